@@ -1,0 +1,59 @@
+# Millrace. `make` lists the tasks; `make test` is what CI runs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+
+.PHONY: help install demo test unit check fix synth bench lock clean
+
+help: ## List the tasks
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv with the console command, the CDK and everything the other tasks need
+
+$(STAMP): pyproject.toml requirements/dev.txt package-lock.json
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Millrace needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name another with: make PYTHON=python3.13 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[0-9.]+' requirements/dev.txt)"
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/npm ci --silent --no-audit --no-fund
+	touch $(STAMP)
+
+demo: install ## Deploy to a local emulator, convert the examples, show the result; ARGS="--keep --data DIR"
+	$(BIN)/millrace demo $(ARGS)
+
+test: check ## Run every check and every suite, end to end included
+	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -n 2 -q --cov-config=pyproject.toml
+	$(BIN)/python -m pytest tests/infra tests/e2e -q
+
+unit: install ## Run the unit tests alone
+	$(BIN)/python -m pytest tests/unit -q
+
+check: install ## Lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=functions:. $(BIN)/lint-imports
+
+fix: install ## Apply what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of your configuration
+	$(BIN)/npx --no-install cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
+
+bench: install ## Measure
+	@echo "see bench/"
+
+lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3 -c requirements/dev.txt requirements/function.in -o requirements/function.txt
+	$(BIN)/npm install --package-lock-only --silent
+
+clean: ## Remove what the tasks made
+	rm -rf $(VENV) node_modules cdk.out build .coverage

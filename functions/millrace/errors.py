@@ -1,0 +1,147 @@
+"""The error tree. An exception's branch is what becomes of the message that led to it.
+
+MillraceError
+├── TransientError            back to the queue with backoff; after five receives to the dead-letter queue
+│   ├── ServiceUnavailable      throttled, 5xx, connection lost
+│   ├── LostRace                another worker was quicker; the truth is in the ledger by now
+│   ├── ObjectChanged           the object was overwritten while it was read
+│   └── OutOfTime               the invocation ends before the work could
+├── DataError                 the entry becomes failed, with row and byte; acknowledged; never blocks another object
+│   ├── MalformedFile           the bytes are not what the format asks for
+│   ├── TruncatedFile           the bytes stop before the format's end
+│   ├── WrongEncoding           the bytes are not text in the named encoding
+│   ├── RaggedRow               a row has more or fewer fields than the header
+│   ├── ValueDoesNotFit         a value is not of the type the configuration demands
+│   ├── UnsupportedType         the target format has no way to keep the value
+│   ├── OutputCollision         two sources share one output, or a stranger's object stands there
+│   └── TooBig                  more than one invocation can do
+├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
+│   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
+│   ├── AccessDenied            a grant is missing
+│   ├── NoSuchBucket            a bucket of the configuration does not exist
+│   └── BadCredentials          keys, role, external id or secret do not work
+├── MessageError              never acknowledged: the dead-letter queue
+│   └── UnknownMessage          no shape that we know
+├── ObjectGone                quiet: deleted before it was read
+├── ObjectArchived            quiet: waits for its restore
+└── UsageError                wrong use of the command line or of a manual invocation
+    └── InvalidReference        not s3://bucket/key
+"""
+
+from __future__ import annotations
+
+
+class MillraceError(Exception):
+    """Any error that Millrace raises on purpose; its text says what, where and what to do next."""
+
+
+class TransientError(MillraceError):
+    """The same work may succeed later, unchanged."""
+
+
+class ServiceUnavailable(TransientError):
+    """A service throttled, failed or could not be reached."""
+
+
+class LostRace(TransientError):
+    """Another worker changed the ledger or the output first."""
+
+
+class ObjectChanged(TransientError):
+    """The object was overwritten while it was read."""
+
+
+class OutOfTime(TransientError):
+    """The invocation ends before the work could."""
+
+
+class DataError(MillraceError):
+    """The content cannot become a whole output; ``row`` counts data rows from 1, ``byte`` counts from 0."""
+
+    def __init__(
+        self, message: str, *, row: int | None = None, byte: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.row = row
+        self.byte = byte
+        self.column = column
+
+
+class MalformedFile(DataError):
+    """The bytes are not what the format asks for."""
+
+
+class TruncatedFile(DataError):
+    """The bytes stop before the format's end."""
+
+
+class WrongEncoding(DataError):
+    """The bytes are not text in the named encoding."""
+
+
+class RaggedRow(DataError):
+    """A row has more or fewer fields than the header."""
+
+
+class ValueDoesNotFit(DataError):
+    """A value is not of the type the configuration demands."""
+
+
+class UnsupportedType(DataError):
+    """The target format has no way to keep the value."""
+
+
+class OutputCollision(DataError):
+    """Two sources share one output, or an object that Millrace did not write stands there."""
+
+
+class TooBig(DataError):
+    """More than one invocation can do."""
+
+
+class ConfigurationError(MillraceError):
+    """The work cannot succeed until somebody changes configuration or grants."""
+
+
+class InvalidConfiguration(ConfigurationError):
+    """The configuration contradicts itself or the rules; ``problems`` holds one line each, with its path."""
+
+    def __init__(self, problems: list[str] | str) -> None:
+        self.problems = [problems] if isinstance(problems, str) else problems
+        super().__init__("\n".join(self.problems))
+
+
+class AccessDenied(ConfigurationError):
+    """A grant is missing."""
+
+
+class NoSuchBucket(ConfigurationError):
+    """A bucket of the configuration does not exist."""
+
+
+class BadCredentials(ConfigurationError):
+    """Keys, role, external id or secret do not work."""
+
+
+class MessageError(MillraceError):
+    """The message cannot be understood and must not be acknowledged."""
+
+
+class UnknownMessage(MessageError):
+    """No shape that we know."""
+
+
+class ObjectGone(MillraceError):
+    """The object was deleted before it was read."""
+
+
+class ObjectArchived(MillraceError):
+    """The object's bytes are in an archive tier and must be restored first."""
+
+
+class UsageError(MillraceError):
+    """Wrong use of the command line or of a manual invocation."""
+
+
+class InvalidReference(UsageError):
+    """Not an object's address."""

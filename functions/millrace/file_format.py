@@ -1,0 +1,118 @@
+"""The names of formats and the options of reading and writing them, without any format library."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+
+class FileFormat(enum.StrEnum):
+    """A format, under its name in the configuration."""
+
+    CSV = "csv"
+    JSON = "json"
+    JSON_DOC = "json-doc"
+    PARQUET = "parquet"
+
+    @property
+    def extension(self) -> str:
+        """The extension of an output, with its dot."""
+        return _OUTPUT_EXTENSIONS[self]
+
+
+_OUTPUT_EXTENSIONS = {
+    FileFormat.CSV: ".csv",
+    FileFormat.JSON: ".jsonl",
+    FileFormat.JSON_DOC: ".json",
+    FileFormat.PARQUET: ".parquet",
+}
+
+
+class Compression(enum.StrEnum):
+    """How a whole file is compressed, under its extension."""
+
+    NONE = "none"
+    GZIP = "gz"
+    ZSTD = "zst"
+    BZIP2 = "bz2"
+
+
+class BadRows(enum.StrEnum):
+    """What becomes of rows that cannot be read."""
+
+    FAIL = "fail"
+    QUARANTINE = "quarantine"
+
+
+ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How one file is read; what does not concern its format is ignored.
+
+    ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` None means: nothing is quoted.
+    ``column_types`` maps a column's name to the type that its values must have.
+    """
+
+    compression: Compression = Compression.NONE
+    has_headers: bool = True
+    skip_lines: int = 0
+    delimiter: str | None = None
+    quote: str | None = '"'
+    escape: str | None = None
+    encoding: str = "utf-8"
+    null_values: tuple[str, ...] = ()
+    infer_types: bool = True
+    column_types: Mapping[str, ColumnType] = field(default_factory=lambda: MappingProxyType({}))
+    bad_rows: BadRows = BadRows.FAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """How one file is written; ``lineage`` becomes Parquet key-value metadata."""
+
+    lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedKey:
+    """What a key's extensions say: its format, its compression and the key without them."""
+
+    format: FileFormat
+    compression: Compression
+    stem: str
+
+
+_READ_EXTENSIONS = {
+    ".csv": FileFormat.CSV,
+    ".tsv": FileFormat.CSV,
+    ".json": FileFormat.JSON,
+    ".jsonl": FileFormat.JSON,
+    ".ndjson": FileFormat.JSON,
+    ".parquet": FileFormat.PARQUET,
+}
+_COMPRESSION_EXTENSIONS = {
+    ".gz": Compression.GZIP,
+    ".zst": Compression.ZSTD,
+    ".bz2": Compression.BZIP2,
+}
+READ_EXTENSIONS = tuple(_READ_EXTENSIONS)
+"""The extensions of files that are read, each also followed by .gz, .zst or .bz2 (Parquet compresses inside)."""
+
+
+def recognise(key: str) -> RecognisedKey | None:
+    """Read format and compression off a key's extensions, in either case; None where the extension is foreign."""
+    stem, compression = key, Compression.NONE
+    for extension, name in _COMPRESSION_EXTENSIONS.items():
+        if key.lower().endswith(extension):
+            stem, compression = key[: -len(extension)], name
+    for extension, file_format in _READ_EXTENSIONS.items():
+        if stem.lower().endswith(extension) and not stem.endswith("/" + extension):
+            if file_format is FileFormat.PARQUET and compression is not Compression.NONE:
+                return None
+            return RecognisedKey(file_format, compression, stem[: -len(extension)])
+    return None

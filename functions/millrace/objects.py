@@ -1,0 +1,72 @@
+"""What is said about objects in buckets: references, versions, changes and their order."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Self
+
+from millrace.errors import InvalidReference, UnknownMessage
+
+_SEQUENCER_WIDTH = 64
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """One object's bucket and decoded key; prints as ``s3://bucket/key``."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """Read ``s3://bucket/key``; raise InvalidReference for anything else."""
+        bucket, slash, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not slash or not key:
+            raise InvalidReference(f"{uri!r} is not an object's address; expected s3://bucket/key")
+        return cls(bucket, key)
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sequencer:
+    """The order of S3's events for one key, in the form that compares as text.
+
+    S3 gives hexadecimal numbers of varying length that are compared after padding the shorter one with zeros on the
+    right (Amazon S3 User Guide, "Event message structure"). Across keys the order means nothing.
+    """
+
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Take a sequencer as an event carries it; raise UnknownMessage where it is not hexadecimal."""
+        digits = text.strip().upper()
+        if not digits or len(digits) > _SEQUENCER_WIDTH or set(digits) - set("0123456789ABCDEF"):
+            raise UnknownMessage(f"sequencer {text!r} is not a hexadecimal number of at most {_SEQUENCER_WIDTH} digits")
+        return cls(digits.ljust(_SEQUENCER_WIDTH, "0"))
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ChangeKind(enum.StrEnum):
+    """What happened to an object."""
+
+    CREATED = "created"
+    REMOVED = "removed"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectChange:
+    """One change of one object, as an event told it; what the event did not say is None."""
+
+    kind: ChangeKind
+    ref: ObjectRef
+    sequencer: Sequencer | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None

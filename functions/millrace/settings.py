@@ -1,0 +1,49 @@
+"""What the deployed functions are told by their environment: one class writes it and reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from millrace.errors import InvalidConfiguration
+
+FUNCTIONS_ROOT = Path(__file__).parent.parent
+CONFIGURATION_FILE = "configuration.json"
+"""The validated configuration's name at the root of the deployed code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The environment of a deployed function.
+
+    ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
+    function's time limit.
+    """
+
+    ledger_table: str
+    queues: Mapping[str, str]
+    timeout_seconds: int
+    configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables to set on a function."""
+        return {
+            "MILLRACE_LEDGER_TABLE": self.ledger_table,
+            "MILLRACE_QUEUES": json.dumps(dict(self.queues), sort_keys=True),
+            "MILLRACE_TIMEOUT_SECONDS": str(self.timeout_seconds),
+        }
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the variables back; raise InvalidConfiguration naming every one that is missing."""
+        needed = ("MILLRACE_LEDGER_TABLE", "MILLRACE_QUEUES", "MILLRACE_TIMEOUT_SECONDS")
+        if missing := [name for name in needed if not environment.get(name)]:
+            raise InvalidConfiguration([f"environment variable {name} is not set" for name in missing])
+        return cls(
+            ledger_table=environment["MILLRACE_LEDGER_TABLE"],
+            queues=json.loads(environment["MILLRACE_QUEUES"]),
+            timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
+        )
