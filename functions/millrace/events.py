@@ -1,0 +1,190 @@
+"""Messages: what a queue's message asks for, in every shape in which S3's news travels, and our own requests.
+
+Shapes: S3 event notifications (Amazon S3 User Guide, "Event message structure"), the same through SNS with or without
+its envelope, EventBridge ("Amazon S3 events: Object Created, Object Deleted, Object Restore Completed"), S3's test
+event, and Millrace's own requests. S3 notifications form-encode keys: a space arrives as ``+``. EventBridge does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_plus
+
+from millrace.errors import UnknownMessage
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+
+_REQUEST_VERSION = 1
+_ENVELOPES = 3
+_S3_EVENTS = {
+    "ObjectCreated:": ChangeKind.CREATED,
+    "ObjectRemoved:": ChangeKind.REMOVED,
+    "LifecycleExpiration:": ChangeKind.REMOVED,
+    "ObjectRestore:Completed": ChangeKind.RESTORED,
+}
+_EVENTBRIDGE_EVENTS = {
+    "Object Created": ChangeKind.CREATED,
+    "Object Deleted": ChangeKind.REMOVED,
+    "Object Restore Completed": ChangeKind.RESTORED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then)."""
+
+    change: ObjectChange
+    sync: str | None = None
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one message asks for; ``notes`` says what was passed over by rule, ``unreadable`` what nobody can read."""
+
+    requests: tuple[Request, ...] = ()
+    notes: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+def parse_message(body: str) -> Message:
+    """Read a message's body; raise UnknownMessage where no shape fits.
+
+    Where a message holds several records and some cannot be read, the others are still returned, with ``unreadable``
+    set: they are worked on, and the message as a whole is not acknowledged.
+    """
+    return _parse(body, envelopes=_ENVELOPES)
+
+
+def _parse(body: str, *, envelopes: int) -> Message:
+    data = _object(body)
+    if data.get("Event") == "s3:TestEvent":
+        return Message(notes=(f"test event of bucket {data.get('Bucket')}",))
+    if isinstance(data.get("Records"), list):
+        return _records(data["Records"])
+    if data.get("Type") == "Notification" and isinstance(data.get("Message"), str) and envelopes:
+        return _parse(data["Message"], envelopes=envelopes - 1)
+    if data.get("source") == "aws.s3" and isinstance(data.get("detail"), dict):
+        return _eventbridge(data)
+    if "millrace" in data:
+        return Message(requests=(_own_request(data),))
+    raise UnknownMessage(
+        f"a message with the fields {sorted(data)[:8]} is none of: S3 notification, SNS notification, "
+        "EventBridge event of aws.s3, Millrace request"
+    )
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except ValueError as error:
+        raise UnknownMessage(f"the message is not JSON ({error}); it begins {body[:60]!r}") from error
+    if not isinstance(data, dict):
+        raise UnknownMessage(f"the message is a JSON {type(data).__name__}; expected an object")
+    return data
+
+
+def _records(records: list[Any]) -> Message:
+    requests, notes, unreadable = [], [], []
+    for number, record in enumerate(records, start=1):
+        try:
+            found = _record(record)
+        except (UnknownMessage, LookupError, TypeError, ValueError) as error:
+            unreadable.append(f"record {number} of {len(records)}: {type(error).__name__}: {error}")
+            continue
+        if isinstance(found, Request):
+            requests.append(found)
+        else:
+            notes.append(found)
+    return Message(tuple(requests), tuple(notes), tuple(unreadable))
+
+
+def _record(record: Mapping[str, Any]) -> Request | str:
+    """A request, or a note on why there is none.
+
+    Versions above the known major are read like the known one: AWS promises that existing fields stay.
+    """
+    if record["eventSource"] != "aws:s3":
+        raise UnknownMessage(f"eventSource {record['eventSource']!r} is not aws:s3")
+    name = str(record["eventName"]).removeprefix("s3:")
+    kind = next((kind for prefix, kind in _S3_EVENTS.items() if name.startswith(prefix)), None)
+    bucket, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    if kind is None:
+        return f"event {name} of s3://{bucket}/{found.get('key')} changes no object's content"
+    return Request(
+        change=ObjectChange(
+            kind=kind,
+            ref=ObjectRef(bucket, unquote_plus(found["key"], errors="strict")),
+            sequencer=_sequencer(found.get("sequencer")),
+            etag=_etag(found.get("eTag")),
+            version_id=found.get("versionId") or None,
+            size=found.get("size"),
+        )
+    )
+
+
+def _eventbridge(data: Mapping[str, Any]) -> Message:
+    name, detail = data.get("detail-type"), data["detail"]
+    kind = _EVENTBRIDGE_EVENTS.get(str(name))
+    if kind is None:
+        return Message(notes=(f"event {name!r} changes no object's content",))
+    try:
+        found = detail["object"]
+        change = ObjectChange(
+            kind=kind,
+            ref=ObjectRef(detail["bucket"]["name"], found["key"]),
+            sequencer=_sequencer(found.get("sequencer")),
+            etag=_etag(found.get("etag")),
+            version_id=found.get("version-id") or None,
+            size=found.get("size"),
+        )
+    except (LookupError, TypeError) as error:
+        raise UnknownMessage(f"EventBridge event {name!r} lacks {error}") from error
+    return Message(requests=(Request(change=change),))
+
+
+def _sequencer(text: str | None) -> Sequencer | None:
+    return Sequencer.parse(text) if text else None
+
+
+def _etag(text: str | None) -> str | None:
+    return text.strip('"') if text else None
+
+
+def compose_message(request: Request) -> str:
+    """Write a request as the body of a message that ``parse_message`` reads back equal."""
+    change = request.change
+    fields = {
+        "millrace": _REQUEST_VERSION,
+        "kind": change.kind,
+        "bucket": change.ref.bucket,
+        "key": change.ref.key,
+        "sequencer": change.sequencer and change.sequencer.value,
+        "etag": change.etag,
+        "version_id": change.version_id,
+        "size": change.size,
+        "sync": request.sync,
+        "run_id": request.run_id,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
+
+
+def _own_request(data: Mapping[str, Any]) -> Request:
+    if data["millrace"] != _REQUEST_VERSION:
+        raise UnknownMessage(
+            f"a request of version {data['millrace']!r}; this version reads {_REQUEST_VERSION}: deploy the newer one"
+        )
+    try:
+        change = ObjectChange(
+            kind=ChangeKind(data["kind"]),
+            ref=ObjectRef(data["bucket"], data["key"]),
+            sequencer=_sequencer(data.get("sequencer")),
+            etag=data.get("etag"),
+            version_id=data.get("version_id"),
+            size=data.get("size"),
+        )
+    except (LookupError, ValueError) as error:
+        raise UnknownMessage(f"a Millrace request with {error}") from error
+    return Request(change=change, sync=data.get("sync"), run_id=data.get("run_id"))

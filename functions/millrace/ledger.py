@@ -1,0 +1,338 @@
+"""The ledger's rules: who may work on an object, and what is written down when the work is over.
+
+Everything here is pure: an entry and a bid go in, a new entry or a refusal comes out. The one effect, a put that
+succeeds only on the revision that was read, is the store's.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+
+
+class State(enum.StrEnum):
+    """Where an object stands; every object in scope is in exactly one."""
+
+    IN_FLIGHT = "in flight"
+    CONVERTED = "converted"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    IGNORED = "ignored"
+    SUPERSEDED = "superseded"
+    REMOVED = "removed"
+    WAITING = "waiting"
+
+
+DONE = frozenset({State.CONVERTED, State.QUARANTINED})
+"""States whose outputs are the whole of what the source object holds (quarantined: with bad rows set aside)."""
+
+NEEDS_ATTENTION = frozenset({State.IN_FLIGHT, State.FAILED, State.WAITING})
+"""States that somebody looks for: they are in the index of what needs attention."""
+
+
+class Branch(enum.StrEnum):
+    """The branch of the error tree a failure came from; it decides whether the same work is tried again."""
+
+    TRANSIENT = "transient"
+    DATA = "data"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an entry failed; ``row`` counts data rows from 1, ``byte`` counts from 0."""
+
+    branch: Branch
+    error: str
+    message: str
+    row: int | None = None
+    byte: int | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """Describe an exception; one that is not ours counts as transient, so that its message is kept."""
+        match error:
+            case DataError(row=row, byte=byte):
+                return cls(branch=Branch.DATA, error=type(error).__name__, message=str(error), row=row, byte=byte)
+            case ConfigurationError():
+                return cls(branch=Branch.CONFIGURATION, error=type(error).__name__, message=str(error))
+            case TransientError() | MillraceError():
+                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=str(error))
+            case _:
+                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=f"unexpected: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One target object as it was published."""
+
+    ref: ObjectRef
+    etag: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger knows of one source object under one sync.
+
+    ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
+    last finished work, also while new work is in flight; ``obsolete`` are outputs of earlier work still to be deleted.
+    ``run_id`` is the newest manual run that reached this object.
+    """
+
+    sync: str
+    source: ObjectRef
+    state: State
+    revision: int
+    fence: int
+    fingerprint: str
+    engine: str
+    sequencer: Sequencer | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None
+    lease_until: datetime | None = None
+    owner: str | None = None
+    attempts: int = 0
+    outputs: tuple[Output, ...] = ()
+    obsolete: tuple[Output, ...] = ()
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_quarantined: int = 0
+    rows_filtered: int = 0
+    started: datetime | None = None
+    finished: datetime | None = None
+    failure: Failure | None = None
+    reason: str | None = None
+    run_id: str | None = None
+
+    @property
+    def milliseconds(self) -> int | None:
+        """How long the last finished work took."""
+        if self.started is None or self.finished is None:
+            return None
+        return round((self.finished - self.started).total_seconds() * 1000)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do for what this entry was claimed for."""
+        if self.state is State.FAILED:
+            return self.failure is not None and self.failure.branch is Branch.DATA
+        return self.state is not State.IN_FLIGHT
+
+    def output(self, target: ObjectRef) -> Output | None:
+        """The published output at ``target``, if this entry has one."""
+        return next((output for output in self.outputs if output.ref == target), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bid:
+    """A worker's wish to work on an object: what changed, by which message, under which configuration, until when."""
+
+    sync: str
+    change: ObjectChange
+    message_id: str
+    fingerprint: str
+    engine: str
+    now: datetime
+    lease_until: datetime
+    run_id: str | None = None
+
+
+class RefusalKind(enum.StrEnum):
+    """Why a claim is refused."""
+
+    SUPERSEDED = "superseded"
+    ALREADY_DONE = "already done"
+    DUPLICATE = "duplicate of work in flight"
+    OWN_LEASE = "in flight under this very message"
+    BUSY = "an older version is in flight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A claim that was not granted; ``retry_at`` is set where the message must come back."""
+
+    kind: RefusalKind
+    entry: Entry
+    retry_at: datetime | None = None
+
+    @property
+    def acknowledge(self) -> bool:
+        """Whether the message may be deleted."""
+        return self.retry_at is None
+
+
+def claim(entry: Entry | None, bid: Bid) -> Entry | Refusal:
+    """Decide whether ``bid`` may work on the object that ``entry`` describes.
+
+    Returns the entry to put, or why not. A lease that has run out on the bidder's clock is taken over; the fence makes
+    the former owner's late writes recognisable.
+    """
+    if entry is None:
+        return _granted(None, bid)
+    if _is_older(bid, entry):
+        return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
+    if entry.state is State.IN_FLIGHT:
+        return _claim_in_flight(entry, bid)
+    if _is_done_already(entry, bid):
+        return Refusal(kind=RefusalKind.ALREADY_DONE, entry=entry)
+    return _granted(entry, bid)
+
+
+def _claim_in_flight(entry: Entry, bid: Bid) -> Entry | Refusal:
+    lease_until = entry.lease_until
+    if lease_until is None or lease_until <= bid.now:
+        return _granted(entry, bid)
+    if entry.owner == bid.message_id:
+        return Refusal(kind=RefusalKind.OWN_LEASE, entry=entry, retry_at=lease_until)
+    if _is_news(entry, bid):
+        return Refusal(kind=RefusalKind.BUSY, entry=entry, retry_at=lease_until)
+    return Refusal(kind=RefusalKind.DUPLICATE, entry=entry)
+
+
+def _is_older(bid: Bid, entry: Entry) -> bool:
+    ours, known = bid.change.sequencer, entry.sequencer
+    return ours is not None and known is not None and ours < known
+
+
+def _is_news(entry: Entry, bid: Bid) -> bool:
+    """Whether the bid asks for more than the work in flight will do."""
+    if bid.run_id is not None:
+        return entry.run_id is None or bid.run_id > entry.run_id
+    if bid.change.sequencer is not None:
+        return bid.change.sequencer != entry.sequencer
+    return bid.change.etag != entry.etag
+
+
+def _is_done_already(entry: Entry, bid: Bid) -> bool:
+    if not entry.settled:
+        return False
+    if bid.run_id is not None:
+        return entry.run_id is not None and bid.run_id <= entry.run_id
+    same_event = bid.change.sequencer is not None and bid.change.sequencer == entry.sequencer
+    if entry.fingerprint != bid.fingerprint:
+        return same_event and entry.state is State.REMOVED
+    if bid.change.kind is ChangeKind.RESTORED:
+        return entry.state in DONE
+    if bid.change.kind is ChangeKind.REMOVED or entry.state not in DONE:
+        return same_event
+    return same_event or (bid.change.etag is not None and bid.change.etag == entry.etag)
+
+
+def _granted(entry: Entry | None, bid: Bid) -> Entry:
+    change = bid.change
+    base = entry or Entry(
+        sync=bid.sync,
+        source=change.ref,
+        state=State.IN_FLIGHT,
+        revision=0,
+        fence=0,
+        fingerprint=bid.fingerprint,
+        engine=bid.engine,
+    )
+    again = entry is not None and not entry.settled and not _is_news(entry, bid)
+    return replace(
+        base,
+        state=State.IN_FLIGHT,
+        revision=base.revision + 1,
+        fence=base.fence + 1,
+        fingerprint=bid.fingerprint,
+        engine=bid.engine,
+        sequencer=change.sequencer or base.sequencer,
+        etag=change.etag or base.etag,
+        version_id=change.version_id,
+        size=change.size if change.size is not None else base.size,
+        lease_until=bid.lease_until,
+        owner=bid.message_id,
+        attempts=base.attempts + 1 if again else 1,
+        started=bid.now,
+        finished=None,
+        failure=None,
+        reason=None,
+        run_id=bid.run_id or base.run_id,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What came of granted work. What is None or left out stays as the claim had it."""
+
+    state: State
+    outputs: tuple[Output, ...] | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_quarantined: int = 0
+    rows_filtered: int = 0
+    failure: Failure | None = None
+    reason: str | None = None
+    fence: int | None = None
+
+
+def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
+    """Write down what came of the work that ``claimed`` granted.
+
+    Outputs of earlier work that the new work no longer has become ``obsolete``: they are deleted by name afterwards.
+    """
+    outputs = claimed.outputs if finish.outputs is None else finish.outputs
+    kept = {output.ref for output in outputs}
+    earlier = (*claimed.obsolete, *claimed.outputs)
+    return replace(
+        claimed,
+        state=finish.state,
+        revision=claimed.revision + 1,
+        fence=claimed.fence if finish.fence is None else finish.fence,
+        lease_until=None,
+        owner=None,
+        outputs=outputs,
+        obsolete=tuple({output.ref: output for output in earlier if output.ref not in kept}.values()),
+        etag=finish.etag or claimed.etag,
+        version_id=finish.version_id or claimed.version_id,
+        size=claimed.size if finish.size is None else finish.size,
+        rows_read=finish.rows_read,
+        rows_written=finish.rows_written,
+        rows_quarantined=finish.rows_quarantined,
+        rows_filtered=finish.rows_filtered,
+        finished=now,
+        failure=finish.failure,
+        reason=finish.reason,
+    )
+
+
+def swept(entry: Entry) -> Entry:
+    """The entry after its obsolete outputs were deleted."""
+    return replace(entry, revision=entry.revision + 1, obsolete=())
+
+
+class LedgerStore(Protocol):
+    """Where entries are kept."""
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """The newest entry, read consistently."""
+        ...
+
+    def put(self, entry: Entry) -> None:
+        """Replace revision ``entry.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
+        ...
+
+
+class LedgerIndex(Protocol):
+    """What is asked of the ledger as a whole; may lag behind the store by seconds."""
+
+    def needing_attention(self, state: State) -> Iterator[Entry]:
+        """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
+        ...
+
+    def finished_on(self, day: str) -> Iterator[Entry]:
+        """Entries whose last work finished on the UTC day ``YYYY-MM-DD``."""
+        ...
