@@ -27,6 +27,7 @@ from types import FrameType
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from millrace.demo.certificates import Certificates
@@ -97,9 +98,17 @@ class Emulator:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of the account's root user; ``options`` go to boto3."""
-        session = boto3.Session(aws_access_key_id=_ROOT_KEY, aws_secret_access_key=_ROOT_KEY, region_name=REGION)
-        given = {"endpoint_url": self.url, "verify": str(self.authority) if self.authority else None, **options}
-        return session.client(service, config=_CLIENT, **given)  # type: ignore[call-overload] # the name is not literal
+        given = {
+            "region_name": REGION,
+            "endpoint_url": self.url,
+            "verify": str(self.authority) if self.authority else None,
+            "aws_access_key_id": _ROOT_KEY,
+            "aws_secret_access_key": _ROOT_KEY,
+            "config": _CLIENT,
+            **options,
+        }
+        alone = botocore.session.Session(session_vars=_NOTHING_OF_THE_USERS)
+        return boto3.Session(botocore_session=alone).client(service, **given)  # type: ignore[call-overload] # any name
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of the log."""
@@ -110,6 +119,11 @@ class Emulator:
         return _is_alive(self.pid)
 
 
+_NOTHING_OF_THE_USERS = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 _CLIENT = Config(
     retries={"total_max_attempts": 3, "mode": "standard"},
     connect_timeout=5,
