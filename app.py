@@ -1,0 +1,7 @@
+#!/usr/bin/env python3
+"""The CDK's way in: `cdk deploy --all --context config=path/to/millrace.yaml`."""
+
+from infra.deployment import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What somebody must be told of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.options import Options
+from infra.source_queue import visibility_seconds
+
+_PERIOD = Duration.minutes(5)
+
+
+class Alarms(Construct):
+    """Quiet while there is nothing to do; each says in its description what to do first."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        dead_letters: sqs.IQueue,
+        queues: Mapping[str, sqs.IQueue],
+        functions: Mapping[str, lambda_.IFunction],
+        options: Options,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._topic = (
+            sns.Topic.from_topic_arn(self, "Topic", options.alarm_topic_arn) if options.alarm_topic_arn else None
+        )
+        self._above(
+            "DeadLetters",
+            dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
+            0,
+            "Messages that five receives could not settle. Look: millrace status. Then redrive the queue.",
+        )
+        self._above(
+            "Failures",
+            cloudwatch.Metric(
+                namespace="Millrace",
+                metric_name="Failed",
+                dimensions_map={"service": options.name},
+                statistic="Sum",
+                period=_PERIOD,
+            ),
+            0,
+            "Objects that could not be converted. Look: millrace status, then millrace show s3://...",
+        )
+        for construct_name, queue in queues.items():
+            self._above(
+                f"Age{construct_name}",
+                queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+                visibility_seconds(options),
+                "A message has waited for longer than a whole attempt. Is the function throttled, is its source denied?",
+            )
+        for name, function in functions.items():
+            self._above(
+                f"{name}Errors", function.metric_errors(period=_PERIOD), 0, f"The {name} function broke. Read its log."
+            )
+            self._above(
+                f"{name}Throttles",
+                function.metric_throttles(period=_PERIOD),
+                0,
+                f"The {name} function was refused: the account's concurrency is used up.",
+            )
+
+    def _above(self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=description,
+        )
+        if self._topic:
+            alarm.add_alarm_action(actions.SnsAction(self._topic))

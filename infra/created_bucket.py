@@ -1,0 +1,85 @@
+"""A bucket of the configuration that the stack makes: `create_bucket: true`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.notification import EVENTS, filter_prefix
+from infra.options import Options
+from infra.topology import Notification
+
+
+class CreatedBucket(Construct):
+    """Private, TLS only, encrypted, versioned, kept when the stack goes.
+
+    Versions make a read exact (it names the version that the event told of) and an overwrite a matter of 30 days.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        notifications: Iterable[Notification],
+        queues: Mapping[str, sqs.Queue],
+        options: Options,
+        key: kms.IKey | None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            bucket_name=name,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            versioned=True,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            bucket_key_enabled=key is not None,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="sweep",
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                    noncurrent_version_expiration=Duration.days(30),
+                    expired_object_delete_marker=True,
+                )
+            ],
+            removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
+        )
+        self._notify(tuple(notifications), queues)
+
+    def _notify(self, notifications: tuple[Notification, ...], queues: Mapping[str, sqs.Queue]) -> None:
+        """Say it in the bucket's own properties: no custom resource, and nothing else configures this bucket."""
+        if not notifications:
+            return
+        resource = self.bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)  # noqa: S101 -- tells the type checker what the CDK always makes
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                s3.CfnBucket.QueueConfigurationProperty(
+                    event=event,
+                    queue=queues[notification.connection].queue_arn,
+                    filter=_filter(notification.folder.prefix),
+                )
+                for notification in notifications
+                for event in EVENTS
+            ]
+        )
+        for notification in notifications:
+            # S3 tries the queue when it is told of it, so that the queue's policy must stand by then.
+            self.bucket.node.add_dependency(queues[notification.connection])
+
+
+def _filter(prefix: str) -> s3.CfnBucket.NotificationFilterProperty | None:
+    if not prefix:
+        return None
+    rule = s3.CfnBucket.FilterRuleProperty(name="prefix", value=filter_prefix(prefix))
+    return s3.CfnBucket.NotificationFilterProperty(s3_key=s3.CfnBucket.S3KeyFilterProperty(rules=[rule]))

@@ -1,0 +1,75 @@
+"""From options and configuration to the stacks; refuses all that cannot work, at once, before anything is made."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import Annotations, App, Environment
+
+from infra.layers import layers
+from infra.options import Options
+from infra.package import package
+from infra.processing_stack import ProcessingStack
+from infra.storage_stack import StorageStack
+from infra.topology import Topology, describe, refusals
+from millrace.config import Document, load
+from millrace.errors import InvalidConfiguration, MillraceError
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The two stacks."""
+
+    storage: StorageStack
+    processing: ProcessingStack
+
+
+def main() -> None:
+    """Synthesise what the context and its configuration file ask for; exit 1 with every problem on stderr."""
+    app = App()
+    try:
+        options = Options.from_context(app.node.try_get_context)
+        deploy(app, load(Path(options.config)), options, _environment())
+    except InvalidConfiguration as invalid:
+        _refuse(invalid.problems)
+    except MillraceError as problem:
+        _refuse([str(problem)])
+    app.synth()
+
+
+def deploy(app: App, document: Document, options: Options, env: Environment) -> Deployment:
+    """Make both stacks; raise InvalidConfiguration with all that stands against it."""
+    if problems := refusals(document, env.region):
+        raise InvalidConfiguration(list(problems))
+    topology = describe(document)
+    storage = StorageStack(app, topology=topology, options=options, env=env)
+    processing = ProcessingStack(
+        app,
+        topology=topology,
+        options=options,
+        env=env,
+        code=package(document.to_json()),
+        # The emulator runs functions in this machine's own Python, which has the packages already.
+        layers={} if options.emulator else layers(),
+        key=storage.key,
+    )
+    processing.add_stack_dependency(storage)
+    _warn(storage, document)
+    return Deployment(storage, processing)
+
+
+def _environment() -> Environment:
+    return Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
+
+
+def _warn(storage: StorageStack, document: Document) -> None:
+    for number, text in enumerate(document.not_yet()):
+        Annotations.of(storage).add_warning_v2(f"millrace:not-yet-{number}", str(text))
+
+
+def _refuse(problems: list[str]) -> None:
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    sys.exit(f"Millrace cannot be deployed like this:\n{lines}")

@@ -1,0 +1,45 @@
+"""One key of the deployment's own, for who wants to hold it."""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.names import Names
+from infra.options import Options
+
+
+class EncryptionKey(Construct):
+    """Encrypts queues, ledger, log groups and created buckets; rotated yearly, kept when the stack goes."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        self.key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{options.name}",
+            description=f"Queues, ledger, log groups and created buckets of {options.name}",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
+        )
+        self._allow("s3", {"StringEquals": {"aws:SourceAccount": stack.account}})
+        log_groups = stack.format_arn(
+            service="logs", resource="log-group", resource_name=f"{Names(options.name).log_groups}*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        self._allow(
+            f"logs.{stack.region}", {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}}, also=("kms:Encrypt",)
+        )
+
+    def _allow(self, service: str, conditions: dict[str, object], also: tuple[str, ...] = ()) -> None:
+        """Let an AWS service use the key for this account: S3 to notify encrypted queues, CloudWatch to keep logs."""
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", *also],
+                resources=["*"],  # in a key's own policy: this key
+                conditions=conditions,
+            )
+        )

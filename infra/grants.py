@@ -1,0 +1,190 @@
+"""Least privilege: what each function may do, as values that a test reads. No action and no resource is a lone `*`.
+
+Only folders that the function's own role reads or writes appear here by action; others are reached through the role
+that it may assume, or the secret that it may read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from infra.options import Options
+from infra.topology import AssumedRole, OwnRole, StoredKeys, Topology
+from millrace.config.layout import Folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One statement of a policy."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arns:
+    """Where things are; ``key`` is the deployment's own, if it has one."""
+
+    partition: str
+    region: str
+    account: str
+    ledger: str
+    queues: tuple[str, ...]
+    key: str | None = None
+
+    def objects(self, folder: Folder) -> str:
+        """The objects of a folder."""
+        return f"arn:{self.partition}:s3:::{folder.bucket}/{folder.prefix}*"
+
+    def bucket(self, folder: Folder) -> str:
+        """The bucket of a folder."""
+        return f"arn:{self.partition}:s3:::{folder.bucket}"
+
+    def secret(self, name: str) -> str:
+        """A secret by name or ARN; Secrets Manager ends the ARN of a named one in a hyphen and six characters."""
+        if name.startswith("arn:"):
+            return name
+        return f"arn:{self.partition}:secretsmanager:{self.region}:{self.account}:secret:{name}-??????"
+
+
+def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
+    """What the convert function needs."""
+    sources, destinations = _own(topology)
+    every_queue = (*arns.queues, *topology.own_queue_arns)
+    return _wanted(
+        Grant(
+            sid="ReadSources",
+            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            resources=tuple(map(arns.objects, sources)),
+        ),
+        Grant(
+            # GetObject besides PutObject: S3 asks for it with If-Match, and lineage is read back by HEAD.
+            # DeleteObject: an output that a changed configuration or a deleted source leaves behind goes by its name.
+            sid="WriteDestinations",
+            actions=("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"),
+            resources=tuple(map(arns.objects, destinations)),
+        ),
+        *_tell_gone_from_denied((*sources, *destinations), arns),
+        Grant(
+            sid="KeepLedger",
+            actions=("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            resources=(arns.ledger,),
+        ),
+        Grant(
+            sid="ReceiveMessages",
+            actions=(
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:GetQueueAttributes",
+            ),
+            resources=every_queue,
+        ),
+        *_identities(topology, arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
+    """What the reprocess function needs: to choose objects and to send requests; it touches no object's content."""
+    sources, _ = _own(topology)
+    return _wanted(
+        *(
+            Grant(
+                sid=f"ListSource{number}",
+                actions=("s3:ListBucket",),
+                resources=(arns.bucket(folder),),
+                conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+            )
+            for number, folder in enumerate(sources)
+        ),
+        Grant(
+            sid="ChooseFromLedger",
+            actions=("dynamodb:GetItem", "dynamodb:Query"),
+            resources=(arns.ledger, f"{arns.ledger}/index/*"),
+        ),
+        Grant(sid="SendRequests", actions=("sqs:SendMessage",), resources=arns.queues),
+        *_identities(topology, arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def _wanted(*grants: Grant) -> tuple[Grant, ...]:
+    return tuple(grant for grant in grants if grant.resources)
+
+
+def _own(topology: Topology) -> tuple[tuple[Folder, ...], tuple[Folder, ...]]:
+    """The folders that the function's own role reads, and those that it writes."""
+
+    def folders(connections: Iterable[tuple[object, Folder]]) -> tuple[Folder, ...]:
+        return tuple(sorted({folder for identity, folder in connections if isinstance(identity, OwnRole)}))
+
+    return (
+        folders((source.identity, source.folder) for source in topology.sources),
+        folders((destination.identity, destination.folder) for destination in topology.destinations),
+    )
+
+
+def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
+    """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others.
+
+    The check that S3 makes for a GET has no prefix to compare, so the condition is "like, if there is one".
+    """
+    return [
+        Grant(
+            sid=f"TellGoneFromDenied{number}",
+            actions=("s3:ListBucket",),
+            resources=(arns.bucket(folder),),
+            conditions={"StringLikeIfExists": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+        )
+        for number, folder in enumerate(sorted(set(folders)))
+    ]
+
+
+def _identities(topology: Topology, arns: Arns) -> tuple[Grant, Grant]:
+    roles = [identity.arn for identity in topology.identities(AssumedRole) if isinstance(identity, AssumedRole)]
+    secrets = [identity.secret for identity in topology.identities(StoredKeys) if isinstance(identity, StoredKeys)]
+    return (
+        Grant(sid="AssumeRolesOfConnections", actions=("sts:AssumeRole",), resources=tuple(roles)),
+        Grant(
+            sid="ReadSecretsOfConnections",
+            actions=("secretsmanager:GetSecretValue",),
+            resources=tuple(map(arns.secret, secrets)),
+        ),
+    )
+
+
+def _keys(arns: Arns, options: Options) -> tuple[Grant, Grant]:
+    return (
+        Grant(
+            # The list that DynamoDB, SQS and S3 ask their callers for, spelled out.
+            sid="UseKeyOfDeployment",
+            actions=(
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ),
+            resources=(arns.key,) if arns.key else (),
+        ),
+        Grant(
+            sid="UseExistingKeys",
+            actions=("kms:Decrypt", "kms:GenerateDataKey"),
+            resources=options.existing_key_arns,
+        ),
+    )
+
+
+def _tracing(options: Options) -> tuple[Grant, ...]:
+    """X-Ray knows no resources: AWS demands `*` there, and there alone."""
+    if options.emulator:
+        return ()
+    return (Grant(sid="Trace", actions=("xray:PutTraceSegments", "xray:PutTelemetryRecords"), resources=("*",)),)

@@ -1,0 +1,95 @@
+"""A function with a role of its own and a log group of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.grants import Grant
+from infra.names import Names
+from infra.options import Options
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+ARCHITECTURE = lambda_.Architecture.ARM_64
+
+
+class HandlerFunction(Construct):
+    """Runs `<name>.handler.handle` of the code; may do what ``grants`` say and write its own log."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        code: lambda_.Code,
+        layers: Iterable[lambda_.ILayerVersion],
+        environment: Mapping[str, str],
+        grants: Iterable[Grant],
+        options: Options,
+        key: kms.IKey | None,
+        memory_mb: int,
+        reserved_concurrency: int | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=Names(options.name).log_group(name),
+            retention=logs.RetentionDays.ONE_MONTH,
+            encryption_key=key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What the {name} function of {options.name} may do",
+            inline_policies={"Grants": iam.PolicyDocument(statements=[*map(_statement, grants), self._log()])},
+        )
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"{options.name}: {name}",
+            code=code,
+            handler=f"{name}.handler.handle",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            memory_size=memory_mb,
+            timeout=Duration.seconds(options.timeout_seconds),
+            reserved_concurrent_executions=reserved_concurrency,
+            layers=list(layers),
+            # Every grant is written above: the CDK adds none of its own.
+            role=self.role.without_policy_updates(),
+            log_group=self.log_group,
+            tracing=lambda_.Tracing.DISABLED if options.emulator else lambda_.Tracing.ACTIVE,
+            environment={**_powertools(options), **environment},
+        )
+
+    def _log(self) -> iam.PolicyStatement:
+        return iam.PolicyStatement(
+            sid="WriteOwnLog",
+            actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+            resources=[self.log_group.log_group_arn],
+        )
+
+
+def _statement(grant: Grant) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        sid=grant.sid,
+        actions=list(grant.actions),
+        resources=list(grant.resources),
+        conditions={operator: dict(keys) for operator, keys in grant.conditions.items()},
+    )
+
+
+def _powertools(options: Options) -> dict[str, str]:
+    """Metrics appear as namespace Millrace, dimension service = the deployment's name."""
+    names = {"POWERTOOLS_SERVICE_NAME": options.name, "POWERTOOLS_METRICS_NAMESPACE": "Millrace"}
+    return {**names, "POWERTOOLS_TRACE_DISABLED": "true"} if options.emulator else names

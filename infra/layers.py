@@ -1,0 +1,162 @@
+"""The function's third-party packages as two layers, trimmed, for arm64 and Python 3.13; made without Docker.
+
+Wheels are fetched for Lambda's platform, whatever this one is, checked against the hashes of `requirements/function.txt`
+and kept under `build/` for as long as that file and this one stay the same.
+"""
+
+from __future__ import annotations
+
+import compileall
+import hashlib
+import py_compile
+import shutil
+import subprocess  # uv is a program
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from millrace.errors import MillraceError
+from uv import find_uv_bin
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ROOT / "requirements" / "function.txt"
+CACHE = ROOT / "build" / "layers"
+ARROW = "arrow"
+TOOLS = "tools"
+
+TRIMMED = (
+    # to compile against, and what tests and measures itself
+    "**/*.pxd",
+    "**/*.pxi",
+    "**/*.pyx",
+    "**/*.pyi",
+    "**/__pycache__",
+    "bin",
+    ".lock",
+    "wrapt-stubs",
+    "pyarrow/include",
+    "pyarrow/includes",
+    "pyarrow/src",
+    "pyarrow/tests",
+    "pyarrow/_pyarrow_cpp_tests.*",
+    "pyarrow/benchmark.py",
+    "pyarrow/conftest.py",
+    # protocols and formats that no sync speaks
+    "pyarrow/*flight*",
+    "pyarrow/*orc*",
+    "pyarrow/*cuda*",
+    "pyarrow/jvm.py",
+    # bytes go through boto3: pyarrow's own file systems are not used
+    "pyarrow/_azurefs.*",
+    "pyarrow/_gcsfs.*",
+    "pyarrow/_hdfs.*",
+    "pyarrow/_s3fs.*",
+    "pyarrow/libarrow_s3.*",
+    # Parquet's encryption needs a key service of its own
+    "pyarrow/*encryption*",
+    "pyarrow/parquet/encryption.py",
+    # wheels cannot hold links: the same library three times; the loader asks for the name with one number
+    "pyarrow/libarrow_python.so",
+    "pyarrow/libarrow_python.so.*.*",
+)
+"""What is not shipped. `lib`, and so everything, is linked against dataset, acero, compute, substrait and parquet."""
+
+
+class LayersNotBuilt(MillraceError):
+    """The wheels could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What to fetch wheels for; both None: for this machine."""
+
+    uv_platform: str | None = None
+    python: str | None = None
+
+
+LAMBDA = Platform("aarch64-manylinux_2_28", "3.13")
+
+
+def layers(cache: Path = CACHE) -> Mapping[str, Path]:
+    """The folder of each layer by its name, built unless it is there."""
+    built = cache / _fingerprint()
+    if not built.exists():
+        _publish(cache, built)
+    return {name: built / name for name in (ARROW, TOOLS)}
+
+
+def fetch(target: Path, platform: Platform, requirements: Path = REQUIREMENTS) -> None:
+    """Install the packages of ``requirements`` into ``target``; raise LayersNotBuilt with what uv said."""
+    foreign = {"--python-platform": platform.uv_platform, "--python-version": platform.python}
+    command = [
+        *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--link-mode", "copy"),
+        *("--only-binary", ":all:", "--requirement", str(requirements), "--target", str(target)),
+        *(word for option, value in foreign.items() if value for word in (option, value)),
+    ]
+    if not any(foreign.values()):
+        command += ["--python", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- nothing of it is from outside
+    if done.returncode:
+        raise LayersNotBuilt(
+            f"the packages of {requirements.name} could not be fetched for {platform.uv_platform or 'this machine'}:\n"
+            f"{done.stderr.strip()}\nIs the package registry reachable? After `make lock`, are the locks committed?"
+        )
+
+
+def trim(folder: Path) -> None:
+    """Remove from installed packages what the function never uses."""
+    for pattern in TRIMMED:
+        for path in list(folder.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def size(folders: Iterator[Path] | list[Path]) -> int:
+    """The bytes of all files in ``folders``: what Lambda unpacks."""
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def _publish(cache: Path, built: Path) -> None:
+    """Build aside and rename, so that a build that was stopped leaves nothing that looks whole."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        fetched = Path(temporary) / "fetched"
+        fetch(fetched, LAMBDA)
+        trim(fetched)
+        _compile(fetched)
+        aside = Path(temporary) / "layers"
+        _split(fetched, aside)
+        try:
+            aside.rename(built)
+        except OSError:
+            if not built.exists():  # otherwise another synth was quicker
+                raise
+
+
+def _split(fetched: Path, target: Path) -> None:
+    for name in (ARROW, TOOLS):
+        (target / name / "python").mkdir(parents=True)
+    for path in sorted(fetched.iterdir()):
+        name = ARROW if path.name.startswith("pyarrow") else TOOLS
+        path.rename(target / name / "python" / path.name)
+
+
+def _compile(folder: Path) -> None:
+    """Ship compiled modules where this is Lambda's Python: importing them costs a third less.
+
+    Another version's would not be read, and `unchecked-hash` keeps times of day out of them.
+    """
+    if _is_python_of_lambda():
+        compileall.compile_dir(
+            folder, quiet=1, stripdir=str(folder), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        )
+
+
+def _is_python_of_lambda() -> bool:
+    return f"{sys.version_info.major}.{sys.version_info.minor}" == LAMBDA.python
+
+
+def _fingerprint() -> str:
+    recipe = (REQUIREMENTS.read_bytes(), Path(__file__).read_bytes(), bytes(_is_python_of_lambda()))
+    return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]

@@ -1,0 +1,55 @@
+"""Physical names, all derived from the deployment's name.
+
+The stacks know each other's resources by name and not by export: CloudFormation refuses to delete an exported queue
+while the other stack imports it, so that a connection could never be taken out of the configuration.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+VISIBLE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names within the deployment called ``deployment``."""
+
+    deployment: str
+
+    @property
+    def ledger(self) -> str:
+        """The ledger table. A fixed name cannot be replaced unnoticed by an empty one."""
+        return f"{self.deployment}-ledger"
+
+    @property
+    def dead_letters(self) -> str:
+        """The dead-letter queue."""
+        return f"{self.deployment}-dead-letters"
+
+    def queue(self, connection: str) -> str:
+        """The managed queue of a connection; the tail keeps names apart that differ in other characters only."""
+        tail = hashlib.sha256(connection.encode()).hexdigest()[:6]
+        return f"{self.deployment}-{slug(connection)[: VISIBLE - len(self.deployment)]}-{tail}"
+
+    @property
+    def log_groups(self) -> str:
+        """What the names of all log groups start with."""
+        return f"/millrace/{self.deployment}/"
+
+    def log_group(self, function: str) -> str:
+        """The log group of a function."""
+        return f"{self.log_groups}{function}"
+
+
+def slug(text: str) -> str:
+    """``text`` in lower-case letters, digits and hyphens; `x` where nothing is left of it."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
+
+
+def construct_id(text: str) -> str:
+    """A construct's id for what the configuration calls ``text``: readable, and its own."""
+    words = "".join(word.capitalize() for word in slug(text).split("-"))
+    return f"{words[:40]}{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,0 +1,91 @@
+"""What S3 tells the queue, and how an existing bucket is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote_plus
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_notifications as destinations
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.names import construct_id
+from infra.topology import Notification
+
+EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectRestore:Completed", "s3:LifecycleExpiration:*")
+"""Every way into a bucket (a plain PUT is only one of four), every way out of it, and the return from an archive."""
+
+
+def filter_prefix(prefix: str) -> str:
+    """``prefix`` as a notification's filter spells it: form-encoded, a space as `+`, slashes as they are."""
+    return quote_plus(prefix, safe="/!*'()")
+
+
+class ExistingBucketNotifications(Construct):
+    """Adds our notifications to buckets that are there already, beside what their owners have configured.
+
+    A bucket has one notification configuration, replaced as a whole. The CDK's resource reads what stands there, adds
+    ours and takes ours away again when the stack goes (read in its code). The other way, an EventBridge rule, would
+    need the owner to switch EventBridge on first, which is the same one configuration. Its role is ours because the
+    one that the CDK would make may change the notifications of every bucket.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        notifications: Iterable[Notification],
+        queues: Mapping[str, sqs.Queue],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        grouped: dict[str, list[Notification]] = {}
+        for notification in notifications:
+            grouped.setdefault(notification.folder.bucket, []).append(notification)
+        if not grouped:
+            return
+        role = self._role(grouped)
+        for name, group in grouped.items():
+            bucket = s3.Bucket.from_bucket_attributes(
+                self, name, bucket_name=name, notifications_handler_role=role.without_policy_updates()
+            )
+            for notification in group:
+                queue = queues[notification.connection]
+                self.node.add_dependency(queue)
+                self._notify(bucket, notification, queue.queue_arn)
+
+    def _notify(self, bucket: s3.IBucket, notification: Notification, queue_arn: str) -> None:
+        # Named by its ARN: the queue's policy stands already, and the CDK adds a wider one to a queue that it can change.
+        queue = sqs.Queue.from_queue_arn(self, construct_id(repr(notification)), queue_arn)
+        prefix = notification.folder.prefix
+        filters = [s3.NotificationKeyFilter(prefix=filter_prefix(prefix))] if prefix else []
+        for event in EVENTS:
+            bucket.add_event_notification(_EVENT_TYPES[event], destinations.SqsDestination(queue), *filters)
+
+    def _role(self, buckets: Iterable[str]) -> iam.Role:
+        stack = Stack.of(self)
+        allow = iam.PolicyDocument(
+            statements=[
+                iam.PolicyStatement(
+                    actions=["s3:GetBucketNotification", "s3:PutBucketNotification"],
+                    resources=[f"arn:{stack.partition}:s3:::{name}" for name in buckets],
+                ),
+            ]
+        )
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={"Notifications": allow},
+        )
+
+
+_EVENT_TYPES = {
+    "s3:ObjectCreated:*": s3.EventType.OBJECT_CREATED,
+    "s3:ObjectRemoved:*": s3.EventType.OBJECT_REMOVED,
+    "s3:ObjectRestore:Completed": s3.EventType.OBJECT_RESTORE_COMPLETED,
+    "s3:LifecycleExpiration:*": s3.EventType.LIFECYCLE_EXPIRATION,
+}

@@ -1,0 +1,130 @@
+"""What a deployment may be told by CDK context, each with its default: `cdk deploy --context kms=customer`."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.errors import InvalidConfiguration
+
+
+class Encryption(enum.Enum):
+    """Whose key encrypts queues, ledger, log groups and created buckets."""
+
+    AWS_MANAGED = "aws-managed"
+    """Keys that AWS keeps: no cost, nothing to look after."""
+    CUSTOMER = "customer"
+    """One key of the deployment's own, rotated yearly and kept when the stack goes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to deploy; the configuration file says what.
+
+    ``memory_mb`` is 1,769 because that is where Lambda gives one whole virtual CPU: parsing is bound by it, and less
+    memory costs the same per file in more time. ``timeout_seconds`` is the most that Lambda allows: a large file
+    needs it, and a small one does not pay for it. ``max_concurrency`` bounds how many conversions one queue runs
+    side by side; ``reserved_concurrency`` (default: none, since a young account has ten in all and reserves none)
+    takes as many from the account's pool for this deployment alone. ``existing_key_arns`` are the keys of existing
+    buckets and queues that are encrypted by a customer's own key.
+    """
+
+    name: str = "millrace"
+    config: str = "examples/millrace.yaml"
+    emulator: bool = False
+    kms: Encryption = Encryption.AWS_MANAGED
+    timeout_seconds: int = 900
+    memory_mb: int = 1769
+    max_concurrency: int = 50
+    reserved_concurrency: int | None = None
+    alarm_topic_arn: str | None = None
+    existing_key_arns: tuple[str, ...] = ()
+
+    @classmethod
+    def from_context(cls, lookup: Callable[[str], Any]) -> Options:
+        """Read every option with ``lookup`` (None: not given); raise InvalidConfiguration with all that is wrong."""
+        given = {key: value for key in _PARSERS if (value := lookup(key)) not in (None, "")}
+        parsed: dict[str, Any] = {}
+        problems = []
+        for key, value in given.items():
+            try:
+                parsed[key] = _PARSERS[key](value)
+            except ValueError as problem:
+                problems.append(f"context {key}: {problem}, found {value!r}")
+        if problems:
+            raise InvalidConfiguration(problems)
+        return cls(**parsed)
+
+    @property
+    def storage_stack(self) -> str:
+        """The name of the stack of buckets, queues and ledger: `MillraceStorage`."""
+        return f"{_pascal(self.name)}Storage"
+
+    @property
+    def processing_stack(self) -> str:
+        """The name of the stack of functions and alarms: `MillraceProcessing`."""
+        return f"{_pascal(self.name)}Processing"
+
+
+def _pascal(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("-"))
+
+
+def _name(value: object) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", str(value)) or len(str(value)) > 24:
+        raise ValueError("expected at most 24 lower-case letters, digits and single hyphens, a letter first")
+    return str(value)
+
+
+def _boolean(value: object) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if str(value).lower() not in words:
+        raise ValueError("expected true or false")
+    return words[str(value).lower()]
+
+
+def _encryption(value: object) -> Encryption:
+    try:
+        return Encryption(value)
+    except ValueError:
+        raise ValueError("expected aws-managed or customer") from None
+
+
+def _whole_number(lowest: int, highest: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if not re.fullmatch(r"\d{1,9}", str(value)) or not lowest <= int(str(value)) <= highest:
+            raise ValueError(f"expected a whole number from {lowest} to {highest}")
+        return int(str(value))
+
+    return parse
+
+
+def _arn(service: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if not re.fullmatch(rf"arn:[a-z-]+:{service}:[a-z0-9-]+:\d{{12}}:\S+", str(value)):
+            raise ValueError(f"expected the ARN of an {service.upper()} resource")
+        return str(value)
+
+    return parse
+
+
+def _key_arns(value: object) -> tuple[str, ...]:
+    each = value if isinstance(value, list) else str(value).split(",")
+    return tuple(_arn("kms")(str(arn).strip()) for arn in each)
+
+
+_PARSERS: Mapping[str, Callable[[Any], object]] = {
+    "name": _name,
+    "config": str,
+    "emulator": _boolean,
+    "kms": _encryption,
+    "timeout_seconds": _whole_number(60, 900),
+    "memory_mb": _whole_number(256, 10_240),
+    "max_concurrency": _whole_number(2, 1000),
+    "reserved_concurrency": _whole_number(1, 10_000),
+    "alarm_topic_arn": _arn("sns"),
+    "existing_key_arns": _key_arns,
+}

@@ -1,0 +1,57 @@
+"""The code asset: the library and its handlers as they stand, and the configuration they run."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from millrace.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+
+CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
+LEFT_OUT = frozenset({"millrace/demo", "millrace/cli.py", "millrace/py.typed"})
+"""What runs on a person's machine alone."""
+
+
+def package(configuration: str, *, functions: Path = FUNCTIONS_ROOT, cache: Path = CACHE) -> Path:
+    """The folder to deploy, named by its content: the same code and configuration always give the same folder."""
+    files = dict(contents(functions)) | {CONFIGURATION_FILE: configuration.encode()}
+    folder = cache / _digest(files)
+    if not folder.exists():
+        _publish(files, folder)
+    return folder
+
+
+def contents(functions: Path) -> Iterator[tuple[str, bytes]]:
+    """Each file to deploy from ``functions``: its path there and its bytes, in order."""
+    for path in sorted(functions.rglob("*")):
+        name = path.relative_to(functions)
+        if path.is_file() and _is_deployed(PurePosixPath(name.as_posix())):
+            yield name.as_posix(), path.read_bytes()
+
+
+def _is_deployed(name: PurePosixPath) -> bool:
+    ancestors = {str(name), *map(str, name.parents)}
+    foreign = any(part == "__pycache__" or part.startswith(".") or part.endswith(".egg-info") for part in name.parts)
+    return not foreign and not ancestors & LEFT_OUT and name.suffix != ".pyc"
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    return whole.hexdigest()[:16]
+
+
+def _publish(files: Mapping[str, bytes], folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        aside = Path(temporary) / "code"
+        for name, content in files.items():
+            path = aside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if not folder.exists():
+            shutil.move(aside, folder)

@@ -1,0 +1,145 @@
+"""What can be thrown away and made again: functions, their layers, event sources, logs and alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Duration, Environment, Stack
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra import grants
+from infra.alarms import Alarms
+from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
+from infra.names import Names, construct_id
+from infra.options import Options
+from infra.source_queue import BATCHING_WINDOW_SECONDS
+from infra.topology import Topology
+from millrace.settings import Settings
+
+BATCH_SIZE = 10
+REPROCESS_MEMORY_MB = 512
+"""It lists keys and sends messages, and waits for both."""
+
+
+class ProcessingStack(Stack):
+    """Outputs: ConvertFunction, ReprocessFunction (names).
+
+    ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        topology: Topology,
+        options: Options,
+        env: Environment,
+        code: Path,
+        layers: Mapping[str, Path],
+        key: kms.IKey | None,
+    ) -> None:
+        super().__init__(
+            scope,
+            options.processing_stack,
+            env=env,
+            description=f"Millrace ({options.name}): functions and alarms. It keeps nothing and can be made again.",
+        )
+        self._options = options
+        self._queues = {
+            source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
+        }
+        arns = self._arns(key)
+        self._shared = {
+            "code": lambda_.Code.from_asset(str(code)),
+            "layers": [self._layer(name, folder) for name, folder in layers.items()],
+            "environment": self._settings().to_environment(),
+            "options": options,
+            "key": kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None,
+        }
+        convert = HandlerFunction(
+            self,
+            "Convert",
+            name="convert",
+            grants=grants.convert(topology, arns, options),
+            memory_mb=options.memory_mb,
+            reserved_concurrency=options.reserved_concurrency,
+            **self._shared,
+        ).function
+        reprocess = HandlerFunction(
+            self,
+            "Reprocess",
+            name="reprocess",
+            grants=grants.reprocess(topology, arns, options),
+            memory_mb=REPROCESS_MEMORY_MB,
+            **self._shared,
+        ).function
+        watched = self._receive(convert, topology)
+        Alarms(
+            self,
+            "Alarms",
+            dead_letters=self._queue(Names(options.name).dead_letters),
+            queues=watched,
+            functions={"Convert": convert, "Reprocess": reprocess},
+            options=options,
+        )
+        CfnOutput(self, "ConvertFunction", value=convert.function_name)
+        CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
+
+    def _queue(self, name: str) -> sqs.IQueue:
+        arn = self.format_arn(service="sqs", resource=name)
+        return sqs.Queue.from_queue_arn(self, construct_id(name), arn)
+
+    def _arns(self, key: kms.IKey | None) -> grants.Arns:
+        return grants.Arns(
+            partition=self.partition,
+            region=self.region,
+            account=self.account,
+            ledger=self.format_arn(
+                service="dynamodb", resource="table", resource_name=Names(self._options.name).ledger
+            ),
+            queues=tuple(queue.queue_arn for queue in self._queues.values()),
+            key=key.key_arn if key else None,
+        )
+
+    def _settings(self) -> Settings:
+        return Settings(
+            ledger_table=Names(self._options.name).ledger,
+            queues={connection: queue.queue_url for connection, queue in self._queues.items()},
+            timeout_seconds=self._options.timeout_seconds,
+        )
+
+    def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:
+        return lambda_.LayerVersion(
+            self,
+            f"Layer{name.capitalize()}",
+            description=f"{self._options.name}: {name}",
+            code=lambda_.Code.from_asset(str(folder)),
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[ARCHITECTURE],
+        )
+
+    def _receive(self, function: lambda_.IFunction, topology: Topology) -> dict[str, sqs.IQueue]:
+        """Let ``function`` receive from every queue, managed or the user's own; the queues by construct name.
+
+        No filter: Lambda deletes what a filter does not match.
+        """
+        queues = {construct_id(connection): queue for connection, queue in self._queues.items()}
+        for arn in topology.own_queue_arns:
+            name = f"Own{construct_id(arn)}"
+            queues[name] = sqs.Queue.from_queue_arn(self, name, arn)
+        for name, queue in queues.items():
+            lambda_.EventSourceMapping(
+                self,
+                f"Receive{name}",
+                target=function,
+                event_source_arn=queue.queue_arn,
+                batch_size=BATCH_SIZE,
+                max_batching_window=Duration.seconds(BATCHING_WINDOW_SECONDS),
+                max_concurrency=self._options.max_concurrency,
+                report_batch_item_failures=True,
+            )
+        return queues

@@ -1,0 +1,69 @@
+"""The managed queue of a source connection: notifications of S3, and our own requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.dead_letter_queue import RETENTION
+from infra.names import Names
+from infra.options import Options
+
+MAX_RECEIVES = 5
+BATCHING_WINDOW_SECONDS = 1
+
+
+def visibility_seconds(options: Options) -> int:
+    """Six times the function's timeout and the batching window, as Lambda's documentation asks for.
+
+    A shorter one shows a message again while a throttled function still holds it.
+    """
+    return 6 * options.timeout_seconds + BATCHING_WINDOW_SECONDS
+
+
+class SourceQueue(Construct):
+    """Encrypted, TLS only; ``buckets`` may notify it, for this account alone."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        connection: str,
+        buckets: Iterable[str],
+        dead_letters: sqs.IQueue,
+        options: Options,
+        key: kms.IKey | None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            queue_name=Names(options.name).queue(connection),
+            visibility_timeout=Duration.seconds(visibility_seconds(options)),
+            retention_period=RETENTION,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVES),
+            enforce_ssl=True,
+            # SQS's own key or the deployment's: S3 cannot notify a queue under the AWS-managed key alias/aws/sqs.
+            encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
+            encryption_master_key=key,
+        )
+        stack = Stack.of(self)
+        if arns := [f"arn:{stack.partition}:s3:::{bucket}" for bucket in sorted(set(buckets))]:
+            self.queue.add_to_resource_policy(
+                iam.PolicyStatement(
+                    sid="BucketsNotify",
+                    principals=[iam.ServicePrincipal("s3.amazonaws.com")],
+                    actions=["sqs:SendMessage"],
+                    resources=[self.queue.queue_arn],
+                    conditions={
+                        "ArnEquals": {"aws:SourceArn": arns},
+                        "StringEquals": {"aws:SourceAccount": stack.account},
+                    },
+                )
+            )
