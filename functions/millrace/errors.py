@@ -4,6 +4,8 @@ MillraceError
 ├── TransientError            back to the queue with backoff; after five receives to the dead-letter queue
 │   ├── ServiceUnavailable      throttled, 5xx, connection lost
 │   ├── LostRace                another worker was quicker; the truth is in the ledger by now
+│   ├── TargetChanged           another object stands at the output's key than the write expected
+│   ├── WriteConflict           two writes to one key at the same moment
 │   ├── ObjectChanged           the object was overwritten while it was read
 │   └── OutOfTime               the invocation ends before the work could
 ├── DataError                 the entry becomes failed, with row and byte; acknowledged; never blocks another object
@@ -13,6 +15,8 @@ MillraceError
 │   ├── RaggedRow               a row has more or fewer fields than the header
 │   ├── ValueDoesNotFit         a value is not of the type the configuration demands
 │   ├── UnsupportedType         the target format has no way to keep the value
+│   ├── ForeignFormat           a file of another format than its table's
+│   ├── KeyTooLong              the output's key would exceed what S3 allows
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
 │   └── TooBig                  more than one invocation can do
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
@@ -45,6 +49,14 @@ class ServiceUnavailable(TransientError):
 
 class LostRace(TransientError):
     """Another worker changed the ledger or the output first."""
+
+
+class TargetChanged(TransientError):
+    """Another object stands at the output's key than the write expected."""
+
+
+class WriteConflict(TransientError):
+    """Two writes to one key at the same moment."""
 
 
 class ObjectChanged(TransientError):
@@ -89,6 +101,14 @@ class ValueDoesNotFit(DataError):
 
 class UnsupportedType(DataError):
     """The target format has no way to keep the value."""
+
+
+class ForeignFormat(DataError):
+    """A file of another format than its table's."""
+
+
+class KeyTooLong(DataError):
+    """The output's key would exceed what S3 allows."""
 
 
 class OutputCollision(DataError):

@@ -14,6 +14,28 @@ FUNCTIONS_ROOT = Path(__file__).parent.parent
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
+LEDGER_PROJECTION = (
+    "sync",
+    "bucket",
+    "key",
+    "state",
+    "revision",
+    "fence",
+    "fingerprint",
+    "engine",
+    "attempts",
+    "rows_read",
+    "rows_written",
+    "rows_quarantined",
+    "rows_filtered",
+    "started",
+    "finished",
+    "failure",
+    "reason",
+    "run_id",
+)
+"""The attributes that the ledger's two indexes carry beside their keys."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

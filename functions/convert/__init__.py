@@ -1,0 +1,1 @@
+"""The function that converts what a queue's messages name."""

@@ -1,0 +1,58 @@
+"""SQS batch in, failed message ids out."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from millrace.composition import ConvertWorld, convert_world
+from millrace.intake import Intake
+from millrace.outcome_log import fields, level, metric_name
+from millrace.worker import Delivery, Outcome
+
+logger = Logger(service="convert")
+metrics = Metrics(namespace="Millrace", service="convert")
+tracer = Tracer(service="convert")
+world = cache(convert_world)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Work on every message there is time for; report exactly those that must come back."""
+    here = world()
+    intake = Intake(worker=here.worker, tell=_tell, note=lambda note: logger.info("passed over", reason=note))
+
+    def take(record: SQSRecord) -> None:
+        delivery = Delivery(
+            message_id=record.message_id,
+            remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+            receives=int(record.attributes.approximate_receive_count or 1),
+        )
+        try:
+            intake.take(record.body, delivery, lambda seconds: _put_off(here, record, seconds))
+        except Exception as error:
+            logger.warning(
+                "message comes back", message_id=record.message_id, reason=f"{type(error).__name__}: {error}"
+            )
+            raise
+
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
+
+
+def _put_off(here: ConvertWorld, record: SQSRecord, seconds: int) -> None:
+    here.delay.delay(record.event_source_arn, record.receipt_handle, seconds)
+
+
+def _tell(outcome: Outcome) -> None:
+    logger.log(level(outcome), outcome.result, extra=fields(outcome))
+    metrics.add_metric(name=metric_name(outcome), unit=MetricUnit.Count, value=1)

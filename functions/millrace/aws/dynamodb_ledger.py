@@ -1,0 +1,171 @@
+"""The ledger in one DynamoDB table: one item an entry, replaced whole and only on the revision that was read.
+
+The partition key joins sync, bucket and key, so that writes spread over the table. Both indexes are spread over shards
+by a hash of that key: ``attention`` (by state; entries that are failed, waiting or in flight) and ``finished`` (by UTC
+day). A state or a day alone would send every write of a busy table to one partition.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from millrace.aws.faults import translated
+from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
+from millrace.objects import ObjectRef, Sequencer
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SHARDS = 16
+_SEPARATOR = "\x1f"
+_SERIALIZE = TypeSerializer().serialize
+_DESERIALIZE = TypeDeserializer().deserialize
+
+
+class DynamoDBLedger:
+    """Satisfies ``ledger.LedgerStore`` and ``ledger.LedgerIndex``."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """One strongly consistent GetItem."""
+        with translated("dynamodb:GetItem on", self._table):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": _partition(sync, source)}}, ConsistentRead=True
+            )
+        return entry_of(answer["Item"]) if "Item" in answer else None
+
+    def put(self, entry: Entry) -> None:
+        """One conditional PutItem; LostRace where another revision stands."""
+        if entry.revision == 1:
+            condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        else:
+            condition = {
+                "ConditionExpression": "revision = :read",
+                "ExpressionAttributeValues": {":read": {"N": str(entry.revision - 1)}},
+            }
+        with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.sync!r})"):
+            self._client.put_item(TableName=self._table, Item=item_of(entry), **condition)
+
+    def needing_attention(self, state: State) -> Iterator[Entry]:
+        """Query every shard of a state."""
+        for shard in range(SHARDS):
+            yield from self._query("attention", f"{state}#{shard:02}")
+
+    def finished_on(self, day: str) -> Iterator[Entry]:
+        """Query every shard of a day."""
+        for shard in range(SHARDS):
+            yield from self._query("finished", f"{day}#{shard:02}")
+
+    def _query(self, index: str, partition: str) -> Iterator[Entry]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=index,
+            KeyConditionExpression="#pk = :pk",
+            ExpressionAttributeNames={"#pk": f"{index}_pk"},
+            ExpressionAttributeValues={":pk": {"S": partition}},
+        )
+        with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
+            for page in pages:
+                yield from map(entry_of, page["Items"])
+
+
+def _partition(sync: str, source: ObjectRef) -> str:
+    return _SEPARATOR.join((sync, source.bucket, source.key))
+
+
+def item_of(entry: Entry) -> dict[str, Any]:
+    """An entry as a DynamoDB item; what is None or empty is left out."""
+    fields = asdict(entry)
+    del fields["source"]
+    fields |= {"bucket": entry.source.bucket, "key": entry.source.key}
+    fields["sequencer"] = entry.sequencer and entry.sequencer.value
+    fields["outputs"] = [_output_fields(output) for output in entry.outputs]
+    fields["obsolete"] = [_output_fields(output) for output in entry.obsolete]
+    fields["failure"] = {name: value for name, value in (fields["failure"] or {}).items() if value is not None}
+    fields |= {name: _time(fields[name]) for name in ("lease_until", "started", "finished")}
+    fields["milliseconds"] = entry.milliseconds
+    fields |= {"pk": _partition(entry.sync, entry.source)} | _index_keys(entry)
+    return {name: _SERIALIZE(value) for name, value in fields.items() if value not in (None, [], {})}
+
+
+def _output_fields(output: Output) -> dict[str, Any]:
+    ref = output.ref
+    return {"bucket": ref.bucket, "key": ref.key, "etag": output.etag, "size": output.size, "rows": output.rows}
+
+
+def _index_keys(entry: Entry) -> dict[str, str]:
+    shard = zlib.crc32(_partition(entry.sync, entry.source).encode()) % SHARDS
+    keys = {}
+    when = entry.finished or entry.started
+    if entry.state in NEEDS_ATTENTION and when is not None:
+        keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
+    if entry.finished is not None:
+        keys |= {"finished_pk": f"{entry.finished:%Y-%m-%d}#{shard:02}", "finished_sk": entry.finished.isoformat()}
+    return keys
+
+
+def entry_of(item: Mapping[str, Any]) -> Entry:
+    """Read an item back; one from an index lacks what the index does not carry."""
+    fields = {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
+    failure, sequencer = fields.get("failure"), fields.get("sequencer")
+    times = {
+        name: datetime.fromisoformat(fields[name]) for name in ("lease_until", "started", "finished") if name in fields
+    }
+    rest = (
+        "revision",
+        "fence",
+        "fingerprint",
+        "engine",
+        "etag",
+        "version_id",
+        "size",
+        "owner",
+        "attempts",
+        "reason",
+        "run_id",
+    )
+    counts = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+    return Entry(
+        sync=fields["sync"],
+        source=ObjectRef(fields["bucket"], fields["key"]),
+        state=State(fields["state"]),
+        sequencer=Sequencer(sequencer) if sequencer else None,
+        outputs=tuple(map(_output, fields.get("outputs", ()))),
+        obsolete=tuple(map(_output, fields.get("obsolete", ()))),
+        failure=Failure(**(failure | {"branch": Branch(failure["branch"])})) if failure else None,
+        **{name: fields[name] for name in (*rest, *counts) if name in fields},
+        **times,
+    )
+
+
+def _output(fields: Mapping[str, Any]) -> Output:
+    return Output(
+        ref=ObjectRef(fields["bucket"], fields["key"]), etag=fields["etag"], size=fields["size"], rows=fields["rows"]
+    )
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None
+
+
+def _plain(value: Any) -> Any:
+    """DynamoDB's numbers as integers, at any depth; all of ours are whole."""
+    match value:
+        case Decimal():
+            return int(value)
+        case dict():
+            return {name: _plain(inner) for name, inner in value.items()}
+        case list():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value

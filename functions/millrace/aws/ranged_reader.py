@@ -1,0 +1,102 @@
+"""A file whose bytes are fetched by ranges, the next one while the last is parsed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+CHUNK = 8 * 1024 * 1024
+"""Bytes of one ranged GET: large enough that its latency does not count, small enough to hold three in memory."""
+
+Fetch = Callable[[int, int], bytes]
+"""Gives the bytes from an offset, as many as asked for; called from another thread for what is read ahead."""
+
+
+class RangedReader(io.RawIOBase):
+    """A seekable reader over ``fetch``; who reads on where the last range ended has the next one fetched ahead.
+
+    ``held`` is an offset and the bytes that are known to stand there already.
+    """
+
+    def __init__(self, fetch: Fetch, size: int, held: tuple[int, bytes]) -> None:
+        super().__init__()
+        self._fetch = fetch
+        self._size = size
+        self._start, self._chunk = held
+        self._position = 0
+        self._threads: ThreadPoolExecutor | None = None
+        self._ahead: tuple[int, Future[bytes]] | None = None
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """The offset of the next byte."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to an offset from the start, from here or from the end."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"seek to {base + offset}, before the first byte")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As many bytes as asked for; fewer only at the end."""
+        left = max(0, self._size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        pieces = []
+        while wanted:
+            piece = self._piece(wanted)
+            pieces.append(piece)
+            self._position += len(piece)
+            wanted -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def readall(self) -> bytes:
+        """All bytes from here."""
+        return self.read()
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override] # Buffer has no name before 3.12
+        """Fill a buffer; fewer bytes only at the end."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Wait for what is being read ahead and forget it."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+        self._chunk = b""
+        super().close()
+
+    def _piece(self, wanted: int) -> bytes:
+        if not self._start <= self._position < self._start + len(self._chunk):
+            self._load(wanted)
+        begin = self._position - self._start
+        if begin == 0 and wanted >= len(self._chunk):
+            return self._chunk
+        return self._chunk[begin : begin + wanted]
+
+    def _load(self, wanted: int) -> None:
+        """Fetch the range at the position; a jump asks for what is wanted alone, reading on for a whole chunk."""
+        sequential = self._position == self._start + len(self._chunk)
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == self._position:
+            self._chunk = ahead[1].result()
+        else:
+            if ahead is not None:
+                ahead[1].cancel()
+            self._chunk = self._fetch(self._position, min(self._size - self._position, CHUNK if sequential else wanted))
+        self._start = self._position
+        following = self._start + len(self._chunk)
+        if sequential and following < self._size:
+            self._threads = self._threads or ThreadPoolExecutor(1, "read-ahead")
+            self._ahead = following, self._threads.submit(self._fetch, following, min(CHUNK, self._size - following))

@@ -1,0 +1,117 @@
+"""Buckets through boto3: pinned ranged reads, listings, and uploads that are visible whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+
+from millrace.aws.faults import error_code, translated
+from millrace.aws.ranged_reader import CHUNK, RangedReader
+from millrace.aws.s3_upload import S3Upload
+from millrace.errors import ObjectGone, ServiceUnavailable
+from millrace.object_store import ListedObject, ObjectHead, OpenedObject
+from millrace.objects import ObjectRef
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BODY_TRIES = 4
+_BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
+
+
+class S3ObjectStore:
+    """Satisfies ``object_store.ObjectStore`` with one client's credentials and region."""
+
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    @contextmanager
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+        """Pin what is there with the first GET; one GET is all that an object of up to 8 MiB takes."""
+        head, held = self._first(ref, f"bytes=-{CHUNK}" if tail_first else f"bytes=0-{CHUNK - 1}")
+        pin: dict[str, Any] = {"VersionId": head.version_id} if head.version_id else {"IfMatch": f'"{head.etag}"'}
+
+        def fetch(start: int, length: int) -> bytes:
+            return self._get(ref, f"bytes={start}-{start + length - 1}", pin)[1]
+
+        start = head.size - len(held) if tail_first else 0
+        with RangedReader(fetch, head.size, (start, held)) as reader:
+            yield OpenedObject(head, cast("BinaryIO", reader))
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        """HEAD, which needs s3:GetObject."""
+        try:
+            with translated("s3:GetObject on", ref):
+                answer = self._client.head_object(Bucket=ref.bucket, Key=ref.key)
+        except ObjectGone:
+            return None
+        return _head(answer, answer["ContentLength"])
+
+    def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> S3Upload:
+        """Begin an output; no request is made until there is a part to send."""
+        return S3Upload(self._client, target, metadata)
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Delete by name; S3 answers the same whether it was there or not."""
+        with translated("s3:DeleteObject on", ref):
+            self._client.delete_object(Bucket=ref.bucket, Key=ref.key)
+
+    def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
+        """Page through ListObjectsV2, a thousand keys in memory at a time."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, StartAfter=start_after
+        )
+        with translated("s3:ListBucket on", f"s3://{bucket}/{prefix}"):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield ListedObject(ObjectRef(bucket, found["Key"]), found["ETag"].strip('"'), found["Size"])
+
+    def _first(self, ref: ObjectRef, span: str) -> tuple[ObjectHead, bytes]:
+        try:
+            answer, held = self._get(ref, span, {})
+        except _EmptyObject:
+            head = self.head(ref)
+            if head is None:
+                raise ObjectGone(f"{ref} was deleted before it was read") from None
+            return head, b""
+        whole = answer.get("ContentRange", "").rpartition("/")[2]
+        return _head(answer, int(whole) if whole.isdigit() else len(held)), held
+
+    def _get(self, ref: ObjectRef, span: str, pin: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+        """One ranged GET with its body; a body that breaks off is asked for again."""
+        broken: Exception | None = None
+        for _ in range(_BODY_TRIES):
+            with translated("s3:GetObject on", ref), _empty_told():
+                answer = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=span, **pin)
+                try:
+                    return answer, answer["Body"].read()
+                except _BROKEN_BODY as error:
+                    broken = error
+        raise ServiceUnavailable(f"reading {ref} ({span}) broke off {_BODY_TRIES} times: {broken}") from broken
+
+
+class _EmptyObject(Exception):
+    """A range of an object that has no bytes: S3 answers 416."""
+
+
+@contextmanager
+def _empty_told() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) in {"InvalidRange", "416"}:
+            raise _EmptyObject from error
+        raise
+
+
+def _head(answer: Mapping[str, Any], size: int) -> ObjectHead:
+    version_id = answer.get("VersionId")
+    return ObjectHead(
+        etag=answer["ETag"].strip('"'),
+        size=size,
+        version_id=None if version_id == "null" else version_id,
+        metadata=answer["Metadata"],
+    )

@@ -1,0 +1,162 @@
+"""One output on its way into a bucket: one PUT if it is small, parts beside the encoder if it is not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from millrace.aws.faults import error_code, translated
+from millrace.object_store import ObjectHead
+from millrace.objects import ObjectRef
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART = 8 * 1024 * 1024
+_LARGE_PART = 64 * 1024 * 1024
+_PARTS_BEFORE_LARGE = 1000
+"""10,000 parts are the most (Amazon S3 multipart upload limits): 1,000 of 8 MiB, then 9,000 of 64 MiB are 570 GB."""
+_PARALLEL = 2
+_CONTENT_TYPES = {
+    ".csv": "text/csv; charset=utf-8",
+    ".jsonl": "application/x-ndjson",
+    ".json": "application/json",
+    ".parquet": "application/vnd.apache.parquet",
+}
+
+
+class S3Upload:
+    """Satisfies ``object_store.Upload``."""
+
+    def __init__(self, client: S3Client, target: ObjectRef, metadata: Mapping[str, str]) -> None:
+        self._client = client
+        self._target = target
+        self._metadata = dict(metadata)
+        self._pending = bytearray()
+        self._size = 0
+        self._upload_id: str | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._sending: deque[Future[CompletedPartTypeDef]] = deque()
+        self._parts: list[CompletedPartTypeDef] = []
+        self._numbers = 0
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes; send a part when there are enough."""
+        self._pending += data
+        length = len(memoryview(data).cast("B"))
+        self._size += length
+        while len(self._pending) >= self._part_size():
+            self._send(self._part_size())
+        return length
+
+    def discard(self) -> None:
+        """Abort the multipart upload; its parts are deleted."""
+        self._pending = bytearray()
+        self._stop()
+        upload_id, self._upload_id = self._upload_id, None
+        if upload_id is not None:
+            with translated("s3:AbortMultipartUpload on", self._target):
+                self._client.abort_multipart_upload(
+                    Bucket=self._target.bucket, Key=self._target.key, UploadId=upload_id
+                )
+
+    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+        """One conditional PUT, or the conditional completion of the parts."""
+        condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": f'"{expected}"'}
+        with translated("s3:PutObject on", self._target, writing=True):
+            etag = self._put(condition, rows) if self._upload_id is None else self._complete(condition)
+        self._stop()
+        return ObjectHead(etag=etag.strip('"'), size=self._size, metadata=self._metadata)
+
+    def _put(self, condition: Mapping[str, str], rows: int) -> str:
+        arguments: dict[str, Any] = {"Metadata": self._metadata | {"millrace-rows": str(rows)}, **condition}
+        answer = self._client.put_object(
+            Bucket=self._target.bucket,
+            Key=self._target.key,
+            Body=bytes(self._pending),
+            ContentType=self._content_type(),
+            **arguments,
+        )
+        return answer["ETag"]
+
+    def _complete(self, condition: Mapping[str, str]) -> str:
+        if self._pending:
+            self._send(len(self._pending))
+        while self._sending:
+            self._parts.append(self._sending.popleft().result())
+        arguments: dict[str, Any] = dict(condition)
+        try:
+            answer = self._client.complete_multipart_upload(
+                Bucket=self._target.bucket,
+                Key=self._target.key,
+                UploadId=str(self._upload_id),
+                MultipartUpload={"Parts": self._parts},
+                **arguments,
+            )
+        except ClientError as error:
+            if error_code(error) == "NoSuchUpload" and (etag := self._completed_before()):
+                return etag
+            raise
+        self._upload_id = None
+        return answer["ETag"]
+
+    def _completed_before(self) -> str | None:
+        """The ETag, where an earlier try completed the upload and only its answer was lost."""
+        there = self._client.head_object(Bucket=self._target.bucket, Key=self._target.key)
+        if there["Metadata"] != self._metadata:
+            return None
+        self._upload_id = None
+        return there["ETag"]
+
+    def _part_size(self) -> int:
+        return PART if self._numbers < _PARTS_BEFORE_LARGE else _LARGE_PART
+
+    def _send(self, length: int) -> None:
+        if self._upload_id is None:
+            self._begin()
+        while len(self._sending) >= _PARALLEL:
+            self._parts.append(self._sending.popleft().result())
+        part = bytes(memoryview(self._pending)[:length])
+        del self._pending[:length]
+        self._numbers += 1
+        self._threads = self._threads or ThreadPoolExecutor(_PARALLEL, "upload")
+        self._sending.append(self._threads.submit(self._send_part, self._numbers, part))
+
+    def _begin(self) -> None:
+        with translated("s3:PutObject on", self._target, writing=True):
+            answer = self._client.create_multipart_upload(
+                Bucket=self._target.bucket,
+                Key=self._target.key,
+                Metadata=self._metadata,
+                ContentType=self._content_type(),
+            )
+        self._upload_id = answer["UploadId"]
+
+    def _send_part(self, number: int, part: bytes) -> CompletedPartTypeDef:
+        with translated("s3:PutObject on", self._target, writing=True):
+            answer = self._client.upload_part(
+                Bucket=self._target.bucket,
+                Key=self._target.key,
+                UploadId=str(self._upload_id),
+                PartNumber=number,
+                Body=part,
+            )
+        done: CompletedPartTypeDef = {"ETag": answer["ETag"], "PartNumber": number}
+        if checksum := answer.get("ChecksumCRC32"):
+            done["ChecksumCRC32"] = checksum
+        return done
+
+    def _stop(self) -> None:
+        self._sending.clear()
+        if self._threads is not None:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            self._threads = None
+
+    def _content_type(self) -> str:
+        dot = self._target.key.rfind(".")
+        return _CONTENT_TYPES.get(self._target.key[dot:], "application/octet-stream")

@@ -1,0 +1,62 @@
+"""The deployed functions' world: built once a cold start, from the environment and the deployed configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from millrace import __version__
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.aws.sessions import Sessions
+from millrace.aws.sqs_requests import MessageDelay, SQSRequests
+from millrace.config import load
+from millrace.plan import Planner
+from millrace.requeue import Reprocessor
+from millrace.settings import Settings
+from millrace.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertWorld:
+    """What the convert function works with."""
+
+    worker: Worker
+    delay: MessageDelay
+
+
+def convert_world(environment: Mapping[str, str] = os.environ) -> ConvertWorld:
+    """Read settings and configuration, and make the clients; no request is sent yet."""
+    settings = Settings.from_environment(environment)
+    document = load(settings.configuration_path)
+    sessions = Sessions(document)
+    worker = Worker(
+        planner=Planner(document),
+        ledger=DynamoDBLedger(sessions.client("dynamodb"), settings.ledger_table),
+        stores=sessions,
+        now=utc_now,
+        engine=__version__,
+        timeout_seconds=settings.timeout_seconds,
+    )
+    return ConvertWorld(worker, MessageDelay(sessions.client("sqs")))
+
+
+def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
+    """Read settings and configuration, and make the clients of the reprocess function."""
+    settings = Settings.from_environment(environment)
+    document = load(settings.configuration_path)
+    sessions = Sessions(document)
+    queues = sessions.client("sqs")
+    return Reprocessor(
+        planner=Planner(document),
+        stores=sessions,
+        index=DynamoDBLedger(sessions.client("dynamodb"), settings.ledger_table),
+        queues={name: SQSRequests(queues, url) for name, url in settings.queues.items()},
+        now=utc_now,
+    )
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)

@@ -1,0 +1,111 @@
+"""Where an output came from, as it travels with the output: S3 metadata and Parquet key-value metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, unquote
+
+from millrace.objects import ObjectRef, Sequencer
+
+_PREFIX = "millrace-"
+_LONGEST_SOURCE = 1024
+"""S3 allows 2 KB of user metadata in all (Amazon S3 User Guide, "Working with object metadata")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """The source version, the claim and the configuration that an output was made from."""
+
+    sync: str
+    source: str
+    etag: str
+    version_id: str | None
+    sequencer: Sequencer | None
+    fence: int
+    fingerprint: str
+    engine: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        sync: str,
+        source: ObjectRef,
+        etag: str,
+        version_id: str | None,
+        sequencer: Sequencer | None,
+        fence: int,
+        fingerprint: str,
+        engine: str,
+    ) -> Self:
+        """The lineage of what is made from ``source``."""
+        return cls(
+            sync=sync,
+            source=_encoded(source),
+            etag=etag,
+            version_id=version_id,
+            sequencer=sequencer,
+            fence=fence,
+            fingerprint=fingerprint,
+            engine=engine,
+        )
+
+    def is_of(self, sync: str, source: ObjectRef) -> bool:
+        """Whether the output belongs to that source under that sync."""
+        return self.sync == sync and self.source == _encoded(source)
+
+    def to_metadata(self) -> dict[str, str]:
+        """S3 user metadata: ASCII alone, well below 2 KB."""
+        fields = {
+            "sync": quote(self.sync),
+            "source": self.source,
+            "source-etag": self.etag,
+            "source-version": self.version_id,
+            "sequencer": self.sequencer and self.sequencer.value,
+            "fence": str(self.fence),
+            "fingerprint": self.fingerprint,
+            "engine": self.engine,
+        }
+        return {_PREFIX + name: value for name, value in fields.items() if value}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
+        """Read S3 user metadata back; None where it is not Millrace's."""
+        found = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
+        try:
+            sequencer = found.get("sequencer")
+            return cls(
+                sync=unquote(found["sync"]),
+                source=found["source"],
+                etag=found["source-etag"],
+                version_id=found.get("source-version"),
+                sequencer=Sequencer(sequencer) if sequencer else None,
+                fence=int(found["fence"]),
+                fingerprint=found["fingerprint"],
+                engine=found["engine"],
+            )
+        except (KeyError, ValueError):
+            return None
+
+    def inside_file(self) -> dict[str, str]:
+        """Key-value metadata for the file itself: only what the same source and configuration give again.
+
+        Sequencer, fence and version id differ between two deliveries of the same bytes and would make outputs differ.
+        """
+        return {
+            "millrace.sync": self.sync,
+            "millrace.source": self.source,
+            "millrace.source_etag": self.etag,
+            "millrace.fingerprint": self.fingerprint,
+            "millrace.engine": self.engine,
+        }
+
+
+def _encoded(source: ObjectRef) -> str:
+    text = quote(str(source), safe="/:")
+    if len(text) <= _LONGEST_SOURCE:
+        return text
+    return "sha256:" + hashlib.sha256(str(source).encode()).hexdigest()

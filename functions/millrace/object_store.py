@@ -1,0 +1,86 @@
+"""The port to buckets: pinned reads, and writes that nobody sees until they are published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import BinaryIO, Protocol
+
+from millrace.objects import ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHead:
+    """One version of an object; ``etag`` without quotes, ``size`` in bytes."""
+
+    etag: str
+    size: int
+    version_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedObject:
+    """An object pinned to one version, and its bytes, seekable."""
+
+    head: ObjectHead
+    stream: BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a listing tells it."""
+
+    ref: ObjectRef
+    etag: str
+    size: int
+
+
+class Upload(Protocol):
+    """An output in the making; a conversion's sink."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes."""
+        ...
+
+    def discard(self) -> None:
+        """Abort; nothing of what was written remains. Harmless when called twice or after ``publish``."""
+        ...
+
+    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+        """Make the object visible, whole, if the target still has the ETag ``expected`` (None: nothing stands there).
+
+        Raises TargetChanged where something else stands there, WriteConflict where two writes met; both may be
+        answered by calling again.
+        """
+        ...
+
+
+class ObjectStore(Protocol):
+    """The buckets that one connection reaches."""
+
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> AbstractContextManager[OpenedObject]:
+        """Pin the current version and read it by ranges, the last range first for ``tail_first``.
+
+        Raises ObjectGone, ObjectArchived, AccessDenied, NoSuchBucket; reads raise ObjectChanged where the pinned
+        version is no longer to be had.
+        """
+        ...
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        """The current version, or None where there is none."""
+        ...
+
+    def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> Upload:
+        """Begin an output."""
+        ...
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Delete one object by its name; no error where there is none."""
+        ...
+
+    def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
+        """Every object below a prefix, in key order."""
+        ...

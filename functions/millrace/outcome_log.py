@@ -1,0 +1,45 @@
+"""One log line and one metric per outcome, with constant keys."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from millrace.ledger import State
+from millrace.worker import Outcome
+
+
+def level(outcome: Outcome) -> int:
+    """ERROR for what failed, WARNING for what must come back, INFO for the rest."""
+    if outcome.result == State.FAILED:
+        return logging.ERROR
+    return logging.INFO if outcome.acknowledge else logging.WARNING
+
+
+def metric_name(outcome: Outcome) -> str:
+    """The outcome's metric: ``Converted``, ``AlreadyDone``, ``Failed`` and so on."""
+    return "".join(word.capitalize() for word in outcome.result.split())
+
+
+def fields(outcome: Outcome) -> dict[str, Any]:
+    """The keys of the outcome's log line; what is unknown is left out."""
+    told: dict[str, Any] = {
+        "object": str(outcome.source),
+        "sync": outcome.sync,
+        "reason": outcome.reason,
+        "retry_after_seconds": outcome.retry_after,
+    }
+    entry = outcome.entry
+    if entry is not None:
+        told |= {
+            "targets": [str(output.ref) for output in entry.outputs] or None,
+            "rows": entry.rows_written,
+            "rows_quarantined": entry.rows_quarantined or None,
+            "milliseconds": entry.milliseconds,
+            "attempt": entry.attempts,
+            "error": entry.failure.error if entry.failure else None,
+            "row": entry.failure.row if entry.failure else None,
+            "byte": entry.failure.byte if entry.failure else None,
+            "run_id": entry.run_id,
+        }
+    return {name: value for name, value in told.items() if value is not None}

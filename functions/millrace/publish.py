@@ -1,0 +1,57 @@
+"""Publish an output under a condition, and decide by lineage what to do with what stands in its place."""
+
+from __future__ import annotations
+
+from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
+from millrace.ledger import Entry, Output
+from millrace.lineage import Lineage
+from millrace.object_store import ObjectHead, ObjectStore, Upload
+from millrace.objects import ObjectRef
+
+_TRIES = 5
+
+
+class NewerOutput(LostRace):
+    """At the output's key stands an output of the same source under a higher fence than the ledger gave us."""
+
+    def __init__(self, message: str, lineage: Lineage) -> None:
+        super().__init__(message)
+        self.lineage = lineage
+
+
+def publish(upload: Upload, target: ObjectRef, claimed: Entry, store: ObjectStore, *, rows: int) -> Output:
+    """Publish where nothing stands, or our own earlier output, or one of ours under a lower fence.
+
+    Raises OutputCollision where another source's output or a stranger's object stands there, and NewerOutput where
+    another worker with a higher fence was quicker.
+    """
+    last = claimed.output(target)
+    expected = last.etag if last else None
+    for _ in range(_TRIES):
+        try:
+            head = upload.publish(expected=expected, rows=rows)
+        except WriteConflict:
+            continue
+        except TargetChanged:
+            there = store.head(target)
+            expected = _may_replace(there, target, claimed) if there else None
+            continue
+        return Output(ref=target, etag=head.etag, size=head.size, rows=rows)
+    raise LostRace(f"{target} kept changing while it was written; the message is tried again later")
+
+
+def _may_replace(there: ObjectHead, target: ObjectRef, claimed: Entry) -> str:
+    lineage = Lineage.from_metadata(there.metadata)
+    if lineage is None:
+        raise OutputCollision(
+            f"{target} exists and was not written by Millrace; it is left as it is. Move it away, or give sync "
+            f"{claimed.sync!r} another subfolder, then reprocess {claimed.source}"
+        )
+    if not lineage.is_of(claimed.sync, claimed.source):
+        raise OutputCollision(
+            f"{claimed.source} (sync {claimed.sync!r}) and {lineage.source} (sync {lineage.sync!r}) share the output "
+            f"{target}; the one that stands there stays. Rename one of the sources, or separate the syncs' subfolders"
+        )
+    if lineage.fence > claimed.fence:
+        raise NewerOutput(f"{target} was written under fence {lineage.fence}, above ours, {claimed.fence}", lineage)
+    return there.etag

@@ -1,0 +1,186 @@
+"""Put objects on the queue again because somebody asked: by key, by prefix or by the state the ledger has them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Any, Protocol
+
+from millrace.config import BulkSync, Connection
+from millrace.errors import InvalidReference, UsageError
+from millrace.events import Request
+from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
+from millrace.object_store import ObjectStore
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plan import Ignored, Planner
+
+_FIELDS = ("sync", "keys", "prefix", "state", "dry_run", "run_id", "start_after")
+_EXAMPLES = 10
+_PORTION = 1000
+STOP_SECONDS = 20.0
+"""What is left of an invocation when a long selection is cut, to be carried on by another call."""
+
+
+class RequestQueue(Protocol):
+    """A source connection's queue, for our own requests."""
+
+    def send(self, requests: Iterable[Request]) -> int:
+        """Send all; the number sent."""
+        ...
+
+
+class Stores(Protocol):
+    """The object store of each connection."""
+
+    def __getitem__(self, connection: str, /) -> ObjectStore:
+        """The store of the connection of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reprocess:
+    """What to convert again: of one sync, the named keys, all below a prefix, or all in a state; else everything."""
+
+    sync: str
+    keys: tuple[str, ...] = ()
+    prefix: str | None = None
+    state: State | None = None
+    dry_run: bool = False
+    run_id: str | None = None
+    start_after: str = ""
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Reprocess:
+        """Read a manual invocation's event; raise UsageError with everything that is wrong with it."""
+        problems = list(_problems(event))
+        if problems:
+            raise UsageError(
+                "; ".join(problems) + '. Expected {"sync": "...", and at most one of "keys": [...], "prefix": "...", '
+                '"state": "failed|waiting|in flight"; optionally "dry_run": true}'
+            )
+        return cls(
+            sync=event["sync"],
+            keys=tuple(event.get("keys") or ()),
+            prefix=event.get("prefix"),
+            state=State(event["state"]) if event.get("state") else None,
+            dry_run=bool(event.get("dry_run")),
+            run_id=event.get("run_id"),
+            start_after=event.get("start_after") or "",
+        )
+
+
+def _problems(event: Mapping[str, Any]) -> Iterator[str]:
+    if unknown := sorted(set(event) - set(_FIELDS)):
+        yield f"unknown fields {unknown}; accepted are {list(_FIELDS)}"
+    if not isinstance(event.get("sync"), str) or not event.get("sync"):
+        yield f"sync is {event.get('sync')!r}; expected the name of a sync"
+    if len(chosen := [name for name in ("keys", "prefix", "state") if event.get(name)]) > 1:
+        yield f"{' and '.join(chosen)} were given together"
+    keys = event.get("keys")
+    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) and key for key in keys)):
+        yield f"keys is {keys!r}; expected a list of keys"
+    accepted = sorted(NEEDS_ATTENTION)
+    if event.get("state") and event["state"] not in accepted:
+        yield f"state is {event['state']!r}; expected one of {accepted} (for others name a prefix)"
+    for name, kind in (("prefix", str), ("dry_run", bool), ("run_id", str), ("start_after", str)):
+        if event.get(name) is not None and not isinstance(event[name], kind):
+            yield f"{name} is {event[name]!r}; expected a {kind.__name__}"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a reprocess has done so far."""
+
+    selected: int = 0
+    sent: int = 0
+    ignored: int = 0
+    out_of_scope: int = 0
+    last_key: str = ""
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reprocessor:
+    """Selects, and puts on the queue. ``queues`` holds each source connection's queue."""
+
+    planner: Planner
+    stores: Stores | Mapping[str, ObjectStore]
+    index: LedgerIndex
+    queues: Mapping[str, RequestQueue]
+    now: Callable[[], datetime]
+
+    def run(self, wish: Reprocess, remaining: Callable[[], float] = lambda: float("inf")) -> dict[str, Any]:
+        """Put what ``wish`` names on the queue; counts and the run's id.
+
+        Where the time runs short first, ``complete`` is false, and the same call with the answer's ``run_id`` and
+        ``start_after`` carries on. Raises UsageError for a sync that is not there or not active.
+        """
+        sync = self._sync(wish.sync)
+        run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
+        tally, complete = Tally(), True
+        requests = self._requests(sync, wish, run_id, tally)
+        while portion := list(islice(requests, _PORTION)):
+            if not wish.dry_run:
+                tally.sent += self.queues[sync.source_connection].send(portion)
+            tally.last_key = portion[-1].change.ref.key
+            if remaining() < STOP_SECONDS:
+                complete = len(portion) < _PORTION
+                break
+        return _answer(wish, run_id, tally, complete=complete)
+
+    def _sync(self, name: str) -> BulkSync:
+        active = {sync.name: sync for sync in self.planner.document.bulk_syncs if sync.active}
+        if name not in active:
+            raise UsageError(f"there is no active sync {name!r}; the configuration has {sorted(active)}")
+        return active[name]
+
+    def _requests(self, sync: BulkSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
+        for ref in self._selected(sync, wish):
+            plans = self.planner.plan(ref, only=sync.name)
+            if not plans:
+                tally.out_of_scope += 1
+            elif isinstance(plans[0], Ignored):
+                tally.ignored += 1
+            else:
+                tally.selected += 1
+                if len(tally.examples) < _EXAMPLES:
+                    tally.examples.append(str(ref))
+                change = ObjectChange(kind=ChangeKind.CREATED, ref=ref)
+                yield Request(change=change, sync=sync.name, run_id=run_id)
+
+    def _selected(self, sync: BulkSync, wish: Reprocess) -> Iterator[ObjectRef]:
+        source = self.planner.document.connection(sync.source_connection)
+        if wish.keys:
+            yield from (_reference(key, source) for key in wish.keys)
+        elif wish.state is not None:
+            yield from (entry.source for entry in self.index.needing_attention(wish.state) if entry.sync == sync.name)
+        else:
+            prefix = wish.prefix or ""
+            below = prefix if prefix.startswith(source.root.prefix) else source.root.prefix + prefix
+            listed = self.stores[source.name].list(source.bucket, below, start_after=wish.start_after)
+            yield from (found.ref for found in listed)
+
+
+def _reference(key: str, source: Connection) -> ObjectRef:
+    """A key as S3 shows it, whole; or ``s3://bucket/key``."""
+    try:
+        return ObjectRef.parse(key) if key.startswith("s3://") else ObjectRef(source.bucket, key)
+    except InvalidReference as error:
+        raise UsageError(str(error)) from error
+
+
+def _answer(wish: Reprocess, run_id: str, tally: Tally, *, complete: bool) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "run_id": run_id,
+        "sync": wish.sync,
+        "dry_run": wish.dry_run,
+        "selected": tally.selected,
+        "sent": tally.sent,
+        "ignored": tally.ignored,
+        "out_of_scope": tally.out_of_scope,
+        "complete": complete,
+        "examples": tally.examples,
+    }
+    return answer if complete else answer | {"start_after": tally.last_key}

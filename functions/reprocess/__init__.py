@@ -1,0 +1,1 @@
+"""The function that is invoked by hand to convert again."""
