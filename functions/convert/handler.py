@@ -14,13 +14,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition import ConvertWorld, convert_world
 from millrace.intake import Intake
-from millrace.outcome_log import fields, level, metric_name
+from millrace.outcome_log import Severity, fields, metric_name, severity
 from millrace.worker import Delivery, Outcome
 
 logger = Logger(service="convert")
 metrics = Metrics(namespace="Millrace", service="convert")
 tracer = Tracer(service="convert")
 world = cache(convert_world)
+TELL = {Severity.INFO: logger.info, Severity.WARNING: logger.warning, Severity.ERROR: logger.error}
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -40,9 +41,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureR
         try:
             intake.take(record.body, delivery, lambda seconds: _put_off(here, record, seconds))
         except Exception as error:
-            logger.warning(
-                "message comes back", message_id=record.message_id, reason=f"{type(error).__name__}: {error}"
-            )
+            logger.warning("comes back", message_id=record.message_id, error=type(error).__name__, reason=str(error))
             raise
 
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
@@ -54,5 +53,5 @@ def _put_off(here: ConvertWorld, record: SQSRecord, seconds: int) -> None:
 
 
 def _tell(outcome: Outcome) -> None:
-    logger.log(level(outcome), outcome.result, extra=fields(outcome))
+    TELL[severity(outcome)](outcome.result, extra=fields(outcome))
     metrics.add_metric(name=metric_name(outcome), unit=MetricUnit.Count, value=1)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import logging
+import enum
 from typing import Any
 
 from millrace.ledger import State
 from millrace.worker import Outcome
 
 
-def level(outcome: Outcome) -> int:
+class Severity(enum.Enum):
+    """How loud an outcome is told."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def severity(outcome: Outcome) -> Severity:
     """ERROR for what failed, WARNING for what must come back, INFO for the rest."""
     if outcome.result == State.FAILED:
-        return logging.ERROR
-    return logging.INFO if outcome.acknowledge else logging.WARNING
+        return Severity.ERROR
+    return Severity.INFO if outcome.acknowledge else Severity.WARNING
 
 
 def metric_name(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""Planning: which syncs want an object, how it is read and where its output goes. A function of key and configuration."""
+"""Planning: which syncs want an object, how it is read, where its output goes; from key and configuration alone."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ class _Route:
         match self.source.layout:
             case SingleTable(name=name, format=wanted) if wanted is not found.format:
                 return ForeignFormat(
-                    f"{ref} is a {found.format} file; the files of table {name!r} (connection {self.source.name!r}) are "
-                    f"{wanted}. Move it elsewhere, or set single_table_file_format"
+                    f"{ref} is a {found.format} file; the files of table {name!r} are {wanted} (connection "
+                    f"{self.source.name!r}). Move it elsewhere, or set single_table_file_format"
                 )
             case _:
                 return None

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SHARDS = 16
+_TIMES = ("lease_until", "started", "finished")
+_ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+_VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
+_AS_THEY_ARE = (*_VERSION, *_ROWS, "owner", "attempts", "reason", "run_id")
 _SEPARATOR = "\x1f"
 _SERIALIZE = TypeSerializer().serialize
 _DESERIALIZE = TypeDeserializer().deserialize
@@ -92,7 +96,7 @@ def item_of(entry: Entry) -> dict[str, Any]:
     fields["outputs"] = [_output_fields(output) for output in entry.outputs]
     fields["obsolete"] = [_output_fields(output) for output in entry.obsolete]
     fields["failure"] = {name: value for name, value in (fields["failure"] or {}).items() if value is not None}
-    fields |= {name: _time(fields[name]) for name in ("lease_until", "started", "finished")}
+    fields |= {name: _time(fields[name]) for name in _TIMES}
     fields["milliseconds"] = entry.milliseconds
     fields |= {"pk": _partition(entry.sync, entry.source)} | _index_keys(entry)
     return {name: _SERIALIZE(value) for name, value in fields.items() if value not in (None, [], {})}
@@ -105,7 +109,7 @@ def _output_fields(output: Output) -> dict[str, Any]:
 
 def _index_keys(entry: Entry) -> dict[str, str]:
     shard = zlib.crc32(_partition(entry.sync, entry.source).encode()) % SHARDS
-    keys = {}
+    keys: dict[str, str] = {}
     when = entry.finished or entry.started
     if entry.state in NEEDS_ATTENTION and when is not None:
         keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
@@ -118,23 +122,8 @@ def entry_of(item: Mapping[str, Any]) -> Entry:
     """Read an item back; one from an index lacks what the index does not carry."""
     fields = {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
     failure, sequencer = fields.get("failure"), fields.get("sequencer")
-    times = {
-        name: datetime.fromisoformat(fields[name]) for name in ("lease_until", "started", "finished") if name in fields
-    }
-    rest = (
-        "revision",
-        "fence",
-        "fingerprint",
-        "engine",
-        "etag",
-        "version_id",
-        "size",
-        "owner",
-        "attempts",
-        "reason",
-        "run_id",
-    )
-    counts = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+    rest: dict[str, Any] = {name: fields[name] for name in _AS_THEY_ARE if name in fields}
+    rest |= {name: datetime.fromisoformat(fields[name]) for name in _TIMES if name in fields}
     return Entry(
         sync=fields["sync"],
         source=ObjectRef(fields["bucket"], fields["key"]),
@@ -143,8 +132,7 @@ def entry_of(item: Mapping[str, Any]) -> Entry:
         outputs=tuple(map(_output, fields.get("outputs", ()))),
         obsolete=tuple(map(_output, fields.get("obsolete", ()))),
         failure=Failure(**(failure | {"branch": Branch(failure["branch"])})) if failure else None,
-        **{name: fields[name] for name in (*rest, *counts) if name in fields},
-        **times,
+        **rest,
     )
 
 

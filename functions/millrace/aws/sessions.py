@@ -77,7 +77,7 @@ class Sessions:
             case _:
                 raise BadCredentials(f"connection {name!r} has neither keys nor a secret that holds them")
 
-    def _stored_keys(self, name: str, secret: str) -> dict[str, str]:
+    def _stored_keys(self, name: str, secret: str) -> dict[str, Any]:
         with translated("secretsmanager:GetSecretValue of", f"{secret} (connection {name!r})"):
             text = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
         try:
