@@ -17,9 +17,9 @@ from millrace.intake import Intake
 from millrace.outcome_log import Severity, fields, metric_name, severity
 from millrace.worker import Delivery, Outcome
 
-logger = Logger(service="convert")
-metrics = Metrics(namespace="Millrace", service="convert")
-tracer = Tracer(service="convert")
+logger = Logger()
+metrics = Metrics(namespace="Millrace")
+tracer = Tracer()
 world = cache(convert_world)
 TELL = {Severity.INFO: logger.info, Severity.WARNING: logger.warning, Severity.ERROR: logger.error}
 

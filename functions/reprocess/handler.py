@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from millrace.composition import reprocessor
 from millrace.requeue import Reprocess
 
-logger = Logger(service="reprocess")
-tracer = Tracer(service="reprocess")
+logger = Logger()
+tracer = Tracer()
 world = cache(reprocessor)
 
 
