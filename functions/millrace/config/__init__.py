@@ -1,0 +1,83 @@
+"""The configuration: the only place that knows pydantic; light enough for synth and for a cold start.
+
+``load(path)`` or ``parse(data)`` give a Document, or raise InvalidConfiguration with every problem at once. Each
+module's docstring says what others use of it.
+"""
+
+from millrace.config.bulk_sync import (
+    BulkMode,
+    BulkSync,
+    Discover,
+    FieldSelection,
+    NormalizeNames,
+    OnDelete,
+    SchemaSelection,
+)
+from millrace.config.connection import (
+    AccessKeys,
+    Auth,
+    AuthMode,
+    Connection,
+    ExecutionRole,
+    IamRole,
+    ManagedQueue,
+    Notifications,
+    QueueArn,
+)
+from millrace.config.document import Document, load, parse
+from millrace.config.filters import And, Filter, FilterFunction, Logic, Not, Or, Term
+from millrace.config.json_schema import schema, schema_text
+from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
+from millrace.config.model import Model, ModelFrom
+from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode, Override, OverrideField
+from millrace.config.references import Reach, Sync
+from millrace.config.schedule import Schedule
+from millrace.config.support import NotYet, Severity
+
+__all__ = [
+    "AccessKeys",
+    "And",
+    "Auth",
+    "AuthMode",
+    "BulkMode",
+    "BulkSync",
+    "Connection",
+    "DirectorySnapshot",
+    "Discover",
+    "Document",
+    "ExecutionRole",
+    "FieldMapping",
+    "FieldSelection",
+    "Filter",
+    "FilterFunction",
+    "Folder",
+    "IamRole",
+    "Layout",
+    "Logic",
+    "ManagedQueue",
+    "Model",
+    "ModelFrom",
+    "ModelSync",
+    "ModelSyncMode",
+    "MultiTable",
+    "NormalizeNames",
+    "Not",
+    "NotYet",
+    "Notifications",
+    "OnDelete",
+    "Or",
+    "Override",
+    "OverrideField",
+    "QueueArn",
+    "Reach",
+    "Schedule",
+    "SchemaSelection",
+    "Severity",
+    "SingleTable",
+    "Sync",
+    "Term",
+    "load",
+    "parse",
+    "schema",
+    "schema_text",
+]

@@ -1,0 +1,132 @@
+"""What every section of the configuration shares: frozen, nothing unknown, blanks not given, all problems at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+
+_T = TypeVar("_T")
+
+
+class Contradiction(NamedTuple):
+    """What is wrong with a section as a whole: the field to look at and the sentence to show."""
+
+    field: str
+    text: str
+
+
+def doc(*, when: str = "") -> dict[str, Any]:
+    """Mark a field that Polytomic documents; ``when`` says what it depends on."""
+    return {"x-mark": "doc"} | ({"x-when": when} if when else {})
+
+
+def ours(*, when: str = "") -> dict[str, Any]:
+    """Mark a field, or a rule, that is Millrace's own; ``when`` says what it depends on."""
+    return {"x-mark": "ours"} | ({"x-when": when} if when else {})
+
+
+def unexpected(expected: str) -> PydanticCustomError:
+    """Build the error of one value: shown as what was found and what was ``expected``, in the words given."""
+    return PydanticCustomError("unexpected", "{expected}", {"expected": expected})
+
+
+def _not_empty(items: tuple[_T, ...]) -> tuple[_T, ...]:
+    """Refuse an empty list; a minimum length would also miss items that are there but wrong."""
+    if not items:
+        raise unexpected("at least one item")
+    return items
+
+
+NonEmpty = Annotated[tuple[_T, ...], AfterValidator(_not_empty)]
+AT_LEAST_ONE: dict[str, Any] = {"minItems": 1}
+"""For the JSON Schema of a NonEmpty field."""
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether a value means "not given": nothing, or the empty text of a blank form."""
+    return value is None or value == ""
+
+
+def suggestion(name: str, known: Mapping[str, object] | set[str]) -> str:
+    """Ask "did you mean" where a known name is close to ``name``."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+class Section(BaseModel):
+    """One object of the configuration file.
+
+    ``place`` says where it stands in the file. ``synonyms`` are other names that are read as a field's. ``read_only``
+    are fields that are shown, and refused as input.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
+
+    place: ClassVar[str] = ""
+    synonyms: ClassVar[Mapping[str, str]] = {}
+    read_only: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Yield what is wrong between the fields; ``given`` is raw, its blanks removed, its values not yet checked."""
+        del given
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_everything(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, Mapping):
+            return handler(data)
+        given = cls._without_blanks(data)
+        errors = [_rule(field, text, data.get(field)) for field, text in cls.contradictions(given)]
+        try:
+            section = handler(given)
+        except ValidationError as error:
+            errors = [cls._explained(detail) for detail in error.errors(include_url=False)] + errors
+        else:
+            if not errors:
+                return section
+        raise ValidationError.from_exception_data(cls.__name__, errors, hide_input=True)
+
+    @classmethod
+    def _without_blanks(cls, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        renamed = {cls.synonyms.get(key, key): value for key, value in data.items() if not is_blank(value)}
+        foreign = {key: value for key, value in data.items() if is_blank(value) and not cls._knows(key)}
+        return renamed | foreign
+
+    @classmethod
+    def _knows(cls, name: object) -> bool:
+        return name in cls.model_fields or name in cls.synonyms or name in cls.read_only
+
+    @classmethod
+    def _explained(cls, detail: Any) -> InitErrorDetails:
+        if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
+            name = str(detail["loc"][0])
+            return _rule(name, cls._why_unknown(name), None)
+        kept = PydanticCustomError(detail["type"], "{message}", {"message": detail["msg"], **detail.get("ctx", {})})
+        return InitErrorDetails(type=kept, loc=detail["loc"], input=detail["input"])
+
+    @classmethod
+    def _why_unknown(cls, name: str) -> str:
+        if name in cls.read_only:
+            return f"read-only, not an input: remove it; {cls.read_only[name]}"
+        if close := suggestion(name, cls.model_fields):
+            return f"unknown field{close}"
+        if elsewhere := sorted({s.place for s in _sections() if s.place and name in s.model_fields}):
+            return f"misplaced field; it belongs in {' or '.join(elsewhere)}"
+        return f"unknown field; accepted are {', '.join(cls.model_fields)}"
+
+
+def _rule(field: str, text: str, found: object) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=(field,), input=found)
+
+
+def _sections(parent: type[Section] = Section) -> Iterator[type[Section]]:
+    for section in parent.__subclasses__():
+        yield section
+        yield from _sections(section)

@@ -1,0 +1,240 @@
+"""The whole configuration: read, validated with all its problems at once, written for deployment, fingerprinted.
+
+What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
+``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
+``output_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``, ``fingerprint(sync)``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+
+from millrace.config import reading, references, support
+from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, ours
+from millrace.config.bulk_sync import BulkSync
+from millrace.config.connection import Connection
+from millrace.config.layout import Folder
+from millrace.config.model import Model
+from millrace.config.model_sync import ModelSync
+from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
+from millrace.config.references import Reach, Sync
+from millrace.errors import InvalidConfiguration
+
+_S = TypeVar("_S", bound=Section)
+
+
+class Document(Section):
+    """A valid configuration; make one with load or parse, which also hold what only the whole can tell."""
+
+    connections: NonEmpty[Connection] = Field(
+        description="Buckets and folders, and how to get at them.", json_schema_extra=ours() | AT_LEAST_ONE
+    )
+    models: tuple[Model, ...] = Field(
+        default=(), description="Tables made of one file or of a set of files.", json_schema_extra=ours()
+    )
+    model_syncs: tuple[ModelSync, ...] = Field(
+        default=(), description="Models written as one object each.", json_schema_extra=ours()
+    )
+    bulk_syncs: tuple[BulkSync, ...] = Field(
+        default=(), description="Sources kept in step in destinations.", json_schema_extra=ours()
+    )
+
+    def connection(self, name: str) -> Connection:
+        """Find a connection; raise InvalidConfiguration where the name is unknown."""
+        return _named(self.connections, name, "connection")
+
+    def model(self, name: str) -> Model:
+        """Find a model; raise InvalidConfiguration where the name is unknown."""
+        return _named(self.models, name, "model")
+
+    def bulk_sync(self, name: str) -> BulkSync:
+        """Find a bulk sync; raise InvalidConfiguration where the name is unknown."""
+        return _named(self.bulk_syncs, name, "bulk sync")
+
+    def source_of(self, sync: Sync) -> Reach:
+        """Give what a sync reads: a folder, or (``exact``) one object."""
+        reach = references.source_of(
+            sync, {one.name: one for one in self.connections}, {one.name: one for one in self.models}
+        )
+        if reach is None:
+            raise InvalidConfiguration(f"{sync.name}: its source is not in this document")
+        return reach
+
+    def output_of(self, sync: Sync) -> Reach:
+        """Give what a sync writes: a folder, or (``exact``) one object."""
+        reach = references.output_of(sync, {one.name: one for one in self.connections})
+        if reach is None:
+            raise InvalidConfiguration(f"{sync.name}: its destination is not in this document")
+        return reach
+
+    def output_folder(self, sync: BulkSync) -> Folder:
+        """Give the folder that a bulk sync writes to: the destination's folder and its subfolder."""
+        return self.output_of(sync).folder
+
+    def inline_secrets(self) -> list[str]:
+        """Give the paths of the secrets that stand in the document itself."""
+        return [
+            f"connections[{index}].configuration.{field}"
+            for index, connection in enumerate(self.connections)
+            for field in sorted(SECRET_FIELDS)
+            if getattr(connection.configuration, field) is not None
+        ]
+
+    def inline_secret_problems(self) -> list[str]:
+        """Write one line a connection with inline secrets: where, and the command that stores them."""
+        return [
+            f"connections[{index}].configuration: holds access keys, which must not reach a template; store them with:"
+            f" millrace connections store {json.dumps(one.name, ensure_ascii=False) if ' ' in one.name else one.name}"
+            for index, one in enumerate(self.connections)
+            if any(getattr(one.configuration, field) is not None for field in SECRET_FIELDS)
+        ]
+
+    def not_yet(self) -> list[support.NotYet]:
+        """Give what is asked for that this version does not do."""
+        return list(
+            support.not_yet(
+                connections=_located("connections", self.connections),
+                models=_located("models", self.models),
+                model_syncs=_located("model_syncs", self.model_syncs),
+                bulk_syncs=_located("bulk_syncs", self.bulk_syncs),
+            )
+        )
+
+    def to_json(self) -> str:
+        """Write the document canonically, to be read back equal; raise InvalidConfiguration where it holds secrets."""
+        if problems := self.inline_secret_problems():
+            raise InvalidConfiguration(problems)
+        return _canonical(self.model_dump(mode="json", exclude_none=True, exclude_defaults=True), indent=1) + "\n"
+
+    def fingerprint(self, sync: Sync) -> str:
+        """Digest all that shapes a sync's output into 12 hexadecimal digits.
+
+        That is: its own fields, how its source is read, and where it writes. Names, credentials, queues and schedules
+        are left out. Fields at their default are left out too, so that a field that a later version brings changes no
+        digest before it is used.
+        """
+        shape = {
+            "sync": _shape(sync, leave_out=_NOT_OF_THE_OUTPUT),
+            "source": str(self.source_of(sync)),
+            "output": str(self.output_of(sync)),
+        }
+        if isinstance(sync, ModelSync):
+            model = self.model(sync.model)
+            shape["model"] = _shape(model, leave_out={"name", "connection"})
+            reading_fields = self.connection(model.connection).configuration
+        else:
+            reading_fields = self.connection(sync.source_connection).configuration
+        shape["reading"] = _shape(reading_fields, leave_out=_NOT_OF_READING)
+        return hashlib.sha256(_canonical(shape).encode()).hexdigest()[:12]
+
+
+_NOT_OF_THE_OUTPUT = {
+    "name",
+    "active",
+    "schedule",
+    "on_delete",
+    "model",
+    "source_connection",
+    "destination_connection",
+    "automatically_add_new_objects",
+}
+_NOT_OF_READING = {
+    *SECRET_FIELDS,
+    "auth_mode",
+    "aws_credentials_secret",
+    "iam_role_arn",
+    "s3_bucket_name",
+    "s3_bucket_region",
+    "create_bucket",
+    "enable_event_notifications",
+    "event_queue_arn",
+}
+
+
+def load(path: Path) -> Document:
+    """Read and validate a YAML or JSON file; raise InvalidConfiguration with every problem."""
+    return _parse(reading.read(path), name=str(path))
+
+
+def parse(data: object) -> Document:
+    """Validate plain values; raise InvalidConfiguration with every problem."""
+    return _parse(data, name="configuration")
+
+
+def _parse(data: object, *, name: str) -> Document:
+    if not isinstance(data, Mapping):
+        raise InvalidConfiguration(
+            f"{name}: found {kind_of(data)}; expected an object with connections and bulk_syncs, models or model_syncs"
+        )
+    document: Document | None = None
+    problems: list[str] = []
+    try:
+        document = Document.model_validate(data)
+    except ValidationError as error:
+        problems = list(lines_of(error))
+    problems += references.problems(_what_parses(data))
+    # Raised out here, so that the validator's error and the values in it stay behind.
+    if problems or document is None:
+        raise InvalidConfiguration(problems)
+    return document
+
+
+def _what_parses(data: Mapping[Any, Any]) -> references.Parsed:
+    return references.Parsed(
+        connections=_parsed(data, "connections", Connection),
+        models=_parsed(data, "models", Model),
+        model_syncs=_parsed(data, "model_syncs", ModelSync),
+        bulk_syncs=_parsed(data, "bulk_syncs", BulkSync),
+        names={field: list(_names(data, field)) for field in Document.model_fields},
+    )
+
+
+def _parsed(data: Mapping[Any, Any], field: str, section: type[_S]) -> dict[str, _S]:
+    items: dict[str, _S] = {}
+    for path, raw in _items(data, field):
+        try:
+            items[path] = section.model_validate(raw)
+        except ValidationError:
+            # Its problems are told already; here only what is sound counts.
+            continue
+    return items
+
+
+def _items(data: Mapping[Any, Any], field: str) -> Iterator[tuple[str, Any]]:
+    raw = data.get(field)
+    for index, item in enumerate(raw if isinstance(raw, list | tuple) else ()):
+        yield f"{field}[{index}]", item
+
+
+def _names(data: Mapping[Any, Any], field: str) -> Iterator[tuple[str, str]]:
+    for path, raw in _items(data, field):
+        name = raw.get("name") if isinstance(raw, Mapping) else getattr(raw, "name", None)
+        if isinstance(name, str):
+            yield path, name
+
+
+def _named(items: Sequence[_S], name: str, kind: str) -> _S:
+    for item in items:
+        if getattr(item, "name", None) == name:
+            return item
+    known = ", ".join(sorted(str(getattr(item, "name", "")) for item in items)) or "none"
+    raise InvalidConfiguration(f"{name}: no such {kind}; there are: {known}")
+
+
+def _located(field: str, items: Sequence[_S]) -> dict[str, _S]:
+    return {f"{field}[{index}]": item for index, item in enumerate(items)}
+
+
+def _shape(section: Section, *, leave_out: set[str]) -> dict[str, Any]:
+    return section.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=leave_out)
+
+
+def _canonical(value: object, *, indent: int | None = None) -> str:
+    separators = (",", ":") if indent is None else None
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=indent, separators=separators)

@@ -1,0 +1,142 @@
+"""The types of single fields: names, booleans, paths, regions, ARNs, characters of the CSV dialect."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, WithJsonSchema
+
+from millrace.config.base import unexpected
+from millrace.config.layout import Folder, parse_glob, parse_path
+
+
+def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:
+    """Make a validator of a function that parses text and raises ValueError with what it expected."""
+
+    def validate(value: object) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse(value)
+        except ValueError as error:
+            # Not chained: the message is all there is, and the context could show the value.
+            expected = str(error)
+        raise unexpected(expected)
+
+    return validate
+
+
+def pattern_rule(pattern: str, expected: str) -> AfterValidator:
+    """Demand that text matches ``pattern`` as a whole."""
+
+    def parse(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(expected)
+        return text
+
+    return AfterValidator(text_rule(parse))
+
+
+def _name(text: str) -> str:
+    if len(text) > 64 or not text.isprintable() or text != text.strip() or set("#/") & set(text):
+        raise ValueError("a name of 1 to 64 printable characters without '#', '/' and spaces at its ends")
+    return text
+
+
+def _folder(value: object) -> Folder | object:
+    return value if isinstance(value, Folder) else text_rule(Folder.parse)(value)
+
+
+def _must_be_folder(value: Any) -> Folder:
+    if not isinstance(value, Folder):
+        raise unexpected("text: s3://bucket/folder, bucket/folder or bucket")
+    return value
+
+
+_NAMED_CHARACTERS = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "\\t": "\t",
+    "bar": "|",
+    "pipe": "|",
+    "space": " ",
+    "backslash": "\\",
+    "double": '"',
+    "single": "'",
+}
+NO_QUOTE = "none"
+"""The value of ``csv_quote`` that says: nothing is quoted."""
+
+
+def _character(text: str) -> str:
+    character = _NAMED_CHARACTERS.get(text.lower(), text)
+    if len(character) != 1 or not character.isascii() or character in "\r\n\0":
+        names = ", ".join(name for name in _NAMED_CHARACTERS if name.isalpha())
+        raise ValueError(f"one ASCII character, or one of the names {names}")
+    return character
+
+
+def _quote(text: str) -> str:
+    if text.lower() == NO_QUOTE:
+        return NO_QUOTE
+    try:
+        return _character(text)
+    except ValueError:
+        raise ValueError("one ASCII character, one of the names double and single, or none") from None
+
+
+def _encoding(text: str) -> str:
+    expected = "the name of a text encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
+    try:
+        codec = codecs.lookup(text)
+        "".encode(codec.name)
+    except LookupError:
+        raise ValueError(expected) from None
+    return codec.name
+
+
+Flag = Annotated[bool, Strict()]
+Count = Annotated[int, Strict()]
+Name = Annotated[str, AfterValidator(text_rule(_name))]
+Path = Annotated[str, AfterValidator(text_rule(parse_path))]
+Glob = Annotated[str, AfterValidator(text_rule(parse_glob))]
+Character = Annotated[str, AfterValidator(text_rule(_character))]
+Quote = Annotated[str, AfterValidator(text_rule(_quote))]
+Encoding = Annotated[str, AfterValidator(text_rule(_encoding))]
+FolderField = Annotated[
+    Folder,
+    BeforeValidator(_must_be_folder),
+    BeforeValidator(_folder),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "minLength": 3}),
+]
+Region = Annotated[
+    str,
+    pattern_rule(
+        r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}", "an AWS region such as us-east-1 (a region, not an availability zone)"
+    ),
+]
+RoleArn = Annotated[
+    str,
+    pattern_rule(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name"),
+]
+MANAGED = "managed"
+"""The value of ``event_queue_arn`` that lets the stack make queue and notification."""
+QueueField = Annotated[
+    str,
+    pattern_rule(
+        rf"{MANAGED}|arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?",
+        "an SQS queue's ARN, arn:aws:sqs:us-east-1:123456789012:name, or 'managed'",
+    ),
+]
+SecretName = Annotated[
+    str,
+    pattern_rule(
+        r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+",
+        "the name or ARN of a Secrets Manager secret",
+    ),
+]

@@ -1,0 +1,55 @@
+"""The JSON Schema of the configuration file, for editors and for the reference."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from millrace.config.base import Section
+from millrace.config.document import Document
+
+_ABOUT = ("description", "title", "default", "examples", "x-mark", "x-when")
+
+
+def schema() -> dict[str, Any]:
+    """Export the schema (draft 2020-12); blanks mean "not given" in it, as they do in the file."""
+    exported = Document.model_json_schema(mode="validation")
+    exported["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    exported["title"] = "Millrace configuration"
+    sections = {section.__name__: section for section in _all(Section)}
+    for name, definition in {"Document": exported, **exported["$defs"]}.items():
+        if name in sections and "properties" in definition:
+            _allow_what_is_read(definition, sections[name])
+    return exported
+
+
+def _all(section: type[Section]) -> list[type[Section]]:
+    return [below for child in section.__subclasses__() for below in (child, *_all(child))]
+
+
+def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> None:
+    required = definition.get("required", [])
+    properties = definition["properties"]
+    for name, own in properties.items():
+        if name not in required:
+            properties[name] = _or_blank(own)
+    for synonym, name in section.synonyms.items():
+        properties[synonym] = properties[name]
+        if name in required:
+            required.remove(name)
+            definition["anyOf"] = [{"required": [name]}, {"required": [synonym]}]
+    for name, why in section.read_only.items():
+        properties[name] = {"enum": ["", None], "description": f"Read-only: {why}.", "readOnly": True, "x-mark": "doc"}
+
+
+def _or_blank(own: dict[str, Any]) -> dict[str, Any]:
+    about = {key: own[key] for key in _ABOUT if key in own}
+    rest = {key: value for key, value in own.items() if key not in about}
+    choices = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
+    choices = [choice for choice in choices if choice != {"type": "null"}]
+    return {**about, "anyOf": [*choices, {"enum": ["", None]}]}
+
+
+def schema_text() -> str:
+    """Write the schema as it is shipped."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

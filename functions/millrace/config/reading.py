@@ -1,0 +1,120 @@
+"""Bytes of a configuration file to plain values; nothing is guessed, no field stands twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from millrace.config.problems import Step, path_of
+from millrace.errors import InvalidConfiguration
+
+
+class _Object(dict[Any, Any]):
+    """An object as it was read, with the names that stood in it twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+def read(path: Path) -> object:
+    """Read a YAML (``.yaml``, ``.yml``) or JSON file; raise InvalidConfiguration naming the file, and the line."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidConfiguration(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        byte = error.start
+    else:
+        data = _read_yaml(text, path) if path.suffix.lower() in {".yaml", ".yml"} else _read_json(text, path)
+        if twice := list(_duplicates(data, ())):
+            raise InvalidConfiguration(twice)
+        return data
+    raise InvalidConfiguration(f"{path}: not UTF-8 text: byte {byte} does not fit")
+
+
+def _object(pairs: list[tuple[Any, Any]]) -> _Object:
+    made = _Object(pairs)
+    names = [name for name, _ in pairs]
+    made.twice = tuple(str(name) for name in made if names.count(name) > 1)
+    return made
+
+
+def _duplicates(value: object, at: tuple[Step, ...]) -> Iterator[str]:
+    if isinstance(value, _Object):
+        for name in value.twice:
+            yield f"{path_of((*at, name))}: given twice in the same object; remove one"
+        for name, part in value.items():
+            yield from _duplicates(part, (*at, name))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _duplicates(part, (*at, index))
+
+
+def _read_json(text: str, path: Path) -> object:
+    def refuse(constant: str) -> NoReturn:
+        raise InvalidConfiguration(f"{path}: {constant} is not a JSON value")
+
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        # Not chained: the error carries the whole document, secrets included.
+        problem = f"{path}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    raise InvalidConfiguration(problem)
+
+
+def _read_yaml(text: str, path: Path) -> object:
+    # PyYAML is not deployed: functions read JSON alone.
+    import yaml  # noqa: PLC0415
+
+    try:
+        # A subclass of SafeLoader, which makes plain values only.
+        return yaml.load(text, Loader=_loader())  # noqa: S506
+    except yaml.MarkedYAMLError as error:
+        # Not chained: the mark carries the text around it, secrets included.
+        mark = error.problem_mark or error.context_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = f"{path}: not YAML: {where}{error.problem or error.context}"
+    except yaml.YAMLError as error:
+        problem = f"{path}: not YAML: {getattr(error, 'reason', type(error).__name__)}"
+    raise InvalidConfiguration(problem)
+
+
+def _loader() -> Any:
+    """Make a loader of YAML 1.2's core schema: ``no`` is text, and so are ``007``, ``12:30`` and ``2026-01-01``."""
+    import yaml  # noqa: PLC0415 # as above
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012 # the library's own attribute
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 # the library's
+            self.flatten_mapping(node)
+            pairs = [(self.construct_object(k, deep=True), self.construct_object(v, deep=True)) for k, v in node.value]
+            for key, _ in pairs:
+                if not isinstance(key, str):
+                    raise yaml.constructor.ConstructorError(None, None, "a field's name must be text", node.start_mark)
+            del deep
+            return _object(pairs)
+
+        def construct_object_node(self, node: Any) -> Any:
+            return self.construct_mapping(node)
+
+    for tag, pattern, first in _CORE_SCHEMA:
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", _compile(pattern), list(first))
+    Loader.add_constructor("tag:yaml.org,2002:map", Loader.construct_object_node)
+    return Loader
+
+
+def _compile(pattern: str) -> Any:
+    import re  # noqa: PLC0415 # only YAML needs it
+
+    return re.compile(rf"^(?:{pattern})$")
+
+
+_CORE_SCHEMA = (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
+    ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
+    ("merge", r"<<", "<"),
+)

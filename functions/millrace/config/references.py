@@ -1,0 +1,232 @@
+"""What only the whole document can tell: names, references, and folders that must not meet. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from millrace.config.base import suggestion
+from millrace.config.bulk_sync import BulkSync
+from millrace.config.connection import Connection, ManagedQueue
+from millrace.config.layout import Folder
+from millrace.config.model import Model
+from millrace.config.model_sync import ModelSync, ModelSyncMode
+
+Sync: TypeAlias = BulkSync | ModelSync
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What could be parsed of a document, by where it stands; and every name, also of what could not."""
+
+    connections: Mapping[str, Connection]
+    models: Mapping[str, Model]
+    model_syncs: Mapping[str, ModelSync]
+    bulk_syncs: Mapping[str, BulkSync]
+    names: Mapping[str, Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is read or written: all below a folder, or (``exact``) the one object with that path."""
+
+    folder: Folder
+    exact: bool = False
+
+    def meets(self, other: Reach) -> bool:
+        """Tell whether some key belongs to both."""
+        if self.exact and other.exact:
+            return self.folder == other.folder
+        if self.exact:
+            return other.folder.contains(self.folder)
+        if other.exact:
+            return self.folder.contains(other.folder)
+        return self.folder.overlaps(other.folder)
+
+    def __str__(self) -> str:
+        return str(self.folder) if self.exact else f"{self.folder}/"
+
+
+def problems(parsed: Parsed) -> Iterator[str]:
+    """Yield one line a problem between the parts of a document."""
+    yield from _names_given_twice(parsed)
+    yield from _unknown_references(parsed)
+    yield from _regions(parsed)
+    yield from _models_outside(parsed)
+    yield from _overlaps(parsed)
+    yield from _overlapping_notifications(parsed)
+
+
+def source_of(sync: Sync, connections: Mapping[str, Connection], models: Mapping[str, Model]) -> Reach | None:
+    """Give what a sync reads; None where a reference is unknown."""
+    if isinstance(sync, BulkSync):
+        connection = connections.get(sync.source_connection)
+        return Reach(connection.root) if connection else None
+    model = models.get(sync.model)
+    connection = connections.get(model.connection) if model else None
+    if model is None or connection is None:
+        return None
+    if model.key is not None:
+        return Reach(Folder(connection.bucket, model.key), exact=True)
+    return Reach(connection.root.child(model.subfolder))
+
+
+def output_of(sync: Sync, connections: Mapping[str, Connection]) -> Reach | None:
+    """Give what a sync writes; None where a reference is unknown."""
+    if isinstance(sync, BulkSync):
+        connection = connections.get(sync.destination_connection)
+        return Reach(connection.root.child(sync.subfolder)) if connection else None
+    connection = connections.get(sync.target_connection)
+    if connection is None:
+        return None
+    if sync.mode is ModelSyncMode.REPLACE:
+        return Reach(connection.root.child(sync.object + sync.format.extension), exact=True)
+    return Reach(connection.root.child(sync.object))
+
+
+def _names_given_twice(parsed: Parsed) -> Iterator[str]:
+    for listed in parsed.names.values():
+        first: dict[str, str] = {}
+        for path, name in listed:
+            if name.casefold() in first:
+                yield f"{path}.name: found {name!r}, which {first[name.casefold()]} has already; names are unique"
+            first.setdefault(name.casefold(), path)
+
+
+def _unknown_references(parsed: Parsed) -> Iterator[str]:
+    for path, field, kind, name in _references(parsed):
+        known = {given for _, given in parsed.names[kind]}
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            yield f"{path}.{field}: found {name!r}, which is not among the {kind} ({listed}){suggestion(name, known)}"
+
+
+def _references(parsed: Parsed) -> Iterator[tuple[str, str, str, str]]:
+    for path, model in parsed.models.items():
+        yield path, "connection", "connections", model.connection
+    for path, sync in parsed.model_syncs.items():
+        yield path, "model", "models", sync.model
+        yield path, "target.connection", "connections", sync.target_connection
+    for path, bulk in parsed.bulk_syncs.items():
+        yield path, "source_connection", "connections", bulk.source_connection
+        yield path, "destination_connection", "connections", bulk.destination_connection
+
+
+def _regions(parsed: Parsed) -> Iterator[str]:
+    first: dict[str, tuple[str, str]] = {}
+    for path, connection in parsed.connections.items():
+        there, region = first.setdefault(connection.bucket, (path, connection.region))
+        if region != connection.region:
+            yield (
+                f"{path}.configuration.s3_bucket_region: found {connection.region!r} for the bucket"
+                f" {connection.bucket!r}, for which {there} says {region!r}; a bucket has one region"
+            )
+
+
+def _models_outside(parsed: Parsed) -> Iterator[str]:
+    connections = _by_name(parsed.connections)
+    for path, model in parsed.models.items():
+        connection = connections.get(model.connection)
+        if connection is None or model.key is None:
+            continue
+        if not connection.root.contains(Folder(connection.bucket, model.key)):
+            yield (
+                f"{path}.configuration.key: found {model.key!r}, which is not below the folder of connection"
+                f" {connection.name!r}; expected the whole key, beginning with '{connection.root.prefix}'"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    path: str
+    field: str
+    sync: Sync
+    source: Reach
+    output: Reach
+
+
+def _overlaps(parsed: Parsed) -> Iterator[str]:
+    flows = list(_flows(parsed))
+    for flow in flows:
+        if flow.source.meets(flow.output):
+            yield (
+                f"{flow.path}.{flow.field}: writes to {flow.output}, which overlaps what it reads, {flow.source}; its"
+                " own output would be its input: write to another bucket, or to a folder that is not inside the other"
+            )
+    yield from _same_output(flows)
+    yield from _circles([flow for flow in flows if not flow.source.meets(flow.output)])
+
+
+def _flows(parsed: Parsed) -> Iterator[_Flow]:
+    connections, models = _by_name(parsed.connections), _by_name(parsed.models)
+    both: dict[str, Sync] = {**parsed.model_syncs, **parsed.bulk_syncs}
+    for path, sync in both.items():
+        source, output = source_of(sync, connections, models), output_of(sync, connections)
+        if source is not None and output is not None:
+            field = "destination_configuration.subfolder" if isinstance(sync, BulkSync) else "target"
+            yield _Flow(path, field, sync, source, output)
+
+
+def _same_output(flows: Sequence[_Flow]) -> Iterator[str]:
+    first: dict[Reach, _Flow] = {}
+    for flow in flows:
+        other = first.setdefault(flow.output, flow)
+        if other is not flow:
+            yield (
+                f"{flow.path}.{flow.field}: writes to {flow.output}, as {other.sync.name!r} ({other.path}) does; give"
+                " each sync an output of its own"
+            )
+
+
+def _circles(flows: Sequence[_Flow]) -> Iterator[str]:
+    feeds: dict[str, list[_Flow]] = defaultdict(list)
+    for flow in flows:
+        feeds[flow.path] = [other for other in flows if other is not flow and flow.output.meets(other.source)]
+    reported: set[frozenset[str]] = set()
+    for flow in flows:
+        circle = _way_back(flow, feeds)
+        members = frozenset(member.path for member in circle)
+        if circle and members not in reported:
+            reported.add(members)
+            names = " -> ".join(repr(member.sync.name) for member in [*circle, flow])
+            yield f"{flow.path}: feeds itself through another sync, {names}: each reads what the one before it writes"
+
+
+def _way_back(start: _Flow, feeds: Mapping[str, Sequence[_Flow]]) -> list[_Flow]:
+    """Find the shortest circle through ``start``, breadth first; empty where there is none."""
+    ways = [[start]]
+    seen: set[str] = set()
+    while ways:
+        way = ways.pop(0)
+        for following in feeds[way[-1].path]:
+            if following is start:
+                return way
+            if following.path not in seen:
+                seen.add(following.path)
+                ways.append([*way, following])
+    return []
+
+
+def _overlapping_notifications(parsed: Parsed) -> Iterator[str]:
+    """S3 refuses two notifications of one bucket whose prefixes overlap (User Guide, "Configuring notifications")."""
+    read = {sync.source_connection for sync in parsed.bulk_syncs.values()}
+    read |= {model.connection for model in parsed.models.values()}
+    managed = [
+        (path, connection)
+        for path, connection in parsed.connections.items()
+        if connection.name in read and isinstance(connection.notifications, ManagedQueue)
+    ]
+    for index, (path, connection) in enumerate(managed):
+        for _, other in managed[:index]:
+            if connection.root.overlaps(other.root):
+                yield (
+                    f"{path}.configuration.event_queue_arn: {connection.root} overlaps {other.root} of connection"
+                    f" {other.name!r}, and S3 allows one managed notification a folder; let the syncs share one"
+                    " connection"
+                )
+
+
+def _by_name(items: Mapping[str, Connection] | Mapping[str, Model]) -> dict[str, Any]:
+    return {item.name: item for item in items.values()}
