@@ -1,0 +1,142 @@
+"""In-memory counterparts of the ports; they pass the same contract suites as the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from millrace.errors import LostRace, NoSuchBucket, ObjectGone, TargetChanged
+from millrace.ledger import NEEDS_ATTENTION, Entry, State
+from millrace.object_store import ListedObject, ObjectHead, OpenedObject
+from millrace.objects import ObjectRef
+
+
+@dataclass
+class InMemoryLedger:
+    """Satisfies LedgerStore and LedgerIndex."""
+
+    entries: dict[tuple[str, ObjectRef], Entry] = field(default_factory=dict)
+    puts: list[Entry] = field(default_factory=list)
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """The newest entry."""
+        return self.entries.get((sync, source))
+
+    def put(self, entry: Entry) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        there = self.entries.get((entry.sync, entry.source))
+        if (there.revision if there else 0) != entry.revision - 1:
+            raise LostRace(f"revision {entry.revision} of {entry.source} does not follow {there}")
+        self.entries[entry.sync, entry.source] = entry
+        self.puts.append(entry)
+
+    def needing_attention(self, state: State) -> Iterator[Entry]:
+        """Entries in a state that needs attention."""
+        yield from (entry for entry in self.entries.values() if entry.state is state and state in NEEDS_ATTENTION)
+
+    def finished_on(self, day: str) -> Iterator[Entry]:
+        """Entries that finished on a UTC day."""
+        for entry in self.entries.values():
+            if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
+                yield entry
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """Bytes with their metadata."""
+
+    data: bytes
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        """As S3 makes it for one PUT."""
+        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+
+
+@dataclass
+class InMemoryObjectStore:
+    """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked."""
+
+    buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
+        """Place an object, as a user would."""
+        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {})
+
+    def data(self, ref: ObjectRef) -> bytes:
+        """An object's bytes."""
+        return self.buckets[ref.bucket][ref.key].data
+
+    @contextmanager
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+        """Pin an object."""
+        self.calls.append("open")
+        there = self._bucket(ref.bucket).get(ref.key)
+        if there is None:
+            raise ObjectGone(f"{ref} is gone")
+        yield OpenedObject(_head(there), io.BytesIO(there.data))
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        """The current version."""
+        self.calls.append("head")
+        there = self._bucket(ref.bucket).get(ref.key)
+        return _head(there) if there else None
+
+    def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+        """Begin an output."""
+        return InMemoryUpload(self, target, metadata)
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Delete by name."""
+        self.calls.append("delete")
+        self._bucket(ref.bucket).pop(ref.key, None)
+
+    def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
+        """In key order, by bytes."""
+        for key, there in sorted(self._bucket(bucket).items(), key=lambda item: item[0].encode()):
+            if key.startswith(prefix) and key.encode() > start_after.encode():
+                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data))
+
+    def _bucket(self, name: str) -> dict[str, StoredObject]:
+        if name not in self.buckets:
+            raise NoSuchBucket(f"there is no bucket {name}")
+        return self.buckets[name]
+
+
+@dataclass
+class InMemoryUpload:
+    """Satisfies Upload."""
+
+    store: InMemoryObjectStore
+    target: ObjectRef
+    metadata: Mapping[str, str]
+    pending: bytearray = field(default_factory=bytearray)
+    discarded: bool = False
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes."""
+        self.pending += data
+        return len(memoryview(data).cast("B"))
+
+    def discard(self) -> None:
+        """Forget all."""
+        self.pending.clear()
+        self.discarded = True
+
+    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+        """Conditional put."""
+        self.store.calls.append("put")
+        there = self.store._bucket(self.target.bucket).get(self.target.key)
+        if (there.etag if there else None) != expected:
+            raise TargetChanged(f"{self.target} is not {expected}")
+        self.store.put(self.target, bytes(self.pending), {**self.metadata, "millrace-rows": str(rows)})
+        return _head(self.store.buckets[self.target.bucket][self.target.key])
+
+
+def _head(there: StoredObject) -> ObjectHead:
+    return ObjectHead(etag=there.etag, size=len(there.data), metadata=there.metadata)
