@@ -111,7 +111,7 @@ def recognise(key: str) -> RecognisedKey | None:
         if key.lower().endswith(extension):
             stem, compression = key[: -len(extension)], name
     for extension, file_format in _READ_EXTENSIONS.items():
-        if stem.lower().endswith(extension) and not stem.endswith("/" + extension):
+        if stem.lower().endswith(extension) and stem[: -len(extension)].rpartition("/")[2]:
             if file_format is FileFormat.PARQUET and compression is not Compression.NONE:
                 return None
             return RecognisedKey(file_format, compression, stem[: -len(extension)])

@@ -1,0 +1,35 @@
+"""What a key's extensions say."""
+
+from __future__ import annotations
+
+import pytest
+
+from millrace.file_format import Compression, FileFormat, RecognisedKey, recognise
+
+
+@pytest.mark.parametrize(
+    ("key", "file_format", "compression", "stem"),
+    [
+        ("a.csv", FileFormat.CSV, Compression.NONE, "a"),
+        ("a.tsv", FileFormat.CSV, Compression.NONE, "a"),
+        ("in/b.JSON", FileFormat.JSON, Compression.NONE, "in/b"),
+        ("b.jsonl.gz", FileFormat.JSON, Compression.GZIP, "b"),
+        ("b.ndjson.zst", FileFormat.JSON, Compression.ZSTD, "b"),
+        ("c.csv.bz2", FileFormat.CSV, Compression.BZIP2, "c"),
+        ("c.d.parquet", FileFormat.PARQUET, Compression.NONE, "c.d"),
+        ("2026 q1+ü.csv", FileFormat.CSV, Compression.NONE, "2026 q1+ü"),
+    ],
+)
+def test_known_extensions(key: str, file_format: FileFormat, compression: Compression, stem: str) -> None:
+    assert recognise(key) == RecognisedKey(file_format, compression, stem)
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "a.txt", "a.gz", "a.csv.zip", "a.parquet.gz", "csv", "in/.csv", ".csv", "a.csv.gz.gz"]
+)
+def test_foreign_extensions(key: str) -> None:
+    assert recognise(key) is None
+
+
+def test_every_format_has_an_extension_of_its_own() -> None:
+    assert len({file_format.extension for file_format in FileFormat}) == len(FileFormat)
