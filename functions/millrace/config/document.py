@@ -192,6 +192,7 @@ def _what_parses(data: Mapping[Any, Any]) -> references.Parsed:
         model_syncs=_parsed(data, "model_syncs", ModelSync),
         bulk_syncs=_parsed(data, "bulk_syncs", BulkSync),
         names={field: list(_names(data, field)) for field in Document.model_fields},
+        mentions=list(_mentions(data)),
     )
 
 
@@ -217,6 +218,28 @@ def _names(data: Mapping[Any, Any], field: str) -> Iterator[tuple[str, str]]:
         name = raw.get("name") if isinstance(raw, Mapping) else getattr(raw, "name", None)
         if isinstance(name, str):
             yield path, name
+
+
+_REFERENCES = {
+    "models": {("connection",): "connections"},
+    "model_syncs": {("model",): "models", ("target", "connection"): "connections"},
+    "bulk_syncs": {("source_connection",): "connections", ("destination_connection",): "connections"},
+}
+
+
+def _mentions(data: Mapping[Any, Any]) -> Iterator[tuple[str, str, str]]:
+    for field, references_of_item in _REFERENCES.items():
+        for path, raw in _items(data, field):
+            for steps, kind in references_of_item.items():
+                name = _at(raw, steps)
+                if isinstance(name, str) and name:
+                    yield ".".join((path, *steps)), kind, name
+
+
+def _at(raw: object, steps: Sequence[str]) -> object:
+    for step in steps:
+        raw = raw.get(step) if isinstance(raw, Mapping) else getattr(raw, step, None)
+    return raw
 
 
 def _named(items: Sequence[_S], name: str, kind: str) -> _S:

@@ -40,6 +40,11 @@ def pattern_rule(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(text_rule(parse))
 
 
+def pattern_schema(pattern: str) -> WithJsonSchema:
+    """Tell editors of the pattern, too."""
+    return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
+
+
 def _name(text: str) -> str:
     if len(text) > 64 or not text.isprintable() or text != text.strip() or set("#/") & set(text):
         raise ValueError("a name of 1 to 64 printable characters without '#', '/' and spaces at its ends")
@@ -68,6 +73,8 @@ _NAMED_CHARACTERS = {
     "double": '"',
     "single": "'",
 }
+MANAGED = "managed"
+"""The value of ``event_queue_arn`` that lets the stack make queue and notification."""
 NO_QUOTE = "none"
 """The value of ``csv_quote`` that says: nothing is quoted."""
 
@@ -114,29 +121,24 @@ FolderField = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": "string", "minLength": 3}),
 ]
+_REGION = r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}"
+_ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+_QUEUE = rf"{MANAGED}|arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?"
+_SECRET = r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+"
+
 Region = Annotated[
     str,
-    pattern_rule(
-        r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}", "an AWS region such as us-east-1 (a region, not an availability zone)"
-    ),
+    pattern_rule(_REGION, "an AWS region such as us-east-1 (a region, not an availability zone)"),
+    pattern_schema(_REGION),
 ]
 RoleArn = Annotated[
-    str,
-    pattern_rule(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", "a role's ARN: arn:aws:iam::123456789012:role/name"),
+    str, pattern_rule(_ROLE, "a role's ARN: arn:aws:iam::123456789012:role/name"), pattern_schema(_ROLE)
 ]
-MANAGED = "managed"
-"""The value of ``event_queue_arn`` that lets the stack make queue and notification."""
 QueueField = Annotated[
     str,
-    pattern_rule(
-        rf"{MANAGED}|arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?",
-        "an SQS queue's ARN, arn:aws:sqs:us-east-1:123456789012:name, or 'managed'",
-    ),
+    pattern_rule(_QUEUE, "an SQS queue's ARN, arn:aws:sqs:us-east-1:123456789012:name, or 'managed'"),
+    pattern_schema(_QUEUE),
 ]
 SecretName = Annotated[
-    str,
-    pattern_rule(
-        r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+",
-        "the name or ARN of a Secrets Manager secret",
-    ),
+    str, pattern_rule(_SECRET, "the name or ARN of a Secrets Manager secret"), pattern_schema(_SECRET)
 ]

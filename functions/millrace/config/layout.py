@@ -47,6 +47,8 @@ class Folder:
         if "://" in bucket + "/" + path or bucket.startswith("arn:") or bucket in {"https:", "http:", "s3a:", "s3n:"}:
             raise ValueError("s3://bucket/folder, bucket/folder or bucket, not another kind of address")
         _check_bucket(bucket)
+        if path.startswith("/"):
+            raise ValueError("one slash between bucket and folder")
         return cls(bucket, parse_path(path))
 
     @property
@@ -72,11 +74,9 @@ class Folder:
 
 def parse_path(text: str) -> str:
     """Normalise a path in a bucket to have no leading or trailing slash; raise ValueError with what was expected."""
-    path = text.strip("/") if not text.endswith("//") and not text.startswith("//") else text
-    if not path:
-        return ""
+    path = text.removeprefix("/").removesuffix("/")
     segments = path.split("/")
-    if "" in segments:
+    if path and "" in segments:
         raise ValueError("a path without empty segments (two slashes in a row)")
     if {".", ".."} & set(segments):
         raise ValueError("a path without the segments '.' and '..': S3 keeps them as names, many tools do not")

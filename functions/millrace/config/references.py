@@ -19,13 +19,17 @@ Sync: TypeAlias = BulkSync | ModelSync
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """What could be parsed of a document, by where it stands; and every name, also of what could not."""
+    """What could be parsed of a document, by where it stands; and what is named in it, also by what could not.
+
+    ``names`` are by list: path and name of each item. ``mentions`` are path, list and name of what is referred to.
+    """
 
     connections: Mapping[str, Connection]
     models: Mapping[str, Model]
     model_syncs: Mapping[str, ModelSync]
     bulk_syncs: Mapping[str, BulkSync]
     names: Mapping[str, Sequence[tuple[str, str]]]
+    mentions: Sequence[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +100,11 @@ def _names_given_twice(parsed: Parsed) -> Iterator[str]:
 
 
 def _unknown_references(parsed: Parsed) -> Iterator[str]:
-    for path, field, kind, name in _references(parsed):
+    for path, kind, name in parsed.mentions:
         known = {given for _, given in parsed.names[kind]}
         if name not in known:
             listed = ", ".join(sorted(known)) or "none"
-            yield f"{path}.{field}: found {name!r}, which is not among the {kind} ({listed}){suggestion(name, known)}"
-
-
-def _references(parsed: Parsed) -> Iterator[tuple[str, str, str, str]]:
-    for path, model in parsed.models.items():
-        yield path, "connection", "connections", model.connection
-    for path, sync in parsed.model_syncs.items():
-        yield path, "model", "models", sync.model
-        yield path, "target.connection", "connections", sync.target_connection
-    for path, bulk in parsed.bulk_syncs.items():
-        yield path, "source_connection", "connections", bulk.source_connection
-        yield path, "destination_connection", "connections", bulk.destination_connection
+            yield f"{path}: found {name!r}, which is not among the {kind} ({listed}){suggestion(name, known)}"
 
 
 def _regions(parsed: Parsed) -> Iterator[str]:
