@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.handler_function import service
 from infra.options import Options
 from infra.source_queue import visibility_seconds
 
@@ -46,7 +47,7 @@ class Alarms(Construct):
             cloudwatch.Metric(
                 namespace="Millrace",
                 metric_name="Failed",
-                dimensions_map={"service": options.name},
+                dimensions_map={"service": service("convert", options)},
                 statistic="Sum",
                 period=_PERIOD,
             ),
@@ -58,7 +59,7 @@ class Alarms(Construct):
                 f"Age{construct_name}",
                 queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
                 visibility_seconds(options),
-                "A message has waited for longer than a whole attempt. Is the function throttled, is its source denied?",
+                "A message has waited longer than a whole attempt takes. Is the function throttled, or denied?",
             )
         for name, function in functions.items():
             self._above(

@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.acknowledged import acknowledge
 from infra.notification import EVENTS, filter_prefix
 from infra.options import Options
 from infra.topology import Notification
@@ -54,9 +55,17 @@ class CreatedBucket(Construct):
             ],
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        self._notify(tuple(notifications), queues)
+        acknowledge(
+            self.bucket,
+            "AwsSolutions-S1",
+            "The ledger records every read and write of the sync. Access logs need a bucket and a retention that are "
+            "the owner's to choose; create_bucket: false takes a bucket that has them.",
+        )
+        self._notify(tuple(notifications), queues, options)
 
-    def _notify(self, notifications: tuple[Notification, ...], queues: Mapping[str, sqs.Queue]) -> None:
+    def _notify(
+        self, notifications: tuple[Notification, ...], queues: Mapping[str, sqs.Queue], options: Options
+    ) -> None:
         """Say it in the bucket's own properties: no custom resource, and nothing else configures this bucket."""
         if not notifications:
             return
@@ -67,7 +76,7 @@ class CreatedBucket(Construct):
                 s3.CfnBucket.QueueConfigurationProperty(
                     event=event,
                     queue=queues[notification.connection].queue_arn,
-                    filter=_filter(notification.folder.prefix),
+                    filter=_filter(filter_prefix(notification.folder.prefix, options)),
                 )
                 for notification in notifications
                 for event in EVENTS
@@ -81,5 +90,5 @@ class CreatedBucket(Construct):
 def _filter(prefix: str) -> s3.CfnBucket.NotificationFilterProperty | None:
     if not prefix:
         return None
-    rule = s3.CfnBucket.FilterRuleProperty(name="prefix", value=filter_prefix(prefix))
+    rule = s3.CfnBucket.FilterRuleProperty(name="prefix", value=prefix)
     return s3.CfnBucket.NotificationFilterProperty(s3_key=s3.CfnBucket.S3KeyFilterProperty(rules=[rule]))

@@ -14,7 +14,7 @@ from infra.options import Options
 from infra.package import package
 from infra.processing_stack import ProcessingStack
 from infra.storage_stack import StorageStack
-from infra.topology import Topology, describe, refusals
+from infra.topology import describe, refusals, warnings
 from millrace.config import Document, load
 from millrace.errors import InvalidConfiguration, MillraceError
 
@@ -66,8 +66,8 @@ def _environment() -> Environment:
 
 
 def _warn(storage: StorageStack, document: Document) -> None:
-    for number, text in enumerate(document.not_yet()):
-        Annotations.of(storage).add_warning_v2(f"millrace:not-yet-{number}", str(text))
+    for number, text in enumerate(warnings(document)):
+        Annotations.of(storage).add_warning_v2(f"millrace:not-yet-{number}", text)
 
 
 def _refuse(problems: list[str]) -> None:

@@ -27,10 +27,15 @@ class EncryptionKey(Construct):
         )
         self._allow("s3", {"StringEquals": {"aws:SourceAccount": stack.account}})
         log_groups = stack.format_arn(
-            service="logs", resource="log-group", resource_name=f"{Names(options.name).log_groups}*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+            service="logs",
+            resource="log-group",
+            resource_name=f"{Names(options.name).log_groups}*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         self._allow(
-            f"logs.{stack.region}", {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}}, also=("kms:Encrypt",)
+            f"logs.{stack.region}",
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+            also=("kms:Encrypt",),
         )
 
     def _allow(self, service: str, conditions: dict[str, object], also: tuple[str, ...] = ()) -> None:

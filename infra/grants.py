@@ -1,4 +1,4 @@
-"""Least privilege: what each function may do, as values that a test reads. No action and no resource is a lone `*`.
+"""Least privilege: what each function may do, as values that a test reads; no action and, X-Ray apart, no resource `*`.
 
 Only folders that the function's own role reads or writes appear here by action; others are reached through the role
 that it may assume, or the secret that it may read.
@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from infra.names import INDEXES
 from infra.options import Options
-from infra.topology import AssumedRole, OwnRole, StoredKeys, Topology
-from millrace.config.layout import Folder
+from infra.topology import Topology
+from millrace.config import Folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One statement of a policy."""
+    """One statement of a policy; ``because`` is the reason for a wildcard in its resources."""
 
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    because: str = ""
     conditions: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
@@ -50,24 +52,30 @@ class Arns:
         return f"arn:{self.partition}:secretsmanager:{self.region}:{self.account}:secret:{name}-??????"
 
 
+def is_wildcard(resource: str) -> bool:
+    """Whether ``resource`` stands for more than one."""
+    return resource.endswith(("*", "?"))
+
+
 def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the convert function needs."""
-    sources, destinations = _own(topology)
     every_queue = (*arns.queues, *topology.own_queue_arns)
     return _wanted(
         Grant(
             sid="ReadSources",
             actions=("s3:GetObject", "s3:GetObjectVersion"),
-            resources=tuple(map(arns.objects, sources)),
+            resources=tuple(map(arns.objects, topology.own_reads)),
+            because="every object below the connection's folder is its source",
         ),
         Grant(
             # GetObject besides PutObject: S3 asks for it with If-Match, and lineage is read back by HEAD.
             # DeleteObject: an output that a changed configuration or a deleted source leaves behind goes by its name.
             sid="WriteDestinations",
             actions=("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"),
-            resources=tuple(map(arns.objects, destinations)),
+            resources=tuple(map(arns.objects, topology.own_writes)),
+            because="outputs are named after their sources, anywhere below the connection's folder",
         ),
-        *_tell_gone_from_denied((*sources, *destinations), arns),
+        *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
         Grant(
             sid="KeepLedger",
             actions=("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
@@ -80,6 +88,7 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
                 "sqs:DeleteMessage",
                 "sqs:ChangeMessageVisibility",
                 "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
             ),
             resources=every_queue,
         ),
@@ -91,7 +100,6 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
 
 def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the reprocess function needs: to choose objects and to send requests; it touches no object's content."""
-    sources, _ = _own(topology)
     return _wanted(
         *(
             Grant(
@@ -100,12 +108,12 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
                 resources=(arns.bucket(folder),),
                 conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
             )
-            for number, folder in enumerate(sources)
+            for number, folder in enumerate(topology.own_reads)
         ),
         Grant(
             sid="ChooseFromLedger",
             actions=("dynamodb:GetItem", "dynamodb:Query"),
-            resources=(arns.ledger, f"{arns.ledger}/index/*"),
+            resources=(arns.ledger, *(f"{arns.ledger}/index/{index}" for index in INDEXES)),
         ),
         Grant(sid="SendRequests", actions=("sqs:SendMessage",), resources=arns.queues),
         *_identities(topology, arns),
@@ -116,18 +124,6 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
 
 def _wanted(*grants: Grant) -> tuple[Grant, ...]:
     return tuple(grant for grant in grants if grant.resources)
-
-
-def _own(topology: Topology) -> tuple[tuple[Folder, ...], tuple[Folder, ...]]:
-    """The folders that the function's own role reads, and those that it writes."""
-
-    def folders(connections: Iterable[tuple[object, Folder]]) -> tuple[Folder, ...]:
-        return tuple(sorted({folder for identity, folder in connections if isinstance(identity, OwnRole)}))
-
-    return (
-        folders((source.identity, source.folder) for source in topology.sources),
-        folders((destination.identity, destination.folder) for destination in topology.destinations),
-    )
 
 
 def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
@@ -147,14 +143,13 @@ def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]
 
 
 def _identities(topology: Topology, arns: Arns) -> tuple[Grant, Grant]:
-    roles = [identity.arn for identity in topology.identities(AssumedRole) if isinstance(identity, AssumedRole)]
-    secrets = [identity.secret for identity in topology.identities(StoredKeys) if isinstance(identity, StoredKeys)]
     return (
-        Grant(sid="AssumeRolesOfConnections", actions=("sts:AssumeRole",), resources=tuple(roles)),
+        Grant(sid="AssumeRolesOfConnections", actions=("sts:AssumeRole",), resources=topology.roles),
         Grant(
             sid="ReadSecretsOfConnections",
             actions=("secretsmanager:GetSecretValue",),
-            resources=tuple(map(arns.secret, secrets)),
+            resources=tuple(map(arns.secret, topology.secrets)),
+            because="Secrets Manager ends the ARN of every secret in six characters of its own",
         ),
     )
 
@@ -184,7 +179,13 @@ def _keys(arns: Arns, options: Options) -> tuple[Grant, Grant]:
 
 
 def _tracing(options: Options) -> tuple[Grant, ...]:
-    """X-Ray knows no resources: AWS demands `*` there, and there alone."""
     if options.emulator:
         return ()
-    return (Grant(sid="Trace", actions=("xray:PutTraceSegments", "xray:PutTelemetryRecords"), resources=("*",)),)
+    return (
+        Grant(
+            sid="Trace",
+            actions=("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+            resources=("*",),
+            because="X-Ray knows no resources: AWS demands a wildcard",
+        ),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -11,7 +11,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.grants import Grant
+from infra.acknowledged import acknowledge, acknowledge_wildcard
+from infra.grants import Grant, is_wildcard
 from infra.names import Names
 from infra.options import Options
 
@@ -31,7 +32,7 @@ class HandlerFunction(Construct):
         code: lambda_.Code,
         layers: Iterable[lambda_.ILayerVersion],
         environment: Mapping[str, str],
-        grants: Iterable[Grant],
+        grants: Sequence[Grant],
         options: Options,
         key: kms.IKey | None,
         memory_mb: int,
@@ -53,6 +54,9 @@ class HandlerFunction(Construct):
             description=f"What the {name} function of {options.name} may do",
             inline_policies={"Grants": iam.PolicyDocument(statements=[*map(_statement, grants), self._log()])},
         )
+        for grant in grants:
+            for resource in filter(is_wildcard, grant.resources):
+                acknowledge_wildcard(self.role, resource, grant.because)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -69,8 +73,10 @@ class HandlerFunction(Construct):
             role=self.role.without_policy_updates(),
             log_group=self.log_group,
             tracing=lambda_.Tracing.DISABLED if options.emulator else lambda_.Tracing.ACTIVE,
-            environment={**_powertools(options), **environment},
+            environment={**_powertools(name, options), **environment},
         )
+
+        acknowledge(self.function, "AwsSolutions-L1", "the layers hold wheels for this version of Python")
 
     def _log(self) -> iam.PolicyStatement:
         return iam.PolicyStatement(
@@ -78,6 +84,11 @@ class HandlerFunction(Construct):
             actions=["logs:CreateLogStream", "logs:PutLogEvents"],
             resources=[self.log_group.log_group_arn],
         )
+
+
+def service(name: str, options: Options) -> str:
+    """What a function calls itself in logs, metrics and traces, apart from other deployments: `millrace-convert`."""
+    return f"{options.name}-{name}"
 
 
 def _statement(grant: Grant) -> iam.PolicyStatement:
@@ -89,7 +100,7 @@ def _statement(grant: Grant) -> iam.PolicyStatement:
     )
 
 
-def _powertools(options: Options) -> dict[str, str]:
-    """Metrics appear as namespace Millrace, dimension service = the deployment's name."""
-    names = {"POWERTOOLS_SERVICE_NAME": options.name, "POWERTOOLS_METRICS_NAMESPACE": "Millrace"}
+def _powertools(name: str, options: Options) -> dict[str, str]:
+    """Metrics appear as namespace Millrace, dimension service = the deployment's name and the function's."""
+    names = {"POWERTOOLS_SERVICE_NAME": service(name, options), "POWERTOOLS_METRICS_NAMESPACE": "Millrace"}
     return {**names, "POWERTOOLS_TRACE_DISABLED": "true"} if options.emulator else names

@@ -1,7 +1,7 @@
 """The function's third-party packages as two layers, trimmed, for arm64 and Python 3.13; made without Docker.
 
-Wheels are fetched for Lambda's platform, whatever this one is, checked against the hashes of `requirements/function.txt`
-and kept under `build/` for as long as that file and this one stay the same.
+Wheels are fetched for Lambda's platform, whatever this one is, checked against the hashes of
+`requirements/function.txt` and kept under `build/` for as long as that file and this one stay the same.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.errors import MillraceError
 from uv import find_uv_bin
+
+from millrace.errors import MillraceError
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements" / "function.txt"
@@ -158,5 +159,5 @@ def _is_python_of_lambda() -> bool:
 
 
 def _fingerprint() -> str:
-    recipe = (REQUIREMENTS.read_bytes(), Path(__file__).read_bytes(), bytes(_is_python_of_lambda()))
+    recipe = (REQUIREMENTS.read_bytes(), Path(__file__).read_bytes(), str(_is_python_of_lambda()).encode())
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]

@@ -7,7 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.names import Names
+from infra.names import INDEXES, Names
 from infra.options import Options
 
 # What lists show. The rest of an entry is read by its key.
@@ -34,7 +34,7 @@ class LedgerTable(Construct):
             deletion_protection=not options.emulator,
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        for index in ("attention", "finished"):
+        for index in INDEXES:
             self.table.add_global_secondary_index(
                 index_name=index,
                 partition_key=dynamodb.Attribute(name=f"{index}_pk", type=_TEXT),

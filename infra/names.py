@@ -10,7 +10,10 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-VISIBLE = 60
+INDEXES = ("attention", "finished")
+"""The indexes of the ledger table: what needs attention, and what finished on a day."""
+
+_LONGEST_QUEUE_NAME = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Names:
     def queue(self, connection: str) -> str:
         """The managed queue of a connection; the tail keeps names apart that differ in other characters only."""
         tail = hashlib.sha256(connection.encode()).hexdigest()[:6]
-        return f"{self.deployment}-{slug(connection)[: VISIBLE - len(self.deployment)]}-{tail}"
+        room = _LONGEST_QUEUE_NAME - len(self.deployment) - len(tail) - 2
+        return f"{self.deployment}-{slug(connection)[:room]}-{tail}"
 
     @property
     def log_groups(self) -> str:

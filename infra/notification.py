@@ -13,15 +13,20 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.names import construct_id
+from infra.options import Options
 from infra.topology import Notification
 
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectRestore:Completed", "s3:LifecycleExpiration:*")
 """Every way into a bucket (a plain PUT is only one of four), every way out of it, and the return from an archive."""
 
 
-def filter_prefix(prefix: str) -> str:
-    """``prefix`` as a notification's filter spells it: form-encoded, a space as `+`, slashes as they are."""
-    return quote_plus(prefix, safe="/!*'()")
+def filter_prefix(prefix: str, options: Options) -> str:
+    """``prefix`` as a notification's filter spells it: form-encoded, a space as `+`, slashes as they are.
+
+    So the Amazon S3 User Guide, "Configuring event notifications using object key name filtering"; an unencoded `=`
+    matches nothing. The emulator compares without decoding.
+    """
+    return prefix if options.emulator else quote_plus(prefix, safe="/!*'()")
 
 
 class ExistingBucketNotifications(Construct):
@@ -40,8 +45,10 @@ class ExistingBucketNotifications(Construct):
         *,
         notifications: Iterable[Notification],
         queues: Mapping[str, sqs.Queue],
+        options: Options,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._options = options
         grouped: dict[str, list[Notification]] = {}
         for notification in notifications:
             grouped.setdefault(notification.folder.bucket, []).append(notification)
@@ -58,10 +65,10 @@ class ExistingBucketNotifications(Construct):
                 self._notify(bucket, notification, queue.queue_arn)
 
     def _notify(self, bucket: s3.IBucket, notification: Notification, queue_arn: str) -> None:
-        # Named by its ARN: the queue's policy stands already, and the CDK adds a wider one to a queue that it can change.
+        # Named by its ARN: its policy stands already, and the CDK adds a wider one to a queue that it can change.
         queue = sqs.Queue.from_queue_arn(self, construct_id(repr(notification)), queue_arn)
         prefix = notification.folder.prefix
-        filters = [s3.NotificationKeyFilter(prefix=filter_prefix(prefix))] if prefix else []
+        filters = [s3.NotificationKeyFilter(prefix=filter_prefix(prefix, self._options))] if prefix else []
         for event in EVENTS:
             bucket.add_event_notification(_EVENT_TYPES[event], destinations.SqsDestination(queue), *filters)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import CfnOutput, Duration, Environment, Stack
@@ -52,48 +52,45 @@ class ProcessingStack(Stack):
         self._queues = {
             source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
         }
-        arns = self._arns(key)
-        self._shared = {
-            "code": lambda_.Code.from_asset(str(code)),
-            "layers": [self._layer(name, folder) for name, folder in layers.items()],
-            "environment": self._settings().to_environment(),
-            "options": options,
-            "key": kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None,
-        }
-        convert = HandlerFunction(
-            self,
-            "Convert",
-            name="convert",
-            grants=grants.convert(topology, arns, options),
-            memory_mb=options.memory_mb,
-            reserved_concurrency=options.reserved_concurrency,
-            **self._shared,
-        ).function
-        reprocess = HandlerFunction(
-            self,
-            "Reprocess",
-            name="reprocess",
-            grants=grants.reprocess(topology, arns, options),
-            memory_mb=REPROCESS_MEMORY_MB,
-            **self._shared,
-        ).function
-        watched = self._receive(convert, topology)
+        self._code = lambda_.Code.from_asset(str(code))
+        self._layers = [self._layer(name, folder) for name, folder in layers.items()]
+        self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
+        arns = self._arns()
+        convert = self._function("convert", grants.convert(topology, arns, options), memory_mb=options.memory_mb)
+        reprocess = self._function(
+            "reprocess", grants.reprocess(topology, arns, options), memory_mb=REPROCESS_MEMORY_MB
+        )
         Alarms(
             self,
             "Alarms",
             dead_letters=self._queue(Names(options.name).dead_letters),
-            queues=watched,
+            queues=self._receive(convert, topology),
             functions={"Convert": convert, "Reprocess": reprocess},
             options=options,
         )
         CfnOutput(self, "ConvertFunction", value=convert.function_name)
         CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
 
+    def _function(self, name: str, allowed: Sequence[grants.Grant], *, memory_mb: int) -> lambda_.Function:
+        return HandlerFunction(
+            self,
+            name.capitalize(),
+            name=name,
+            code=self._code,
+            layers=self._layers,
+            environment=self._settings().to_environment(),
+            grants=allowed,
+            options=self._options,
+            key=self._key,
+            memory_mb=memory_mb,
+            reserved_concurrency=self._options.reserved_concurrency if name == "convert" else None,
+        ).function
+
     def _queue(self, name: str) -> sqs.IQueue:
         arn = self.format_arn(service="sqs", resource=name)
         return sqs.Queue.from_queue_arn(self, construct_id(name), arn)
 
-    def _arns(self, key: kms.IKey | None) -> grants.Arns:
+    def _arns(self) -> grants.Arns:
         return grants.Arns(
             partition=self.partition,
             region=self.region,
@@ -102,7 +99,7 @@ class ProcessingStack(Stack):
                 service="dynamodb", resource="table", resource_name=Names(self._options.name).ledger
             ),
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
-            key=key.key_arn if key else None,
+            key=self._key.key_arn if self._key else None,
         )
 
     def _settings(self) -> Settings:

@@ -65,7 +65,7 @@ class StorageStack(Stack):
                 key=self.key,
             )
         existing = [each for each in notifications if each.folder.bucket not in created]
-        ExistingBucketNotifications(self, "Existing", notifications=existing, queues=self.queues)
+        ExistingBucketNotifications(self, "Existing", notifications=existing, queues=self.queues, options=options)
 
     def _say(self, topology: Topology) -> None:
         """Write down what the command line looks up."""

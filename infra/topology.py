@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from millrace.config.layout import Folder
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRole:
-    """The function's own role reads and writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssumedRole:
-    """A role that the function assumes reads and writes."""
-
-    arn: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKeys:
-    """Access keys that a Secrets Manager secret holds read and write."""
-
-    secret: str
-
-
-Identity = OwnRole | AssumedRole | StoredKeys
+from millrace.config import (
+    AccessKeys,
+    Auth,
+    Connection,
+    Document,
+    ExecutionRole,
+    Folder,
+    IamRole,
+    ManagedQueue,
+    Notifications,
+    QueueArn,
+    Severity,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +31,12 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A connection that an active bulk sync reads; ``queue_arn`` is the user's own queue of notifications."""
+    """A connection that an active bulk sync reads."""
 
     connection: str
     folder: Folder
-    identity: Identity
-    notified: bool
-    queue_arn: str | None = None
+    auth: Auth
+    notifications: Notifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +45,7 @@ class Destination:
 
     connection: str
     folder: Folder
-    identity: Identity
+    auth: Auth
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +66,103 @@ class Topology:
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
-        """The fewest that cover every notified source.
-
-        S3 refuses two notifications of one event whose prefixes overlap. Whoever receives an event plans for every
-        sync that wants the object, so the widest folder speaks for those within it.
-        """
-        notified = sorted((source for source in self.sources if source.notified), key=lambda source: source.folder)
-        widest: list[Notification] = []
-        for source in notified:
-            if not any(notification.folder.contains(source.folder) for notification in widest):
-                widest.append(Notification(source.folder, source.connection))
-        return tuple(widest)
+        """One for each source with a managed queue; the configuration holds that no two of them overlap."""
+        return tuple(
+            Notification(source.folder, source.connection)
+            for source in self.sources
+            if isinstance(source.notifications, ManagedQueue)
+        )
 
     @property
     def own_queue_arns(self) -> tuple[str, ...]:
         """The users' own queues, each once."""
-        return tuple(sorted({source.queue_arn for source in self.sources if source.queue_arn}))
+        queues = (source.notifications for source in self.sources)
+        return tuple(sorted({queue.arn for queue in queues if isinstance(queue, QueueArn)}))
 
-    def identities(self, kind: type[Identity]) -> tuple[Identity, ...]:
-        """Those of one kind, each once, in order."""
-        found = {connection.identity for connection in (*self.sources, *self.destinations)}
-        return tuple(sorted((identity for identity in found if isinstance(identity, kind)), key=repr))
+    @property
+    def own_reads(self) -> tuple[Folder, ...]:
+        """The folders that the function's own role reads, each once."""
+        return tuple(sorted({one.folder for one in self.sources if isinstance(one.auth, ExecutionRole)}))
+
+    @property
+    def own_writes(self) -> tuple[Folder, ...]:
+        """The folders that the function's own role writes, each once."""
+        return tuple(sorted({one.folder for one in self.destinations if isinstance(one.auth, ExecutionRole)}))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The ARNs of the roles that it assumes, each once."""
+        return tuple(sorted({auth.arn for auth in self._auths() if isinstance(auth, IamRole)}))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names or ARNs of the secrets that it reads, each once."""
+        return tuple(sorted({auth.secret for auth in self._auths() if isinstance(auth, AccessKeys) and auth.secret}))
+
+    def _auths(self) -> tuple[Auth, ...]:
+        return tuple(source.auth for source in self.sources) + tuple(one.auth for one in self.destinations)
+
+
+def describe(document: Document) -> Topology:
+    """What ``document`` asks for. Syncs that are not active need no queue and get no grant."""
+    active = [sync for sync in document.bulk_syncs if sync.active]
+    sources = sorted({sync.source_connection for sync in active})
+    destinations = sorted({sync.destination_connection for sync in active})
+    return Topology(
+        buckets=_buckets(document.connections),
+        sources=tuple(map(_source, map(document.connection, sources))),
+        destinations=tuple(map(_destination, map(document.connection, destinations))),
+    )
+
+
+def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:
+    """Each bucket once, whatever number of connections use folders of it; created if one of them says so."""
+    by_name: dict[str, Bucket] = {}
+    for connection in connections:
+        created = connection.create_bucket or ((known := by_name.get(connection.bucket)) is not None and known.created)
+        by_name[connection.bucket] = Bucket(connection.bucket, connection.region, created)
+    return tuple(by_name[name] for name in sorted(by_name))
+
+
+def _source(connection: Connection) -> Source:
+    return Source(connection.name, connection.root, connection.auth, connection.notifications)
+
+
+def _destination(connection: Connection) -> Destination:
+    return Destination(connection.name, connection.root, connection.auth)
+
+
+def refusals(document: Document, region: str | None) -> list[str]:
+    """What cannot be deployed, one sentence each; ``region`` is the stacks', None if it is not known yet."""
+    asked = (str(wish) for wish in document.not_yet() if wish.severity is Severity.REFUSED)
+    return [*document.inline_secret_problems(), *asked, *_elsewhere(document, region)]
+
+
+def warnings(document: Document) -> list[str]:
+    """What is deployed as asked but does not run yet, one sentence each."""
+    return [str(wish) for wish in document.not_yet() if wish.severity is Severity.WARNING]
+
+
+def _elsewhere(document: Document, region: str | None) -> Iterator[str]:
+    """S3 notifies queues of its own region only, Lambda receives from queues of its own, a stack creates in its own."""
+    if region is None:
+        return
+    for connection in document.connections:
+        match connection.notifications:
+            case ManagedQueue() if connection.region != region:
+                yield (
+                    f"connection {connection.name!r} wants a managed queue, but its bucket is in {connection.region} "
+                    f"and the stacks go to {region}: S3 notifies queues of its own region only. Deploy to "
+                    f"{connection.region}, or set enable_event_notifications to false"
+                )
+            case QueueArn(arn) if arn.split(":")[3] != region:
+                yield (
+                    f"connection {connection.name!r} names a queue in {arn.split(':')[3]}, and the stacks go to "
+                    f"{region}: a function receives from queues of its own region only. Deploy to {arn.split(':')[3]}"
+                )
+        if connection.create_bucket and connection.region != region:
+            yield (
+                f"connection {connection.name!r} wants its bucket created in {connection.region}, and the stacks go to "
+                f"{region}: a stack creates in its own region only. Deploy to {connection.region}, or create the "
+                "bucket and set create_bucket to false"
+            )
