@@ -477,7 +477,7 @@ class Connection(Section):
                 return QueueArn(queue)
 
     def read_options(
-        self, *, compression: Compression = Compression.NONE, bad_rows: BadRows = BadRows.FAIL
+        self, compression: Compression = Compression.NONE, *, bad_rows: BadRows = BadRows.FAIL
     ) -> ReadOptions:
         """How a file of this connection is read."""
         fields = self.configuration

@@ -220,7 +220,7 @@ def _names(data: Mapping[Any, Any], field: str) -> Iterator[tuple[str, str]]:
             yield path, name
 
 
-_REFERENCES = {
+_REFERENCES: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "models": {("connection",): "connections"},
     "model_syncs": {("model",): "models", ("target", "connection"): "connections"},
     "bulk_syncs": {("source_connection",): "connections", ("destination_connection",): "connections"},

@@ -124,7 +124,7 @@ FolderField = Annotated[
 _REGION = r"[a-z]{2,4}(-[a-z]+){1,2}-\d{1,2}"
 _ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
 _QUEUE = rf"{MANAGED}|arn:aws[a-z-]*:sqs:[a-z0-9-]+:\d{{12}}:[A-Za-z0-9_-]{{1,80}}(\.fifo)?"
-_SECRET = r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+"
+_CREDENTIALS = r"[A-Za-z0-9/_+=.@-]{1,512}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+"
 
 Region = Annotated[
     str,
@@ -140,5 +140,5 @@ QueueField = Annotated[
     pattern_schema(_QUEUE),
 ]
 SecretName = Annotated[
-    str, pattern_rule(_SECRET, "the name or ARN of a Secrets Manager secret"), pattern_schema(_SECRET)
+    str, pattern_rule(_CREDENTIALS, "the name or ARN of a Secrets Manager secret"), pattern_schema(_CREDENTIALS)
 ]

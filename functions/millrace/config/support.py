@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from millrace.config.bulk_sync import BulkMode, BulkSync, Discover, NormalizeNames
 from millrace.config.connection import Connection
+from millrace.config.layout import DirectorySnapshot
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
 
@@ -46,20 +47,31 @@ def not_yet(
     for path in model_syncs:
         yield NotYet(path, "model syncs are validated, but not run by this version", Severity.WARNING)
     by_name = {connection.name: (path, connection) for path, connection in connections.items()}
-    silent: set[str] = set()
+    told: set[str] = set()
     for path, sync in bulk_syncs.items():
         if not sync.active:
             continue
         yield from _bulk_sync(path, sync)
         there, connection = by_name[sync.source_connection]
-        if connection.notifications is None and there not in silent:
-            silent.add(there)
-            yield NotYet(
-                f"{there}.configuration.enable_event_notifications",
-                "is false, and this version does not list buckets by schedule: objects are converted when asked for"
-                " by `millrace reprocess` only; set it to true to convert on upload",
-                Severity.WARNING,
-            )
+        if there not in told:
+            told.add(there)
+            yield from _source(f"{there}.configuration", connection)
+
+
+def _source(path: str, connection: Connection) -> Iterator[NotYet]:
+    if connection.notifications is None:
+        yield NotYet(
+            f"{path}.enable_event_notifications",
+            "is false, and this version does not list buckets by schedule: objects are converted when asked for by"
+            " `millrace reprocess` only; set it to true to convert on upload",
+            Severity.WARNING,
+        )
+    if isinstance(connection.layout, DirectorySnapshot):
+        yield NotYet(
+            f"{path}.is_directory_snapshot",
+            "directories are not tables in this version; use is_single_table alone, or neither",
+            Severity.REFUSED,
+        )
 
 
 def _bulk_sync(path: str, sync: BulkSync) -> Iterator[NotYet]:
