@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millrace.config import BulkSync, Connection, Document, SingleTable
+from millrace.config import BulkSync, Connection, Document, OnDelete, SingleTable
 from millrace.conversion import Recipe
 from millrace.errors import DataError, ForeignFormat, KeyTooLong
 from millrace.file_format import READ_EXTENSIONS, BadRows, FileFormat, RecognisedKey, WriteOptions, recognise
@@ -100,7 +100,7 @@ class _Route:
         recipe = Recipe(
             source_format=found.format,
             target_format=self.sync.format,
-            read=self.source.read_options(found.compression, bad_rows=self.sync.bad_rows),
+            read=self.source.read_options(compression=found.compression, bad_rows=self.sync.bad_rows),
             write=WriteOptions(),
         )
         return Plan(
@@ -111,7 +111,7 @@ class _Route:
             target_connection=self.target.name,
             recipe=recipe,
             fingerprint=self.fingerprint,
-            remove_outputs=self.sync.on_delete == "remove",
+            remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
             problem=self._foreign(ref, found) or _too_long(quarantine or target),
         )

@@ -1,0 +1,46 @@
+"""Builders of configurations: only what matters to a test is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from millrace.config import Document, parse
+
+
+def connection(name: str, address: str, **fields: Any) -> dict[str, Any]:
+    """A connection under the function's own role."""
+    return {
+        "name": name,
+        "type": "s3",
+        "configuration": {
+            "auth_mode": "execution_role",
+            "s3_bucket_name": address,
+            "s3_bucket_region": "us-east-1",
+            **fields,
+        },
+    }
+
+
+def bulk_sync(name: str = "nightly", *, to: str = "parquet", subfolder: str = "", **fields: Any) -> dict[str, Any]:
+    """A bulk sync from ``landing`` to ``lake``."""
+    return {
+        "name": name,
+        "source_connection": "landing",
+        "destination_connection": "lake",
+        "destination_configuration": {"format": to, "subfolder": subfolder},
+        **fields,
+    }
+
+
+def document(*syncs: dict[str, Any], source: dict[str, Any] | None = None) -> Document:
+    """``s3://acme-in/in`` read into ``s3://acme-out/lake``, by default by one sync to Parquet."""
+    landing = {"enable_event_notifications": True, "event_queue_arn": "managed"} | (source or {})
+    return parse(
+        {
+            "connections": [
+                connection("landing", "s3://acme-in/in", **landing),
+                connection("lake", "s3://acme-out/lake"),
+            ],
+            "bulk_syncs": list(syncs) or [bulk_sync()],
+        }
+    )

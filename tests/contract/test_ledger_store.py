@@ -1,0 +1,143 @@
+"""What every ledger store must do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.errors import ConfigurationError, LostRace, MalformedFile
+from millrace.ledger import Entry, Failure, LedgerIndex, LedgerStore, Output, State
+from millrace.objects import ObjectRef, Sequencer
+from tests.fakes import InMemoryLedger
+
+NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+SOURCE = ObjectRef("acme-in", "in/2026 q1+ü.csv")
+
+
+class Ledger(LedgerStore, LedgerIndex):
+    """Both ports at once."""
+
+
+@pytest.fixture(params=["memory", "dynamodb"])
+def ledger(request: pytest.FixtureRequest) -> Any:
+    if request.param == "memory":
+        return InMemoryLedger()
+    return DynamoDBLedger(request.getfixturevalue("dynamodb"), "ledger")
+
+
+def entry(**fields: Any) -> Entry:
+    words: dict[str, Any] = {
+        "sync": "nightly",
+        "source": SOURCE,
+        "state": State.IN_FLIGHT,
+        "revision": 1,
+        "fence": 1,
+        "fingerprint": "f",
+        "engine": "1",
+        "started": NOON,
+    }
+    return Entry(**(words | fields))
+
+
+FULL = entry(
+    state=State.FAILED,
+    sequencer=Sequencer.parse("0A"),
+    etag="e",
+    version_id="v",
+    size=2**40,
+    lease_until=NOON + timedelta(minutes=16),
+    owner="m",
+    attempts=3,
+    outputs=(Output(ref=ObjectRef("out", "a.parquet"), etag="t", size=1, rows=2),),
+    obsolete=(Output(ref=ObjectRef("out", "a.csv"), etag="u", size=3, rows=4),),
+    rows_read=10,
+    rows_written=7,
+    rows_quarantined=2,
+    rows_filtered=1,
+    finished=NOON + timedelta(seconds=2),
+    failure=Failure.of(MalformedFile("row 7 has 3 fields", row=7, byte=99)),
+    reason="because",
+    run_id="r",
+)
+
+
+def test_what_was_never_put_is_not_there(ledger: Ledger) -> None:
+    assert ledger.get("nightly", SOURCE) is None
+
+
+@pytest.mark.parametrize("kept", [entry(), FULL, entry(source=ObjectRef("b", "a\nb//c%20"))])
+def test_an_entry_comes_back_as_it_was_put(ledger: Ledger, kept: Entry) -> None:
+    ledger.put(kept)
+
+    assert ledger.get("nightly", kept.source) == kept
+
+
+def test_entries_of_two_syncs_are_apart(ledger: Ledger) -> None:
+    ledger.put(entry())
+
+    assert ledger.get("hourly", SOURCE) is None
+
+
+def test_a_first_entry_is_put_once(ledger: Ledger) -> None:
+    ledger.put(entry(owner="a"))
+
+    with pytest.raises(LostRace):
+        ledger.put(entry(owner="b"))
+    assert ledger.get("nightly", SOURCE) == entry(owner="a")
+
+
+def test_only_the_revision_that_was_read_is_replaced(ledger: Ledger) -> None:
+    ledger.put(entry())
+    ledger.put(entry(revision=2, owner="a"))
+
+    with pytest.raises(LostRace):
+        ledger.put(entry(revision=2, owner="b"))
+    with pytest.raises(LostRace):
+        ledger.put(entry(revision=4, owner="b"))
+    assert ledger.get("nightly", SOURCE) == entry(revision=2, owner="a")
+
+
+def test_the_index_of_attention_holds_what_needs_it_and_nothing_else(ledger: Ledger) -> None:
+    for number, state in enumerate(State):
+        ledger.put(entry(source=ObjectRef("b", str(number)), state=state, finished=NOON))
+
+    found = {state: [one.state for one in ledger.needing_attention(state)] for state in State}
+
+    assert {state for state, entries in found.items() if entries} == {State.IN_FLIGHT, State.FAILED, State.WAITING}
+    assert all(len(entries) <= 1 for entries in found.values())
+
+
+def test_an_entry_leaves_the_index_of_attention_when_it_is_settled(ledger: Ledger) -> None:
+    ledger.put(entry())
+    ledger.put(entry(revision=2, state=State.CONVERTED, finished=NOON))
+
+    assert list(ledger.needing_attention(State.IN_FLIGHT)) == []
+
+
+def test_the_index_of_days_holds_what_finished(ledger: Ledger) -> None:
+    for number in range(40):
+        finished = NOON + timedelta(hours=number)
+        ledger.put(entry(source=ObjectRef("b", str(number)), state=State.CONVERTED, finished=finished))
+    ledger.put(entry())
+
+    assert len(list(ledger.finished_on("2026-11-22"))) == 12
+    assert len(list(ledger.finished_on("2026-11-23"))) == 24
+    assert list(ledger.finished_on("2026-11-25")) == []
+
+
+def test_the_indexes_tell_the_failure(ledger: Ledger) -> None:
+    ledger.put(replace(FULL, revision=1))
+
+    (found,) = ledger.needing_attention(State.FAILED)
+    assert found.failure == FULL.failure
+
+
+def test_a_table_that_is_not_there_is_a_matter_of_configuration(aws: None) -> None:
+    import boto3  # noqa: PLC0415 - inside the mock
+
+    with pytest.raises(ConfigurationError, match="deploy the stacks"):
+        DynamoDBLedger(boto3.client("dynamodb"), "nowhere").get("s", SOURCE)
