@@ -136,7 +136,7 @@ _CLIENT = Config(
 @contextlib.contextmanager
 def running(mode: Mode = Mode.OPEN) -> Iterator[Emulator]:
     """Start an emulator and stop it whatever happens: an error, Ctrl-C or SIGTERM included."""
-    with _termination_raises():
+    with terminating():
         emulator = start(mode)
         try:
             yield emulator
@@ -172,6 +172,17 @@ def stop(emulator: Emulator) -> None:
         if process := _ADOPTED.pop(emulator.pid, None):
             process.wait()
         shutil.rmtree(emulator.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def terminating() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind like Ctrl-C, so that ``finally`` runs; only the main thread can."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _handling({signal.SIGTERM: leave, signal.SIGHUP: leave}):
+        yield
 
 
 _ADOPTED: dict[int, subprocess.Popen[bytes]] = {}
@@ -215,6 +226,8 @@ def _emulator_environment(folder: Path, listener: socket.socket, certificates: C
         **_isolation(),
         "HOME": str(folder),
         "TMPDIR": str(temporary),
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "objects"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "BIND_HOST": HOST,
         "MINISTACK_HOST": HOST,
@@ -324,17 +337,6 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@contextlib.contextmanager
-def _termination_raises() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind like Ctrl-C, so that ``finally`` runs; only the main thread can."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    with _handling({signal.SIGTERM: leave, signal.SIGHUP: leave}):
-        yield
 
 
 @contextlib.contextmanager

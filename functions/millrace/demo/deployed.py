@@ -1,0 +1,228 @@
+"""A deployment on an emulator as its user sees it: upload, wait for the ledger, look at what came out, ask again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.config import Document, Folder, load
+from millrace.demo.deploy import Outputs, deploy
+from millrace.demo.emulator import Emulator
+from millrace.ledger import Branch, Entry
+from millrace.objects import ObjectRef
+from millrace.plan import Planner
+
+_POLL_SECONDS = 0.2
+_MESSAGES = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_OPERATION = re.compile(r"(?:DynamoDB_\d+|AmazonSQS)\.(\w+)")
+
+
+class DemoFailure(RuntimeError):
+    """The demonstration did not show what it promises; the text says what was seen instead."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Task:
+    """One object under one sync that wants it."""
+
+    sync: str
+    source: ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What the stacks' outputs name."""
+
+    ledger_table: str
+    dead_letters: str
+    queues: Mapping[str, str]
+    convert_function: str
+    reprocess_function: str
+
+    @classmethod
+    def of(cls, outputs: Outputs) -> Resources:
+        """Read them; a missing output is a KeyError."""
+        every = {name: value for stack in outputs.values() for name, value in stack.items()}
+        return cls(
+            ledger_table=every["LedgerTable"],
+            dead_letters=every["DeadLetterQueue"],
+            queues=json.loads(every["Queues"]),
+            convert_function=every["ConvertFunction"],
+            reprocess_function=every["ReprocessFunction"],
+        )
+
+
+def is_final(entry: Entry) -> bool:
+    """Whether waiting longer would change nothing: settled, or failed until somebody changes the configuration."""
+    blocked = entry.failure is not None and entry.failure.branch is Branch.CONFIGURATION
+    return entry.settled or blocked
+
+
+class Deployed:
+    """The deployed stacks of one configuration."""
+
+    def __init__(self, emulator: Emulator, document: Document, resources: Resources) -> None:
+        self.emulator = emulator
+        self.document = document
+        self.resources = resources
+        self.s3 = emulator.client("s3")
+        self.sqs = emulator.client("sqs")
+        self.ledger = DynamoDBLedger(emulator.client("dynamodb"), resources.ledger_table)
+        self._functions = emulator.client("lambda")
+        self._planner = Planner(document)
+
+    @classmethod
+    def deploy(
+        cls,
+        emulator: Emulator,
+        configuration: Path,
+        *,
+        context: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] = lambda _line: None,
+    ) -> Deployed:
+        """Deploy ``configuration`` to a bootstrapped ``emulator``."""
+        outputs = deploy(emulator, configuration, context=context, on_line=on_line)
+        return cls(emulator, load(configuration), Resources.of(outputs))
+
+    def folders(self) -> list[Folder]:
+        """The folders that active syncs read, those of plain tables first."""
+        names = dict.fromkeys(sync.source_connection for sync in self.document.bulk_syncs if sync.active)
+        sources = [self.document.connection(name) for name in names]
+        return [source.root for source in sorted(sources, key=lambda source: source.configuration.skip_lines)]
+
+    def ref(self, path: str) -> ObjectRef:
+        """The object at ``path`` of the bucket that a sync reads it from; raise DemoFailure where none does."""
+        for folder in self.folders():
+            if path.startswith(folder.prefix):
+                return ObjectRef(folder.bucket, path)
+        read = ", ".join(str(folder) for folder in self.folders())
+        raise DemoFailure(f"no active sync of the configuration reads {path!r}; read are {read}")
+
+    def upload(self, ref: ObjectRef, content: bytes) -> None:
+        """Put an object; S3 tells the queue."""
+        self.s3.put_object(Bucket=ref.bucket, Key=ref.key, Body=content)
+
+    def tasks(self, refs: Iterable[ObjectRef]) -> list[Task]:
+        """What is to be expected of ``refs``: each under every sync that wants it."""
+        return [Task(plan.sync, ref) for ref in refs for plan in self._planner.plan(ref)]
+
+    def entry(self, task: Task) -> Entry | None:
+        """What the ledger says."""
+        return self.ledger.get(task.sync, task.source)
+
+    def wait(
+        self,
+        tasks: Iterable[Task],
+        *,
+        seconds: float,
+        until: Callable[[Entry], bool] = is_final,
+        on_entry: Callable[[Entry], None] = lambda _entry: None,
+    ) -> dict[Task, Entry]:
+        """Wait until every task's entry is as wanted; raise DemoFailure with a diagnosis when the time is over."""
+        pending, found = list(tasks), dict[Task, Entry]()
+        deadline = time.monotonic() + seconds
+        while pending:
+            for task in list(pending):
+                entry = self.entry(task)
+                if entry is not None and until(entry):
+                    pending.remove(task)
+                    found[task] = entry
+                    on_entry(entry)
+            if pending and time.monotonic() > deadline:
+                raise DemoFailure(self.diagnosis(pending, seconds))
+            time.sleep(_POLL_SECONDS if pending else 0)
+        return found
+
+    def wait_until(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Wait until ``condition``, called ``what``, comes true; raise DemoFailure when the time is over."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise DemoFailure(f"waited {seconds:.0f} s in vain for {what}\n{self._circumstances()}")
+            time.sleep(_POLL_SECONDS)
+
+    def wait_until_idle(self, *, seconds: float) -> None:
+        """Wait until no message is in the queues, seen or unseen."""
+        queues = self.resources.queues.values()
+        self.wait_until(lambda: not sum(map(self.messages, queues)), seconds=seconds, what="empty queues")
+
+    def wait_for_calls(self, operation: str, *, more_than: int, seconds: float) -> None:
+        """Wait until functions have sent more such calls."""
+        self.wait_until(lambda: self.function_calls()[operation] > more_than, seconds=seconds, what=operation)
+
+    def messages(self, url: str) -> int:
+        """How many messages a queue holds, those in flight included."""
+        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_MESSAGES))["Attributes"]
+        return sum(int(found[name]) for name in _MESSAGES)
+
+    def reprocess(self, event: Mapping[str, object]) -> dict[str, Any]:
+        """Invoke the deployed reprocess function by hand; raise DemoFailure with its error where it raises."""
+        answer = self._functions.invoke(
+            FunctionName=self.resources.reprocess_function, Payload=json.dumps(event).encode()
+        )
+        payload = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise DemoFailure(f"the reprocess function failed: {json.dumps(payload, indent=1)}")
+        return dict(payload)
+
+    def read(self, ref: ObjectRef) -> bytes:
+        """An object's bytes."""
+        body: bytes = self.s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read()
+        return body
+
+    def version(self, ref: ObjectRef) -> tuple[str, str, str | None]:
+        """ETag, time of the last write and version id: what a second write would change."""
+        head = self.s3.head_object(Bucket=ref.bucket, Key=ref.key)
+        return head["ETag"], head["LastModified"].isoformat(), head.get("VersionId")
+
+    def function_calls(self) -> Counter[str]:
+        """The AWS calls that functions have sent so far, by operation."""
+        return Counter(filter(None, map(_function_call, self.emulator.request_log.read_text().splitlines())))
+
+    def diagnosis(self, pending: Iterable[Task], seconds: float) -> str:
+        """What is missing, and what is known of it."""
+        lines = [f"after {seconds:.0f} s these objects are not settled:"]
+        lines += [f"  {task.source} (sync {task.sync!r}): {_described(self.entry(task))}" for task in pending]
+        return "\n".join([*lines, self._circumstances()])
+
+    def _circumstances(self) -> str:
+        queues = ", ".join(f"{name} {self.messages(url)}" for name, url in self.resources.queues.items())
+        dead = self.messages(self.resources.dead_letters)
+        return (
+            f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
+            f"the emulator's log, functions' output included, ends:\n{self.emulator.log_tail(40)}"
+        )
+
+
+def _described(entry: Entry | None) -> str:
+    if entry is None:
+        return "the ledger has no entry: no function has seen its message"
+    why = f"{entry.failure.error}: {entry.failure.message}" if entry.failure else entry.reason
+    return f"{entry.state}, attempt {entry.attempts}" + (f", {why}" if why else "")
+
+
+def _function_call(line: str) -> str | None:
+    """The operation that a line of the request log tells of, if a function sent it."""
+    depth, method, path, query, target, _status = line.rpartition("[INFO] ")[2].rsplit("|", 5)
+    if depth in {"-", ""}:
+        return None
+    if found := _OPERATION.search(target):
+        return found[1]
+    return f"S3 {method}{_s3_suffix(path, query)}"
+
+
+def _s3_suffix(path: str, query: str) -> str:
+    if path.count("/") < 2 or "list-type" in query:
+        return " list"
+    return " multipart" if "upload" in query else ""

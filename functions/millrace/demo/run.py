@@ -1,0 +1,275 @@
+"""The demonstration's flow: deploy, upload, watch the functions convert, show the result, ask again, clean up."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from millrace.demo.deploy import DeployError, Project, bootstrap
+from millrace.demo.deployed import DemoFailure, Deployed, Task
+from millrace.demo.emulator import Emulator, EmulatorError, running, stop
+from millrace.demo.kept import forget, kept, recall
+from millrace.demo.preview import preview
+from millrace.demo.screen import Screen
+from millrace.ledger import DONE, Entry, State
+from millrace.objects import ObjectRef
+
+_CONVERT_SECONDS = 180.0
+_AGAIN_SECONDS = 60.0
+_DATA_FOLDER = "data"
+_SHOWN_AGAIN = "2026-09.csv"
+_PREVIEW_ROWS = 5
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file and where it goes; ``ours`` are the examples, which must all come out converted."""
+
+    file: Path
+    ref: ObjectRef
+    ours: bool
+
+
+def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
+    """Show the whole way; ``data`` names a folder of files to convert besides the examples.
+
+    Returns 0 where all came as promised, 1 where it did not, 2 where it cannot be asked for like this.
+    """
+    screen = Screen(console)
+    if data is not None and not data.is_dir():
+        screen.wrong(f"--data {data} is not a folder")
+        return 2
+    if keep and (left := recall()):
+        screen.wrong(
+            f"a demonstration is left running on {left.url} (process {left.pid}); stop it: millrace demo --stop"
+        )
+        return 2
+    try:
+        with _emulator(screen, keep=keep) as emulator:
+            _show(emulator, _data_folder(data), screen)
+            if keep:
+                _explain(emulator, screen)
+    except (EmulatorError, DeployError, DemoFailure) as failure:
+        screen.wrong(str(failure))
+        return 1
+    except KeyboardInterrupt:
+        screen.wrong("interrupted; nothing is left running")
+        return _INTERRUPTED
+    if not keep:
+        screen.heading("All came as promised. The emulator is stopped; nothing is left running.")
+    return 0
+
+
+def stop_demo(*, console: Console) -> int:
+    """Stop the demonstration that was left running; 0 also where there is none."""
+    screen = Screen(console)
+    if (emulator := recall()) is None:
+        screen.say("no demonstration is running")
+    else:
+        stop(emulator)
+        screen.say(f"stopped the emulator on {emulator.url} (process {emulator.pid})")
+    forget()
+    return 0
+
+
+def _emulator(screen: Screen, *, keep: bool) -> AbstractContextManager[Emulator]:
+    screen.heading("Millrace on a local emulator: real CDK, real functions, no account")
+    return kept() if keep else running()
+
+
+def _data_folder(given: Path | None) -> Path | None:
+    beside = Project.locate().root.parent / "shared" / "data"
+    return given or (beside if beside.is_dir() else None)
+
+
+def _show(emulator: Emulator, data: Path | None, screen: Screen) -> None:
+    deployed = _deploy(emulator, screen)
+    uploads = _uploads(deployed, data)
+    entries = _convert(deployed, uploads, screen)
+    _report(entries, uploads, screen)
+    _preview(deployed, entries, screen)
+    example = _example(entries, uploads)
+    _show_nothing_twice(deployed, example, uploads, screen)
+    _show_reprocessing(deployed, example, screen)
+    _show_dead_letters(deployed, screen)
+
+
+def _deploy(emulator: Emulator, screen: Screen) -> Deployed:
+    with screen.step("Start the emulator") as step:
+        step.result = emulator.url
+    with screen.step("cdk bootstrap") as step:
+        bootstrap(emulator, on_line=step.update)
+    with screen.step("cdk deploy") as step:
+        configuration = Project.locate().examples / "millrace.yaml"
+        deployed = Deployed.deploy(emulator, configuration, on_line=step.update)
+        syncs = [sync.name for sync in deployed.document.bulk_syncs if sync.active]
+        step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
+    return deployed
+
+
+def _uploads(deployed: Deployed, data: Path | None) -> list[Upload]:
+    examples = Project.locate().examples / "data"
+    found = [
+        Upload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
+        for file in _files(examples)
+    ]
+    if data is not None:
+        folder = deployed.folders()[0].child(_DATA_FOLDER)
+        found += [
+            Upload(
+                file=file, ref=ObjectRef(folder.bucket, folder.prefix + file.relative_to(data).as_posix()), ours=False
+            )
+            for file in _files(data)
+        ]
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+
+
+def _convert(deployed: Deployed, uploads: Sequence[Upload], screen: Screen) -> Mapping[Task, Entry]:
+    with screen.step("Upload") as step:
+        for upload in uploads:
+            step.update(str(upload.ref))
+            deployed.upload(upload.ref, upload.file.read_bytes())
+        size = sum(upload.file.stat().st_size for upload in uploads)
+        step.result = f"{len(uploads)} files, {size / 1e6:.1f} MB"
+    tasks = deployed.tasks(upload.ref for upload in uploads)
+    with screen.step("Wait for the function to convert them") as step:
+        done: list[Entry] = []
+
+        def count(entry: Entry) -> None:
+            done.append(entry)
+            step.update(f"{len(done)} of {len(tasks)}")
+
+        entries = deployed.wait(tasks, seconds=_CONVERT_SECONDS, on_entry=count)
+        step.result = ", ".join(f"{number} {state}" for state, number in _counts(done).items())
+    return {task: entries[task] for task in tasks}
+
+
+def _counts(entries: Sequence[Entry]) -> dict[State, int]:
+    states = [entry.state for entry in entries]
+    return {state: states.count(state) for state in State if state in states}
+
+
+def _report(entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Screen) -> None:
+    screen.heading("What came out, as the ledger tells it")
+    screen.table(
+        ("source", "state", "rows", "ms", "sync", "target"),
+        (
+            (
+                entry.source.key,
+                entry.state,
+                str(entry.rows_written),
+                str(entry.milliseconds),
+                entry.sync,
+                _targets(entry),
+            )
+            for entry in entries.values()
+        ),
+    )
+    for entry in entries.values():
+        if why := _reason(entry):
+            screen.say(f"{entry.state}: {entry.source} (sync {entry.sync}): {why}")
+    ours = {upload.ref for upload in uploads if upload.ours}
+    if spoilt := [entry for entry in entries.values() if not _is_promised(entry, ours)]:
+        raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(str(e.source) for e in spoilt)}")
+
+
+def _targets(entry: Entry) -> str:
+    return ", ".join(str(output.ref) for output in entry.outputs) or "-"
+
+
+def _reason(entry: Entry) -> str | None:
+    if entry.failure is None:
+        return entry.reason
+    place = "".join(f", {name} {at}" for name, at in (("row", entry.failure.row), ("byte", entry.failure.byte)) if at)
+    return f"{entry.failure.branch} error {entry.failure.error}{place}: {entry.failure.message}"
+
+
+def _is_promised(entry: Entry, ours: set[ObjectRef]) -> bool:
+    """The examples must be converted; anybody's own file may also be refused for its content, with the reason."""
+    return entry.state in DONE if entry.source in ours else entry.settled
+
+
+def _example(entries: Mapping[Task, Entry], uploads: Sequence[Upload]) -> Task:
+    ours = {upload.ref for upload in uploads if upload.ours}
+    candidates = [task for task in entries if task.source in ours]
+    return next((task for task in candidates if task.source.key.endswith(_SHOWN_AGAIN)), candidates[0])
+
+
+def _preview(deployed: Deployed, entries: Mapping[Task, Entry], screen: Screen) -> None:
+    shown = next((entry for task, entry in entries.items() if task.source.key.endswith(_SHOWN_AGAIN)), None)
+    entry = shown or next(iter(entries.values()))
+    output = entry.outputs[0]
+    screen.heading(f"The first rows of {output.ref}, made of {entry.source}")
+    names, rows = preview(output.ref, deployed.read(output.ref), rows=_PREVIEW_ROWS)
+    screen.table(names, rows)
+
+
+def _show_nothing_twice(deployed: Deployed, task: Task, uploads: Sequence[Upload], screen: Screen) -> None:
+    screen.heading("")
+    with screen.step(f"Upload {task.source} again, unchanged") as step:
+        before, version = _standing(deployed, task)
+        reads = deployed.function_calls()["GetItem"]
+        deployed.upload(task.source, next(each.file for each in uploads if each.ref == task.source).read_bytes())
+        deployed.wait_for_calls("GetItem", more_than=reads, seconds=_AGAIN_SECONDS)
+        deployed.wait_until_idle(seconds=_AGAIN_SECONDS)
+        after, version_after = _standing(deployed, task)
+        if (after, version_after) != (before, version):
+            raise DemoFailure(f"the second upload was worked on: {before} became {after}; {version}, {version_after}")
+        step.result = (
+            f"seen and not done twice: revision {after.revision}, fence {after.fence}, output {version[0]} "
+            f"of {version[1]} as before"
+        )
+
+
+def _show_reprocessing(deployed: Deployed, task: Task, screen: Screen) -> None:
+    with screen.step("Reprocess it by hand") as step:
+        before, version = _standing(deployed, task)
+        answer = deployed.reprocess({"sync": task.sync, "keys": [task.source.key]})
+        run_id = answer["run_id"]
+        entries = deployed.wait(
+            [task], seconds=_AGAIN_SECONDS, until=lambda entry: entry.run_id == run_id and entry.state in DONE
+        )
+        after, version_after = entries[task], deployed.version(entries[task].outputs[0].ref)
+        if after.fence != before.fence + 1 or version_after[0] != version[0]:
+            raise DemoFailure(f"expected one more claim and the same bytes: {before} became {after}; {version_after}")
+        step.result = (
+            f"run {run_id}: converted once more, fence {before.fence} to {after.fence}, same bytes {version[0]}"
+        )
+
+
+def _standing(deployed: Deployed, task: Task) -> tuple[Entry, tuple[str, str, str | None]]:
+    entry = deployed.entry(task)
+    if entry is None or not entry.outputs:
+        raise DemoFailure(f"{task.source} under sync {task.sync!r} has no output")
+    return entry, deployed.version(entry.outputs[0].ref)
+
+
+def _show_dead_letters(deployed: Deployed, screen: Screen) -> None:
+    deployed.wait_until_idle(seconds=_AGAIN_SECONDS)
+    if dead := deployed.messages(deployed.resources.dead_letters):
+        raise DemoFailure(f"{dead} messages are in the dead-letter queue; expected none")
+    screen.say("No message is left in a queue, none in the dead-letter queue.")
+
+
+def _explain(emulator: Emulator, screen: Screen) -> None:
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
+    environment = emulator.client_environment()
+    screen.heading(f"Left running on {emulator.url} (process {emulator.pid}); in a shell in the project's folder:")
+    screen.say("  unset AWS_PROFILE AWS_SESSION_TOKEN; source .venv/bin/activate")
+    screen.say("  export " + " ".join(f"{name}={shlex.quote(environment[name])}" for name in names))
+    for line in _PLAY:
+        screen.say(f"  {line}")
+    screen.say(f"Stop it: millrace demo --stop (or: kill {emulator.pid}). Logs: {emulator.log}")
+
+
+_PLAY: tuple[str, ...] = ()

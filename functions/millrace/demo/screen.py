@@ -1,0 +1,81 @@
+"""What the demonstration shows: live where a person watches, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_WIDEST_CELL = 42
+
+
+class Step:
+    """One thing that is being done."""
+
+    def __init__(self, screen: Screen, title: str) -> None:
+        self._screen = screen
+        self._title = title
+        self.result = ""
+
+    def update(self, text: str) -> None:
+        """Show what it is busy with; only where a person watches."""
+        self._screen.busy(f"{self._title} [dim]{escape(text[: _WIDEST_CELL * 2])}[/dim]")
+
+    def note(self, text: str) -> None:
+        """Say something that is worth a line."""
+        self._screen.say(f"    {text}")
+
+
+class Screen:
+    """A console with steps and tables."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("") if console.is_terminal else None
+
+    @contextlib.contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Show that something is going on, and afterwards what came of it and how long it took."""
+        step, began = Step(self, title), time.monotonic()
+        with self._status or contextlib.nullcontext():
+            self.busy(title)
+            if self._status is None:
+                self.say(f"  {title} ...")
+            yield step
+        took = f"{time.monotonic() - began:.1f} s"
+        self._console.print(f"[green]ok[/green] {title}: {step.result or 'done'} [dim]({took})[/dim]", soft_wrap=True)
+
+    def busy(self, markup: str) -> None:
+        """Replace the live line."""
+        if self._status is not None:
+            self._status.update(markup)
+
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        """Begin a part."""
+        self._console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+
+    def wrong(self, text: str) -> None:
+        """Say what went wrong."""
+        self._console.print(f"[red]failed[/red] {escape(text)}", highlight=False, soft_wrap=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print a table; where nobody watches its cells are as wide as they need to be."""
+        shown = Table(*map(escape, columns), box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            shown.add_row(*(escape(cell) for cell in row))
+        width = None if self._console.is_terminal else max(self._console.width, 200)
+        self._console.print(shown, width=width, highlight=False)
+
+
+def cell(value: object) -> str:
+    """A value in a preview: what is missing is shown as such, line ends are, and what is long is cut."""
+    text = "∅" if value is None else str(value).replace("\r", "␍").replace("\n", "⏎")
+    return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"

@@ -1,0 +1,66 @@
+"""The stacks, deployed by the real CDK: once to an open emulator, once to one that enforces IAM and TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from millrace.demo.deploy import bootstrap
+from millrace.demo.deployed import Deployed, Task
+from millrace.demo.emulator import Mode, running
+from millrace.ledger import DONE
+from tests.e2e.places import EXAMPLES
+
+CONTEXT = {"timeout_seconds": "60"}
+"""The shortest: what is left over by a worker that ended is taken up again soon."""
+
+
+@pytest.fixture(scope="session")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example configuration, and beside it what the tests need and no example shows."""
+    document = yaml.safe_load((EXAMPLES / "millrace.yaml").read_text())
+    extra = yaml.safe_load((Path(__file__).parent / "extra.yaml").read_text())
+    path = tmp_path_factory.mktemp("configuration") / "millrace.yaml"
+    path.write_text(yaml.safe_dump({**document, **{name: document.get(name, []) + extra[name] for name in extra}}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def opened(configuration: Path) -> Iterator[Deployed]:
+    """Deployed where every caller may do everything, over plain http."""
+    with running(Mode.OPEN) as emulator:
+        bootstrap(emulator)
+        yield Deployed.deploy(emulator, configuration, context=CONTEXT)
+
+
+@pytest.fixture(scope="session")
+def enforced(configuration: Path) -> Iterator[Deployed]:
+    """Deployed where policies decide, over TLS."""
+    with running(Mode.ENFORCED) as emulator:
+        bootstrap(emulator)
+        yield Deployed.deploy(emulator, configuration, context=CONTEXT)
+
+
+@pytest.fixture(scope="session", params=["opened", "enforced"])
+def deployed(request: pytest.FixtureRequest) -> Deployed:
+    """Each in turn."""
+    found: Deployed = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def examples(deployed: Deployed) -> list[Task]:
+    """Every example uploaded and converted."""
+    files = sorted(file for file in (EXAMPLES / "data").rglob("*") if file.is_file())
+    refs = [deployed.ref(file.relative_to(EXAMPLES / "data").as_posix()) for file in files]
+    for ref, file in zip(refs, files, strict=True):
+        deployed.upload(ref, file.read_bytes())
+    tasks = deployed.tasks(refs)
+    entries = deployed.wait(tasks, seconds=120)
+    assert {
+        str(entry.source): (entry.state, entry.failure) for entry in entries.values() if entry.state not in DONE
+    } == {}
+    return tasks

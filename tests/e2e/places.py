@@ -1,0 +1,20 @@
+"""Where things are."""
+
+from __future__ import annotations
+
+from millrace.demo.deploy import Project
+from millrace.demo.deployed import Deployed, Task
+from millrace.objects import ObjectRef
+
+EXAMPLES = Project.locate().examples
+
+
+def in_folder(deployed: Deployed, folder: str, name: str) -> ObjectRef:
+    """The object ``name`` in the source folder ``folder``."""
+    found = next(each for each in deployed.folders() if each.path == folder)
+    return ObjectRef(found.bucket, found.prefix + name)
+
+
+def task_of(deployed: Deployed, sync: str, ref: ObjectRef) -> Task:
+    """What ``sync`` is to do with ``ref``."""
+    return next(task for task in deployed.tasks([ref]) if task.sync == sync)

@@ -1,0 +1,121 @@
+"""`millrace demo` as a newcomer runs it: from anywhere, whole, and leaving nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+_MILLRACE = [sys.executable, "-m", "millrace.cli"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Somebody's own files: good ones, one that cannot be read, one that is no table."""
+    folder = tmp_path / "data"
+    (folder / "deep er").mkdir(parents=True)
+    (folder / "deep er" / "good+one.csv").write_text("id,name\n007,Ada\n")
+    (folder / "ragged.csv").write_text("id,name\n1,a,too much\n")
+    (folder / "README.md").write_text("no table")
+    return folder
+
+
+def test_demo_shows_the_whole_way(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything is shown in plain lines, honest about what failed, and the emulator is gone afterwards."""
+    began = time.monotonic()
+    done = _run(["demo", "--data", str(data)], tmp_path)
+    with capsys.disabled():
+        print(f"\nmillrace demo: {time.monotonic() - began:.1f} s")  # noqa: T201 -- a figure to report
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for told in (
+        "2026-09.parquet",
+        "till_reports",
+        "good+one",
+        "RaggedRow",
+        "extensions",
+        "not done twice",
+        "same bytes",
+    ):
+        assert told in done.stdout
+    assert "\x1b" not in done.stdout
+    assert not _folders(tmp_path)
+
+
+def test_kept_demo_stays_until_it_is_stopped(tmp_path: Path, data: Path) -> None:
+    """`--keep` says how to reach it, refuses a second one beside it, and `--stop` ends it."""
+    kept = _run(["demo", "--keep", "--data", str(data)], tmp_path)
+    try:
+        assert kept.returncode == 0, kept.stdout + kept.stderr
+        exported = dict(re.findall(r"(AWS_\w+)=(\S+)", kept.stdout))
+        assert exported["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+        assert _run(["demo", "--keep"], tmp_path).returncode == 2
+
+        process = re.search(r"process (\d+)", kept.stdout)
+        assert process is not None
+        os.kill(int(process[1]), 0)
+    finally:
+        stopped = _run(["demo", "--stop"], tmp_path)
+    assert stopped.returncode == 0
+    assert "stopped" in stopped.stdout
+    assert "no demonstration" in _run(["demo", "--stop"], tmp_path).stdout
+    assert not _folders(tmp_path)
+
+
+def test_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a deployment ends the CDK and the emulator."""
+    command = [*_MILLRACE, "demo"]
+    with subprocess.Popen(  # noqa: S603 -- the command is ours
+        command, cwd=tmp_path, env=_environment(tmp_path), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as demo:
+        assert demo.stdout is not None
+        assert any("cdk deploy" in line for line in demo.stdout)
+        time.sleep(1)
+
+        demo.send_signal(signal.SIGINT)
+
+        assert demo.wait(timeout=15) == 130
+    assert _comes_true(lambda: not _folders(tmp_path))
+
+
+def test_data_that_is_no_folder_is_wrong_use(tmp_path: Path) -> None:
+    """It is said at once, before anything is started."""
+    done = _run(["demo", "--data", str(tmp_path / "nowhere")], tmp_path)
+    assert done.returncode == 2
+    assert "nowhere" in done.stdout + done.stderr
+
+
+def _run(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 -- the command is ours
+        [*_MILLRACE, *arguments],
+        cwd=cwd,
+        env=_environment(cwd),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(folder), "COLUMNS": "200"}
+
+
+def _folders(folder: Path) -> list[Path]:
+    return list(folder.glob("millrace-emulator-*"))
+
+
+def _comes_true(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
