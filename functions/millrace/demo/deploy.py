@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +92,9 @@ def cdk_log(emulator: Emulator) -> Path:
 def _run_cdk(project: Project, emulator: Emulator, command: list[str], *, on_line: Callable[[str], None]) -> None:
     words = [*project.cdk, *command, "--ci", "--no-color", "--no-notices"]
     said: list[str] = []
-    with cdk_log(emulator).open("a") as log:
-        process = subprocess.Popen(  # noqa: S603 -- the command is ours
+    with (
+        cdk_log(emulator).open("a") as log,
+        subprocess.Popen(  # noqa: S603 -- the command is ours
             words,
             cwd=project.root,
             env=_cdk_environment(emulator),
@@ -103,21 +104,27 @@ def _run_cdk(project: Project, emulator: Emulator, command: list[str], *, on_lin
             text=True,
             errors="replace",
             start_new_session=True,
-        )
-        try:
-            assert process.stdout is not None  # noqa: S101 -- it was asked for above
-            for line in process.stdout:
-                log.write(line)
-                said.append(line.rstrip())
-                on_line(line.rstrip())
-            code = process.wait()
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        ) as process,
+        _ended(process),
+    ):
+        for line in process.stdout or ():
+            log.write(line)
+            said.append(line.rstrip())
+            on_line(line.rstrip())
+        code = process.wait()
     if code:
         tail = "\n".join(said[-40:])
         raise DeployError(f"`cdk {command[0]}` failed with exit code {code}; it said:\n{tail}")
+
+
+@contextlib.contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Let neither the process nor a child of it outlive the block."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _cdk_environment(emulator: Emulator) -> dict[str, str]:

@@ -25,6 +25,10 @@ _MESSAGES = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+_CIRCUMSTANCES = frozenset(
+    "level message location timestamp service cold_start function_name function_memory_size function_arn "
+    "function_request_id xray_trace_id".split()
+)
 _OPERATION = re.compile(r"(?:DynamoDB_\d+|AmazonSQS)\.(\w+)")
 
 
@@ -201,7 +205,7 @@ class Deployed:
         dead = self.messages(self.resources.dead_letters)
         return (
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
-            f"the emulator's log, functions' output included, ends:\n{self.emulator.log_tail(40)}"
+            f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"
         )
 
 
@@ -226,3 +230,20 @@ def _s3_suffix(path: str, query: str) -> str:
     if path.count("/") < 2 or "list-type" in query:
         return " list"
     return " multipart" if "upload" in query else ""
+
+
+def _told(log: str) -> str:
+    """The last lines of the emulator's log: of a function's JSON lines what they tell, without their circumstances."""
+    lines = [told for line in log.splitlines() if (told := _line_told(line))]
+    return "\n".join(f"  {line[:400]}" for line in lines[-30:])
+
+
+def _line_told(line: str) -> str:
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(fields, dict) or "level" not in fields:
+        return ""
+    rest = {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
+    return f"{fields['level']} {fields.get('message')} {json.dumps(rest, ensure_ascii=False)}"
