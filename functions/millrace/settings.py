@@ -37,6 +37,20 @@ LEDGER_PROJECTION = (
 """The attributes that the ledger's two indexes carry beside their keys."""
 
 
+def storage_stack(deployment: str) -> str:
+    """The name of a deployment's stack of what must be kept: ``MillraceStorage`` for ``millrace``."""
+    return f"{_pascal(deployment)}Storage"
+
+
+def processing_stack(deployment: str) -> str:
+    """The name of a deployment's stack of functions: ``MillraceProcessing`` for ``millrace``."""
+    return f"{_pascal(deployment)}Processing"
+
+
+def _pascal(deployment: str) -> str:
+    return "".join(part.capitalize() for part in deployment.split("-"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The environment of a deployed function.

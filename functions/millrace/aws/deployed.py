@@ -1,0 +1,75 @@
+"""Where a deployment's table, queues and functions are, by the outputs of its stacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from millrace.aws.faults import translated
+from millrace.errors import ConfigurationError, MillraceError
+from millrace.settings import processing_stack, storage_stack
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names."""
+
+    ledger_table: str
+    dead_letter_queue: str
+    queues: Mapping[str, str]
+    reprocess_function: str
+    syncs: tuple[str, ...]
+
+    @classmethod
+    def find(cls, cloudformation: Any, name: str) -> Deployed:
+        """Look the stacks up; raise ConfigurationError where there is no such deployment in this account and region."""
+        stacks = (storage_stack(name), processing_stack(name))
+        return cls.of({key: value for stack in stacks for key, value in _outputs(cloudformation, stack).items()})
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, str]) -> Deployed:
+        """Read the outputs of both stacks; raise ConfigurationError where one is missing."""
+        try:
+            return cls(
+                ledger_table=outputs["LedgerTable"],
+                dead_letter_queue=outputs["DeadLetterQueue"],
+                queues=json.loads(outputs["Queues"]),
+                reprocess_function=outputs["ReprocessFunction"],
+                syncs=tuple(json.loads(outputs["Syncs"])),
+            )
+        except KeyError as missing:
+            raise ConfigurationError(
+                f"the stacks have no output {missing}; deploy this version with `cdk deploy --all`"
+            ) from missing
+
+
+def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
+    region = cloudformation.meta.region_name
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            with translated("cloudformation:DescribeStacks of", stack):
+                raise
+        raise ConfigurationError(
+            f"there is no stack {stack} in {region}; deploy it with `cdk deploy --all`, choose another region "
+            "(AWS_PROFILE, AWS_REGION), or name another deployment with --name"
+        ) from error
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+
+
+def invoke(client: LambdaClient, function: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Invoke a function and wait; its answer. Raises MillraceError with what the function raised."""
+    with translated("lambda:InvokeFunction on", function):
+        answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    result: dict[str, Any] = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise MillraceError(f"{function} failed: {result.get('errorType')}: {result.get('errorMessage')}")
+    return result

@@ -1,0 +1,74 @@
+"""The command line as a whole: its commands, and what exit codes mean."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from millrace import __version__
+from millrace.cli import configuration, convert, demo, operate
+from millrace.errors import InvalidConfiguration, MillraceError, UsageError
+
+_HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
+
+Try it without an AWS account: [bold]millrace demo[/bold].
+
+Convert one file here: [bold]millrace convert in.csv out.parquet --to parquet[/bold].
+
+Deploy: write a configuration, [bold]millrace validate[/bold] it, and [bold]cdk deploy[/bold].
+
+Exit codes: 0 done, 1 trouble (told on standard error), 2 wrong use.
+"""
+
+app = typer.Typer(
+    name="millrace",
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(convert.convert)
+app.command()(configuration.validate)
+app.command()(configuration.schema)
+app.add_typer(configuration.connections, name="connections")
+app.command()(operate.status)
+app.command()(operate.show)
+app.command()(operate.reprocess)
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Hold the options of the command as a whole."""
+    if version:
+        typer.echo(f"millrace {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; errors that we know become one message and an exit code, without a traceback."""
+    try:
+        app()
+    except UsageError as error:
+        _complain(error, code=2)
+    except InvalidConfiguration as error:
+        _complain(error, code=1)
+    except MillraceError as error:
+        _complain(error, code=1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(error: MillraceError, *, code: int) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for line in str(error).splitlines() or [type(error).__name__]:
+        console.print(f"[red]error:[/red] {escape(line)}")
+    sys.exit(code)
