@@ -40,9 +40,8 @@ def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
         counts.setdefault(entry.sync, Counter())[entry.state] += 1
     failed = sorted((e for e in attention.values() if e.state is State.FAILED), key=_when, reverse=True)
     in_flight = (entry for entry in attention.values() if entry.state is State.IN_FLIGHT)
-    return Status(
-        counts=counts, failures=tuple(failed[:newest]), oldest_in_flight=min(in_flight, key=_when, default=None)
-    )
+    oldest = min(in_flight, key=_when, default=None)
+    return Status(counts=counts, failures=tuple(failed[:newest]), oldest_in_flight=oldest)
 
 
 def _when(entry: Entry) -> str:

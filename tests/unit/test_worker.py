@@ -1,0 +1,403 @@
+"""One object's way on the fakes: what is read, written and settled, and what becomes of the message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
+from millrace.events import Request
+from millrace.ledger import Branch, Entry, RefusalKind, State
+from millrace.lineage import Lineage
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.plan import Planner
+from millrace.worker import Delivery, Outcome, Worker, backoff
+from tests.configurations import bulk_sync, document
+from tests.fakes import InMemoryLedger, InMemoryObjectStore
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SOURCE = ObjectRef("acme-in", "in/orders.csv")
+TARGET = ObjectRef("acme-out", "lake/orders.jsonl")
+ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
+CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
+
+
+@dataclass
+class World:
+    """A worker with its surroundings; time stands still unless told."""
+
+    store: InMemoryObjectStore = field(default_factory=lambda: InMemoryObjectStore({"acme-in": {}, "acme-out": {}}))
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    syncs: tuple[dict[str, Any], ...] = (bulk_sync(to="json"),)
+    now: datetime = NOON
+    remaining: float = 900.0
+    sequence: int = 0
+
+    @property
+    def worker(self) -> Worker:
+        return Worker(
+            planner=Planner(document(*self.syncs)),
+            ledger=self.ledger,
+            stores={"landing": self.store, "lake": self.store},
+            now=lambda: self.now,
+            engine="1",
+            timeout_seconds=900,
+        )
+
+    def upload(self, data: bytes = ORDERS, ref: ObjectRef = SOURCE) -> Request:
+        self.store.put(ref, data)
+        return self.event(ref, etag=self.store.buckets[ref.bucket][ref.key].etag)
+
+    def delete(self, ref: ObjectRef = SOURCE) -> Request:
+        self.store.buckets[ref.bucket].pop(ref.key, None)
+        return self.event(ref, kind=ChangeKind.REMOVED)
+
+    def event(self, ref: ObjectRef = SOURCE, kind: ChangeKind = ChangeKind.CREATED, etag: str | None = None) -> Request:
+        self.sequence += 1
+        sequencer = Sequencer.parse(f"{self.sequence:04X}")
+        return Request(change=ObjectChange(kind=kind, ref=ref, sequencer=sequencer, etag=etag))
+
+    def work(self, request: Request, message: str = "m1", receives: int = 1) -> list[Outcome]:
+        delivery = Delivery(message_id=message, remaining=lambda: self.remaining, receives=receives)
+        return list(self.worker.work(request, delivery))
+
+    def one(self, request: Request, message: str = "m1") -> Outcome:
+        (outcome,) = self.work(request, message)
+        return outcome
+
+    def entry(self, ref: ObjectRef = SOURCE, sync: str = "nightly") -> Entry:
+        entry = self.ledger.get(sync, ref)
+        assert entry is not None
+        return entry
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+class TestConverting:
+    def test_an_uploaded_object_comes_out_converted(self, world: World) -> None:
+        outcome = world.one(world.upload())
+
+        assert (outcome.result, outcome.acknowledge) == (State.CONVERTED, True)
+        assert world.store.data(TARGET) == CONVERTED
+        assert (world.entry().rows_read, world.entry().rows_written) == (2, 2)
+        assert world.entry().output(TARGET) is not None
+
+    def test_a_small_object_costs_one_read_and_one_write_and_nothing_else(self, world: World) -> None:
+        world.one(world.upload())
+
+        assert world.store.calls == ["open", "put"]
+        assert [entry.state for entry in world.ledger.puts] == [State.IN_FLIGHT, State.CONVERTED]
+
+    def test_the_lease_outlives_the_invocation(self, world: World) -> None:
+        world.one(world.upload())
+
+        lease = world.ledger.puts[0].lease_until
+        assert lease is not None
+        assert lease > NOON + timedelta(seconds=world.remaining)
+
+    def test_the_output_carries_its_lineage(self, world: World) -> None:
+        world.one(world.upload())
+
+        metadata = world.store.buckets["acme-out"][TARGET.key].metadata
+        lineage = Lineage.from_metadata(metadata)
+        assert lineage is not None
+        assert lineage.is_of("nightly", SOURCE)
+        assert (lineage.etag, lineage.fence, metadata["millrace-rows"]) == (world.entry().etag, 1, "2")
+
+    def test_the_same_event_twice_writes_once(self, world: World) -> None:
+        request = world.upload()
+        world.one(request)
+        world.store.calls.clear()
+
+        outcome = world.one(request, "m2")
+
+        assert (outcome.result, outcome.acknowledge) == (RefusalKind.ALREADY_DONE, True)
+        assert world.store.calls == []
+
+    def test_an_overwrite_replaces_the_output_on_the_condition_of_the_last(self, world: World) -> None:
+        world.one(world.upload())
+        world.store.calls.clear()
+
+        world.one(world.upload(b"id\n7\n"))
+
+        assert world.store.data(TARGET) == b'{"id":7}\n'
+        assert world.store.calls == ["open", "put"]
+
+    def test_events_in_the_wrong_order_leave_the_newest(self, world: World) -> None:
+        old = world.upload()
+        new = world.upload(b"id\n7\n")
+
+        world.one(new)
+        outcome = world.one(old)
+
+        assert outcome.result == RefusalKind.SUPERSEDED
+        assert world.store.data(TARGET) == b'{"id":7}\n'
+
+    def test_every_sync_gets_its_output_and_its_entry(self, world: World) -> None:
+        world.syncs = (bulk_sync("a", to="json", subfolder="a"), bulk_sync("b", to="csv", subfolder="b"))
+
+        outcomes = world.work(world.upload())
+
+        assert [outcome.sync for outcome in outcomes] == ["a", "b"]
+        assert {"lake/a/orders.jsonl", "lake/b/orders.csv"} == set(world.store.buckets["acme-out"])
+
+    def test_one_syncs_trouble_never_stops_anothers_work(self, world: World) -> None:
+        world.syncs = (bulk_sync("a", to="json", subfolder="a"), bulk_sync("b", to="csv", subfolder="b"))
+        world.store.put(ObjectRef("acme-out", "lake/a/orders.jsonl"), b"a stranger's")
+
+        outcomes = world.work(world.upload())
+
+        assert [outcome.result for outcome in outcomes] == [State.FAILED, State.CONVERTED]
+
+    def test_an_object_that_no_sync_reads_is_acknowledged(self, world: World) -> None:
+        outcome = world.one(world.event(ObjectRef("acme-in", "elsewhere/a.csv")))
+
+        assert (outcome.result, outcome.acknowledge, outcome.entry) == (State.IGNORED, True, None)
+
+    def test_a_foreign_extension_is_recorded_as_ignored_with_the_reason(self, world: World) -> None:
+        ref = ObjectRef("acme-in", "in/readme.txt")
+
+        outcome = world.one(world.upload(b"hello", ref))
+
+        assert (outcome.result, outcome.acknowledge) == (State.IGNORED, True)
+        assert ".csv" in (world.entry(ref).reason or "")
+
+    def test_an_output_of_the_same_sync_is_never_its_input(self, world: World) -> None:
+        world.one(world.upload())
+        made = world.store.buckets["acme-out"][TARGET.key]
+        ref = ObjectRef("acme-in", "in/copied.jsonl")
+        world.store.put(ref, made.data, made.metadata)
+
+        assert world.one(world.event(ref)).result == State.IGNORED
+
+    def test_a_configuration_that_moves_the_output_deletes_the_former_one_by_name(self, world: World) -> None:
+        sibling = ObjectRef("acme-out", "lake/orders.jsonl.bak")
+        world.store.put(sibling, b"x")
+        request = world.upload()
+        world.one(request)
+        world.syncs = (bulk_sync(to="csv"),)
+
+        world.one(request, "m2")
+
+        assert set(world.store.buckets["acme-out"]) == {"lake/orders.csv", sibling.key}
+        assert world.entry().obsolete == ()
+
+
+class TestBadInput:
+    def test_a_malformed_file_fails_with_its_place_and_writes_nothing(self, world: World) -> None:
+        outcome = world.one(world.upload(b"id,zip\n1,2\n3\n"))
+
+        assert (outcome.result, outcome.acknowledge) == (State.FAILED, True)
+        failure = world.entry().failure
+        assert failure is not None
+        assert (failure.branch, failure.error, failure.row) == (Branch.DATA, "RaggedRow", 2)
+        assert world.store.buckets["acme-out"] == {}
+
+    def test_a_malformed_overwrite_leaves_the_last_good_output(self, world: World) -> None:
+        world.one(world.upload())
+
+        world.one(world.upload(b"id,zip\n1,2\n3\n"))
+
+        assert world.store.data(TARGET) == CONVERTED
+        assert world.entry().state is State.FAILED
+
+    def test_an_object_deleted_before_it_is_read_is_removed_quietly(self, world: World) -> None:
+        request = world.upload()
+        world.delete()
+
+        outcome = world.one(request)
+
+        assert (outcome.result, outcome.acknowledge) == (State.REMOVED, True)
+
+    def test_quarantine_sets_bad_rows_aside_and_counts_both(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", bad_rows="quarantine"),)
+
+        outcome = world.one(world.upload(b"id,zip\n1,2\n3\n4,5\n"))
+
+        assert outcome.result == State.QUARANTINED
+        entry = world.entry()
+        assert (entry.rows_read, entry.rows_written, entry.rows_quarantined) == (3, 2, 1)
+        assert b'"row":2' in world.store.data(ObjectRef("acme-out", "lake/_quarantine/orders.jsonl"))
+
+    def test_a_good_file_leaves_no_quarantine_object(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", bad_rows="quarantine"),)
+
+        world.one(world.upload())
+
+        assert set(world.store.buckets["acme-out"]) == {TARGET.key}
+
+
+class TestCollisions:
+    def test_two_sources_of_one_output_are_an_error_of_the_later_that_names_both(self, world: World) -> None:
+        world.one(world.upload())
+        other = ObjectRef("acme-in", "in/orders.json")
+
+        outcome = world.one(world.upload(b'{"a":1}\n', other))
+
+        assert outcome.result == State.FAILED
+        assert str(SOURCE) in (outcome.reason or "")
+        assert str(other) in (outcome.reason or "")
+        assert world.store.data(TARGET) == CONVERTED
+
+    def test_a_strangers_object_is_never_overwritten(self, world: World) -> None:
+        world.store.put(TARGET, b"theirs")
+
+        outcome = world.one(world.upload())
+
+        assert outcome.result == State.FAILED
+        assert world.store.data(TARGET) == b"theirs"
+
+    def test_our_own_output_of_a_lost_settle_is_taken_over(self, world: World) -> None:
+        request = world.upload()
+        world.one(request)
+        world.ledger.entries["nightly", SOURCE] = replace(world.ledger.puts[0], lease_until=NOON)
+
+        assert world.one(request).result == State.CONVERTED
+
+    def test_a_ledger_that_lost_its_entries_catches_up_with_the_outputs_fence(self, world: World) -> None:
+        for data in (b"id\n1\n", b"id\n2\n", b"id\n3\n"):
+            world.one(world.upload(data))
+        world.ledger.entries.clear()
+        request = world.upload(b"id\n4\n")
+
+        first, second = world.one(request), world.one(request)
+
+        assert (first.result, first.acknowledge) == (State.FAILED, False)
+        assert second.result == State.CONVERTED
+        assert world.store.data(TARGET) == b'{"id":4}\n'
+
+    def test_an_old_event_after_the_ledger_was_lost_does_not_undo_a_newer_output(self, world: World) -> None:
+        old = world.upload(b"id\n1\n")
+        world.one(world.upload(b"id\n2\n"))
+        world.one(world.upload(b"id\n3\n"))
+        world.ledger.entries.clear()
+
+        outcome = world.one(old)
+
+        assert (outcome.result, outcome.acknowledge) == (State.SUPERSEDED, True)
+        assert world.store.data(TARGET) == b'{"id":3}\n'
+
+
+class TestDeletions:
+    def test_a_deletion_keeps_the_output_by_default(self, world: World) -> None:
+        world.one(world.upload())
+
+        assert world.one(world.delete()).result == State.REMOVED
+        assert TARGET.key in world.store.buckets["acme-out"]
+
+    def test_a_deletion_removes_the_output_where_asked(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", on_delete="remove"),)
+        world.one(world.upload())
+
+        assert world.one(world.delete()).result == State.REMOVED
+        assert world.store.buckets["acme-out"] == {}
+        assert world.entry().outputs == ()
+
+    def test_a_late_deletion_never_removes_a_newer_objects_output(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", on_delete="remove"),)
+        world.one(world.upload())
+        removal = world.delete()
+        again = world.upload()
+        removal = replace(removal, change=replace(removal.change, sequencer=Sequencer.parse("FFFF")))
+
+        assert world.one(removal).acknowledge
+        assert world.one(again).acknowledge
+        assert world.store.data(TARGET) == CONVERTED
+
+    def test_an_object_that_comes_back_is_converted_again(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", on_delete="remove"),)
+        world.one(world.upload())
+        world.one(world.delete())
+
+        assert world.one(world.upload()).result == State.CONVERTED
+        assert world.store.data(TARGET) == CONVERTED
+
+
+class FaultyStore(InMemoryObjectStore):
+    """Raises ``faults`` one after the other on opening, then works."""
+
+    def __init__(self, *faults: Exception) -> None:
+        super().__init__({"acme-in": {}, "acme-out": {}})
+        self.faults = list(faults)
+
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Any:
+        if self.faults:
+            raise self.faults.pop(0)
+        return super().open(ref, tail_first=tail_first)
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        ("fault", "branch"),
+        [
+            (ServiceUnavailable("503"), Branch.TRANSIENT),
+            (AccessDenied("s3:GetObject was denied"), Branch.CONFIGURATION),
+            (RuntimeError("a bug"), Branch.TRANSIENT),
+        ],
+    )
+    def test_what_is_not_the_datas_fault_keeps_the_message(self, fault: Exception, branch: Branch) -> None:
+        world = World(store=FaultyStore(fault))
+        request = world.upload()
+
+        outcome = world.one(request)
+
+        assert (outcome.result, outcome.retry_after) == (State.FAILED, 30)
+        failure = world.entry().failure
+        assert failure is not None
+        assert failure.branch is branch
+        assert world.one(request).result == State.CONVERTED
+
+    def test_an_object_overwritten_while_it_is_read_is_read_once_more(self) -> None:
+        world = World(store=FaultyStore(ObjectChanged("412")))
+
+        assert world.one(world.upload()).result == State.CONVERTED
+
+    def test_an_object_overwritten_again_and_again_is_left_for_later(self) -> None:
+        world = World(store=FaultyStore(ObjectChanged("412"), ObjectChanged("412")))
+
+        assert world.one(world.upload()).retry_after == 30
+
+    def test_an_archived_object_waits_and_its_restore_goes_on(self) -> None:
+        world = World(store=FaultyStore(ObjectArchived("restore it")))
+        assert world.one(world.upload()).result == State.WAITING
+
+        assert world.one(world.event(kind=ChangeKind.RESTORED)).result == State.CONVERTED
+
+    def test_time_that_runs_out_early_in_the_invocation_means_too_big(self, world: World) -> None:
+        ticks: Iterator[float] = iter([900.0, 900.0, 1.0, 1.0, 1.0])
+        delivery = Delivery(message_id="m", remaining=lambda: next(ticks, 1.0))
+
+        (outcome,) = world.worker.work(world.upload(), delivery)
+
+        assert outcome.acknowledge
+        assert (world.entry().failure or pytest.fail("no failure")).error == "TooBig"
+
+    def test_time_that_was_short_from_the_start_means_later(self, world: World) -> None:
+        ticks: Iterator[float] = iter([200.0, 200.0, 1.0, 1.0, 1.0])
+        delivery = Delivery(message_id="m", remaining=lambda: next(ticks, 1.0))
+
+        (outcome,) = world.worker.work(world.upload(), delivery)
+
+        assert outcome.retry_after == 30
+        assert world.store.buckets["acme-out"] == {}
+
+    def test_a_ledger_out_of_reach_keeps_the_message(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def throttled(*_: object) -> None:
+            raise ServiceUnavailable("throttled")
+
+        monkeypatch.setattr(world.ledger, "get", throttled)
+
+        outcome = world.one(world.upload())
+
+        assert (outcome.result, outcome.acknowledge, outcome.entry) == (State.FAILED, False, None)
+
+
+def test_waiting_doubles_up_to_a_quarter_of_an_hour() -> None:
+    assert [backoff(receives) for receives in (1, 2, 3, 6, 60)] == [30, 60, 120, 900, 900]
