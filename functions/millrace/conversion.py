@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
+from millrace import schema
+from millrace.errors import MalformedFile
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
+from millrace.formats import READERS, WRITERS, BadRow
+
+_MOST_ATTEMPTS = 3
 
 
 class Sink(Protocol):
@@ -69,4 +76,62 @@ def convert(
 
     Raises DataError, or whatever ``source``, the sinks and ``on_batch`` raise.
     """
-    raise NotImplementedError
+    types: object = None
+    for _ in range(_MOST_ATTEMPTS):
+        outputs = _Outputs(open_output, open_quarantine)
+        try:
+            return _attempt(source, recipe, types, outputs, on_batch)
+        except schema.Widened as widened:
+            outputs.discard()
+            types = widened.types
+        except BaseException:
+            outputs.discard()
+            raise
+    raise MalformedFile("the file's types changed while it was read again: does somebody write to it?")
+
+
+class _Outputs(Generic[S]):
+    """The sinks of one attempt, opened when they are needed."""
+
+    def __init__(self, open_output: Callable[[], S], open_quarantine: Callable[[], S] | None) -> None:
+        self._open_output = open_output
+        self._open_quarantine = open_quarantine
+        self._opened: list[S] = []
+        self.quarantine: S | None = None
+        self.quarantined = 0
+
+    def open(self) -> S:
+        output = self._open_output()
+        self._opened.append(output)
+        return output
+
+    def put_aside(self, bad: BadRow) -> None:
+        """Write a bad row's line, number, place, reason and text to the quarantine; without one it is only counted."""
+        self.quarantined += 1
+        if self._open_quarantine is None:
+            return
+        if self.quarantine is None:
+            self.quarantine = self._open_quarantine()
+            self._opened.append(self.quarantine)
+        self.quarantine.write(json.dumps(dataclasses.asdict(bad), ensure_ascii=False).encode(errors="replace") + b"\n")
+
+    def discard(self) -> None:
+        for sink in self._opened:
+            sink.discard()
+
+
+def _attempt(
+    source: BinaryIO, recipe: Recipe, types: object, outputs: _Outputs[S], on_batch: Callable[[int], None]
+) -> Converted[S]:
+    source.seek(0)
+    records = READERS[recipe.source_format](source, recipe.read, types=types, report=outputs.put_aside)
+    output = outputs.open()
+    writer = WRITERS[recipe.target_format](output, records.schema, recipe.write)
+    written = 0
+    for batch in records.batches:
+        writer.write(batch)
+        written += batch.num_rows
+        on_batch(written + outputs.quarantined)
+    writer.close()
+    rows = RowCounts(read=written + outputs.quarantined, written=written, quarantined=outputs.quarantined)
+    return Converted(rows=rows, output=output, quarantine=outputs.quarantine)

@@ -80,11 +80,12 @@ class WriteOptions:
 
 @dataclass(frozen=True, slots=True)
 class RecognisedKey:
-    """What a key's extensions say: its format, its compression and the key without them."""
+    """What a key's extensions say: its format, its compression, the key without them, and a delimiter if they tell one."""
 
     format: FileFormat
     compression: Compression
     stem: str
+    delimiter: str | None = None
 
 
 _READ_EXTENSIONS = {
@@ -95,6 +96,7 @@ _READ_EXTENSIONS = {
     ".ndjson": FileFormat.JSON,
     ".parquet": FileFormat.PARQUET,
 }
+_DELIMITERS = {".tsv": "\t"}
 _COMPRESSION_EXTENSIONS = {
     ".gz": Compression.GZIP,
     ".zst": Compression.ZSTD,
@@ -114,5 +116,5 @@ def recognise(key: str) -> RecognisedKey | None:
         if stem.lower().endswith(extension) and stem[: -len(extension)].rpartition("/")[2]:
             if file_format is FileFormat.PARQUET and compression is not Compression.NONE:
                 return None
-            return RecognisedKey(file_format, compression, stem[: -len(extension)])
+            return RecognisedKey(file_format, compression, stem[: -len(extension)], _DELIMITERS.get(extension))
     return None

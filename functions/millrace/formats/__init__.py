@@ -1,0 +1,29 @@
+"""The formats: what reads each and what writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from millrace.file_format import FileFormat
+from millrace.formats import csv, json, json_doc, parquet
+from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Writer
+
+READERS: Mapping[FileFormat, Reader] = MappingProxyType(
+    {
+        FileFormat.CSV: csv.read,
+        FileFormat.JSON: json.read,
+        FileFormat.JSON_DOC: json.read,
+        FileFormat.PARQUET: parquet.read,
+    }
+)
+WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
+    {
+        FileFormat.CSV: csv.write,
+        FileFormat.JSON: json.write,
+        FileFormat.JSON_DOC: json_doc.write,
+        FileFormat.PARQUET: parquet.write,
+    }
+)
+
+__all__ = ["READERS", "WRITERS", "BadRow", "ByteSink", "Reader", "RecordWriter", "Records", "Writer"]

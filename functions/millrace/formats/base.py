@@ -1,0 +1,73 @@
+"""What a format is: a reader that gives record batches, a writer that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+import pyarrow as pa
+
+from millrace.file_format import ReadOptions, WriteOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRow:
+    """A row that could not be read; ``line`` and ``row`` count from 1, ``byte`` from 0 in the uncompressed text."""
+
+    line: int
+    row: int
+    byte: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """An opened source: its schema, and its batches, to be pulled once. Errors rise while they are pulled, too."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+class Reader(Protocol):
+    """Reads one format."""
+
+    def __call__(
+        self, source: BinaryIO, options: ReadOptions, *, types: object = None, report: Callable[[BadRow], None]
+    ) -> Records:
+        """Open a seekable source.
+
+        ``types`` are those of a ``schema.Widened`` that an earlier attempt raised. ``report`` hears of every bad row
+        where the options say quarantine. Raises DataError, now or while batches are pulled, and Widened while batches
+        are pulled, whereupon what was written of them is to be forgotten.
+        """
+        ...
+
+
+class ByteSink(Protocol):
+    """Takes bytes."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes."""
+        ...
+
+
+class RecordWriter(Protocol):
+    """An output in the making."""
+
+    def write(self, batch: pa.RecordBatch, /) -> None:
+        """Write the next rows."""
+        ...
+
+    def close(self) -> None:
+        """Write what the format wants at its end; the sink stays open."""
+        ...
+
+
+class Writer(Protocol):
+    """Writes one format."""
+
+    def __call__(self, sink: ByteSink, schema: pa.Schema, options: WriteOptions) -> RecordWriter:
+        """Begin an output; raise UnsupportedType where the format cannot hold the schema's types."""
+        ...

@@ -1,0 +1,517 @@
+"""CSV. Reading: text first, then types that every value proves. Writing: missing is nothing, empty is ``""``.
+
+A blank line carries no value: it is passed over, except in a file of one column, where it is a row whose value is
+missing. That is also how such a row is written, so that it comes back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+
+from millrace import schema
+from millrace.errors import (
+    DataError,
+    InvalidConfiguration,
+    RaggedRow,
+    TooBig,
+    TruncatedFile,
+    UnsupportedType,
+    ValueDoesNotFit,
+    WrongEncoding,
+)
+from millrace.file_format import BadRows, ReadOptions, WriteOptions
+from millrace.formats import rendering
+from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
+from millrace.formats.compression import open_plain
+from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect, dialect_of
+from millrace.formats.encoding import Utf8Stream
+from millrace.printing import with_form
+
+BLOCK_BYTES = 2**20
+SAMPLE_BYTES = 8 * 2**20
+"""How much text is looked at before types are chosen and writing begins."""
+MAX_RECORD_BYTES = 128 * 2**20
+Report = Callable[[BadRow], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Whole records, the offset of the first byte and the count of line ends before it."""
+
+    data: bytes
+    byte: int
+    line: int
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What is known of a file before its first row is read."""
+
+    dialect: Dialect
+    names: tuple[str, ...]
+    options: ReadOptions
+    report: Report
+
+    @property
+    def quarantines(self) -> bool:
+        return self.options.bad_rows is BadRows.QUARANTINE
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """One block's rows as columns of text; ``rows`` counts the bad ones, too, ``first`` is the number of the first."""
+
+    batch: pa.RecordBatch
+    first: int
+    rows: int
+    block: _Block
+
+
+def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Report) -> Records:
+    """Open a CSV file; see ``formats.base.Reader``."""
+    opened = _open(source, options, report)
+    if opened is None:
+        return Records(pa.schema([]), iter(()))
+    layout, blocks = opened
+    texts = _texts(layout, blocks)
+    if isinstance(types, tuple):
+        return _typed(layout, types, [], texts, source)
+    sample, ended = _take_sample(texts)
+    kinds = _sample_kinds(layout, sample)
+    return _typed(layout, kinds, sample, iter(()) if ended else texts, source)
+
+
+def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layout, Iterator[_Block]] | None:
+    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    feed = _Feed(stream)
+    feed.skip_lines(options.skip_lines)
+    dialect = dialect_of(options, feed.peek(DETECTION_BYTES))
+    header = feed.first_record(dialect)
+    if header is None:
+        return None
+    fields = dialect.fields(_checked(header))
+    names = schema.unique_names(fields if options.has_headers else [""] * len(fields))
+    if options.has_headers:
+        feed.drop(header)
+    if unknown := [name for name in options.column_types if name not in names]:
+        raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
+    return _Layout(dialect, tuple(names), options, report), feed.blocks(dialect)
+
+
+def _checked(block: _Block) -> bytes:
+    record = block.data.rstrip(b"\r\n")
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(error, block.byte, None) from error
+    return record
+
+
+def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> WrongEncoding:
+    at = byte + error.start
+    value = error.object[error.start]
+    return WrongEncoding(
+        f"the byte 0x{value:02x} at offset {at:,} is not UTF-8 text; say which encoding the file has", row=row, byte=at
+    )
+
+
+class _Feed:
+    """A file's text in blocks of whole records, with the offset of each."""
+
+    def __init__(self, stream: Utf8Stream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._byte = stream.start
+        self._line = 1
+        self._ended = False
+
+    def _more(self, size: int) -> None:
+        data = self._stream.read(size)
+        self._ended = not data
+        self._data += data
+
+    def peek(self, size: int) -> bytes:
+        """The next bytes, left where they are; fewer than ``size`` only where the file ends."""
+        while len(self._data) < size and not self._ended:
+            self._more(size - len(self._data))
+        return self._data[:size]
+
+    def drop(self, block: _Block) -> None:
+        """Forget a block at the beginning."""
+        self._advance(len(block.data))
+
+    def _advance(self, size: int) -> None:
+        self._line += _line_ends(self._data[:size])
+        self._byte += size
+        self._data = self._data[size:]
+
+    def skip_lines(self, count: int) -> None:
+        """Pass over lines, whatever stands in them."""
+        plain_lines = Dialect(",", None, None)
+        for _ in range(count):
+            line = self._next_record(plain_lines)
+            if line is None:
+                return
+            self.drop(line)
+
+    def _next_record(self, dialect: Dialect) -> _Block | None:
+        size = DETECTION_BYTES
+        while self.peek(size):
+            end = dialect.end_of_records(self._data, final=self._ended)
+            for start, _, stop, _whole in dialect.records(self._data[:end]):
+                return _Block(self._data[start:stop], self._byte, self._line)
+            size = self._grow(size)
+        return None
+
+    def _grow(self, size: int) -> int:
+        if size >= MAX_RECORD_BYTES:
+            raise TooBig(
+                f"the record that begins at byte {self._byte:,} is longer than {MAX_RECORD_BYTES:,} bytes; "
+                "is a quote left open there?",
+                byte=self._byte,
+            )
+        return 2 * size
+
+    def first_record(self, dialect: Dialect) -> _Block | None:
+        """The first record that is not a blank line; it stays, the blank lines before it do not."""
+        while record := self._next_record(dialect):
+            if record.data.strip(b"\r\n"):
+                return record
+            self.drop(record)
+        return None
+
+    def blocks(self, dialect: Dialect) -> Iterator[_Block]:
+        """All that is left, in blocks of whole records; the last may leave a quote open."""
+        size = BLOCK_BYTES
+        while self.peek(size):
+            last = self._ended and len(self._data) <= size
+            end = dialect.end_of_records(self._data, final=last)
+            if end == 0:
+                size = self._grow(size)
+                continue
+            block = _Block(self._data[:end], self._byte, self._line, last)
+            self._advance(end)
+            size = BLOCK_BYTES
+            yield block
+
+
+def _line_ends(data: bytes) -> int:
+    carriage_returns = data.count(b"\r")
+    return data.count(b"\n") + (carriage_returns - data.count(b"\r\n") if carriage_returns else 0)
+
+
+def _texts(layout: _Layout, blocks: Iterator[_Block]) -> Iterator[_Texts]:
+    parser = _Parser(layout)
+    row = 1
+    for block in blocks:
+        texts = parser.parse(block, row)
+        row += texts.rows
+        yield texts
+
+
+class _Parser:
+    """Parses blocks into columns of text: with Arrow where all rows are good, record by record where one is not."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self._layout = layout
+        self._width = len(layout.names)
+        places = [str(place) for place in range(self._width)]
+        dialect = layout.dialect
+        self._bad = False
+        self._parse = arrow_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            double_quote=dialect.quote is not None,
+            escape_char=dialect.escape or False,
+            newlines_in_values=True,
+            ignore_empty_lines=self._width != 1,
+            invalid_row_handler=self._notice,
+        )
+        self._convert = arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(places, pa.string()),
+            null_values=["", *layout.options.null_values],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            check_utf8=False,  # checked before, where the offset is known
+        )
+        self._places = places
+        self._schema = pa.schema([pa.field(place, pa.string()) for place in places])
+
+    def _notice(self, _row: object) -> str:
+        self._bad = True
+        return "skip"
+
+    def parse(self, block: _Block, first: int) -> _Texts:
+        """The block's good rows; the bad ones are reported or raised."""
+        # Only the last block can leave a quote open: the others were cut where a record ends.
+        open_quote = block.last and self._layout.dialect.leaves_quote_open(block.data)
+        self._bad = open_quote or not _is_utf8(block.data)
+        if not self._bad:
+            batch = self._with_arrow(block.data)
+            if not self._bad:
+                return _Texts(batch, first, batch.num_rows, block)
+        return self._record_by_record(block, first)
+
+    def _with_arrow(self, data: bytes) -> pa.RecordBatch:
+        if self._width != 1 and not data.strip(b"\r\n"):
+            return _empty(self._schema)
+        options = arrow_csv.ReadOptions(
+            column_names=self._places, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
+        )
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
+        )
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else _empty(self._schema)
+
+    def _record_by_record(self, block: _Block, first: int) -> _Texts:
+        good: list[bytes] = []
+        rows = 0
+        for record in _judged(self._layout, block, first):
+            rows += 1
+            if record.error is None:
+                good.append(record.data)
+            else:
+                _refuse(self._layout, record, record.error)
+        batch = self._with_arrow(b"".join(good)) if good else _empty(self._schema)
+        return _Texts(batch, first, rows, block)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record of a block, with its line end, its place and what is wrong with it."""
+
+    data: bytes
+    row: int
+    line: int
+    byte: int
+    error: DataError | None
+
+
+def _judged(layout: _Layout, block: _Block, first: int) -> Iterator[_Record]:
+    """A block's records one by one, blank lines passed over: slow, for places where something is wrong."""
+    width = len(layout.names)
+    row, line, seen = first, block.line, 0
+    for start, end, stop, whole in layout.dialect.records(block.data):
+        if start == end and width != 1:
+            continue
+        line += _line_ends(block.data[seen:start])
+        seen = start
+        byte = block.byte + start
+        error = _judge(layout, block.data[start:end], row, byte, whole=whole)
+        yield _Record(block.data[start:stop], row, line, byte, error)
+        row += 1
+
+
+def _judge(layout: _Layout, record: bytes, row: int, byte: int, *, whole: bool) -> DataError | None:
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        return _wrong_encoding(error, byte, row)
+    if not whole:
+        return TruncatedFile(f"row {row:,} at byte {byte:,}: a quote is opened and never closed", row=row, byte=byte)
+    width, expected = layout.dialect.count(record), len(layout.names)
+    if width == expected:
+        return None
+    return RaggedRow(
+        f"row {row:,} at byte {byte:,} has {width:,} fields where {expected:,} are expected; mend the row, or let bad "
+        "rows be put aside with bad_rows: quarantine",
+        row=row,
+        byte=byte,
+    )
+
+
+def _refuse(layout: _Layout, record: _Record, error: DataError) -> None:
+    """Put a bad row aside, or raise what is wrong with it."""
+    if not layout.quarantines:
+        raise error
+    raw = record.data.rstrip(b"\r\n").decode(errors="backslashreplace")
+    layout.report(BadRow(line=record.line, row=record.row, byte=record.byte, reason=str(error), raw=raw))
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _empty(of: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in of], schema=of)
+
+
+def _take_sample(texts: Iterator[_Texts]) -> tuple[list[_Texts], bool]:
+    sample: list[_Texts] = []
+    size = 0
+    for block in texts:
+        sample.append(block)
+        size += len(block.block.data)
+        if size >= SAMPLE_BYTES:
+            return sample, False
+    return sample, True
+
+
+def _sample_kinds(layout: _Layout, sample: list[_Texts]) -> tuple[schema.Kind, ...]:
+    kinds = []
+    for place, name in enumerate(layout.names):
+        texts = pa.concat_arrays([block.batch.column(place) for block in sample] or [pa.array([], pa.string())])
+        evidence = _first_evidence(layout.options, name)
+        kinds.append(schema.infer(texts) if evidence == schema.Evidence() else evidence.observe(texts).resolve())
+    return tuple(kinds)
+
+
+def _first_evidence(options: ReadOptions, name: str) -> schema.Evidence | schema.Demanded:
+    if demanded := options.column_types.get(name):
+        return schema.Demanded(demanded)
+    return schema.Evidence() if options.infer_types else schema.Demanded("text")
+
+
+def _typed(
+    layout: _Layout, kinds: tuple[schema.Kind, ...], sample: list[_Texts], rest: Iterator[_Texts], source: BinaryIO
+) -> Records:
+    fields = [with_form(pa.field(name, kind.type), kind.form) for name, kind in zip(layout.names, kinds, strict=True)]
+    return Records(pa.schema(fields), _convert(layout, kinds, pa.schema(fields), sample, rest, source))
+
+
+def _convert(
+    layout: _Layout,
+    kinds: tuple[schema.Kind, ...],
+    into: pa.Schema,
+    sample: list[_Texts],
+    rest: Iterator[_Texts],
+    source: BinaryIO,
+) -> Iterator[pa.RecordBatch]:
+    converter = _Converter(layout, kinds, into)
+    while sample:
+        yield converter.convert(sample.pop(0)) or _widen(source, layout)
+    for texts in rest:
+        yield converter.convert(texts) or _widen(source, layout)
+
+
+def _widen(source: BinaryIO, layout: _Layout) -> pa.RecordBatch:
+    """Find the types of the whole file, and begin again with them."""
+    opened = _open(source, layout.options, lambda _row: None)
+    evidence = [_first_evidence(layout.options, name) for name in layout.names]
+    for texts in _texts(*opened) if opened else ():
+        evidence = [known.observe(column) for known, column in zip(evidence, texts.batch.columns, strict=True)]
+    raise schema.Widened(tuple(known.resolve() for known in evidence))
+
+
+class _Converter:
+    """Turns columns of text into columns of the kinds that were chosen."""
+
+    def __init__(self, layout: _Layout, kinds: tuple[schema.Kind, ...], into: pa.Schema) -> None:
+        self._layout = layout
+        self._kinds = kinds
+        self._into = into
+        self._demanded = [name in layout.options.column_types for name in layout.names]
+
+    def convert(self, texts: _Texts) -> pa.RecordBatch | None:
+        """The rows with their types; None where a value contradicts a type that was inferred."""
+        batch, columns = self._without_misfits(texts), []
+        for column, kind, demanded in zip(batch.columns, self._kinds, self._demanded, strict=True):
+            values = schema.demand(kind, column) if demanded else schema.fit(column, kind)
+            if values is None:
+                return None
+            columns.append(values)
+        return pa.RecordBatch.from_arrays(columns, schema=self._into)
+
+    def _without_misfits(self, texts: _Texts) -> pa.RecordBatch:
+        """The rows whose values are of the types that were demanded; the others are reported or raised."""
+        misfits: dict[int, int] = {}
+        for place, demanded in enumerate(self._demanded):
+            if demanded:
+                found = schema.misfits(self._kinds[place], texts.batch.column(place))
+                misfits.update((row, place) for row in found if row not in misfits)
+        if not misfits:
+            return texts.batch
+        good = (record for record in _judged(self._layout, texts.block, texts.first) if record.error is None)
+        for position, record in enumerate(good):
+            if position in misfits:
+                value = texts.batch.column(misfits[position])[position].as_py()
+                _refuse(self._layout, record, self._misfit(record, misfits[position], value))
+        keep = [position not in misfits for position in range(texts.batch.num_rows)]
+        return texts.batch.filter(pa.array(keep, pa.bool_()))
+
+    def _misfit(self, record: _Record, place: int, value: str) -> ValueDoesNotFit:
+        name = self._layout.names[place]
+        wanted = self._layout.options.column_types[name]
+        return ValueDoesNotFit(
+            f"row {record.row:,} at byte {record.byte:,}: {value[:100]!r} in column {name!r} is not of the type "
+            f"{wanted} that column_types demands",
+            row=record.row,
+            byte=record.byte,
+            column=name,
+        )
+
+
+_NEEDS_QUOTES = re.compile(rb'[",\r\n]')
+
+
+class _CsvWriter:
+    """Writes a header and rows, commas between the fields, a line feed after each row."""
+
+    def __init__(self, sink: ByteSink, into: pa.Schema, _options: WriteOptions) -> None:
+        self._sink = sink
+        self._schema = into
+        if len(into):
+            names = pa.array(schema.unique_names(into.names), pa.string())
+            sink.write(",".join(_quoted(names).to_pylist()).encode() + b"\n")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the next rows."""
+        if not len(self._schema):
+            raise_without_columns(batch)
+            return
+        for part in rendering.parts(batch):
+            cells = [
+                _missing_as_nothing(_quoted(rendering.cells(column, field)))
+                for column, field in zip(part.columns, self._schema, strict=True)
+            ]
+            rows = pc.binary_join_element_wise(*cells, ",")
+            self._sink.write(rendering.joined(pc.binary_join_element_wise(rows, "\n", "")))
+
+    def close(self) -> None:
+        """A CSV file has no end of its own."""
+
+
+def raise_without_columns(batch: pa.RecordBatch) -> None:
+    """Refuse rows without any column: they would vanish."""
+    if batch.num_rows:
+        raise UnsupportedType(
+            f"{batch.num_rows:,} rows have no field at all; they can be kept in json and json-doc only"
+        )
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """Texts in quotes where they would be misread without."""
+    if not len(texts):
+        return texts
+    special = _NEEDS_QUOTES.search(rendering.joined(texts)) is not None
+    if not special and pc.min(pc.binary_length(texts)).as_py() != 0:
+        return texts
+    needs = pc.equal(pc.binary_length(texts), 0)
+    for character in ('"', ",", "\r", "\n") if special else ():
+        needs = pc.or_(needs, pc.match_substring(texts, character))
+    wrapped = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+    return pc.if_else(needs, wrapped, texts)
+
+
+def _missing_as_nothing(texts: pa.Array) -> pa.Array:
+    return pc.fill_null(texts, "") if texts.null_count else texts
+
+
+def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:
+    """Begin a CSV file; see ``formats.base.Writer``."""
+    return _CsvWriter(sink, into, options)

@@ -1,0 +1,154 @@
+"""How a CSV file is cut into records and fields: what opens a quote, what ends a record, which delimiter it is.
+
+The rules are those of Python's csv module: a quote opens only at a field's beginning, text after a closing quote
+belongs to the field, a doubled quote inside quotes is one, and ``\\n``, ``\\r\\n`` and ``\\r`` end a record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from millrace.errors import InvalidConfiguration
+from millrace.file_format import ReadOptions
+
+DELIMITERS = (",", ";", "\t", "|")
+DETECTION_BYTES = 65536
+"""How much of a file the delimiter is detected from."""
+
+
+@dataclass(frozen=True)  # no slots: the patterns are cached in the instance
+class Dialect:
+    """The three characters of a CSV file, each of one byte."""
+
+    delimiter: str
+    quote: str | None
+    escape: str | None
+
+    @cached_property
+    def _quoted(self) -> bytes:
+        quote, escape = self._bytes(self.quote), self._bytes(self.escape)
+        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
+        return quote + rb"(?:[^" + quote + escape + rb"]++|" + quote + quote + pairs + rb")*+" + quote
+
+    @cached_property
+    def _piece(self) -> bytes:
+        """A pattern for whatever of a record cannot end it."""
+        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
+        pieces = [rb"[^\r\n" + quote + escape + rb"]++"]
+        if escape:  # a quote after an escaped character stands inside a field
+            pieces.append(escape + rb"(?s:.)" + (quote + b"*+" if quote else b""))
+        if quote:
+            pieces.append(rb"(?<![^\r\n" + delimiter + rb"])" + self._quoted)
+            pieces.append(rb"(?<=[^\r\n" + delimiter + rb"])" + quote)
+        return rb"|".join(pieces)
+
+    @staticmethod
+    def _bytes(character: str | None) -> bytes:
+        return re.escape(character.encode()) if character else b""
+
+    @cached_property
+    def _whole_records(self) -> re.Pattern[bytes]:
+        # A \r at the very end may be half of \r\n, so it ends a record only once the next byte is known.
+        return re.compile(rb"(?:" + self._piece + rb"|(\r\n|\n|\r(?=[^\n])))*+")
+
+    @cached_property
+    def _record(self) -> re.Pattern[bytes]:
+        return re.compile(rb"((?:" + self._piece + rb")*+)(\r\n|\n|\r|\Z)")
+
+    @cached_property
+    def _field(self) -> re.Pattern[bytes]:
+        delimiter = self._bytes(self.delimiter)
+        piece = self._piece.replace(rb"[^\r\n", rb"[^" + delimiter + rb"\r\n", 1)
+        return re.compile(rb"((?:" + piece + rb")*+)(" + delimiter + rb"|\Z)")
+
+    def end_of_records(self, data: bytes, *, final: bool) -> int:
+        """The offset after the last record that surely ends in the data, which begin at a record's beginning."""
+        if final:
+            return len(data)
+        quote, escape = self.quote, self.escape
+        if (quote and quote.encode() in data) or (escape and escape.encode() in data):
+            match = self._whole_records.match(data)
+            return max(match.end(1), 0) if match else 0
+        return max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
+
+    @cached_property
+    def _closed(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?:" + self._piece + rb"|[\r\n])*+\Z")
+
+    def leaves_quote_open(self, data: bytes) -> bool:
+        """Whether whole records are followed by one whose quote is never closed."""
+        return self._closed.match(data) is None
+
+    def records(self, data: bytes) -> Iterator[tuple[int, int, int, bool]]:
+        """Begin, end without line end, end, and whether it is whole (no quote left open), of each record."""
+        start = 0
+        while start < len(data):
+            match = self._record.match(data, start)
+            if match is None:
+                yield start, len(data), len(data), False
+                return
+            yield start, match.end(1), match.end(), True
+            start = match.end()
+
+    def fields(self, record: bytes) -> list[str]:
+        """The fields of a whole record, unquoted."""
+        fields, start = [], 0
+        while match := self._field.match(record, start):
+            fields.append(self._unquote(match[1].decode()))
+            start = match.end()
+            if not match[2]:
+                break
+        return fields
+
+    def count(self, record: bytes) -> int:
+        """How many fields a whole record has."""
+        return len(self.fields(record))
+
+    def _unquote(self, field: str) -> str:
+        if not self.quote or not field.startswith(self.quote):
+            return self._unescape(field)
+        body = re.match(self._quoted.decode(), field)
+        if body is None:
+            return self._unescape(field)
+        inside = body[0][1:-1]
+        return self._unescape(inside, quoted=True) + self._unescape(field[body.end() :])
+
+    def _unescape(self, text: str, *, quoted: bool = False) -> str:
+        quote = self.quote or ""
+        pattern = "|".join(
+            ([re.escape(self.escape) + "(?s:(.))"] if self.escape else [])
+            + ([f"({re.escape(quote)}){re.escape(quote)}"] if quoted else [])
+        )
+        return re.sub(pattern, lambda match: match[match.lastindex or 0], text) if pattern else text
+
+
+def dialect_of(options: ReadOptions, sample: bytes) -> Dialect:
+    """The dialect as told, its delimiter detected in the sample where it is not told."""
+    for name, character in (("delimiter", options.delimiter), ("quote", options.quote), ("escape", options.escape)):
+        _check(name, character)
+    if options.delimiter in {options.quote, options.escape} and options.delimiter:
+        raise InvalidConfiguration(f"delimiter: {options.delimiter!r} cannot be quote or escape, too")
+    quote = options.quote or None
+    escape = options.escape if options.escape != quote else None
+    if options.delimiter:
+        return Dialect(options.delimiter, quote, escape)
+    return max((Dialect(delimiter, quote, escape) for delimiter in DELIMITERS), key=lambda d: _score(d, sample))
+
+
+def _check(name: str, character: str | None) -> None:
+    if character and (len(character) != 1 or not character.isascii() or character in "\r\n\0"):
+        raise InvalidConfiguration(f"{name}: {character!r} is not one ASCII character that is no line end")
+
+
+def _score(dialect: Dialect, sample: bytes) -> tuple[int, float, int]:
+    """How well a delimiter explains a sample: all rows of one width of at least two, then most rows like the first."""
+    whole = sample[: dialect.end_of_records(sample, final=len(sample) < DETECTION_BYTES)]
+    spans = list(dialect.records(whole))
+    widths = [dialect.count(whole[start:end]) for start, end, _, whole_ in spans if whole_ and end > start]
+    if not widths or widths[0] < 2:
+        return 0, 0.0, 0
+    alike = sum(width == widths[0] for width in widths) / len(widths)
+    return int(alike == 1.0), alike, widths[0]

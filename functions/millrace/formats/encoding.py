@@ -1,0 +1,100 @@
+"""Text in any encoding as streams of UTF-8, refused at the first byte that is not of the encoding."""
+
+from __future__ import annotations
+
+import codecs
+
+from millrace.errors import InvalidConfiguration, WrongEncoding
+from millrace.formats.compression import ByteStream, name_compression
+
+_MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_HEAD = 4096
+_UNMARKED = (("utf-16-le", 1), ("utf-16-be", 0))
+
+
+class Utf8Stream:
+    """A stream's text as UTF-8 without a byte order mark.
+
+    ``start`` is the offset of the first byte of text. UTF-8 itself is handed on unchecked: who cuts it into records
+    checks it, and can tell the row.
+    """
+
+    def __init__(self, stream: ByteStream, encoding: str) -> None:
+        self._stream = stream
+        head = _read_fully(stream, _HEAD)
+        self._encoding, self.start = _detect(head, encoding)
+        self._pending = head[self.start :]
+        self._offset = self.start
+        self._decoder = None
+        if self._encoding != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(self._encoding)("strict")
+
+    def read(self, size: int) -> bytes:
+        """The next UTF-8 bytes, about ``size`` of them; none at the end."""
+        while True:
+            data = self._pending or self._stream.read(size)
+            self._pending = b""
+            if self._decoder is None:
+                return data
+            text = self._decode(data)
+            if text or not data:
+                return text
+
+    def _decode(self, data: bytes) -> bytes:
+        assert self._decoder is not None  # noqa: S101 # only called where there is one
+        held = len(self._decoder.getstate()[0])
+        try:
+            text = self._decoder.decode(data, final=not data)
+            encoded = text.encode()
+        except UnicodeError as error:
+            at = self._offset - held + getattr(error, "start", 0)
+            raise WrongEncoding(f"the byte at offset {at:,} is not {self._encoding} text ({error})", byte=at) from error
+        self._offset += len(data)
+        return encoded
+
+
+def _read_fully(stream: ByteStream, size: int) -> bytes:
+    head = b""
+    while len(head) < size and (data := stream.read(size - len(head))):
+        head += data
+    return head
+
+
+def _detect(head: bytes, encoding: str) -> tuple[str, int]:
+    name = _known(encoding)
+    for mark, marked in _MARKS:
+        if head.startswith(mark) and (name in {"utf-8", marked} or marked.startswith(name)):
+            return marked, len(mark)
+    if name != "utf-8":
+        return name, 0
+    if compression := name_compression(head):
+        raise WrongEncoding(f"the file is no text but begins like a {compression} file; name its compression", byte=0)
+    return _unmarked_utf16(head) or name, 0
+
+
+def _known(encoding: str) -> str:
+    try:
+        b"".decode(encoding)  # refuses codecs that are not of text, such as hex
+        name = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise InvalidConfiguration(
+            f"encoding: {encoding!r} is not known; give a name such as utf-8, latin-1, utf-16"
+        ) from error
+    return "utf-8" if name == "utf-8-sig" else name
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """UTF-16 that does not say so: every other byte of mostly western text is zero, and no other is."""
+    pairs = len(head) // 2
+    for encoding, zero_at in _UNMARKED:
+        zeros = head[zero_at : 2 * pairs : 2].count(0)
+        others = head[1 - zero_at : 2 * pairs : 2].count(0)
+        if pairs >= 2 and zeros >= 0.9 * pairs and others == 0:
+            return encoding
+    return None

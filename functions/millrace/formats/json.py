@@ -1,0 +1,326 @@
+"""JSON. Reading: objects one after the other, or one array of them, whichever the bytes are. Writing: an object a line.
+
+Parsing is exact: numbers keep their digits, names may not repeat, nothing is guessed. Missing fields are null.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NoReturn
+
+import pyarrow as pa
+
+from millrace import schema
+from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
+from millrace.file_format import BadRows, ReadOptions, WriteOptions
+from millrace.formats import rendering
+from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
+from millrace.formats.compression import open_plain
+from millrace.formats.encoding import Utf8Stream
+from millrace.formats.json_types import Node, Number, fields_of, rows_as_batch, text_of
+
+BLOCK_BYTES = 2**20
+SAMPLE_BYTES = 4 * 2**20
+"""How much text is looked at before types are chosen and writing begins."""
+MAX_RECORD_BYTES = 128 * 2**20
+_NEAR_THE_END = 16
+"""An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
+_SPACE = re.compile(r"[ \t\n\r]*")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_ODD_INTEGER = re.compile(r"-0(?![.0-9eE])|[0-9]{4000}")
+_INT_DIGITS = 4000
+Report = Callable[[BadRow], None]
+Row = dict[str, Any]
+
+
+class _Repeated(ValueError):
+    """A name stands twice in one object."""
+
+
+class _NotANumber(ValueError):
+    """NaN or an infinity, which Python's parser takes and JSON does not."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Repeated(next(name for name in names if names.count(name) > 1))
+    return row
+
+
+def _constant(name: str) -> NoReturn:
+    raise _NotANumber(name)
+
+
+def _integer(text: str) -> int | Number:
+    return Number(text) if text == "-0" or len(text) > _INT_DIGITS else int(text)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_constant=_constant)
+_odd_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=_integer, parse_constant=_constant
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Parsed rows and how many rows had been read before them, bad ones included."""
+
+    rows: list[Row]
+    size: int
+
+
+def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Report) -> Records:
+    """Open a JSON file; see ``formats.base.Reader``."""
+    rows = _rows(source, options, report)
+    if isinstance(types, Node):
+        return Records(fields_of(types), _convert(types, [], rows))
+    node, sample = Node(), list[_Rows]()
+    for block in rows:
+        sample.append(block)
+        node.observe_objects(block.rows, 0)
+        if sum(block.size for block in sample) >= SAMPLE_BYTES:
+            break
+    return Records(fields_of(node), _convert(node, sample, rows))
+
+
+def _rows(source: BinaryIO, options: ReadOptions, report: Report) -> Iterator[_Rows]:
+    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    return _Parser(stream, report if options.bad_rows is BadRows.QUARANTINE else None).blocks()
+
+
+def _convert(node: Node, sample: list[_Rows], rest: Iterator[_Rows]) -> Iterator[pa.RecordBatch]:
+    into = fields_of(node)
+    while sample:
+        yield rows_as_batch(sample.pop(0).rows, into)
+    for block in rest:
+        node.observe_objects(block.rows, 0)
+        if not fields_of(node).equals(into, check_metadata=True):
+            _widen(node, rest)
+        yield rows_as_batch(block.rows, into)
+
+
+def _widen(node: Node, rest: Iterator[_Rows]) -> NoReturn:
+    for block in rest:
+        node.observe_objects(block.rows, 0)
+    raise schema.Widened(node)
+
+
+class _Parser:
+    """Cuts a stream of JSON text into rows."""
+
+    def __init__(self, stream: Utf8Stream, report: Report | None) -> None:
+        self._stream = stream
+        self._report = report
+        self._decode = codecs.getincrementaldecoder("utf-8")("strict")
+        self._text = ""
+        self._at = 0
+        self._byte = stream.start
+        self._line = 1
+        self._row = 1
+        self._ended = False
+        self._odd = False
+        self._surrogates = False
+
+    def blocks(self) -> Iterator[_Rows]:
+        """The rows in blocks of about a megabyte of text."""
+        if not self._seek():
+            return
+        in_array = self._text[self._at] == "["
+        if in_array:
+            self._at += 1
+        rows = self._array() if in_array else self._lines()
+        block, size = list[Row](), 0
+        for row, length in rows:
+            block.append(row)
+            size += length
+            if size >= BLOCK_BYTES:
+                yield _Rows(block, size)
+                block, size = [], 0
+        if block:
+            yield _Rows(block, size)
+
+    def _lines(self) -> Iterator[tuple[Row, int]]:
+        while self._seek():
+            begin = self._at
+            try:
+                row = self._object()
+            except DataError as error:
+                self._put_aside(error, begin)
+                continue
+            yield row, self._at - begin
+
+    def _array(self) -> Iterator[tuple[Row, int]]:
+        if self._require("]") != "]":
+            while True:
+                self._seek()
+                begin = self._at
+                row = self._object()
+                yield row, self._at - begin
+                if self._require(",]") == "]":
+                    break
+                self._at += 1
+                if self._require("a value") == "]":
+                    raise self._malformed("a value is missing after the comma", self._at)
+        self._at += 1
+        if self._seek():
+            raise self._malformed("text follows the end of the array", self._at)
+
+    def _require(self, expected: str) -> str:
+        if not self._seek():
+            raise self._truncated("the array is not closed")
+        found = self._text[self._at]
+        if expected == ",]" and found not in expected:
+            raise self._malformed(f"expected a comma or the array's end, found {found!r}", self._at)
+        return found
+
+    def _seek(self) -> bool:
+        """Go to the next character that is no white space; False at the end of the text."""
+        while True:
+            match = _SPACE.match(self._text, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._text):
+                return True
+            if not self._more():
+                return False
+
+    def _more(self) -> bool:
+        """Read on; what has been parsed is forgotten. False at the end of the text."""
+        if self._ended:
+            return False
+        done = self._text[: self._at]
+        self._byte += len(done) if done.isascii() else len(done.encode())
+        self._line += done.count("\n")
+        rest = self._text[self._at :]
+        if len(rest) > MAX_RECORD_BYTES:
+            raise TooBig(f"row {self._row:,} is longer than {MAX_RECORD_BYTES:,} bytes", row=self._row, byte=self._byte)
+        text = self._next_text(max(BLOCK_BYTES, len(rest)), rest)
+        self._text, self._at = rest + text, 0
+        self._odd = _ODD_INTEGER.search(self._text) is not None
+        self._surrogates = _SURROGATE.search(self._text) is not None
+        return bool(text)
+
+    def _next_text(self, size: int, rest: str) -> str:
+        while True:
+            data = self._stream.read(size)
+            self._ended = not data
+            held = self._decode.getstate()[0]
+            try:
+                text = self._decode.decode(data, final=self._ended)
+            except UnicodeDecodeError as error:
+                raise self._wrong_encoding(error, rest, held + data) from error
+            if text or self._ended:
+                return text
+
+    def _wrong_encoding(self, error: UnicodeDecodeError, rest: str, data: bytes) -> DataError:
+        at = self._byte + len(rest.encode()) + error.start
+        cut_off = self._ended or not data[error.start :]
+        kind = TruncatedFile if cut_off else WrongEncoding
+        return kind(
+            f"the byte at offset {at:,} is not UTF-8 text ({error.reason}); say which encoding the file has",
+            row=self._row,
+            byte=at,
+        )
+
+    def _object(self) -> Row:
+        """Parse the object that begins here, and step behind it."""
+        while True:
+            begin = self._at
+            try:
+                row, end = (self._decoder()).scan_once(self._text, begin)
+            except StopIteration as stop:
+                if self._may_be_cut_off(int(stop.value)) and self._more():
+                    continue
+                raise self._not_json("no JSON value stands here", int(stop.value)) from None
+            except json.JSONDecodeError as error:
+                if (error.msg.startswith("Unterminated") or self._may_be_cut_off(error.pos)) and self._more():
+                    continue
+                raise self._not_json(error.msg, error.pos) from error
+            except _Repeated as error:
+                raise self._malformed(f"the name {str(error)[:100]!r} stands twice in one object", begin) from None
+            except _NotANumber as error:
+                raise self._malformed(f"{error} is not JSON; write it as a string or as null", begin) from None
+            except RecursionError:
+                raise self._malformed("values are nested deeper than any that can be read", begin) from None
+            if not isinstance(row, dict):
+                if end == len(self._text) and self._more():
+                    continue
+                raise self._malformed(f"a row must be an object, found {self._text[begin : begin + 20]!r}", begin)
+            if self._surrogates:
+                self._check_surrogates(row)
+            self._at = end
+            self._row += 1
+            return row
+
+    def _decoder(self) -> Any:
+        return _odd_decoder if self._odd else _decoder
+
+    def _may_be_cut_off(self, at: int) -> bool:
+        return at >= len(self._text) - _NEAR_THE_END
+
+    def _check_surrogates(self, row: Row) -> None:
+        try:
+            text_of(row).encode()
+        except UnicodeEncodeError as error:
+            lone = error.object[error.start]
+            raise self._malformed(
+                f"the escape \\u{ord(lone):04x} is half of a character (a lone surrogate)", self._at
+            ) from None
+
+    def _place(self, at: int) -> tuple[str, int]:
+        byte = self._byte + len(self._text[:at].encode(errors="surrogatepass"))
+        return f"row {self._row:,} at byte {byte:,}: ", byte
+
+    def _malformed(self, reason: str, at: int) -> MalformedFile:
+        place, byte = self._place(at)
+        return MalformedFile(place + reason, row=self._row, byte=byte)
+
+    def _not_json(self, reason: str, at: int) -> DataError:
+        if (self._ended and not self._text[at:].strip()) or reason.startswith("Unterminated"):
+            return self._truncated(reason)
+        return self._malformed(reason, at)
+
+    def _truncated(self, reason: str) -> TruncatedFile:
+        place, byte = self._place(len(self._text))
+        return TruncatedFile(f"{place}the file stops before its end: {reason}", row=self._row, byte=byte)
+
+    def _put_aside(self, error: DataError, begin: int) -> None:
+        """Report the line in which a bad row begins, and go on behind it; or raise."""
+        if self._report is None or isinstance(error, (WrongEncoding, TooBig)):
+            raise error
+        begin = min(begin, self._at)
+        while (end := self._text.find("\n", self._at)) < 0 and self._more():
+            pass
+        end = len(self._text) if end < 0 else end
+        _, byte = self._place(self._at)
+        line = self._line + self._text.count("\n", 0, self._at)
+        raw = self._text[self._at : end].rstrip("\r")
+        self._report(BadRow(line=line, row=self._row, byte=byte, reason=str(error), raw=raw))
+        self._at = end
+        self._row += 1
+
+
+class _JsonWriter:
+    """Writes an object a line."""
+
+    def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
+        self._sink = sink
+        self._schema = into
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the next rows."""
+        for part in rendering.parts(batch):
+            self._sink.write(rendering.joined(rendering.json_rows(part, self._schema, before="", after="\n")))
+
+    def close(self) -> None:
+        """A file of lines has no end of its own."""
+
+
+def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
+    """Begin a file of JSON lines; see ``formats.base.Writer``."""
+    return _JsonWriter(sink, into)

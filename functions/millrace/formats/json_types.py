@@ -1,0 +1,242 @@
+"""Types of JSON fields, by a rule that may only widen: a type holds only if every value stays the same JSON value.
+
+What has been seen of a field is a ``Node``. A field whose values are of several types, or are numbers that no type keeps
+exactly, holds the JSON text of each value instead (form ``json``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate, chain
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import schema
+from millrace.printing import BARE, JSON, form_of, plain, with_form
+
+MAX_DEPTH = 32
+"""Values nested deeper than this are kept as JSON text."""
+MAX_FIELDS = 2000
+"""An object with more different names than this, below the top, is kept as JSON text: it is a map rather."""
+_INT64 = (-(2**63), 2**63 - 1)
+Value = Any
+
+
+class Number(str):
+    """A number as the file writes it."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class Node:
+    """What the values of one field have been so far; it changes as values are observed."""
+
+    kinds: set[type] = field(default_factory=set)
+    low: int = 0
+    high: int = 0
+    numbers: Numbers | None = None
+    children: dict[str, Node] = field(default_factory=dict)
+    item: Node | None = None
+
+    def observe(self, values: Sequence[Value], depth: int = 0) -> None:
+        """Add the field's next values, missing ones as None."""
+        kinds = set(map(type, values))
+        kinds.discard(type(None))
+        self.kinds |= kinds
+        if int in kinds:
+            self._observe_integers(
+                [v for v in values if type(v) is int] if len(kinds) > 1 or None in values else values
+            )
+        if Number in kinds:
+            self._observe_numbers([v for v in values if type(v) is Number])
+        if (len(self.kinds) > 1 and not self.is_numeric) or depth > MAX_DEPTH:
+            return
+        if dict in kinds:
+            self.observe_objects([v for v in values if v is not None], depth)
+        if list in kinds:
+            self.item = self.item or Node()
+            self.item.observe(list(chain.from_iterable(v for v in values if v is not None)), depth + 1)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all values are numbers."""
+        return bool(self.kinds) and self.kinds <= {int, Number}
+
+    def observe_objects(self, objects: Sequence[dict[str, Value]], depth: int) -> None:
+        """Add objects' fields; a name seen for the first time goes behind those that are known."""
+        for name in dict.fromkeys(chain.from_iterable(objects)):
+            if name not in self.children:
+                if depth and len(self.children) > MAX_FIELDS:
+                    return
+                self.children[name] = Node()
+            self.children[name].observe([o.get(name) for o in objects], depth + 1)
+
+    def _observe_integers(self, values: Sequence[int]) -> None:
+        self.low = min(self.low, min(values))
+        self.high = max(self.high, max(values))
+
+    def _observe_numbers(self, values: Sequence[Number]) -> None:
+        self.numbers = (self.numbers or Numbers()).observe(pa.array(values, pa.string()))
+
+    def field(self, name: str, depth: int = 0) -> pa.Field:
+        """The Arrow field that holds all of the values."""
+        kind, form = self._type(name, depth)
+        return with_form(pa.field(name, kind), form)
+
+    def _type(self, name: str, depth: int) -> tuple[pa.DataType, str]:
+        if not self.kinds:
+            return pa.string(), ""
+        if self.is_numeric:
+            kind = self._number()
+            return (kind.type, kind.form) if kind else (pa.string(), JSON)
+        if len(self.kinds) > 1 or depth > MAX_DEPTH:
+            return pa.string(), JSON
+        (only,) = self.kinds
+        if only is bool:
+            return pa.bool_(), ""
+        if only is str:
+            return pa.string(), ""
+        if only is list:
+            item = self.item or Node()
+            return pa.list_(item.field("element", depth + 1)), ""
+        if not self.children or len(self.children) > MAX_FIELDS:
+            return pa.string(), JSON
+        return pa.struct([child.field(name, depth + 1) for name, child in self.children.items()]), ""
+
+    def _number(self) -> schema.Kind | None:
+        if self.numbers is not None:
+            return self.numbers.resolve(self.low, self.high, whole=int in self.kinds)
+        if _INT64[0] <= self.low and self.high <= _INT64[1]:
+            return schema.INTEGER
+        kind = schema.decimal(max(len(str(self.low)), len(str(self.high))), 0)
+        return kind
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is known of numbers that are written with a point or an exponent (or as ``-0``)."""
+
+    bare: bool = True
+    dotted: bool = True
+    scale: int | None = None
+    decimal: bool = True
+    digits: int = 0
+
+    def observe(self, texts: pa.Array) -> Numbers:
+        """What is known with the next numbers' texts."""
+        scale = self.scale
+        decimal = self.decimal
+        if decimal:
+            scale, decimal = self._scale(texts)
+        return Numbers(
+            bare=self.bare and _is_double(texts, BARE),
+            dotted=self.dotted and _is_double(texts, ""),
+            scale=scale,
+            decimal=decimal,
+            digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
+        )
+
+    def _scale(self, texts: pa.Array) -> tuple[int | None, bool]:
+        first = str(texts[0]).partition(".")[2]
+        scale = self.scale if self.scale is not None else len(first)
+        if not 0 < scale < schema.MAX_DECIMAL_DIGITS:
+            return scale, False
+        return scale, schema.fit(texts, schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, scale))) is not None
+
+    def resolve(self, low: int, high: int, *, whole: bool) -> schema.Kind | None:
+        """The type that keeps all of the numbers and, where there are some, the integers from low to high."""
+        if not whole and self.dotted:
+            return schema.DOUBLE
+        if self.bare and max(-low, high) < 10**15:
+            return schema.DOUBLE_BARE
+        return schema.decimal(self.digits, self.scale or 0) if self.decimal and not whole else None
+
+
+def _is_double(texts: pa.Array, form: str) -> bool:
+    """Whether every number comes back from a double: digit for digit, or with an exponent that says the same."""
+    values = pc.cast(texts, pa.float64())
+    if not pc.all(pc.is_finite(values)).as_py():
+        return False
+    printed = plain(values, form)
+    differ = pc.not_equal(printed, texts)
+    if not pc.any(differ).as_py():
+        return True
+    return all(
+        _says_the_same(written, back)
+        for written, back in zip(texts.filter(differ).to_pylist(), printed.filter(differ).to_pylist(), strict=True)
+    )
+
+
+def _says_the_same(written: str, back: str) -> bool:
+    """Whether both are the same number, still seen as no integer, and no digit was dropped, were it a zero."""
+    mantissa, exponent, _ = written.lower().partition("e")
+    fraction = mantissa.partition(".")[2]
+    digits_kept = bool(exponent) or fraction == "0" or (bool(fraction) and not fraction.endswith("0"))
+    if not digits_kept or not ("." in back or "e" in back):
+        return False
+    try:
+        return Decimal(written) == Decimal(back)
+    except InvalidOperation:  # an exponent beyond all bounds
+        return False
+
+
+def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
+    """The values as an array of the field's type, which they are known to fit; UnicodeEncodeError for lone surrogates."""
+    kind = into.type
+    if form_of(into) == JSON:
+        return pa.array([None if value is None else text_of(value) for value in values], pa.string())
+    if pa.types.is_struct(kind):
+        missing = pa.array([value is None for value in values], pa.bool_())
+        objects = [value or {} for value in values]
+        children = [build([o.get(child.name) for o in objects], child) for child in kind]
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
+    if pa.types.is_list(kind):
+        return _list(values, kind)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        texts = pa.array([None if value is None else str(value) for value in values], pa.string())
+        return pc.cast(texts, kind)
+    return pa.array(values, kind)
+
+
+def _list(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
+    items = build(list(chain.from_iterable(value for value in values if value)), kind.value_field)
+    offsets = pa.array(list(accumulate((len(value) if value else 0 for value in values), initial=0)), pa.int32())
+    missing = pa.array([value is None for value in values], pa.bool_())
+    return pa.ListArray.from_arrays(offsets, items, type=kind, mask=missing)
+
+
+def text_of(value: Value) -> str:
+    """A parsed value as JSON text, its numbers as the file writes them."""
+    if isinstance(value, Number):
+        return str(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{text_of(name)}:{text_of(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(text_of, value)) + "]"
+    return json.dumps(value)
+
+
+def fields_of(top: Node) -> pa.Schema:
+    """The schema of rows that are the objects which a node has observed."""
+    return pa.schema([child.field(name) for name, child in top.children.items()])
+
+
+def rows_as_batch(rows: Sequence[dict[str, Value]], into: pa.Schema) -> pa.RecordBatch:
+    """Parsed rows as a record batch of a schema that they are known to fit."""
+    if not len(into):
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
+    columns = [build([row.get(name) for row in rows], into.field(place)) for place, name in enumerate(into.names)]
+    return pa.RecordBatch.from_arrays(columns, schema=into)
+
+
+def names_in(rows: Iterable[dict[str, Value]]) -> list[str]:
+    """The names of the rows' fields in the order of their first appearance."""
+    return list(dict.fromkeys(chain.from_iterable(rows)))

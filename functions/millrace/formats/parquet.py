@@ -1,0 +1,245 @@
+"""Parquet. Reading: row group by row group, in batches of bounded size. Writing: row groups of bounded size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
+from millrace.file_format import Compression, ReadOptions, WriteOptions
+from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
+
+BATCH_BYTES = 4 * 2**20
+BATCH_ROWS = 65536
+GROUP_BYTES = 32 * 2**20
+GROUP_ROWS = 122_880
+_READ_AHEAD = 32 * 2**20
+_MAGIC = b"PAR1"
+_ENCRYPTED = b"PARE"
+_NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
+
+
+class _Source(io.RawIOBase):
+    """A source as Arrow wants it, which remembers the errors that are its own."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self.fault: BaseException | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._source.read(size)
+        except BaseException as error:
+            self.fault = error
+            raise
+
+
+def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Callable[[BadRow], None]) -> Records:  # noqa: ARG001 # every reader takes them
+    """Open a Parquet file; see ``formats.base.Reader``."""
+    if options.compression is not Compression.NONE:
+        raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
+    _check_ends(source)
+    guarded = _Source(source)
+    file = _translated(guarded, lambda: _open(guarded))
+    return Records(file.schema_arrow, _batches(guarded, file))
+
+
+def _check_ends(source: BinaryIO) -> None:
+    size = source.seek(0, io.SEEK_END)
+    source.seek(0)
+    head = source.read(4)
+    source.seek(max(0, size - 4))
+    tail = source.read(4)
+    if _ENCRYPTED in {head, tail}:
+        raise UnsupportedType("the Parquet file is encrypted; decrypt it first")
+    if head != _MAGIC:
+        raise MalformedFile(f"the file is not Parquet: it begins with {head!r} instead of {_MAGIC!r}", byte=0)
+    if tail != _MAGIC or size < 12:
+        raise TruncatedFile(f"the Parquet file stops after {size:,} bytes, before its footer", byte=size)
+
+
+def _open(source: _Source) -> pq.ParquetFile:
+    file = pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True)
+    columns = max(1, file.metadata.num_columns)
+    unit = _int96_unit(file, source)
+    size = min(2**20, max(2**14, _READ_AHEAD // columns))
+    source.seek(0)
+    return pq.ParquetFile(
+        source, pre_buffer=False, page_checksum_verification=True, buffer_size=size, coerce_int96_timestamp_unit=unit
+    )
+
+
+def _int96_unit(file: pq.ParquetFile, source: _Source) -> str | None:
+    """The unit that keeps all int96 timestamps: nanoseconds, or microseconds where years lie too far away for them."""
+    names = [
+        file.schema.column(i).path
+        for i in range(file.metadata.num_columns)
+        if file.schema.column(i).physical_type == "INT96"
+    ]
+    if not names:
+        return None
+    fine = pq.ParquetFile(source, pre_buffer=False)
+    coarse = pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit="us")
+    far = lost = False
+    pairs = zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True)
+    for exact, rounded in pairs:
+        for ns, us in _leaves(exact, rounded):
+            out = pc.or_(pc.less(us, _NS_RANGE[0]), pc.greater(us, _NS_RANGE[1]))
+            far = far or bool(pc.any(out).as_py())
+            digits = pc.not_equal(pc.multiply(us, 1000), ns)
+            lost = lost or bool(pc.any(pc.and_(pc.invert(out), digits)).as_py())
+    if far and lost:
+        raise UnsupportedType(
+            "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
+        )
+    return "us" if far else None
+
+
+def _leaves(exact: pa.RecordBatch, rounded: pa.RecordBatch) -> Iterator[tuple[pa.Array, pa.Array]]:
+    for one, other in zip(exact.columns, rounded.columns, strict=True):
+        while pa.types.is_list(one.type):
+            one, other = pc.list_flatten(one), pc.list_flatten(other)  # noqa: PLW2901 # goes down to the leaves
+        if pa.types.is_timestamp(one.type):
+            yield one.cast(pa.int64()), other.cast(pa.int64())
+
+
+def _batches(source: _Source, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    row = 0
+    for group in range(file.metadata.num_row_groups):
+        described = file.metadata.row_group(group)
+        a_row = max(1, described.total_byte_size // max(1, described.num_rows))
+        size = max(1, min(BATCH_ROWS, BATCH_BYTES // a_row))
+        batches = file.iter_batches(batch_size=size, row_groups=[group], use_threads=False)
+        while (batch := _translated(source, lambda batches=batches: next(batches, None), row + 1)) is not None:
+            row += batch.num_rows
+            yield batch
+    if row != file.metadata.num_rows:
+        raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
+
+
+def _translated(source: _Source, act: Callable[[], pq.ParquetFile], row: int | None = None) -> pq.ParquetFile:
+    """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
+    try:
+        return act()
+    except DataError:
+        raise
+    except pa.ArrowNotImplementedError as error:
+        raise source.fault or UnsupportedType(f"the Parquet file uses what cannot be read: {error}", row=row) from error
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError) as error:
+        where = f"in or behind row {row:,}" if row else "in its footer"
+        raise source.fault or MalformedFile(f"the Parquet file is damaged {where}: {error}", row=row) from error
+
+
+class _Group:
+    """Batches gathered until they make a row group."""
+
+    def __init__(self) -> None:
+        self.batches: list[pa.RecordBatch] = []
+        self.rows = 0
+        self.bytes = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.batches.append(batch)
+        self.rows += batch.num_rows
+        self.bytes += batch.nbytes
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= GROUP_ROWS or self.bytes >= GROUP_BYTES
+
+
+class _Output:
+    """A sink as Arrow wants it."""
+
+    closed = False
+
+    def __init__(self, sink: ByteSink) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> int:
+        return self._sink.write(data)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _ParquetWriter:
+    """Writes row groups of about 32 MB, at most 122,880 rows."""
+
+    def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
+        self._schema = into
+        metadata = {**(into.metadata or {}), **{k.encode(): v.encode() for k, v in sorted(options.lineage.items())}}
+        self._into = into.with_metadata(metadata) if metadata else into
+        self._group = _Group()
+        try:
+            self._writer = pq.ParquetWriter(
+                _Output(sink),
+                self._into,
+                compression="snappy",
+                version="2.6",
+                write_page_checksum=True,
+                store_schema=True,
+                write_page_index=False,
+            )
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise UnsupportedType(f"Parquet cannot hold these columns: {error}") from error
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the next rows."""
+        if not len(self._into) and batch.num_rows:
+            raise UnsupportedType(
+                f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
+            )
+        while batch.num_rows:
+            part = batch.slice(0, GROUP_ROWS - self._group.rows)
+            batch = batch.slice(part.num_rows)
+            self._group.add(part)
+            if self._group.is_full:
+                self._flush()
+
+    def _flush(self) -> None:
+        if not self._group.rows:
+            return
+        table = pa.Table.from_batches(self._group.batches, self._schema).replace_schema_metadata(self._into.metadata)
+        self._group = _Group()
+        try:
+            self._writer.write_table(table, row_group_size=GROUP_ROWS)
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise UnsupportedType(f"Parquet cannot hold these values: {error}") from error
+
+    def close(self) -> None:
+        """Write the last row group and the footer."""
+        self._flush()
+        self._writer.close()
+
+
+def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:
+    """Begin a Parquet file; see ``formats.base.Writer``."""
+    return _ParquetWriter(sink, into, options)

@@ -1,0 +1,299 @@
+"""Convert files by path with the code that the functions run, one file or many jobs; nothing here knows a command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
+
+from millrace.conversion import Recipe, RowCounts, Sink, convert
+from millrace.errors import DataError, MillraceError, UsageError
+from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions, WriteOptions, recognise
+
+Write = Callable[[str], None]
+_COMPRESSIONS = {
+    **{str(compression): compression for compression in Compression},
+    "gzip": Compression.GZIP,
+    "zstd": Compression.ZSTD,
+    "bzip2": Compression.BZIP2,
+}
+_TAB_NAMES = {"\\t": "\t", "tab": "\t"}
+_MIB = 2**20
+
+
+class Target(Sink, Protocol):
+    """An output of which nothing is visible until it is published."""
+
+    def publish(self) -> None:
+        """Put what was written in its place, whole."""
+        ...
+
+
+OpenSource = Callable[[str], BinaryIO]
+OpenTarget = Callable[[str], Target]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One file to convert. ``source_format`` None means: what the source's name says, as for the compression."""
+
+    source: str
+    target: str
+    to: FileFormat
+    source_format: FileFormat | None = None
+    compression: Compression | None = None
+    read: ReadOptions = ReadOptions()  # noqa: RUF009 # frozen
+    quarantine: str | None = None
+    subfolder: str | None = None
+
+
+class LocalTarget:
+    """A file written under a temporary name beside its place, and renamed once it is whole."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        if self._path.is_dir():
+            raise UsageError(f"target: {path} is a folder; name a file in it")
+        self._temporary = self._path.with_name(f".{self._path.name[:100]}.{secrets.token_hex(8)}.part")
+        try:
+            self._file = self._temporary.open("xb", buffering=_MIB)
+        except OSError as error:
+            raise UsageError(f"target: {path} cannot be written: {error.strerror}") from error
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Take the next bytes."""
+        return self._file.write(data)
+
+    def discard(self) -> None:
+        """Forget all that was written; what stood at the place before still does."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def publish(self) -> None:
+        """Put the file in its place, whole."""
+        self._file.close()
+        self._temporary.replace(self._path)
+
+
+def open_local_source(path: str) -> BinaryIO:
+    """A local file to read; raise UsageError where there is none."""
+    try:
+        return Path(path).open("rb")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"source: {path} cannot be read: {reason}") from error
+
+
+def convert_file(
+    job: Job, *, open_source: OpenSource = open_local_source, open_target: OpenTarget = LocalTarget
+) -> RowCounts:
+    """Convert one file. The target is there whole, or as it was before the call.
+
+    Raises DataError where the content is refused, UsageError where source, target or options are wrong.
+    """
+    recipe = _recipe(job)
+    target = _place(job)
+    with contextlib.ExitStack() as undo:
+        source = undo.enter_context(contextlib.closing(open_source(job.source)))
+        quarantine = job.quarantine
+        done = convert(
+            source,
+            recipe,
+            open_output=lambda: open_target(target),
+            open_quarantine=(lambda: open_target(quarantine)) if quarantine else None,
+        )
+        undo.callback(done.output.discard)  # harmless once it is published
+        if quarantine:
+            aside = done.quarantine or open_target(quarantine)
+            undo.callback(aside.discard)
+            aside.publish()
+        done.output.publish()
+    return done.rows
+
+
+def _recipe(job: Job) -> Recipe:
+    recognised = recognise(job.source)
+    source_format = job.source_format or (recognised and recognised.format)
+    if source_format is None:
+        raise UsageError(
+            f"source: the name {job.source} does not tell its format; say which with from: csv, json or parquet"
+        )
+    compression = job.compression
+    if compression is None:
+        compression = recognised.compression if recognised else _compression_of(job.source)
+    delimiter = job.read.delimiter or (recognised.delimiter if recognised else None)
+    bad_rows = BadRows.QUARANTINE if job.quarantine else job.read.bad_rows
+    read = replace(job.read, compression=compression, delimiter=delimiter, bad_rows=bad_rows)
+    return Recipe(source_format=source_format, target_format=job.to, read=read, write=WriteOptions())
+
+
+def _compression_of(path: str) -> Compression:
+    extension = PurePosixPath(path).suffix.lower().removeprefix(".")
+    return Compression(extension) if extension in set(Compression) else Compression.NONE
+
+
+def _place(job: Job) -> str:
+    if not job.subfolder:
+        return job.target
+    below = PurePosixPath(job.subfolder)
+    if below.is_absolute() or ".." in below.parts:
+        raise UsageError(f"subfolder: {job.subfolder!r} leads out of the target's folder")
+    if job.target.startswith("s3://"):
+        folder, _, name = job.target.rpartition("/")
+        return f"{folder}/{below}/{name}"
+    target = Path(job.target)
+    folder_path = target.parent / below
+    try:
+        folder_path.mkdir(exist_ok=True, parents=target.parent.is_dir())
+    except OSError as error:
+        raise UsageError(f"subfolder: {folder_path} cannot be made: {error.strerror}") from error
+    return str(folder_path / target.name)
+
+
+def run_jobs(
+    lines: Iterable[str],
+    write: Write,
+    *,
+    open_source: OpenSource = open_local_source,
+    open_target: OpenTarget = LocalTarget,
+) -> int:
+    """Do a job a line, and write a line of JSON for each at once; the number of those that failed.
+
+    No job harms another: whatever goes wrong is the answer to the job where it did.
+    """
+    failed = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        answer = _answer(line, open_source, open_target)
+        failed += not answer["ok"]
+        write(json.dumps(answer, ensure_ascii=True))
+    return failed
+
+
+def _answer(line: str, open_source: OpenSource, open_target: OpenTarget) -> dict[str, Any]:
+    identity: object = None
+    try:
+        given = _parse_line(line)
+        identity = given.get("id")
+        rows = convert_file(job_of(given), open_source=open_source, open_target=open_target)
+    except Exception as error:  # noqa: BLE001 # the answer to this job; the next one goes on
+        return {"id": identity, "ok": False, "error": describe(error)}
+    return {"id": identity, "ok": True, "rows": rows.written}
+
+
+def describe(error: Exception) -> dict[str, Any]:
+    """An error as the answer to a job tells it."""
+    message = str(error) or type(error).__name__
+    place = error if isinstance(error, DataError) else None
+    if isinstance(error, OSError) and not isinstance(error, MillraceError):
+        message = f"{error.strerror or error}: {error.filename}" if error.filename else message
+    return {
+        "class": type(error).__name__,
+        "message": message,
+        "row": place.row if place else None,
+        "byte": place.byte if place else None,
+    }
+
+
+def _parse_line(line: str) -> dict[str, Any]:
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the job is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise UsageError('the job is no JSON object; expected {"id", "source", "target", "to"}')
+    return given
+
+
+def job_of(given: Mapping[str, Any]) -> Job:
+    """A job from its JSON object; raise UsageError that names the field. A field that is null is not given."""
+    fields = {name: value for name, value in given.items() if value is not None}
+    if unknown := sorted(set(fields) - set(_FIELDS)):
+        raise UsageError(f"the job's field {unknown[0]!r} is not known; known are {', '.join(_FIELDS)}")
+    if missing := [name for name in ("id", "source", "target", "to") if name not in fields]:
+        raise UsageError(f"the job lacks {', '.join(missing)}")
+    values = {name: _FIELDS[name](name, value) for name, value in fields.items()}
+    named = {"headers": "has_headers"}
+    options = {
+        named.get(name, name): values[name]
+        for name in ("headers", "skip_lines", "delimiter", "quote", "escape", "encoding")
+        if name in values
+    }
+    return Job(
+        source=values["source"],
+        target=values["target"],
+        to=values["to"],
+        source_format=values.get("from"),
+        compression=values.get("compression"),
+        read=ReadOptions(**options),
+        subfolder=values.get("subfolder"),
+    )
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name}: expected text, found {value!r}")
+    return value
+
+
+def _path(name: str, value: object) -> str:
+    path = _text(name, value)
+    if not path or "\0" in path:
+        raise UsageError(f"{name}: {path!r} is no path")
+    return path
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name}: expected true or false, found {value!r}")
+    return value
+
+
+def _count(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UsageError(f"{name}: expected a whole number from 0, found {value!r}")
+    return value
+
+
+def _format(name: str, value: object) -> FileFormat:
+    if value not in set(FileFormat):
+        raise UsageError(f"{name}: {value!r} is not one of {', '.join(FileFormat)}")
+    return FileFormat(str(value))
+
+
+def _compression(name: str, value: object) -> Compression:
+    if not isinstance(value, str) or value not in _COMPRESSIONS:
+        raise UsageError(f"{name}: {value!r} is not one of {', '.join(_COMPRESSIONS)}")
+    return _COMPRESSIONS[value]
+
+
+def _character(name: str, value: object) -> str | None:
+    text = _text(name, value)
+    return _TAB_NAMES.get(text, text) or None
+
+
+def _any(_name: str, value: object) -> object:
+    return value
+
+
+_FIELDS: dict[str, Callable[[str, object], Any]] = {
+    "id": _any,
+    "source": _path,
+    "target": _path,
+    "to": _format,
+    "from": _format,
+    "headers": _flag,
+    "skip_lines": _count,
+    "delimiter": _character,
+    "quote": _character,
+    "escape": _character,
+    "encoding": _text,
+    "compression": _compression,
+    "subfolder": _text,
+}

@@ -1,0 +1,181 @@
+"""Values as text, exactly: what a type is proven by and what the text formats write.
+
+A field's *form* says what its type leaves open of the text, and travels in the field's metadata (so through Parquet,
+too): ``bare`` for doubles whose whole numbers are written without ``.0``, ``T3Z`` for timestamps with separator T,
+three digits of a second and a Z, ``json`` for text that is a JSON value.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.errors import MalformedFile, UnsupportedType
+
+FORM = b"millrace.form"
+JSON = "json"
+BARE = "bare"
+FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+_FIRST_EXPONENT = 1e15
+"""From here on a double is printed with an exponent, so that it needs no ``.0`` to be seen as one."""
+_PLAIN_SCALE = 6
+"""Arrow prints decimals of larger scales with exponents where they are small."""
+
+
+def form_of(field: pa.Field) -> str:
+    """The form that a field's metadata names, or the empty text."""
+    return (field.metadata or {}).get(FORM, b"").decode()
+
+
+def with_form(field: pa.Field, form: str) -> pa.Field:
+    """The field with its form in its metadata; the same field where there is no form."""
+    return field.with_metadata({**(field.metadata or {}), FORM: form.encode()}) if form else field
+
+
+def is_raw_json(field: pa.Field) -> bool:
+    """Whether a field's texts are JSON values themselves."""
+    return form_of(field) == JSON or getattr(field.type, "extension_name", "") == "arrow.json"
+
+
+def plain(array: pa.Array, form: str = "") -> pa.Array:
+    """Print an array of scalars as text, missing as missing; raise UnsupportedType for types without a text."""
+    for holds, printer in _PRINTERS:
+        if holds(array.type):
+            return printer(array, form)
+    raise UnsupportedType(
+        f"values of the type {array.type} have no text form; write them to parquet, or leave them out"
+    )
+
+
+def _strings(array: pa.Array, _form: str) -> pa.Array:
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise MalformedFile(f"a text value is not valid UTF-8: {error}") from error
+    return array.cast(pa.string()) if array.type != pa.string() else array
+
+
+def _cast(array: pa.Array, _form: str) -> pa.Array:
+    return pc.cast(array, pa.string())
+
+
+def _doubles(array: pa.Array, form: str) -> pa.Array:
+    # A float32 is printed as the double that it equals: whoever reads it with either precision gets the same number.
+    values = array.cast(pa.float64())
+    texts = pc.cast(values, pa.string())
+    named = _name_specials(values, texts)
+    if form == BARE:
+        return named
+    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _FIRST_EXPONENT))
+    return pc.if_else(whole, pc.binary_join_element_wise(named, ".0", ""), named) if pc.any(whole).as_py() else named
+
+
+def _name_specials(values: pa.Array, texts: pa.Array) -> pa.Array:
+    if pc.all(pc.is_finite(values)).as_py() in {True, None}:
+        return texts
+    infinite = pc.if_else(pc.greater(values, 0), "Infinity", "-Infinity")
+    return pc.if_else(pc.is_nan(values), "NaN", pc.if_else(pc.is_inf(values), infinite, texts))
+
+
+def _decimals(array: pa.Array, _form: str) -> pa.Array:
+    scale = array.type.scale
+    if 0 <= scale <= _PLAIN_SCALE:
+        return pc.cast(array, pa.string())
+    if scale < 0:
+        return pa.array([None if v is None else f"{Decimal(v):f}" for v in array.to_pylist()], pa.string())
+    digits = pc.cast(_unscaled(array), pa.string())
+    sign = pc.if_else(pc.starts_with(digits, "-"), "-", "")
+    padded = pc.ascii_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
+    whole = pc.utf8_slice_codeunits(padded, 0, -scale)
+    fraction = pc.utf8_slice_codeunits(padded, -scale)
+    return pc.binary_join_element_wise(sign, whole, pc.binary_join_element_wise(".", fraction, ""), "")
+
+
+def _unscaled(array: pa.Array) -> pa.Array:
+    kind = pa.decimal256(76, 0) if pa.types.is_decimal256(array.type) else pa.decimal128(38, 0)
+    if array.type.bit_width < 128:
+        array = array.cast(pa.decimal128(38, array.type.scale))
+    return pa.Array.from_buffers(kind, len(array), array.buffers(), offset=array.offset)
+
+
+def _timestamps(array: pa.Array, form: str) -> pa.Array:
+    # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
+    naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
+    separator, digits, zone = _timestamp_form(array, form)
+    printed = pc.cast(_with_digits(naive, digits), pa.string())
+    if separator != " ":
+        printed = pc.replace_substring(printed, " ", separator, max_replacements=1)
+    return pc.binary_join_element_wise(printed, zone, "") if zone else printed
+
+
+def _timestamp_form(array: pa.Array, form: str) -> tuple[str, int, str]:
+    zone = "Z" if array.type.tz else ""
+    digits = FRACTION_DIGITS[array.type.unit]
+    if len(form) < 2 or form[0] not in "T " or not form[1].isdigit() or form[2:] != zone:
+        return "T", digits, zone
+    return form[0], int(form[1]), zone
+
+
+def _with_digits(array: pa.Array, digits: int) -> pa.Array:
+    unit = {count: name for name, count in FRACTION_DIGITS.items()}.get(digits, array.type.unit)
+    try:
+        return array.cast(pa.timestamp(unit))
+    except pa.ArrowInvalid:  # the form came from elsewhere and would lose digits
+        return array
+
+
+def _integers_of_time(array: pa.Array, _form: str) -> pa.Array:
+    return pc.cast(array.cast(pa.int64()), pa.string())
+
+
+def _binary(array: pa.Array, _form: str) -> pa.Array:
+    texts = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
+    return pa.array(texts, pa.string())
+
+
+def _nothing(array: pa.Array, _form: str) -> pa.Array:
+    return pa.nulls(len(array), pa.string())
+
+
+def _extension(array: pa.Array, form: str) -> pa.Array:
+    if array.type.extension_name == "arrow.uuid":
+        values = array.storage.to_pylist()
+        return pa.array([None if v is None else str(uuid.UUID(bytes=v)) for v in values], pa.string())
+    return plain(array.storage, form)
+
+
+def _dictionary(array: pa.Array, form: str) -> pa.Array:
+    return plain(array.dictionary_decode(), form)
+
+
+def _run_ends(array: pa.Array, form: str) -> pa.Array:
+    return plain(pc.run_end_decode(array), form)
+
+
+_t = pa.types
+_PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array]], ...] = (
+    (lambda t: isinstance(t, pa.BaseExtensionType), _extension),
+    (lambda t: _t.is_string(t) or _t.is_large_string(t) or _t.is_string_view(t), _strings),
+    (_t.is_integer, _cast),
+    (_t.is_boolean, _cast),
+    (_t.is_floating, _doubles),
+    (_t.is_decimal, _decimals),
+    (_t.is_timestamp, _timestamps),
+    (_t.is_date32, _cast),
+    (_t.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
+    (_t.is_time, _cast),
+    (_t.is_duration, _integers_of_time),
+    (
+        lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t) or _t.is_binary_view(t),
+        _binary,
+    ),
+    (_t.is_null, _nothing),
+    (_t.is_dictionary, _dictionary),
+    (_t.is_run_end_encoded, _run_ends),
+)

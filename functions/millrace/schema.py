@@ -1,0 +1,238 @@
+"""Types found in text, by a rule that may only widen: a type holds only if every value, printed back, is what it was.
+
+What has been seen of a column is *evidence*. Evidence of two parts of a file, put together in either order, is the
+evidence of the whole: so a type does not depend on where a value stands, on block sizes or on threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.file_format import ColumnType
+from millrace.printing import BARE, FRACTION_DIGITS, plain
+
+_FIRST_DAY = -719162
+"""1 January of the year 1, in days since 1970: the years before it are unknown to most readers."""
+_SECONDS_A_DAY = 86400
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_DECIMAL_CLASSES = ((18, pa.decimal128), (38, pa.decimal128), (76, pa.decimal256))
+MAX_DECIMAL_DIGITS = 76
+_NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
+_TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?(Z?)"
+)
+_UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
+
+
+class Widened(Exception):
+    """A value contradicted the types that writing had begun with; ``types`` are those of the whole file."""
+
+    def __init__(self, types: object) -> None:
+        super().__init__("the types had to be widened")
+        self.types = types
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type for texts, and the form in which its values are printed back."""
+
+    type: pa.DataType
+    form: str = ""
+
+
+TEXT = Kind(pa.string())
+INTEGER = Kind(pa.int64())
+BOOLEAN = Kind(pa.bool_())
+DATE = Kind(pa.date32())
+DOUBLE_BARE = Kind(pa.float64(), BARE)
+DOUBLE = Kind(pa.float64())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the texts of one column have in common so far.
+
+    ``kinds`` are those that every text fits, the preferred first; None before the first text. ``digits`` is the most
+    digits a text has, for the precision of decimals.
+    """
+
+    kinds: tuple[Kind, ...] | None = None
+    digits: int = 0
+
+    def observe(self, texts: pa.Array) -> Evidence:
+        """What is known with a column's next texts; missing ones tell nothing."""
+        if self.kinds == () or texts.null_count == len(texts):
+            return self
+        candidates = _kinds_of(_first(texts)) if self.kinds is None else self.kinds
+        kinds = tuple(kind for kind in candidates if fit(texts, kind) is not None)
+        return Evidence(kinds, max(self.digits, pc.max(pc.binary_length(texts)).as_py()))
+
+    def resolve(self) -> Kind:
+        """The preferred kind that all fit, or text."""
+        kind = self.kinds[0] if self.kinds else TEXT
+        if not pa.types.is_decimal(kind.type):
+            return kind
+        return decimal(self.digits, kind.type.scale) or TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Demanded:
+    """What must be known of a column's texts where a configuration demands their type.
+
+    ``whole`` and ``fraction`` are the most digits before and after the point, ``unzoned`` says whether a time of
+    no zone was seen.
+    """
+
+    type: ColumnType
+    whole: int = 0
+    fraction: int = 0
+    unzoned: bool = False
+
+    def observe(self, texts: pa.Array) -> Demanded:
+        """What is known with a column's next texts."""
+        if self.type not in {"decimal", "timestamp"} or texts.null_count == len(texts):
+            return self
+        fraction = pc.max(pc.binary_length(pc.replace_substring_regex(texts, r"^[^.]*\.?([0-9]*).*$", r"\1"))).as_py()
+        whole = pc.max(pc.binary_length(pc.replace_substring_regex(texts, r"^[+-]?([0-9]*).*$", r"\1"))).as_py()
+        zoned = pc.all(pc.match_substring_regex(texts, r"(Z|[+-][0-9]{2}:?[0-9]{2})$")).as_py()
+        return Demanded(
+            self.type, max(self.whole, whole), max(self.fraction, fraction), unzoned=self.unzoned or not zoned
+        )
+
+    def resolve(self) -> Kind:
+        """The kind to read with; values that it cannot hold do not fit."""
+        if self.type == "decimal":
+            return decimal(self.whole + self.fraction, self.fraction) or Kind(pa.decimal256(MAX_DECIMAL_DIGITS, 0))
+        if self.type == "timestamp":
+            unit = "ns" if self.fraction > FRACTION_DIGITS["us"] else "us"
+            return Kind(pa.timestamp(unit, tz=None if self.unzoned else "UTC"))
+        return _DEMANDED[self.type]
+
+
+def infer(texts: pa.Array) -> Kind:
+    """The kind of a whole column: what its evidence resolves to, but no kind is tried without need."""
+    if texts.null_count == len(texts):
+        return TEXT
+    for kind in _kinds_of(_first(texts)):
+        if fit(texts, kind) is None:
+            continue
+        if not pa.types.is_decimal(kind.type):
+            return kind
+        return decimal(pc.max(pc.binary_length(texts)).as_py(), kind.type.scale) or TEXT
+    return TEXT
+
+
+def decimal(digits: int, scale: int) -> Kind | None:
+    for most, make in _DECIMAL_CLASSES:
+        if digits <= most and scale <= most:
+            return Kind(make(most, scale))
+    return None
+
+
+def fit(texts: pa.Array, kind: Kind) -> pa.Array | None:
+    """The texts as values of the kind, or None where one of them would not be printed back as it is."""
+    if kind == TEXT:
+        return texts
+    try:
+        values = pc.cast(texts, kind.type)
+        same = _in_range(values) and plain(values, kind.form).equals(texts)
+    except pa.ArrowInvalid:
+        return None
+    return values if same else None
+
+
+def _in_range(values: pa.Array) -> bool:
+    if pa.types.is_floating(values.type):
+        return pc.all(pc.is_finite(values)).as_py() is not False
+    if pa.types.is_date(values.type):
+        return not pc.any(pc.less(values.cast(pa.int32()), _FIRST_DAY)).as_py()
+    if pa.types.is_timestamp(values.type):
+        first = _FIRST_DAY * _SECONDS_A_DAY * _PER_SECOND[values.type.unit]
+        return values.type.unit == "ns" or not pc.any(pc.less(values.cast(pa.int64()), first)).as_py()
+    return True
+
+
+def _first(texts: pa.Array) -> str:
+    first: str = texts[pc.index(pc.is_valid(texts), value=True).as_py()].as_py()
+    return first
+
+
+def _kinds_of(text: str) -> tuple[Kind, ...]:
+    """The kinds that a column can have in which this text stands, the preferred first."""
+    if text in {"true", "false"}:
+        return (BOOLEAN,)
+    if match := _TIMESTAMP.fullmatch(text):
+        separator, fraction, zone = match[1], match[2] or "", match[3]
+        kind = pa.timestamp(_UNITS[len(fraction)], tz="UTC" if zone else None)
+        return (Kind(kind, f"{separator}{len(fraction)}{zone}"),)
+    kinds = [INTEGER, DATE, DOUBLE_BARE, DOUBLE]
+    if (match := _NUMBER.fullmatch(text)) and len(match[1] or "") < MAX_DECIMAL_DIGITS:
+        kinds.append(Kind(pa.decimal256(MAX_DECIMAL_DIGITS, len(match[1] or ""))))
+    return tuple(kinds)
+
+
+_DEMANDED: dict[ColumnType, Kind] = {
+    "text": TEXT,
+    "integer": INTEGER,
+    "float": DOUBLE,
+    "boolean": BOOLEAN,
+    "date": DATE,
+}
+
+
+def demand(kind: Kind, texts: pa.Array) -> pa.Array:
+    """The texts as values of a kind that was demanded; raise pa.ArrowInvalid where one does not fit."""
+    if kind == TEXT:
+        return texts
+    values = pc.cast(texts, kind.type)
+    if kind == INTEGER and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
+        raise pa.ArrowInvalid("hexadecimal")
+    if kind == DOUBLE and pc.any(pc.and_(pc.is_inf(values), pc.match_substring_regex(texts, "[0-9]"))).as_py():
+        raise pa.ArrowInvalid("too large for a double")
+    return values
+
+
+def misfits(kind: Kind, texts: pa.Array) -> list[int]:
+    """The positions of the texts that are no values of a demanded kind."""
+    if _is_demandable(kind, texts):
+        return []
+    half = len(texts) // 2
+    if not half:
+        return [0]
+    return misfits(kind, texts.slice(0, half)) + [half + at for at in misfits(kind, texts.slice(half))]
+
+
+def _is_demandable(kind: Kind, texts: pa.Array) -> bool:
+    try:
+        demand(kind, texts)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Column names without gaps or repeats: no name is lost, and names that are unique stay as they are.
+
+    An empty name becomes ``column_<position>``. Of a name that comes again the first keeps it, the others become
+    ``<name>_2``, ``<name>_3`` and so on, leaving out what another column is really called.
+    """
+    taken = set(names)
+    used: set[str] = set()
+    counts: dict[str, int] = {}
+    unique = []
+    for position, given in enumerate(names, 1):
+        name = given or f"column_{position}"
+        number = counts.get(name, 1)
+        candidate = name
+        while candidate in used or (candidate != given and candidate in taken):
+            number += 1
+            candidate = f"{name}_{number}"
+        counts[name] = number
+        used.add(candidate)
+        unique.append(candidate)
+    return unique
