@@ -32,6 +32,7 @@ from millrace.config.fields import (
     Region,
     RoleArn,
     SecretName,
+    named_character,
 )
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.file_format import BadRows, ColumnType, Compression, FileFormat, ReadOptions
@@ -378,6 +379,7 @@ def _dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         value = given.get(field, '"' if field == "csv_quote" else None)
         if not isinstance(value, str):
             continue
+        value = named_character(value)
         # In some dialects the escape is the quote itself: a doubled quote.
         if value in seen and not (field == "csv_escape" and seen[value] == "csv_quote"):
             yield Contradiction(field, f"the same character as {seen[value]}; the two must differ")

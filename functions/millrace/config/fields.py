@@ -79,8 +79,13 @@ NO_QUOTE = "none"
 """The value of ``csv_quote`` that says: nothing is quoted."""
 
 
+def named_character(text: str) -> str:
+    """Give the character that a name stands for; a text that is no name is itself."""
+    return _NAMED_CHARACTERS.get(text.lower(), text)
+
+
 def _character(text: str) -> str:
-    character = _NAMED_CHARACTERS.get(text.lower(), text)
+    character = named_character(text)
     if len(character) != 1 or not character.isascii() or character in "\r\n\0":
         names = ", ".join(name for name in _NAMED_CHARACTERS if name.isalpha())
         raise ValueError(f"one ASCII character, or one of the names {names}")
