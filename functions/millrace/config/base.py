@@ -61,7 +61,7 @@ class Section(BaseModel):
     """One object of the configuration file.
 
     ``place`` says where it stands in the file. ``synonyms`` are other names that are read as a field's. ``read_only``
-    are fields that are shown, and refused as input.
+    are fields that are shown, and refused as input. ``shorthand`` is the field that bare text stands for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
@@ -69,6 +69,7 @@ class Section(BaseModel):
     place: ClassVar[str] = ""
     synonyms: ClassVar[Mapping[str, str]] = {}
     read_only: ClassVar[Mapping[str, str]] = {}
+    shorthand: ClassVar[str] = ""
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -79,6 +80,8 @@ class Section(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _report_everything(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if cls.shorthand and isinstance(data, str):
+            data = {cls.shorthand: data}
         if not isinstance(data, Mapping):
             return handler(data)
         given = cls._without_blanks(data)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
 from millrace.config.fields import Flag, Name, Path
@@ -47,12 +47,8 @@ class NormalizeNames(enum.StrEnum):
     DISABLED = "disabled"
 
 
-def _as_object(value: object) -> object:
-    return {"id": value} if isinstance(value, str) else value
-
-
 class DestinationConfiguration(Section):
-    """What is written, and where below the destination's folder."""
+    """Format and place of a bulk sync's outputs."""
 
     place: ClassVar[str] = "bulk_syncs[].destination_configuration"
 
@@ -73,6 +69,7 @@ class FieldSelection(Section):
     """One field of a table."""
 
     place: ClassVar[str] = "bulk_syncs[].schemas[].fields[]"
+    shorthand: ClassVar[str] = "id"
 
     id: str = Field(description="The field's name at the source.", json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the field is written.", json_schema_extra=doc())
@@ -88,10 +85,11 @@ class SchemaSelection(Section):
     """One table of the source, and how it is written."""
 
     place: ClassVar[str] = "bulk_syncs[].schemas[]"
+    shorthand: ClassVar[str] = "id"
 
     id: str = Field(description="The table's name.", json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the table is written.", json_schema_extra=doc())
-    fields: NonEmpty[Annotated[FieldSelection, BeforeValidator(_as_object)]] | None = Field(
+    fields: NonEmpty[FieldSelection] | None = Field(
         default=None,
         description="Fields to write: names, or objects; default: all.",
         json_schema_extra=doc() | AT_LEAST_ONE,
@@ -162,7 +160,7 @@ class BulkSync(Section):
         " go to a side object.",
         json_schema_extra=ours(),
     )
-    schemas: NonEmpty[Annotated[SchemaSelection, BeforeValidator(_as_object)]] | None = Field(
+    schemas: NonEmpty[SchemaSelection] | None = Field(
         default=None,
         description="Tables to write: names, or objects with options; default: all.",
         json_schema_extra=doc() | AT_LEAST_ONE,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from millrace.config.base import Contradiction, Section, doc, unexpected
 
@@ -72,6 +72,7 @@ ScalarField = Annotated[Scalar, PlainValidator(_scalar), WithJsonSchema(_SCALAR_
 OperandField = Annotated[
     Scalar | tuple[Scalar, ...],
     PlainValidator(_operand),
+    PlainSerializer(lambda value: list(value) if isinstance(value, tuple) else value),
     WithJsonSchema({"anyOf": [_SCALAR_SCHEMA, {"type": "array", "items": _SCALAR_SCHEMA}]}),
 ]
 

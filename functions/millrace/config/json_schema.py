@@ -17,9 +17,11 @@ def schema() -> dict[str, Any]:
     exported["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     exported["title"] = "Millrace configuration"
     sections = {section.__name__: section for section in _all(Section)}
-    for name, definition in {"Document": exported, **exported["$defs"]}.items():
-        if name in sections and "properties" in definition:
-            _allow_what_is_read(definition, sections[name])
+    _allow_what_is_read(exported, Document)
+    for name, definition in exported["$defs"].items():
+        if section := sections.get(name):
+            _allow_what_is_read(definition, section)
+            exported["$defs"][name] = _or_text(definition) if section.shorthand else definition
     return exported
 
 
@@ -48,6 +50,10 @@ def _or_blank(own: dict[str, Any]) -> dict[str, Any]:
     choices = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
     choices = [choice for choice in choices if choice != {"type": "null"}]
     return {**about, "anyOf": [*choices, {"enum": ["", None]}]}
+
+
+def _or_text(definition: dict[str, Any]) -> dict[str, Any]:
+    return {"description": definition["description"], "anyOf": [{"type": "string", "minLength": 1}, definition]}
 
 
 def schema_text() -> str:

@@ -82,7 +82,7 @@ SourceName = Annotated[
 
 
 class TargetConfiguration(Section):
-    """How the output is written."""
+    """Format of a model sync's output."""
 
     place: ClassVar[str] = "model_syncs[].target.configuration"
 
@@ -94,7 +94,7 @@ class TargetConfiguration(Section):
 
 
 class Target(Section):
-    """Where the rows go."""
+    """Place of a model sync's output."""
 
     place: ClassVar[str] = "model_syncs[].target"
 

@@ -11,7 +11,7 @@ from millrace.config.problems import Step, path_of
 from millrace.errors import InvalidConfiguration
 
 
-class _Object(dict[Any, Any]):
+class _Object(dict[str, Any]):
     """An object as it was read, with the names that stood in it twice."""
 
     twice: tuple[str, ...] = ()
@@ -33,10 +33,10 @@ def read(path: Path) -> object:
     raise InvalidConfiguration(f"{path}: not UTF-8 text: byte {byte} does not fit")
 
 
-def _object(pairs: list[tuple[Any, Any]]) -> _Object:
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
     names = [name for name, _ in pairs]
-    made.twice = tuple(str(name) for name in made if names.count(name) > 1)
+    made.twice = tuple(name for name in made if names.count(name) > 1)
     return made
 
 
@@ -87,17 +87,18 @@ def _loader() -> Any:
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers: dict[str, list[tuple[str, Any]]] = {}  # noqa: RUF012 # the library's own attribute
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 # the library's
-            self.flatten_mapping(node)
-            pairs = [(self.construct_object(k, deep=True), self.construct_object(v, deep=True)) for k, v in node.value]
-            for key, _ in pairs:
-                if not isinstance(key, str):
-                    raise yaml.constructor.ConstructorError(None, None, "a field's name must be text", node.start_mark)
-            del deep
-            return _object(pairs)
-
         def construct_object_node(self, node: Any) -> Any:
-            return self.construct_mapping(node)
+            names = [self._name_of(key) for key, _ in node.value if key.tag != _MERGE]
+            self.flatten_mapping(node)
+            made = _Object((self._name_of(key), self.construct_object(value, deep=True)) for key, value in node.value)
+            made.twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+            return made
+
+        def _name_of(self, key: Any) -> str:
+            name = self.construct_object(key, deep=True)
+            if not isinstance(name, str):
+                raise yaml.constructor.ConstructorError(None, None, "a field's name must be text", key.start_mark)
+            return name
 
     for tag, pattern, first in _CORE_SCHEMA:
         Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", _compile(pattern), list(first))
@@ -111,6 +112,7 @@ def _compile(pattern: str) -> Any:
     return re.compile(rf"^(?:{pattern})$")
 
 
+_MERGE = "tag:yaml.org,2002:merge"
 _CORE_SCHEMA = (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),

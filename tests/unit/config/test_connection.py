@@ -58,7 +58,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("csv_infer_types", {}, False, False, "off", "true, false"),
     ("csv_column_types", {}, {"zip": "text", "x": ""}, {"zip": "text"}, {"zip": "string"}, "'text', 'integer'"),
 ]
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "aws_access_key_id": None,
     "aws_secret_access_key": None,
     "aws_credentials_secret": None,

@@ -1,0 +1,401 @@
+"""What only the whole document can tell: references, folders that meet, what deploys, fingerprints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millrace.config import Folder, Reach, Severity, parse
+from millrace.errors import InvalidConfiguration
+from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
+
+MANAGED: dict[str, Any] = {"enable_event_notifications": True, "event_queue_arn": "managed"}
+
+
+def places(**folders: str) -> list[dict[str, Any]]:
+    """Connections by name and s3_bucket_name."""
+    return [connection(name, s3_bucket_name=folder) for name, folder in folders.items()]
+
+
+def flow(name: str, source: str, destination: str, subfolder: str = "", **fields: Any) -> dict[str, Any]:
+    """A bulk sync between two connections."""
+    return {
+        "name": name,
+        "source_connection": source,
+        "destination_connection": destination,
+        "destination_configuration": {"subfolder": subfolder},
+        **fields,
+    }
+
+
+@pytest.mark.parametrize("raw", [None, [], "x", 3])
+def test_a_document_is_an_object(raw: object) -> None:
+    """Anything else is refused by its kind, not by its content."""
+    (problem,) = problems_of(raw)
+
+    assert problem.startswith("configuration: found ")
+    assert "expected an object with connections" in problem
+
+
+@pytest.mark.parametrize("raw", [{}, {"connections": []}, {"connections": ""}])
+def test_a_document_has_connections(raw: object) -> None:
+    """Nothing can be done without one."""
+    (problem,) = problems_of(raw)
+
+    assert problem.startswith("connections: ")
+
+
+def test_a_connection_at_the_top_is_misplaced() -> None:
+    """Whoever pastes a connection alone is told where it belongs."""
+    problems = problems_of(connection())
+
+    assert any(
+        problem.startswith("configuration: misplaced field; it belongs in connections[]") for problem in problems
+    )
+
+
+def test_names_are_unique_in_each_list() -> None:
+    """Whatever the case of their letters; two lists may share a name."""
+    problems = problems_of(
+        {
+            "connections": [connection("in"), connection("out"), connection("In", s3_bucket_name="third")],
+            "models": [model("x"), model("x")],
+            "bulk_syncs": [bulk_sync("x"), bulk_sync("x", destination_configuration={"subfolder": "y"})],
+        }
+    )
+
+    assert problems == [
+        "connections[2].name: found 'In', which connections[0] has already; names are unique",
+        "models[1].name: found 'x', which models[0] has already; names are unique",
+        "bulk_syncs[1].name: found 'x', which bulk_syncs[0] has already; names are unique",
+    ]
+
+
+def test_unknown_references_are_named_with_a_suggestion() -> None:
+    """Also in an item, or to an item, that has other problems; those known are listed."""
+    problems = problems_of(
+        {
+            "connections": [connection("landing", s3_bucket_region="x"), connection("lake")],
+            "models": [model(connection="leak")],
+            "model_syncs": [model_sync(model="customer", target={"connection": "x"})],
+            "bulk_syncs": [flow("a", "landng", "lake", mode="update"), flow("b", "landing", "lake")],
+        }
+    )
+
+    assert problems[2:] == [
+        "models[0].connection: found 'leak', which is not among the connections (lake, landing); did you mean 'lake'?",
+        "model_syncs[0].model: found 'customer', which is not among the models (customers); did you mean 'customers'?",
+        "model_syncs[0].target.connection: found 'x', which is not among the connections (lake, landing)",
+        (
+            "bulk_syncs[0].source_connection: found 'landng', which is not among the connections (lake, landing); did"
+            " you mean 'landing'?"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "subfolder"),
+    [
+        ("acme", "acme", ""),
+        ("acme", "acme/out", ""),
+        ("acme/in", "acme", ""),
+        ("acme/in", "acme", "in"),
+        ("acme/in", "acme/in/out", ""),
+        ("acme/in", "acme", "in/out"),
+    ],
+)
+@pytest.mark.parametrize("sync", [{"active": True}, {"active": False}])
+def test_own_output_is_never_input(source: str, destination: str, subfolder: str, sync: dict[str, Any]) -> None:
+    """Overlapping folders of one bucket are refused, by whole segments and with the real output folder."""
+    (problem,) = problems_of(
+        {
+            "connections": places(a=source, b=destination),
+            "bulk_syncs": [flow("x", "a", "b", subfolder, **sync)],
+        }
+    )
+
+    assert problem.startswith("bulk_syncs[0].destination_configuration.subfolder: writes to s3://acme")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "subfolder"),
+    [("acme/in", "acme/out", ""), ("acme/in", "acme/in2", ""), ("acme/in", "acme", "out"), ("acme", "other", "")],
+)
+def test_folders_beside_each_other_are_fine(source: str, destination: str, subfolder: str) -> None:
+    """``in`` and ``in2`` share no key; nor do two buckets."""
+    assert parse({"connections": places(a=source, b=destination), "bulk_syncs": [flow("x", "a", "b", subfolder)]})
+
+
+def test_two_syncs_do_not_write_the_same_folder() -> None:
+    """Told once for each that comes later, with the other's name."""
+    (problem,) = problems_of(
+        {
+            "connections": places(a="in-1", b="in-2", lake="lake", reports="lake/reports"),
+            "bulk_syncs": [flow("x", "a", "lake", "reports"), flow("y", "b", "reports", active=False)],
+        }
+    )
+
+    assert problem == (
+        "bulk_syncs[1].destination_configuration.subfolder: writes to s3://lake/reports/, as 'x' (bulk_syncs[0]) does;"
+        " give each sync an output of its own"
+    )
+
+
+def test_a_sync_does_not_feed_itself_through_another() -> None:
+    """A circle of any length is told once; a chain is fine."""
+    connections = places(a="b-1/a", b="b-1/b", c="b-1/c")
+    circle = [flow("one", "a", "b"), flow("two", "b", "c"), flow("three", "c", "a")]
+
+    (problem,) = problems_of({"connections": connections, "bulk_syncs": circle})
+
+    assert problem == (
+        "bulk_syncs[0]: feeds itself through another sync, 'one' -> 'two' -> 'three' -> 'one': each reads what the one"
+        " before it writes"
+    )
+    assert parse({"connections": connections, "bulk_syncs": circle[:2]})
+
+
+def test_model_syncs_are_held_to_the_same() -> None:
+    """A replace writes one object, the other modes a folder; a model of one file reads one object."""
+    into = {"connection": "in"}
+    one = {"models": [model(configuration={"key": "a.csv"})]}
+
+    (own,) = problems_of(document(**one, model_syncs=[model_sync(target={**into, "object": "a"})]))
+    (same,) = problems_of(document(**one, model_syncs=[model_sync("x"), model_sync("y")]))
+    (below,) = problems_of(document(models=[model()], model_syncs=[model_sync(target=into)]))
+
+    assert own.startswith("model_syncs[0].target: writes to s3://acme-in/a.csv, which overlaps what it reads")
+    assert same.startswith("model_syncs[1].target: writes to s3://acme-out/customers.csv, as 'x'")
+    assert below.startswith("model_syncs[0].target: writes to s3://acme-in/customers.csv, which overlaps")
+    assert parse(document(**one, model_syncs=[model_sync(target={**into, "object": "b"})]))
+    assert parse(document(**one, model_syncs=[model_sync("x"), model_sync("y", mode="append")]))
+
+
+def test_reaches() -> None:
+    """What a sync reads and writes is told by the document."""
+    made = accepted(
+        models=[model("one", configuration={"key": "a/b.csv"}), model("many", configuration={"subfolder": "c"})],
+        model_syncs=[model_sync("r", model="one"), model_sync("s", model="many", mode="snapshot")],
+        bulk_syncs=[bulk_sync(destination_configuration={"subfolder": "lake"})],
+    )
+    replace, snapshot = made.model_syncs
+
+    assert made.source_of(replace) == Reach(Folder("acme-in", "a/b.csv"), exact=True)
+    assert made.output_of(replace) == Reach(Folder("acme-out", "one.csv"), exact=True)
+    assert made.source_of(snapshot) == Reach(Folder("acme-in", "c"))
+    assert made.output_of(snapshot) == Reach(Folder("acme-out", "many"))
+    assert made.source_of(made.bulk_sync("copy")) == Reach(Folder("acme-in"))
+    assert made.output_folder(made.bulk_sync("copy")) == Folder("acme-out", "lake")
+
+
+def test_one_bucket_has_one_region() -> None:
+    """Two connections of a bucket agree on where it is."""
+    (problem,) = problems_of(
+        {
+            "connections": [
+                connection("a", s3_bucket_name="acme/a", s3_bucket_region="eu-west-1"),
+                connection("b", s3_bucket_name="acme/b", s3_bucket_region="eu-west-2"),
+            ]
+        }
+    )
+
+    assert problem.startswith("connections[1].configuration.s3_bucket_region: found 'eu-west-2' for the bucket 'acme'")
+
+
+def test_managed_notifications_of_a_bucket_do_not_overlap() -> None:
+    """S3 refuses overlapping prefixes, so two source connections with managed queues stay apart."""
+    outer, inner = (
+        connection("a", s3_bucket_name="acme/x", **MANAGED),
+        connection("b", s3_bucket_name="acme/x/y", **MANAGED),
+    )
+    syncs = [flow("one", "a", "out"), flow("two", "b", "out", "two")]
+
+    (problem,) = problems_of({"connections": [outer, inner, connection("out")], "bulk_syncs": syncs})
+
+    assert problem.startswith("connections[1].configuration.event_queue_arn: s3://acme/x/y overlaps s3://acme/x of")
+    assert parse({"connections": [outer, inner, connection("out")], "bulk_syncs": syncs[:1]})
+
+
+def test_lookups_name_what_there_is() -> None:
+    """An unknown name is answered with those that are known."""
+    made = accepted(bulk_syncs=[bulk_sync()])
+
+    assert made.connection("in").bucket == "acme-in"
+    for find in (made.connection, made.model, made.bulk_sync):
+        with pytest.raises(InvalidConfiguration, match=r"nowhere: no such .*; there are: "):
+            find("nowhere")
+
+
+def everything() -> dict[str, Any]:
+    """A document in which every list has an item with much in it."""
+    return document(
+        models=[model(configuration={"subfolder": "c", "skip_lines": 1}, fields=["id", "b"], identifier="id")],
+        model_syncs=[
+            model_sync(
+                filters=[
+                    {"field": "a", "function": "Between", "value": [1, 2.5]},
+                    {"field": "b", "function": "IsNull"},
+                ],
+                filter_logic="A or not B",
+                override_fields=[{"target": "c", "override_value": True}],
+                schedule={"frequency": "weekly"},
+            )
+        ],
+        bulk_syncs=[
+            bulk_sync(
+                destination_configuration={"format": "parquet", "subfolder": "lake"},
+                schedule="manual",
+                on_delete="remove",
+                schemas=["a", {"id": "b", "tracking_field": "t", "data_cutoff_timestamp": "2026-01-01T01:00:00+01:00"}],
+            )
+        ],
+    )
+
+
+def test_json_reads_back_equal() -> None:
+    """What is deployed is what was validated; writing it again gives the same text."""
+    raw = everything()
+    raw["connections"][0]["configuration"] |= {
+        **MANAGED,
+        "csv_quote": "none",
+        "csv_delimiter": "tab",
+        "csv_null_values": ["", "NA"],
+        "csv_column_types": {"zip": "text"},
+        "s3_bucket_name": "s3://acme-in/ü b",
+    }
+    made = parse(raw)
+
+    again = parse(json.loads(made.to_json()))
+
+    assert again == made
+    assert again.to_json() == made.to_json()
+
+
+def _fingerprint(sync: dict[str, Any] | None = None, source: dict[str, Any] | None = None, **out: Any) -> str:
+    made = parse(
+        {
+            "connections": [connection("in", **(source or {})), connection("out", **out)],
+            "bulk_syncs": [bulk_sync() | (sync or {})],
+        }
+    )
+    return made.fingerprint(made.bulk_syncs[0])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sync": {"destination_configuration": {"format": "json"}}},
+        {"sync": {"destination_configuration": {"subfolder": "x"}}},
+        {"sync": {"mode": "snapshot"}},
+        {"sync": {"bad_rows": "quarantine"}},
+        {"sync": {"schemas": ["a"]}},
+        {"sync": {"normalize_names": "disabled"}},
+        {"source": {"s3_bucket_name": "acme-in/x"}},
+        {"source": {"skip_lines": 1}},
+        {"source": {"csv_has_headers": False}},
+        {"source": {"csv_column_types": {"a": "text"}}},
+        {"source": {"is_single_table": True}},
+        {"s3_bucket_name": "acme-out/x"},
+    ],
+)
+def test_a_fingerprint_sees_what_shapes_the_output(changed: dict[str, Any]) -> None:
+    """Twelve hexadecimal digits that change with every field that changes a byte of the output."""
+    assert _fingerprint() == "2f5ff312b30f"
+    assert _fingerprint(**changed) != _fingerprint()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sync": {"name": "other"}},
+        {"sync": {"active": False}},
+        {"sync": {"schedule": "daily"}},
+        {"sync": {"on_delete": "remove"}},
+        {"source": MANAGED},
+        {"source": {"auth_mode": "iam_role", "iam_role_arn": "arn:aws:iam::123456789012:role/x"}},
+        {"source": {"create_bucket": True}},
+        {"create_bucket": True, "skip_lines": 3},
+        {"sync": {"mode": "replicate", "destination_configuration": {"format": "csv"}}},
+    ],
+)
+def test_a_fingerprint_sees_nothing_else(changed: dict[str, Any]) -> None:
+    """Names, credentials, queues, schedules, and defaults written out leave it alone."""
+    assert _fingerprint(**changed) == _fingerprint()
+
+
+def test_a_fingerprint_of_a_model_sync_sees_its_model() -> None:
+    """The model's fields shape the output, too."""
+    plain = accepted(models=[model()], model_syncs=[model_sync()])
+    fewer = accepted(models=[model(fields=["a"])], model_syncs=[model_sync()])
+
+    assert plain.fingerprint(plain.model_syncs[0]) != fewer.fingerprint(fewer.model_syncs[0])
+
+
+@pytest.mark.parametrize(
+    ("lists", "expected"),
+    [
+        ({"models": [model()]}, [("models[0]", Severity.WARNING)]),
+        (
+            {"models": [model()], "model_syncs": [model_sync()]},
+            [("models[0]", Severity.WARNING), ("model_syncs[0]", Severity.WARNING)],
+        ),
+        ({"bulk_syncs": [bulk_sync(schedule="daily")]}, [("bulk_syncs[0].schedule", Severity.WARNING)]),
+        ({"bulk_syncs": [bulk_sync(schedule="manual")]}, []),
+        ({"bulk_syncs": [bulk_sync(mode="snapshot")]}, [("bulk_syncs[0].mode", Severity.REFUSED)]),
+        ({"bulk_syncs": [bulk_sync(mode="snapshot", active=False)]}, []),
+        ({"bulk_syncs": [bulk_sync(schemas=["a"])]}, [("bulk_syncs[0].schemas", Severity.REFUSED)]),
+        (
+            {"bulk_syncs": [bulk_sync(automatically_add_new_fields="none")]},
+            [("bulk_syncs[0].automatically_add_new_fields", Severity.REFUSED)],
+        ),
+        ({"bulk_syncs": [bulk_sync(normalize_names="enabled")]}, [("bulk_syncs[0].normalize_names", Severity.REFUSED)]),
+        ({"bulk_syncs": [bulk_sync(normalize_names="disabled")]}, []),
+        (
+            {"bulk_syncs": [bulk_sync(disable_record_timestamps=False)]},
+            [("bulk_syncs[0].disable_record_timestamps", Severity.REFUSED)],
+        ),
+        ({"bulk_syncs": [bulk_sync(on_delete="remove", bad_rows="quarantine")]}, []),
+    ],
+)
+def test_what_this_version_does_not_do(lists: dict[str, Any], expected: list[tuple[str, Severity]]) -> None:
+    """A warning where something does not run; a refusal where the result would be another than asked."""
+    made = parse({"connections": [connection("in", **MANAGED), connection("out")], **lists})
+
+    assert [(gap.path, gap.severity) for gap in made.not_yet()] == expected
+    assert all(str(gap).startswith(f"{gap.path}: ") for gap in made.not_yet())
+
+
+def test_sources_that_this_version_does_not_do() -> None:
+    """No notifications: nothing runs by itself. Directories: other tables than asked. Each told once."""
+    directories = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
+    made = parse(
+        {
+            "connections": [connection("in", **directories), connection("out")],
+            "bulk_syncs": [bulk_sync("x"), bulk_sync("y", destination_configuration={"subfolder": "y"})],
+        }
+    )
+
+    assert [(gap.path.rpartition(".")[2], gap.severity) for gap in made.not_yet()] == [
+        ("enable_event_notifications", Severity.WARNING),
+        ("is_directory_snapshot", Severity.REFUSED),
+    ]
+
+
+PATHS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3).map("/".join)
+
+
+@settings(max_examples=50)
+@given(PATHS, PATHS)
+def test_folders_overlap_where_keys_do(one: str, other: str) -> None:
+    """Two folders overlap exactly where some key is in both, by the prefixes that are granted and listed."""
+    first, second = Folder("b-1", one), Folder("b-1", other)
+    shared = first.prefix.startswith(second.prefix) or second.prefix.startswith(first.prefix)
+
+    assert first.overlaps(second) == second.overlaps(first) == shared
+    assert not first.overlaps(Folder("b-2", other))
+    assert first.contains(first.child("x"))
+    assert Folder.parse(str(first.child(other))) == first.child(other)
