@@ -84,7 +84,7 @@ class CreatedBucket(Construct):
         )
         for notification in notifications:
             # S3 tries the queue when it is told of it, so that the queue's policy must stand by then.
-            self.bucket.node.add_dependency(queues[notification.connection])
+            self.bucket.node.add_dependency(queues[notification.connection].node.find_child("Policy"))
 
 
 def _filter(prefix: str) -> s3.CfnBucket.NotificationFilterProperty | None:

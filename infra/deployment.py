@@ -27,9 +27,8 @@ class Deployment:
     processing: ProcessingStack
 
 
-def main() -> None:
+def main(app: App) -> None:
     """Synthesise what the context and its configuration file ask for; exit 1 with every problem on stderr."""
-    app = App()
     try:
         options = Options.from_context(app.node.try_get_context)
         deploy(app, load(Path(options.config)), options, _environment())

@@ -61,7 +61,7 @@ class ExistingBucketNotifications(Construct):
             )
             for notification in group:
                 queue = queues[notification.connection]
-                self.node.add_dependency(queue)
+                self.node.add_dependency(queue.node.find_child("Policy"))
                 self._notify(bucket, notification, queue.queue_arn)
 
     def _notify(self, bucket: s3.IBucket, notification: Notification, queue_arn: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from millrace.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
-LEFT_OUT = frozenset({"millrace/demo", "millrace/cli.py", "millrace/py.typed"})
+LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/cli.py", "millrace/py.typed"})
 """What runs on a person's machine alone."""
 
 

@@ -114,7 +114,8 @@ class ProcessingStack(Stack):
             self,
             f"Layer{name.capitalize()}",
             description=f"{self._options.name}: {name}",
-            code=lambda_.Code.from_asset(str(folder)),
+            # Named by how it was made, so that a hundred megabytes are not read again on every synth.
+            code=lambda_.Code.from_asset(str(folder), asset_hash=f"{folder.parent.name}{name}"),
             compatible_runtimes=[RUNTIME],
             compatible_architectures=[ARCHITECTURE],
         )

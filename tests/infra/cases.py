@@ -1,0 +1,86 @@
+"""The configurations that the laws are held against, and builders of what matters in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.options import Encryption, Options
+
+REGION = "eu-central-1"
+ACCOUNT = "111122223333"
+OWN_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:uploads"
+EXISTING_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:operators"
+
+
+def connection(name: str, bucket: str, **fields: Any) -> dict[str, Any]:
+    """A connection of the function's own role; ``fields`` override."""
+    own = {"auth_mode": "execution_role", "s3_bucket_name": f"s3://{bucket}", "s3_bucket_region": REGION}
+    return {"name": name, "type": "s3", "configuration": own | fields}
+
+
+def source(name: str, bucket: str, **fields: Any) -> dict[str, Any]:
+    """A connection with a managed queue."""
+    return connection(name, bucket, **({"enable_event_notifications": True, "event_queue_arn": "managed"} | fields))
+
+
+def sync(name: str, read: str, write: str, **fields: Any) -> dict[str, Any]:
+    """A bulk sync into a subfolder of its own name."""
+    place = {"format": "parquet", "subfolder": name}
+    ends = {"source_connection": read, "destination_connection": write}
+    return {"name": name, **ends, "destination_configuration": place, **fields}
+
+
+def configuration(connections: list[dict[str, Any]], syncs: list[dict[str, Any]]) -> dict[str, Any]:
+    """A whole document."""
+    return {"connections": connections, "bulk_syncs": syncs}
+
+
+CREATED = configuration(
+    [
+        source("landing", "acme-in/landing zone", create_bucket=True),
+        source("returns", "acme-in/returns", create_bucket=True),
+        connection("lake", "acme-out/lake", create_bucket=True),
+    ],
+    [sync("orders", "landing", "lake"), sync("returns", "returns", "lake", on_delete="remove")],
+)
+EXISTING = configuration(
+    [source("landing", "acme-there/landing"), source("whole", "acme-whole"), connection("lake", "acme-out")],
+    [sync("orders", "landing", "lake"), sync("whole", "whole", "lake")],
+)
+OWN_QUEUES = configuration(
+    [
+        source("landing", "acme-there/landing", event_queue_arn=OWN_QUEUE),
+        source("more", "acme-more", event_queue_arn=OWN_QUEUE),
+        connection("lake", "acme-out/lake"),
+    ],
+    [sync("orders", "landing", "lake"), sync("more", "more", "lake")],
+)
+OTHER_IDENTITIES = configuration(
+    [
+        source("landing", "partner-in", auth_mode="iam_role", iam_role_arn="arn:aws:iam::444455556666:role/millrace"),
+        source("stored", "acme-stored", auth_mode="access_key_and_secret", aws_credentials_secret="millrace/stored"),
+        connection("lake", "acme-out/lake"),
+    ],
+    [sync("orders", "landing", "lake"), sync("stored", "stored", "lake")],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A configuration and how it is deployed."""
+
+    data: dict[str, Any]
+    options: Options = field(default_factory=Options)
+
+
+CASES = {
+    "created buckets": Case(CREATED),
+    "existing buckets": Case(EXISTING, Options(existing_key_arns=(EXISTING_KEY,))),
+    "own queues": Case(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=20)),
+    "other identities": Case(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
+    "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
+    "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),
+    "emulator": Case(CREATED, Options(emulator=True)),
+}

@@ -1,0 +1,138 @@
+"""Least privilege, grant by grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from infra import grants
+from infra.grants import Arns, Grant
+from infra.options import Options
+from infra.topology import describe
+from millrace.config import parse
+from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION
+
+LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/millrace-ledger"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-landing"
+
+
+def arns(**overrides: Any) -> Arns:
+    """Where things are."""
+    own = {"partition": "aws", "region": REGION, "account": ACCOUNT, "ledger": LEDGER, "queues": (QUEUE,)}
+    return Arns(**{**own, **overrides})
+
+
+def of_convert(case: str, **overrides: Any) -> Mapping[str, Grant]:
+    """The convert function's grants by their ids."""
+    made = grants.convert(describe(parse(CASES[case].data)), arns(**overrides), CASES[case].options)
+    return {grant.sid: grant for grant in made}
+
+
+def of_reprocess(case: str) -> Mapping[str, Grant]:
+    """The reprocess function's grants by their ids."""
+    made = grants.reprocess(describe(parse(CASES[case].data)), arns(), CASES[case].options)
+    return {grant.sid: grant for grant in made}
+
+
+class TestConvert:
+    """What the convert function may do."""
+
+    def test_reads_below_the_folders_of_sources_only(self) -> None:
+        """Not beside them, not in destinations."""
+        granted = of_convert("created buckets")["ReadSources"]
+
+        assert granted.actions == ("s3:GetObject", "s3:GetObjectVersion")
+        assert granted.resources == ("arn:aws:s3:::acme-in/landing zone/*", "arn:aws:s3:::acme-in/returns/*")
+
+    def test_writes_below_the_folders_of_destinations_only(self) -> None:
+        """A source is never written."""
+        assert of_convert("created buckets")["WriteDestinations"].resources == ("arn:aws:s3:::acme-out/lake/*",)
+
+    def test_reads_a_whole_bucket_where_the_connection_is_one(self) -> None:
+        """No folder means all of it."""
+        assert "arn:aws:s3:::acme-whole/*" in of_convert("existing buckets")["ReadSources"].resources
+
+    def test_tells_gone_from_denied_within_the_folder(self) -> None:
+        """Listing is what makes S3 answer 404 for a missing key; the condition holds a listing to the folder."""
+        listing = [grant for sid, grant in of_convert("created buckets").items() if sid.startswith("TellGone")]
+
+        assert [grant.resources for grant in listing] == [
+            ("arn:aws:s3:::acme-in",),
+            ("arn:aws:s3:::acme-in",),
+            ("arn:aws:s3:::acme-out",),
+        ]
+        assert [grant.conditions["StringLikeIfExists"]["s3:prefix"] for grant in listing] == [
+            "landing zone/*",
+            "returns/*",
+            "lake/*",
+        ]
+
+    def test_receives_from_managed_and_own_queues(self) -> None:
+        """A user's own queue is one more source of events."""
+        assert of_convert("own queues")["ReceiveMessages"].resources == (QUEUE, OWN_QUEUE)
+
+    def test_reaches_others_through_their_role_or_secret_alone(self) -> None:
+        """A connection of another identity gives the function's own role no access to its bucket."""
+        granted = of_convert("other identities")
+
+        assert granted["AssumeRolesOfConnections"].resources == ("arn:aws:iam::444455556666:role/millrace",)
+        assert granted["ReadSecretsOfConnections"].resources == (
+            f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:millrace/stored-??????",
+        )
+        assert "ReadSources" not in granted
+        assert not [grant for grant in granted.values() if "partner-in" in str(grant.resources)]
+
+    def test_does_not_list_or_delete_the_ledger(self) -> None:
+        """One item at a time."""
+        assert of_convert("created buckets")["KeepLedger"].actions == (
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        )
+
+    def test_uses_the_keys_that_there_are(self) -> None:
+        """The deployment's own, and those that the context names."""
+        own_key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/own"
+
+        assert of_convert("existing buckets")["UseExistingKeys"].resources == (EXISTING_KEY,)
+        assert of_convert("customer key", key=own_key)["UseKeyOfDeployment"].resources == (own_key,)
+        assert not {"UseExistingKeys", "UseKeyOfDeployment"} & set(of_convert("created buckets"))
+
+
+class TestReprocess:
+    """What the reprocess function may do."""
+
+    def test_touches_no_object(self) -> None:
+        """It lists and asks; the convert function does."""
+        actions = {action for grant in of_reprocess("created buckets").values() for action in grant.actions}
+
+        assert {action for action in actions if action.startswith("s3:")} == {"s3:ListBucket"}
+        assert {action for action in actions if action.startswith("dynamodb:")} == {
+            "dynamodb:GetItem",
+            "dynamodb:Query",
+        }
+        assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
+
+    def test_lists_sources_within_their_folder(self) -> None:
+        """Unlike the convert function's, its condition lets nothing through that names no prefix."""
+        listing = of_reprocess("created buckets")["ListSource0"]
+
+        assert listing.conditions == {"StringLike": {"s3:prefix": "landing zone/*"}}
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_every_wildcard_has_its_reason(case: str) -> None:
+    """A resource that stands for several says why."""
+    for grant in (*of_convert(case).values(), *of_reprocess(case).values()):
+        if any(map(grants.is_wildcard, grant.resources)):
+            assert grant.because
+
+
+def test_the_emulator_is_not_traced() -> None:
+    """X-Ray is not there, so neither is the one grant for everything."""
+    topology = describe(parse(CASES["emulator"].data))
+
+    assert "Trace" in {grant.sid for grant in grants.convert(topology, arns(), Options())}
+    assert "Trace" not in {grant.sid for grant in grants.convert(topology, arns(), Options(emulator=True))}

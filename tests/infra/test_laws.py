@@ -1,0 +1,299 @@
+"""Laws that the templates of every configuration keep."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.names import Names
+from infra.notification import EVENTS
+from infra.options import Encryption
+from tests.infra.templates import Synthesised, Template, listed, text
+
+STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}
+
+
+def denies_plain_http(template: Template, kind: str, field: str, logical_id: str) -> bool:
+    """Whether a policy of ``kind`` attached to the resource refuses requests without TLS."""
+    return any(
+        statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+        for policy in template.properties(kind)
+        if {"Ref": logical_id} in listed(policy[field])
+        for statement in policy["PolicyDocument"]["Statement"]
+    )
+
+
+def dead_letter_arns(storage: Template) -> list[Any]:
+    """The targets of all redrive policies."""
+    return [q["RedrivePolicy"]["deadLetterTargetArn"] for q in storage.properties("SQS::Queue") if "RedrivePolicy" in q]
+
+
+class TestQueues:
+    """What holds for every queue."""
+
+    def test_visibility_is_six_times_the_timeout_of_who_receives(self, synthesised: Synthesised) -> None:
+        """A message is not shown again while a function may still work on it."""
+        slowest = max(function["Timeout"] for function in synthesised.processing.properties("Lambda::Function"))
+        window = max(
+            mapping["MaximumBatchingWindowInSeconds"]
+            for mapping in synthesised.processing.properties("Lambda::EventSourceMapping")
+        )
+
+        for queue in synthesised.storage.properties("SQS::Queue"):
+            if "RedrivePolicy" in queue:
+                assert queue["VisibilityTimeout"] >= 6 * slowest + window
+
+    def test_is_encrypted_and_tls_only_and_keeps_14_days(self, storage: Template) -> None:
+        """Nobody reads a message on its way or at rest, and a long weekend loses none."""
+        for name, queue in storage.of("SQS::Queue").items():
+            properties = queue["Properties"]
+            assert properties.get("SqsManagedSseEnabled") or properties.get("KmsMasterKeyId")
+            assert denies_plain_http(storage, "SQS::QueuePolicy", "Queues", name)
+            assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+    def test_all_but_one_redrive_to_that_one_after_five_receives(self, storage: Template) -> None:
+        """There is one dead-letter queue, and every other queue uses it."""
+        queues = storage.of("SQS::Queue")
+        redriven = [queue["Properties"]["RedrivePolicy"] for queue in queues.values() if _redrives(queue)]
+
+        (dead_letters,) = (name for name, queue in queues.items() if not _redrives(queue))
+        for policy in redriven:
+            assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]}, "maxReceiveCount": 5}
+
+    def test_only_named_buckets_of_this_account_send(self, storage: Template) -> None:
+        """Another account's bucket cannot fill a queue."""
+        for kind, statement in storage.statements():
+            if kind == "AWS::SQS::QueuePolicy" and statement["Effect"] == "Allow":
+                assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+                assert statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+                assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "111122223333"}
+
+
+def _redrives(queue: dict[str, Any]) -> bool:
+    return "RedrivePolicy" in queue["Properties"]
+
+
+class TestBuckets:
+    """What holds for every bucket that the stack creates."""
+
+    def test_is_private_encrypted_versioned_tls_only_and_swept(self, storage: Template) -> None:
+        """No public object, no plain byte, no overwritten version gone, no forgotten upload."""
+        for name, bucket in storage.of("S3::Bucket").items():
+            properties = bucket["Properties"]
+            assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+            assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+            assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+            assert denies_plain_http(storage, "S3::BucketPolicy", "Bucket", name)
+            (rule,) = properties["LifecycleConfiguration"]["Rules"]
+            assert 1 <= rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 7
+            assert rule["Status"] == "Enabled"
+
+    def test_tells_its_queue_without_a_custom_resource(self, storage: Template) -> None:
+        """A created bucket's notifications are its own properties, every event of each folder once."""
+        told = [
+            (each["Event"], text(each["Queue"]))
+            for bucket in storage.properties("S3::Bucket")
+            for each in bucket.get("NotificationConfiguration", {}).get("QueueConfigurations", [])
+        ]
+
+        assert len(set(told)) == len(told)
+        assert {event for event, _ in told} in ({*EVENTS}, set())
+
+    def test_waits_for_the_policy_of_its_queue(self, storage: Template) -> None:
+        """S3 refuses a notification to a queue that it may not send to yet."""
+        policies = {
+            name for name in storage.of("SQS::QueuePolicy") if "BucketsNotify" in json.dumps(storage.resources[name])
+        }
+        notifying = [
+            resource
+            for resource in storage.resources.values()
+            if "QueueConfigurations" in resource["Properties"].get("NotificationConfiguration", {})
+        ]
+
+        for resource in notifying:
+            assert policies & set(listed(resource["DependsOn"]))
+
+
+class TestLedger:
+    """What holds for the ledger table."""
+
+    def test_is_on_demand_restorable_and_encrypted(self, storage: Template) -> None:
+        """A mistake of yesterday can be undone."""
+        table = storage.one("DynamoDB::Table")["Properties"]
+
+        assert table["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        assert table["SSESpecification"]["SSEEnabled"] is True
+
+    def test_has_one_key_and_two_narrow_indexes(self, storage: Template) -> None:
+        """The key is the whole address of an entry; the indexes carry what lists show."""
+        table = storage.one("DynamoDB::Table")["Properties"]
+
+        assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
+        assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["attention", "finished"]
+        for index in table["GlobalSecondaryIndexes"]:
+            assert [key["AttributeName"] for key in index["KeySchema"]] == [
+                f"{index['IndexName']}_pk",
+                f"{index['IndexName']}_sk",
+            ]
+            assert index["Projection"]["ProjectionType"] == "INCLUDE"
+
+
+class TestStacks:
+    """What holds between the stacks."""
+
+    def test_what_would_hurt_to_lose_is_retained(self, synthesised: Synthesised) -> None:
+        """Deleting the stack deletes no object, no entry, no key, no dead letter; on the emulator it does."""
+        wanted = "Delete" if synthesised.case.options.emulator else "Retain"
+        kept = {
+            **synthesised.storage.of("S3::Bucket"),
+            **synthesised.storage.of("DynamoDB::Table"),
+            **synthesised.storage.of("KMS::Key"),
+            **{name: queue for name, queue in synthesised.storage.of("SQS::Queue").items() if not _redrives(queue)},
+        }
+
+        assert len(kept) >= 2
+        assert {resource["DeletionPolicy"] for resource in kept.values()} == {wanted}
+        table = synthesised.storage.one("DynamoDB::Table")["Properties"]
+        assert table["DeletionProtectionEnabled"] is not synthesised.case.options.emulator
+
+    def test_processing_keeps_nothing(self, processing: Template) -> None:
+        """It can be deleted and made again."""
+        assert not {resource["Type"] for resource in processing.resources.values()} & {f"AWS::{t}" for t in STATEFUL}
+
+    def test_export_nothing_but_the_key(self, synthesised: Synthesised) -> None:
+        """A connection can be taken out: CloudFormation refuses to delete what another stack imports."""
+        exported = {key for key, output in synthesised.storage.outputs.items() if "Export" in output}
+
+        customer = synthesised.case.options.kms is Encryption.CUSTOMER
+        assert len(exported) == (1 if customer else 0)
+        assert all("Key" in key for key in exported)
+
+    def test_say_what_the_command_line_looks_up(self, synthesised: Synthesised) -> None:
+        """The outputs are an interface."""
+        storage, processing = synthesised.storage.outputs, synthesised.processing.outputs
+
+        assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets"} <= set(storage)
+        assert {"ConvertFunction", "ReprocessFunction"} <= set(processing)
+        urls = json.loads(text(storage["Queues"]["Value"]))
+        assert set(urls) == {sync["source_connection"] for sync in synthesised.case.data["bulk_syncs"]}
+
+    def test_know_each_other_by_names_that_exist(self, synthesised: Synthesised) -> None:
+        """The processing stack names the very queues and the table that the storage stack makes."""
+        made = {queue["QueueName"] for queue in synthesised.storage.properties("SQS::Queue")}
+        received = {
+            str(mapping["EventSourceArn"]).rpartition(":")[2].strip("]}'")
+            for mapping in synthesised.processing.properties("Lambda::EventSourceMapping")
+        }
+        names = Names(synthesised.case.options.name)
+
+        assert received - {"uploads"} == made - {names.dead_letters}
+        assert synthesised.storage.one("DynamoDB::Table")["Properties"]["TableName"] == names.ledger
+
+
+class TestPolicies:
+    """What holds for every policy."""
+
+    def test_no_action_has_a_wildcard(self, synthesised: Synthesised) -> None:
+        """What is allowed is spelled out; a denial may be wide, and the account's root must hold its key."""
+        for template in synthesised.both:
+            for kind, statement in template.statements():
+                if statement["Effect"] == "Allow" and not _root_holds_key(kind, statement):
+                    assert not [action for action in listed(statement["Action"]) if "*" in action]
+
+    def test_no_resource_is_everything_but_for_x_ray(self, synthesised: Synthesised) -> None:
+        """A policy of a role names its resources."""
+        for template in synthesised.both:
+            for kind, statement in template.statements():
+                if kind in {"AWS::IAM::Role", "AWS::IAM::Policy"} and "Resource" in statement:
+                    xray = all(action.startswith("xray:") for action in listed(statement["Action"]))
+                    assert xray or "*" not in listed(statement["Resource"])
+
+    def test_no_role_has_a_managed_policy(self, synthesised: Synthesised) -> None:
+        """AWS's managed policies allow more than is needed, and change."""
+        for template in synthesised.both:
+            for role in template.properties("IAM::Role"):
+                assert "ManagedPolicyArns" not in role
+
+    def test_each_function_has_a_role_of_its_own(self, synthesised: Synthesised) -> None:
+        """What one function may do, another may not."""
+        for template in synthesised.both:
+            roles = [text(function["Role"]) for function in template.properties("Lambda::Function")]
+            assert len(set(roles)) == len(roles) == len(template.of("IAM::Role"))
+
+    def test_roles_are_for_lambda_alone(self, synthesised: Synthesised) -> None:
+        """Nobody else takes them."""
+        for template in synthesised.both:
+            for role in template.properties("IAM::Role"):
+                (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+                assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def _root_holds_key(kind: str, statement: dict[str, Any]) -> bool:
+    return kind == "AWS::KMS::Key" and "root" in text(statement["Principal"].get("AWS", ""))
+
+
+class TestFunctions:
+    """What holds for our functions."""
+
+    def test_run_our_handlers_on_arm64(self, processing: Template) -> None:
+        """The layers are built for nothing else."""
+        functions = processing.properties("Lambda::Function")
+
+        assert {function["Handler"] for function in functions} == {"convert.handler.handle", "reprocess.handler.handle"}
+        assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
+            ("python3.13", "arm64")
+        }
+
+    def test_write_logs_that_end(self, processing: Template) -> None:
+        """Each function has its log group, and logs are kept for a month."""
+        groups = processing.of("Logs::LogGroup")
+
+        used = {function["LoggingConfig"]["LogGroup"]["Ref"] for function in processing.properties("Lambda::Function")}
+        assert used == set(groups)
+        assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
+
+    def test_receive_without_a_filter_and_report_exactly_what_failed(self, synthesised: Synthesised) -> None:
+        """Lambda deletes what a filter does not match, and deletes a batch whole unless told which messages failed."""
+        for mapping in synthesised.processing.properties("Lambda::EventSourceMapping"):
+            assert "FilterCriteria" not in mapping
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            assert mapping["BatchSize"] == 10
+            assert mapping["ScalingConfig"] == {"MaximumConcurrency": synthesised.case.options.max_concurrency}
+
+    def test_hold_no_secret_in_their_environment(self, processing: Template) -> None:
+        """The environment is readable by everyone who may describe a function."""
+        for function in processing.properties("Lambda::Function"):
+            names = set(function["Environment"]["Variables"])
+            assert names <= {
+                "MILLRACE_LEDGER_TABLE",
+                "MILLRACE_QUEUES",
+                "MILLRACE_TIMEOUT_SECONDS",
+                "POWERTOOLS_METRICS_NAMESPACE",
+                "POWERTOOLS_SERVICE_NAME",
+                "POWERTOOLS_TRACE_DISABLED",
+            }
+
+
+class TestAlarms:
+    """What somebody is told of."""
+
+    def test_watch_dead_letters_failures_and_the_age_of_every_queue(self, synthesised: Synthesised) -> None:
+        """Nothing waits unseen."""
+        alarms = synthesised.processing.properties("CloudWatch::Alarm")
+        watched = {(alarm["MetricName"], text(alarm["Dimensions"][0]["Value"])) for alarm in alarms}
+        names = Names(synthesised.case.options.name)
+        queues = {queue["QueueName"] for queue in synthesised.storage.properties("SQS::Queue")} - {names.dead_letters}
+
+        assert ("ApproximateNumberOfMessagesVisible", names.dead_letters) in watched
+        assert ("Failed", f"{synthesised.case.options.name}-convert") in watched
+        assert {("ApproximateAgeOfOldestMessage", queue) for queue in queues} <= watched
+
+    def test_are_quiet_while_nothing_happens_and_tell_the_topic(self, synthesised: Synthesised) -> None:
+        """No data is no alarm; the topic is told if there is one."""
+        topic = synthesised.case.options.alarm_topic_arn
+
+        for alarm in synthesised.processing.properties("CloudWatch::Alarm"):
+            assert alarm["TreatMissingData"] == "notBreaching"
+            assert alarm["AlarmDescription"]
+            assert alarm.get("AlarmActions", []) == ([topic] if topic else [])

@@ -1,0 +1,62 @@
+"""The code asset."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.package import contents, package
+from millrace.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    """A source root with something of everything."""
+    root = tmp_path / "functions"
+    for name in (
+        "convert/handler.py",
+        "convert/__pycache__/handler.cpython-313.pyc",
+        "millrace/worker.py",
+        "millrace/cli.py",
+        "millrace/demo/emulator.py",
+        "millrace.egg-info/PKG-INFO",
+        "millrace/.hidden",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def names(folder: Path) -> set[str]:
+    """The files in ``folder``."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_holds_handlers_library_and_configuration_alone(functions: Path, tmp_path: Path) -> None:
+    """What runs on a person's machine stays there."""
+    folder = package("{}", functions=functions, cache=tmp_path)
+
+    assert names(folder) == {"convert/handler.py", "millrace/worker.py", CONFIGURATION_FILE}
+
+
+def test_is_named_by_its_content(functions: Path, tmp_path: Path) -> None:
+    """The same code and configuration give the same folder, whenever it is built; any change another."""
+    first = package("{}", functions=functions, cache=tmp_path)
+    os.utime(functions / "convert/handler.py", (0, 0))
+    again = package("{}", functions=functions, cache=tmp_path / "elsewhere")
+    configured = package('{"bulk_syncs": []}', functions=functions, cache=tmp_path)
+    (functions / "millrace/worker.py").write_text("changed")
+    changed = package("{}", functions=functions, cache=tmp_path)
+
+    assert first.name == again.name
+    assert len({first, configured, changed}) == 3
+
+
+def test_holds_every_handler_of_this_project() -> None:
+    """Both functions are in the one asset."""
+    deployed = {name for name, _ in contents(FUNCTIONS_ROOT)}
+
+    assert {"convert/handler.py", "reprocess/handler.py", "millrace/settings.py"} <= deployed
+    assert not [name for name in deployed if name.startswith(("millrace/demo", "millrace/cli"))]
