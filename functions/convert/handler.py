@@ -29,6 +29,7 @@ TELL = {Severity.INFO: logger.info, Severity.WARNING: logger.warning, Severity.E
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Work on every message there is time for; report exactly those that must come back."""
+    metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(event["Records"]))
     here = world()
     intake = Intake(worker=here.worker, tell=_tell, note=lambda note: logger.info("passed over", reason=note))
 

@@ -56,7 +56,7 @@ class Settings:
     """The environment of a deployed function.
 
     ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
-    function's time limit.
+    function's time limit. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no other file.
     """
 
     ledger_table: str
@@ -82,4 +82,5 @@ class Settings:
             ledger_table=environment["MILLRACE_LEDGER_TABLE"],
             queues=json.loads(environment["MILLRACE_QUEUES"]),
             timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
+            configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
         )

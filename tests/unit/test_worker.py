@@ -224,7 +224,7 @@ class TestBadInput:
         assert outcome.result == State.QUARANTINED
         entry = world.entry()
         assert (entry.rows_read, entry.rows_written, entry.rows_quarantined) == (3, 2, 1)
-        assert b'"row":2' in world.store.data(ObjectRef("acme-out", "lake/_quarantine/orders.jsonl"))
+        assert b'"row": 2' in world.store.data(ObjectRef("acme-out", "lake/_quarantine/orders.jsonl"))
 
     def test_a_good_file_leaves_no_quarantine_object(self, world: World) -> None:
         world.syncs = (bulk_sync(to="json", bad_rows="quarantine"),)

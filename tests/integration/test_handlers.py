@@ -1,0 +1,218 @@
+"""The two functions as Lambda calls them, on moto."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import convert.handler
+import reprocess.handler
+from millrace.config import Document
+from millrace.errors import UsageError
+from millrace.ledger import State
+from tests.configurations import bulk_sync, document
+from tests.integration.conftest import LambdaContext, Surroundings, s3_record
+
+ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
+CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
+
+
+def convert_all(event: dict[str, Any], context: LambdaContext | None = None) -> list[str]:
+    """Hand a batch to the function; the ids of the messages that come back."""
+    answer = convert.handler.handle(event, context or LambdaContext())
+    return [failed["itemIdentifier"] for failed in answer["batchItemFailures"]]
+
+
+def ids(event: dict[str, Any]) -> list[str]:
+    return [record["messageId"] for record in event["Records"]]
+
+
+def test_an_uploaded_object_comes_out_converted(around: Surroundings) -> None:
+    event = around.deliver({"Records": [around.upload("in/2026 q1+ü.csv", ORDERS)]})
+
+    assert convert_all(event) == []
+    assert around.output("lake/2026 q1+ü.jsonl") == CONVERTED
+    entry = around.entry("in/2026 q1+ü.csv")
+    assert entry is not None
+    assert (entry.state, entry.rows_written) == (State.CONVERTED, 2)
+
+
+def test_a_message_with_several_records_is_worked_on_whole(around: Surroundings) -> None:
+    records = [around.upload(f"in/{number}.csv", ORDERS) for number in range(3)]
+
+    assert convert_all(around.deliver({"Records": records})) == []
+    assert around.outputs() == ["lake/0.jsonl", "lake/1.jsonl", "lake/2.jsonl"]
+
+
+def test_exactly_the_messages_that_failed_come_back(around: Surroundings) -> None:
+    event = around.deliver(
+        {"Records": [around.upload("in/good.csv", ORDERS)]},
+        "not ours",
+        {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "acme-in"},
+        {"Records": [around.upload("in/bad.csv", b"a,b\n1\n")]},
+    )
+    not_ours = next(record["messageId"] for record in event["Records"] if record["body"] == "not ours")
+
+    assert convert_all(event) == [not_ours]
+    assert around.outputs() == ["lake/good.jsonl"]
+
+
+def test_a_batch_whose_every_message_fails_reports_them_and_does_not_raise(around: Surroundings) -> None:
+    event = around.deliver("not ours", "nor this")
+
+    assert sorted(convert_all(event)) == sorted(ids(event))
+
+
+def test_one_unreadable_record_keeps_the_message_but_not_the_others_from_work(around: Surroundings) -> None:
+    broken = s3_record("in/x.csv")
+    del broken["s3"]["object"]["key"]
+    event = around.deliver({"Records": [around.upload("in/good.csv", ORDERS), broken]})
+
+    assert convert_all(event) == ids(event)
+    assert around.outputs() == ["lake/good.jsonl"]
+
+
+def test_messages_that_there_is_no_time_for_are_reported_unstarted(around: Surroundings) -> None:
+    event = around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]})
+
+    assert convert_all(event, LambdaContext(milliseconds=[30_000])) == ids(event)
+    assert around.entry("in/a.csv") is None
+
+
+def test_a_message_that_comes_back_is_put_off_and_seen_again(around: Surroundings) -> None:
+    around.s3.delete_bucket(Bucket="acme-out")
+    event = around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]})
+
+    assert convert_all(event) == ids(event)
+    entry = around.entry("in/a.csv")
+    assert entry is not None
+    assert entry.failure is not None
+    assert (entry.failure.error, str(entry.failure.branch)) == ("NoSuchBucket", "configuration")
+
+
+def test_every_outcome_is_one_log_line_and_one_metric(
+    around: Surroundings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    convert_all(around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]}))
+
+    (line,) = [vars(record) for record in caplog.records if record.message == "converted"]
+    assert (line["object"], line["sync"], line["rows"]) == ("s3://acme-in/in/a.csv", "nightly", 2)
+    assert line["targets"] == ["s3://acme-out/lake/a.jsonl"]
+    (metric,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if "_aws" in text]
+    assert (metric["Messages"], metric["Converted"]) == ([1.0], [1.0])
+
+
+class TestBadInput:
+    @pytest.fixture
+    def configuration(self) -> Document:
+        return document(bulk_sync(to="json"), bulk_sync("reports", to="parquet", subfolder="reports"))
+
+    @pytest.mark.parametrize(
+        ("key", "data", "error"),
+        [
+            ("in/cut.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03KL", "TruncatedFile"),
+            ("in/really.parquet", ORDERS, "MalformedFile"),
+            ("in/torn.json", b'{"a": 1}\n{"a": ', "TruncatedFile"),
+        ],
+    )
+    def test_a_file_that_cannot_be_read_fails_under_its_key_and_is_acknowledged(
+        self, around: Surroundings, key: str, data: bytes, error: str
+    ) -> None:
+        assert convert_all(around.deliver({"Records": [around.upload(key, data)]})) == []
+
+        entry = around.entry(key)
+        assert entry is not None
+        assert entry.failure is not None
+        assert (entry.state, entry.failure.error) == (State.FAILED, error)
+        assert around.outputs() == []
+
+    @pytest.mark.parametrize(("data", "rows"), [(b"", b""), (b"id,zip\n", b"")])
+    def test_an_empty_file_comes_out_empty(self, around: Surroundings, data: bytes, rows: bytes) -> None:
+        assert convert_all(around.deliver({"Records": [around.upload("in/empty.csv", data)]})) == []
+
+        assert around.output("lake/empty.jsonl") == rows
+        entry = around.entry("in/empty.csv")
+        assert entry is not None
+        assert (entry.state, entry.rows_read) == (State.CONVERTED, 0)
+
+    def test_an_object_deleted_before_it_is_read_is_acknowledged(self, around: Surroundings) -> None:
+        record = around.upload("in/gone.csv", ORDERS)
+        around.s3.delete_object(Bucket="acme-in", Key="in/gone.csv")
+
+        assert convert_all(around.deliver({"Records": [record]})) == []
+        entry = around.entry("in/gone.csv")
+        assert entry is not None
+        assert entry.state is State.REMOVED
+
+
+class TestReprocess:
+    def test_a_key_is_converted_again_once(self, around: Surroundings) -> None:
+        convert_all(around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]}))
+
+        answer = reprocess.handler.handle({"sync": "nightly", "keys": ["in/a.csv"]}, LambdaContext())
+
+        assert (answer["selected"], answer["sent"], answer["complete"]) == (1, 1, True)
+        event = around.deliver_waiting()
+        assert convert_all(event) == []
+        assert convert_all(event) == []
+        entry = around.entry("in/a.csv")
+        assert entry is not None
+        assert (entry.run_id, entry.fence, entry.state) == (answer["run_id"], 2, State.CONVERTED)
+
+    def test_a_prefix_selects_what_is_below_and_passes_over_foreign_files(self, around: Surroundings) -> None:
+        for key in ("in/eu/a.csv", "in/eu/b.csv", "in/eu/notes.txt", "in/us/c.csv"):
+            around.upload(key, ORDERS)
+
+        answer = reprocess.handler.handle({"sync": "nightly", "prefix": "eu/"}, LambdaContext())
+
+        assert (answer["selected"], answer["ignored"]) == (2, 1)
+
+    def test_a_dry_run_sends_nothing(self, around: Surroundings) -> None:
+        around.upload("in/a.csv", ORDERS)
+
+        answer = reprocess.handler.handle({"sync": "nightly", "dry_run": True}, LambdaContext())
+
+        assert (answer["selected"], answer["sent"]) == (1, 0)
+        assert answer["examples"] == ["s3://acme-in/in/a.csv"]
+
+    def test_a_state_selects_what_failed(self, around: Surroundings) -> None:
+        records = [around.upload("in/bad.csv", b"a,b\n1\n"), around.upload("in/a.csv", ORDERS)]
+        convert_all(around.deliver({"Records": records}))
+
+        answer = reprocess.handler.handle({"sync": "nightly", "state": "failed"}, LambdaContext())
+
+        assert answer["examples"] == ["s3://acme-in/in/bad.csv"]
+
+    def test_a_selection_that_outlasts_the_invocation_says_where_to_go_on(
+        self, around: Surroundings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("millrace.requeue._PORTION", 2)
+        for number in range(5):
+            around.upload(f"in/{number}.csv", ORDERS)
+
+        first = reprocess.handler.handle({"sync": "nightly"}, LambdaContext(milliseconds=[1000]))
+        again = {"sync": "nightly", "run_id": first["run_id"], "start_after": first["start_after"]}
+        second = reprocess.handler.handle(again, LambdaContext())
+
+        assert (first["sent"], first["complete"], first["start_after"]) == (2, False, "in/1.csv")
+        assert (second["sent"], second["complete"], second["run_id"]) == (3, True, first["run_id"])
+
+    @pytest.mark.parametrize(
+        ("event", "told"),
+        [
+            ({}, "sync is None"),
+            ({"sync": "weekly"}, "no active sync 'weekly'"),
+            ({"sync": "nightly", "key": "in/a.csv"}, "unknown fields"),
+            ({"sync": "nightly", "keys": "in/a.csv"}, "expected a list"),
+            ({"sync": "nightly", "keys": ["in/a.csv"], "prefix": "in/"}, "given together"),
+            ({"sync": "nightly", "state": "converted"}, "expected one of"),
+            ({"sync": "nightly", "dry_run": "yes"}, "expected a bool"),
+        ],
+    )
+    def test_an_event_that_makes_no_sense_is_refused_with_what_was_expected(
+        self, around: Surroundings, event: dict[str, Any], told: str
+    ) -> None:
+        with pytest.raises(UsageError, match=told):
+            reprocess.handler.handle(event, LambdaContext())
