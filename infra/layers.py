@@ -92,7 +92,7 @@ def fetch(target: Path, platform: Platform, requirements: Path = REQUIREMENTS) -
     """Install the packages of ``requirements`` into ``target``; raise LayersNotBuilt with what uv said."""
     foreign = {"--python-platform": platform.uv_platform, "--python-version": platform.python}
     command = [
-        *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--link-mode", "copy"),
+        *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--requirement", str(requirements), "--target", str(target)),
         *(word for option, value in foreign.items() if value for word in (option, value)),
     ]
