@@ -85,7 +85,8 @@ class Section(BaseModel):
         if not isinstance(data, Mapping):
             return handler(data)
         given = cls._without_blanks(data)
-        errors = [_rule(field, text, data.get(field)) for field, text in cls.contradictions(given)]
+        found = [*cls._said_twice(data), *cls.contradictions(given)]
+        errors = [_rule(field, text, data.get(field)) for field, text in found]
         try:
             section = handler(given)
         except ValidationError as error:
@@ -100,6 +101,12 @@ class Section(BaseModel):
         renamed = {cls.synonyms.get(key, key): value for key, value in data.items() if not is_blank(value)}
         foreign = {key: value for key, value in data.items() if is_blank(value) and not cls._knows(key)}
         return renamed | foreign
+
+    @classmethod
+    def _said_twice(cls, data: Mapping[Any, Any]) -> Iterator[Contradiction]:
+        for synonym, field in cls.synonyms.items():
+            if not is_blank(data.get(synonym)) and not is_blank(data.get(field)):
+                yield Contradiction(synonym, f"given twice: it is another name for {field}; remove one of the two")
 
     @classmethod
     def _knows(cls, name: object) -> bool:

@@ -69,7 +69,12 @@ def test_field_is_also_written_field_id() -> None:
     """Polytomic's name for it; not both."""
     (made,) = parsed_model_sync(filters=[{"field_id": "total", "function": "IsNull", "value": ""}]).filters
 
+    (twice,) = problems_of(
+        document(models=[model()], model_syncs=[model_sync(filters=[condition(field_id="x", function="IsNull")])])
+    )
+
     assert made.field == "total"
+    assert twice.startswith("model_syncs[0].filters[0].field_id: given twice")
 
 
 @pytest.mark.parametrize(
