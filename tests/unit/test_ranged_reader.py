@@ -1,0 +1,89 @@
+"""Ranges become a seekable file; reading on fetches ahead."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.aws import ranged_reader
+from millrace.aws.ranged_reader import RangedReader
+
+DATA = bytes(range(256)) * 4
+
+
+class Range:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.fetched: list[tuple[int, int]] = []
+
+    def __call__(self, start: int, length: int) -> bytes:
+        self.fetched.append((start, length))
+        assert 0 < length <= len(self.data) - start
+        return self.data[start : start + length]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranged_reader, "CHUNK", 100)
+
+
+@given(st.lists(st.tuples(st.sampled_from("rsce"), st.integers(0, 1100)), max_size=12), st.integers(0, 1024))
+def test_it_reads_like_a_file(steps: list[tuple[str, int]], held: int) -> None:
+    reference = io.BytesIO(DATA)
+    with RangedReader(Range(DATA), len(DATA), (0, DATA[:held])) as reader:
+        for step, number in steps:
+            if step == "r":
+                assert reader.read(number) == reference.read(number)
+            elif step == "s":
+                assert reader.seek(number) == reference.seek(number)
+            elif step == "e":
+                assert reader.seek(-(number % 1025), io.SEEK_END) == reference.seek(-(number % 1025), io.SEEK_END)
+            assert reader.tell() == reference.tell()
+        assert reader.read() == reference.read()
+
+
+def test_what_is_held_is_not_fetched_again() -> None:
+    fetch = Range(DATA)
+    with RangedReader(fetch, len(DATA), (0, DATA)) as reader:
+        assert reader.read() == DATA
+        reader.seek(0)
+        assert reader.read(10) == DATA[:10]
+
+    assert fetch.fetched == []
+
+
+def test_reading_on_fetches_the_next_chunk_ahead() -> None:
+    fetch = Range(DATA)
+    with RangedReader(fetch, len(DATA), (0, DATA[:100])) as reader:
+        reader.read(150)
+
+    assert fetch.fetched == [(100, 100), (200, 100)]
+
+
+def test_a_jump_fetches_what_is_wanted_alone() -> None:
+    fetch = Range(DATA)
+    with RangedReader(fetch, len(DATA), (924, DATA[924:])) as reader:
+        reader.seek(500)
+        assert reader.read(7) == DATA[500:507]
+
+    assert fetch.fetched == [(500, 7)]
+
+
+def test_a_fault_of_what_is_read_ahead_is_raised_where_it_is_read() -> None:
+    def fetch(start: int, length: int) -> bytes:
+        if start >= 200:
+            raise ConnectionError("gone")
+        return DATA[start : start + length]
+
+    with RangedReader(fetch, len(DATA), (0, DATA[:100])) as reader:
+        assert reader.read(200) == DATA[:200]
+        with pytest.raises(ConnectionError, match="gone"):
+            reader.read(1)
+
+
+def test_seeking_before_the_start_is_an_error() -> None:
+    with RangedReader(Range(DATA), len(DATA), (0, b"")) as reader, pytest.raises(ValueError, match="before the first"):
+        reader.seek(-1)

@@ -1,0 +1,70 @@
+"""What the ledger says as a whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from millrace.errors import MalformedFile
+from millrace.ledger import Entry, Failure, State
+from millrace.objects import ObjectRef
+from millrace.status import read_status
+from tests.fakes import InMemoryLedger
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def ledger(*entries: Entry) -> InMemoryLedger:
+    memory = InMemoryLedger()
+    for entry in entries:
+        memory.put(entry)
+    return memory
+
+
+def entry(key: str, state: State, *, hours_ago: int = 0, **fields: Any) -> Entry:
+    when = NOON - timedelta(hours=hours_ago)
+    finished = None if state is State.IN_FLIGHT else when
+    words: dict[str, Any] = {"sync": "nightly", "revision": 1, "fence": 1, "fingerprint": "f", "engine": "1"}
+    return Entry(source=ObjectRef("b", key), state=state, started=when, finished=finished, **(words | fields))
+
+
+def test_entries_are_counted_once_by_sync_and_state() -> None:
+    memory = ledger(
+        entry("a", State.CONVERTED),
+        entry("b", State.CONVERTED),
+        entry("c", State.FAILED, failure=Failure.of(MalformedFile("x"))),
+        entry("d", State.CONVERTED, sync="hourly"),
+    )
+
+    status = read_status(memory, now=NOON, days=7, sync=None, newest=10)
+
+    assert status.counts == {"nightly": {State.CONVERTED: 2, State.FAILED: 1}, "hourly": {State.CONVERTED: 1}}
+
+
+def test_what_needs_attention_counts_however_old_it_is() -> None:
+    memory = ledger(
+        entry("a", State.CONVERTED, hours_ago=1000),
+        entry("b", State.FAILED, hours_ago=1000, failure=Failure.of(MalformedFile("x"))),
+        entry("c", State.IN_FLIGHT, hours_ago=3),
+        entry("d", State.IN_FLIGHT, hours_ago=2),
+    )
+
+    status = read_status(memory, now=NOON, days=7, sync=None, newest=10)
+
+    assert status.counts == {"nightly": {State.FAILED: 1, State.IN_FLIGHT: 2}}
+    assert status.oldest_in_flight is not None
+    assert status.oldest_in_flight.source.key == "c"
+
+
+def test_failures_are_told_newest_first_and_no_more_than_asked() -> None:
+    memory = ledger(*(entry(str(age), State.FAILED, hours_ago=age) for age in (3, 1, 2)))
+
+    status = read_status(memory, now=NOON, days=7, sync="nightly", newest=2)
+
+    assert [failure.source.key for failure in status.failures] == ["1", "2"]
+
+
+def test_one_sync_alone() -> None:
+    memory = ledger(entry("a", State.CONVERTED), entry("b", State.CONVERTED, sync="hourly"))
+
+    assert list(read_status(memory, now=NOON, days=1, sync="hourly", newest=1).counts) == ["hourly"]
