@@ -14,8 +14,8 @@ from millrace.demo.emulator import Mode, running
 from millrace.ledger import DONE
 from tests.e2e.places import EXAMPLES
 
-CONTEXT = {"timeout_seconds": "60"}
-"""The shortest: what is left over by a worker that ended is taken up again soon."""
+CONTEXT = {"max_concurrency": "2"}
+"""The emulator starts a process for each function that runs."""
 
 
 @pytest.fixture(scope="session")

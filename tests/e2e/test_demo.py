@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 
-_MILLRACE = [sys.executable, "-m", "millrace.cli"]
+_MILLRACE = [str(Path(sysconfig.get_path("scripts")) / "millrace")]
 
 
 @pytest.fixture

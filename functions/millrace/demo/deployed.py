@@ -25,10 +25,7 @@ _MESSAGES = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
-_CIRCUMSTANCES = frozenset(
-    "level message location timestamp service cold_start function_name function_memory_size function_arn "
-    "function_request_id xray_trace_id".split()
-)
+_CIRCUMSTANCES = ("level", "message", "location", "timestamp", "service", "cold_start", "xray_trace_id")
 _OPERATION = re.compile(r"(?:DynamoDB_\d+|AmazonSQS)\.(\w+)")
 
 
@@ -245,5 +242,5 @@ def _line_told(line: str) -> str:
         return line
     if not isinstance(fields, dict) or "level" not in fields:
         return ""
-    rest = {name: value for name, value in fields.items() if name not in _CIRCUMSTANCES}
+    rest = {name: value for name, value in fields.items() if not name.startswith(("function_", *_CIRCUMSTANCES))}
     return f"{fields['level']} {fields.get('message')} {json.dumps(rest, ensure_ascii=False)}"

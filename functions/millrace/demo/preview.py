@@ -15,13 +15,13 @@ from millrace.demo.screen import cell
 from millrace.file_format import FileFormat
 from millrace.objects import ObjectRef
 
-_COLUMNS = 8
+_COLUMNS = 7
 
 Rows = Iterable[dict[str, Any]]
 
 
 def preview(ref: ObjectRef, content: bytes, *, rows: int) -> tuple[list[str], list[list[str]]]:
-    """Column names and the cells of the first ``rows`` rows; columns beyond the eighth are left out."""
+    """Column names and the cells of the first ``rows`` rows; columns beyond the seventh are left out."""
     read = next(read for extension, read in _READ.items() if ref.key.endswith(extension))
     found = list(islice(read(content), rows))
     names = list(dict.fromkeys(name for row in found for name in row))[:_COLUMNS]

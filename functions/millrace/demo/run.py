@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,8 @@ _DATA_FOLDER = "data"
 _SHOWN_AGAIN = "2026-09.csv"
 _PREVIEW_ROWS = 5
 _INTERRUPTED = 130
+_ONE_MACHINE = {"max_concurrency": "2"}
+"""Functions side by side for each queue: the emulator starts a process for each, and this is no data centre."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +53,15 @@ def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
             f"a demonstration is left running on {left.url} (process {left.pid}); stop it: millrace demo --stop"
         )
         return 2
+    screen.heading("Millrace on a local emulator: the real stacks, the real CDK, the real functions; no AWS account")
     try:
-        with _emulator(screen, keep=keep) as emulator:
-            _show(emulator, _data_folder(data), screen)
+        with contextlib.ExitStack() as stack:
+            with screen.step("Start the emulator") as step:
+                emulator = stack.enter_context(kept() if keep else running())
+                step.result = emulator.url
+            example = _show(emulator, _data_folder(data), screen)
             if keep:
-                _explain(emulator, screen)
+                _explain(emulator, example, screen)
     except (EmulatorError, DeployError, DemoFailure) as failure:
         screen.wrong(str(failure))
         return 1
@@ -78,17 +85,12 @@ def stop_demo(*, console: Console) -> int:
     return 0
 
 
-def _emulator(screen: Screen, *, keep: bool) -> AbstractContextManager[Emulator]:
-    screen.heading("Millrace on a local emulator: real CDK, real functions, no account")
-    return kept() if keep else running()
-
-
 def _data_folder(given: Path | None) -> Path | None:
     beside = Project.locate().root.parent / "shared" / "data"
     return given or (beside if beside.is_dir() else None)
 
 
-def _show(emulator: Emulator, data: Path | None, screen: Screen) -> None:
+def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
     deployed = _deploy(emulator, screen)
     uploads = _uploads(deployed, data)
     entries = _convert(deployed, uploads, screen)
@@ -98,16 +100,15 @@ def _show(emulator: Emulator, data: Path | None, screen: Screen) -> None:
     _show_nothing_twice(deployed, example, uploads, screen)
     _show_reprocessing(deployed, example, screen)
     _show_dead_letters(deployed, screen)
+    return example
 
 
 def _deploy(emulator: Emulator, screen: Screen) -> Deployed:
-    with screen.step("Start the emulator") as step:
-        step.result = emulator.url
     with screen.step("cdk bootstrap") as step:
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
         configuration = Project.locate().examples / "millrace.yaml"
-        deployed = Deployed.deploy(emulator, configuration, on_line=step.update)
+        deployed = Deployed.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
         syncs = [sync.name for sync in deployed.document.bulk_syncs if sync.active]
         step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
     return deployed
@@ -161,30 +162,21 @@ def _counts(entries: Sequence[Entry]) -> dict[State, int]:
 
 def _report(entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Screen) -> None:
     screen.heading("What came out, as the ledger tells it")
-    screen.table(
-        ("source", "state", "rows", "ms", "sync", "target"),
-        (
-            (
-                entry.source.key,
-                entry.state,
-                str(entry.rows_written),
-                str(entry.milliseconds),
-                entry.sync,
-                _targets(entry),
-            )
-            for entry in entries.values()
-        ),
-    )
-    for entry in entries.values():
-        if why := _reason(entry):
-            screen.say(f"{entry.state}: {entry.source} (sync {entry.sync}): {why}")
+    for source, group in groupby(entries.values(), key=lambda entry: entry.source):
+        screen.say(f"  {source}")
+        for entry in group:
+            screen.result(entry.state, f"{entry.sync}: {_outcome(entry)}")
     ours = {upload.ref for upload in uploads if upload.ours}
     if spoilt := [entry for entry in entries.values() if not _is_promised(entry, ours)]:
         raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(str(e.source) for e in spoilt)}")
 
 
-def _targets(entry: Entry) -> str:
-    return ", ".join(str(output.ref) for output in entry.outputs) or "-"
+def _outcome(entry: Entry) -> str:
+    if why := _reason(entry):
+        return why
+    rows = f"{entry.rows_written:,} rows" + (f", {entry.rows_quarantined:,} aside" if entry.rows_quarantined else "")
+    targets = ", ".join(str(output.ref) for output in entry.outputs)
+    return f"{rows} to {targets} in {entry.milliseconds:,} ms"
 
 
 def _reason(entry: Entry) -> str | None:
@@ -261,15 +253,18 @@ def _show_dead_letters(deployed: Deployed, screen: Screen) -> None:
     screen.say("No message is left in a queue, none in the dead-letter queue.")
 
 
-def _explain(emulator: Emulator, screen: Screen) -> None:
+def _explain(emulator: Emulator, example: Task, screen: Screen) -> None:
     names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
     environment = emulator.client_environment()
-    screen.heading(f"Left running on {emulator.url} (process {emulator.pid}); in a shell in the project's folder:")
-    screen.say("  unset AWS_PROFILE AWS_SESSION_TOKEN; source .venv/bin/activate")
+    screen.heading(f"Left running on {emulator.url} (process {emulator.pid}). In a shell in the project's folder:")
+    screen.say("  source .venv/bin/activate; unset AWS_PROFILE AWS_SESSION_TOKEN")
     screen.say("  export " + " ".join(f"{name}={shlex.quote(environment[name])}" for name in names))
-    for line in _PLAY:
-        screen.say(f"  {line}")
-    screen.say(f"Stop it: millrace demo --stop (or: kill {emulator.pid}). Logs: {emulator.log}")
-
-
-_PLAY: tuple[str, ...] = ()
+    bucket, folder = example.source.bucket, example.source.key.partition("/")[0]
+    upload = f'import boto3; boto3.client("s3").upload_file("my.csv", "{bucket}", "{folder}/my.csv")'
+    screen.say("  millrace status")
+    screen.say(f"  millrace show {shlex.quote(str(example.source))}")
+    screen.say(f"  millrace reprocess {shlex.quote(example.sync)} --key {shlex.quote(example.source.key)}")
+    screen.say(f"  python -c {shlex.quote(upload)}")
+    screen.say(f"  millrace show s3://{bucket}/{folder}/my.csv")
+    screen.say("  millrace demo --stop")
+    screen.say(f"(or: kill {emulator.pid}). What the functions say is in {emulator.log}")

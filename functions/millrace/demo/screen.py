@@ -6,11 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-_WIDEST_CELL = 42
+_WIDEST_CELL = 25
+_WIDEST_LIVE = 80
+_COLOURS = {"converted": "green", "failed": "red"}
 
 
 class Step:
@@ -23,7 +26,7 @@ class Step:
 
     def update(self, text: str) -> None:
         """Show what it is busy with; only where a person watches."""
-        self._screen.busy(f"{self._title} [dim]{escape(text[: _WIDEST_CELL * 2])}[/dim]")
+        self._screen.busy(f"{self._title} [dim]{escape(text[:_WIDEST_LIVE])}[/dim]")
 
     def note(self, text: str) -> None:
         """Say something that is worth a line."""
@@ -66,13 +69,23 @@ class Screen:
         """Say what went wrong."""
         self._console.print(f"[red]failed[/red] {escape(text)}", highlight=False, soft_wrap=True)
 
+    def result(self, state: str, text: str) -> None:
+        """Print a line that begins with a state, coloured by it."""
+        colour = _COLOURS.get(state, "yellow")
+        self._console.print(f"    [{colour}]{state:<11}[/{colour}] {escape(text)}", highlight=False, soft_wrap=True)
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table; where nobody watches its cells are as wide as they need to be."""
-        shown = Table(*map(escape, columns), box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            shown.add_row(*(escape(cell) for cell in row))
-        width = None if self._console.is_terminal else max(self._console.width, 200)
-        self._console.print(shown, width=width, highlight=False)
+        """Print a table; on a terminal its right edge is cut, elsewhere it is as wide as it needs to be."""
+        lines = [columns, *rows]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            text = "  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            self._console.print(
+                Text(f"    {text}", no_wrap=True, overflow="ellipsis"),
+                style="bold" if line is columns else None,
+                soft_wrap=not self._console.is_terminal,
+                highlight=False,
+            )
 
 
 def cell(value: object) -> str:
