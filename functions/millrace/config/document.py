@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +91,7 @@ class Document(Section):
         """Write one line a connection with inline secrets: where, and the command that stores them."""
         return [
             f"connections[{index}].configuration: holds access keys, which must not reach a template; store them with:"
-            f" millrace connections store {json.dumps(one.name, ensure_ascii=False) if ' ' in one.name else one.name}"
+            f" millrace connections store {shlex.quote(one.name)}"
             for index, one in enumerate(self.connections)
             if any(getattr(one.configuration, field) is not None for field in SECRET_FIELDS)
         ]

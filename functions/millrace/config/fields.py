@@ -106,7 +106,7 @@ def _encoding(text: str) -> str:
     try:
         codec = codecs.lookup(text)
         "".encode(codec.name)
-    except LookupError:
+    except (LookupError, ValueError):
         raise ValueError(expected) from None
     return codec.name
 

@@ -82,7 +82,7 @@ def parse_path(text: str) -> str:
         raise ValueError("a path without the segments '.' and '..': S3 keeps them as names, many tools do not")
     if re.search(r"[*?\x00-\x1f\x7f]|\$\{", path):
         raise ValueError("a path without '*', '?', '${' and control characters: in a policy they would grant more")
-    if len(path.encode()) > _LONGEST_PATH:
+    if len(path.encode(errors="surrogatepass")) > _LONGEST_PATH:
         raise ValueError(f"a path of at most {_LONGEST_PATH} bytes, so that keys below it fit S3's 1,024")
     return path
 

@@ -45,7 +45,7 @@ _IN_PLACE = frozenset({"create", "update", "updateOrCreate", "remove"})
 
 
 def _supported_mode(value: object) -> object:
-    if value in _IN_PLACE:
+    if isinstance(value, str) and value in _IN_PLACE:
         raise unexpected(
             "replace (default), append or snapshot; modes that change single records in place are for databases and"
             " applications, not for files"

@@ -27,6 +27,8 @@ def read(path: Path) -> object:
         byte = error.start
     else:
         data = _read_yaml(text, path) if path.suffix.lower() in {".yaml", ".yml"} else _read_json(text, path)
+        if _holds_half_a_character(data):
+            raise InvalidConfiguration(f"{path}: holds half a character: \\ud800 to \\udfff stand in pairs")
         if twice := list(_duplicates(data, ())):
             raise InvalidConfiguration(twice)
         return data
@@ -49,6 +51,17 @@ def _duplicates(value: object, at: tuple[Step, ...]) -> Iterator[str]:
     elif isinstance(value, list):
         for index, part in enumerate(value):
             yield from _duplicates(part, (*at, index))
+
+
+def _holds_half_a_character(data: object) -> bool:
+    try:
+        json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except (TypeError, ValueError):
+        # Values that JSON has no words for are told by the fields that they stand in.
+        return False
+    return False
 
 
 def _read_json(text: str, path: Path) -> object:

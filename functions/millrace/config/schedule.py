@@ -67,8 +67,8 @@ def _expression(frequency: object, given: Mapping[str, Any]) -> str | None:
         "weekly": (("minute", "hour", "day_of_week"), lambda: f"cron({minute} {hour} ? * {_day(given)} *)"),
     }
     if not isinstance(frequency, str) or frequency not in expressions:
-        why = f"; {frequency} is {_ELSEWHERE[frequency]}" if frequency in _ELSEWHERE else ""
-        raise ValueError(_FORMS + why)
+        instead = _ELSEWHERE.get(frequency) if isinstance(frequency, str) else None
+        raise ValueError(f"{_FORMS}; {frequency} is {instead}" if instead else _FORMS)
     takes, expression = expressions[frequency]
     if surplus := sorted(given.keys() - set(takes)):
         raise ValueError(f"no {', '.join(surplus)} with frequency {frequency}")

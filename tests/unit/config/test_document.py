@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config import Folder, Reach, Severity, parse
+from millrace.config.connection import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
 
@@ -383,6 +387,39 @@ def test_sources_that_this_version_does_not_do() -> None:
         ("enable_event_notifications", Severity.WARNING),
         ("is_directory_snapshot", Severity.REFUSED),
     ]
+
+
+ODD: list[Any] = [
+    [], {}, [[]], [{}], {"x": 1}, {"x": {}}, ["x", 1], [None], 0, -1, 10**400, 1.5, float("nan"), True, "x", " ",
+    "\0", "\ud800", "x" * 2000, "(", "[", b"x", {1}, {1: 2}, object(),
+]  # fmt: skip
+
+
+def _each_place(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, below in items:
+        yield from _each_place(below, (*path, key))
+
+
+def test_odd_values_anywhere_are_refused_not_stumbled_over() -> None:
+    """Whatever stands at whatever place: problems, or a document that is written and read back; never another error."""
+    whole = everything()
+    whole["connections"][0]["configuration"] |= dict.fromkeys(S3Configuration.model_fields, "")
+    for index, place in enumerate(_each_place(whole)):
+        for odd in ODD[index % 4 :: 4]:
+            raw = copy.deepcopy(whole)
+            _put(raw, place, odd)
+            with contextlib.suppress(InvalidConfiguration):
+                made = parse(raw if place else odd)
+                assert parse(json.loads(made.to_json())) == made
+
+
+def _put(raw: Any, place: tuple[Any, ...], value: Any) -> None:
+    for step in place[:-1]:
+        raw = raw[step]
+    if place:
+        raw[place[-1]] = value
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3).map("/".join)

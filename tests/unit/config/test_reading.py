@@ -78,6 +78,7 @@ def test_yaml_anchors_and_merges(tmp_path: Path) -> None:
         ("a.json", '{\n"a": x}', "not JSON: line 2, column 6"),
         ("a.json", '{"a": NaN}', "NaN is not a JSON value"),
         ("a.json", "", "not JSON: line 1"),
+        ("a.json", '{"a": "\\ud800"}', "half a character"),
         ("a.json", b'{"a": "\xff"}', "not UTF-8 text: byte 7"),
     ],
 )
