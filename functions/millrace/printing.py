@@ -22,8 +22,9 @@ FORM = b"millrace.form"
 JSON = "json"
 BARE = "bare"
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
-_FIRST_EXPONENT = 1e15
+_FIRST_EXPONENT = 1e16
 """From here on a double is printed with an exponent, so that it needs no ``.0`` to be seen as one."""
+_FIRST_EXPONENT_OF_ARROW = 1e10
 _PLAIN_SCALE = 6
 """Arrow prints decimals of larger scales with exponents where they are small."""
 
@@ -68,12 +69,21 @@ def _cast(array: pa.Array, _form: str) -> pa.Array:
 def _doubles(array: pa.Array, form: str) -> pa.Array:
     # A float32 is printed as the double that it equals: whoever reads it with either precision gets the same number.
     values = array.cast(pa.float64())
-    texts = pc.cast(values, pa.string())
+    texts = _without_early_exponents(values, pc.cast(values, pa.string()))
     named = _name_specials(values, texts)
     if form == BARE:
         return named
     whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _FIRST_EXPONENT))
     return pc.if_else(whole, pc.binary_join_element_wise(named, ".0", ""), named) if pc.any(whole).as_py() else named
+
+
+def _without_early_exponents(values: pa.Array, texts: pa.Array) -> pa.Array:
+    size = pc.abs(values)
+    early = pc.and_(pc.greater_equal(size, _FIRST_EXPONENT_OF_ARROW), pc.less(size, _FIRST_EXPONENT))
+    if not pc.any(early).as_py():
+        return texts
+    printed = [repr(value).removesuffix(".0") for value in values.filter(early).to_pylist()]
+    return pc.replace_with_mask(texts, pc.fill_null(early, fill_value=False), pa.array(printed, pa.string()))
 
 
 def _name_specials(values: pa.Array, texts: pa.Array) -> pa.Array:
@@ -130,8 +140,12 @@ def _with_digits(array: pa.Array, digits: int) -> pa.Array:
         return array
 
 
-def _integers_of_time(array: pa.Array, _form: str) -> pa.Array:
-    return pc.cast(array.cast(pa.int64()), pa.string())
+def _durations(array: pa.Array, _form: str) -> pa.Array:
+    """Durations as ISO 8601 tells them, in seconds."""
+    counts = array.cast(pa.int64()).cast(pa.decimal128(38, 0))
+    kind = pa.decimal128(38, FRACTION_DIGITS[array.type.unit])
+    seconds = plain(pa.Array.from_buffers(kind, len(counts), counts.buffers(), offset=counts.offset))
+    return pc.binary_join_element_wise("PT", seconds, "S", "")
 
 
 def _binary(array: pa.Array, _form: str) -> pa.Array:
@@ -147,6 +161,8 @@ def _extension(array: pa.Array, form: str) -> pa.Array:
     if array.type.extension_name == "arrow.uuid":
         values = array.storage.to_pylist()
         return pa.array([None if v is None else str(uuid.UUID(bytes=v)) for v in values], pa.string())
+    if array.type.extension_name == "arrow.bool8":
+        return plain(pc.not_equal(array.storage, 0))
     return plain(array.storage, form)
 
 
@@ -170,7 +186,7 @@ _PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array
     (_t.is_date32, _cast),
     (_t.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
     (_t.is_time, _cast),
-    (_t.is_duration, _integers_of_time),
+    (_t.is_duration, _durations),
     (
         lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t) or _t.is_binary_view(t),
         _binary,

@@ -215,21 +215,29 @@ def _is_demandable(kind: Kind, texts: pa.Array) -> bool:
     return True
 
 
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Column names without gaps or repeats: no name is lost, and names that are unique stay as they are.
+def column_names(names: Sequence[str]) -> list[str]:
+    """The names of columns from a header: an empty one becomes ``column_<position>``, then none comes twice."""
+    return _unique([name or f"column_{position}" for position, name in enumerate(names, 1)], names)
 
-    An empty name becomes ``column_<position>``. Of a name that comes again the first keeps it, the others become
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names of which none comes twice: no name is lost, and names that are unique stay as they are.
+
+    Of a name that comes again the first keeps it, the others become
     ``<name>_2``, ``<name>_3`` and so on, leaving out what another column is really called.
     """
-    taken = set(names)
+    return _unique(names, names)
+
+
+def _unique(names: Sequence[str], given: Sequence[str]) -> list[str]:
+    taken = set(given)
     used: set[str] = set()
     counts: dict[str, int] = {}
     unique = []
-    for position, given in enumerate(names, 1):
-        name = given or f"column_{position}"
+    for name, own in zip(names, given, strict=True):
         number = counts.get(name, 1)
         candidate = name
-        while candidate in used or (candidate != given and candidate in taken):
+        while candidate in used or (candidate != own and candidate in taken):
             number += 1
             candidate = f"{name}_{number}"
         counts[name] = number

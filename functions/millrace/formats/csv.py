@@ -6,6 +6,7 @@ missing. That is also how such a row is written, so that it comes back.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layo
     if header is None:
         return None
     fields = dialect.fields(_checked(header))
-    names = schema.unique_names(fields if options.has_headers else [""] * len(fields))
+    names = schema.column_names(fields if options.has_headers else [""] * len(fields))
     if options.has_headers:
         feed.drop(header)
     if unknown := [name for name in options.column_types if name not in names]:
@@ -263,6 +264,10 @@ class _Parser:
     def _with_arrow(self, data: bytes) -> pa.RecordBatch:
         if self._width != 1 and not data.strip(b"\r\n"):
             return _empty(self._schema)
+        if not data.endswith((b"\n", b"\r")):
+            data += b"\n"  # without it Arrow takes a missing last field behind a quoted one for an empty one
+        if data.startswith(codecs.BOM_UTF8):
+            data = codecs.BOM_UTF8 + data  # Arrow drops one wherever a block begins; the file's own is gone already
         options = arrow_csv.ReadOptions(
             column_names=self._places, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
         )
@@ -466,8 +471,11 @@ class _CsvWriter:
         self._sink = sink
         self._schema = into
         if len(into):
-            names = pa.array(schema.unique_names(into.names), pa.string())
-            sink.write(",".join(_quoted(names).to_pylist()).encode() + b"\n")
+            names = pa.array(schema.column_names(into.names), pa.string())
+            header = ",".join(_quoted(names).to_pylist())
+            if header.startswith("\ufeff"):  # at a file's beginning it would be taken for a byte order mark
+                header = header.replace(names[0].as_py(), f'"{names[0].as_py()}"', 1)
+            sink.write(header.encode() + b"\n")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the next rows."""

@@ -6,6 +6,7 @@ exactly, holds the JSON text of each value instead (form ``json``).
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ MAX_DEPTH = 32
 MAX_FIELDS = 2000
 """An object with more different names than this, below the top, is kept as JSON text: it is a map rather."""
 _INT64 = (-(2**63), 2**63 - 1)
+_FIRST_INEXACT = 10**15
+"""Integers from here on are not printed digit for digit by a double."""
+_NO_SCALE = -1
 Value = Any
 
 
@@ -78,18 +82,18 @@ class Node:
             self.children[name].observe([o.get(name) for o in objects], depth + 1)
 
     def _observe_integers(self, values: Sequence[int]) -> None:
-        self.low = min(self.low, min(values))
-        self.high = max(self.high, max(values))
+        self.low = min(self.low, *values)
+        self.high = max(self.high, *values)
 
     def _observe_numbers(self, values: Sequence[Number]) -> None:
         self.numbers = (self.numbers or Numbers()).observe(pa.array(values, pa.string()))
 
     def field(self, name: str, depth: int = 0) -> pa.Field:
         """The Arrow field that holds all of the values."""
-        kind, form = self._type(name, depth)
+        kind, form = self._type(depth)
         return with_form(pa.field(name, kind), form)
 
-    def _type(self, name: str, depth: int) -> tuple[pa.DataType, str]:
+    def _type(self, depth: int) -> tuple[pa.DataType, str]:
         if not self.kinds:
             return pa.string(), ""
         if self.is_numeric:
@@ -114,63 +118,73 @@ class Node:
             return self.numbers.resolve(self.low, self.high, whole=int in self.kinds)
         if _INT64[0] <= self.low and self.high <= _INT64[1]:
             return schema.INTEGER
-        kind = schema.decimal(max(len(str(self.low)), len(str(self.high))), 0)
-        return kind
+        return schema.decimal(max(len(str(self.low)), len(str(self.high))), 0)
+
+
+class Kept(enum.IntEnum):
+    """How well a double keeps written numbers."""
+
+    NOT = 0
+    AS_VALUE = 1
+    """What is printed is the same number, seen as no integer, without a digit less."""
+    AS_TEXT = 2
+    """What is printed is what was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What is known of numbers that are written with a point or an exponent (or as ``-0``)."""
+    """What is known of numbers that are written with a point or an exponent (or as ``-0``).
 
-    bare: bool = True
-    dotted: bool = True
+    ``bare`` and ``dotted`` say how the two forms of doubles keep them, ``scale`` how many digits follow each point
+    (-1: not as many everywhere, or there are exponents), ``digits`` the most characters of one.
+    """
+
+    bare: Kept = Kept.AS_TEXT
+    dotted: Kept = Kept.AS_TEXT
     scale: int | None = None
-    decimal: bool = True
     digits: int = 0
 
     def observe(self, texts: pa.Array) -> Numbers:
         """What is known with the next numbers' texts."""
-        scale = self.scale
-        decimal = self.decimal
-        if decimal:
-            scale, decimal = self._scale(texts)
         return Numbers(
-            bare=self.bare and _is_double(texts, BARE),
-            dotted=self.dotted and _is_double(texts, ""),
-            scale=scale,
-            decimal=decimal,
+            bare=min(self.bare, _kept(texts, BARE)) if self.bare else Kept.NOT,
+            dotted=min(self.dotted, _kept(texts, "")) if self.dotted else Kept.NOT,
+            scale=self._scale(texts),
             digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
         )
 
-    def _scale(self, texts: pa.Array) -> tuple[int | None, bool]:
-        first = str(texts[0]).partition(".")[2]
-        scale = self.scale if self.scale is not None else len(first)
+    def _scale(self, texts: pa.Array) -> int:
+        scale = len(str(texts[0]).partition(".")[2]) if self.scale is None else self.scale
         if not 0 < scale < schema.MAX_DECIMAL_DIGITS:
-            return scale, False
-        return scale, schema.fit(texts, schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, scale))) is not None
+            return _NO_SCALE
+        fits = schema.fit(texts, schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, scale))) is not None
+        return scale if fits else _NO_SCALE
 
     def resolve(self, low: int, high: int, *, whole: bool) -> schema.Kind | None:
         """The type that keeps all of the numbers and, where there are some, the integers from low to high."""
-        if not whole and self.dotted:
-            return schema.DOUBLE
-        if self.bare and max(-low, high) < 10**15:
-            return schema.DOUBLE_BARE
-        return schema.decimal(self.digits, self.scale or 0) if self.decimal and not whole else None
+        bare = self.bare if max(-low, high) < _FIRST_INEXACT else Kept.NOT
+        dotted = Kept.NOT if whole else self.dotted
+        as_decimal = schema.decimal(self.digits, self.scale) if self.scale and self.scale > 0 and not whole else None
+        preferred = (
+            schema.DOUBLE if dotted is Kept.AS_TEXT else None,
+            schema.DOUBLE_BARE if bare is Kept.AS_TEXT else None,
+            as_decimal,
+            schema.DOUBLE if dotted else None,
+            schema.DOUBLE_BARE if bare else None,
+        )
+        return next((kind for kind in preferred if kind), None)
 
 
-def _is_double(texts: pa.Array, form: str) -> bool:
-    """Whether every number comes back from a double: digit for digit, or with an exponent that says the same."""
+def _kept(texts: pa.Array, form: str) -> Kept:
     values = pc.cast(texts, pa.float64())
     if not pc.all(pc.is_finite(values)).as_py():
-        return False
+        return Kept.NOT
     printed = plain(values, form)
     differ = pc.not_equal(printed, texts)
     if not pc.any(differ).as_py():
-        return True
-    return all(
-        _says_the_same(written, back)
-        for written, back in zip(texts.filter(differ).to_pylist(), printed.filter(differ).to_pylist(), strict=True)
-    )
+        return Kept.AS_TEXT
+    pairs = zip(texts.filter(differ).to_pylist(), printed.filter(differ).to_pylist(), strict=True)
+    return Kept.AS_VALUE if all(_says_the_same(written, back) for written, back in pairs) else Kept.NOT
 
 
 def _says_the_same(written: str, back: str) -> bool:

@@ -71,6 +71,8 @@ def _json(array: pa.Array, field: pa.Field) -> pa.Array:
     kind = array.type
     if is_raw_json(field):
         return _raw_json(plain(array))
+    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.bool8":
+        return plain(array)
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
         return _json(array.storage, pa.field(field.name, array.storage.type))
     if _t.is_dictionary(kind):
@@ -84,7 +86,7 @@ def _json(array: pa.Array, field: pa.Field) -> pa.Array:
     if _is_list(kind):
         return _lists(array, pc.list_flatten(array), pc.list_value_length(array), kind.value_field)
     texts = plain(array, _form(field))
-    if _t.is_integer(kind) or _t.is_boolean(kind) or _t.is_decimal(kind) or _t.is_duration(kind):
+    if _t.is_integer(kind) or _t.is_boolean(kind) or _t.is_decimal(kind):
         return texts
     if _t.is_floating(kind):
         return _numbers(array, texts)
