@@ -16,7 +16,6 @@ from millrace.config.bulk_sync import (
 from millrace.config.connection import (
     AccessKeys,
     Auth,
-    AuthMode,
     Connection,
     ExecutionRole,
     IamRole,
@@ -31,6 +30,7 @@ from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable
 from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode, Override, OverrideField
 from millrace.config.references import Reach, Sync
+from millrace.config.s3_configuration import AuthMode, S3Configuration
 from millrace.config.schedule import Schedule
 from millrace.config.support import NotYet, Severity
 
@@ -70,6 +70,7 @@ __all__ = [
     "OverrideField",
     "QueueArn",
     "Reach",
+    "S3Configuration",
     "Schedule",
     "SchemaSelection",
     "Severity",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, W
 
 from millrace.config.base import unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
+from millrace.file_format import FileFormat
 
 
 def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:
@@ -111,6 +112,12 @@ def _encoding(text: str) -> str:
     return codec.name
 
 
+def _readable(file_format: FileFormat) -> FileFormat:
+    if file_format is FileFormat.JSON_DOC:
+        raise unexpected("csv, json or parquet (json also reads one top-level array)")
+    return file_format
+
+
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
 Name = Annotated[str, AfterValidator(text_rule(_name))]
@@ -146,4 +153,7 @@ QueueField = Annotated[
 ]
 SecretName = Annotated[
     str, pattern_rule(_CREDENTIALS, "the name or ARN of a Secrets Manager secret"), pattern_schema(_CREDENTIALS)
+]
+SourceFormat = Annotated[
+    FileFormat, AfterValidator(_readable), WithJsonSchema({"type": "string", "enum": ["csv", "json", "parquet"]})
 ]

@@ -13,8 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, unexpected
-from millrace.config.connection import SourceFormat
-from millrace.config.fields import Count, Name, Path, text_rule
+from millrace.config.fields import Count, Name, Path, SourceFormat, text_rule
 from millrace.config.layout import parse_path
 from millrace.file_format import READ_EXTENSIONS, FileFormat, recognise
 

@@ -17,7 +17,7 @@ from millrace.config import (
     QueueArn,
     SingleTable,
 )
-from millrace.config.connection import S3Configuration
+from millrace.config.s3_configuration import S3Configuration
 from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions
 from tests.unit.config.builders import connection, parsed_connection, problems_of
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config import Folder, Reach, Severity, parse
-from millrace.config.connection import S3Configuration
+from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
 

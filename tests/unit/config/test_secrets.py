@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from millrace.config import AccessKeys, Document, load, parse
-from millrace.config.connection import S3Configuration
+from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import bulk_sync, connection, document
 

@@ -1,0 +1,326 @@
+"""The fields of an S3 connection as they are written, and the conditions between them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, is_blank, ours, unexpected
+from millrace.config.fields import (
+    MANAGED,
+    Character,
+    Count,
+    Encoding,
+    Flag,
+    FolderField,
+    Glob,
+    QueueField,
+    Quote,
+    Region,
+    RoleArn,
+    SecretName,
+    SourceFormat,
+    named_character,
+)
+from millrace.file_format import ColumnType, FileFormat
+
+
+class AuthMode(enum.StrEnum):
+    """How to authenticate with AWS."""
+
+    ACCESS_KEY = "access_key_and_secret"
+    IAM_ROLE = "iam_role"
+    EXECUTION_ROLE = "execution_role"
+
+
+def _without_blanks(value: object) -> object:
+    return {k: v for k, v in value.items() if not is_blank(v)} if isinstance(value, Mapping) else value
+
+
+def _segment(text: str) -> str:
+    if "/" in text or text in {".", ".."} or not text.isprintable() or text != text.strip():
+        raise unexpected("a table's name without '/', which becomes a folder of the output")
+    return text
+
+
+def _distinct(formats: tuple[FileFormat, ...]) -> tuple[FileFormat, ...]:
+    if len(set(formats)) != len(formats):
+        raise unexpected("each format once")
+    return formats
+
+
+_SINGLE = "is_single_table is true and is_directory_snapshot is false"
+_SNAPSHOT = "is_single_table and is_directory_snapshot are true"
+_CSV = "csv is among the formats"
+
+
+class S3Configuration(Section):
+    """The fields of an S3 connection, under Polytomic's names."""
+
+    place: ClassVar[str] = "connections[].configuration"
+    read_only: ClassVar[Mapping[str, str]] = {
+        "external_id": "Millrace derives it, and `millrace connections` shows it with the trust policy to paste",
+        "aws_user": "it is the ARN behind the access keys, and `millrace connections` shows it",
+    }
+
+    auth_mode: AuthMode = Field(
+        default=AuthMode.ACCESS_KEY,
+        description="How to authenticate with AWS: with access keys, by assuming a role, or (Millrace's own)"
+        " execution_role, as the function's own role, which is what a bucket of the same account wants.",
+        json_schema_extra=doc(),
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        default=None,
+        description="Access key id with read/write access to the bucket. Never deployed: `millrace connections store"
+        " NAME` puts it into Secrets Manager.",
+        json_schema_extra=doc(when="auth_mode is access_key_and_secret"),
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        default=None,
+        description="Secret access key. Never deployed: `millrace connections store NAME` puts it into Secrets"
+        " Manager.",
+        json_schema_extra=doc(when="auth_mode is access_key_and_secret"),
+    )
+    aws_credentials_secret: SecretName | None = Field(
+        default=None,
+        description="Name or ARN of the Secrets Manager secret that holds both keys; instead of the inline keys.",
+        examples=["millrace/landing"],
+        json_schema_extra=ours(when="auth_mode is access_key_and_secret"),
+    )
+    iam_role_arn: RoleArn | None = Field(
+        default=None,
+        description="ARN of the role to assume, with the connection's external id.",
+        examples=["arn:aws:iam::123456789012:role/millrace"],
+        json_schema_extra=doc(when="auth_mode is iam_role"),
+    )
+    s3_bucket_name: FolderField = Field(
+        description="Bucket, and optionally the folder that confines every read and write: s3://bucket/folder,"
+        " bucket/folder or bucket.",
+        examples=["s3://polytomic/dataset"],
+        json_schema_extra=doc(),
+    )
+    s3_bucket_region: Region = Field(
+        description="Region of the bucket.", examples=["us-east-1"], json_schema_extra=doc()
+    )
+    create_bucket: Flag = Field(
+        default=False,
+        description="true: the stack creates the bucket (and keeps it when the stack goes). false: it exists.",
+        json_schema_extra=ours(),
+    )
+    csv_has_headers: Flag = Field(
+        default=True,
+        description="Whether CSV files begin with a row of field names; false: columns are column_1 to column_n.",
+        json_schema_extra=doc(),
+    )
+    enable_event_notifications: Flag = Field(
+        default=False,
+        description="Whether S3 tells a queue about every change; false: a schedule lists the bucket.",
+        json_schema_extra=doc(),
+    )
+    event_queue_arn: QueueField | None = Field(
+        default=None,
+        description="ARN of the SQS queue that receives the bucket's notifications, or (Millrace's own) managed: the"
+        " stack makes queue and notification.",
+        examples=[MANAGED, "arn:aws:sqs:us-east-1:123456789012:uploads"],
+        json_schema_extra=doc(when="enable_event_notifications is true"),
+    )
+    is_single_table: Flag = Field(
+        default=False,
+        description="Whether the files are one table (or, with is_directory_snapshot, one table a directory); false:"
+        " every object is a table of its own.",
+        json_schema_extra=doc(),
+    )
+    is_directory_snapshot: Flag = Field(
+        default=False,
+        description="Whether every directory that matches directory_glob_pattern is a table.",
+        json_schema_extra=doc(when="is_single_table is true"),
+    )
+    single_table_name: Annotated[str, AfterValidator(_segment)] | None = Field(
+        default=None,
+        description="Name of the one table; default: the last segment of the folder, else the bucket.",
+        json_schema_extra=doc(when=_SINGLE),
+    )
+    single_table_file_format: SourceFormat = Field(
+        default=FileFormat.CSV, description="Format of the one table's files.", json_schema_extra=doc(when=_SINGLE)
+    )
+    single_table_file_formats: Annotated[NonEmpty[SourceFormat], AfterValidator(_distinct)] = Field(
+        default=(FileFormat.CSV,),
+        description="Formats that may be present across different tables; the files of one table share one.",
+        json_schema_extra=doc(when=_SNAPSHOT) | AT_LEAST_ONE,
+    )
+    directory_glob_pattern: Glob | None = Field(
+        default=None,
+        description="Which directories are tables, relative to the folder: * is one segment, ** any depth, ? one"
+        " character, [...] a choice of characters.",
+        examples=["*", "tenant=*/orders", "exports/**/daily"],
+        json_schema_extra=doc(when="is_directory_snapshot is true"),
+    )
+    skip_lines: Count = Field(
+        default=0,
+        ge=0,
+        description="Lines to drop from each CSV file before its header is read.",
+        json_schema_extra=doc(when=_CSV),
+    )
+    csv_delimiter: Character | None = Field(
+        default=None,
+        description="Character between fields, or its name (comma, semicolon, tab, bar, space); default: detected"
+        " among comma, semicolon, tab and bar.",
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_quote: Quote = Field(
+        default='"',
+        description="Character around fields, or its name (double, single), or none: nothing is quoted.",
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_escape: Character | None = Field(
+        default=None,
+        description="Character before a character that is meant literally, or its name (backslash); default: none, a"
+        " doubled quote stands for a quote.",
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_encoding: Encoding = Field(
+        default="utf-8",
+        description="Encoding of CSV files; a byte order mark is honoured.",
+        examples=["utf-8", "latin-1", "cp1252"],
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_null_values: tuple[str, ...] = Field(
+        default=(),
+        description="Texts that mean missing; default: none, only an empty field without quotes is missing.",
+        examples=[["NA", "null"]],
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_infer_types: Flag = Field(
+        default=True,
+        description="Whether a column gets a type where every value of it survives; false: all columns are text.",
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_column_types: Annotated[dict[str, ColumnType], BeforeValidator(_without_blanks)] = Field(
+        default_factory=dict,
+        description="Types by column name; a value that does not fit is an error with its row.",
+        examples=[{"zip": "text", "price": "decimal"}],
+        json_schema_extra=ours(when=_CSV),
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Hold the conditions between the fields."""
+        yield from _authentication(given)
+        yield from _notifications(given)
+        yield from _layout(given)
+        yield from _dialect(given)
+
+
+def _authentication(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    mode = given.get("auth_mode", AuthMode.ACCESS_KEY)
+    keys = ("aws_access_key_id", "aws_secret_access_key")
+    wanted: dict[Any, tuple[str, ...]] = {
+        AuthMode.ACCESS_KEY: (*keys, "aws_credentials_secret"),
+        AuthMode.IAM_ROLE: ("iam_role_arn",),
+        AuthMode.EXECUTION_ROLE: (),
+    }
+    if not isinstance(mode, str) or mode not in wanted:
+        return
+    for field in (*keys, "aws_credentials_secret", "iam_role_arn"):
+        if field in given and field not in wanted[mode]:
+            yield Contradiction(field, f"not used with auth_mode {mode}; remove it, or change auth_mode")
+    if mode == AuthMode.IAM_ROLE and "iam_role_arn" not in given:
+        yield Contradiction("iam_role_arn", "required with auth_mode iam_role, but not given")
+    if mode == AuthMode.ACCESS_KEY:
+        yield from _access_keys(given, keys)
+
+
+def _access_keys(given: Mapping[str, Any], keys: tuple[str, str]) -> Iterator[Contradiction]:
+    inline = [key for key in keys if key in given]
+    if "aws_credentials_secret" in given:
+        for key in inline:
+            yield Contradiction(key, "given twice: aws_credentials_secret holds it already; remove one of the two")
+        return
+    for key in keys:
+        if key not in given:
+            yield Contradiction(
+                key,
+                "required with auth_mode access_key_and_secret (the default), but not given; give it, or name a"
+                " Secrets Manager secret in aws_credentials_secret, or use auth_mode iam_role or execution_role",
+            )
+
+
+def _notifications(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    enabled = given.get("enable_event_notifications", False)
+    if enabled is True and "event_queue_arn" not in given:
+        yield Contradiction(
+            "event_queue_arn",
+            "required where enable_event_notifications is true, but not given; give a queue's ARN, or 'managed' to"
+            " have one made",
+        )
+    if enabled is False and "event_queue_arn" in given:
+        yield Contradiction(
+            "event_queue_arn",
+            "not used while enable_event_notifications is false; set that to true, or remove this",
+        )
+
+
+def _layout(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    single = given.get("is_single_table", False)
+    snapshot = given.get("is_directory_snapshot", False)
+    if not isinstance(single, bool) or not isinstance(snapshot, bool):
+        return
+    if snapshot and not single:
+        yield Contradiction("is_directory_snapshot", "only where is_single_table is true")
+    one_table = single and not snapshot
+    for field, applies, condition in (
+        ("single_table_name", one_table, _SINGLE),
+        ("single_table_file_format", one_table, _SINGLE),
+        ("single_table_file_formats", snapshot, _SNAPSHOT),
+        ("directory_glob_pattern", snapshot, "is_directory_snapshot is true"),
+    ):
+        if field in given and not applies and not _is_default(field, given[field]):
+            yield Contradiction(field, f"only where {condition}")
+    if snapshot and "directory_glob_pattern" not in given:
+        yield Contradiction("directory_glob_pattern", "required where is_directory_snapshot is true, but not given")
+    formats = _formats(given, one_table=one_table, snapshot=snapshot)
+    for field in _CSV_FIELDS:
+        if field in given and "csv" not in formats and not _is_default(field, given[field]):
+            yield Contradiction(field, f"only where csv is among the formats, which are: {', '.join(formats)}")
+
+
+def _formats(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> list[str]:
+    if one_table:
+        return [str(given.get("single_table_file_format", "csv"))]
+    if snapshot:
+        formats = given.get("single_table_file_formats", ["csv"])
+        return [str(one) for one in formats] if isinstance(formats, list | tuple) else ["csv"]
+    return ["csv", "json", "parquet"]
+
+
+_CSV_FIELDS = (
+    "skip_lines",
+    "csv_delimiter",
+    "csv_quote",
+    "csv_escape",
+    "csv_encoding",
+    "csv_null_values",
+    "csv_infer_types",
+    "csv_column_types",
+)
+
+
+def _is_default(field: str, value: object) -> bool:
+    default = S3Configuration.model_fields[field].get_default(call_default_factory=True, validated_data={})
+    return bool(value == default) or (isinstance(value, list) and tuple(value) == default)
+
+
+def _dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    seen: dict[object, str] = {}
+    for field in ("csv_delimiter", "csv_quote", "csv_escape"):
+        value = given.get(field, '"' if field == "csv_quote" else None)
+        if not isinstance(value, str):
+            continue
+        value = named_character(value)
+        # In some dialects the escape is the quote itself: a doubled quote.
+        if value in seen and not (field == "csv_escape" and seen[value] == "csv_quote"):
+            yield Contradiction(field, f"the same character as {seen[value]}; the two must differ")
+        seen.setdefault(value, field)
