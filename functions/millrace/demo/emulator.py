@@ -185,6 +185,18 @@ def terminating() -> Iterator[None]:
         yield
 
 
+_HIDE = """\
+import sys
+
+
+class Hide:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError("hidden, since Lambda has none", name=name)
+
+
+sys.meta_path.insert(0, Hide())
+"""
 _ADOPTED: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -256,7 +268,7 @@ def _hide_packages(folder: Path) -> Path:
     """
     site = folder / "site"
     site.mkdir()
-    (site / "sitecustomize.py").write_text("import sys\n\nsys.modules['pandas'] = None\n")
+    (site / "sitecustomize.py").write_text(_HIDE)
     return site
 
 
