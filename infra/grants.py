@@ -115,11 +115,16 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
             actions=("dynamodb:GetItem", "dynamodb:Query"),
             resources=(arns.ledger, *(f"{arns.ledger}/index/{index}" for index in INDEXES)),
         ),
-        Grant(sid="SendRequests", actions=("sqs:SendMessage",), resources=arns.queues),
+        Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
         *_identities(topology, arns),
         *_keys(arns, options),
         *_tracing(options),
     )
+
+
+def _sending(options: Options) -> tuple[str, ...]:
+    """AWS allows batches by the one action; the emulator asks for another, which AWS does not know."""
+    return ("sqs:SendMessage", "sqs:SendMessageBatch") if options.emulator else ("sqs:SendMessage",)
 
 
 def _wanted(*grants: Grant) -> tuple[Grant, ...]:

@@ -115,6 +115,10 @@ class TestReprocess:
         }
         assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
 
+    def test_sends_batches_by_an_action_of_the_emulators_own(self) -> None:
+        """AWS has no sqs:SendMessageBatch: its one action allows both."""
+        assert of_reprocess("emulator")["SendRequests"].actions == ("sqs:SendMessage", "sqs:SendMessageBatch")
+
     def test_lists_sources_within_their_folder(self) -> None:
         """Unlike the convert function's, its condition lets nothing through that names no prefix."""
         listing = of_reprocess("created buckets")["ListSource0"]
