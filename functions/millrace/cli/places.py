@@ -1,0 +1,58 @@
+"""Where `millrace convert` reads and writes: local files, and objects in S3 under the caller's own credentials."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, BinaryIO
+
+from millrace.local import LocalTarget, Target, open_local_source
+from millrace.objects import ObjectRef
+
+if TYPE_CHECKING:
+    from millrace.aws.s3_objects import S3ObjectStore
+    from millrace.aws.s3_upload import S3Upload
+
+_SCHEME = "s3://"
+
+
+def open_source(path: str) -> BinaryIO:
+    """A local file, or an object pinned to the version that is there now."""
+    if not path.startswith(_SCHEME):
+        return open_local_source(path)
+    ref = ObjectRef.parse(path)
+    stack = ExitStack()
+    return stack.enter_context(_store().open(ref, tail_first=path.endswith(".parquet"))).stream
+
+
+def open_target(path: str) -> Target:
+    """A local file, or an object; both appear whole or not at all."""
+    if not path.startswith(_SCHEME):
+        return LocalTarget(path)
+    return _S3Target(ObjectRef.parse(path))
+
+
+class _S3Target:
+    """An object that replaces what stands there when the conversion begins, and nothing newer."""
+
+    def __init__(self, ref: ObjectRef) -> None:
+        store = _store()
+        there = store.head(ref)
+        self._expected = there.etag if there else None
+        self._upload: S3Upload = store.upload(ref, {})
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        return self._upload.write(data)
+
+    def discard(self) -> None:
+        self._upload.discard()
+
+    def publish(self) -> None:
+        self._upload.publish(expected=self._expected, rows=0)
+
+
+def _store() -> S3ObjectStore:
+    import boto3  # noqa: PLC0415 - takes a third of a second to import, and most files are local
+
+    from millrace.aws.s3_objects import S3ObjectStore  # noqa: PLC0415 - as above
+
+    return S3ObjectStore(boto3.client("s3"))

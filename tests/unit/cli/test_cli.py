@@ -1,0 +1,236 @@
+"""The command line as a user meets it: output, exit codes, no traceback."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.cli import main
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+KEYS = {
+    "connections": [
+        {
+            "name": "partner",
+            "type": "s3",
+            "configuration": {
+                "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE",
+                "aws_secret_access_key": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+                "s3_bucket_name": "s3://partner/in",
+                "s3_bucket_region": "us-east-1",
+            },
+        },
+        {
+            "name": "vendor",
+            "type": "s3",
+            "configuration": {
+                "auth_mode": "iam_role",
+                "iam_role_arn": "arn:aws:iam::123456789012:role/millrace",
+                "s3_bucket_name": "vendor",
+                "s3_bucket_region": "us-east-1",
+            },
+        },
+    ]
+}
+
+
+class Ran:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: str, stdin: str = "") -> Ran:
+        monkeypatch.setattr("sys.argv", ["millrace", *arguments])
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = 0
+        try:
+            main()
+        except SystemExit as left:
+            code = int(left.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return Ran(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> str:
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps(KEYS))
+    return str(path)
+
+
+COMMANDS = ("demo", "convert", "validate", "schema", "connections", "status", "show", "reprocess")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_itself(run: Any, command: str) -> None:
+    ran = run(command, "--help")
+
+    assert ran.code == 0
+    assert len(ran.out) > 200
+
+
+def test_help_names_every_command_and_what_exit_codes_mean(run: Any) -> None:
+    ran = run("--help")
+
+    assert all(command in ran.out for command in COMMANDS)
+    assert "2 wrong use" in ran.out
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["convert", "--nonsense"], ["convert"], ["convert", "a.csv"]])
+def test_wrong_use_is_exit_code_two(run: Any, arguments: list[str]) -> None:
+    ran = run(*arguments)
+
+    assert ran.code == 2
+    assert ran.err
+
+
+class TestValidate:
+    @pytest.mark.parametrize("name", ["millrace.yaml", "starter.yaml"])
+    def test_the_examples_are_valid(self, run: Any, name: str) -> None:
+        ran = run("validate", str(EXAMPLES / name))
+
+        assert ran.code == 0
+        assert "valid" in ran.out
+
+    def test_all_problems_are_told_at_once_with_their_paths(self, run: Any, tmp_path: Path) -> None:
+        path = tmp_path / "bad.json"
+        path.write_text('{"connections": [{"name": "a", "configuration": {"s3_bucket": "b"}}], "sync": []}')
+
+        ran = run("validate", str(path))
+
+        assert ran.code == 1
+        assert "connections[0].configuration.s3_bucket" in ran.err
+        assert "connections[0].configuration.s3_bucket_region" in ran.err
+        assert "sync" in ran.err
+
+    def test_problems_as_json_lines(self, run: Any, tmp_path: Path) -> None:
+        path = tmp_path / "bad.json"
+        path.write_text("{}")
+
+        ran = run("validate", "--json", str(path))
+
+        assert ran.code == 1
+        assert json.loads(ran.out)["problem"].startswith("connections:")
+
+    def test_a_missing_file_is_named(self, run: Any) -> None:
+        ran = run("validate", "nowhere.yaml")
+
+        assert ran.code == 1
+        assert "nowhere.yaml" in ran.err
+
+    def test_inline_keys_are_warned_of_and_never_shown(self, run: Any, keys: str) -> None:
+        ran = run("validate", keys)
+
+        assert ran.code == 0
+        assert "millrace connections store partner" in ran.err
+        assert "wJalrXUtnFEMI" not in ran.out + ran.err
+
+
+def test_the_schema_is_json(run: Any) -> None:
+    assert json.loads(run("schema").out)["title"] == "Millrace configuration"
+
+
+class TestConnections:
+    def test_a_role_is_shown_with_its_external_id_and_the_trust_policy_to_paste(self, run: Any, keys: str) -> None:
+        ran = run("connections", "--config", keys, "--offline", "--account", "999988887777", "--json")
+
+        vendor = json.loads(ran.out.splitlines()[1])
+        (statement,) = vendor["trust_policy"]["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": vendor["external_id"]}}
+        assert statement["Principal"] == {"AWS": "arn:aws:iam::999988887777:root"}
+
+    def test_keys_are_never_shown(self, run: Any, keys: str) -> None:
+        ran = run("connections", "--config", keys, "--offline")
+
+        assert ran.code == 0
+        assert "partner" in ran.out
+        assert "AKIA" not in ran.out + ran.err
+
+    def test_storing_says_what_it_would_do_and_prints_the_connection_without_keys(self, run: Any, keys: str) -> None:
+        ran = run("connections", "--config", keys, "store", "partner", "--dry-run")
+
+        assert ran.code == 0
+        configuration = json.loads(ran.out)["configuration"]
+        assert configuration["aws_credentials_secret"] == "millrace/partner"
+        assert "aws_secret_access_key" not in configuration
+
+    def test_there_is_nothing_to_store_of_a_role(self, run: Any, keys: str) -> None:
+        assert run("connections", "--config", keys, "store", "vendor", "--dry-run").code == 2
+
+
+class TestConvert:
+    def test_a_file_is_converted_to_what_the_targets_name_says(self, run: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("id,zip\n1,00501\n")
+
+        ran = run("convert", str(tmp_path / "a.csv"), str(tmp_path / "a.jsonl"))
+
+        assert (ran.code, ran.out) == (0, "")
+        assert (tmp_path / "a.jsonl").read_text() == '{"id":1,"zip":"00501"}\n'
+
+    def test_a_refused_file_is_exit_code_one_and_leaves_no_target(self, run: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("a,b\n1\n")
+
+        ran = run("convert", str(tmp_path / "a.csv"), str(tmp_path / "a.parquet"), "--to", "parquet")
+
+        assert ran.code == 1
+        assert "RaggedRow" in ran.err
+        assert "row 1" in ran.err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv"]
+
+    def test_bad_rows_can_be_put_aside(self, run: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("a,b\n1\n2,3\n")
+        aside = tmp_path / "bad.jsonl"
+
+        ran = run(
+            "convert", str(tmp_path / "a.csv"), str(tmp_path / "a.csv.out"), "--to", "csv", "--quarantine", str(aside)
+        )
+
+        assert ran.code == 0
+        assert json.loads(aside.read_text())["row"] == 1
+
+    @pytest.mark.parametrize(
+        "options",
+        [["--to", "xml"], ["--from", "json-doc"], ["--delimiter", ";;"], ["--skip-lines", "-1"], ["--to", ""]],
+    )
+    def test_options_that_make_no_sense_are_exit_code_two(self, run: Any, tmp_path: Path, options: list[str]) -> None:
+        (tmp_path / "a.csv").write_text("a\n1\n")
+
+        ran = run("convert", str(tmp_path / "a.csv"), str(tmp_path / "a.out"), *options)
+
+        assert ran.code == 2
+
+    def test_a_missing_source_is_wrong_use(self, run: Any, tmp_path: Path) -> None:
+        ran = run("convert", str(tmp_path / "nowhere.csv"), str(tmp_path / "a.parquet"))
+
+        assert ran.code == 2
+        assert "nowhere.csv" in ran.err
+
+    def test_jobs_are_answered_one_by_one_and_a_bad_one_harms_no_other(self, run: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("a\n1\n")
+        good = {"id": 1, "source": str(tmp_path / "a.csv"), "target": str(tmp_path / "a.jsonl"), "to": "json"}
+        lines = [
+            json.dumps(good),
+            "no json",
+            json.dumps(good | {"id": 3, "source": "nowhere.csv"}),
+            json.dumps(good | {"id": 4}),
+        ]
+
+        ran = run("convert", "--jobs", "-", stdin="\n".join(lines))
+
+        answers = [json.loads(line) for line in ran.out.splitlines()]
+        assert ran.code == 0
+        assert [(answer["id"], answer["ok"]) for answer in answers] == [(1, True), (None, False), (3, False), (4, True)]
+
+    def test_jobs_and_a_source_exclude_each_other(self, run: Any) -> None:
+        assert run("convert", "a.csv", "b.csv", "--jobs", "-").code == 2
