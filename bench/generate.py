@@ -26,10 +26,11 @@ def lines(seed: int) -> Iterator[str]:
             end = begin + timedelta(seconds=chance.randint(60, 5400))
             note = chance.choice(_NOTES)
             quoted = f'"{note}"' if "," in note or '"' in note else note
+            tip = f"{chance.random() * 20:.2f}" if chance.random() < 0.5 else ""
             block.append(
                 f"{row},{chance.randint(0, 99999):05d},{begin:%Y-%m-%dT%H:%M:%SZ},{end:%Y-%m-%dT%H:%M:%SZ},"
                 f"{chance.randint(1, 6)},{chance.randint(1, 40000) / 1000},{chance.randint(300, 9900) / 100:.2f},"
-                f"{chance.choice(('', f'{chance.random() * 20:.2f}'))},EUR,{chance.choice(('true', 'false'))},{quoted}\n"
+                f"{tip},EUR,{chance.choice(('true', 'false'))},{quoted}\n"
             )
         yield "".join(block)
 

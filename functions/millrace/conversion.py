@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from millrace import schema
@@ -120,11 +120,18 @@ class _Outputs(Generic[S]):
             sink.discard()
 
 
+def _options(recipe: Recipe) -> ReadOptions:
+    """The options to read with. From text to text every type is printed back as it was, so none has to be found."""
+    if recipe.source_format is recipe.target_format is FileFormat.CSV and not recipe.read.column_types:
+        return replace(recipe.read, infer_types=False)
+    return recipe.read
+
+
 def _attempt(
     source: BinaryIO, recipe: Recipe, types: object, outputs: _Outputs[S], on_batch: Callable[[int], None]
 ) -> Converted[S]:
     source.seek(0)
-    records = READERS[recipe.source_format](source, recipe.read, types=types, report=outputs.put_aside)
+    records = READERS[recipe.source_format](source, _options(recipe), types=types, report=outputs.put_aside)
     output = outputs.open()
     writer = WRITERS[recipe.target_format](output, records.schema, recipe.write)
     written = 0

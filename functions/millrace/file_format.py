@@ -80,7 +80,7 @@ class WriteOptions:
 
 @dataclass(frozen=True, slots=True)
 class RecognisedKey:
-    """What a key's extensions say: its format, its compression, the key without them, and a delimiter if they tell one."""
+    """What a key's extensions say: format, compression, the key without them, and the delimiter if they tell it."""
 
     format: FileFormat
     compression: Compression

@@ -1,4 +1,4 @@
-"""Convert files by path with the code that the functions run, one file or many jobs; nothing here knows a command line."""
+"""Convert files by path with the code that the functions run: one file, or many jobs."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def convert_file(
 
 def _recipe(job: Job) -> Recipe:
     recognised = recognise(job.source)
-    source_format = job.source_format or (recognised and recognised.format)
+    source_format = job.source_format or (recognised.format if recognised else None)
     if source_format is None:
         raise UsageError(
             f"source: the name {job.source} does not tell its format; say which with from: csv, json or parquet"

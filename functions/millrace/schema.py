@@ -128,6 +128,7 @@ def infer(texts: pa.Array) -> Kind:
 
 
 def decimal(digits: int, scale: int) -> Kind | None:
+    """The decimal type for numbers of at most so many digits; few types, so that few files widen theirs."""
     for most, make in _DECIMAL_CLASSES:
         if digits <= most and scale <= most:
             return Kind(make(most, scale))

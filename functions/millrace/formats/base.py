@@ -68,6 +68,6 @@ class RecordWriter(Protocol):
 class Writer(Protocol):
     """Writes one format."""
 
-    def __call__(self, sink: ByteSink, schema: pa.Schema, options: WriteOptions) -> RecordWriter:
+    def __call__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
         """Begin an output; raise UnsupportedType where the format cannot hold the schema's types."""
         ...

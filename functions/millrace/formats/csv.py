@@ -10,7 +10,9 @@ import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from functools import partial
+from itertools import chain
+from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,6 @@ from millrace.errors import (
     DataError,
     InvalidConfiguration,
     RaggedRow,
-    TooBig,
     TruncatedFile,
     UnsupportedType,
     ValueDoesNotFit,
@@ -31,25 +32,14 @@ from millrace.file_format import BadRows, ReadOptions, WriteOptions
 from millrace.formats import rendering
 from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
 from millrace.formats.compression import open_plain
+from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect, dialect_of
 from millrace.formats.encoding import Utf8Stream
 from millrace.printing import with_form
 
-BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
-MAX_RECORD_BYTES = 128 * 2**20
 Report = Callable[[BadRow], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Whole records, the offset of the first byte and the count of line ends before it."""
-
-    data: bytes
-    byte: int
-    line: int
-    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +63,7 @@ class _Texts:
     batch: pa.RecordBatch
     first: int
     rows: int
-    block: _Block
+    block: Block
 
 
 def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Report) -> Records:
@@ -84,15 +74,14 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     layout, blocks = opened
     texts = _texts(layout, blocks)
     if isinstance(types, tuple):
-        return _typed(layout, types, [], texts, source)
-    sample, ended = _take_sample(texts)
-    kinds = _sample_kinds(layout, sample)
-    return _typed(layout, kinds, sample, iter(()) if ended else texts, source)
+        return _typed(layout, types, texts, source)
+    sample = _take_sample(texts)
+    return _typed(layout, _sample_kinds(layout, sample), chain(_emptying(sample), texts), source)
 
 
-def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layout, Iterator[_Block]] | None:
+def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layout, Iterator[Block]] | None:
     stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
-    feed = _Feed(stream)
+    feed = Feed(stream)
     feed.skip_lines(options.skip_lines)
     dialect = dialect_of(options, feed.peek(DETECTION_BYTES))
     header = feed.first_record(dialect)
@@ -107,7 +96,7 @@ def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layo
     return _Layout(dialect, tuple(names), options, report), feed.blocks(dialect)
 
 
-def _checked(block: _Block) -> bytes:
+def _checked(block: Block) -> bytes:
     record = block.data.rstrip(b"\r\n")
     try:
         record.decode()
@@ -124,92 +113,7 @@ def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> Wr
     )
 
 
-class _Feed:
-    """A file's text in blocks of whole records, with the offset of each."""
-
-    def __init__(self, stream: Utf8Stream) -> None:
-        self._stream = stream
-        self._data = b""
-        self._byte = stream.start
-        self._line = 1
-        self._ended = False
-
-    def _more(self, size: int) -> None:
-        data = self._stream.read(size)
-        self._ended = not data
-        self._data += data
-
-    def peek(self, size: int) -> bytes:
-        """The next bytes, left where they are; fewer than ``size`` only where the file ends."""
-        while len(self._data) < size and not self._ended:
-            self._more(size - len(self._data))
-        return self._data[:size]
-
-    def drop(self, block: _Block) -> None:
-        """Forget a block at the beginning."""
-        self._advance(len(block.data))
-
-    def _advance(self, size: int) -> None:
-        self._line += _line_ends(self._data[:size])
-        self._byte += size
-        self._data = self._data[size:]
-
-    def skip_lines(self, count: int) -> None:
-        """Pass over lines, whatever stands in them."""
-        plain_lines = Dialect(",", None, None)
-        for _ in range(count):
-            line = self._next_record(plain_lines)
-            if line is None:
-                return
-            self.drop(line)
-
-    def _next_record(self, dialect: Dialect) -> _Block | None:
-        size = DETECTION_BYTES
-        while self.peek(size):
-            end = dialect.end_of_records(self._data, final=self._ended)
-            for start, _, stop, _whole in dialect.records(self._data[:end]):
-                return _Block(self._data[start:stop], self._byte, self._line)
-            size = self._grow(size)
-        return None
-
-    def _grow(self, size: int) -> int:
-        if size >= MAX_RECORD_BYTES:
-            raise TooBig(
-                f"the record that begins at byte {self._byte:,} is longer than {MAX_RECORD_BYTES:,} bytes; "
-                "is a quote left open there?",
-                byte=self._byte,
-            )
-        return 2 * size
-
-    def first_record(self, dialect: Dialect) -> _Block | None:
-        """The first record that is not a blank line; it stays, the blank lines before it do not."""
-        while record := self._next_record(dialect):
-            if record.data.strip(b"\r\n"):
-                return record
-            self.drop(record)
-        return None
-
-    def blocks(self, dialect: Dialect) -> Iterator[_Block]:
-        """All that is left, in blocks of whole records; the last may leave a quote open."""
-        size = BLOCK_BYTES
-        while self.peek(size):
-            last = self._ended and len(self._data) <= size
-            end = dialect.end_of_records(self._data, final=last)
-            if end == 0:
-                size = self._grow(size)
-                continue
-            block = _Block(self._data[:end], self._byte, self._line, last)
-            self._advance(end)
-            size = BLOCK_BYTES
-            yield block
-
-
-def _line_ends(data: bytes) -> int:
-    carriage_returns = data.count(b"\r")
-    return data.count(b"\n") + (carriage_returns - data.count(b"\r\n") if carriage_returns else 0)
-
-
-def _texts(layout: _Layout, blocks: Iterator[_Block]) -> Iterator[_Texts]:
+def _texts(layout: _Layout, blocks: Iterator[Block]) -> Iterator[_Texts]:
     parser = _Parser(layout)
     row = 1
     for block in blocks:
@@ -250,7 +154,7 @@ class _Parser:
         self._bad = True
         return "skip"
 
-    def parse(self, block: _Block, first: int) -> _Texts:
+    def parse(self, block: Block, first: int) -> _Texts:
         """The block's good rows; the bad ones are reported or raised."""
         # Only the last block can leave a quote open: the others were cut where a record ends.
         open_quote = block.last and self._layout.dialect.leaves_quote_open(block.data)
@@ -277,7 +181,7 @@ class _Parser:
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else _empty(self._schema)
 
-    def _record_by_record(self, block: _Block, first: int) -> _Texts:
+    def _record_by_record(self, block: Block, first: int) -> _Texts:
         good: list[bytes] = []
         rows = 0
         for record in _judged(self._layout, block, first):
@@ -301,14 +205,14 @@ class _Record:
     error: DataError | None
 
 
-def _judged(layout: _Layout, block: _Block, first: int) -> Iterator[_Record]:
+def _judged(layout: _Layout, block: Block, first: int) -> Iterator[_Record]:
     """A block's records one by one, blank lines passed over: slow, for places where something is wrong."""
     width = len(layout.names)
     row, line, seen = first, block.line, 0
     for start, end, stop, whole in layout.dialect.records(block.data):
         if start == end and width != 1:
             continue
-        line += _line_ends(block.data[seen:start])
+        line += line_ends(block.data[seen:start])
         seen = start
         byte = block.byte + start
         error = _judge(layout, block.data[start:end], row, byte, whole=whole)
@@ -356,15 +260,15 @@ def _empty(of: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in of], schema=of)
 
 
-def _take_sample(texts: Iterator[_Texts]) -> tuple[list[_Texts], bool]:
+def _take_sample(texts: Iterator[_Texts]) -> list[_Texts]:
     sample: list[_Texts] = []
     size = 0
     for block in texts:
         sample.append(block)
         size += len(block.block.data)
         if size >= SAMPLE_BYTES:
-            return sample, False
-    return sample, True
+            break
+    return sample
 
 
 def _sample_kinds(layout: _Layout, sample: list[_Texts]) -> tuple[schema.Kind, ...]:
@@ -382,29 +286,28 @@ def _first_evidence(options: ReadOptions, name: str) -> schema.Evidence | schema
     return schema.Evidence() if options.infer_types else schema.Demanded("text")
 
 
-def _typed(
-    layout: _Layout, kinds: tuple[schema.Kind, ...], sample: list[_Texts], rest: Iterator[_Texts], source: BinaryIO
-) -> Records:
+def _typed(layout: _Layout, kinds: tuple[schema.Kind, ...], rows: Iterator[_Texts], source: BinaryIO) -> Records:
     fields = [with_form(pa.field(name, kind.type), kind.form) for name, kind in zip(layout.names, kinds, strict=True)]
-    return Records(pa.schema(fields), _convert(layout, kinds, pa.schema(fields), sample, rest, source))
+    converter = _Converter(layout, kinds, pa.schema(fields))
+    return Records(pa.schema(fields), _converted(converter, rows, partial(_widen, source, layout)))
 
 
-def _convert(
-    layout: _Layout,
-    kinds: tuple[schema.Kind, ...],
-    into: pa.Schema,
-    sample: list[_Texts],
-    rest: Iterator[_Texts],
-    source: BinaryIO,
+def _converted(
+    converter: _Converter, rows: Iterator[_Texts], widen: Callable[[], NoReturn]
 ) -> Iterator[pa.RecordBatch]:
-    converter = _Converter(layout, kinds, into)
-    while sample:
-        yield converter.convert(sample.pop(0)) or _widen(source, layout)
-    for texts in rest:
-        yield converter.convert(texts) or _widen(source, layout)
+    for texts in rows:
+        batch = converter.convert(texts)
+        if batch is None:
+            widen()
+        yield batch
 
 
-def _widen(source: BinaryIO, layout: _Layout) -> pa.RecordBatch:
+def _emptying(sample: list[_Texts]) -> Iterator[_Texts]:
+    while sample:  # what has been converted need not be held any longer
+        yield sample.pop(0)
+
+
+def _widen(source: BinaryIO, layout: _Layout) -> NoReturn:
     """Find the types of the whole file, and begin again with them."""
     opened = _open(source, layout.options, lambda _row: None)
     evidence = [_first_evidence(layout.options, name) for name in layout.names]

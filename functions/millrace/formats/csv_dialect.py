@@ -104,8 +104,14 @@ class Dialect:
         return fields
 
     def count(self, record: bytes) -> int:
-        """How many fields a whole record has."""
-        return len(self.fields(record))
+        """How many fields a whole record has, be it text or not."""
+        fields, start = 0, 0
+        while match := self._field.match(record, start):
+            fields += 1
+            start = match.end()
+            if not match[2]:
+                break
+        return fields
 
     def _unquote(self, field: str) -> str:
         if not self.quote or not field.startswith(self.quote):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 
 from millrace.errors import InvalidConfiguration, WrongEncoding
 from millrace.formats.compression import ByteStream, name_compression
@@ -80,11 +81,12 @@ def _detect(head: bytes, encoding: str) -> tuple[str, int]:
 
 def _known(encoding: str) -> str:
     try:
-        b"".decode(encoding)  # refuses codecs that are not of text, such as hex
         name = codecs.lookup(encoding).name
+        with contextlib.suppress(UnicodeError):
+            b"00".decode(encoding)  # LookupError for codecs that are not of text, such as hex
     except LookupError as error:
         raise InvalidConfiguration(
-            f"encoding: {encoding!r} is not known; give a name such as utf-8, latin-1, utf-16"
+            f"encoding: {encoding!r} is no text encoding that is known; give a name such as utf-8, latin-1, utf-16"
         ) from error
     return "utf-8" if name == "utf-8-sig" else name
 

@@ -31,10 +31,11 @@ _NEAR_THE_END = 16
 """An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_ODD_INTEGER = re.compile(r"-0(?![.0-9eE])|[0-9]{4000}")
+_NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
 _INT_DIGITS = 4000
 Report = Callable[[BadRow], None]
 Row = dict[str, Any]
+Scan = Callable[[str, int], tuple[Any, int]]
 
 
 class _Repeated(ValueError):
@@ -117,7 +118,10 @@ class _Parser:
     def __init__(self, stream: Utf8Stream, report: Report | None) -> None:
         self._stream = stream
         self._report = report
-        self._decode = codecs.getincrementaldecoder("utf-8")("strict")
+        # Where bad rows are put aside, bytes that are no text become lone surrogates first, found row by row.
+        self._errors = "strict" if report is None else "surrogateescape"
+        self._decode = codecs.getincrementaldecoder("utf-8")(self._errors)
+        self._undecodable: UnicodeDecodeError | None = None
         self._text = ""
         self._at = 0
         self._byte = stream.start
@@ -151,7 +155,7 @@ class _Parser:
             try:
                 row = self._object()
             except DataError as error:
-                self._put_aside(error, begin)
+                self._put_aside(error)
                 continue
             yield row, self._at - begin
 
@@ -194,74 +198,85 @@ class _Parser:
         if self._ended:
             return False
         done = self._text[: self._at]
-        self._byte += len(done) if done.isascii() else len(done.encode())
+        self._byte += len(done) if done.isascii() else len(done.encode(errors=self._errors))
         self._line += done.count("\n")
         rest = self._text[self._at :]
         if len(rest) > MAX_RECORD_BYTES:
             raise TooBig(f"row {self._row:,} is longer than {MAX_RECORD_BYTES:,} bytes", row=self._row, byte=self._byte)
         text = self._next_text(max(BLOCK_BYTES, len(rest)), rest)
         self._text, self._at = rest + text, 0
-        self._odd = _ODD_INTEGER.search(self._text) is not None
-        self._surrogates = _SURROGATE.search(self._text) is not None
+        self._odd = "-0" in self._text and _NEGATIVE_ZERO.search(self._text) is not None
+        self._surrogates = "\\u" in self._text and _SURROGATE.search(self._text) is not None
         return bool(text)
 
     def _next_text(self, size: int, rest: str) -> str:
-        while True:
+        """The next text; text before a byte that is none is given first, so that the error can tell its row."""
+        while self._undecodable is None:
             data = self._stream.read(size)
             self._ended = not data
-            held = self._decode.getstate()[0]
             try:
                 text = self._decode.decode(data, final=self._ended)
             except UnicodeDecodeError as error:
-                raise self._wrong_encoding(error, rest, held + data) from error
-            if text or self._ended:
+                self._undecodable = error
+                text = error.object[: error.start].decode()
+            if text or (self._ended and self._undecodable is None):
                 return text
+        self._ended = True
+        at = self._byte + len(rest.encode(errors=self._errors))
+        raise self._wrong_encoding(self._undecodable, at) from self._undecodable
 
-    def _wrong_encoding(self, error: UnicodeDecodeError, rest: str, data: bytes) -> DataError:
-        at = self._byte + len(rest.encode()) + error.start
-        cut_off = self._ended or not data[error.start :]
+    def _wrong_encoding(self, error: UnicodeError, at: int) -> DataError:
+        cut_off = "unexpected end" in str(error)
         kind = TruncatedFile if cut_off else WrongEncoding
-        return kind(
-            f"the byte at offset {at:,} is not UTF-8 text ({error.reason}); say which encoding the file has",
-            row=self._row,
-            byte=at,
-        )
+        hint = "the file stops within a character" if cut_off else "say which encoding the file has"
+        return kind(f"row {self._row:,}: the byte at offset {at:,} is not UTF-8 text; {hint}", row=self._row, byte=at)
 
     def _object(self) -> Row:
         """Parse the object that begins here, and step behind it."""
-        while True:
-            begin = self._at
-            try:
-                row, end = (self._decoder()).scan_once(self._text, begin)
-            except StopIteration as stop:
-                if self._may_be_cut_off(int(stop.value)) and self._more():
-                    continue
-                raise self._not_json("no JSON value stands here", int(stop.value)) from None
-            except json.JSONDecodeError as error:
-                if (error.msg.startswith("Unterminated") or self._may_be_cut_off(error.pos)) and self._more():
-                    continue
-                raise self._not_json(error.msg, error.pos) from error
-            except _Repeated as error:
-                raise self._malformed(f"the name {str(error)[:100]!r} stands twice in one object", begin) from None
-            except _NotANumber as error:
-                raise self._malformed(f"{error} is not JSON; write it as a string or as null", begin) from None
-            except RecursionError:
-                raise self._malformed("values are nested deeper than any that can be read", begin) from None
-            if not isinstance(row, dict):
-                if end == len(self._text) and self._more():
-                    continue
-                raise self._malformed(f"a row must be an object, found {self._text[begin : begin + 20]!r}", begin)
-            if self._surrogates:
-                self._check_surrogates(row)
-            self._at = end
-            self._row += 1
-            return row
+        while (parsed := self._value()) is None:
+            pass
+        row, end = parsed
+        if not isinstance(row, dict):
+            found = self._text[self._at : self._at + 20].splitlines()[0]
+            raise self._malformed(f"a row must be an object, found {found!r}", self._at)
+        if self._report is not None:
+            self._check_text(self._at, end)
+        if self._surrogates:
+            self._check_surrogates(row)
+        self._at = end
+        self._row += 1
+        return row
 
-    def _decoder(self) -> Any:
-        return _odd_decoder if self._odd else _decoder
+    def _value(self) -> tuple[Any, int] | None:
+        """The value that begins here, and its end; None where more text was needed for it and has been read."""
+        begin = self._at
+        scan: Scan = (_odd_decoder if self._odd else _decoder).scan_once  # type: ignore[attr-defined] # not in typeshed
+        try:
+            return scan(self._text, begin)
+        except StopIteration as stop:
+            self._read_on_or_refuse("no JSON value stands here", int(stop.value))
+        except json.JSONDecodeError as error:
+            self._read_on_or_refuse(error.msg, error.pos)
+        except _Repeated as error:
+            raise self._malformed(f"the name {str(error)[:100]!r} stands twice in one object", begin) from None
+        except _NotANumber as error:
+            raise self._malformed(f"{error} is not JSON; write it as a string or as null", begin) from None
+        except ValueError:  # an integer of more digits than Python converts without being asked
+            self._odd = True
+        except RecursionError:
+            raise self._malformed("values are nested deeper than any that can be read", begin) from None
+        return None
 
-    def _may_be_cut_off(self, at: int) -> bool:
-        return at >= len(self._text) - _NEAR_THE_END
+    def _read_on_or_refuse(self, reason: str, at: int) -> None:
+        cut_off = reason.startswith("Unterminated") or at >= len(self._text) - _NEAR_THE_END
+        if not (cut_off and self._more()):
+            raise self._not_json(reason, at)
+
+    def _check_text(self, begin: int, end: int) -> None:
+        try:
+            self._text[begin:end].encode()
+        except UnicodeEncodeError as error:
+            raise self._wrong_encoding(error, self._place(begin + error.start)[1]) from error
 
     def _check_surrogates(self, row: Row) -> None:
         try:
@@ -273,7 +288,7 @@ class _Parser:
             ) from None
 
     def _place(self, at: int) -> tuple[str, int]:
-        byte = self._byte + len(self._text[:at].encode(errors="surrogatepass"))
+        byte = self._byte + len(self._text[:at].encode(errors=self._errors))
         return f"row {self._row:,} at byte {byte:,}: ", byte
 
     def _malformed(self, reason: str, at: int) -> MalformedFile:
@@ -289,17 +304,16 @@ class _Parser:
         place, byte = self._place(len(self._text))
         return TruncatedFile(f"{place}the file stops before its end: {reason}", row=self._row, byte=byte)
 
-    def _put_aside(self, error: DataError, begin: int) -> None:
+    def _put_aside(self, error: DataError) -> None:
         """Report the line in which a bad row begins, and go on behind it; or raise."""
-        if self._report is None or isinstance(error, (WrongEncoding, TooBig)):
+        if self._report is None or isinstance(error, TooBig):
             raise error
-        begin = min(begin, self._at)
         while (end := self._text.find("\n", self._at)) < 0 and self._more():
             pass
         end = len(self._text) if end < 0 else end
         _, byte = self._place(self._at)
         line = self._line + self._text.count("\n", 0, self._at)
-        raw = self._text[self._at : end].rstrip("\r")
+        raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors).decode(errors="backslashreplace")
         self._report(BadRow(line=line, row=self._row, byte=byte, reason=str(error), raw=raw))
         self._at = end
         self._row += 1

@@ -1,7 +1,7 @@
 """Types of JSON fields, by a rule that may only widen: a type holds only if every value stays the same JSON value.
 
-What has been seen of a field is a ``Node``. A field whose values are of several types, or are numbers that no type keeps
-exactly, holds the JSON text of each value instead (form ``json``).
+What has been seen of a field is a ``Node``. A field whose values are of several types, or are numbers that no type
+keeps exactly, holds the JSON text of each value instead (form ``json``).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Node:
     children: dict[str, Node] = field(default_factory=dict)
     item: Node | None = None
 
-    def observe(self, values: Sequence[Value], depth: int = 0) -> None:
+    def observe(self, values: Sequence[Value], depth: int) -> None:
         """Add the field's next values, missing ones as None."""
         kinds = set(map(type, values))
         kinds.discard(type(None))
@@ -88,7 +88,7 @@ class Node:
     def _observe_numbers(self, values: Sequence[Number]) -> None:
         self.numbers = (self.numbers or Numbers()).observe(pa.array(values, pa.string()))
 
-    def field(self, name: str, depth: int = 0) -> pa.Field:
+    def field(self, name: str, depth: int) -> pa.Field:
         """The Arrow field that holds all of the values."""
         kind, form = self._type(depth)
         return with_form(pa.field(name, kind), form)
@@ -201,7 +201,7 @@ def _says_the_same(written: str, back: str) -> bool:
 
 
 def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
-    """The values as an array of the field's type, which they are known to fit; UnicodeEncodeError for lone surrogates."""
+    """The values as an array of the field's type, which they are known to fit."""
     kind = into.type
     if form_of(into) == JSON:
         return pa.array([None if value is None else text_of(value) for value in values], pa.string())
@@ -240,7 +240,7 @@ def text_of(value: Value) -> str:
 
 def fields_of(top: Node) -> pa.Schema:
     """The schema of rows that are the objects which a node has observed."""
-    return pa.schema([child.field(name) for name, child in top.children.items()])
+    return pa.schema([child.field(name, 1) for name, child in top.children.items()])
 
 
 def rows_as_batch(rows: Sequence[dict[str, Value]], into: pa.Schema) -> pa.RecordBatch:

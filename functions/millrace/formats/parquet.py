@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from functools import partial
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,7 +58,7 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
     _check_ends(source)
     guarded = _Source(source)
-    file = _translated(guarded, lambda: _open(guarded))
+    file = _translated(guarded, partial(_open, guarded))
     return Records(file.schema_arrow, _batches(guarded, file))
 
 
@@ -127,14 +128,14 @@ def _batches(source: _Source, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
         a_row = max(1, described.total_byte_size // max(1, described.num_rows))
         size = max(1, min(BATCH_ROWS, BATCH_BYTES // a_row))
         batches = file.iter_batches(batch_size=size, row_groups=[group], use_threads=False)
-        while (batch := _translated(source, lambda batches=batches: next(batches, None), row + 1)) is not None:
+        while (batch := _translated(source, partial(next, batches, None), row + 1)) is not None:
             row += batch.num_rows
             yield batch
     if row != file.metadata.num_rows:
         raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
 
 
-def _translated(source: _Source, act: Callable[[], pq.ParquetFile], row: int | None = None) -> pq.ParquetFile:
+def _translated(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:
     """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
     try:
         return act()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.errors import UnsupportedType
-from millrace.printing import is_raw_json, plain
+from millrace.printing import form_of, is_raw_json, plain
 from millrace.schema import unique_names
 
 _ESCAPED = re.compile(rb'[\x00-\x1f"\\]')
@@ -23,7 +23,7 @@ def cells(array: pa.Array, field: pa.Field) -> pa.Array:
     """A column as text, missing as missing; nested values as JSON."""
     if _is_nested(array.type):
         return _restore_missing(json_values(array, field), array)
-    return plain(array, _form(field))
+    return plain(array, form_of(field))
 
 
 def json_values(array: pa.Array, field: pa.Field) -> pa.Array:
@@ -85,16 +85,12 @@ def _json(array: pa.Array, field: pa.Field) -> pa.Array:
         return _maps(array)
     if _is_list(kind):
         return _lists(array, pc.list_flatten(array), pc.list_value_length(array), kind.value_field)
-    texts = plain(array, _form(field))
+    texts = plain(array, form_of(field))
     if _t.is_integer(kind) or _t.is_boolean(kind) or _t.is_decimal(kind):
         return texts
     if _t.is_floating(kind):
         return _numbers(array, texts)
     return _strings(texts)
-
-
-def _form(field: pa.Field) -> str:
-    return ((field.metadata or {}).get(b"millrace.form", b"")).decode()
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -179,7 +175,7 @@ def _maps(array: pa.Array) -> pa.Array:
     keys, values = (
         flat.flatten() if len(flat) else (pa.array([], array.type.key_type), pa.array([], array.type.item_type))
     )
-    names = plain(keys, _form(array.type.key_field))
+    names = plain(keys, form_of(array.type.key_field))
     lengths = pc.list_value_length(entries)
     _check_keys(names, lengths)
     pairs = pc.binary_join_element_wise(_strings(names), ":", json_values(values, array.type.item_field), "")
