@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote_plus
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as destinations
@@ -54,40 +53,37 @@ class ExistingBucketNotifications(Construct):
             grouped.setdefault(notification.folder.bucket, []).append(notification)
         if not grouped:
             return
-        role = self._role(grouped)
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         for name, group in grouped.items():
             bucket = s3.Bucket.from_bucket_attributes(
                 self, name, bucket_name=name, notifications_handler_role=role.without_policy_updates()
             )
             for notification in group:
-                queue = queues[notification.connection]
-                self.node.add_dependency(queue.node.find_child("Policy"))
-                self._notify(bucket, notification, queue.queue_arn)
+                self._notify(bucket, notification, queues[notification.connection])
+            self._allow(role, bucket)
 
-    def _notify(self, bucket: s3.IBucket, notification: Notification, queue_arn: str) -> None:
+    def _notify(self, bucket: s3.IBucket, notification: Notification, queue: sqs.Queue) -> None:
         # Named by its ARN: its policy stands already, and the CDK adds a wider one to a queue that it can change.
-        queue = sqs.Queue.from_queue_arn(self, construct_id(repr(notification)), queue_arn)
+        named = sqs.Queue.from_queue_arn(self, construct_id(repr(notification)), queue.queue_arn)
         prefix = notification.folder.prefix
         filters = [s3.NotificationKeyFilter(prefix=filter_prefix(prefix, self._options))] if prefix else []
         for event in EVENTS:
-            bucket.add_event_notification(_EVENT_TYPES[event], destinations.SqsDestination(queue), *filters)
+            bucket.add_event_notification(_EVENT_TYPES[event], destinations.SqsDestination(named), *filters)
+        bucket.node.add_dependency(queue.node.find_child("Policy"))
 
-    def _role(self, buckets: Iterable[str]) -> iam.Role:
-        stack = Stack.of(self)
-        allow = iam.PolicyDocument(
+    def _allow(self, role: iam.Role, bucket: s3.IBucket) -> None:
+        """One policy a bucket: when the bucket is taken out, it goes after its notifications, which need it to go."""
+        policy = iam.Policy(
+            self,
+            f"Policy{construct_id(bucket.bucket_name)}",
+            roles=[role],
             statements=[
                 iam.PolicyStatement(
-                    actions=["s3:GetBucketNotification", "s3:PutBucketNotification"],
-                    resources=[f"arn:{stack.partition}:s3:::{name}" for name in buckets],
-                ),
-            ]
+                    actions=["s3:GetBucketNotification", "s3:PutBucketNotification"], resources=[bucket.bucket_arn]
+                )
+            ],
         )
-        return iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            inline_policies={"Notifications": allow},
-        )
+        bucket.node.add_dependency(policy)
 
 
 _EVENT_TYPES = {

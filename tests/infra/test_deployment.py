@@ -122,15 +122,30 @@ class TestNotification:
         assert len(prefixes) == 2
 
     def test_an_existing_bucket_keeps_what_stands_there(self, of_case: Callable[[str], Synthesised]) -> None:
-        """The CDK's resource merges where it does not manage the bucket; its role reaches the named buckets alone."""
+        """The CDK's resource merges where it does not manage the bucket."""
         storage = of_case("existing buckets").storage
         custom = [one for one in storage.resources.values() if one["Type"] == "Custom::S3BucketNotifications"]
 
         assert {one["Properties"]["BucketName"] for one in custom} == {"acme-there", "acme-whole"}
         assert {one["Properties"]["Managed"] for one in custom} == {False}
-        (role,) = storage.properties("IAM::Role")
-        (statement,) = role["Policies"][0]["PolicyDocument"]["Statement"]
-        assert [text(arn).rpartition(":")[2] for arn in statement["Resource"]] == ["acme-there", "acme-whole"]
+
+    def test_an_existing_bucket_can_be_taken_out(self, of_case: Callable[[str], Synthesised]) -> None:
+        """CloudFormation changes what stays before it deletes what goes: each bucket's grant must go with the bucket.
+
+        One policy for all would lose the bucket before its notifications are taken away, and leave them to a queue
+        that is gone.
+        """
+        storage = of_case("existing buckets").storage
+        policies = {
+            name: text(policy["Properties"]["PolicyDocument"]["Statement"][0]["Resource"]).rpartition(":")[2]
+            for name, policy in storage.of("IAM::Policy").items()
+        }
+
+        assert sorted(policies.values()) == ["acme-there", "acme-whole"]
+        for resource in storage.resources.values():
+            if resource["Type"] == "Custom::S3BucketNotifications":
+                (needed,) = (name for name in resource["DependsOn"] if name in policies)
+                assert policies[needed] == resource["Properties"]["BucketName"]
 
     @pytest.mark.parametrize(
         ("prefix", "spelled"),
