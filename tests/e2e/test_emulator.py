@@ -35,7 +35,7 @@ def test_answers_and_leaves_nothing(mode: Mode) -> None:
         bucket.create_bucket(Bucket="somewhere")
         assert [found["Name"] for found in bucket.list_buckets()["Buckets"]] == ["somewhere"]
         assert emulator.url.startswith("https" if mode is Mode.ENFORCED else "http:")
-        assert "PUT|/somewhere" in emulator.request_log.read_text()
+        assert "|PUT|-|200||/somewhere" in emulator.request_log.read_text()
     assert not emulator.is_running()
     assert not emulator.folder.exists()
 

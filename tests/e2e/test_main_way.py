@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace.demo.deployed import Deployed, Task
+from millrace.demo.emulator import Mode
 from millrace.ledger import Entry, State
 from millrace.objects import ObjectRef
 from tests.e2e.places import EXAMPLES, in_folder
@@ -123,6 +124,8 @@ def test_delete_removes_the_output_where_the_sync_says_so(deployed: Deployed) ->
 )
 def test_any_key_finds_its_way(deployed: Deployed, name: str) -> None:
     """Keys are decoded once, and once only."""
+    if "\n" in name and deployed.emulator.mode is Mode.ENFORCED:
+        pytest.skip("in the emulator's policies, unlike in IAM's, a * does not match a newline")
     task = _upload(deployed, in_folder(deployed, "in", name), SMALL)
     entry = deployed.wait([task], seconds=30)[task]
     assert entry.state is State.CONVERTED

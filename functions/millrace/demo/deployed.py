@@ -26,6 +26,7 @@ _MESSAGES = (
     "ApproximateNumberOfMessagesDelayed",
 )
 _CIRCUMSTANCES = ("level", "message", "location", "timestamp", "service", "cold_start", "xray_trace_id")
+_REQUEST = re.compile(r"\[INFO\] \d+\|(?P<method>\w+)\|(?P<target>[^|]*)\|\d+\|(?P<query>[^|]*)\|(?P<path>.*)")
 _OPERATION = re.compile(r"(?:DynamoDB_\d+|AmazonSQS)\.(\w+)")
 
 
@@ -215,12 +216,11 @@ def _described(entry: Entry | None) -> str:
 
 def _function_call(line: str) -> str | None:
     """The operation that a line of the request log tells of, if a function sent it."""
-    depth, method, path, query, target, _status = line.rpartition("[INFO] ")[2].rsplit("|", 5)
-    if depth in {"-", ""}:
+    if not (found := _REQUEST.search(line)):
         return None
-    if found := _OPERATION.search(target):
-        return found[1]
-    return f"S3 {method}{_s3_suffix(path, query)}"
+    if operation := _OPERATION.search(found["target"]):
+        return operation[1]
+    return f"S3 {found['method']}{_s3_suffix(found['path'], found['query'])}"
 
 
 def _s3_suffix(path: str, query: str) -> str:

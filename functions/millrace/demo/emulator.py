@@ -40,7 +40,7 @@ _READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SYSTEMROOT")
-_REQUEST_LOG = "%({x-ministack-invoke-depth}i)s|%(m)s|%(U)s|%(q)s|%({x-amz-target}i)s|%(s)s"
+_REQUEST_LOG = "%({x-ministack-invoke-depth}i)s|%(m)s|%({x-amz-target}i)s|%(s)s|%(q)s|%(U)s"
 
 
 class EmulatorError(RuntimeError):
@@ -77,7 +77,10 @@ class Emulator:
 
     @property
     def request_log(self) -> Path:
-        """One line a request: depth of the function that sent it or ``-``, method, path, query, operation, status."""
+        """One line a request: depth of the function that sent it or ``-``, method, operation, status, query, path.
+
+        A newline in a key makes a second line, which begins with no depth.
+        """
         return self.folder / "requests.log"
 
     def client_environment(self) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""`millrace` against a deployment: ask for an object, count, convert again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace.demo.deployed import Deployed
+from millrace.ledger import State
+from tests.e2e.places import in_folder, task_of
+
+pytestmark = pytest.mark.e2e
+
+_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
+
+
+def test_operator_asks_and_steers(deployed: Deployed) -> None:
+    """`show`, `status` and `reprocess` find the deployment by its name and tell what the ledger has."""
+    ref = in_folder(deployed, "in", "by hand ü+.csv")
+    task = task_of(deployed, "e2e parquet", ref)
+    deployed.upload(ref, b"id,name\n007,Ada\n")
+    first = deployed.wait(deployed.tasks([ref]), seconds=30)[task]
+
+    shown = {line["sync"]: line for line in _lines(deployed, "show", str(ref), "--json")}
+    assert shown["e2e parquet"]["state"] == State.CONVERTED
+    assert shown["e2e parquet"]["outputs"][0]["target"] == str(first.outputs[0].ref)
+
+    counts = {line["sync"]: line["counts"] for line in _lines(deployed, "status", "--json") if "sync" in line}
+    assert counts["e2e parquet"][State.CONVERTED] >= 1
+
+    answer = _lines(deployed, "reprocess", "e2e parquet", "--key", ref.key, "--json")[-1]
+    again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
+    assert again[task].fence == first.fence + 1
+
+
+def test_object_that_nobody_has_seen_is_an_error(opened: Deployed) -> None:
+    """Exit 1, with what it may mean."""
+    done = _run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
+    assert done.returncode == 1
+    assert "no entry" in done.stderr
+
+
+def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
+    done = _run(deployed, *arguments)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 -- the command is ours
+        [_MILLRACE, *arguments],
+        env=deployed.emulator.subprocess_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
