@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Environment
+from aws_cdk import Annotations, App, CfnOutput, Environment
 
 from infra.layers import layers
 from infra.options import Options
@@ -56,6 +57,8 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         key=storage.key,
     )
     processing.add_stack_dependency(storage)
+    active = [sync.name for sync in document.bulk_syncs if sync.active]
+    CfnOutput(processing, "Syncs", value=json.dumps(active))
     _warn(storage, document)
     return Deployment(storage, processing)
 
