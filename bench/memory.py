@@ -47,9 +47,8 @@ def main(megabytes: int = 1024, source_format: str = "csv", to: str = "parquet")
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         note = " (of making the source)" if source_format != "csv" and peak == before else ""
         print(f"{source_format} -> {to}: {source.stat().st_size / 2**20:,.0f} MB, {rows:,} rows")
-        print(
-            f"{seconds:.1f} s, peak {peak / 1024:,.0f} MB{note}, target {Path(folder, 'target').stat().st_size / 2**20:,.0f} MB"
-        )
+        written = Path(folder, "target").stat().st_size
+        print(f"{seconds:.1f} s, peak {peak >> 10} MB{note}, target {written / 2**20:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Environment
+from aws_cdk import Annotations, App, CfnOutput, Environment
 
 from infra.layers import layers
 from infra.options import Options
 from infra.package import package
 from infra.processing_stack import ProcessingStack
 from infra.storage_stack import StorageStack
-from infra.topology import describe, refusals, warnings
+from infra.topology import Topology, describe, refusals, warnings
 from millrace.config import Document, load
 from millrace.errors import InvalidConfiguration, MillraceError
 
@@ -41,9 +43,9 @@ def main(app: App) -> None:
 
 def deploy(app: App, document: Document, options: Options, env: Environment) -> Deployment:
     """Make both stacks; raise InvalidConfiguration with all that stands against it."""
-    if problems := refusals(document, env.region):
-        raise InvalidConfiguration(list(problems))
     topology = describe(document)
+    if problems := [*refusals(document, env.region), *_throttled(topology, options)]:
+        raise InvalidConfiguration(problems)
     storage = StorageStack(app, topology=topology, options=options, env=env)
     processing = ProcessingStack(
         app,
@@ -56,8 +58,21 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         key=storage.key,
     )
     processing.add_stack_dependency(storage)
+    active = [sync.name for sync in document.bulk_syncs if sync.active]
+    CfnOutput(processing, "Syncs", value=json.dumps(active))
     _warn(storage, document)
     return Deployment(storage, processing)
+
+
+def _throttled(topology: Topology, options: Options) -> Iterator[str]:
+    """A message whose function is throttled loses one of its receives, and goes to the dead letters after five."""
+    wanted = len(topology.sources + topology.own_queue_arns) * options.max_concurrency
+    if options.reserved_concurrency is not None and options.reserved_concurrency < wanted:
+        yield (
+            f"context reserved_concurrency: found {options.reserved_concurrency}, which is less than the {wanted} that "
+            f"the queues may run together at max_concurrency {options.max_concurrency} each: messages would be "
+            "throttled into the dead-letter queue. Raise the one, or lower the other"
+        )
 
 
 def _environment() -> Environment:

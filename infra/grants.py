@@ -78,7 +78,7 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
         Grant(
             sid="KeepLedger",
-            actions=("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+            actions=("dynamodb:GetItem", "dynamodb:PutItem"),
             resources=(arns.ledger,),
         ),
         Grant(
@@ -112,8 +112,8 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
         ),
         Grant(
             sid="ChooseFromLedger",
-            actions=("dynamodb:GetItem", "dynamodb:Query"),
-            resources=(arns.ledger, *(f"{arns.ledger}/index/{index}" for index in INDEXES)),
+            actions=("dynamodb:Query",),
+            resources=tuple(f"{arns.ledger}/index/{index}" for index in INDEXES),
         ),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
         *_identities(topology, arns),

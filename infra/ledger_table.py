@@ -9,9 +9,8 @@ from constructs import Construct
 
 from infra.names import INDEXES, Names
 from infra.options import Options
+from millrace.settings import LEDGER_PROJECTION
 
-# What lists show. The rest of an entry is read by its key.
-PROJECTED = ("sync", "bucket", "key", "state", "error", "finished", "started", "rows_written")
 _TEXT = dynamodb.AttributeType.STRING
 
 
@@ -40,5 +39,5 @@ class LedgerTable(Construct):
                 partition_key=dynamodb.Attribute(name=f"{index}_pk", type=_TEXT),
                 sort_key=dynamodb.Attribute(name=f"{index}_sk", type=_TEXT),
                 projection_type=dynamodb.ProjectionType.INCLUDE,
-                non_key_attributes=list(PROJECTED),
+                non_key_attributes=list(LEDGER_PROJECTION),
             )

@@ -32,7 +32,8 @@ class ExistingBucketNotifications(Construct):
     """Adds our notifications to buckets that are there already, beside what their owners have configured.
 
     A bucket has one notification configuration, replaced as a whole. The CDK's resource reads what stands there, adds
-    ours and takes ours away again when the stack goes (read in its code). The other way, an EventBridge rule, would
+    ours and takes ours away again when the stack goes (read in its code; a later change of ours gives the others new
+    ids, and nothing else of them changes). The other way, an EventBridge rule, would
     need the owner to switch EventBridge on first, which is the same one configuration. Its role is ours because the
     one that the CDK would make may change the notifications of every bucket.
     """

@@ -26,10 +26,14 @@ class Options:
 
     ``memory_mb`` is 1,769 because that is where Lambda gives one whole virtual CPU: parsing is bound by it, and less
     memory costs the same per file in more time. ``timeout_seconds`` is the most that Lambda allows: a large file
-    needs it, and a small one does not pay for it. ``max_concurrency`` bounds how many conversions one queue runs
-    side by side; ``reserved_concurrency`` (default: none, since a young account has ten in all and reserves none)
-    takes as many from the account's pool for this deployment alone. ``existing_key_arns`` are the keys of existing
-    buckets and queues that are encrypted by a customer's own key.
+    needs it, and a small one does not pay for it.
+
+    ``max_concurrency`` bounds how many conversions one queue runs side by side. It is 10 because that is all that a
+    young account may run, and a message whose function was throttled five times is a dead letter; raise it with the
+    account's quota. ``reserved_concurrency`` (default: none, since a young account can spare none) takes as many from
+    the account's pool for this deployment alone.
+
+    ``existing_key_arns`` are the keys of existing buckets and queues that are encrypted by a customer's own key.
     """
 
     name: str = "millrace"
@@ -38,7 +42,7 @@ class Options:
     kms: Encryption = Encryption.AWS_MANAGED
     timeout_seconds: int = 900
     memory_mb: int = 1769
-    max_concurrency: int = 50
+    max_concurrency: int = 10
     reserved_concurrency: int | None = None
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ REPROCESS_MEMORY_MB = 512
 
 
 class ProcessingStack(Stack):
-    """Outputs: ConvertFunction, ReprocessFunction (names).
+    """Outputs: ConvertFunction, ReprocessFunction (names); Syncs (JSON list: active), from whoever knows them.
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """

@@ -78,7 +78,7 @@ class Case:
 CASES = {
     "created buckets": Case(CREATED),
     "existing buckets": Case(EXISTING, Options(existing_key_arns=(EXISTING_KEY,))),
-    "own queues": Case(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=20)),
+    "own queues": Case(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=30)),
     "other identities": Case(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
     "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),

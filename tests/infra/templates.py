@@ -70,11 +70,14 @@ class Synthesised:
         return self.storage, self.processing
 
 
-def synthesise(case: Case, folder: Path) -> Synthesised:
+HERE = Environment(account=ACCOUNT, region=REGION)
+
+
+def synthesise(case: Case, folder: Path, env: Environment = HERE) -> Synthesised:
     """Synthesise as the CDK does, cdk-nag included; assets are not copied."""
     app = App(outdir=str(folder), context={"aws:cdk:disable-asset-staging": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    deploy(app, parse(case.data), case.options, Environment(account=ACCOUNT, region=REGION))
+    deploy(app, parse(case.data), case.options, env)
     try:
         app.synth()
     except RuntimeError as error:  # what jsii makes of "Validation failed"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Environment
 
 from infra.deployment import main
 from infra.notification import filter_prefix
@@ -78,6 +78,21 @@ class TestRefusal:
 
         with pytest.raises(SystemExit, match="overlaps"):
             main(App(context={"config": str(written(tmp_path, data))}, outdir=str(tmp_path)))
+
+    def test_of_a_reserve_that_would_throttle(self, tmp_path: Path) -> None:
+        """Two queues of ten do not fit in fifteen."""
+        context = {"config": str(written(tmp_path, CREATED)), "reserved_concurrency": 15}
+
+        with pytest.raises(SystemExit, match="less than the 20 that the queues may run together"):
+            main(App(context=context, outdir=str(tmp_path)))
+
+
+def test_an_unknown_account_and_region_do_not_matter(tmp_path: Path) -> None:
+    """Without credentials `cdk synth` shows the templates all the same."""
+    made = synthesise(Case(CREATED), tmp_path, Environment())
+
+    assert made.findings == []
+    assert "AWS::Region" in json.dumps(made.processing.body)
 
 
 def test_what_does_not_run_yet_is_said_at_synth(tmp_path: Path) -> None:

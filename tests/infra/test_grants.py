@@ -89,7 +89,6 @@ class TestConvert:
         assert of_convert("created buckets")["KeepLedger"].actions == (
             "dynamodb:GetItem",
             "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
         )
 
     def test_uses_the_keys_that_there_are(self) -> None:
@@ -109,10 +108,7 @@ class TestReprocess:
         actions = {action for grant in of_reprocess("created buckets").values() for action in grant.actions}
 
         assert {action for action in actions if action.startswith("s3:")} == {"s3:ListBucket"}
-        assert {action for action in actions if action.startswith("dynamodb:")} == {
-            "dynamodb:GetItem",
-            "dynamodb:Query",
-        }
+        assert {action for action in actions if action.startswith("dynamodb:")} == {"dynamodb:Query"}
         assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
 
     def test_sends_batches_by_an_action_of_the_emulators_own(self) -> None:

@@ -148,7 +148,7 @@ def _convert(deployed: Deployed, uploads: Sequence[Upload], screen: Screen) -> M
 
         def count(entry: Entry) -> None:
             done.append(entry)
-            step.update(f"{len(done)} of {len(tasks)}")
+            step.count(len(done), len(tasks))
 
         entries = deployed.wait(tasks, seconds=_CONVERT_SECONDS, on_entry=count)
         step.result = ", ".join(f"{number} {state}" for state, number in _counts(done).items())
@@ -207,7 +207,7 @@ def _preview(deployed: Deployed, entries: Mapping[Task, Entry], screen: Screen) 
 
 
 def _show_nothing_twice(deployed: Deployed, task: Task, uploads: Sequence[Upload], screen: Screen) -> None:
-    screen.heading("")
+    screen.heading("Nothing is done twice, unless somebody asks")
     with screen.step(f"Upload {task.source} again, unchanged") as step:
         before, version = _standing(deployed, task)
         reads = deployed.function_calls()["GetItem"]

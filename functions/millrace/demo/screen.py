@@ -13,6 +13,7 @@ from rich.text import Text
 
 _WIDEST_CELL = 25
 _WIDEST_LIVE = 80
+_COUNTED = 10
 _COLOURS = {"converted": "green", "failed": "red"}
 
 
@@ -26,11 +27,14 @@ class Step:
 
     def update(self, text: str) -> None:
         """Show what it is busy with; only where a person watches."""
-        self._screen.busy(f"{self._title} [dim]{escape(text[:_WIDEST_LIVE])}[/dim]")
+        self._screen.busy(f"{escape(self._title)} [dim]{escape(text[:_WIDEST_LIVE])}[/dim]")
 
-    def note(self, text: str) -> None:
-        """Say something that is worth a line."""
-        self._screen.say(f"    {text}")
+    def count(self, done: int, wanted: int) -> None:
+        """Show how far it is; where nobody watches, now and then a line."""
+        if self._screen.is_watched:
+            self.update(f"{done} of {wanted}")
+        elif done % _COUNTED == 0:
+            self._screen.say(f"    {done} of {wanted}")
 
 
 class Screen:
@@ -40,17 +44,23 @@ class Screen:
         self._console = console
         self._status = console.status("") if console.is_terminal else None
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether a person sees lines change."""
+        return self._status is not None
+
     @contextlib.contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """Show that something is going on, and afterwards what came of it and how long it took."""
         step, began = Step(self, title), time.monotonic()
         with self._status or contextlib.nullcontext():
-            self.busy(title)
+            self.busy(escape(title))
             if self._status is None:
                 self.say(f"  {title} ...")
             yield step
         took = f"{time.monotonic() - began:.1f} s"
-        self._console.print(f"[green]ok[/green] {title}: {step.result or 'done'} [dim]({took})[/dim]", soft_wrap=True)
+        result = f"{escape(title)}: {escape(step.result or 'done')} [dim]({took})[/dim]"
+        self._console.print(f"[green]ok[/green] {result}", highlight=False, soft_wrap=True)
 
     def busy(self, markup: str) -> None:
         """Replace the live line."""
@@ -63,7 +73,7 @@ class Screen:
 
     def heading(self, text: str) -> None:
         """Begin a part."""
-        self._console.print(f"\n[bold]{escape(text)}[/bold]", soft_wrap=True)
+        self._console.print(f"\n[bold]{escape(text)}[/bold]", highlight=False, soft_wrap=True)
 
     def wrong(self, text: str) -> None:
         """Say what went wrong."""
@@ -81,10 +91,10 @@ class Screen:
         for line in lines:
             text = "  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
             self._console.print(
-                Text(f"    {text}", no_wrap=True, overflow="ellipsis"),
-                style="bold" if line is columns else None,
-                soft_wrap=not self._console.is_terminal,
-                highlight=False,
+                Text(f"    {text}", style="bold" if line is columns else ""),
+                no_wrap=True,
+                overflow="ellipsis" if self._console.is_terminal else "ignore",
+                crop=self._console.is_terminal,
             )
 
 

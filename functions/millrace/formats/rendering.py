@@ -13,7 +13,9 @@ from millrace.errors import UnsupportedType
 from millrace.printing import form_of, is_raw_json, plain
 from millrace.schema import unique_names
 
-_ESCAPED = re.compile(rb'[\x00-\x1f"\\]')
+_ESCAPED = re.compile(rb'[\x00-\x1f"\\]|\xc2\x85|\xe2\x80[\xa8\xa9]')
+"""What must be escaped in JSON, and the three characters that some tools take for line ends."""
+_LINE_ENDS = ("\u0085", "\u2028", "\u2029")
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 PART_BYTES = 8 * 2**20
 _t = pa.types
@@ -63,7 +65,7 @@ def _objects(columns: list[pa.Array], fields: list[pa.Field], *, before: str = "
     names = unique_names([field.name for field in fields])
     for place, (name, column, field) in enumerate(zip(names, columns, fields, strict=True)):
         opening = before + "{" if place == 0 else ","
-        pieces += [pa.scalar(opening + json.dumps(name, ensure_ascii=False) + ":"), json_values(column, field)]
+        pieces += [pa.scalar(opening + _text(name) + ":"), json_values(column, field)]
     return pc.binary_join_element_wise(*pieces, pa.scalar("}" + after), "")
 
 
@@ -140,8 +142,19 @@ def _one_json(text: str) -> str:
     try:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return json.dumps(text, ensure_ascii=False)
-    return text.replace("\n", " ").replace("\r", " ")
+        return _text(text)
+    return _on_one_line(text)
+
+
+def _text(text: str) -> str:
+    return _on_one_line(json.dumps(text, ensure_ascii=False))
+
+
+def _on_one_line(value: str) -> str:
+    value = value.replace("\n", " ").replace("\r", " ")
+    for character in _LINE_ENDS:
+        value = value.replace(character, f"\\u{ord(character):04x}")
+    return value
 
 
 def _refuse_constant(name: str) -> None:
