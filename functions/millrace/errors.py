@@ -16,6 +16,8 @@ MillraceError
 │   ├── ValueDoesNotFit         a value is not of the type the configuration demands
 │   ├── UnsupportedType         the target format has no way to keep the value
 │   ├── ForeignFormat           a file of another format than its table's
+│   ├── UnknownField            the configuration names a field that the table does not have
+│   ├── DuplicateIdentifier     two rows have the same value in the field that must tell them apart
 │   ├── KeyTooLong              the output's key would exceed what S3 allows
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
 │   └── TooBig                  more than one invocation can do
@@ -105,6 +107,14 @@ class UnsupportedType(DataError):
 
 class ForeignFormat(DataError):
     """A file of another format than its table's."""
+
+
+class UnknownField(DataError):
+    """The configuration names a field that the table does not have; ``column`` is its name."""
+
+
+class DuplicateIdentifier(DataError):
+    """Two rows have the same value in the field that must tell them apart; ``row`` is the later one."""
 
 
 class KeyTooLong(DataError):

@@ -38,6 +38,22 @@ def test_operator_asks_and_steers(deployed: Deployed) -> None:
     assert again[task].fence == first.fence + 1
 
 
+def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
+    """What failed is in the index of what needs attention, and is put on the queue again from there."""
+    ref = in_folder(deployed, "in", "ragged by hand.csv")
+    task = task_of(deployed, "e2e csv", ref)
+    deployed.upload(ref, b"id,name\n1,a,b\n")
+    failed = deployed.wait([task], seconds=30)[task]
+
+    failures = [line["failure"] for line in _lines(deployed, "status", "--json") if "failure" in line]
+    assert (str(ref), failed.sync) in {(failure["source"], failure["sync"]) for failure in failures}
+
+    answer = _lines(deployed, "reprocess", "e2e csv", "--state", "failed", "--json")[-1]
+    again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
+    assert again[task].state is State.FAILED
+    assert again[task].fence == failed.fence + 1
+
+
 def test_object_that_nobody_has_seen_is_an_error(opened: Deployed) -> None:
     """Exit 1, with what it may mean."""
     done = _run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))

@@ -93,7 +93,7 @@ class Feed:
         size = BLOCK_BYTES
         while self.peek(size):
             last = self._ended and len(self._data) <= size
-            end = dialect.end_of_records(self._data, final=last)
+            end = dialect.end_of_records(self._data[:size], final=last)
             if end == 0:
                 size = self._grow(size)
                 continue

@@ -33,6 +33,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
 _INT_DIGITS = 4000
+_LITERALS = ("true", "false", "null", "-")
 Report = Callable[[BadRow], None]
 Row = dict[str, Any]
 Scan = Callable[[str, int], tuple[Any, int]]
@@ -269,8 +270,9 @@ class _Parser:
 
     def _read_on_or_refuse(self, reason: str, at: int) -> None:
         cut_off = reason.startswith("Unterminated") or at >= len(self._text) - _NEAR_THE_END
+        behind = at - self._at
         if not (cut_off and self._more()):
-            raise self._not_json(reason, at)
+            raise self._not_json(reason, self._at + behind)
 
     def _check_text(self, begin: int, end: int) -> None:
         try:
@@ -296,7 +298,11 @@ class _Parser:
         return MalformedFile(place + reason, row=self._row, byte=byte)
 
     def _not_json(self, reason: str, at: int) -> DataError:
-        if (self._ended and not self._text[at:].strip()) or reason.startswith("Unterminated"):
+        rest = self._text[at:].strip()
+        unfinished = any(literal.startswith(rest) for literal in _LITERALS) or (
+            reason.startswith("Invalid \\u") and '"' not in rest
+        )
+        if self._ended and (unfinished or reason.startswith("Unterminated")):
             return self._truncated(reason)
         return self._malformed(reason, at)
 

@@ -42,7 +42,7 @@ def converted(data: bytes, source: str, target: str, **options: Any) -> bytes:
 
 def table(data: bytes) -> pa.Table:
     """A Parquet file's table."""
-    return pq.read_table(io.BytesIO(data))
+    return pq.ParquetFile(io.BytesIO(data)).read()
 
 
 def parquet(**columns: pa.Array | list[Any]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pytest
@@ -48,8 +48,9 @@ def batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
 
-def rows_of(file_format: FileFormat, data: bytes) -> list[dict[str, Any]]:
-    records = READERS[file_format](io.BytesIO(data), ReadOptions(), types=None, report=pytest.fail)
+def rows_of(file_format: FileFormat, data: bytes | BinaryIO) -> list[dict[str, Any]]:
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
+    records = READERS[file_format](source, ReadOptions(), types=None, report=pytest.fail)
     return [row for part in records.batches for row in part.to_pylist()]
 
 
@@ -108,9 +109,7 @@ def test_an_error_of_the_source_stays_what_it_is(file_format: FileFormat, good_r
     data = written(file_format, batch(ROWS))
 
     with pytest.raises(ConnectionResetError):
-        records = READERS[file_format](Faulty(data, good_reads), ReadOptions(), types=None, report=pytest.fail)
-        for _ in records.batches:
-            pass
+        rows_of(file_format, Faulty(data, good_reads))
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -141,7 +141,7 @@ def exact(text: str) -> object:
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("through", ["json", "json-doc", "parquet"])
 def test_a_json_value_comes_back_from_every_format(values: str, through: str) -> None:
-    lines = "\n".join('{"id": %d, "value": %s}' % (row, part) for row, part in enumerate(split(values)))
+    lines = "\n".join(f'{{"id": {row}, "value": {part}}}' for row, part in enumerate(split(values)))
 
     there = converted(lines.encode(), "json", through)
     back = there if through == "json" else converted(there, through, "json")
@@ -190,6 +190,6 @@ def same_exponents(value: object) -> object:
 )
 def test_json_types_are_found_wherever_they_stand(values: list[str], expected: pa.DataType) -> None:
     for order in (values, values[::-1]):
-        data = "".join('{"value": %s}\n' % value for value in order).encode()
+        data = "".join(f'{{"value": {value}}}\n' for value in order).encode()
 
         assert table(converted(data, "json", "parquet")).schema.field("value").type == expected

@@ -1,0 +1,64 @@
+"""Types from evidence: what is put together in any order, from any parts, says the same."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from millrace import schema
+
+texts = st.lists(
+    st.none()
+    | st.sampled_from(["1", "-7", "1.5", "1.0", "10.10", "00501", "true", "2024-01-01", "1e5", "x", "9" * 20, "9" * 40])
+    | st.integers().map(str)
+    | st.floats().map(str),
+    max_size=6,
+)
+
+
+def array(items: list[str | None]) -> pa.Array:
+    return pa.array(items, pa.string())
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts, st.randoms(use_true_random=False))
+def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], chance: st.DataObject) -> None:
+    shuffled = sorted(items, key=lambda _: chance.random())  # type: ignore[attr-defined] # it is a random.Random
+
+    evidence = schema.Evidence()
+    for item in shuffled:
+        evidence = evidence.observe(array([item]))
+
+    assert evidence.resolve() == schema.infer(array(items))
+
+
+@settings(deadline=None, max_examples=100)
+@given(texts)
+def test_an_inferred_type_prints_every_value_back(items: list[str | None]) -> None:
+    kind = schema.infer(array(items))
+
+    assert schema.fit(array(items), kind) is not None
+
+
+@pytest.mark.parametrize(
+    ("names", "unique"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_2", "a_3"]),
+        (["a", "a", "a_2", "a_2"], ["a", "a_3", "a_2", "a_2_2"]),
+        (["", "column_1", ""], ["column_1_2", "column_1", "column_3"]),
+    ],
+)
+def test_column_names_are_unique_and_lose_none(names: list[str], unique: list[str]) -> None:
+    assert schema.column_names(names) == unique
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["", "a", "a_2", "a_3", "column_1", "column_1_2"]), max_size=8))
+def test_no_two_columns_share_a_name(names: list[str]) -> None:
+    unique = schema.column_names(names)
+
+    assert len(set(unique)) == len(names)
+    assert set(names) - {""} <= set(unique)
