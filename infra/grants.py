@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from infra.names import INDEXES
 from infra.options import Options
 from infra.topology import Topology
 from millrace.config import Folder
+from millrace.settings import LEDGER_INDEXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
         Grant(
             sid="ChooseFromLedger",
             actions=("dynamodb:Query",),
-            resources=tuple(f"{arns.ledger}/index/{index}" for index in INDEXES),
+            resources=tuple(f"{arns.ledger}/index/{index}" for index in LEDGER_INDEXES),
         ),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
         *_identities(topology, arns),

@@ -10,9 +10,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-INDEXES = ("attention", "finished")
-"""The indexes of the ledger table: what needs attention, and what finished on a day."""
-
 _LONGEST_QUEUE_NAME = 80
 
 

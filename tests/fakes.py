@@ -37,6 +37,14 @@ class InMemoryLedger:
         """Entries in a state that needs attention."""
         yield from (entry for entry in self.entries.values() if entry.state is state and state in NEEDS_ATTENTION)
 
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries of a sync in key order."""
+        mine = (entry for entry in self.entries.values() if entry.sync == sync)
+        yield from sorted(
+            (entry for entry in mine if entry.source.key.encode() > after.encode()),
+            key=lambda entry: entry.source.key.encode(),
+        )
+
     def finished_on(self, day: str) -> Iterator[Entry]:
         """Entries that finished on a UTC day."""
         for entry in self.entries.values():

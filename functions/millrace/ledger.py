@@ -333,6 +333,10 @@ class LedgerIndex(Protocol):
         """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
         ...
 
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries of a sync in the order of their keys' UTF-8 bytes, those behind the key ``after``."""
+        ...
+
     def finished_on(self, day: str) -> Iterator[Entry]:
         """Entries whose last work finished on the UTC day ``YYYY-MM-DD``."""
         ...

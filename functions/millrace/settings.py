@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from millrace.errors import InvalidConfiguration
@@ -14,27 +15,13 @@ FUNCTIONS_ROOT = Path(__file__).parent.parent
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
-LEDGER_PROJECTION = (
-    "sync",
-    "bucket",
-    "key",
-    "state",
-    "revision",
-    "fence",
-    "fingerprint",
-    "engine",
-    "attempts",
-    "rows_read",
-    "rows_written",
-    "rows_quarantined",
-    "rows_filtered",
-    "started",
-    "finished",
-    "failure",
-    "reason",
-    "run_id",
-)
-"""The attributes that the ledger's two indexes carry beside their keys."""
+_IDENTITY = ("sync", "bucket", "key", "state", "revision", "fence", "fingerprint", "engine", "lease_until")
+_ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+_STORY = (*_IDENTITY, *_ROWS, "attempts", "started", "finished", "failure", "reason", "run_id")
+
+LEDGER_INDEXES = MappingProxyType({"attention": _STORY, "finished": _STORY, "sources": (*_IDENTITY, "etag")})
+"""The ledger's indexes: what needs attention, what finished on a day, what each sync knows in the order of its keys;
+with the attributes that each carries beside its keys ``<index>_pk`` and ``<index>_sk`` (DynamoDB allows 20)."""
 
 
 def storage_stack(deployment: str) -> str:

@@ -1,12 +1,14 @@
 """The ledger in one DynamoDB table: one item an entry, replaced whole and only on the revision that was read.
 
-The partition key joins sync, bucket and key, so that writes spread over the table. Both indexes are spread over shards
-by a hash of that key: ``attention`` (by state; entries that are failed, waiting or in flight) and ``finished`` (by UTC
-day). A state or a day alone would send every write of a busy table to one partition.
+The partition key joins sync, bucket and key, so that writes spread over the table. The
+indexes are spread over shards by a hash of that key: ``attention`` (by state; entries that are failed, waiting or in
+flight), ``finished`` (by UTC day) and ``sources`` (by sync, sorted by key). A state, a day or a sync alone would send
+every write of a busy table to one partition.
 """
 
 from __future__ import annotations
 
+import heapq
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -70,13 +72,18 @@ class DynamoDBLedger:
         for shard in range(SHARDS):
             yield from self._query("finished", f"{day}#{shard:02}")
 
-    def _query(self, index: str, partition: str) -> Iterator[Entry]:
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Merge the shards of a sync, each sorted by key; a page of each is in memory."""
+        shards = (self._query("sources", f"{sync}#{shard:02}", after=after) for shard in range(SHARDS))
+        return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
+
+    def _query(self, index: str, partition: str, *, after: str = "") -> Iterator[Entry]:
+        values: dict[str, Any] = {":pk": {"S": partition}} | ({":after": {"S": after}} if after else {})
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression="#pk = :pk",
-            ExpressionAttributeNames={"#pk": f"{index}_pk"},
-            ExpressionAttributeValues={":pk": {"S": partition}},
+            KeyConditionExpression=f"{index}_pk = :pk" + (f" AND {index}_sk > :after" if after else ""),
+            ExpressionAttributeValues=values,
         )
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
             for page in pages:
@@ -109,7 +116,7 @@ def _output_fields(output: Output) -> dict[str, Any]:
 
 def _index_keys(entry: Entry) -> dict[str, str]:
     shard = zlib.crc32(_partition(entry.sync, entry.source).encode()) % SHARDS
-    keys: dict[str, str] = {}
+    keys = {"sources_pk": f"{entry.sync}#{shard:02}", "sources_sk": entry.source.key}
     when = entry.finished or entry.started
     if entry.state in NEEDS_ATTENTION and when is not None:
         keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
