@@ -215,6 +215,10 @@ class TestPolicies:
             for role in template.properties("IAM::Role"):
                 assert "ManagedPolicyArns" not in role
 
+    def test_functions_get_no_grant_but_the_written_ones(self, processing: Template) -> None:
+        """The CDK adds policies of its own where it is let."""
+        assert not processing.of("IAM::Policy")
+
     def test_each_function_has_a_role_of_its_own(self, synthesised: Synthesised) -> None:
         """What one function may do, another may not."""
         for template in synthesised.both:

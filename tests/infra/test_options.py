@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from infra.names import Names, construct_id
 from infra.options import Encryption, Options
 from millrace.errors import InvalidConfiguration
+from millrace.settings import FUNCTIONS_ROOT
 
 
 def options(**context: Any) -> Options:
@@ -48,6 +50,16 @@ class TestOptions:
 
         assert [problem.split(":")[0] for problem in caught.value.problems] == [f"context {key}" for key in wrong]
         assert "expected a whole number from 60 to 900, found '901'" in str(caught.value)
+
+    def test_are_documented_with_their_defaults(self) -> None:
+        """`emulator` is the demonstration's own."""
+        written = (FUNCTIONS_ROOT.parent / "docs" / "deploying.md").read_text()
+
+        for option in fields(Options):
+            if option.name != "emulator":
+                default = option.default.value if isinstance(option.default, Encryption) else option.default or "none"
+                told = f"`{default}`" if isinstance(default, str) and default != "none" else default
+                assert f"| `{option.name}` | {told} |" in written
 
     def test_name_the_stacks(self) -> None:
         """Several deployments live in one account."""
