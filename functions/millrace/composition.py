@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from millrace import __version__
-from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import MessageDelay, SQSRequests
 from millrace.config import load
 from millrace.plan import Planner
+from millrace.reconciliation import Reconciler
 from millrace.requeue import Reprocessor
 from millrace.settings import Settings
 from millrace.worker import Worker
@@ -53,6 +54,22 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         stores=sessions,
         index=DynamoDBLedger(sessions.client("dynamodb"), settings.ledger_table),
         queues={name: SQSRequests(queues, url) for name, url in settings.queues.items()},
+        now=utc_now,
+    )
+
+
+def reconciler(environment: Mapping[str, str] = os.environ) -> Reconciler:
+    """Read settings and configuration, and make the clients of the reconcile function."""
+    settings = Settings.from_environment(environment)
+    document = load(settings.configuration_path)
+    sessions = Sessions(document)
+    queues, table = sessions.client("sqs"), sessions.client("dynamodb")
+    return Reconciler(
+        planner=Planner(document),
+        stores=sessions,
+        index=DynamoDBLedger(table, settings.ledger_table),
+        queues={name: SQSRequests(queues, url) for name, url in settings.queues.items()},
+        checkpoints=DynamoDBCheckpoints(table, settings.ledger_table),
         now=utc_now,
     )
 

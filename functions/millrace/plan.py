@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from millrace.config import BulkSync, Connection, Document, OnDelete, SingleTable
 from millrace.conversion import Recipe
-from millrace.errors import DataError, ForeignFormat, KeyTooLong
+from millrace.errors import DataError, ForeignFormat, KeyTooLong, UsageError
 from millrace.file_format import READ_EXTENSIONS, BadRows, FileFormat, RecognisedKey, WriteOptions, recognise
 from millrace.objects import ObjectRef
 
@@ -52,6 +52,13 @@ class Planner:
     def document(self) -> Document:
         """The configuration that is planned for."""
         return self._document
+
+    def active_sync(self, name: str) -> BulkSync:
+        """An active bulk sync; raise UsageError with the names of those that there are."""
+        active = {route.sync.name: route.sync for route in self._routes}
+        if name not in active:
+            raise UsageError(f"there is no active sync {name!r}; the configuration has {sorted(active)}")
+        return active[name]
 
     def plan(self, ref: ObjectRef, *, only: str | None = None) -> tuple[Plan | Ignored, ...]:
         """One answer for each active sync whose source folder holds ``ref``; of sync ``only`` alone where given."""

@@ -117,7 +117,7 @@ class Reprocessor:
         Where the time runs short first, ``complete`` is false, and the same call with the answer's ``run_id`` and
         ``start_after`` carries on. Raises UsageError for a sync that is not there or not active.
         """
-        sync = self._sync(wish.sync)
+        sync = self.planner.active_sync(wish.sync)
         run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
         tally, complete = Tally(), True
         requests = self._requests(sync, wish, run_id, tally)
@@ -129,12 +129,6 @@ class Reprocessor:
                 complete = len(portion) < _PORTION
                 break
         return _answer(wish, run_id, tally, complete=complete)
-
-    def _sync(self, name: str) -> BulkSync:
-        active = {sync.name: sync for sync in self.planner.document.bulk_syncs if sync.active}
-        if name not in active:
-            raise UsageError(f"there is no active sync {name!r}; the configuration has {sorted(active)}")
-        return active[name]
 
     def _requests(self, sync: BulkSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
         for ref in self._selected(sync, wish):

@@ -35,7 +35,7 @@ def entry(key: str, etag: str = "e", state: State = State.CONVERTED, lease: date
 
 
 def found(here: list[ListedObject], known: list[Entry]) -> list[tuple[str, str]]:
-    return [(one.finding, one.change.ref.key) for one in differences(here, known, NOON) if one is not None]
+    return [(one.finding, one.change.ref.key) for _, one in differences(here, known, NOON) if one is not None]
 
 
 def test_new_changed_and_gone_objects_are_told_and_no_others() -> None:
@@ -46,7 +46,7 @@ def test_new_changed_and_gone_objects_are_told_and_no_others() -> None:
 
 
 def test_a_gone_object_asks_for_its_removal() -> None:
-    (one,) = differences([], [entry("d")], NOON)
+    ((_, one),) = differences([], [entry("d")], NOON)
 
     assert one is not None
     assert one.change.kind is ChangeKind.REMOVED

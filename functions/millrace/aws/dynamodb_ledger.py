@@ -21,6 +21,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from millrace.aws.faults import translated
 from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
 from millrace.objects import ObjectRef, Sequencer
+from millrace.reconciliation import Checkpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -164,3 +165,35 @@ def _plain(value: Any) -> Any:
             return [_plain(inner) for inner in value]
         case _:
             return value
+
+
+class DynamoDBCheckpoints:
+    """Satisfies ``reconciliation.Checkpoints``: one item a sync, in the ledger's table and in none of its indexes."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """One GetItem."""
+        with translated("dynamodb:GetItem on", self._table):
+            answer = self._client.get_item(TableName=self._table, Key=_checkpoint_key(sync), ConsistentRead=True)
+        if "Item" not in answer:
+            return None
+        fields = {name: _plain(_DESERIALIZE(value)) for name, value in answer["Item"].items() if name != "pk"}
+        return Checkpoint(**fields)
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """One PutItem."""
+        item = {name: _SERIALIZE(value) for name, value in asdict(checkpoint).items()}
+        with translated("dynamodb:PutItem on", self._table):
+            self._client.put_item(TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync))
+
+    def delete(self, sync: str) -> None:
+        """One DeleteItem."""
+        with translated("dynamodb:DeleteItem on", self._table):
+            self._client.delete_item(TableName=self._table, Key=_checkpoint_key(sync))
+
+
+def _checkpoint_key(sync: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{sync}{_SEPARATOR}"}}
