@@ -17,7 +17,6 @@ from typing import TypeAlias, assert_never, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
 from millrace.config.filters import And, Filter, FilterFunction, Logic, Not, Or, Scalar, Term, labels_of
 from millrace.transform.comparison import (
     DAY,
