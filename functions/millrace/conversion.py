@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
@@ -135,10 +136,16 @@ def _attempt(
     output = outputs.open()
     writer = WRITERS[recipe.target_format](output, records.schema, recipe.write)
     written = 0
-    for batch in records.batches:
-        writer.write(batch)
-        written += batch.num_rows
-        on_batch(written + outputs.quarantined)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder") as encoder:
+        encoding: Future[None] | None = None
+        for batch in records.batches:
+            if encoding is not None:
+                encoding.result()
+            encoding = encoder.submit(writer.write, batch)
+            written += batch.num_rows
+            on_batch(written + outputs.quarantined)
+        if encoding is not None:
+            encoding.result()
     writer.close()
     rows = RowCounts(read=written + outputs.quarantined, written=written, quarantined=outputs.quarantined)
     return Converted(rows=rows, output=output, quarantine=outputs.quarantine)

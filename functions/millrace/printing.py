@@ -44,6 +44,15 @@ def is_raw_json(field: pa.Field) -> bool:
     return form_of(field) == JSON or getattr(field.type, "extension_name", "") == "arrow.json"
 
 
+def joined(texts: pa.Array) -> memoryview:
+    """The bytes of all texts one after the other."""
+    if not len(texts):
+        return memoryview(b"")
+    _validity, offsets, data = texts.buffers()
+    ends = memoryview(offsets).cast("i")
+    return memoryview(data or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
+
+
 def plain(array: pa.Array, form: str = "") -> pa.Array:
     """Print an array of scalars as text, missing as missing; raise UnsupportedType for types without a text."""
     for holds, printer in _PRINTERS:
@@ -118,10 +127,19 @@ def _timestamps(array: pa.Array, form: str) -> pa.Array:
     # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
     naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
     separator, digits, zone = _timestamp_form(array, form)
-    printed = pc.cast(_with_digits(naive, digits), pa.string())
-    if separator != " ":
-        printed = pc.replace_substring(printed, " ", separator, max_replacements=1)
+    printed = _with_separator(pc.cast(_with_digits(naive, digits), pa.string()), separator)
     return pc.binary_join_element_wise(printed, zone, "") if zone else printed
+
+
+def _with_separator(printed: pa.Array, separator: str) -> pa.Array:
+    if separator == " " or printed.null_count == len(printed):
+        return printed
+    lengths = pc.min_max(pc.binary_length(printed)).as_py()
+    if printed.null_count or printed.offset or lengths["min"] != lengths["max"]:
+        return pc.replace_substring(printed, " ", separator, max_replacements=1)
+    data = bytearray(joined(printed))  # years of four digits: the separators stand at regular distances
+    data[10 :: lengths["max"]] = separator.encode() * len(printed)
+    return pa.Array.from_buffers(pa.string(), len(printed), [None, printed.buffers()[1], pa.py_buffer(data)])
 
 
 def _timestamp_form(array: pa.Array, form: str) -> tuple[str, int, str]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.file_format import ColumnType
-from millrace.printing import BARE, FRACTION_DIGITS, plain
+from millrace.printing import BARE, FRACTION_DIGITS, joined, plain
 
 _FIRST_DAY = -719162
 """1 January of the year 1, in days since 1970: the years before it are unknown to most readers."""
@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?(Z?)"
 )
+_BEGINNING = 256
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 
 
@@ -116,15 +117,22 @@ class Demanded:
 
 def infer(texts: pa.Array) -> Kind:
     """The kind of a whole column: what its evidence resolves to, but no kind is tried without need."""
+    return infer_values(texts)[0]
+
+
+def infer_values(texts: pa.Array) -> tuple[Kind, pa.Array]:
+    """The kind of a whole column, and its values."""
     if texts.null_count == len(texts):
-        return TEXT
+        return TEXT, texts
+    beginning = texts.slice(0, _BEGINNING)
     for kind in _kinds_of(_first(texts)):
-        if fit(texts, kind) is None:
+        if fit(beginning, kind) is None:
             continue
-        if not pa.types.is_decimal(kind.type):
-            return kind
-        return decimal(pc.max(pc.binary_length(texts)).as_py(), kind.type.scale) or TEXT
-    return TEXT
+        resolved = Evidence((kind,), pc.max(pc.binary_length(texts)).as_py()).resolve()
+        values = None if resolved == TEXT else fit(texts, resolved)
+        if values is not None:
+            return resolved, values
+    return TEXT, texts
 
 
 def decimal(digits: int, scale: int) -> Kind | None:
@@ -141,10 +149,46 @@ def fit(texts: pa.Array, kind: Kind) -> pa.Array | None:
         return texts
     try:
         values = pc.cast(texts, kind.type)
-        same = _in_range(values) and plain(values, kind.form).equals(texts)
+        same = _in_range(values) and _is_printed_back(values, kind, texts)
     except pa.ArrowInvalid:
         return None
     return values if same else None
+
+
+def _is_printed_back(values: pa.Array, kind: Kind, texts: pa.Array) -> bool:
+    separators = _separators(kind)
+    return _stand_in(texts, separators) if separators else plain(values, kind.form).equals(texts)
+
+
+def _separators(kind: Kind) -> str:
+    """A date's or time's text with its digits as spaces; empty for other kinds."""
+    if kind == DATE:
+        return "    -  -  "
+    if not pa.types.is_timestamp(kind.type):
+        return ""
+    digits = int(kind.form[1])
+    fraction = "." + " " * digits if digits else ""
+    # A separator that is a space itself is marked with an underscore.
+    return f"    -  -  {kind.form[0].replace(' ', '_')}  :  :  {fraction}{kind.form[2:]}"
+
+
+def _stand_in(texts: pa.Array, separators: str) -> bool:
+    """Whether all texts have the separators' length, and these at their places.
+
+    Then a text that was read as a date or time has digits everywhere else, and is what would be printed: no printing is
+    needed to know it.
+    """
+    present = texts.drop_null() if texts.null_count else texts
+    lengths = pc.min_max(pc.binary_length(present)).as_py()
+    width = len(separators)
+    if len(present) and (lengths["min"], lengths["max"]) != (width, width):
+        return False
+    data = bytes(joined(present))
+    return all(
+        data[place::width] == separator.replace("_", " ").encode() * len(present)
+        for place, separator in enumerate(separators)
+        if separator != " "
+    )
 
 
 def _in_range(values: pa.Array) -> bool:

@@ -19,7 +19,8 @@ from millrace.demo.emulator import EmulatorError, Mode, running
 pytestmark = pytest.mark.e2e
 
 _HOLD = """
-import sys, time
+import signal, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, and what was ignored stays so
 from millrace.demo.emulator import Mode, running
 with running(Mode.OPEN) as emulator:
     print(emulator.pid, emulator.url, emulator.folder, flush=True)

@@ -62,6 +62,16 @@ def _record() -> Path:
 
 
 def _is_emulator(emulator: Emulator) -> bool:
-    command = ["ps", "-ww", "-o", "command=", "-p", str(emulator.pid)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 -- ours
-    return "ministack.app:app" in shown and str(emulator.folder) in shown
+    command = _command_line(emulator.pid)
+    return "ministack.app:app" in command and str(emulator.folder) in command
+
+
+def _command_line(pid: int) -> str:
+    """What a process was started with; a slim container has no ``ps``, macOS no ``/proc``."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603 -- ours

@@ -7,8 +7,7 @@ missing. That is also how such a row is written, so that it comes back.
 from __future__ import annotations
 
 import codecs
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -35,7 +34,7 @@ from millrace.formats.compression import open_plain
 from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect, dialect_of
 from millrace.formats.encoding import Utf8Stream
-from millrace.printing import with_form
+from millrace.printing import joined, with_form
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
@@ -76,7 +75,10 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     if isinstance(types, tuple):
         return _typed(layout, types, texts, source)
     sample = _take_sample(texts)
-    return _typed(layout, _sample_kinds(layout, sample), chain(_emptying(sample), texts), source)
+    if options.column_types:
+        return _typed(layout, _sample_kinds(layout, sample), chain(_emptying(sample), texts), source)
+    kinds, columns = zip(*_inferred(layout, sample), strict=True)
+    return _typed(layout, kinds, texts, source, before=columns)
 
 
 def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layout, Iterator[Block]] | None:
@@ -271,11 +273,20 @@ def _take_sample(texts: Iterator[_Texts]) -> list[_Texts]:
     return sample
 
 
+def _inferred(layout: _Layout, sample: list[_Texts]) -> Iterator[tuple[schema.Kind, pa.Array]]:
+    infer = schema.infer_values if layout.options.infer_types else lambda texts: (schema.TEXT, texts)
+    for place in range(len(layout.names)):
+        yield infer(_sample_column(sample, place))
+
+
+def _sample_column(sample: list[_Texts], place: int) -> pa.Array:
+    return pa.concat_arrays([block.batch.column(place) for block in sample] or [pa.array([], pa.string())])
+
+
 def _sample_kinds(layout: _Layout, sample: list[_Texts]) -> tuple[schema.Kind, ...]:
     kinds = []
     for place, name in enumerate(layout.names):
-        texts = pa.concat_arrays([block.batch.column(place) for block in sample] or [pa.array([], pa.string())])
-        evidence = _first_evidence(layout.options, name)
+        evidence, texts = _first_evidence(layout.options, name), _sample_column(sample, place)
         kinds.append(schema.infer(texts) if evidence == schema.Evidence() else evidence.observe(texts).resolve())
     return tuple(kinds)
 
@@ -286,10 +297,20 @@ def _first_evidence(options: ReadOptions, name: str) -> schema.Evidence | schema
     return schema.Evidence() if options.infer_types else schema.Demanded("text")
 
 
-def _typed(layout: _Layout, kinds: tuple[schema.Kind, ...], rows: Iterator[_Texts], source: BinaryIO) -> Records:
+def _typed(
+    layout: _Layout,
+    kinds: tuple[schema.Kind, ...],
+    rows: Iterator[_Texts],
+    source: BinaryIO,
+    *,
+    before: Sequence[pa.Array] = (),
+) -> Records:
+    """Rows with their types; ``before`` are the columns of rows that have theirs already."""
     fields = [with_form(pa.field(name, kind.type), kind.form) for name, kind in zip(layout.names, kinds, strict=True)]
-    converter = _Converter(layout, kinds, pa.schema(fields))
-    return Records(pa.schema(fields), _converted(converter, rows, partial(_widen, source, layout)))
+    into = pa.schema(fields)
+    first = [pa.RecordBatch.from_arrays(list(before), schema=into)] if before else []
+    converter = _Converter(layout, kinds, into)
+    return Records(into, chain(first, _converted(converter, rows, partial(_widen, source, layout))))
 
 
 def _converted(
@@ -364,7 +385,7 @@ class _Converter:
         )
 
 
-_NEEDS_QUOTES = re.compile(rb'[",\r\n]')
+_NEEDS_NO_QUOTES = bytes(set(range(0x100)) - set(b'",\r\n'))
 
 
 class _CsvWriter:
@@ -391,7 +412,7 @@ class _CsvWriter:
                 for column, field in zip(part.columns, self._schema, strict=True)
             ]
             rows = pc.binary_join_element_wise(*cells, ",")
-            self._sink.write(rendering.joined(pc.binary_join_element_wise(rows, "\n", "")))
+            self._sink.write(joined(pc.binary_join_element_wise(rows, "\n", "")))
 
     def close(self) -> None:
         """A CSV file has no end of its own."""
@@ -409,11 +430,11 @@ def _quoted(texts: pa.Array) -> pa.Array:
     """Texts in quotes where they would be misread without."""
     if not len(texts):
         return texts
-    special = _NEEDS_QUOTES.search(rendering.joined(texts)) is not None
+    special = bytes(joined(texts)).translate(None, _NEEDS_NO_QUOTES)
     if not special and pc.min(pc.binary_length(texts)).as_py() != 0:
         return texts
     needs = pc.equal(pc.binary_length(texts), 0)
-    for character in ('"', ",", "\r", "\n") if special else ():
+    for character in {chr(byte) for byte in special}:
         needs = pc.or_(needs, pc.match_substring(texts, character))
     wrapped = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
     return pc.if_else(needs, wrapped, texts)

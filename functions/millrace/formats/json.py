@@ -22,6 +22,7 @@ from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream
 from millrace.formats.json_types import Node, Number, fields_of, rows_as_batch, text_of
+from millrace.printing import joined
 
 BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 4 * 2**20
@@ -335,7 +336,7 @@ class _JsonWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the next rows."""
         for part in rendering.parts(batch):
-            self._sink.write(rendering.joined(rendering.json_rows(part, self._schema, before="", after="\n")))
+            self._sink.write(joined(rendering.json_rows(part, self._schema, before="", after="\n")))
 
     def close(self) -> None:
         """A file of lines has no end of its own."""

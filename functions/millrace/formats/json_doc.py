@@ -7,6 +7,7 @@ import pyarrow as pa
 from millrace.file_format import WriteOptions
 from millrace.formats import rendering
 from millrace.formats.base import ByteSink, RecordWriter
+from millrace.printing import joined
 
 
 class _DocumentWriter:
@@ -20,7 +21,7 @@ class _DocumentWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the next rows."""
         for part in rendering.parts(batch):
-            rows = rendering.joined(rendering.json_rows(part, self._schema, before=",\n", after=""))
+            rows = joined(rendering.json_rows(part, self._schema, before=",\n", after=""))
             if self._empty:
                 self._sink.write(b"[")
                 rows = rows[1:]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.errors import UnsupportedType
-from millrace.printing import form_of, is_raw_json, plain
+from millrace.printing import form_of, is_raw_json, joined, plain
 from millrace.schema import unique_names
 
-_ESCAPED = re.compile(rb'[\x00-\x1f"\\]|\xc2\x85|\xe2\x80[\xa8\xa9]')
-"""What must be escaped in JSON, and the three characters that some tools take for line ends."""
+_HARMLESS = bytes(set(range(0x20, 0x100)) - set(b'"\\'))
 _LINE_ENDS = ("\u0085", "\u2028", "\u2029")
+"""What some tools take for line ends: escaped in JSON, like what must be."""
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 PART_BYTES = 8 * 2**20
 _t = pa.types
@@ -31,15 +30,6 @@ def cells(array: pa.Array, field: pa.Field) -> pa.Array:
 def json_values(array: pa.Array, field: pa.Field) -> pa.Array:
     """A column as JSON values, missing as ``null``."""
     return pc.fill_null(_json(array, field), "null")
-
-
-def joined(texts: pa.Array) -> memoryview:
-    """The bytes of all texts one after the other."""
-    if not len(texts):
-        return memoryview(b"")
-    _validity, offsets, data = texts.buffers()
-    ends = memoryview(offsets).cast("i")
-    return memoryview(data or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
 
 
 def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -124,12 +114,14 @@ def _numbers(array: pa.Array, texts: pa.Array) -> pa.Array:
 
 
 def _strings(texts: pa.Array) -> pa.Array:
-    found = set(_ESCAPED.findall(joined(texts)))
-    if found:
+    data = bytes(joined(texts))
+    found = {chr(byte) for byte in data.translate(None, _HARMLESS)}
+    if not data.isascii():
+        found.update(character for character in _LINE_ENDS if character.encode() in data)
+    if found & {"\\", '"'}:
         texts = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
-    for character in sorted(found - {b"\\", b'"'}):
-        text = character.decode()
-        texts = pc.replace_substring(texts, text, _SHORT_ESCAPES.get(text, f"\\u{ord(text):04x}"))
+    for character in sorted(found - {"\\", '"'}):
+        texts = pc.replace_substring(texts, character, _SHORT_ESCAPES.get(character, f"\\u{ord(character):04x}"))
     return pc.binary_join_element_wise('"', texts, '"', "")
 
 

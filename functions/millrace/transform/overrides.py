@@ -1,0 +1,128 @@
+"""Other values where conditions hold, and constants; a column's type makes room for them where it must."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import schema
+from millrace.config.filters import Scalar
+from millrace.errors import UnsupportedType
+from millrace.formats import rendering
+from millrace.printing import FORM, JSON, form_of, is_raw_json, with_form
+from millrace.transform.comparison import text_of_scalar
+from millrace.transform.filters import Answer, answer
+from millrace.transform.spec import Override
+from millrace.transform.values import Column
+
+_INT64 = range(-(2**63), 2**63)
+_t = pa.types
+
+
+def constant(name: str, value: Scalar | None) -> tuple[pa.Field, pa.Scalar]:
+    """A constant's field and value; integers beyond 64 bits are decimals, or text beyond those."""
+    kind = _type_of(value)
+    scalar = pa.scalar(text_of_scalar(value) if kind == pa.string() and value is not None else value, kind)
+    return pa.field(name, kind), scalar
+
+
+def _type_of(value: Scalar | None) -> pa.DataType:
+    if isinstance(value, bool):
+        return pa.bool_()
+    if isinstance(value, float):
+        return pa.float64()
+    if isinstance(value, int) and value in _INT64:
+        return pa.int64()
+    if isinstance(value, int) and abs(value) < 10**schema.MAX_DECIMAL_DIGITS:
+        return pa.decimal256(schema.MAX_DECIMAL_DIGITS, 0)
+    return pa.string()
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """A field whose values are overridden: what it becomes, and how. Of several conditions the first that holds."""
+
+    field: pa.Field
+    convert: Callable[[Column], pa.Array]
+    cases: tuple[tuple[Answer, pa.Scalar], ...]
+
+    def values(self, column: Column) -> pa.Array:
+        """The column's values, overridden; conditions are asked of what they were."""
+        array = self.convert(column)
+        for holds, value in reversed(self.cases):
+            array = pc.if_else(pc.fill_null(holds(column), fill_value=False), value, array)
+        return array
+
+
+def overridden(field: pa.Field, overrides: Sequence[Override], *, now: datetime) -> Overridden:
+    """How a field is overridden.
+
+    It keeps its type where every new value, printed from that type, is what it was; else it becomes JSON text if it
+    holds objects, lists or JSON text, or if it and all new values are numbers or booleans; else text.
+    """
+    plain_type = _plain_type(field.type)
+    into = field.with_type(plain_type).with_nullable(True)  # noqa: FBT003 # Arrow's own
+    values = [one.value for one in overrides]
+    given = [value for value in values if value is not None]
+    answers = [answer(one.condition, now=now) for one in overrides]
+    if not is_raw_json(field) and not isinstance(plain_type, pa.BaseExtensionType):
+        scalars = [pa.scalar(None, plain_type) if value is None else _fitting(value, into) for value in values]
+        if all(scalar is not None for scalar in scalars):
+            return Overridden(into, _as_it_is, tuple(zip(answers, scalars, strict=True)))
+    as_json = _is_json(into, given)
+    text = with_form(_without_form(into), JSON if as_json else "")
+    scalars = [_text(value, as_json=as_json) for value in values]
+    return Overridden(text, _as_json if as_json else _as_text, tuple(zip(answers, scalars, strict=True)))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if _t.is_dictionary(kind) or _t.is_run_end_encoded(kind) else kind
+
+
+def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
+    texts = pa.array([text_of_scalar(value)], pa.string())
+    try:
+        values = schema.fit(texts, schema.Kind(field.type, form_of(field)))
+    except (pa.ArrowNotImplementedError, UnsupportedType):
+        return None
+    return None if values is None else values[0]
+
+
+def _is_json(field: pa.Field, given: Sequence[Scalar]) -> bool:
+    kind = field.type
+    if is_raw_json(field) or _t.is_nested(kind):
+        return True
+    bare = _t.is_integer(kind) or _t.is_floating(kind) or _t.is_decimal(kind) or _t.is_boolean(kind)
+    return bool(bare and not any(isinstance(value, str) for value in given))
+
+
+def _without_form(field: pa.Field) -> pa.Field:
+    metadata = {key: value for key, value in (field.metadata or {}).items() if key != FORM}
+    return pa.field(field.name, pa.string(), metadata=metadata or None)
+
+
+def _text(value: Scalar | None, *, as_json: bool) -> pa.Scalar:
+    if value is None:
+        return pa.scalar(None, pa.string())
+    text = text_of_scalar(value)
+    quoted = isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value))
+    return pa.scalar(json.dumps(text, ensure_ascii=False) if as_json and quoted else text, pa.string())
+
+
+def _as_it_is(column: Column) -> pa.Array:
+    return column.array
+
+
+def _as_text(column: Column) -> pa.Array:
+    return column.texts
+
+
+def _as_json(column: Column) -> pa.Array:
+    texts = rendering.json_values(column.array, column.field)
+    return pc.if_else(column.valid, texts, pa.scalar(None, pa.string()))
