@@ -20,6 +20,7 @@ MillraceError
 │   ├── DuplicateIdentifier     two rows have the same value in the field that must tell them apart
 │   ├── KeyTooLong              the output's key would exceed what S3 allows
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
+│   ├── TooManyPartitions       more values of a partition key than one object is divided into
 │   └── TooBig                  more than one invocation can do
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
 │   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
@@ -123,6 +124,10 @@ class KeyTooLong(DataError):
 
 class OutputCollision(DataError):
     """Two sources share one output, or an object that Millrace did not write stands there."""
+
+
+class TooManyPartitions(DataError):
+    """More values of a partition key than one object is divided into."""
 
 
 class TooBig(DataError):

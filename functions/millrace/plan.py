@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from millrace.config import BulkSync, Connection, Document, OnDelete, SingleTable
+from millrace.config import (
+    BulkMode,
+    BulkSync,
+    Connection,
+    DirectorySnapshot,
+    Discover,
+    Document,
+    MultiTable,
+    OnDelete,
+    SchemaSelection,
+    SingleTable,
+)
 from millrace.conversion import Recipe
 from millrace.errors import DataError, ForeignFormat, KeyTooLong, UsageError
-from millrace.file_format import READ_EXTENSIONS, BadRows, FileFormat, RecognisedKey, WriteOptions, recognise
+from millrace.file_format import (
+    READ_EXTENSIONS,
+    BadRows,
+    FileFormat,
+    ReadOptions,
+    RecognisedKey,
+    WriteOptions,
+    recognise,
+)
 from millrace.objects import ObjectRef
+from millrace.tables import TableFile, table_of
+from millrace.targets import OutputPlace
+from millrace.transform import of_schema
 
 _LONGEST_KEY = 1024
 """Bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
-QUARANTINE_FOLDER = "_quarantine"
-"""Below a sync's output folder; most readers of a folder pass over names that begin with an underscore."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +42,7 @@ class Plan:
 
     sync: str
     source: ObjectRef
-    target: ObjectRef
+    place: OutputPlace
     source_connection: str
     target_connection: str
     recipe: Recipe
@@ -30,6 +50,15 @@ class Plan:
     remove_outputs: bool
     quarantine: ObjectRef | None = None
     problem: DataError | None = None
+
+    @property
+    def target(self) -> ObjectRef:
+        """The output, where it is not divided."""
+        return self.place.target()
+
+    def output(self, directory: str | None) -> ObjectRef:
+        """The output of a partition, or the one where ``directory`` is None."""
+        return self.place.target() if directory is None else self.place.partition(directory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,51 +124,74 @@ class _Route:
     def _ignored(self, reason: str) -> Ignored:
         return Ignored(sync=self.sync.name, fingerprint=self.fingerprint, reason=reason)
 
-    def _converting(self, ref: ObjectRef, found: RecognisedKey) -> Plan:
-        folder = self.target.root.child(self.sync.subfolder)
-        stem = found.stem[len(self.source.root.prefix) :]
-        target = ObjectRef(folder.bucket, f"{folder.prefix}{self._table()}{stem}{self.sync.format.extension}")
-        quarantine = None
-        if self.sync.bad_rows is BadRows.QUARANTINE:
-            quarantine = ObjectRef(
-                folder.bucket, f"{folder.prefix}{QUARANTINE_FOLDER}/{self._table()}{stem}{FileFormat.JSON.extension}"
-            )
+    def _converting(self, ref: ObjectRef, found: RecognisedKey) -> Plan | Ignored:
+        file = table_of(found.stem[len(self.source.root.prefix) :], self.source.layout)
+        if file is None:
+            return self._ignored(f"{ref} is in no directory that directory_glob_pattern matches")
+        selection = self._selections.get(file.table)
+        if selection is None and not self._takes_new_tables:
+            return self._ignored(f"table {file.table!r} is not among the schemas of sync {self.sync.name!r}")
+        if selection is not None and not selection.enabled:
+            return self._ignored(f"table {file.table!r} is not enabled in sync {self.sync.name!r}")
+        return self._plan(ref, found, file, selection)
+
+    def _plan(self, ref: ObjectRef, found: RecognisedKey, file: TableFile, selection: SchemaSelection | None) -> Plan:
+        name = selection.user_output_name if selection and selection.user_output_name else file.table
+        place = OutputPlace(
+            folder=self.target.root.child(self.sync.subfolder),
+            file=replace(file, table=name),
+            format=self.sync.format,
+            snapshot=self.sync.mode is BulkMode.SNAPSHOT,
+        )
         recipe = Recipe(
             source_format=found.format,
             target_format=self.sync.format,
-            read=self.source.read_options(compression=found.compression, bad_rows=self.sync.bad_rows),
+            read=self._read_options(found),
             write=WriteOptions(),
+            transform=of_schema(selection, self.sync),
         )
+        quarantine = place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
         return Plan(
             sync=self.sync.name,
             source=ref,
-            target=target,
+            place=place,
             source_connection=self.source.name,
             target_connection=self.target.name,
             recipe=recipe,
             fingerprint=self.fingerprint,
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
-            problem=self._foreign(ref, found) or _too_long(quarantine or target),
+            problem=self._foreign(ref, found, file.table) or _too_long(quarantine or place.target()),
         )
 
-    def _table(self) -> str:
-        """The table's folder of the output: for a single table its name, else nothing."""
-        match self.source.layout:
-            case SingleTable(name=name):
-                return f"{name}/"
-            case _:
-                return ""
+    def _read_options(self, found: RecognisedKey) -> ReadOptions:
+        """The connection's options; where they name no delimiter, the extension's (.tsv) counts."""
+        options = self.source.read_options(found.compression, bad_rows=self.sync.bad_rows)
+        return replace(options, delimiter=options.delimiter or found.delimiter)
 
-    def _foreign(self, ref: ObjectRef, found: RecognisedKey) -> DataError | None:
+    @property
+    def _selections(self) -> dict[str, SchemaSelection]:
+        return {selection.id: selection for selection in self.sync.schemas or ()}
+
+    @property
+    def _takes_new_tables(self) -> bool:
+        default = Discover.ALL if self.sync.schemas is None else Discover.NONE
+        return (self.sync.automatically_add_new_objects or default) is Discover.ALL
+
+    def _foreign(self, ref: ObjectRef, found: RecognisedKey, table: str) -> DataError | None:
         match self.source.layout:
-            case SingleTable(name=name, format=wanted) if wanted is not found.format:
-                return ForeignFormat(
-                    f"{ref} is a {found.format} file; the files of table {name!r} are {wanted} (connection "
-                    f"{self.source.name!r}). Move it elsewhere, or set single_table_file_format"
-                )
-            case _:
+            case SingleTable(format=wanted):
+                accepted: tuple[FileFormat, ...] = (wanted,)
+            case DirectorySnapshot(formats=formats):
+                accepted = formats
+            case MultiTable():
                 return None
+        if found.format in accepted:
+            return None
+        return ForeignFormat(
+            f"{ref} is a {found.format} file; those of table {table!r} are {' or '.join(accepted)} (connection"
+            f" {self.source.name!r}). Move it elsewhere, or name its format in the connection"
+        )
 
 
 def _too_long(target: ObjectRef) -> DataError | None:

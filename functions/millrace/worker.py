@@ -10,7 +10,6 @@ from typing import Protocol
 from millrace.conversion import Converted, convert
 from millrace.errors import (
     LostRace,
-    MillraceError,
     ObjectArchived,
     ObjectChanged,
     ObjectGone,
@@ -95,6 +94,7 @@ class Worker:
     now: Callable[[], datetime]
     engine: str
     timeout_seconds: float
+    obfuscation_key: Callable[[], bytes | None] = lambda: None
 
     def work(self, request: Request, delivery: Delivery) -> Iterator[Outcome]:
         """Work on a request for every sync that wants its object; one sync's trouble never stops another's work."""
@@ -212,11 +212,16 @@ class Worker:
         done = convert(
             opened.stream,
             recipe,
-            open_output=lambda: store.upload(plan.target, metadata),
+            open_output=lambda directory: store.upload(plan.output(directory), metadata),
             open_quarantine=(lambda: store.upload(quarantine, metadata)) if quarantine else None,
             on_batch=_time_limit(plan, delivery, self.timeout_seconds),
+            now=self.now(),
+            key=self._obfuscation_key(plan),
         )
         return _published(plan, claimed, head, done, store)
+
+    def _obfuscation_key(self, plan: Plan) -> bytes | None:
+        return self.obfuscation_key() if plan.recipe.transform.needs_key else None
 
     def _sweep(self, plan: Plan, settled: Entry) -> Entry:
         """Delete by name what the entry's earlier work wrote and its newest did not."""
@@ -297,19 +302,20 @@ def _time_limit(plan: Plan, delivery: Delivery, timeout_seconds: float) -> Calla
 
 
 def _published(plan: Plan, claimed: Entry, head: ObjectHead, done: Converted[Upload], store: ObjectStore) -> Finish:
-    rows, outputs = done.rows, []
+    rows = done.rows
     try:
+        aside = []
         if done.quarantine is not None and plan.quarantine is not None:
-            outputs.append(publish(done.quarantine, plan.quarantine, claimed, store, rows=rows.quarantined))
-        outputs.append(publish(done.output, plan.target, claimed, store, rows=rows.written))
-    except MillraceError:
-        done.output.discard()
-        if done.quarantine is not None:
-            done.quarantine.discard()
+            aside.append(publish(done.quarantine, plan.quarantine, claimed, store, rows=rows.quarantined))
+        outputs = [
+            publish(part.sink, plan.output(part.directory), claimed, store, rows=part.rows) for part in done.parts
+        ]
+    except BaseException:
+        done.discard()
         raise
     return Finish(
         state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
-        outputs=tuple(reversed(outputs)),
+        outputs=(*outputs, *aside),
         etag=head.etag,
         version_id=head.version_id,
         size=head.size,
@@ -318,6 +324,3 @@ def _published(plan: Plan, claimed: Entry, head: ObjectHead, done: Converted[Upl
         rows_quarantined=rows.quarantined,
         rows_filtered=rows.filtered,
     )
-
-
-__all__ = ["Delivery", "Outcome", "Worker", "backoff"]
