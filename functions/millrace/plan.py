@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millrace.config import BulkSync, Connection, Document, OnDelete, SingleTable
 from millrace.conversion import Recipe
 from millrace.errors import DataError, ForeignFormat, KeyTooLong
-from millrace.file_format import READ_EXTENSIONS, BadRows, FileFormat, RecognisedKey, WriteOptions, recognise
+from millrace.file_format import (
+    READ_EXTENSIONS,
+    BadRows,
+    FileFormat,
+    ReadOptions,
+    RecognisedKey,
+    WriteOptions,
+    recognise,
+)
 from millrace.objects import ObjectRef
 
 _LONGEST_KEY = 1024
@@ -100,7 +108,7 @@ class _Route:
         recipe = Recipe(
             source_format=found.format,
             target_format=self.sync.format,
-            read=self.source.read_options(compression=found.compression, bad_rows=self.sync.bad_rows),
+            read=self._read_options(found),
             write=WriteOptions(),
         )
         return Plan(
@@ -115,6 +123,11 @@ class _Route:
             quarantine=quarantine,
             problem=self._foreign(ref, found) or _too_long(quarantine or target),
         )
+
+    def _read_options(self, found: RecognisedKey) -> ReadOptions:
+        """The connection's options; where they name no delimiter, the extension's (.tsv) counts."""
+        options = self.source.read_options(found.compression, bad_rows=self.sync.bad_rows)
+        return replace(options, delimiter=options.delimiter or found.delimiter)
 
     def _table(self) -> str:
         """The table's folder of the output: for a single table its name, else nothing."""
