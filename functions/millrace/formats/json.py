@@ -6,6 +6,8 @@ Parsing is exact: numbers keep their digits, names may not repeat, nothing is gu
 from __future__ import annotations
 
 import codecs
+import contextlib
+import gc
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -143,14 +145,11 @@ class _Parser:
         if in_array:
             self._at += 1
         rows = self._array() if in_array else self._lines()
-        block, size = list[Row](), 0
-        for row, length in rows:
-            block.append(row)
-            size += length
-            if size >= BLOCK_BYTES:
-                yield _Rows(columns_of(block), len(block), size)
-                block, size = [], 0
-        if block:
+        while True:
+            with _uncollected():
+                block, size = _take(rows)
+            if not block:
+                return
             yield _Rows(columns_of(block), len(block), size)
 
     def _lines(self) -> Iterator[tuple[Row, int]]:
@@ -324,6 +323,29 @@ class _Parser:
         self._report(BadRow(line=line, row=self._row, byte=byte, reason=str(error), raw=raw))
         self._at = end
         self._row += 1
+
+
+def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
+    block, size = list[Row](), 0
+    for row, length in rows:
+        block.append(row)
+        size += length
+        if size >= BLOCK_BYTES:
+            break
+    return block, size
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without searches for cycles: parsed JSON has none, and its many objects set off one search after the other."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _JsonWriter:
