@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from millrace import settings
 from millrace.errors import InvalidConfiguration
 
 
@@ -65,16 +66,12 @@ class Options:
     @property
     def storage_stack(self) -> str:
         """The name of the stack of buckets, queues and ledger: `MillraceStorage`."""
-        return f"{_pascal(self.name)}Storage"
+        return settings.storage_stack(self.name)
 
     @property
     def processing_stack(self) -> str:
         """The name of the stack of functions and alarms: `MillraceProcessing`."""
-        return f"{_pascal(self.name)}Processing"
-
-
-def _pascal(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("-"))
+        return settings.processing_stack(self.name)
 
 
 def _name(value: object) -> str:

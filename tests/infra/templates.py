@@ -13,6 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.deployment import deploy
 from millrace.config import parse
+from millrace.settings import FUNCTIONS_ROOT
 from tests.infra.cases import ACCOUNT, REGION, Case
 
 Resource = dict[str, Any]
@@ -70,12 +71,13 @@ class Synthesised:
         return self.storage, self.processing
 
 
+FLAGS = json.loads((FUNCTIONS_ROOT.parent / "cdk.json").read_text())["context"]
 HERE = Environment(account=ACCOUNT, region=REGION)
 
 
 def synthesise(case: Case, folder: Path, env: Environment = HERE) -> Synthesised:
     """Synthesise as the CDK does, cdk-nag included; assets are not copied."""
-    app = App(outdir=str(folder), context={"aws:cdk:disable-asset-staging": True})
+    app = App(outdir=str(folder), context={**FLAGS, "aws:cdk:disable-asset-staging": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     deploy(app, parse(case.data), case.options, env)
     try:

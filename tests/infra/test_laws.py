@@ -8,6 +8,7 @@ from typing import Any
 from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
+from millrace.settings import LEDGER_PROJECTION
 from tests.infra.templates import Synthesised, Template, listed, text
 
 STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}
@@ -136,7 +137,7 @@ class TestLedger:
                 f"{index['IndexName']}_pk",
                 f"{index['IndexName']}_sk",
             ]
-            assert index["Projection"]["ProjectionType"] == "INCLUDE"
+            assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LEDGER_PROJECTION)}
 
 
 class TestStacks:

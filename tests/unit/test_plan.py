@@ -60,6 +60,12 @@ def test_reading_follows_the_connection_and_the_extension() -> None:
     assert (plan.recipe.read.skip_lines, plan.recipe.read.has_headers, plan.recipe.read.delimiter) == (2, False, ";")
 
 
+def test_a_tsv_is_divided_by_tabs_unless_the_connection_says_otherwise() -> None:
+    assert planned("in/a.tsv").recipe.read.delimiter == "\t"
+    assert planned("in/a.tsv", source={"csv_delimiter": "bar"}).recipe.read.delimiter == "|"
+    assert planned("in/a.csv").recipe.read.delimiter is None
+
+
 @pytest.mark.parametrize(
     ("key", "told"), [("in/", "folder marker"), ("in/a/", "folder marker"), ("in/a.txt", ".jsonl")]
 )

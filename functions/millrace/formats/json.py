@@ -6,9 +6,11 @@ Parsing is exact: numbers keep their digits, names may not repeat, nothing is gu
 from __future__ import annotations
 
 import codecs
+import contextlib
+import gc
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn
 
@@ -21,7 +23,7 @@ from millrace.formats import rendering
 from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream
-from millrace.formats.json_types import Node, Number, fields_of, rows_as_batch, text_of
+from millrace.formats.json_types import Node, Number, as_batch, columns_of, fields_of, text_of
 from millrace.printing import joined
 
 BLOCK_BYTES = 2**20
@@ -72,9 +74,10 @@ _odd_decoder = json.JSONDecoder(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Parsed rows and how many rows had been read before them, bad ones included."""
+    """Parsed rows as columns, and how much text they were."""
 
-    rows: list[Row]
+    columns: dict[str, Sequence[Any]]
+    rows: int
     size: int
 
 
@@ -86,7 +89,7 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     node, sample = Node(), list[_Rows]()
     for block in rows:
         sample.append(block)
-        node.observe_objects(block.rows, 0)
+        node.observe_columns(block.columns, 0)
         if sum(block.size for block in sample) >= SAMPLE_BYTES:
             break
     return Records(fields_of(node), _convert(node, sample, rows))
@@ -100,17 +103,18 @@ def _rows(source: BinaryIO, options: ReadOptions, report: Report) -> Iterator[_R
 def _convert(node: Node, sample: list[_Rows], rest: Iterator[_Rows]) -> Iterator[pa.RecordBatch]:
     into = fields_of(node)
     while sample:
-        yield rows_as_batch(sample.pop(0).rows, into)
+        block = sample.pop(0)
+        yield as_batch(block.columns, block.rows, into)
     for block in rest:
-        node.observe_objects(block.rows, 0)
+        node.observe_columns(block.columns, 0)
         if not fields_of(node).equals(into, check_metadata=True):
             _widen(node, rest)
-        yield rows_as_batch(block.rows, into)
+        yield as_batch(block.columns, block.rows, into)
 
 
 def _widen(node: Node, rest: Iterator[_Rows]) -> NoReturn:
     for block in rest:
-        node.observe_objects(block.rows, 0)
+        node.observe_columns(block.columns, 0)
     raise schema.Widened(node)
 
 
@@ -141,33 +145,27 @@ class _Parser:
         if in_array:
             self._at += 1
         rows = self._array() if in_array else self._lines()
-        block, size = list[Row](), 0
-        for row, length in rows:
-            block.append(row)
-            size += length
-            if size >= BLOCK_BYTES:
-                yield _Rows(block, size)
-                block, size = [], 0
-        if block:
-            yield _Rows(block, size)
+        while True:
+            with _uncollected():
+                block, size = _take(rows)
+            if not block:
+                return
+            yield _Rows(columns_of(block), len(block), size)
 
     def _lines(self) -> Iterator[tuple[Row, int]]:
         while self._seek():
-            begin = self._at
             try:
-                row = self._object()
+                parsed = self._object()
             except DataError as error:
                 self._put_aside(error)
-                continue
-            yield row, self._at - begin
+            else:
+                yield parsed
 
     def _array(self) -> Iterator[tuple[Row, int]]:
         if self._require("]") != "]":
             while True:
                 self._seek()
-                begin = self._at
-                row = self._object()
-                yield row, self._at - begin
+                yield self._object()
                 if self._require(",]") == "]":
                     break
                 self._at += 1
@@ -233,8 +231,8 @@ class _Parser:
         hint = "the file stops within a character" if cut_off else "say which encoding the file has"
         return kind(f"row {self._row:,}: the byte at offset {at:,} is not UTF-8 text; {hint}", row=self._row, byte=at)
 
-    def _object(self) -> Row:
-        """Parse the object that begins here, and step behind it."""
+    def _object(self) -> tuple[Row, int]:
+        """The object that begins here, and how much text it is; steps behind it."""
         while (parsed := self._value()) is None:
             pass
         row, end = parsed
@@ -245,9 +243,10 @@ class _Parser:
             self._check_text(self._at, end)
         if self._surrogates:
             self._check_surrogates(row)
+        length = end - self._at
         self._at = end
         self._row += 1
-        return row
+        return row, length
 
     def _value(self) -> tuple[Any, int] | None:
         """The value that begins here, and its end; None where more text was needed for it and has been read."""
@@ -324,6 +323,29 @@ class _Parser:
         self._report(BadRow(line=line, row=self._row, byte=byte, reason=str(error), raw=raw))
         self._at = end
         self._row += 1
+
+
+def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
+    block, size = list[Row](), 0
+    for row, length in rows:
+        block.append(row)
+        size += length
+        if size >= BLOCK_BYTES:
+            break
+    return block, size
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without searches for cycles: parsed JSON has none, and its many objects set off one search after the other."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _JsonWriter:

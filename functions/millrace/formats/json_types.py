@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate, chain
@@ -51,18 +51,17 @@ class Node:
     def observe(self, values: Sequence[Value], depth: int) -> None:
         """Add the field's next values, missing ones as None."""
         kinds = set(map(type, values))
+        alone = len(kinds) == 1
         kinds.discard(type(None))
         self.kinds |= kinds
         if int in kinds:
-            self._observe_integers(
-                [v for v in values if type(v) is int] if len(kinds) > 1 or None in values else values
-            )
+            self._observe_integers(values if alone else [v for v in values if type(v) is int])
         if Number in kinds:
-            self._observe_numbers([v for v in values if type(v) is Number])
+            self._observe_numbers(values if alone else [v for v in values if type(v) is Number])
         if (len(self.kinds) > 1 and not self.is_numeric) or depth > MAX_DEPTH:
             return
         if dict in kinds:
-            self.observe_objects([v for v in values if v is not None], depth)
+            self.observe_columns(columns_of([v for v in values if v is not None]), depth)
         if list in kinds:
             self.item = self.item or Node()
             self.item.observe(list(chain.from_iterable(v for v in values if v is not None)), depth + 1)
@@ -72,18 +71,18 @@ class Node:
         """Whether all values are numbers."""
         return bool(self.kinds) and self.kinds <= {int, Number}
 
-    def observe_objects(self, objects: Sequence[dict[str, Value]], depth: int) -> None:
+    def observe_columns(self, columns: Mapping[str, Sequence[Value]], depth: int) -> None:
         """Add objects' fields; a name seen for the first time goes behind those that are known."""
-        for name in dict.fromkeys(chain.from_iterable(objects)):
+        for name, values in columns.items():
             if name not in self.children:
                 if depth and len(self.children) > MAX_FIELDS:
                     return
                 self.children[name] = Node()
-            self.children[name].observe([o.get(name) for o in objects], depth + 1)
+            self.children[name].observe(values, depth + 1)
 
     def _observe_integers(self, values: Sequence[int]) -> None:
-        self.low = min(self.low, *values)
-        self.high = max(self.high, *values)
+        self.low = min(self.low, min(values))  # noqa: PLW3301 # a block's values are too many for arguments
+        self.high = max(self.high, max(values))  # noqa: PLW3301 # as above
 
     def _observe_numbers(self, values: Sequence[Number]) -> None:
         self.numbers = (self.numbers or Numbers()).observe(pa.array(values, pa.string()))
@@ -208,13 +207,14 @@ def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
     if pa.types.is_struct(kind):
         missing = pa.array([value is None for value in values], pa.bool_())
         objects = [value or {} for value in values]
-        children = [build([o.get(child.name) for o in objects], child) for child in kind]
+        columns = columns_of(objects)
+        children = [build(columns.get(child.name, [None] * len(objects)), child) for child in kind]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
     if pa.types.is_list(kind):
         return _list(values, kind)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        texts = pa.array([None if value is None else str(value) for value in values], pa.string())
-        return pc.cast(texts, kind)
+        texts = [str(value) if type(value) is int else value for value in values]
+        return pc.cast(pa.array(texts, pa.string()), kind)
     return pa.array(values, kind)
 
 
@@ -243,14 +243,18 @@ def fields_of(top: Node) -> pa.Schema:
     return pa.schema([child.field(name, 1) for name, child in top.children.items()])
 
 
-def rows_as_batch(rows: Sequence[dict[str, Value]], into: pa.Schema) -> pa.RecordBatch:
-    """Parsed rows as a record batch of a schema that they are known to fit."""
+def columns_of(objects: Sequence[dict[str, Value]]) -> dict[str, Sequence[Value]]:
+    """Objects' values by name, missing ones as None; names in the order of their first appearance."""
+    shapes = set(map(tuple, objects))
+    if len(shapes) == 1:
+        return dict(zip(shapes.pop(), zip(*(o.values() for o in objects), strict=True), strict=True))
+    return {name: [o.get(name) for o in objects] for name in dict.fromkeys(chain.from_iterable(objects))}
+
+
+def as_batch(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> pa.RecordBatch:
+    """Columns of so many rows as a record batch of a schema that they are known to fit."""
     if not len(into):
-        return pa.RecordBatch.from_struct_array(pa.array([{}] * len(rows), pa.struct([])))
-    columns = [build([row.get(name) for row in rows], into.field(place)) for place, name in enumerate(into.names)]
-    return pa.RecordBatch.from_arrays(columns, schema=into)
-
-
-def names_in(rows: Iterable[dict[str, Value]]) -> list[str]:
-    """The names of the rows' fields in the order of their first appearance."""
-    return list(dict.fromkeys(chain.from_iterable(rows)))
+        return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
+    missing = [None] * rows
+    arrays = [build(columns.get(field.name, missing), field) for field in into]
+    return pa.RecordBatch.from_arrays(arrays, schema=into)

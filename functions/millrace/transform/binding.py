@@ -167,7 +167,9 @@ class _Fields:
 
     def __init__(self, schema: pa.Schema, table: Sequence[str] | None) -> None:
         self.schema = schema
-        self._places: dict[str, int] = {name: place for place, name in reversed(list(enumerate(schema.names)))}
+        self._places: dict[str, int] = {}
+        for place, name in enumerate(schema.names):
+            self._places.setdefault(name, place)
         self.places = list(range(len(schema.names)))
         if table is not None:
             self.places = [self.place(name, "the model's fields") for name in table]
@@ -177,8 +179,8 @@ class _Fields:
         """Where the field stands in the source; ``where`` is the part of the configuration that names it."""
         if name not in self._places:
             raise UnknownField(
-                f"{where} names the field {name!r}, which the table does not have{suggestion(name, self._places)};"
-                f" its fields are {_listed(list(self._places))}",
+                f"{where} names the field {name!r}, which the table does not have; its fields are"
+                f" {_listed(list(self._places))}{suggestion(name, self._places)}",
                 column=name,
             )
         return self._places[name]

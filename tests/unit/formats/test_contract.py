@@ -50,7 +50,7 @@ def batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
 
 def rows_of(file_format: FileFormat, data: bytes | BinaryIO) -> list[dict[str, Any]]:
     source = io.BytesIO(data) if isinstance(data, bytes) else data
-    records = READERS[file_format](source, ReadOptions(), types=None, report=pytest.fail)
+    records = READERS[file_format](source, ReadOptions(), types=None, report=lambda bad: pytest.fail(str(bad)))
     return [row for part in records.batches for row in part.to_pylist()]
 
 

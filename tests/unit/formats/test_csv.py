@@ -22,7 +22,8 @@ from tests.unit.formats.builders import cells, conversion, converted, table
 
 
 def rows(data: bytes, **options: Any) -> list[dict[str, Any]]:
-    return table(converted(data, "csv", "parquet", **options)).to_pylist()
+    found: list[dict[str, Any]] = table(converted(data, "csv", "parquet", **options)).to_pylist()
+    return found
 
 
 def refusal(data: bytes, **options: Any) -> DataError:

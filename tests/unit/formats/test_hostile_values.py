@@ -10,7 +10,7 @@ import pytest
 from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import cells, converted, table
 
-TEXTS = {
+TEXTS: dict[str, list[str | None]] = {
     "zeros that mean something": ["00501", "10001"],
     "an integer beyond int64": ["12345678901234567890", "1"],
     "an integer that no double holds": ["9007199254740993", "1.5"],
@@ -47,9 +47,9 @@ TEXTS = {
     "line ends inside": ["a\r\nb", "a\rb", "a\nb"],
     "quotes": ['"', '""', 'say "a"', ","],
     "scripts": ["日本", "é", "e\u0301", "😀", "\u2028"],
-    "nothing and missing": ["", None, "x"],  # type: ignore[list-item] # None is a missing value
-    "numbers and nothing": ["1", None, "2"],  # type: ignore[list-item] # as above
-    "nothing but missing": [None, None],  # type: ignore[list-item] # as above
+    "nothing and missing": ["", None, "x"],
+    "numbers and nothing": ["1", None, "2"],
+    "nothing but missing": [None, None],
 }
 
 

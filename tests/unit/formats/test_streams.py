@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from millrace.formats import compression as compression_format
 from tests.unit.formats.builders import converted
 
 ONE, MORE = b"a,b\n1,x\n", b"2,y\n" * 1000
-PACK = {
+PACK: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.GZIP: gzip.compress,
     Compression.BZIP2: bz2.compress,
     Compression.ZSTD: lambda data: pa.compress(data, codec="zstd", asbytes=True),
