@@ -7,10 +7,11 @@ import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from millrace.errors import LostRace, NoSuchBucket, ObjectGone, TargetChanged
 from millrace.ledger import NEEDS_ATTENTION, Entry, State
-from millrace.object_store import ListedObject, ObjectHead, OpenedObject
+from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.objects import ObjectRef
 
 
@@ -58,6 +59,7 @@ class StoredObject:
 
     data: bytes
     metadata: Mapping[str, str] = field(default_factory=dict)
+    modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
 
     @property
     def etag(self) -> str:
@@ -71,10 +73,11 @@ class InMemoryObjectStore:
 
     buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
-        """Place an object, as a user would."""
-        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {})
+        """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
+        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {}, self.modified)
 
     def data(self, ref: ObjectRef) -> bytes:
         """An object's bytes."""
@@ -136,15 +139,16 @@ class InMemoryUpload:
         self.pending.clear()
         self.discarded = True
 
-    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+    def publish(self, *, expected: str | None, rows: int) -> Published:
         """Conditional put."""
         self.store.calls.append("put")
         there = self.store._bucket(self.target.bucket).get(self.target.key)
         if (there.etag if there else None) != expected:
             raise TargetChanged(f"{self.target} is not {expected}")
         self.store.put(self.target, bytes(self.pending), {**self.metadata, "millrace-rows": str(rows)})
-        return _head(self.store.buckets[self.target.bucket][self.target.key])
+        stored = self.store.buckets[self.target.bucket][self.target.key]
+        return Published(stored.etag, len(stored.data))
 
 
 def _head(there: StoredObject) -> ObjectHead:
-    return ObjectHead(etag=there.etag, size=len(there.data), metadata=there.metadata)
+    return ObjectHead(etag=there.etag, size=len(there.data), modified=there.modified, metadata=there.metadata)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from millrace import __version__
+from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import MessageDelay, SQSRequests
@@ -58,13 +61,21 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
     )
 
 
-def reconciler(environment: Mapping[str, str] = os.environ) -> Reconciler:
+@dataclass(frozen=True, slots=True)
+class ReconcileWorld:
+    """What the reconcile function works with; ``call`` has a function of that name invoked with an event, later."""
+
+    reconciler: Reconciler
+    call: Callable[[str, Mapping[str, Any]], None]
+
+
+def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWorld:
     """Read settings and configuration, and make the clients of the reconcile function."""
     settings = Settings.from_environment(environment)
     document = load(settings.configuration_path)
     sessions = Sessions(document)
     queues, table = sessions.client("sqs"), sessions.client("dynamodb")
-    return Reconciler(
+    reconciler = Reconciler(
         planner=Planner(document),
         stores=sessions,
         index=DynamoDBLedger(table, settings.ledger_table),
@@ -72,6 +83,7 @@ def reconciler(environment: Mapping[str, str] = os.environ) -> Reconciler:
         checkpoints=DynamoDBCheckpoints(table, settings.ledger_table),
         now=utc_now,
     )
+    return ReconcileWorld(reconciler, partial(invoke_later, sessions.client("lambda")))
 
 
 def utc_now() -> datetime:

@@ -38,7 +38,10 @@ _LONGEST_KEY = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted."""
+    """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
+
+    ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
+    """
 
     sync: str
     source: ObjectRef
@@ -50,6 +53,7 @@ class Plan:
     remove_outputs: bool
     quarantine: ObjectRef | None = None
     problem: DataError | None = None
+    table: ObjectRef | None = None
 
     @property
     def target(self) -> ObjectRef:
@@ -162,6 +166,9 @@ class _Route:
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
             problem=self._foreign(ref, found, file.table) or _too_long(quarantine or place.target()),
+            table=ObjectRef(ref.bucket, self.source.root.prefix + file.table)
+            if place.snapshot and file.path is not None
+            else None,
         )
 
     def _read_options(self, found: RecognisedKey) -> ReadOptions:

@@ -26,6 +26,7 @@ from millrace.ledger import (
     Finish,
     LedgerStore,
     Refusal,
+    RefusalKind,
     State,
     claim,
     settle,
@@ -33,9 +34,10 @@ from millrace.ledger import (
 )
 from millrace.lineage import Lineage
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Upload
-from millrace.objects import ChangeKind, ObjectRef
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Ignored, Plan, Planner
 from millrace.publish import NewerOutput, publish
+from millrace.snapshot import after, order, table_sync
 
 LEASE_MARGIN = timedelta(seconds=60)
 """How long a lease outlives the invocation that took it: nobody takes over while the owner can still write."""
@@ -84,6 +86,16 @@ class Stores(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's)."""
+
+    plan: Plan
+    request: Request
+    claimed: Entry
+    delivery: Delivery
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """Does what requests ask for. ``timeout_seconds`` is a whole invocation's time."""
@@ -112,7 +124,7 @@ class Worker:
         if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self._exists(plan):
             reason = "a late delete event: the object exists"
             return Outcome(result=State.SUPERSEDED, source=change.ref, sync=plan.sync, reason=reason)
-        decision = self._claim(plan, request, delivery)
+        decision = self._claim(self._bid(plan, plan.sync, change, request, delivery))
         if isinstance(decision, Refusal):
             return self._refused(decision)
         finish = self._finish(plan, request, decision, delivery)
@@ -125,20 +137,22 @@ class Worker:
     def _exists(self, plan: Plan) -> bool:
         return self.stores[plan.source_connection].head(plan.source) is not None
 
-    def _claim(self, plan: Plan | Ignored, request: Request, delivery: Delivery) -> Entry | Refusal:
+    def _bid(self, plan: Plan | Ignored, sync: str, change: ObjectChange, request: Request, delivery: Delivery) -> Bid:
+        now = self.now()
+        return Bid(
+            sync=sync,
+            change=change,
+            message_id=delivery.message_id,
+            fingerprint=plan.fingerprint,
+            engine=self.engine,
+            now=now,
+            lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
+            run_id=request.run_id,
+        )
+
+    def _claim(self, bid: Bid) -> Entry | Refusal:
         for _ in range(_CLAIM_TRIES):
-            now = self.now()
-            bid = Bid(
-                sync=plan.sync,
-                change=request.change,
-                message_id=delivery.message_id,
-                fingerprint=plan.fingerprint,
-                engine=self.engine,
-                now=now,
-                lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
-                run_id=request.run_id,
-            )
-            decision = claim(self.ledger.get(plan.sync, request.change.ref), bid)
+            decision = claim(self.ledger.get(bid.sync, bid.change.ref), bid)
             if isinstance(decision, Refusal):
                 return decision
             try:
@@ -146,9 +160,7 @@ class Worker:
             except LostRace:
                 continue
             return decision
-        raise LostRace(
-            f"{request.change.ref} under sync {plan.sync!r}: others claimed it {_CLAIM_TRIES} times in a row"
-        )
+        raise LostRace(f"{bid.change.ref} under sync {bid.sync!r}: others claimed it {_CLAIM_TRIES} times in a row")
 
     def _refused(self, refusal: Refusal) -> Outcome:
         entry, seconds = refusal.entry, None
@@ -159,12 +171,11 @@ class Worker:
     def _finish(self, plan: Plan | Ignored, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
         if isinstance(plan, Ignored):
             return Finish(state=State.IGNORED, reason=plan.reason)
+        job = _Job(plan, request, claimed, delivery)
         try:
-            if request.change.kind is ChangeKind.REMOVED:
-                return self._remove(plan, claimed)
-            return self._convert(plan, claimed, delivery)
+            return self._remove(job) if request.change.kind is ChangeKind.REMOVED else self._convert(job)
         except ObjectGone:
-            return self._remove(plan, claimed)
+            return self._remove(job)
         except ObjectArchived as archived:
             return Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
@@ -172,14 +183,34 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return Finish(state=State.FAILED, failure=Failure.of(error))
 
-    def _remove(self, plan: Plan, claimed: Entry) -> Finish:
-        if not claimed.outputs:
+    def _remove(self, job: _Job) -> Finish:
+        if job.plan.table is not None:
+            return self._remove_from_table(job, job.plan.table)
+        if not job.claimed.outputs:
             return Finish(state=State.REMOVED, reason="the source object was deleted before it was converted")
-        if not plan.remove_outputs:
+        if not job.plan.remove_outputs:
             return Finish(state=State.REMOVED, reason="the source object was deleted; its output is kept")
-        for output in claimed.outputs:
-            self.stores[plan.target_connection].delete(output.ref)
+        self._delete(job)
         return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
+
+    def _delete(self, job: _Job) -> None:
+        for output in job.claimed.outputs:
+            self.stores[job.plan.target_connection].delete(output.ref)
+
+    def _remove_from_table(self, job: _Job, table: ObjectRef) -> Finish:
+        """Only the deletion of the file that a table is made of can concern the table."""
+        entry = self.ledger.get(table_sync(job.plan.sync), table)
+        if entry is None or entry.sequencer is None or entry.reason != str(job.plan.source):
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is another's")
+        if not job.plan.remove_outputs:
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is kept")
+        change = ObjectChange(kind=ChangeKind.REMOVED, ref=table, sequencer=after(entry.sequencer))
+        claimed = self._claim_table(job, change)
+        if isinstance(claimed, Refusal):
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
+        self._delete(replace(job, claimed=claimed))
+        self.ledger.put(settle(claimed, Finish(state=State.REMOVED, outputs=()), self.now()))
+        return Finish(state=State.REMOVED, outputs=(), reason="the object and the table it was were deleted")
 
     def _behind(self, newer: NewerOutput, claimed: Entry) -> Finish:
         """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
@@ -188,24 +219,57 @@ class Worker:
             return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
         return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
 
-    def _convert(self, plan: Plan, claimed: Entry, delivery: Delivery) -> Finish:
-        if plan.problem is not None:
-            raise plan.problem
+    def _convert(self, job: _Job) -> Finish:
+        if job.plan.problem is not None:
+            raise job.plan.problem
         try:
-            return self._attempt(plan, claimed, delivery)
+            return self._attempt(job)
         except ObjectChanged:
-            return self._attempt(plan, claimed, delivery)
+            return self._attempt(job)
 
-    def _attempt(self, plan: Plan, claimed: Entry, delivery: Delivery) -> Finish:
+    def _attempt(self, job: _Job) -> Finish:
+        plan = job.plan
         tail_first = plan.recipe.source_format is FileFormat.PARQUET
         with self.stores[plan.source_connection].open(plan.source, tail_first=tail_first) as opened:
-            return self._converted(plan, claimed, opened, delivery)
+            if _is_own_output(opened.head, plan.sync):
+                reason = "the object is an output of this very sync"
+                return Finish(state=State.IGNORED, etag=opened.head.etag, reason=reason)
+            if plan.table is not None:
+                return self._replace_table(job, plan.table, opened)
+            return self._write(job, opened)
 
-    def _converted(self, plan: Plan, claimed: Entry, opened: OpenedObject, delivery: Delivery) -> Finish:
-        head = opened.head
-        if _is_own_output(head, plan.sync):
-            return Finish(state=State.IGNORED, etag=head.etag, reason="the object is an output of this very sync")
-        lineage = _lineage(plan, claimed, head)
+    def _replace_table(self, job: _Job, table: ObjectRef, opened: OpenedObject) -> Finish:
+        """Write a snapshot table of its newest file, under a claim on the table."""
+        sequencer = order(opened.head.modified, job.plan.source)
+        claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
+        if isinstance(claimed, Refusal):
+            return _not_the_newest(claimed, opened.head)
+        try:
+            finish = self._write(replace(job, claimed=claimed), opened)
+        except NewerOutput as newer:
+            self._settle_table(job, claimed, self._behind(newer, claimed))
+            raise
+        except Exception as error:
+            self._settle_table(job, claimed, Finish(state=State.FAILED, failure=Failure.of(error)))
+            raise
+        self._settle_table(job, claimed, finish)
+        return replace(finish, outputs=(), reason=f"table {table} is made of this file")
+
+    def _claim_table(self, job: _Job, change: ObjectChange) -> Entry | Refusal:
+        decision = self._claim(self._bid(job.plan, table_sync(job.plan.sync), change, job.request, job.delivery))
+        if isinstance(decision, Refusal) and not decision.acknowledge:
+            raise LostRace(f"table {change.ref} is being written from another of its files; tried again later")
+        if isinstance(decision, Refusal) and decision.kind is RefusalKind.DUPLICATE:
+            raise LostRace(f"table {change.ref} is being written from this very file; tried again later")
+        return decision
+
+    def _settle_table(self, job: _Job, claimed: Entry, finish: Finish) -> None:
+        settled = settle(claimed, replace(finish, reason=str(job.plan.source)), self.now())
+        self.ledger.put(settled)
+        self._sweep(job.plan, settled)
+
+    def _write(self, job: _Job, opened: OpenedObject) -> Finish:
+        plan, lineage = job.plan, _lineage(job, opened.head)
         recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
         quarantine = plan.quarantine
@@ -214,14 +278,11 @@ class Worker:
             recipe,
             open_output=lambda directory: store.upload(plan.output(directory), metadata),
             open_quarantine=(lambda: store.upload(quarantine, metadata)) if quarantine else None,
-            on_batch=_time_limit(plan, delivery, self.timeout_seconds),
+            on_batch=_time_limit(plan, job.delivery, self.timeout_seconds),
             now=self.now(),
-            key=self._obfuscation_key(plan),
+            key=self.obfuscation_key() if recipe.transform.needs_key else None,
         )
-        return _published(plan, claimed, head, done, store)
-
-    def _obfuscation_key(self, plan: Plan) -> bytes | None:
-        return self.obfuscation_key() if plan.recipe.transform.needs_key else None
+        return _published(job, opened.head, done, store)
 
     def _sweep(self, plan: Plan, settled: Entry) -> Entry:
         """Delete by name what the entry's earlier work wrote and its newest did not."""
@@ -267,18 +328,40 @@ def backoff(receives: int) -> int:
 
 def _is_own_output(head: ObjectHead, sync: str) -> bool:
     lineage = Lineage.from_metadata(head.metadata)
-    return lineage is not None and lineage.sync == sync
+    return lineage is not None and lineage.sync in {sync, table_sync(sync)}
 
 
-def _lineage(plan: Plan, claimed: Entry, head: ObjectHead) -> Lineage:
+def _not_the_newest(refusal: Refusal, head: ObjectHead) -> Finish:
+    """The table is made of a newer file already, or of this very one."""
+    entry = refusal.entry
+    if refusal.kind is RefusalKind.SUPERSEDED:
+        return Finish(
+            state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=f"the table's newest file is {entry.reason}"
+        )
+    return Finish(
+        state=entry.state,
+        outputs=(),
+        etag=head.etag,
+        rows_read=entry.rows_read,
+        rows_written=entry.rows_written,
+        rows_quarantined=entry.rows_quarantined,
+        rows_filtered=entry.rows_filtered,
+        failure=entry.failure,
+        reason=f"table {entry.source} is made of this file",
+    )
+
+
+def _lineage(job: _Job, head: ObjectHead) -> Lineage:
+    claimed = job.claimed
     return Lineage.of(
-        sync=plan.sync,
-        source=plan.source,
+        sync=claimed.sync,
+        source=job.plan.source,
+        owner=job.plan.table,
         etag=head.etag,
         version_id=head.version_id,
         sequencer=claimed.sequencer,
         fence=claimed.fence,
-        fingerprint=plan.fingerprint,
+        fingerprint=job.plan.fingerprint,
         engine=claimed.engine,
     )
 
@@ -301,8 +384,8 @@ def _time_limit(plan: Plan, delivery: Delivery, timeout_seconds: float) -> Calla
     return check
 
 
-def _published(plan: Plan, claimed: Entry, head: ObjectHead, done: Converted[Upload], store: ObjectStore) -> Finish:
-    rows = done.rows
+def _published(job: _Job, head: ObjectHead, done: Converted[Upload], store: ObjectStore) -> Finish:
+    rows, plan, claimed = done.rows, job.plan, job.claimed
     try:
         aside = []
         if done.quarantine is not None and plan.quarantine is not None:

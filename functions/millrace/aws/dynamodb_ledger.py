@@ -21,12 +21,14 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from millrace.aws.faults import translated
 from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
 from millrace.objects import ObjectRef, Sequencer
-from millrace.reconciliation import Checkpoint
+from millrace.reconciliation import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SHARDS = 16
+_MERGED_PAGE = 500
+"""Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
 _TIMES = ("lease_until", "started", "finished")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
@@ -53,15 +55,8 @@ class DynamoDBLedger:
 
     def put(self, entry: Entry) -> None:
         """One conditional PutItem; LostRace where another revision stands."""
-        if entry.revision == 1:
-            condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        else:
-            condition = {
-                "ConditionExpression": "revision = :read",
-                "ExpressionAttributeValues": {":read": {"N": str(entry.revision - 1)}},
-            }
         with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.sync!r})"):
-            self._client.put_item(TableName=self._table, Item=item_of(entry), **condition)
+            self._client.put_item(TableName=self._table, Item=item_of(entry), **_follows(entry.revision))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Query every shard of a state."""
@@ -75,20 +70,23 @@ class DynamoDBLedger:
 
     def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
         """Merge the shards of a sync, each sorted by key; a page of each is in memory."""
-        shards = (self._query("sources", f"{sync}#{shard:02}", after=after) for shard in range(SHARDS))
+        shards = (
+            self._query("sources", f"{sync}#{shard:02}", after=after, page=_MERGED_PAGE) for shard in range(SHARDS)
+        )
         return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
 
-    def _query(self, index: str, partition: str, *, after: str = "") -> Iterator[Entry]:
+    def _query(self, index: str, partition: str, *, after: str = "", page: int | None = None) -> Iterator[Entry]:
         values: dict[str, Any] = {":pk": {"S": partition}} | ({":after": {"S": after}} if after else {})
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=index,
             KeyConditionExpression=f"{index}_pk = :pk" + (f" AND {index}_sk > :after" if after else ""),
             ExpressionAttributeValues=values,
+            PaginationConfig={"PageSize": page} if page else {},
         )
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
-            for page in pages:
-                yield from map(entry_of, page["Items"])
+            for answer in pages:
+                yield from map(entry_of, answer["Items"])
 
 
 def _partition(sync: str, source: ObjectRef) -> str:
@@ -175,25 +173,37 @@ class DynamoDBCheckpoints:
         self._table = table
 
     def get(self, sync: str) -> Checkpoint | None:
-        """One GetItem."""
+        """One strongly consistent GetItem."""
         with translated("dynamodb:GetItem on", self._table):
             answer = self._client.get_item(TableName=self._table, Key=_checkpoint_key(sync), ConsistentRead=True)
         if "Item" not in answer:
             return None
         fields = {name: _plain(_DESERIALIZE(value)) for name, value in answer["Item"].items() if name != "pk"}
-        return Checkpoint(**fields)
+        lease = fields.pop("lease_until", None)
+        return Checkpoint(
+            **fields | {"counts": Counts(**fields["counts"])},
+            lease_until=datetime.fromisoformat(lease) if lease else None,
+        )
 
     def put(self, checkpoint: Checkpoint) -> None:
-        """One PutItem."""
-        item = {name: _SERIALIZE(value) for name, value in asdict(checkpoint).items()}
-        with translated("dynamodb:PutItem on", self._table):
-            self._client.put_item(TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync))
-
-    def delete(self, sync: str) -> None:
-        """One DeleteItem."""
-        with translated("dynamodb:DeleteItem on", self._table):
-            self._client.delete_item(TableName=self._table, Key=_checkpoint_key(sync))
+        """One conditional PutItem."""
+        fields = asdict(checkpoint) | {"lease_until": _time(checkpoint.lease_until)}
+        item = {name: _SERIALIZE(value) for name, value in fields.items() if value is not None}
+        with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
+            self._client.put_item(
+                TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync), **_follows(checkpoint.revision)
+            )
 
 
 def _checkpoint_key(sync: str) -> dict[str, Any]:
     return {"pk": {"S": f"{sync}{_SEPARATOR}"}}
+
+
+def _follows(revision: int) -> dict[str, Any]:
+    """The condition that the revision before stands there."""
+    if revision == 1:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "revision = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(revision - 1)}},
+    }

@@ -112,6 +112,7 @@ def _head(answer: Mapping[str, Any], size: int) -> ObjectHead:
     return ObjectHead(
         etag=answer["ETag"].strip('"'),
         size=size,
+        modified=answer["LastModified"],
         version_id=None if version_id == "null" else version_id,
         metadata=answer["Metadata"],
     )

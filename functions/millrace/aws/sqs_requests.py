@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from millrace.aws.faults import translated
 from millrace.errors import ServiceUnavailable
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 _BATCH = 10
 """Messages of one SendMessageBatch (Amazon SQS quotas)."""
 _TRIES = 4
+_WAITING: Final = "ApproximateNumberOfMessages"
 _LONGEST_DELAY_SECONDS = 43_200
 """The longest visibility timeout (Amazon SQS quotas)."""
 
 
 class SQSRequests:
-    """Satisfies ``requeue.RequestQueue``."""
+    """Satisfies ``requeue.RequestQueue`` and ``reconciliation.ReconcileQueue``."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
@@ -36,6 +37,12 @@ class SQSRequests:
             self._send(batch)
             sent += len(batch)
         return sent
+
+    def waiting(self) -> int:
+        """What SQS says: approximate, and without the messages that somebody works on or that are put off."""
+        with translated("sqs:GetQueueAttributes of", self._url):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
+        return int(answer["Attributes"][_WAITING])
 
     def _send(self, batch: list[Request]) -> None:
         entries = list(_entries(batch))
