@@ -7,7 +7,7 @@ that it may assume, or the secret that it may read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infra.options import Options
 from infra.topology import Topology
@@ -101,15 +101,7 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
 def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the reprocess function needs: to choose objects and to send requests; it touches no object's content."""
     return _wanted(
-        *(
-            Grant(
-                sid=f"ListSource{number}",
-                actions=("s3:ListBucket",),
-                resources=(arns.bucket(folder),),
-                conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
-            )
-            for number, folder in enumerate(topology.own_reads)
-        ),
+        *_list_sources(topology, arns),
         Grant(
             sid="ChooseFromLedger",
             actions=("dynamodb:Query",),
@@ -120,6 +112,35 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
         *_keys(arns, options),
         *_tracing(options),
     )
+
+
+def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
+    """What the reconcile function needs: to compare listings with the ledger, and to call ``itself``, an ARN, to go on.
+
+    It reads the ledger by one index; the items that it gets and puts are its own checkpoints.
+    """
+    return _wanted(
+        *_list_sources(topology, arns),
+        Grant(sid="CompareWithLedger", actions=("dynamodb:Query",), resources=(f"{arns.ledger}/index/sources",)),
+        Grant(sid="KeepCheckpoints", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
+        Grant(sid="SendRequests", actions=(*_sending(options), "sqs:GetQueueAttributes"), resources=arns.queues),
+        Grant(sid="GoOn", actions=("lambda:InvokeFunction",), resources=(itself,)),
+        *_identities(replace(topology, destinations=()), arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
+    return [
+        Grant(
+            sid=f"ListSource{number}",
+            actions=("s3:ListBucket",),
+            resources=(arns.bucket(folder),),
+            conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+        )
+        for number, folder in enumerate(topology.own_reads)
+    ]
 
 
 def _sending(options: Options) -> tuple[str, ...]:

@@ -57,12 +57,21 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """When the source of ``sync`` is listed and compared with the ledger: an EventBridge expression."""
+
+    sync: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All of it."""
 
     buckets: tuple[Bucket, ...]
     sources: tuple[Source, ...]
     destinations: tuple[Destination, ...]
+    listings: tuple[Listing, ...]
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -112,6 +121,11 @@ def describe(document: Document) -> Topology:
         buckets=_buckets(document.connections),
         sources=tuple(map(_source, map(document.connection, sources))),
         destinations=tuple(map(_destination, map(document.connection, destinations))),
+        listings=tuple(
+            Listing(sync.name, expression)
+            for sync in active
+            if (expression := document.schedule_of(sync).expression) is not None
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from operator import itemgetter
@@ -23,14 +23,16 @@ from millrace.plan import Planner
 from millrace.requeue import STOP_SECONDS, RequestQueue, Stores
 
 CALLS = 12
-"""How often the function calls itself to go on. Lambda ends a chain of calls to itself after 16 (Lambda Developer Guide,
-"Recursive loop detection"); that guard stays on, and what is left is for the next scheduled run."""
+"""How often the function calls itself to go on; what is left then is for the next scheduled run.
+
+Lambda ends a chain of calls of a function to itself after 16 (Lambda Developer Guide, "Recursive loop detection"). That
+guard against a loop by mistake stays on, so the chain ends by itself before."""
 _PORTION = 1000
 """Keys between two checkpoints: a page of a listing."""
 _BACKLOG = 1000
 """Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
 _LEASE_MARGIN = timedelta(seconds=5)
-_LONGEST_RUN = timedelta(minutes=15)
+_LONGEST_RUN_SECONDS = 900.0
 
 
 class Finding(enum.StrEnum):
@@ -263,8 +265,8 @@ class Reconciler:
     @contextmanager
     def _hold(self, begun: Checkpoint, remaining: Callable[[], float]) -> Iterator[_Hold]:
         """Keep other runs of the sync away; what goes wrong gives it back, so that the next try can begin."""
-        span = min(timedelta(seconds=min(remaining(), _LONGEST_RUN.total_seconds())), _LONGEST_RUN)
         hold = _Hold(self.checkpoints, begun)
+        span = timedelta(seconds=min(remaining(), _LONGEST_RUN_SECONDS))
         hold.move(lease_until=self.now() + span + _LEASE_MARGIN)
         try:
             yield hold
@@ -309,7 +311,7 @@ class _Hold:
     """A checkpoint that this run alone moves, and where it stands."""
 
     checkpoints: Checkpoints
-    checkpoint: Checkpoint = field()
+    checkpoint: Checkpoint
 
     def move(self, **changes: Any) -> None:
         moved = replace(self.checkpoint, revision=self.checkpoint.revision + 1, **changes)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Deployed:
     """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names.
 
-    ``reconcile_function`` is None where no sync is active, and in deployments of version 0.1.
+    ``reconcile_function`` is None where no sync is active.
     """
 
     ledger_table: str

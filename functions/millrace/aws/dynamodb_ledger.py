@@ -179,11 +179,10 @@ class DynamoDBCheckpoints:
         if "Item" not in answer:
             return None
         fields = {name: _plain(_DESERIALIZE(value)) for name, value in answer["Item"].items() if name != "pk"}
-        lease = fields.pop("lease_until", None)
-        return Checkpoint(
-            **fields | {"counts": Counts(**fields["counts"])},
-            lease_until=datetime.fromisoformat(lease) if lease else None,
-        )
+        fields["counts"] = Counts(**fields["counts"])
+        if "lease_until" in fields:
+            fields["lease_until"] = datetime.fromisoformat(fields["lease_until"])
+        return Checkpoint(**fields)
 
     def put(self, checkpoint: Checkpoint) -> None:
         """One conditional PutItem."""

@@ -189,7 +189,9 @@ class BulkSync(Section):
     )
     schedule: ScheduleField | None = Field(
         default=None,
-        description="When the bucket is listed: rate(...), cron(...), hourly, daily, weekly or manual; times are UTC.",
+        description="When the source is listed and compared with the ledger: rate(...), cron(...), hourly, daily, weekly"
+        " or manual; times are UTC. Default: rate(15 minutes), and rate(1 day) where S3 notifies of changes.",
+        examples=["rate(15 minutes)"],
         json_schema_extra=doc(),
     )
 

@@ -2,7 +2,7 @@
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
 ``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
-``output_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``, ``fingerprint(sync)``.
+``output_of(sync)``, ``schedule_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``, ``fingerprint(sync)``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
 from millrace.config.references import Reach, Sync
+from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
 from millrace.errors import InvalidConfiguration
 
 _S = TypeVar("_S", bound=Section)
@@ -77,6 +78,11 @@ class Document(Section):
     def output_folder(self, sync: BulkSync) -> Folder:
         """Give the folder that a bulk sync writes to: the destination's folder and its subfolder."""
         return self.output_of(sync).folder
+
+    def schedule_of(self, sync: BulkSync) -> Schedule:
+        """Give when a bulk sync's source is listed: as it says, or by whether S3 tells of changes there."""
+        told = self.connection(sync.source_connection).notifications is not None
+        return sync.schedule or (RECONCILIATION if told else LISTING)
 
     def inline_secrets(self) -> list[str]:
         """Give the paths of the secrets that stand in the document itself."""

@@ -59,13 +59,6 @@ def not_yet(
 
 
 def _source(path: str, connection: Connection) -> Iterator[NotYet]:
-    if connection.notifications is None:
-        yield NotYet(
-            f"{path}.enable_event_notifications",
-            "is false, and this version does not list buckets by schedule: objects are converted when asked for by"
-            " `millrace reprocess` only; set it to true to convert on upload",
-            Severity.WARNING,
-        )
     if isinstance(connection.layout, DirectorySnapshot):
         yield NotYet(
             f"{path}.is_directory_snapshot",
@@ -75,8 +68,6 @@ def _source(path: str, connection: Connection) -> Iterator[NotYet]:
 
 
 def _bulk_sync(path: str, sync: BulkSync) -> Iterator[NotYet]:
-    if sync.schedule is not None and sync.schedule.expression is not None:
-        yield NotYet(f"{path}.schedule", "schedules are validated, but not run by this version", Severity.WARNING)
     refused = {
         "mode": (sync.mode is BulkMode.SNAPSHOT, "snapshot is not done by this version; use replicate"),
         "schemas": (sync.schemas is not None, "tables cannot be chosen in this version; leave schemas out for all"),
