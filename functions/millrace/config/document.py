@@ -106,10 +106,7 @@ class Document(Section):
         """Give what is asked for that this version does not do."""
         return list(
             support.not_yet(
-                connections=_located("connections", self.connections),
-                models=_located("models", self.models),
-                model_syncs=_located("model_syncs", self.model_syncs),
-                bulk_syncs=_located("bulk_syncs", self.bulk_syncs),
+                models=_located("models", self.models), model_syncs=_located("model_syncs", self.model_syncs)
             )
         )
 

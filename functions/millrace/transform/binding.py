@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.base import suggestion
+from millrace.config.bulk_sync import RECORD_TIMESTAMP
 from millrace.config.filters import Logic
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.transform.comparison import Moment, moment_at, order
@@ -20,7 +21,7 @@ from millrace.transform.overrides import Overridden, constant, overridden
 from millrace.transform.spec import TableTransform, Written
 from millrace.transform.values import Column
 
-SYNCED_AT = "_millrace_synced_at"
+SYNCED_AT = RECORD_TIMESTAMP
 """The field that says when a row was written."""
 _INSTANT = pa.timestamp("us", tz="UTC")
 _SHOWN_FIELDS = 50
