@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from millrace.errors import LostRace, NoSuchBucket, ObjectGone, TargetChanged
+from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, Entry, State
 from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.objects import ObjectRef
+from millrace.reconciliation import Checkpoint
 
 
 @dataclass
@@ -51,6 +53,42 @@ class InMemoryLedger:
         for entry in self.entries.values():
             if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
                 yield entry
+
+
+@dataclass
+class InMemoryCheckpoints:
+    """Satisfies Checkpoints."""
+
+    kept: dict[str, Checkpoint] = field(default_factory=dict)
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """The newest."""
+        return self.kept.get(sync)
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        there = self.kept.get(checkpoint.sync)
+        if (there.revision if there else 0) != checkpoint.revision - 1:
+            raise LostRace(f"{checkpoint} does not follow {there}")
+        self.kept[checkpoint.sync] = checkpoint
+
+
+@dataclass
+class InMemoryQueue:
+    """Satisfies ReconcileQueue."""
+
+    sent: list[Request] = field(default_factory=list)
+    backlog: int = 0
+
+    def send(self, requests: Iterable[Request]) -> int:
+        """Keep all."""
+        before = len(self.sent)
+        self.sent += requests
+        return len(self.sent) - before
+
+    def waiting(self) -> int:
+        """What it was told."""
+        return self.backlog
 
 
 @dataclass(frozen=True)

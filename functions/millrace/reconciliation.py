@@ -13,13 +13,13 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Protocol
 
-from millrace.config import BulkSync, Folder
+from millrace.config import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
 from millrace.object_store import ListedObject, ObjectStore
 from millrace.objects import ChangeKind, ObjectChange
-from millrace.plan import Planner
+from millrace.plan import ActiveSync, Planner
 from millrace.requeue import STOP_SECONDS, RequestQueue, Stores
 
 CALLS = 12
@@ -248,17 +248,16 @@ class Reconciler:
         the ledger refuses what was done meanwhile. Raises UsageError for a sync that is not there or not active.
         """
         sync = self.planner.active_sync(sync_name)
-        folder = self.planner.document.connection(sync.source_connection).root
         known = self.checkpoints.get(sync.name)
         if known is not None and known.lease_until is not None and known.lease_until > self.now():
             return _busy(sync.name, f"another run is at work, until {known.lease_until:%H:%M:%S} UTC at the longest")
-        begun = _begun(known, sync.name, folder)
+        begun = _begun(known, sync.name, sync.folder)
         if not begun.after and (waiting := self.queues[sync.source_connection].waiting()) > _BACKLOG:
             reason = f"about {waiting:,} messages wait in the queue of {sync.source_connection!r}; they come first"
             return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
         try:
             with self._hold(begun, remaining) as hold:
-                return self._compare(sync, folder, hold, remaining)
+                return self._compare(sync, hold, remaining)
         except LostRace:
             return _busy(sync.name, "another run has begun")
 
@@ -277,9 +276,9 @@ class Reconciler:
                 hold.move(lease_until=None)
             raise
 
-    def _compare(self, sync: BulkSync, folder: Folder, hold: _Hold, remaining: Callable[[], float]) -> Report:
+    def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
         here = Counts()
-        found = self._found(sync, folder, hold.checkpoint.after)
+        found = self._found(sync, hold.checkpoint.after)
         while portion := list(islice(found, _PORTION)):
             requests = [Request(change=one.change, sync=sync.name) for _, one in portion if one is not None]
             self.queues[sync.source_connection].send(requests)
@@ -294,8 +293,9 @@ class Reconciler:
         hold.move(after="", counts=Counts(), lease_until=None)
         return Report(sync=sync.name, progress=Progress.COMPLETE, here=here, total=total)
 
-    def _found(self, sync: BulkSync, folder: Folder, after: str) -> Iterator[Compared]:
+    def _found(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
         """Entries of folders that the sync read under an earlier configuration are no concern of this listing."""
+        folder = sync.folder
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
         entries = self.index.of_sync(sync.name, after=after)
         known = (

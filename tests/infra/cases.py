@@ -57,6 +57,18 @@ OWN_QUEUES = configuration(
     ],
     [sync("orders", "landing", "lake"), sync("more", "more", "lake")],
 )
+MODEL = {"name": "customers", "connection": "landing"}
+"""What is validated and not run yet."""
+QUIET = configuration(
+    [connection("landing", "acme-in/in"), source("told", "acme-told"), connection("lake", "acme-out/lake")],
+    [
+        sync("listed", "landing", "lake"),
+        sync("weekly " + "x" * 50, "landing", "lake", schedule="weekly"),
+        sync("by hand", "landing", "lake", schedule="manual"),
+        sync("told", "told", "lake"),
+        sync("off", "told", "lake", active=False),
+    ],
+)
 OTHER_IDENTITIES = configuration(
     [
         source("landing", "partner-in", auth_mode="iam_role", iam_role_arn="arn:aws:iam::444455556666:role/millrace"),
@@ -82,5 +94,6 @@ CASES = {
     "other identities": Case(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
     "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),
+    "no notifications": Case(QUIET),
     "emulator": Case(CREATED, Options(emulator=True)),
 }
