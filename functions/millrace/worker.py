@@ -272,11 +272,11 @@ class Worker:
         plan, lineage = job.plan, _lineage(job, opened.head)
         recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
-        quarantine = plan.quarantine
+        quarantine, modified = plan.quarantine, opened.head.modified
         done = convert(
             opened.stream,
             recipe,
-            open_output=lambda directory: store.upload(plan.output(directory), metadata),
+            open_output=lambda directory: store.upload(plan.output(directory, modified), metadata),
             open_quarantine=(lambda: store.upload(quarantine, metadata)) if quarantine else None,
             on_batch=_time_limit(plan, job.delivery, self.timeout_seconds),
             now=self.now(),
@@ -391,7 +391,8 @@ def _published(job: _Job, head: ObjectHead, done: Converted[Upload], store: Obje
         if done.quarantine is not None and plan.quarantine is not None:
             aside.append(publish(done.quarantine, plan.quarantine, claimed, store, rows=rows.quarantined))
         outputs = [
-            publish(part.sink, plan.output(part.directory), claimed, store, rows=part.rows) for part in done.parts
+            publish(part.sink, plan.output(part.directory, head.modified), claimed, store, rows=part.rows)
+            for part in done.parts
         ]
     except BaseException:
         done.discard()
