@@ -24,6 +24,7 @@ world = cache(reconcile_world)
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Compare the sync that ``{"sync": name}`` names; call itself to go on where the time was too short."""
+    metrics.add_metric(name="Calls", unit=MetricUnit.Count, value=1)
     call, here = Call.parse(event), world()
     report = here.reconciler.run(call.sync, lambda: context.get_remaining_time_in_millis() / 1000)
     logger.info("compared", extra=report.to_json())
