@@ -382,10 +382,10 @@ def _check_end(guarded: _Guarded, end: int) -> None:
     """Look for the block of zeros that ends a tar: tarfile takes any rubbish, and nothing at all, for the end."""
     guarded.seek(end)
     block = guarded.read(_BLOCK)
-    if block.strip(b"\0"):
-        raise MalformedFile(f"the tar archive is damaged at byte {end:,}: no member begins there", byte=end)
     if len(block) < _BLOCK:
         raise TruncatedFile(f"the tar archive stops after {end + len(block):,} bytes, before its end mark", byte=end)
+    if block.strip(b"\0"):
+        raise MalformedFile(f"the tar archive is damaged at byte {end:,}: no member begins there", byte=end)
 
 
 def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
