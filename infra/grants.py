@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from infra.options import Options
 from infra.topology import Topology
+from millrace import permissions
 from millrace.config import Folder
 from millrace.settings import LEDGER_INDEXES
 
@@ -28,7 +29,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arns:
-    """Where things are; ``key`` is the deployment's own, if it has one."""
+    """Where things are; ``key`` is the deployment's own, if it has one, and so is ``obfuscation_secret``, a name."""
 
     partition: str
     region: str
@@ -36,6 +37,7 @@ class Arns:
     ledger: str
     queues: tuple[str, ...]
     key: str | None = None
+    obfuscation_secret: str | None = None
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -63,15 +65,13 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
     return _wanted(
         Grant(
             sid="ReadSources",
-            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            actions=permissions.READ_OBJECTS,
             resources=tuple(map(arns.objects, topology.own_reads)),
             because="every object below the connection's folder is its source",
         ),
         Grant(
-            # GetObject besides PutObject: S3 asks for it with If-Match, and lineage is read back by HEAD.
-            # DeleteObject: an output that a changed configuration or a deleted source leaves behind goes by its name.
             sid="WriteDestinations",
-            actions=("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"),
+            actions=permissions.WRITE_OBJECTS,
             resources=tuple(map(arns.objects, topology.own_writes)),
             because="outputs are named after their sources, anywhere below the connection's folder",
         ),
@@ -83,16 +83,16 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         ),
         Grant(
             sid="ReceiveMessages",
-            actions=(
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:ChangeMessageVisibility",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-            ),
+            actions=permissions.RECEIVE_MESSAGES,
             resources=every_queue,
         ),
         *_identities(topology, arns),
+        Grant(
+            sid="ReadObfuscationKey",
+            actions=("secretsmanager:GetSecretValue",),
+            resources=(arns.secret(arns.obfuscation_secret),) if arns.obfuscation_secret else (),
+            because="Secrets Manager ends the ARN of every secret in six characters of its own",
+        ),
         *_keys(arns, options),
         *_tracing(options),
     )
@@ -135,7 +135,7 @@ def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
     return [
         Grant(
             sid=f"ListSource{number}",
-            actions=("s3:ListBucket",),
+            actions=permissions.LIST_OBJECTS,
             resources=(arns.bucket(folder),),
             conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
         )
@@ -153,16 +153,13 @@ def _wanted(*grants: Grant) -> tuple[Grant, ...]:
 
 
 def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
-    """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others.
-
-    The check that S3 makes for a GET has no prefix to compare, so the condition is "like, if there is one".
-    """
+    """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others."""
     return [
         Grant(
             sid=f"TellGoneFromDenied{number}",
-            actions=("s3:ListBucket",),
+            actions=permissions.LIST_OBJECTS,
             resources=(arns.bucket(folder),),
-            conditions={"StringLikeIfExists": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+            conditions=permissions.within(folder),
         )
         for number, folder in enumerate(sorted(set(folders)))
     ]
@@ -198,7 +195,7 @@ def _keys(arns: Arns, options: Options) -> tuple[Grant, Grant]:
         ),
         Grant(
             sid="UseExistingKeys",
-            actions=("kms:Decrypt", "kms:GenerateDataKey"),
+            actions=permissions.WRITE_BY_KEY,
             resources=options.existing_key_arns,
         ),
     )

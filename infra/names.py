@@ -30,6 +30,11 @@ class Names:
         """The dead-letter queue."""
         return f"{self.deployment}-dead-letters"
 
+    @property
+    def obfuscation_key(self) -> str:
+        """The secret that holds the key of obfuscated fields."""
+        return f"{self.deployment}/obfuscation-key"
+
     def queue(self, connection: str) -> str:
         """The managed queue of a connection; the tail keeps names apart that differ in other characters only."""
         tail = hashlib.sha256(connection.encode()).hexdigest()[:6]

@@ -52,6 +52,8 @@ class ProcessingStack(Stack):
             description=f"Millrace ({options.name}): functions and alarms. It keeps nothing and can be made again.",
         )
         self._options = options
+        made = options.obfuscation_secret or Names(options.name).obfuscation_key
+        self._obfuscation_secret = made if topology.obfuscates else None
         self._queues = {
             source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
         }
@@ -128,6 +130,7 @@ class ProcessingStack(Stack):
             ),
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
             key=self._key.key_arn if self._key else None,
+            obfuscation_secret=self._obfuscation_secret,
         )
 
     def _settings(self) -> Settings:
@@ -135,6 +138,7 @@ class ProcessingStack(Stack):
             ledger_table=Names(self._options.name).ledger,
             queues={connection: queue.queue_url for connection, queue in self._queues.items()},
             timeout_seconds=self._options.timeout_seconds,
+            obfuscation_secret=self._obfuscation_secret,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from millrace.config import (
     AccessKeys,
     Auth,
+    BulkSync,
     Connection,
     Document,
     ExecutionRole,
@@ -66,12 +67,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All of it."""
+    """All of it; ``obfuscates``: some active sync writes hashes in place of a field's values."""
 
     buckets: tuple[Bucket, ...]
     sources: tuple[Source, ...]
     destinations: tuple[Destination, ...]
     listings: tuple[Listing, ...]
+    obfuscates: bool = False
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -126,7 +128,13 @@ def describe(document: Document) -> Topology:
             for sync in active
             if (expression := document.schedule_of(sync).expression) is not None
         ),
+        obfuscates=any(map(_obfuscates, active)),
     )
+
+
+def _obfuscates(sync: BulkSync) -> bool:
+    schemas = (schema for schema in sync.schemas or () if schema.enabled)
+    return any(field.enabled and field.obfuscated for schema in schemas for field in schema.fields or ())
 
 
 def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:

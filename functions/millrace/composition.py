@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from millrace import __version__
+from millrace.aws import secrets
 from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.aws.sessions import Sessions
@@ -42,8 +43,15 @@ def convert_world(environment: Mapping[str, str] = os.environ) -> ConvertWorld:
         now=utc_now,
         engine=__version__,
         timeout_seconds=settings.timeout_seconds,
+        obfuscation_key=_obfuscation_key(settings, sessions),
     )
     return ConvertWorld(worker, MessageDelay(sessions.client("sqs")))
+
+
+def _obfuscation_key(settings: Settings, sessions: Sessions) -> Callable[[], bytes | None]:
+    if settings.obfuscation_secret is None:
+        return lambda: None
+    return secrets.key_of(sessions.client("secretsmanager"), settings.obfuscation_secret)
 
 
 def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:

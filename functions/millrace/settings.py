@@ -43,21 +43,26 @@ class Settings:
     """The environment of a deployed function.
 
     ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
-    function's time limit. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no other file.
+    function's time limit. ``obfuscation_secret`` is the name or ARN of the secret with the key of obfuscated fields;
+    None where no sync obfuscates any. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no
+    other file.
     """
 
     ledger_table: str
     queues: Mapping[str, str]
     timeout_seconds: int
+    obfuscation_secret: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
         """The variables to set on a function."""
-        return {
+        always = {
             "MILLRACE_LEDGER_TABLE": self.ledger_table,
             "MILLRACE_QUEUES": json.dumps(dict(self.queues), sort_keys=True),
             "MILLRACE_TIMEOUT_SECONDS": str(self.timeout_seconds),
         }
+        secret = self.obfuscation_secret
+        return {**always, "MILLRACE_OBFUSCATION_SECRET": secret} if secret else always
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -69,5 +74,6 @@ class Settings:
             ledger_table=environment["MILLRACE_LEDGER_TABLE"],
             queues=json.loads(environment["MILLRACE_QUEUES"]),
             timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
+            obfuscation_secret=environment.get("MILLRACE_OBFUSCATION_SECRET") or None,
             configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
         )
