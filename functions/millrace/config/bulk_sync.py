@@ -72,13 +72,13 @@ class FieldSelection(Section):
     place: ClassVar[str] = "bulk_syncs[].schemas[].fields[]"
     shorthand: ClassVar[str] = "id"
 
-    id: str = Field(description="The field's name at the source.", json_schema_extra=doc())
+    id: str = Field(description="The field's name at the source.", examples=["email"], json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the field is written.", json_schema_extra=doc())
     obfuscated: Flag = Field(
         default=False, description="Whether its values are replaced by keyed hashes.", json_schema_extra=doc()
     )
     user_output_name: str | None = Field(
-        default=None, description="The field's name in the output.", json_schema_extra=doc()
+        default=None, description="The field's name in the output.", examples=["mail"], json_schema_extra=doc()
     )
 
 
@@ -88,11 +88,12 @@ class SchemaSelection(Section):
     place: ClassVar[str] = "bulk_syncs[].schemas[]"
     shorthand: ClassVar[str] = "id"
 
-    id: str = Field(description="The table's name.", json_schema_extra=doc())
+    id: str = Field(description="The table's name.", examples=["orders", "2026/orders"], json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the table is written.", json_schema_extra=doc())
     fields: NonEmpty[FieldSelection] | None = Field(
         default=None,
-        description="Fields to write: names, or objects; default: all.",
+        description="Fields in the order of the output: names, or objects; default: all. The others follow them,"
+        " unless automatically_add_new_fields is none.",
         json_schema_extra=doc() | AT_LEAST_ONE,
     )
     filters: tuple[Filter, ...] = Field(
@@ -101,10 +102,14 @@ class SchemaSelection(Section):
     partition_key: str | None = Field(
         default=None,
         description="Field by whose values the output is divided: one file a value.",
+        examples=["country"],
         json_schema_extra=doc(),
     )
     tracking_field: str | None = Field(
-        default=None, description="Field that says when a row changed.", json_schema_extra=doc()
+        default=None,
+        description="Field that says when a row changed.",
+        examples=["updated_at"],
+        json_schema_extra=doc(),
     )
     data_cutoff_timestamp: AwareDatetime | None = Field(
         default=None,
@@ -116,7 +121,7 @@ class SchemaSelection(Section):
         default=False, description="Whether data_cutoff_timestamp is set aside.", json_schema_extra=doc()
     )
     user_output_name: Path | None = Field(
-        default=None, description="The table's name in the output.", json_schema_extra=doc()
+        default=None, description="The table's name in the output.", examples=["sales/orders"], json_schema_extra=doc()
     )
 
     @classmethod
@@ -142,9 +147,13 @@ class BulkSync(Section):
 
     place: ClassVar[str] = "bulk_syncs[]"
 
-    name: Name = Field(description="Unique name.", json_schema_extra=doc())
-    source_connection: Name = Field(description="Name of the connection to read from.", json_schema_extra=doc())
-    destination_connection: Name = Field(description="Name of the connection to write to.", json_schema_extra=doc())
+    name: Name = Field(description="Unique name.", examples=["orders to parquet"], json_schema_extra=doc())
+    source_connection: Name = Field(
+        description="Name of the connection to read from.", examples=["landing"], json_schema_extra=doc()
+    )
+    destination_connection: Name = Field(
+        description="Name of the connection to write to.", examples=["lake"], json_schema_extra=doc()
+    )
     destination_configuration: DestinationConfiguration = Field(
         default_factory=DestinationConfiguration,
         description="What is written, and where below the destination's folder.",
@@ -174,7 +183,7 @@ class BulkSync(Section):
     )
     automatically_add_new_fields: Discover = Field(
         default=Discover.ALL,
-        description="Whether fields that appear at the source later are written.",
+        description="Whether fields that fields does not list, and so those that appear later, are written.",
         json_schema_extra=doc(),
     )
     automatically_add_new_objects: Discover | None = Field(

@@ -154,18 +154,24 @@ class Filter(Section):
     place: ClassVar[str] = "filters[]"
     synonyms: ClassVar[Mapping[str, str]] = {"field_id": "field"}
 
-    field: str = Field(description="Field to look at; also written field_id.", json_schema_extra=doc())
-    function: FilterFunction = Field(description="What is asked of the field.", json_schema_extra=doc())
+    field: str = Field(
+        description="Field to look at; also written field_id.", examples=["country"], json_schema_extra=doc()
+    )
+    function: FilterFunction = Field(
+        description="What is asked of the field.", examples=["Equality", "IsNotNull"], json_schema_extra=doc()
+    )
     value: OperandField | None = Field(
         default=None,
         description="What the field is compared with: nothing, one value, a list, a list of two (Between), a date, or"
         " a span such as '7 days', as the function wants it.",
+        examples=["DE", 100, ["DE", "FR"], "7 days"],
         json_schema_extra=doc(),
     )
     label: str | None = Field(
         default=None,
         description="Letter of the filter in filter_logic; default: A for the first, B for the second, and so on.",
         pattern="^[A-Z]$",
+        examples=["A"],
         json_schema_extra=doc(),
     )
 

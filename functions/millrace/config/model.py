@@ -65,11 +65,13 @@ class ModelConfiguration(Section):
         default=0,
         ge=0,
         description="Lines to drop from each CSV file before its header is read.",
+        examples=[2],
         json_schema_extra=doc(when="csv is among the formats"),
     )
     subfolder: Path = Field(
         default="",
         description="Subfolder of the connection's folder to read files from.",
+        examples=["exports"],
         json_schema_extra=doc(when="model_from is multi_file_archive and key is not given"),
     )
 
@@ -124,18 +126,24 @@ class Model(Section):
 
     place: ClassVar[str] = "models[]"
 
-    name: Name = Field(description="Unique name.", json_schema_extra=doc())
-    connection: Name = Field(description="Name of the connection to read from.", json_schema_extra=doc())
+    name: Name = Field(description="Unique name.", examples=["customers"], json_schema_extra=doc())
+    connection: Name = Field(
+        description="Name of the connection to read from.", examples=["landing"], json_schema_extra=doc()
+    )
     configuration: ModelConfiguration = Field(
         default_factory=ModelConfiguration, description="Where the rows come from.", json_schema_extra=doc()
     )
     fields: Annotated[NonEmpty[str], AfterValidator(_distinct)] | None = Field(
         default=None,
         description="Fields to use, in this order; default: all.",
+        examples=[["id", "email"]],
         json_schema_extra=doc() | AT_LEAST_ONE,
     )
     identifier: str | None = Field(
-        default=None, description="Field whose value is different in every row.", json_schema_extra=doc()
+        default=None,
+        description="Field whose value is different in every row.",
+        examples=["id"],
+        json_schema_extra=doc(),
     )
 
     @classmethod
