@@ -75,13 +75,15 @@ class InMemoryCheckpoints:
 
 @dataclass
 class InMemoryQueue:
-    """Satisfies ReconcileQueue."""
+    """Satisfies RequestQueue and ReconcileQueue; ``delays`` are those of each sending."""
 
     sent: list[Request] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
     backlog: int = 0
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         """Keep all."""
+        self.delays.append(delay_seconds)
         before = len(self.sent)
         self.sent += requests
         return len(self.sent) - before
@@ -149,7 +151,7 @@ class InMemoryObjectStore:
         """In key order, by bytes."""
         for key, there in sorted(self._bucket(bucket).items(), key=lambda item: item[0].encode()):
             if key.startswith(prefix) and key.encode() > start_after.encode():
-                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data))
+                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data), there.modified)
 
     def _bucket(self, name: str) -> dict[str, StoredObject]:
         if name not in self.buckets:

@@ -12,7 +12,7 @@ from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.plan import Planner
 from millrace.worker import Delivery, Outcome, Worker
 from tests.configurations import bulk_sync, document
-from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/orders.csv")
@@ -33,13 +33,15 @@ class World:
     sequence: int = 0
     source: dict[str, Any] | None = None
     key: bytes | None = None
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
 
     @property
     def worker(self) -> Worker:
-        return Worker(
+        return Worker.build(
             planner=Planner(document(*self.syncs, source=self.source)),
             ledger=self.ledger,
             stores={"landing": self.store, "lake": self.store},
+            queues={"landing": self.queue},
             now=lambda: self.now,
             engine="1",
             timeout_seconds=900,

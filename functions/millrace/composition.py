@@ -36,16 +36,18 @@ def convert_world(environment: Mapping[str, str] = os.environ) -> ConvertWorld:
     settings = Settings.from_environment(environment)
     document = load(settings.configuration_path)
     sessions = Sessions(document)
-    worker = Worker(
+    queues = sessions.client("sqs")
+    worker = Worker.build(
         planner=Planner(document),
         ledger=DynamoDBLedger(sessions.client("dynamodb"), settings.ledger_table),
         stores=sessions,
+        queues={name: SQSRequests(queues, url) for name, url in settings.queues.items()},
         now=utc_now,
         engine=__version__,
         timeout_seconds=settings.timeout_seconds,
         obfuscation_key=_obfuscation_key(settings, sessions),
     )
-    return ConvertWorld(worker, MessageDelay(sessions.client("sqs")))
+    return ConvertWorld(worker, MessageDelay(queues))
 
 
 def _obfuscation_key(settings: Settings, sessions: Sessions) -> Callable[[], bytes | None]:

@@ -263,7 +263,10 @@ def _granted(entry: Entry | None, bid: Bid) -> Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """What came of granted work. What is None or left out stays as the claim had it."""
+    """What came of granted work. What is None or left out stays as the claim had it.
+
+    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay.
+    """
 
     state: State
     outputs: tuple[Output, ...] | None = None
@@ -277,6 +280,7 @@ class Finish:
     failure: Failure | None = None
     reason: str | None = None
     fence: int | None = None
+    keep_earlier: bool = False
 
 
 def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
@@ -286,7 +290,7 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
     """
     outputs = claimed.outputs if finish.outputs is None else finish.outputs
     kept = {output.ref for output in outputs}
-    earlier = (*claimed.obsolete, *claimed.outputs)
+    earlier = claimed.obsolete if finish.keep_earlier else (*claimed.obsolete, *claimed.outputs)
     return replace(
         claimed,
         state=finish.state,

@@ -137,7 +137,7 @@ class ModelRoute:
         options = self._base_options()
         return Run(
             sync=self.name,
-            folder=ObjectRef(self.source.bucket, self.folder.prefix),
+            folder=ObjectRef(self.source.bucket, self.folder.prefix or "/"),
             place=place,
             source_connection=self.source.name,
             target_connection=self.target.name,
@@ -148,6 +148,12 @@ class ModelRoute:
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
             quarantine=self._quarantine(place),
         )
+
+
+def file_of(run: Run, key: str) -> RecognisedKey | None:
+    """What the key of a run's file says; None for what is no file of it."""
+    found = None if key.endswith("/") else recognise(key)
+    return found if found is not None and run.file_format in {None, found.format} else None
 
 
 def read_options(options: ReadOptions, found: RecognisedKey) -> ReadOptions:

@@ -30,11 +30,11 @@ class SQSRequests:
         self._client = client
         self._url = url
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         """Send all requests, ten at a time; the number sent. What SQS refused of a batch is sent again."""
         sent, remaining = 0, iter(requests)
         while batch := list(islice(remaining, _BATCH)):
-            self._send(batch)
+            self._send(batch, delay_seconds)
             sent += len(batch)
         return sent
 
@@ -44,8 +44,8 @@ class SQSRequests:
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
         return int(answer["Attributes"][_WAITING])
 
-    def _send(self, batch: list[Request]) -> None:
-        entries = list(_entries(batch))
+    def _send(self, batch: list[Request], delay_seconds: int) -> None:
+        entries = list(_entries(batch, delay_seconds))
         for _ in range(_TRIES):
             with translated("sqs:SendMessage to", self._url):
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
@@ -56,9 +56,9 @@ class SQSRequests:
         raise ServiceUnavailable(f"{self._url} refused {len(entries)} messages {_TRIES} times; call again")
 
 
-def _entries(batch: list[Request]) -> Iterator[SendMessageBatchRequestEntryTypeDef]:
+def _entries(batch: list[Request], delay_seconds: int) -> Iterator[SendMessageBatchRequestEntryTypeDef]:
     for number, request in enumerate(batch):
-        yield {"Id": str(number), "MessageBody": compose_message(request)}
+        yield {"Id": str(number), "MessageBody": compose_message(request), "DelaySeconds": delay_seconds}
 
 
 class MessageDelay:
