@@ -57,6 +57,11 @@ OWN_QUEUES = configuration(
     ],
     [sync("orders", "landing", "lake"), sync("more", "more", "lake")],
 )
+HASHED = [{"id": "orders", "fields": [{"id": "email", "obfuscated": True}]}]
+OBFUSCATED = configuration(
+    [source("landing", "acme-in/landing", create_bucket=True), connection("lake", "acme-out/lake")],
+    [sync("orders", "landing", "lake", schemas=HASHED)],
+)
 MODEL = {"name": "customers", "connection": "landing"}
 """What is validated and not run yet."""
 QUIET = configuration(
@@ -95,5 +100,8 @@ CASES = {
     "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),
     "no notifications": Case(QUIET),
+    "obfuscated fields": Case(OBFUSCATED),
+    "obfuscated fields, customer key": Case(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
+    "obfuscated fields, existing secret": Case(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
     "emulator": Case(CREATED, Options(emulator=True)),
 }

@@ -276,6 +276,7 @@ class TestFunctions:
             names = set(function["Environment"]["Variables"])
             assert names <= {
                 "MILLRACE_LEDGER_TABLE",
+                "MILLRACE_OBFUSCATION_SECRET",  # its name
                 "MILLRACE_QUEUES",
                 "MILLRACE_TIMEOUT_SECONDS",
                 "POWERTOOLS_METRICS_NAMESPACE",
