@@ -227,6 +227,8 @@ class BulkSync(Section):
             yield from _only_given_fields(schemas)
         if given.get("disable_record_timestamps") is False:
             yield from _not_the_timestamp(schemas)
+        if given.get("bad_rows") == BadRows.QUARANTINE:
+            yield from _not_in_the_clear(schemas)
 
     @property
     def format(self) -> FileFormat:
@@ -262,6 +264,18 @@ def _only_given_fields(schemas: Sequence[object]) -> Iterator[Contradiction]:
                 "schemas",
                 f"table {_id(one)!r} is divided by {key!r}, which is not among its fields; add it there, since"
                 " automatically_add_new_fields is none",
+            )
+
+
+def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
+    """A row that cannot be read cannot be obfuscated, and is put aside as it was."""
+    for one in schemas:
+        hidden = [_id(field) for field in _items(one, "fields") if _at(field, "obfuscated") is True]
+        if hidden and _is_enabled(one):
+            yield Contradiction(
+                "bad_rows",
+                f"quarantine writes unreadable rows as they are, and with them {', '.join(hidden)} of table"
+                f" {_id(one)!r}, which is obfuscated; use fail",
             )
 
 

@@ -167,6 +167,10 @@ def _is_null(field: str, **label: str) -> dict[str, Any]:
             {"schemas": [{"id": "a", "filters": [_is_null("x", label="B"), _is_null("y")]}]},
             "schemas[0].filters: two filters have the label B",
         ),
+        (
+            {"bad_rows": "quarantine", "schemas": [{"id": "a", "fields": [{"id": "x", "obfuscated": True}]}]},
+            "bad_rows: quarantine writes unreadable rows as they are, and with them x of table 'a'",
+        ),
         ({"schemas": [_named("a", "n"), _named("b", "/n/")]}, "schemas: two tables are written under the name 'n'"),
         ({"schemas": ["a", _named("b", "a")]}, "schemas: two tables are written under the name 'a'"),
         (
