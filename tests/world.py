@@ -36,9 +36,13 @@ class World:
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
 
     @property
+    def planner(self) -> Planner:
+        return Planner(document(*self.syncs, source=self.source))
+
+    @property
     def worker(self) -> Worker:
         return Worker.build(
-            planner=Planner(document(*self.syncs, source=self.source)),
+            planner=self.planner,
             ledger=self.ledger,
             stores={"landing": self.store, "lake": self.store},
             queues={"landing": self.queue},
