@@ -29,7 +29,7 @@ from millrace.file_format import (
     recognise,
 )
 from millrace.objects import ObjectRef
-from millrace.plans import Ignored, Plan, too_long
+from millrace.plans import Ignored, Plan, too_long, with_extensions
 from millrace.tables import TableFile, table_of
 from millrace.targets import OutputPlace
 from millrace.transform import of_schema
@@ -122,9 +122,7 @@ class BulkRoute:
         )
 
     def _read_options(self, found: RecognisedKey) -> ReadOptions:
-        """The connection's options; where they name no delimiter, the extension's (.tsv) counts."""
-        options = self.source.read_options(found.compression, bad_rows=self.sync.bad_rows)
-        return replace(options, delimiter=options.delimiter or found.delimiter)
+        return with_extensions(self.source.read_options(bad_rows=self.sync.bad_rows), found)
 
     @property
     def _selections(self) -> dict[str, SchemaSelection]:

@@ -16,7 +16,7 @@ from millrace.file_format import (
     recognise,
 )
 from millrace.objects import ObjectRef
-from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long
+from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
 from millrace.targets import ModelPlace
 from millrace.transform import of_model_sync
 
@@ -70,7 +70,7 @@ class ModelRoute:
 
     def read_options(self, found: RecognisedKey) -> ReadOptions:
         """How one of the model's files is read."""
-        return read_options(self._base_options(), found)
+        return with_extensions(self._base_options(), found)
 
     def _recognised(self, key: str) -> RecognisedKey | str:
         """What the key says, or why it is no file of the model."""
@@ -129,6 +129,7 @@ class ModelRoute:
             quarantine=quarantine,
             problem=too_long(place, quarantine),
             archive=self._is_archive,
+            members_format=self.model.file_format,
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
         )
 
@@ -154,11 +155,6 @@ def file_of(run: Run, key: str) -> RecognisedKey | None:
     """What the key of a run's file says; None for what is no file of it."""
     found = None if key.endswith("/") else recognise(key)
     return found if found is not None and run.file_format in {None, found.format} else None
-
-
-def read_options(options: ReadOptions, found: RecognisedKey) -> ReadOptions:
-    """Options with what a key's extensions add: its compression, and its delimiter where none is given."""
-    return replace(options, compression=found.compression, delimiter=options.delimiter or found.delimiter)
 
 
 def _without_archive_extension(name: str) -> str:

@@ -22,11 +22,11 @@ from millrace.file_format import WriteOptions
 from millrace.ledger import DONE, Entry, Failure, Finish, State
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
-from millrace.model_route import file_of, read_options
+from millrace.model_route import file_of
 from millrace.object_store import ListedObject, ObjectStore
 from millrace.object_work import Stores, behind, published, time_limit
 from millrace.objects import ChangeKind, ObjectChange
-from millrace.plans import Member, Run
+from millrace.plans import Member, Run, with_extensions
 from millrace.publish import NewerOutput
 from millrace.requeue import RequestQueue
 
@@ -121,7 +121,7 @@ class ModelRuns:
         return Source(
             name=str(file.ref),
             format=found.format,
-            read=read_options(run.read, found),
+            read=with_extensions(run.read, found),
             open=partial(_open, self.stores[run.source_connection], file),
         )
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from millrace.claims import Claims, Delivery
 from millrace.conversion import Converted, convert
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
 from millrace.events import Request
 from millrace.file_format import FileFormat, WriteOptions
+from millrace.formats.archive import Archive, open_archive
 from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State, swept
 from millrace.lineage import Lineage
+from millrace.many import Source, convert_many
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Upload
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
-from millrace.plans import Plan
+from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
 from millrace.snapshot import after, order, table_sync
 
@@ -152,15 +154,19 @@ class ObjectWork:
         recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
         quarantine, modified = plan.quarantine, opened.head.modified
-        done = convert(
-            opened.stream,
-            recipe,
-            open_output=lambda directory: store.upload(plan.output(directory, modified), metadata),
-            open_quarantine=(lambda: store.upload(quarantine, metadata)) if quarantine else None,
-            on_batch=time_limit(plan.source, job.delivery, self.timeout_seconds),
-            now=self.claims.now(),
-            key=self.obfuscation_key() if recipe.transform.needs_key else None,
-        )
+        ports: dict[str, Any] = {
+            "open_output": lambda directory: store.upload(plan.output(directory, modified), metadata),
+            "open_quarantine": (lambda: store.upload(quarantine, metadata)) if quarantine else None,
+            "on_batch": time_limit(plan.source, job.delivery, self.timeout_seconds),
+            "now": self.claims.now(),
+            "key": self.obfuscation_key() if recipe.transform.needs_key else None,
+        }
+        done: Converted[Upload]
+        if plan.archive:
+            with open_archive(opened.stream, plan.source.key, file_format=plan.members_format) as archive:
+                done = convert_many(_members(plan, archive), recipe, **ports)
+        else:
+            done = convert(opened.stream, recipe, **ports)
         head = opened.head
         finish = published(
             done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
@@ -182,6 +188,18 @@ class ObjectWork:
         cleared = swept(settled)
         self.claims.ledger.put(cleared)
         return cleared
+
+
+def _members(plan: Plan, archive: Archive) -> list[Source]:
+    return [
+        Source(
+            name=f"{plan.source.key}/{member.name}",
+            format=member.known.format,
+            read=with_extensions(plan.recipe.read, member.known),
+            open=member.open,
+        )
+        for member in archive.members
+    ]
 
 
 def behind(newer: NewerOutput, claimed: Entry) -> Finish:

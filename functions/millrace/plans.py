@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from millrace.conversion import Recipe
 from millrace.errors import DataError, KeyTooLong
-from millrace.file_format import FileFormat, ReadOptions
+from millrace.file_format import FileFormat, ReadOptions, RecognisedKey
 from millrace.objects import ObjectRef
 from millrace.targets import Place
 
@@ -21,8 +21,8 @@ class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
     ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
-    ``archive``: the object's members are the files. ``keep_earlier``: each version has an output of its own, and none
-    is obsolete.
+    ``archive``: the object's members are the files, all of ``members_format``, or each of what its name says.
+    ``keep_earlier``: each version has an output of its own, and none is obsolete.
     """
 
     sync: str
@@ -37,6 +37,7 @@ class Plan:
     problem: DataError | None = None
     table: ObjectRef | None = None
     archive: bool = False
+    members_format: FileFormat | None = None
     keep_earlier: bool = False
 
     def output(self, directory: str | None, modified: datetime) -> ObjectRef:
@@ -101,3 +102,8 @@ def too_long(place: Place, quarantine: ObjectRef | None) -> DataError | None:
     if length <= LONGEST_KEY:
         return None
     return KeyTooLong(f"the output's key would have {length} bytes, S3 allows {LONGEST_KEY}: {target}; shorten it")
+
+
+def with_extensions(options: ReadOptions, found: RecognisedKey) -> ReadOptions:
+    """Options with what a key's extensions add: its compression, and its delimiter where none is given."""
+    return replace(options, compression=found.compression, delimiter=options.delimiter or found.delimiter)
