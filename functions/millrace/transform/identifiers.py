@@ -72,23 +72,22 @@ class Identifiers:
 
     def duplicate(self) -> Duplicate | None:
         """The earliest row that repeats an identifier, with the row that has it first; None where all differ."""
-        return min(self._pairs(first=True), key=lambda pair: pair.second, default=None)
+        return min(self._pairs(), key=lambda pair: pair.second, default=None)
 
     def superseded(self) -> Superseded:
         """The rows whose identifier comes again in a later row: those to leave out where the last one wins."""
-        rows = array("Q", (pair.first for pair in self._pairs(first=False)))
+        rows = array("Q", (pair.first for pair in self._pairs()))
         return Superseded(array("Q", sorted(rows)))
 
-    def _pairs(self, *, first: bool) -> Iterator[Duplicate]:
-        """Each repeating row with the first, or with the nearest earlier, row of its identifier."""
+    def _pairs(self) -> Iterator[Duplicate]:
+        """Each repeating row with the nearest earlier row of its identifier."""
         for spool in self._spools.values():
             seen: dict[bytes, int] = {}
             spool.seek(0)
             for digest, row in _RECORD.iter_unpack(spool.read()):
                 if digest in seen:
                     yield Duplicate(seen[digest], row)
-                if not first or digest not in seen:
-                    seen[digest] = row
+                seen[digest] = row
 
 
 @dataclass(frozen=True, slots=True)

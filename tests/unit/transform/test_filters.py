@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -118,6 +119,26 @@ def test_every_function_answers_by_its_meaning_whatever_the_type(
     found = asked(function, operand, array)
 
     assert found == [reference.answer(function, text, operand, NOW) for text in texts_of(array)]
+
+
+@pytest.mark.parametrize("function", [F.EQUALITY, F.LESS_THAN, F.GREATER_THAN])
+def test_every_text_is_compared_with_every_operand(function: FilterFunction) -> None:
+    array = pa.array(POOL)
+
+    for operand in filter(lambda one: one != "", SCALARS):
+        assert asked(function, operand, array) == [reference.answer(function, one, operand, NOW) for one in POOL]
+
+
+@pytest.mark.parametrize("value", [0.1, -5.5, 5.0, 1e22, 5e-324, 0.0])
+@pytest.mark.parametrize("beside", ["{}", "{}000000000000000000000001", "{}e-1"])
+def test_a_double_is_the_number_that_is_printed(value: float, beside: str) -> None:
+    array = pa.array([value, math.nextafter(value, math.inf), math.nextafter(value, -math.inf)])
+    operand = beside.format(f"{Decimal(repr(value)):f}")
+    operand = operand if "." in operand else operand.replace("000000000000000000000001", ".5")
+
+    for function in (F.EQUALITY, F.LESS_THAN, F.GREATER_THAN_EQUAL):
+        expected = [reference.answer(function, one, operand, NOW) for one in texts_of(array) if one is not None]
+        assert asked(function, operand, array) == expected
 
 
 @settings(max_examples=60, deadline=None)
