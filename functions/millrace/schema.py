@@ -203,7 +203,9 @@ def _in_range(values: pa.Array) -> bool:
 
 
 def _first(texts: pa.Array) -> str:
-    first: str = texts[pc.index(pc.is_valid(texts), value=True).as_py()].as_py()
+    beginning = texts.slice(0, _BEGINNING).drop_null()
+    place = 0 if len(beginning) else pc.index(pc.is_valid(texts), value=True).as_py()
+    first: str = (beginning if len(beginning) else texts)[place].as_py()
     return first
 
 

@@ -138,6 +138,35 @@ def test_int96_times_far_away_keep_their_year() -> None:
     assert output == b"value\n0001-01-01T00:00:00.000000\n9999-12-31T23:59:59.999999\n"
 
 
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (pa.array([8_640_000_000_000_000], pa.timestamp("ms")), "+275760-09-13T00:00:00.000"),
+        (pa.array([1_608_822_900_000_000_000], pa.timestamp("us", tz="UTC")), "+052951-07-27T10:00:00.000000Z"),
+        (pa.array([-62_135_596_800_000_001], pa.timestamp("us")), "+000000-12-31T23:59:59.999999"),
+        (pa.array([253_402_300_800_000], pa.timestamp("ms")), "+010000-01-01T00:00:00.000"),
+        (pa.array([2_932_897], pa.date32()), "+010000-01-01"),
+        (pa.array([-719_163], pa.date32()), "+000000-12-31"),
+        (pa.array([-1_085_000], pa.date32()), "-001001-05-16"),
+    ],
+)
+def test_years_beyond_four_digits_are_said_rightly(array: pa.Array, said: str) -> None:
+    both = pa.concat_arrays(
+        [
+            array,
+            pa.array([0, None], pa.int64())
+            .cast(pa.int32() if array.type == pa.date32() else pa.int64())
+            .cast(array.type),
+        ]
+    )
+
+    lines = converted(parquet(value=both), "parquet", "csv").decode().splitlines()
+
+    assert lines[1] == said
+    assert lines[2].startswith("1970-01-01")
+    assert lines[3] == ""
+
+
 def test_text_that_is_none_is_refused() -> None:
     bad = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
 
