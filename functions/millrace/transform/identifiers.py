@@ -59,10 +59,13 @@ class Identifiers:
 
     def observe(self, texts: pa.Array) -> None:
         """Add the next rows' identifiers, as text; a missing one is like no other."""
+        records: dict[int, bytearray] = {}
         for row, text in enumerate(texts.to_pylist(), self.rows + 1):
             if text is not None:
                 digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-                self._spool(digest[0]).write(_RECORD.pack(digest, row))
+                records.setdefault(digest[0], bytearray()).extend(_RECORD.pack(digest, row))
+        for number, data in records.items():
+            self._spool(number).write(data)
         self.rows += len(texts)
 
     def _spool(self, number: int) -> IO[bytes]:
