@@ -16,6 +16,7 @@ from millrace.conversion import Recipe, convert
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import parquet as parquet_format
+from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table
 
 TYPES: dict[str, tuple[pa.Array, list[Any]]] = {
@@ -109,6 +110,19 @@ def test_names_that_come_twice_are_told_apart_in_text() -> None:
     assert converted(file.getvalue(), "parquet", "json") == b'{"a":1,"a_2":2,"":3}\n'
     assert converted(file.getvalue(), "parquet", "csv") == b"a,a_2,column_3\n1,2,3\n"
     assert table(converted(file.getvalue(), "parquet", "parquet")).schema.names == ["a", "a", ""]
+
+
+def test_text_that_only_says_it_is_json_becomes_a_string() -> None:
+    field = pa.field("value", pa.string(), metadata={FORM: JSON})
+    file = io.BytesIO()
+    pq.write_table(pa.table([pa.array(['{"a":\n1}', "{no", "NaN", None])], schema=pa.schema([field])), file)
+
+    assert converted(file.getvalue(), "parquet", "json").decode().splitlines() == [
+        '{"value":{"a": 1}}',
+        '{"value":"{no"}',
+        '{"value":"NaN"}',
+        '{"value":null}',
+    ]
 
 
 def test_a_map_with_a_key_twice_is_impossible_in_json() -> None:
