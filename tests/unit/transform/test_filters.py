@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -248,3 +249,36 @@ def test_nothing_is_known_of_a_missing_value(function: FilterFunction) -> None:
 )
 def test_a_span_ago_stays_within_the_calendar(span: str, expected: datetime) -> None:
     assert ago(span, datetime(2024, 3, 31, 10, tzinfo=UTC)) == expected
+
+
+DAY = datetime(2024, 3, 15)  # noqa: DTZ001 # times of no zone are what is looked at
+
+
+@pytest.mark.parametrize(
+    ("function", "operand", "array", "expected"),
+    [
+        (F.LESS_THAN, "1e400", pa.array([2**63 - 1, None]), [True, None]),
+        (F.GREATER_THAN, "-1e400", pa.array([Decimal(1)]), [True]),
+        (F.LESS_THAN, "1e400", pa.array([1e308, float("inf")]), [True, None]),
+        (F.GREATER_THAN, "-1e-400", pa.array([0, 0.0, -5e-324]), [True, True, False]),
+        (F.EQUALITY, float("nan"), pa.array([float("nan"), 1.0]), [True, False]),
+        (F.EQUALITY, float("-inf"), pa.array([float("-inf"), float("inf")]), [True, False]),
+        (F.LESS_THAN, "9999-12-31", pa.array([DAY], pa.timestamp("ns")), [True]),
+        (F.LESS_THAN, "0001-01-01", pa.array([DAY], pa.timestamp("ns")), [False]),
+        (F.ON_OR_BEFORE, "20240315T0000", pa.array([DAY]), [True]),
+        (F.ON_OR_BEFORE, "20240315", pa.array([DAY.replace(hour=23)]), [True]),
+        (F.EQUALITY, 5, pc.run_end_encode(pa.array([5, 5, 6])), [True, True, False]),
+        (F.ARRAY_CONTAINS, "a", pa.array([{"b": 1}, None]), [None, None]),
+        (F.ARRAY_CONTAINS, '{"b":1}', pa.array([[{"b": 1}], []]), [True, False]),
+        (F.ARRAY_CONTAINS, "a", pa.array(["[" * 100_000, '[NaN, "a"]']), [None, None]),
+    ],
+)
+def test_examples_of_types(
+    function: FilterFunction, operand: Any, array: pa.Array, expected: list[bool | None]
+) -> None:
+    assert asked(function, operand, array) == expected
+
+
+def test_a_span_is_written_as_the_configuration_has_seen_to() -> None:
+    with pytest.raises(ValueError, match="'a week' is no span"):
+        ago("a week", NOW)
