@@ -37,7 +37,8 @@ _PLAIN_SCALE = 6
 
 def form_of(field: pa.Field) -> str:
     """The form that a field's metadata names, or the empty text."""
-    return (field.metadata or {}).get(FORM, b"").decode()
+    form: bytes = (field.metadata or {}).get(FORM, b"")
+    return form.decode()
 
 
 def with_form(field: pa.Field, form: str) -> pa.Field:
