@@ -16,7 +16,7 @@ from millrace.file_format import Compression, ReadOptions, WriteOptions
 from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
 
 BATCH_BYTES = 4 * 2**20
-BATCH_ROWS = 65536
+BATCH_ROWS = 4096  # a dictionary can make few bytes of a file many of memory: only few rows at a time are safe
 GROUP_BYTES = 32 * 2**20
 GROUP_ROWS = 122_880
 _READ_AHEAD = 32 * 2**20
