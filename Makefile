@@ -28,11 +28,11 @@ demo: install ## Deploy to a local emulator, convert the examples, show the resu
 	$(BIN)/millrace demo $(ARGS)
 
 test: check ## Run every check and every suite, end to end included
-	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -n 2 -q --cov-config=pyproject.toml
+	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -n 2 -q --cov --cov-report=term
 	$(BIN)/python -m pytest tests/infra tests/e2e -q
 
 unit: install ## Run the unit tests alone
-	$(BIN)/python -m pytest tests/unit -q
+	$(BIN)/python -m pytest tests/unit -n 2 -q
 
 check: install ## Lint, types, import contracts
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Convert one file: a reader's record batches through a transformation into a writer, one batch in memory at a time."""
+"""Convert one file: a reader's record batches into a writer, the next one parsed while one is encoded."""
 
 from __future__ import annotations
 

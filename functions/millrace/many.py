@@ -1,27 +1,74 @@
-"""Several files as one table."""
+"""Convert several files as one table: all columns of all of them, each of a type in which every file's values survive.
+
+Columns come in the order of their first appearance, files in the order that they are given in; where a file lacks a
+column, it is missing in that file's rows. Types are found before anything is written: those of JSON files from all of
+their values, those of CSV files from the first megabytes of each, or, if a later value contradicts them, from all.
+One file is open at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO, TypeVar
 
-from millrace.conversion import Converted, Recipe, Sink
-from millrace.file_format import FileFormat, ReadOptions
+import pyarrow as pa
 
+from millrace import schema, union
+from millrace.conversion import (
+    MOST_ATTEMPTS,
+    NO_TIME,
+    Converted,
+    Outputs,
+    PutAside,
+    Recipe,
+    Rows,
+    Sink,
+    attempt,
+    convert,
+    named,
+    numbered,
+)
+from millrace.errors import InvalidConfiguration, MalformedFile
+from millrace.file_format import FileFormat, ReadOptions
+from millrace.formats import READERS, BadRow, json
+from millrace.formats.archive import Archive
+from millrace.formats.json_types import Node
+from millrace.printing import with_form
+from millrace.schema import Demanded, Evidence, Widened
+from millrace.transform import TableTransform, bind
+
+SAMPLE_BYTES = 32 * 2**20
+"""How much text of all CSV files together is looked at before writing begins; some of each file at least."""
 S = TypeVar("S", bound=Sink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One file of a table."""
+    """One file of a table, its name no other's. ``open`` gives a seekable file, as often as it is asked."""
 
     name: str
     format: FileFormat
     read: ReadOptions
     open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+def sources_of(archive: Archive, read: ReadOptions) -> list[Source]:
+    """An archive's members as sources, to be read as ``read`` says and as their extensions do."""
+    return [
+        Source(
+            name=member.name,
+            format=member.known.format,
+            read=replace(
+                read, compression=member.known.compression, delimiter=read.delimiter or member.known.delimiter
+            ),
+            open=member.open,
+        )
+        for member in archive.members
+    ]
 
 
 def convert_many(
@@ -31,8 +78,243 @@ def convert_many(
     open_output: Callable[[str | None], S],
     open_quarantine: Callable[[], S] | None = None,
     on_batch: Callable[[int], None] = lambda _rows: None,
-    now: datetime,
+    now: datetime = NO_TIME,
     key: bytes | None = None,
 ) -> Converted[S]:
-    """Convert all sources into one output."""
-    raise NotImplementedError
+    """Convert files as one table; without any, the output is empty. See ``conversion.convert``.
+
+    What the recipe says of reading is each source's own to say. Of rows that share an identifier the last one is that
+    of the last file. ``on_batch`` is also called, with the rows looked at, while types are found. Errors of the data
+    begin with the source's name; rows are counted in it.
+    """
+    if len(sources) == 1:
+        return _convert_one(sources[0], recipe, open_output, open_quarantine, on_batch=on_batch, now=now, key=key)
+    sources, transform = _untyped(sources, recipe), recipe.transform if sources else TableTransform()
+    survey = _survey(sources, on_batch, enough=SAMPLE_BYTES // max(1, len(sources)))
+    contradicted, apart = 0, frozenset[str]()
+    while contradicted < MOST_ATTEMPTS:
+        outputs = Outputs(open_output, open_quarantine)
+        try:
+            return attempt(
+                survey.table(sources, apart),
+                recipe,
+                outputs,
+                on_batch=on_batch,
+                bound_to=partial(bind, transform, now=now, key=key),
+            )
+        except union.Lossy as lossy:
+            outputs.discard()
+            apart |= {lossy.column}
+        except Widened:
+            outputs.discard()
+            contradicted += 1
+            survey = _survey(sources, on_batch, enough=None)
+        except BaseException:
+            outputs.discard()
+            raise
+    raise MalformedFile("the files' types changed while they were read again: does somebody write to them?")
+
+
+def _convert_one(
+    source: Source,
+    recipe: Recipe,
+    open_output: Callable[[str | None], S],
+    open_quarantine: Callable[[], S] | None,
+    *,
+    on_batch: Callable[[int], None],
+    now: datetime,
+    key: bytes | None,
+) -> Converted[S]:
+    with source.open() as file:
+        return convert(
+            file,
+            replace(recipe, source_format=source.format, read=source.read),
+            open_output=open_output,
+            open_quarantine=open_quarantine,
+            on_batch=on_batch,
+            now=now,
+            key=key,
+            name=source.name,
+        )
+
+
+def _untyped(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
+    """From text to text every type is printed back as it was, so none has to be found."""
+    texts = all(source.format is FileFormat.CSV and not source.read.column_types for source in sources)
+    if not texts or recipe.target_format is not FileFormat.CSV:
+        return sources
+    return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
+
+
+class _Survey:
+    """What is known of all sources' columns; it changes as they are observed."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+        self._csv: dict[str, Evidence | Demanded] = {}
+        self._json = Node()
+        self._parquet: dict[str, list[pa.Field]] = {}
+        self._headers: dict[str, tuple[str, ...]] = {}
+
+    def observe(self, source: Source, enough: int | None) -> Iterator[int]:
+        """Add a source, of CSV ``enough`` bytes at least; give the number of rows looked at, batch by batch."""
+        with named(source.name), source.open() as file:
+            yield from _OBSERVED[source.format](self, source, file, enough)
+
+    def observe_csv(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
+        """Add a CSV file: its texts are evidence like those of one long file."""
+        read = replace(source.read, infer_types=False, column_types={})
+        records = READERS[FileFormat.CSV](file, read, report=_not_yet)
+        names = tuple(records.schema.names)
+        self._headers[source.name] = names
+        self._names.update(dict.fromkeys(names))
+        for name in names:
+            self._csv.setdefault(name, _first_evidence(source.read, name))
+        seen = 0
+        for batch in records.batches:
+            for name, column in zip(names, batch.columns, strict=True):
+                self._csv[name] = self._csv[name].observe(column)
+            yield batch.num_rows
+            seen += batch.nbytes
+            if enough is not None and seen >= enough:
+                return
+
+    def observe_json(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
+        """Add a JSON file, always all of it: a column may come first in its last row."""
+        yield from json.observe(file, source.read, self._json)
+        self._names.update(dict.fromkeys(self._json.children))
+
+    def observe_parquet(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
+        """Add what a Parquet file's footer says."""
+        fields = READERS[FileFormat.PARQUET](file, source.read, report=_not_yet).schema
+        for name, field in zip(schema.unique_names(fields.names), fields, strict=True):
+            self._names[name] = None
+            self._parquet.setdefault(name, []).append(field.with_name(name))
+        yield 0
+
+    def check_demanded(self, sources: Sequence[Source]) -> None:
+        """Refuse column_types for a column that no CSV file has."""
+        for source in sources:
+            unknown = [name for name in source.read.column_types if name not in self._csv]
+            if self._csv and unknown and source.format is FileFormat.CSV:
+                raise InvalidConfiguration(
+                    f"column_types: no file has a column {unknown[0]!r}; they have {', '.join(self._csv)}"
+                )
+
+    def table(self, sources: Sequence[Source], apart: frozenset[str]) -> _Files:
+        """The sources as a table of what is known; the types of columns ``apart`` are not widened to each other."""
+        into = pa.schema([self._field(name, typed=name not in apart) for name in self._names])
+        return _Files(tuple(map(self._placed, sources)), into)
+
+    def _field(self, name: str, *, typed: bool) -> pa.Field:
+        fields, as_text = list(self._parquet.get(name, ())), False
+        if name in self._json.children:
+            child = self._json.children[name]
+            fields.append(child.field(name, 1) if child.kinds else pa.field(name, pa.null()))
+        if name in self._csv:
+            known = self._csv[name]
+            as_text = known != Evidence()
+            fields.append(_csv_field(name, known) if as_text else pa.field(name, pa.null()))
+        field = union.unify(fields, as_text=as_text, typed=typed)
+        if pa.types.is_null(field.type) and name not in self._parquet:
+            return pa.field(name, pa.string())
+        return field
+
+    def _placed(self, source: Source) -> _Placed:
+        if source.format is FileFormat.PARQUET:
+            return _Placed(source, None)
+        if source.format is not FileFormat.CSV:
+            return _Placed(source, self._json)
+        names = self._headers[source.name]
+        demanded = {name: kind for name, kind in source.read.column_types.items() if name in names}
+        read = replace(source.read, column_types=demanded)
+        return _Placed(replace(source, read=read), tuple(self._csv[name].resolve() for name in names))
+
+
+def _not_yet(_bad: BadRow) -> None:
+    """Bad rows are put aside where rows are written."""
+
+
+def _first_evidence(read: ReadOptions, name: str) -> Evidence | Demanded:
+    if demanded := read.column_types.get(name):
+        return Demanded(demanded)
+    return Evidence() if read.infer_types else Demanded("text")
+
+
+def _csv_field(name: str, known: Evidence | Demanded) -> pa.Field:
+    kind = known.resolve()
+    return with_form(pa.field(name, kind.type), kind.form)
+
+
+_OBSERVED: Mapping[FileFormat, Callable[[_Survey, Source, BinaryIO, int | None], Iterator[int]]] = {
+    FileFormat.CSV: _Survey.observe_csv,
+    FileFormat.JSON: _Survey.observe_json,
+    FileFormat.JSON_DOC: _Survey.observe_json,
+    FileFormat.PARQUET: _Survey.observe_parquet,
+}
+
+
+def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enough: int | None) -> _Survey:
+    survey, seen = _Survey(), 0
+    for source in sources:
+        for rows in survey.observe(source, enough):
+            seen += rows
+            on_batch(seen)
+    survey.check_demanded(sources)
+    return survey
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A source, and the types to read it with."""
+
+    source: Source
+    types: object
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A table that is several files."""
+
+    sources: tuple[_Placed, ...]
+    schema: pa.Schema
+
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+        """Read one file after the other, each from its beginning."""
+        return self.schema, self._rows(report)
+
+    def _rows(self, report: PutAside) -> Generator[Rows, None, None]:
+        for placed in self.sources:
+            source = placed.source
+            with source.open() as file:
+                with named(source.name):
+                    aside = partial(_put_aside, report, source.name)
+                    records = READERS[source.format](file, source.read, types=placed.types, report=aside)
+                batches = map(_Columns(records.schema, self.schema), records.batches)
+                yield from numbered(batches, source.name)
+
+
+def _put_aside(report: PutAside, file: str, bad: BadRow) -> None:
+    report(bad, file)
+
+
+class _Columns:
+    """Gives a source's batches the columns of the table."""
+
+    def __init__(self, schema_: pa.Schema, into: pa.Schema) -> None:
+        names = schema.unique_names(schema_.names)
+        self._places = {name: (place, schema_.field(place)) for place, name in enumerate(names)}
+        self._into = into
+        if not self._places.keys() <= set(into.names):
+            raise Widened(None)  # the file has columns that it did not have when it was looked at
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not len(self._into):
+            return batch
+        return pa.RecordBatch.from_arrays([self._column(batch, field) for field in self._into], schema=self._into)
+
+    def _column(self, batch: pa.RecordBatch, into: pa.Field) -> pa.Array:
+        if into.name not in self._places:
+            return pa.nulls(batch.num_rows, into.type)
+        place, field = self._places[into.name]
+        return union.convert(batch.column(place), field, into)

@@ -8,6 +8,7 @@ three digits of a second and a Z, ``json`` for text that is a JSON value.
 from __future__ import annotations
 
 import base64
+import datetime
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -25,13 +26,19 @@ FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _FIRST_EXPONENT = 1e16
 """From here on a double is printed with an exponent, so that it needs no ``.0`` to be seen as one."""
 _FIRST_EXPONENT_OF_ARROW = 1e10
+_SECONDS_A_DAY = 86400
+_PER_DAY = {"day": 1, **{unit: _SECONDS_A_DAY * 10**digits for unit, digits in FRACTION_DIGITS.items()}}
+_FIRST_DAY, _LAST_DAY = -719162, 2932896
+"""The first day of year 1 and the last of year 9999, in days since 1970."""
+_DAYS_OF_400_YEARS = 146097
 _PLAIN_SCALE = 6
 """Arrow prints decimals of larger scales with exponents where they are small."""
 
 
 def form_of(field: pa.Field) -> str:
     """The form that a field's metadata names, or the empty text."""
-    return (field.metadata or {}).get(FORM, b"").decode()
+    form: bytes = (field.metadata or {}).get(FORM, b"")
+    return form.decode()
 
 
 def with_form(field: pa.Field, form: str) -> pa.Field:
@@ -123,22 +130,57 @@ def _unscaled(array: pa.Array) -> pa.Array:
     return pa.Array.from_buffers(kind, len(array), array.buffers(), offset=array.offset)
 
 
+def _calendar(array: pa.Array) -> pa.Array:
+    """Dates, or timestamps without a zone, as ISO 8601; years beyond 1 to 9999 with a sign and at least six digits."""
+    counts = array.cast(pa.int32()).cast(pa.int64()) if pa.types.is_date(array.type) else array.cast(pa.int64())
+    per_day = _PER_DAY[str(getattr(array.type, "unit", "day"))]
+    first, last = _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1
+    if first < -(2**63):  # nanoseconds reach from 1677 to 2262 only
+        return pc.cast(array, pa.string())
+    far = pc.or_(pc.less(counts, first), pc.greater(counts, last))
+    if not pc.any(far).as_py():
+        return pc.cast(array, pa.string())
+    # Arrow's years have 16 bits: beyond them it prints others, or none.
+    printed = [_far_day(count, per_day) for count in counts.filter(far).to_pylist()]
+    near = pc.cast(pc.if_else(far, pa.scalar(None, array.type), array), pa.string())
+    return pc.replace_with_mask(near, pc.fill_null(far, fill_value=False), pa.array(printed, pa.string()))
+
+
+def _far_day(count: int, per_day: int) -> str:
+    days, part = divmod(count, per_day)
+    cycles, day = divmod(days - _FIRST_DAY, _DAYS_OF_400_YEARS)
+    date = datetime.date.fromordinal(day + 1)
+    text = f"{date.year + 400 * cycles:+07d}-{date:%m-%d}"
+    if per_day == 1:
+        return text
+    per_second = per_day // _SECONDS_A_DAY
+    seconds, fraction = divmod(part, per_second)
+    digits = f".{fraction:0{len(str(per_second)) - 1}d}" if per_second > 1 else ""
+    return f"{text} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{digits}"
+
+
+def _dates(array: pa.Array, _form: str) -> pa.Array:
+    return _calendar(array)
+
+
 def _timestamps(array: pa.Array, form: str) -> pa.Array:
     # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
     naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
     separator, digits, zone = _timestamp_form(array, form)
-    printed = _with_separator(pc.cast(_with_digits(naive, digits), pa.string()), separator)
+    exact = _with_digits(naive, digits)
+    shown = FRACTION_DIGITS[exact.type.unit]
+    printed = _with_separator(_calendar(exact), separator, len("2026-01-01 00:00:00") + shown + bool(shown))
     return pc.binary_join_element_wise(printed, zone, "") if zone else printed
 
 
-def _with_separator(printed: pa.Array, separator: str) -> pa.Array:
+def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:
     if separator == " " or printed.null_count == len(printed):
         return printed
     lengths = pc.min_max(pc.binary_length(printed)).as_py()
-    if printed.null_count or printed.offset or lengths["min"] != lengths["max"]:
+    if printed.null_count or printed.offset or (lengths["min"], lengths["max"]) != (width, width):
         return pc.replace_substring(printed, " ", separator, max_replacements=1)
     data = bytearray(joined(printed))  # years of four digits: the separators stand at regular distances
-    data[10 :: lengths["max"]] = separator.encode() * len(printed)
+    data[10::width] = separator.encode() * len(printed)
     return pa.Array.from_buffers(pa.string(), len(printed), [None, printed.buffers()[1], pa.py_buffer(data)])
 
 
@@ -201,7 +243,7 @@ _PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array
     (_t.is_floating, _doubles),
     (_t.is_decimal, _decimals),
     (_t.is_timestamp, _timestamps),
-    (_t.is_date32, _cast),
+    (_t.is_date32, _dates),
     (_t.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
     (_t.is_time, _cast),
     (_t.is_duration, _durations),

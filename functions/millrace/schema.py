@@ -20,7 +20,8 @@ _FIRST_DAY = -719162
 """1 January of the year 1, in days since 1970: the years before it are unknown to most readers."""
 _SECONDS_A_DAY = 86400
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_DECIMAL_CLASSES = ((18, pa.decimal128), (38, pa.decimal128), (76, pa.decimal256))
+_DECIMAL_DIGITS = (18, 38)
+"""Precisions of inferred decimals. Most readers of Parquet stop at 38 digits, and some round what has more."""
 MAX_DECIMAL_DIGITS = 76
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 _TIMESTAMP = re.compile(
@@ -108,7 +109,8 @@ class Demanded:
     def resolve(self) -> Kind:
         """The kind to read with; values that it cannot hold do not fit."""
         if self.type == "decimal":
-            return decimal(self.whole + self.fraction, self.fraction) or Kind(pa.decimal256(MAX_DECIMAL_DIGITS, 0))
+            scale = min(self.fraction, MAX_DECIMAL_DIGITS)
+            return decimal(self.whole + self.fraction, scale) or Kind(pa.decimal256(MAX_DECIMAL_DIGITS, scale))
         if self.type == "timestamp":
             unit = "ns" if self.fraction > FRACTION_DIGITS["us"] else "us"
             return Kind(pa.timestamp(unit, tz=None if self.unzoned else "UTC"))
@@ -137,9 +139,9 @@ def infer_values(texts: pa.Array) -> tuple[Kind, pa.Array]:
 
 def decimal(digits: int, scale: int) -> Kind | None:
     """The decimal type for numbers of at most so many digits; few types, so that few files widen theirs."""
-    for most, make in _DECIMAL_CLASSES:
+    for most in _DECIMAL_DIGITS:
         if digits <= most and scale <= most:
-            return Kind(make(most, scale))
+            return Kind(pa.decimal128(most, scale))
     return None
 
 
@@ -203,7 +205,9 @@ def _in_range(values: pa.Array) -> bool:
 
 
 def _first(texts: pa.Array) -> str:
-    first: str = texts[pc.index(pc.is_valid(texts), value=True).as_py()].as_py()
+    beginning = texts.slice(0, _BEGINNING).drop_null()
+    place = 0 if len(beginning) else pc.index(pc.is_valid(texts), value=True).as_py()
+    first: str = (beginning if len(beginning) else texts)[place].as_py()
     return first
 
 

@@ -131,7 +131,7 @@ def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     path = tmp_path / "configuration.json"
     path.write_text(configuration.to_json())
     with mock_aws():
-        s3, sqs, dynamodb = (boto3.client(service) for service in ("s3", "sqs", "dynamodb"))
+        s3, sqs, dynamodb = boto3.client("s3"), boto3.client("sqs"), boto3.client("dynamodb")
         s3.create_bucket(Bucket="acme-in")
         s3.create_bucket(Bucket="acme-out")
         create_ledger_table(dynamodb, "ledger")

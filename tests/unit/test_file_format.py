@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millrace.file_format import Compression, FileFormat, RecognisedKey, recognise
+from millrace.file_format import Compression, FileFormat, recognise
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,11 @@ from millrace.file_format import Compression, FileFormat, RecognisedKey, recogni
     ],
 )
 def test_known_extensions(key: str, file_format: FileFormat, compression: Compression, stem: str) -> None:
-    assert recognise(key) == RecognisedKey(file_format, compression, stem)
+    found = recognise(key)
+
+    assert found is not None
+    assert (found.format, found.compression, found.stem) == (file_format, compression, stem)
+    assert found.delimiter == ("\t" if key.endswith(".tsv") else None)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def array(items: list[str | None]) -> pa.Array:
     return pa.array(items, pa.string())
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(texts, st.randoms(use_true_random=False))
 def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], chance: st.DataObject) -> None:
     shuffled = sorted(items, key=lambda _: chance.random())  # type: ignore[attr-defined] # it is a random.Random
@@ -34,7 +34,7 @@ def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], c
     assert evidence.resolve() == schema.infer(array(items))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(texts)
 def test_an_inferred_type_prints_every_value_back(items: list[str | None]) -> None:
     kind = schema.infer(array(items))

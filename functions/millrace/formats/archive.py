@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
@@ -165,8 +165,8 @@ def open_archive(
 ) -> Iterator[Archive]:
     """List the members of a seekable archive, of which ``name`` tells the kind; they can be opened until it closes.
 
-    With a ``file_format`` all members are of it, without one each is of what its extension says. Ignored are
-    directories, links, devices, ``__MACOSX/``, names with a part that begins with a dot, and foreign extensions.
+    Ignored are directories, links, devices, ``__MACOSX/``, names with a part that begins with a dot, and members whose
+    extension is foreign or, where a ``file_format`` is given, of another format.
 
     Raises ArchiveTooBig beyond the limits; BadArchive where a member is an archive itself, is encrypted or packed in
     an unknown way, or has another's name; TruncatedFile and MalformedFile for bytes that are no such archive.
@@ -185,13 +185,12 @@ def _judged(entries: list[_Entry], file_format: FileFormat | None, size: int, li
     members: dict[str, Member] = {}
     ignored: list[IgnoredMember] = []
     for entry in sorted(entries, key=lambda one: one.name.encode()):
-        known = _known(entry.name, file_format)
+        known = recognise(entry.name)
         reason = entry.no_file or _why_ignored(entry.name)
         if not reason and entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
             raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
-        if reason or known is None:
-            foreign = f"its extension is none of {', '.join(READ_EXTENSIONS)}"
-            ignored.append(IgnoredMember(entry.name, reason or foreign))
+        if reason or known is None or file_format not in {None, known.format}:
+            ignored.append(IgnoredMember(entry.name, reason or _why_foreign(known)))
             continue
         if entry.name in members:
             raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
@@ -212,14 +211,10 @@ def _why_ignored(name: str) -> str:
     return ""
 
 
-def _known(name: str, file_format: FileFormat | None) -> RecognisedKey | None:
-    known = recognise(name)
-    if file_format is None:
-        return known
-    if known is not None:
-        return replace(known, format=file_format)
-    packed = (one for one in Compression if name.lower().endswith(f".{one}"))
-    return RecognisedKey(file_format, next(packed, Compression.NONE), name)
+def _why_foreign(known: RecognisedKey | None) -> str:
+    if known is None:
+        return f"its extension is none of {', '.join(READ_EXTENSIONS)}"
+    return f"it is a {known.format} file, and others are asked for"
 
 
 def _check_member(entry: _Entry, limits: Limits) -> None:

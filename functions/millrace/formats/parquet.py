@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -16,7 +16,7 @@ from millrace.file_format import Compression, ReadOptions, WriteOptions
 from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
 
 BATCH_BYTES = 4 * 2**20
-BATCH_ROWS = 65536
+BATCH_ROWS = 4096  # a dictionary can make few bytes of a file many of memory: only few rows at a time are safe
 GROUP_BYTES = 32 * 2**20
 GROUP_ROWS = 122_880
 _READ_AHEAD = 32 * 2**20
@@ -77,27 +77,21 @@ def _check_ends(source: BinaryIO) -> None:
 
 
 def _open(source: _Source) -> pq.ParquetFile:
-    file = pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True)
-    columns = max(1, file.metadata.num_columns)
-    unit = _int96_unit(file, source)
-    size = min(2**20, max(2**14, _READ_AHEAD // columns))
-    source.seek(0)
-    return pq.ParquetFile(
-        source, pre_buffer=False, page_checksum_verification=True, buffer_size=size, coerce_int96_timestamp_unit=unit
-    )
+    metadata = pq.read_metadata(source)
+    size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
+    options = {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
+    unit = _int96_unit(source, metadata, options)
+    return pq.ParquetFile(source, coerce_int96_timestamp_unit=unit, **options)
 
 
-def _int96_unit(file: pq.ParquetFile, source: _Source) -> str | None:
+def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
     """The unit that keeps all int96 timestamps: nanoseconds, or microseconds where years lie too far away for them."""
-    names = [
-        file.schema.column(i).path
-        for i in range(file.metadata.num_columns)
-        if file.schema.column(i).physical_type == "INT96"
-    ]
+    columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    names = [column.path for column in columns if column.physical_type == "INT96"]
     if not names:
         return None
-    fine = pq.ParquetFile(source, pre_buffer=False)
-    coarse = pq.ParquetFile(source, pre_buffer=False, coerce_int96_timestamp_unit="us")
+    fine = pq.ParquetFile(source, **options)
+    coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
     far = lost = False
     pairs = zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True)
     for exact, rounded in pairs:

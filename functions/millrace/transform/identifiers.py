@@ -59,10 +59,13 @@ class Identifiers:
 
     def observe(self, texts: pa.Array) -> None:
         """Add the next rows' identifiers, as text; a missing one is like no other."""
+        records: dict[int, bytearray] = {}
         for row, text in enumerate(texts.to_pylist(), self.rows + 1):
             if text is not None:
                 digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-                self._spool(digest[0]).write(_RECORD.pack(digest, row))
+                records.setdefault(digest[0], bytearray()).extend(_RECORD.pack(digest, row))
+        for number, data in records.items():
+            self._spool(number).write(data)
         self.rows += len(texts)
 
     def _spool(self, number: int) -> IO[bytes]:
@@ -72,23 +75,22 @@ class Identifiers:
 
     def duplicate(self) -> Duplicate | None:
         """The earliest row that repeats an identifier, with the row that has it first; None where all differ."""
-        return min(self._pairs(first=True), key=lambda pair: pair.second, default=None)
+        return min(self._pairs(), key=lambda pair: pair.second, default=None)
 
     def superseded(self) -> Superseded:
         """The rows whose identifier comes again in a later row: those to leave out where the last one wins."""
-        rows = array("Q", (pair.first for pair in self._pairs(first=False)))
+        rows = array("Q", (pair.first for pair in self._pairs()))
         return Superseded(array("Q", sorted(rows)))
 
-    def _pairs(self, *, first: bool) -> Iterator[Duplicate]:
-        """Each repeating row with the first, or with the nearest earlier, row of its identifier."""
+    def _pairs(self) -> Iterator[Duplicate]:
+        """Each repeating row with the nearest earlier row of its identifier."""
         for spool in self._spools.values():
             seen: dict[bytes, int] = {}
             spool.seek(0)
             for digest, row in _RECORD.iter_unpack(spool.read()):
                 if digest in seen:
                     yield Duplicate(seen[digest], row)
-                if not first or digest not in seen:
-                    seen[digest] = row
+                seen[digest] = row
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,15 @@ class Column:
 
     @cached_property
     def texts(self) -> pa.Array:
-        """The values as text, missing as missing; a JSON string is its content, other JSON values their JSON text."""
+        """The values as text, missing as missing.
+
+        A JSON string is its content, other JSON values are their JSON text; of objects without the members that are
+        null and in the order of names, so that it is the same whether an object is kept as struct or as text.
+        """
         if is_raw_json(self.field):
-            return _unwrapped(plain(self.array))
-        return rendering.cells(self.array, self.field)
+            return _unwrapped(_of_one_form(pc.utf8_trim(plain(self.array), _JSON_SPACE)))
+        texts = rendering.cells(self.array, self.field)
+        return _of_one_form(texts) if _t.is_nested(self.array.type) else texts
 
     @cached_property
     def valid(self) -> pa.Array:
@@ -69,7 +74,6 @@ def replaced(texts: pa.Array, chosen: pa.Array, act: Callable[[str], str | None]
 
 
 def _unwrapped(texts: pa.Array) -> pa.Array:
-    texts = pc.utf8_trim(texts, _JSON_SPACE)
     quoted = pc.starts_with(texts, '"')
     escaped = pc.match_substring(texts, "\\")
     if pc.any(pc.equal(texts, "null")).as_py():
@@ -84,6 +88,25 @@ def _content(text: str) -> str:
         return str(json.loads(text))
     except ValueError:  # it is no JSON after all, and stands for itself
         return text
+
+
+def _of_one_form(texts: pa.Array) -> pa.Array:
+    objects = pc.and_not(pc.match_substring(texts, "{"), pc.starts_with(texts, '"'))
+    return replaced(texts, objects, _in_one_form)
+
+
+def _in_one_form(text: str) -> str:
+    try:
+        return text_of(_pruned(parsed_json(text)))
+    except (ValueError, RecursionError):  # it is no JSON after all, or so deep that it stands for itself
+        return text
+
+
+def _pruned(value: Value) -> Value:
+    """A JSON value whose objects have no members that are null, the others in the order of names."""
+    if isinstance(value, dict):
+        return {name: _pruned(value[name]) for name in sorted(value) if value[name] is not None}
+    return [_pruned(one) for one in value] if isinstance(value, list) else value
 
 
 def parsed_json(text: str) -> Value:
@@ -106,7 +129,7 @@ def elements_of(text: str) -> list[str] | None:
         return None
     if not isinstance(value, list):
         return None
-    return [one if isinstance(one, str) else text_of(one) for one in value if one is not None]
+    return [one if isinstance(one, str) else text_of(_pruned(one)) for one in value if one is not None]
 
 
 def is_list(kind: pa.DataType) -> bool:

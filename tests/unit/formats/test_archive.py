@@ -151,14 +151,15 @@ def test_a_link_in_a_zip_is_ignored() -> None:
 
 
 def test_a_members_extension_says_how_it_is_read() -> None:
-    files = {"a.tsv": A, "b.csv.gz": gzip.compress(B), "c.dat": A}
+    files = {"a.tsv": A, "b.csv.gz": gzip.compress(B), "c.dat": A, "d.json": b"{}"}
 
-    by_extension = {one.name: one.known for one in listed(zipped(files)).members}
-    as_told = {one.name: one.known for one in listed(zipped(files), file_format=FileFormat.CSV).members}
+    known = {one.name: one.known for one in listed(zipped(files)).members}
+    csv_alone = listed(zipped(files), file_format=FileFormat.CSV)
 
-    assert (by_extension["a.tsv"].delimiter, by_extension["b.csv.gz"].compression) == ("\t", Compression.GZIP)
-    assert (list(by_extension), list(as_told)) == (["a.tsv", "b.csv.gz"], ["a.tsv", "b.csv.gz", "c.dat"])
-    assert {one.format for one in as_told.values()} == {FileFormat.CSV}
+    assert (known["a.tsv"].delimiter, known["b.csv.gz"].compression) == ("\t", Compression.GZIP)
+    assert list(known) == ["a.tsv", "b.csv.gz", "d.json"]
+    assert [one.name for one in csv_alone.members] == ["a.tsv", "b.csv.gz"]
+    assert csv_alone.ignored[1].reason == "it is a json file, and others are asked for"
 
 
 @pytest.mark.parametrize("name", ["b.zip", "b.TGZ", "b.tar.bz2", "b.7z", "b.rar"])

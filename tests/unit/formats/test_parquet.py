@@ -16,6 +16,7 @@ from millrace.conversion import Recipe, convert
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import parquet as parquet_format
+from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table
 
 TYPES: dict[str, tuple[pa.Array, list[Any]]] = {
@@ -111,6 +112,19 @@ def test_names_that_come_twice_are_told_apart_in_text() -> None:
     assert table(converted(file.getvalue(), "parquet", "parquet")).schema.names == ["a", "a", ""]
 
 
+def test_text_that_only_says_it_is_json_becomes_a_string() -> None:
+    field = pa.field("value", pa.string(), metadata={FORM: JSON})
+    file = io.BytesIO()
+    pq.write_table(pa.table([pa.array(['{"a":\n1}', "{no", "NaN", None])], schema=pa.schema([field])), file)
+
+    assert converted(file.getvalue(), "parquet", "json").decode().splitlines() == [
+        '{"value":{"a": 1}}',
+        '{"value":"{no"}',
+        '{"value":"NaN"}',
+        '{"value":null}',
+    ]
+
+
 def test_a_map_with_a_key_twice_is_impossible_in_json() -> None:
     data = parquet(value=pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64())))
 
@@ -136,6 +150,35 @@ def test_int96_times_far_away_keep_their_year() -> None:
     output = converted(data, "parquet", "csv")
 
     assert output == b"value\n0001-01-01T00:00:00.000000\n9999-12-31T23:59:59.999999\n"
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (pa.array([8_640_000_000_000_000], pa.timestamp("ms")), "+275760-09-13T00:00:00.000"),
+        (pa.array([1_608_822_900_000_000_000], pa.timestamp("us", tz="UTC")), "+052951-07-27T10:00:00.000000Z"),
+        (pa.array([-62_135_596_800_000_001], pa.timestamp("us")), "+000000-12-31T23:59:59.999999"),
+        (pa.array([253_402_300_800_000], pa.timestamp("ms")), "+010000-01-01T00:00:00.000"),
+        (pa.array([2_932_897], pa.date32()), "+010000-01-01"),
+        (pa.array([-719_163], pa.date32()), "+000000-12-31"),
+        (pa.array([-1_085_000], pa.date32()), "-001001-05-16"),
+    ],
+)
+def test_years_beyond_four_digits_are_said_rightly(array: pa.Array, said: str) -> None:
+    both = pa.concat_arrays(
+        [
+            array,
+            pa.array([0, None], pa.int64())
+            .cast(pa.int32() if array.type == pa.date32() else pa.int64())
+            .cast(array.type),
+        ]
+    )
+
+    lines = converted(parquet(value=both), "parquet", "csv").decode().splitlines()
+
+    assert lines[1] == said
+    assert lines[2].startswith("1970-01-01")
+    assert lines[3] == ""
 
 
 def test_text_that_is_none_is_refused() -> None:

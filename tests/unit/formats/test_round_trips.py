@@ -16,7 +16,7 @@ from millrace.formats import json as json_format
 from tests.unit.formats.builders import BLANK, Cell, cells, converted, parquet, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
-quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,8})?(e-?[0-9]{1,3})?", fullmatch=True)

@@ -35,7 +35,7 @@ def test_the_form(name: str, expected: str) -> None:
     assert normalize(name, 7) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(header)
 @example("ϓ")
 @example("\u0345\u0301a")
@@ -48,7 +48,7 @@ def test_once_is_as_good_as_twice(name: str) -> None:
     assert not once.endswith("_")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(header, max_size=6), st.sets(header, max_size=2))
 def test_no_name_comes_twice_and_given_ones_stay(names: list[str], reserved: set[str]) -> None:
     wanted = [normalize(name, place) for place, name in enumerate(names, 1)]
