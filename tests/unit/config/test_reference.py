@@ -17,7 +17,7 @@ from millrace.errors import UsageError
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "configuration.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_page_is_what_the_models_say() -> None:
@@ -98,7 +98,7 @@ def _anchors(text: str) -> set[str]:
     return set(anchors)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_links_lead_somewhere(path: Path) -> None:
     """Within a page, to another page, and to its headings."""
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
