@@ -71,7 +71,7 @@ def connection_policy(document: Document, connection: Connection, *, kms_keys: S
     used = uses(document, connection.name)
     if not used:
         return None
-    partition = _partition(connection.region)
+    partition = partition_of(connection.region)
     objects, bucket = (f"arn:{partition}:s3:::{connection.bucket}{rest}" for rest in (_objects(connection), ""))
     statements = []
     if Use.SOURCE in used:
@@ -143,7 +143,8 @@ _PARTITIONS = {"cn-": ("aws-cn", "amazonaws.com.cn"), "us-gov-": ("aws-us-gov", 
 """A region's first letters, to the partition that it is in and the domain of its services."""
 
 
-def _partition(region: str) -> str:
+def partition_of(region: str) -> str:
+    """The part of AWS that a region is in, as ARNs name it."""
     return _partition_and_domain(region)[0]
 
 
