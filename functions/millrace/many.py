@@ -35,7 +35,6 @@ from millrace.conversion import (
 from millrace.errors import InvalidConfiguration, MalformedFile
 from millrace.file_format import FileFormat, ReadOptions
 from millrace.formats import READERS, BadRow, json
-from millrace.formats.archive import Archive
 from millrace.formats.json_types import Node
 from millrace.printing import with_form
 from millrace.schema import Demanded, Evidence, Widened
@@ -54,21 +53,6 @@ class Source:
     format: FileFormat
     read: ReadOptions
     open: Callable[[], AbstractContextManager[BinaryIO]]
-
-
-def sources_of(archive: Archive, read: ReadOptions) -> list[Source]:
-    """An archive's members as sources, to be read as ``read`` says and as their extensions do."""
-    return [
-        Source(
-            name=member.name,
-            format=member.known.format,
-            read=replace(
-                read, compression=member.known.compression, delimiter=read.delimiter or member.known.delimiter
-            ),
-            open=member.open,
-        )
-        for member in archive.members
-    ]
 
 
 def convert_many(
