@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from millrace.config import (
     AccessKeys,
     Auth,
-    BulkSync,
     Connection,
     Document,
     ExecutionRole,
     Folder,
     IamRole,
     ManagedQueue,
+    ModelSync,
     Notifications,
     QueueArn,
     Severity,
+    Sync,
 )
+from millrace.permissions import Use, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A connection that an active bulk sync reads."""
+    """A connection that an active sync reads."""
 
     connection: str
     folder: Folder
@@ -42,7 +44,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A connection that an active bulk sync writes."""
+    """A connection that an active sync writes."""
 
     connection: str
     folder: Folder
@@ -116,9 +118,10 @@ class Topology:
 
 def describe(document: Document) -> Topology:
     """What ``document`` asks for. Syncs that are not active need no queue and get no grant."""
-    active = [sync for sync in document.bulk_syncs if sync.active]
-    sources = sorted({sync.source_connection for sync in active})
-    destinations = sorted({sync.destination_connection for sync in active})
+    active = [sync for sync in (*document.bulk_syncs, *document.model_syncs) if sync.active]
+    names = sorted(connection.name for connection in document.connections)
+    sources = [name for name in names if Use.SOURCE in uses(document, name)]
+    destinations = [name for name in names if Use.DESTINATION in uses(document, name)]
     return Topology(
         buckets=_buckets(document.connections),
         sources=tuple(map(_source, map(document.connection, sources))),
@@ -132,7 +135,9 @@ def describe(document: Document) -> Topology:
     )
 
 
-def _obfuscates(sync: BulkSync) -> bool:
+def _obfuscates(sync: Sync) -> bool:
+    if isinstance(sync, ModelSync):
+        return False
     schemas = (schema for schema in sync.schemas or () if schema.enabled)
     return any(field.enabled and field.obfuscated for schema in schemas for field in schema.fields or ())
 

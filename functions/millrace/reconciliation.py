@@ -18,8 +18,8 @@ from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
 from millrace.object_store import ListedObject, ObjectStore
-from millrace.objects import ChangeKind, ObjectChange
-from millrace.plan import ActiveSync, Planner
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plan import ActiveSync, Planner, Run
 from millrace.requeue import STOP_SECONDS, RequestQueue, Stores
 
 CALLS = 12
@@ -303,7 +303,13 @@ class Reconciler:
             for entry in entries
             if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
         )
-        return differences(listed, known, self.now())
+        for key, difference in differences(listed, known, self.now()):
+            concerns = difference is not None and self._is_for(sync, difference.change.ref)
+            yield key, difference if concerns else None
+
+    def _is_for(self, sync: ActiveSync, ref: ObjectRef) -> bool:
+        """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
+        return any(not isinstance(plan, Run) for plan in self.planner.plan(ref, only=sync.name))
 
 
 @dataclass(slots=True)

@@ -64,6 +64,18 @@ OBFUSCATED = configuration(
 )
 MODEL = {"name": "customers", "connection": "landing"}
 """What is validated and not run yet."""
+MODELS = {
+    "connections": [
+        connection("landing", "acme-in/in"),
+        source("told", "acme-told", create_bucket=True),
+        connection("lake", "acme-out/lake"),
+    ],
+    "models": [MODEL, {"name": "returns", "connection": "told"}],
+    "model_syncs": [
+        {"name": f"{name} to lake", "model": name, "target": {"connection": "lake", "object": name}, **fields}
+        for name, fields in (("customers", {}), ("returns", {"schedule": "hourly"}))
+    ],
+}
 QUIET = configuration(
     [connection("landing", "acme-in/in"), source("told", "acme-told"), connection("lake", "acme-out/lake")],
     [
@@ -103,5 +115,6 @@ CASES = {
     "obfuscated fields": Case(OBFUSCATED),
     "obfuscated fields, customer key": Case(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
     "obfuscated fields, existing secret": Case(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
+    "models": Case(MODELS),
     "emulator": Case(CREATED, Options(emulator=True)),
 }

@@ -9,6 +9,7 @@ from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
 from millrace.config import parse
+from millrace.permissions import Use, uses
 from millrace.reconciliation import CALLS
 from millrace.settings import LEDGER_INDEXES
 from tests.infra.templates import Synthesised, Template, listed, text
@@ -180,7 +181,10 @@ class TestStacks:
         assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets"} <= set(storage)
         assert {"ConvertFunction", "ReprocessFunction", "ReconcileFunction"} <= set(processing)
         urls = json.loads(text(storage["Queues"]["Value"]))
-        assert set(urls) == {sync["source_connection"] for sync in synthesised.case.data["bulk_syncs"]}
+        document = parse(synthesised.case.data)
+        assert set(urls) == {one.name for one in document.connections if Use.SOURCE in uses(document, one.name)}
+        syncs = {sync.name for sync in (*document.bulk_syncs, *document.model_syncs) if sync.active}
+        assert set(json.loads(processing["Syncs"]["Value"])) == syncs
 
     def test_know_each_other_by_names_that_exist(self, synthesised: Synthesised) -> None:
         """The processing stack names the very queues and the table that the storage stack makes."""
@@ -293,7 +297,7 @@ class TestSchedules:
         document = parse(synthesised.case.data)
         wanted = {
             sync.name: expression
-            for sync in document.bulk_syncs
+            for sync in (*document.bulk_syncs, *document.model_syncs)
             if sync.active and (expression := document.schedule_of(sync).expression)
         }
         (reconcile,) = _named(synthesised.processing, "reconcile")

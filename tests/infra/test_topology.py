@@ -9,6 +9,7 @@ from millrace.config import Folder, parse
 from tests.infra.cases import (
     CREATED,
     MODEL,
+    MODELS,
     OWN_QUEUE,
     OWN_QUEUES,
     QUIET,
@@ -69,6 +70,17 @@ class TestDescribe:
         listings = {one.sync.partition(" ")[0]: one.expression for one in describe(parse(QUIET)).listings}
 
         assert listings == {"listed": "rate(15 minutes)", "weekly": "cron(0 0 ? * MON *)", "told": "rate(1 day)"}
+
+    def test_a_model_sync_reads_and_writes_like_a_bulk_sync(self) -> None:
+        """Its model's connection is a source, with a queue and a listing; its target a destination."""
+        topology = describe(parse(MODELS))
+
+        assert [one.connection for one in topology.sources] == ["landing", "told"]
+        assert [one.connection for one in topology.destinations] == ["lake"]
+        assert {one.sync: one.expression for one in topology.listings} == {
+            "customers to lake": "rate(15 minutes)",
+            "returns to lake": "cron(0 * * * ? *)",
+        }
 
 
 class TestRefusals:

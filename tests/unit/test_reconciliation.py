@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.config import parse
 from millrace.errors import ServiceUnavailable, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, State
@@ -201,6 +202,32 @@ def test_entries_of_other_folders_buckets_and_syncs_are_no_concern(house: House)
 
     assert house.run().total == Counts()
     assert house.asked() == []
+
+
+class TestModels:
+    """What stands beside a model's object, and the run over a model's files, are no objects of the sync."""
+
+    @staticmethod
+    def planner(**model: Any) -> Planner:
+        sync = {"name": "nightly", "model": "customers", "target": {"connection": "lake", "object": "customers"}}
+        fields = {"name": "customers", "connection": "landing", "configuration": model}
+        plain = document().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return Planner(parse({"connections": plain["connections"], "models": [fields], "model_syncs": [sync]}))
+
+    def test_the_object_of_a_model_is_all_that_counts(self, house: House) -> None:
+        house.upload("in/a.csv", "in/customers.csv", "in/z.csv")
+        planner = self.planner(model_from="single_file", key="in/customers.csv")
+
+        assert house.run(planner=planner).total == Counts(compared=3, new=1)
+        assert house.asked() == ["in/customers.csv"]
+
+    def test_the_entry_of_a_run_is_not_a_file_that_is_gone(self, house: House) -> None:
+        house.upload("in/a.csv")
+        house.know("in/", "in/b.csv")
+        planner = self.planner(model_from="multi_file_archive")
+
+        assert house.run(planner=planner).total == Counts(compared=3, new=1, gone=1)
+        assert house.asked() == ["in/a.csv", "in/b.csv"]
 
 
 def test_out_of_time_it_goes_on_behind_the_last_portion(house: House) -> None:

@@ -79,9 +79,10 @@ class Document(Section):
         """Give the folder that a bulk sync writes to: the destination's folder and its subfolder."""
         return self.output_of(sync).folder
 
-    def schedule_of(self, sync: BulkSync) -> Schedule:
-        """Give when a bulk sync's source is listed: as it says, or by whether S3 tells of changes there."""
-        told = self.connection(sync.source_connection).notifications is not None
+    def schedule_of(self, sync: Sync) -> Schedule:
+        """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""
+        source = self.model(sync.model).connection if isinstance(sync, ModelSync) else sync.source_connection
+        told = self.connection(source).notifications is not None
         return sync.schedule or (RECONCILIATION if told else LISTING)
 
     def inline_secrets(self) -> list[str]:

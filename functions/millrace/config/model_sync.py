@@ -226,7 +226,7 @@ class ModelSync(Section):
     )
     schedule: ScheduleField | None = Field(
         default=None,
-        description="When the bucket is listed: rate(...), cron(...), hourly, daily, weekly or manual; times are UTC.",
+        description="When the model's source is listed and compared with the ledger, by a bulk sync's rules; times are UTC.",
         examples=["daily"],
         json_schema_extra=doc(),
     )
