@@ -205,14 +205,15 @@ class _Survey:
         return field
 
     def _placed(self, source: Source) -> _Placed:
-        if source.format is FileFormat.PARQUET:
-            return _Placed(source, None)
         if source.format is not FileFormat.CSV:
-            return _Placed(source, self._json)
+            return _Placed(source, None if source.format is FileFormat.PARQUET else self._json)
         names = self._headers[source.name]
         demanded = {name: kind for name, kind in source.read.column_types.items() if name in names}
-        read = replace(source.read, column_types=demanded)
-        return _Placed(replace(source, read=read), tuple(self._csv[name].resolve() for name in names))
+        return _Placed(
+            replace(source, read=replace(source.read, column_types=demanded)),
+            tuple(self._csv[name].resolve() for name in names),
+            frozenset(name for name in names if self._csv[name] == Evidence()),
+        )
 
 
 def _not_yet(_bad: BadRow) -> None:
@@ -250,10 +251,11 @@ def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enoug
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A source, and the types to read it with."""
+    """A source, the types to read it with, and the columns that no value was seen of."""
 
     source: Source
     types: object
+    blank: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +276,7 @@ class _Files:
                 with named(source.name):
                     aside = partial(_put_aside, report, source.name)
                     records = READERS[source.format](file, source.read, types=placed.types, report=aside)
-                batches = map(_Columns(records.schema, self.schema), records.batches)
+                batches = map(_Columns(records.schema, self.schema, placed.blank), records.batches)
                 yield from numbered(batches, source.name)
 
 
@@ -283,14 +285,15 @@ def _put_aside(report: PutAside, file: str, bad: BadRow) -> None:
 
 
 class _Columns:
-    """Gives a source's batches the columns of the table."""
+    """Gives a source's batches the columns of the table; raises Widened where the source holds more than was seen."""
 
-    def __init__(self, schema_: pa.Schema, into: pa.Schema) -> None:
-        names = schema.unique_names(schema_.names)
-        self._places = {name: (place, schema_.field(place)) for place, name in enumerate(names)}
+    def __init__(self, own: pa.Schema, into: pa.Schema, blank: frozenset[str]) -> None:
+        self._places = {name: place for place, name in enumerate(schema.unique_names(own.names))}
+        self._own = own
         self._into = into
+        self._blank = blank
         if not self._places.keys() <= set(into.names):
-            raise Widened(None)  # the file has columns that it did not have when it was looked at
+            raise Widened(None)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not len(self._into):
@@ -298,7 +301,10 @@ class _Columns:
         return pa.RecordBatch.from_arrays([self._column(batch, field) for field in self._into], schema=self._into)
 
     def _column(self, batch: pa.RecordBatch, into: pa.Field) -> pa.Array:
-        if into.name not in self._places:
+        place = self._places.get(into.name)
+        if place is None:
             return pa.nulls(batch.num_rows, into.type)
-        place, field = self._places[into.name]
-        return union.convert(batch.column(place), field, into)
+        column = batch.column(place)
+        if into.name in self._blank and column.null_count < len(column):
+            raise Widened(None)
+        return union.convert(column, self._own.field(place), into)

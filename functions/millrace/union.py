@@ -156,6 +156,8 @@ def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
     column = Column(array, field)
     if _t.is_string(into.type):
         return column.texts
+    if _is_text(column.array.type):
+        raise Lossy(into.name)
     try:
         return pc.cast(column.array, into.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
