@@ -19,7 +19,6 @@ from millrace.transform.values import Column
 from millrace.union import Lossy, convert, unify
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-bits = st.sampled_from([8, 16, 32, 64])
 instants = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 # naive on purpose
 TYPES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     *((kind, st.integers(-(2 ** (n - 1)), 2 ** (n - 1) - 1)) for n, kind in [(8, pa.int8()), (64, pa.int64())]),
@@ -72,7 +71,7 @@ def comparable(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(columns, min_size=2, max_size=3), st.booleans())
 def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: bool) -> None:  # noqa: FBT001 # drawn
     fields = [pa.field("x", array.type) for array in arrays]

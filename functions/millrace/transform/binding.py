@@ -150,7 +150,8 @@ def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes |
     fields = _Fields(schema, spec.table)
     _check_key(spec, key)
     outputs = _outputs(spec, fields, now, key)
-    untouched = _leaves_columns_alone(spec) and [one.field.name for one in outputs] == schema.names
+    same_names = not spec.normalized or [one.field.name for one in outputs] == schema.names
+    untouched = same_names and _leaves_columns_alone(spec)
     written = _written_schema(schema, [one.field for one in outputs])
     return BoundTransform(
         schema=schema if untouched else written,
