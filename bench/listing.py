@@ -85,7 +85,7 @@ class Queue:
 
     sent = 0
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:  # noqa: ARG002 - the port's
         """Compose each."""
         number = sum(1 for request in requests if compose_message(request))
         self.sent += number

@@ -58,7 +58,7 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         key=storage.key,
     )
     processing.add_stack_dependency(storage)
-    active = [sync.name for sync in (*document.bulk_syncs, *document.model_syncs) if sync.active]
+    active = [sync.name for sync in document.active_syncs()]
     CfnOutput(processing, "Syncs", value=json.dumps(active))
     _warn(storage, document)
     return Deployment(storage, processing)

@@ -118,7 +118,7 @@ class Topology:
 
 def describe(document: Document) -> Topology:
     """What ``document`` asks for. Syncs that are not active need no queue and get no grant."""
-    active = [sync for sync in (*document.bulk_syncs, *document.model_syncs) if sync.active]
+    active = document.active_syncs()
     names = sorted(connection.name for connection in document.connections)
     sources = [name for name in names if Use.SOURCE in uses(document, name)]
     destinations = [name for name in names if Use.DESTINATION in uses(document, name)]

@@ -183,7 +183,7 @@ class TestStacks:
         urls = json.loads(text(storage["Queues"]["Value"]))
         document = parse(synthesised.case.data)
         assert set(urls) == {one.name for one in document.connections if Use.SOURCE in uses(document, one.name)}
-        syncs = {sync.name for sync in (*document.bulk_syncs, *document.model_syncs) if sync.active}
+        syncs = {sync.name for sync in document.active_syncs()}
         assert set(json.loads(processing["Syncs"]["Value"])) == syncs
 
     def test_know_each_other_by_names_that_exist(self, synthesised: Synthesised) -> None:
@@ -297,8 +297,8 @@ class TestSchedules:
         document = parse(synthesised.case.data)
         wanted = {
             sync.name: expression
-            for sync in (*document.bulk_syncs, *document.model_syncs)
-            if sync.active and (expression := document.schedule_of(sync).expression)
+            for sync in document.active_syncs()
+            if (expression := document.schedule_of(sync).expression)
         }
         (reconcile,) = _named(synthesised.processing, "reconcile")
 

@@ -25,7 +25,8 @@ OTHER = b"id,zip,note\n3,00501,c\n"
 def compare(event: dict[str, Any] | None = None, *, milliseconds: int = 900_000) -> dict[str, Any]:
     """What the function answers."""
     context = LambdaContext(function_name="millrace-reconcile", milliseconds=[milliseconds])
-    return reconcile.handler.handle(event or {"sync": "nightly"}, context)
+    answer: dict[str, Any] = reconcile.handler.handle(event or {"sync": "nightly"}, context)
+    return answer
 
 
 def counts(answer: Mapping[str, Any]) -> tuple[int, int, int]:

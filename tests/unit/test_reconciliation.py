@@ -248,7 +248,7 @@ def test_two_runs_at_once_are_one(house: House) -> None:
     second: list[Report] = []
 
     class Busy(InMemoryQueue):
-        def send(self, requests: Iterable[Request]) -> int:
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
             second.append(house.run())
             return house.queue.send(requests)
 
@@ -263,7 +263,7 @@ def test_a_run_that_was_overtaken_stops(house: House) -> None:
     house.upload(*(f"in/{number}.csv" for number in range(5)))
 
     class Hanging(InMemoryQueue):
-        def send(self, requests: Iterable[Request]) -> int:
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
             house.time += timedelta(minutes=20)
             assert house.run().progress is Progress.COMPLETE
             return 0
@@ -278,7 +278,7 @@ def test_what_goes_wrong_gives_the_lease_back(house: House) -> None:
     house.upload(*(f"in/{number}.csv" for number in range(5)))
 
     class Broken(InMemoryQueue):
-        def send(self, requests: Iterable[Request]) -> int:
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
             if house.queue.sent:
                 raise ServiceUnavailable("not now")
             return house.queue.send(requests)
@@ -353,7 +353,7 @@ class KillingQueue(InMemoryQueue):
     house: House = field(default_factory=House)
     kill: Kill = field(default_factory=lambda: Kill(0))
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         for request in requests:
             self.house.queue.sent.append(request)
             self.kill.count()
@@ -438,7 +438,7 @@ class ManyEntries(InMemoryLedger):
 class Sink(InMemoryQueue):
     """Keeps nothing."""
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         return sum(1 for _ in requests)
 
 

@@ -2,7 +2,8 @@
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
 ``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
-``output_of(sync)``, ``schedule_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``, ``fingerprint(sync)``.
+``output_of(sync)``, ``active_syncs()``, ``schedule_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``,
+``fingerprint(sync)``.
 """
 
 from __future__ import annotations
@@ -78,6 +79,11 @@ class Document(Section):
     def output_folder(self, sync: BulkSync) -> Folder:
         """Give the folder that a bulk sync writes to: the destination's folder and its subfolder."""
         return self.output_of(sync).folder
+
+    def active_syncs(self) -> tuple[Sync, ...]:
+        """Give all that run, bulk syncs first."""
+        syncs: tuple[Sync, ...] = (*self.bulk_syncs, *self.model_syncs)
+        return tuple(sync for sync in syncs if sync.active)
 
     def schedule_of(self, sync: Sync) -> Schedule:
         """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""

@@ -226,7 +226,8 @@ class ModelSync(Section):
     )
     schedule: ScheduleField | None = Field(
         default=None,
-        description="When the model's source is listed and compared with the ledger, by a bulk sync's rules; times are UTC.",
+        description="When the model's source is listed and compared with the ledger; times are UTC. Default: as of a"
+        " bulk sync.",
         examples=["daily"],
         json_schema_extra=doc(),
     )
