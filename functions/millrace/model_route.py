@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from millrace.config import Connection, Document, Folder, Model, ModelFrom, ModelSync, ModelSyncMode
+from millrace.config.model import ARCHIVE_EXTENSIONS
 from millrace.conversion import Recipe
 from millrace.file_format import (
     READ_EXTENSIONS,
@@ -109,6 +110,7 @@ class ModelRoute:
             read=read,
             write=WriteOptions(),
             transform=of_model_sync(self.sync, self.model),
+            duplicates=self.model.duplicate_identifiers,
         )
 
     def _quarantine(self, place: ModelPlace) -> ObjectRef | None:
@@ -158,7 +160,7 @@ def file_of(run: Run, key: str) -> RecognisedKey | None:
 
 
 def _without_archive_extension(name: str) -> str:
-    for extension in (".tar.gz", ".tgz", ".tar", ".zip"):
+    for extension in ARCHIVE_EXTENSIONS:
         if name.lower().endswith(extension):
             return name[: -len(extension)]
     return name
