@@ -23,7 +23,7 @@ _Order = Callable[[list[Request]], Sequence[Request]]
 
 def _shuffled_and_doubled(requests: list[Request]) -> list[Request]:
     doubled = [*requests, *requests]
-    random.Random(1).shuffle(doubled)  # noqa: S311 # no secret
+    random.Random(1).shuffle(doubled)
     return doubled
 
 
