@@ -20,10 +20,12 @@ from moto import mock_aws
 
 from millrace.aws import secrets
 from millrace.aws.sessions import Sessions
+from millrace.composition import _obfuscation_key
 from millrace.config import parse
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
 from millrace.ledger import Branch, Failure
 from millrace.objects import ObjectRef
+from millrace.settings import Settings
 from tests.configurations import connection
 
 ROLE = "arn:aws:iam::444455556666:role/partner"
@@ -120,6 +122,17 @@ class TestExecutionRole:
 
 
 class TestRole:
+    def test_its_credentials_read_like_any_others(self) -> None:
+        """botocore and its plugins ask for single fields, too."""
+        here = with_role()
+        here["partner"].head(REF)
+        credentials = here._credentials["partner"]
+
+        assert credentials.access_key == credentials.get_frozen_credentials().access_key
+        assert credentials.token
+        with pytest.raises(AttributeError):
+            credentials.nonsense  # noqa: B018 - asking is the test
+
     def test_it_is_assumed_once_and_its_credentials_sign(self) -> None:
         here = with_role()
         wire = Wire().tap(here["partner"]._client)
@@ -304,6 +317,21 @@ class TestStoredKeys:
 
 
 class TestObfuscationKey:
+    @pytest.mark.parametrize(
+        ("secret", "key"), [("millrace/obfuscation-key", b"x" * 64), (None, None)], ids=["some", "none"]
+    )
+    def test_the_deployed_function_is_told_where_it_is(self, secret: str | None, key: bytes | None) -> None:
+        """By its environment, which holds the secret's name and never its text."""
+        boto3.client("secretsmanager").create_secret(Name="millrace/obfuscation-key", SecretString="x" * 64)
+        settings = Settings(ledger_table="ledger", queues={}, timeout_seconds=900, obfuscation_secret=secret)
+        environment = settings.to_environment()
+
+        told = Settings.from_environment(environment)
+
+        assert told == settings
+        assert _obfuscation_key(told, sessions())() == key
+        assert "xxxx" not in str(environment)
+
     def test_it_is_read_once(self) -> None:
         client = boto3.client("secretsmanager")
         client.create_secret(Name="millrace/obfuscation-key", SecretString="x" * 64)

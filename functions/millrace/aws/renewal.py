@@ -37,6 +37,12 @@ class RenewableCredentials(Credentials):
         frozen: ReadOnlyCredentials = held.get_frozen_credentials()
         return frozen
 
+    def __getattr__(self, name: str) -> Any:
+        """What botocore reads besides: ``access_key``, ``token`` and so on, each of the moment."""
+        if name in ReadOnlyCredentials._fields:
+            return getattr(self.get_frozen_credentials(), name)
+        raise AttributeError(name)
+
     def forget(self) -> None:
         """Fetch at the next use."""
         with self._lock:
