@@ -216,7 +216,9 @@ def _is_done_already(entry: Entry, bid: Bid) -> bool:
     if not entry.settled:
         return False
     if bid.run_id is not None:
-        return entry.run_id is not None and bid.run_id <= entry.run_id
+        # A snapshot table is bid for by each of its files in one run: a newer file is news, run or not.
+        newer = bid.change.sequencer is not None and bid.change.sequencer != entry.sequencer
+        return not newer and entry.run_id is not None and bid.run_id <= entry.run_id
     same_event = bid.change.sequencer is not None and bid.change.sequencer == entry.sequencer
     if entry.fingerprint != bid.fingerprint:
         return same_event and entry.state is State.REMOVED

@@ -75,21 +75,24 @@ class ModelRuns:
     def _is_stale(self, entry: Entry) -> bool:
         return entry.started is None or entry.started < self.claims.now() - _STALE_MARK
 
-    def finish(self, run: Run, claimed: Entry, delivery: Delivery) -> Finish:
-        """Make the table of all files that are there now; the same files under the same configuration are not read."""
+    def finish(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+        """Make the table of all files that are there now.
+
+        Where they are those of the last run, under the same configuration, only a manual run makes it again.
+        """
         try:
-            return self._finish(run, claimed, delivery)
+            return self._finish(run, request, claimed, delivery)
         except NewerOutput as newer:
             return behind(newer, claimed)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return Finish(state=State.FAILED, failure=Failure.of(error))
 
-    def _finish(self, run: Run, claimed: Entry, delivery: Delivery) -> Finish:
+    def _finish(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
         store = self.stores[run.source_connection]
         prefix = run.folder.key if run.folder.key != "/" else ""
         files = [one for one in store.list(run.folder.bucket, prefix) if file_of(run, one.ref.key) is not None]
-        digest = _digest(run, files, claimed)
-        if claimed.outputs and claimed.etag == digest:
+        digest = _digest(run, files)
+        if claimed.outputs and claimed.etag == digest and request.run_id is None:
             finish = _unchanged(claimed)
         else:
             finish = self._write(run, claimed, files, digest, delivery)
@@ -184,9 +187,9 @@ def _marked(entry: Entry | None, run: Run, claims: Claims) -> Entry:
     )
 
 
-def _digest(run: Run, files: list[ListedObject], claimed: Entry) -> str:
-    """What the table is made of: files with their ETags, the configuration, and the manual run, if there was one."""
-    told = [run.fingerprint, claimed.run_id or "", *(f"{file.ref.key}\0{file.etag}" for file in files)]
+def _digest(run: Run, files: list[ListedObject]) -> str:
+    """What the table is made of: files with their ETags, and the configuration."""
+    told = [run.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
 
 

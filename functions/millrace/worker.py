@@ -110,7 +110,7 @@ class Worker:
             case Member():
                 return self.runs.ask(plan, request)
             case Run():
-                return self.runs.finish(plan, claimed, delivery)
+                return self.runs.finish(plan, request, claimed, delivery)
 
     def _refused(self, refusal: Refusal, delivery: Delivery) -> Outcome:
         """What must come back does so soon at first, since most work is short; then when the lease has run out."""

@@ -105,6 +105,18 @@ class TestSnapshot:
         assert [outcome.result for outcome in again] == [State.SUPERSEDED, State.CONVERTED]
         assert world.store.data(self.TABLE) == b'{"id":2}\n'
 
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_a_run_from_an_empty_ledger_ends_in_the_newest_whatever_its_order(
+        self, world: World, order: tuple[int, ...]
+    ) -> None:
+        refs = [self.put(world, f"in/{day}.csv", day, day=day).change.ref for day in (1, 2, 3)]
+
+        for place in order:
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=refs[place])
+            assert world.one(Request(change=change, run_id="r"), f"m{place}").acknowledge
+
+        assert world.store.data(self.TABLE) == b'{"id":3}\n'
+
     def test_deleting_an_older_file_never_touches_the_table(self, world: World) -> None:
         world.syncs = (bulk_sync(to="json", mode="snapshot", on_delete="remove"),)
         world.one(self.put(world, "in/a.csv", 1, day=1))
