@@ -1,15 +1,16 @@
 """Convert several files as one table: all columns of all of them, each of a type in which every file's values survive.
 
 Columns come in the order of their first appearance, files in the order that they are given in; where a file lacks a
-column, it is missing in that file's rows. Types are found before anything is written: those of JSON files from all of
-their values, those of CSV files from the first megabytes of each, or, if a later value contradicts them, from all.
-One file is open at a time.
+column, it is missing in that file's rows. Columns and types are found before anything is written, in the beginnings of
+all files; where what comes later contradicts them, in all of all files, and writing begins anew. So it depends neither
+on the files' sizes nor, but for the columns' order, on their order. One file is open at a time.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -41,7 +42,10 @@ from millrace.schema import Demanded, Evidence, Widened
 from millrace.transform import TableTransform, bind
 
 SAMPLE_BYTES = 32 * 2**20
-"""How much text of all CSV files together is looked at before writing begins; some of each file at least."""
+"""How much text of all files together is looked at before writing begins; some of each file at least."""
+KEPT_BYTES = 32 * 2**20
+"""How much of small files together is kept in memory, so that they are fetched once."""
+SMALL_BYTES = 4 * 2**20
 S = TypeVar("S", bound=Sink)
 
 
@@ -73,7 +77,7 @@ def convert_many(
     """
     if len(sources) == 1:
         return _convert_one(sources[0], recipe, open_output, open_quarantine, on_batch=on_batch, now=now, key=key)
-    sources, transform = _untyped(sources, recipe), recipe.transform if sources else TableTransform()
+    sources, transform = _Kept().all(_untyped(sources, recipe)), recipe.transform if sources else TableTransform()
     survey = _survey(sources, on_batch, enough=SAMPLE_BYTES // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
     while contradicted < MOST_ATTEMPTS:
@@ -130,6 +134,33 @@ def _untyped(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
     return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
 
 
+class _Kept:
+    """Keeps the bytes of small files: most of their time goes to being fetched."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+        self._room = KEPT_BYTES
+
+    def all(self, sources: Sequence[Source]) -> Sequence[Source]:
+        """The sources, their small ones opened once."""
+        return [replace(source, open=partial(self._open, source)) for source in sources]
+
+    @contextmanager
+    def _open(self, source: Source) -> Iterator[BinaryIO]:
+        if source.name in self._kept:
+            yield io.BytesIO(self._kept[source.name])
+            return
+        with source.open() as file:
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            if size <= min(SMALL_BYTES, self._room):
+                self._room -= size
+                self._kept[source.name] = file.read()
+                yield io.BytesIO(self._kept[source.name])
+            else:
+                yield file
+
+
 class _Survey:
     """What is known of all sources' columns; it changes as they are observed."""
 
@@ -141,7 +172,7 @@ class _Survey:
         self._headers: dict[str, tuple[str, ...]] = {}
 
     def observe(self, source: Source, enough: int | None) -> Iterator[int]:
-        """Add a source, of CSV ``enough`` bytes at least; give the number of rows looked at, batch by batch."""
+        """Add a source, ``enough`` bytes of it at least; give the number of rows looked at, batch by batch."""
         with named(source.name), source.open() as file:
             yield from _OBSERVED[source.format](self, source, file, enough)
 
@@ -163,9 +194,15 @@ class _Survey:
             if enough is not None and seen >= enough:
                 return
 
-    def observe_json(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
-        """Add a JSON file, always all of it: a column may come first in its last row."""
-        yield from json.observe(file, source.read, self._json)
+    def observe_json(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
+        """Add a JSON file. Names that only later files have are not its own: should it have them, it comes first."""
+        seen = 0
+        for rows, size in json.observe(file, source.read, self._json):
+            yield rows
+            seen += size
+            if enough is not None and seen >= enough:
+                break
+        self._headers[source.name] = tuple(self._json.children)
         self._names.update(dict.fromkeys(self._json.children))
 
     def observe_parquet(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
@@ -205,9 +242,12 @@ class _Survey:
         return field
 
     def _placed(self, source: Source) -> _Placed:
+        names = self._headers.get(source.name, ())
+        if source.format is FileFormat.PARQUET:
+            return _Placed(source, None, frozenset())
         if source.format is not FileFormat.CSV:
-            return _Placed(source, None if source.format is FileFormat.PARQUET else self._json)
-        names = self._headers[source.name]
+            known = {name: self._json.children[name] for name in names}
+            return _Placed(source, Node(children=known), frozenset(name for name in names if not known[name].kinds))
         demanded = {name: kind for name, kind in source.read.column_types.items() if name in names}
         return _Placed(
             replace(source, read=replace(source.read, column_types=demanded)),
@@ -255,7 +295,7 @@ class _Placed:
 
     source: Source
     types: object
-    blank: frozenset[str] = frozenset()
+    blank: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

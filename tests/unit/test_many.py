@@ -117,7 +117,7 @@ class TestColumns:
     def test_json_columns_come_in_their_order_wherever_in_a_file_they_first_appear(self) -> None:
         files = {"1.jsonl": b'{"a":1}\n' * 9 + b'{"b":1}\n', "2.jsonl": b'{"c":1}\n{"a":2}\n', "3.jsonl": b'{"b":2}\n'}
 
-        with mock.patch.multiple(json_format, BLOCK_BYTES=8, SAMPLE_BYTES=8):
+        with small(8):
             assert output(run(files)).startswith(b"a,b,c\n")
 
     def test_what_a_file_lacks_is_missing_and_what_is_empty_stays_empty(self) -> None:
@@ -217,16 +217,37 @@ class TestTypes:
             run({**files, "3.csv": b"a,b\n1,z\nx,z\n"}, "json", column_types={"a": "decimal"})
 
 
-def small(size: int) -> Any:
+@contextmanager
+def small(size: int) -> Iterator[None]:
     """Types from the first rows alone, a batch a row or two."""
-    patches = mock.patch.multiple(csv, SAMPLE_BYTES=size), mock.patch.object(many, "SAMPLE_BYTES", size)
+    with (
+        mock.patch.object(csv, "SAMPLE_BYTES", size),
+        mock.patch.object(csv_blocks, "BLOCK_BYTES", size),
+        mock.patch.multiple(json_format, BLOCK_BYTES=size, SAMPLE_BYTES=size),
+        mock.patch.object(many, "SAMPLE_BYTES", size),
+    ):
+        yield
 
-    @contextmanager
-    def patched() -> Iterator[None]:
-        with patches[0], patches[1], mock.patch.object(csv_blocks, "BLOCK_BYTES", size):
-            yield
 
-    return patched()
+def test_a_json_field_without_a_value_in_the_sample_is_looked_at_again() -> None:
+    rows = [b'{"a":null}'] * 20
+    files = {"1.jsonl": b"\n".join([*rows, b'{"a":"x"}']), "2.parquet": parquet(a=[1]), "3.jsonl": b'{"a":null}'}
+
+    with small(8):
+        assert lines(files)[19:] == [{"a": None}, {"a": "x"}, {"a": 1}, {"a": None}]
+
+
+def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "KEPT_BYTES", 12)
+    opened = Opened()
+    sources = [
+        opened.source(f"{n}.csv", data, ReadOptions()) for n, data in enumerate([b"a\n1\n", b"a\n22\n", b"a\n333\n"])
+    ]
+
+    done = convert_many(sources, recipe("json"), open_output=Memory)
+
+    assert output(done) == b'{"a":1}\n{"a":22}\n{"a":333}\n'
+    assert opened.times == 4
 
 
 def test_a_column_without_a_value_in_the_sample_is_looked_at_again() -> None:
@@ -378,13 +399,14 @@ def test_parts_of_a_json_file_are_the_file(rows: list[Any], cuts: list[int], siz
 
     files = {f"{place}.jsonl": data(part) for place, part in enumerate(parts_of(rows, cuts))}
 
-    with mock.patch.multiple(json_format, BLOCK_BYTES=size, SAMPLE_BYTES=size):
-        for target in TARGETS:
-            found, expected = output(run(files, target)), whole(data(rows), "json", target)
-            if target == "parquet":
-                assert table(found).equals(table(expected), check_metadata=True)
-            else:
-                assert found == expected
+    for target in TARGETS:
+        expected = whole(data(rows), "json", target)
+        with small(size):
+            found = output(run(files, target))
+        if target == "parquet":
+            assert table(found).equals(table(expected), check_metadata=True)
+        else:
+            assert found == expected
 
 
 @quickly

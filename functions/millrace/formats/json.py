@@ -95,11 +95,11 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     return Records(fields_of(node), _convert(node, sample, rows))
 
 
-def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[int]:
-    """Add a file's values to what is known of their types, a block at a time; give each block's number of rows."""
+def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[tuple[int, int]]:
+    """Add a file's values to what is known of their types, a block at a time; give each block's rows and size."""
     for block in _rows(source, options, lambda _bad: None):
         node.observe_columns(block.columns, 0)
-        yield block.rows
+        yield block.rows, block.size
 
 
 def _rows(source: BinaryIO, options: ReadOptions, report: Report) -> Iterator[_Rows]:
