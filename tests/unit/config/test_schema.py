@@ -54,10 +54,14 @@ def test_vendor_examples_fit() -> None:
     made = {
         "connections": [json.loads(vendor.CONNECTION), connection("in"), connection("out")],
         "models": [{"name": "m", "connection": "in", **json.loads(vendor.MODEL)}],
+        "model_syncs": [
+            {"name": "s", "model": "m", "target": json.loads(vendor.TARGET)["target"] | {"connection": "out"}}
+        ],
         "bulk_syncs": [bulk_sync() | json.loads(vendor.DESTINATION)],
     }
 
     assert valid(made)
+    assert config.parse(made)
     assert valid(everything())
 
 
