@@ -86,6 +86,7 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
             actions=permissions.RECEIVE_MESSAGES,
             resources=every_queue,
         ),
+        Grant(sid="AskForRuns", actions=_sending(options), resources=arns.queues if topology.runs else ()),
         *_identities(topology, arns),
         Grant(
             sid="ReadObfuscationKey",

@@ -69,13 +69,18 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All of it; ``obfuscates``: some active sync writes hashes in place of a field's values."""
+    """All of it.
+
+    ``obfuscates``: some active sync writes hashes in place of a field's values. ``runs``: some active sync makes one
+    table of a folder's files, so that a file that changes asks for a run.
+    """
 
     buckets: tuple[Bucket, ...]
     sources: tuple[Source, ...]
     destinations: tuple[Destination, ...]
     listings: tuple[Listing, ...]
     obfuscates: bool = False
+    runs: bool = False
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -132,6 +137,7 @@ def describe(document: Document) -> Topology:
             if (expression := document.schedule_of(sync).expression) is not None
         ),
         obfuscates=any(map(_obfuscates, active)),
+        runs=any(isinstance(sync, ModelSync) and document.model(sync.model).key is None for sync in active),
     )
 
 

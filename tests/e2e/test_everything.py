@@ -256,10 +256,10 @@ class Everything:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    """Deployed by the real CDK to an open emulator."""
+    """Deployed by the real CDK to an emulator that enforces IAM and TLS."""
     path: Path = tmp_path_factory.mktemp("everything") / "millrace.json"
     path.write_text(json.dumps(configuration()))
-    with running(Mode.OPEN) as emulator:
+    with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
         yield Everything(Deployed.deploy(emulator, path, context=CONTEXT))
 
