@@ -427,5 +427,36 @@ def test_types_do_not_depend_on_the_order_of_files(
     assert sorted(map(str, one.to_pylist())) == sorted(map(str, other.select(one.column_names).to_pylist()))
 
 
+def as_csv(rows: Sequence[Any]) -> bytes:
+    return "".join(f"{a},{b}\n" for a, b in [("a", "q"), *rows]).encode()
+
+
+def as_json(rows: Sequence[Any]) -> bytes:
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+mixed = st.tuples(st.just("csv"), rows_of_text.map(as_csv)) | st.tuples(
+    st.sampled_from(["jsonl", "parquet"]), objects.map(as_json)
+)
+
+
+@quickly
+@given(st.lists(mixed, min_size=2, max_size=4), st.sampled_from(["json", "parquet"]))
+def test_nothing_depends_on_how_much_is_looked_at_first(tables: list[tuple[str, bytes]], target: str) -> None:
+    files = {
+        f"{place}.{kind}": whole(data, "json", "parquet") if kind == "parquet" else data
+        for place, (kind, data) in enumerate(tables)
+    }
+
+    expected = output(run(files, target, delimiter=","))
+    with small(4):
+        found = output(run(files, target, delimiter=","))
+
+    if target == "parquet":
+        assert table(found).equals(table(expected), check_metadata=True)
+    else:
+        assert found == expected
+
+
 def test_compressed_files_are_read_too() -> None:
     assert output(run({"1.csv.gz": gzip.compress(b"a\n1\n"), "2.csv": b"a\n2\n"})) == b"a\n1\n2\n"
