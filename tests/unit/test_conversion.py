@@ -59,6 +59,14 @@ def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
 
 
 @pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("options", [{}, {"column_types": {"b": "text"}}])
+def test_a_column_is_typed_by_its_values_however_late_they_come(options: dict[str, Any]) -> None:
+    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", Opened(), **options)
+
+    assert done.parts[0].sink.getvalue().splitlines()[49:] == [b'{"a":null,"b":"x"}', b'{"a":1,"b":"x"}']
+
+
+@pytest.mark.usefixtures("small_blocks")
 def test_widening_happens_once_however_often_types_change() -> None:
     opened = Opened()
     data = b"a,b\n1,x\n2,x\n1.5,x\n10.10,x\nx,true\n,x\n"
