@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config import Folder, Reach, Severity, parse
+from millrace.config import Folder, Reach, parse
 from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
@@ -245,6 +245,41 @@ def test_a_model_syncs_fields_are_its_models() -> None:
     assert accepted(models=[model()], model_syncs=[sync])
 
 
+def test_contradictions_across_the_file_are_told_all_at_once() -> None:
+    """One that is unknown, one folder for two, a circle, a mode by its name, and names that are given twice."""
+    circle = [flow("to b", "a", "b", "x"), flow("to a", "b", "a", "x")]
+    twice = [{"id": "t", "fields": [{"id": one, "user_output_name": "n"} for one in "xy"]}]
+
+    problems = problems_of(
+        {
+            "connections": places(a="acme/a", b="acme/b", c="other"),
+            "models": [model(connection="a", fields=["id"])],
+            "model_syncs": [
+                model_sync("upsert", mode="updateOrCreate", target={"connection": "c"}),
+                model_sync("wrong field", fields=[{"source": "di"}], target={"connection": "c"}),
+            ],
+            "bulk_syncs": [
+                *circle,
+                flow("lost", "nowhere", "c"),
+                flow("one", "a", "c", "same"),
+                flow("other", "b", "c", "same"),
+                flow("names", "a", "c", "names", schemas=twice),
+            ],
+        }
+    )
+
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "model_syncs[0].mode",
+        "bulk_syncs[5].schemas[0].fields",
+        "bulk_syncs[2].source_connection",
+        "model_syncs[1].fields[0].source",
+        "bulk_syncs[4].destination_configuration.subfolder",
+        "bulk_syncs[0]",
+    ]
+    assert "found 'updateOrCreate'; expected replace (default), append or snapshot" in problems[0]
+    assert "'to b' -> 'to a' -> 'to b'" in problems[-1]
+
+
 def test_one_bucket_has_one_region() -> None:
     """Two connections of a bucket agree on where it is."""
     (problem,) = problems_of(
@@ -386,28 +421,6 @@ def test_a_fingerprint_of_a_model_sync_sees_its_model() -> None:
     fewer = accepted(models=[model(fields=["a"])], model_syncs=[model_sync()])
 
     assert plain.fingerprint(plain.model_syncs[0]) != fewer.fingerprint(fewer.model_syncs[0])
-
-
-@pytest.mark.parametrize(
-    ("lists", "expected"),
-    [
-        ({"models": [model()]}, [("models[0]", Severity.WARNING)]),
-        (
-            {"models": [model()], "model_syncs": [model_sync()]},
-            [("models[0]", Severity.WARNING), ("model_syncs[0]", Severity.WARNING)],
-        ),
-        ({"bulk_syncs": [bulk_sync(schedule="daily")]}, []),
-        ({"bulk_syncs": [bulk_sync(mode="snapshot", schemas=["a"])]}, []),
-        ({"bulk_syncs": [bulk_sync(normalize_names="enabled", disable_record_timestamps=False)]}, []),
-        ({"bulk_syncs": [bulk_sync(on_delete="remove", bad_rows="quarantine")]}, []),
-    ],
-)
-def test_what_this_version_does_not_do(lists: dict[str, Any], expected: list[tuple[str, Severity]]) -> None:
-    """A warning where something does not run."""
-    made = parse({"connections": [connection("in", **MANAGED), connection("out")], **lists})
-
-    assert [(gap.path, gap.severity) for gap in made.not_yet()] == expected
-    assert all(str(gap).startswith(f"{gap.path}: ") for gap in made.not_yet())
 
 
 ODD: list[Any] = [

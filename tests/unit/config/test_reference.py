@@ -108,3 +108,30 @@ def test_links_lead_somewhere(path: Path) -> None:
         there = path.parent / page_name if page_name else path
         assert there.exists(), target
         assert not anchor or anchor in _anchors(there.read_text(encoding="utf-8")), target
+
+
+VENDOR = """
+auth_mode csv_has_headers enable_event_notifications is_single_table s3_bucket_name s3_bucket_region aws_access_key_id
+aws_secret_access_key iam_role_arn event_queue_arn is_directory_snapshot single_table_file_format single_table_name
+single_table_file_formats directory_glob_pattern skip_lines aws_user external_id file_format key model_from subfolder
+target.configuration.format destination_configuration.format destination_configuration.subfolder name type
+"""
+"""Every field of Polytomic's page on S3 connections."""
+
+
+def test_every_field_of_the_vendors_page_is_gone_through() -> None:
+    """So are the fields of bulk and model syncs that are marked as documented by them."""
+    text = (ROOT / "docs" / "coming-from-polytomic.md").read_text(encoding="utf-8")
+    cells = {
+        name for row in re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+    documented = {
+        name
+        for section in (by_place()["bulk_syncs[]"], by_place()["bulk_syncs[].schemas[]"], by_place()["model_syncs[]"])
+        for name, field in section.model_fields.items()
+        if isinstance(field.json_schema_extra, dict) and field.json_schema_extra["x-mark"] == "doc"
+    }
+    words = {word for cell in cells for word in re.split(r"[.\[\]]+", cell)}
+
+    assert set(VENDOR.split()) <= cells
+    assert {name.replace("_connection", "_connection_id") for name in documented} - {"name", "model"} <= words
