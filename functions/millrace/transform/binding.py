@@ -75,11 +75,12 @@ class _Filters:
 
 @dataclass(frozen=True, slots=True)
 class _Cutoff:
-    """The field that says when a row changed, and the instant from which on it stays."""
+    """The field that says when a row changed, and the instant from which on it stays; a secret one is never shown."""
 
     name: str
     place: int
     since: Moment
+    secret: bool
 
     def keep(self, rows: Rows, first_row: int) -> pa.Array:
         """Which rows stay: all but those known to be older."""
@@ -91,8 +92,9 @@ class _Cutoff:
         return pc.invert(pc.fill_null(older, fill_value=False))
 
     def _refuse(self, column: Column, at: int, first_row: int) -> None:
+        found = "a value that is not shown" if self.secret else repr(column.texts[at].as_py()[:100])
         raise ValueDoesNotFit(
-            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {column.texts[at].as_py()[:100]!r}, which"
+            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {found}, which"
             " is no ISO 8601 date or time to compare with data_cutoff_timestamp; track another field, or set"
             " disable_data_cutoff",
             row=first_row + at,
@@ -237,7 +239,10 @@ def _bound_cutoff(spec: TableTransform, fields: _Fields) -> _Cutoff | None:
     if spec.tracking_field is None:
         return None
     place = fields.place(spec.tracking_field, "tracking_field")
-    return None if spec.cutoff is None else _Cutoff(spec.tracking_field, place, moment_at(spec.cutoff))
+    if spec.cutoff is None:
+        return None
+    secret = any(one.obfuscated and one.source == spec.tracking_field for one in spec.written)
+    return _Cutoff(spec.tracking_field, place, moment_at(spec.cutoff), secret)
 
 
 @dataclass(frozen=True, slots=True)

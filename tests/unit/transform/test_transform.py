@@ -237,6 +237,14 @@ class TestRows:
 
         assert (refused.value.row, refused.value.column) == (1002, "at")
 
+    def test_an_obfuscated_tracking_value_is_not_shown(self) -> None:
+        selection = {"tracking_field": "at", "data_cutoff_timestamp": "2024-01-01T00:00:00Z"}
+        rows = batch(at=["soon"])
+        transform = bound(bulk(selection | {"fields": [{"id": "at", "obfuscated": True}]}), rows)
+
+        with pytest.raises(ValueDoesNotFit, match="holds a value that is not shown"):
+            transform.apply(rows)
+
     def test_the_time_of_the_run_stands_behind_all_fields(self) -> None:
         result = applied(bulk(disable_record_timestamps=False))
 
