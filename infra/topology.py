@@ -17,7 +17,6 @@ from millrace.config import (
     ModelSync,
     Notifications,
     QueueArn,
-    Severity,
     Sync,
 )
 from millrace.permissions import Use, uses
@@ -167,13 +166,7 @@ def _destination(connection: Connection) -> Destination:
 
 def refusals(document: Document, region: str | None) -> list[str]:
     """What cannot be deployed, one sentence each; ``region`` is the stacks', None if it is not known yet."""
-    asked = (str(wish) for wish in document.not_yet() if wish.severity is Severity.REFUSED)
-    return [*document.inline_secret_problems(), *asked, *_elsewhere(document, region)]
-
-
-def warnings(document: Document) -> list[str]:
-    """What is deployed as asked but does not run yet, one sentence each."""
-    return [str(wish) for wish in document.not_yet() if wish.severity is Severity.WARNING]
+    return [*document.inline_secret_problems(), *_elsewhere(document, region)]
 
 
 def _elsewhere(document: Document, region: str | None) -> Iterator[str]:

@@ -17,7 +17,7 @@ from infra.deployment import main
 from infra.notification import filter_prefix
 from infra.options import Options
 from millrace.settings import FUNCTIONS_ROOT
-from tests.infra.cases import CREATED, MODEL, REGION, Case, configuration, connection, source, sync
+from tests.infra.cases import CREATED, REGION, Case, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, synthesise, text
 
 INLINE = source(
@@ -94,15 +94,6 @@ def test_an_unknown_account_and_region_do_not_matter(tmp_path: Path) -> None:
 
     assert made.findings == []
     assert "AWS::Region" in json.dumps(made.processing.body)
-
-
-def test_what_does_not_run_yet_is_said_at_synth(tmp_path: Path) -> None:
-    """As a warning of the CDK; the rest is made."""
-    made = synthesise(Case(CREATED | {"models": [MODEL]}, Options(emulator=True)), tmp_path)
-
-    said = (tmp_path / f"{made.case.options.storage_stack}.metadata.json").read_text()
-    assert "models[0]" in said
-    assert "aws:cdk:warning" in said
 
 
 def test_a_changed_configuration_is_a_changed_code_asset(tmp_path: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.topology import Bucket, describe, refusals, warnings
+from infra.topology import Bucket, describe, refusals
 from millrace.config import Folder, parse
 from tests.infra.cases import (
     CREATED,
-    MODEL,
     MODELS,
     OWN_QUEUE,
     OWN_QUEUES,
@@ -110,12 +109,3 @@ class TestRefusals:
     def test_no_region_is_no_reason(self) -> None:
         """Without credentials the CDK does not know the region; CloudFormation will."""
         assert refused(CREATED, None) == []
-
-
-def test_what_does_not_run_yet_is_a_warning() -> None:
-    """The rest is deployed."""
-    data = CREATED | {"models": [MODEL]}
-
-    (warning,) = warnings(parse(data))
-
-    assert warning.startswith("models[0]")

@@ -19,7 +19,6 @@ from millrace.config import (
     ExecutionRole,
     IamRole,
     QueueArn,
-    Severity,
     load,
     schema_text,
 )
@@ -63,9 +62,7 @@ def validate(
         for problem in error.problems:
             typer.echo(json.dumps({"severity": "error", "problem": problem}, ensure_ascii=False))
         raise typer.Exit(1) from None
-    refused = _tell_not_yet(document, as_json=as_json)
-    if refused:
-        raise typer.Exit(1)
+    _warn_of_secrets(document, as_json=as_json)
     if not as_json:
         Console(highlight=False, soft_wrap=True).print(
             f"[green]valid[/green]: {path}: {len(document.connections)} connections, {len(document.bulk_syncs)} bulk "
@@ -73,18 +70,13 @@ def validate(
         )
 
 
-def _tell_not_yet(document: Document, *, as_json: bool) -> bool:
-    console, refused = Console(stderr=True, highlight=False, markup=False, soft_wrap=True), False
-    told = [(str(one.severity), str(one)) for one in document.not_yet()]
-    told += [("warning", problem) for problem in document.inline_secret_problems()]
-    for severity, problem in told:
-        refused = refused or severity == Severity.REFUSED
-        word = "error" if severity == Severity.REFUSED else "warning"
+def _warn_of_secrets(document: Document, *, as_json: bool) -> None:
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    for problem in document.inline_secret_problems():
         if as_json:
-            typer.echo(json.dumps({"severity": word, "problem": problem}, ensure_ascii=False))
+            typer.echo(json.dumps({"severity": "warning", "problem": problem}, ensure_ascii=False))
         else:
-            console.print(f"{word}: {problem}")
-    return refused
+            console.print(f"warning: {problem}")
 
 
 def schema() -> None:

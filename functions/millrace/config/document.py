@@ -2,7 +2,7 @@
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
 ``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
-``output_of(sync)``, ``active_syncs()``, ``schedule_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``,
+``output_of(sync)``, ``active_syncs()``, ``schedule_of(sync)``, ``inline_secrets()``, ``to_json()``,
 ``fingerprint(sync)``.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from millrace.config import reading, references, support
+from millrace.config import reading, references
 from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, ours
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection
@@ -108,14 +108,6 @@ class Document(Section):
             for index, one in enumerate(self.connections)
             if any(getattr(one.configuration, field) is not None for field in SECRET_FIELDS)
         ]
-
-    def not_yet(self) -> list[support.NotYet]:
-        """Give what is asked for that this version does not do."""
-        return list(
-            support.not_yet(
-                models=_located("models", self.models), model_syncs=_located("model_syncs", self.model_syncs)
-            )
-        )
 
     def to_json(self) -> str:
         """Write the document canonically, to be read back equal; raise InvalidConfiguration where it holds secrets."""
