@@ -47,8 +47,9 @@ fix: install ## Apply what ruff can mend by itself
 synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of your configuration
 	$(BIN)/npx --no-install cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
 
-bench: install ## Measure
-	@echo "see bench/"
+bench: install ## Measure memory and time: a 1 GB CSV to Parquet, and a listing of a million keys
+	$(BIN)/python bench/memory.py 1024 csv parquet
+	$(BIN)/python bench/listing.py 1000000
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt
