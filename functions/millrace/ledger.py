@@ -231,15 +231,7 @@ def _is_done_already(entry: Entry, bid: Bid) -> bool:
 
 def _granted(entry: Entry | None, bid: Bid) -> Entry:
     change = bid.change
-    base = entry or Entry(
-        sync=bid.sync,
-        source=change.ref,
-        state=State.IN_FLIGHT,
-        revision=0,
-        fence=0,
-        fingerprint=bid.fingerprint,
-        engine=bid.engine,
-    )
+    base = entry or unseen(bid.sync, change.ref, fingerprint=bid.fingerprint, engine=bid.engine)
     again = entry is not None and not entry.settled and not _is_news(entry, bid)
     return replace(
         base,
@@ -318,6 +310,19 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
 def swept(entry: Entry) -> Entry:
     """The entry after its obsolete outputs were deleted."""
     return replace(entry, revision=entry.revision + 1, obsolete=())
+
+
+def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
+    """What the first entry of an object is made of; never put itself."""
+    return Entry(
+        sync=sync,
+        source=source,
+        state=State.WAITING,
+        revision=0,
+        fence=0,
+        fingerprint=fingerprint,
+        engine=engine,
+    )
 
 
 class LedgerStore(Protocol):

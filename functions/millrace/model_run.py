@@ -19,7 +19,7 @@ from millrace.claims import Claims, Delivery
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.events import Request
 from millrace.file_format import WriteOptions
-from millrace.ledger import DONE, Entry, Failure, Finish, State
+from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
 from millrace.model_route import file_of
@@ -133,15 +133,7 @@ class ModelRuns:
         entry = self.claims.ledger.get(run.sync, file.ref)
         if entry is not None and (entry.state is State.IN_FLIGHT or (entry.state in DONE and entry.etag == file.etag)):
             return
-        base = entry or Entry(
-            sync=run.sync,
-            source=file.ref,
-            state=State.CONVERTED,
-            revision=0,
-            fence=0,
-            fingerprint=run.fingerprint,
-            engine=claimed.engine,
-        )
+        base = entry or unseen(run.sync, file.ref, fingerprint=run.fingerprint, engine=claimed.engine)
         part = replace(
             base,
             state=State.CONVERTED,
@@ -167,15 +159,7 @@ def _asked(member: Member, request: Request) -> Finish:
 
 
 def _marked(entry: Entry | None, run: Run, claims: Claims) -> Entry:
-    base = entry or Entry(
-        sync=run.sync,
-        source=run.folder,
-        state=State.WAITING,
-        revision=0,
-        fence=0,
-        fingerprint=run.fingerprint,
-        engine=claims.engine,
-    )
+    base = entry or unseen(run.sync, run.folder, fingerprint=run.fingerprint, engine=claims.engine)
     return replace(
         base,
         state=State.WAITING,
