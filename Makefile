@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help install demo test unit check fix synth bench lock clean
+.PHONY: help install demo test unit check fix synth docs bench lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -47,8 +47,12 @@ fix: install ## Apply what ruff can mend by itself
 synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of your configuration
 	$(BIN)/npx --no-install cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
 
-bench: install ## Measure
-	@echo "see bench/"
+docs: install ## Write the tables of docs/configuration.md anew from the configuration's models
+	PYTHONPATH=functions $(BIN)/python -m millrace.config.reference docs/configuration.md
+
+bench: install ## Measure memory and time: a 1 GB CSV to Parquet, and a listing of a million keys
+	$(BIN)/python bench/memory.py 1024 csv parquet
+	$(BIN)/python bench/listing.py 1000000
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, App, CfnOutput, Environment
+from aws_cdk import App, CfnOutput, Environment
 
 from infra.layers import layers
 from infra.options import Options
 from infra.package import package
 from infra.processing_stack import ProcessingStack
 from infra.storage_stack import StorageStack
-from infra.topology import Topology, describe, refusals, warnings
+from infra.topology import Topology, describe, refusals
 from millrace.config import Document, load
 from millrace.errors import InvalidConfiguration, MillraceError
 
@@ -58,9 +58,8 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         key=storage.key,
     )
     processing.add_stack_dependency(storage)
-    active = [sync.name for sync in document.bulk_syncs if sync.active]
+    active = [sync.name for sync in document.active_syncs()]
     CfnOutput(processing, "Syncs", value=json.dumps(active))
-    _warn(storage, document)
     return Deployment(storage, processing)
 
 
@@ -77,11 +76,6 @@ def _throttled(topology: Topology, options: Options) -> Iterator[str]:
 
 def _environment() -> Environment:
     return Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
-
-
-def _warn(storage: StorageStack, document: Document) -> None:
-    for number, text in enumerate(warnings(document)):
-        Annotations.of(storage).add_warning_v2(f"millrace:not-yet-{number}", text)
 
 
 def _refuse(problems: list[str]) -> None:

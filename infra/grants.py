@@ -7,12 +7,13 @@ that it may assume, or the secret that it may read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from infra.names import INDEXES
 from infra.options import Options
 from infra.topology import Topology
+from millrace import permissions
 from millrace.config import Folder
+from millrace.settings import LEDGER_INDEXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arns:
-    """Where things are; ``key`` is the deployment's own, if it has one."""
+    """Where things are; ``key`` is the deployment's own, if it has one, and so is ``obfuscation_secret``, a name."""
 
     partition: str
     region: str
@@ -36,6 +37,7 @@ class Arns:
     ledger: str
     queues: tuple[str, ...]
     key: str | None = None
+    obfuscation_secret: str | None = None
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -63,15 +65,13 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
     return _wanted(
         Grant(
             sid="ReadSources",
-            actions=("s3:GetObject", "s3:GetObjectVersion"),
+            actions=permissions.READ_OBJECTS,
             resources=tuple(map(arns.objects, topology.own_reads)),
             because="every object below the connection's folder is its source",
         ),
         Grant(
-            # GetObject besides PutObject: S3 asks for it with If-Match, and lineage is read back by HEAD.
-            # DeleteObject: an output that a changed configuration or a deleted source leaves behind goes by its name.
             sid="WriteDestinations",
-            actions=("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"),
+            actions=permissions.WRITE_OBJECTS,
             resources=tuple(map(arns.objects, topology.own_writes)),
             because="outputs are named after their sources, anywhere below the connection's folder",
         ),
@@ -83,16 +83,17 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         ),
         Grant(
             sid="ReceiveMessages",
-            actions=(
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:ChangeMessageVisibility",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-            ),
+            actions=permissions.RECEIVE_MESSAGES,
             resources=every_queue,
         ),
+        Grant(sid="AskForRuns", actions=_sending(options), resources=arns.queues if topology.runs else ()),
         *_identities(topology, arns),
+        Grant(
+            sid="ReadObfuscationKey",
+            actions=("secretsmanager:GetSecretValue",),
+            resources=(arns.secret(arns.obfuscation_secret),) if arns.obfuscation_secret else (),
+            because="Secrets Manager ends the ARN of every secret in six characters of its own",
+        ),
         *_keys(arns, options),
         *_tracing(options),
     )
@@ -101,25 +102,46 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
 def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the reprocess function needs: to choose objects and to send requests; it touches no object's content."""
     return _wanted(
-        *(
-            Grant(
-                sid=f"ListSource{number}",
-                actions=("s3:ListBucket",),
-                resources=(arns.bucket(folder),),
-                conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
-            )
-            for number, folder in enumerate(topology.own_reads)
-        ),
+        *_list_sources(topology, arns),
         Grant(
             sid="ChooseFromLedger",
             actions=("dynamodb:Query",),
-            resources=tuple(f"{arns.ledger}/index/{index}" for index in INDEXES),
+            resources=tuple(f"{arns.ledger}/index/{index}" for index in LEDGER_INDEXES),
         ),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
         *_identities(topology, arns),
         *_keys(arns, options),
         *_tracing(options),
     )
+
+
+def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
+    """What the reconcile function needs: to compare listings with the ledger, and to call ``itself``, an ARN, to go on.
+
+    It reads the ledger by one index; the items that it gets and puts are its own checkpoints.
+    """
+    return _wanted(
+        *_list_sources(topology, arns),
+        Grant(sid="CompareWithLedger", actions=("dynamodb:Query",), resources=(f"{arns.ledger}/index/sources",)),
+        Grant(sid="KeepCheckpoints", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
+        Grant(sid="SendRequests", actions=(*_sending(options), "sqs:GetQueueAttributes"), resources=arns.queues),
+        Grant(sid="GoOn", actions=("lambda:InvokeFunction",), resources=(itself,)),
+        *_identities(replace(topology, destinations=()), arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
+    return [
+        Grant(
+            sid=f"ListSource{number}",
+            actions=permissions.LIST_OBJECTS,
+            resources=(arns.bucket(folder),),
+            conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+        )
+        for number, folder in enumerate(topology.own_reads)
+    ]
 
 
 def _sending(options: Options) -> tuple[str, ...]:
@@ -132,16 +154,13 @@ def _wanted(*grants: Grant) -> tuple[Grant, ...]:
 
 
 def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
-    """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others.
-
-    The check that S3 makes for a GET has no prefix to compare, so the condition is "like, if there is one".
-    """
+    """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others."""
     return [
         Grant(
             sid=f"TellGoneFromDenied{number}",
-            actions=("s3:ListBucket",),
+            actions=permissions.LIST_OBJECTS,
             resources=(arns.bucket(folder),),
-            conditions={"StringLikeIfExists": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
+            conditions=permissions.within(folder),
         )
         for number, folder in enumerate(sorted(set(folders)))
     ]
@@ -177,7 +196,7 @@ def _keys(arns: Arns, options: Options) -> tuple[Grant, Grant]:
         ),
         Grant(
             sid="UseExistingKeys",
-            actions=("kms:Decrypt", "kms:GenerateDataKey"),
+            actions=permissions.WRITE_BY_KEY,
             resources=options.existing_key_arns,
         ),
     )

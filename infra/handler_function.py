@@ -36,6 +36,7 @@ class HandlerFunction(Construct):
         options: Options,
         key: kms.IKey | None,
         memory_mb: int,
+        function_name: str | None = None,
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -60,6 +61,7 @@ class HandlerFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
+            function_name=function_name,
             description=f"{options.name}: {name}",
             code=code,
             handler=f"{name}.handler.handle",

@@ -7,9 +7,9 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.names import INDEXES, Names
+from infra.names import Names
 from infra.options import Options
-from millrace.settings import LEDGER_PROJECTION
+from millrace.settings import LEDGER_INDEXES
 
 _TEXT = dynamodb.AttributeType.STRING
 
@@ -33,11 +33,11 @@ class LedgerTable(Construct):
             deletion_protection=not options.emulator,
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        for index in INDEXES:
+        for index, carried in LEDGER_INDEXES.items():
             self.table.add_global_secondary_index(
                 index_name=index,
                 partition_key=dynamodb.Attribute(name=f"{index}_pk", type=_TEXT),
                 sort_key=dynamodb.Attribute(name=f"{index}_sk", type=_TEXT),
                 projection_type=dynamodb.ProjectionType.INCLUDE,
-                non_key_attributes=list(LEDGER_PROJECTION),
+                non_key_attributes=list(carried),
             )

@@ -10,10 +10,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-INDEXES = ("attention", "finished")
-"""The indexes of the ledger table: what needs attention, and what finished on a day."""
-
 _LONGEST_QUEUE_NAME = 80
+_LONGEST_RULE_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,32 @@ class Names:
         """The dead-letter queue."""
         return f"{self.deployment}-dead-letters"
 
+    @property
+    def obfuscation_key(self) -> str:
+        """The secret that holds the key of obfuscated fields."""
+        return f"{self.deployment}/obfuscation-key"
+
     def queue(self, connection: str) -> str:
         """The managed queue of a connection; the tail keeps names apart that differ in other characters only."""
         tail = hashlib.sha256(connection.encode()).hexdigest()[:6]
         room = _LONGEST_QUEUE_NAME - len(self.deployment) - len(tail) - 2
         return f"{self.deployment}-{slug(connection)[:room]}-{tail}"
+
+    @property
+    def rules(self) -> str:
+        """What the names of all rules start with."""
+        return f"{self.deployment}-list-"
+
+    def rule(self, sync: str) -> str:
+        """The rule that has a sync's source listed; the tail keeps names apart."""
+        tail = hashlib.sha256(sync.encode()).hexdigest()[:6]
+        room = _LONGEST_RULE_NAME - len(self.rules) - len(tail) - 1
+        return f"{self.rules}{slug(sync)[:room]}-{tail}"
+
+    @property
+    def reconcile(self) -> str:
+        """The function that may call itself: its role names it before it is made."""
+        return f"{self.deployment}-reconcile"
 
     @property
     def log_groups(self) -> str:

@@ -34,6 +34,9 @@ class Options:
     account's quota. ``reserved_concurrency`` (default: none, since a young account can spare none) takes as many from
     the account's pool for this deployment alone.
 
+    ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
+    the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
+
     ``existing_key_arns`` are the keys of existing buckets and queues that are encrypted by a customer's own key.
     """
 
@@ -47,6 +50,7 @@ class Options:
     reserved_concurrency: int | None = None
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
+    obfuscation_secret: str | None = None
 
     @classmethod
     def from_context(cls, lookup: Callable[[str], Any]) -> Options:
@@ -117,6 +121,14 @@ def _key_arns(value: object) -> tuple[str, ...]:
     return tuple(_arn("kms")(str(arn).strip()) for arn in each)
 
 
+def _secret(value: object) -> str:
+    if not re.fullmatch(
+        r"[A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", str(value)
+    ):
+        raise ValueError("expected the name or ARN of a Secrets Manager secret")
+    return str(value)
+
+
 _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "name": _name,
     "config": str,
@@ -128,4 +140,5 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "reserved_concurrency": _whole_number(1, 10_000),
     "alarm_topic_arn": _arn("sns"),
     "existing_key_arns": _key_arns,
+    "obfuscation_secret": _secret,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Duration, Environment, Stack
+from aws_cdk import ArnFormat, CfnOutput, Duration, Environment, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -16,6 +16,7 @@ from infra.alarms import Alarms
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
 from infra.names import Names, construct_id
 from infra.options import Options
+from infra.schedules import Schedules
 from infra.source_queue import BATCHING_WINDOW_SECONDS
 from infra.topology import Topology
 from millrace.settings import Settings
@@ -23,10 +24,12 @@ from millrace.settings import Settings
 BATCH_SIZE = 10
 REPROCESS_MEMORY_MB = 512
 """It lists keys and sends messages, and waits for both."""
+RECONCILE_MEMORY_MB = 1024
+"""Comparing is bound by the processor, and memory is how Lambda measures it out."""
 
 
 class ProcessingStack(Stack):
-    """Outputs: ConvertFunction, ReprocessFunction (names); Syncs (JSON list: active), from whoever knows them.
+    """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction (names); Syncs (JSON list: active).
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """
@@ -49,6 +52,8 @@ class ProcessingStack(Stack):
             description=f"Millrace ({options.name}): functions and alarms. It keeps nothing and can be made again.",
         )
         self._options = options
+        made = options.obfuscation_secret or Names(options.name).obfuscation_key
+        self._obfuscation_secret = made if topology.obfuscates else None
         self._queues = {
             source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
         }
@@ -60,18 +65,42 @@ class ProcessingStack(Stack):
         reprocess = self._function(
             "reprocess", grants.reprocess(topology, arns, options), memory_mb=REPROCESS_MEMORY_MB
         )
+        functions = {"Convert": convert, "Reprocess": reprocess}
+        if topology.sources:
+            functions["Reconcile"] = self._reconcile(topology, arns)
         Alarms(
             self,
             "Alarms",
             dead_letters=self._queue(Names(options.name).dead_letters),
             queues=self._receive(convert, topology),
-            functions={"Convert": convert, "Reprocess": reprocess},
+            functions=functions,
             options=options,
         )
         CfnOutput(self, "ConvertFunction", value=convert.function_name)
         CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
 
-    def _function(self, name: str, allowed: Sequence[grants.Grant], *, memory_mb: int) -> lambda_.Function:
+    def _reconcile(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that lists, by its schedules and by hand: a sync without a schedule is compared by hand only."""
+        names = Names(self._options.name)
+        itself = self.format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=names.reconcile,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        function = self._function(
+            "reconcile",
+            grants.reconcile(topology, arns, self._options, itself=itself),
+            memory_mb=RECONCILE_MEMORY_MB,
+            function_name=names.reconcile,
+        )
+        Schedules(self, "Schedules", function=function, listings=topology.listings, options=self._options)
+        CfnOutput(self, "ReconcileFunction", value=function.function_name)
+        return function
+
+    def _function(
+        self, name: str, allowed: Sequence[grants.Grant], *, memory_mb: int, function_name: str | None = None
+    ) -> lambda_.Function:
         return HandlerFunction(
             self,
             name.capitalize(),
@@ -83,6 +112,7 @@ class ProcessingStack(Stack):
             options=self._options,
             key=self._key,
             memory_mb=memory_mb,
+            function_name=function_name,
             reserved_concurrency=self._options.reserved_concurrency if name == "convert" else None,
         ).function
 
@@ -100,6 +130,7 @@ class ProcessingStack(Stack):
             ),
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
             key=self._key.key_arn if self._key else None,
+            obfuscation_secret=self._obfuscation_secret,
         )
 
     def _settings(self) -> Settings:
@@ -107,6 +138,7 @@ class ProcessingStack(Stack):
             ledger_table=Names(self._options.name).ledger,
             queues={connection: queue.queue_url for connection, queue in self._queues.items()},
             timeout_seconds=self._options.timeout_seconds,
+            obfuscation_secret=self._obfuscation_secret,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

@@ -15,6 +15,7 @@ from infra.encryption_key import EncryptionKey
 from infra.ledger_table import LedgerTable
 from infra.names import construct_id
 from infra.notification import ExistingBucketNotifications
+from infra.obfuscation_key import ObfuscationKey
 from infra.options import Encryption, Options
 from infra.source_queue import SourceQueue
 from infra.topology import Notification, Topology
@@ -34,6 +35,8 @@ class StorageStack(Stack):
         self.key: kms.IKey | None = None
         if options.kms is Encryption.CUSTOMER:
             self.key = EncryptionKey(self, "Encryption", options=options).key
+        if topology.obfuscates and options.obfuscation_secret is None:
+            ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         self.ledger = LedgerTable(self, "Ledger", options=options, key=self.key).table
         self.dead_letters = DeadLetterQueue(self, "DeadLetters", options=options, key=self.key).queue
         notifications = topology.notifications

@@ -14,10 +14,12 @@ from millrace.config import (
     Folder,
     IamRole,
     ManagedQueue,
+    ModelSync,
     Notifications,
     QueueArn,
-    Severity,
+    Sync,
 )
+from millrace.permissions import Use, uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A connection that an active bulk sync reads."""
+    """A connection that an active sync reads."""
 
     connection: str
     folder: Folder
@@ -41,7 +43,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A connection that an active bulk sync writes."""
+    """A connection that an active sync writes."""
 
     connection: str
     folder: Folder
@@ -57,12 +59,27 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """When the source of ``sync`` is listed and compared with the ledger: an EventBridge expression."""
+
+    sync: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
-    """All of it."""
+    """All of it.
+
+    ``obfuscates``: some active sync writes hashes in place of a field's values. ``runs``: some active sync makes one
+    table of a folder's files, so that a file that changes asks for a run.
+    """
 
     buckets: tuple[Bucket, ...]
     sources: tuple[Source, ...]
     destinations: tuple[Destination, ...]
+    listings: tuple[Listing, ...]
+    obfuscates: bool = False
+    runs: bool = False
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -105,14 +122,29 @@ class Topology:
 
 def describe(document: Document) -> Topology:
     """What ``document`` asks for. Syncs that are not active need no queue and get no grant."""
-    active = [sync for sync in document.bulk_syncs if sync.active]
-    sources = sorted({sync.source_connection for sync in active})
-    destinations = sorted({sync.destination_connection for sync in active})
+    active = document.active_syncs()
+    names = sorted(connection.name for connection in document.connections)
+    sources = [name for name in names if Use.SOURCE in uses(document, name)]
+    destinations = [name for name in names if Use.DESTINATION in uses(document, name)]
     return Topology(
         buckets=_buckets(document.connections),
         sources=tuple(map(_source, map(document.connection, sources))),
         destinations=tuple(map(_destination, map(document.connection, destinations))),
+        listings=tuple(
+            Listing(sync.name, expression)
+            for sync in active
+            if (expression := document.schedule_of(sync).expression) is not None
+        ),
+        obfuscates=any(map(_obfuscates, active)),
+        runs=any(isinstance(sync, ModelSync) and document.model(sync.model).key is None for sync in active),
     )
+
+
+def _obfuscates(sync: Sync) -> bool:
+    if isinstance(sync, ModelSync):
+        return False
+    schemas = (schema for schema in sync.schemas or () if schema.enabled)
+    return any(field.enabled and field.obfuscated for schema in schemas for field in schema.fields or ())
 
 
 def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:
@@ -134,13 +166,7 @@ def _destination(connection: Connection) -> Destination:
 
 def refusals(document: Document, region: str | None) -> list[str]:
     """What cannot be deployed, one sentence each; ``region`` is the stacks', None if it is not known yet."""
-    asked = (str(wish) for wish in document.not_yet() if wish.severity is Severity.REFUSED)
-    return [*document.inline_secret_problems(), *asked, *_elsewhere(document, region)]
-
-
-def warnings(document: Document) -> list[str]:
-    """What is deployed as asked but does not run yet, one sentence each."""
-    return [str(wish) for wish in document.not_yet() if wish.severity is Severity.WARNING]
+    return [*document.inline_secret_problems(), *_elsewhere(document, region)]
 
 
 def _elsewhere(document: Document, region: str | None) -> Iterator[str]:

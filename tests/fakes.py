@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from millrace.errors import LostRace, NoSuchBucket, ObjectGone, TargetChanged
+from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, Entry, State
-from millrace.object_store import ListedObject, ObjectHead, OpenedObject
+from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.objects import ObjectRef
+from millrace.reconciliation import Checkpoint
 
 
 @dataclass
@@ -37,11 +40,57 @@ class InMemoryLedger:
         """Entries in a state that needs attention."""
         yield from (entry for entry in self.entries.values() if entry.state is state and state in NEEDS_ATTENTION)
 
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries of a sync in key order."""
+        mine = (entry for entry in self.entries.values() if entry.sync == sync)
+        yield from sorted(
+            (entry for entry in mine if entry.source.key.encode() > after.encode()),
+            key=lambda entry: entry.source.key.encode(),
+        )
+
     def finished_on(self, day: str) -> Iterator[Entry]:
         """Entries that finished on a UTC day."""
         for entry in self.entries.values():
             if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
                 yield entry
+
+
+@dataclass
+class InMemoryCheckpoints:
+    """Satisfies Checkpoints."""
+
+    kept: dict[str, Checkpoint] = field(default_factory=dict)
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """The newest."""
+        return self.kept.get(sync)
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        there = self.kept.get(checkpoint.sync)
+        if (there.revision if there else 0) != checkpoint.revision - 1:
+            raise LostRace(f"{checkpoint} does not follow {there}")
+        self.kept[checkpoint.sync] = checkpoint
+
+
+@dataclass
+class InMemoryQueue:
+    """Satisfies RequestQueue and ReconcileQueue; ``delays`` are those of each sending."""
+
+    sent: list[Request] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
+    backlog: int = 0
+
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        """Keep all."""
+        self.delays.append(delay_seconds)
+        before = len(self.sent)
+        self.sent += requests
+        return len(self.sent) - before
+
+    def waiting(self) -> int:
+        """What it was told."""
+        return self.backlog
 
 
 @dataclass(frozen=True)
@@ -50,6 +99,7 @@ class StoredObject:
 
     data: bytes
     metadata: Mapping[str, str] = field(default_factory=dict)
+    modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
 
     @property
     def etag(self) -> str:
@@ -63,10 +113,11 @@ class InMemoryObjectStore:
 
     buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
-        """Place an object, as a user would."""
-        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {})
+        """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
+        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {}, self.modified)
 
     def data(self, ref: ObjectRef) -> bytes:
         """An object's bytes."""
@@ -100,7 +151,7 @@ class InMemoryObjectStore:
         """In key order, by bytes."""
         for key, there in sorted(self._bucket(bucket).items(), key=lambda item: item[0].encode()):
             if key.startswith(prefix) and key.encode() > start_after.encode():
-                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data))
+                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data), there.modified)
 
     def _bucket(self, name: str) -> dict[str, StoredObject]:
         if name not in self.buckets:
@@ -128,15 +179,16 @@ class InMemoryUpload:
         self.pending.clear()
         self.discarded = True
 
-    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+    def publish(self, *, expected: str | None, rows: int) -> Published:
         """Conditional put."""
         self.store.calls.append("put")
         there = self.store._bucket(self.target.bucket).get(self.target.key)
         if (there.etag if there else None) != expected:
             raise TargetChanged(f"{self.target} is not {expected}")
         self.store.put(self.target, bytes(self.pending), {**self.metadata, "millrace-rows": str(rows)})
-        return _head(self.store.buckets[self.target.bucket][self.target.key])
+        stored = self.store.buckets[self.target.bucket][self.target.key]
+        return Published(stored.etag, len(stored.data))
 
 
 def _head(there: StoredObject) -> ObjectHead:
-    return ObjectHead(etag=there.etag, size=len(there.data), metadata=there.metadata)
+    return ObjectHead(etag=there.etag, size=len(there.data), modified=there.modified, metadata=there.metadata)

@@ -18,8 +18,11 @@ MillraceError
 │   ├── ForeignFormat           a file of another format than its table's
 │   ├── UnknownField            the configuration names a field that the table does not have
 │   ├── DuplicateIdentifier     two rows have the same value in the field that must tell them apart
+│   ├── BadArchive              a member that cannot be read, or two of one name
+│   ├── ArchiveTooBig           more members, bytes or compression than an archive may have
 │   ├── KeyTooLong              the output's key would exceed what S3 allows
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
+│   ├── TooManyPartitions       more values of a partition key than one object is divided into
 │   └── TooBig                  more than one invocation can do
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
 │   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
@@ -117,12 +120,24 @@ class DuplicateIdentifier(DataError):
     """Two rows have the same value in the field that must tell them apart; ``row`` is the later one."""
 
 
+class BadArchive(DataError):
+    """An archive holds a member that cannot be read, or two of one name."""
+
+
+class ArchiveTooBig(DataError):
+    """An archive has more members, bytes or compression than it may."""
+
+
 class KeyTooLong(DataError):
     """The output's key would exceed what S3 allows."""
 
 
 class OutputCollision(DataError):
     """Two sources share one output, or an object that Millrace did not write stands there."""
+
+
+class TooManyPartitions(DataError):
+    """More values of a partition key than one object is divided into."""
 
 
 class TooBig(DataError):

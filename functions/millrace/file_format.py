@@ -47,6 +47,13 @@ class BadRows(enum.StrEnum):
     QUARANTINE = "quarantine"
 
 
+class DuplicatePolicy(enum.StrEnum):
+    """What becomes of rows that share an identifier."""
+
+    ERROR = "error"
+    LAST_WINS = "last_wins"
+
+
 ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp"]
 
 

@@ -216,7 +216,9 @@ def _is_done_already(entry: Entry, bid: Bid) -> bool:
     if not entry.settled:
         return False
     if bid.run_id is not None:
-        return entry.run_id is not None and bid.run_id <= entry.run_id
+        # A snapshot table is bid for by each of its files in one run: a newer file is news, run or not.
+        newer = bid.change.sequencer is not None and bid.change.sequencer != entry.sequencer
+        return not newer and entry.run_id is not None and bid.run_id <= entry.run_id
     same_event = bid.change.sequencer is not None and bid.change.sequencer == entry.sequencer
     if entry.fingerprint != bid.fingerprint:
         return same_event and entry.state is State.REMOVED
@@ -229,15 +231,7 @@ def _is_done_already(entry: Entry, bid: Bid) -> bool:
 
 def _granted(entry: Entry | None, bid: Bid) -> Entry:
     change = bid.change
-    base = entry or Entry(
-        sync=bid.sync,
-        source=change.ref,
-        state=State.IN_FLIGHT,
-        revision=0,
-        fence=0,
-        fingerprint=bid.fingerprint,
-        engine=bid.engine,
-    )
+    base = entry or unseen(bid.sync, change.ref, fingerprint=bid.fingerprint, engine=bid.engine)
     again = entry is not None and not entry.settled and not _is_news(entry, bid)
     return replace(
         base,
@@ -263,7 +257,10 @@ def _granted(entry: Entry | None, bid: Bid) -> Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """What came of granted work. What is None or left out stays as the claim had it."""
+    """What came of granted work. What is None or left out stays as the claim had it.
+
+    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay.
+    """
 
     state: State
     outputs: tuple[Output, ...] | None = None
@@ -277,6 +274,7 @@ class Finish:
     failure: Failure | None = None
     reason: str | None = None
     fence: int | None = None
+    keep_earlier: bool = False
 
 
 def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
@@ -286,7 +284,7 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
     """
     outputs = claimed.outputs if finish.outputs is None else finish.outputs
     kept = {output.ref for output in outputs}
-    earlier = (*claimed.obsolete, *claimed.outputs)
+    earlier = claimed.obsolete if finish.keep_earlier else (*claimed.obsolete, *claimed.outputs)
     return replace(
         claimed,
         state=finish.state,
@@ -314,6 +312,19 @@ def swept(entry: Entry) -> Entry:
     return replace(entry, revision=entry.revision + 1, obsolete=())
 
 
+def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
+    """What the first entry of an object is made of; never put itself."""
+    return Entry(
+        sync=sync,
+        source=source,
+        state=State.WAITING,
+        revision=0,
+        fence=0,
+        fingerprint=fingerprint,
+        engine=engine,
+    )
+
+
 class LedgerStore(Protocol):
     """Where entries are kept."""
 
@@ -331,6 +342,10 @@ class LedgerIndex(Protocol):
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
+        ...
+
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries of a sync in the order of their keys' UTF-8 bytes, those behind the key ``after``."""
         ...
 
     def finished_on(self, day: str) -> Iterator[Entry]:

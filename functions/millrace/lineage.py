@@ -17,7 +17,10 @@ _LONGEST_SOURCE = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """The source version, the claim and the configuration that an output was made from."""
+    """The source version, the claim and the configuration that an output was made from.
+
+    ``owner`` is who may replace the output, where that is not the source itself but a table that it is a file of.
+    """
 
     sync: str
     source: str
@@ -27,6 +30,7 @@ class Lineage:
     fence: int
     fingerprint: str
     engine: str
+    owner: str | None = None
 
     @classmethod
     def of(
@@ -40,6 +44,7 @@ class Lineage:
         fence: int,
         fingerprint: str,
         engine: str,
+        owner: ObjectRef | None = None,
     ) -> Self:
         """The lineage of what is made from ``source``."""
         return cls(
@@ -51,11 +56,12 @@ class Lineage:
             fence=fence,
             fingerprint=fingerprint,
             engine=engine,
+            owner=_encoded(owner) if owner else None,
         )
 
-    def is_of(self, sync: str, source: ObjectRef) -> bool:
-        """Whether the output belongs to that source under that sync."""
-        return self.sync == sync and self.source == _encoded(source)
+    def is_of(self, sync: str, owner: ObjectRef) -> bool:
+        """Whether the output belongs to that owner under that sync: a source object, or a table of many."""
+        return self.sync == sync and (self.owner or self.source) == _encoded(owner)
 
     def to_metadata(self) -> dict[str, str]:
         """S3 user metadata: ASCII alone, well below 2 KB."""
@@ -68,6 +74,7 @@ class Lineage:
             "fence": str(self.fence),
             "fingerprint": self.fingerprint,
             "engine": self.engine,
+            "table": self.owner,
         }
         return {_PREFIX + name: value for name, value in fields.items() if value}
 
@@ -86,6 +93,7 @@ class Lineage:
                 fence=int(found["fence"]),
                 fingerprint=found["fingerprint"],
                 engine=found["engine"],
+                owner=found.get("table"),
             )
         except (KeyError, ValueError):
             return None

@@ -104,15 +104,16 @@ def convert_file(
         done = convert(
             source,
             recipe,
-            open_output=lambda: open_target(target),
+            open_output=lambda _directory: open_target(target),
             open_quarantine=(lambda: open_target(quarantine)) if quarantine else None,
         )
-        undo.callback(done.output.discard)  # harmless once it is published
+        undo.callback(done.discard)  # harmless once it is published
         if quarantine:
             aside = done.quarantine or open_target(quarantine)
             undo.callback(aside.discard)
             aside.publish()
-        done.output.publish()
+        for part in done.parts:
+            part.sink.publish()
     return done.rows
 
 

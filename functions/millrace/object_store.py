@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
@@ -13,10 +14,11 @@ from millrace.objects import ObjectRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHead:
-    """One version of an object; ``etag`` without quotes, ``size`` in bytes."""
+    """One version of an object; ``etag`` without quotes, ``size`` in bytes, ``modified`` to the second."""
 
     etag: str
     size: int
+    modified: datetime
     version_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -36,6 +38,15 @@ class ListedObject:
     ref: ObjectRef
     etag: str
     size: int
+    modified: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An output that stands in its place; ``etag`` without quotes, ``size`` in bytes."""
+
+    etag: str
+    size: int
 
 
 class Upload(Protocol):
@@ -49,7 +60,7 @@ class Upload(Protocol):
         """Abort; nothing of what was written remains. Harmless when called twice or after ``publish``."""
         ...
 
-    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+    def publish(self, *, expected: str | None, rows: int) -> Published:
         """Make the object visible, whole, if the target still has the ETag ``expected`` (None: nothing stands there).
 
         Raises TargetChanged where something else stands there, WriteConflict where two writes met; both may be

@@ -8,13 +8,13 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
-from millrace.config import BulkSync, Connection
+from millrace.config import Connection
 from millrace.errors import InvalidReference, UsageError
 from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
 from millrace.object_store import ObjectStore
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import Ignored, Planner
+from millrace.plan import ActiveSync, Ignored, Member, Planner
 
 _FIELDS = ("sync", "keys", "prefix", "state", "dry_run", "run_id", "start_after")
 _EXAMPLES = 10
@@ -26,8 +26,8 @@ STOP_SECONDS = 20.0
 class RequestQueue(Protocol):
     """A source connection's queue, for our own requests."""
 
-    def send(self, requests: Iterable[Request]) -> int:
-        """Send all; the number sent."""
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        """Send all, to be seen after a delay of at most 900 seconds; the number sent."""
         ...
 
 
@@ -117,7 +117,7 @@ class Reprocessor:
         Where the time runs short first, ``complete`` is false, and the same call with the answer's ``run_id`` and
         ``start_after`` carries on. Raises UsageError for a sync that is not there or not active.
         """
-        sync = self._sync(wish.sync)
+        sync = self.planner.active_sync(wish.sync)
         run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
         tally, complete = Tally(), True
         requests = self._requests(sync, wish, run_id, tally)
@@ -130,36 +130,36 @@ class Reprocessor:
                 break
         return _answer(wish, run_id, tally, complete=complete)
 
-    def _sync(self, name: str) -> BulkSync:
-        active = {sync.name: sync for sync in self.planner.document.bulk_syncs if sync.active}
-        if name not in active:
-            raise UsageError(f"there is no active sync {name!r}; the configuration has {sorted(active)}")
-        return active[name]
-
-    def _requests(self, sync: BulkSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
+    def _requests(self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
+        """One request an object; for the files of a model that is one table, one for all."""
+        asked: set[ObjectRef] = set()
         for ref in self._selected(sync, wish):
-            plans = self.planner.plan(ref, only=sync.name)
-            if not plans:
+            plan = next(iter(self.planner.plan(ref, only=sync.name)), None)
+            if plan is None:
                 tally.out_of_scope += 1
-            elif isinstance(plans[0], Ignored):
+                continue
+            if isinstance(plan, Ignored):
                 tally.ignored += 1
-            else:
-                tally.selected += 1
-                if len(tally.examples) < _EXAMPLES:
-                    tally.examples.append(str(ref))
-                change = ObjectChange(kind=ChangeKind.CREATED, ref=ref)
+                continue
+            tally.selected += 1
+            if len(tally.examples) < _EXAMPLES:
+                tally.examples.append(str(ref))
+            whole = plan.run.folder if isinstance(plan, Member) else None
+            if whole not in asked:
+                asked.update([whole] if whole else [])
+                change = ObjectChange(kind=ChangeKind.CREATED, ref=whole or ref)
                 yield Request(change=change, sync=sync.name, run_id=run_id)
 
-    def _selected(self, sync: BulkSync, wish: Reprocess) -> Iterator[ObjectRef]:
+    def _selected(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         source = self.planner.document.connection(sync.source_connection)
         if wish.keys:
             yield from (_reference(key, source) for key in wish.keys)
         elif wish.state is not None:
             yield from (entry.source for entry in self.index.needing_attention(wish.state) if entry.sync == sync.name)
         else:
-            prefix = wish.prefix or ""
-            below = prefix if prefix.startswith(source.root.prefix) else source.root.prefix + prefix
-            listed = self.stores[source.name].list(source.bucket, below, start_after=wish.start_after)
+            prefix, folder = wish.prefix or "", sync.folder
+            below = prefix if prefix.startswith(folder.prefix) else folder.prefix + prefix
+            listed = self.stores[source.name].list(folder.bucket, below, start_after=wish.start_after)
             yield from (found.ref for found in listed)
 
 

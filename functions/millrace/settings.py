@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from millrace.errors import InvalidConfiguration
@@ -14,27 +15,13 @@ FUNCTIONS_ROOT = Path(__file__).parent.parent
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
-LEDGER_PROJECTION = (
-    "sync",
-    "bucket",
-    "key",
-    "state",
-    "revision",
-    "fence",
-    "fingerprint",
-    "engine",
-    "attempts",
-    "rows_read",
-    "rows_written",
-    "rows_quarantined",
-    "rows_filtered",
-    "started",
-    "finished",
-    "failure",
-    "reason",
-    "run_id",
-)
-"""The attributes that the ledger's two indexes carry beside their keys."""
+_IDENTITY = ("sync", "bucket", "key", "state", "revision", "fence", "fingerprint", "engine", "lease_until")
+_ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+_STORY = (*_IDENTITY, *_ROWS, "attempts", "started", "finished", "failure", "reason", "run_id")
+
+LEDGER_INDEXES = MappingProxyType({"attention": _STORY, "finished": _STORY, "sources": (*_IDENTITY, "etag")})
+"""The ledger's indexes: what needs attention, what finished on a day, what each sync knows in the order of its keys;
+with the attributes that each carries beside its keys ``<index>_pk`` and ``<index>_sk`` (DynamoDB allows 20)."""
 
 
 def storage_stack(deployment: str) -> str:
@@ -56,21 +43,26 @@ class Settings:
     """The environment of a deployed function.
 
     ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
-    function's time limit. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no other file.
+    function's time limit. ``obfuscation_secret`` is the name or ARN of the secret with the key of obfuscated fields;
+    None where no sync obfuscates any. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no
+    other file.
     """
 
     ledger_table: str
     queues: Mapping[str, str]
     timeout_seconds: int
+    obfuscation_secret: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
         """The variables to set on a function."""
-        return {
+        always = {
             "MILLRACE_LEDGER_TABLE": self.ledger_table,
             "MILLRACE_QUEUES": json.dumps(dict(self.queues), sort_keys=True),
             "MILLRACE_TIMEOUT_SECONDS": str(self.timeout_seconds),
         }
+        secret = self.obfuscation_secret
+        return {**always, "MILLRACE_OBFUSCATION_SECRET": secret} if secret else always
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -82,5 +74,6 @@ class Settings:
             ledger_table=environment["MILLRACE_LEDGER_TABLE"],
             queues=json.loads(environment["MILLRACE_QUEUES"]),
             timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
+            obfuscation_secret=environment.get("MILLRACE_OBFUSCATION_SECRET") or None,
             configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
         )

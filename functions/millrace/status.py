@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from millrace.ledger import NEEDS_ATTENTION, Entry, LedgerIndex, State
+from millrace.snapshot import is_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
     counts: dict[str, Counter[State]] = {}
     attention: dict[tuple[str, str], Entry] = {}
     for entry in entries:
+        if is_table(entry.sync):
+            continue
         if entry.state in NEEDS_ATTENTION:
             attention[entry.sync, str(entry.source)] = entry
         else:

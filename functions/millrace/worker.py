@@ -1,60 +1,25 @@
-"""One object's way: claim, read, convert, publish, settle. All effects are behind ports."""
+"""What a request asks for, done for every sync that wants the object: claim, work, settle, tell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import datetime
 
-from millrace.conversion import Converted, convert
-from millrace.errors import (
-    LostRace,
-    MillraceError,
-    ObjectArchived,
-    ObjectChanged,
-    ObjectGone,
-    OutOfTime,
-    TooBig,
-)
+from millrace.claims import Claims, Delivery
 from millrace.events import Request
-from millrace.file_format import FileFormat, WriteOptions
-from millrace.ledger import (
-    Bid,
-    Branch,
-    Entry,
-    Failure,
-    Finish,
-    LedgerStore,
-    Refusal,
-    State,
-    claim,
-    settle,
-    swept,
-)
-from millrace.lineage import Lineage
-from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Upload
+from millrace.ledger import Branch, Entry, Failure, Finish, LedgerStore, Refusal, State
+from millrace.model_run import ModelRuns
+from millrace.object_store import ObjectStore
+from millrace.object_work import ObjectWork, Stores
 from millrace.objects import ChangeKind, ObjectRef
-from millrace.plan import Ignored, Plan, Planner
-from millrace.publish import NewerOutput, publish
+from millrace.plan import AnyPlan, Ignored, Member, Plan, Planner, Run
+from millrace.requeue import RequestQueue
 
-LEASE_MARGIN = timedelta(seconds=60)
-"""How long a lease outlives the invocation that took it: nobody takes over while the owner can still write."""
-STOP_SECONDS = 15.0
-"""What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
-_FULL_RUN = 0.8
-_CLAIM_TRIES = 3
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One receipt of one message; ``remaining`` tells the seconds left to this invocation."""
-
-    message_id: str
-    remaining: Callable[[], float]
-    receives: int = 1
+_SHORT_WAITS = 2
+"""Receipts of a message that found its object in flight, before it waits for the whole lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +42,40 @@ class Outcome:
         return self.retry_after is None
 
 
-class Stores(Protocol):
-    """The object store of each connection."""
-
-    def __getitem__(self, connection: str, /) -> ObjectStore:
-        """The store of the connection of that name."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Does what requests ask for. ``timeout_seconds`` is a whole invocation's time."""
+    """Does what requests ask for."""
 
     planner: Planner
-    ledger: LedgerStore
-    stores: Stores | Mapping[str, ObjectStore]
-    now: Callable[[], datetime]
-    engine: str
-    timeout_seconds: float
+    claims: Claims
+    objects: ObjectWork
+    runs: ModelRuns
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        planner: Planner,
+        ledger: LedgerStore,
+        stores: Stores | Mapping[str, ObjectStore],
+        queues: Mapping[str, RequestQueue],
+        now: Callable[[], datetime],
+        engine: str,
+        timeout_seconds: float,
+        obfuscation_key: Callable[[], bytes | None] = lambda: None,
+    ) -> Worker:
+        """A worker on its ports; ``timeout_seconds`` is a whole invocation's time."""
+        claims = Claims(ledger=ledger, now=now, engine=engine)
+        objects = ObjectWork(
+            claims=claims, stores=stores, timeout_seconds=timeout_seconds, obfuscation_key=obfuscation_key
+        )
+        runs = ModelRuns(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
+        return cls(planner=planner, claims=claims, objects=objects, runs=runs)
+
+    @property
+    def timeout_seconds(self) -> float:
+        """A whole invocation's time."""
+        return self.objects.timeout_seconds
 
     def work(self, request: Request, delivery: Delivery) -> Iterator[Outcome]:
         """Work on a request for every sync that wants its object; one sync's trouble never stops another's work."""
@@ -107,130 +88,37 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept and the reason is told
                 yield self._unsettled(plan.sync, request, delivery, error)
 
-    def _work(self, plan: Plan | Ignored, request: Request, delivery: Delivery) -> Outcome:
+    def _work(self, plan: AnyPlan, request: Request, delivery: Delivery) -> Outcome:
         change = request.change
-        if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self._exists(plan):
+        if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self.objects.exists(plan):
             reason = "a late delete event: the object exists"
             return Outcome(result=State.SUPERSEDED, source=change.ref, sync=plan.sync, reason=reason)
-        decision = self._claim(plan, request, delivery)
+        decision = self.claims.claim(plan.sync, change, plan.fingerprint, request, delivery)
         if isinstance(decision, Refusal):
-            return self._refused(decision)
-        finish = self._finish(plan, request, decision, delivery)
-        settled = settle(decision, finish, self.now())
-        self.ledger.put(settled)
-        if isinstance(plan, Plan):
-            settled = self._sweep(plan, settled)
+            return self._refused(decision, delivery)
+        settled = self.claims.settle(decision, self._finish(plan, request, decision, delivery))
+        if isinstance(plan, Plan | Run):
+            settled = self.objects.sweep(plan.target_connection, settled)
         return self._outcome(settled, delivery)
 
-    def _exists(self, plan: Plan) -> bool:
-        return self.stores[plan.source_connection].head(plan.source) is not None
+    def _finish(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+        match plan:
+            case Ignored():
+                return Finish(state=State.IGNORED, reason=plan.reason)
+            case Plan():
+                return self.objects.finish(plan, request, claimed, delivery)
+            case Member():
+                return self.runs.ask(plan, request)
+            case Run():
+                return self.runs.finish(plan, request, claimed, delivery)
 
-    def _claim(self, plan: Plan | Ignored, request: Request, delivery: Delivery) -> Entry | Refusal:
-        for _ in range(_CLAIM_TRIES):
-            now = self.now()
-            bid = Bid(
-                sync=plan.sync,
-                change=request.change,
-                message_id=delivery.message_id,
-                fingerprint=plan.fingerprint,
-                engine=self.engine,
-                now=now,
-                lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
-                run_id=request.run_id,
-            )
-            decision = claim(self.ledger.get(plan.sync, request.change.ref), bid)
-            if isinstance(decision, Refusal):
-                return decision
-            try:
-                self.ledger.put(decision)
-            except LostRace:
-                continue
-            return decision
-        raise LostRace(
-            f"{request.change.ref} under sync {plan.sync!r}: others claimed it {_CLAIM_TRIES} times in a row"
-        )
-
-    def _refused(self, refusal: Refusal) -> Outcome:
+    def _refused(self, refusal: Refusal, delivery: Delivery) -> Outcome:
+        """What must come back does so soon at first, since most work is short; then when the lease has run out."""
         entry, seconds = refusal.entry, None
         if refusal.retry_at is not None:
-            seconds = max(1, round((refusal.retry_at - self.now()).total_seconds()))
+            seconds = max(1, round((refusal.retry_at - self.claims.now()).total_seconds()))
+            seconds = min(seconds, backoff(delivery.receives)) if delivery.receives <= _SHORT_WAITS else seconds
         return Outcome(result=refusal.kind, source=entry.source, sync=entry.sync, entry=entry, retry_after=seconds)
-
-    def _finish(self, plan: Plan | Ignored, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
-        if isinstance(plan, Ignored):
-            return Finish(state=State.IGNORED, reason=plan.reason)
-        try:
-            if request.change.kind is ChangeKind.REMOVED:
-                return self._remove(plan, claimed)
-            return self._convert(plan, claimed, delivery)
-        except ObjectGone:
-            return self._remove(plan, claimed)
-        except ObjectArchived as archived:
-            return Finish(state=State.WAITING, reason=str(archived))
-        except NewerOutput as newer:
-            return self._behind(newer, claimed)
-        except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            return Finish(state=State.FAILED, failure=Failure.of(error))
-
-    def _remove(self, plan: Plan, claimed: Entry) -> Finish:
-        if not claimed.outputs:
-            return Finish(state=State.REMOVED, reason="the source object was deleted before it was converted")
-        if not plan.remove_outputs:
-            return Finish(state=State.REMOVED, reason="the source object was deleted; its output is kept")
-        for output in claimed.outputs:
-            self.stores[plan.target_connection].delete(output.ref)
-        return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
-
-    def _behind(self, newer: NewerOutput, claimed: Entry) -> Finish:
-        """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
-        theirs, ours = newer.lineage.sequencer, claimed.sequencer
-        if theirs is not None and ours is not None and theirs > ours:
-            return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
-        return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
-
-    def _convert(self, plan: Plan, claimed: Entry, delivery: Delivery) -> Finish:
-        if plan.problem is not None:
-            raise plan.problem
-        try:
-            return self._attempt(plan, claimed, delivery)
-        except ObjectChanged:
-            return self._attempt(plan, claimed, delivery)
-
-    def _attempt(self, plan: Plan, claimed: Entry, delivery: Delivery) -> Finish:
-        tail_first = plan.recipe.source_format is FileFormat.PARQUET
-        with self.stores[plan.source_connection].open(plan.source, tail_first=tail_first) as opened:
-            return self._converted(plan, claimed, opened, delivery)
-
-    def _converted(self, plan: Plan, claimed: Entry, opened: OpenedObject, delivery: Delivery) -> Finish:
-        head = opened.head
-        if _is_own_output(head, plan.sync):
-            return Finish(state=State.IGNORED, etag=head.etag, reason="the object is an output of this very sync")
-        lineage = _lineage(plan, claimed, head)
-        recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
-        store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
-        quarantine = plan.quarantine
-        done = convert(
-            opened.stream,
-            recipe,
-            open_output=lambda: store.upload(plan.target, metadata),
-            open_quarantine=(lambda: store.upload(quarantine, metadata)) if quarantine else None,
-            on_batch=_time_limit(plan, delivery, self.timeout_seconds),
-        )
-        return _published(plan, claimed, head, done, store)
-
-    def _sweep(self, plan: Plan, settled: Entry) -> Entry:
-        """Delete by name what the entry's earlier work wrote and its newest did not."""
-        if not settled.obsolete or settled.state is State.FAILED:
-            return settled
-        store = self.stores[plan.target_connection]
-        for output in settled.obsolete:
-            there = store.head(output.ref)
-            lineage = Lineage.from_metadata(there.metadata) if there else None
-            if lineage is not None and lineage.is_of(settled.sync, settled.source):
-                store.delete(output.ref)
-        cleared = swept(settled)
-        self.ledger.put(cleared)
-        return cleared
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
         failure = settled.failure
@@ -258,66 +146,6 @@ class Worker:
 def backoff(receives: int) -> int:
     """Seconds until a message that failed is seen again: 30, 60, 120, ... up to 15 minutes."""
     return int(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** max(0, receives - 1)))
-
-
-def _is_own_output(head: ObjectHead, sync: str) -> bool:
-    lineage = Lineage.from_metadata(head.metadata)
-    return lineage is not None and lineage.sync == sync
-
-
-def _lineage(plan: Plan, claimed: Entry, head: ObjectHead) -> Lineage:
-    return Lineage.of(
-        sync=plan.sync,
-        source=plan.source,
-        etag=head.etag,
-        version_id=head.version_id,
-        sequencer=claimed.sequencer,
-        fence=claimed.fence,
-        fingerprint=plan.fingerprint,
-        engine=claimed.engine,
-    )
-
-
-def _time_limit(plan: Plan, delivery: Delivery, timeout_seconds: float) -> Callable[[int], None]:
-    """A check that stops a conversion before its invocation ends; what had nearly all the time there is, is too big."""
-    had = delivery.remaining()
-
-    def check(rows: int) -> None:
-        if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
-            return
-        told = f"{plan.source} was read up to row {rows:,} when the time of the invocation ran out"
-        if had < timeout_seconds * _FULL_RUN:
-            raise OutOfTime(f"{told}; it starts again with more time")
-        raise TooBig(
-            f"{told} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it gets "
-            "processors in proportion), or split the object, then reprocess it"
-        )
-
-    return check
-
-
-def _published(plan: Plan, claimed: Entry, head: ObjectHead, done: Converted[Upload], store: ObjectStore) -> Finish:
-    rows, outputs = done.rows, []
-    try:
-        if done.quarantine is not None and plan.quarantine is not None:
-            outputs.append(publish(done.quarantine, plan.quarantine, claimed, store, rows=rows.quarantined))
-        outputs.append(publish(done.output, plan.target, claimed, store, rows=rows.written))
-    except MillraceError:
-        done.output.discard()
-        if done.quarantine is not None:
-            done.quarantine.discard()
-        raise
-    return Finish(
-        state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
-        outputs=tuple(reversed(outputs)),
-        etag=head.etag,
-        version_id=head.version_id,
-        size=head.size,
-        rows_read=rows.read,
-        rows_written=rows.written,
-        rows_quarantined=rows.quarantined,
-        rows_filtered=rows.filtered,
-    )
 
 
 __all__ = ["Delivery", "Outcome", "Worker", "backoff"]

@@ -9,6 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from millrace.settings import LEDGER_INDEXES
+
 REGION = "us-east-1"
 
 
@@ -43,7 +45,7 @@ def dynamodb(aws: None) -> Any:
 
 def create_ledger_table(client: Any, name: str) -> None:
     """The ledger's table: one key, two indexes."""
-    attributes = ("pk", "attention_pk", "attention_sk", "finished_pk", "finished_sk")
+    attributes = ("pk", *(f"{index}_{part}" for index in LEDGER_INDEXES for part in ("pk", "sk")))
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -56,8 +58,8 @@ def create_ledger_table(client: Any, name: str) -> None:
                     {"AttributeName": f"{index}_pk", "KeyType": "HASH"},
                     {"AttributeName": f"{index}_sk", "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(carried)},
             }
-            for index in ("attention", "finished")
+            for index, carried in LEDGER_INDEXES.items()
         ],
     )

@@ -129,6 +129,16 @@ def test_the_index_of_days_holds_what_finished(ledger: Ledger) -> None:
     assert list(ledger.finished_on("2026-11-25")) == []
 
 
+def test_a_syncs_entries_come_in_key_order_and_go_on_where_told(ledger: Ledger) -> None:
+    keys = ["in/b", "in/a", "in/ü", "in/a b", "in/z"]
+    for key in keys:
+        ledger.put(entry(source=ObjectRef("b", key)))
+    ledger.put(entry(source=ObjectRef("b", "in/aa"), sync="hourly"))
+
+    assert [one.source.key for one in ledger.of_sync("nightly")] == ["in/a", "in/a b", "in/b", "in/z", "in/ü"]
+    assert [one.source.key for one in ledger.of_sync("nightly", after="in/b")] == ["in/z", "in/ü"]
+
+
 def test_the_indexes_tell_the_failure(ledger: Ledger) -> None:
     ledger.put(replace(FULL, revision=1))
 

@@ -57,6 +57,35 @@ OWN_QUEUES = configuration(
     ],
     [sync("orders", "landing", "lake"), sync("more", "more", "lake")],
 )
+HASHED = [{"id": "orders", "fields": [{"id": "email", "obfuscated": True}]}]
+OBFUSCATED = configuration(
+    [source("landing", "acme-in/landing", create_bucket=True), connection("lake", "acme-out/lake")],
+    [sync("orders", "landing", "lake", schemas=HASHED)],
+)
+MODEL = {"name": "customers", "connection": "landing"}
+"""What is validated and not run yet."""
+MODELS = {
+    "connections": [
+        connection("landing", "acme-in/in"),
+        source("told", "acme-told", create_bucket=True),
+        connection("lake", "acme-out/lake"),
+    ],
+    "models": [MODEL, {"name": "returns", "connection": "told"}],
+    "model_syncs": [
+        {"name": f"{name} to lake", "model": name, "target": {"connection": "lake", "object": name}, **fields}
+        for name, fields in (("customers", {}), ("returns", {"schedule": "hourly"}))
+    ],
+}
+QUIET = configuration(
+    [connection("landing", "acme-in/in"), source("told", "acme-told"), connection("lake", "acme-out/lake")],
+    [
+        sync("listed", "landing", "lake"),
+        sync("weekly " + "x" * 50, "landing", "lake", schedule="weekly"),
+        sync("by hand", "landing", "lake", schedule="manual"),
+        sync("told", "told", "lake"),
+        sync("off", "told", "lake", active=False),
+    ],
+)
 OTHER_IDENTITIES = configuration(
     [
         source("landing", "partner-in", auth_mode="iam_role", iam_role_arn="arn:aws:iam::444455556666:role/millrace"),
@@ -82,5 +111,10 @@ CASES = {
     "other identities": Case(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
     "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),
+    "no notifications": Case(QUIET),
+    "obfuscated fields": Case(OBFUSCATED),
+    "obfuscated fields, customer key": Case(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
+    "obfuscated fields, existing secret": Case(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
+    "models": Case(MODELS),
     "emulator": Case(CREATED, Options(emulator=True)),
 }

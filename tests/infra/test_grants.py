@@ -12,9 +12,10 @@ from infra.grants import Arns, Grant
 from infra.options import Options
 from infra.topology import describe
 from millrace.config import parse
-from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION
+from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION, configuration, connection, sync
 
 LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/millrace-ledger"
+ITSELF = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:millrace-reconcile"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-landing"
 
 
@@ -33,6 +34,12 @@ def of_convert(case: str, **overrides: Any) -> Mapping[str, Grant]:
 def of_reprocess(case: str) -> Mapping[str, Grant]:
     """The reprocess function's grants by their ids."""
     made = grants.reprocess(describe(parse(CASES[case].data)), arns(), CASES[case].options)
+    return {grant.sid: grant for grant in made}
+
+
+def of_reconcile(case: str) -> Mapping[str, Grant]:
+    """The reconcile function's grants by their ids."""
+    made = grants.reconcile(describe(parse(CASES[case].data)), arns(), CASES[case].options, itself=ITSELF)
     return {grant.sid: grant for grant in made}
 
 
@@ -122,10 +129,52 @@ class TestReprocess:
         assert listing.conditions == {"StringLike": {"s3:prefix": "landing zone/*"}}
 
 
+class TestReconcile:
+    """What the reconcile function may do."""
+
+    def test_does_exactly_this(self) -> None:
+        """It lists, compares, keeps its place, asks and goes on; it touches no object and deletes nothing."""
+        allowed = {
+            action: grant.resources for grant in of_reconcile("no notifications").values() for action in grant.actions
+        }
+
+        assert allowed == {
+            "s3:ListBucket": ("arn:aws:s3:::acme-told",),
+            "dynamodb:Query": (f"{LEDGER}/index/sources",),
+            "dynamodb:GetItem": (LEDGER,),
+            "dynamodb:PutItem": (LEDGER,),
+            "sqs:SendMessage": (QUEUE,),
+            "sqs:GetQueueAttributes": (QUEUE,),
+            "lambda:InvokeFunction": (ITSELF,),
+            "xray:PutTraceSegments": ("*",),
+            "xray:PutTelemetryRecords": ("*",),
+        }
+
+    def test_lists_sources_within_their_folder(self) -> None:
+        """As the reprocess function does."""
+        assert of_reconcile("no notifications")["ListSource0"].conditions == {"StringLike": {"s3:prefix": "in/*"}}
+
+    def test_takes_no_identity_of_a_destination(self) -> None:
+        """It does not write there."""
+        data = configuration(
+            [
+                connection("landing", "acme-in"),
+                connection(
+                    "lake", "partner", auth_mode="iam_role", iam_role_arn="arn:aws:iam::444455556666:role/millrace"
+                ),
+            ],
+            [sync("orders", "landing", "lake")],
+        )
+        made = grants.reconcile(describe(parse(data)), arns(), Options(), itself=ITSELF)
+
+        assert "AssumeRolesOfConnections" not in {grant.sid for grant in made}
+        assert "AssumeRolesOfConnections" in of_reconcile("other identities")
+
+
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_wildcard_has_its_reason(case: str) -> None:
     """A resource that stands for several says why."""
-    for grant in (*of_convert(case).values(), *of_reprocess(case).values()):
+    for grant in (*of_convert(case).values(), *of_reprocess(case).values(), *of_reconcile(case).values()):
         if any(map(grants.is_wildcard, grant.resources)):
             assert grant.because
 

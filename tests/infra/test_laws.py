@@ -8,7 +8,10 @@ from typing import Any
 from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
-from millrace.settings import LEDGER_PROJECTION
+from millrace.config import parse
+from millrace.permissions import Use, uses
+from millrace.reconciliation import CALLS
+from millrace.settings import LEDGER_INDEXES
 from tests.infra.templates import Synthesised, Template, listed, text
 
 STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}
@@ -126,18 +129,19 @@ class TestLedger:
         assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert table["SSESpecification"]["SSEEnabled"] is True
 
-    def test_has_one_key_and_two_narrow_indexes(self, storage: Template) -> None:
+    def test_has_one_key_and_narrow_indexes(self, storage: Template) -> None:
         """The key is the whole address of an entry; the indexes carry what lists show."""
         table = storage.one("DynamoDB::Table")["Properties"]
 
         assert table["KeySchema"] == [{"AttributeName": "pk", "KeyType": "HASH"}]
-        assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == ["attention", "finished"]
+        assert [index["IndexName"] for index in table["GlobalSecondaryIndexes"]] == list(LEDGER_INDEXES)
         for index in table["GlobalSecondaryIndexes"]:
             assert [key["AttributeName"] for key in index["KeySchema"]] == [
                 f"{index['IndexName']}_pk",
                 f"{index['IndexName']}_sk",
             ]
-            assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LEDGER_PROJECTION)}
+            carried = list(LEDGER_INDEXES[index["IndexName"]])
+            assert index["Projection"] == {"ProjectionType": "INCLUDE", "NonKeyAttributes": carried}
 
 
 class TestStacks:
@@ -175,9 +179,12 @@ class TestStacks:
         storage, processing = synthesised.storage.outputs, synthesised.processing.outputs
 
         assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets"} <= set(storage)
-        assert {"ConvertFunction", "ReprocessFunction"} <= set(processing)
+        assert {"ConvertFunction", "ReprocessFunction", "ReconcileFunction"} <= set(processing)
         urls = json.loads(text(storage["Queues"]["Value"]))
-        assert set(urls) == {sync["source_connection"] for sync in synthesised.case.data["bulk_syncs"]}
+        document = parse(synthesised.case.data)
+        assert set(urls) == {one.name for one in document.connections if Use.SOURCE in uses(document, one.name)}
+        syncs = {sync.name for sync in document.active_syncs()}
+        assert set(json.loads(processing["Syncs"]["Value"])) == syncs
 
     def test_know_each_other_by_names_that_exist(self, synthesised: Synthesised) -> None:
         """The processing stack names the very queues and the table that the storage stack makes."""
@@ -245,7 +252,8 @@ class TestFunctions:
         """The layers are built for nothing else."""
         functions = processing.properties("Lambda::Function")
 
-        assert {function["Handler"] for function in functions} == {"convert.handler.handle", "reprocess.handler.handle"}
+        handlers = {f"{name}.handler.handle" for name in ("convert", "reprocess", "reconcile")}
+        assert {function["Handler"] for function in functions} == handlers
         assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
             ("python3.13", "arm64")
         }
@@ -272,6 +280,7 @@ class TestFunctions:
             names = set(function["Environment"]["Variables"])
             assert names <= {
                 "MILLRACE_LEDGER_TABLE",
+                "MILLRACE_OBFUSCATION_SECRET",  # its name
                 "MILLRACE_QUEUES",
                 "MILLRACE_TIMEOUT_SECONDS",
                 "POWERTOOLS_METRICS_NAMESPACE",
@@ -280,8 +289,77 @@ class TestFunctions:
             }
 
 
+class TestSchedules:
+    """When sources are listed."""
+
+    def test_every_active_sync_is_listed_unless_by_hand(self, synthesised: Synthesised) -> None:
+        """Each by one rule of its own, that names it; what is not active or `manual` has none."""
+        document = parse(synthesised.case.data)
+        wanted = {
+            sync.name: expression
+            for sync in document.active_syncs()
+            if (expression := document.schedule_of(sync).expression)
+        }
+        (reconcile,) = _named(synthesised.processing, "reconcile")
+
+        rules = synthesised.processing.properties("Events::Rule")
+        told = {}
+        for rule in rules:
+            (target,) = rule["Targets"]
+            assert target["Arn"] == {"Fn::GetAtt": [reconcile, "Arn"]}
+            told[json.loads(target["Input"])["sync"]] = rule["ScheduleExpression"]
+        assert told == wanted
+        assert len(rules) == len(wanted)
+
+    def test_call_the_function_and_nobody_else_does(self, synthesised: Synthesised) -> None:
+        """One permission, for the rules of this deployment in this account."""
+        (permission,) = synthesised.processing.properties("Lambda::Permission")
+        names = Names(synthesised.case.options.name)
+        rules = text(permission["SourceArn"])
+
+        assert permission["Principal"] == "events.amazonaws.com"
+        assert permission["SourceAccount"] == "111122223333"
+        assert rules.endswith(f":rule/{names.rules}*")
+        for rule in synthesised.processing.properties("Events::Rule"):
+            assert rule["Name"].startswith(names.rules)
+            assert len(rule["Name"]) <= 64
+
+    def test_the_guard_against_loops_stays_on(self, processing: Template) -> None:
+        """Lambda ends a chain of calls to itself after 16; the function ends its own before that."""
+        assert CALLS < 16
+        assert not [one for one in processing.properties("Lambda::Function") if "RecursiveLoop" in one]
+
+    def test_only_the_function_that_goes_on_may_call_and_only_itself(self, processing: Template) -> None:
+        """By a name that is known before it is made: a role that named its function would be a circle."""
+        (reconcile,) = _named(processing, "reconcile")
+        name = processing.resources[reconcile]["Properties"]["FunctionName"]
+        callers = [
+            statement["Resource"]
+            for _, statement in processing.statements()
+            if "lambda:InvokeFunction" in listed(statement["Action"])
+        ]
+
+        assert [text(resource).rpartition(":")[2] for resource in callers] == [name]
+
+
+def _named(processing: Template, name: str) -> list[str]:
+    """The logical ids of the functions with that handler."""
+    functions = processing.of("Lambda::Function").items()
+    return [one for one, resource in functions if resource["Properties"]["Handler"] == f"{name}.handler.handle"]
+
+
 class TestAlarms:
     """What somebody is told of."""
+
+    def test_watch_the_errors_of_every_function(self, processing: Template) -> None:
+        """A listing that breaks is told like a conversion that breaks."""
+        watched = {
+            text(alarm["Dimensions"][0]["Value"]).strip("<>")
+            for alarm in processing.properties("CloudWatch::Alarm")
+            if alarm["MetricName"] == "Errors"
+        }
+
+        assert watched == set(processing.of("Lambda::Function"))
 
     def test_watch_dead_letters_failures_and_the_age_of_every_queue(self, synthesised: Synthesised) -> None:
         """Nothing waits unseen."""

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.topology import Bucket, describe, refusals, warnings
+from infra.topology import Bucket, describe, refusals
 from millrace.config import Folder, parse
-from tests.infra.cases import CREATED, OWN_QUEUE, OWN_QUEUES, REGION, configuration, connection, source, sync
+from tests.infra.cases import (
+    CREATED,
+    MODELS,
+    OWN_QUEUE,
+    OWN_QUEUES,
+    QUIET,
+    REGION,
+    configuration,
+    connection,
+    source,
+    sync,
+)
 
 
 def refused(data: dict[str, Any], region: str | None = REGION) -> list[str]:
@@ -53,6 +64,23 @@ class TestDescribe:
         """Two connections may name the same queue."""
         assert describe(parse(OWN_QUEUES)).own_queue_arns == (OWN_QUEUE,)
 
+    def test_lists_by_the_schedule_or_by_what_is_told(self) -> None:
+        """Often where nobody tells of changes, daily to heal what was lost, never where somebody wants to do it."""
+        listings = {one.sync.partition(" ")[0]: one.expression for one in describe(parse(QUIET)).listings}
+
+        assert listings == {"listed": "rate(15 minutes)", "weekly": "cron(0 0 ? * MON *)", "told": "rate(1 day)"}
+
+    def test_a_model_sync_reads_and_writes_like_a_bulk_sync(self) -> None:
+        """Its model's connection is a source, with a queue and a listing; its target a destination."""
+        topology = describe(parse(MODELS))
+
+        assert [one.connection for one in topology.sources] == ["landing", "told"]
+        assert [one.connection for one in topology.destinations] == ["lake"]
+        assert {one.sync: one.expression for one in topology.listings} == {
+            "customers to lake": "rate(15 minutes)",
+            "returns to lake": "cron(0 * * * ? *)",
+        }
+
 
 class TestRefusals:
     """What cannot be deployed."""
@@ -72,16 +100,6 @@ class TestRefusals:
         assert "millrace connections store landing" in problem
         assert "AKIA" not in problem
 
-    def test_what_would_come_out_differently(self) -> None:
-        """A sync that this version would do in another way than asked for."""
-        data = configuration(
-            [source("a", "acme-in"), connection("out", "acme-out")], [sync("a", "a", "out", mode="snapshot")]
-        )
-
-        (problem,) = refused(data)
-
-        assert problem.startswith("bulk_syncs[0].mode")
-
     def test_queues_and_new_buckets_of_another_region(self) -> None:
         """S3 notifies, Lambda receives and a stack creates in its own region only."""
         assert len(refused(CREATED, "us-east-1")) == 5
@@ -91,12 +109,3 @@ class TestRefusals:
     def test_no_region_is_no_reason(self) -> None:
         """Without credentials the CDK does not know the region; CloudFormation will."""
         assert refused(CREATED, None) == []
-
-
-def test_what_does_not_run_yet_is_a_warning() -> None:
-    """The rest is deployed."""
-    data = configuration([connection("a", "acme-in"), connection("out", "acme-out")], [sync("a", "a", "out")])
-
-    (warning,) = warnings(parse(data))
-
-    assert "enable_event_notifications" in warning

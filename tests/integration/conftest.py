@@ -147,7 +147,9 @@ def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def _forget_worlds() -> None:
     import convert.handler  # noqa: PLC0415 - Powertools reads the environment at import
+    import reconcile.handler  # noqa: PLC0415 - as above
     import reprocess.handler  # noqa: PLC0415 - as above
 
     convert.handler.world.cache_clear()
+    reconcile.handler.world.cache_clear()
     reprocess.handler.world.cache_clear()

@@ -26,7 +26,7 @@ class Opened:
     def __init__(self) -> None:
         self.sinks: list[Memory] = []
 
-    def __call__(self) -> Memory:
+    def __call__(self, _directory: str | None = None) -> Memory:
         self.sinks.append(Memory())
         return self.sinks[-1]
 
@@ -54,8 +54,16 @@ def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
     done = run(data, "parquet", opened)
 
     assert [sink.discarded for sink in opened.sinks] == [True, False]
-    assert done.output is opened.sinks[-1]
-    assert table(done.output.getvalue())["a"].to_pylist() == [1.0] * 50 + [1.5] + [2.0] * 50
+    assert done.parts[0].sink is opened.sinks[-1]
+    assert table(done.parts[0].sink.getvalue())["a"].to_pylist() == [1.0] * 50 + [1.5] + [2.0] * 50
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("options", [{}, {"column_types": {"b": "text"}}])
+def test_a_column_is_typed_by_its_values_however_late_they_come(options: dict[str, Any]) -> None:
+    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", Opened(), **options)
+
+    assert done.parts[0].sink.getvalue().splitlines()[49:] == [b'{"a":null,"b":"x"}', b'{"a":1,"b":"x"}']
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -63,7 +71,7 @@ def test_widening_happens_once_however_often_types_change() -> None:
     opened = Opened()
     data = b"a,b\n1,x\n2,x\n1.5,x\n10.10,x\nx,true\n,x\n"
 
-    done = run(data, "csv", Opened()).output.getvalue()
+    done = run(data, "csv", Opened()).parts[0].sink.getvalue()
     run(data, "json", opened)
 
     assert done == data
@@ -130,7 +138,7 @@ def test_an_error_of_the_sink_stays_what_it_is() -> None:
     full = Full()
 
     with pytest.raises(OSError, match="No space"):
-        convert(io.BytesIO(b"a\n1\n"), recipe, open_output=lambda: full)
+        convert(io.BytesIO(b"a\n1\n"), recipe, open_output=lambda _directory: full)
 
     assert full.discarded
 
@@ -159,10 +167,10 @@ def test_published_files_become_every_format(name: str, target: FileFormat) -> N
 
     done = convert(io.BytesIO(path.read_bytes()), recipe, open_output=Memory)
     back = Recipe(source_format=target, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions())
-    again = convert(io.BytesIO(done.output.getvalue()), back, open_output=Memory)
+    again = convert(io.BytesIO(done.parts[0].sink.getvalue()), back, open_output=Memory)
 
     assert done.rows.read == done.rows.written == again.rows.written > 0
-    assert isinstance(table(again.output.getvalue()), pa.Table)
+    assert isinstance(table(again.parts[0].sink.getvalue()), pa.Table)
 
 
 def test_every_error_of_the_engine_is_one_of_ours() -> None:

@@ -30,18 +30,20 @@ class Desk:
         self.notes: list[str] = []
         self.put_off: list[int] = []
         self.now = NOON
-        worker = Worker(
+        worker = Worker.build(
             planner=Planner(document(bulk_sync(to="json"))),
             ledger=self.ledger,
             stores={"landing": self.store, "lake": self.store},
+            queues={},
             now=lambda: self.now,
             engine="1",
             timeout_seconds=900,
         )
         self.intake = Intake(worker=worker, tell=self.outcomes.append, note=self.notes.append)
 
-    def take(self, body: str, *, remaining: float = 900.0, message: str = "m") -> None:
-        self.intake.take(body, Delivery(message_id=message, remaining=lambda: remaining), self.put_off.append)
+    def take(self, body: str, *, remaining: float = 900.0, message: str = "m", receives: int = 1) -> None:
+        delivery = Delivery(message_id=message, remaining=lambda: remaining, receives=receives)
+        self.intake.take(body, delivery, self.put_off.append)
 
 
 def request(ref: ObjectRef = SOURCE) -> str:
@@ -82,7 +84,10 @@ def test_a_test_event_is_noted_and_acknowledged(desk: Desk) -> None:
     assert desk.notes == ["test event of bucket acme-in"]
 
 
-def test_work_in_flight_puts_the_message_off_until_the_lease_ends(desk: Desk) -> None:
+@pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (3, 900)])
+def test_work_in_flight_puts_the_message_off_shortly_and_then_until_the_lease_ends(
+    desk: Desk, receives: int, seconds: int
+) -> None:
     desk.store.put(SOURCE, b"a\n1\n")
     desk.take(request())
     entry = desk.ledger.puts[0]
@@ -90,6 +95,6 @@ def test_work_in_flight_puts_the_message_off_until_the_lease_ends(desk: Desk) ->
     desk.now = NOON + timedelta(seconds=60)
 
     with pytest.raises(NotSettled):
-        desk.take(request())
+        desk.take(request(), receives=receives)
 
-    assert desk.put_off == [900]
+    assert desk.put_off == [seconds]

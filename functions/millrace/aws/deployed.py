@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names."""
+    """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names.
+
+    ``reconcile_function`` is None where no sync is active.
+    """
 
     ledger_table: str
     dead_letter_queue: str
     queues: Mapping[str, str]
     reprocess_function: str
     syncs: tuple[str, ...]
+    reconcile_function: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -43,6 +47,7 @@ class Deployed:
                 queues=json.loads(outputs["Queues"]),
                 reprocess_function=outputs["ReprocessFunction"],
                 syncs=tuple(json.loads(outputs["Syncs"])),
+                reconcile_function=outputs.get("ReconcileFunction"),
             )
         except KeyError as missing:
             raise ConfigurationError(
@@ -73,3 +78,9 @@ def invoke(client: LambdaClient, function: str, event: Mapping[str, Any]) -> dic
     if answer.get("FunctionError"):
         raise MillraceError(f"{function} failed: {result.get('errorType')}: {result.get('errorMessage')}")
     return result
+
+
+def invoke_later(client: LambdaClient, function: str, event: Mapping[str, Any]) -> None:
+    """Have a function invoked with ``event``, and do not wait for it."""
+    with translated("lambda:InvokeFunction on", function):
+        client.invoke(FunctionName=function, InvocationType="Event", Payload=json.dumps(event).encode())

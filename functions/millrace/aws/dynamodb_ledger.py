@@ -1,12 +1,14 @@
 """The ledger in one DynamoDB table: one item an entry, replaced whole and only on the revision that was read.
 
-The partition key joins sync, bucket and key, so that writes spread over the table. Both indexes are spread over shards
-by a hash of that key: ``attention`` (by state; entries that are failed, waiting or in flight) and ``finished`` (by UTC
-day). A state or a day alone would send every write of a busy table to one partition.
+The partition key joins sync, bucket and key, so that writes spread over the table. The
+indexes are spread over shards by a hash of that key: ``attention`` (by state; entries that are failed, waiting or in
+flight), ``finished`` (by UTC day) and ``sources`` (by sync, sorted by key). A state, a day or a sync alone would send
+every write of a busy table to one partition.
 """
 
 from __future__ import annotations
 
+import heapq
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -19,11 +21,14 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from millrace.aws.faults import translated
 from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
 from millrace.objects import ObjectRef, Sequencer
+from millrace.reconciliation import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 SHARDS = 16
+_MERGED_PAGE = 500
+"""Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
 _TIMES = ("lease_until", "started", "finished")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
@@ -50,15 +55,8 @@ class DynamoDBLedger:
 
     def put(self, entry: Entry) -> None:
         """One conditional PutItem; LostRace where another revision stands."""
-        if entry.revision == 1:
-            condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        else:
-            condition = {
-                "ConditionExpression": "revision = :read",
-                "ExpressionAttributeValues": {":read": {"N": str(entry.revision - 1)}},
-            }
         with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.sync!r})"):
-            self._client.put_item(TableName=self._table, Item=item_of(entry), **condition)
+            self._client.put_item(TableName=self._table, Item=item_of(entry), **_follows(entry.revision))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Query every shard of a state."""
@@ -70,17 +68,25 @@ class DynamoDBLedger:
         for shard in range(SHARDS):
             yield from self._query("finished", f"{day}#{shard:02}")
 
-    def _query(self, index: str, partition: str) -> Iterator[Entry]:
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Merge the shards of a sync, each sorted by key; a page of each is in memory."""
+        shards = (
+            self._query("sources", f"{sync}#{shard:02}", after=after, page=_MERGED_PAGE) for shard in range(SHARDS)
+        )
+        return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
+
+    def _query(self, index: str, partition: str, *, after: str = "", page: int | None = None) -> Iterator[Entry]:
+        values: dict[str, Any] = {":pk": {"S": partition}} | ({":after": {"S": after}} if after else {})
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression="#pk = :pk",
-            ExpressionAttributeNames={"#pk": f"{index}_pk"},
-            ExpressionAttributeValues={":pk": {"S": partition}},
+            KeyConditionExpression=f"{index}_pk = :pk" + (f" AND {index}_sk > :after" if after else ""),
+            ExpressionAttributeValues=values,
+            PaginationConfig={"PageSize": page} if page else {},
         )
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
-            for page in pages:
-                yield from map(entry_of, page["Items"])
+            for answer in pages:
+                yield from map(entry_of, answer["Items"])
 
 
 def _partition(sync: str, source: ObjectRef) -> str:
@@ -109,7 +115,7 @@ def _output_fields(output: Output) -> dict[str, Any]:
 
 def _index_keys(entry: Entry) -> dict[str, str]:
     shard = zlib.crc32(_partition(entry.sync, entry.source).encode()) % SHARDS
-    keys: dict[str, str] = {}
+    keys = {"sources_pk": f"{entry.sync}#{shard:02}", "sources_sk": entry.source.key}
     when = entry.finished or entry.started
     if entry.state in NEEDS_ATTENTION and when is not None:
         keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
@@ -157,3 +163,46 @@ def _plain(value: Any) -> Any:
             return [_plain(inner) for inner in value]
         case _:
             return value
+
+
+class DynamoDBCheckpoints:
+    """Satisfies ``reconciliation.Checkpoints``: one item a sync, in the ledger's table and in none of its indexes."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """One strongly consistent GetItem."""
+        with translated("dynamodb:GetItem on", self._table):
+            answer = self._client.get_item(TableName=self._table, Key=_checkpoint_key(sync), ConsistentRead=True)
+        if "Item" not in answer:
+            return None
+        fields = {name: _plain(_DESERIALIZE(value)) for name, value in answer["Item"].items() if name != "pk"}
+        fields["counts"] = Counts(**fields["counts"])
+        if "lease_until" in fields:
+            fields["lease_until"] = datetime.fromisoformat(fields["lease_until"])
+        return Checkpoint(**fields)
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """One conditional PutItem."""
+        fields = asdict(checkpoint) | {"lease_until": _time(checkpoint.lease_until)}
+        item = {name: _SERIALIZE(value) for name, value in fields.items() if value is not None}
+        with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
+            self._client.put_item(
+                TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync), **_follows(checkpoint.revision)
+            )
+
+
+def _checkpoint_key(sync: str) -> dict[str, Any]:
+    return {"pk": {"S": f"{sync}{_SEPARATOR}"}}
+
+
+def _follows(revision: int) -> dict[str, Any]:
+    """The condition that the revision before stands there."""
+    if revision == 1:
+        return {"ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "ConditionExpression": "revision = :read",
+        "ExpressionAttributeValues": {":read": {"N": str(revision - 1)}},
+    }

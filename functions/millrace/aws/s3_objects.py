@@ -67,7 +67,8 @@ class S3ObjectStore:
         with translated("s3:ListBucket on", f"s3://{bucket}/{prefix}"):
             for page in pages:
                 for found in page.get("Contents", ()):
-                    yield ListedObject(ObjectRef(bucket, found["Key"]), found["ETag"].strip('"'), found["Size"])
+                    ref = ObjectRef(bucket, found["Key"])
+                    yield ListedObject(ref, found["ETag"].strip('"'), found["Size"], found["LastModified"])
 
     def _first(self, ref: ObjectRef, span: str) -> tuple[ObjectHead, bytes]:
         try:
@@ -112,6 +113,7 @@ def _head(answer: Mapping[str, Any], size: int) -> ObjectHead:
     return ObjectHead(
         etag=answer["ETag"].strip('"'),
         size=size,
+        modified=answer["LastModified"],
         version_id=None if version_id == "null" else version_id,
         metadata=answer["Metadata"],
     )

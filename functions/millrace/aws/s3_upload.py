@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from millrace.aws.faults import error_code, translated
-from millrace.object_store import ObjectHead
+from millrace.object_store import Published
 from millrace.objects import ObjectRef
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class S3Upload:
                     Bucket=self._target.bucket, Key=self._target.key, UploadId=upload_id
                 )
 
-    def publish(self, *, expected: str | None, rows: int) -> ObjectHead:
+    def publish(self, *, expected: str | None, rows: int) -> Published:
         """One conditional PUT, or the conditional completion of the parts."""
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": f'"{expected}"'}
         with translated("s3:PutObject on", self._target, writing=True):
             etag = self._put(condition, rows) if self._upload_id is None else self._complete(condition)
         self._stop()
-        return ObjectHead(etag=etag.strip('"'), size=self._size, metadata=self._metadata)
+        return Published(etag.strip('"'), self._size)
 
     def _put(self, condition: Mapping[str, str], rows: int) -> str:
         arguments: dict[str, Any] = {"Metadata": self._metadata | {"millrace-rows": str(rows)}, **condition}

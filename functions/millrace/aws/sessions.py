@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.credentials import Credentials, DeferredRefreshableCredentials
+from botocore.exceptions import ClientError
 from botocore.session import get_session
 
-from millrace.aws.faults import translated
+from millrace.aws import secrets
+from millrace.aws.faults import error_code, translated
+from millrace.aws.renewal import RenewableCredentials, renew_when_refused, use
 from millrace.aws.s3_objects import S3ObjectStore
-from millrace.config import AccessKeys, Auth, Connection, Document, ExecutionRole, IamRole
+from millrace.config import AccessKeys, Connection, Document, ExecutionRole, IamRole
 from millrace.errors import BadCredentials
 
 if TYPE_CHECKING:
@@ -30,78 +34,109 @@ _ROLE_SESSION = "millrace"
 
 
 class Sessions:
-    """Makes clients; satisfies ``worker.Stores``. Nothing is sent before a client is used or a secret is needed."""
+    """Makes clients, each once; satisfies ``worker.Stores``. Nothing is sent before a client is used.
+
+    boto3's clients may be shared between threads and its sessions may not: making one is done under a lock.
+    """
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._own = boto3.Session()
+        self._core = get_session()
+        # STS's global endpoint is in one region and ends with it; an older boto3 may still prefer it.
+        self._core.set_config_variable("sts_regional_endpoints", "regional")
+        self._own = boto3.Session(botocore_session=self._core)
+        self._credentials: dict[str, RenewableCredentials] = {}
         self._stores: dict[str, S3ObjectStore] = {}
+        self._lock = RLock()
 
-    def client(self, service: Any) -> Any:
+    def client(self, service: Any, *, region: str | None = None) -> Any:
         """A client under the caller's own credentials: the function's role, or the user's profile."""
-        return self._own.client(service, config=_CONFIG)
+        with self._lock:
+            return self._own.client(service, region_name=region, config=_CONFIG)
 
     def __getitem__(self, connection: str, /) -> S3ObjectStore:
         """The bucket access of a connection; made once."""
-        if connection not in self._stores:
-            self._stores[connection] = S3ObjectStore(self.s3(self._document.connection(connection)))
-        return self._stores[connection]
+        with self._lock:
+            if connection not in self._stores:
+                self._stores[connection] = S3ObjectStore(self.s3(self._document.connection(connection)))
+            return self._stores[connection]
 
     def s3(self, connection: Connection) -> S3Client:
         """An S3 client in the bucket's region with the connection's credentials.
 
-        Raises BadCredentials where the connection's secret cannot be used.
+        They are fetched when it is first used, and once more where AWS refuses them; its calls raise BadCredentials
+        where the connection's secret cannot be read or its role not be assumed.
         """
-        session = self._session(connection.name, connection.auth)
-        client: S3Client = session.client("s3", region_name=connection.region, config=_CONFIG)
+        client: S3Client = self._client_of(connection, "s3")
         return client
 
     def sts(self, connection: Connection) -> STSClient:
         """An STS client with the connection's credentials, to ask who they are."""
-        session = self._session(connection.name, connection.auth)
-        client: STSClient = session.client("sts", region_name=connection.region, config=_CONFIG)
+        client: STSClient = self._client_of(connection, "sts")
         return client
 
-    def _session(self, name: str, auth: Auth) -> boto3.Session:
-        match auth:
+    def _client_of(self, connection: Connection, service: Any) -> Any:
+        with self._lock:
+            fetch = self._fetch(connection)
+            if fetch is None:
+                return self.client(service, region=connection.region)
+            credentials = self._credentials.setdefault(connection.name, RenewableCredentials(fetch))
+            client = self._session(credentials).client(service, region_name=connection.region, config=_CONFIG)
+        renew_when_refused(client, credentials)
+        return client
+
+    def _session(self, credentials: RenewableCredentials) -> boto3.Session:
+        session = get_session()
+        # What AWS's services look like takes a tenth of a second to read: once is enough.
+        session.register_component("data_loader", self._core.get_component("data_loader"))
+        session.set_config_variable("sts_regional_endpoints", "regional")
+        use(session, credentials)
+        return boto3.Session(botocore_session=session)
+
+    def _fetch(self, connection: Connection) -> Callable[[], Credentials] | None:
+        """How to get a connection's credentials; None: they are the caller's own."""
+        match connection.auth:
             case ExecutionRole():
-                return self._own
+                return None
             case IamRole(arn=arn, external_id=external_id):
-                return _assumed(arn, external_id)
+                return lambda: self._assumed(connection, arn, external_id)
             case AccessKeys(secret=secret) if secret is not None:
-                return boto3.Session(**self._stored_keys(name, secret))
+                return lambda: Credentials(*self._stored_keys(connection, secret))
             case AccessKeys(access_key_id=key_id, secret_access_key=key) if key_id and key:
-                return boto3.Session(
-                    aws_access_key_id=key_id.get_secret_value(), aws_secret_access_key=key.get_secret_value()
-                )
+                return lambda: Credentials(key_id.get_secret_value(), key.get_secret_value())
             case _:
-                raise BadCredentials(f"connection {name!r} has neither keys nor a secret that holds them")
+                raise BadCredentials(f"connection {connection.name!r} has neither keys nor a secret that holds them")
 
-    def _stored_keys(self, name: str, secret: str) -> dict[str, Any]:
-        with translated("secretsmanager:GetSecretValue of", f"{secret} (connection {name!r})"):
-            text = self.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    def _stored_keys(self, connection: Connection, secret: str) -> tuple[str, str]:
+        region = secret.split(":")[3] if secret.startswith("arn:") else None
+        return secrets.read_keys(self.client("secretsmanager", region=region), secret, connection.name)
+
+    def _assumed(self, connection: Connection, arn: str, external_id: str) -> Credentials:
+        """Credentials of a role, fetched at their first use and again a quarter of an hour before they run out."""
+        sts = self.client("sts", region=self._own.region_name or connection.region)
+        return DeferredRefreshableCredentials(
+            lambda: _assume(sts, connection.name, arn, external_id), method="assume-role"
+        )
+
+
+def _assume(sts: STSClient, connection: str, arn: str, external_id: str) -> dict[str, str]:
+    with translated("sts:AssumeRole on", f"{arn} (connection {connection!r})"):
         try:
-            fields = json.loads(text)
-            return {field: fields[field] for field in ("aws_access_key_id", "aws_secret_access_key")}
-        except (ValueError, LookupError, TypeError):
-            # The cause is left out: it would show the secret's text.
+            answer = sts.assume_role(RoleArn=arn, RoleSessionName=_ROLE_SESSION, ExternalId=external_id)
+        except ClientError as error:
+            if error_code(error) != "AccessDenied":
+                raise
+            # STS does not tell a role that does not exist from one that does not trust the caller.
             raise BadCredentials(
-                f"secret {secret!r} of connection {name!r} is not a JSON object with aws_access_key_id and "
-                f"aws_secret_access_key; `millrace connections store {name}` writes it"
-            ) from None
-
-
-def _assumed(arn: str, external_id: str) -> boto3.Session:
-    """A session of an assumed role, renewed before it runs out."""
-    own = get_session()
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=own.create_client,
-        source_credentials=own.get_credentials(),
-        role_arn=arn,
-        extra_args={"ExternalId": external_id, "RoleSessionName": _ROLE_SESSION},
-    )
-    assumed = get_session()
-    assumed._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]  # noqa: SLF001 - botocore offers no public way
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
-    return boto3.Session(botocore_session=assumed)
+                f"connection {connection!r}: the role {arn} may not be assumed with the external id {external_id!r}; "
+                "its trust policy must name the functions' account or roles and demand this very external id: paste "
+                "the one that `millrace connections` prints, and check the role's name "
+                f"({error.response['Error'].get('Message', '')})"
+            ) from error
+    given = answer["Credentials"]
+    return {
+        "access_key": given["AccessKeyId"],
+        "secret_key": given["SecretAccessKey"],
+        "token": given["SessionToken"],
+        "expiry_time": given["Expiration"].isoformat(),
+    }

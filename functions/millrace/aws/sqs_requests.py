@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from millrace.aws.faults import translated
 from millrace.errors import ServiceUnavailable
@@ -18,27 +18,34 @@ if TYPE_CHECKING:
 _BATCH = 10
 """Messages of one SendMessageBatch (Amazon SQS quotas)."""
 _TRIES = 4
+_WAITING: Final = "ApproximateNumberOfMessages"
 _LONGEST_DELAY_SECONDS = 43_200
 """The longest visibility timeout (Amazon SQS quotas)."""
 
 
 class SQSRequests:
-    """Satisfies ``requeue.RequestQueue``."""
+    """Satisfies ``requeue.RequestQueue`` and ``reconciliation.ReconcileQueue``."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
 
-    def send(self, requests: Iterable[Request]) -> int:
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         """Send all requests, ten at a time; the number sent. What SQS refused of a batch is sent again."""
         sent, remaining = 0, iter(requests)
         while batch := list(islice(remaining, _BATCH)):
-            self._send(batch)
+            self._send(batch, delay_seconds)
             sent += len(batch)
         return sent
 
-    def _send(self, batch: list[Request]) -> None:
-        entries = list(_entries(batch))
+    def waiting(self) -> int:
+        """What SQS says: approximate, and without the messages that somebody works on or that are put off."""
+        with translated("sqs:GetQueueAttributes of", self._url):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
+        return int(answer["Attributes"][_WAITING])
+
+    def _send(self, batch: list[Request], delay_seconds: int) -> None:
+        entries = list(_entries(batch, delay_seconds))
         for _ in range(_TRIES):
             with translated("sqs:SendMessage to", self._url):
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
@@ -49,9 +56,9 @@ class SQSRequests:
         raise ServiceUnavailable(f"{self._url} refused {len(entries)} messages {_TRIES} times; call again")
 
 
-def _entries(batch: list[Request]) -> Iterator[SendMessageBatchRequestEntryTypeDef]:
+def _entries(batch: list[Request], delay_seconds: int) -> Iterator[SendMessageBatchRequestEntryTypeDef]:
     for number, request in enumerate(batch):
-        yield {"Id": str(number), "MessageBody": compose_message(request)}
+        yield {"Id": str(number), "MessageBody": compose_message(request), "DelaySeconds": delay_seconds}
 
 
 class MessageDelay:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from millrace.config import AccessKeys, Connection, Document, IamRole, Severity, load, schema_text
+from millrace.config import (
+    AccessKeys,
+    Connection,
+    Document,
+    ExecutionRole,
+    IamRole,
+    QueueArn,
+    load,
+    schema_text,
+)
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
+from millrace.permissions import bucket_policy, connection_policy, partition_of, queue_policy, trust_policy, uses
 
 Config = Annotated[
     Path,
@@ -19,9 +32,15 @@ Config = Annotated[
 DEFAULT_CONFIG = Path("millrace.yaml")
 
 connections = typer.Typer(
-    help="Show connections with what their AWS side needs: external id, trust policy, user. `store` keeps keys safely.",
+    help="Show connections with what their AWS side needs: external id, policies, user. `store` keeps keys safely.",
     invoke_without_command=True,
 )
+_TITLES = {
+    "trust_policy": "trust policy of the role, to paste there",
+    "permission_policy": "permission policy to attach to the role, or to the user of the keys",
+    "queue_policy": "statement for the policy of the queue, if it is another account's",
+    "bucket_policy": "statements for the policy of the bucket, if it is another account's",
+}
 
 
 def validate(
@@ -43,9 +62,7 @@ def validate(
         for problem in error.problems:
             typer.echo(json.dumps({"severity": "error", "problem": problem}, ensure_ascii=False))
         raise typer.Exit(1) from None
-    refused = _tell_not_yet(document, as_json=as_json)
-    if refused:
-        raise typer.Exit(1)
+    _warn_of_secrets(document, as_json=as_json)
     if not as_json:
         Console(highlight=False, soft_wrap=True).print(
             f"[green]valid[/green]: {path}: {len(document.connections)} connections, {len(document.bulk_syncs)} bulk "
@@ -53,18 +70,13 @@ def validate(
         )
 
 
-def _tell_not_yet(document: Document, *, as_json: bool) -> bool:
-    console, refused = Console(stderr=True, highlight=False, markup=False, soft_wrap=True), False
-    told = [(str(one.severity), str(one)) for one in document.not_yet()]
-    told += [("warning", problem) for problem in document.inline_secret_problems()]
-    for severity, problem in told:
-        refused = refused or severity == Severity.REFUSED
-        word = "error" if severity == Severity.REFUSED else "warning"
+def _warn_of_secrets(document: Document, *, as_json: bool) -> None:
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    for problem in document.inline_secret_problems():
         if as_json:
-            typer.echo(json.dumps({"severity": word, "problem": problem}, ensure_ascii=False))
+            typer.echo(json.dumps({"severity": "warning", "problem": problem}, ensure_ascii=False))
         else:
-            console.print(f"{word}: {problem}")
-    return refused
+            console.print(f"warning: {problem}")
 
 
 def schema() -> None:
@@ -80,61 +92,81 @@ def show_connections(
     context: typer.Context,
     *,
     config: Config = DEFAULT_CONFIG,
-    account: Annotated[str, typer.Option(help="Account id of the functions, for the trust policy.")] = "",
-    role: Annotated[str, typer.Option(help="Role of the functions; with it the trust policy names it alone.")] = "",
+    account: Annotated[str, typer.Option(help="Account id of the functions, for the policies.")] = "",
+    role: Annotated[
+        list[str] | None, typer.Option(help="ARN of a function's role; the policies name these alone. Repeatable.")
+    ] = None,
+    kms_key: Annotated[
+        list[str] | None, typer.Option(help="ARN of a key that encrypts the objects of a connection. Repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a connection.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask AWS who the access keys are.")] = False,
 ) -> None:
-    """Show connections: where, how they authenticate, and for a role the exact trust policy to paste."""
+    """Show connections: where, how they authenticate, what for, and the exact policies to paste.
+
+    Example: millrace connections --config millrace.yaml --account 123456789012
+    """
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    document = load(config)
+    document, functions = load(config), _Functions(account, tuple(role or ()))
     for connection in document.connections:
-        told = _described(document, connection, account=account, role=role, offline=offline)
+        told = _described(document, connection, functions, tuple(kms_key or ()))
+        if isinstance(connection.auth, AccessKeys) and not offline:
+            told["aws_user"] = _aws_user(document, connection)
         if as_json:
             typer.echo(json.dumps(told, ensure_ascii=False))
         else:
             _print_connection(told)
 
 
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    """Who the functions are, as far as the caller said."""
+
+    account: str
+    roles: tuple[str, ...]
+
+    def principals(self, connection: Connection) -> tuple[str, ...]:
+        """The functions' roles, or their account, which then says by its own policies who of it may."""
+        partition = partition_of(connection.region)
+        return self.roles or (f"arn:{partition}:iam::{self.account or '<account id of the functions>'}:root",)
+
+    @property
+    def known(self) -> bool:
+        """Whether the caller said."""
+        return bool(self.account or self.roles)
+
+    def own(self, arn: str) -> bool:
+        """Whether an ARN is known to be of the functions' account."""
+        known = {self.account, *(role.split(":")[4] for role in self.roles if role.count(":") > 4)} - {""}
+        return arn.split(":")[4] in known
+
+
 def _described(
-    document: Document, connection: Connection, *, account: str, role: str, offline: bool
+    document: Document, connection: Connection, functions: _Functions, kms_keys: tuple[str, ...]
 ) -> dict[str, object]:
+    principals = functions.principals(connection)
     told: dict[str, object] = {
         "name": connection.name,
         "location": str(connection.root),
         "region": connection.region,
         "auth_mode": str(connection.configuration.auth_mode),
+        "used_as": list(map(str, uses(document, connection.name))),
     }
     match connection.auth:
         case IamRole(arn=arn, external_id=external_id):
             told |= {"iam_role_arn": arn, "external_id": external_id}
-            told["trust_policy"] = trust_policy(external_id, account=account, role=role)
-        case AccessKeys() if not offline:
-            told["aws_user"] = _aws_user(document, connection)
-        case _:
-            pass
-    return told
-
-
-def trust_policy(external_id: str, *, account: str, role: str) -> dict[str, object]:
-    """The trust policy of a role that only this deployment may assume, and only with the external id.
-
-    Source: IAM User Guide, "Access to AWS accounts owned by third parties".
-    """
-    principal = role or f"arn:aws:iam::{account or '<account id of the functions>'}:root"
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": principal},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
-            }
-        ],
-    }
+            told["trust_policy"] = trust_policy(external_id, principals=principals)
+            told["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
+        case AccessKeys():
+            told["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
+        case ExecutionRole() if functions.known and not connection.create_bucket:
+            told["bucket_policy"] = bucket_policy(document, connection, principals=principals)
+    match connection.notifications:
+        case QueueArn(arn=queue) if not functions.own(queue):
+            told["queue_policy"] = queue_policy(document, connection, principals=principals)
+    return {field: value for field, value in told.items() if value is not None}
 
 
 def _aws_user(document: Document, connection: Connection) -> str:
@@ -152,11 +184,18 @@ def _print_connection(told: dict[str, object]) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(str(told["name"]), style="bold")
     for name, value in told.items():
-        if name == "trust_policy":
-            console.print("  trust policy to paste at the role:")
-            console.print(json.dumps(value, indent=2))
+        if name in _TITLES:
+            console.print(f"  {_TITLES[name]}:")
+            console.print(json.dumps(value, indent=2, ensure_ascii=False))
+        elif name == "used_as":
+            console.print(f"  used_as: {_used(value)}")
         elif name != "name":
             console.print(f"  {name}: {value}")
+
+
+def _used(value: object) -> str:
+    used = " and ".join(value) if isinstance(value, list) else ""
+    return used or "nothing: no active sync names it, so it needs no permission yet"
 
 
 @connections.command("store")
@@ -164,22 +203,28 @@ def store(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The connection whose keys are stored.")],
     secret: Annotated[str, typer.Option(help="Name of the secret; default millrace/NAME.")] = "",
+    kms_key: Annotated[
+        str, typer.Option(help="ARN or alias of the key that encrypts it; default aws/secretsmanager.")
+    ] = "",
+    region: Annotated[str, typer.Option(help="Region of the functions; default: the environment's.")] = "",
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Put a connection's inline access keys into Secrets Manager and print the connection without them.
+
+    A secret of that name that exists gets the keys as its new value: the functions read them when AWS refuses the old.
 
     Example: millrace connections --config millrace.yaml store partner
     """
     connection = load(context.obj).connection(name)
     match connection.auth:
         case AccessKeys(access_key_id=key_id, secret_access_key=key) if key_id and key:
-            secret = secret or f"millrace/{name}"
+            secret = secret or _secret_name(name)
+            done = "would store"
             if not dry_run:
-                _put_secret(secret, key_id.get_secret_value(), key.get_secret_value())
+                done = _put_keys(secret, (key_id.get_secret_value(), key.get_secret_value()), name, kms_key, region)
         case _:
             raise UsageError(f"connection {name!r} has no inline access keys; there is nothing to store")
-    done = "would store" if dry_run else "stored"
     typer.echo(f"{done} the keys of {name!r} in the secret {secret!r}; replace the connection by:", err=True)
     fields = connection.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for field in ("aws_access_key_id", "aws_secret_access_key"):
@@ -188,18 +233,25 @@ def store(
     typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
 
 
-def _put_secret(secret: str, key_id: str, key: str) -> None:
+def _secret_name(connection: str) -> str:
+    """A name that Secrets Manager takes: letters, digits and /_+=.@- alone."""
+    return f"millrace/{re.sub(r'[^A-Za-z0-9_+=.@-]+', '-', connection).strip('-') or 'connection'}"
+
+
+def _put_keys(secret: str, keys: tuple[str, str], connection: str, kms_key: str, region: str) -> str:
     import boto3  # noqa: PLC0415 - takes a third of a second to import
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - as above
 
-    from millrace.aws.faults import error_code, translated  # noqa: PLC0415 - as above
+    from millrace.aws import secrets  # noqa: PLC0415 - as above
 
-    client = boto3.client("secretsmanager")
-    text = json.dumps({"aws_access_key_id": key_id, "aws_secret_access_key": key})
-    with translated("secretsmanager:CreateSecret of", secret):
-        try:
-            client.create_secret(Name=secret, SecretString=text)
-        except ClientError as error:
-            if error_code(error) != "ResourceExistsException":
-                raise
-            client.put_secret_value(SecretId=secret, SecretString=text)
+    session = boto3.Session()
+    there = region or session.region_name or os.environ.get("AWS_REGION")
+    if not there:
+        raise UsageError("no region is known: give --region, the one that the functions are deployed to")
+    stored = secrets.store(
+        session.client("secretsmanager", region_name=there),
+        secret,
+        json.dumps(dict(zip(secrets.KEY_FIELDS, keys, strict=True))),
+        description=f"Access keys of the Millrace connection {connection}",
+        kms_key=kms_key or None,
+    )
+    return f"{stored} in {there}: stored"

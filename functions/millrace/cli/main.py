@@ -40,6 +40,7 @@ app.add_typer(configuration.connections, name="connections")
 app.command()(operate.status)
 app.command()(operate.show)
 app.command()(operate.reprocess)
+app.command()(operate.reconcile)
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""`millrace status`, `millrace show` and `millrace reprocess`: ask and steer a deployment."""
+"""`millrace status`, `show`, `reprocess` and `reconcile`: ask and steer a deployment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from millrace.errors import MillraceError
+from millrace.errors import MillraceError, UsageError
 from millrace.ledger import Entry, State
 from millrace.objects import ObjectRef
 from millrace.requeue import Reprocess
@@ -176,6 +176,42 @@ def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
     )
     for example in answer["examples"]:
         typer.echo(f"  {example}")
+
+
+def reconcile(
+    sync: Annotated[str, typer.Argument(help="The sync whose source is compared with the ledger.")],
+    *,
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.
+
+    Each line is what the deployed function has done so far; a long comparison takes several calls. Exit 1 where another
+    comparison of the sync is at work, or too many messages wait.
+
+    Example: millrace reconcile to-parquet
+    """
+    deployed, _ = _deployment(name)
+    if sync not in deployed.syncs or deployed.reconcile_function is None:
+        raise UsageError(f"there is no active sync {sync!r}; the deployment has {sorted(deployed.syncs)}")
+    progress = "partial"
+    while progress == "partial":
+        answer = _invoke(deployed.reconcile_function, {"sync": sync, "calls_left": 0})
+        progress = answer["progress"]
+        if as_json:
+            typer.echo(json.dumps(answer, ensure_ascii=False))
+        elif progress in {"partial", "complete"}:
+            typer.echo(_compared(answer))
+    if progress != "complete":
+        raise MillraceError(f"sync {sync!r} was not compared ({progress}): {answer['reason']}. Try again later")
+
+
+def _compared(answer: dict[str, Any]) -> str:
+    done = "compared" if answer["progress"] == "complete" else "so far"
+    return (
+        f"{answer['sync']}: {done} {answer['compared']:,} objects; put on the queue: {answer['new']:,} new, "
+        f"{answer['changed']:,} changed, {answer['gone']:,} gone"
+    )
 
 
 def _deployment(name: str) -> tuple[Deployed, DynamoDBLedger]:

@@ -32,7 +32,6 @@ from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode, O
 from millrace.config.references import Reach, Sync
 from millrace.config.s3_configuration import AuthMode, S3Configuration
 from millrace.config.schedule import Schedule
-from millrace.config.support import NotYet, Severity
 
 __all__ = [
     "AccessKeys",
@@ -62,7 +61,6 @@ __all__ = [
     "MultiTable",
     "NormalizeNames",
     "Not",
-    "NotYet",
     "Notifications",
     "OnDelete",
     "Or",
@@ -73,7 +71,6 @@ __all__ = [
     "S3Configuration",
     "Schedule",
     "SchemaSelection",
-    "Severity",
     "SingleTable",
     "Sync",
     "Term",

@@ -126,7 +126,7 @@ class Section(BaseModel):
             return f"read-only, not an input: remove it; {cls.read_only[name]}"
         if close := suggestion(name, cls.model_fields):
             return f"unknown field{close}"
-        if elsewhere := sorted({s.place for s in _sections() if s.place and name in s.model_fields}):
+        if elsewhere := sorted({s.place for s in all_sections() if s.place and name in s.model_fields}):
             return f"misplaced field; it belongs in {' or '.join(elsewhere)}"
         return f"unknown field; accepted are {', '.join(cls.model_fields)}"
 
@@ -135,7 +135,8 @@ def _rule(field: str, text: str, found: object) -> InitErrorDetails:
     return InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=(field,), input=found)
 
 
-def _sections(parent: type[Section] = Section) -> Iterator[type[Section]]:
+def all_sections(parent: type[Section] = Section) -> Iterator[type[Section]]:
+    """Yield every kind of section that there is below ``parent``."""
     for section in parent.__subclasses__():
         yield section
-        yield from _sections(section)
+        yield from all_sections(section)

@@ -7,14 +7,15 @@ What others use of a BulkSync: ``name``, ``source_connection`` and ``destination
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
 from millrace.config.fields import Flag, Name, Path
-from millrace.config.filters import Filter
+from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
 from millrace.file_format import BadRows, FileFormat
 
@@ -71,13 +72,13 @@ class FieldSelection(Section):
     place: ClassVar[str] = "bulk_syncs[].schemas[].fields[]"
     shorthand: ClassVar[str] = "id"
 
-    id: str = Field(description="The field's name at the source.", json_schema_extra=doc())
+    id: str = Field(description="The field's name at the source.", examples=["email"], json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the field is written.", json_schema_extra=doc())
     obfuscated: Flag = Field(
         default=False, description="Whether its values are replaced by keyed hashes.", json_schema_extra=doc()
     )
     user_output_name: str | None = Field(
-        default=None, description="The field's name in the output.", json_schema_extra=doc()
+        default=None, description="The field's name in the output.", examples=["mail"], json_schema_extra=doc()
     )
 
 
@@ -87,11 +88,12 @@ class SchemaSelection(Section):
     place: ClassVar[str] = "bulk_syncs[].schemas[]"
     shorthand: ClassVar[str] = "id"
 
-    id: str = Field(description="The table's name.", json_schema_extra=doc())
+    id: str = Field(description="The table's name.", examples=["orders", "2026/orders"], json_schema_extra=doc())
     enabled: Flag = Field(default=True, description="Whether the table is written.", json_schema_extra=doc())
     fields: NonEmpty[FieldSelection] | None = Field(
         default=None,
-        description="Fields to write: names, or objects; default: all.",
+        description="Fields in the order of the output: names, or objects; default: all. The others follow them,"
+        " unless automatically_add_new_fields is none.",
         json_schema_extra=doc() | AT_LEAST_ONE,
     )
     filters: tuple[Filter, ...] = Field(
@@ -100,10 +102,14 @@ class SchemaSelection(Section):
     partition_key: str | None = Field(
         default=None,
         description="Field by whose values the output is divided: one file a value.",
+        examples=["country"],
         json_schema_extra=doc(),
     )
     tracking_field: str | None = Field(
-        default=None, description="Field that says when a row changed.", json_schema_extra=doc()
+        default=None,
+        description="Field that says when a row changed.",
+        examples=["updated_at"],
+        json_schema_extra=doc(),
     )
     data_cutoff_timestamp: AwareDatetime | None = Field(
         default=None,
@@ -115,7 +121,7 @@ class SchemaSelection(Section):
         default=False, description="Whether data_cutoff_timestamp is set aside.", json_schema_extra=doc()
     )
     user_output_name: Path | None = Field(
-        default=None, description="The table's name in the output.", json_schema_extra=doc()
+        default=None, description="The table's name in the output.", examples=["sales/orders"], json_schema_extra=doc()
     )
 
     @classmethod
@@ -123,11 +129,17 @@ class SchemaSelection(Section):
         """Hold the cut-off to a tracking field, and every name to the chosen fields."""
         if "data_cutoff_timestamp" in given and "tracking_field" not in given:
             yield Contradiction("data_cutoff_timestamp", "needs tracking_field to say which field it is compared with")
-        fields = given.get("fields")
-        if isinstance(fields, list | tuple):
-            names = [_id(one) for one in fields]
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                yield Contradiction("fields", f"named twice: {', '.join(twice)}")
+        fields = _items(given, "fields")
+        if twice := _twice(map(_id, fields)):
+            yield Contradiction("fields", f"named twice: {', '.join(twice)}")
+        if twice := _twice(filter(None, (_text(one, "user_output_name") for one in fields))):
+            yield Contradiction("fields", f"two fields have the user_output_name {', '.join(map(repr, twice))}")
+        off = {_id(one) for one in fields if _at(one, "enabled") is False}
+        for field, consequence in _NEEDS_ENABLED.items():
+            if _text(given, field) in off:
+                yield Contradiction(field, f"names {given[field]!r}, which is not enabled in fields; {consequence}")
+        if twice := labels_given_twice(_items(given, "filters")):
+            yield Contradiction("filters", f"two filters have the label {', '.join(twice)}")
 
 
 class BulkSync(Section):
@@ -135,9 +147,13 @@ class BulkSync(Section):
 
     place: ClassVar[str] = "bulk_syncs[]"
 
-    name: Name = Field(description="Unique name.", json_schema_extra=doc())
-    source_connection: Name = Field(description="Name of the connection to read from.", json_schema_extra=doc())
-    destination_connection: Name = Field(description="Name of the connection to write to.", json_schema_extra=doc())
+    name: Name = Field(description="Unique name.", examples=["orders to parquet"], json_schema_extra=doc())
+    source_connection: Name = Field(
+        description="Name of the connection to read from.", examples=["landing"], json_schema_extra=doc()
+    )
+    destination_connection: Name = Field(
+        description="Name of the connection to write to.", examples=["lake"], json_schema_extra=doc()
+    )
     destination_configuration: DestinationConfiguration = Field(
         default_factory=DestinationConfiguration,
         description="What is written, and where below the destination's folder.",
@@ -167,7 +183,7 @@ class BulkSync(Section):
     )
     automatically_add_new_fields: Discover = Field(
         default=Discover.ALL,
-        description="Whether fields that appear at the source later are written.",
+        description="Whether fields that fields does not list, and so those that appear later, are written.",
         json_schema_extra=doc(),
     )
     automatically_add_new_objects: Discover | None = Field(
@@ -189,22 +205,30 @@ class BulkSync(Section):
     )
     schedule: ScheduleField | None = Field(
         default=None,
-        description="When the bucket is listed: rate(...), cron(...), hourly, daily, weekly or manual; times are UTC.",
+        description="When the source is listed and compared with the ledger: rate(...), cron(...), hourly, daily,"
+        " weekly or manual; times are UTC. Default: rate(15 minutes), and rate(1 day) where S3 notifies of changes.",
+        examples=["rate(15 minutes)"],
         json_schema_extra=doc(),
     )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """Refuse a table named twice, and new objects left out where all are asked for."""
-        schemas = given.get("schemas")
-        if isinstance(schemas, list | tuple):
-            names = [_id(one) for one in schemas]
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                yield Contradiction("schemas", f"named twice: {', '.join(twice)}")
-        if schemas is None and given.get("automatically_add_new_objects") == Discover.NONE:
+        """Refuse a table named or written twice, and what is new left out where nothing says what is old."""
+        schemas = _items(given, "schemas")
+        if twice := _twice(map(_id, schemas)):
+            yield Contradiction("schemas", f"named twice: {', '.join(twice)}")
+        elif twice := _twice(map(_output_name, filter(_is_enabled, schemas))):
+            yield Contradiction("schemas", f"two tables are written under the name {', '.join(map(repr, twice))}")
+        if not schemas and given.get("automatically_add_new_objects") == Discover.NONE:
             yield Contradiction(
                 "automatically_add_new_objects", "none needs schemas to say which tables are written; give schemas"
             )
+        if given.get("automatically_add_new_fields") == Discover.NONE:
+            yield from _only_given_fields(schemas)
+        if given.get("disable_record_timestamps") is False:
+            yield from _not_the_timestamp(schemas)
+        if given.get("bad_rows") == BadRows.QUARANTINE:
+            yield from _not_in_the_clear(schemas)
 
     @property
     def format(self) -> FileFormat:
@@ -217,7 +241,78 @@ class BulkSync(Section):
         return self.destination_configuration.subfolder
 
 
+RECORD_TIMESTAMP = "_millrace_synced_at"
+"""The field that ``disable_record_timestamps: false`` adds."""
+_NEEDS_ENABLED = {
+    "partition_key": "an output cannot be divided by what is not written in it: enable it, or divide by another field",
+    "tracking_field": "enable it, or track another field",
+}
+
+
+def _only_given_fields(schemas: Sequence[object]) -> Iterator[Contradiction]:
+    """Where only the fields that are given are written, some must be, and the one that outputs are divided by."""
+    if not any(_items(one, "fields") for one in schemas):
+        yield Contradiction(
+            "automatically_add_new_fields", "none needs fields in schemas to say which fields are written; give fields"
+        )
+    for one in schemas:
+        fields, key = _items(one, "fields"), _text(one, "partition_key")
+        if fields and not any(map(_is_enabled, fields)):
+            yield Contradiction("schemas", f"table {_id(one)!r} has no field to write; enable at least one")
+        elif fields and key and key not in map(_id, fields):
+            yield Contradiction(
+                "schemas",
+                f"table {_id(one)!r} is divided by {key!r}, which is not among its fields; add it there, since"
+                " automatically_add_new_fields is none",
+            )
+
+
+def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
+    """A row that cannot be read cannot be obfuscated, and is put aside as it was."""
+    for one in schemas:
+        hidden = [_id(field) for field in _items(one, "fields") if _at(field, "obfuscated") is True]
+        if hidden and _is_enabled(one):
+            yield Contradiction(
+                "bad_rows",
+                f"quarantine writes unreadable rows as they are, and with them {', '.join(hidden)} of table"
+                f" {_id(one)!r}, which is obfuscated; use fail",
+            )
+
+
+def _not_the_timestamp(schemas: Sequence[object]) -> Iterator[Contradiction]:
+    for one in schemas:
+        if RECORD_TIMESTAMP in (_text(field, "user_output_name") for field in _items(one, "fields")):
+            yield Contradiction(
+                "schemas",
+                f"table {_id(one)!r} names a field {RECORD_TIMESTAMP!r}, which disable_record_timestamps: false adds",
+            )
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
+def _items(raw: object, field: str) -> Sequence[object]:
+    items = _at(raw, field)
+    return items if isinstance(items, list | tuple) else ()
+
+
+def _at(raw: object, field: str) -> object:
+    return raw.get(field) if isinstance(raw, Mapping) else getattr(raw, field, None)
+
+
+def _text(raw: object, field: str) -> str | None:
+    text = _at(raw, field)
+    return text if isinstance(text, str) and text else None
+
+
+def _is_enabled(raw: object) -> bool:
+    return _at(raw, "enabled") is not False
+
+
+def _output_name(schema: object) -> str:
+    return (_text(schema, "user_output_name") or _id(schema)).strip("/")
+
+
 def _id(raw: object) -> str:
-    if isinstance(raw, Mapping):
-        raw = raw.get("id")
-    return str(getattr(raw, "id", raw))
+    return raw if isinstance(raw, str) else str(_at(raw, "id"))

@@ -67,7 +67,9 @@ class Connection(Section):
     place: ClassVar[str] = "connections[]"
 
     name: Name = Field(
-        description="Unique name, by which syncs and models refer to the connection.", json_schema_extra=doc()
+        description="Unique name, by which syncs and models refer to the connection.",
+        examples=["landing"],
+        json_schema_extra=doc(),
     )
     type: Literal["s3"] = Field(default="s3", description="Kind of the connection.", json_schema_extra=doc())
     configuration: S3Configuration = Field(description="The fields of the connection.", json_schema_extra=doc())

@@ -2,7 +2,8 @@
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
 ``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
-``output_of(sync)``, ``inline_secrets()``, ``not_yet()``, ``to_json()``, ``fingerprint(sync)``.
+``output_of(sync)``, ``active_syncs()``, ``schedule_of(sync)``, ``inline_secrets()``, ``to_json()``,
+``fingerprint(sync)``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from millrace.config import reading, references, support
+from millrace.config import reading, references
 from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, ours
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection
@@ -25,6 +26,7 @@ from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
 from millrace.config.references import Reach, Sync
+from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
 from millrace.errors import InvalidConfiguration
 
 _S = TypeVar("_S", bound=Section)
@@ -78,6 +80,17 @@ class Document(Section):
         """Give the folder that a bulk sync writes to: the destination's folder and its subfolder."""
         return self.output_of(sync).folder
 
+    def active_syncs(self) -> tuple[Sync, ...]:
+        """Give all that run, bulk syncs first."""
+        syncs: tuple[Sync, ...] = (*self.bulk_syncs, *self.model_syncs)
+        return tuple(sync for sync in syncs if sync.active)
+
+    def schedule_of(self, sync: Sync) -> Schedule:
+        """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""
+        source = self.model(sync.model).connection if isinstance(sync, ModelSync) else sync.source_connection
+        told = self.connection(source).notifications is not None
+        return sync.schedule or (RECONCILIATION if told else LISTING)
+
     def inline_secrets(self) -> list[str]:
         """Give the paths of the secrets that stand in the document itself."""
         return [
@@ -95,17 +108,6 @@ class Document(Section):
             for index, one in enumerate(self.connections)
             if any(getattr(one.configuration, field) is not None for field in SECRET_FIELDS)
         ]
-
-    def not_yet(self) -> list[support.NotYet]:
-        """Give what is asked for that this version does not do."""
-        return list(
-            support.not_yet(
-                connections=_located("connections", self.connections),
-                models=_located("models", self.models),
-                model_syncs=_located("model_syncs", self.model_syncs),
-                bulk_syncs=_located("bulk_syncs", self.bulk_syncs),
-            )
-        )
 
     def to_json(self) -> str:
         """Write the document canonically, to be read back equal; raise InvalidConfiguration where it holds secrets."""

@@ -154,18 +154,24 @@ class Filter(Section):
     place: ClassVar[str] = "filters[]"
     synonyms: ClassVar[Mapping[str, str]] = {"field_id": "field"}
 
-    field: str = Field(description="Field to look at; also written field_id.", json_schema_extra=doc())
-    function: FilterFunction = Field(description="What is asked of the field.", json_schema_extra=doc())
+    field: str = Field(
+        description="Field to look at; also written field_id.", examples=["country"], json_schema_extra=doc()
+    )
+    function: FilterFunction = Field(
+        description="What is asked of the field.", examples=["Equality", "IsNotNull"], json_schema_extra=doc()
+    )
     value: OperandField | None = Field(
         default=None,
         description="What the field is compared with: nothing, one value, a list, a list of two (Between), a date, or"
         " a span such as '7 days', as the function wants it.",
+        examples=["DE", 100, ["DE", "FR"], "7 days"],
         json_schema_extra=doc(),
     )
     label: str | None = Field(
         default=None,
         description="Letter of the filter in filter_logic; default: A for the first, B for the second, and so on.",
         pattern="^[A-Z]$",
+        examples=["A"],
         json_schema_extra=doc(),
     )
 
@@ -290,8 +296,8 @@ def filter_contradictions(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     if len(filters) > len(string.ascii_uppercase):
         yield Contradiction("filters", f"found {len(filters)} filters; at most 26, one a letter")
         return
-    labels = [_label(one) or letter for one, letter in zip(filters, string.ascii_uppercase, strict=False)]
-    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+    labels = _labels(filters)
+    if twice := labels_given_twice(filters):
         yield Contradiction("filters", f"two filters have the label {', '.join(twice)}")
     text = given.get("filter_logic")
     if not isinstance(text, str):
@@ -305,6 +311,16 @@ def filter_contradictions(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Contradiction("filter_logic", f"no filter has the letter {', '.join(unknown)}; there are: {known}")
     if unused := sorted(set(labels) - used):
         yield Contradiction("filter_logic", f"leaves out the filter {', '.join(unused)}; use it or remove it")
+
+
+def labels_given_twice(filters: Sequence[object]) -> list[str]:
+    """Give the letters that belong to more than one of ``filters``, raw; there are no more letters than 26."""
+    labels = _labels(filters) if len(filters) <= len(string.ascii_uppercase) else []
+    return sorted({label for label in labels if labels.count(label) > 1})
+
+
+def _labels(filters: Sequence[object]) -> list[str]:
+    return [_label(one) or letter for one, letter in zip(filters, string.ascii_uppercase, strict=False)]
 
 
 def _label(raw: object) -> str | None:

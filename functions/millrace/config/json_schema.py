@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from millrace.config.base import Section
+from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
 
 _ABOUT = ("description", "title", "default", "examples", "x-mark", "x-when")
@@ -16,17 +16,13 @@ def schema() -> dict[str, Any]:
     exported = Document.model_json_schema(mode="validation")
     exported["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     exported["title"] = "Millrace configuration"
-    sections = {section.__name__: section for section in _all(Section)}
+    sections = {section.__name__: section for section in all_sections()}
     _allow_what_is_read(exported, Document)
     for name, definition in exported["$defs"].items():
         if section := sections.get(name):
             _allow_what_is_read(definition, section)
             exported["$defs"][name] = _or_text(definition) if section.shorthand else definition
     return exported
-
-
-def _all(section: type[Section]) -> list[type[Section]]:
-    return [below for child in section.__subclasses__() for below in (child, *_all(child))]
 
 
 def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> None:

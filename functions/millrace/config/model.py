@@ -1,7 +1,8 @@
 """A model: one table made of one file, of a set of files, or of an archive's members.
 
 What others use of a Model: ``name``, ``connection`` (its name), ``model_from``, ``key``, ``subfolder``,
-``file_format`` (None: by extension), ``skip_lines``, ``fields``, ``identifier``.
+``file_format`` (None: by extension), ``skip_lines``, ``fields``, ``identifier``,
+``duplicate_identifiers``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, unexpected
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
 from millrace.config.fields import Count, Name, Path, SourceFormat, text_rule
 from millrace.config.layout import parse_path
-from millrace.file_format import READ_EXTENSIONS, FileFormat, recognise
+from millrace.file_format import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
 
-ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.zst")
 """What a key ends in that names an archive of files."""
 
 
@@ -65,11 +66,13 @@ class ModelConfiguration(Section):
         default=0,
         ge=0,
         description="Lines to drop from each CSV file before its header is read.",
+        examples=[2],
         json_schema_extra=doc(when="csv is among the formats"),
     )
     subfolder: Path = Field(
         default="",
         description="Subfolder of the connection's folder to read files from.",
+        examples=["exports"],
         json_schema_extra=doc(when="model_from is multi_file_archive and key is not given"),
     )
 
@@ -124,24 +127,40 @@ class Model(Section):
 
     place: ClassVar[str] = "models[]"
 
-    name: Name = Field(description="Unique name.", json_schema_extra=doc())
-    connection: Name = Field(description="Name of the connection to read from.", json_schema_extra=doc())
+    name: Name = Field(description="Unique name.", examples=["customers"], json_schema_extra=doc())
+    connection: Name = Field(
+        description="Name of the connection to read from.", examples=["landing"], json_schema_extra=doc()
+    )
     configuration: ModelConfiguration = Field(
         default_factory=ModelConfiguration, description="Where the rows come from.", json_schema_extra=doc()
     )
     fields: Annotated[NonEmpty[str], AfterValidator(_distinct)] | None = Field(
         default=None,
         description="Fields to use, in this order; default: all.",
+        examples=[["id", "email"]],
         json_schema_extra=doc() | AT_LEAST_ONE,
     )
     identifier: str | None = Field(
-        default=None, description="Field whose value is different in every row.", json_schema_extra=doc()
+        default=None,
+        description="Field whose value is different in every row.",
+        examples=["id"],
+        json_schema_extra=doc(),
+    )
+    duplicate_identifiers: DuplicatePolicy = Field(
+        default=DuplicatePolicy.ERROR,
+        description="What becomes of rows that share an identifier: error refuses the file or files, last_wins keeps"
+        " the last of them (of several files, the last by name). Decided before filters; a missing identifier is like"
+        " no other.",
+        examples=["last_wins"],
+        json_schema_extra=ours(when="identifier is given"),
     )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """Hold the identifier to the chosen fields."""
         fields, identifier = given.get("fields"), given.get("identifier")
+        if identifier is None and "duplicate_identifiers" in given:
+            yield Contradiction("duplicate_identifiers", "only where identifier is given; name the field, or remove it")
         if isinstance(fields, list | tuple) and isinstance(identifier, str) and identifier not in fields:
             yield Contradiction("identifier", f"{identifier!r} is not among fields; add it there")
 

@@ -98,10 +98,13 @@ class Target(Section):
 
     place: ClassVar[str] = "model_syncs[].target"
 
-    connection: Name = Field(description="Name of the connection to write to.", json_schema_extra=doc())
+    connection: Name = Field(
+        description="Name of the connection to write to.", examples=["lake"], json_schema_extra=doc()
+    )
     object: Path | None = Field(
         default=None,
         description="Path of the output below the connection's folder, without extension; default: the model's name.",
+        examples=["crm/customers"],
         json_schema_extra=doc(),
     )
     configuration: TargetConfiguration = Field(
@@ -114,12 +117,20 @@ class FieldMapping(Section):
 
     place: ClassVar[str] = "model_syncs[].fields[]"
 
-    source: SourceName | None = Field(default=None, description="Field of the model.", json_schema_extra=doc())
+    source: SourceName | None = Field(
+        default=None, description="Field of the model.", examples=["email"], json_schema_extra=doc()
+    )
     target: str | None = Field(
-        default=None, description="Field of the output; default: the source's name.", json_schema_extra=doc()
+        default=None,
+        description="Field of the output; default: the source's name.",
+        examples=["mail"],
+        json_schema_extra=doc(),
     )
     override_value: ScalarField | None = Field(
-        default=None, description="Constant to write instead of the source's value.", json_schema_extra=doc()
+        default=None,
+        description="Constant to write instead of the source's value.",
+        examples=["shop"],
+        json_schema_extra=doc(),
     )
 
     @classmethod
@@ -141,8 +152,8 @@ class OverrideField(Section):
 
     place: ClassVar[str] = "model_syncs[].override_fields[]"
 
-    target: str = Field(description="Field of the output.", json_schema_extra=doc())
-    override_value: ScalarField = Field(description="The constant.", json_schema_extra=doc())
+    target: str = Field(description="Field of the output.", examples=["system"], json_schema_extra=doc())
+    override_value: ScalarField = Field(description="The constant.", examples=["shop"], json_schema_extra=doc())
 
 
 class Override(Section):
@@ -151,14 +162,19 @@ class Override(Section):
     place: ClassVar[str] = "model_syncs[].overrides[]"
     synonyms: ClassVar[Mapping[str, str]] = {"field_id": "field"}
 
-    field: SourceName = Field(description="Field of the model; also written field_id.", json_schema_extra=doc())
-    function: FilterFunction = Field(description="What is asked of the field.", json_schema_extra=doc())
+    field: SourceName = Field(
+        description="Field of the model; also written field_id.", examples=["country"], json_schema_extra=doc()
+    )
+    function: FilterFunction = Field(
+        description="What is asked of the field.", examples=["Equality", "IsNull"], json_schema_extra=doc()
+    )
     value: OperandField | None = Field(
-        default=None, description="What it is compared with, as in a filter.", json_schema_extra=doc()
+        default=None, description="What it is compared with, as in a filter.", examples=["UK"], json_schema_extra=doc()
     )
     override: ScalarField | None = Field(
         default=None,
         description="What is written where the condition holds; not given: the value becomes missing.",
+        examples=["GB"],
         json_schema_extra=doc(),
     )
 
@@ -173,8 +189,8 @@ class ModelSync(Section):
 
     place: ClassVar[str] = "model_syncs[]"
 
-    name: Name = Field(description="Unique name.", json_schema_extra=doc())
-    model: Name = Field(description="Name of the model to read.", json_schema_extra=doc())
+    name: Name = Field(description="Unique name.", examples=["customers to crm"], json_schema_extra=doc())
+    model: Name = Field(description="Name of the model to read.", examples=["customers"], json_schema_extra=doc())
     target: Target = Field(description="Where the rows go.", json_schema_extra=doc())
     mode: Annotated[ModelSyncMode, BeforeValidator(_supported_mode)] = Field(
         default=ModelSyncMode.REPLACE,
@@ -210,7 +226,9 @@ class ModelSync(Section):
     )
     schedule: ScheduleField | None = Field(
         default=None,
-        description="When the bucket is listed: rate(...), cron(...), hourly, daily, weekly or manual; times are UTC.",
+        description="When the model's source is listed and compared with the ledger; times are UTC. Default: as of a"
+        " bulk sync.",
+        examples=["daily"],
         json_schema_extra=doc(),
     )
 

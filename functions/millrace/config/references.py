@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 from millrace.config.base import suggestion
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection, ManagedQueue
-from millrace.config.layout import Folder
+from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync, ModelSyncMode
+from millrace.file_format import recognise
 
 Sync: TypeAlias = BulkSync | ModelSync
 
@@ -59,6 +60,8 @@ def problems(parsed: Parsed) -> Iterator[str]:
     yield from _unknown_references(parsed)
     yield from _regions(parsed)
     yield from _models_outside(parsed)
+    yield from _tables_that_cannot_be(parsed)
+    yield from _fields_outside_the_model(parsed)
     yield from _overlaps(parsed)
     yield from _overlapping_notifications(parsed)
 
@@ -129,6 +132,61 @@ def _models_outside(parsed: Parsed) -> Iterator[str]:
                 f"{path}.configuration.key: found {model.key!r}, which is not below the folder of connection"
                 f" {connection.name!r}; expected the whole key, beginning with '{connection.root.prefix}'"
             )
+
+
+def _tables_that_cannot_be(parsed: Parsed) -> Iterator[str]:
+    """A table's name that the source's layout never gives would choose nothing, and nobody would be told."""
+    connections = _by_name(parsed.connections)
+    for path, sync in parsed.bulk_syncs.items():
+        connection = connections.get(sync.source_connection)
+        if connection is None:
+            continue
+        for index, selection in enumerate(sync.schemas or ()):
+            if expected := _no_table(selection.id, connection.layout):
+                yield (
+                    f"{path}.schemas[{index}].id: found {selection.id!r}, which is no table of connection"
+                    f" {sync.source_connection!r}; expected {expected}"
+                )
+
+
+def _no_table(name: str, layout: Layout) -> str | None:
+    """What would be a table's name, where ``name`` cannot be one."""
+    match layout:
+        case SingleTable(name=only):
+            return None if name == only else f"{only!r}, its only table (single_table_name)"
+        case DirectorySnapshot():
+            return "a directory's name, or its path joined by '_'" if "/" in name else None
+        case MultiTable():
+            found = recognise(name)
+            if found is not None:
+                return f"a path below the folder without its extension: {found.stem.strip('/')!r}"
+            return f"a path below the folder: {name.strip('/')!r}" if name != name.strip("/") else None
+        case _:
+            assert_never(layout)
+
+
+def _fields_outside_the_model(parsed: Parsed) -> Iterator[str]:
+    models = _by_name(parsed.models)
+    for path, sync in parsed.model_syncs.items():
+        model = models.get(sync.model)
+        if model is None or model.fields is None:
+            continue
+        for place, name in _fields_named(sync):
+            if name not in model.fields:
+                yield (
+                    f"{path}.{place}: found {name!r}, which is not among the fields of model {model.name!r}"
+                    f" ({', '.join(model.fields)}){suggestion(name, set(model.fields))}"
+                )
+
+
+def _fields_named(sync: ModelSync) -> Iterator[tuple[str, str]]:
+    for index, mapping in enumerate(sync.fields or ()):
+        if mapping.source is not None:
+            yield f"fields[{index}].source", mapping.source
+    for index, override in enumerate(sync.overrides):
+        yield f"overrides[{index}].field", override.field
+    for index, condition in enumerate(sync.filters):
+        yield f"filters[{index}].field", condition.field
 
 
 @dataclass(frozen=True, slots=True)

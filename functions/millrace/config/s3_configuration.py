@@ -141,6 +141,7 @@ class S3Configuration(Section):
     single_table_name: Annotated[str, AfterValidator(_segment)] | None = Field(
         default=None,
         description="Name of the one table; default: the last segment of the folder, else the bucket.",
+        examples=["orders"],
         json_schema_extra=doc(when=_SINGLE),
     )
     single_table_file_format: SourceFormat = Field(
@@ -149,6 +150,7 @@ class S3Configuration(Section):
     single_table_file_formats: Annotated[NonEmpty[SourceFormat], AfterValidator(_distinct)] = Field(
         default=(FileFormat.CSV,),
         description="Formats that may be present across different tables; the files of one table share one.",
+        examples=[["csv", "parquet"]],
         json_schema_extra=doc(when=_SNAPSHOT) | AT_LEAST_ONE,
     )
     directory_glob_pattern: Glob | None = Field(
@@ -162,23 +164,27 @@ class S3Configuration(Section):
         default=0,
         ge=0,
         description="Lines to drop from each CSV file before its header is read.",
+        examples=[2],
         json_schema_extra=doc(when=_CSV),
     )
     csv_delimiter: Character | None = Field(
         default=None,
         description="Character between fields, or its name (comma, semicolon, tab, bar, space); default: detected"
         " among comma, semicolon, tab and bar.",
+        examples=["semicolon"],
         json_schema_extra=ours(when=_CSV),
     )
     csv_quote: Quote = Field(
         default='"',
         description="Character around fields, or its name (double, single), or none: nothing is quoted.",
+        examples=["single"],
         json_schema_extra=ours(when=_CSV),
     )
     csv_escape: Character | None = Field(
         default=None,
         description="Character before a character that is meant literally, or its name (backslash); default: none, a"
         " doubled quote stands for a quote.",
+        examples=["backslash"],
         json_schema_extra=ours(when=_CSV),
     )
     csv_encoding: Encoding = Field(

@@ -50,6 +50,12 @@ class Schedule:
         return self.expression or MANUAL
 
 
+LISTING = Schedule("rate(15 minutes)")
+"""How often a folder is listed that nobody tells of."""
+RECONCILIATION = Schedule("rate(1 day)")
+"""How often a folder is listed whose changes S3 tells of: events may be lost."""
+
+
 def _is_cron(text: str) -> bool:
     if not _CRON.fullmatch(text):
         return False

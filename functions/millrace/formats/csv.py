@@ -7,7 +7,7 @@ missing. That is also how such a row is written, so that it comes back.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -38,6 +38,7 @@ from millrace.printing import joined, with_form
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
+_UNKNOWN = schema.Evidence()
 Report = Callable[[BadRow], None]
 
 
@@ -75,10 +76,11 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     if isinstance(types, tuple):
         return _typed(layout, types, texts, source)
     sample = _take_sample(texts)
+    blank = _blank(layout, sample)
     if options.column_types:
-        return _typed(layout, _sample_kinds(layout, sample), chain(_emptying(sample), texts), source)
+        return _typed(layout, _sample_kinds(layout, sample), chain(_emptying(sample), texts), source, blank=blank)
     kinds, columns = zip(*_inferred(layout, sample), strict=True)
-    return _typed(layout, kinds, texts, source, before=columns)
+    return _typed(layout, kinds, texts, source, before=columns, blank=blank)
 
 
 def _open(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[_Layout, Iterator[Block]] | None:
@@ -283,11 +285,21 @@ def _sample_column(sample: list[_Texts], place: int) -> pa.Array:
     return pa.concat_arrays([block.batch.column(place) for block in sample] or [pa.array([], pa.string())])
 
 
+def _blank(layout: _Layout, sample: list[_Texts]) -> frozenset[int]:
+    """The places of columns to be typed without a value in the sample: that they are text is not known of them."""
+    places = [place for place, name in enumerate(layout.names) if _first_evidence(layout.options, name) == _UNKNOWN]
+    return frozenset(place for place in places if _is_blank(block.batch.column(place) for block in sample))
+
+
+def _is_blank(columns: Iterable[pa.Array]) -> bool:
+    return all(column.null_count == len(column) for column in columns)
+
+
 def _sample_kinds(layout: _Layout, sample: list[_Texts]) -> tuple[schema.Kind, ...]:
     kinds = []
     for place, name in enumerate(layout.names):
         evidence, texts = _first_evidence(layout.options, name), _sample_column(sample, place)
-        kinds.append(schema.infer(texts) if evidence == schema.Evidence() else evidence.observe(texts).resolve())
+        kinds.append(schema.infer(texts) if evidence == _UNKNOWN else evidence.observe(texts).resolve())
     return tuple(kinds)
 
 
@@ -304,12 +316,13 @@ def _typed(
     source: BinaryIO,
     *,
     before: Sequence[pa.Array] = (),
+    blank: frozenset[int] = frozenset(),
 ) -> Records:
-    """Rows with their types; ``before`` are the columns of rows that have theirs already."""
+    """Rows with their types; ``before`` are columns of rows that have theirs already, ``blank`` those without value."""
     fields = [with_form(pa.field(name, kind.type), kind.form) for name, kind in zip(layout.names, kinds, strict=True)]
     into = pa.schema(fields)
     first = [pa.RecordBatch.from_arrays(list(before), schema=into)] if before else []
-    converter = _Converter(layout, kinds, into)
+    converter = _Converter(layout, kinds, into, blank)
     return Records(into, chain(first, _converted(converter, rows, partial(_widen, source, layout))))
 
 
@@ -340,8 +353,9 @@ def _widen(source: BinaryIO, layout: _Layout) -> NoReturn:
 class _Converter:
     """Turns columns of text into columns of the kinds that were chosen."""
 
-    def __init__(self, layout: _Layout, kinds: tuple[schema.Kind, ...], into: pa.Schema) -> None:
+    def __init__(self, layout: _Layout, kinds: tuple[schema.Kind, ...], into: pa.Schema, blank: frozenset[int]) -> None:
         self._layout = layout
+        self._blank = blank
         self._kinds = kinds
         self._into = into
         self._demanded = [name in layout.options.column_types for name in layout.names]
@@ -349,6 +363,8 @@ class _Converter:
     def convert(self, texts: _Texts) -> pa.RecordBatch | None:
         """The rows with their types; None where a value contradicts a type that was inferred."""
         batch, columns = self._without_misfits(texts), []
+        if not _is_blank(batch.column(place) for place in self._blank):
+            return None
         for column, kind, demanded in zip(batch.columns, self._kinds, self._demanded, strict=True):
             values = schema.demand(kind, column) if demanded else schema.fit(column, kind)
             if values is None:

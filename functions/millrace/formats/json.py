@@ -95,6 +95,13 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     return Records(fields_of(node), _convert(node, sample, rows))
 
 
+def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[tuple[int, int]]:
+    """Add a file's values to what is known of their types, a block at a time; give each block's rows and size."""
+    for block in _rows(source, options, lambda _bad: None):
+        node.observe_columns(block.columns, 0)
+        yield block.rows, block.size
+
+
 def _rows(source: BinaryIO, options: ReadOptions, report: Report) -> Iterator[_Rows]:
     stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
     return _Parser(stream, report if options.bad_rows is BadRows.QUARANTINE else None).blocks()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.base import suggestion
+from millrace.config.bulk_sync import RECORD_TIMESTAMP
 from millrace.config.filters import Logic
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.transform.comparison import Moment, moment_at, order
@@ -20,7 +21,7 @@ from millrace.transform.overrides import Overridden, constant, overridden
 from millrace.transform.spec import TableTransform, Written
 from millrace.transform.values import Column
 
-SYNCED_AT = "_millrace_synced_at"
+SYNCED_AT = RECORD_TIMESTAMP
 """The field that says when a row was written."""
 _INSTANT = pa.timestamp("us", tz="UTC")
 _SHOWN_FIELDS = 50
@@ -74,11 +75,12 @@ class _Filters:
 
 @dataclass(frozen=True, slots=True)
 class _Cutoff:
-    """The field that says when a row changed, and the instant from which on it stays."""
+    """The field that says when a row changed, and the instant from which on it stays; a secret one is never shown."""
 
     name: str
     place: int
     since: Moment
+    secret: bool
 
     def keep(self, rows: Rows, first_row: int) -> pa.Array:
         """Which rows stay: all but those known to be older."""
@@ -90,8 +92,9 @@ class _Cutoff:
         return pc.invert(pc.fill_null(older, fill_value=False))
 
     def _refuse(self, column: Column, at: int, first_row: int) -> None:
+        found = "a value that is not shown" if self.secret else repr(column.texts[at].as_py()[:100])
         raise ValueDoesNotFit(
-            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {column.texts[at].as_py()[:100]!r}, which"
+            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {found}, which"
             " is no ISO 8601 date or time to compare with data_cutoff_timestamp; track another field, or set"
             " disable_data_cutoff",
             row=first_row + at,
@@ -149,7 +152,8 @@ def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes |
     fields = _Fields(schema, spec.table)
     _check_key(spec, key)
     outputs = _outputs(spec, fields, now, key)
-    untouched = _leaves_columns_alone(spec) and [one.field.name for one in outputs] == schema.names
+    same_names = not spec.normalized or [one.field.name for one in outputs] == schema.names
+    untouched = same_names and _leaves_columns_alone(spec)
     written = _written_schema(schema, [one.field for one in outputs])
     return BoundTransform(
         schema=schema if untouched else written,
@@ -235,7 +239,10 @@ def _bound_cutoff(spec: TableTransform, fields: _Fields) -> _Cutoff | None:
     if spec.tracking_field is None:
         return None
     place = fields.place(spec.tracking_field, "tracking_field")
-    return None if spec.cutoff is None else _Cutoff(spec.tracking_field, place, moment_at(spec.cutoff))
+    if spec.cutoff is None:
+        return None
+    secret = any(one.obfuscated and one.source == spec.tracking_field for one in spec.written)
+    return _Cutoff(spec.tracking_field, place, moment_at(spec.cutoff), secret)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,11 +110,17 @@ class Superseded:
         return batch.filter(pa.array(keep))
 
 
-def duplicate_error(field: str, value: str | None, duplicate: Duplicate) -> DuplicateIdentifier:
-    """The error of two rows with one identifier; ``value`` is its text, None where it is not at hand."""
+def duplicate_error(
+    field: str, value: str | None, duplicate: Duplicate, places: tuple[str, str] = ("", "")
+) -> DuplicateIdentifier:
+    """The error of two rows with one identifier; ``value`` is its text, None where it is not at hand.
+
+    ``places`` say where the rows stand, where their numbers alone do not.
+    """
     shown = "" if value is None else f" {value[:_SHOWN]!r}{'…' if len(value) > _SHOWN else ''}"
+    rows = " and ".join(places) if all(places) else f"rows {duplicate.first:,} and {duplicate.second:,}"
     return DuplicateIdentifier(
-        f"rows {duplicate.first:,} and {duplicate.second:,} have the same {field}{shown}, and it is the model's"
+        f"{rows} have the same {field}{shown}, and it is the model's"
         " identifier; mend the data, choose another identifier, or let the last row win",
         row=duplicate.second,
         column=field,

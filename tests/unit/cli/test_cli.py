@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from millrace.aws.deployed import Deployed
 from millrace.cli import main
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -69,7 +70,7 @@ def keys(tmp_path: Path) -> str:
     return str(path)
 
 
-COMMANDS = ("demo", "convert", "validate", "schema", "connections", "status", "show", "reprocess")
+COMMANDS = ("demo", "convert", "validate", "schema", "connections", "status", "show", "reprocess", "reconcile")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -234,3 +235,63 @@ class TestConvert:
 
     def test_jobs_and_a_source_exclude_each_other(self, run: Any) -> None:
         assert run("convert", "a.csv", "b.csv", "--jobs", "-").code == 2
+
+
+class TestReconcile:
+    @pytest.fixture
+    def deployed(self, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+        """A deployment that answers in turn; what it was asked."""
+        asked: list[dict[str, Any]] = []
+        found = Deployed(
+            ledger_table="l",
+            dead_letter_queue="d",
+            queues={},
+            reprocess_function="r",
+            syncs=("nightly",),
+            reconcile_function="millrace-reconcile",
+        )
+        counts = {"sync": "nightly", "compared": 0, "new": 0, "changed": 0, "gone": 0}
+        self.answers: list[dict[str, Any]] = []
+
+        def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
+            assert function == "millrace-reconcile"
+            asked.append(event)
+            return counts | self.answers.pop(0)
+
+        monkeypatch.setattr("millrace.cli.operate._deployment", lambda _: (found, None))
+        monkeypatch.setattr("millrace.cli.operate._invoke", invoke)
+        return asked
+
+    def test_it_calls_until_all_is_compared_and_tells_how_far_it_is(
+        self, run: Any, deployed: list[dict[str, Any]]
+    ) -> None:
+        """The function does not call itself meanwhile: one of the two would find the other at work."""
+        self.answers += [
+            {"progress": "partial", "compared": 1_000_000, "new": 1},
+            {"progress": "complete", "compared": 1_500_000, "new": 2, "gone": 3},
+        ]
+
+        ran = run("reconcile", "nightly")
+
+        assert ran.code == 0
+        assert deployed == [{"sync": "nightly", "calls_left": 0}] * 2
+        assert ran.out.splitlines() == [
+            "nightly: so far 1,000,000 objects; put on the queue: 1 new, 0 changed, 0 gone",
+            "nightly: compared 1,500,000 objects; put on the queue: 2 new, 0 changed, 3 gone",
+        ]
+
+    @pytest.mark.parametrize("progress", ["busy", "put off"])
+    def test_it_says_why_not_now(self, run: Any, deployed: list[dict[str, Any]], progress: str) -> None:
+        self.answers.append({"progress": progress, "reason": "because"})
+
+        ran = run("reconcile", "nightly", "--json")
+
+        assert ran.code == 1
+        assert json.loads(ran.out)["progress"] == progress
+        assert "because. Try again later" in ran.err
+
+    def test_another_sync_is_wrong_use(self, run: Any, deployed: list[dict[str, Any]]) -> None:
+        ran = run("reconcile", "hourly")
+
+        assert (ran.code, deployed) == (2, [])
+        assert "nightly" in ran.err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.config import BulkMode, BulkSync, Discover, NormalizeNames, OnDelete, SchemaSelection
-from millrace.config.bulk_sync import DestinationConfiguration, FieldSelection
+from millrace.config.bulk_sync import RECORD_TIMESTAMP, DestinationConfiguration, FieldSelection
 from millrace.file_format import BadRows, FileFormat
 from tests.unit.config.builders import bulk_sync, document, parsed_bulk_sync, problems_of
 
@@ -19,7 +19,7 @@ ROWS: list[tuple[str, Any, Any, Any, Any, str]] = [
     ("on_delete", OnDelete.KEEP, "remove", OnDelete.REMOVE, "drop", "'keep' or 'remove'"),
     ("bad_rows", BadRows.FAIL, "quarantine", BadRows.QUARANTINE, "skip", "'fail' or 'quarantine'"),
     ("schemas", None, ["orders"], (SchemaSelection(id="orders"),), [], "at least one item"),
-    ("automatically_add_new_fields", Discover.ALL, "none", Discover.NONE, "some", "'all' or 'none'"),
+    ("automatically_add_new_fields", Discover.ALL, "all", Discover.ALL, "some", "'all' or 'none'"),
     ("automatically_add_new_objects", None, "all", Discover.ALL, "some", "'all' or 'none'"),
     ("normalize_names", NormalizeNames.ENABLED, "disabled", NormalizeNames.DISABLED, True, "'enabled' or 'disabled'"),
     ("disable_record_timestamps", True, False, False, "no", "true, false"),
@@ -107,6 +107,17 @@ def test_schemas_as_names_and_as_objects() -> None:
     assert (orders.disable_data_cutoff, orders.user_output_name) == (True, "sales/orders")
 
 
+_OFF = {"id": "x", "enabled": False}
+
+
+def _named(name: str, output: str) -> dict[str, Any]:
+    return {"id": name, "user_output_name": output}
+
+
+def _is_null(field: str, **label: str) -> dict[str, Any]:
+    return {"field": field, "function": "IsNull", **label}
+
+
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
@@ -124,6 +135,48 @@ def test_schemas_as_names_and_as_objects() -> None:
             "schemas[0].data_cutoff_timestamp: found '2026-01-01T00:00:00'",
         ),
         ({"automatically_add_new_objects": "none"}, "automatically_add_new_objects: none needs schemas"),
+        ({"automatically_add_new_fields": "none"}, "automatically_add_new_fields: none needs fields in schemas"),
+        (
+            {"automatically_add_new_fields": "none", "schemas": ["a", {"id": "b"}]},
+            "automatically_add_new_fields: none needs fields in schemas",
+        ),
+        (
+            {
+                "automatically_add_new_fields": "none",
+                "schemas": [{"id": "a", "fields": [{"id": "x", "enabled": False}]}],
+            },
+            "schemas: table 'a' has no field to write",
+        ),
+        (
+            {"automatically_add_new_fields": "none", "schemas": [{"id": "a", "fields": ["x"], "partition_key": "y"}]},
+            "schemas: table 'a' is divided by 'y', which is not among its fields",
+        ),
+        (
+            {"schemas": [{"id": "a", "fields": [_named("x", "n"), _named("y", "n")]}]},
+            "schemas[0].fields: two fields have the user_output_name 'n'",
+        ),
+        (
+            {"schemas": [{"id": "a", "fields": [_OFF], "partition_key": "x"}]},
+            "schemas[0].partition_key: names 'x', which is not enabled in fields",
+        ),
+        (
+            {"schemas": [{"id": "a", "fields": [_OFF], "tracking_field": "x"}]},
+            "schemas[0].tracking_field: names 'x', which is not enabled in fields",
+        ),
+        (
+            {"schemas": [{"id": "a", "filters": [_is_null("x", label="B"), _is_null("y")]}]},
+            "schemas[0].filters: two filters have the label B",
+        ),
+        (
+            {"bad_rows": "quarantine", "schemas": [{"id": "a", "fields": [{"id": "x", "obfuscated": True}]}]},
+            "bad_rows: quarantine writes unreadable rows as they are, and with them x of table 'a'",
+        ),
+        ({"schemas": [_named("a", "n"), _named("b", "/n/")]}, "schemas: two tables are written under the name 'n'"),
+        ({"schemas": ["a", _named("b", "a")]}, "schemas: two tables are written under the name 'a'"),
+        (
+            {"disable_record_timestamps": False, "schemas": [{"id": "a", "fields": [_named("x", RECORD_TIMESTAMP)]}]},
+            "schemas: table 'a' names a field '_millrace_synced_at'",
+        ),
         ({"format": "csv"}, "format: misplaced field; it belongs in bulk_syncs[].destination_configuration"),
         ({"destination_configuration": {"format": "xlsx"}}, "'csv', 'json', 'json-doc' or 'parquet'"),
     ],
@@ -133,3 +186,18 @@ def test_contradictions_are_refused(fields: dict[str, Any], line: str) -> None:
     (problem,) = problems_of(document(bulk_syncs=[bulk_sync(**fields)]))
 
     assert line in problem
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"schemas": [{"id": "a", "enabled": False}, _named("b", "a")]},
+        {"schemas": [{"id": "a", "fields": [_named("x", "y"), _named("y", "x")]}]},
+        {"schemas": [{"id": "a", "fields": [_named("x", RECORD_TIMESTAMP)]}]},
+        {"schemas": [{"id": "a", "filters": [_is_null("x")] * 30}]},
+        {"automatically_add_new_fields": "none", "schemas": ["a", {"id": "b", "fields": ["x"], "partition_key": "x"}]},
+    ],
+)
+def test_what_only_looks_like_a_contradiction(fields: dict[str, Any]) -> None:
+    """Names may be exchanged, and what is not written is in nobody's way."""
+    assert parsed_bulk_sync(**fields)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config import Folder, Reach, Severity, parse
+from millrace.config import Folder, Reach, parse
 from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
@@ -196,6 +196,90 @@ def test_reaches() -> None:
     assert made.output_folder(made.bulk_sync("copy")) == Folder("acme-out", "lake")
 
 
+DIRECTORIES = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*/*"}
+
+
+@pytest.mark.parametrize(
+    ("source", "table", "expected"),
+    [
+        ({"is_single_table": True, "single_table_name": "orders"}, "order", "'orders', its only table"),
+        ({"is_single_table": True, "s3_bucket_name": "acme-in/2026"}, "orders", "'2026', its only table"),
+        ({}, "2026/orders.csv.gz", "'2026/orders'"),
+        ({}, "/orders/", "'orders'"),
+        (DIRECTORIES, "a/orders", "its path joined by '_'"),
+        ({"is_single_table": True, "single_table_name": "orders"}, "orders", None),
+        ({}, "2026/orders v1.2", None),
+        (DIRECTORIES, "a_orders", None),
+    ],
+)
+def test_a_table_that_cannot_be_chooses_nothing(source: dict[str, Any], table: str, expected: str | None) -> None:
+    """Its name is held to the source's layout, before all its objects are ignored."""
+    made = {
+        "connections": [connection("in", **source), connection("out")],
+        "bulk_syncs": [bulk_sync(schemas=[table])],
+    }
+    problems = [] if expected is None and parse(made) else problems_of(made)
+
+    assert [one.partition(":")[0].rpartition(".")[2] for one in problems] == ["id"] * (expected is not None)
+    assert all(str(expected) in one for one in problems)
+
+
+def test_a_model_syncs_fields_are_its_models() -> None:
+    """Where the model chooses fields; each that is not among them is told, with what was probably meant."""
+    sync = model_sync(
+        fields=[{"source": "id"}, {"source": "emial"}, {"target": "x", "override_value": 1}],
+        overrides=[{"field": "a", "function": "IsNull"}],
+        filters=[{"field": "b", "function": "IsNull"}],
+    )
+
+    problems = problems_of(document(models=[model(fields=["id", "email"])], model_syncs=[sync]))
+
+    assert [one.partition(":")[0] for one in problems] == [
+        "model_syncs[0].fields[1].source",
+        "model_syncs[0].overrides[0].field",
+        "model_syncs[0].filters[0].field",
+    ]
+    assert problems[0].endswith(
+        "found 'emial', which is not among the fields of model 'customers' (id, email); did you mean 'email'?"
+    )
+    assert accepted(models=[model()], model_syncs=[sync])
+
+
+def test_contradictions_across_the_file_are_told_all_at_once() -> None:
+    """One that is unknown, one folder for two, a circle, a mode by its name, and names that are given twice."""
+    circle = [flow("to b", "a", "b", "x"), flow("to a", "b", "a", "x")]
+    twice = [{"id": "t", "fields": [{"id": one, "user_output_name": "n"} for one in "xy"]}]
+
+    problems = problems_of(
+        {
+            "connections": places(a="acme/a", b="acme/b", c="other"),
+            "models": [model(connection="a", fields=["id"])],
+            "model_syncs": [
+                model_sync("upsert", mode="updateOrCreate", target={"connection": "c"}),
+                model_sync("wrong field", fields=[{"source": "di"}], target={"connection": "c"}),
+            ],
+            "bulk_syncs": [
+                *circle,
+                flow("lost", "nowhere", "c"),
+                flow("one", "a", "c", "same"),
+                flow("other", "b", "c", "same"),
+                flow("names", "a", "c", "names", schemas=twice),
+            ],
+        }
+    )
+
+    assert [problem.partition(": ")[0] for problem in problems] == [
+        "model_syncs[0].mode",
+        "bulk_syncs[5].schemas[0].fields",
+        "bulk_syncs[2].source_connection",
+        "model_syncs[1].fields[0].source",
+        "bulk_syncs[4].destination_configuration.subfolder",
+        "bulk_syncs[0]",
+    ]
+    assert "found 'updateOrCreate'; expected replace (default), append or snapshot" in problems[0]
+    assert "'to b' -> 'to a' -> 'to b'" in problems[-1]
+
+
 def test_one_bucket_has_one_region() -> None:
     """Two connections of a bucket agree on where it is."""
     (problem,) = problems_of(
@@ -237,7 +321,7 @@ def test_lookups_name_what_there_is() -> None:
 def everything() -> dict[str, Any]:
     """A document in which every list has an item with much in it."""
     return document(
-        models=[model(configuration={"subfolder": "c", "skip_lines": 1}, fields=["id", "b"], identifier="id")],
+        models=[model(configuration={"subfolder": "c", "skip_lines": 1}, fields=["id", "a", "b"], identifier="id")],
         model_syncs=[
             model_sync(
                 filters=[
@@ -337,56 +421,6 @@ def test_a_fingerprint_of_a_model_sync_sees_its_model() -> None:
     fewer = accepted(models=[model(fields=["a"])], model_syncs=[model_sync()])
 
     assert plain.fingerprint(plain.model_syncs[0]) != fewer.fingerprint(fewer.model_syncs[0])
-
-
-@pytest.mark.parametrize(
-    ("lists", "expected"),
-    [
-        ({"models": [model()]}, [("models[0]", Severity.WARNING)]),
-        (
-            {"models": [model()], "model_syncs": [model_sync()]},
-            [("models[0]", Severity.WARNING), ("model_syncs[0]", Severity.WARNING)],
-        ),
-        ({"bulk_syncs": [bulk_sync(schedule="daily")]}, [("bulk_syncs[0].schedule", Severity.WARNING)]),
-        ({"bulk_syncs": [bulk_sync(schedule="manual")]}, []),
-        ({"bulk_syncs": [bulk_sync(mode="snapshot")]}, [("bulk_syncs[0].mode", Severity.REFUSED)]),
-        ({"bulk_syncs": [bulk_sync(mode="snapshot", active=False)]}, []),
-        ({"bulk_syncs": [bulk_sync(schemas=["a"])]}, [("bulk_syncs[0].schemas", Severity.REFUSED)]),
-        (
-            {"bulk_syncs": [bulk_sync(automatically_add_new_fields="none")]},
-            [("bulk_syncs[0].automatically_add_new_fields", Severity.REFUSED)],
-        ),
-        ({"bulk_syncs": [bulk_sync(normalize_names="enabled")]}, [("bulk_syncs[0].normalize_names", Severity.REFUSED)]),
-        ({"bulk_syncs": [bulk_sync(normalize_names="disabled")]}, []),
-        (
-            {"bulk_syncs": [bulk_sync(disable_record_timestamps=False)]},
-            [("bulk_syncs[0].disable_record_timestamps", Severity.REFUSED)],
-        ),
-        ({"bulk_syncs": [bulk_sync(on_delete="remove", bad_rows="quarantine")]}, []),
-    ],
-)
-def test_what_this_version_does_not_do(lists: dict[str, Any], expected: list[tuple[str, Severity]]) -> None:
-    """A warning where something does not run; a refusal where the result would be another than asked."""
-    made = parse({"connections": [connection("in", **MANAGED), connection("out")], **lists})
-
-    assert [(gap.path, gap.severity) for gap in made.not_yet()] == expected
-    assert all(str(gap).startswith(f"{gap.path}: ") for gap in made.not_yet())
-
-
-def test_sources_that_this_version_does_not_do() -> None:
-    """No notifications: nothing runs by itself. Directories: other tables than asked. Each told once."""
-    directories = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
-    made = parse(
-        {
-            "connections": [connection("in", **directories), connection("out")],
-            "bulk_syncs": [bulk_sync("x"), bulk_sync("y", destination_configuration={"subfolder": "y"})],
-        }
-    )
-
-    assert [(gap.path.rpartition(".")[2], gap.severity) for gap in made.not_yet()] == [
-        ("enable_event_notifications", Severity.WARNING),
-        ("is_directory_snapshot", Severity.REFUSED),
-    ]
 
 
 ODD: list[Any] = [

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from millrace.config import FieldMapping, Model, ModelFrom, ModelSync, ModelSyncMode, Schedule, parse
-from millrace.file_format import BadRows, FileFormat
+from millrace.config.model import ARCHIVE_EXTENSIONS
+from millrace.file_format import BadRows, DuplicatePolicy, FileFormat
+from millrace.formats.archive import EXTENSIONS
 from tests.unit.config.builders import connection, document, model, model_sync, parsed_model_sync, problems_of
 
 SINGLE, MANY = ModelFrom.SINGLE_FILE, ModelFrom.MULTI_FILE_ARCHIVE
@@ -27,6 +29,7 @@ def parsed_model(**configuration: Any) -> Model:
         ({"key": "daily/a.csv.gz"}, SINGLE),
         ({"key": "daily/a.zip"}, MANY),
         ({"key": "daily/A.TAR.GZ"}, MANY),
+        ({"key": "daily/a.tar.zst"}, MANY),
         ({"model_from": "single_file", "key": "feed", "file_format": "json"}, SINGLE),
         ({"model_from": "multi_file_archive", "key": "a.tgz"}, MANY),
     ],
@@ -62,6 +65,11 @@ def test_contradictions_of_a_model(configuration: dict[str, Any], line: str) -> 
     assert any(f"models[0].configuration.{line}" in problem for problem in problems), problems
 
 
+def test_every_kind_of_archive_can_be_named() -> None:
+    """The configuration and the reader know the same."""
+    assert set(ARCHIVE_EXTENSIONS) == set(EXTENSIONS)
+
+
 def test_fields_and_identifier() -> None:
     """A subset in its order; the identifier is one of it."""
     kept = parse(document(models=[model(fields=["b", "a"], identifier="a")])).models[0]
@@ -71,6 +79,21 @@ def test_fields_and_identifier() -> None:
     assert (kept.fields, kept.identifier) == (("b", "a"), "a")
     assert twice.startswith("models[0].fields: ")
     assert outside == "models[0].identifier: 'id' is not among fields; add it there"
+
+
+def test_duplicate_identifiers_are_an_error_unless_the_last_is_to_win() -> None:
+    """The option needs an identifier; blank is its default."""
+    default = parse(document(models=[model(identifier="id", duplicate_identifiers="")])).models[0]
+    last = parse(document(models=[model(identifier="id", duplicate_identifiers="last_wins")])).models[0]
+    (alone,) = problems_of(document(models=[model(duplicate_identifiers="error")]))
+    (unknown,) = problems_of(document(models=[model(identifier="id", duplicate_identifiers="first_wins")]))
+
+    assert (default.duplicate_identifiers, last.duplicate_identifiers) == (
+        DuplicatePolicy.ERROR,
+        DuplicatePolicy.LAST_WINS,
+    )
+    assert alone == "models[0].duplicate_identifiers: only where identifier is given; name the field, or remove it"
+    assert unknown.startswith("models[0].duplicate_identifiers: found 'first_wins'; accepted: 'error' or 'last_wins'")
 
 
 def test_a_key_is_below_the_folder() -> None:

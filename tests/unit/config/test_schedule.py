@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from millrace.config import Schedule
-from tests.unit.config.builders import bulk_sync, document, parsed_bulk_sync, problems_of
+from millrace.config import Schedule, parse
+from tests.unit.config.builders import bulk_sync, connection, document, parsed_bulk_sync, problems_of
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,26 @@ def test_what_is_no_schedule(value: Any, says: str) -> None:
 
     assert problem.startswith("bulk_syncs[0].schedule: found ")
     assert says in problem
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "expression"),
+    [
+        (None, False, "rate(15 minutes)"),
+        (None, True, "rate(1 day)"),
+        ("hourly", False, "cron(0 * * * ? *)"),
+        ("hourly", True, "cron(0 * * * ? *)"),
+        ("manual", False, None),
+        ("manual", True, None),
+    ],
+)
+def test_when_a_source_is_listed(given: str | None, *, told: bool, expression: str | None) -> None:
+    """As the sync says; else often where nobody tells of changes, and daily where S3 does, which may lose some."""
+    notifications = {"enable_event_notifications": True, "event_queue_arn": "managed"} if told else {}
+    made = parse(
+        document(
+            connections=[connection("in", **notifications), connection("out")], bulk_syncs=[bulk_sync(schedule=given)]
+        )
+    )
+
+    assert made.schedule_of(made.bulk_syncs[0]) == Schedule(expression)

@@ -42,7 +42,7 @@ def test_nothing_prints_a_secret() -> None:
     printed = [
         repr(made), str(made), f"{source!r} {source}", repr(source.auth), str(source.auth), repr(source.configuration),
         made.model_dump_json(), str(made.model_dump()), str(made.model_dump(mode="json")),
-        made.fingerprint(made.bulk_syncs[0]), str(made.not_yet()), str(made.inline_secret_problems()),
+        made.fingerprint(made.bulk_syncs[0]), str(made.inline_secret_problems()),
     ]  # fmt: skip
 
     assert not any(shows(text) for text in printed)

@@ -16,9 +16,12 @@ BLANK: list[Cell] = ["<a blank line>"]
 
 
 class Memory(io.BytesIO):
-    """A sink that says whether it was discarded."""
+    """A sink that says whether it was discarded; made as an output is opened, for a partition or none."""
 
     discarded = False
+
+    def __init__(self, _directory: str | None = None) -> None:
+        super().__init__()
 
     def discard(self) -> None:
         self.discarded = True
@@ -37,7 +40,7 @@ def conversion(data: bytes, source: str, target: str, **options: Any) -> Convert
 
 def converted(data: bytes, source: str, target: str, **options: Any) -> bytes:
     """The bytes that converting the bytes gives."""
-    return conversion(data, source, target, **options).output.getvalue()
+    return conversion(data, source, target, **options).parts[0].sink.getvalue()
 
 
 def table(data: bytes) -> pa.Table:

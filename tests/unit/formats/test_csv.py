@@ -169,7 +169,7 @@ def test_bad_rows_are_put_aside_where_that_is_wanted() -> None:
 
     done = conversion(data, "csv", "json", bad_rows=BadRows.QUARANTINE)
 
-    assert done.output.getvalue() == b'{"a":1,"b":2}\n{"a":5,"b":6}\n'
+    assert done.parts[0].sink.getvalue() == b'{"a":1,"b":2}\n{"a":5,"b":6}\n'
     assert done.quarantine is not None
     aside = [json.loads(line) for line in done.quarantine.getvalue().splitlines()]
     assert [(bad["line"], bad["row"], bad["byte"], bad["raw"]) for bad in aside] == [
@@ -184,7 +184,7 @@ def test_bad_rows_are_put_aside_where_that_is_wanted() -> None:
 def test_a_file_of_bad_rows_alone_still_has_its_columns() -> None:
     done = conversion(b"a,b\n1\n2\n", "csv", "csv", bad_rows=BadRows.QUARANTINE)
 
-    assert done.output.getvalue() == b"a,b\n"
+    assert done.parts[0].sink.getvalue() == b"a,b\n"
     assert (done.rows.read, done.rows.quarantined) == (2, 2)
 
 
@@ -253,7 +253,7 @@ def test_values_that_do_not_fit_are_put_aside_where_that_is_wanted() -> None:
         b"a,b\n1,x\nz,y\n3\n4,w\n", "csv", "json", column_types={"a": "integer"}, bad_rows=BadRows.QUARANTINE
     )
 
-    assert done.output.getvalue() == b'{"a":1,"b":"x"}\n{"a":4,"b":"w"}\n'
+    assert done.parts[0].sink.getvalue() == b'{"a":1,"b":"x"}\n{"a":4,"b":"w"}\n'
     assert done.quarantine is not None
     assert sorted(json.loads(line)["row"] for line in done.quarantine.getvalue().splitlines()) == [2, 3]
 

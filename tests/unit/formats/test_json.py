@@ -94,7 +94,7 @@ def test_bad_lines_are_put_aside_where_that_is_wanted() -> None:
 
     done = conversion(data, "json", "json", bad_rows=BadRows.QUARANTINE)
 
-    assert done.output.getvalue() == b'{"a":1}\n{"a":2}\n{"a":4}\n'
+    assert done.parts[0].sink.getvalue() == b'{"a":1}\n{"a":2}\n{"a":4}\n'
     assert done.quarantine is not None
     aside = [json.loads(line) for line in done.quarantine.getvalue().splitlines()]
     assert [(bad["line"], bad["row"], bad["byte"], bad["raw"]) for bad in aside] == [

@@ -234,7 +234,7 @@ def test_lineage_is_metadata_and_the_bytes_repeat() -> None:
         write=WriteOptions(lineage={"millrace.source": "s3://in/ü", "millrace.rows": "3"}),
     )
 
-    once, again = (convert(io.BytesIO(GOOD), recipe, open_output=Memory).output.getvalue() for _ in range(2))
+    once, again = (convert(io.BytesIO(GOOD), recipe, open_output=Memory).parts[0].sink.getvalue() for _ in range(2))
 
     assert once == again
     assert pq.read_metadata(io.BytesIO(once)).metadata[b"millrace.source"] == "s3://in/ü".encode()

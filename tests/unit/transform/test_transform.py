@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config.bulk_sync import SchemaSelection
 from millrace.config.model import Model
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.file_format import FileFormat, ReadOptions
@@ -30,6 +29,7 @@ from millrace.transform import (
     of_model_sync,
     of_schema,
 )
+from millrace.transform.spec import Written
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)
@@ -44,8 +44,10 @@ ORDERS = batch(**{"Order ID": [1, 2, 3], "e-mail": ["a@x", None, "b@x"], "total"
 
 
 def bulk(selection: dict[str, Any] | None = None, /, **sync: Any) -> TableTransform:
-    chosen = None if selection is None else SchemaSelection(id="orders", **selection)
-    return of_schema(chosen, parsed_bulk_sync(**sync))
+    if selection is not None:
+        sync["schemas"] = [{"id": "orders", **selection}]
+    made = parsed_bulk_sync(**sync)
+    return of_schema(made.schemas[0] if made.schemas else None, made)
 
 
 def model_sync(sync: dict[str, Any] | None = None, /, **model: Any) -> TableTransform:
@@ -97,7 +99,7 @@ class TestFields:
         assert list(written(spec)) == ["order_id", "order_id_2", "e_mail"]
 
     def test_two_given_names_cannot_be_the_same(self) -> None:
-        spec = bulk({"fields": [{"id": one, "user_output_name": "X"} for one in ("total", "Order ID")]})
+        spec = TableTransform(written=tuple(Written(source=one, name="X") for one in ("total", "Order ID")))
 
         with pytest.raises(InvalidConfiguration, match="two fields of the output have the name 'X'"):
             bound(spec)
@@ -235,6 +237,14 @@ class TestRows:
 
         assert (refused.value.row, refused.value.column) == (1002, "at")
 
+    def test_an_obfuscated_tracking_value_is_not_shown(self) -> None:
+        selection = {"tracking_field": "at", "data_cutoff_timestamp": "2024-01-01T00:00:00Z"}
+        rows = batch(at=["soon"])
+        transform = bound(bulk(selection | {"fields": [{"id": "at", "obfuscated": True}]}), rows)
+
+        with pytest.raises(ValueDoesNotFit, match="holds a value that is not shown"):
+            transform.apply(rows)
+
     def test_the_time_of_the_run_stands_behind_all_fields(self) -> None:
         result = applied(bulk(disable_record_timestamps=False))
 
@@ -260,7 +270,7 @@ class TestRows:
         assert bound(bulk({"partition_key": "Order ID"})).partition_field == "order_id"
 
     def test_rows_are_divided_by_a_field_that_is_written(self) -> None:
-        spec = bulk({"fields": [{"id": "total", "enabled": False}], "partition_key": "total"})
+        spec = TableTransform(left_out=("total",), partition_key="total")
 
         with pytest.raises(InvalidConfiguration, match="'total' is not written"):
             bound(spec)

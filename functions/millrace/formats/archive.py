@@ -1,0 +1,397 @@
+"""Archives: the members of a zip or a tar as files to read, never extracted to a path.
+
+A member's name is a name and no more: ``/etc/x.csv`` and ``../x.csv`` are read like any other, since nothing is
+written where they point to. Members come in the order of their names' UTF-8 bytes, whatever the archive's order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import lzma
+import struct
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO, cast
+
+from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
+from millrace.file_format import READ_EXTENSIONS, Compression, FileFormat, RecognisedKey, recognise
+from millrace.formats.compression import FREE_BYTES, MAX_RATIO, ByteStream, open_plain
+
+_TARS = {
+    ".tar": Compression.NONE,
+    ".tar.gz": Compression.GZIP,
+    ".tgz": Compression.GZIP,
+    ".tar.bz2": Compression.BZIP2,
+    ".tar.zst": Compression.ZSTD,
+}
+EXTENSIONS = (".zip", *_TARS)
+"""What an archive's name ends in, in either case."""
+_OTHER_ARCHIVES = (".7z", ".rar", ".tar.xz", ".txz", ".tar.lz4", ".tbz2", ".tzst", ".cab", ".jar")
+_IN_MEMORY = 8 * 2**20
+_COPIED = 2**20
+_A_NAME = 512
+_TAR_HEADERS = 2**20
+_ZIP_END = 2**16 + 2**12
+_BLOCK = 512
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    IndexError,
+    OverflowError,
+    RuntimeError,  # of it is NotImplementedError, too
+)
+_CUT_OFF = ("unexpected end", "truncated", "empty file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an archive may ask for; ``ratio`` is content to packed bytes, and counts from ``free_bytes`` on."""
+
+    members: int = 10_000
+    member_bytes: int = 4 * 2**30
+    total_bytes: int = 16 * 2**30
+    ratio: int = MAX_RATIO
+    free_bytes: int = FREE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive. ``open`` gives its bytes as a seekable file, any number of times, one after the other."""
+
+    name: str
+    known: RecognisedKey
+    size: int
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredMember:
+    """A member that is not read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The members of an opened archive, in the order of their names."""
+
+    members: tuple[Member, ...]
+    ignored: tuple[IgnoredMember, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What an archive lists; ``packed`` is how many of its bytes the content takes, None where that says nothing."""
+
+    name: str
+    size: int
+    packed: int | None
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+    no_file: str = ""
+    unreadable: str = ""
+
+
+class _Guarded(io.RawIOBase):
+    """A source that remembers the errors that are its own, and refuses reads beyond ``most`` while lists are read."""
+
+    def __init__(self, source: BinaryIO, most: int) -> None:
+        super().__init__()
+        self._source = source
+        self.most: int | None = most
+        self.fault: BaseException | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._source.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._source.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            self._check(size)
+            return self._source.read(size)
+        except BaseException as error:
+            self.fault = error
+            raise
+
+    def _check(self, size: int) -> None:
+        if self.most is not None and size > self.most:
+            raise ArchiveTooBig(
+                f"the archive's list of members, or one name in it, has {size:,} bytes; {self.most:,} are the most"
+            )
+
+
+class _Packed:
+    """A member's content as it is unpacked; whatever that raises becomes ours."""
+
+    def __init__(self, stream: ByteStream, translated: Callable[[], AbstractContextManager[None]]) -> None:
+        self._stream = stream
+        self._translated = translated
+
+    def read(self, size: int, /) -> bytes:
+        with self._translated():
+            return self._stream.read(size)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name is an archive's."""
+    return name.lower().endswith(EXTENSIONS)
+
+
+@contextmanager
+def open_archive(
+    source: BinaryIO, name: str, *, file_format: FileFormat | None = None, limits: Limits | None = None
+) -> Iterator[Archive]:
+    """List the members of a seekable archive, of which ``name`` tells the kind; they can be opened until it closes.
+
+    Ignored are directories, links, devices, ``__MACOSX/``, names with a part that begins with a dot, and members whose
+    extension is foreign or, where a ``file_format`` is given, of another format.
+
+    Raises ArchiveTooBig beyond the limits; BadArchive where a member is an archive itself, is encrypted or packed in
+    an unknown way, or has another's name; TruncatedFile and MalformedFile for bytes that are no such archive.
+    """
+    limits = limits or Limits()
+    size = source.seek(0, io.SEEK_END)
+    with contextlib.ExitStack() as stack:
+        if name.lower().endswith(".zip"):
+            entries = _zip_entries(source, size, limits, stack)
+        else:
+            entries = _tar_entries(_plain_tar(source, name, size, limits, stack), limits, stack)
+        yield _judged(entries, file_format, size, limits)
+
+
+def _judged(entries: list[_Entry], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
+    members: dict[str, Member] = {}
+    ignored: list[IgnoredMember] = []
+    for entry in sorted(entries, key=lambda one: one.name.encode()):
+        known = recognise(entry.name)
+        reason = entry.no_file or _why_ignored(entry.name)
+        if not reason and entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
+            raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
+        if reason or known is None or file_format not in {None, known.format}:
+            ignored.append(IgnoredMember(entry.name, reason or _why_foreign(known)))
+            continue
+        if entry.name in members:
+            raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
+        if entry.unreadable:
+            raise BadArchive(f"{entry.name!r} {entry.unreadable}")
+        _check_member(entry, limits)
+        members[entry.name] = Member(entry.name, known, entry.size, entry.open)
+    _check_total(sum(one.size for one in members.values()), size, limits)
+    return Archive(tuple(members.values()), tuple(ignored))
+
+
+def _why_ignored(name: str) -> str:
+    segments = name.replace("\\", "/").split("/")
+    if segments[0] == "__MACOSX":
+        return "macOS keeps its own notes in __MACOSX"
+    if any(segment.startswith(".") and segment not in {".", ".."} for segment in segments):
+        return "a part of its name begins with a dot"
+    return ""
+
+
+def _why_foreign(known: RecognisedKey | None) -> str:
+    if known is None:
+        return f"its extension is none of {', '.join(READ_EXTENSIONS)}"
+    return f"it is a {known.format} file, and others are asked for"
+
+
+def _check_member(entry: _Entry, limits: Limits) -> None:
+    if entry.size > limits.member_bytes:
+        raise ArchiveTooBig(
+            f"{entry.name!r} has {entry.size:,} bytes unpacked; {limits.member_bytes:,} are the most of one member"
+        )
+    if entry.packed is not None:
+        _check_ratio(f"{entry.name!r}", entry.size, entry.packed, limits)
+
+
+def _check_total(unpacked: int, packed: int, limits: Limits) -> None:
+    if unpacked > limits.total_bytes:
+        raise ArchiveTooBig(
+            f"the archive has {unpacked:,} bytes unpacked; {limits.total_bytes:,} are the most: split it"
+        )
+    _check_ratio("the archive", unpacked, packed, limits)
+
+
+def _check_ratio(what: str, unpacked: int, packed: int, limits: Limits) -> None:
+    if unpacked > max(limits.free_bytes, limits.ratio * packed):
+        raise ArchiveTooBig(
+            f"{what} becomes more than {limits.ratio} times as large unpacked ({unpacked:,} bytes from {packed:,}):"
+            " it looks like a bomb and is not read"
+        )
+
+
+def _check_count(count: int, limits: Limits) -> None:
+    if count > limits.members:
+        raise ArchiveTooBig(f"the archive has more than {limits.members:,} members, which is the most; split it")
+
+
+@contextmanager
+def _translated(guarded: _Guarded, what: str) -> Iterator[None]:
+    """Make ours what zipfile and tarfile raise; the source's own errors stay theirs."""
+    try:
+        yield
+    except _BROKEN as error:
+        if guarded.fault is not None:
+            raise guarded.fault from error
+        if isinstance(error, EOFError) or any(words in str(error) for words in _CUT_OFF):
+            raise TruncatedFile(f"{what} stops before its end: {error or 'bytes are missing'}") from error
+        raise MalformedFile(f"{what} is damaged: {error}") from error
+
+
+def _shown(name: str) -> str:
+    """A name as text that can be written anywhere; ``./`` before it means nothing."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    while text.startswith("./"):
+        text = text[2:]
+    return text
+
+
+def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.ExitStack) -> list[_Entry]:
+    source.seek(0)
+    begun = source.read(4) == b"PK\x03\x04"
+    guarded = _Guarded(source, _ZIP_END + _A_NAME * limits.members)
+    try:
+        with _translated(guarded, "the zip archive"):
+            archive = stack.enter_context(zipfile.ZipFile(cast("BinaryIO", guarded)))
+    except MalformedFile as error:
+        if (begun or not size) and "not a zip file" in str(error):
+            raise TruncatedFile(
+                f"the zip archive stops after {size:,} bytes, before its list of members", byte=size
+            ) from error
+        raise
+    guarded.most = None
+    _check_count(len(archive.infolist()), limits)
+    return [_zip_entry(archive, info, guarded) for info in archive.infolist()]
+
+
+def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, guarded: _Guarded) -> _Entry:
+    name, unreadable = _shown(info.filename), ""
+    if info.flag_bits & 0x1:
+        unreadable = "is encrypted; pack it without a password"
+    elif info.compress_type not in _ZIP_METHODS:
+        unreadable = f"is packed by the method {info.compress_type}, which is not known here; pack it by deflate"
+    return _Entry(
+        name=name,
+        size=info.file_size,
+        packed=info.compress_size,
+        open=partial(_unpacked, archive, info, name, guarded),
+        no_file=_no_file_in_zip(info),
+        unreadable=unreadable,
+    )
+
+
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+_UNIX = 3
+_KIND, _REGULAR = 0o170000, 0o100000
+
+
+def _no_file_in_zip(info: zipfile.ZipInfo) -> str:
+    kind = (info.external_attr >> 16) & _KIND if info.create_system == _UNIX else 0
+    if info.is_dir():
+        return "it is a directory"
+    return "it is a link or a device" if kind not in {0, _REGULAR} else ""
+
+
+@contextmanager
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, guarded: _Guarded) -> Iterator[BinaryIO]:
+    """A member in a temporary file of no name; its checksum is proven before a byte of it is used."""
+    translated = partial(_translated, guarded, f"{name!r} in the zip archive")
+    with translated():
+        packed = archive.open(info)
+    with packed, _spool() as spool:
+        copied = _copy(_Packed(packed, translated), spool)
+        if copied != info.file_size:
+            raise TruncatedFile(f"{name!r} in the zip archive has {copied:,} bytes of {info.file_size:,}")
+        spool.seek(0)
+        yield spool
+
+
+def _spool() -> AbstractContextManager[BinaryIO]:
+    return cast("AbstractContextManager[BinaryIO]", tempfile.SpooledTemporaryFile(_IN_MEMORY))
+
+
+def _copy(source: ByteStream, spool: BinaryIO, check: Callable[[int], None] = lambda _copied: None) -> int:
+    copied = 0
+    while data := source.read(_COPIED):
+        copied += len(data)
+        check(copied)
+        try:
+            spool.write(data)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise ArchiveTooBig(
+                f"the disk is full after {copied:,} bytes were unpacked; give the function more ephemeral storage, or"
+                " split the archive"
+            ) from error
+    return copied
+
+
+def _plain_tar(source: BinaryIO, name: str, size: int, limits: Limits, stack: contextlib.ExitStack) -> BinaryIO:
+    """The tar without its compression, in a temporary file of no name, since a stream cannot go back."""
+    compression = next(one for end, one in _TARS.items() if name.lower().endswith(end))
+    if compression is Compression.NONE:
+        return source
+    spool = stack.enter_context(_spool())
+    _copy(open_plain(source, compression), spool, lambda copied: _check_total(copied, size, limits))
+    return spool
+
+
+def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) -> list[_Entry]:
+    source.seek(0)
+    guarded = _Guarded(source, _TAR_HEADERS)
+    infos: list[tarfile.TarInfo] = []
+    with _translated(guarded, "the tar archive"):
+        archive = stack.enter_context(tarfile.open(fileobj=guarded, mode="r:"))  # noqa: SIM115 # the stack closes it
+        while (info := archive.next()) is not None:
+            infos.append(info)
+            _check_count(len(infos), limits)
+        _check_end(guarded, archive.offset)
+    guarded.most = None
+    return [_tar_entry(archive, info) for info in infos]
+
+
+def _check_end(guarded: _Guarded, end: int) -> None:
+    """Look for the block of zeros that ends a tar: tarfile takes any rubbish, and nothing at all, for the end."""
+    guarded.seek(end)
+    block = guarded.read(_BLOCK)
+    if len(block) < _BLOCK:
+        raise TruncatedFile(f"the tar archive stops after {end + len(block):,} bytes, before its end mark", byte=end)
+    if block.strip(b"\0"):
+        raise MalformedFile(f"the tar archive is damaged at byte {end:,}: no member begins there", byte=end)
+
+
+def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
+    reason = "" if info.isreg() else "it is a directory" if info.isdir() else "it is a link or a device"
+    return _Entry(_shown(info.name), info.size, None, partial(_window, archive, info), no_file=reason)
+
+
+@contextmanager
+def _window(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[BinaryIO]:
+    """A member where it stands in the tar."""
+    file = archive.extractfile(info)
+    assert file is not None  # noqa: S101 # regular files alone are opened
+    with file:
+        yield cast("BinaryIO", file)

@@ -1,0 +1,166 @@
+"""Planning a model sync's objects: one file, an archive's members, or a folder of files as one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from millrace.config import Connection, Document, Folder, Model, ModelFrom, ModelSync, ModelSyncMode
+from millrace.config.model import ARCHIVE_EXTENSIONS
+from millrace.conversion import Recipe
+from millrace.file_format import (
+    READ_EXTENSIONS,
+    BadRows,
+    FileFormat,
+    ReadOptions,
+    RecognisedKey,
+    WriteOptions,
+    recognise,
+)
+from millrace.objects import ObjectRef
+from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
+from millrace.targets import ModelPlace
+from millrace.transform import of_model_sync
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """The way of one model sync's objects."""
+
+    sync: ModelSync
+    model: Model
+    source: Connection
+    target: Connection
+    fingerprint: str
+
+    @classmethod
+    def of(cls, sync: ModelSync, document: Document) -> ModelRoute:
+        """The route of a sync of the document."""
+        model = document.model(sync.model)
+        source, target = document.connection(model.connection), document.connection(sync.target_connection)
+        return cls(sync, model, source, target, document.fingerprint(sync))
+
+    @property
+    def name(self) -> str:
+        """The sync's."""
+        return self.sync.name
+
+    @property
+    def folder(self) -> Folder:
+        """What is read: of a model of one object, the folder that it is in."""
+        if self.model.key is None:
+            return self.source.root.child(self.model.subfolder)
+        return Folder(self.source.bucket, self.model.key.rpartition("/")[0])
+
+    def wants(self, ref: ObjectRef) -> bool:
+        """Whether the object is the model's, or one of its files."""
+        if ref.bucket != self.source.bucket:
+            return False
+        return ref.key == self.model.key if self.model.key else ref.key.startswith(self.folder.prefix)
+
+    def plan(self, ref: ObjectRef) -> AnyPlan:
+        """What becomes of an object that it wants."""
+        run = self._run()
+        if self.model.key is None and ref == run.folder:
+            return run
+        found = self._recognised(ref.key)
+        if isinstance(found, str):
+            return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {found}")
+        if self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND:
+            return Member(source=ref, run=run)
+        return self._plan(ref, found)
+
+    def read_options(self, found: RecognisedKey) -> ReadOptions:
+        """How one of the model's files is read."""
+        return with_extensions(self._base_options(), found)
+
+    def _recognised(self, key: str) -> RecognisedKey | str:
+        """What the key says, or why it is no file of the model."""
+        if self._is_archive:
+            return RecognisedKey(self.model.file_format or FileFormat.CSV, self._base_options().compression, key)
+        if key.endswith("/"):
+            return "is a folder marker: its key ends in a slash"
+        found = recognise(key)
+        wanted = self.model.file_format
+        if found is None and (wanted is None or self.model.key is None):
+            return f"has none of the extensions {' '.join(READ_EXTENSIONS)} (each but .parquet also .gz .zst .bz2)"
+        if found is None and wanted is not None:
+            return RecognisedKey(wanted, self._base_options().compression, key)
+        if found is not None and wanted not in (None, found.format) and self.model.key is None:
+            return f"is a {found.format} file, and the model's files are {wanted}"
+        assert found is not None  # noqa: S101 - told to the type checker: the other cases have returned
+        return replace(found, format=wanted or found.format)
+
+    @property
+    def _is_archive(self) -> bool:
+        return self.model.key is not None and self.model.model_from is ModelFrom.MULTI_FILE_ARCHIVE
+
+    def _base_options(self) -> ReadOptions:
+        options = self.source.read_options(bad_rows=self.sync.bad_rows)
+        return replace(options, skip_lines=self.model.skip_lines or options.skip_lines)
+
+    def _place(self, file: str) -> ModelPlace:
+        return ModelPlace(
+            folder=self.target.root, object=self.sync.object, format=self.sync.format, mode=self.sync.mode, file=file
+        )
+
+    def _recipe(self, source_format: FileFormat, read: ReadOptions) -> Recipe:
+        return Recipe(
+            source_format=source_format,
+            target_format=self.sync.format,
+            read=read,
+            write=WriteOptions(),
+            transform=of_model_sync(self.sync, self.model),
+            duplicates=self.model.duplicate_identifiers,
+        )
+
+    def _quarantine(self, place: ModelPlace) -> ObjectRef | None:
+        return place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
+
+    def _plan(self, ref: ObjectRef, found: RecognisedKey) -> Plan:
+        stem = found.stem[len(self.folder.prefix) :]
+        place = self._place(_without_archive_extension(stem) if self._is_archive else stem)
+        quarantine = self._quarantine(place)
+        return Plan(
+            sync=self.name,
+            source=ref,
+            place=place,
+            source_connection=self.source.name,
+            target_connection=self.target.name,
+            recipe=self._recipe(found.format, self.read_options(found)),
+            fingerprint=self.fingerprint,
+            quarantine=quarantine,
+            problem=too_long(place, quarantine),
+            archive=self._is_archive,
+            members_format=self.model.file_format,
+            keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
+        )
+
+    def _run(self) -> Run:
+        place = self._place("")
+        options = self._base_options()
+        return Run(
+            sync=self.name,
+            folder=ObjectRef(self.source.bucket, self.folder.prefix or "/"),
+            place=place,
+            source_connection=self.source.name,
+            target_connection=self.target.name,
+            recipe=self._recipe(self.model.file_format or FileFormat.CSV, options),
+            fingerprint=self.fingerprint,
+            file_format=self.model.file_format,
+            read=options,
+            keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
+            quarantine=self._quarantine(place),
+        )
+
+
+def file_of(run: Run, key: str) -> RecognisedKey | None:
+    """What the key of a run's file says; None for what is no file of it."""
+    found = None if key.endswith("/") else recognise(key)
+    return found if found is not None and run.file_format in {None, found.format} else None
+
+
+def _without_archive_extension(name: str) -> str:
+    for extension in ARCHIVE_EXTENSIONS:
+        if name.lower().endswith(extension):
+            return name[: -len(extension)]
+    return name

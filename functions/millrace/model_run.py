@@ -1,0 +1,213 @@
+"""Runs: one table made of all files below a model's folder, once for a burst of changes.
+
+A file that changes asks for the run; the first to ask sends a delayed message and marks the run as waiting in the
+ledger, the others find the mark. The run lists the folder, so it sees all that changed until then. Who changes while a
+run is at work asks again afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import BinaryIO
+
+from millrace.claims import Claims, Delivery
+from millrace.errors import LostRace, ObjectChanged, ObjectGone
+from millrace.events import Request
+from millrace.file_format import WriteOptions
+from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
+from millrace.lineage import Lineage
+from millrace.many import Source, convert_many
+from millrace.model_route import file_of
+from millrace.object_store import ListedObject, ObjectStore
+from millrace.object_work import Stores, behind, published, time_limit
+from millrace.objects import ChangeKind, ObjectChange
+from millrace.plans import Member, Run, with_extensions
+from millrace.publish import NewerOutput
+from millrace.requeue import RequestQueue
+
+DELAY_SECONDS = 60
+"""How long a run waits for what else changes."""
+_STALE_MARK = timedelta(hours=1)
+"""A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
+_TRIES = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRuns:
+    """Asks for runs, and does them. ``queues`` holds each source connection's queue."""
+
+    claims: Claims
+    stores: Stores | Mapping[str, ObjectStore]
+    queues: Mapping[str, RequestQueue]
+    timeout_seconds: float
+
+    def ask(self, member: Member, request: Request) -> Finish:
+        """Have the run of a changed file done soon; the file waits for it."""
+        for _ in range(_TRIES):
+            entry = self.claims.ledger.get(member.sync, member.run.folder)
+            if entry is not None and entry.state is State.IN_FLIGHT and not self._ran_out(entry):
+                busy = LostRace(f"a run over {member.run.folder} is at work; this change is looked at after it")
+                return Finish(state=State.FAILED, failure=Failure.of(busy))
+            if entry is not None and entry.state is State.WAITING and not self._is_stale(entry):
+                return _asked(member, request)
+            self._send(member.run)
+            try:
+                self.claims.ledger.put(_marked(entry, member.run, self.claims))
+            except LostRace:
+                continue
+            return _asked(member, request)
+        return Finish(state=State.FAILED, failure=Failure.of(LostRace(f"{member.run.folder} is asked for by many")))
+
+    def _send(self, run: Run) -> None:
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=run.folder)
+        request = Request(change=change, sync=run.sync)
+        self.queues[run.source_connection].send([request], delay_seconds=DELAY_SECONDS)
+
+    def _ran_out(self, entry: Entry) -> bool:
+        return entry.lease_until is None or entry.lease_until <= self.claims.now()
+
+    def _is_stale(self, entry: Entry) -> bool:
+        return entry.started is None or entry.started < self.claims.now() - _STALE_MARK
+
+    def finish(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+        """Make the table of all files that are there now.
+
+        Where they are those of the last run, under the same configuration, only a manual run makes it again.
+        """
+        try:
+            return self._finish(run, request, claimed, delivery)
+        except NewerOutput as newer:
+            return behind(newer, claimed)
+        except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
+            return Finish(state=State.FAILED, failure=Failure.of(error))
+
+    def _finish(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+        store = self.stores[run.source_connection]
+        prefix = run.folder.key if run.folder.key != "/" else ""
+        files = [one for one in store.list(run.folder.bucket, prefix) if file_of(run, one.ref.key) is not None]
+        digest = _digest(run, files)
+        if claimed.outputs and claimed.etag == digest and request.run_id is None:
+            finish = _unchanged(claimed)
+        else:
+            finish = self._write(run, claimed, files, digest, delivery)
+        for file in files:
+            self._part_of(run, file, claimed)
+        return finish
+
+    def _write(self, run: Run, claimed: Entry, files: list[ListedObject], digest: str, delivery: Delivery) -> Finish:
+        lineage = _lineage(run, claimed, digest)
+        target, metadata = self.stores[run.target_connection], lineage.to_metadata()
+        modified = max((file.modified for file in files), default=_EPOCH)
+        place, quarantine = run.place, run.quarantine
+        done = convert_many(
+            [self._source(run, file) for file in files],
+            replace(run.recipe, write=WriteOptions(lineage=lineage.inside_file())),
+            open_output=lambda _directory: target.upload(place.target(modified), metadata),
+            open_quarantine=(lambda: target.upload(quarantine, metadata)) if quarantine else None,
+            on_batch=time_limit(run.folder, delivery, self.timeout_seconds),
+            now=self.claims.now(),
+        )
+        finish = published(
+            done, claimed, target, output=lambda _directory: place.target(modified), quarantine=quarantine
+        )
+        return replace(finish, etag=digest, keep_earlier=run.keep_earlier, reason=f"made of {len(files):,} files")
+
+    def _source(self, run: Run, file: ListedObject) -> Source:
+        found = file_of(run, file.ref.key)
+        assert found is not None  # noqa: S101 - told to the type checker: only files of the run are asked for
+        return Source(
+            name=str(file.ref),
+            format=found.format,
+            read=with_extensions(run.read, found),
+            open=partial(_open, self.stores[run.source_connection], file),
+        )
+
+    def _part_of(self, run: Run, file: ListedObject, claimed: Entry) -> None:
+        """Write down that a file is in the table; who changed it meanwhile writes something newer."""
+        entry = self.claims.ledger.get(run.sync, file.ref)
+        if entry is not None and (entry.state is State.IN_FLIGHT or (entry.state in DONE and entry.etag == file.etag)):
+            return
+        base = entry or unseen(run.sync, file.ref, fingerprint=run.fingerprint, engine=claimed.engine)
+        part = replace(
+            base,
+            state=State.CONVERTED,
+            revision=base.revision + 1,
+            fingerprint=run.fingerprint,
+            etag=file.etag,
+            size=file.size,
+            started=claimed.started,
+            finished=self.claims.now(),
+            failure=None,
+            reason=f"a file of the table that {run.folder} is",
+        )
+        try:
+            self.claims.ledger.put(part)
+        except LostRace:
+            return
+
+
+def _asked(member: Member, request: Request) -> Finish:
+    if request.change.kind is ChangeKind.REMOVED:
+        return Finish(state=State.REMOVED, reason="the file was deleted; its table is made again")
+    return Finish(state=State.WAITING, reason=f"the table that {member.run.folder} is, is made again soon")
+
+
+def _marked(entry: Entry | None, run: Run, claims: Claims) -> Entry:
+    base = entry or unseen(run.sync, run.folder, fingerprint=run.fingerprint, engine=claims.engine)
+    return replace(
+        base,
+        state=State.WAITING,
+        revision=base.revision + 1,
+        started=claims.now(),
+        lease_until=None,
+        owner=None,
+        reason="a run is asked for",
+    )
+
+
+def _digest(run: Run, files: list[ListedObject]) -> str:
+    """What the table is made of: files with their ETags, and the configuration."""
+    told = [run.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+
+
+def _unchanged(claimed: Entry) -> Finish:
+    return Finish(
+        state=State.CONVERTED,
+        rows_read=claimed.rows_read,
+        rows_written=claimed.rows_written,
+        rows_quarantined=claimed.rows_quarantined,
+        rows_filtered=claimed.rows_filtered,
+        reason="nothing changed since the last run",
+    )
+
+
+def _lineage(run: Run, claimed: Entry, digest: str) -> Lineage:
+    return Lineage.of(
+        sync=run.sync,
+        source=run.folder,
+        etag=digest,
+        version_id=None,
+        sequencer=None,
+        fence=claimed.fence,
+        fingerprint=run.fingerprint,
+        engine=claimed.engine,
+    )
+
+
+@contextmanager
+def _open(store: ObjectStore, file: ListedObject) -> Iterator[BinaryIO]:
+    """The version that the listing told; ObjectChanged where it is another by now."""
+    try:
+        with store.open(file.ref) as opened:
+            if opened.head.etag != file.etag:
+                raise ObjectChanged(f"{file.ref} was overwritten since it was listed; the run begins again")
+            yield opened.stream
+    except ObjectGone as gone:
+        raise ObjectChanged(f"{file.ref} was deleted since it was listed; the run begins again") from gone

@@ -1,0 +1,296 @@
+"""Granted work on one object: read it, write its output or its table's, or remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from millrace.claims import Claims, Delivery
+from millrace.conversion import Converted, convert
+from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
+from millrace.events import Request
+from millrace.file_format import FileFormat, WriteOptions
+from millrace.formats.archive import Archive, open_archive
+from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State, swept
+from millrace.lineage import Lineage
+from millrace.many import Source, convert_many
+from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Upload
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plans import Plan, with_extensions
+from millrace.publish import NewerOutput, publish
+from millrace.snapshot import after, order, table_sync
+
+STOP_SECONDS = 15.0
+"""What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
+_FULL_RUN = 0.8
+
+
+class Stores(Protocol):
+    """The object store of each connection."""
+
+    def __getitem__(self, connection: str, /) -> ObjectStore:
+        """The store of the connection of that name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's)."""
+
+    plan: Plan
+    request: Request
+    claimed: Entry
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectWork:
+    """Does what was granted. ``timeout_seconds`` is a whole invocation's time."""
+
+    claims: Claims
+    stores: Stores | Mapping[str, ObjectStore]
+    timeout_seconds: float
+    obfuscation_key: Callable[[], bytes | None] = lambda: None
+
+    def finish(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+        """Do the work; whatever goes wrong is what came of it."""
+        job = _Job(plan, request, claimed, delivery)
+        try:
+            return self._remove(job) if request.change.kind is ChangeKind.REMOVED else self._convert(job)
+        except ObjectGone:
+            return self._remove(job)
+        except ObjectArchived as archived:
+            return Finish(state=State.WAITING, reason=str(archived))
+        except NewerOutput as newer:
+            return behind(newer, claimed)
+        except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
+            return Finish(state=State.FAILED, failure=Failure.of(error))
+
+    def exists(self, plan: Plan) -> bool:
+        """Whether the source object is there: a late delete event is no reason to remove anything."""
+        return self.stores[plan.source_connection].head(plan.source) is not None
+
+    def _remove(self, job: _Job) -> Finish:
+        if job.plan.table is not None:
+            return self._remove_from_table(job, job.plan.table)
+        if not job.claimed.outputs:
+            return Finish(state=State.REMOVED, reason="the source object was deleted before it was converted")
+        if not job.plan.remove_outputs:
+            return Finish(state=State.REMOVED, reason="the source object was deleted; its output is kept")
+        self._delete(job)
+        return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
+
+    def _delete(self, job: _Job) -> None:
+        for output in job.claimed.outputs:
+            self.stores[job.plan.target_connection].delete(output.ref)
+
+    def _remove_from_table(self, job: _Job, table: ObjectRef) -> Finish:
+        """Only the deletion of the file that a table is made of can concern the table."""
+        entry = self.claims.ledger.get(table_sync(job.plan.sync), table)
+        if entry is None or entry.sequencer is None or entry.reason != str(job.plan.source):
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is another's")
+        if not job.plan.remove_outputs:
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is kept")
+        change = ObjectChange(kind=ChangeKind.REMOVED, ref=table, sequencer=after(entry.sequencer))
+        claimed = self._claim_table(job, change)
+        if isinstance(claimed, Refusal):
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
+        self._delete(replace(job, claimed=claimed))
+        self.claims.settle(claimed, Finish(state=State.REMOVED, outputs=()))
+        return Finish(state=State.REMOVED, outputs=(), reason="the object and the table it was were deleted")
+
+    def _convert(self, job: _Job) -> Finish:
+        if job.plan.problem is not None:
+            raise job.plan.problem
+        try:
+            return self._attempt(job)
+        except ObjectChanged:
+            return self._attempt(job)
+
+    def _attempt(self, job: _Job) -> Finish:
+        plan = job.plan
+        tail_first = plan.recipe.source_format is FileFormat.PARQUET
+        with self.stores[plan.source_connection].open(plan.source, tail_first=tail_first) as opened:
+            if _is_own_output(opened.head, plan.sync):
+                reason = "the object is an output of this very sync"
+                return Finish(state=State.IGNORED, etag=opened.head.etag, reason=reason)
+            if plan.table is not None:
+                return self._replace_table(job, plan.table, opened)
+            return self._write(job, opened)
+
+    def _replace_table(self, job: _Job, table: ObjectRef, opened: OpenedObject) -> Finish:
+        """Write a snapshot table of its newest file, under a claim on the table."""
+        sequencer = order(opened.head.modified, job.plan.source)
+        claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
+        if isinstance(claimed, Refusal):
+            return _not_the_newest(claimed, opened.head)
+        try:
+            finish = self._write(replace(job, claimed=claimed), opened)
+        except NewerOutput as newer:
+            self._settle_table(job, claimed, behind(newer, claimed))
+            raise
+        except Exception as error:
+            self._settle_table(job, claimed, Finish(state=State.FAILED, failure=Failure.of(error)))
+            raise
+        self._settle_table(job, claimed, finish)
+        return replace(finish, outputs=(), reason=f"table {table} is made of this file")
+
+    def _claim_table(self, job: _Job, change: ObjectChange) -> Entry | Refusal:
+        sync = table_sync(job.plan.sync)
+        decision = self.claims.claim(sync, change, job.plan.fingerprint, job.request, job.delivery)
+        if isinstance(decision, Refusal) and not decision.acknowledge:
+            raise LostRace(f"table {change.ref} is being written from another of its files; tried again later")
+        if isinstance(decision, Refusal) and decision.kind is RefusalKind.DUPLICATE:
+            raise LostRace(f"table {change.ref} is being written from this very file; tried again later")
+        return decision
+
+    def _settle_table(self, job: _Job, claimed: Entry, finish: Finish) -> None:
+        settled = self.claims.settle(claimed, replace(finish, reason=str(job.plan.source)))
+        self.sweep(job.plan.target_connection, settled)
+
+    def _write(self, job: _Job, opened: OpenedObject) -> Finish:
+        plan, lineage = job.plan, _lineage(job, opened.head)
+        recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
+        store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
+        quarantine, modified = plan.quarantine, opened.head.modified
+        ports: dict[str, Any] = {
+            "open_output": lambda directory: store.upload(plan.output(directory, modified), metadata),
+            "open_quarantine": (lambda: store.upload(quarantine, metadata)) if quarantine else None,
+            "on_batch": time_limit(plan.source, job.delivery, self.timeout_seconds),
+            "now": self.claims.now(),
+            "key": self.obfuscation_key() if recipe.transform.needs_key else None,
+        }
+        done: Converted[Upload]
+        if plan.archive:
+            with open_archive(opened.stream, plan.source.key, file_format=plan.members_format) as archive:
+                done = convert_many(_members(plan, archive), recipe, **ports)
+        else:
+            done = convert(opened.stream, recipe, **ports)
+        head = opened.head
+        finish = published(
+            done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
+        )
+        return replace(
+            finish, etag=head.etag, version_id=head.version_id, size=head.size, keep_earlier=plan.keep_earlier
+        )
+
+    def sweep(self, target_connection: str, settled: Entry) -> Entry:
+        """Delete by name what the entry's earlier work wrote and its newest did not."""
+        if not settled.obsolete or settled.state is State.FAILED:
+            return settled
+        store = self.stores[target_connection]
+        for output in settled.obsolete:
+            there = store.head(output.ref)
+            lineage = Lineage.from_metadata(there.metadata) if there else None
+            if lineage is not None and lineage.is_of(settled.sync, settled.source):
+                store.delete(output.ref)
+        cleared = swept(settled)
+        self.claims.ledger.put(cleared)
+        return cleared
+
+
+def _members(plan: Plan, archive: Archive) -> list[Source]:
+    return [
+        Source(
+            name=f"{plan.source.key}/{member.name}",
+            format=member.known.format,
+            read=with_extensions(plan.recipe.read, member.known),
+            open=member.open,
+        )
+        for member in archive.members
+    ]
+
+
+def behind(newer: NewerOutput, claimed: Entry) -> Finish:
+    """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
+    theirs, ours = newer.lineage.sequencer, claimed.sequencer
+    if theirs is not None and ours is not None and theirs > ours:
+        return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
+    return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
+
+
+def _is_own_output(head: ObjectHead, sync: str) -> bool:
+    lineage = Lineage.from_metadata(head.metadata)
+    return lineage is not None and lineage.sync in {sync, table_sync(sync)}
+
+
+def _not_the_newest(refusal: Refusal, head: ObjectHead) -> Finish:
+    """The table is made of a newer file already, or of this very one."""
+    entry = refusal.entry
+    if refusal.kind is RefusalKind.SUPERSEDED:
+        return Finish(
+            state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=f"the table's newest file is {entry.reason}"
+        )
+    return Finish(
+        state=entry.state,
+        outputs=(),
+        etag=head.etag,
+        rows_read=entry.rows_read,
+        rows_written=entry.rows_written,
+        rows_quarantined=entry.rows_quarantined,
+        rows_filtered=entry.rows_filtered,
+        failure=entry.failure,
+        reason=f"table {entry.source} is made of this file",
+    )
+
+
+def _lineage(job: _Job, head: ObjectHead) -> Lineage:
+    claimed = job.claimed
+    return Lineage.of(
+        sync=claimed.sync,
+        source=job.plan.source,
+        owner=job.plan.table,
+        etag=head.etag,
+        version_id=head.version_id,
+        sequencer=claimed.sequencer,
+        fence=claimed.fence,
+        fingerprint=job.plan.fingerprint,
+        engine=claimed.engine,
+    )
+
+
+def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Callable[[int], None]:
+    """A check that stops a conversion before its invocation ends; what had nearly all the time there is, is too big."""
+    had = delivery.remaining()
+
+    def check(rows: int) -> None:
+        if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
+            return
+        told = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
+        if had < timeout_seconds * _FULL_RUN:
+            raise OutOfTime(f"{told}; it starts again with more time")
+        raise TooBig(
+            f"{told} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it gets "
+            "processors in proportion), or split the object, then reprocess it"
+        )
+
+    return check
+
+
+def published(
+    done: Converted[Upload],
+    claimed: Entry,
+    store: ObjectStore,
+    *,
+    output: Callable[[str | None], ObjectRef],
+    quarantine: ObjectRef | None,
+) -> Finish:
+    """Publish all that a conversion wrote, bad rows first; where that fails nothing more becomes visible."""
+    rows = done.rows
+    try:
+        aside: list[Output] = []
+        if done.quarantine is not None and quarantine is not None:
+            aside.append(publish(done.quarantine, quarantine, claimed, store, rows=rows.quarantined))
+        outputs = [publish(part.sink, output(part.directory), claimed, store, rows=part.rows) for part in done.parts]
+    except BaseException:
+        done.discard()
+        raise
+    return Finish(
+        state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
+        outputs=(*outputs, *aside),
+        rows_read=rows.read,
+        rows_written=rows.written,
+        rows_quarantined=rows.quarantined,
+        rows_filtered=rows.filtered,
+    )

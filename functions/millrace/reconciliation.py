@@ -1,0 +1,338 @@
+"""What a bucket has and the ledger lacks, or the reverse: a merge of two sorted streams, in flat memory."""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, Protocol
+
+from millrace.config import Folder
+from millrace.errors import LostRace, MillraceError, UsageError
+from millrace.events import Request
+from millrace.ledger import Entry, LedgerIndex, State
+from millrace.object_store import ListedObject, ObjectStore
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plan import ActiveSync, Planner, Run
+from millrace.requeue import STOP_SECONDS, RequestQueue, Stores
+
+CALLS = 12
+"""How often the function calls itself to go on; what is left then is for the next scheduled run.
+
+Lambda ends a chain of calls of a function to itself after 16 (Lambda Developer Guide, "Recursive loop detection"). That
+guard against a loop by mistake stays on, so the chain ends by itself before."""
+_PORTION = 1000
+"""Keys between two checkpoints: a page of a listing."""
+_BACKLOG = 1000
+"""Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
+_LEASE_MARGIN = timedelta(seconds=5)
+_LONGEST_RUN_SECONDS = 900.0
+
+
+class Finding(enum.StrEnum):
+    """How an object differs."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One object that the ledger does not know as it is; ``change`` asks for what must be done."""
+
+    finding: Finding
+    change: ObjectChange
+
+
+class UnsortedStream(MillraceError):
+    """A listing or an index did not come in key order; nothing can be concluded from it."""
+
+
+Compared = tuple[str, Difference | None]
+"""A key, and how it differs; None: both know it alike."""
+
+
+def differences(listed: Iterable[ListedObject], entries: Iterable[Entry], now: datetime) -> Iterator[Compared]:
+    """Merge a bucket's listing with the ledger's entries, both in the order of the keys' UTF-8 bytes.
+
+    Yields every key, so that a caller can count and stop. Raises UnsortedStream.
+    """
+    pairs: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(
+        ((one.ref.key.encode(), one) for one in listed),
+        ((one.source.key.encode(), one) for one in entries),
+        key=itemgetter(0),
+    )
+    last = b""
+    for key, group in groupby(pairs, key=itemgetter(0)):
+        if key < last:
+            raise UnsortedStream(f"key {key.decode()!r} came after {last.decode()!r}")
+        last = key
+        yield key.decode(), _judged([item for _, item in group], now)
+
+
+def _judged(items: list[ListedObject | Entry], now: datetime) -> Difference | None:
+    listed = next((one for one in items if isinstance(one, ListedObject)), None)
+    entry = next((one for one in items if isinstance(one, Entry)), None)
+    if listed is not None and entry is None:
+        return _present(listed, Finding.NEW)
+    if listed is not None and entry is not None:
+        return None if _is_known(listed, entry, now) else _present(listed, Finding.CHANGED)
+    if entry is not None and _leaves_something(entry, now):
+        return Difference(Finding.GONE, ObjectChange(kind=ChangeKind.REMOVED, ref=entry.source))
+    return None
+
+
+_LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
+
+
+def _leaves_something(entry: Entry, now: datetime) -> bool:
+    """Whether the absence of its object asks for work. Under a live lease the worker itself sees that it is gone."""
+    return entry.state not in _LEAVES_NOTHING and not _is_at_work(entry, now)
+
+
+def _is_at_work(entry: Entry, now: datetime) -> bool:
+    return entry.state is State.IN_FLIGHT and entry.lease_until is not None and entry.lease_until > now
+
+
+def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
+    """Work under a live lease is left alone: when it settles, the next listing compares again."""
+    if entry.state in _UNSETTLED:
+        return _is_at_work(entry, now)
+    return entry.etag == listed.etag
+
+
+_UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
+
+
+def _present(listed: ListedObject, finding: Finding) -> Difference:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
+    return Difference(finding, change)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Keys that were compared, and how many of them differed in which way."""
+
+    compared: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+
+    @classmethod
+    def of(cls, portion: Sequence[Compared]) -> Counts:
+        """Count a portion."""
+        found = Counter(one.finding for _, one in portion if one is not None)
+        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE])
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.compared + other.compared, self.new + other.new, self.changed + other.changed, self.gone + other.gone
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far the comparison of a sync has come: all up to the key ``after`` is compared and enqueued.
+
+    ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
+    comparison of another folder begins anew.
+    """
+
+    sync: str
+    folder: str
+    revision: int = 0
+    after: str = ""
+    counts: Counts = Counts()
+    lease_until: datetime | None = None
+
+
+class Checkpoints(Protocol):
+    """Where comparisons are remembered, one each sync."""
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """The newest, read consistently."""
+        ...
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Replace revision ``checkpoint.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
+        ...
+
+
+class ReconcileQueue(RequestQueue, Protocol):
+    """A source connection's queue, and how much stands in it."""
+
+    def waiting(self) -> int:
+        """About how many messages wait to be received."""
+        ...
+
+
+class Progress(enum.StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    """Out of time; another run goes on behind the checkpoint."""
+    BUSY = "busy"
+    """Another run of this sync is at work."""
+    PUT_OFF = "put off"
+    """Too many messages wait already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run did: ``here`` counts it alone, ``total`` the whole comparison since its first key."""
+
+    sync: str
+    progress: Progress
+    here: Counts = Counts()
+    total: Counts = Counts()
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer of the function."""
+        answer = {"sync": self.sync, "progress": str(self.progress), "reason": self.reason, **asdict(self.total)}
+        return {name: value for name, value in answer.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What the function is called with; it may call itself ``calls_left`` times to go on."""
+
+    sync: str
+    calls_left: int = CALLS
+
+    @classmethod
+    def parse(cls, event: Mapping[str, Any]) -> Call:
+        """Read an event; raise UsageError with everything that is wrong with it."""
+        if problems := list(_problems(event)):
+            raise UsageError("; ".join(problems) + f'. Expected {{"sync": "...", "calls_left": 0 to {CALLS}}}')
+        return cls(sync=event["sync"], calls_left=event.get("calls_left", CALLS))
+
+    def next(self) -> dict[str, Any]:
+        """The event of the call that goes on."""
+        return asdict(replace(self, calls_left=self.calls_left - 1))
+
+
+def _problems(event: Mapping[str, Any]) -> Iterator[str]:
+    if unknown := sorted(set(event) - {"sync", "calls_left"}):
+        yield f"unknown fields {unknown}"
+    if not isinstance(event.get("sync"), str) or not event["sync"]:
+        yield f"sync is {event.get('sync')!r}; expected the name of a sync"
+    left = event.get("calls_left", CALLS)
+    if type(left) is not int or not 0 <= left <= CALLS:
+        yield f"calls_left is {left!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """Compares a sync's source folder with the ledger, and puts what differs on the source connection's queue."""
+
+    planner: Planner
+    stores: Stores | Mapping[str, ObjectStore]
+    index: LedgerIndex
+    queues: Mapping[str, ReconcileQueue]
+    checkpoints: Checkpoints
+    now: Callable[[], datetime]
+
+    def run(self, sync_name: str, remaining: Callable[[], float] = lambda: float("inf")) -> Report:
+        """Compare from where the last run stopped, until done or out of time.
+
+        What was found is enqueued before the checkpoint says so: a run that is killed compares a portion twice, and
+        the ledger refuses what was done meanwhile. Raises UsageError for a sync that is not there or not active.
+        """
+        sync = self.planner.active_sync(sync_name)
+        known = self.checkpoints.get(sync.name)
+        if known is not None and known.lease_until is not None and known.lease_until > self.now():
+            return _busy(sync.name, f"another run is at work, until {known.lease_until:%H:%M:%S} UTC at the longest")
+        begun = _begun(known, sync.name, sync.folder)
+        if not begun.after and (waiting := self.queues[sync.source_connection].waiting()) > _BACKLOG:
+            reason = f"about {waiting:,} messages wait in the queue of {sync.source_connection!r}; they come first"
+            return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
+        try:
+            with self._hold(begun, remaining) as hold:
+                return self._compare(sync, hold, remaining)
+        except LostRace:
+            return _busy(sync.name, "another run has begun")
+
+    @contextmanager
+    def _hold(self, begun: Checkpoint, remaining: Callable[[], float]) -> Iterator[_Hold]:
+        """Keep other runs of the sync away; what goes wrong gives it back, so that the next try can begin."""
+        hold = _Hold(self.checkpoints, begun)
+        span = timedelta(seconds=min(remaining(), _LONGEST_RUN_SECONDS))
+        hold.move(lease_until=self.now() + span + _LEASE_MARGIN)
+        try:
+            yield hold
+        except LostRace:
+            raise
+        except Exception:
+            with suppress(MillraceError):
+                hold.move(lease_until=None)
+            raise
+
+    def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
+        here = Counts()
+        found = self._found(sync, hold.checkpoint.after)
+        while portion := list(islice(found, _PORTION)):
+            requests = [Request(change=one.change, sync=sync.name) for _, one in portion if one is not None]
+            self.queues[sync.source_connection].send(requests)
+            counted = Counts.of(portion)
+            here += counted
+            total = hold.checkpoint.counts + counted
+            if remaining() < STOP_SECONDS:
+                hold.move(after=portion[-1][0], counts=total, lease_until=None)
+                return Report(sync=sync.name, progress=Progress.PARTIAL, here=here, total=total)
+            hold.move(after=portion[-1][0], counts=total)
+        total = hold.checkpoint.counts
+        hold.move(after="", counts=Counts(), lease_until=None)
+        return Report(sync=sync.name, progress=Progress.COMPLETE, here=here, total=total)
+
+    def _found(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
+        """Entries of folders that the sync read under an earlier configuration are no concern of this listing."""
+        folder = sync.folder
+        listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
+        entries = self.index.of_sync(sync.name, after=after)
+        known = (
+            entry
+            for entry in entries
+            if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
+        )
+        for key, difference in differences(listed, known, self.now()):
+            concerns = difference is not None and self._is_for(sync, difference.change.ref)
+            yield key, difference if concerns else None
+
+    def _is_for(self, sync: ActiveSync, ref: ObjectRef) -> bool:
+        """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
+        return any(not isinstance(plan, Run) for plan in self.planner.plan(ref, only=sync.name))
+
+
+@dataclass(slots=True)
+class _Hold:
+    """A checkpoint that this run alone moves, and where it stands."""
+
+    checkpoints: Checkpoints
+    checkpoint: Checkpoint
+
+    def move(self, **changes: Any) -> None:
+        moved = replace(self.checkpoint, revision=self.checkpoint.revision + 1, **changes)
+        self.checkpoints.put(moved)
+        self.checkpoint = moved
+
+
+def _begun(known: Checkpoint | None, sync: str, folder: Folder) -> Checkpoint:
+    """Where to begin: behind the checkpoint, or at the first key."""
+    if known is None:
+        return Checkpoint(sync=sync, folder=str(folder))
+    if known.folder != str(folder):
+        return Checkpoint(sync=sync, folder=str(folder), revision=known.revision)
+    return known
+
+
+def _busy(sync: str, reason: str) -> Report:
+    return Report(sync=sync, progress=Progress.BUSY, reason=reason)

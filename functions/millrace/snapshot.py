@@ -1,0 +1,45 @@
+"""Snapshot tables: a table is its newest file. Which one that is, and who may write it, is an entry of its own.
+
+The table's entry lies in the ledger beside those of its files, under the sync's name with ``#table``. It is claimed and
+settled by the same rules; its sequencer is the order of files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from urllib.parse import quote
+
+from millrace.objects import ObjectRef, Sequencer
+
+TABLE_MARK = "#table"
+"""Names of syncs hold no ``#``, so a table's entry is never a file's."""
+_LONGEST_KEY = 200
+
+
+def table_sync(sync: str) -> str:
+    """The sync that a table's entry stands under."""
+    return sync + TABLE_MARK
+
+
+def is_table(sync: str) -> bool:
+    """Whether an entry is a table's and not an object's."""
+    return sync.endswith(TABLE_MARK)
+
+
+def order(modified: datetime, source: ObjectRef) -> Sequencer:
+    """Where a version of a file stands among all of its table's: by the time S3 gives it, then by its key.
+
+    S3 tells the time to the second. Of files of the same second the one whose key is greater counts as newer, which is
+    what dated names mean.
+    """
+    seconds = int(modified.timestamp())
+    key = quote(source.key, safe="/")
+    if len(key) > _LONGEST_KEY:
+        key = key[:_LONGEST_KEY] + hashlib.sha256(key.encode()).hexdigest()[:16]
+    return Sequencer(f"{seconds:012X}/{key}/")
+
+
+def after(version: Sequencer) -> Sequencer:
+    """Where the deletion of a version stands."""
+    return Sequencer(version.value + "~")

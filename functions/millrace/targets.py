@@ -1,0 +1,101 @@
+"""Where outputs go: keys are a function of the table, the path in it, the mode and the configuration alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from millrace.config import Folder, ModelSyncMode
+from millrace.file_format import FileFormat
+from millrace.objects import ObjectRef
+from millrace.tables import TableFile
+
+QUARANTINE_FOLDER = "_quarantine"
+"""Below a sync's output folder; most readers of a folder pass over names that begin with an underscore."""
+
+
+class Place(Protocol):
+    """Names the outputs of one piece of work."""
+
+    def target(self, modified: datetime) -> ObjectRef:
+        """The one output; ``modified`` is the time of the newest file that it is made of."""
+        ...
+
+    def partition(self, directory: str) -> ObjectRef:
+        """The output of one partition, ``directory`` being ``<field>=<value>``, escaped."""
+        ...
+
+    def quarantine(self) -> ObjectRef:
+        """Where bad rows go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPlace:
+    """Names a sync's outputs of one file. ``snapshot``: the table has one output, whichever file it came from."""
+
+    folder: Folder
+    file: TableFile
+    format: FileFormat
+    snapshot: bool
+
+    def target(self, modified: datetime) -> ObjectRef:
+        """The one output of the file, whenever it was written."""
+        del modified
+        if self.snapshot:
+            return self._at(f"{self.file.table}/{self._table_name()}")
+        return self._at(self._path())
+
+    def partition(self, directory: str) -> ObjectRef:
+        """The output of one partition, ``directory`` being ``<field>=<value>``, escaped."""
+        name = self._table_name() if self.snapshot or self.file.path is None else self.file.path
+        return self._at(f"{self.file.table}/{directory}/{name}")
+
+    def quarantine(self) -> ObjectRef:
+        """Where the file's bad rows go."""
+        key = f"{self.folder.prefix}{QUARANTINE_FOLDER}/{self._path()}{FileFormat.JSON.extension}"
+        return ObjectRef(self.folder.bucket, key)
+
+    def _at(self, path: str) -> ObjectRef:
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{self.format.extension}")
+
+    def _path(self) -> str:
+        file = self.file
+        return file.table if file.path is None else f"{file.table}/{file.path}"
+
+    def _table_name(self) -> str:
+        """The table's name as a file's: of a table named by a path, its last segment."""
+        return self.file.table.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPlace:
+    """Names a model sync's outputs. ``file`` is the source file's path below the model's folder, without extensions."""
+
+    folder: Folder
+    object: str
+    format: FileFormat
+    mode: ModelSyncMode
+    file: str
+
+    def target(self, modified: datetime) -> ObjectRef:
+        """``<object>``, ``<object>/<source name>`` or ``<object>/<UTC time>``, by the mode."""
+        match self.mode:
+            case ModelSyncMode.REPLACE:
+                path = self.object
+            case ModelSyncMode.APPEND:
+                path = f"{self.object}/{self.file}"
+            case ModelSyncMode.SNAPSHOT:
+                path = f"{self.object}/{modified:%Y%m%dT%H%M%SZ}"
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{self.format.extension}")
+
+    def partition(self, directory: str) -> ObjectRef:
+        """Not divided: model syncs have no partition key."""
+        raise NotImplementedError(directory)
+
+    def quarantine(self) -> ObjectRef:
+        """Below the destination's folder, by the object's and the file's names."""
+        name = f"{self.object}/{self.file}" if self.mode is ModelSyncMode.APPEND else self.object
+        key = f"{self.folder.prefix}{QUARANTINE_FOLDER}/{name}{FileFormat.JSON.extension}"
+        return ObjectRef(self.folder.bucket, key)

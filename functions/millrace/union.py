@@ -1,0 +1,164 @@
+"""One field for the fields that several files have under one name, by a rule that may only widen.
+
+The type holds only if every file's values survive in it: printed, they are what they were. Where no such type is, the
+values are kept as text; as JSON text where they come from files that tell numbers from texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import schema
+from millrace.formats import rendering
+from millrace.printing import FRACTION_DIGITS, JSON, form_of, is_raw_json, with_form
+from millrace.transform.values import Column
+
+_t = pa.types
+_INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
+_UNITS = ("s", "ms", "us", "ns")
+Types = Sequence[pa.DataType]
+
+
+class Lossy(Exception):
+    """The values of a column do not survive in its type; ``column`` is its name."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(f"values of {column!r} do not survive in their type")
+        self.column = column
+
+
+def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> pa.Field:
+    """The field that holds the values of all; the order of the fields changes nothing.
+
+    Fields of the type null have no values. ``as_text``: what has no common type becomes plain text even where numbers
+    and texts meet, since one of the files is of text alone. ``typed`` False: types are not widened to each other.
+    """
+    known = [field for field in fields if not _t.is_null(field.type)]
+    if not known:
+        return pa.field(fields[0].name, pa.null())
+    first = min(known, key=str)
+    if len({_signature(field) for field in known}) == 1:
+        same = all(field.metadata == first.metadata for field in known)
+        kept = first if same else with_form(first.remove_metadata(), form_of(first))
+        return kept.with_nullable(any(field.nullable for field in fields))
+    types = [_plain_type(field) for field in known]
+    wider = _wider(types) if typed and not any(form_of(field) for field in known) else None
+    if wider is not None:
+        return pa.field(first.name, wider)
+    if as_text or all(map(_is_written_as_text, known)):
+        return pa.field(first.name, pa.string())
+    return with_form(pa.field(first.name, pa.string()), JSON)
+
+
+def _signature(field: pa.Field) -> tuple[object, ...]:
+    """What makes values of two fields the same when they are printed."""
+    kind = field.type
+    if isinstance(kind, pa.BaseExtensionType) or not kind.num_fields:
+        return str(kind), _form(field)
+    named = _t.is_struct(kind) or _t.is_union(kind)
+    children = [kind.field(place) for place in range(kind.num_fields)]
+    inner = tuple((child.name if named else "", child.nullable, _signature(child)) for child in children)
+    return kind.id, getattr(kind, "list_size", None), inner
+
+
+def _form(field: pa.Field) -> str:
+    form, kind = form_of(field), field.type
+    if _t.is_timestamp(kind):
+        return form or f"T{FRACTION_DIGITS[kind.unit]}{'Z' if kind.tz else ''}"
+    return JSON if is_raw_json(field) else form
+
+
+def _plain_type(field: pa.Field) -> pa.DataType:
+    kind = field.type
+    return kind.value_type if _t.is_dictionary(kind) or _t.is_run_end_encoded(kind) else kind
+
+
+def _wider(types: Types) -> pa.DataType | None:
+    for holds, widen in _FAMILIES:
+        if all(map(holds, types)):
+            return widen(types)
+    return None
+
+
+def _integers(types: Types) -> pa.DataType | None:
+    signed = [kind.bit_width for kind in types if _t.is_signed_integer(kind)]
+    unsigned = [kind.bit_width for kind in types if _t.is_unsigned_integer(kind)]
+    if not signed:
+        return {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}[max(unsigned)]
+    bits = max(signed + [2 * width for width in unsigned])
+    return {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}.get(bits, pa.decimal128(38, 0))
+
+
+def _decimals(types: Types) -> pa.DataType | None:
+    """Integers join decimals without a fraction alone: 1 is not 1.00 to who tells integers by their look."""
+    scales = [kind.scale for kind in types if _t.is_decimal(kind)]
+    whole_numbers = len(scales) < len(types)
+    if min(scales) < 0 or (whole_numbers and max(scales) > 0):
+        return None
+    whole = max(
+        kind.precision - kind.scale if _t.is_decimal(kind) else _INTEGER_DIGITS[kind.bit_width] for kind in types
+    )
+    kind = schema.decimal(whole + max(scales), max(scales))
+    return kind.type if kind else None
+
+
+def _timestamps(types: Types) -> pa.DataType | None:
+    if len({kind.tz is None for kind in types}) > 1:
+        return None
+    zones = {kind.tz for kind in types}
+    unit = max((kind.unit for kind in types), key=_UNITS.index)
+    return pa.timestamp(unit, tz=zones.pop() if len(zones) == 1 else "UTC")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(_t.is_string(kind) or _t.is_large_string(kind) or _t.is_string_view(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(
+        _t.is_binary(kind) or _t.is_large_binary(kind) or _t.is_fixed_size_binary(kind) or _t.is_binary_view(kind)
+    )
+
+
+_FAMILIES: tuple[tuple[Callable[[Any], bool], Callable[[Types], pa.DataType | None]], ...] = (
+    (_is_text, lambda _types: pa.string()),
+    (_t.is_integer, _integers),
+    (lambda kind: _t.is_integer(kind) or _t.is_decimal(kind), _decimals),
+    (_t.is_floating, lambda _types: pa.float64()),
+    (_t.is_timestamp, _timestamps),
+    (_t.is_date, lambda _types: pa.date32()),
+    (_is_binary, lambda _types: pa.binary()),
+)
+_TEXTS: tuple[Callable[[Any], bool], ...] = (_is_text, _is_binary, _t.is_temporal)
+
+
+def _is_written_as_text(field: pa.Field) -> bool:
+    """Whether JSON writes the field's values as strings, so that they stay what they are as text."""
+    kind = _plain_type(field)
+    if isinstance(kind, pa.BaseExtensionType):
+        return bool(kind.extension_name == "arrow.uuid")
+    return not is_raw_json(field) and any(holds(kind) for holds in _TEXTS)
+
+
+def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
+    """A file's column of ``field`` as one of the unified field ``into``; raise Lossy where values would not survive."""
+    if array.null_count == len(array):
+        return pa.nulls(len(array), into.type)
+    if array.type == into.type and _form(field) == _form(into):
+        return array
+    if _form(into) == JSON:
+        texts = rendering.json_values(array, field)
+        return pc.if_else(array.is_valid(), texts, pa.scalar(None, pa.string())) if array.null_count else texts
+    column = Column(array, field)
+    if _t.is_string(into.type):
+        return column.texts
+    if _is_text(column.array.type):
+        raise Lossy(into.name)
+    try:
+        return pc.cast(column.array, into.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise Lossy(into.name) from error

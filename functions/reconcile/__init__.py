@@ -1,0 +1,1 @@
+"""The function that a schedule calls: what the bucket has and the ledger lacks, or the reverse."""

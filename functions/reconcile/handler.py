@@ -1,0 +1,35 @@
+"""A schedule's call in, differences on the queue."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from millrace.composition import reconcile_world
+from millrace.reconciliation import Call, Progress
+
+logger = Logger()
+metrics = Metrics(namespace="Millrace")
+tracer = Tracer()
+world = cache(reconcile_world)
+
+
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+@metrics.log_metrics
+def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Compare the sync that ``{"sync": name}`` names; call itself to go on where the time was too short."""
+    metrics.add_metric(name="Calls", unit=MetricUnit.Count, value=1)
+    call, here = Call.parse(event), world()
+    report = here.reconciler.run(call.sync, lambda: context.get_remaining_time_in_millis() / 1000)
+    logger.info("compared", extra=report.to_json())
+    for name, count in asdict(report.here).items():
+        metrics.add_metric(name=name.capitalize(), unit=MetricUnit.Count, value=count)
+    if report.progress is Progress.PARTIAL and call.calls_left:
+        here.call(context.function_name, call.next())
+    return report.to_json()

@@ -1,0 +1,57 @@
+"""When sources are listed: a rule of EventBridge for each sync that has a schedule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from aws_cdk import Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.names import Names, construct_id
+from infra.options import Options
+from infra.topology import Listing
+
+
+class Schedules(Construct):
+    """Each rule calls ``function`` with the name of its sync; one permission is for all of them.
+
+    The policy of a function holds 20 KB: a permission for each rule would end at some sixty syncs.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id_: str,
+        *,
+        function: lambda_.IFunction,
+        listings: Sequence[Listing],
+        options: Options,
+    ) -> None:
+        super().__init__(scope, construct_id_)
+        names = Names(options.name)
+        for listing in listings:
+            target = events.CfnRule.TargetProperty(
+                id="reconcile", arn=function.function_arn, input=json.dumps({"sync": listing.sync})
+            )
+            events.CfnRule(
+                self,
+                construct_id(listing.sync),
+                name=names.rule(listing.sync),
+                description=f"{options.name}: compare the source of sync {listing.sync!r} with the ledger",
+                schedule_expression=listing.expression,
+                targets=[target],
+            )
+        if listings:
+            stack = Stack.of(self)
+            lambda_.CfnPermission(
+                self,
+                "Call",
+                action="lambda:InvokeFunction",
+                function_name=function.function_arn,
+                principal="events.amazonaws.com",
+                source_account=stack.account,
+                source_arn=stack.format_arn(service="events", resource="rule", resource_name=f"{names.rules}*"),
+            )

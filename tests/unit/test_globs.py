@@ -1,0 +1,82 @@
+"""Globs against a reference that walks segment by segment."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.globs import matches
+
+
+def reference(glob: list[str], path: list[str]) -> bool:
+    """The rule as it is written: recursive, one segment at a time, one character at a time."""
+    if not glob:
+        return not path
+    if glob[0] == "**":
+        if len(glob) == 1:
+            return len(path) >= 1
+        return any(reference(glob[1:], path[taken:]) for taken in range(len(path) + 1))
+    return bool(path) and segment_matches(glob[0], path[0]) and reference(glob[1:], path[1:])
+
+
+def segment_matches(glob: str, text: str) -> bool:
+    if not glob:
+        return not text
+    head, rest = glob[0], glob[1:]
+    if head == "*":
+        return any(segment_matches(rest, text[taken:]) for taken in range(len(text) + 1))
+    if head == "?":
+        return bool(text) and segment_matches(rest, text[1:])
+    if head == "[" and (choice := re.match(r"\[(!?)(\]?[^\]]*)\]", glob)) and choice[2]:
+        if not text:
+            return False
+        return in_choice(text[0], choice[2]) != bool(choice[1]) and segment_matches(glob[choice.end() :], text[1:])
+    return text[:1] == head and segment_matches(rest, text[1:])
+
+
+def in_choice(character: str, inside: str) -> bool:
+    position = 0
+    while position < len(inside):
+        if inside[position + 1 : position + 2] == "-" and position + 2 < len(inside):
+            if inside[position] <= character <= inside[position + 2]:
+                return True
+            position += 3
+        else:
+            if character == inside[position]:
+                return True
+            position += 1
+    return False
+
+
+PIECES = st.sampled_from(["a", "b", "c", "*", "?", "[ab]", "[!a]", "[a-c]", "[b-]", "ü", ".", "=", "-", "\n"])
+GLOB_SEGMENTS = st.just("**") | st.lists(PIECES, min_size=1, max_size=4).map("".join).filter(lambda s: "**" not in s)
+NAMES = st.text("abcü.=-[]!\n", min_size=1, max_size=4)
+
+
+@given(st.lists(GLOB_SEGMENTS, min_size=1, max_size=4), st.lists(NAMES, min_size=1, max_size=5))
+def test_matching_follows_the_written_rule(glob: list[str], path: list[str]) -> None:
+    assert matches("/".join(glob), "/".join(path)) == reference(glob, path)
+
+
+@pytest.mark.parametrize(
+    ("glob", "yes", "no"),
+    [
+        ("*", ["orders", "o.d"], ["a/b"]),
+        ("orders", ["orders"], ["Orders", "orders2"]),
+        (
+            "tenant=*/orders",
+            ["tenant=1/orders", "tenant=/orders"],
+            ["tenant=1", "tenant=1/x/orders", "tenant=1/orders/y"],
+        ),
+        ("exports/**/daily", ["exports/daily", "exports/a/daily", "exports/a/b/daily"], ["daily", "exports/a"]),
+        ("**", ["a", "a/b", "a/b/c"], []),
+        ("20[0-9][0-9]-??", ["2026-11"], ["2026-1", "20x6-11"]),
+        ("[!_]*", ["a", "a_"], ["_tmp"]),
+    ],
+)
+def test_the_forms_that_people_write(glob: str, yes: list[str], no: list[str]) -> None:
+    assert [path for path in yes if not matches(glob, path)] == []
+    assert [path for path in no if matches(glob, path)] == []

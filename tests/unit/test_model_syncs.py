@@ -1,0 +1,320 @@
+"""Models and model syncs on the fakes: one file, a folder of files as one table, an archive's members."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from millrace.config import parse
+from millrace.events import Request
+from millrace.ledger import Entry, RefusalKind, State
+from millrace.model_run import DELAY_SECONDS
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plan import Planner
+from tests.configurations import connection
+from tests.world import NOON, World
+
+OUT = ObjectRef("acme-out", "lake/customers.jsonl")
+
+
+@dataclass
+class ModelWorld(World):
+    """A world with one model sync to newline-delimited JSON."""
+
+    model: dict[str, Any] = field(default_factory=dict)
+    sync: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(
+            parse(
+                {
+                    "connections": [
+                        connection(
+                            "landing",
+                            "s3://acme-in/in",
+                            enable_event_notifications=True,
+                            event_queue_arn="managed",
+                        ),
+                        connection("lake", "s3://acme-out/lake"),
+                    ],
+                    "models": [
+                        {"name": "customers", "connection": "landing", "configuration": self.model, **self.fields}
+                    ],
+                    "model_syncs": [
+                        {
+                            "name": "nightly",
+                            "model": "customers",
+                            "target": {
+                                "connection": "lake",
+                                "object": "customers",
+                                "configuration": {"format": "json"},
+                            },
+                            **self.sync,
+                        }
+                    ],
+                }
+            )
+        )
+
+    def put(self, key: str, data: bytes, *, day: int = 1) -> Request:
+        self.store.modified = datetime(2026, 11, day, tzinfo=UTC)
+        return self.upload(data, ObjectRef("acme-in", key))
+
+    def run_asked(self, message: str = "run") -> Entry:
+        """Deliver the delayed message that asks for the run."""
+        outcome = self.one(self.queue.sent[-1], message)
+        assert outcome.entry is not None
+        return outcome.entry
+
+    def output(self, key: str = OUT.key) -> bytes:
+        return self.store.data(ObjectRef("acme-out", key))
+
+    def keys(self) -> list[str]:
+        return sorted(self.store.buckets["acme-out"])
+
+
+class TestSingleFile:
+    KEY = "in/customers.csv"
+
+    def world(self, **sync: Any) -> ModelWorld:
+        return ModelWorld(model={"model_from": "single_file", "key": self.KEY}, sync=sync)
+
+    def test_replace_writes_the_object_under_the_syncs_name(self) -> None:
+        world = self.world()
+
+        world.one(world.put(self.KEY, b"id\n1\n"))
+        world.one(world.put(self.KEY, b"id\n2\n"))
+
+        assert (world.keys(), world.output()) == ([OUT.key], b'{"id":2}\n')
+
+    def test_other_objects_are_nobodys(self) -> None:
+        world = self.world()
+
+        outcome = world.one(world.put("in/other.csv", b"id\n1\n"))
+
+        assert (outcome.result, outcome.sync) == (State.IGNORED, None)
+
+    def test_append_names_the_output_by_its_source(self) -> None:
+        world = self.world(mode="append")
+
+        world.one(world.put(self.KEY, b"id\n1\n"))
+
+        assert world.keys() == ["lake/customers/customers.jsonl"]
+
+    def test_a_snapshot_keeps_every_version_under_its_time(self) -> None:
+        world = self.world(mode="snapshot")
+
+        world.one(world.put(self.KEY, b"id\n1\n", day=1))
+        world.one(world.put(self.KEY, b"id\n2\n", day=2))
+
+        assert world.keys() == ["lake/customers/20261101T000000Z.jsonl", "lake/customers/20261102T000000Z.jsonl"]
+
+    def test_fields_constants_overrides_and_filters(self) -> None:
+        world = self.world(
+            fields=[{"source": "id"}, {"source": "name", "target": "customer"}],
+            override_fields=[{"target": "origin", "override_value": "shop"}],
+            overrides=[{"field": "name", "function": "IsNull", "override": "unknown"}],
+            filters=[
+                {"field": "id", "function": "GreaterThan", "value": 1},
+                {"field": "id", "function": "LessThan", "value": 9},
+                {"field": "name", "function": "Equality", "value": "Zoe"},
+            ],
+            filter_logic="(A AND B) OR C",
+        )
+
+        world.one(world.put(self.KEY, b"name,id\nAda,1\n,2\nZoe,9\nMax,10\n"))
+
+        assert world.output() == (
+            b'{"id":2,"customer":"unknown","origin":"shop"}\n{"id":9,"customer":"Zoe","origin":"shop"}\n'
+        )
+        assert (world.entry(ObjectRef("acme-in", self.KEY)).rows_filtered) == 2
+
+    def test_a_duplicate_identifier_is_an_error_that_names_both_rows(self) -> None:
+        world = self.world()
+        world.fields = {"identifier": "id"}
+
+        world.one(world.put(self.KEY, b"id\n1\n2\n1\n"))
+
+        failure = world.entry(ObjectRef("acme-in", self.KEY)).failure
+        assert failure is not None
+        assert (failure.error, failure.row) == ("DuplicateIdentifier", 3)
+        assert world.keys() == []
+
+    def test_of_duplicate_identifiers_the_last_wins_where_asked(self) -> None:
+        world = self.world()
+        world.fields = {"identifier": "id", "duplicate_identifiers": "last_wins"}
+
+        world.one(world.put(self.KEY, b"id,n\n1,a\n2,b\n1,c\n"))
+
+        assert world.output() == b'{"id":2,"n":"b"}\n{"id":1,"n":"c"}\n'
+
+
+class TestFolder:
+    def world(self, **sync: Any) -> ModelWorld:
+        return ModelWorld(model={"model_from": "multi_file_archive", "subfolder": "crm"}, sync=sync)
+
+    def test_a_burst_of_changes_is_one_run(self) -> None:
+        world = self.world()
+
+        outcomes = [world.one(world.put(f"in/crm/{n}.csv", b"id\n%d\n" % n), f"m{n}") for n in range(5)]
+
+        assert [outcome.result for outcome in outcomes] == [State.WAITING] * 5
+        assert (len(world.queue.sent), world.queue.delays) == (1, [DELAY_SECONDS])
+        assert world.run_asked().state is State.CONVERTED
+        assert world.output() == b'{"id":0}\n{"id":1}\n{"id":2}\n{"id":3}\n{"id":4}\n'
+
+    def test_the_files_of_a_table_are_accounted_for(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.one(world.put("in/crm/b.txt", b"hello"))
+        world.run_asked()
+
+        assert world.entry(ObjectRef("acme-in", "in/crm/a.csv")).state is State.CONVERTED
+        assert world.entry(ObjectRef("acme-in", "in/crm/b.txt")).state is State.IGNORED
+
+    def test_a_change_while_a_run_is_at_work_asks_again_afterwards(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.run_asked()
+        folder = ObjectRef("acme-in", "in/crm/")
+        settled = world.entry(folder)
+        at_work = replace(settled, state=State.IN_FLIGHT, lease_until=NOON + timedelta(minutes=9), owner="run")
+        world.ledger.entries["nightly", folder] = at_work
+        request = world.put("in/crm/b.csv", b"id\n2\n")
+
+        assert world.one(request, "m2").retry_after == 30
+        world.ledger.entries["nightly", folder] = settled
+        assert world.one(request, "m2").result == State.WAITING
+        world.run_asked("run2")
+
+        assert world.output() == b'{"id":1}\n{"id":2}\n'
+
+    def test_a_mark_whose_message_was_lost_is_not_trusted_for_ever(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.now = NOON + timedelta(hours=2)
+
+        world.one(world.put("in/crm/b.csv", b"id\n2\n"), "m2")
+
+        assert len(world.queue.sent) == 2
+
+    def test_a_run_that_finds_nothing_changed_writes_nothing(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.run_asked()
+        world.store.calls.clear()
+
+        entry = world.run_asked("again")
+
+        assert "put" not in world.store.calls
+        assert entry.rows_written == 1
+
+    def test_a_manual_run_makes_it_again(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.run_asked()
+        request = Request(
+            change=ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("acme-in", "in/crm/")),
+            sync="nightly",
+            run_id="r1",
+        )
+        world.store.calls.clear()
+
+        assert world.one(request, "x").result == State.CONVERTED
+        assert "put" in world.store.calls
+        assert world.one(request, "y").result == RefusalKind.ALREADY_DONE
+
+    def test_a_deleted_file_leaves_the_table(self) -> None:
+        world = self.world()
+        for name in "ab":
+            world.one(world.put(f"in/crm/{name}.csv", b"id\n1\n"), name)
+        world.run_asked()
+
+        world.one(world.delete(ObjectRef("acme-in", "in/crm/a.csv")), "d")
+        world.run_asked("again")
+
+        assert world.output() == b'{"id":1}\n'
+
+    def test_a_broken_file_fails_the_table_names_itself_and_leaves_the_last_good_one(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id,n\n1,2\n"))
+        world.run_asked()
+
+        world.one(world.put("in/crm/b.csv", b"id,n\n1\n"), "m2")
+        entry = world.run_asked("again")
+
+        assert entry.failure is not None
+        assert "in/crm/b.csv" in entry.failure.message
+        assert world.output() == b'{"id":1,"n":2}\n'
+
+    def test_snapshot_keeps_every_run_under_the_time_of_its_newest_file(self) -> None:
+        world = self.world(mode="snapshot")
+        for day in (1, 2):
+            world.one(world.put(f"in/crm/{day}.csv", b"id\n%d\n" % day, day=day), str(day))
+            world.run_asked(f"run{day}")
+
+        assert world.keys() == ["lake/customers/20261101T000000Z.jsonl", "lake/customers/20261102T000000Z.jsonl"]
+        assert world.output("lake/customers/20261102T000000Z.jsonl") == b'{"id":1}\n{"id":2}\n'
+
+    def test_append_has_one_output_a_file_and_no_runs(self) -> None:
+        world = self.world(mode="append")
+
+        world.one(world.put("in/crm/eu/a.csv", b"id\n1\n"))
+
+        assert (world.keys(), world.queue.sent) == (["lake/customers/eu/a.jsonl"], [])
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_the_order_of_events_changes_nothing(self, order: tuple[int, ...]) -> None:
+        world = self.world()
+        requests = [world.put(f"in/crm/{n}.csv", b"id,c%d\n%d,x\n" % (n, n)) for n in range(3)]
+
+        for place in order:
+            world.one(requests[place], f"m{place}")
+        world.run_asked()
+
+        assert world.output().splitlines()[0] == b'{"id":0,"c0":"x","c1":null,"c2":null}'
+
+
+class TestArchive:
+    KEY = "in/export.zip"
+
+    def archive(self, **members: bytes) -> bytes:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name.replace("_", "."), data)
+        return buffer.getvalue()
+
+    def world(self, **sync: Any) -> ModelWorld:
+        return ModelWorld(model={"model_from": "multi_file_archive", "key": self.KEY}, sync=sync)
+
+    def test_members_are_files_of_one_table(self) -> None:
+        world = self.world()
+
+        world.one(world.put(self.KEY, self.archive(b_csv=b"id\n2\n", a_jsonl=b'{"id":1,"x":"y"}\n', read_me=b"hi")))
+
+        assert world.output() == b'{"id":1,"x":"y"}\n{"id":2,"x":null}\n'
+
+    def test_append_names_the_output_by_the_archive(self) -> None:
+        world = self.world(mode="append")
+
+        world.one(world.put(self.KEY, self.archive(a_csv=b"id\n1\n")))
+
+        assert world.keys() == ["lake/customers/export.jsonl"]
+
+    def test_a_broken_member_is_named(self) -> None:
+        world = self.world()
+
+        world.one(world.put(self.KEY, self.archive(a_csv=b"id,n\n1\n")))
+
+        failure = world.entry(ObjectRef("acme-in", self.KEY)).failure
+        assert failure is not None
+        assert "a.csv" in failure.message

@@ -1,0 +1,226 @@
+"""Tables of many files, chosen tables and divided outputs, on the fakes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from millrace.events import Request
+from millrace.ledger import Entry, Failure, State
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from tests.configurations import bulk_sync
+from tests.world import TARGET, World
+
+
+def failure(entry: Entry) -> Failure:
+    assert entry.failure is not None
+    return entry.failure
+
+
+class TestSnapshot:
+    """Single table, snapshot: ``in/2026/…`` are files of ``orders``; the table is its newest file."""
+
+    TABLE = ObjectRef("acme-out", "lake/orders/orders.jsonl")
+
+    @pytest.fixture
+    def world(self) -> World:
+        source = {"is_single_table": True, "single_table_name": "orders"}
+        return World(syncs=(bulk_sync(to="json", mode="snapshot"),), source=source)
+
+    def put(self, world: World, key: str, row: int, *, day: int) -> Request:
+        world.store.modified = datetime(2026, 11, day, tzinfo=UTC)
+        return world.upload(b"id\n%d\n" % row, ObjectRef("acme-in", key))
+
+    def test_a_newer_file_replaces_the_whole_table(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.one(self.put(world, "in/b.csv", 2, day=2))
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+        assert set(world.store.buckets["acme-out"]) == {self.TABLE.key}
+
+    def test_an_older_file_that_arrives_late_is_superseded_and_changes_nothing(self, world: World) -> None:
+        old = self.put(world, "in/z.csv", 1, day=1)
+        world.one(self.put(world, "in/a.csv", 2, day=2))
+
+        outcome = world.one(old)
+
+        assert (outcome.result, outcome.acknowledge) == (State.SUPERSEDED, True)
+        assert "in/a.csv" in (outcome.reason or "")
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_of_files_of_one_second_the_greater_key_is_newer(self, world: World) -> None:
+        greater = self.put(world, "in/2026-02.csv", 2, day=1)
+        smaller = self.put(world, "in/2026-01.csv", 1, day=1)
+        world.one(greater)
+        world.one(smaller)
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_an_overwrite_of_an_older_file_makes_it_the_newest(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.one(self.put(world, "in/b.csv", 2, day=2))
+        world.one(self.put(world, "in/a.csv", 3, day=3))
+
+        assert world.store.data(self.TABLE) == b'{"id":3}\n'
+
+    def test_the_same_bytes_under_another_key_still_count_as_newer(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.one(self.put(world, "in/b.csv", 1, day=3))
+        world.one(self.put(world, "in/c.csv", 2, day=2))
+
+        assert world.store.data(self.TABLE) == b'{"id":1}\n'
+
+    def test_a_broken_newest_file_leaves_the_table_and_says_so(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.store.modified = datetime(2026, 11, 2, tzinfo=UTC)
+
+        outcome = world.one(world.upload(b"a,b\n1\n", ObjectRef("acme-in", "in/b.csv")))
+
+        assert outcome.result == State.FAILED
+        assert world.store.data(self.TABLE) == b'{"id":1}\n'
+
+    def test_a_table_in_flight_makes_another_file_wait(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        table = next(entry for entry in world.ledger.puts if entry.sync == "nightly#table")
+        world.ledger.entries[table.sync, table.source] = replace(table, owner="another")
+
+        outcome = world.one(self.put(world, "in/b.csv", 2, day=2), "m2")
+
+        assert outcome.retry_after == 30
+
+    def test_a_run_converts_the_newest_again_and_passes_over_the_others(self, world: World) -> None:
+        requests = [self.put(world, f"in/{day}.csv", day, day=day) for day in (1, 2)]
+        for request in requests:
+            world.one(request)
+
+        again = [
+            world.one(Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=request.change.ref), run_id="r"), "m2")
+            for request in requests
+        ]
+
+        assert [outcome.result for outcome in again] == [State.SUPERSEDED, State.CONVERTED]
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_a_run_from_an_empty_ledger_ends_in_the_newest_whatever_its_order(
+        self, world: World, order: tuple[int, ...]
+    ) -> None:
+        refs = [self.put(world, f"in/{day}.csv", day, day=day).change.ref for day in (1, 2, 3)]
+
+        for place in order:
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=refs[place])
+            assert world.one(Request(change=change, run_id="r"), f"m{place}").acknowledge
+
+        assert world.store.data(self.TABLE) == b'{"id":3}\n'
+
+    def test_deleting_an_older_file_never_touches_the_table(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", mode="snapshot", on_delete="remove"),)
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.one(self.put(world, "in/b.csv", 2, day=2))
+
+        world.one(world.delete(ObjectRef("acme-in", "in/a.csv")))
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_deleting_the_newest_file_removes_the_table_where_asked(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", mode="snapshot", on_delete="remove"),)
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+
+        world.one(world.delete(ObjectRef("acme-in", "in/a.csv")))
+
+        assert world.store.buckets["acme-out"] == {}
+        world.one(self.put(world, "in/b.csv", 2, day=2))
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    @pytest.mark.parametrize("order", list(permutations(range(4))))
+    def test_any_order_of_events_ends_in_the_same_table(self, world: World, order: tuple[int, ...]) -> None:
+        requests = [self.put(world, f"in/{day}.csv", day, day=day) for day in (1, 2, 3, 4)]
+
+        for place in order:
+            assert world.one(requests[place]).acknowledge
+
+        assert world.store.data(self.TABLE) == b'{"id":4}\n'
+
+
+class TestSchemas:
+    ORDERS = b"id,region,email\n1,EU,a@x\n2,US,b@x\n3,EU,c@x\n"
+
+    @pytest.fixture
+    def world(self) -> World:
+        return World()
+
+    def schema(self, **options: Any) -> dict[str, Any]:
+        return bulk_sync(to="json", schemas=[{"id": "orders", **options}])
+
+    def test_a_table_that_is_not_chosen_is_ignored_with_the_reason(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", schemas=["returns"]),)
+
+        outcome = world.one(world.upload(self.ORDERS))
+
+        assert (outcome.result, "orders" in (outcome.reason or "")) == (State.IGNORED, True)
+
+    def test_fields_are_chosen_and_named(self, world: World) -> None:
+        fields = [{"id": "id", "user_output_name": "order_id"}, "region", {"id": "email", "enabled": False}]
+        world.syncs = (self.schema(fields=fields),)
+
+        world.one(world.upload(self.ORDERS))
+
+        assert world.store.data(TARGET).splitlines()[0] == b'{"order_id":1,"region":"EU"}'
+
+    def test_filtered_rows_are_counted(self, world: World) -> None:
+        world.syncs = (self.schema(filters=[{"field": "region", "function": "Equality", "value": "EU"}]),)
+
+        world.one(world.upload(self.ORDERS))
+
+        entry = world.entry()
+        assert (entry.rows_read, entry.rows_written, entry.rows_filtered) == (3, 2, 1)
+
+    def test_a_partition_key_makes_one_output_a_value(self, world: World) -> None:
+        world.syncs = (self.schema(partition_key="region"),)
+
+        world.one(world.upload(self.ORDERS))
+
+        assert set(world.store.buckets["acme-out"]) == {
+            "lake/orders/region=EU/orders.jsonl",
+            "lake/orders/region=US/orders.jsonl",
+        }
+        assert {output.rows for output in world.entry().outputs} == {1, 2}
+
+    def test_partitions_that_a_newer_version_lacks_are_removed_by_name(self, world: World) -> None:
+        world.syncs = (self.schema(partition_key="region"),)
+        world.one(world.upload(self.ORDERS))
+        stranger = ObjectRef("acme-out", "lake/orders/region=US/other.jsonl")
+        world.store.put(stranger, b"x")
+
+        world.one(world.upload(b"id,region,email\n9,EU,z@x\n"))
+
+        assert set(world.store.buckets["acme-out"]) == {"lake/orders/region=EU/orders.jsonl", stranger.key}
+
+    def test_too_many_partitions_are_refused_and_write_nothing(self, world: World) -> None:
+        world.syncs = (self.schema(partition_key="id"),)
+
+        world.one(world.upload(b"id\n" + b"".join(b"%d\n" % number for number in range(101))))
+
+        assert failure(world.entry()).error == "TooManyPartitions"
+        assert world.store.buckets["acme-out"] == {}
+
+    def test_an_unknown_field_is_an_error_that_names_it(self, world: World) -> None:
+        world.syncs = (self.schema(partition_key="regoin"),)
+
+        world.one(world.upload(self.ORDERS))
+
+        assert "regoin" in failure(world.entry()).message
+
+    def test_obfuscated_fields_need_the_key_and_never_show_the_value(self, world: World) -> None:
+        world.syncs = (self.schema(fields=[{"id": "email", "obfuscated": True}]),)
+        request = world.upload(self.ORDERS)
+        assert world.one(request).retry_after == 30
+        world.key = b"secret"
+
+        world.one(request)
+
+        assert b"a@x" not in world.store.data(TARGET)

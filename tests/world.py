@@ -1,0 +1,79 @@
+"""A worker with its surroundings in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from millrace.events import Request
+from millrace.ledger import Entry
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.plan import Planner
+from millrace.worker import Delivery, Outcome, Worker
+from tests.configurations import bulk_sync, document
+from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SOURCE = ObjectRef("acme-in", "in/orders.csv")
+TARGET = ObjectRef("acme-out", "lake/orders.jsonl")
+ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
+CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
+
+
+@dataclass
+class World:
+    """A worker with its surroundings; time stands still unless told."""
+
+    store: InMemoryObjectStore = field(default_factory=lambda: InMemoryObjectStore({"acme-in": {}, "acme-out": {}}))
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    syncs: tuple[dict[str, Any], ...] = (bulk_sync(to="json"),)
+    now: datetime = NOON
+    remaining: float = 900.0
+    sequence: int = 0
+    source: dict[str, Any] | None = None
+    key: bytes | None = None
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+
+    @property
+    def planner(self) -> Planner:
+        return Planner(document(*self.syncs, source=self.source))
+
+    @property
+    def worker(self) -> Worker:
+        return Worker.build(
+            planner=self.planner,
+            ledger=self.ledger,
+            stores={"landing": self.store, "lake": self.store},
+            queues={"landing": self.queue},
+            now=lambda: self.now,
+            engine="1",
+            timeout_seconds=900,
+            obfuscation_key=lambda: self.key,
+        )
+
+    def upload(self, data: bytes = ORDERS, ref: ObjectRef = SOURCE) -> Request:
+        self.store.put(ref, data)
+        return self.event(ref, etag=self.store.buckets[ref.bucket][ref.key].etag)
+
+    def delete(self, ref: ObjectRef = SOURCE) -> Request:
+        self.store.buckets[ref.bucket].pop(ref.key, None)
+        return self.event(ref, kind=ChangeKind.REMOVED)
+
+    def event(self, ref: ObjectRef = SOURCE, kind: ChangeKind = ChangeKind.CREATED, etag: str | None = None) -> Request:
+        self.sequence += 1
+        sequencer = Sequencer.parse(f"{self.sequence:04X}")
+        return Request(change=ObjectChange(kind=kind, ref=ref, sequencer=sequencer, etag=etag))
+
+    def work(self, request: Request, message: str = "m1", receives: int = 1) -> list[Outcome]:
+        delivery = Delivery(message_id=message, remaining=lambda: self.remaining, receives=receives)
+        return list(self.worker.work(request, delivery))
+
+    def one(self, request: Request, message: str = "m1") -> Outcome:
+        (outcome,) = self.work(request, message)
+        return outcome
+
+    def entry(self, ref: ObjectRef = SOURCE, sync: str = "nightly") -> Entry:
+        entry = self.ledger.get(sync, ref)
+        assert entry is not None
+        return entry
