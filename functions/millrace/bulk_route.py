@@ -104,6 +104,7 @@ class BulkRoute:
             write=WriteOptions(),
             transform=of_schema(selection, self.sync),
         )
+        table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
         quarantine = place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
         return Plan(
             sync=self.sync.name,
@@ -116,10 +117,17 @@ class BulkRoute:
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
             problem=self._foreign(ref, found, file.table) or too_long(place, quarantine),
-            table=ObjectRef(ref.bucket, self.source.root.prefix + file.table)
-            if place.snapshot and file.path is not None
-            else None,
+            table=table if place.snapshot and file.path is not None else None,
+            one_format=table if self._formats_vary else None,
         )
+
+    @property
+    def _formats_vary(self) -> bool:
+        match self.source.layout:
+            case DirectorySnapshot(formats=formats):
+                return len(formats) > 1
+            case _:
+                return False
 
     def _read_options(self, found: RecognisedKey) -> ReadOptions:
         return with_extensions(self.source.read_options(bad_rows=self.sync.bad_rows), found)

@@ -20,6 +20,7 @@ from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
 from millrace.snapshot import after, order, table_sync
+from millrace.table_format import hold_format
 
 STOP_SECONDS = 15.0
 """What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
@@ -103,6 +104,8 @@ class ObjectWork:
     def _convert(self, job: _Job) -> Finish:
         if job.plan.problem is not None:
             raise job.plan.problem
+        if job.plan.one_format is not None:
+            hold_format(job.plan, job.plan.one_format, job.request, self.claims.ledger, self.claims.now())
         try:
             return self._attempt(job)
         except ObjectChanged:

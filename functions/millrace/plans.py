@@ -21,6 +21,7 @@ class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
     ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
+    ``one_format`` is the table whose files share one format, where they could have several.
     ``archive``: the object's members are the files, all of ``members_format``, or each of what its name says.
     ``keep_earlier``: each version has an output of its own, and none is obsolete.
     """
@@ -36,6 +37,7 @@ class Plan:
     quarantine: ObjectRef | None = None
     problem: DataError | None = None
     table: ObjectRef | None = None
+    one_format: ObjectRef | None = None
     archive: bool = False
     members_format: FileFormat | None = None
     keep_earlier: bool = False

@@ -23,8 +23,8 @@ def table_sync(sync: str) -> str:
 
 
 def is_table(sync: str) -> bool:
-    """Whether an entry is a table's and not an object's."""
-    return sync.endswith(TABLE_MARK)
+    """Whether an entry tells of a table and not of an object."""
+    return "#" in sync
 
 
 def order(modified: datetime, source: ObjectRef) -> Sequencer:

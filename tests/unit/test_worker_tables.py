@@ -224,3 +224,44 @@ class TestSchemas:
         world.one(request)
 
         assert b"a@x" not in world.store.data(TARGET)
+
+
+class TestOneFormat:
+    """Directories are tables of csv or json; each table's files share one."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        source = {
+            "is_single_table": True,
+            "is_directory_snapshot": True,
+            "directory_glob_pattern": "*",
+            "single_table_file_formats": ["csv", "json"],
+        }
+        return World(source=source)
+
+    def put(self, world: World, key: str) -> Request:
+        data = b'{"id":1}\n' if key.endswith(".jsonl") else b"id\n1\n"
+        return world.upload(data, ObjectRef("acme-in", key))
+
+    def test_tables_may_differ(self, world: World) -> None:
+        for key in ("in/orders/a.csv", "in/orders/b.csv", "in/events/a.jsonl"):
+            assert world.one(self.put(world, key)).result == State.CONVERTED
+
+    def test_a_file_of_another_format_is_refused_and_named(self, world: World) -> None:
+        world.one(self.put(world, "in/orders/a.csv"))
+
+        outcome = world.one(self.put(world, "in/orders/b.jsonl"))
+
+        assert (outcome.result, outcome.acknowledge) == (State.FAILED, True)
+        assert "in/orders/b.jsonl is a json file" in (outcome.reason or "")
+        assert "are csv" in (outcome.reason or "")
+
+    def test_a_manual_run_decides_the_format_anew(self, world: World) -> None:
+        world.one(self.put(world, "in/orders/a.csv"))
+        request = self.put(world, "in/orders/b.jsonl")
+        world.one(request)
+
+        again = Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=request.change.ref), run_id="r")
+
+        assert world.one(again, "m2").result == State.CONVERTED
+        assert world.one(self.put(world, "in/orders/c.csv"), "m3").result == State.FAILED
