@@ -52,7 +52,7 @@ def _decides_anew(entry: Entry, request: Request) -> bool:
 
 def _foreign(plan: Plan, table: ObjectRef, mine: FileFormat, theirs: str) -> ForeignFormat:
     return ForeignFormat(
-        f"{plan.source} is a {mine} file, and the files of table {table} are {theirs}: a table's files share one format."
-        f" Move it to another directory; or, where the whole table is {mine} now, reprocess sync {plan.sync!r} with the"
+        f"{plan.source} is a {mine} file, and those of table {table} are {theirs}: a table's files share one format."
+        f" Move it away; or, where the whole table is {mine} now, reprocess sync {plan.sync!r} with the"
         " table's prefix"
     )
