@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from millrace.errors import DataError, UsageError
+from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.file_format import Compression, FileFormat, ReadOptions
 
 _PROGRESS_FROM_BYTES = 32 * 2**20
@@ -125,6 +125,8 @@ def _convert_one(
     except DataError as error:
         console.print(f"{source} is refused: {type(error).__name__}: {error}{_place(error)}")
         return 1
+    except InvalidConfiguration as error:
+        raise UsageError(str(error)) from error
     except KeyboardInterrupt:
         console.print(f"interrupted; {target} is as it was")
         return 130

@@ -202,7 +202,15 @@ class TestConvert:
 
     @pytest.mark.parametrize(
         "options",
-        [["--to", "xml"], ["--from", "json-doc"], ["--delimiter", ";;"], ["--skip-lines", "-1"], ["--to", ""]],
+        [
+            ["--to", "xml"],
+            ["--encoding", "nonsense"],
+            ["--delimiter", "é"],
+            ["--from", "json-doc"],
+            ["--delimiter", ";;"],
+            ["--skip-lines", "-1"],
+            ["--to", ""],
+        ],
     )
     def test_options_that_make_no_sense_are_exit_code_two(self, run: Any, tmp_path: Path, options: list[str]) -> None:
         (tmp_path / "a.csv").write_text("a\n1\n")
