@@ -443,7 +443,7 @@ class Sink(InMemoryQueue):
 
 
 def test_memory_is_flat() -> None:
-    """Ten times the keys take no more; a list of them would take megabytes."""
+    """Four times the keys take no more; a list of them would take a megabyte."""
 
     def peak(keys: int) -> int:
         house = House(store=ManyObjects(keys=keys), ledger=ManyEntries(keys=keys), queue=Sink())
@@ -454,7 +454,7 @@ def test_memory_is_flat() -> None:
         assert report.total == Counts(compared=keys, new=keys // 2)
         return highest
 
-    assert peak(30_000) < peak(3_000) + 500_000
+    assert peak(12_000) < peak(3_000) + 250_000
 
 
 class TestCall:
