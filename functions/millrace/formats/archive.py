@@ -309,7 +309,9 @@ _KIND, _REGULAR = 0o170000, 0o100000
 
 def _no_file_in_zip(info: zipfile.ZipInfo) -> str:
     kind = (info.external_attr >> 16) & _KIND if info.create_system == _UNIX else 0
-    if info.is_dir():
+    if not info.filename:
+        return "it has no name"
+    if info.filename.endswith("/"):
         return "it is a directory"
     return "it is a link or a device" if kind not in {0, _REGULAR} else ""
 

@@ -295,6 +295,15 @@ def test_the_sources_own_errors_stay_what_they_are() -> None:
                 file.read()
 
 
+def test_a_member_without_a_name_is_ignored() -> None:
+    data = zipped({"a.csv": A, "": B})
+
+    found = listed(data)
+
+    assert [member.name for member in found.members] == ["a.csv"]
+    assert [(one.name, one.reason) for one in found.ignored] == [("", "it has no name")]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([".zip", ".tar", ".tar.gz"]), st.data())
 def test_whatever_the_bytes_the_error_is_ours(extension: str, drawn: st.DataObject) -> None:
