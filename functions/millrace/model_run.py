@@ -23,8 +23,8 @@ from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
 from millrace.model_route import file_of
-from millrace.object_store import ListedObject, ObjectStore
-from millrace.object_work import Stores, behind, published, time_limit
+from millrace.object_store import ListedObject, ObjectStore, Stores
+from millrace.object_work import behind, published, time_limit
 from millrace.objects import ChangeKind, ObjectChange
 from millrace.plans import Member, Run, with_extensions
 from millrace.publish import NewerOutput

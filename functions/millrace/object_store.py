@@ -95,3 +95,11 @@ class ObjectStore(Protocol):
     def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
         """Every object below a prefix, in key order."""
         ...
+
+
+class Stores(Protocol):
+    """The object store of each connection."""
+
+    def __getitem__(self, connection: str, /) -> ObjectStore:
+        """The store of the connection of that name."""
+        ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from millrace.claims import Claims, Delivery
 from millrace.conversion import Converted, convert
@@ -15,7 +15,7 @@ from millrace.formats.archive import Archive, open_archive
 from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State, swept
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
-from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Upload
+from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
@@ -25,14 +25,6 @@ from millrace.table_format import hold_format
 STOP_SECONDS = 15.0
 """What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
 _FULL_RUN = 0.8
-
-
-class Stores(Protocol):
-    """The object store of each connection."""
-
-    def __getitem__(self, connection: str, /) -> ObjectStore:
-        """The store of the connection of that name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

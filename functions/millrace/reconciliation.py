@@ -17,10 +17,10 @@ from millrace.config import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
-from millrace.object_store import ListedObject, ObjectStore
+from millrace.object_store import ListedObject, ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import ActiveSync, Planner, Run
-from millrace.requeue import STOP_SECONDS, RequestQueue, Stores
+from millrace.requeue import STOP_SECONDS, RequestQueue
 
 CALLS = 12
 """How often the function calls itself to go on; what is left then is for the next scheduled run.

@@ -12,7 +12,7 @@ from millrace.config import Connection
 from millrace.errors import InvalidReference, UsageError
 from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
-from millrace.object_store import ObjectStore
+from millrace.object_store import ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import ActiveSync, Ignored, Member, Planner
 
@@ -28,14 +28,6 @@ class RequestQueue(Protocol):
 
     def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
         """Send all, to be seen after a delay of at most 900 seconds; the number sent."""
-        ...
-
-
-class Stores(Protocol):
-    """The object store of each connection."""
-
-    def __getitem__(self, connection: str, /) -> ObjectStore:
-        """The store of the connection of that name."""
         ...
 
 

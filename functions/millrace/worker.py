@@ -10,8 +10,8 @@ from millrace.claims import Claims, Delivery
 from millrace.events import Request
 from millrace.ledger import Branch, Entry, Failure, Finish, LedgerStore, Refusal, State
 from millrace.model_run import ModelRuns
-from millrace.object_store import ObjectStore
-from millrace.object_work import ObjectWork, Stores
+from millrace.object_store import ObjectStore, Stores
+from millrace.object_work import ObjectWork
 from millrace.objects import ChangeKind, ObjectRef
 from millrace.plan import AnyPlan, Ignored, Member, Plan, Planner, Run
 from millrace.requeue import RequestQueue
