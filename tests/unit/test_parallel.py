@@ -1,0 +1,66 @@
+"""Work on several processors at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from millrace.parallel import in_order, processors
+
+
+def _slow_first(item: int) -> int:
+    time.sleep(0.02 if item % 2 == 0 else 0)
+    return item * 10
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_results_come_in_the_order_of_the_items(workers: int) -> None:
+    """A later item that is done sooner waits for its turn."""
+    assert list(in_order(_slow_first, range(9), workers=workers)) == [item * 10 for item in range(9)]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_rises_in_its_place(workers: int) -> None:
+    """What comes before an error is given first."""
+    results = in_order(lambda item: 1 // (item - 2), range(5), workers=workers)
+
+    assert [next(results), next(results)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_no_more_items_are_pulled_than_are_held() -> None:
+    """Two workers and one ahead: three items are in memory, whatever the consumer does."""
+    pulled: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            pulled.append(item)
+            yield item
+
+    results = in_order(lambda item: item, items(), workers=2, ahead=1)
+    next(results)
+
+    assert len(pulled) == 3
+    results.close()
+
+
+def test_an_error_of_the_items_rises_and_leaves_no_thread() -> None:
+    """Threads end with the generator, by whatever way."""
+
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError):
+        list(in_order(lambda item: item, items(), workers=2, ahead=5))
+
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("parallel")]
+
+
+def test_there_is_a_processor() -> None:
+    """As many as the process is pinned to."""
+    assert processors() >= 1
