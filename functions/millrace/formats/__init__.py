@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from millrace.file_format import FileFormat
-from millrace.formats import csv, json, json_doc, parquet
+from millrace.formats import csv, csv_writer, json, json_writer, parquet
 from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Writer
 
 READERS: Mapping[FileFormat, Reader] = MappingProxyType(
@@ -19,9 +19,9 @@ READERS: Mapping[FileFormat, Reader] = MappingProxyType(
 )
 WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
     {
-        FileFormat.CSV: csv.write,
-        FileFormat.JSON: json.write,
-        FileFormat.JSON_DOC: json_doc.write,
+        FileFormat.CSV: csv_writer.write,
+        FileFormat.JSON: json_writer.write_lines,
+        FileFormat.JSON_DOC: json_writer.write_document,
         FileFormat.PARQUET: parquet.write,
     }
 )

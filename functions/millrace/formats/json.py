@@ -1,4 +1,4 @@
-"""JSON. Reading: objects one after the other, or one array of them, whichever the bytes are. Writing: an object a line.
+"""Reading JSON: objects one after the other, or one array of them, whichever the bytes are.
 
 Parsing is exact: numbers keep their digits, names may not repeat, nothing is guessed. Missing fields are null.
 """
@@ -18,13 +18,11 @@ import pyarrow as pa
 
 from millrace import schema
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
-from millrace.file_format import BadRows, ReadOptions, WriteOptions
-from millrace.formats import rendering
-from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
+from millrace.file_format import BadRows, ReadOptions
+from millrace.formats.base import BadRow, Records
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream
 from millrace.formats.json_types import Node, Number, as_batch, columns_of, fields_of, text_of
-from millrace.printing import joined
 
 BLOCK_BYTES = 2**20
 SAMPLE_BYTES = 4 * 2**20
@@ -353,24 +351,3 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-class _JsonWriter:
-    """Writes an object a line."""
-
-    def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
-        self._sink = sink
-        self._schema = into
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Write the next rows."""
-        for part in rendering.parts(batch):
-            self._sink.write(joined(rendering.json_rows(part, self._schema, before="", after="\n")))
-
-    def close(self) -> None:
-        """A file of lines has no end of its own."""
-
-
-def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
-    """Begin a file of JSON lines; see ``formats.base.Writer``."""
-    return _JsonWriter(sink, into)

@@ -1,4 +1,4 @@
-"""One JSON array of objects, written as a stream; it is read by ``formats.json``."""
+"""Writing JSON: an object a line, or one array of objects; both as streams."""
 
 from __future__ import annotations
 
@@ -8,6 +8,22 @@ from millrace.file_format import WriteOptions
 from millrace.formats import rendering
 from millrace.formats.base import ByteSink, RecordWriter
 from millrace.printing import joined
+
+
+class _LinesWriter:
+    """Writes an object a line."""
+
+    def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
+        self._sink = sink
+        self._schema = into
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the next rows."""
+        for part in rendering.parts(batch):
+            self._sink.write(joined(rendering.json_rows(part, self._schema, before="", after="\n")))
+
+    def close(self) -> None:
+        """A file of lines has no end of its own."""
 
 
 class _DocumentWriter:
@@ -33,6 +49,11 @@ class _DocumentWriter:
         self._sink.write(b"[]\n" if self._empty else b"\n]\n")
 
 
-def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
+def write_lines(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
+    """Begin a file of JSON lines; see ``formats.base.Writer``."""
+    return _LinesWriter(sink, into)
+
+
+def write_document(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
     """Begin a file of one JSON array; see ``formats.base.Writer``."""
     return _DocumentWriter(sink, into)
