@@ -100,9 +100,18 @@ def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[tupl
         yield block.rows, block.size
 
 
+def rows(source: BinaryIO, options: ReadOptions) -> Iterator[tuple[Row, int]]:
+    """A file's rows one by one, parsed exactly, each with how much text it is; raise DataError behind the good ones."""
+    return _parser(source, options, lambda _bad: None).rows()
+
+
 def _rows(source: BinaryIO, options: ReadOptions, report: Report) -> Iterator[_Rows]:
+    return _parser(source, options, report).blocks()
+
+
+def _parser(source: BinaryIO, options: ReadOptions, report: Report) -> _Parser:
     stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
-    return _Parser(stream, report if options.bad_rows is BadRows.QUARANTINE else None).blocks()
+    return _Parser(stream, report if options.bad_rows is BadRows.QUARANTINE else None)
 
 
 def _convert(node: Node, sample: list[_Rows], rest: Iterator[_Rows]) -> Iterator[pa.RecordBatch]:
@@ -144,18 +153,23 @@ class _Parser:
 
     def blocks(self) -> Iterator[_Rows]:
         """The rows in blocks of about a megabyte of text."""
-        if not self._seek():
-            return
-        in_array = self._text[self._at] == "["
-        if in_array:
-            self._at += 1
-        rows = self._array() if in_array else self._lines()
+        rows = self.rows()
         while True:
             with _uncollected():
                 block, size = _take(rows)
             if not block:
                 return
             yield _Rows(columns_of(block), len(block), size)
+
+    def rows(self) -> Iterator[tuple[Row, int]]:
+        """The rows one by one, each with how much text it is."""
+        if not self._seek():
+            return
+        if self._text[self._at] == "[":
+            self._at += 1
+            yield from self._array()
+        else:
+            yield from self._lines()
 
     def _lines(self) -> Iterator[tuple[Row, int]]:
         while self._seek():
