@@ -1,0 +1,58 @@
+"""A table as a conversion reads it: rows that can be read again and again, and whose errors name their file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from millrace.errors import DataError
+from millrace.formats import BadRow
+
+PutAside = Callable[[BadRow, str | None], None]
+"""Takes a row that could not be read, and the name of its file."""
+
+
+def not_yet(_bad: BadRow, _file: str | None) -> None:
+    """Take no bad row: they are put aside where rows are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table: the number of the first in its file, and the file's name, None where there is but one."""
+
+    batch: pa.RecordBatch
+    first: int
+    file: str | None
+
+
+class Table(Protocol):
+    """What is converted: rows that can be read again and again."""
+
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+        """The schema and the rows; ``report`` hears of bad ones. Raises what ``formats.base.Reader`` does."""
+        ...
+
+
+def numbered(batches: Iterator[pa.RecordBatch], file: str | None) -> Generator[Rows, None, None]:
+    """A file's batches with their rows' numbers; errors name the file."""
+    first = 1
+    with named(file):
+        for batch in batches:
+            yield Rows(batch, first, file)
+            first += batch.num_rows
+
+
+@contextmanager
+def named(file: str | None) -> Iterator[None]:
+    """Let an error of the data name its file; without a name it stays as it is."""
+    try:
+        yield
+    except DataError as error:
+        if file is None:
+            raise
+        shown = file if file.isprintable() else repr(file)
+        raise type(error)(f"{shown}: {error}", row=error.row, byte=error.byte, column=error.column) from error

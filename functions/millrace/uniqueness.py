@@ -1,0 +1,68 @@
+"""Hold a table's rows to their identifier: two that share it are an error, or the last one stands for both."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from contextlib import closing
+from typing import Self
+
+import pyarrow as pa
+
+from millrace.table_rows import Rows, Table, not_yet
+from millrace.transform import BoundTransform, Identifiers, Superseded, duplicate_error, identifier_of
+
+
+def superseded_rows(
+    table: Table, on_batch: Callable[[int], None], bound_to: Callable[[pa.Schema], BoundTransform]
+) -> Superseded:
+    """The rows that a later one with their identifier replaces; reads the whole table."""
+    into, pieces = table.open(not_yet)
+    bound = bound_to(into)
+    with closing(pieces), Identifiers() as identifiers:
+        for rows in pieces:
+            identifiers.observe(bound.identifiers(rows.batch))
+            on_batch(identifiers.rows)
+        return identifiers.superseded()
+
+
+class Unique:
+    """Holds a table's rows to their identifier, where they have one: no two may share it."""
+
+    def __init__(self, bound: BoundTransform) -> None:
+        self._bound = bound
+        self._identifiers = Identifiers()
+        self._files: list[str | None] = []
+        self._starts: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._identifiers.close()
+
+    def observe(self, rows: Rows) -> None:
+        """Add the next rows."""
+        texts = self._bound.identifiers(rows.batch)
+        if texts is None:
+            return
+        if rows.first == 1:
+            self._files.append(rows.file)
+            self._starts.append(self._identifiers.rows)
+        self._identifiers.observe(texts)
+
+    def check(self, table: Table, identifier: str) -> None:
+        """Raise DuplicateIdentifier with the value and both rows where two share it."""
+        duplicate = self._identifiers.duplicate()
+        if duplicate is None:
+            return
+        _, pieces = table.open(not_yet)
+        with closing(pieces):
+            value = identifier_of((rows.batch for rows in pieces), self._bound, duplicate.second)
+        places = self._place(duplicate.first), self._place(duplicate.second)
+        raise duplicate_error(identifier, value, duplicate, places)
+
+    def _place(self, row: int) -> str:
+        at = bisect_right(self._starts, row - 1) - 1
+        file = self._files[at]
+        return "" if file is None else f"row {row - self._starts[at]:,} of {file}"
