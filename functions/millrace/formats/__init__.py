@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from millrace.file_format import FileFormat
 from millrace.formats import csv, csv_writer, json, json_writer, parquet
-from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Writer
+from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
 
 READERS: Mapping[FileFormat, Reader] = MappingProxyType(
     {
@@ -25,5 +25,25 @@ WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
         FileFormat.PARQUET: parquet.write,
     }
 )
+RENDERERS: Mapping[FileFormat, Render] = MappingProxyType(
+    {
+        FileFormat.CSV: csv_writer.render,
+        FileFormat.JSON: json_writer.render_lines,
+        FileFormat.JSON_DOC: json_writer.render_document,
+    }
+)
+"""The formats whose rows are rendered one by one."""
 
-__all__ = ["READERS", "WRITERS", "BadRow", "ByteSink", "Reader", "RecordWriter", "Records", "Writer"]
+__all__ = [
+    "READERS",
+    "RENDERERS",
+    "WRITERS",
+    "BadRow",
+    "ByteSink",
+    "Reader",
+    "RecordWriter",
+    "Records",
+    "Render",
+    "Text",
+    "Writer",
+]

@@ -53,15 +53,34 @@ class ByteSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Rows rendered as text, in pieces; ``rows`` is how many were rendered."""
+
+    pieces: tuple[memoryview, ...]
+    rows: int
+
+
+class Render(Protocol):
+    """Renders rows of one schema as the text of one format, wherever they stand, beside other rows."""
+
+    def __call__(self, batch: pa.RecordBatch, into: pa.Schema, /) -> Text:
+        """The rows' text; raise UnsupportedType where the format cannot hold their values."""
+        ...
+
+
 class RecordWriter(Protocol):
     """An output in the making."""
 
-    def write(self, batch: pa.RecordBatch, /) -> None:
-        """Write the next rows."""
+    def write(self, rows: pa.RecordBatch | Text, /) -> None:
+        """Write the next rows, or what the format's ``Render`` made of them."""
         ...
 
-    def close(self) -> None:
-        """Write what the format wants at its end; the sink stays open."""
+    def close(self) -> int:
+        """Write what the format wants at its end; the sink stays open.
+
+        The number of rows that the output holds: told by what was written, not by what was asked for.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from millrace import schema
 from millrace.errors import UnsupportedType
 from millrace.file_format import WriteOptions
 from millrace.formats import rendering
-from millrace.formats.base import ByteSink, RecordWriter
+from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.printing import joined
 
 _NEEDS_NO_QUOTES = bytes(set(range(0x100)) - set(b'",\r\n'))
@@ -21,6 +21,7 @@ class _CsvWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, _options: WriteOptions) -> None:
         self._sink = sink
         self._schema = into
+        self._rows = 0
         if len(into):
             names = pa.array(schema.column_names(into.names), pa.string())
             header = ",".join(_quoted(names).to_pylist())
@@ -28,21 +29,34 @@ class _CsvWriter:
                 header = header.replace(names[0].as_py(), f'"{names[0].as_py()}"', 1)
             sink.write(header.encode() + b"\n")
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        if not len(self._schema):
-            _raise_without_columns(batch)
-            return
-        for part in rendering.parts(batch):
-            cells = [
-                _missing_as_nothing(_quoted(rendering.cells(column, field)))
-                for column, field in zip(part.columns, self._schema, strict=True)
-            ]
-            rows = pc.binary_join_element_wise(*cells, ",")
-            self._sink.write(joined(pc.binary_join_element_wise(rows, "\n", "")))
+        text = rows if isinstance(rows, Text) else render(rows, self._schema)
+        for piece in text.pieces:
+            self._sink.write(piece)
+        self._rows += text.rows
 
-    def close(self) -> None:
+    def close(self) -> int:
         """A CSV file has no end of its own."""
+        return self._rows
+
+
+def render(batch: pa.RecordBatch, into: pa.Schema) -> Text:
+    """Rows as lines; see ``formats.base.Render``."""
+    if not len(into):
+        _raise_without_columns(batch)
+        return Text((), 0)
+    parts = [_lines(part, into) for part in rendering.parts(batch)]
+    return Text(tuple(map(joined, parts)), sum(map(len, parts)))
+
+
+def _lines(batch: pa.RecordBatch, into: pa.Schema) -> pa.Array:
+    cells = [
+        _missing_as_nothing(_quoted(rendering.cells(column, field)))
+        for column, field in zip(batch.columns, into, strict=True)
+    ]
+    rows = pc.binary_join_element_wise(*cells, ",")
+    return pc.binary_join_element_wise(rows, "\n", "")
 
 
 def _raise_without_columns(batch: pa.RecordBatch) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from millrace.file_format import WriteOptions
 from millrace.formats import rendering
-from millrace.formats.base import ByteSink, RecordWriter
+from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.printing import joined
 
 
@@ -16,14 +16,18 @@ class _LinesWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
         self._sink = sink
         self._schema = into
+        self._rows = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        for part in rendering.parts(batch):
-            self._sink.write(joined(rendering.json_rows(part, self._schema, before="", after="\n")))
+        text = rows if isinstance(rows, Text) else render_lines(rows, self._schema)
+        for piece in text.pieces:
+            self._sink.write(piece)
+            self._rows += _line_ends(piece)
 
-    def close(self) -> None:
+    def close(self) -> int:
         """A file of lines has no end of its own."""
+        return self._rows
 
 
 class _DocumentWriter:
@@ -32,21 +36,41 @@ class _DocumentWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
         self._sink = sink
         self._schema = into
-        self._empty = True
+        self._rows = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        for part in rendering.parts(batch):
-            rows = joined(rendering.json_rows(part, self._schema, before=",\n", after=""))
-            if self._empty:
+        text = rows if isinstance(rows, Text) else render_document(rows, self._schema)
+        for piece in text.pieces:
+            if not self._rows:
                 self._sink.write(b"[")
-                rows = rows[1:]
-            self._empty = False
-            self._sink.write(rows)
+            self._sink.write(piece if self._rows else piece[1:])
+            self._rows += _line_ends(piece)
 
-    def close(self) -> None:
+    def close(self) -> int:
         """Close the array."""
-        self._sink.write(b"[]\n" if self._empty else b"\n]\n")
+        self._sink.write(b"\n]\n" if self._rows else b"[]\n")
+        return self._rows
+
+
+def render_lines(batch: pa.RecordBatch, into: pa.Schema) -> Text:
+    """Rows as objects, each with a line end behind it; see ``formats.base.Render``."""
+    return _rendered(batch, into, before="", after="\n")
+
+
+def render_document(batch: pa.RecordBatch, into: pa.Schema) -> Text:
+    """Rows as objects, each with a comma and a line end before it; see ``formats.base.Render``."""
+    return _rendered(batch, into, before=",\n", after="")
+
+
+def _rendered(batch: pa.RecordBatch, into: pa.Schema, *, before: str, after: str) -> Text:
+    parts = [rendering.json_rows(part, into, before=before, after=after) for part in rendering.parts(batch)]
+    return Text(tuple(map(joined, parts)), sum(map(len, parts)))
+
+
+def _line_ends(piece: memoryview) -> int:
+    """How many rows a piece holds: each has one line end, and none inside."""
+    return bytes(piece).count(b"\n")
 
 
 def write_lines(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, ReadOptions, WriteOptions
-from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter
+from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter, Text
 
 BATCH_BYTES = 4 * 2**20
 BATCH_ROWS = 4096  # a dictionary can make few bytes of a file many of memory: only few rows at a time are safe
@@ -206,8 +206,10 @@ class _ParquetWriter:
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise UnsupportedType(f"Parquet cannot hold these columns: {error}") from error
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
+        if isinstance(batch, Text):
+            raise TypeError("Parquet takes batches: it has no text")
         if not len(self._into) and batch.num_rows:
             raise UnsupportedType(
                 f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
@@ -229,10 +231,11 @@ class _ParquetWriter:
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
             raise UnsupportedType(f"Parquet cannot hold these values: {error}") from error
 
-    def close(self) -> None:
-        """Write the last row group and the footer."""
+    def close(self) -> int:
+        """Write the last row group and the footer, whose word the number of rows is."""
         self._flush()
         self._writer.close()
+        return int(self._writer.writer.metadata.num_rows)
 
 
 def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:
