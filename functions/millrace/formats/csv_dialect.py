@@ -131,7 +131,40 @@ class Dialect:
         return re.sub(pattern, lambda match: match[match.lastindex or 0], text) if pattern else text
 
 
-def dialect_of(options: ReadOptions, sample: bytes) -> Dialect:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """How well a delimiter explains the sample: the width of its first record, and how many records are as wide."""
+
+    delimiter: str
+    width: int
+    alike: int
+    records: int
+
+    @property
+    def score(self) -> tuple[bool, float, int]:
+        """All records of one width of at least two come first, then most records as wide as the first."""
+        if self.width < 2:
+            return False, 0.0, 0
+        return self.alike == self.records, self.alike / self.records, self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """A dialect, and what speaks for its delimiter: the candidates, the best first; none where it was told."""
+
+    dialect: Dialect
+    candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """1 where the delimiter was told or explains every record; 0 where no delimiter does better than another."""
+        if not self.candidates:
+            return 1.0
+        _, alike, _ = self.candidates[0].score
+        return alike
+
+
+def detect(options: ReadOptions, sample: bytes) -> Detected:
     """The dialect as told, its delimiter detected in the sample where it is not told."""
     for name, character in (("delimiter", options.delimiter), ("quote", options.quote), ("escape", options.escape)):
         _check(name, character)
@@ -140,8 +173,10 @@ def dialect_of(options: ReadOptions, sample: bytes) -> Dialect:
     quote = options.quote or None
     escape = options.escape if options.escape != quote else None
     if options.delimiter:
-        return Dialect(options.delimiter, quote, escape)
-    return max((Dialect(delimiter, quote, escape) for delimiter in DELIMITERS), key=lambda d: _score(d, sample))
+        return Detected(Dialect(options.delimiter, quote, escape))
+    candidates = [_candidate(Dialect(delimiter, quote, escape), sample) for delimiter in DELIMITERS]
+    candidates.sort(key=lambda candidate: candidate.score, reverse=True)  # stable: the first of equals stays first
+    return Detected(Dialect(candidates[0].delimiter, quote, escape), tuple(candidates))
 
 
 def _check(name: str, character: str | None) -> None:
@@ -149,12 +184,9 @@ def _check(name: str, character: str | None) -> None:
         raise InvalidConfiguration(f"{name}: {character!r} is not one ASCII character that is no line end")
 
 
-def _score(dialect: Dialect, sample: bytes) -> tuple[int, float, int]:
-    """How well a delimiter explains a sample: all rows of one width of at least two, then most rows like the first."""
+def _candidate(dialect: Dialect, sample: bytes) -> Candidate:
     whole = sample[: dialect.end_of_records(sample, final=len(sample) < DETECTION_BYTES)]
     spans = list(dialect.records(whole))
     widths = [dialect.count(whole[start:end]) for start, end, _, whole_ in spans if whole_ and end > start]
-    if not widths or widths[0] < 2:
-        return 0, 0.0, 0
-    alike = sum(width == widths[0] for width in widths) / len(widths)
-    return int(alike == 1.0), alike, widths[0]
+    width = widths[0] if widths else 0
+    return Candidate(dialect.delimiter, width, sum(each == width for each in widths), len(widths))

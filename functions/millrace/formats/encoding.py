@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+from dataclasses import dataclass
+from typing import Literal
 
 from millrace.errors import InvalidConfiguration, WrongEncoding
 from millrace.formats.compression import ByteStream, name_compression
@@ -19,22 +21,30 @@ _HEAD = 4096
 _UNMARKED = (("utf-16-le", 1), ("utf-16-be", 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A text's encoding, and how it is known."""
+
+    name: str
+    known_by: Literal["configuration", "byte order mark", "zero bytes", "default"]
+
+
 class Utf8Stream:
     """A stream's text as UTF-8 without a byte order mark.
 
-    ``start`` is the offset of the first byte of text. UTF-8 itself is handed on unchecked: who cuts it into records
-    checks it, and can tell the row.
+    ``start`` is the offset of the first byte of text, ``encoding`` what it is in. UTF-8 itself is handed on
+    unchecked: who cuts it into records checks it, and can tell the row.
     """
 
     def __init__(self, stream: ByteStream, encoding: str) -> None:
         self._stream = stream
         head = _read_fully(stream, _HEAD)
-        self._encoding, self.start = _detect(head, encoding)
+        self.encoding, self.start = _detect(head, encoding)
         self._pending = head[self.start :]
         self._offset = self.start
         self._decoder = None
-        if self._encoding != "utf-8":
-            self._decoder = codecs.getincrementaldecoder(self._encoding)("strict")
+        if self.encoding.name != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(self.encoding.name)("strict")
 
     def read(self, size: int) -> bytes:
         """The next UTF-8 bytes, about ``size`` of them; none at the end."""
@@ -55,7 +65,9 @@ class Utf8Stream:
             encoded = text.encode()
         except UnicodeError as error:
             at = self._offset - held + getattr(error, "start", 0)
-            raise WrongEncoding(f"the byte at offset {at:,} is not {self._encoding} text ({error})", byte=at) from error
+            raise WrongEncoding(
+                f"the byte at offset {at:,} is not {self.encoding.name} text ({error})", byte=at
+            ) from error
         self._offset += len(data)
         return encoded
 
@@ -67,16 +79,18 @@ def _read_fully(stream: ByteStream, size: int) -> bytes:
     return head
 
 
-def _detect(head: bytes, encoding: str) -> tuple[str, int]:
+def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
     name = _known(encoding)
     for mark, marked in _MARKS:
         if head.startswith(mark) and (name in {"utf-8", marked} or marked.startswith(name)):
-            return marked, len(mark)
+            return Encoding(marked, "byte order mark"), len(mark)
     if name != "utf-8":
-        return name, 0
+        return Encoding(name, "configuration"), 0
     if compression := name_compression(head):
         raise WrongEncoding(f"the file is no text but begins like a {compression} file; name its compression", byte=0)
-    return _unmarked_utf16(head) or name, 0
+    if unmarked := _unmarked_utf16(head):
+        return Encoding(unmarked, "zero bytes"), 0
+    return Encoding(name, "default"), 0
 
 
 def _known(encoding: str) -> str:

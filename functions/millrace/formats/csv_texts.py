@@ -1,0 +1,242 @@
+"""A CSV file as columns of text: parsed by Arrow where its rows are good, record by record where one is not."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+
+from millrace import schema
+from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
+from millrace.file_format import BadRows, ReadOptions
+from millrace.formats.base import BadRow
+from millrace.formats.compression import open_plain
+from millrace.formats.csv_blocks import Block, Feed, line_ends
+from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
+from millrace.formats.encoding import Encoding, Utf8Stream
+
+Report = Callable[[BadRow], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is known of a file before its first row is read."""
+
+    names: tuple[str, ...]
+    detected: Detected
+    encoding: Encoding
+    options: ReadOptions
+    report: Report
+
+    @property
+    def dialect(self) -> Dialect:
+        """What cuts records into fields."""
+        return self.detected.dialect
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether bad rows are put aside."""
+        return self.options.bad_rows is BadRows.QUARANTINE
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One block's rows as columns of text; ``rows`` counts the bad ones, too, ``first`` is the number of the first."""
+
+    batch: pa.RecordBatch
+    first: int
+    rows: int
+    block: Block
+
+
+def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Texts]] | None:
+    """A seekable CSV file's layout and its rows as columns of text, block by block; None where the file is empty.
+
+    Missing values are null, empty ones are not. ``report`` hears of bad rows where the options say quarantine. Raises
+    DataError, now or while blocks are pulled.
+    """
+    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    feed = Feed(stream)
+    feed.skip_lines(options.skip_lines)
+    detected = detect(options, feed.peek(DETECTION_BYTES))
+    dialect = detected.dialect
+    header = feed.first_record(dialect)
+    if header is None:
+        return None
+    fields = dialect.fields(_checked(header))
+    names = schema.column_names(fields if options.has_headers else [""] * len(fields))
+    if options.has_headers:
+        feed.drop(header)
+    if unknown := [name for name in options.column_types if name not in names]:
+        raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
+    layout = Layout(tuple(names), detected, stream.encoding, options, report)
+    return layout, _parsed(layout, feed.blocks(dialect))
+
+
+def _checked(block: Block) -> bytes:
+    record = block.data.rstrip(b"\r\n")
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(error, block.byte, None) from error
+    return record
+
+
+def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> WrongEncoding:
+    at = byte + error.start
+    value = error.object[error.start]
+    return WrongEncoding(
+        f"the byte 0x{value:02x} at offset {at:,} is not UTF-8 text; say which encoding the file has", row=row, byte=at
+    )
+
+
+def _parsed(layout: Layout, blocks: Iterator[Block]) -> Iterator[Texts]:
+    parser = _Parser(layout)
+    row = 1
+    for block in blocks:
+        parsed = parser.parse(block, row)
+        row += parsed.rows
+        yield parsed
+
+
+class _Parser:
+    """Parses blocks into columns of text: with Arrow where all rows are good, record by record where one is not."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._width = len(layout.names)
+        places = [str(place) for place in range(self._width)]
+        dialect = layout.dialect
+        self._bad = False
+        self._parse = arrow_csv.ParseOptions(
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            double_quote=dialect.quote is not None,
+            escape_char=dialect.escape or False,
+            newlines_in_values=True,
+            ignore_empty_lines=self._width != 1,
+            invalid_row_handler=self._notice,
+        )
+        self._convert = arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(places, pa.string()),
+            null_values=["", *layout.options.null_values],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            check_utf8=False,  # checked before, where the offset is known
+        )
+        self._places = places
+        self._schema = pa.schema([pa.field(place, pa.string()) for place in places])
+
+    def _notice(self, _row: object) -> str:
+        self._bad = True
+        return "skip"
+
+    def parse(self, block: Block, first: int) -> Texts:
+        """The block's good rows; the bad ones are reported or raised."""
+        # Only the last block can leave a quote open: the others were cut where a record ends.
+        open_quote = block.last and self._layout.dialect.leaves_quote_open(block.data)
+        self._bad = open_quote or not _is_utf8(block.data)
+        if not self._bad:
+            batch = self._with_arrow(block.data)
+            if not self._bad:
+                return Texts(batch, first, batch.num_rows, block)
+        return self._record_by_record(block, first)
+
+    def _with_arrow(self, data: bytes) -> pa.RecordBatch:
+        if self._width != 1 and not data.strip(b"\r\n"):
+            return empty(self._schema)
+        if not data.endswith((b"\n", b"\r")):
+            data += b"\n"  # without it Arrow takes a missing last field behind a quoted one for an empty one
+        if data.startswith(codecs.BOM_UTF8):
+            data = codecs.BOM_UTF8 + data  # Arrow drops one wherever a block begins; the file's own is gone already
+        options = arrow_csv.ReadOptions(
+            column_names=self._places, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
+        )
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
+        )
+        batches = table.combine_chunks().to_batches()
+        return batches[0] if batches else empty(self._schema)
+
+    def _record_by_record(self, block: Block, first: int) -> Texts:
+        good: list[bytes] = []
+        rows = 0
+        for record in judged(self._layout, block, first):
+            rows += 1
+            if record.error is None:
+                good.append(record.data)
+            else:
+                refuse(self._layout, record, record.error)
+        batch = self._with_arrow(b"".join(good)) if good else empty(self._schema)
+        return Texts(batch, first, rows, block)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a block, with its line end, its place and what is wrong with it."""
+
+    data: bytes
+    row: int
+    line: int
+    byte: int
+    error: DataError | None
+
+
+def judged(layout: Layout, block: Block, first: int) -> Iterator[Record]:
+    """A block's records one by one, blank lines passed over: slow, for places where something is wrong."""
+    width = len(layout.names)
+    row, line, seen = first, block.line, 0
+    for start, end, stop, whole in layout.dialect.records(block.data):
+        if start == end and width != 1:
+            continue
+        line += line_ends(block.data[seen:start])
+        seen = start
+        byte = block.byte + start
+        error = _judge(layout, block.data[start:end], row, byte, whole=whole)
+        yield Record(block.data[start:stop], row, line, byte, error)
+        row += 1
+
+
+def _judge(layout: Layout, record: bytes, row: int, byte: int, *, whole: bool) -> DataError | None:
+    try:
+        record.decode()
+    except UnicodeDecodeError as error:
+        return _wrong_encoding(error, byte, row)
+    if not whole:
+        return TruncatedFile(f"row {row:,} at byte {byte:,}: a quote is opened and never closed", row=row, byte=byte)
+    width, expected = layout.dialect.count(record), len(layout.names)
+    if width == expected:
+        return None
+    return RaggedRow(
+        f"row {row:,} at byte {byte:,} has {width:,} fields where {expected:,} are expected; mend the row, or let bad "
+        "rows be put aside with bad_rows: quarantine",
+        row=row,
+        byte=byte,
+    )
+
+
+def refuse(layout: Layout, record: Record, error: DataError) -> None:
+    """Put a bad row aside, or raise what is wrong with it."""
+    if not layout.quarantines:
+        raise error
+    raw = record.data.rstrip(b"\r\n").decode(errors="backslashreplace")
+    layout.report(BadRow(line=record.line, row=record.row, byte=record.byte, reason=str(error), raw=raw))
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def empty(of: pa.Schema) -> pa.RecordBatch:
+    """A batch without rows."""
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in of], schema=of)
