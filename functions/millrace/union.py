@@ -2,6 +2,9 @@
 
 The type holds only if every file's values survive in it: printed, they are what they were. Where no such type is, the
 values are kept as text; as JSON text where they come from files that tell numbers from texts.
+
+Numbers are hoped to survive in the type that one long file with all of them would have: 1 and 2.5 as doubles, 10.10 and
+19.99 as decimals. Whether they do is seen when they are converted.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import pyarrow.compute as pc
 
 from millrace import schema
 from millrace.formats import rendering
-from millrace.printing import FRACTION_DIGITS, JSON, form_of, is_raw_json, with_form
+from millrace.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 from millrace.transform.values import Column
 
 _t = pa.types
@@ -45,13 +48,43 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
         same = all(field.metadata == first.metadata for field in known)
         kept = first if same else with_form(first.remove_metadata(), form_of(first))
         return kept.with_nullable(any(field.nullable for field in fields))
-    types = [_plain_type(field) for field in known]
-    wider = _wider(types) if typed and not any(form_of(field) for field in known) else None
+    wider = _typed(known, as_text=as_text) if typed else None
     if wider is not None:
-        return pa.field(first.name, wider)
+        return wider
     if as_text or all(map(_is_written_as_text, known)):
         return pa.field(first.name, pa.string())
     return with_form(pa.field(first.name, pa.string()), JSON)
+
+
+def are_the_same(one: pa.Field, other: pa.Field) -> bool:
+    """Whether values of both are printed alike, so that neither is wider."""
+    return _signature(one) == _signature(other)
+
+
+def _typed(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | None:
+    """The one field in whose type the values of all are, or are hoped to be."""
+    types = [_plain_type(field) for field in fields]
+    name = min(field.name for field in fields)
+    if not any(form_of(field) for field in fields) and (wider := _wider(types)) is not None:
+        return pa.field(name, wider)
+    doubles = [field for field in fields if _t.is_float64(_plain_type(field))]
+    others = [kind for kind in types if not _t.is_float64(kind)]
+    if not doubles or not {form_of(field) for field in fields} <= {"", BARE}:
+        return None
+    return _numbers(name, {form_of(field) for field in doubles}, others, as_text=as_text)
+
+
+def _numbers(name: str, forms: set[str], others: Types, *, as_text: bool) -> pa.Field | None:
+    """Doubles of these forms beside numbers of other types.
+
+    Text has a double's form of ``.0`` only where some value ends in it, JSON only where no number is whole.
+    """
+    if others and all(map(_t.is_decimal, others)):
+        kind = _decimals(others) if min(one.scale for one in others) > 0 else None
+        return pa.field(name, kind) if kind is not None else None
+    if not all(map(_t.is_integer, others)) or (as_text and others and forms != {BARE}):
+        return None
+    return with_form(pa.field(name, pa.float64()), BARE if others or not as_text else "")
 
 
 def _signature(field: pa.Field) -> tuple[object, ...]:
@@ -158,7 +191,27 @@ def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
         return column.texts
     if _is_text(column.array.type):
         raise Lossy(into.name)
+    if _is_number(column.array.type) and (_t.is_floating(column.array.type) or _t.is_floating(into.type)):
+        return _proven(column, into)
     try:
         return pc.cast(column.array, into.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise Lossy(into.name) from error
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(_t.is_integer(kind) or _t.is_floating(kind) or _t.is_decimal(kind))
+
+
+def _proven(column: Column, into: pa.Field) -> pa.Array:
+    """Numbers in a type that they were only hoped to survive in: they must be printed as before."""
+    if _t.is_float32(column.array.type) and _t.is_float64(into.type) and form_of(into) == _form(column.field):
+        return pc.cast(column.array, into.type)
+    texts = plain(column.array, form_of(column.field))
+    try:
+        values = pc.cast(texts, into.type)
+    except pa.ArrowInvalid as error:
+        raise Lossy(into.name) from error
+    if not plain(values, form_of(into)).equals(texts):
+        raise Lossy(into.name)
+    return values

@@ -130,7 +130,6 @@ def test_types_are_widened_where_values_survive(one: pa.DataType, other: pa.Data
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (pa.int64(), pa.float64()),
         (pa.int64(), pa.decimal128(10, 2)),
         (pa.int64(), pa.string()),
         (pa.bool_(), pa.string()),
@@ -146,11 +145,9 @@ def test_what_has_no_common_type_is_json_text_or_text(one: pa.DataType, other: p
 
 
 def test_fields_of_another_look_are_not_the_same() -> None:
-    bare, dotted = with_form(pa.field("x", pa.float64()), "bare"), pa.field("x", pa.float64())
     spaced, default = with_form(pa.field("x", pa.timestamp("ms")), " 3"), pa.field("x", pa.timestamp("ms"))
     explicit = with_form(default, "T3")
 
-    assert form_of(unify([bare, dotted], as_text=False)) == JSON
     assert unify([spaced, default], as_text=False).type == pa.string()
     assert unify([explicit, default], as_text=False).type == pa.timestamp("ms")
 
@@ -160,3 +157,50 @@ def test_a_year_too_far_for_nanoseconds_is_noticed() -> None:
 
     with pytest.raises(Lossy, match="'x'"):
         convert(far, pa.field("x", far.type), pa.field("x", pa.timestamp("ns")))
+
+
+BARE_DOUBLE, DOUBLE = with_form(pa.field("x", pa.float64()), "bare"), pa.field("x", pa.float64())
+INTEGER, CENTS = pa.field("x", pa.int64()), pa.field("x", pa.decimal128(18, 2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "as_text", "both"),
+    [
+        ([INTEGER, BARE_DOUBLE], True, BARE_DOUBLE),
+        ([INTEGER, DOUBLE], False, BARE_DOUBLE),
+        ([INTEGER, DOUBLE], True, pa.field("x", pa.string())),
+        ([BARE_DOUBLE, DOUBLE], True, DOUBLE),
+        ([BARE_DOUBLE, DOUBLE], False, BARE_DOUBLE),
+        ([BARE_DOUBLE, CENTS], True, CENTS),
+        ([INTEGER, BARE_DOUBLE, CENTS], True, pa.field("x", pa.string())),
+    ],
+)
+def test_numbers_become_what_one_long_file_of_them_would_be(
+    fields: list[pa.Field], as_text: bool, both: pa.Field
+) -> None:  # given by the table
+    assert unify(fields, as_text=as_text).equals(both, check_metadata=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "of", "into", "survives"),
+    [
+        ([1, None], INTEGER, BARE_DOUBLE, True),
+        ([2**53 + 1], INTEGER, BARE_DOUBLE, False),
+        ([10**16], INTEGER, BARE_DOUBLE, False),
+        ([1.5, -0.25], DOUBLE, BARE_DOUBLE, True),
+        ([1.5, 2.0], DOUBLE, BARE_DOUBLE, False),
+        ([1.5], BARE_DOUBLE, DOUBLE, True),
+        ([1.5, 2.0], BARE_DOUBLE, DOUBLE, False),
+        ([19.99], BARE_DOUBLE, CENTS, True),
+        ([19.9], BARE_DOUBLE, CENTS, False),
+        ([1e300], BARE_DOUBLE, CENTS, False),
+    ],
+)
+def test_numbers_survive_or_are_told_not_to(values: list[Any], of: pa.Field, into: pa.Field, survives: bool) -> None:  # noqa: FBT001 # given by the table
+    array = pa.array(values, of.type)
+
+    if not survives:
+        with pytest.raises(Lossy, match="'x'"):
+            convert(array, of, into)
+        return
+    assert rendering.cells(convert(array, of, into), into).to_pylist() == rendering.cells(array, of).to_pylist()
