@@ -24,9 +24,10 @@ Report = Callable[[BadRow], None]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of a file before its first row is read."""
+    """What is known of a file before its first row is read; ``header`` is what it says, None where it has none."""
 
     names: tuple[str, ...]
+    header: tuple[str, ...] | None
     detected: Detected
     encoding: Encoding
     options: ReadOptions
@@ -73,7 +74,8 @@ def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
         feed.drop(header)
     if unknown := [name for name in options.column_types if name not in names]:
         raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
-    layout = Layout(tuple(names), detected, stream.encoding, options, report)
+    said = tuple(fields) if options.has_headers else None
+    layout = Layout(tuple(names), said, detected, stream.encoding, options, report)
     return layout, _parsed(layout, feed.blocks(dialect))
 
 
