@@ -16,6 +16,7 @@ MillraceError
 │   ├── ValueDoesNotFit         a value is not of the type the configuration demands
 │   ├── UnsupportedType         the target format has no way to keep the value
 │   ├── ForeignFormat           a file of another format than its table's
+│   ├── SchemaFrozen            a file's fields or types are not its table's, which may not change
 │   ├── UnknownField            the configuration names a field that the table does not have
 │   ├── DuplicateIdentifier     two rows have the same value in the field that must tell them apart
 │   ├── BadArchive              a member that cannot be read, or two of one name
@@ -110,6 +111,10 @@ class UnsupportedType(DataError):
 
 class ForeignFormat(DataError):
     """A file of another format than its table's."""
+
+
+class SchemaFrozen(DataError):
+    """A file's fields or types are not its table's, which may not change; ``column`` is the field's name."""
 
 
 class UnknownField(DataError):

@@ -33,11 +33,15 @@ _EVENTBRIDGE_EVENTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then)."""
+    """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then).
+
+    ``reset_schema``: the run's first file of a table gives it a schema of its own.
+    """
 
     change: ObjectChange
     sync: str | None = None
     run_id: str | None = None
+    reset_schema: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,7 @@ def compose_message(request: Request) -> str:
         "size": change.size,
         "sync": request.sync,
         "run_id": request.run_id,
+        "reset_schema": request.reset_schema or None,
     }
     return json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
 
@@ -187,4 +192,9 @@ def _own_request(data: Mapping[str, Any]) -> Request:
         )
     except (LookupError, ValueError) as error:
         raise UnknownMessage(f"a Millrace request with {error}") from error
-    return Request(change=change, sync=data.get("sync"), run_id=data.get("run_id"))
+    return Request(
+        change=change,
+        sync=data.get("sync"),
+        run_id=data.get("run_id"),
+        reset_schema=data.get("reset_schema") is True,
+    )

@@ -84,7 +84,9 @@ class Entry:
 
     ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
     last finished work, also while new work is in flight; ``obsolete`` are outputs of earlier work still to be deleted.
-    ``run_id`` is the newest manual run that reached this object.
+    ``run_id`` is the newest manual run that reached this object. ``schema_version`` is that of the table's schema that
+    the outputs were written with, ``schema_changes`` what the last work changed of it; ``schema`` is in the table's own
+    entry.
     """
 
     sync: str
@@ -112,6 +114,9 @@ class Entry:
     failure: Failure | None = None
     reason: str | None = None
     run_id: str | None = None
+    schema_version: int | None = None
+    schema_changes: str | None = None
+    schema: bytes | None = None
 
     @property
     def milliseconds(self) -> int | None:
@@ -252,6 +257,7 @@ def _granted(entry: Entry | None, bid: Bid) -> Entry:
         failure=None,
         reason=None,
         run_id=bid.run_id or base.run_id,
+        schema_changes=None,
     )
 
 
@@ -275,6 +281,8 @@ class Finish:
     reason: str | None = None
     fence: int | None = None
     keep_earlier: bool = False
+    schema_version: int | None = None
+    schema_changes: str | None = None
 
 
 def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
@@ -304,6 +312,8 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
         finished=now,
         failure=finish.failure,
         reason=finish.reason,
+        schema_version=claimed.schema_version if finish.outputs is None else finish.schema_version,
+        schema_changes=finish.schema_changes,
     )
 
 

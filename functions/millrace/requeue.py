@@ -16,7 +16,8 @@ from millrace.object_store import ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import ActiveSync, Ignored, Member, Planner
 
-_FIELDS = ("sync", "keys", "prefix", "state", "dry_run", "run_id", "start_after")
+_FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
+_TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))
 _EXAMPLES = 10
 _PORTION = 1000
 STOP_SECONDS = 20.0
@@ -33,12 +34,16 @@ class RequestQueue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprocess:
-    """What to convert again: of one sync, the named keys, all below a prefix, or all in a state; else everything."""
+    """What to convert again: of one sync, the named keys, all below a prefix, or all in a state; else everything.
+
+    ``reset_schema``: what is remembered of the tables' schemas is given up, and built anew of what is converted.
+    """
 
     sync: str
     keys: tuple[str, ...] = ()
     prefix: str | None = None
     state: State | None = None
+    reset_schema: bool = False
     dry_run: bool = False
     run_id: str | None = None
     start_after: str = ""
@@ -50,13 +55,14 @@ class Reprocess:
         if problems:
             raise UsageError(
                 "; ".join(problems) + '. Expected {"sync": "...", and at most one of "keys": [...], "prefix": "...", '
-                '"state": "failed|waiting|in flight"; optionally "dry_run": true}'
+                '"state": "failed|waiting|in flight"; optionally "reset_schema": true, "dry_run": true}'
             )
         return cls(
             sync=event["sync"],
             keys=tuple(event.get("keys") or ()),
             prefix=event.get("prefix"),
             state=State(event["state"]) if event.get("state") else None,
+            reset_schema=bool(event.get("reset_schema")),
             dry_run=bool(event.get("dry_run")),
             run_id=event.get("run_id"),
             start_after=event.get("start_after") or "",
@@ -76,7 +82,7 @@ def _problems(event: Mapping[str, Any]) -> Iterator[str]:
     accepted = sorted(NEEDS_ATTENTION)
     if event.get("state") and event["state"] not in accepted:
         yield f"state is {event['state']!r}; expected one of {accepted} (for others name a prefix)"
-    for name, kind in (("prefix", str), ("dry_run", bool), ("run_id", str), ("start_after", str)):
+    for name, kind in _TYPES:
         if event.get(name) is not None and not isinstance(event[name], kind):
             yield f"{name} is {event[name]!r}; expected a {kind.__name__}"
 
@@ -140,7 +146,7 @@ class Reprocessor:
             if whole not in asked:
                 asked.update([whole] if whole else [])
                 change = ObjectChange(kind=ChangeKind.CREATED, ref=whole or ref)
-                yield Request(change=change, sync=sync.name, run_id=run_id)
+                yield Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
 
     def _selected(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         source = self.planner.document.connection(sync.source_connection)

@@ -62,6 +62,9 @@ FULL = entry(
     failure=Failure.of(MalformedFile("row 7 has 3 fields", row=7, byte=99)),
     reason="because",
     run_id="r",
+    schema_version=3,
+    schema_changes="note: new, text",
+    schema=b"\x00\xff",
 )
 
 

@@ -176,8 +176,10 @@ INTEGER, CENTS = pa.field("x", pa.int64()), pa.field("x", pa.decimal128(18, 2))
     ],
 )
 def test_numbers_become_what_one_long_file_of_them_would_be(
-    fields: list[pa.Field], as_text: bool, both: pa.Field
-) -> None:  # given by the table
+    fields: list[pa.Field],
+    as_text: bool,  # noqa: FBT001 # given by the table
+    both: pa.Field,
+) -> None:
     assert unify(fields, as_text=as_text).equals(both, check_metadata=True)
 
 

@@ -32,7 +32,7 @@ _MERGED_PAGE = 500
 _TIMES = ("lease_until", "started", "finished")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
-_AS_THEY_ARE = (*_VERSION, *_ROWS, "owner", "attempts", "reason", "run_id")
+_AS_THEY_ARE = (*_VERSION, *_ROWS, "owner", "attempts", "reason", "run_id", "schema_version", "schema_changes")
 _SEPARATOR = "\x1f"
 _SERIALIZE = TypeSerializer().serialize
 _DESERIALIZE = TypeDeserializer().deserialize
@@ -138,6 +138,7 @@ def entry_of(item: Mapping[str, Any]) -> Entry:
         outputs=tuple(map(_output, fields.get("outputs", ()))),
         obsolete=tuple(map(_output, fields.get("obsolete", ()))),
         failure=Failure(**(failure | {"branch": Branch(failure["branch"])})) if failure else None,
+        schema=bytes(fields["schema"]) if "schema" in fields else None,
         **rest,
     )
 

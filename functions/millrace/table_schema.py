@@ -1,0 +1,190 @@
+"""The schema of a table of many files, remembered in the ledger under the sync's name with ``#schema``.
+
+It is of the source's fields, before any is chosen, renamed or left out: a change of the configuration changes nothing
+of it. It only ever widens, version by version; each version is put on the one that was read, so that of two workers who
+widen it at once the second sees what the first did. A field of which no value was seen yet has the type null. Where the
+entry is lost, the next files build it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from millrace.errors import TooBig
+from millrace.events import Request
+from millrace.ledger import Entry, LedgerStore, State, unseen
+from millrace.objects import ObjectRef
+from millrace.printing import FORM, JSON, form_of, with_form
+
+SCHEMA_MARK = "#schema"
+MOST_BYTES = 350_000
+"""DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""
+_TOLD_VERSIONS = 20
+_TOLD_CHANGES = 10
+_TABLE = b"millrace.table"
+_t = pa.types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """What a version brought, by which object and when (ISO 8601)."""
+
+    number: int
+    source: str
+    when: str
+    changes: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSchema:
+    """A table's fields, and the newest versions, the last of which they are."""
+
+    fields: pa.Schema
+    versions: tuple[Version, ...]
+
+    @property
+    def version(self) -> int:
+        """The number of the newest version."""
+        return self.versions[-1].number
+
+    def to_bytes(self) -> bytes:
+        """Compressed, for an entry of the ledger; raise TooBig where it would not fit into one."""
+        told = json.dumps([asdict(version) for version in self.versions], ensure_ascii=False)
+        data = zlib.compress(self.fields.with_metadata({_TABLE: told}).serialize().to_pybytes(), 9)
+        if len(data) > MOST_BYTES:
+            raise TooBig(
+                f"the table has {len(self.fields):,} fields, whose names and types take {len(data):,} bytes;"
+                f" {MOST_BYTES:,} can be remembered of a table. Choose fields, with automatically_add_new_fields: none;"
+                " or let every object be a table of its own"
+            )
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TableSchema:
+        """Read back what ``to_bytes`` gave."""
+        found = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(data)))
+        told = json.loads(found.metadata[_TABLE])
+        return cls(fields=found.remove_metadata(), versions=tuple(Version(**one) for one in told))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What was read of a table: its schema, None where it has none or is to have another, and the entry to follow."""
+
+    sync: str
+    table: ObjectRef
+    entry: Entry | None
+    schema: TableSchema | None
+
+    @property
+    def fields(self) -> pa.Schema | None:
+        """The fields that a file is held to."""
+        return self.schema.fields if self.schema else None
+
+    def changed(self, fields: pa.Schema) -> str | None:
+        """What the fields change of those that were remembered; None for a table's first."""
+        if self.schema is None or fields.equals(self.schema.fields, check_metadata=True):
+            return None
+        return _shortened(list(_changes(self.schema.fields, fields)))
+
+    def put(self, fields: pa.Schema, source: ObjectRef, request: Request, ledger: LedgerStore, now: datetime) -> int:
+        """Remember the fields, where they are others, and give their version.
+
+        Raises LostRace where another schema has been put since.
+        """
+        if self.schema is not None and fields.equals(self.schema.fields, check_metadata=True):
+            return self.schema.version
+        earlier = _stored(self.entry)
+        version = Version(
+            number=(earlier.version if earlier else 0) + 1,
+            source=str(source),
+            when=now.isoformat(timespec="seconds"),
+            changes=self.changed(fields) or ("begun anew" if earlier else "the first"),
+        )
+        versions = (*(earlier.versions if earlier else ()), version)[-_TOLD_VERSIONS:]
+        base = self.entry or unseen(self.sync, self.table, fingerprint="", engine="")
+        ledger.put(
+            replace(
+                base,
+                state=State.CONVERTED,
+                revision=base.revision + 1,
+                schema=TableSchema(fields=fields, versions=versions).to_bytes(),
+                schema_version=version.number,
+                run_id=request.run_id or base.run_id,
+                finished=now,
+            )
+        )
+        return version.number
+
+
+def remembered(sync: str, table: ObjectRef, request: Request, ledger: LedgerStore) -> Remembered:
+    """What the ledger has of a table; a run that is to begin anew has no schema before its first file gave it one."""
+    entry = ledger.get(sync + SCHEMA_MARK, table)
+    known = None if entry is None or _begins_anew(entry, request) else _stored(entry)
+    return Remembered(sync=sync + SCHEMA_MARK, table=table, entry=entry, schema=known)
+
+
+def _stored(entry: Entry | None) -> TableSchema | None:
+    return TableSchema.from_bytes(entry.schema) if entry is not None and entry.schema is not None else None
+
+
+def _begins_anew(entry: Entry, request: Request) -> bool:
+    return (
+        request.reset_schema
+        and request.run_id is not None
+        and (entry.run_id is None or request.run_id > entry.run_id)
+    )
+
+
+def as_remembered(field: pa.Field) -> pa.Field:
+    """The field without what is no matter of its values: how a file encodes them, numbers that it gives to fields."""
+    return with_form(pa.field(field.name, _kind(field.type)), form_of(field))
+
+
+def _kind(kind: pa.DataType) -> pa.DataType:
+    if _t.is_dictionary(kind) or _t.is_run_end_encoded(kind):
+        return _kind(kind.value_type)
+    if _t.is_large_string(kind) or _t.is_string_view(kind):
+        return pa.string()
+    if _t.is_large_binary(kind) or _t.is_binary_view(kind):
+        return pa.binary()
+    if _t.is_struct(kind):
+        return pa.struct([as_remembered(child) for child in kind])
+    if _t.is_list(kind):
+        return pa.list_(as_remembered(kind.value_field.with_name("element")))
+    return kind
+
+
+def kind_of(field: pa.Field) -> str:
+    """A field's type, for people."""
+    if form_of(field) == JSON:
+        return "JSON text"
+    if _t.is_null(field.type):
+        return "no values yet"
+    return "text" if _t.is_string(field.type) else str(field.type)
+
+
+def _changes(before: pa.Schema, after: pa.Schema) -> Iterator[str]:
+    known = {field.name: field for field in before}
+    for field in after:
+        old = known.get(field.name)
+        if old is None:
+            yield f"{field.name}: new, {kind_of(field)}"
+        elif not old.equals(field, check_metadata=True):
+            yield f"{field.name}: {kind_of(old)} -> {_other_kind(old, field)}"
+
+
+def _other_kind(old: pa.Field, new: pa.Field) -> str:
+    told = kind_of(new)
+    return told if told != kind_of(old) else f"{told} ({(new.metadata or {}).get(FORM, b'as usual').decode()})"
+
+
+def _shortened(changes: list[str]) -> str:
+    more = f"; and {len(changes) - _TOLD_CHANGES:,} more" if len(changes) > _TOLD_CHANGES else ""
+    return "; ".join(change[:200] for change in changes[:_TOLD_CHANGES]) + more
