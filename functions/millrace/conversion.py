@@ -1,9 +1,8 @@
-"""Convert one file: a reader's record batches into a writer, the next one parsed while one is encoded."""
+"""Convert one file: a reader's record batches into a writer, what follows is parsed while one is encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,12 +12,13 @@ from typing import BinaryIO, Generic
 import pyarrow as pa
 
 from millrace import schema
-from millrace.errors import MalformedFile
+from millrace.errors import MalformedFile, MiscountedRows
 from millrace.file_format import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import READERS, BadRow
-from millrace.outputs import MOST_PARTITIONS, Outputs, Part, Parts, S, Sink
+from millrace.outputs import MOST_PARTITIONS, Outputs, Part, Parts, Piece, S, Sink
+from millrace.parallel import Beside, in_order
 from millrace.table_rows import PutAside, Rows, Table, named, numbered
-from millrace.transform import BoundTransform, TableTransform, bind
+from millrace.transform import BoundTransform, Superseded, TableTransform, bind
 from millrace.uniqueness import Unique, superseded_rows
 
 __all__ = [
@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 3
+WAITING = 16 * 2**20
+"""How many bytes of rows wait for the thread that writes."""
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,6 +66,15 @@ class RowCounts:
     written: int
     quarantined: int = 0
     filtered: int = 0
+
+    def check(self) -> None:
+        """Raise MiscountedRows where a row came from nowhere or went there."""
+        if self.read != self.written + self.quarantined + self.filtered:
+            raise MiscountedRows(
+                f"{self.read:,} rows were read, but {self.written:,} written, {self.quarantined:,} quarantined and"
+                f" {self.filtered:,} filtered; nothing is published. This is a defect of Millrace: please report it"
+                " with the file"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,38 +172,59 @@ def attempt(
     on_batch: Callable[[int], None],
     bound_to: Callable[[pa.Schema], BoundTransform],
 ) -> Converted[S]:
-    """Convert a table with the types that are known of it; see ``convert``. The caller discards the outputs."""
+    """Convert a table with the types that are known of it; see ``convert``. The caller discards the outputs.
+
+    The caller's thread reads. Where the target is text, its rows are transformed and rendered on all processors, as
+    many batches at once; what is ready is written by one thread beside. On one processor all is done in turn.
+    """
     last_wins = recipe.transform.identifier is not None and recipe.duplicates is DuplicatePolicy.LAST_WINS
     superseded = superseded_rows(table, on_batch, bound_to) if last_wins else None
     into, pieces = table.open(outputs.put_aside)
     bound = bound_to(into)
     parts = Parts(bound, recipe.target_format, recipe.write, outputs)
+    work = partial(_ready, bound, superseded, parts)
     read = filtered = 0
-    with (
-        closing(pieces),
-        Unique(bound) as unique,
-        ThreadPoolExecutor(max_workers=1, thread_name_prefix="encoder") as encoder,
-    ):
-        encoding: Future[None] | None = None
-        for rows in pieces:
-            if superseded is None:
-                unique.observe(rows)
-            with named(rows.file):
-                batch = superseded.without(rows.batch, read + 1) if superseded else rows.batch
-                applied = bound.apply(batch, first_row=rows.first)
-            if encoding is not None:
-                encoding.result()
-            encoding = encoder.submit(parts.write, applied.batch)
-            read += rows.batch.num_rows
-            filtered += rows.batch.num_rows - applied.batch.num_rows
-            on_batch(read + outputs.quarantined)
-        if encoding is not None:
-            encoding.result()
+
+    with closing(pieces), Unique(bound) as unique:
+
+        def pulled() -> Iterator[tuple[Rows, int]]:
+            nonlocal read
+            for rows in pieces:
+                if superseded is None:
+                    unique.observe(rows)
+                first, read = read + 1, read + rows.batch.num_rows
+                on_batch(read + outputs.quarantined)
+                yield rows, first
+
+        workers = None if parts.renders else 1
+        with closing(in_order(work, pulled(), workers=workers)) as done, Beside(parts.write, room=WAITING) as encoder:
+            for ready in done:
+                filtered += ready.filtered
+                encoder.put(ready.pieces, sum(piece.weight for piece in ready.pieces))
         unique.check(table, str(recipe.transform.identifier))
-    rows_of_all = RowCounts(
+
+    made = parts.close()
+    counts = RowCounts(
         read=read + outputs.quarantined,
-        written=read - filtered,
+        written=sum(part.rows for part in made),
         quarantined=outputs.quarantined,
         filtered=filtered,
     )
-    return Converted(rows=rows_of_all, parts=parts.close(), quarantine=outputs.quarantine)
+    counts.check()
+    return Converted(rows=counts, parts=made, quarantine=outputs.quarantine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Rows as their writers take them, and how many of those that were read are not among them."""
+
+    pieces: tuple[Piece, ...]
+    filtered: int
+
+
+def _ready(bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[Rows, int]) -> _Ready:
+    rows, first = item
+    with named(rows.file):
+        batch = superseded.without(rows.batch, first) if superseded else rows.batch
+        applied = bound.apply(batch, first_row=rows.first)
+        return _Ready(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)

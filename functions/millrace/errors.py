@@ -7,6 +7,7 @@ MillraceError
 │   ├── TargetChanged           another object stands at the output's key than the write expected
 │   ├── WriteConflict           two writes to one key at the same moment
 │   ├── ObjectChanged           the object was overwritten while it was read
+│   ├── MiscountedRows          an output holds other rows than went into it: a defect, and nothing is published
 │   └── OutOfTime               the invocation ends before the work could
 ├── DataError                 the entry becomes failed, with row and byte; acknowledged; never blocks another object
 │   ├── MalformedFile           the bytes are not what the format asks for
@@ -67,6 +68,10 @@ class WriteConflict(TransientError):
 
 class ObjectChanged(TransientError):
     """The object was overwritten while it was read."""
+
+
+class MiscountedRows(TransientError):
+    """An output holds other rows than went into it: a defect of Millrace or of the machine, never of the data."""
 
 
 class OutOfTime(TransientError):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from millrace.errors import TooManyPartitions
+from millrace.errors import MiscountedRows, TooManyPartitions
 from millrace.file_format import FileFormat, WriteOptions
-from millrace.formats import WRITERS, BadRow, RecordWriter
+from millrace.formats import RENDERERS, WRITERS, BadRow, ByteSink, RecordWriter, Text
 from millrace.transform import BoundTransform, directory, split
 
 MOST_PARTITIONS = 100
@@ -51,6 +50,7 @@ class Outputs(Generic[S]):
         self._open_output = open_output
         self._open_quarantine = open_quarantine
         self._opened: list[S] = []
+        self._pipes: list[_Pipe] = []
         self.quarantine: S | None = None
         self.quarantined = 0
 
@@ -71,54 +71,117 @@ class Outputs(Generic[S]):
         told = dataclasses.asdict(bad) if file is None else {"source": file, **dataclasses.asdict(bad)}
         self.quarantine.write(json.dumps(told, ensure_ascii=False).encode(errors="replace") + b"\n")
 
+    def pipe(self, sink: S) -> ByteSink:
+        """What a writer may write to until the sinks are discarded."""
+        self._pipes.append(_Pipe(sink))
+        return self._pipes[-1]
+
     def discard(self) -> None:
         """Discard all that were opened."""
+        for pipe in self._pipes:
+            pipe.shut()
         for sink in self._opened:
             sink.discard()
 
 
+class _Pipe:
+    """What a writer writes to: its sink, until that is discarded; a writer that is given up may still have a say."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink: Sink | None = sink
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Pass bytes on."""
+        return len(data) if self._sink is None else self._sink.write(data)
+
+    def shut(self) -> None:
+        """Let nothing more through."""
+        self._sink = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of one partition, ready to be written; ``weight`` is about the bytes that they take in memory."""
+
+    directory: str | None
+    content: pa.RecordBatch | Text
+    rows: int
+    weight: int
+
+
+@dataclass(slots=True)
+class _Output(Generic[S]):
+    """An output in the making, and the rows that were given to its writer."""
+
+    sink: S
+    writer: RecordWriter
+    rows: int = 0
+
+
 class Parts(Generic[S]):
-    """The writers of one attempt, one a partition, and what they wrote."""
+    """The writers of one attempt, one a partition. ``pieces`` may be called anywhere, the rest in rows' order."""
 
     def __init__(
         self, bound: BoundTransform, target_format: FileFormat, options: WriteOptions, outputs: Outputs[S]
     ) -> None:
         self._bound = bound
         self._begin = WRITERS[target_format]
+        self._render = RENDERERS.get(target_format)
         self._options = options
         self._outputs = outputs
-        self._writers: dict[str | None, tuple[S, RecordWriter]] = {}
-        self._rows: Counter[str | None] = Counter()
+        self._made: dict[str | None, _Output[S]] = {}
         if bound.partition_field is None:
-            self._writer(None)
+            self._output(None)
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Write the next rows, each to its partition."""
+    @property
+    def renders(self) -> bool:
+        """Whether most of the work is done by ``pieces``."""
+        return self._render is not None
+
+    def pieces(self, batch: pa.RecordBatch) -> tuple[Piece, ...]:
+        """Rows divided by partition, each as its writer takes it."""
         field = self._bound.partition_field
         if field is None:
-            self._write(None, batch)
-            return
-        for value, part in split(batch, field):
-            self._write(directory(field, value), part)
+            return (self._piece(None, batch),)
+        return tuple(self._piece(directory(field, value), part) for value, part in split(batch, field))
+
+    def write(self, pieces: tuple[Piece, ...]) -> None:
+        """Write the next rows."""
+        for piece in pieces:
+            output = self._output(piece.directory)
+            output.writer.write(piece.content)
+            output.rows += piece.rows
 
     def close(self) -> tuple[Part[S], ...]:
-        """Finish every output."""
-        for _, writer in self._writers.values():
-            writer.close()
-        return tuple(Part(name, sink, self._rows[name]) for name, (sink, _) in self._writers.items())
+        """Finish every output; raise MiscountedRows where one does not hold the rows that were given to it."""
+        return tuple(_closed(name, output) for name, output in self._made.items())
 
-    def _write(self, name: str | None, batch: pa.RecordBatch) -> None:
-        self._rows[name] += batch.num_rows
-        self._writer(name).write(batch)
+    def _piece(self, name: str | None, batch: pa.RecordBatch) -> Piece:
+        if self._render is None:
+            return Piece(name, batch, batch.num_rows, batch.nbytes)
+        text = self._render(batch, self._bound.schema)
+        return Piece(name, text, batch.num_rows, sum(map(len, text.pieces)))
 
-    def _writer(self, name: str | None) -> RecordWriter:
-        if name not in self._writers:
-            if len(self._writers) >= MOST_PARTITIONS:
+    def _output(self, name: str | None) -> _Output[S]:
+        if name not in self._made:
+            if len(self._made) >= MOST_PARTITIONS:
                 raise TooManyPartitions(
                     f"partition_key: the file has more than {MOST_PARTITIONS} values in the field"
                     f" {self._bound.partition_field!r}, which is the most that one object is divided into;"
                     " choose a field with fewer values, or split the file"
                 )
             sink = self._outputs.open(name)
-            self._writers[name] = sink, self._begin(sink, self._bound.schema, self._options)
-        return self._writers[name][1]
+            writer = self._begin(self._outputs.pipe(sink), self._bound.schema, self._options)
+            self._made[name] = _Output(sink, writer)
+        return self._made[name]
+
+
+def _closed(name: str | None, output: _Output[S]) -> Part[S]:
+    held = output.writer.close()
+    if held != output.rows:
+        where = f" of the partition {name}" if name else ""
+        raise MiscountedRows(
+            f"the output{where} holds {held:,} rows, {output.rows:,} were given to its writer; nothing is published."
+            " This is a defect of Millrace: please report it with the file"
+        )
+    return Part(name, output.sink, held)

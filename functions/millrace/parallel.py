@@ -9,7 +9,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,3 +49,57 @@ def in_order(
         for future in pending:
             future.cancel()
         pool.shutdown()
+
+
+class Beside(Generic[T]):
+    """Does work on items one after the other, in one thread beside the one that gives them.
+
+    ``room`` bounds the weight of the items that wait or are worked on; one item alone may weigh more. An error of the
+    work rises at the next ``put`` or when the with statement ends, and no later item is worked on. Leaving by an error
+    forgets what waits; either way nothing is being worked on afterwards. On one processor there is no thread.
+    """
+
+    def __init__(self, work: Callable[[T], None], *, room: int) -> None:
+        self._work = work
+        self._room = room
+        self._held = 0
+        self._pending: deque[tuple[Future[None], int]] = deque()
+        self._failed = False
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside") if processors() > 1 else None
+
+    def put(self, item: T, weight: int) -> None:
+        """Give the next item; waits until there is room for it."""
+        if self._thread is None:
+            self._work(item)
+            return
+        while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
+            self._settle()
+        self._held += weight
+        self._pending.append((self._thread.submit(self._guarded, item), weight))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        try:
+            while self._pending and kind is None:
+                self._settle()
+        finally:
+            if self._thread is not None:
+                self._thread.shutdown(cancel_futures=True)
+
+    def _settle(self) -> None:
+        future, weight = self._pending.popleft()
+        self._held -= weight
+        future.result()
+
+    def _guarded(self, item: T) -> None:
+        if self._failed:
+            return
+        try:
+            self._work(item)
+        except BaseException:
+            self._failed = True
+            raise
