@@ -11,7 +11,7 @@ from typing import BinaryIO, Generic
 
 import pyarrow as pa
 
-from millrace import schema
+from millrace import schema, union
 from millrace.errors import MalformedFile, MiscountedRows
 from millrace.file_format import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import READERS, BadRow
@@ -38,6 +38,7 @@ __all__ = [
     "convert",
     "named",
     "numbered",
+    "options",
 ]
 
 MOST_ATTEMPTS = 3
@@ -106,6 +107,7 @@ def convert(
     now: datetime = NO_TIME,
     key: bytes | None = None,
     name: str | None = None,
+    within: Callable[[Table], Table] = lambda file: file,
 ) -> Converted[S]:
     """Convert a seekable binary ``source``.
 
@@ -113,6 +115,8 @@ def convert(
     wider types; what it gave before has been discarded by then, as it has when an error is raised. ``on_batch`` hears
     the rows read so far after every batch, and may raise to stop. ``now`` is the instant that relative filters and
     record timestamps mean; ``key`` hashes obfuscated fields. ``name`` is told by errors and quarantined rows.
+    ``within`` makes of the file what it is in its table; where its rows raise ``union.Lossy`` it must have learned from
+    it, and the conversion starts over.
 
     Where rows share the transform's identifier, the recipe's policy makes that an error, or leaves out (and counts as
     filtered) all but the last of them; that is decided before any filter is asked.
@@ -120,14 +124,18 @@ def convert(
     Raises DataError, ConfigurationError, or whatever ``source``, the sinks and ``on_batch`` raise.
     """
     types: object = None
-    for _ in range(MOST_ATTEMPTS):
+    contradicted = 0
+    while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(open_output, open_quarantine)
         try:
-            file = _File(source, recipe, types, name)
+            file = within(_File(source, recipe, types, name))
             bound_to = partial(bind, recipe.transform, now=now, key=key)
             return attempt(file, recipe, outputs, on_batch=on_batch, bound_to=bound_to)
+        except union.Lossy:
+            outputs.discard()
         except schema.Widened as widened:
             outputs.discard()
+            contradicted += 1
             types = widened.types
         except BaseException:
             outputs.discard()
@@ -135,7 +143,7 @@ def convert(
     raise MalformedFile("the file's types changed while it was read again: does somebody write to it?")
 
 
-def _options(recipe: Recipe) -> ReadOptions:
+def options(recipe: Recipe) -> ReadOptions:
     """The options to read with. From text to text every type is printed back as it was, so none has to be found."""
     if recipe.source_format is recipe.target_format is FileFormat.CSV and not recipe.read.column_types:
         return replace(recipe.read, infer_types=False)
@@ -156,7 +164,7 @@ class _File:
         with named(self.name):
             self.source.seek(0)
             read, aside = READERS[self.recipe.source_format], partial(_told_of, report, self.name)
-            records = read(self.source, _options(self.recipe), types=self.types, report=aside)
+            records = read(self.source, options(self.recipe), types=self.types, report=aside)
         return records.schema, numbered(records.batches, self.name)
 
 

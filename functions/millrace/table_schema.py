@@ -136,9 +136,7 @@ def _stored(entry: Entry | None) -> TableSchema | None:
 
 def _begins_anew(entry: Entry, request: Request) -> bool:
     return (
-        request.reset_schema
-        and request.run_id is not None
-        and (entry.run_id is None or request.run_id > entry.run_id)
+        request.reset_schema and request.run_id is not None and (entry.run_id is None or request.run_id > entry.run_id)
     )
 
 

@@ -41,6 +41,14 @@ class Discover(enum.StrEnum):
     NONE = "none"
 
 
+class SchemaEvolution(enum.StrEnum):
+    """What becomes of a file whose fields or types are not those of its table."""
+
+    EVOLVE = "evolve"
+    RESCUE = "rescue"
+    FREEZE = "freeze"
+
+
 class NormalizeNames(enum.StrEnum):
     """Whether names are brought into one form."""
 
@@ -192,6 +200,13 @@ class BulkSync(Section):
         " else all.",
         json_schema_extra=doc(),
     )
+    schema_evolution: SchemaEvolution = Field(
+        default=SchemaEvolution.EVOLVE,
+        description="What becomes of a file with more fields or wider types than its table of several files has."
+        " evolve: the table gets them. rescue: the table stays, what does not fit goes as JSON into the field _rescued."
+        " freeze: the file fails.",
+        json_schema_extra=ours(),
+    )
     normalize_names: NormalizeNames = Field(
         default=NormalizeNames.ENABLED,
         description="Whether column names are brought into one form.",
@@ -226,7 +241,9 @@ class BulkSync(Section):
         if given.get("automatically_add_new_fields") == Discover.NONE:
             yield from _only_given_fields(schemas)
         if given.get("disable_record_timestamps") is False:
-            yield from _not_the_timestamp(schemas)
+            yield from _not_the_name(schemas, RECORD_TIMESTAMP, "disable_record_timestamps: false")
+        if given.get("schema_evolution") == SchemaEvolution.RESCUE:
+            yield from _not_the_name(schemas, RESCUED, "schema_evolution: rescue")
         if given.get("bad_rows") == BadRows.QUARANTINE:
             yield from _not_in_the_clear(schemas)
 
@@ -243,6 +260,8 @@ class BulkSync(Section):
 
 RECORD_TIMESTAMP = "_millrace_synced_at"
 """The field that ``disable_record_timestamps: false`` adds."""
+RESCUED = "_rescued"
+"""The field that ``schema_evolution: rescue`` adds."""
 _NEEDS_ENABLED = {
     "partition_key": "an output cannot be divided by what is not written in it: enable it, or divide by another field",
     "tracking_field": "enable it, or track another field",
@@ -279,13 +298,10 @@ def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
             )
 
 
-def _not_the_timestamp(schemas: Sequence[object]) -> Iterator[Contradiction]:
+def _not_the_name(schemas: Sequence[object], name: str, cause: str) -> Iterator[Contradiction]:
     for one in schemas:
-        if RECORD_TIMESTAMP in (_text(field, "user_output_name") for field in _items(one, "fields")):
-            yield Contradiction(
-                "schemas",
-                f"table {_id(one)!r} names a field {RECORD_TIMESTAMP!r}, which disable_record_timestamps: false adds",
-            )
+        if name in (_text(field, "user_output_name") for field in _items(one, "fields")):
+            yield Contradiction("schemas", f"table {_id(one)!r} names a field {name!r}, which {cause} adds")
 
 
 def _twice(names: Iterable[str]) -> list[str]:

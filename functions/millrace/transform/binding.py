@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.base import suggestion
-from millrace.config.bulk_sync import RECORD_TIMESTAMP
+from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED
 from millrace.config.filters import Logic
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.transform.comparison import Moment, moment_at, order
@@ -257,14 +257,15 @@ def _chosen(spec: TableTransform, fields: _Fields) -> list[_Chosen]:
     """The fields to write, the others and the constants included, in their order."""
     for name in spec.left_out:
         fields.place(name, "fields")
-    named = {one.source for one in spec.written} | set(spec.left_out)
+    named = {one.source for one in spec.written} | set(spec.left_out) | ({RESCUED} if spec.rescued else set())
     constants = {str(one.name): _Chosen(one, None) for one in spec.constants}
     chosen = [_placed(one, fields) for one in spec.written]
     for place in fields.places if spec.others else ():
         name = fields.schema.names[place]
         if name not in named:
             chosen.append(constants.pop(name) if name in constants else _Chosen(Written(source=name), place))
-    return [*chosen, *constants.values()]
+    rescued = [_placed(Written(source=RESCUED, name=RESCUED), fields)] if spec.rescued else []
+    return [*chosen, *constants.values(), *rescued]
 
 
 def _placed(one: Written, fields: _Fields) -> _Chosen:

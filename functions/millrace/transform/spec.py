@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, NormalizeNames, SchemaSelection
@@ -51,6 +51,7 @@ class TableTransform:
     partition_key: str | None = None
     identifier: str | None = None
     normalized: bool = False
+    rescued: bool = False
     synced_at: bool = False
 
     @property
@@ -58,15 +59,31 @@ class TableTransform:
         """Whether a field is obfuscated."""
         return any(one.obfuscated for one in self.written)
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The source's fields that it names, whatever for."""
+        names = {one.source for one in self.written if one.source} | set(self.left_out) | set(self.table or ())
+        names |= {condition.field for _, condition in self.filters.conditions}
+        names |= {one.condition.field for one in self.overrides}
+        singles = (self.tracking_field, self.partition_key, self.identifier)
+        return frozenset(names).union(name for name in singles if name is not None)
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The source's fields whose values must never be seen in the output as they are."""
+        return frozenset(self.left_out) | {one.source for one in self.written if one.source and one.obfuscated}
+
 
 def of_schema(selection: SchemaSelection | None, sync: BulkSync) -> TableTransform:
     """What a bulk sync does with one of its tables; ``selection`` is the table's own, None where it has none."""
-    normalized = sync.normalize_names is NormalizeNames.ENABLED
-    synced_at = not sync.disable_record_timestamps
+    whole = TableTransform(
+        normalized=sync.normalize_names is NormalizeNames.ENABLED, synced_at=not sync.disable_record_timestamps
+    )
     if selection is None:
-        return TableTransform(normalized=normalized, synced_at=synced_at)
+        return whole
     fields = selection.fields or ()
-    return TableTransform(
+    return replace(
+        whole,
         written=tuple(_selected(one) for one in fields if one.enabled),
         others=not fields or sync.automatically_add_new_fields is Discover.ALL,
         left_out=tuple(one.id for one in fields if not one.enabled),
@@ -74,8 +91,6 @@ def of_schema(selection: SchemaSelection | None, sync: BulkSync) -> TableTransfo
         tracking_field=selection.tracking_field,
         cutoff=None if selection.disable_data_cutoff else selection.data_cutoff_timestamp,
         partition_key=selection.partition_key,
-        normalized=normalized,
-        synced_at=synced_at,
     )
 
 

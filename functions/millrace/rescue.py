@@ -1,0 +1,98 @@
+"""Values that do not fit their column: which they are, and the JSON object that keeps them beside their row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import schema
+from millrace.config.bulk_sync import RESCUED
+from millrace.formats import rendering
+from millrace.printing import JSON, form_of, is_raw_json, with_form
+from millrace.schema import Kind
+from millrace.transform.values import Column
+
+FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
+_t = pa.types
+_NO_TEXT = pa.scalar(None, pa.string())
+
+
+def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -> tuple[pa.Array, pa.Array | None]:
+    """The values that fit ``into``, and as JSON those that do not, each missing where the other stands.
+
+    A value fits where it is printed as before. ``as_text``: the file is of text alone, and tells no numbers from texts.
+    The second is None where all fit.
+    """
+    texts = array if as_text and _is_plain_text(field) else _as_json(array, field)
+    fits = _fitting(texts, field, into)
+    if fits is None:
+        return pa.nulls(len(array), into.type), _as_json(array, field)
+    fitting = pc.if_else(fits, texts, _NO_TEXT)
+    values = Column(fitting, field).texts if _t.is_string(into.type) else schema.fit(fitting, _kind(into))
+    rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _NO_TEXT)
+    return values, rest if rest.null_count < len(rest) else None
+
+
+def all_of(array: pa.Array, field: pa.Field) -> pa.Array:
+    """All values as JSON, missing as missing."""
+    return _as_json(array, field)
+
+
+def column(rest: Mapping[str, pa.Array], rows: int) -> pa.Array:
+    """For each row a JSON object of the values that did not fit, by their fields; missing where all did."""
+    if not rest:
+        return pa.nulls(rows, FIELD.type)
+    members = [
+        pc.binary_join_element_wise(json.dumps(name, ensure_ascii=False), values, ":") for name, values in rest.items()
+    ]
+    joined = pc.binary_join_element_wise(*members, ",", null_handling="skip")
+    objects = pc.binary_join_element_wise("{", joined, "}", "")
+    return pc.if_else(pc.equal(pc.binary_length(joined), 0), _NO_TEXT, objects)
+
+
+def _as_json(array: pa.Array, field: pa.Field) -> pa.Array:
+    return pc.if_else(array.is_valid(), rendering.json_values(array, field), _NO_TEXT)
+
+
+def _is_plain_text(field: pa.Field) -> bool:
+    return bool(_t.is_string(field.type)) and not is_raw_json(field)
+
+
+def _kind(into: pa.Field) -> Kind:
+    return Kind(into.type, form_of(into))
+
+
+def _fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | None:
+    """Which texts fit; None where none does, since values of the type cannot be told by their texts."""
+    if _is_plain_text(into):
+        return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
+    looks = next((looks for holds, looks in _LOOKS if holds(into.type)), None)
+    if looks is None or (_t.is_timestamp(into.type) and not form_of(into)):
+        return None
+    distinct = pc.unique(texts).drop_null()
+    hopeful = distinct.filter(pc.match_substring_regex(distinct, looks))
+    sound = hopeful.filter(pa.array(_sound(hopeful, _kind(into)), pa.bool_()))
+    return pc.is_in(texts, value_set=sound, skip_nulls=True)
+
+
+def _sound(texts: pa.Array, kind: Kind) -> list[bool]:
+    """Whether each text is one of the kind; those that are not are found by halving."""
+    if not len(texts) or schema.fit(texts, kind) is not None:
+        return [True] * len(texts)
+    if len(texts) == 1:
+        return [False]
+    half = len(texts) // 2
+    return _sound(texts.slice(0, half), kind) + _sound(texts.slice(half), kind)
+
+
+_LOOKS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
+    (_t.is_boolean, "^(true|false)$"),
+    (_t.is_date32, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    (_t.is_timestamp, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?$"),
+    (_t.is_integer, "^-?[0-9]+$"),
+    (lambda kind: _t.is_decimal(kind) or _t.is_floating(kind), "^-?[0-9]+[.]?[0-9]*(e[+-]?[0-9]+)?$"),
+)
+"""What the texts of a type look like: the many that do not need not be looked at one by one."""
