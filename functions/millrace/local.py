@@ -118,19 +118,24 @@ def convert_file(
 
 
 def _recipe(job: Job) -> Recipe:
-    recognised = recognise(job.source)
-    source_format = job.source_format or (recognised.format if recognised else None)
-    if source_format is None:
-        raise UsageError(
-            f"source: the name {job.source} does not tell its format; say which with from: csv, json or parquet"
-        )
-    compression = job.compression
-    if compression is None:
-        compression = recognised.compression if recognised else _compression_of(job.source)
-    delimiter = job.read.delimiter or (recognised.delimiter if recognised else None)
     bad_rows = BadRows.QUARANTINE if job.quarantine else job.read.bad_rows
-    read = replace(job.read, compression=compression, delimiter=delimiter, bad_rows=bad_rows)
+    asked = replace(job.read, bad_rows=bad_rows)
+    source_format, read = how_to_read(job.source, job.source_format, job.compression, asked)
     return Recipe(source_format=source_format, target_format=job.to, read=read, write=WriteOptions())
+
+
+def how_to_read(
+    path: str, source_format: FileFormat | None, compression: Compression | None, asked: ReadOptions
+) -> tuple[FileFormat, ReadOptions]:
+    """A file's format and the options to read it with: what is not told (None) is what its name says."""
+    recognised = recognise(path)
+    source_format = source_format or (recognised.format if recognised else None)
+    if source_format is None:
+        raise UsageError(f"source: the name {path} does not tell its format; say which with from: csv, json or parquet")
+    if compression is None:
+        compression = recognised.compression if recognised else _compression_of(path)
+    delimiter = asked.delimiter or (recognised.delimiter if recognised else None)
+    return source_format, replace(asked, compression=compression, delimiter=delimiter)
 
 
 def _compression_of(path: str) -> Compression:

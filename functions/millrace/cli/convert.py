@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.file_format import Compression, FileFormat, ReadOptions
 
-_PROGRESS_FROM_BYTES = 32 * 2**20
 _TARGET_FORMATS = {
     ".csv": FileFormat.CSV,
     ".jsonl": FileFormat.JSON,
@@ -73,9 +71,9 @@ def convert(
     read = ReadOptions(
         has_headers=headers,
         skip_lines=skip_lines,
-        delimiter=_character("--delimiter", delimiter),
-        quote=_character("--quote", quote),
-        escape=_character("--escape", escape),
+        delimiter=character("--delimiter", delimiter),
+        quote=character("--quote", quote),
+        escape=character("--escape", escape),
         encoding=encoding,
         infer_types=infer_types,
     )
@@ -83,8 +81,8 @@ def convert(
         _convert_one(
             source,
             target,
-            to=_format("--to", to or _told_by_name(target)),
-            source_format=_format("--from", source_format) if source_format else None,
+            to=format_named("--to", to or _told_by_name(target), TARGETS),
+            source_format=format_named("--from", source_format, SOURCES) if source_format else None,
             read=read,
             compression=compression,
             quarantine=quarantine,
@@ -119,11 +117,11 @@ def _convert_one(
         with contextlib.ExitStack() as stack:
             rows = convert_file(
                 job,
-                open_source=lambda path: stack.enter_context(_watched(places.open_source(path), console)),
+                open_source=lambda path: stack.enter_context(watched(places.open_source(path), console)),
                 open_target=places.open_target,
             )
     except DataError as error:
-        console.print(f"{source} is refused: {type(error).__name__}: {error}{_place(error)}")
+        console.print(f"{source} is refused: {type(error).__name__}: {error}{place(error)}")
         return 1
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error
@@ -133,27 +131,6 @@ def _convert_one(
     aside = f", {rows.quarantined:,} rows put aside in {quarantine}" if rows.quarantined else ""
     console.print(f"{rows.written:,} rows from {source} to {target}{aside}")
     return 0
-
-
-def _place(error: DataError) -> str:
-    told = str(error)
-    places = (("row", error.row), ("byte", error.byte))
-    known = [f"{name} {value}" for name, value in places if value is not None and f"{name} {value}" not in told]
-    return f" ({', '.join(known)})" if known else ""
-
-
-@contextlib.contextmanager
-def _watched(file: BinaryIO, console: Console) -> Iterator[BinaryIO]:
-    """The file with a progress bar, where a person waits for a large one."""
-    with file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        if not console.is_terminal or size < _PROGRESS_FROM_BYTES:
-            yield file
-            return
-        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            yield progress.wrap_file(file, total=size)
 
 
 def _run_jobs(jobs: str) -> None:
@@ -180,17 +157,3 @@ def _told_by_name(target: str) -> str:
         if target.lower().endswith(extension):
             return file_format
     raise UsageError(f"--to is missing, and the name {target} does not tell it; expected {', '.join(FileFormat)}")
-
-
-def _format(option: str, name: str) -> FileFormat:
-    accepted = FileFormat if option == "--to" else (FileFormat.CSV, FileFormat.JSON, FileFormat.PARQUET)
-    if name not in {str(one) for one in accepted}:
-        raise UsageError(f"{option}: {name!r} is not one of {', '.join(accepted)}")
-    return FileFormat(name)
-
-
-def _character(option: str, text: str | None) -> str | None:
-    text = {"\\t": "\t", "tab": "\t"}.get(text or "", text)
-    if text and len(text) != 1:
-        raise UsageError(f"{option}: {text!r} has {len(text)} characters; expected one, or tab")
-    return text or None

@@ -1,0 +1,54 @@
+"""What the commands that read a file share: options as they are typed, a bar while a person waits, places of errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from millrace.errors import DataError, UsageError
+from millrace.file_format import FileFormat
+
+_PROGRESS_FROM_BYTES = 32 * 2**20
+SOURCES = (FileFormat.CSV, FileFormat.JSON, FileFormat.PARQUET)
+TARGETS = tuple(FileFormat)
+
+
+def place(error: DataError) -> str:
+    """Row and byte of an error whose text does not name them."""
+    told = str(error)
+    places = (("row", error.row), ("byte", error.byte))
+    known = [f"{name} {value}" for name, value in places if value is not None and f"{name} {value}" not in told]
+    return f" ({', '.join(known)})" if known else ""
+
+
+@contextlib.contextmanager
+def watched(file: BinaryIO, console: Console) -> Iterator[BinaryIO]:
+    """The file with a progress bar, where a person waits for a large one."""
+    with file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        if not console.is_terminal or size < _PROGRESS_FROM_BYTES:
+            yield file
+            return
+        columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield progress.wrap_file(file, total=size)
+
+
+def format_named(option: str, name: str, accepted: Collection[FileFormat]) -> FileFormat:
+    """The format of that name; raise UsageError where it is not accepted."""
+    if name not in {str(one) for one in accepted}:
+        raise UsageError(f"{option}: {name!r} is not one of {', '.join(accepted)}")
+    return FileFormat(name)
+
+
+def character(option: str, text: str | None) -> str | None:
+    """One character, or None; the tab may be typed by its name."""
+    text = {"\\t": "\t", "tab": "\t"}.get(text or "", text)
+    if text and len(text) != 1:
+        raise UsageError(f"{option}: {text!r} has {len(text)} characters; expected one, or tab")
+    return text or None
