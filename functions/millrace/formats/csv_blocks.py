@@ -15,7 +15,7 @@ MAX_RECORD_BYTES = 128 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole records, the offset of the first byte and the count of line ends before it."""
+    """Whole records, the offset of the first byte and the count of line ends before it, if they are counted."""
 
     data: bytes
     byte: int
@@ -26,32 +26,34 @@ class Block:
 class Feed:
     """A file's text in blocks of whole records, with the offset of each."""
 
-    def __init__(self, stream: Utf8Stream) -> None:
+    def __init__(self, stream: Utf8Stream, *, counts_lines: bool) -> None:
         self._stream = stream
+        self._counts_lines = counts_lines
         self._data = b""
         self._byte = stream.start
         self._line = 1
         self._ended = False
 
-    def _more(self, size: int) -> None:
-        data = self._stream.read(size)
-        self._ended = not data
-        self._data += data
-
     def peek(self, size: int) -> bytes:
-        """The next bytes, left where they are; fewer than ``size`` only where the file ends."""
-        while len(self._data) < size and not self._ended:
-            self._more(size - len(self._data))
-        return self._data[:size]
+        """The next bytes, left where they are: at least ``size``, or all where the file ends before."""
+        parts, count = [self._data], len(self._data)
+        while count < size and not self._ended:
+            data = self._stream.read(size - count)
+            self._ended = not data
+            parts.append(data)
+            count += len(data)
+        self._data = b"".join(parts) if len(parts) > 1 else self._data
+        return self._data
 
     def drop(self, block: Block) -> None:
         """Forget a block at the beginning."""
-        self._advance(len(block.data))
+        self._advance(block.data)
 
-    def _advance(self, size: int) -> None:
-        self._line += line_ends(self._data[:size])
-        self._byte += size
-        self._data = self._data[size:]
+    def _advance(self, data: bytes) -> None:
+        if self._counts_lines:
+            self._line += line_ends(data)
+        self._byte += len(data)
+        self._data = self._data[len(data) :]
 
     def skip_lines(self, count: int) -> None:
         """Pass over lines, whatever stands in them."""
@@ -64,10 +66,10 @@ class Feed:
 
     def _next_record(self, dialect: Dialect) -> Block | None:
         size = DETECTION_BYTES
-        while self.peek(size):
-            end = dialect.end_of_records(self._data, final=self._ended)
-            for start, _, stop, _whole in dialect.records(self._data[:end]):
-                return Block(self._data[start:stop], self._byte, self._line)
+        while data := self.peek(size):
+            end = dialect.end_of_records(data, final=self._ended)
+            for start, _, stop, _whole in dialect.records(data[:end]):
+                return Block(data[start:stop], self._byte, self._line)
             size = self._grow(size)
         return None
 
@@ -91,14 +93,14 @@ class Feed:
     def blocks(self, dialect: Dialect) -> Iterator[Block]:
         """All that is left, in blocks of whole records; the last may leave a quote open."""
         size = BLOCK_BYTES
-        while self.peek(size):
-            last = self._ended and len(self._data) <= size
-            end = dialect.end_of_records(self._data[:size], final=last)
+        while data := self.peek(size):
+            last = self._ended and len(data) <= size
+            end = dialect.end_of_records(data[:size], final=last)
             if end == 0:
                 size = self._grow(size)
                 continue
-            block = Block(self._data[:end], self._byte, self._line, last)
-            self._advance(end)
+            block = Block(data[:end], self._byte, self._line, last)
+            self._advance(block.data)
             size = BLOCK_BYTES
             yield block
 

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from millrace.errors import InvalidConfiguration
 from millrace.file_format import ReadOptions
 
@@ -65,14 +68,50 @@ class Dialect:
         return re.compile(rb"((?:" + piece + rb")*+)(" + delimiter + rb"|\Z)")
 
     def end_of_records(self, data: bytes, *, final: bool) -> int:
-        """The offset after the last record that surely ends in the data, which begin at a record's beginning."""
+        """The offset after a record that surely ends in the data, which begin at a record's beginning.
+
+        It is 0 only where no record surely ends, and after the last one but where quotes stand inside of fields.
+        """
         if final:
             return len(data)
         quote, escape = self.quote, self.escape
-        if (quote and quote.encode() in data) or (escape and escape.encode() in data):
-            match = self._whole_records.match(data)
-            return max(match.end(1), 0) if match else 0
-        return max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
+        if escape and escape.encode() in data:
+            return self._end_step_by_step(data)
+        if not quote or quote.encode() not in data:
+            return _last_line_end(data, len(data))
+        end = self._end_by_parity(data, quote.encode())
+        return end if end and self._quotes_whole_fields(data[:end]) else self._end_step_by_step(data)
+
+    def _end_step_by_step(self, data: bytes) -> int:
+        match = self._whole_records.match(data)
+        return max(match.end(1), 0) if match else 0
+
+    @staticmethod
+    def _end_by_parity(data: bytes, quote: bytes) -> int:
+        """The offset after the last line end that an even number of quotes stands before."""
+        before, stop = data.count(quote), len(data)
+        end = len(data)
+        while True:
+            line = _last_line_end(data, stop)
+            before -= data.count(quote, line, end)
+            if before % 2 == 0 or not line:
+                return line
+            end = line
+            stop = data.rfind(quote, 0, line)  # it has been open since here
+
+    def _quotes_whole_fields(self, data: bytes) -> bool:
+        """Whether quotes stand around fields and, doubled, within quotes alone: then each other one ends a quote."""
+        if not self.quote or self.escape:
+            return False
+        offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
+        text = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(data)])
+        found: bool = pc.match_substring_regex(text, self._around_fields)[0].as_py()
+        return found
+
+    @cached_property
+    def _around_fields(self) -> str:
+        quote, delimiter = (rf"\x{ord(character):02x}" for character in (self.quote or "", self.delimiter))
+        return rf"\A(?:(?:[^{quote}]*[\r\n{delimiter}])?{quote}[^{quote}]*{quote})*[^{quote}]*\z"
 
     @cached_property
     def _closed(self) -> re.Pattern[bytes]:
@@ -80,6 +119,8 @@ class Dialect:
 
     def leaves_quote_open(self, data: bytes) -> bool:
         """Whether whole records are followed by one whose quote is never closed."""
+        if not self.quote or self.quote.encode() not in data or self._quotes_whole_fields(data):
+            return False
         return self._closed.match(data) is None
 
     def records(self, data: bytes) -> Iterator[tuple[int, int, int, bool]]:
@@ -162,6 +203,11 @@ class Detected:
             return 1.0
         _, alike, _ = self.candidates[0].score
         return alike
+
+
+def _last_line_end(data: bytes, stop: int) -> int:
+    """The offset after the last line end before ``stop``; a \\r at the end of the data may be half of \\r\\n."""
+    return max(data.rfind(b"\n", 0, stop), data.rfind(b"\r", 0, min(stop, len(data) - 1))) + 1
 
 
 def detect(options: ReadOptions, sample: bytes) -> Detected:

@@ -61,9 +61,9 @@ def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     DataError, now or while blocks are pulled.
     """
     stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
-    feed = Feed(stream)
+    feed = Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
     feed.skip_lines(options.skip_lines)
-    detected = detect(options, feed.peek(DETECTION_BYTES))
+    detected = detect(options, feed.peek(DETECTION_BYTES)[:DETECTION_BYTES])
     dialect = detected.dialect
     header = feed.first_record(dialect)
     if header is None:
