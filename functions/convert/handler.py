@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition import ConvertWorld, convert_world
 from millrace.intake import Intake
-from millrace.outcome_log import Severity, fields, metric_name, severity
+from millrace.outcome_log import Severity, fields, metric_names, severity
 from millrace.worker import Delivery, Outcome
 
 logger = Logger()
@@ -55,4 +55,5 @@ def _put_off(here: ConvertWorld, record: SQSRecord, seconds: int) -> None:
 
 def _tell(outcome: Outcome) -> None:
     TELL[severity(outcome)](outcome.result, extra=fields(outcome))
-    metrics.add_metric(name=metric_name(outcome), unit=MetricUnit.Count, value=1)
+    for name in metric_names(outcome):
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)

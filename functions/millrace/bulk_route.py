@@ -14,6 +14,7 @@ from millrace.config import (
     Folder,
     MultiTable,
     OnDelete,
+    SchemaEvolution,
     SchemaSelection,
     SingleTable,
 )
@@ -102,7 +103,7 @@ class BulkRoute:
             target_format=self.sync.format,
             read=self._read_options(found),
             write=WriteOptions(),
-            transform=of_schema(selection, self.sync),
+            transform=replace(of_schema(selection, self.sync), rescued=self._shares(place) and self._rescues),
         )
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
         quarantine = place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
@@ -119,7 +120,13 @@ class BulkRoute:
             problem=self._foreign(ref, found, file.table) or too_long(place, quarantine),
             table=table if place.snapshot and file.path is not None else None,
             one_format=table if self._formats_vary else None,
+            shared=table if self._shares(place) else None,
+            evolution=self.sync.schema_evolution,
         )
+
+    def _shares(self, place: OutputPlace) -> bool:
+        """Whether the table is read from many outputs, one a file."""
+        return place.file.path is not None and not place.snapshot
 
     @property
     def _formats_vary(self) -> bool:
@@ -131,6 +138,10 @@ class BulkRoute:
 
     def _read_options(self, found: RecognisedKey) -> ReadOptions:
         return with_extensions(self.source.read_options(bad_rows=self.sync.bad_rows), found)
+
+    @property
+    def _rescues(self) -> bool:
+        return self.sync.schema_evolution is SchemaEvolution.RESCUE
 
     @property
     def _selections(self) -> dict[str, SchemaSelection]:

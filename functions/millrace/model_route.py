@@ -130,17 +130,22 @@ class ModelRoute:
             fingerprint=self.fingerprint,
             quarantine=quarantine,
             problem=too_long(place, quarantine),
+            shared=self._table() if self.model.key is None else None,
             archive=self._is_archive,
             members_format=self.model.file_format,
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
         )
+
+    def _table(self) -> ObjectRef:
+        """The folder, as an object that all of its files belong to."""
+        return ObjectRef(self.source.bucket, self.folder.prefix or "/")
 
     def _run(self) -> Run:
         place = self._place("")
         options = self._base_options()
         return Run(
             sync=self.name,
-            folder=ObjectRef(self.source.bucket, self.folder.prefix or "/"),
+            folder=self._table(),
             place=place,
             source_connection=self.source.name,
             target_connection=self.target.name,

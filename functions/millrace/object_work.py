@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from millrace.claims import Claims, Delivery
-from millrace.conversion import Converted, convert
+from millrace.conversion import Converted, Recipe, convert
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
 from millrace.events import Request
 from millrace.file_format import FileFormat, WriteOptions
@@ -20,6 +20,7 @@ from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
 from millrace.snapshot import after, order, table_sync
+from millrace.table_conversion import InTable, convert_in_table
 from millrace.table_format import hold_format
 
 STOP_SECONDS = 15.0
@@ -156,18 +157,34 @@ class ObjectWork:
             "now": self.claims.now(),
             "key": self.obfuscation_key() if recipe.transform.needs_key else None,
         }
-        done: Converted[Upload]
-        if plan.archive:
-            with open_archive(opened.stream, plan.source.key, file_format=plan.members_format) as archive:
-                done = convert_many(_members(plan, archive), recipe, **ports)
-        else:
-            done = convert(opened.stream, recipe, **ports)
+        made = self._made(job, opened, recipe, ports)
         head = opened.head
         finish = published(
-            done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
+            made.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
         )
         return replace(
-            finish, etag=head.etag, version_id=head.version_id, size=head.size, keep_earlier=plan.keep_earlier
+            finish,
+            etag=head.etag,
+            version_id=head.version_id,
+            size=head.size,
+            keep_earlier=plan.keep_earlier,
+            schema_version=made.version,
+            schema_changes=made.changes,
+        )
+
+    def _made(self, job: _Job, opened: OpenedObject, recipe: Recipe, ports: dict[str, Any]) -> InTable:
+        plan = job.plan
+        if plan.archive:
+            with open_archive(opened.stream, plan.source.key, file_format=plan.members_format) as archive:
+                return InTable(convert_many(_members(plan, archive), recipe, **ports))
+        if plan.shared is None:
+            return InTable(convert(opened.stream, recipe, **ports))
+        return convert_in_table(
+            plan,
+            plan.shared,
+            job.request,
+            self.claims,
+            lambda within: convert(opened.stream, recipe, within=within, **ports),
         )
 
     def sweep(self, target_connection: str, settled: Entry) -> Entry:

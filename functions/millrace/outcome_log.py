@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from millrace.ledger import State
+from millrace.ledger import DONE, State
 from millrace.worker import Outcome
 
 
@@ -24,9 +24,15 @@ def severity(outcome: Outcome) -> Severity:
     return Severity.INFO if outcome.acknowledge else Severity.WARNING
 
 
-def metric_name(outcome: Outcome) -> str:
-    """The outcome's metric: ``Converted``, ``AlreadyDone``, ``Failed`` and so on."""
-    return "".join(word.capitalize() for word in outcome.result.split())
+def metric_names(outcome: Outcome) -> tuple[str, ...]:
+    """The outcome's metrics: ``Converted``, ``AlreadyDone``, ``Failed`` and so on; and ``SchemaEvolved``."""
+    own = "".join(word.capitalize() for word in outcome.result.split())
+    return (own, "SchemaEvolved") if _schema_changes(outcome) else (own,)
+
+
+def _schema_changes(outcome: Outcome) -> str | None:
+    """What this very work changed of its table's schema."""
+    return outcome.entry.schema_changes if outcome.entry is not None and outcome.result in DONE else None
 
 
 def fields(outcome: Outcome) -> dict[str, Any]:
@@ -49,5 +55,7 @@ def fields(outcome: Outcome) -> dict[str, Any]:
             "row": entry.failure.row if entry.failure else None,
             "byte": entry.failure.byte if entry.failure else None,
             "run_id": entry.run_id,
+            "schema_version": entry.schema_version,
+            "schema_changes": _schema_changes(outcome),
         }
     return {name: value for name, value in told.items() if value is not None}

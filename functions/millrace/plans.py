@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from millrace.config import SchemaEvolution
 from millrace.conversion import Recipe
 from millrace.errors import DataError, KeyTooLong
 from millrace.file_format import FileFormat, ReadOptions, RecognisedKey
@@ -22,6 +23,8 @@ class Plan:
 
     ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
     ``one_format`` is the table whose files share one format, where they could have several.
+    ``shared`` is the table whose files share one schema, each with an output of its own; ``evolution`` what becomes of
+    a file that does not fit it.
     ``archive``: the object's members are the files, all of ``members_format``, or each of what its name says.
     ``keep_earlier``: each version has an output of its own, and none is obsolete.
     """
@@ -38,6 +41,8 @@ class Plan:
     problem: DataError | None = None
     table: ObjectRef | None = None
     one_format: ObjectRef | None = None
+    shared: ObjectRef | None = None
+    evolution: SchemaEvolution = SchemaEvolution.EVOLVE
     archive: bool = False
     members_format: FileFormat | None = None
     keep_earlier: bool = False

@@ -75,7 +75,10 @@ class TableSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What was read of a table: its schema, None where it has none or is to have another, and the entry to follow."""
+    """What was read of a table: its schema, None where it has none or is to have another, and the entry to follow.
+
+    ``sync`` is the name that the entry stands under.
+    """
 
     sync: str
     table: ObjectRef

@@ -11,6 +11,7 @@ from millrace.config.bulk_sync import (
     FieldSelection,
     NormalizeNames,
     OnDelete,
+    SchemaEvolution,
     SchemaSelection,
 )
 from millrace.config.connection import (
@@ -70,6 +71,7 @@ __all__ = [
     "Reach",
     "S3Configuration",
     "Schedule",
+    "SchemaEvolution",
     "SchemaSelection",
     "SingleTable",
     "Sync",

@@ -1,0 +1,88 @@
+"""Convert a file as a part of its table: with the schema that is remembered of it, which the file may widen.
+
+A wider schema is remembered before the file's output is published: what is published never lacks in what is remembered.
+
+Of two workers who widen a schema at once, one puts its version first. The other takes that into account: where it would
+have written the same, its output stands; else it converts again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from millrace.claims import Claims
+from millrace.conversion import Converted, options
+from millrace.errors import LostRace
+from millrace.events import Request
+from millrace.file_format import FileFormat
+from millrace.object_store import Upload
+from millrace.objects import ObjectRef
+from millrace.plans import Plan
+from millrace.table_fit import Fit, FitRule, guessed
+from millrace.table_rows import Table
+from millrace.table_schema import Remembered, remembered
+
+_TRIES = 5
+Convert = Callable[[Callable[[Table], Table]], Converted[Upload]]
+
+
+@dataclass(frozen=True, slots=True)
+class InTable:
+    """A finished conversion, the version of the table's schema that it was written with, and what it changed of it."""
+
+    done: Converted[Upload]
+    version: int | None = None
+    changes: str | None = None
+
+
+def convert_in_table(plan: Plan, table: ObjectRef, request: Request, claims: Claims, convert: Convert) -> InTable:
+    """Have ``convert`` write the plan's file as a part of its table, and remember what that makes of its schema.
+
+    Raises SchemaFrozen where the file does not fit and must, LostRace where others are quicker again and again.
+    """
+    rule = _rule(plan, table)
+    for _ in range(_TRIES):
+        known = remembered(plan.sync, table, request, claims.ledger)
+        fit = Fit(known.fields, rule)
+        done = convert(fit.table)
+        try:
+            kept = _remember(known, fit, plan, request, claims)
+        except BaseException:
+            done.discard()
+            raise
+        if kept is not None:
+            return InTable(done, *kept)
+        done.discard()
+    raise LostRace(f"the schema of table {table} is being changed by others; {plan.source} is tried again later")
+
+
+def _remember(
+    known: Remembered, fit: Fit, plan: Plan, request: Request, claims: Claims
+) -> tuple[int | None, str | None] | None:
+    """The version that holds what the file was written with, and what is new in it; None where it was overtaken."""
+    for _ in range(_TRIES):
+        fields = fit.remembered()
+        if not len(fields) and known.schema is None:
+            return None, None
+        try:
+            version = known.put(fields, plan.source, request, claims.ledger, claims.now())
+        except LostRace:
+            known = remembered(plan.sync, known.table, request, claims.ledger)
+            if (again := fit.against(known.fields)) is None:
+                return None
+            fit = again
+            continue
+        return version, known.changed(fields)
+    return None
+
+
+def _rule(plan: Plan, table: ObjectRef) -> FitRule:
+    read = options(plan.recipe)
+    return FitRule(
+        evolution=plan.evolution,
+        transform=plan.recipe.transform,
+        as_text=plan.recipe.source_format is FileFormat.CSV,
+        guessed=guessed(plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)),
+        table=str(table),
+    )
