@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from millrace.file_format import FileFormat
-from millrace.formats import csv, csv_writer, json, json_writer, parquet
+from millrace.formats import csv, csv_writer, json, json_writer, parquet_reader, parquet_writer
 from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
 
 READERS: Mapping[FileFormat, Reader] = MappingProxyType(
@@ -14,7 +14,7 @@ READERS: Mapping[FileFormat, Reader] = MappingProxyType(
         FileFormat.CSV: csv.read,
         FileFormat.JSON: json.read,
         FileFormat.JSON_DOC: json.read,
-        FileFormat.PARQUET: parquet.read,
+        FileFormat.PARQUET: parquet_reader.read,
     }
 )
 WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
@@ -22,7 +22,7 @@ WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
         FileFormat.CSV: csv_writer.write,
         FileFormat.JSON: json_writer.write_lines,
         FileFormat.JSON_DOC: json_writer.write_document,
-        FileFormat.PARQUET: parquet.write,
+        FileFormat.PARQUET: parquet_writer.write,
     }
 )
 RENDERERS: Mapping[FileFormat, Render] = MappingProxyType(

@@ -15,7 +15,7 @@ import pytest
 from millrace.conversion import Recipe, convert
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, FileFormat, ReadOptions, WriteOptions
-from millrace.formats import parquet as parquet_format
+from millrace.formats import parquet_writer
 from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table
 
@@ -219,7 +219,7 @@ def test_a_compressed_parquet_file_is_refused() -> None:
 
 
 def test_row_groups_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_format, "GROUP_ROWS", 1000)
+    monkeypatch.setattr(parquet_writer, "GROUP_ROWS", 1000)
 
     metadata = pq.ParquetFile(io.BytesIO(converted(GOOD, "parquet", "parquet"))).metadata
 

@@ -1,4 +1,4 @@
-"""Parquet. Reading: row group by row group, in batches of bounded size. Writing: row groups of bounded size."""
+"""Reading Parquet: row group by row group, in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
-from millrace.file_format import Compression, ReadOptions, WriteOptions
-from millrace.formats.base import BadRow, ByteSink, Records, RecordWriter, Text
+from millrace.file_format import Compression, ReadOptions
+from millrace.formats.base import BadRow, Records
 
 BATCH_BYTES = 4 * 2**20
 BATCH_ROWS = 4096  # a dictionary can make few bytes of a file many of memory: only few rows at a time are safe
-GROUP_BYTES = 32 * 2**20
-GROUP_ROWS = 122_880
 _READ_AHEAD = 32 * 2**20
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -140,104 +138,3 @@ def _translated(source: _Source, act: Callable[[], Any], row: int | None = None)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError) as error:
         where = f"in or behind row {row:,}" if row else "in its footer"
         raise source.fault or MalformedFile(f"the Parquet file is damaged {where}: {error}", row=row) from error
-
-
-class _Group:
-    """Batches gathered until they make a row group."""
-
-    def __init__(self) -> None:
-        self.batches: list[pa.RecordBatch] = []
-        self.rows = 0
-        self.bytes = 0
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self.batches.append(batch)
-        self.rows += batch.num_rows
-        self.bytes += batch.nbytes
-
-    @property
-    def is_full(self) -> bool:
-        return self.rows >= GROUP_ROWS or self.bytes >= GROUP_BYTES
-
-
-class _Output:
-    """A sink as Arrow wants it."""
-
-    closed = False
-
-    def __init__(self, sink: ByteSink) -> None:
-        self._sink = sink
-
-    def write(self, data: bytes) -> int:
-        return self._sink.write(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-
-class _ParquetWriter:
-    """Writes row groups of about 32 MB, at most 122,880 rows."""
-
-    def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
-        self._schema = into
-        metadata = {**(into.metadata or {}), **{k.encode(): v.encode() for k, v in sorted(options.lineage.items())}}
-        self._into = into.with_metadata(metadata) if metadata else into
-        self._group = _Group()
-        try:
-            self._writer = pq.ParquetWriter(
-                _Output(sink),
-                self._into,
-                compression="snappy",
-                version="2.6",
-                write_page_checksum=True,
-                store_schema=True,
-                write_page_index=False,
-            )
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise UnsupportedType(f"Parquet cannot hold these columns: {error}") from error
-
-    def write(self, batch: pa.RecordBatch | Text) -> None:
-        """Write the next rows."""
-        if isinstance(batch, Text):
-            raise TypeError("Parquet takes batches: it has no text")
-        if not len(self._into) and batch.num_rows:
-            raise UnsupportedType(
-                f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
-            )
-        while batch.num_rows:
-            part = batch.slice(0, GROUP_ROWS - self._group.rows)
-            batch = batch.slice(part.num_rows)
-            self._group.add(part)
-            if self._group.is_full:
-                self._flush()
-
-    def _flush(self) -> None:
-        if not self._group.rows:
-            return
-        table = pa.Table.from_batches(self._group.batches, self._schema).replace_schema_metadata(self._into.metadata)
-        self._group = _Group()
-        try:
-            self._writer.write_table(table, row_group_size=GROUP_ROWS)
-        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
-            raise UnsupportedType(f"Parquet cannot hold these values: {error}") from error
-
-    def close(self) -> int:
-        """Write the last row group and the footer, whose word the number of rows is."""
-        self._flush()
-        self._writer.close()
-        return int(self._writer.writer.metadata.num_rows)
-
-
-def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:
-    """Begin a Parquet file; see ``formats.base.Writer``."""
-    return _ParquetWriter(sink, into, options)

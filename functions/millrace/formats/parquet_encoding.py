@@ -1,0 +1,135 @@
+"""How each leaf of a Parquet file is encoded: what a sample of its first rows says is smallest.
+
+Three encodings are chosen among, all of which every reader of Parquet knows: a dictionary; DELTA_BINARY_PACKED for
+what is stored as INT32 or INT64 (integers, dates, times, short decimals); PLAIN for the rest. BYTE_STREAM_SPLIT would
+serve some doubles, but Spark has not long read it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SAMPLE_ROWS = 4096
+_SAMPLE_BYTES = 2 * 2**20
+_SLICES = 16
+_FEW_ROWS = 512
+"""Of so few rows no choice matters: all leaves have a dictionary."""
+_DELTA = "DELTA_BINARY_PACKED"
+_INTEGERS = frozenset({"INT32", "INT64"})
+_DICTIONARY_LIMIT = 2**20
+"""Where a dictionary grows beyond, Arrow goes on without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """The leaves, by their path in the file's schema, that have a dictionary, and those with an encoding of their own.
+
+    ``dictionary`` None means all leaves.
+    """
+
+    dictionary: tuple[str, ...] | None = None
+    others: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As the arguments of ``pyarrow.parquet.ParquetWriter``."""
+        if self.dictionary is None:
+            return {}
+        return {"use_dictionary": list(self.dictionary) or False, "column_encoding": dict(self.others) or None}
+
+
+def chosen(table: pa.Table, options: Mapping[str, Any]) -> Encodings:
+    """Choose by the first row group's rows; ``options`` are the writer's others. The same rows give the same choice."""
+    if table.num_rows < _FEW_ROWS:
+        return Encodings()
+    sample = _sampled(table)
+    plainly = {**options, "compression": "none", "compression_level": None}
+    whole = _leaves(sample, plainly, Encodings())
+    half = _leaves(sample.slice(0, sample.num_rows // 2), plainly, Encodings())
+    paths = Counter(leaf.path for leaf in whole)
+    integers = {leaf.path: _DELTA for leaf in whole if leaf.physical in _INTEGERS and paths[leaf.path] == 1}
+    direct = _leaves(sample, options, Encodings(dictionary=(), others=integers))
+    times = table.num_rows / sample.num_rows
+    dictionary = tuple(
+        leaf.path
+        for leaf, smaller, other in zip(whole, half, direct, strict=True)
+        if leaf.dictionary_bytes and _with_dictionary(leaf, smaller, other, times) < other.bytes * times
+    )
+    others = {path: encoding for path, encoding in integers.items() if path not in dictionary}
+    return Encodings(dictionary, MappingProxyType(others))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leaf:
+    """A leaf's column chunk of a sample: its values, its bytes as they are stored, how many times they are inside."""
+
+    path: str
+    physical: str
+    values: int
+    bytes: int
+    ratio: float
+    dictionary_bytes: int
+
+
+def _sampled(table: pa.Table) -> pa.Table:
+    """Runs of rows from all over the table, every other first, so that the first half is from all over it, too."""
+    affordable = table.num_rows * _SAMPLE_BYTES // max(1, table.nbytes)
+    rows = min(SAMPLE_ROWS, max(_SLICES, affordable))
+    if table.num_rows <= rows:
+        return table
+    run, step = rows // _SLICES, table.num_rows / _SLICES
+    places = [*range(0, _SLICES, 2), *range(1, _SLICES, 2)]
+    return pa.concat_tables([table.slice(int(place * step), run) for place in places]).combine_chunks()
+
+
+def _leaves(sample: pa.Table, options: Mapping[str, Any], encodings: Encodings) -> list[_Leaf]:
+    """What each leaf of the sample takes in these encodings."""
+    writer = pq.ParquetWriter(io.BytesIO(), sample.schema, **{**options, **encodings.arguments})
+    writer.write_table(sample, row_group_size=max(1, sample.num_rows))
+    writer.close()
+    group = writer.writer.metadata.row_group(0)
+    return [_leaf(group.column(place)) for place in range(group.num_columns)]
+
+
+def _leaf(chunk: pq.ColumnChunkMetaData) -> _Leaf:
+    dictionary = chunk.data_page_offset - chunk.dictionary_page_offset if chunk.has_dictionary_page else 0
+    return _Leaf(
+        path=chunk.path_in_schema,
+        physical=chunk.physical_type,
+        values=chunk.num_values,
+        bytes=chunk.total_compressed_size,
+        ratio=chunk.total_uncompressed_size / max(1, chunk.total_compressed_size),
+        dictionary_bytes=dictionary,
+    )
+
+
+def _with_dictionary(leaf: _Leaf, half: _Leaf, direct: _Leaf, times: float) -> float:
+    """About what the leaf takes with a dictionary in a row group of ``times`` as many rows.
+
+    The values in the dictionary are compressed like those outside of it; indices hardly are.
+    """
+    growth = _growth(leaf.dictionary_bytes / max(1, half.dictionary_bytes), times)
+    dictionary = leaf.dictionary_bytes * growth
+    if dictionary > _DICTIONARY_LIMIT:
+        return math.inf
+    wider_indices = leaf.values * math.log2(growth) / 8
+    indices = (leaf.bytes - leaf.dictionary_bytes + wider_indices) * times
+    return dictionary / max(1.0, direct.ratio) + indices
+
+
+def _growth(ratio: float, times: float) -> float:
+    """How many times as many distinct values there are in ``times`` as many rows, where twice as many gave ``ratio``.
+
+    Of D values that are all as frequent, n rows hold D * (1 - exp(-n / D)).
+    """
+    unseen = min(0.9999, max(0.0, ratio - 1.0)) ** 2
+    return float((1 - unseen**times) / (1 - unseen))
