@@ -44,15 +44,17 @@ class Alarms(Construct):
         )
         self._above(
             "Failures",
-            cloudwatch.Metric(
-                namespace="Millrace",
-                metric_name="Failed",
-                dimensions_map={"service": service("convert", options)},
-                statistic="Sum",
-                period=_PERIOD,
-            ),
+            _ours("Failed", options, statistic="Sum"),
             0,
             "Objects that could not be converted. Look: millrace status, then millrace show s3://...",
+        )
+        self._above(
+            "CircuitOpen",
+            _ours("CircuitOpen", options, statistic="Maximum"),
+            0,
+            "Configuration errors in a row paused an event source; its messages wait. Look: millrace status. Mend what "
+            "it names, then run: millrace resume (which also ends this alarm).",
+            missing=cloudwatch.TreatMissingData.IGNORE,
         )
         for construct_name, queue in queues.items():
             self._above(
@@ -72,7 +74,15 @@ class Alarms(Construct):
                 f"The {name} function was refused: the account's concurrency is used up.",
             )
 
-    def _above(self, name: str, metric: cloudwatch.IMetric, threshold: float, description: str) -> None:
+    def _above(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        description: str,
+        *,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
         alarm = cloudwatch.Alarm(
             self,
             name,
@@ -80,8 +90,19 @@ class Alarms(Construct):
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing,
             alarm_description=description,
         )
         if self._topic:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+
+def _ours(name: str, options: Options, *, statistic: str) -> cloudwatch.Metric:
+    """A metric that the convert function writes."""
+    return cloudwatch.Metric(
+        namespace="Millrace",
+        metric_name=name,
+        dimensions_map={"service": service("convert", options)},
+        statistic=statistic,
+        period=_PERIOD,
+    )

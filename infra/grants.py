@@ -1,4 +1,6 @@
-"""Least privilege: what each function may do, as values that a test reads; no action and, X-Ray apart, no resource `*`.
+"""Least privilege: what each function may do, as values that a test reads.
+
+No action is `*`, and no resource but where AWS knows no other.
 
 Only folders that the function's own role reads or writes appear here by action; others are reached through the role
 that it may assume, or the secret that it may read.
@@ -59,8 +61,8 @@ def is_wildcard(resource: str) -> bool:
     return resource.endswith(("*", "?"))
 
 
-def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
-    """What the convert function needs."""
+def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
+    """What the convert function needs: also to pause the event sources of ``itself``, an ARN, and to say so."""
     every_queue = (*arns.queues, *topology.own_queue_arns)
     return _wanted(
         Grant(
@@ -86,7 +88,8 @@ def convert(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
             actions=permissions.RECEIVE_MESSAGES,
             resources=every_queue,
         ),
-        Grant(sid="AskForRuns", actions=_sending(options), resources=arns.queues if topology.runs else ()),
+        Grant(sid="AskAnew", actions=_sending(options), resources=arns.queues),
+        *_breaker(arns, options, itself),
         *_identities(topology, arns),
         Grant(
             sid="ReadObfuscationKey",
@@ -141,6 +144,31 @@ def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
             conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
         )
         for number, folder in enumerate(topology.own_reads)
+    ]
+
+
+def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
+    """To pause the function's own event sources. The emulator fills in no condition of Lambda's."""
+    region = f"{arns.region}:{arns.account}"
+    return [
+        Grant(
+            sid="FindEventSources",
+            actions=("lambda:ListEventSourceMappings",),
+            resources=("*",),
+            because="Lambda lets nobody name what is listed",
+        ),
+        Grant(
+            sid="PauseEventSources",
+            actions=("lambda:UpdateEventSourceMapping",),
+            resources=(f"arn:{arns.partition}:lambda:{region}:event-source-mapping:*",),
+            because="Lambda makes up the names of event sources; the condition holds it to the function's own",
+            conditions={} if options.emulator else {"ArnEquals": {"lambda:FunctionArn": function}},
+        ),
+        Grant(
+            sid="TellOfOpenCircuits",
+            actions=("events:PutEvents",),
+            resources=(f"arn:{arns.partition}:events:{region}:event-bus/default",),
+        ),
     ]
 
 

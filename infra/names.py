@@ -53,6 +53,11 @@ class Names:
         return f"{self.rules}{slug(sync)[:room]}-{tail}"
 
     @property
+    def convert(self) -> str:
+        """The function that may pause its own event sources: its role names it before it is made."""
+        return f"{self.deployment}-convert"
+
+    @property
     def reconcile(self) -> str:
         """The function that may call itself: its role names it before it is made."""
         return f"{self.deployment}-reconcile"

@@ -61,7 +61,7 @@ class ProcessingStack(Stack):
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         arns = self._arns()
-        convert = self._function("convert", grants.convert(topology, arns, options), memory_mb=options.memory_mb)
+        convert = self._convert(topology, arns)
         reprocess = self._function(
             "reprocess", grants.reprocess(topology, arns, options), memory_mb=REPROCESS_MEMORY_MB
         )
@@ -79,18 +79,27 @@ class ProcessingStack(Stack):
         CfnOutput(self, "ConvertFunction", value=convert.function_name)
         CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
 
+    def _convert(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that converts, and pauses its event sources where only somebody's help can go on."""
+        name = Names(self._options.name).convert
+        return self._function(
+            "convert",
+            grants.convert(topology, arns, self._options, itself=self._function_arn(name)),
+            memory_mb=self._options.memory_mb,
+            function_name=name,
+        )
+
+    def _function_arn(self, name: str) -> str:
+        return self.format_arn(
+            service="lambda", resource="function", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+
     def _reconcile(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
         """The function that lists, by its schedules and by hand: a sync without a schedule is compared by hand only."""
         names = Names(self._options.name)
-        itself = self.format_arn(
-            service="lambda",
-            resource="function",
-            resource_name=names.reconcile,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
         function = self._function(
             "reconcile",
-            grants.reconcile(topology, arns, self._options, itself=itself),
+            grants.reconcile(topology, arns, self._options, itself=self._function_arn(names.reconcile)),
             memory_mb=RECONCILE_MEMORY_MB,
             function_name=names.reconcile,
         )

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from millrace.errors import LostRace, NoSuchBucket, ObjectGone, TargetChanged
+from millrace.breaker import Circuit
+from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
 from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, Entry, State
 from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
@@ -192,3 +193,26 @@ class InMemoryUpload:
 
 def _head(there: StoredObject) -> ObjectHead:
     return ObjectHead(etag=there.etag, size=len(there.data), modified=there.modified, metadata=there.metadata)
+
+
+class InMemoryCircuits:
+    """Satisfies ``breaker.Circuits``. ``denied``: every call is refused; ``lose``: so many puts lose their race."""
+
+    def __init__(self) -> None:
+        self._circuits: dict[str, Circuit] = {}
+        self.denied = False
+        self.lose = 0
+
+    def get(self, queue: str) -> Circuit | None:
+        """The newest circuit."""
+        if self.denied:
+            raise AccessDenied("dynamodb:GetItem was denied")
+        return self._circuits.get(queue)
+
+    def put(self, circuit: Circuit) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        known = self._circuits.get(circuit.queue)
+        self.lose -= 1
+        if self.lose >= 0 or circuit.revision - 1 != (known.revision if known else 0):
+            raise LostRace(f"the circuit of {circuit.queue} was changed meanwhile")
+        self._circuits[circuit.queue] = circuit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -12,15 +12,14 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from millrace.breaker import Circuit, how_to_resume
 from millrace.composition import ConvertWorld, convert_world
-from millrace.intake import Intake
 from millrace.outcome_log import Severity, fields, metric_names, severity
 from millrace.worker import Delivery, Outcome
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")
 tracer = Tracer()
-world = cache(convert_world)
 TELL = {Severity.INFO: logger.info, Severity.WARNING: logger.warning, Severity.ERROR: logger.error}
 
 
@@ -30,8 +29,8 @@ TELL = {Severity.INFO: logger.info, Severity.WARNING: logger.warning, Severity.E
 def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Work on every message there is time for; report exactly those that must come back."""
     metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(event["Records"]))
-    here = world()
-    intake = Intake(worker=here.worker, tell=_tell, note=lambda note: logger.info("passed over", reason=note))
+    here, queue = world(), event["Records"][0]["eventSourceARN"]
+    intake = here.intake(queue, tell=_tell, note=lambda note: logger.info("passed over", reason=note))
 
     def take(record: SQSRecord) -> None:
         delivery = Delivery(
@@ -40,7 +39,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureR
             receives=int(record.attributes.approximate_receive_count or 1),
         )
         try:
-            intake.take(record.body, delivery, lambda seconds: _put_off(here, record, seconds))
+            intake.take(record.body, delivery, partial(here.delay.delay, queue, record.receipt_handle))
         except Exception as error:
             logger.warning("comes back", message_id=record.message_id, error=type(error).__name__, reason=str(error))
             raise
@@ -49,11 +48,18 @@ def handle(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureR
     return process_partial_response(event=event, record_handler=take, processor=processor, context=context)
 
 
-def _put_off(here: ConvertWorld, record: SQSRecord, seconds: int) -> None:
-    here.delay.delay(record.event_source_arn, record.receipt_handle, seconds)
-
-
 def _tell(outcome: Outcome) -> None:
     TELL[severity(outcome)](outcome.result, extra=fields(outcome))
     for name in metric_names(outcome):
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+
+
+def _circuit_opened(circuit: Circuit) -> None:
+    logger.error("circuit opened", queue=circuit.queue, sync=circuit.sync, reason=how_to_resume(circuit))
+    metrics.add_metric(name="CircuitOpen", unit=MetricUnit.Count, value=1)
+
+
+@cache
+def world() -> ConvertWorld:
+    """What the function works with, made once a cold start."""
+    return convert_world(announce=_circuit_opened, trouble=lambda reason: logger.warning("trouble", reason=reason))

@@ -44,14 +44,15 @@ class Settings:
 
     ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
     function's time limit. ``obfuscation_secret`` is the name or ARN of the secret with the key of obfuscated fields;
-    None where no sync obfuscates any. The configuration lies beside the code, where MILLRACE_CONFIGURATION names no
-    other file.
+    None where no sync obfuscates any. ``function`` is the function's own name, which Lambda sets. The
+    configuration lies beside the code, where MILLRACE_CONFIGURATION names no other file.
     """
 
     ledger_table: str
     queues: Mapping[str, str]
     timeout_seconds: int
     obfuscation_secret: str | None = None
+    function: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -75,5 +76,6 @@ class Settings:
             queues=json.loads(environment["MILLRACE_QUEUES"]),
             timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
             obfuscation_secret=environment.get("MILLRACE_OBFUSCATION_SECRET") or None,
+            function=environment.get("AWS_LAMBDA_FUNCTION_NAME") or None,
             configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
         )

@@ -34,12 +34,18 @@ class Outcome:
     sync: str | None = None
     entry: Entry | None = None
     reason: str | None = None
+    failure: Failure | None = None
     retry_after: int | None = None
 
     @property
     def acknowledge(self) -> bool:
         """Whether the message may be deleted as far as this object goes."""
         return self.retry_after is None
+
+    @property
+    def misconfigured(self) -> bool:
+        """Whether only another configuration, or another grant, can help."""
+        return self.failure is not None and self.failure.branch is Branch.CONFIGURATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +135,7 @@ class Worker:
             sync=settled.sync,
             entry=settled,
             reason=failure.message if failure else settled.reason,
+            failure=failure,
             retry_after=backoff(delivery.receives) if back else None,
         )
 
@@ -139,6 +146,7 @@ class Worker:
             source=request.change.ref,
             sync=sync,
             reason=f"{failure.error}: {failure.message}",
+            failure=failure,
             retry_after=backoff(delivery.receives),
         )
 

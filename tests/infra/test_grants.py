@@ -27,7 +27,7 @@ def arns(**overrides: Any) -> Arns:
 
 def of_convert(case: str, **overrides: Any) -> Mapping[str, Grant]:
     """The convert function's grants by their ids."""
-    made = grants.convert(describe(parse(CASES[case].data)), arns(**overrides), CASES[case].options)
+    made = grants.convert(describe(parse(CASES[case].data)), arns(**overrides), CASES[case].options, itself=ITSELF)
     return {grant.sid: grant for grant in made}
 
 
@@ -183,5 +183,7 @@ def test_the_emulator_is_not_traced() -> None:
     """X-Ray is not there, so neither is the one grant for everything."""
     topology = describe(parse(CASES["emulator"].data))
 
-    assert "Trace" in {grant.sid for grant in grants.convert(topology, arns(), Options())}
-    assert "Trace" not in {grant.sid for grant in grants.convert(topology, arns(), Options(emulator=True))}
+    assert "Trace" in {grant.sid for grant in grants.convert(topology, arns(), Options(), itself=ITSELF)}
+    assert "Trace" not in {
+        grant.sid for grant in grants.convert(topology, arns(), Options(emulator=True), itself=ITSELF)
+    }

@@ -164,7 +164,7 @@ def _granted(given: Document) -> set[tuple[str, str]]:
     arns = grants.Arns(partition="aws", region="us-east-1", account="111122223333", ledger="l", queues=("q",))
     topology, options = describe(given), Options()
     every = (
-        *grants.convert(topology, arns, options),
+        *grants.convert(topology, arns, options, itself="f"),
         *grants.reprocess(topology, arns, options),
         *grants.reconcile(topology, arns, options, itself="f"),
     )
@@ -209,6 +209,7 @@ class TestQueueAndBucket:
                 describe(given),
                 grants.Arns(partition="aws", region="r", account="a", ledger="l", queues=()),
                 Options(),
+                itself="f",
             )
             for action in one.actions
             if action.startswith("sqs:")

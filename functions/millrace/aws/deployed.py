@@ -27,6 +27,7 @@ class Deployed:
     ledger_table: str
     dead_letter_queue: str
     queues: Mapping[str, str]
+    convert_function: str
     reprocess_function: str
     syncs: tuple[str, ...]
     reconcile_function: str | None = None
@@ -45,6 +46,7 @@ class Deployed:
                 ledger_table=outputs["LedgerTable"],
                 dead_letter_queue=outputs["DeadLetterQueue"],
                 queues=json.loads(outputs["Queues"]),
+                convert_function=outputs["ConvertFunction"],
                 reprocess_function=outputs["ReprocessFunction"],
                 syncs=tuple(json.loads(outputs["Syncs"])),
                 reconcile_function=outputs.get("ReconcileFunction"),

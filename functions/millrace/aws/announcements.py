@@ -1,0 +1,29 @@
+"""Events on the account's default bus, for whoever has made a rule for them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from millrace.aws.faults import translated
+from millrace.breaker import Circuit, how_to_resume
+from millrace.errors import ServiceUnavailable
+
+SOURCE = "millrace"
+CIRCUIT_OPENED = "Millrace Circuit Opened"
+
+
+def circuit_opened(client: Any, circuit: Circuit) -> None:
+    """Put one event on the default bus: the event source, the sync, the reason, and how to resume."""
+    detail = {
+        "queue": circuit.queue,
+        "sync": circuit.sync,
+        "reason": circuit.reason,
+        "since": circuit.paused.isoformat() if circuit.paused else None,
+        "resume": how_to_resume(circuit),
+    }
+    entry = {"Source": SOURCE, "DetailType": CIRCUIT_OPENED, "Detail": json.dumps(detail)}
+    with translated("events:PutEvents of", CIRCUIT_OPENED):
+        answer = client.put_events(Entries=[entry])
+    if answer["FailedEntryCount"]:
+        raise ServiceUnavailable(f"events:PutEvents of {CIRCUIT_OPENED} was refused: {answer['Entries']}")

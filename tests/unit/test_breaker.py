@@ -1,0 +1,168 @@
+"""Circuit breakers: what counts, what opens, and that the breaker's own trouble is nobody else's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from millrace.breaker import TRIPS_AT, Breaker, Circuit
+from millrace.errors import AccessDenied, LostRace, MalformedFile
+from millrace.ledger import Failure, State
+from millrace.objects import ObjectRef
+from millrace.worker import Outcome
+from tests.fakes import InMemoryCircuits
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:landing"
+SOURCE = ObjectRef("acme-in", "a.csv")
+
+
+def outcome(error: Exception | None = None, *, sync: str = "orders") -> Outcome:
+    if error is None:
+        return Outcome(result=State.CONVERTED, source=SOURCE, sync=sync)
+    failure = Failure.of(error)
+    return Outcome(result=State.FAILED, source=SOURCE, sync=sync, failure=failure, reason=failure.message)
+
+
+DENIED = outcome(AccessDenied("s3:PutObject was denied"))
+
+
+class Panel:
+    """A breaker on fakes, and what it did."""
+
+    def __init__(self, circuits: InMemoryCircuits | None = None) -> None:
+        self.circuits = circuits or InMemoryCircuits()
+        self.paused: list[str] = []
+        self.announced: list[Circuit] = []
+        self.trouble: list[str] = []
+        self.breaker = self.another()
+
+    def another(self) -> Breaker:
+        """The breaker of another process."""
+        return Breaker(
+            circuits=self.circuits,
+            sources=self,
+            now=lambda: NOON,
+            announce=self.announced.append,
+            trouble=self.trouble.append,
+        )
+
+    def pause(self, queue: str) -> None:
+        self.paused.append(queue)
+
+    def hear(self, *outcomes: Outcome) -> None:
+        for one in outcomes:
+            self.breaker.hear(one, QUEUE)
+
+
+def test_errors_in_a_row_pause_the_event_source_and_are_announced_once() -> None:
+    panel = Panel()
+
+    panel.hear(*[DENIED] * (TRIPS_AT - 1))
+    assert panel.paused == []
+
+    panel.hear(DENIED, DENIED)
+    assert set(panel.paused) == {QUEUE}
+    (circuit,) = panel.announced
+    assert (circuit.sync, circuit.reason, circuit.paused) == ("orders", "s3:PutObject was denied", NOON)
+
+
+def test_errors_are_counted_across_processes() -> None:
+    """Ten functions that see one error each are ten errors in a row."""
+    panel = Panel()
+    for _ in range(TRIPS_AT):
+        panel.another().hear(DENIED, QUEUE)
+
+    assert panel.paused == [QUEUE]
+
+
+def test_a_success_begins_the_count_anew() -> None:
+    panel = Panel()
+    panel.hear(*[DENIED] * (TRIPS_AT - 1), outcome(), *[DENIED] * (TRIPS_AT - 1))
+
+    assert panel.paused == []
+
+
+def test_the_success_of_another_sync_says_nothing() -> None:
+    panel = Panel()
+    panel.hear(*[DENIED] * (TRIPS_AT - 1), outcome(sync="others"), DENIED)
+
+    assert panel.paused == [QUEUE]
+
+
+def test_errors_of_the_data_do_not_count() -> None:
+    panel = Panel()
+    panel.hear(*[outcome(MalformedFile("no"))] * 50)
+
+    assert panel.paused == []
+    assert panel.circuits.get(QUEUE) is None
+
+
+def test_good_days_cost_nothing() -> None:
+    """Without a failure seen, a success neither reads nor writes."""
+    panel = Panel()
+    panel.circuits.denied = True
+
+    panel.hear(*[outcome()] * 3)
+
+    assert panel.trouble == []
+
+
+def test_a_resumed_circuit_counts_from_nought() -> None:
+    panel = Panel()
+    panel.hear(*[DENIED] * TRIPS_AT)
+    known = panel.circuits.get(QUEUE)
+    assert known is not None
+    panel.circuits.put(known.resumed())
+    panel.paused.clear()
+
+    panel.hear(*[DENIED] * (TRIPS_AT - 1))
+    assert panel.paused == []
+
+    panel.hear(DENIED)
+    assert panel.paused == [QUEUE]
+
+
+def test_without_the_ledger_what_one_process_saw_must_do() -> None:
+    """The ledger's own grant may be what is missing."""
+    panel = Panel()
+    panel.circuits.denied = True
+
+    panel.hear(*[DENIED] * TRIPS_AT)
+
+    assert panel.paused == [QUEUE]
+    assert [circuit.sync for circuit in panel.announced] == ["orders"]
+    assert len(panel.trouble) == TRIPS_AT
+
+
+def test_a_race_is_counted_by_both() -> None:
+    panel = Panel()
+    panel.circuits.lose = 2
+
+    panel.hear(DENIED)
+
+    known = panel.circuits.get(QUEUE)
+    assert known is not None
+    assert known.failures == {"orders": 1}
+
+
+def test_an_event_source_that_cannot_be_paused_is_announced_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = Panel()
+
+    def refuse(_queue: str) -> None:
+        raise AccessDenied("lambda:UpdateEventSourceMapping was denied")
+
+    monkeypatch.setattr(panel, "pause", refuse)
+    panel.hear(*[DENIED] * TRIPS_AT)
+
+    assert panel.announced
+    assert panel.trouble == ["lambda:UpdateEventSourceMapping was denied"]
+
+
+def test_a_store_refuses_a_revision_that_was_not_read() -> None:
+    circuits = InMemoryCircuits()
+    circuits.put(Circuit(queue=QUEUE, revision=1))
+
+    with pytest.raises(LostRace):
+        circuits.put(Circuit(queue=QUEUE, revision=1))
