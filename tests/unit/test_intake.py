@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.errors import OutOfTime, UnknownMessage
+from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
 from millrace.events import Request, compose_message
-from millrace.intake import Intake, NotSettled
+from millrace.intake import ASKED_ANEW_AT, Intake, NotSettled
 from millrace.ledger import State
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
@@ -98,3 +99,51 @@ def test_work_in_flight_puts_the_message_off_shortly_and_then_until_the_lease_en
         desk.take(request(), receives=receives)
 
     assert desk.put_off == [seconds]
+
+
+class TestConfigurationErrors:
+    """What only waits for another configuration is sent anew before its receipts are used up."""
+
+    @pytest.fixture
+    def denied(self, desk: Desk) -> Desk:
+        """An intake whose source bucket does not exist."""
+        self.anew: list[tuple[str, int]] = []
+        del desk.store.buckets["acme-in"]
+        desk.intake = replace(desk.intake, ask_anew=lambda body, seconds: self.anew.append((body, seconds)))
+        return desk
+
+    def test_the_first_receipts_come_back(self, denied: Desk) -> None:
+        for receives in range(1, ASKED_ANEW_AT):
+            with pytest.raises(NotSettled):
+                denied.take(request(), receives=receives)
+
+        assert self.anew == []
+        assert denied.put_off == [30, 60]
+
+    def test_a_later_one_is_sent_anew_and_acknowledged(self, denied: Desk) -> None:
+        """So it never has five receipts, and never gets to the dead-letter queue."""
+        denied.take(request(), receives=ASKED_ANEW_AT)
+
+        assert self.anew == [(request(), 120)]
+        assert denied.put_off == []
+
+    def test_what_the_queue_did_not_take_comes_back(self, denied: Desk) -> None:
+        def refuse(_body: str, _seconds: int) -> None:
+            raise ServiceUnavailable("sqs:SendMessage failed")
+
+        denied.intake = replace(denied.intake, ask_anew=refuse)
+
+        with pytest.raises(ServiceUnavailable):
+            denied.take(request(), receives=ASKED_ANEW_AT)
+
+    def test_what_stays_transient_is_not_sent_anew(self, denied: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Objects that stayed transient are for the dead-letter queue."""
+
+        def fail(*_: object, **__: object) -> None:
+            raise ServiceUnavailable("s3:GetObject failed")
+
+        monkeypatch.setattr(denied.store, "open", fail)
+
+        with pytest.raises(NotSettled):
+            denied.take(request(), receives=ASKED_ANEW_AT)
+        assert self.anew == []

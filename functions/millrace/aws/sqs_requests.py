@@ -22,6 +22,9 @@ _WAITING: Final = "ApproximateNumberOfMessages"
 _LONGEST_DELAY_SECONDS = 43_200
 """The longest visibility timeout (Amazon SQS quotas)."""
 
+_LONGEST_SEND_DELAY_SECONDS = 900
+"""The longest delay of a message that is sent (Amazon SQS quotas)."""
+
 
 class SQSRequests:
     """Satisfies ``requeue.RequestQueue`` and ``reconciliation.ReconcileQueue``."""
@@ -37,6 +40,13 @@ class SQSRequests:
             self._send(batch, delay_seconds)
             sent += len(batch)
         return sent
+
+    def send_again(self, body: str, delay_seconds: int) -> None:
+        """Send a message's body as it was received, as a message of its own, to be seen after at most 900 seconds."""
+        with translated("sqs:SendMessage to", self._url):
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, DelaySeconds=min(delay_seconds, _LONGEST_SEND_DELAY_SECONDS)
+            )
 
     def waiting(self) -> int:
         """What SQS says: approximate, and without the messages that somebody works on or that are put off."""
