@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace import __version__
-from millrace.cli import configuration, convert, demo, operate
+from millrace.cli import configuration, convert, demo, explain, operate, resume
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
@@ -18,6 +18,8 @@ _HELP = """Files that land in S3 come out converted: once, in order, nothing los
 Try it without an AWS account: [bold]millrace demo[/bold].
 
 Convert one file here: [bold]millrace convert in.csv out.parquet --to parquet[/bold].
+
+See what becomes of its values first, and why: [bold]millrace explain in.csv[/bold].
 
 Deploy: write a configuration, [bold]millrace validate[/bold] it, and [bold]cdk deploy[/bold].
 
@@ -34,6 +36,7 @@ app = typer.Typer(
 )
 app.command()(demo.demo)
 app.command()(convert.convert)
+app.command()(explain.explain)
 app.command()(configuration.validate)
 app.command()(configuration.schema)
 app.add_typer(configuration.connections, name="connections")
@@ -41,6 +44,7 @@ app.command()(operate.status)
 app.command()(operate.show)
 app.command()(operate.reprocess)
 app.command()(operate.reconcile)
+app.command()(resume.resume)
 
 
 @app.callback()

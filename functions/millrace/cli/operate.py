@@ -36,7 +36,7 @@ def status(
 
     What failed, waits or is in flight is counted however old it is; the rest by the day it finished.
     """
-    _, ledger = _deployment(name)
+    _, ledger = deployment(name)
     found = read_status(ledger, now=datetime.now(UTC), days=days, sync=sync, newest=failures)
     if as_json:
         for one, counts in sorted(found.counts.items()):
@@ -76,7 +76,7 @@ def show(
     Example: millrace show "s3://acme-in/landing/2026 q1.csv"
     """
     source = ObjectRef.parse(address)
-    deployed, ledger = _deployment(name)
+    deployed, ledger = deployment(name)
     entries = [entry for sync in deployed.syncs if (entry := ledger.get(sync, source)) is not None]
     if not entries:
         raise MillraceError(
@@ -155,7 +155,7 @@ def reprocess(
     event: dict[str, Any] = {"sync": sync, "keys": key, "prefix": prefix, "state": state, "dry_run": dry_run}
     event = {field: value for field, value in event.items() if value is not None}
     Reprocess.parse(event)
-    deployed, _ = _deployment(name)
+    deployed, _ = deployment(name)
     answer = _invoke(deployed.reprocess_function, event)
     while not answer["complete"]:
         _tell(answer, as_json=as_json)
@@ -191,7 +191,7 @@ def reconcile(
 
     Example: millrace reconcile to-parquet
     """
-    deployed, _ = _deployment(name)
+    deployed, _ = deployment(name)
     if sync not in deployed.syncs or deployed.reconcile_function is None:
         raise UsageError(f"there is no active sync {sync!r}; the deployment has {sorted(deployed.syncs)}")
     progress = "partial"
@@ -214,22 +214,24 @@ def _compared(answer: dict[str, Any]) -> str:
     )
 
 
-def _deployment(name: str) -> tuple[Deployed, DynamoDBLedger]:
-    import boto3  # noqa: PLC0415 - takes a third of a second to import
-
-    from millrace.aws.deployed import Deployed  # noqa: PLC0415 - as above
+def deployment(name: str) -> tuple[Deployed, DynamoDBLedger]:
+    """A deployment's resources, and its ledger."""
+    from millrace.aws.deployed import Deployed  # noqa: PLC0415 - boto3 takes a third of a second to import
     from millrace.aws.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - as above
 
-    session = _session(boto3)
-    deployed = Deployed.find(session.client("cloudformation"), name)
-    return deployed, DynamoDBLedger(session.client("dynamodb"), deployed.ledger_table)
+    aws = session()
+    deployed = Deployed.find(aws.client("cloudformation"), name)
+    return deployed, DynamoDBLedger(aws.client("dynamodb"), deployed.ledger_table)
 
 
-def _session(boto3: Any) -> Any:
-    session = boto3.Session()
-    if session.region_name is None:
+def session() -> Any:
+    """The user's AWS session; raise MillraceError where no region is set."""
+    import boto3  # noqa: PLC0415 - takes a third of a second to import
+
+    found = boto3.Session()
+    if found.region_name is None:
         raise MillraceError("no AWS region is set; set AWS_REGION, or choose a profile that has one with AWS_PROFILE")
-    return session
+    return found
 
 
 def _invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:

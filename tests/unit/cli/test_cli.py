@@ -254,6 +254,7 @@ class TestReconcile:
             ledger_table="l",
             dead_letter_queue="d",
             queues={},
+            convert_function="c",
             reprocess_function="r",
             syncs=("nightly",),
             reconcile_function="millrace-reconcile",
@@ -266,7 +267,7 @@ class TestReconcile:
             asked.append(event)
             return counts | self.answers.pop(0)
 
-        monkeypatch.setattr("millrace.cli.operate._deployment", lambda _: (found, None))
+        monkeypatch.setattr("millrace.cli.operate.deployment", lambda _: (found, None))
         monkeypatch.setattr("millrace.cli.operate._invoke", invoke)
         return asked
 
