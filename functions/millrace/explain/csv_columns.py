@@ -1,0 +1,185 @@
+"""What is seen of a CSV column: its type by the very evidence that conversion uses, and the values that decided it."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace import schema
+from millrace.errors import UnsupportedType
+from millrace.explain.facts import Column, Sight, WhyNot, shown
+from millrace.explain.measures import Texts, ends, first_that
+from millrace.printing import plain, with_form
+
+_WHOLE = re.compile(r"-?[0-9]+")
+_PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
+_DECIMAL_CHARACTERS = (18, 38)
+_MOST = _DECIMAL_CHARACTERS[-1]
+_FAMILIES = ("integer", "float", "decimal", "boolean", "date", "timestamp")
+
+
+class CsvColumn:
+    """What has been seen of one column; it changes as texts are observed."""
+
+    def __init__(self, name: str, evidence: schema.Evidence | schema.Demanded) -> None:
+        self._name = name
+        self._evidence = evidence
+        self._first: Sight | None = None
+        self._begun: tuple[schema.Kind, ...] = ()
+        self._misfits: dict[schema.Kind, Sight] = {}
+        self._long: dict[int, Sight] = {}
+        self._missing = 0
+        self._texts = Texts()
+        self._limits: tuple[str, str] | None = None
+
+    def observe(self, texts: pa.Array, row: int) -> None:
+        """Add the column's next texts, the first of which stands in that row."""
+        self._missing += texts.null_count
+        if texts.null_count == len(texts):
+            return
+        self._texts.observe(texts)
+        if isinstance(self._evidence, schema.Demanded):
+            self._evidence = self._evidence.observe(texts)
+            return
+        if self._first is None:
+            self._begin(texts, row)
+        self._long_decimals(texts, row)
+        before = self._begun if self._evidence.kinds is None else self._evidence.kinds
+        self._evidence = self._evidence.observe(texts)
+        after = self._evidence.kinds or ()
+        for kind in before:
+            if kind not in after:
+                at = first_that(texts, partial(_has_misfit, kind))
+                self._misfits[kind] = Sight(row + at, texts[at].as_py())
+        self._limit(texts)
+
+    def _begin(self, texts: pa.Array, row: int) -> None:
+        at = pc.index(pc.is_valid(texts), value=True).as_py()
+        self._first = Sight(row + at, texts[at].as_py())
+        self._begun = schema.Evidence().observe(texts.slice(at, 1)).kinds or ()
+
+    def _long_decimals(self, texts: pa.Array, row: int) -> None:
+        if not any(pa.types.is_decimal(kind.type) for kind in self._begun):
+            return
+        for most in _DECIMAL_CHARACTERS:
+            if most not in self._long:
+                at = pc.index(pc.greater(pc.binary_length(texts), most), value=True).as_py()
+                if at >= 0:
+                    self._long[most] = Sight(row + at, texts[at].as_py())
+
+    def _limit(self, texts: pa.Array) -> None:
+        kinds = self._evidence.kinds if isinstance(self._evidence, schema.Evidence) else None
+        if not kinds or kinds[0] == schema.BOOLEAN:
+            self._limits = None
+            return
+        preferred = kinds[0]
+        known = pa.array(self._limits or (), pa.string())
+        values = pa.concat_arrays([pc.cast(known, preferred.type), pc.cast(texts, preferred.type)])
+        low, high = plain(ends(values), preferred.form).to_pylist()
+        self._limits = low, high
+
+    def explain(self, notes: tuple[str, ...]) -> Column:
+        """The column with its type."""
+        kind = self._evidence.resolve()
+        return Column(
+            name=self._name,
+            field=with_form(pa.field(self._name, _in_parquet(kind.type)), kind.form),
+            why_not=tuple(self._why_not(kind)),
+            missing=self._missing,
+            empty=self._texts.empty,
+            lengths=self._texts.lengths,
+            limits=None if kind == schema.TEXT else self._limits,
+            first_row=self._first.row if self._first else None,
+            notes=notes,
+        )
+
+    def _why_not(self, kind: schema.Kind) -> list[WhyNot]:
+        if self._first is None or isinstance(self._evidence, schema.Demanded):
+            return []
+        if kind == schema.TEXT:
+            return [self._not(family) for family in _FAMILIES]
+        if pa.types.is_decimal(kind.type):
+            narrow = self._long.get(_DECIMAL_CHARACTERS[0])
+            wide = [WhyNot("decimal of 18 digits", narrow.row, shown(narrow.value))] if narrow else []
+            return [self._not("integer"), self._not("float"), *wide]
+        return [self._not("integer")] if pa.types.is_floating(kind.type) else []
+
+    def _not(self, family: str) -> WhyNot:
+        if family == "float":
+            return self._not_float()
+        kinds = {
+            "integer": schema.INTEGER,
+            "boolean": schema.BOOLEAN,
+            "date": schema.DATE,
+            "decimal": next((kind for kind in self._begun if pa.types.is_decimal(kind.type)), None),
+            "timestamp": next((kind for kind in self._begun if pa.types.is_timestamp(kind.type)), None),
+        }
+        kind = kinds[family]
+        sight = self._misfit(kind)
+        return WhyNot(family, sight.row, shown(sight.value), self._reason(family, kind, sight))
+
+    def _misfit(self, kind: schema.Kind | None) -> Sight:
+        assert self._first is not None  # noqa: S101 # asked only where there is a value
+        if kind is None or kind not in self._begun:
+            return self._first
+        # Of the kinds that all values fit only a decimal can be given up: where it would have too many digits.
+        return self._misfits.get(kind) or self._long[_MOST]
+
+    def _reason(self, family: str, kind: schema.Kind | None, sight: Sight) -> str:
+        assert self._first is not None  # noqa: S101 # as above
+        if family == "decimal":
+            return self._reason_of_decimal(kind, sight)
+        if family == "timestamp" and kind is not None:
+            return f"row {self._first.row:,} has {shown(self._first.value)!r}, written otherwise"
+        if kind == schema.INTEGER and _WHOLE.fullmatch(sight.value) and _printed(sight.value, kind) is None:
+            return "beyond 64 bits"
+        return _back(sight.value, kind)
+
+    def _reason_of_decimal(self, kind: schema.Kind | None, sight: Sight) -> str:
+        assert self._first is not None  # noqa: S101 # as above
+        digits = _digits(sight.value)
+        if kind is None or digits is None:
+            return _back(sight.value, kind or schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, digits or 0)))
+        if digits == _digits(self._first.value):
+            return _back(sight.value, kind) or f"more than {_MOST} characters"
+        return f"{digits} digits after the point, row {self._first.row:,} has {_digits(self._first.value)}"
+
+    def _not_float(self) -> WhyNot:
+        sights = [(self._misfit(kind), kind) for kind in (schema.DOUBLE_BARE, schema.DOUBLE)]
+        (earlier, _), (later, kind) = sorted(sights, key=lambda pair: pair[0].row)
+        reason = _back(later.value, kind)
+        text = pa.array([later.value], pa.string())
+        if any(not _has_misfit(one, text) for _, one in sights):
+            reason = f"row {earlier.row:,} has {shown(earlier.value)!r}: whole numbers with a point and without"
+        return WhyNot("float", later.row, shown(later.value), reason)
+
+
+def _in_parquet(kind: pa.DataType) -> pa.DataType:
+    """Parquet's timestamps have three, six or nine digits; the form says how many are written."""
+    return pa.timestamp("ms", tz=kind.tz) if pa.types.is_timestamp(kind) and kind.unit == "s" else kind
+
+
+def _has_misfit(kind: schema.Kind, texts: pa.Array) -> bool:
+    return schema.fit(texts, kind) is None
+
+
+def _digits(text: str) -> int | None:
+    match = _PLAIN_NUMBER.fullmatch(text)
+    return len(match[1] or "") if match else None
+
+
+def _printed(text: str, kind: schema.Kind) -> str | None:
+    try:
+        back: str = plain(pc.cast(pa.array([text], pa.string()), kind.type), kind.form)[0].as_py()
+    except (pa.ArrowInvalid, UnsupportedType):
+        return None
+    return back
+
+
+def _back(text: str, kind: schema.Kind | None) -> str:
+    """What would be printed of a text, were it of a kind; empty where it is no value of it at all."""
+    back = _printed(text, kind) if kind is not None else None
+    return f"printed back it would be {shown(back)!r}" if back is not None and back != text else ""

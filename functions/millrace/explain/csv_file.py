@@ -1,0 +1,134 @@
+"""A CSV file explained: the texts that conversion reads, and the evidence that it types them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from millrace import schema
+from millrace.conversion import MOST_ATTEMPTS
+from millrace.errors import DataError
+from millrace.explain.csv_columns import CsvColumn
+from millrace.explain.facts import Content, Fact
+from millrace.explain.text_facts import facts_of_csv, renamed
+from millrace.file_format import BadRows, FileFormat, ReadOptions
+from millrace.formats import READERS, BadRow
+from millrace.formats.csv_texts import Layout, Texts, texts
+
+_GATHERED_BYTES = 8 * 2**20
+"""Blocks are looked at together: of a wide table one block has few rows."""
+
+
+class _Seen:
+    """What has been seen of a file."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._columns = [CsvColumn(name, _begin(layout.options, name)) for name in layout.names]
+        self._gathered: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._rows = 0
+        self.rows = 0
+
+    def observe(self, batch: pa.RecordBatch) -> None:
+        self._gathered.append(batch)
+        self._bytes += batch.nbytes
+        self.rows += batch.num_rows
+        if self._bytes >= _GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._gathered:
+            return
+        batch = pa.concat_batches(self._gathered)
+        self._gathered, self._bytes = [], 0
+        for column, found in zip(self._columns, batch.columns, strict=True):
+            column.observe(found, self._rows + 1)
+        self._rows += batch.num_rows
+
+    def explain(self, error: DataError | None) -> Content:
+        self.flush()
+        why = renamed(self._layout)
+        notes = [
+            *((name, f"renamed: {reason}") for name, reason in why.items()),
+            *((name, f"{wanted} is demanded") for name, wanted in self._layout.options.column_types.items()),
+        ]
+        columns = tuple(
+            column.explain(tuple(note for of, note in notes if of == name))
+            for name, column in zip(self._layout.names, self._columns, strict=True)
+        )
+        untyped = () if self._layout.options.infer_types else (Fact("types", "text", "types are not asked for"),)
+        return Content(
+            facts=facts_of_csv(self._layout) + untyped,
+            rows=self.rows,
+            schema=pa.schema([column.field for column in columns]),
+            columns=columns,
+            error=error,
+        )
+
+
+def explain_csv(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in a CSV file."""
+    seen = None
+    try:
+        opened = texts(source, options, _ignore)
+        if opened is None:
+            return Content()
+        layout, blocks = opened
+        seen = _Seen(layout)
+        for block in blocks:
+            seen.observe(block.batch)
+        _check_demands(source, options)
+    except DataError as error:
+        if seen is None:
+            return Content(error=error)
+        for batch in _before(source, options, seen.rows, error):
+            seen.observe(batch)
+        return seen.explain(error)
+    return seen.explain(None)
+
+
+def _begin(options: ReadOptions, name: str) -> schema.Evidence | schema.Demanded:
+    if demanded := options.column_types.get(name):
+        return schema.Demanded(demanded)
+    return schema.Evidence() if options.infer_types else schema.Demanded("text")
+
+
+def _ignore(_bad: BadRow) -> None:
+    """Rows that can't be read are no one's concern here: the error about the first is known."""
+
+
+def _check_demands(source: BinaryIO, options: ReadOptions) -> None:
+    """Read as conversion does where types are demanded, so that a value that does not fit is told in the same way."""
+    types: object = None
+    for _attempt in range(MOST_ATTEMPTS if options.column_types else 0):
+        try:
+            for _batch in READERS[FileFormat.CSV](source, options, types=types, report=_ignore).batches:
+                pass
+        except schema.Widened as widened:
+            types = widened.types
+        else:
+            return
+
+
+def _before(source: BinaryIO, options: ReadOptions, seen: int, error: DataError) -> Iterator[pa.RecordBatch]:
+    """The good rows that share their block with the bad one: read again, with bad rows put aside."""
+    if error.row is None or error.row - 1 <= seen:
+        return
+    opened = texts(source, replace(options, bad_rows=BadRows.QUARANTINE), _ignore)
+    try:
+        for block in opened[1] if opened else ():
+            yield from _part(block, seen, error.row - 1)
+            if block.first + block.rows > error.row:
+                return
+    except DataError:
+        return
+
+
+def _part(block: Texts, seen: int, last: int) -> Iterator[pa.RecordBatch]:
+    start = max(0, seen + 1 - block.first)
+    if start < block.batch.num_rows:
+        yield block.batch.slice(start, last - (block.first + start) + 1)

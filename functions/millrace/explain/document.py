@@ -1,0 +1,54 @@
+"""An explanation as JSON: what is None or empty is left out, the rest is always in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from millrace.explain.facts import Column, Explanation, Fact, WhyNot
+from millrace.printing import form_of
+
+
+def as_document(explanation: Explanation, columns: Collection[Column]) -> dict[str, Any]:
+    """The explanation with those of its columns."""
+    content = explanation.content
+    error = content.error
+    return _told(
+        format=str(explanation.format),
+        compression=str(explanation.compression),
+        bytes=explanation.size,
+        rows=content.rows,
+        facts={fact.name: _fact(fact) for fact in content.facts},
+        columns=[_column(column) for column in columns],
+        error=error and _told(**{"class": type(error).__name__}, message=str(error), row=error.row, byte=error.byte),
+    )
+
+
+def _told(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value not in ("", (), [])}
+
+
+def _fact(fact: Fact) -> dict[str, Any]:
+    return _told(value=fact.value, why=fact.why, evidence=[dict(one) for one in fact.evidence])
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return _told(
+        name=column.name,
+        type=column.type,
+        arrow_type=str(column.field.type),
+        form=form_of(column.field),
+        stored=column.stored,
+        missing=column.missing,
+        empty=column.empty,
+        lengths=column.lengths and dict(zip(("min", "max"), column.lengths, strict=True)),
+        limits=column.limits and dict(zip(("min", "max"), column.limits, strict=True)),
+        first_row=column.first_row,
+        seen=dict(column.seen) if column.seen is not None else None,
+        why_not=[_why_not(one) for one in column.why_not],
+        notes=list(column.notes),
+    )
+
+
+def _why_not(one: WhyNot) -> dict[str, Any]:
+    return _told(kind=one.kind, row=one.row, value=one.value) | {"value": one.value} | _told(reason=one.reason)

@@ -1,0 +1,181 @@
+"""A Parquet file explained: its types and how they are stored, and what text formats make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.errors import DataError, UnsupportedType
+from millrace.explain.facts import Column, Content, Fact, shown
+from millrace.explain.json_fields import quoted
+from millrace.explain.measures import Texts, ends
+from millrace.file_format import FileFormat, ReadOptions, WriteOptions
+from millrace.formats import READERS, WRITERS, BadRow
+from millrace.printing import plain
+
+_LINEAGE = "millrace."
+_t = pa.types
+_WRITTEN: tuple[tuple[Callable[[Any], bool], str], ...] = (
+    (lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t), "base64 in csv and json"),
+    (lambda t: _t.is_timestamp(t) and t.tz is not None, "in UTC with Z in csv and json"),
+    (_t.is_duration, "PT<seconds>S in csv and json"),
+    (lambda t: _t.is_float16(t) or _t.is_float32(t), "as the double that it equals in csv and json"),
+    (_t.is_map, "JSON text in csv, an object in json; a key twice in one map is refused there"),
+    (_t.is_nested, "JSON text in csv"),
+)
+
+
+class _Measured:
+    """What the values of a column at the top have in common."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.texts = Texts()
+        self._limits: pa.Array | None = None
+
+    def observe(self, values: pa.Array) -> None:
+        if _t.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        self.missing += values.null_count
+        if values.null_count == len(values):
+            return
+        if _t.is_string(values.type) or _t.is_large_string(values.type):
+            self.texts.observe(values)
+        elif _is_ordered(values.type):
+            self._limit(values)
+
+    def _limit(self, values: pa.Array) -> None:
+        known = [self._limits] if self._limits is not None else []
+        self._limits = ends(pa.concat_arrays([*known, values]))
+
+    def limits(self) -> tuple[str, str] | None:
+        if self._limits is None:
+            return None
+        low, high = plain(self._limits).to_pylist()
+        return low, high
+
+
+def _is_ordered(kind: pa.DataType) -> bool:
+    numbers = _t.is_integer(kind) or _t.is_float32(kind) or _t.is_float64(kind) or _t.is_decimal(kind)
+    return bool(numbers or _t.is_date(kind) or _t.is_timestamp(kind) or _t.is_time(kind))
+
+
+def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in a Parquet file: all of it is read, so that damage is found."""
+    try:
+        records = READERS[FileFormat.PARQUET](source, options, report=_ignore)
+        source.seek(0)
+        metadata = pq.ParquetFile(source).metadata
+    except DataError as error:
+        return Content(error=error)
+    measured = [_Measured() for _ in records.schema]
+    rows = 0
+    refused = None
+    try:
+        for batch in records.batches:
+            for column, values in zip(measured, batch.columns, strict=True):
+                column.observe(values)
+            rows += batch.num_rows
+    except DataError as error:
+        refused = error
+    return Content(
+        facts=tuple(_facts(metadata)),
+        rows=rows,
+        schema=records.schema,
+        columns=tuple(_columns(records.schema, metadata, measured)),
+        error=refused,
+    )
+
+
+def _ignore(_bad: BadRow) -> None:
+    """Parquet has no single bad rows."""
+
+
+def _facts(metadata: pq.FileMetaData) -> Iterator[Fact]:
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    yield Fact("written by", metadata.created_by or "unknown", f"Parquet {metadata.format_version}")
+    sizes = [group.num_rows for group in groups]
+    spread = (
+        f"{min(sizes):,} to {max(sizes):,} rows, at most {max(g.total_byte_size for g in groups):,} bytes"
+        if groups
+        else ""
+    )
+    yield Fact("row groups", f"{len(groups):,}", spread)
+    for name, value in sorted((metadata.metadata or {}).items()):
+        if name.decode(errors="replace").startswith(_LINEAGE):
+            told = name.decode(errors="replace").removeprefix(_LINEAGE)
+            yield Fact(told, shown(value.decode(errors="replace")), "lineage: Millrace wrote the file")
+
+
+def _columns(schema: pa.Schema, metadata: pq.FileMetaData, measured: list[_Measured]) -> Iterator[Column]:
+    stored = _stored(metadata)
+    for field, found in zip(schema, measured, strict=True):
+        top = True
+        for path, one, is_leaf in _fields(field, quoted(field.name)):
+            yield Column(
+                name=path,
+                field=one,
+                missing=found.missing if top else None,
+                empty=found.texts.empty if top else 0,
+                lengths=found.texts.lengths if top else None,
+                limits=found.limits() if top else None,
+                stored=next(stored, "") if is_leaf else "",
+                notes=tuple(_notes(one)) if top else (),
+            )
+            top = False
+
+
+def _fields(field: pa.Field, path: str) -> Iterator[tuple[str, pa.Field, bool]]:
+    """A field and those below it; those without any are leaves, in the order in which Parquet has them."""
+    below = _below(field.type)
+    yield path, field, not below
+    for step, child in below:
+        yield from _fields(child, path + step)
+
+
+def _below(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
+    if isinstance(kind, pa.BaseExtensionType):
+        return _below(kind.storage_type)
+    if _t.is_struct(kind):
+        return [(f".{quoted(child.name)}", child) for child in kind]
+    if _t.is_map(kind):
+        return [("{}.key", kind.key_field), ("{}.value", kind.item_field)]
+    return [("[]", kind.value_field)] if _t.is_nested(kind) else []
+
+
+def _stored(metadata: pq.FileMetaData) -> Iterator[str]:
+    """How each leaf is stored, over all row groups."""
+    for place in range(metadata.num_columns):
+        described = metadata.schema.column(place)
+        chunks = [metadata.row_group(group).column(place) for group in range(metadata.num_row_groups)]
+        logical = described.logical_type.type
+        kind = described.physical_type if logical == "NONE" else f"{described.physical_type} {logical}"
+        codecs = "+".join(sorted({chunk.compression.lower() for chunk in chunks}))
+        encodings = "+".join(sorted({encoding for chunk in chunks for encoding in chunk.encodings}))
+        yield ", ".join(part for part in (kind, codecs, encodings) if part)
+
+
+def _notes(field: pa.Field) -> Iterator[str]:
+    yield from [note for is_so, note in _WRITTEN if is_so(field.type)][:1]
+    for target in (FileFormat.CSV, FileFormat.JSON):
+        try:
+            _try(field, target)
+        except UnsupportedType as error:
+            yield f"impossible in {target}: {error}"
+
+
+def _try(field: pa.Field, target: FileFormat) -> None:
+    """Write a row whose value is missing: the writers know which types they cannot write."""
+    schema = pa.schema([field])
+    writer = WRITERS[target](_Nowhere(), schema, WriteOptions())
+    writer.write(pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], schema=schema))
+
+
+class _Nowhere:
+    """A sink that keeps nothing."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        return len(data)
