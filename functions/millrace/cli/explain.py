@@ -1,0 +1,205 @@
+"""`millrace explain`: what a file is, which type each column gets, and which value keeps it from a narrower one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, cast, get_args
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from millrace.cli.reading import SOURCES, character, format_named, place, watched
+from millrace.errors import InvalidConfiguration, UsageError
+from millrace.file_format import ColumnType, Compression, FileFormat, ReadOptions
+
+if TYPE_CHECKING:
+    from millrace.explain import Column, Explanation
+
+_MOST_COLUMNS = 50
+"""How many columns are shown where none are chosen."""
+_FAMILIES = 6
+"""So many kinds of types a text could have been of."""
+_MOST_KINDS = 8
+
+
+def explain(
+    file: Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)],
+    *,
+    source_format: Annotated[
+        str | None, typer.Option("--from", help="csv, json or parquet; default: what FILE's name says.")
+    ] = None,
+    headers: Annotated[bool, typer.Option("--headers/--no-headers", help="CSV begins with a row of names.")] = True,
+    skip_lines: Annotated[int, typer.Option(min=0, help="Lines to drop before a CSV's header.")] = 0,
+    delimiter: Annotated[str | None, typer.Option(help="Default: detected among , ; tab and |.")] = None,
+    quote: Annotated[str, typer.Option(help="Character around fields; empty: nothing is quoted.")] = '"',
+    escape: Annotated[str | None, typer.Option(help="Character before one meant literally; default none.")] = None,
+    encoding: Annotated[str, typer.Option(help="Of a CSV or JSON; a byte order mark is honoured.")] = "utf-8",
+    compression: Annotated[
+        Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
+    ] = None,
+    null_value: Annotated[
+        list[str] | None, typer.Option(help="Text that means missing where it is not quoted; may be given often.")
+    ] = None,
+    column_type: Annotated[
+        list[str] | None, typer.Option(help="NAME=TYPE that a CSV column must have; may be given often.")
+    ] = None,
+    infer_types: Annotated[
+        bool, typer.Option("--types/--no-types", help="Give CSV columns a type where every value survives.")
+    ] = True,
+    columns: Annotated[
+        list[str] | None, typer.Option(help="Show this column alone, * and ? are wild; may be given often.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+) -> None:
+    """Explain what conversion would make of a file, and why. Nothing is written; all of the file is read.
+
+    Example: millrace explain orders.csv.gz
+
+    Exit codes: 0 explained, 1 refused for its content (what was found up to there is shown all the same), 2 wrong use.
+    """
+    asked = ReadOptions(
+        has_headers=headers,
+        skip_lines=skip_lines,
+        delimiter=character("--delimiter", delimiter),
+        quote=character("--quote", quote),
+        escape=character("--escape", escape),
+        encoding=encoding,
+        null_values=tuple(null_value or ()),
+        column_types=MappingProxyType(dict(map(_demanded, column_type or ()))),
+        infer_types=infer_types,
+    )
+    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    told_format = format_named("--from", source_format, SOURCES) if source_format else None
+    try:
+        found = _explain(file, told_format, compression, asked, errors)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        raise typer.Exit(130) from None
+    chosen = _chosen(found, columns)
+    if as_json:
+        from millrace.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
+
+        typer.echo(json.dumps({"file": file} | as_document(found, chosen), ensure_ascii=False))
+    else:
+        _print(file, found, chosen, are_all=columns is None)
+    if (error := found.content.error) is not None:
+        errors.print(f"{file} is refused: {type(error).__name__}: {error}{place(error)}")
+        raise typer.Exit(1)
+
+
+def _demanded(text: str) -> tuple[str, ColumnType]:
+    name, _, wanted = text.rpartition("=")
+    if not name or wanted not in get_args(ColumnType):
+        raise UsageError(f"--column-type: {text!r} is not NAME=TYPE with one of {', '.join(get_args(ColumnType))}")
+    return name, cast("ColumnType", wanted)
+
+
+def _explain(
+    file: str,
+    source_format: FileFormat | None,
+    compression: Compression | None,
+    asked: ReadOptions,
+    errors: Console,
+) -> Explanation:
+    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.explain import explain as explained  # noqa: PLC0415 - as above
+    from millrace.local import how_to_read  # noqa: PLC0415 - as above
+
+    file_format, options = how_to_read(file, source_format, compression, asked)
+    try:
+        with watched(places.open_source(file), errors) as source:
+            return explained(source, file_format, options)
+    except InvalidConfiguration as error:
+        raise UsageError(str(error)) from error
+
+
+def _chosen(found: Explanation, patterns: Sequence[str] | None) -> list[Column]:
+    every = list(found.content.columns)
+    if patterns is None:
+        return every
+    for pattern in patterns:
+        if found.content.error is None and not any(_matches(column, pattern) for column in every):
+            raise UsageError(f"--columns: the file has no column {pattern!r}")
+    return [column for column in every if any(_matches(column, pattern) for pattern in patterns)]
+
+
+def _matches(column: Column, pattern: str) -> bool:
+    return column.name == pattern or fnmatchcase(column.name, pattern)
+
+
+def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: bool) -> None:
+    console = Console(highlight=False, markup=False)
+    content = found.content
+    compressed = "" if found.compression is Compression.NONE else f", compressed ({found.compression})"
+    counts = f"{content.rows:,} rows, {len(content.schema):,} columns"
+    until = " up to where it is refused" if content.error is not None else ""
+    console.print(f"{file}: {found.format}{compressed}, {found.size:,} bytes, {counts}{until}", soft_wrap=True)
+    facts = Table.grid(padding=(0, 2))
+    for fact in content.facts:
+        facts.add_row(f"  {fact.name}", _printable(fact.value), fact.why)
+    console.print(facts)
+    shown = chosen[:_MOST_COLUMNS] if are_all else chosen
+    if shown:
+        console.print(_table(shown))
+    if len(shown) < len(chosen):
+        types = Counter(column.type for column in chosen).most_common(_MOST_KINDS)
+        console.print(
+            f"{len(chosen) - len(shown):,} more columns are not shown; of all {len(chosen):,}, "
+            f"{', '.join(f'{count:,} are {kind}' for kind, count in types)}. "
+            "Choose with --columns NAME, or have all with --json",
+            soft_wrap=True,
+        )
+
+
+def _table(columns: Sequence[Column]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    has_empty = any(column.empty for column in columns)
+    table.add_column("column", overflow="fold")
+    table.add_column("type", overflow="fold")
+    table.add_column("missing", justify="right")
+    if has_empty:
+        table.add_column("empty", justify="right")
+    table.add_column("values", overflow="fold")
+    is_stored = any(column.stored for column in columns)
+    table.add_column("stored, and written as text" if is_stored else "why no narrower type", overflow="fold", ratio=1)
+    for column in columns:
+        missing = "" if column.missing is None else f"{column.missing:,}"
+        empty = [f"{column.empty:,}"] if has_empty else []
+        table.add_row(_printable(column.name), column.type, missing, *empty, _values(column), "\n".join(_why(column)))
+    return table
+
+
+def _values(column: Column) -> str:
+    if column.limits:
+        low, high = column.limits
+        return low if low == high else f"{low} to {high}"
+    if column.lengths and column.type != "boolean":
+        low, high = (f"{length:,}" for length in column.lengths)
+        return f"{low if low == high else f'{low} to {high}'} characters"
+    return ""
+
+
+def _why(column: Column) -> Iterator[str]:
+    by_sight: dict[tuple[int, str, str], list[str]] = {}
+    for one in column.why_not:
+        by_sight.setdefault((one.row, one.value, one.reason), []).append(one.kind)
+    for (row, value, reason), kinds in sorted(by_sight.items(), key=lambda item: -item[0][0]):
+        found = f"row {row:,} has {value!r}{f' ({reason})' if reason else ''}"
+        yield f"no other type: {found}" if len(kinds) == _FAMILIES else f"not {', '.join(kinds)}: {found}"
+    if column.seen and len(column.seen) > 1:
+        yield "seen: " + ", ".join(f"{kind} from row {row:,}" for kind, row in column.seen.items())
+    elif column.seen and column.first_row != 1:
+        yield f"first seen in row {column.first_row:,}"
+    if column.stored:
+        yield column.stored
+    yield from column.notes
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)
