@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from millrace.demo.deployed import Deployed, Task
 from millrace.ledger import Branch, Entry, State
+from tests.e2e.denials import without
 from tests.e2e.places import in_folder, task_of
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +26,7 @@ def test_missing_grant_fails_as_configuration_and_loses_nothing(enforced: Deploy
     for number, action in enumerate(("s3:PutObject", "s3:GetObject"), start=1):
         task = task_of(enforced, "e2e csv", in_folder(enforced, "in", f"without {action.partition(':')[2]}.csv"))
 
-        with _without(enforced, action):
+        with without(enforced, action):
             enforced.upload(task.source, b"id,name\n007,Ada\n")
             refused |= enforced.wait([task], seconds=30)
             kept = enforced.messages(url)
@@ -64,32 +64,6 @@ def test_caller_without_credentials_is_refused(enforced: Deployed) -> None:
     stranger = enforced.emulator.client("s3", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
     with pytest.raises(botocore.exceptions.ClientError, match=r"InvalidAccessKeyId|AccessDenied|Unrecognized"):
         stranger.list_objects_v2(Bucket=enforced.folders()[0].bucket)
-
-
-@contextlib.contextmanager
-def _without(deployed: Deployed, action: str) -> Iterator[None]:
-    """Take ``action`` from the convert function's role, and give it back."""
-    iam = deployed.emulator.client("iam")
-    role = _role(deployed)
-    policies: dict[str, Any] = {
-        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
-    }
-    assert action in json.dumps(policies)
-    try:
-        for name, policy in policies.items():
-            less = json.dumps(policy).replace(f'"{action}"', '"s3:GetBucketLocation"')
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=less)
-        yield
-    finally:
-        for name, policy in policies.items():
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
-
-
-def _role(deployed: Deployed) -> str:
-    function = deployed.resources.convert_function
-    found = deployed.emulator.client("lambda").get_function_configuration(FunctionName=function)
-    return str(found["Role"].rpartition("/")[2])
 
 
 @contextlib.contextmanager

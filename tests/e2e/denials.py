@@ -1,0 +1,36 @@
+"""Take a grant away, and give it back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from millrace.demo.deployed import Deployed
+
+
+@contextlib.contextmanager
+def without(deployed: Deployed, action: str) -> Iterator[None]:
+    """Take ``action`` from the convert function's role, and give it back."""
+    iam = deployed.emulator.client("iam")
+    role = _role(deployed)
+    policies: dict[str, Any] = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    assert action in json.dumps(policies)
+    try:
+        for name, policy in policies.items():
+            less = json.dumps(policy).replace(f'"{action}"', '"s3:GetBucketLocation"')
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=less)
+        yield
+    finally:
+        for name, policy in policies.items():
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+
+def _role(deployed: Deployed) -> str:
+    function = deployed.resources.convert_function
+    found = deployed.emulator.client("lambda").get_function_configuration(FunctionName=function)
+    return str(found["Role"].rpartition("/")[2])
