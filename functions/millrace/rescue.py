@@ -46,11 +46,12 @@ def column(rest: Mapping[str, pa.Array], rows: int) -> pa.Array:
     if not rest:
         return pa.nulls(rows, FIELD.type)
     members = [
-        pc.binary_join_element_wise(json.dumps(name, ensure_ascii=False), values, ":") for name, values in rest.items()
+        pc.fill_null(pc.binary_join_element_wise("," + json.dumps(name, ensure_ascii=False), values, ":"), "")
+        for name, values in rest.items()
     ]
-    joined = pc.binary_join_element_wise(*members, ",", null_handling="skip")
-    objects = pc.binary_join_element_wise("{", joined, "}", "")
-    return pc.if_else(pc.equal(pc.binary_length(joined), 0), _NO_TEXT, objects)
+    joined = pc.binary_join_element_wise(*members, "")
+    objects = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 1), "}", "")
+    return pc.if_else(pc.equal(joined, ""), _NO_TEXT, objects)
 
 
 def _as_json(array: pa.Array, field: pa.Field) -> pa.Array:
