@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 
 from millrace.aws.deployed import Deployed
-from millrace.cli import main
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 KEYS = {
@@ -39,30 +37,6 @@ KEYS = {
 }
 
 
-class Ran:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def call(*arguments: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr("sys.argv", ["millrace", *arguments])
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = 0
-        try:
-            main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return Ran(code, out, err)
-
-    return call
-
-
 @pytest.fixture
 def keys(tmp_path: Path) -> str:
     path = tmp_path / "keys.json"
@@ -70,7 +44,18 @@ def keys(tmp_path: Path) -> str:
     return str(path)
 
 
-COMMANDS = ("demo", "convert", "validate", "schema", "connections", "status", "show", "reprocess", "reconcile")
+COMMANDS = (
+    "demo",
+    "convert",
+    "explain",
+    "validate",
+    "schema",
+    "connections",
+    "status",
+    "show",
+    "reprocess",
+    "reconcile",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
