@@ -8,10 +8,10 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help install demo test unit check fix synth docs bench lock clean
+.PHONY: help install demo test unit check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 install: $(STAMP) ## Make .venv with the console command, the CDK and everything the other tasks need
 
@@ -50,7 +50,11 @@ synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of 
 docs: install ## Write the tables of docs/configuration.md anew from the configuration's models
 	PYTHONPATH=functions $(BIN)/python -m millrace.config.reference docs/configuration.md
 
-bench: install ## Measure memory and time: a 1 GB CSV to Parquet, and a listing of a million keys
+bench: install ## Measure Millrace beside DuckDB, Polars, pyarrow and pandas, about 10 minutes; ARGS=--docs writes docs/performance.md
+	$(BIN)/python -m bench.compare --sizes 64 --rounds 3 $(ARGS)
+
+bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, and a listing of a million keys
+	$(BIN)/python -m bench.compare --sizes 256,1024 --rounds 5 $(ARGS)
 	$(BIN)/python bench/memory.py 1024 csv parquet
 	$(BIN)/python bench/listing.py 1000000
 
