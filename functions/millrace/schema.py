@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.file_format import ColumnType
-from millrace.printing import BARE, FRACTION_DIGITS, joined, plain
+from millrace.printing import BARE, FRACTION_DIGITS
+from millrace.proof import SURE_DIGITS, is_printed_back
 
 _FIRST_DAY = -719162
 """1 January of the year 1, in days since 1970: the years before it are unknown to most readers."""
@@ -27,6 +28,8 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?(Z?)"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_BEGINS_LIKE_A_NUMBER = re.compile(r"-?(?:0(?![0-9])|[1-9])|[0-9]{4}-")
 _BEGINNING = 256
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 
@@ -53,6 +56,8 @@ BOOLEAN = Kind(pa.bool_())
 DATE = Kind(pa.date32())
 DOUBLE_BARE = Kind(pa.float64(), BARE)
 DOUBLE = Kind(pa.float64())
+_ALSO_OF_SHORT_INTEGERS = (INTEGER, DOUBLE_BARE, Kind(pa.decimal256(MAX_DECIMAL_DIGITS, 0)))
+"""The kinds that integers fit that have no more than the digits that a double keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,19 @@ class Evidence:
         if self.kinds == () or texts.null_count == len(texts):
             return self
         candidates = _kinds_of(_first(texts)) if self.kinds is None else self.kinds
-        kinds = tuple(kind for kind in candidates if fit(texts, kind) is not None)
-        return Evidence(kinds, max(self.digits, pc.max(pc.binary_length(texts)).as_py()))
+        longest = _longest(texts)
+        if longest <= SURE_DIGITS and INTEGER in candidates and fit(texts, INTEGER) is not None:
+            kinds = tuple(kind for kind in candidates if kind in _ALSO_OF_SHORT_INTEGERS)
+        else:
+            kinds = tuple(kind for kind in candidates if fit(texts, kind) is not None)
+        return Evidence(kinds, max(self.digits, longest))
+
+    def join(self, other: Evidence) -> Evidence:
+        """What is known with other texts of the same column."""
+        if self.kinds is None or other.kinds is None:
+            return other if self.kinds is None else self
+        common = tuple(kind for kind in self.kinds if kind in other.kinds)
+        return Evidence(common, max(self.digits, other.digits))
 
     def resolve(self) -> Kind:
         """The preferred kind that all fit, or text."""
@@ -106,6 +122,11 @@ class Demanded:
             self.type, max(self.whole, whole), max(self.fraction, fraction), unzoned=self.unzoned or not zoned
         )
 
+    def join(self, other: Demanded) -> Demanded:
+        """What is known with other texts of the same column."""
+        whole, fraction = max(self.whole, other.whole), max(self.fraction, other.fraction)
+        return Demanded(self.type, whole, fraction, unzoned=self.unzoned or other.unzoned)
+
     def resolve(self) -> Kind:
         """The kind to read with; values that it cannot hold do not fit."""
         if self.type == "decimal":
@@ -117,24 +138,49 @@ class Demanded:
         return _DEMANDED[self.type]
 
 
+def observe_all(known: Sequence[Evidence | Demanded], columns: Sequence[pa.Array]) -> list[Evidence | Demanded]:
+    """What is known with the next texts of many columns; those of which the same is known are looked at together."""
+    observed = list(known)
+    alike: dict[tuple[Kind, ...], list[int]] = {}
+    for place, each in enumerate(known):
+        if isinstance(each, Evidence) and each.kinds:
+            alike.setdefault(each.kinds, []).append(place)
+        else:
+            observed[place] = each.observe(columns[place])
+    for kinds, places in alike.items():
+        together = Evidence(kinds).observe(pa.concat_arrays([columns[place] for place in places]))
+        for place in places:
+            if together.kinds == kinds:
+                observed[place] = Evidence(kinds, _longest(columns[place]))
+            else:
+                observed[place] = known[place].observe(columns[place])
+    return observed
+
+
 def infer(texts: pa.Array) -> Kind:
-    """The kind of a whole column: what its evidence resolves to, but no kind is tried without need."""
-    return infer_values(texts)[0]
+    """The kind of a whole column: what its evidence resolves to."""
+    likely = guess([texts])
+    return likely if fit(texts, likely) is not None else Evidence().observe(texts).resolve()
 
 
-def infer_values(texts: pa.Array) -> tuple[Kind, pa.Array]:
-    """The kind of a whole column, and its values."""
-    if texts.null_count == len(texts):
-        return TEXT, texts
-    beginning = texts.slice(0, _BEGINNING)
-    for kind in _kinds_of(_first(texts)):
+def guess(parts: Sequence[pa.Array]) -> Kind:
+    """A kind that the beginning of a column fits, and no kind is preferred to it that all parts of it can fit."""
+    parts = [part for part in parts if part.null_count < len(part)]
+    if not parts:
+        return TEXT
+    beginning = parts[0].slice(0, _BEGINNING)
+    for kind in _kinds_of(_first(parts[0])):
         if fit(beginning, kind) is None:
             continue
-        resolved = Evidence((kind,), pc.max(pc.binary_length(texts)).as_py()).resolve()
-        values = None if resolved == TEXT else fit(texts, resolved)
-        if values is not None:
-            return resolved, values
-    return TEXT, texts
+        if not pa.types.is_decimal(kind.type):
+            return kind
+        return decimal(max(map(_longest, parts)), kind.type.scale) or TEXT
+    return TEXT
+
+
+def _longest(texts: pa.Array) -> int:
+    longest: int = pc.max(pc.binary_length(texts)).as_py() or 0
+    return longest
 
 
 def decimal(digits: int, scale: int) -> Kind | None:
@@ -151,46 +197,21 @@ def fit(texts: pa.Array, kind: Kind) -> pa.Array | None:
         return texts
     try:
         values = pc.cast(texts, kind.type)
-        same = _in_range(values) and _is_printed_back(values, kind, texts)
+        same = _in_range(values) and is_printed_back(values, kind.form, texts)
     except pa.ArrowInvalid:
         return None
     return values if same else None
 
 
-def _is_printed_back(values: pa.Array, kind: Kind, texts: pa.Array) -> bool:
-    separators = _separators(kind)
-    return _stand_in(texts, separators) if separators else plain(values, kind.form).equals(texts)
-
-
-def _separators(kind: Kind) -> str:
-    """A date's or time's text with its digits as spaces; empty for other kinds."""
-    if kind == DATE:
-        return "    -  -  "
-    if not pa.types.is_timestamp(kind.type):
-        return ""
-    digits = int(kind.form[1])
-    fraction = "." + " " * digits if digits else ""
-    # A separator that is a space itself is marked with an underscore.
-    return f"    -  -  {kind.form[0].replace(' ', '_')}  :  :  {fraction}{kind.form[2:]}"
-
-
-def _stand_in(texts: pa.Array, separators: str) -> bool:
-    """Whether all texts have the separators' length, and these at their places.
-
-    Then a text that was read as a date or time has digits everywhere else, and is what would be printed: no printing is
-    needed to know it.
-    """
-    present = texts.drop_null() if texts.null_count else texts
-    lengths = pc.min_max(pc.binary_length(present)).as_py()
-    width = len(separators)
-    if len(present) and (lengths["min"], lengths["max"]) != (width, width):
-        return False
-    data = bytes(joined(present))
-    return all(
-        data[place::width] == separator.replace("_", " ").encode() * len(present)
-        for place, separator in enumerate(separators)
-        if separator != " "
-    )
+def fit_all(columns: Sequence[pa.Array], kind: Kind) -> list[pa.Array] | None:
+    """``fit`` of columns that shall have one kind: as one column, because each call of Arrow has its price."""
+    if kind == TEXT:
+        return list(columns)
+    values = fit(pa.concat_arrays(columns) if len(columns) > 1 else columns[0], kind)
+    if values is None or len(columns) == 1:
+        return None if values is None else [values]
+    rows = len(columns[0])
+    return [values.slice(place * rows, rows) for place in range(len(columns))]
 
 
 def _in_range(values: pa.Array) -> bool:
@@ -219,10 +240,15 @@ def _kinds_of(text: str) -> tuple[Kind, ...]:
         separator, fraction, zone = match[1], match[2] or "", match[3]
         kind = pa.timestamp(_UNITS[len(fraction)], tz="UTC" if zone else None)
         return (Kind(kind, f"{separator}{len(fraction)}{zone}"),)
-    kinds = [INTEGER, DATE, DOUBLE_BARE, DOUBLE]
-    if (match := _NUMBER.fullmatch(text)) and len(match[1] or "") < MAX_DECIMAL_DIGITS:
+    if not _BEGINS_LIKE_A_NUMBER.match(text):
+        return ()
+    if _DATE.fullmatch(text):
+        return (DATE,)
+    match = _NUMBER.fullmatch(text)
+    kinds = [DOUBLE_BARE, DOUBLE]
+    if match and len(match[1] or "") < MAX_DECIMAL_DIGITS:
         kinds.append(Kind(pa.decimal256(MAX_DECIMAL_DIGITS, len(match[1] or ""))))
-    return tuple(kinds)
+    return (INTEGER, *kinds) if match and match[1] is None else tuple(kinds)
 
 
 _DEMANDED: dict[ColumnType, Kind] = {

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from millrace import schema
 
-texts = st.lists(
+text = (
     st.none()
     | st.sampled_from(["1", "-7", "1.5", "1.0", "10.10", "00501", "true", "2024-01-01", "1e5", "x", "9" * 20, "9" * 40])
     | st.integers().map(str)
-    | st.floats().map(str),
-    max_size=6,
+    | st.floats().map(str)
 )
+texts = st.lists(text, max_size=6)
 
 
 def array(items: list[str | None]) -> pa.Array:
@@ -32,6 +32,28 @@ def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], c
         evidence = evidence.observe(array([item]))
 
     assert evidence.resolve() == schema.infer(array(items))
+
+
+@settings(deadline=None, max_examples=50)
+@given(texts, texts)
+def test_evidence_of_parts_is_evidence_of_the_whole(ours: list[str | None], theirs: list[str | None]) -> None:
+    first, second = (schema.Evidence().observe(array(items)) for items in (ours, theirs))
+
+    assert first.join(second).resolve() == second.join(first).resolve() == schema.infer(array(ours + theirs))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(text, text, text), min_size=2, max_size=3))
+def test_columns_looked_at_together_are_seen_like_alone(parts: list[tuple[str | None, ...]]) -> None:
+    alone = [schema.Evidence()] * 3
+    together: list[schema.Evidence | schema.Demanded] = [schema.Evidence()] * 3
+    for part in parts:
+        columns = [array([item]) for item in part]
+        alone = [known.observe(column) for known, column in zip(alone, columns, strict=True)]
+        seen = schema.observe_all(together, columns)
+        together = [a.join(b) for a, b in zip(together, seen, strict=True)]  # type: ignore[arg-type] # evidence only
+
+    assert [known.resolve() for known in together] == [known.resolve() for known in alone]
 
 
 @settings(deadline=None, max_examples=50)

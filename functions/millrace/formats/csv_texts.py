@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -18,8 +19,10 @@ from millrace.formats.compression import open_plain
 from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
 from millrace.formats.encoding import Encoding, Utf8Stream
+from millrace.parallel import in_order
 
 Report = Callable[[BadRow], None]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,15 @@ def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     Missing values are null, empty ones are not. ``report`` hears of bad rows where the options say quarantine. Raises
     DataError, now or while blocks are pulled.
     """
+    opened = begin(source, options, report)
+    if opened is None:
+        return None
+    layout, blocks = opened
+    return layout, (texts for texts, _ in parsed(layout, blocks, lambda _batch: None))
+
+
+def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]] | None:
+    """A file's layout and its blocks after the header; see ``texts``."""
     stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
     feed = Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
     feed.skip_lines(options.skip_lines)
@@ -75,8 +87,7 @@ def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     if unknown := [name for name in options.column_types if name not in names]:
         raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
     said = tuple(fields) if options.has_headers else None
-    layout = Layout(tuple(names), said, detected, stream.encoding, options, report)
-    return layout, _parsed(layout, feed.blocks(dialect))
+    return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect)
 
 
 def _checked(block: Block) -> bytes:
@@ -96,13 +107,29 @@ def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> Wr
     )
 
 
-def _parsed(layout: Layout, blocks: Iterator[Block]) -> Iterator[Texts]:
+def parsed(
+    layout: Layout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
+) -> Generator[tuple[Texts, R], None, None]:
+    """Blocks as columns of text and what ``then`` makes of these, on all processors; ``first`` is the next row.
+
+    Bad rows are reported or raised in their order.
+    """
     parser = _Parser(layout)
-    row = 1
-    for block in blocks:
-        parsed = parser.parse(block, row)
-        row += parsed.rows
-        yield parsed
+
+    def work(block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
+        batch = parser.parse(block)
+        return block, None if batch is None else (batch, then(batch))
+
+    with closing(in_order(work, blocks)) as results:
+        for block, result in results:
+            if result is not None:
+                batch, made = result
+                texts = Texts(batch, first, batch.num_rows, block)
+            else:
+                texts = parser.parse_good(block, first)
+                made = then(texts.batch)
+            first += texts.rows
+            yield texts, made
 
 
 class _Parser:
@@ -113,7 +140,6 @@ class _Parser:
         self._width = len(layout.names)
         places = [str(place) for place in range(self._width)]
         dialect = layout.dialect
-        self._bad = False
         self._parse = arrow_csv.ParseOptions(
             delimiter=dialect.delimiter,
             quote_char=dialect.quote or False,
@@ -121,7 +147,6 @@ class _Parser:
             escape_char=dialect.escape or False,
             newlines_in_values=True,
             ignore_empty_lines=self._width != 1,
-            invalid_row_handler=self._notice,
         )
         self._convert = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(places, pa.string()),
@@ -133,20 +158,15 @@ class _Parser:
         self._places = places
         self._schema = pa.schema([pa.field(place, pa.string()) for place in places])
 
-    def _notice(self, _row: object) -> str:
-        self._bad = True
-        return "skip"
-
-    def parse(self, block: Block, first: int) -> Texts:
-        """The block's good rows; the bad ones are reported or raised."""
+    def parse(self, block: Block) -> pa.RecordBatch | None:
+        """The block's rows, or None where one of them is bad."""
         # Only the last block can leave a quote open: the others were cut where a record ends.
-        open_quote = block.last and self._layout.dialect.leaves_quote_open(block.data)
-        self._bad = open_quote or not _is_utf8(block.data)
-        if not self._bad:
-            batch = self._with_arrow(block.data)
-            if not self._bad:
-                return Texts(batch, first, batch.num_rows, block)
-        return self._record_by_record(block, first)
+        if (block.last and self._layout.dialect.leaves_quote_open(block.data)) or not _is_utf8(block.data):
+            return None
+        try:
+            return self._with_arrow(block.data)
+        except pa.ArrowInvalid:  # a row of another width
+            return None
 
     def _with_arrow(self, data: bytes) -> pa.RecordBatch:
         if self._width != 1 and not data.strip(b"\r\n"):
@@ -164,7 +184,8 @@ class _Parser:
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else empty(self._schema)
 
-    def _record_by_record(self, block: Block, first: int) -> Texts:
+    def parse_good(self, block: Block, first: int) -> Texts:
+        """The block's good rows; the bad ones are reported or raised."""
         good: list[bytes] = []
         rows = 0
         for record in judged(self._layout, block, first):
