@@ -12,6 +12,7 @@ import datetime
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -62,12 +63,20 @@ def joined(texts: pa.Array) -> memoryview:
 
 def plain(array: pa.Array, form: str = "") -> pa.Array:
     """Print an array of scalars as text, missing as missing; raise UnsupportedType for types without a text."""
+    return _printer(array.type)(array, form)
+
+
+@lru_cache
+def _printer(kind: pa.DataType) -> Callable[[pa.Array, str], pa.Array]:
     for holds, printer in _PRINTERS:
-        if holds(array.type):
-            return printer(array, form)
-    raise UnsupportedType(
-        f"values of the type {array.type} have no text form; write them to parquet, or leave them out"
-    )
+        if holds(kind):
+            return printer
+    raise UnsupportedType(f"values of the type {kind} have no text form; write them to parquet, or leave them out")
+
+
+def ending_apart(array: pa.Array, form: str = "") -> tuple[pa.Array, str]:
+    """Print an array of scalars like ``plain``, with the ending that all of its texts have apart from them."""
+    return _zone_apart(array, form) if pa.types.is_timestamp(array.type) else (plain(array, form), "")
 
 
 def _strings(array: pa.Array, _form: str) -> pa.Array:
@@ -85,12 +94,17 @@ def _cast(array: pa.Array, _form: str) -> pa.Array:
 def _doubles(array: pa.Array, form: str) -> pa.Array:
     # A float32 is printed as the double that it equals: whoever reads it with either precision gets the same number.
     values = array.cast(pa.float64())
-    texts = _without_early_exponents(values, pc.cast(values, pa.string()))
-    named = _name_specials(values, texts)
+    texts = pc.cast(values, pa.string())
+    # One sum tells of most columns that Arrow prints each of their values as we do: NaN is not less than anything.
+    usual = (pc.sum(pc.abs(values)).as_py() or 0) < _FIRST_EXPONENT_OF_ARROW
+    if not usual:
+        texts = _name_specials(values, _without_early_exponents(values, texts))
     if form == BARE:
-        return named
-    whole = pc.and_(pc.equal(pc.floor(values), values), pc.less(pc.abs(values), _FIRST_EXPONENT))
-    return pc.if_else(whole, pc.binary_join_element_wise(named, ".0", ""), named) if pc.any(whole).as_py() else named
+        return texts
+    whole = pc.equal(pc.floor(values), values)
+    if not usual:
+        whole = pc.and_(whole, pc.less(pc.abs(values), _FIRST_EXPONENT))
+    return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts) if pc.any(whole).as_py() else texts
 
 
 def _without_early_exponents(values: pa.Array, texts: pa.Array) -> pa.Array:
@@ -164,13 +178,17 @@ def _dates(array: pa.Array, _form: str) -> pa.Array:
 
 
 def _timestamps(array: pa.Array, form: str) -> pa.Array:
+    printed, zone = _zone_apart(array, form)
+    return pc.binary_join_element_wise(printed, zone, "") if zone else printed
+
+
+def _zone_apart(array: pa.Array, form: str) -> tuple[pa.Array, str]:
     # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
     naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
     separator, digits, zone = _timestamp_form(array, form)
     exact = _with_digits(naive, digits)
     shown = FRACTION_DIGITS[exact.type.unit]
-    printed = _with_separator(_calendar(exact), separator, len("2026-01-01 00:00:00") + shown + bool(shown))
-    return pc.binary_join_element_wise(printed, zone, "") if zone else printed
+    return _with_separator(_calendar(exact), separator, len("2026-01-01 00:00:00") + shown + bool(shown)), zone
 
 
 def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:

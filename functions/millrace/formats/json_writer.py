@@ -64,7 +64,11 @@ def render_document(batch: pa.RecordBatch, into: pa.Schema) -> Text:
 
 
 def _rendered(batch: pa.RecordBatch, into: pa.Schema, *, before: str, after: str) -> Text:
-    parts = [rendering.json_rows(part, into, before=before, after=after) for part in rendering.parts(batch)]
+    parts = [
+        texts
+        for part in rendering.parts(batch)
+        for texts in rendering.json_rows(part, into, before=before, after=after)
+    ]
     return Text(tuple(map(joined, parts)), sum(map(len, parts)))
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.errors import UnsupportedType
-from millrace.printing import form_of, is_raw_json, joined, plain
+from millrace.formats.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
+from millrace.printing import ending_apart, form_of, is_raw_json, joined, plain
 from millrace.schema import unique_names
 
-_HARMLESS = bytes(set(range(0x20, 0x100)) - set(b'"\\'))
-_LINE_ENDS = ("\u0085", "\u2028", "\u2029")
-"""What some tools take for line ends: escaped in JSON, like what must be."""
+_FIRST_HARMLESS = 0x20
+_LINE_ENDS = {re.compile(b"\xc2"): ("\u0085",), re.compile(b"\xe2"): ("\u2028", "\u2029")}
+"""What some tools take for line ends, by their first byte: escaped in JSON, like what must be."""
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-PART_BYTES = 8 * 2**20
+_QUOTED_FOR = ('"', ",", "\r", "\n")
+_SEARCH = {character: re.compile(re.escape(character.encode())).search for character in '"\\,\r\n'}
+PART_BYTES = 16 * 2**20
+_SAMPLE = 256
 _t = pa.types
+Pieces = list[Piece]
 
 
 def cells(array: pa.Array, field: pa.Field) -> pa.Array:
@@ -29,7 +36,7 @@ def cells(array: pa.Array, field: pa.Field) -> pa.Array:
 
 def json_values(array: pa.Array, field: pa.Field) -> pa.Array:
     """A column as JSON values, missing as ``null``."""
-    return pc.fill_null(_json(array, field), "null")
+    return joined_rows(_json(array, field), len(array))
 
 
 def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -43,28 +50,64 @@ def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         yield batch.slice(start, size)
 
 
-def json_rows(batch: pa.RecordBatch, schema: pa.Schema, *, before: str, after: str) -> pa.Array:
-    """Rows as JSON objects, each between ``before`` and ``after``."""
-    if not len(schema):
-        return pa.array([before + "{}" + after] * batch.num_rows, pa.string())
-    return _objects(batch.columns, list(schema), before=before, after=after)
+def json_rows(batch: pa.RecordBatch, schema: pa.Schema, *, before: str, after: str) -> Iterator[pa.Array]:
+    """Rows as JSON objects, each between ``before`` and ``after``; some rows after the other."""
+    pieces = _object(zip(batch.columns, schema, strict=True))
+    return gathered([before, *pieces, after], batch.num_rows)
 
 
-def _objects(columns: list[pa.Array], fields: list[pa.Field], *, before: str = "", after: str = "") -> pa.Array:
-    pieces: list[object] = []
-    names = unique_names([field.name for field in fields])
-    for place, (name, column, field) in enumerate(zip(names, columns, fields, strict=True)):
-        opening = before + "{" if place == 0 else ","
-        pieces += [pa.scalar(opening + _text(name) + ":"), json_values(column, field)]
-    return pc.binary_join_element_wise(*pieces, pa.scalar("}" + after), "")
+def csv_rows(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.Array]:
+    """Rows as lines of CSV, each with its line end; some rows after the other."""
+    pieces: Pieces = []
+    for column, field in zip(batch.columns, schema, strict=True):
+        pieces += [*_once_each(_csv, column, field), ","]
+    return gathered([*pieces[:-1], "\n"], batch.num_rows)
 
 
-def _json(array: pa.Array, field: pa.Field) -> pa.Array:
+def quoted(texts: pa.Array) -> Pieces:
+    """Texts as CSV holds them: in quotes where they would be misread without."""
+    found = [character for character in _QUOTED_FOR if _contains(texts, character)]
+    lengths = pc.binary_length(texts)
+    if not found and pc.min(lengths).as_py() != 0:
+        return [Texts(texts)]
+    needs = pc.equal(lengths, 0)
+    for character in found:
+        needs = pc.or_(needs, pc.match_substring(texts, character))
+    quote = choice(pc.fill_null(needs, fill_value=False), "", '"')
+    return [quote, Texts(pc.replace_substring(texts, '"', '""') if '"' in found else texts), quote]
+
+
+def _csv(array: pa.Array, field: pa.Field) -> Pieces:
+    if _is_nested(array.type) or not _is_plain(array.type):
+        return quoted(cells(array, field))
+    texts, ending = ending_apart(array, form_of(field))
+    return [Texts(texts), *_where_valid(array, ending)]
+
+
+def _where_valid(array: pa.Array, text: str) -> Pieces:
+    if not array.null_count or not text:
+        return [text]
+    return [choice(array.is_valid(), "", text)]
+
+
+def _object(members: Iterable[tuple[pa.Array, pa.Field]]) -> Pieces:
+    columns = list(members)
+    pieces: Pieces = []
+    for name, (column, field) in zip(unique_names([field.name for _, field in columns]), columns, strict=True):
+        pieces += ["," if pieces else "", _text(name) + ":", *_json(column, field)]
+    return ["{", *pieces, "}"]
+
+
+def _json(array: pa.Array, field: pa.Field) -> Pieces:
+    return _once_each(_json_of_each, array, field)
+
+
+def _json_of_each(array: pa.Array, field: pa.Field) -> Pieces:
     kind = array.type
     if is_raw_json(field):
-        return _raw_json(plain(array))
+        return _or_null(_raw_json(plain(array)))
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.bool8":
-        return plain(array)
+        return _or_null(plain(array))
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
         return _json(array.storage, pa.field(field.name, array.storage.type))
     if _t.is_dictionary(kind):
@@ -77,12 +120,50 @@ def _json(array: pa.Array, field: pa.Field) -> pa.Array:
         return _maps(array)
     if _is_list(kind):
         return _lists(array, pc.list_flatten(array), pc.list_value_length(array), kind.value_field)
-    texts = plain(array, form_of(field))
+    texts, ending = ending_apart(array, form_of(field))
     if _t.is_integer(kind) or _t.is_boolean(kind) or _t.is_decimal(kind):
-        return texts
+        return _or_null(texts)
     if _t.is_floating(kind):
         return _numbers(array, texts)
-    return _strings(texts)
+    return _strings(texts, ending)
+
+
+def _once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.Array, field: pa.Field) -> Pieces:
+    """A column's pieces; each value is rendered once where values repeat."""
+    if isinstance(array, pa.DictionaryArray) and len(array.dictionary) <= len(array):
+        values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.type.value_type)])
+        chosen = pc.fill_null(array.indices.cast(pa.int32()), len(values) - 1)
+        return [Texts(joined_rows(render(values, field), len(values)), chosen)]
+    if not _repeats(array):
+        return render(array, field)
+    # As bits: 0.0 and -0.0 are two values, and NaN is one.
+    bits = array.view(_BITS[array.type]) if array.type in _BITS else array
+    encoded = bits.dictionary_encode(null_encoding="encode")
+    values = encoded.dictionary.view(array.type)
+    return [Texts(joined_rows(render(values, field), len(values)), encoded.indices)]
+
+
+_BITS = {pa.float16(): pa.int16(), pa.float32(): pa.int32(), pa.float64(): pa.int64()}
+_CAN_REPEAT = (
+    *(_t.is_string, _t.is_large_string, _t.is_binary, _t.is_boolean, _t.is_integer, _t.is_floating),
+    *(_t.is_decimal128, _t.is_decimal256, _t.is_timestamp, _t.is_date32, _t.is_time),
+)
+
+
+@lru_cache
+def _can_repeat(kind: pa.DataType) -> bool:
+    return any(holds(kind) for holds in _CAN_REPEAT)
+
+
+def _repeats(array: pa.Array) -> bool:
+    """Whether, as far as a sample tells, a column has less than half as many values as rows."""
+    rows = len(array)
+    if rows < _SAMPLE or not _can_repeat(array.type):
+        return False
+    sample = array.slice(max(0, rows - _SAMPLE) // 2, _SAMPLE)
+    size, distinct = len(sample), pc.count_distinct(sample, mode="all").as_py()
+    # Of V values, a sample of n draws some V - V (1 - 1/V)^n anew; while n is below V about n^2 / 2V twice.
+    return bool(distinct * 2 <= size or size * size <= rows * (size - distinct))
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -95,83 +176,147 @@ def _is_list(kind: pa.DataType) -> bool:
     )
 
 
+@lru_cache
 def _is_nested(kind: pa.DataType) -> bool:
     if isinstance(kind, pa.BaseExtensionType):
         return _is_nested(kind.storage_type)
     return bool(_t.is_struct(kind) or _t.is_map(kind) or _is_list(kind) or _t.is_union(kind))
 
 
+@lru_cache
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether no value's text can need quotes."""
+    return bool(_t.is_primitive(kind) or _t.is_decimal(kind) or _t.is_binary(kind) or _t.is_null(kind))
+
+
 def _restore_missing(texts: pa.Array, array: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())) if array.null_count else texts
 
 
-def _numbers(array: pa.Array, texts: pa.Array) -> pa.Array:
+def _or_null(texts: pa.Array) -> Pieces:
+    return [Texts(pc.fill_null(texts, "null") if texts.null_count else texts)]
+
+
+def _numbers(array: pa.Array, texts: pa.Array) -> Pieces:
     """JSON has no NaN and no infinities: they become the strings "NaN", "Infinity" and "-Infinity"."""
-    finite = pc.is_finite(array.cast(pa.float64()))
+    finite = pc.fill_null(pc.is_finite(array.cast(pa.float64())), fill_value=True)
     if pc.all(finite).as_py() is not False:
-        return texts
-    return pc.if_else(finite, texts, pc.binary_join_element_wise('"', texts, '"', ""))
+        return _or_null(texts)
+    quote = choice(finite, '"', "")
+    return [quote, *_or_null(texts), quote]
 
 
-def _strings(texts: pa.Array) -> pa.Array:
-    data = bytes(joined(texts))
-    found = {chr(byte) for byte in data.translate(None, _HARMLESS)}
-    if not data.isascii():
-        found.update(character for character in _LINE_ENDS if character.encode() in data)
-    if found & {"\\", '"'}:
-        texts = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
-    for character in sorted(found - {"\\", '"'}):
-        texts = pc.replace_substring(texts, character, _SHORT_ESCAPES.get(character, f"\\u{ord(character):04x}"))
-    return pc.binary_join_element_wise('"', texts, '"', "")
+def _strings(texts: pa.Array, ending: str = "") -> Pieces:
+    if not texts.null_count:
+        return ['"', Texts(_escaped(texts)), ending + '"']
+    valid = texts.is_valid()
+    return [choice(valid, "null", '"'), Texts(_escaped(texts)), choice(valid, "", ending + '"')]
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    for character in ("\\", '"'):
+        if _contains(texts, character):
+            texts = pc.replace_substring(texts, character, "\\" + character)
+    least, most = _extremes(texts)
+    while least < _FIRST_HARMLESS:
+        character = chr(least)
+        texts = pc.replace_substring(texts, character, _SHORT_ESCAPES.get(character, f"\\u{least:04x}"))
+        least, _ = _extremes(texts)
+    return _without_line_ends(texts) if most >= 0xC2 else texts
+
+
+def _without_line_ends(texts: pa.Array) -> pa.Array:
+    for begins, characters in _LINE_ENDS.items():
+        if begins.search(joined(texts)):
+            for character in characters:
+                texts = pc.replace_substring(texts, character, f"\\u{ord(character):04x}")
+    return texts
+
+
+def _extremes(texts: pa.Array) -> tuple[int, int]:
+    """The least and the greatest byte of all texts; harmless ones where there is none."""
+    data = pa.py_buffer(joined(texts))
+    found = pc.min_max(pa.Array.from_buffers(pa.uint8(), data.size, [None, data])).as_py()
+    return (_FIRST_HARMLESS, _FIRST_HARMLESS) if found["min"] is None else (found["min"], found["max"])
+
+
+def _contains(texts: pa.Array, character: str) -> bool:
+    """Whether an ASCII character stands in the bytes of all texts, looked for at once."""
+    return _SEARCH[character](joined(texts)) is not None
 
 
 def _raw_json(texts: pa.Array) -> pa.Array:
     """Texts that are JSON values, as they are, on one line; what is none after all becomes a string."""
-    return pa.array([None if text is None else _one_json(text) for text in texts.to_pylist()], pa.string())
+    checked = pa.array([None if text is None else _one_json(text) for text in texts.to_pylist()], pa.string())
+    for character in ("\n", "\r"):
+        if _contains(checked, character):
+            checked = pc.replace_substring(checked, character, " ")
+    return _without_line_ends(checked)
 
 
 def _one_json(text: str) -> str:
     try:
-        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+        _decode(text)
     except (ValueError, RecursionError):
-        return _text(text)
-    return _on_one_line(text)
+        return json.dumps(text, ensure_ascii=False)
+    return text
 
 
 def _text(text: str) -> str:
-    return _on_one_line(json.dumps(text, ensure_ascii=False))
-
-
-def _on_one_line(value: str) -> str:
-    value = value.replace("\n", " ").replace("\r", " ")
-    for character in _LINE_ENDS:
-        value = value.replace(character, f"\\u{ord(character):04x}")
-    return value
+    text = json.dumps(text, ensure_ascii=False)
+    for characters in _LINE_ENDS.values():
+        for character in characters:
+            text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _structs(array: pa.Array) -> pa.Array:
-    fields = list(array.type)
-    if not fields:
-        return _restore_missing(pa.array(["{}"] * len(array), pa.string()), array)
-    return _restore_missing(_objects(array.flatten(), fields), array)
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse_constant).decode
 
 
-def _lists(array: pa.Array, items: pa.Array, lengths: pa.Array, item: pa.Field) -> pa.Array:
-    texts = pc.binary_join(_regroup(json_values(items, item), lengths), ",")
-    return _restore_missing(pc.binary_join_element_wise("[", texts, "]", ""), array)
+def _structs(array: pa.Array) -> Pieces:
+    pieces = _object(zip(array.flatten(), array.type, strict=True))
+    if not array.null_count:
+        return pieces
+    return _or_null(_restore_missing(joined_rows(pieces, len(array)), array))
 
 
-def _regroup(texts: pa.Array, lengths: pa.Array) -> pa.Array:
+def _lists(array: pa.Array, items: pa.Array, lengths: pa.Array, item: pa.Field) -> Pieces:
+    return _between("[", _json(items, item), lengths, "]", array)
+
+
+def _between(opening: str, items: Pieces, lengths: pa.Array, closing: str, array: pa.Array) -> Pieces:
+    """Groups of items with commas between them, each group in brackets."""
+    ends = _ends(lengths)
+    texts = _groups(items, ends)
+    if not array.null_count:
+        return [opening, Texts(texts), closing]
+    valid = array.is_valid()
+    return [choice(valid, "null", opening), Texts(texts), choice(valid, "", closing)]
+
+
+def _ends(lengths: pa.Array) -> pa.Array:
+    """Where each group begins among all items, and where the last one ends."""
     ends = pc.cumulative_sum(pc.fill_null(lengths.cast(pa.int64()), 0))
-    offsets = pa.concat_arrays([pa.array([0], pa.int64()), ends]).cast(pa.int32())
-    return pa.ListArray.from_arrays(offsets, texts)
+    return pa.concat_arrays([pa.array([0], pa.int64()), ends]).cast(pa.int32())
 
 
-def _maps(array: pa.Array) -> pa.Array:
+def _groups(items: Pieces, ends: pa.Array) -> pa.Array:
+    count = ends[-1].as_py()
+    if not count:
+        return pa.array([""] * (len(ends) - 1), pa.string())
+    group = pc.list_parent_indices(pa.ListArray.from_arrays(ends, own_numbers(count)))
+    one_before = pa.concat_arrays([pa.array([-1], group.type), group.slice(0, count - 1)])
+    comma = choice(pc.equal(group, one_before), "", ",")
+    _, offsets, data = joined_rows([comma, *items], count).buffers()
+    bounds = pa.Array.from_buffers(pa.int32(), count + 1, [None, offsets]).take(ends)
+    return pa.Array.from_buffers(pa.string(), len(ends) - 1, [None, bounds.buffers()[1], data])
+
+
+def _maps(array: pa.Array) -> Pieces:
     """Maps as objects; keys that are no text are printed as text. A key that comes twice in a map is refused."""
     if _is_nested(array.type.key_type):
         raise UnsupportedType(f"maps with keys of the type {array.type.key_type} cannot become JSON objects")
@@ -183,13 +328,17 @@ def _maps(array: pa.Array) -> pa.Array:
     names = plain(keys, form_of(array.type.key_field))
     lengths = pc.list_value_length(entries)
     _check_keys(names, lengths)
-    pairs = pc.binary_join_element_wise(_strings(names), ":", json_values(values, array.type.item_field), "")
-    texts = pc.binary_join(_regroup(pairs, lengths), ",")
-    return _restore_missing(pc.binary_join_element_wise("{", texts, "}", ""), array)
+    members = [*_strings(names), ":", *_json(values, array.type.item_field)]
+    return _between("{", members, lengths, "}", array)
 
 
 def _check_keys(names: pa.Array, lengths: pa.Array) -> None:
-    for keys in _regroup(names, lengths).to_pylist():
-        if len(set(keys)) != len(keys):
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise UnsupportedType(f"a map has the key {twice!r} twice; a JSON object would lose one of its values")
+    if not len(names):
+        return
+    numbers = names.dictionary_encode().indices.cast(pa.int64())
+    group = pc.list_parent_indices(pa.ListArray.from_arrays(_ends(lengths), numbers))
+    pairs = pc.value_counts(pc.add(pc.multiply(group, len(names)), numbers))
+    if pc.max(pairs.field("counts")).as_py() > 1:
+        twice = pairs.field("values")[pc.index(pairs.field("counts"), pc.max(pairs.field("counts"))).as_py()]
+        name = names[pc.index(numbers, pa.scalar(twice.as_py() % len(names), pa.int64())).as_py()].as_py()
+        raise UnsupportedType(f"a map has the key {name!r} twice; a JSON object would lose one of its values")

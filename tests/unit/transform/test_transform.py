@@ -363,7 +363,9 @@ class TestModelSyncs:
 
         made = transform.apply(rows).batch
 
-        texts = rendering.json_rows(made, transform.schema, before="", after="").to_pylist()
+        texts = [
+            row for rows in rendering.json_rows(made, transform.schema, before="", after="") for row in rows.to_pylist()
+        ]
         assert texts == ['{"x":1}', '{"x":0.5}']
 
     def test_a_uuid_gives_way_to_text(self) -> None:
@@ -391,7 +393,9 @@ class TestModelSyncs:
 
         made = transform.apply(rows).batch
 
-        texts = rendering.json_rows(made, transform.schema, before="", after="").to_pylist()
+        texts = [
+            row for rows in rendering.json_rows(made, transform.schema, before="", after="") for row in rows.to_pylist()
+        ]
         assert texts == ['{"x":{"a":1}}', '{"x":"none"}']
 
     def test_of_several_overrides_the_first_that_holds_of_the_source_s_value_wins(self) -> None:

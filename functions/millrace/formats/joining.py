@@ -1,0 +1,123 @@
+"""Rows of text put together from pieces, all in one gathering of bytes.
+
+A piece is a constant, a text for each row, or a choice among few texts for each row. All texts are laid one after the
+other; which of them follows which is a table of numbers, a row a row, and gathering the texts by those numbers is
+the rows' text. A value that repeats is so rendered once, and quotes or brackets around values cost no pass over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+GATHERED_BYTES = 2**20
+"""About how much text is gathered at once: more of it would leave the processor's cache."""
+_FOLDED = 2
+"""A constant is put before every text of a choice that has this many times fewer texts than rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A text for each row, a missing one being none at all; ``chosen`` says which each row has, None: its own."""
+
+    texts: pa.Array
+    chosen: pa.Array | None = None
+
+
+Piece: TypeAlias = "str | Texts"
+
+
+def choice(which: pa.Array, no: str, yes: str) -> Texts:
+    """The one text or the other, by a column of booleans without missing ones."""
+    return Texts(pa.array([no, yes], pa.string()), which.cast(pa.int32()))
+
+
+def joined_rows(pieces: Sequence[Piece], rows: int) -> pa.Array:
+    """A text for each row."""
+    match list(_merged(pieces, rows)):
+        case [Texts(texts, None)] if not texts.null_count:
+            return texts
+        case merged:
+            return _rows(merged, rows)
+
+
+def gathered(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Array]:
+    """The rows' texts, some rows after the other; ``printing.joined`` is their bytes."""
+    merged = list(_merged(pieces, rows))
+    if not rows or not merged:
+        return
+    values, order = _layout(merged, rows)
+    size = sum(_mean_size(piece) for piece in merged)
+    step = max(1, int(GATHERED_BYTES / max(1.0, size)))
+    for start in range(0, rows, step):
+        part = order.slice(start, step)
+        yield _gather(values, part, len(merged))
+
+
+def _rows(merged: list[Piece], rows: int) -> pa.Array:
+    if not rows or not merged:
+        return pa.array([""] * rows, pa.string())
+    values, order = _layout(merged, rows)
+    return _gather(values, order, len(merged))
+
+
+def _gather(values: pa.Array, order: pa.RecordBatch, width: int) -> pa.Array:
+    numbers = pa.py_buffer(memoryview(order.to_tensor()).cast("B"))
+    wanted = pa.Array.from_buffers(pa.int32(), order.num_rows * width, [None, numbers])
+    _, offsets, data = pc.take(values, wanted, boundscheck=False).buffers()
+    ends = memoryview(offsets).cast("i")[: len(wanted) + 1 : width].tobytes()
+    return pa.Array.from_buffers(pa.string(), order.num_rows, [None, pa.py_buffer(ends), data])
+
+
+def _layout(merged: list[Piece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
+    """All texts in one array, and for each row the numbers of its texts."""
+    own = own_numbers(rows)
+    values, columns, first = list[pa.Array](), list[pa.Array](), 0
+    for piece in merged:
+        match piece:
+            case str():
+                texts, numbers = pa.array([piece], pa.string()), pa.repeat(pa.scalar(first, pa.int32()), rows)
+            case Texts(texts, chosen):
+                numbers = pc.add(own if chosen is None else chosen, pa.scalar(first, pa.int32()))
+        values.append(texts)
+        columns.append(numbers)
+        first += len(texts)
+    return pa.concat_arrays(values), pa.RecordBatch.from_arrays(columns, names=[""] * len(columns))
+
+
+def own_numbers(count: int) -> pa.Array:
+    """0, 1, 2 and so on."""
+    return pa.arange(0, count).cast(pa.int32())
+
+
+def _merged(pieces: Sequence[Piece], rows: int) -> Iterator[Piece]:
+    """The same pieces with constants put together, or before the texts that follow them where those are few."""
+    constant = ""
+    for piece in pieces:
+        match piece:
+            case str():
+                constant += piece
+                continue
+            case Texts(texts, chosen) if constant and chosen is not None and len(texts) * _FOLDED <= rows:
+                yield Texts(_prefixed(constant, texts), chosen)
+            case Texts():
+                if constant:
+                    yield constant
+                yield piece
+        constant = ""
+    if constant:
+        yield constant
+
+
+def _prefixed(constant: str, texts: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(constant, texts, "", null_handling="replace", null_replacement="")
+
+
+def _mean_size(piece: Piece) -> float:
+    if isinstance(piece, str):
+        return len(piece) + 4.0
+    return float(piece.texts.nbytes) / max(1, len(piece.texts)) + 4.0
