@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -14,9 +15,9 @@ import pyarrow.parquet as pq
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, ReadOptions
 from millrace.formats.base import BadRow, Records
+from millrace.formats.parquet_sizes import expanded, planned
 
-BATCH_BYTES = 4 * 2**20
-BATCH_ROWS = 4096  # a dictionary can make few bytes of a file many of memory: only few rows at a time are safe
+HELD_BYTES = 32 * 2**20
 _READ_AHEAD = 32 * 2**20
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
@@ -24,11 +25,19 @@ _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
 
 
 class _Source(io.RawIOBase):
-    """A source as Arrow wants it, which remembers the errors that are its own."""
+    """A source as Arrow wants it, which remembers the errors that are its own and may hold a range in memory."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
+        self._position = 0
+        self._start, self._held = 0, memoryview(b"")
+        self.size = source.seek(0, io.SEEK_END)
         self.fault: BaseException | None = None
+
+    def hold(self, start: int, end: int) -> None:
+        """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
+        self._held = memoryview(b"")
+        self._start, self._held = start, memoryview(self._fetch(start, end - start))
 
     def readable(self) -> bool:
         return True
@@ -37,13 +46,25 @@ class _Source(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._source.seek(offset, whence)
+        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence] + offset
+        return self._position
 
     def tell(self) -> int:
-        return self._source.tell()
+        return self._position
 
     def read(self, size: int = -1) -> bytes:
+        wanted = self.size - self._position if size < 0 else size
+        begin = self._position - self._start
+        if begin >= 0 and begin + wanted <= len(self._held):
+            data = bytes(self._held[begin : begin + wanted])
+        else:
+            data = self._fetch(self._position, wanted)
+        self._position += len(data)
+        return data
+
+    def _fetch(self, start: int, size: int) -> bytes:
         try:
+            self._source.seek(start)
             return self._source.read(size)
         except BaseException as error:
             self.fault = error
@@ -57,7 +78,7 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
     _check_ends(source)
     guarded = _Source(source)
     file = _translated(guarded, partial(_open, guarded))
-    return Records(file.schema_arrow, _batches(guarded, file))
+    return Records(file.plain.schema_arrow, _batches(file))
 
 
 def _check_ends(source: BinaryIO) -> None:
@@ -74,12 +95,36 @@ def _check_ends(source: BinaryIO) -> None:
         raise TruncatedFile(f"the Parquet file stops after {size:,} bytes, before its footer", byte=size)
 
 
-def _open(source: _Source) -> pq.ParquetFile:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An opened file: its source, and what every reader of it is told."""
+
+    source: _Source
+    options: Mapping[str, Any]
+    plain: pq.ParquetFile
+
+    @property
+    def metadata(self) -> pq.FileMetaData:
+        return self.plain.metadata
+
+    def reader(self, dictionaries: tuple[str, ...]) -> pq.ParquetFile:
+        """A reader that gives these columns as dictionaries."""
+        if not dictionaries:
+            return self.plain
+        return pq.ParquetFile(self.source, read_dictionary=list(dictionaries), **self.options)
+
+    def first(self, group: int, leaf: str) -> pa.Array:
+        """The first row of a row group's leaf, read as a dictionary."""
+        batches = self.reader((leaf,)).iter_batches(batch_size=1, row_groups=[group], columns=[leaf], use_threads=False)
+        return next(batches).column(0)
+
+
+def _open(source: _Source) -> _File:
     metadata = pq.read_metadata(source)
     size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
     options = {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
-    unit = _int96_unit(source, metadata, options)
-    return pq.ParquetFile(source, coerce_int96_timestamp_unit=unit, **options)
+    options["coerce_int96_timestamp_unit"] = _int96_unit(source, metadata, options)
+    return _File(source, options, pq.ParquetFile(source, **options))
 
 
 def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
@@ -88,43 +133,77 @@ def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str
     names = [column.path for column in columns if column.physical_type == "INT96"]
     if not names:
         return None
-    fine = pq.ParquetFile(source, **options)
     coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
-    far = lost = False
-    pairs = zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True)
-    for exact, rounded in pairs:
-        for ns, us in _leaves(exact, rounded):
-            out = pc.or_(pc.less(us, _NS_RANGE[0]), pc.greater(us, _NS_RANGE[1]))
-            far = far or bool(pc.any(out).as_py())
-            digits = pc.not_equal(pc.multiply(us, 1000), ns)
-            lost = lost or bool(pc.any(pc.and_(pc.invert(out), digits)).as_py())
-    if far and lost:
-        raise UnsupportedType(
-            "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
-        )
-    return "us" if far else None
+    if not any(_far(times) for batch in coarse.iter_batches(columns=names) for times in _times(batch)):
+        return None
+    fine = pq.ParquetFile(source, **options)
+    for exact, rounded in zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True):
+        if any(_is_lost(ns, us) for ns, us in zip(_times(exact), _times(rounded), strict=True)):
+            raise UnsupportedType(
+                "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
+            )
+    return "us"
 
 
-def _leaves(exact: pa.RecordBatch, rounded: pa.RecordBatch) -> Iterator[tuple[pa.Array, pa.Array]]:
-    for one, other in zip(exact.columns, rounded.columns, strict=True):
-        while pa.types.is_list(one.type):
-            one, other = pc.list_flatten(one), pc.list_flatten(other)  # noqa: PLW2901 # goes down to the leaves
-        if pa.types.is_timestamp(one.type):
-            yield one.cast(pa.int64()), other.cast(pa.int64())
+def _far(us: pa.Array) -> bool:
+    return bool(pc.any(_out_of_range(us)).as_py())
 
 
-def _batches(source: _Source, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
-    row = 0
+def _out_of_range(us: pa.Array) -> pa.Array:
+    return pc.or_(pc.less(us, _NS_RANGE[0]), pc.greater(us, _NS_RANGE[1]))
+
+
+def _is_lost(ns: pa.Array, us: pa.Array) -> bool:
+    """Whether a time that nanoseconds can hold has digits beyond microseconds."""
+    digits = pc.not_equal(pc.multiply(us, 1000), ns)
+    return bool(pc.any(pc.and_(pc.invert(_out_of_range(us)), digits)).as_py())
+
+
+def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:
+    """The batch's timestamps as integers, those in lists, too."""
+    for column in batch.columns:
+        values = column
+        while pa.types.is_list(values.type):
+            values = pc.list_flatten(values)
+        if pa.types.is_timestamp(values.type):
+            yield values.cast(pa.int64())
+
+
+def _batches(file: _File) -> Iterator[pa.RecordBatch]:
+    row, schema = 0, file.plain.schema_arrow
     for group in range(file.metadata.num_row_groups):
-        described = file.metadata.row_group(group)
-        a_row = max(1, described.total_byte_size // max(1, described.num_rows))
-        size = max(1, min(BATCH_ROWS, BATCH_BYTES // a_row))
-        batches = file.iter_batches(batch_size=size, row_groups=[group], use_threads=False)
-        while (batch := _translated(source, partial(next, batches, None), row + 1)) is not None:
+        for batch in _group(file, group, row):
             row += batch.num_rows
-            yield batch
+            yield from expanded(batch, schema)
     if row != file.metadata.num_rows:
         raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
+
+
+def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
+    """A row group's batches, some of their columns as dictionaries."""
+    described = file.metadata.row_group(group)
+
+    def begin() -> Iterator[pa.RecordBatch]:
+        _hold(file.source, described)
+        reading = planned(described, file.plain, partial(file.first, group))
+        reader = file.reader(reading.dictionaries)
+        return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
+
+    batches = _translated(file.source, begin, row + 1)
+    while (batch := _translated(file.source, partial(next, batches, None), row + 1)) is not None:
+        row += batch.num_rows
+        yield batch
+
+
+def _hold(source: _Source, group: pq.RowGroupMetaData) -> None:
+    """Read a row group in one go where it is small: a request for each page of each column would take longer."""
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    if not chunks:
+        return
+    start = min(min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63) for chunk in chunks)
+    end = start + sum(chunk.total_compressed_size for chunk in chunks)
+    if 0 <= start < end <= source.size and end - start <= HELD_BYTES:
+        source.hold(start, end)
 
 
 def _translated(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:

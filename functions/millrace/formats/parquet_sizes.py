@@ -1,0 +1,125 @@
+"""How many rows of a Parquet file fit into a batch: a dictionary can make few bytes of a file many of memory.
+
+A column of texts whose values stand in a dictionary is read as one, and made plain in slices whose bytes are counted.
+Where that cannot be, the longest value in the dictionary bounds the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+BATCH_BYTES = 4 * 2**20
+BATCH_ROWS = 32_768
+EXPANDED_BYTES = 16 * 2**20
+"""What a batch may grow to by its dictionaries."""
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_INDEX_BYTES = 4
+_t = pa.types
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a row group is read: rows a batch, and the columns that are read as dictionaries."""
+
+    rows: int
+    dictionaries: tuple[str, ...]
+
+
+def planned(group: pq.RowGroupMetaData, file: pq.ParquetFile, read_first: Callable[[str], pa.Array]) -> Reading:
+    """Plan a row group; ``read_first`` gives the first row of a leaf, read as a dictionary."""
+    chunks = [group.column(place) for place in range(group.num_columns)]
+    widths = [_width(chunk, file.schema.column(place), group.num_rows) for place, chunk in enumerate(chunks)]
+    rows = max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, sum(widths)))))
+    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
+    dictionaries = []
+    for chunk in chunks:
+        if not _may_explode(chunk, rows):
+            continue
+        if chunk.path_in_schema in texts and _is_all_dictionary(chunk):
+            dictionaries.append(chunk.path_in_schema)
+        else:
+            each = max(1, chunk.num_values // max(1, group.num_rows))
+            rows = max(1, min(rows, EXPANDED_BYTES // max(1, each * _longest(chunk, read_first))))
+    return Reading(rows, tuple(dictionaries))
+
+
+def expanded(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The batch as the file's schema has it, in slices that stay small."""
+    if batch.num_rows > 1 and _grown(batch) > EXPANDED_BYTES:
+        middle = batch.num_rows // 2
+        yield from expanded(batch.slice(0, middle), into)
+        yield from expanded(batch.slice(middle), into)
+        return
+    if batch.schema.equals(into):
+        yield batch
+        return
+    columns = [_plain(column, field.type) for column, field in zip(batch.columns, into, strict=True)]
+    yield pa.RecordBatch.from_arrays(columns, schema=into)
+
+
+def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else column.dictionary_decode().cast(kind)
+
+
+def _grown(batch: pa.RecordBatch) -> int:
+    """The bytes of the texts that the batch's dictionaries stand for."""
+    return sum(_text_bytes(column) for column in batch.columns if _t.is_dictionary(column.type))
+
+
+def _text_bytes(column: pa.DictionaryArray) -> int:
+    if not _is_text(column.dictionary.type) or not len(column.dictionary):
+        return 0
+    lengths = pc.binary_length(column.dictionary)
+    return int(pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(_t.is_string(kind) or _t.is_binary(kind) or _t.is_large_string(kind) or _t.is_large_binary(kind))
+
+
+def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) -> float:
+    """About the bytes that a row's values of a leaf take in memory."""
+    each = float(chunk.num_values) / max(1, rows)
+    if chunk.physical_type == "BYTE_ARRAY":
+        return max(float(chunk.total_uncompressed_size) / max(1, rows), _INDEX_BYTES * each)
+    return float(_WIDTHS.get(chunk.physical_type, column.length) * each)
+
+
+def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int) -> bool:
+    of_texts = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+    return bool(of_texts and chunk.total_uncompressed_size * rows > EXPANDED_BYTES)
+
+
+def _is_all_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether so little is stored for each value that it can only be its place in the dictionary."""
+    return bool(chunk.total_uncompressed_size <= 2 * _INDEX_BYTES * chunk.num_values)
+
+
+def _longest(chunk: pq.ColumnChunkMetaData, read_first: Callable[[str], pa.Array]) -> int:
+    """The bytes of the longest value in a chunk's dictionary, which is read with the chunk's first row."""
+    values = read_first(chunk.path_in_schema)
+    while not _t.is_dictionary(values.type):
+        if not _t.is_nested(values.type):
+            return int(chunk.total_uncompressed_size)
+        values = _inside(values)
+    if not _is_text(values.dictionary.type):
+        return int(chunk.total_uncompressed_size)
+    return int(pc.max(pc.binary_length(values.dictionary)).as_py() or 0)
+
+
+def _inside(values: pa.Array) -> pa.Array:
+    """The only child of nested values, of which one leaf was read."""
+    if _t.is_struct(values.type):
+        return values.field(0)
+    if _t.is_map(values.type):
+        return (
+            values.items
+            if _t.is_dictionary(values.type.item_type) or _t.is_nested(values.type.item_type)
+            else values.keys
+        )
+    return values.values
