@@ -36,6 +36,10 @@ NEEDS_ATTENTION = frozenset({State.IN_FLIGHT, State.FAILED, State.WAITING})
 """States that somebody looks for: they are in the index of what needs attention."""
 
 
+SCHEMA_MARK = "#schema"
+"""What is remembered of a table's schema is an entry of its own, under the sync's name with this; see table_schema."""
+
+
 class Branch(enum.StrEnum):
     """The branch of the error tree a failure came from; it decides whether the same work is tried again."""
 

@@ -18,11 +18,10 @@ import pyarrow as pa
 
 from millrace.errors import TooBig
 from millrace.events import Request
-from millrace.ledger import Entry, LedgerStore, State, unseen
+from millrace.ledger import SCHEMA_MARK, Entry, LedgerStore, State, unseen
 from millrace.objects import ObjectRef
 from millrace.printing import FORM, JSON, form_of, with_form
 
-SCHEMA_MARK = "#schema"
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""
 _TOLD_VERSIONS = 20

@@ -209,6 +209,7 @@ class TestReprocess:
             ({"sync": "nightly", "keys": ["in/a.csv"], "prefix": "in/"}, "given together"),
             ({"sync": "nightly", "state": "converted"}, "expected one of"),
             ({"sync": "nightly", "dry_run": "yes"}, "expected a bool"),
+            ({"sync": "nightly", "reset_schema": "yes"}, "expected a bool"),
         ],
     )
     def test_an_event_that_makes_no_sense_is_refused_with_what_was_expected(

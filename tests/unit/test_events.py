@@ -156,6 +156,6 @@ def test_our_own_requests_are_read_back_equal(
     run_id: str | None,
 ) -> None:
     change = ObjectChange(kind=kind, ref=ObjectRef("b", key), sequencer=sequencer, etag=etag, size=size)
-    request = Request(change=change, sync=sync, run_id=run_id)
+    request = Request(change=change, sync=sync, run_id=run_id, reset_schema=run_id is not None)
 
     assert parse_message(compose_message(request)) == Message(requests=(request,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millrace.errors import MillraceError, UsageError
-from millrace.ledger import Entry, State
+from millrace.ledger import SCHEMA_MARK, Entry, State
 from millrace.objects import ObjectRef
 from millrace.requeue import Reprocess
 from millrace.status import Status, read_status
@@ -71,13 +72,15 @@ def show(
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:
-    """Show what the ledger knows of one source object, under each sync.
+    """Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.
 
-    Example: millrace show "s3://acme-in/landing/2026 q1.csv"
+    Examples: millrace show "s3://acme-in/landing/2026 q1.csv"
+              millrace show s3://acme-in/landing/orders
     """
     source = ObjectRef.parse(address)
     deployed, ledger = deployment(name)
-    entries = [entry for sync in deployed.syncs if (entry := ledger.get(sync, source)) is not None]
+    names = [sync + mark for sync in deployed.syncs for mark in ("", SCHEMA_MARK)]
+    entries = [entry for sync in names if (entry := ledger.get(sync, source)) is not None]
     if not entries:
         raise MillraceError(
             f"the ledger has no entry for {source} under {list(deployed.syncs)}: it was not uploaded since the "
@@ -119,11 +122,25 @@ def told(entry: Entry) -> dict[str, Any]:
         "fingerprint": entry.fingerprint,
         "engine": entry.engine,
         "run_id": entry.run_id,
+        "schema_version": entry.schema_version,
+        "schema_changes": entry.schema_changes,
         "started": entry.started.isoformat() if entry.started else None,
         "finished": entry.finished.isoformat() if entry.finished else None,
         "milliseconds": entry.milliseconds,
     }
+    fields |= told_of_schema(entry.schema) if entry.schema else {}
     return {field: value for field, value in fields.items() if value not in (None, [])}
+
+
+def told_of_schema(schema: bytes) -> dict[str, Any]:
+    """A table's fields with their types, and its versions, the newest last."""
+    from millrace.table_schema import TableSchema, kind_of  # noqa: PLC0415 - pyarrow takes a while to import
+
+    found = TableSchema.from_bytes(schema)
+    return {
+        "fields": {field.name: kind_of(field) for field in found.fields},
+        "versions": [asdict(version) for version in found.versions],
+    }
 
 
 def _print_entry(entry: Entry) -> None:
@@ -132,6 +149,11 @@ def _print_entry(entry: Entry) -> None:
         if field == "outputs":
             for output in value:
                 console.print(f"output:       {output['target']} ({output['rows']:,} rows, {output['bytes']:,} bytes)")
+        elif field == "versions":
+            for version in value:
+                console.print(
+                    f"version {version['number']}: {version['changes']} ({version['source']}, {version['when']})"
+                )
         else:
             console.print(f"{field + ':':<18}{value}")
     console.print()
@@ -144,6 +166,9 @@ def reprocess(
     prefix: Annotated[str | None, typer.Option(help="All objects below this prefix.")] = None,
     state: Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")] = None,
     name: Name = "millrace",
+    reset_schema: Annotated[
+        bool, typer.Option("--reset-schema", help="Forget the tables' schemas: what is converted makes new ones.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and put nothing on the queue.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -153,6 +178,7 @@ def reprocess(
               millrace reprocess to-parquet --key "in/2026 q1.csv"
     """
     event: dict[str, Any] = {"sync": sync, "keys": key, "prefix": prefix, "state": state, "dry_run": dry_run}
+    event |= {"reset_schema": reset_schema or None}
     event = {field: value for field, value in event.items() if value is not None}
     Reprocess.parse(event)
     deployed, _ = deployment(name)

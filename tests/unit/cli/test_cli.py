@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from millrace.aws.deployed import Deployed
+from millrace.objects import ObjectRef
+from tests.configurations import bulk_sync
+from tests.world import World
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 KEYS = {
@@ -289,3 +292,45 @@ class TestReconcile:
 
         assert (ran.code, deployed) == (2, [])
         assert "nightly" in ran.err
+
+
+class TestShow:
+    """What is remembered, on the fakes."""
+
+    @pytest.fixture
+    def world(self, monkeypatch: pytest.MonkeyPatch) -> World:
+        source = {"is_single_table": True, "single_table_name": "orders"}
+        world = World(syncs=(bulk_sync(),), source=source)
+        for name, data in {"a": b"id\n1\n", "b": b"id,note\nx,\n"}.items():
+            world.one(world.upload(data, ObjectRef("acme-in", f"in/{name}.csv")))
+        found = Deployed(
+            ledger_table="l",
+            dead_letter_queue="d",
+            queues={},
+            convert_function="c",
+            reprocess_function="r",
+            syncs=("nightly",),
+            reconcile_function=None,
+        )
+        monkeypatch.setattr("millrace.cli.operate.deployment", lambda _: (found, world.ledger))
+        return world
+
+    def test_a_table_is_shown_with_its_fields_and_versions(self, run: Any, world: World) -> None:
+        ran = run("show", "s3://acme-in/in/orders", "--json")
+
+        shown = json.loads(ran.out)
+        assert shown["fields"] == {"id": "text", "note": "no values yet"}
+        assert [(one["number"], one["changes"]) for one in shown["versions"]] == [
+            (1, "the first"),
+            (2, "id: int64 -> text; note: new, no values yet"),
+        ]
+
+    def test_versions_are_lines_for_people(self, run: Any, world: World) -> None:
+        ran = run("show", "s3://acme-in/in/orders")
+
+        assert "version 1: the first (s3://acme-in/in/a.csv, 2026-11-22T12:00:00+00:00)" in ran.out
+
+    def test_an_object_tells_its_schemas_version(self, run: Any, world: World) -> None:
+        ran = run("show", "s3://acme-in/in/a.csv", "--json")
+
+        assert json.loads(ran.out)["schema_version"] == 1
