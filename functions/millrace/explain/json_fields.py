@@ -52,7 +52,7 @@ class JsonField:
             values, rows = [value for value, _ in pairs], [row for _, row in pairs]
         self._present += len(values)
         self._measure([value for value in values if type(value) is str] if str in kinds else [])
-        self._numbers.observe(values, rows, kinds)
+        self._numbers.observe(values, rows, kinds - {type(None)})
         if (len(self._kinds) > 1 and not self._is_numeric) or self._depth > MAX_DEPTH:
             return
         if dict in kinds:

@@ -14,6 +14,7 @@ from millrace.formats import json
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream
 from millrace.formats.json_types import Node, Value, columns_of, fields_of
+from millrace.garbage import uncollected
 
 _BLOCK_BYTES = 2**20
 Row = dict[str, Value]
@@ -27,11 +28,12 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
     error = None
     try:
         facts = _facts(source, options)
-        for block in _blocks(json.rows(source, options)):
-            columns = columns_of(block)
-            node.observe_columns(columns, 0)
-            top.observe_columns(columns, range(rows + 1, rows + len(block) + 1))
-            rows += len(block)
+        with uncollected():
+            for block in _blocks(json.rows(source, options)):
+                columns = columns_of(block)
+                node.observe_columns(columns, 0)
+                top.observe_columns(columns, range(rows + 1, rows + len(block) + 1))
+                rows += len(block)
     except DataError as refused:
         error = refused
     schema = fields_of(node)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from millrace.explain.facts import Sight, WhyNot, shown
 from millrace.explain.measures import first_that
@@ -37,10 +38,13 @@ class NumbersSeen:
     def observe(self, values: Sequence[Value], rows: Sequence[int], kinds: set[type]) -> None:
         """Add those of the values that are numbers."""
         for kind, look in ((int, self._observe_integers), (Number, self._observe_written)):
-            if kind in kinds:
+            if kind not in kinds:
+                continue
+            if kinds != {kind}:
                 pairs = [(value, row) for value, row in zip(values, rows, strict=True) if type(value) is kind]
-                self._first.setdefault(kind, Sight(pairs[0][1], str(pairs[0][0])))
                 look([value for value, _ in pairs], [row for _, row in pairs])
+            else:
+                look(values, rows)
 
     @property
     def limits(self) -> tuple[str, str] | None:
@@ -52,6 +56,7 @@ class NumbersSeen:
         self._limits = min(known[0], low, key=lambda end: end[0]), max(known[1], high, key=lambda end: end[0])
 
     def _observe_integers(self, values: Sequence[Any], rows: Sequence[int]) -> None:
+        self._first.setdefault(int, Sight(rows[0], str(values[0])))
         low, high = min(values), max(values)
         self._limit((low, shown(str(low))), (high, shown(str(high))))
         for name, holds in _INTEGER_BOUNDS.items():
@@ -61,9 +66,11 @@ class NumbersSeen:
 
     def _observe_written(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         texts = pa.array(values, pa.string())
-        as_floats = [float(value) for value in values]
-        low, high = min(as_floats), max(as_floats)
-        self._limit((low, shown(values[as_floats.index(low)])), (high, shown(values[as_floats.index(high)])))
+        self._first.setdefault(Number, Sight(rows[0], str(values[0])))
+        doubles = pc.cast(texts, pa.float64())
+        found = pc.min_max(doubles)
+        low, high = ((end.as_py(), shown(values[pc.index(doubles, end).as_py()])) for end in found.values())
+        self._limit(low, high)
         before = self._known
         begun = Numbers(scale=before.scale) if before.scale is not None else Numbers().observe(texts.slice(0, 1))
         self._known = before.observe(texts)
