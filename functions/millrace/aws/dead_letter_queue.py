@@ -1,0 +1,92 @@
+"""The dead-letter queue through boto3: look without taking away, and move back by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from millrace.aws.faults import translated
+from millrace.dead_letters import Letter
+from millrace.errors import MillraceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+_BATCH = 10
+"""Messages of one request (Amazon SQS quotas)."""
+_HOLD_SECONDS = 600
+_WAIT_SECONDS = 1
+_WAITING: Final = "ApproximateNumberOfMessages"
+
+
+class DeadLetterQueue:
+    """A queue whose messages are held while they are looked at; leaving the context lets all go that were not moved."""
+
+    def __init__(self, client: SQSClient, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._held: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        handles = iter(self._held.values())
+        while batch := list(islice(handles, _BATCH)):
+            with suppress(MillraceError), translated("sqs:ChangeMessageVisibility on", self._url):
+                self._client.change_message_visibility_batch(
+                    QueueUrl=self._url,
+                    Entries=[
+                        {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                        for number, handle in enumerate(batch)
+                    ],
+                )
+        self._held.clear()
+
+    def waiting(self) -> int:
+        """About how many messages there are."""
+        with translated("sqs:GetQueueAttributes of", self._url):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
+        return int(answer["Attributes"][_WAITING])
+
+    def letters(self) -> Iterator[Letter]:
+        """Every message once, in no order; nobody else sees it meanwhile, for at most ten minutes."""
+        while received := self._receive():
+            for message in received:
+                if message["MessageId"] in self._held:
+                    return
+                self._held[message["MessageId"]] = message["ReceiptHandle"]
+            yield from map(_letter, received)
+
+    def move(self, letter: Letter, queue_url: str) -> None:
+        """Send a letter to a queue, then delete it here: stopped in between it is there twice, and not lost."""
+        with translated("sqs:SendMessage to", queue_url):
+            self._client.send_message(QueueUrl=queue_url, MessageBody=letter.body)
+        with translated("sqs:DeleteMessage on", self._url):
+            self._client.delete_message(QueueUrl=self._url, ReceiptHandle=self._held.pop(letter.id))
+
+    def _receive(self) -> list[Any]:
+        with translated("sqs:ReceiveMessage on", self._url):
+            answer = self._client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=_BATCH,
+                VisibilityTimeout=_HOLD_SECONDS,
+                WaitTimeSeconds=_WAIT_SECONDS,
+                MessageSystemAttributeNames=["All"],
+            )
+        return list(answer.get("Messages", ()))
+
+
+def _letter(message: Any) -> Letter:
+    attributes = message.get("Attributes", {})
+    sent, source = attributes.get("SentTimestamp"), attributes.get("DeadLetterQueueSourceArn")
+    return Letter(
+        id=message["MessageId"],
+        body=message["Body"],
+        sent=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
+        receives=int(attributes.get("ApproximateReceiveCount", 0)),
+        queue=source.rpartition(":")[2] if source else None,
+    )

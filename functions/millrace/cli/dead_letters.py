@@ -1,0 +1,131 @@
+"""`millrace dead-letters` and `millrace redrive`: look at what five receipts could not settle, and try it again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from millrace.cli.operate import Json, Name, deployment, session
+from millrace.dead_letters import Examined, LetterClass, examine
+from millrace.errors import MillraceError
+
+if TYPE_CHECKING:
+    from millrace.aws.dead_letter_queue import DeadLetterQueue
+    from millrace.aws.deployed import Deployed
+    from millrace.ledger import LedgerStore
+
+_BY_DEFAULT = tuple(one for one in LetterClass if one is not LetterClass.UNREADABLE)
+Classes = Annotated[
+    list[LetterClass] | None,
+    typer.Option("--class", help="Of this class alone; may be given often: " + ", ".join(LetterClass) + "."),
+]
+
+
+def dead_letters(
+    *,
+    letter_class: Classes = None,
+    limit: Annotated[int, typer.Option(min=1, help="Look at so many messages at most.")] = 100,
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.
+
+    Classes: unreadable (no shape that is known), transient (failed for reasons that pass), configuration (needs a
+    grant or another configuration), settled (done meanwhile).
+    """
+    deployed, ledger, queue = _world(name)
+    with queue:
+        for one in islice(_chosen(queue, deployed, ledger, letter_class or list(LetterClass)), limit):
+            _show(one, as_json=as_json)
+        waiting = queue.waiting()
+    if not as_json:
+        typer.echo("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+
+
+def redrive(
+    *,
+    letter_class: Classes = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and move nothing.")] = False,
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Put messages of the dead-letter queue back on the queues that they came from, to be tried again.
+
+    Without --class: all but the unreadable ones, which would only come back. Mend what `millrace dead-letters` names
+    first. A message is sent before it is deleted: stopped in between, it is there twice, and done once.
+    """
+    deployed, ledger, queue = _world(name)
+    counts: Counter[LetterClass] = Counter()
+    with queue:
+        letters = _chosen(queue, deployed, ledger, letter_class or list(_BY_DEFAULT))
+        for one in _watched(letters, queue.waiting()):
+            if not dry_run:
+                queue.move(one.letter, _home(one, deployed))
+            counts[one.letter_class] += 1
+    if as_json:
+        typer.echo(json.dumps({"dry_run": dry_run, "moved": {str(key): counts[key] for key in sorted(counts)}}))
+        return
+    told = ", ".join(f"{counts[key]:,} {key}" for key in sorted(counts)) or "nothing"
+    typer.echo(f"{'would move' if dry_run else 'moved'} {told}")
+
+
+def _chosen(
+    queue: DeadLetterQueue, deployed: Deployed, ledger: LedgerStore, classes: Iterable[LetterClass]
+) -> Iterator[Examined]:
+    wanted = frozenset(classes)
+    examined = (examine(letter, syncs=deployed.syncs, ledger=ledger) for letter in queue.letters())
+    return (one for one in examined if one.letter_class in wanted)
+
+
+def _watched(letters: Iterator[Examined], about: int) -> Iterable[Examined]:
+    """With a progress bar where a person waits."""
+    if not sys.stderr.isatty():
+        return letters
+    return track(letters, total=about, description="redriving", console=Console(stderr=True), transient=True)
+
+
+def _home(one: Examined, deployed: Deployed) -> str:
+    """The URL of the queue that a message came from; with one managed queue alone, that one."""
+    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()}
+    if one.letter.queue in urls:
+        return urls[one.letter.queue]
+    if len(urls) == 1:
+        return next(iter(urls.values()))
+    raise MillraceError(
+        f"message {one.letter.id} came from queue {one.letter.queue!r}, and the deployment has {sorted(urls)}: "
+        f"reprocess what it names instead: {', '.join(one.objects) or 'nothing that can be read'}"
+    )
+
+
+def _show(one: Examined, *, as_json: bool) -> None:
+    letter = one.letter
+    told: dict[str, Any] = {
+        "id": letter.id,
+        "class": str(one.letter_class),
+        "objects": list(one.objects),
+        "reason": one.reason,
+        "sent": letter.sent.isoformat() if letter.sent else None,
+        "receives": letter.receives,
+        "queue": letter.queue,
+    }
+    if as_json:
+        typer.echo(json.dumps(told | {"body": letter.body}, ensure_ascii=False))
+        return
+    typer.echo(f"{told['class']}: {', '.join(one.objects) or letter.body[:200]!r} (sent {told['sent']})")
+    if one.reason:
+        typer.echo(f"  {one.reason}")
+
+
+def _world(name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:
+    from millrace.aws.dead_letter_queue import DeadLetterQueue  # noqa: PLC0415 - boto3 takes a third of a second
+
+    deployed, ledger = deployment(name)
+    return deployed, ledger, DeadLetterQueue(session().client("sqs"), deployed.dead_letter_queue)

@@ -1,0 +1,86 @@
+"""Messages that five receipts could not settle: what each one names, and why it did not get there."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from millrace.errors import MessageError
+from millrace.events import Request, parse_message
+from millrace.ledger import Branch, Entry, LedgerStore, State
+
+
+class LetterClass(enum.StrEnum):
+    """Why a message is there."""
+
+    UNREADABLE = "unreadable"
+    """Nobody can read it, or a part of it: it gets here again until a version does."""
+    TRANSIENT = "transient"
+    """Something that it names failed for reasons that pass, or was never begun."""
+    CONFIGURATION = "configuration"
+    """Something that it names needs another configuration, or a grant."""
+    SETTLED = "settled"
+    """All that it names is settled by now: the next receipt acknowledges it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message of the dead-letter queue; ``queue`` is the name of the one that it came from, where SQS says so."""
+
+    id: str
+    body: str
+    sent: datetime | None = None
+    receives: int = 0
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A letter, its class, the objects that it names, and the reason that the ledger knows."""
+
+    letter: Letter
+    letter_class: LetterClass
+    objects: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+def examine(letter: Letter, *, syncs: Iterable[str], ledger: LedgerStore) -> Examined:
+    """Ask the ledger about all that a letter names, under the sync that it names or under each."""
+    try:
+        message = parse_message(letter.body)
+    except MessageError as error:
+        return Examined(letter=letter, letter_class=LetterClass.UNREADABLE, reason=str(error))
+    names = tuple(syncs)
+    objects = tuple(str(request.change.ref) for request in message.requests)
+    if message.unreadable:
+        reason = "; ".join(message.unreadable)
+        return Examined(letter=letter, letter_class=LetterClass.UNREADABLE, objects=objects, reason=reason)
+    judged = [verdict for request in message.requests for verdict in _verdicts(request, names, ledger)]
+    worst, why = min(judged, key=lambda verdict: _WORST_FIRST.index(verdict[0]), default=_NOTHING_LEFT)
+    return Examined(letter=letter, letter_class=worst, objects=objects, reason=why)
+
+
+_Verdict = tuple[LetterClass, str | None]
+_WORST_FIRST = (LetterClass.CONFIGURATION, LetterClass.TRANSIENT, LetterClass.SETTLED)
+_NOTHING_LEFT: _Verdict = (LetterClass.SETTLED, None)
+
+
+def _verdicts(request: Request, syncs: tuple[str, ...], ledger: LedgerStore) -> Iterator[_Verdict]:
+    asked = [request.sync] if request.sync else syncs
+    entries = [entry for sync in asked if (entry := ledger.get(sync, request.change.ref)) is not None]
+    if not entries:
+        yield LetterClass.TRANSIENT, f"the ledger has no entry for {request.change.ref}"
+    yield from map(_verdict, entries)
+
+
+def _verdict(entry: Entry) -> _Verdict:
+    failure = entry.failure
+    if failure is not None and failure.branch is Branch.CONFIGURATION:
+        return LetterClass.CONFIGURATION, f"{entry.sync}: {failure.error}: {failure.message}"
+    if failure is not None and failure.branch is Branch.TRANSIENT:
+        return LetterClass.TRANSIENT, f"{entry.sync}: {failure.error}: {failure.message}"
+    if entry.state is State.IN_FLIGHT:
+        return LetterClass.TRANSIENT, f"{entry.sync}: in flight since {entry.started}"
+    return LetterClass.SETTLED, f"{entry.sync}: {entry.state}"
