@@ -2,7 +2,8 @@
 
 An example is a folder of ``examples/`` with ``millrace.yaml``, ``input/`` and ``expected/``, each path in them being a
 key below the source's and the destination's folder, and maybe ``deleted.txt``, the paths of input that are deleted at
-the end. ``python -m tests.examples NAME...`` writes ``expected/`` anew, to be read before it is committed.
+the end, and ``reprocessed.txt``, those that are converted again then. ``python -m tests.examples NAME...`` writes
+``expected/`` anew, to be read before it is committed.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Example:
         """All is done, the uploads in an order of ``in_order``."""
         run = self.run()
         run.work(in_order(run.uploads()))
-        run.work(run.deletions(self._deleted()))
+        run.work(run.deletions(self._listed("deleted.txt")))
+        run.work([_again(ref) for ref in self._listed("reprocessed.txt")])
         return run
 
     def outputs(self, run: Run) -> dict[str, bytes]:
@@ -126,13 +128,18 @@ class Example:
         prefix = self._target.root.prefix
         return {ref.key.removeprefix(prefix): data for ref, data in run.outputs().items()}
 
-    def _deleted(self) -> list[ObjectRef]:
-        listed = self.folder / "deleted.txt"
+    def _listed(self, name: str) -> list[ObjectRef]:
+        listed = self.folder / name
         paths = listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []
         return [self._input(path) for path in paths]
 
     def _input(self, path: str) -> ObjectRef:
         return ObjectRef(self._source.bucket, self._source.root.prefix + path)
+
+
+def _again(ref: ObjectRef) -> Request:
+    """As ``millrace reprocess`` asks for it."""
+    return Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=ref), run_id="reprocessed")
 
 
 def files(folder: Path) -> Mapping[str, bytes]:

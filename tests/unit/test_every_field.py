@@ -217,6 +217,7 @@ DIRECTORIES: Raw = {"is_single_table": True, "is_directory_snapshot": True, "dir
 EU: Raw = {"field": "region", "function": "Equality", "value": "EU"}
 SINGLE_TABLE: Final = {("connections", 0, "configuration", "is_single_table"): True}
 TWO: Final = {"in/a.csv": "id\n1\n", "in/b.csv": "id\n2\n"}
+WIDER: Final = {"in/a.csv": "id\n1\n", "in/b.csv": "id\nx\n"}
 BROKEN: Final = {"in/orders.csv": "id,a\n1,2\n3\n"}
 PUT_ASIDE: Final = {"orders.jsonl": '{"id":1,"a":2}\n', "_quarantine/orders.jsonl": ...}
 EMAIL_FIRST = (
@@ -340,6 +341,9 @@ ROWS = [
     Row(place=BULK, name="automatically_add_new_objects", valid="all", invalid="some", says="'none'", default=None,
         context={"schemas": ["b"]}, files=TWO, before=_one('{"id":2}\n', "b.jsonl"),
         after={"a.jsonl": '{"id":1}\n', "b.jsonl": '{"id":2}\n'}),
+    Row(place=BULK, name="schema_evolution", valid="rescue", invalid="widen", says="'rescue'", default="evolve",
+        deep=SINGLE_TABLE, files=WIDER, before={"in/a.jsonl": '{"id":1}\n', "in/b.jsonl": '{"id":"x"}\n'},
+        after={"in/a.jsonl": '{"id":1,"_rescued":null}\n', "in/b.jsonl": '{"id":null,"_rescued":{"id":"x"}}\n'}),
     Row(place=BULK, name="normalize_names", valid="disabled", invalid=True, says="'disabled'", default="enabled",
         files={"in/orders.csv": "Order ID\n1\n"}, before=_one('{"order_id":1}\n'), after=_one('{"Order ID":1}\n')),
     Row(place=BULK, name="disable_record_timestamps", valid=False, invalid="no", says="true, false", default=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
 from millrace.config.base import suggestion
-from millrace.config.bulk_sync import BulkSync
+from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaEvolution
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.model import Model
@@ -61,6 +61,7 @@ def problems(parsed: Parsed) -> Iterator[str]:
     yield from _regions(parsed)
     yield from _models_outside(parsed)
     yield from _tables_that_cannot_be(parsed)
+    yield from _tables_without_files(parsed)
     yield from _fields_outside_the_model(parsed)
     yield from _overlaps(parsed)
     yield from _overlapping_notifications(parsed)
@@ -147,6 +148,23 @@ def _tables_that_cannot_be(parsed: Parsed) -> Iterator[str]:
                     f"{path}.schemas[{index}].id: found {selection.id!r}, which is no table of connection"
                     f" {sync.source_connection!r}; expected {expected}"
                 )
+
+
+def _tables_without_files(parsed: Parsed) -> Iterator[str]:
+    """Only where a table has several outputs does its schema outlive a file."""
+    connections = _by_name(parsed.connections)
+    for path, sync in parsed.bulk_syncs.items():
+        connection = connections.get(sync.source_connection)
+        if connection is None or sync.schema_evolution is SchemaEvolution.EVOLVE:
+            continue
+        found = f"{path}.schema_evolution: found {str(sync.schema_evolution)!r}, but "
+        if sync.mode is BulkMode.SNAPSHOT:
+            yield f"{found}a table is its newest file (mode: snapshot), and has its fields and types alone"
+        elif isinstance(connection.layout, MultiTable):
+            yield (
+                f"{found}every object of connection {sync.source_connection!r} is a table of its own, and has its"
+                " fields and types alone; tables of several files need is_single_table"
+            )
 
 
 def _no_table(name: str, layout: Layout) -> str | None:

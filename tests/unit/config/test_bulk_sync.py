@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 
-from millrace.config import BulkMode, BulkSync, Discover, NormalizeNames, OnDelete, SchemaSelection
-from millrace.config.bulk_sync import RECORD_TIMESTAMP, DestinationConfiguration, FieldSelection
+from millrace.config import (
+    BulkMode,
+    BulkSync,
+    Discover,
+    NormalizeNames,
+    OnDelete,
+    SchemaEvolution,
+    SchemaSelection,
+    parse,
+)
+from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED, DestinationConfiguration, FieldSelection
 from millrace.file_format import BadRows, FileFormat
-from tests.unit.config.builders import bulk_sync, document, parsed_bulk_sync, problems_of
+from tests.unit.config.builders import bulk_sync, connection, document, parsed_bulk_sync, problems_of
 
 # field, default, a valid value, what is kept of it, an invalid value, what the problem says
 ROWS: list[tuple[str, Any, Any, Any, Any, str]] = [
@@ -21,6 +30,7 @@ ROWS: list[tuple[str, Any, Any, Any, Any, str]] = [
     ("schemas", None, ["orders"], (SchemaSelection(id="orders"),), [], "at least one item"),
     ("automatically_add_new_fields", Discover.ALL, "all", Discover.ALL, "some", "'all' or 'none'"),
     ("automatically_add_new_objects", None, "all", Discover.ALL, "some", "'all' or 'none'"),
+    ("schema_evolution", SchemaEvolution.EVOLVE, "evolve", SchemaEvolution.EVOLVE, "widen", "'rescue' or 'freeze'"),
     ("normalize_names", NormalizeNames.ENABLED, "disabled", NormalizeNames.DISABLED, True, "'enabled' or 'disabled'"),
     ("disable_record_timestamps", True, False, False, "no", "true, false"),
     ("destination_configuration", DestinationConfiguration(), {}, DestinationConfiguration(), "csv", "an object"),
@@ -177,6 +187,11 @@ def _is_null(field: str, **label: str) -> dict[str, Any]:
             {"disable_record_timestamps": False, "schemas": [{"id": "a", "fields": [_named("x", RECORD_TIMESTAMP)]}]},
             "schemas: table 'a' names a field '_millrace_synced_at'",
         ),
+        (
+            {"schema_evolution": "freeze", "mode": "snapshot"},
+            "schema_evolution: found 'freeze', but a table is its newest file (mode: snapshot)",
+        ),
+        ({"schema_evolution": "freeze"}, "schema_evolution: found 'freeze', but every object of connection 'in' is a"),
         ({"format": "csv"}, "format: misplaced field; it belongs in bulk_syncs[].destination_configuration"),
         ({"destination_configuration": {"format": "xlsx"}}, "'csv', 'json', 'json-doc' or 'parquet'"),
     ],
@@ -201,3 +216,14 @@ def test_contradictions_are_refused(fields: dict[str, Any], line: str) -> None:
 def test_what_only_looks_like_a_contradiction(fields: dict[str, Any]) -> None:
     """Names may be exchanged, and what is not written is in nobody's way."""
     assert parsed_bulk_sync(**fields)
+
+
+def test_the_name_of_the_rescued_values_is_taken() -> None:
+    """Where that field is added, and there alone."""
+    one_table = connection("in", is_single_table=True, single_table_name="a")
+    sync = bulk_sync(schemas=[{"id": "a", "fields": [_named("x", RESCUED)]}])
+    raw = {"connections": [one_table, connection("out")], "bulk_syncs": [sync]}
+
+    parse(raw)
+    (problem,) = problems_of(raw | {"bulk_syncs": [sync | {"schema_evolution": "rescue"}]})
+    assert "table 'a' names a field '_rescued', which schema_evolution: rescue adds" in problem
