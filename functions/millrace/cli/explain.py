@@ -26,6 +26,7 @@ _MOST_COLUMNS = 50
 _FAMILIES = 6
 """So many kinds of types a text could have been of."""
 _MOST_KINDS = 8
+_NAME_WIDTH = 40
 
 
 def explain(
@@ -147,6 +148,9 @@ def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: 
     shown = chosen[:_MOST_COLUMNS] if are_all else chosen
     if shown:
         console.print(_table(shown))
+        reasons = _reasons(shown)
+        if reasons.row_count:
+            console.print(reasons)
     if len(shown) < len(chosen):
         types = Counter(column.type for column in chosen).most_common(_MOST_KINDS)
         console.print(
@@ -166,12 +170,21 @@ def _table(columns: Sequence[Column]) -> Table:
     if has_empty:
         table.add_column("empty", justify="right")
     table.add_column("values", overflow="fold")
-    is_stored = any(column.stored for column in columns)
-    table.add_column("stored, and written as text" if is_stored else "why no narrower type", overflow="fold", ratio=1)
     for column in columns:
         missing = "" if column.missing is None else f"{column.missing:,}"
         empty = [f"{column.empty:,}"] if has_empty else []
-        table.add_row(_printable(column.name), column.type, missing, *empty, _values(column), "\n".join(_why(column)))
+        table.add_row(_printable(column.name), column.type, missing, *empty, _values(column))
+    return table
+
+
+def _reasons(columns: Sequence[Column]) -> Table:
+    is_stored = any(column.stored for column in columns)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("column", overflow="fold", max_width=_NAME_WIDTH)
+    table.add_column("stored, and written as text" if is_stored else "why no narrower type", overflow="fold")
+    for column in columns:
+        if reasons := list(_why(column)):
+            table.add_row(_printable(column.name), "\n".join(reasons))
     return table
 
 
@@ -202,4 +215,4 @@ def _why(column: Column) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    return text if text.isprintable() else repr(text)
+    return text if text.isprintable() and text == text.strip() else repr(text)

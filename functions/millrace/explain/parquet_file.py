@@ -17,6 +17,7 @@ from millrace.formats import READERS, WRITERS, BadRow
 from millrace.printing import plain
 
 _LINEAGE = "millrace."
+_MOST_CHUNKS = 100_000
 _t = pa.types
 _WRITTEN: tuple[tuple[Callable[[Any], bool], str], ...] = (
     (lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t), "base64 in csv and json"),
@@ -95,15 +96,11 @@ def _ignore(_bad: BadRow) -> None:
 
 
 def _facts(metadata: pq.FileMetaData) -> Iterator[Fact]:
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     yield Fact("written by", metadata.created_by or "unknown", f"Parquet {metadata.format_version}")
-    sizes = [group.num_rows for group in groups]
-    spread = (
-        f"{min(sizes):,} to {max(sizes):,} rows, at most {max(g.total_byte_size for g in groups):,} bytes"
-        if groups
-        else ""
-    )
-    yield Fact("row groups", f"{len(groups):,}", spread)
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    rows, size = ({group.num_rows for group in groups}, max((group.total_byte_size for group in groups), default=0))
+    spread = " to ".join(f"{count:,}" for count in sorted({min(rows), max(rows)})) if rows else "0"
+    yield Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
     for name, value in sorted((metadata.metadata or {}).items()):
         if name.decode(errors="replace").startswith(_LINEAGE):
             told = name.decode(errors="replace").removeprefix(_LINEAGE)
@@ -147,10 +144,12 @@ def _below(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
 
 
 def _stored(metadata: pq.FileMetaData) -> Iterator[str]:
-    """How each leaf is stored, over all row groups."""
+    """How each leaf is stored: over all row groups, or where that were too many chunks, over some of them."""
+    step = 1 + metadata.num_columns * metadata.num_row_groups // _MOST_CHUNKS
+    groups = [metadata.row_group(group) for group in range(0, metadata.num_row_groups, step)]
     for place in range(metadata.num_columns):
         described = metadata.schema.column(place)
-        chunks = [metadata.row_group(group).column(place) for group in range(metadata.num_row_groups)]
+        chunks = [group.column(place) for group in groups]
         logical = described.logical_type.type
         kind = described.physical_type if logical == "NONE" else f"{described.physical_type} {logical}"
         codecs = "+".join(sorted({chunk.compression.lower() for chunk in chunks}))

@@ -183,7 +183,8 @@ def test_json_fields(run: Any, tmp_path: Path) -> None:
         "not integer: row 2 has '\"x\"' (of the kind text, row 1 has '1') seen: integer from row 1, text from row 2"
         in told
     )
-    assert "late boolean 1 first seen in row 2" in told
+    assert "late boolean 1 " in told
+    assert "late first seen in row 2" in told
 
 
 def test_parquet(run: Any, tmp_path: Path) -> None:
@@ -204,6 +205,21 @@ def test_names_and_values_cannot_harm_the_screen(run: Any, tmp_path: Path) -> No
     assert "\x1b" not in ran.out
     assert "[red]" in ran.out
     assert "[bold]" in ran.out
+
+
+def test_the_documentation_shows_a_real_output(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("COLUMNS", "110")
+    page = (ROOT / "docs" / "values.md").read_text(encoding="utf-8")
+    command, shown = re.findall(r"```\n\$ millrace (explain [^\n]*)\n(.*?)```", page, re.DOTALL)[0]
+
+    ran = run(*command.split())
+
+    assert _lines(ran.out) == _lines(shown)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
 
 
 def test_it_can_be_interrupted(run: Any, orders: str, monkeypatch: pytest.MonkeyPatch) -> None:
