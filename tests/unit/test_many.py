@@ -30,11 +30,10 @@ from millrace.errors import (
 )
 from millrace.file_format import BadRows, DuplicatePolicy, FileFormat, ReadOptions, WriteOptions, recognise
 from millrace.formats import csv, csv_blocks
-from millrace.formats import json as json_format
 from millrace.many import Source, convert_many
 from millrace.transform import TableTransform
 from millrace.transform.spec import Written
-from tests.unit.formats.builders import Memory, parquet, table
+from tests.unit.formats.builders import Memory, parquet, small_json_blocks, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
 Files = dict[str, bytes]
@@ -223,7 +222,7 @@ def small(size: int) -> Iterator[None]:
     with (
         mock.patch.object(csv, "SAMPLE_BYTES", size),
         mock.patch.object(csv_blocks, "BLOCK_BYTES", size),
-        mock.patch.multiple(json_format, BLOCK_BYTES=size, SAMPLE_BYTES=size),
+        small_json_blocks(size),
         mock.patch.object(many, "SAMPLE_BYTES", size),
     ):
         yield

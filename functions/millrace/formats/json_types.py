@@ -25,9 +25,9 @@ MAX_DEPTH = 32
 MAX_FIELDS = 2000
 """An object with more different names than this, below the top, is kept as JSON text: it is a map rather."""
 _INT64 = (-(2**63), 2**63 - 1)
-_FIRST_INEXACT = 10**15
+FIRST_INEXACT = 10**15
 """Integers from here on are not printed digit for digit by a double."""
-_NO_SCALE = -1
+NO_SCALE = -1
 Value = Any
 
 
@@ -135,7 +135,7 @@ class Numbers:
     """What is known of numbers that are written with a point or an exponent (or as ``-0``).
 
     ``bare`` and ``dotted`` say how the two forms of doubles keep them, ``scale`` how many digits follow each point
-    (-1: not as many everywhere, or there are exponents), ``digits`` the most characters of one.
+    (-1: not as many everywhere, or there are exponents), ``digits`` the most characters of one, where that matters.
     """
 
     bare: Kept = Kept.AS_TEXT
@@ -145,23 +145,24 @@ class Numbers:
 
     def observe(self, texts: pa.Array) -> Numbers:
         """What is known with the next numbers' texts."""
+        scale = self._scale(texts)
         return Numbers(
             bare=min(self.bare, _kept(texts, BARE)) if self.bare else Kept.NOT,
             dotted=min(self.dotted, _kept(texts, "")) if self.dotted else Kept.NOT,
-            scale=self._scale(texts),
-            digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
+            scale=scale,
+            digits=0 if scale == NO_SCALE else max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
         )
 
     def _scale(self, texts: pa.Array) -> int:
         scale = len(str(texts[0]).partition(".")[2]) if self.scale is None else self.scale
         if not 0 < scale < schema.MAX_DECIMAL_DIGITS:
-            return _NO_SCALE
+            return NO_SCALE
         fits = schema.fit(texts, schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, scale))) is not None
-        return scale if fits else _NO_SCALE
+        return scale if fits else NO_SCALE
 
     def resolve(self, low: int, high: int, *, whole: bool) -> schema.Kind | None:
         """The type that keeps all of the numbers and, where there are some, the integers from low to high."""
-        bare = self.bare if max(-low, high) < _FIRST_INEXACT else Kept.NOT
+        bare = self.bare if max(-low, high) < FIRST_INEXACT else Kept.NOT
         dotted = Kept.NOT if whole else self.dotted
         as_decimal = schema.decimal(self.digits, self.scale) if self.scale and self.scale > 0 and not whole else None
         preferred = (

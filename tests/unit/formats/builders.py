@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.conversion import Converted, Recipe, convert
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
+from millrace.formats import json as json_format
+from millrace.formats import json_feed
 
 Cell = str | None
 BLANK: list[Cell] = ["<a blank line>"]
@@ -41,6 +46,13 @@ def conversion(data: bytes, source: str, target: str, **options: Any) -> Convert
 def converted(data: bytes, source: str, target: str, **options: Any) -> bytes:
     """The bytes that converting the bytes gives."""
     return conversion(data, source, target, **options).parts[0].sink.getvalue()
+
+
+@contextmanager
+def small_json_blocks(size: int) -> Iterator[None]:
+    """JSON is read in blocks of so many bytes, types are first taken from one of them."""
+    with mock.patch.object(json_feed, "BLOCK_BYTES", size), mock.patch.object(json_format, "SAMPLE_BYTES", size):
+        yield
 
 
 def table(data: bytes) -> pa.Table:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType, WrongEncoding
 from millrace.file_format import BadRows
-from millrace.formats import json as json_format
-from tests.unit.formats.builders import conversion, converted, table
+from tests.unit.formats.builders import conversion, converted, small_json_blocks, table
 
 
 @pytest.fixture(params=[3, 2**20], ids=["small blocks", "large blocks"])
-def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def blocks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Blocks that cut everything, and blocks that cut nothing."""
-    monkeypatch.setattr(json_format, "BLOCK_BYTES", request.param)
-    monkeypatch.setattr(json_format, "SAMPLE_BYTES", request.param)
+    with small_json_blocks(request.param):
+        yield
 
 
 @pytest.mark.usefixtures("blocks")

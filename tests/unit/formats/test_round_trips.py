@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.formats import csv, csv_blocks
-from millrace.formats import json as json_format
-from tests.unit.formats.builders import BLANK, Cell, cells, converted, parquet, table
+from tests.unit.formats.builders import BLANK, Cell, cells, converted, parquet, small_json_blocks, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
 quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,10 +22,6 @@ numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,8})?(e-?[0-9]{1,3})?"
 dates = st.dates().map(str) | st.datetimes().map(lambda at: at.isoformat(timespec="milliseconds") + "Z")
 kinds = st.sampled_from([texts, numbers, dates, st.integers().map(str), st.sampled_from(["true", "false"])])
 columns = kinds.flatmap(lambda kind: st.lists(st.none() | kind, min_size=4, max_size=4))
-
-
-def small_blocks(size: int) -> Any:
-    return mock.patch.multiple(json_format, BLOCK_BYTES=size, SAMPLE_BYTES=size)
 
 
 def quoted(cell: Cell) -> str:
@@ -78,7 +73,7 @@ def without_missing(value: object) -> object:
 def test_json_survives_every_format(rows: list[dict[str, Any]], as_array: bool, size: int) -> None:  # noqa: FBT001 # drawn
     data = (json.dumps(rows) if as_array else "\n".join(map(json.dumps, rows))).encode()
 
-    with small_blocks(size):
+    with small_json_blocks(size):
         for target in TARGETS[1:]:
             there = converted(data, "json", target)
             back = there if target == "json" else converted(there, target, "json")

@@ -1,0 +1,418 @@
+"""JSON text as rows, exactly: numbers keep their digits, names may not repeat, nothing is guessed; slow.
+
+It also knows what Arrow's parser does not: where in the file the trouble is, and what can be put aside.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import gc
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import pyarrow as pa
+
+from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
+from millrace.formats import json_feed
+from millrace.formats.base import BadRow
+from millrace.formats.json_feed import Piece
+from millrace.formats.json_types import Node, Number, as_batch, columns_of, text_of
+
+MAX_RECORD_BYTES = 128 * 2**20
+_NEAR_THE_END = 16
+"""An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
+_SHOWN = 20
+_NO_END = (
+    "; where the row ends cannot be told, so the array is refused: "
+    "rows that are no JSON can be put aside only where each has its line"
+)
+_SPACE = re.compile(r"[ \t\n\r]*")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
+_INT_DIGITS = 4000
+_LITERALS = ("true", "false", "null", "-")
+Report = Callable[[BadRow], None]
+Row = dict[str, Any]
+Scan = Callable[[str, int], tuple[Any, int]]
+
+
+class _Repeated(ValueError):
+    """A name stands twice in one object."""
+
+
+class _NotANumber(ValueError):
+    """NaN or an infinity, which Python's parser takes and JSON does not."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Repeated(next(name for name in names if names.count(name) > 1))
+    return row
+
+
+def _constant(name: str) -> NoReturn:
+    raise _NotANumber(name)
+
+
+def _integer(text: str) -> int | Number:
+    return Number(text) if text == "-0" or len(text) > _INT_DIGITS else int(text)
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_constant=_constant)
+_odd_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=_integer, parse_constant=_constant
+)
+_lenient_decoder = json.JSONDecoder(parse_float=str, parse_int=str)
+"""Finds the end of values that are refused for what they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Parsed rows as columns, and how much text they were."""
+
+    columns: dict[str, Sequence[Any]]
+    count: int
+    size: int
+
+    def observe(self, node: Node) -> None:
+        """Add the rows' values to what is known of their types."""
+        node.observe_columns(self.columns, 0)
+
+    def as_batch(self, into: pa.Schema) -> pa.RecordBatch:
+        """The rows as a batch of a schema that holds what is known."""
+        return as_batch(self.columns, self.count, into)
+
+
+class Parser:
+    """Parses pieces of JSON text. ``more`` gives the next piece, for rows that go beyond theirs; None at the end.
+
+    ``row`` is the number of the next row.
+    """
+
+    def __init__(self, more: Callable[[], Piece | None], report: Report | None) -> None:
+        self._pull = more
+        self._report = report
+        # Where bad rows are put aside, bytes that are no text become lone surrogates first, found row by row.
+        self._errors = "strict" if report is None else "surrogateescape"
+        self._decode = codecs.getincrementaldecoder("utf-8")(self._errors)
+        self._undecodable: UnicodeDecodeError | None = None
+        self._text = ""
+        self._at = 0
+        self._byte = 0
+        self._line = 1
+        self.row = 1
+        self._begun = False
+        self._open_array = False
+        self._ended = False
+        self._odd = False
+        self._surrogates = False
+
+    def rows(self, piece: Piece) -> Iterator[tuple[Row, int]]:
+        """The rows from the beginning of a piece until a row ends where a piece does, each with its size."""
+        self._text, self._at, self._byte, self._line = "", 0, piece.byte, piece.line
+        self._append(piece.data, last=False)
+        yield from self._next_rows()
+
+    def blocks(self, piece: Piece) -> Iterator[Rows]:
+        """The rows of ``rows`` in blocks."""
+        rows = self.rows(piece)
+        while True:
+            with _uncollected():
+                block, size = _take(rows)
+            if not block:
+                return
+            yield Rows(columns_of(block), len(block), size)
+
+    def pass_over(self, piece: Piece, rows: int) -> None:
+        """Hear that somebody else has parsed a piece."""
+        self._begun = True
+        self._open_array = piece.in_array and not piece.last
+        self.row += rows
+
+    def finish(self) -> None:
+        """Refuse an array that was not closed."""
+        if self._open_array:
+            raise self._truncated("the array is not closed")
+
+    def _next_rows(self) -> Iterator[tuple[Row, int]]:
+        if self._begun:
+            return self._elements() if self._open_array else self._lines()
+        if not self._seek():
+            return iter(())
+        self._begun = True
+        if self._text[self._at] != "[":
+            return self._lines()
+        self._open_array = True
+        self._at += 1
+        if self._require("]") == "]":
+            self._close()
+            return iter(())
+        return self._elements()
+
+    def _lines(self) -> Iterator[tuple[Row, int]]:
+        while not self._is_done():
+            if (parsed := self._row_or_none()) is not None:
+                yield parsed
+
+    def _elements(self) -> Iterator[tuple[Row, int]]:
+        while not self._is_done():
+            if self._require("a value") == "]":
+                raise self._malformed("a value is missing after the comma", self._at)
+            if (parsed := self._row_or_none()) is not None:
+                yield parsed
+            if self._require(",]") == "]":
+                self._close()
+                return
+            self._at += 1
+
+    def _close(self) -> None:
+        self._at += 1
+        if self._seek():
+            raise self._malformed("text follows the end of the array", self._at)
+        self._open_array = False
+
+    def _row_or_none(self) -> tuple[Row, int] | None:
+        try:
+            return self._object()
+        except DataError as error:
+            self._put_aside(error)
+        return None
+
+    def _is_done(self) -> bool:
+        """Whether nothing is left of the text, after going to the next character that is no white space."""
+        while True:
+            self._skip_space()
+            if self._at < len(self._text):
+                return False
+            if self._undecodable is None and not self._decode.getstate()[0]:
+                return True
+            self._more()
+
+    def _require(self, expected: str) -> str:
+        if not self._seek():
+            raise self._truncated("the array is not closed")
+        found = self._text[self._at]
+        if expected == ",]" and found not in expected:
+            raise self._malformed(f"expected a comma or the array's end, found {found!r}", self._at)
+        return found
+
+    def _seek(self) -> bool:
+        """Go to the next character that is no white space; False at the end of all text."""
+        while True:
+            self._skip_space()
+            if self._at < len(self._text):
+                return True
+            if not self._more():
+                return False
+
+    def _skip_space(self) -> None:
+        match = _SPACE.match(self._text, self._at)
+        self._at = match.end() if match else self._at
+
+    def _more(self) -> bool:
+        """Read on; what has been parsed is forgotten. False at the end of the text."""
+        if self._ended and self._undecodable is None:
+            return False
+        done = self._text[: self._at]
+        self._byte += len(done) if done.isascii() else len(done.encode(errors=self._errors))
+        self._line += done.count("\n")
+        self._text, self._at = self._text[self._at :], 0
+        held = len(self._text)
+        if held > MAX_RECORD_BYTES:
+            raise TooBig(f"row {self.row:,} is longer than {MAX_RECORD_BYTES:,} bytes", row=self.row, byte=self._byte)
+        if self._undecodable is not None:
+            self._refuse_undecodable()
+        while len(self._text) == held and not self._ended:
+            self._append(self._next_bytes(max(json_feed.BLOCK_BYTES, held)), last=self._ended)
+        return len(self._text) > held
+
+    def _next_bytes(self, size: int) -> bytes:
+        parts, length = list[bytes](), 0
+        while length < size and not self._ended:
+            piece = self._pull()
+            self._ended = piece is None
+            if piece is not None:
+                parts.append(piece.data)
+                length += len(piece.data)
+        return b"".join(parts)
+
+    def _append(self, data: bytes, *, last: bool) -> None:
+        """Add text; that before a byte that is none is given first, so that the error can tell its row."""
+        try:
+            text = self._decode.decode(data, final=last)
+        except UnicodeDecodeError as error:
+            self._undecodable = error
+            text = error.object[: error.start].decode()
+        self._text += text
+        self._odd = "-0" in self._text and _NEGATIVE_ZERO.search(self._text) is not None
+        self._surrogates = "\\u" in self._text and _SURROGATE.search(self._text) is not None
+        if not text and self._undecodable is not None:
+            self._refuse_undecodable()
+
+    def _refuse_undecodable(self) -> NoReturn:
+        assert self._undecodable is not None  # noqa: S101 # only called where there is one
+        at = self._byte + len(self._text.encode(errors=self._errors))
+        raise self._wrong_encoding(self._undecodable, at) from self._undecodable
+
+    def _wrong_encoding(self, error: UnicodeError, at: int) -> DataError:
+        cut_off = "unexpected end" in str(error)
+        kind = TruncatedFile if cut_off else WrongEncoding
+        hint = "the file stops within a character" if cut_off else "say which encoding the file has"
+        return kind(f"row {self.row:,}: the byte at offset {at:,} is not UTF-8 text; {hint}", row=self.row, byte=at)
+
+    def _object(self) -> tuple[Row, int]:
+        """The object that begins here, and how much text it is; steps behind it."""
+        while (parsed := self._value()) is None:
+            pass
+        row, end = parsed
+        if not isinstance(row, dict):
+            while len(self._text) < self._at + _SHOWN and self._more():
+                pass
+            found = self._text[self._at : self._at + _SHOWN].splitlines()[0]
+            raise self._malformed(f"a row must be an object, found {found!r}", self._at)
+        if self._report is not None:
+            self._check_text(self._at, end)
+        if self._surrogates:
+            self._check_surrogates(row)
+        length = end - self._at
+        self._at = end
+        self.row += 1
+        return row, length
+
+    def _value(self) -> tuple[Any, int] | None:
+        """The value that begins here, and its end; None where more text was needed for it and has been read."""
+        begin = self._at
+        scan: Scan = (_odd_decoder if self._odd else _decoder).scan_once  # type: ignore[attr-defined] # not in typeshed
+        try:
+            return scan(self._text, begin)
+        except StopIteration as stop:
+            self._read_on_or_refuse("no JSON value stands here", int(stop.value))
+        except json.JSONDecodeError as error:
+            self._read_on_or_refuse(error.msg, error.pos)
+        except _Repeated as error:
+            raise self._malformed(f"the name {str(error)[:100]!r} stands twice in one object", begin) from None
+        except _NotANumber as error:
+            raise self._malformed(f"{error} is not JSON; write it as a string or as null", begin) from None
+        except ValueError:  # an integer of more digits than Python converts without being asked
+            self._odd = True
+        except RecursionError:
+            raise self._malformed("values are nested deeper than any that can be read", begin) from None
+        return None
+
+    def _read_on_or_refuse(self, reason: str, at: int) -> None:
+        behind = at - self._at
+        if not (self._is_cut_off(reason, at) and self._more()):
+            raise self._not_json(reason, self._at + behind)
+
+    def _is_cut_off(self, reason: str, at: int) -> bool:
+        return reason.startswith("Unterminated") or at >= len(self._text) - _NEAR_THE_END
+
+    def _check_text(self, begin: int, end: int) -> None:
+        try:
+            self._text[begin:end].encode()
+        except UnicodeEncodeError as error:
+            raise self._wrong_encoding(error, self._place(begin + error.start)[1]) from error
+
+    def _check_surrogates(self, row: Row) -> None:
+        try:
+            text_of(row).encode()
+        except UnicodeEncodeError as error:
+            lone = error.object[error.start]
+            raise self._malformed(
+                f"the escape \\u{ord(lone):04x} is half of a character (a lone surrogate)", self._at
+            ) from None
+
+    def _place(self, at: int) -> tuple[str, int]:
+        byte = self._byte + len(self._text[:at].encode(errors=self._errors))
+        return f"row {self.row:,} at byte {byte:,}: ", byte
+
+    def _malformed(self, reason: str, at: int) -> MalformedFile:
+        place, byte = self._place(at)
+        return MalformedFile(place + reason, row=self.row, byte=byte)
+
+    def _not_json(self, reason: str, at: int) -> DataError:
+        rest = self._text[at:].strip()
+        unfinished = any(literal.startswith(rest) for literal in _LITERALS) or (
+            reason.startswith("Invalid \\u") and '"' not in rest
+        )
+        if self._ended and (unfinished or reason.startswith("Unterminated")):
+            return self._truncated(reason)
+        return self._malformed(reason, at)
+
+    def _truncated(self, reason: str) -> TruncatedFile:
+        place, byte = self._place(len(self._text))
+        return TruncatedFile(f"{place}the file stops before its end: {reason}", row=self.row, byte=byte)
+
+    def _put_aside(self, error: DataError) -> None:
+        """Report a bad row and go on behind it; or raise."""
+        if self._report is None or isinstance(error, TooBig):
+            raise error
+        end = self._end_of_element(error) if self._open_array else self._end_of_line()
+        _, byte = self._place(self._at)
+        line = self._line + self._text.count("\n", 0, self._at)
+        raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors).decode(errors="backslashreplace")
+        self._report(BadRow(line=line, row=self.row, byte=byte, reason=str(error), raw=raw))
+        self._at = end
+        self.row += 1
+
+    def _end_of_line(self) -> int:
+        while (end := self._text.find("\n", self._at)) < 0 and self._more():
+            pass
+        return len(self._text) if end < 0 else end
+
+    def _end_of_element(self, error: DataError) -> int:
+        """Where the array's element ends that begins here, if it is text that has an end."""
+        scan: Scan = _lenient_decoder.scan_once  # type: ignore[attr-defined] # not in typeshed
+        while True:
+            try:
+                end = scan(self._text, self._at)[1]
+            except StopIteration as stop:
+                cut_off = self._is_cut_off("", int(stop.value))
+            except json.JSONDecodeError as unreadable:
+                cut_off = self._is_cut_off(unreadable.msg, unreadable.pos)
+            except RecursionError:
+                cut_off = False
+            else:
+                cut_off = end == len(self._text)
+                if not (cut_off and self._more()):
+                    return end
+                continue
+            if not (cut_off and self._more()):
+                raise type(error)(f"{error}{_NO_END}", row=error.row, byte=error.byte) from error
+
+
+def blocks_of(piece: Piece) -> Iterator[Rows]:
+    """The rows of a piece that is known to hold nothing else."""
+    parser = Parser(lambda: None, None)
+    if not piece.first:
+        parser.pass_over(replace(piece, last=False), 0)
+    return parser.blocks(piece)
+
+
+def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
+    block, size = list[Row](), 0
+    for row, length in rows:
+        block.append(row)
+        size += length
+        if size >= json_feed.BLOCK_BYTES:
+            break
+    return block, size
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without searches for cycles: parsed JSON has none, and its many objects set off one search after the other."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,343 @@
+"""JSON text as record batches by Arrow's parser, with the proof that the exact parser would have read the same.
+
+Arrow refuses what is no JSON, names that come twice, and values of other types than it was asked for. Numbers of other
+texts than their types give back are searched for; where there are some, they are looked at one by one, or the piece is
+left to the exact parser. So a batch has every value as it is, and tells of types what the exact parser would tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from millrace.formats import json_search
+from millrace.formats.json_feed import Piece
+from millrace.formats.json_search import Found, Search, Unspellable, Wanted
+from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
+from millrace.printing import BARE, JSON, form_of, plain
+
+_SPACE = b" \t\n\r"
+_ROWS = "r"
+_FIRST_PLAIN = 1e-6
+"""Doubles below it are printed with an exponent."""
+_MOST_DIGITS = 1000
+
+
+_EMPTY = pa.struct([])
+"""Asked for where nothing was seen, or objects without a field alone. (Arrow miscounts the items of lists of nulls.)"""
+
+
+class _Unfit(Exception):
+    """Arrow's parser cannot give these types, or nothing would prove that it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The way to a field within a node or an array: to the field of a struct, or, without a name, to a list's items."""
+
+    name: str | None
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Numeric:
+    """A field of numbers, its way from the top, and its type."""
+
+    steps: tuple[_Step, ...]
+    type: pa.DataType
+    form: str
+
+    @property
+    def name(self) -> str:
+        """The name that stands before the numbers."""
+        return next(step.name for step in reversed(self.steps) if step.name is not None)
+
+    @property
+    def is_double(self) -> bool:
+        """Whether the type may not give the numbers' texts back."""
+        return bool(pa.types.is_floating(self.type))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the numbers are integers."""
+        return bool(pa.types.is_integer(self.type)) or (bool(pa.types.is_decimal(self.type)) and self.type.scale == 0)
+
+    def values(self, batch: pa.RecordBatch) -> pa.Array:
+        """All of the field's numbers, in the order of the text."""
+        array = batch.column(self.steps[0].place)
+        for step in self.steps[1:]:
+            array = array.flatten() if step.name is None else array.field(step.place)
+        return array.drop_null() if array.null_count else array
+
+    def node(self, top: Node) -> Node:
+        """What is known of the field."""
+        node: Node | None = top
+        for step in self.steps:
+            assert node is not None  # noqa: S101 # the way was found by walking it
+            node = node.item if step.name is None else node.children[step.name]
+        assert node is not None  # noqa: S101 # as above
+        return node
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A field's numbers as the text has them: those with a point or an exponent, and the least and largest others."""
+
+    numbers: pa.Array
+    whole: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A piece's rows, read by a plan."""
+
+    plan: Plan
+    piece: Piece
+    batch: pa.RecordBatch
+    texts: Mapping[_Numeric, _Texts] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How much text they were."""
+        return len(self.piece.data)
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self.batch.num_rows  # type: ignore[no-any-return] # pyarrow ships no types
+
+    def observe(self, node: Node) -> None:
+        """Add the rows' values to what is known of their types."""
+        for numeric in self.plan.numerics:
+            values = numeric.values(self.batch)
+            if len(values):
+                _observe(numeric.node(node), numeric, values, self.texts.get(numeric))
+
+
+def _observe(node: Node, numeric: _Numeric, values: pa.Array, texts: _Texts | None) -> None:
+    if texts is not None:
+        _observe_whole(node, texts.whole)
+        _observe_numbers(node, texts.numbers)
+    elif numeric.form == BARE:
+        is_whole = pc.equal(pc.floor(values), values)
+        _observe_whole(node, _ends(values.filter(is_whole)))
+        _observe_doubles(node, values.filter(pc.invert(is_whole)))
+    elif numeric.is_double:
+        _observe_doubles(node, values)
+    elif numeric.is_whole:
+        _observe_whole(node, _ends(values))
+    else:
+        _observe_decimals(node, values)
+
+
+def _ends(values: pa.Array) -> tuple[int, ...]:
+    ends = pc.min_max(values)
+    return tuple(int(ends[end].as_py()) for end in ("min", "max")) if len(values) else ()
+
+
+def _observe_whole(node: Node, ends: tuple[int, ...]) -> None:
+    node.low = min((node.low, *ends))
+    node.high = max((node.high, *ends))
+
+
+def _observe_numbers(node: Node, texts: pa.Array) -> None:
+    if len(texts) and node.numbers is not None:
+        node.numbers = node.numbers.observe(texts)
+
+
+def _observe_doubles(node: Node, values: pa.Array) -> None:
+    """Add doubles that are printed as the text has them."""
+    numbers = node.numbers
+    if numbers is None or not len(values):
+        return
+    if numbers.scale != NO_SCALE:
+        _observe_numbers(node, plain(values))
+    elif numbers.bare and pc.any(pc.equal(pc.floor(values), values)).as_py():
+        node.numbers = replace(numbers, bare=Kept.NOT)
+
+
+def _observe_decimals(node: Node, values: pa.Array) -> None:
+    """Add decimals, which are printed as the text has them; the longest are at the ends where no type but theirs is."""
+    numbers = node.numbers
+    ends = pc.min_max(values)
+    if numbers is not None and numbers.bare is numbers.dotted is Kept.NOT:
+        values = pa.array([ends["min"].as_py(), ends["max"].as_py()], values.type)
+        longest = pc.max(pc.binary_length(plain(values))).as_py()
+        node.numbers = replace(numbers, digits=max(numbers.digits, longest))
+    else:
+        _observe_numbers(node, plain(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How Arrow is asked for rows of a schema, and what would speak against its answer."""
+
+    schema: pa.Schema
+    asked: pa.Schema
+    numerics: tuple[_Numeric, ...]
+    search: Search
+
+    def parse(self, piece: Piece) -> Parsed | None:
+        """A piece's rows; None where they are not proven to be what the exact parser would read."""
+        text = _document(piece) if piece.whole else None
+        if text is None or not _is_text(text):
+            return None
+        found = self.search.look(text)
+        batch = None if found is Found.OTHER else self._batch(text, in_array=piece.in_array)
+        if batch is None:
+            return None
+        texts = dict[_Numeric, _Texts]()
+        for numeric in filter(lambda one: one.is_double, self.numerics):
+            values = numeric.values(batch)
+            if not math.isfinite(pc.sum(values).as_py() or 0):
+                return None
+            if len(values) and (found is Found.DOUBLES or _may_print_otherwise(values)):
+                seen = self._texts(numeric, text, len(values))
+                if seen is None:
+                    return None
+                texts[numeric] = seen
+        return Parsed(self, piece, batch, texts)
+
+    def _batch(self, text: bytes, *, in_array: bool) -> pa.RecordBatch | None:
+        """The rows as Arrow reads them; None where it refuses to."""
+        if text == b"\n":
+            return pa.RecordBatch.from_pylist([], schema=self.schema)
+        asked = pa.schema([(_ROWS, pa.list_(pa.struct(list(self.asked))))]) if in_array else self.asked
+        try:
+            table = _read(text, asked)
+            columns = [column.chunk(0) for column in table.columns]
+            if in_array:
+                columns = _elements(columns[0])
+            return pa.RecordBatch.from_arrays(list(map(_as_wanted, columns, self.schema)), schema=self.schema)
+        except (_Unfit, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return None
+
+    def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _Texts | None:
+        """The texts of a field's numbers; None where they cannot be told from others, or are of another type."""
+        if sum(other.name == numeric.name for other in self.numerics) > 1:
+            return None
+        texts = json_search.numbers(text, numeric.name)
+        whole, others = _whole_and_others(texts)
+        if len(texts) != count or (whole and numeric.form != BARE) or max(map(len, texts)) > _MOST_DIGITS:
+            return None
+        return _Texts(pa.array(others, pa.binary()).cast(pa.string()), tuple(map(int, whole)))
+
+
+def plan(node: Node) -> Plan | None:
+    """How to read rows that are like those which a node has observed; None where the exact parser alone can."""
+    if not node.children:
+        return None
+    into, numerics = fields_of(node), list[_Numeric]()
+    try:
+        asked = pa.schema(_asked_children(into, node, (), numerics))
+        search = json_search.search(Wanted(one.name, one.type, one.form) for one in numerics)
+    except (_Unfit, Unspellable):
+        return None
+    return Plan(into, asked, tuple(numerics), search)
+
+
+def _asked_children(
+    fields: Iterable[pa.Field], node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]
+) -> list[pa.Field]:
+    return [
+        _asked(into, node.children[into.name], (*steps, _Step(into.name, place)), numerics)
+        for place, into in enumerate(fields)
+    ]
+
+
+def _asked(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]) -> pa.Field:
+    """The field that Arrow is asked for; adds the fields of numbers in it to ``numerics``."""
+    kind, form = into.type, form_of(into)
+    if not node.kinds or form == JSON:
+        if not node.kinds <= {dict} or node.children:
+            raise _Unfit
+        kind = _EMPTY
+    elif pa.types.is_struct(kind):
+        kind = pa.struct(_asked_children(kind, node, steps, numerics))
+    elif pa.types.is_list(kind):
+        assert node.item is not None  # noqa: S101 # a list was observed
+        kind = pa.list_(_asked(kind.value_field, node.item, (*steps, _Step(None)), numerics))
+    elif node.is_numeric:
+        if pa.types.is_floating(kind) and (form == BARE) != (int in node.kinds):
+            raise _Unfit
+        numerics.append(_Numeric(steps, kind, form))
+    return pa.field(into.name, kind)
+
+
+def _document(piece: Piece) -> bytes | None:
+    """What Arrow is given: objects, or one object that has an array's elements. None where it would be neither."""
+    text = piece.data.strip(_SPACE)
+    if not piece.in_array:
+        return text + b"\n" if not text or text.startswith(b"{") else None
+    text = text.removeprefix(b"[").lstrip(_SPACE) if piece.first else text
+    if not text.startswith(b"{") or not text.endswith(b"]" if piece.last else b","):
+        return None
+    return b'{"%s":[%s]}\n' % (_ROWS.encode(), text[:-1])
+
+
+def _read(text: bytes, asked: pa.Schema) -> pa.Table:
+    return pyarrow.json.read_json(
+        pa.BufferReader(text),
+        pyarrow.json.ReadOptions(use_threads=False, block_size=len(text) + 1),
+        pyarrow.json.ParseOptions(explicit_schema=asked, newlines_in_values=False, unexpected_field_behavior="error"),
+    ).combine_chunks()
+
+
+def _elements(column: pa.Array) -> list[pa.Array]:
+    """The fields of the objects in the one list of a column."""
+    objects = column.flatten()
+    if len(column) != 1 or objects.null_count:
+        raise _Unfit
+    return [objects.field(place) for place in range(objects.type.num_fields)]
+
+
+def _whole_and_others(texts: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    whole, others = list[bytes](), list[bytes]()
+    for text in texts:
+        (whole if text.isdigit() or text[1:].isdigit() else others).append(text)
+    return whole, others
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether Arrow, which stops at zero bytes and takes any bytes for text, may have the data."""
+    if b"\0" in data:
+        return False
+    try:
+        return data.isascii() or bool(data.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def _may_print_otherwise(values: pa.Array) -> bool:
+    """Whether doubles among these are printed with an exponent, or are too large to tell integers apart."""
+    sizes = pc.abs(values)
+    ends = pc.min_max(sizes).as_py()
+    if ends["max"] >= FIRST_INEXACT:
+        return True
+    if ends["min"] >= _FIRST_PLAIN:
+        return False
+    return bool(pc.any(pc.and_(pc.less(sizes, _FIRST_PLAIN), pc.not_equal(sizes, 0))).as_py())
+
+
+def _as_wanted(array: pa.Array, into: pa.Field) -> pa.Array:
+    """An array that Arrow has read as one of the field's type."""
+    kind = into.type
+    if array.type == _EMPTY and form_of(into) == JSON:
+        return pc.if_else(array.is_valid(), "{}", pa.scalar(None, kind))
+    if array.type == _EMPTY:
+        if array.null_count < len(array):
+            raise _Unfit
+        return pa.nulls(len(array), kind)
+    missing = array.is_null() if array.null_count else None
+    if pa.types.is_struct(kind):
+        children = [_as_wanted(array.field(place), child) for place, child in enumerate(kind)]
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
+    if pa.types.is_list(kind):
+        items = _as_wanted(array.values, kind.value_field)
+        return pa.ListArray.from_arrays(array.offsets, items, type=kind, mask=missing)
+    return array

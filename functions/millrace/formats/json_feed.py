@@ -1,0 +1,116 @@
+"""JSON text in pieces of about a megabyte, cut where a row probably ends: who parses a piece finds out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from millrace.formats.encoding import Utf8Stream
+
+BLOCK_BYTES = 2**20
+FIRST_BYTES = 2**18
+"""The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have."""
+_TAIL = 2**16
+_SPACE = b" \t\n\r"
+_BETWEEN_LINES = b"}\n{"
+_BETWEEN_OBJECTS = re.compile(rb"\}[ \t\n\r]*(?=\{)")
+_BETWEEN_ELEMENTS = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text, its offset and the number of its first line.
+
+    ``whole``: it seems to be rows and nothing else, but for the signs of an array around and between them.
+    """
+
+    data: bytes
+    byte: int
+    line: int
+    in_array: bool
+    first: bool
+    last: bool
+    whole: bool
+
+
+class Feed:
+    """Cuts a stream of JSON text into pieces."""
+
+    def __init__(self, stream: Utf8Stream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._byte = stream.start
+        self._line = 1
+        self._ended = False
+        self._depth = 0
+        self._in_array = False
+
+    def pieces(self) -> Iterator[Piece]:
+        """All of the text."""
+        size, first = min(FIRST_BYTES, BLOCK_BYTES), True
+        while self._fill(size):
+            if first:
+                self._in_array = self._begins_array()
+            last = self._ended and len(self._data) <= size
+            end = len(self._data) if last else self._end_of_rows(self._data[:size])
+            yield Piece(
+                self._data[: end or size],
+                self._byte,
+                self._line,
+                in_array=self._in_array,
+                first=first,
+                last=last,
+                whole=end > 0,
+            )
+            self._advance(end or size)
+            size, first = BLOCK_BYTES, False
+
+    def _fill(self, size: int) -> bool:
+        while not self._ended and len(self._data) <= size:
+            data = self._stream.read(size)
+            self._ended = not data
+            self._data += data
+        return bool(self._data)
+
+    def _begins_array(self) -> bool:
+        while not (begin := self._data.lstrip(_SPACE)[:1]) and not self._ended:
+            self._fill(2 * len(self._data))
+        return begin == b"["
+
+    def _advance(self, size: int) -> None:
+        self._byte += size
+        self._line += self._data.count(b"\n", 0, size)
+        self._data = self._data[size:]
+
+    def _end_of_rows(self, data: bytes) -> int:
+        """Where the last row of the text probably ends and another begins; 0 where none does."""
+        if not self._in_array and (end := data.rfind(_BETWEEN_LINES)) >= 0:
+            self._depth = 0
+            return end + 2
+        boundary = _BETWEEN_ELEMENTS if self._in_array else _BETWEEN_OBJECTS
+        depth = self._depth + data.count(b"{") - data.count(b"}")
+        for start in (max(0, len(data) - _TAIL), 0):
+            end, lowest = _lowest(data, [match.end() for match in boundary.finditer(data, start)], depth)
+            if lowest == 0 or (end and not start):
+                self._depth = 0
+                return end
+        self._depth = depth
+        return 0
+
+
+def _lowest(data: bytes, ends: list[int], depth: int) -> tuple[int, int]:
+    """The last of the ends at which the fewest braces are open, and how many; ``depth`` of them are open at last.
+
+    Braces in texts are counted, too: where they are not balanced, the best guess has another count than none.
+    """
+    best, lowest, behind = 0, len(data), len(data)
+    for end in reversed(ends):
+        between = data[end:behind]
+        depth += between.count(b"}") - between.count(b"{")
+        behind = end
+        if depth < lowest:
+            best, lowest = end, depth
+        if depth == 0:
+            return end, 0
+    return best, lowest
