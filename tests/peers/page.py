@@ -1,0 +1,91 @@
+"""The recorded outcomes, and docs/values-compared.md made of them.
+
+``python -m tests.peers.page`` tries every input with every tool, and writes both anew: read what changed before you
+commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.peers.inputs import INPUTS, Input
+from tests.peers.outcomes import outcome
+from tests.peers.tools import TOOLS
+
+RECORDED = Path(__file__).parent / "recorded.json"
+PAGE = Path(__file__).parents[2] / "docs" / "values-compared.md"
+Outcomes = Mapping[str, Mapping[str, str]]
+
+_PACKAGES = ("pyarrow", "duckdb", "polars", "pandas")
+_HEAD = """\
+# Who keeps values
+
+The same small files, by each tool from CSV, JSON lines or Parquet to Parquet, read as its documentation begins and
+with its defaults, then read back with pyarrow and held against the text of the source. `make test` does it anew and
+compares with this page. With options of their own (types given by hand, everything as text) the tools keep more;
+without knowing the file before, defaults are what one has.
+
+**kept**: each value is what the source says, digit for digit; times may be written otherwise, with the same digits
+and zone. **refused**: there is no output. Otherwise the first value that changed: what it was → what it became. For
+headers "kept as" tells the names of the output. "pyarrow" is its reader of whole files, "streaming" the one that
+holds a block at a time.
+"""
+_FOOT = """
+Late rows are behind the tools' samples: DuckDB looks at 20,480 rows, Polars at 100, pyarrow's streaming readers at
+a block of 1 MiB; pyarrow's and pandas' plain readers hold the whole file. What Millrace refuses it refuses with the
+place: bytes that are no UTF-8 with their offset (say `csv_encoding`), a key twice in a JSON object and half a
+surrogate pair with row and byte. How Millrace decides: [values.md](values.md).
+"""
+
+
+def measure(given: Input) -> dict[str, str]:
+    """Every tool's outcome with an input."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {tool: outcome(tool, given, Path(folder)) for tool in TOOLS}
+
+
+def recorded() -> Outcomes:
+    """What was recorded, by the inputs' names."""
+    outcomes: Outcomes = json.loads(RECORDED.read_text(encoding="utf-8"))
+    return outcomes
+
+
+def markdown(outcomes: Outcomes) -> str:
+    """The page."""
+    return "\n".join((_HEAD, *_tables(outcomes), _FOOT))
+
+
+def _tables(outcomes: Outcomes) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    yield f"Versions: {versions}."
+    group = ""
+    for given in INPUTS:
+        if given.group != group:
+            group = given.group
+            yield f"\n## {group[0].upper()}{group[1:]}\n"
+            yield f"| input | {' | '.join(TOOLS)} |"
+            yield f"|---|{'---|' * len(TOOLS)}"
+        cells = (_cell(outcomes[given.name][tool]) for tool in TOOLS)
+        yield f"| {given.title} | {' | '.join(cells)} |"
+    kept = (sum(outcomes[given.name][tool].startswith("kept") for given in INPUTS) for tool in TOOLS)
+    yield f"\n## Kept, of {len(INPUTS)}\n\n| {' | '.join(TOOLS)} |\n|{'---|' * len(TOOLS)}"
+    yield f"| {' | '.join(map(str, kept))} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def main() -> None:
+    """Measure all and write what is recorded, and the page."""
+    outcomes = {given.name: measure(given) for given in INPUTS}
+    RECORDED.write_text(json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(markdown(outcomes), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
