@@ -63,6 +63,14 @@ class Lineage:
         """Whether the output belongs to that owner under that sync: a source object, or a table of many."""
         return self.sync == sync and (self.owner or self.source) == _encoded(owner)
 
+    def source_ref(self) -> ObjectRef:
+        """The source object; raise InvalidReference where its key was too long to be carried."""
+        return ObjectRef.parse(unquote(self.source))
+
+    def owner_ref(self) -> ObjectRef | None:
+        """The table that the output is, if it is one; raises what ``source_ref`` does."""
+        return ObjectRef.parse(unquote(self.owner)) if self.owner else None
+
     def to_metadata(self) -> dict[str, str]:
         """S3 user metadata: ASCII alone, well below 2 KB."""
         fields = {

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace import __version__
-from millrace.cli import configuration, convert, dead_letters, demo, explain, operate, resume
+from millrace.cli import configuration, convert, dead_letters, demo, explain, ledger, operate, resume
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
@@ -47,6 +47,7 @@ app.command()(operate.reconcile)
 app.command()(resume.resume)
 app.command()(dead_letters.dead_letters)
 app.command()(dead_letters.redrive)
+app.add_typer(ledger.ledger, name="ledger")
 
 
 @app.callback()

@@ -1,0 +1,200 @@
+"""Rebuild a lost ledger from the lineage that every output carries: nothing that was converted is converted again.
+
+What leaves no output leaves no trace: entries of failed, ignored and removed objects come back when their events do,
+or when the source is compared. Rows are known where S3's metadata tell them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from millrace.config import Connection
+from millrace.errors import InvalidReference, LostRace
+from millrace.ledger import DONE, Entry, LedgerStore, Output, State, unseen
+from millrace.lineage import Lineage
+from millrace.object_store import ListedObject, ObjectHead, ObjectStore, Stores
+from millrace.objects import ObjectRef
+from millrace.parallel import in_order
+from millrace.plan import Plan, Planner
+from millrace.snapshot import TABLE_MARK, is_table
+
+REASON = "rebuilt from the lineage of its outputs"
+_HEADS_AT_ONCE = 16
+_TRIES = 3
+
+
+class Trace(enum.StrEnum):
+    """What an object of a destination told."""
+
+    FOREIGN = "foreign"
+    """It bears no lineage, or that of a sync that the configuration does not have."""
+    NAMELESS = "nameless"
+    """Its source's key is so long that the lineage has its hash alone; the source will be converted again."""
+    KNOWN = "known"
+    """The ledger has it, or newer work on its source."""
+    BUSY = "busy"
+    """Its source is being worked on; that work settles it."""
+    REBUILT = "rebuilt"
+    """The ledger has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """One object of a destination, and what became of its trace."""
+
+    ref: ObjectRef
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilder:
+    """Puts back what the ledger lost. Doing it again, or from the middle, changes nothing that is there."""
+
+    planner: Planner
+    stores: Stores | Mapping[str, ObjectStore]
+    ledger: LedgerStore
+    now: datetime
+
+    def destinations(self) -> list[Connection]:
+        """The connections that active syncs write to, in the order of their names."""
+        document = self.planner.document
+        bulk = {sync.destination_connection for sync in document.bulk_syncs if sync.active}
+        model = {sync.target.connection for sync in document.model_syncs if sync.active}
+        return [document.connection(name) for name in sorted(bulk | model)]
+
+    def rebuild(self, destination: Connection, *, start_after: str = "", dry_run: bool = False) -> Iterator[Traced]:
+        """Look at every object of a destination's folder, in the order of their keys."""
+        folder, store = destination.root, self.stores[destination.name]
+        listed = store.list(folder.bucket, folder.prefix, start_after=start_after)
+        heads = in_order(partial(_head, store), listed, workers=_HEADS_AT_ONCE, ahead=_HEADS_AT_ONCE)
+        for ref, head in heads:
+            yield Traced(ref, self._trace(ref, head, dry_run=dry_run))
+
+    def _trace(self, ref: ObjectRef, head: ObjectHead | None, *, dry_run: bool) -> Trace:
+        lineage = Lineage.from_metadata(head.metadata) if head else None
+        if head is None or lineage is None or not self._is_ours(lineage):
+            return Trace.FOREIGN
+        try:
+            source = lineage.source_ref()
+            table = lineage.owner_ref()
+        except InvalidReference:
+            return Trace.NAMELESS
+        output = Output(ref=ref, etag=head.etag, size=head.size, rows=int(head.metadata.get("millrace-rows", 0)))
+        if table is None:
+            return self._put_back(lineage, source, output, dry_run=dry_run)
+        traced = self._put_back(lineage, table, output, reason=str(source), dry_run=dry_run)
+        # The file that the table is made of has an entry, too; the order of its own events is not known any more.
+        of_file = replace(lineage, sync=_sync_of(lineage), sequencer=None)
+        self._put_back(of_file, source, None, reason=f"table {table} is made of this file", dry_run=dry_run)
+        return traced
+
+    def _is_ours(self, lineage: Lineage) -> bool:
+        document = self.planner.document
+        active = {sync.name for sync in document.bulk_syncs if sync.active}
+        active |= {sync.name for sync in document.model_syncs if sync.active}
+        return _sync_of(lineage) in active
+
+    def _put_back(
+        self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool
+    ) -> Trace:
+        for _ in range(_TRIES):
+            known = self.ledger.get(lineage.sync, source)
+            rebuilt = merged(known, lineage, source, output, now=self.now, reason=reason)
+            if isinstance(rebuilt, Trace):
+                return rebuilt
+            if dry_run:
+                return Trace.REBUILT
+            try:
+                self.ledger.put(self._placed(rebuilt, output))
+            except LostRace:
+                continue
+            return Trace.REBUILT
+        return Trace.BUSY
+
+    def _placed(self, entry: Entry, output: Output | None) -> Entry:
+        """With the output's rows where they belong: a quarantine's are not written but put aside."""
+        if output is None:
+            return entry
+        plans = () if is_table(entry.sync) else self.planner.plan(entry.source, only=entry.sync)
+        aside = any(isinstance(plan, Plan) and plan.quarantine == output.ref for plan in plans)
+        if not aside:
+            return replace(
+                entry, rows_read=entry.rows_read + output.rows, rows_written=entry.rows_written + output.rows
+            )
+        return replace(
+            entry,
+            state=State.QUARANTINED,
+            rows_read=entry.rows_read + output.rows,
+            rows_quarantined=entry.rows_quarantined + output.rows,
+        )
+
+
+def _sync_of(lineage: Lineage) -> str:
+    return lineage.sync.removesuffix(TABLE_MARK)
+
+
+def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHead | None]:
+    return listed.ref, store.head(listed.ref)
+
+
+def merged(
+    known: Entry | None,
+    lineage: Lineage,
+    source: ObjectRef,
+    output: Output | None,
+    *,
+    now: datetime,
+    reason: str = REASON,
+) -> Entry | Trace:
+    """The entry with one more output, or why there is nothing to write.
+
+    Outputs of one claim, a source's partitions, add up. An output of an earlier claim than the entry's says nothing;
+    one of a later claim replaces what the entry has, as where an old copy of the ledger was restored. What is in flight
+    under the same claim is left to its message. Nothing is marked for deletion: that is for the next conversion, which
+    knows what it wrote.
+    """
+    outputs: tuple[Output, ...] = (output,) if output else ()
+    if known is None:
+        blank = unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
+        return _told_by(lineage, blank, outputs, now=now, reason=reason)
+    if known.fence > lineage.fence:
+        return Trace.KNOWN
+    if known.state is State.IN_FLIGHT and (known.fence == lineage.fence or _is_at_work(known, now)):
+        return Trace.BUSY
+    if known.fence < lineage.fence:
+        return _told_by(lineage, known, outputs, now=now, reason=reason)
+    if output is None or known.state not in DONE or known.output(output.ref) is not None:
+        return Trace.KNOWN
+    return replace(known, revision=known.revision + 1, outputs=(*known.outputs, *outputs))
+
+
+def _is_at_work(entry: Entry, now: datetime) -> bool:
+    return entry.lease_until is not None and entry.lease_until > now
+
+
+def _told_by(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Entry:
+    return replace(
+        base,
+        state=State.CONVERTED,
+        revision=base.revision + 1,
+        fence=lineage.fence,
+        fingerprint=lineage.fingerprint,
+        engine=lineage.engine,
+        sequencer=lineage.sequencer or base.sequencer,
+        etag=lineage.etag,
+        version_id=lineage.version_id,
+        lease_until=None,
+        owner=None,
+        outputs=outputs,
+        rows_read=0,
+        rows_written=0,
+        rows_quarantined=0,
+        rows_filtered=0,
+        finished=now,
+        failure=None,
+        reason=reason,
+    )

@@ -1,0 +1,161 @@
+"""A lost ledger comes back from the outputs, and nothing is converted a second time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from millrace.events import Request
+from millrace.ledger import DONE, RefusalKind, State
+from millrace.objects import ObjectRef
+from millrace.rebuild import Rebuilder, Trace
+from tests.configurations import bulk_sync
+from tests.world import NOON, ORDERS, SOURCE, TARGET, World
+
+PARTITIONED = bulk_sync(to="json", schemas=[{"id": "orders", "partition_key": "zip"}])
+FILES = {
+    ObjectRef("acme-in", f"in/{name}.csv"): f"id,zip\n1,{zone}\n2,B\n".encode()
+    for name, zone in (("a", "A"), ("b", "B"))
+}
+
+
+def rebuilt(world: World, **options: Any) -> Counter[Trace]:
+    stores = {"landing": world.store, "lake": world.store}
+    rebuilder = Rebuilder(planner=world.planner, stores=stores, ledger=world.ledger, now=world.now)
+    counts: Counter[Trace] = Counter()
+    for destination in rebuilder.destinations():
+        counts.update(traced.trace for traced in rebuilder.rebuild(destination, **options))
+    return counts
+
+
+def converted(world: World) -> list[Request]:
+    """The events of all files, each converted."""
+    requests = [world.upload(data, ref) for ref, data in FILES.items()]
+    for request in requests:
+        assert world.one(request).result in DONE
+    return requests
+
+
+@pytest.mark.parametrize(
+    "sync",
+    [
+        bulk_sync(to="json"),
+        bulk_sync(to="parquet"),
+        bulk_sync(to="json", mode="snapshot"),
+    ],
+    ids=["json", "parquet", "snapshot"],
+)
+def test_replayed_events_convert_nothing_again(sync: dict[str, Any]) -> None:
+    world = World(syncs=(sync,))
+    requests = converted(world)
+    before = {ref.key: there.etag for ref, there in _outputs(world)}
+    world.store.calls.clear()
+    world.ledger.entries.clear()
+
+    assert rebuilt(world)[Trace.REBUILT] == len(before)
+
+    results = {world.one(request, message=f"again {number}").result for number, request in enumerate(requests)}
+    assert results <= {RefusalKind.ALREADY_DONE, State.SUPERSEDED}
+    assert {ref.key: there.etag for ref, there in _outputs(world)} == before
+    assert "put" not in world.store.calls
+
+
+def test_an_entry_says_what_the_lineage_says() -> None:
+    world = World()
+    world.one(world.upload())
+    known = world.entry()
+    world.ledger.entries.clear()
+
+    rebuilt(world)
+
+    entry = world.entry()
+    for name in ("state", "fence", "sequencer", "etag", "version_id", "fingerprint", "engine"):
+        assert getattr(entry, name) == getattr(known, name)
+    assert [output.ref for output in entry.outputs] == [TARGET]
+    assert entry.rows_read == entry.rows_written + entry.rows_quarantined + entry.rows_filtered
+
+
+def test_partitions_of_one_source_are_one_entry() -> None:
+    world = World(syncs=(PARTITIONED,))
+    world.one(world.upload(ORDERS))
+    known = {output.ref for output in world.entry().outputs}
+    assert len(known) == 2
+    world.ledger.entries.clear()
+
+    rebuilt(world)
+
+    assert {output.ref for output in world.entry().outputs} == known
+
+
+def test_doing_it_again_changes_nothing() -> None:
+    world = World()
+    converted(world)
+    entries = dict(world.ledger.entries)
+
+    assert rebuilt(world) == {Trace.KNOWN: 2}
+    assert world.ledger.entries == entries
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    world = World()
+    converted(world)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world, dry_run=True) == {Trace.REBUILT: 2}
+    assert world.ledger.entries == {}
+
+
+def test_it_goes_on_behind_a_key() -> None:
+    world = World()
+    converted(world)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world, start_after="lake/a.jsonl") == {Trace.REBUILT: 1}
+
+
+def test_a_strangers_object_is_passed_over() -> None:
+    world = World()
+    world.store.put(ObjectRef("acme-out", "lake/readme.txt"), b"hello")
+
+    assert rebuilt(world) == {Trace.FOREIGN: 1}
+    assert world.ledger.entries == {}
+
+
+def test_an_old_copy_of_the_ledger_is_caught_up() -> None:
+    """What was restored knows of an earlier version than the output has."""
+    world = World()
+    world.one(world.upload())
+    yesterday = dict(world.ledger.entries)
+    second = world.upload(ORDERS + b'3,10115,"c"\n')
+    world.one(second)
+    world.ledger.entries = yesterday
+
+    assert rebuilt(world) == {Trace.REBUILT: 1}
+
+    assert world.one(second, message="again").result == RefusalKind.ALREADY_DONE
+
+
+@pytest.mark.parametrize("minutes", [5, -5])
+def test_work_in_flight_is_left_to_its_message(minutes: int) -> None:
+    world = World()
+    world.one(world.upload())
+    entry = world.entry()
+    busy = replace(
+        entry,
+        state=State.IN_FLIGHT,
+        revision=entry.revision + 1,
+        lease_until=NOON + timedelta(minutes=minutes),
+        outputs=(),
+    )
+    world.ledger.put(busy)
+
+    assert rebuilt(world) == {Trace.BUSY: 1}
+    assert world.ledger.get("nightly", SOURCE) == busy
+
+
+def _outputs(world: World) -> list[tuple[ObjectRef, Any]]:
+    return [(ObjectRef("acme-out", key), there) for key, there in sorted(world.store.buckets["acme-out"].items())]
