@@ -50,6 +50,8 @@ class FitRule:
 class _How(enum.Enum):
     """What becomes of a column's values."""
 
+    KEPT = enum.auto()
+    """Nothing, but for how they are encoded."""
     CONVERTED = enum.auto()
     HOPED = enum.auto()
     """Converted, if there are any: it may be a column without values."""
@@ -133,9 +135,9 @@ class Fit:
             return _Column(_typed(known))
         mine = as_remembered(own.field(place).with_name(name))
         if _t.is_null(known.type):
-            return _Column(self._first(mine), place, mine)
+            return self._first(place, mine)
         if union.are_the_same(known, mine):
-            return _Column(known, place, mine)
+            return _Column(known, place, mine, _How.KEPT)
         if name in self._hidden:
             return _Column(_text(name), place, mine)
         if self._may_be_blank(mine) and (name not in self._valued or not self._widens):
@@ -150,7 +152,7 @@ class Fit:
     def _new(self, name: str, place: int, own: pa.Schema) -> _Column:
         mine = as_remembered(own.field(place).with_name(name))
         if not self._known or self._widens or name in self._named:
-            return _Column(self._first(mine), place, mine)
+            return self._first(place, mine)
         if self._rule.rescues:
             return _Column(mine, place, mine, _How.RESCUED)
         raise self._frozen(name, f"is new ({kind_of(mine)}): its table does not have it")
@@ -159,8 +161,10 @@ class Fit:
     def _widens(self) -> bool:
         return self._rule.evolution is SchemaEvolution.EVOLVE
 
-    def _first(self, mine: pa.Field) -> pa.Field:
-        return _text(mine.name) if mine.name in self._hidden else _typed(mine)
+    def _first(self, place: int, mine: pa.Field) -> _Column:
+        if mine.name in self._hidden or _t.is_null(mine.type):
+            return _Column(_text(mine.name), place, mine)
+        return _Column(mine, place, mine, _How.KEPT)
 
     def convert(self, batch: pa.RecordBatch, columns: list[_Column], first: int) -> list[pa.Array]:
         """A batch's columns as the table has them; ``first`` is the number of the batch's first row."""
@@ -181,6 +185,8 @@ class Fit:
         if array.null_count == len(array):
             return pa.nulls(len(array), into.type), None
         self._valued.add(into.name)
+        if column.how is _How.KEPT and array.type == into.type:
+            return array, None
         if column.how is _How.RESCUED:
             return array, rescue.all_of(array, own)
         if column.how is _How.PARTED:

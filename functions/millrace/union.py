@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from millrace import schema
 from millrace.formats import rendering
+from millrace.formats.json_types import MAX_FIELDS
 from millrace.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 from millrace.transform.values import Column
 
@@ -48,7 +49,7 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
         same = all(field.metadata == first.metadata for field in known)
         kept = first if same else with_form(first.remove_metadata(), form_of(first))
         return kept.with_nullable(any(field.nullable for field in fields))
-    wider = _typed(known, as_text=as_text) if typed else None
+    wider = (_typed(known, as_text=as_text) or _nested(known)) if typed else None
     if wider is not None:
         return wider
     if as_text or all(map(_is_written_as_text, known)):
@@ -85,6 +86,32 @@ def _numbers(name: str, forms: set[str], others: Types, *, as_text: bool) -> pa.
     if not all(map(_t.is_integer, others)) or (as_text and others and forms != {BARE}):
         return None
     return with_form(pa.field(name, pa.float64()), BARE if others or not as_text else "")
+
+
+def _nested(fields: Sequence[pa.Field]) -> pa.Field | None:
+    """Of structs the one with the members of all, in the order of the first; of lists that of all their values."""
+    types = [field.type for field in fields]
+    if all(map(_t.is_list, types)):
+        return pa.field(fields[0].name, pa.list_(unify([_element(kind) for kind in types], as_text=False)))
+    if not all(_t.is_struct(kind) and _is_mergeable(kind) for kind in types):
+        return None
+    members: dict[str, list[pa.Field]] = {}
+    for kind in types:
+        for child in kind:
+            members.setdefault(child.name, []).append(child)
+    if len(members) > MAX_FIELDS:
+        return None
+    merged = [unify(children, as_text=False).with_nullable(nullable=True) for children in members.values()]
+    return pa.field(fields[0].name, pa.struct(merged))
+
+
+def _element(kind: pa.DataType) -> pa.Field:
+    return kind.value_field.with_name("element").with_nullable(nullable=True)
+
+
+def _is_mergeable(kind: pa.DataType) -> bool:
+    names = [child.name for child in kind]
+    return bool(names) and len(set(names)) == len(names)
 
 
 def _signature(field: pa.Field) -> tuple[object, ...]:
@@ -181,11 +208,15 @@ def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
     """A file's column of ``field`` as one of the unified field ``into``; raise Lossy where values would not survive."""
     if array.null_count == len(array):
         return pa.nulls(len(array), into.type)
-    if array.type == into.type and _form(field) == _form(into):
+    if array.type == into.type and are_the_same(field, into):
         return array
     if _form(into) == JSON:
         texts = rendering.json_values(array, field)
         return pc.if_else(array.is_valid(), texts, pa.scalar(None, pa.string())) if array.null_count else texts
+    if _t.is_struct(array.type) and _t.is_struct(into.type):
+        return _struct(array, into)
+    if _t.is_list(array.type) and _t.is_list(into.type):
+        return _list(array, into)
     column = Column(array, field)
     if _t.is_string(into.type):
         return column.texts
@@ -197,6 +228,30 @@ def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
         return pc.cast(column.array, into.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise Lossy(into.name) from error
+
+
+def _struct(array: pa.StructArray, into: pa.Field) -> pa.Array:
+    own = {child.name: (values, child) for values, child in zip(array.flatten(), array.type, strict=True)}
+    children = [
+        _inner(*own[child.name], child, into) if child.name in own else pa.nulls(len(array), child.type)
+        for child in into.type
+    ]
+    return pa.StructArray.from_arrays(children, fields=list(into.type), mask=array.is_null())
+
+
+def _list(array: pa.ListArray, into: pa.Field) -> pa.Array:
+    values = _inner(pc.list_flatten(array), array.type.value_field, into.type.value_field, into)
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(array), 0))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
+    return pa.ListArray.from_arrays(offsets, values, type=into.type, mask=array.is_null())
+
+
+def _inner(values: pa.Array, field: pa.Field, into: pa.Field, column: pa.Field) -> pa.Array:
+    """Values within those of a column, which is what an error names."""
+    try:
+        return convert(values, field, into)
+    except Lossy as error:
+        raise Lossy(column.name) from error
 
 
 def _is_number(kind: pa.DataType) -> bool:

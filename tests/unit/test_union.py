@@ -39,6 +39,8 @@ TYPES: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.timestamp("us", tz="Europe/Paris"), st.datetimes(timezones=st.just(dt.UTC))),
     (pa.list_(pa.int32()), st.lists(st.none() | st.integers(0, 9), max_size=2)),
     (pa.struct([("a", pa.int8())]), st.fixed_dictionaries({"a": st.none() | st.integers(0, 9)})),
+    (pa.list_(pa.struct([("a", pa.string())])), st.lists(st.none() | st.fixed_dictionaries({"a": texts}), max_size=2)),
+    (pa.struct([("a", pa.float64()), ("b", pa.bool_())]), st.fixed_dictionaries({"a": st.none(), "b": st.booleans()})),
     (pa.null(), st.none()),
 ]
 
@@ -71,7 +73,7 @@ def comparable(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(columns, min_size=2, max_size=3), st.booleans())
 def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: bool) -> None:  # noqa: FBT001 # drawn
     fields = [pa.field("x", array.type) for array in arrays]
@@ -133,8 +135,9 @@ def test_types_are_widened_where_values_survive(one: pa.DataType, other: pa.Data
         (pa.int64(), pa.decimal128(10, 2)),
         (pa.int64(), pa.string()),
         (pa.bool_(), pa.string()),
-        (pa.list_(pa.int64()), pa.list_(pa.string())),
-        (pa.struct([("a", pa.int64())]), pa.struct([("b", pa.int64())])),
+        (pa.list_(pa.int64()), pa.struct([("a", pa.int64())])),
+        (pa.map_(pa.string(), pa.int64()), pa.struct([("a", pa.int64())])),
+        (pa.struct([]), pa.struct([("a", pa.int64())])),
     ],
 )
 def test_what_has_no_common_type_is_json_text_or_text(one: pa.DataType, other: pa.DataType) -> None:
@@ -206,3 +209,32 @@ def test_numbers_survive_or_are_told_not_to(values: list[Any], of: pa.Field, int
             convert(array, of, into)
         return
     assert rendering.cells(convert(array, of, into), into).to_pylist() == rendering.cells(array, of).to_pylist()
+
+
+def test_objects_have_the_members_of_all_and_lists_the_values_of_all() -> None:
+    one = pa.array([{"id": 1, "tags": [1, None]}, None, {"id": None, "tags": None}]).slice(1)
+    other = pa.array([{"tags": ["a"], "new": {"x": 1.5}}, {"tags": [], "new": None}])
+    fields = [pa.field("o", one.type), pa.field("o", other.type)]
+
+    both = unify(fields, as_text=False)
+    found = [convert(array, field, both) for array, field in zip((one, other), fields, strict=True)]
+
+    assert [child.name for child in both.type] == ["id", "tags", "new"]
+    assert [child.type for child in both.type][:2] == [
+        pa.int64(),
+        pa.list_(with_form(pa.field("element", pa.string()), JSON)),
+    ]
+    assert found[0].to_pylist() == [None, {"id": None, "tags": None, "new": None}]
+    assert found[1].to_pylist() == [
+        {"id": None, "tags": ['"a"'], "new": {"x": 1.5}},
+        {"id": None, "tags": [], "new": None},
+    ]
+
+
+def test_what_is_lost_within_an_object_is_told_of_its_column() -> None:
+    whole, fractions = pa.struct([("n", pa.int64())]), pa.struct([("n", pa.float64())])
+    both = unify([pa.field("o", whole), pa.field("o", fractions)], as_text=False)
+
+    with pytest.raises(Lossy) as raised:
+        convert(pa.array([{"n": 2**53 + 1}]), pa.field("o", whole), both)
+    assert raised.value.column == "o"

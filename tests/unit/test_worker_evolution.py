@@ -224,6 +224,28 @@ class TestEvolve:
         assert world.store.data(ObjectRef("acme-out", "lake/orders/b.jsonl")) == b'{"n":"one","o":{"x":1}}\n'
         assert world.store.data(ObjectRef("acme-out", "lake/orders/c.jsonl")) == b'{"n":3,"o":null}\n'
 
+    def test_objects_get_more_members_and_stay_objects(self) -> None:
+        world = table(source={"single_table_file_format": "json"})
+        put(world, "a.jsonl", '{"o":{"x":1}}\n')
+        outcome = put(world, "b.jsonl", '{"o":{"y":"a","x":2.5}}\n')
+        put(world, "c.jsonl", '{"o":{"x":3}}\n')
+
+        assert read(world, "b").to_pylist() == [{"o": {"x": 2.5, "y": "a"}}]
+        assert types(world, "c") == {"o": "struct<x: double, y: string>"}
+        assert version(world, "c.jsonl") == fields(outcome)["schema_version"] == 2
+
+    def test_parquet_encodings_are_no_evolution(self) -> None:
+        world = table(source={"single_table_file_format": "parquet"})
+        for name, kind in (("a", pa.string()), ("b", pa.dictionary(pa.int8(), pa.string())), ("c", pa.large_string())):
+            data = io.BytesIO()
+            field = pa.field("x", kind, nullable=name == "c", metadata={"PARQUET:field_id": name})
+            pq.write_table(pa.table([pa.array(["v"]).cast(kind)], schema=pa.schema([field])), data)
+            ref = ObjectRef("acme-in", f"in/{name}.parquet")
+            assert world.one(world.upload(data.getvalue(), ref), name).result == State.CONVERTED
+
+        assert schema(world).version == 1
+        assert [types(world, name) for name in "abc"] == [{"x": "string"}] * 3
+
     def test_the_schema_is_begun_anew_where_that_is_asked_for(self, world: World) -> None:
         put(world, "a.csv", "n\nx\n")
         put(world, "b.csv", "n\n2\n")
