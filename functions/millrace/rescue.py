@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from millrace import schema
 from millrace.config.bulk_sync import RESCUED
 from millrace.formats import rendering
-from millrace.printing import JSON, form_of, is_raw_json, with_form
+from millrace.printing import BARE, JSON, form_of, is_raw_json, with_form
 from millrace.schema import Kind
 from millrace.transform.values import Column
 
@@ -70,11 +70,11 @@ def _fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | Non
     """Which texts fit; None where none does, since values of the type cannot be told by their texts."""
     if _is_plain_text(into):
         return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
-    looks = next((looks for holds, looks in _LOOKS if holds(into.type)), None)
+    looks = next((looks(into) for holds, looks in _LOOKS if holds(into.type)), None)
     if looks is None or (_t.is_timestamp(into.type) and not form_of(into)):
         return None
     distinct = pc.unique(texts).drop_null()
-    hopeful = distinct.filter(pc.match_substring_regex(distinct, looks))
+    hopeful = distinct.filter(pc.match_substring_regex(distinct, f"^({looks})$"))
     sound = hopeful.filter(pa.array(_sound(hopeful, _kind(into)), pa.bool_()))
     return pc.is_in(texts, value_set=sound, skip_nulls=True)
 
@@ -89,11 +89,25 @@ def _sound(texts: pa.Array, kind: Kind) -> list[bool]:
     return _sound(texts.slice(0, half), kind) + _sound(texts.slice(half), kind)
 
 
-_LOOKS: tuple[tuple[Callable[[pa.DataType], bool], str], ...] = (
-    (_t.is_boolean, "^(true|false)$"),
-    (_t.is_date32, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
-    (_t.is_timestamp, "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?$"),
-    (_t.is_integer, "^-?[0-9]+$"),
-    (lambda kind: _t.is_decimal(kind) or _t.is_floating(kind), "^-?[0-9]+[.]?[0-9]*(e[+-]?[0-9]+)?$"),
+_WHOLE = "-?(0|[1-9][0-9]*)"
+_EXPONENT = "-?[0-9]([.][0-9]+)?e[+-]?[0-9]+"
+
+
+def _double(into: pa.Field) -> str:
+    fraction = "([.][0-9]*[1-9])?" if form_of(into) == BARE else "[.]([0-9]*[1-9]|0)"
+    return f"{_WHOLE}{fraction}|{_EXPONENT}"
+
+
+def _decimal(into: pa.Field) -> str:
+    return f"{_WHOLE}[.][0-9]{{{into.type.scale}}}" if into.type.scale > 0 else _WHOLE
+
+
+_LOOKS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], str]], ...] = (
+    (_t.is_boolean, lambda _into: "true|false"),
+    (_t.is_date32, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    (_t.is_timestamp, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?"),
+    (_t.is_integer, lambda _into: _WHOLE),
+    (_t.is_decimal, _decimal),
+    (_t.is_floating, _double),
 )
-"""What the texts of a type look like: the many that do not need not be looked at one by one."""
+"""What the texts of a type look like; of those that look so, few do not fit, and are found by halving."""
