@@ -96,13 +96,14 @@ class BulkRoute:
             folder=self.target.root.child(self.sync.subfolder),
             file=replace(file, table=name),
             format=self.sync.format,
+            compression=self.sync.compression,
             snapshot=self.sync.mode is BulkMode.SNAPSHOT,
         )
         recipe = Recipe(
             source_format=found.format,
             target_format=self.sync.format,
             read=self._read_options(found),
-            write=WriteOptions(),
+            write=WriteOptions(compression=self.sync.compression),
             transform=replace(of_schema(selection, self.sync), rescued=self._shares(place) and self._rescues),
         )
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)

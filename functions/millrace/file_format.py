@@ -40,6 +40,42 @@ class Compression(enum.StrEnum):
     BZIP2 = "bz2"
 
 
+class OutputCompression(enum.StrEnum):
+    """How an output is compressed: a text as a whole, under its extension; Parquet inside, under its codec's name."""
+
+    NONE = "none"
+    GZIP = "gz"
+    ZSTD = "zst"
+    BZIP2 = "bz2"
+    PARQUET_SNAPPY = "snappy"
+    PARQUET_ZSTD = "zstd"
+
+    @property
+    def extension(self) -> str:
+        """What an output's key ends in because of it: an extension with its dot, or nothing."""
+        return f".{self}" if self in _WHOLE else ""
+
+
+_WHOLE = (OutputCompression.GZIP, OutputCompression.ZSTD, OutputCompression.BZIP2)
+_OF_TEXT = (OutputCompression.NONE, *_WHOLE)
+_OUTPUT_COMPRESSIONS = {
+    FileFormat.CSV: _OF_TEXT,
+    FileFormat.JSON: _OF_TEXT,
+    FileFormat.JSON_DOC: _OF_TEXT,
+    FileFormat.PARQUET: (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE),
+}
+
+
+def output_compressions(file_format: FileFormat) -> tuple[OutputCompression, ...]:
+    """What an output of the format may be compressed with, the default first."""
+    return _OUTPUT_COMPRESSIONS[file_format]
+
+
+def output_extension(file_format: FileFormat, compression: OutputCompression | None) -> str:
+    """What an output's key ends in: the format's extension, and that of the compression around it."""
+    return file_format.extension + (compression.extension if compression else "")
+
+
 class BadRows(enum.StrEnum):
     """What becomes of rows that cannot be read."""
 
@@ -80,8 +116,12 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """How one file is written; ``lineage`` becomes Parquet key-value metadata."""
+    """How one file is written; ``lineage`` becomes Parquet key-value metadata.
 
+    ``compression`` is one of the format's ``output_compressions``; None: its default.
+    """
+
+    compression: OutputCompression | None = None
     lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 

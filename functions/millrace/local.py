@@ -12,7 +12,16 @@ from typing import Any, BinaryIO, Protocol
 
 from millrace.conversion import Recipe, RowCounts, Sink, convert
 from millrace.errors import DataError, MillraceError, UsageError
-from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.file_format import (
+    BadRows,
+    Compression,
+    FileFormat,
+    OutputCompression,
+    ReadOptions,
+    WriteOptions,
+    output_compressions,
+    recognise,
+)
 
 Write = Callable[[str], None]
 _COMPRESSIONS = {
@@ -39,13 +48,14 @@ OpenTarget = Callable[[str], Target]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One file to convert. ``source_format`` None means: what the source's name says, as for the compression."""
+    """One file to convert. ``source_format`` None means: what the source's name says, as for both compressions."""
 
     source: str
     target: str
     to: FileFormat
     source_format: FileFormat | None = None
     compression: Compression | None = None
+    compress: OutputCompression | None = None
     read: ReadOptions = ReadOptions()  # noqa: RUF009 # frozen
     quarantine: str | None = None
     subfolder: str | None = None
@@ -121,7 +131,16 @@ def _recipe(job: Job) -> Recipe:
     bad_rows = BadRows.QUARANTINE if job.quarantine else job.read.bad_rows
     asked = replace(job.read, bad_rows=bad_rows)
     source_format, read = how_to_read(job.source, job.source_format, job.compression, asked)
-    return Recipe(source_format=source_format, target_format=job.to, read=read, write=WriteOptions())
+    return Recipe(source_format=source_format, target_format=job.to, read=read, write=_how_to_write(job))
+
+
+def _how_to_write(job: Job) -> WriteOptions:
+    accepted = output_compressions(job.to)
+    told = next((one for one in accepted if one.extension and job.target.lower().endswith(one.extension)), None)
+    compression = job.compress or told
+    if compression not in {None, *accepted}:
+        raise UsageError(f"compress: {compression} is not what {job.to} may have; expected {', '.join(accepted)}")
+    return WriteOptions(compression=compression)
 
 
 def how_to_read(
@@ -237,6 +256,7 @@ def job_of(given: Mapping[str, Any]) -> Job:
         to=values["to"],
         source_format=values.get("from"),
         compression=values.get("compression"),
+        compress=values.get("compress"),
         read=ReadOptions(**options),
         subfolder=values.get("subfolder"),
     )
@@ -279,6 +299,12 @@ def _compression(name: str, value: object) -> Compression:
     return _COMPRESSIONS[value]
 
 
+def _output_compression(name: str, value: object) -> OutputCompression:
+    if not isinstance(value, str) or value not in set(OutputCompression):
+        raise UsageError(f"{name}: {value!r} is not one of {', '.join(OutputCompression)}")
+    return OutputCompression(value)
+
+
 def _character(name: str, value: object) -> str | None:
     text = _text(name, value)
     return _TAB_NAMES.get(text, text) or None
@@ -301,5 +327,6 @@ _FIELDS: dict[str, Callable[[str, object], Any]] = {
     "escape": _character,
     "encoding": _text,
     "compression": _compression,
+    "compress": _output_compression,
     "subfolder": _text,
 }

@@ -100,7 +100,12 @@ class ModelRoute:
 
     def _place(self, file: str) -> ModelPlace:
         return ModelPlace(
-            folder=self.target.root, object=self.sync.object, format=self.sync.format, mode=self.sync.mode, file=file
+            folder=self.target.root,
+            object=self.sync.object,
+            format=self.sync.format,
+            compression=self.sync.compression,
+            mode=self.sync.mode,
+            file=file,
         )
 
     def _recipe(self, source_format: FileFormat, read: ReadOptions) -> Recipe:
@@ -108,7 +113,7 @@ class ModelRoute:
             source_format=source_format,
             target_format=self.sync.format,
             read=read,
-            write=WriteOptions(),
+            write=WriteOptions(compression=self.sync.compression),
             transform=of_model_sync(self.sync, self.model),
             duplicates=self.model.duplicate_identifiers,
         )

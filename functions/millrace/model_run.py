@@ -18,7 +18,6 @@ from typing import BinaryIO
 from millrace.claims import Claims, Delivery
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.events import Request
-from millrace.file_format import WriteOptions
 from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
@@ -107,7 +106,7 @@ class ModelRuns:
         place, quarantine = run.place, run.quarantine
         done = convert_many(
             [self._source(run, file) for file in files],
-            replace(run.recipe, write=WriteOptions(lineage=lineage.inside_file())),
+            replace(run.recipe, write=replace(run.recipe.write, lineage=lineage.inside_file())),
             open_output=lambda _directory: target.upload(place.target(modified), metadata),
             open_quarantine=(lambda: target.upload(quarantine, metadata)) if quarantine else None,
             on_batch=time_limit(run.folder, delivery, self.timeout_seconds),

@@ -10,7 +10,7 @@ from millrace.claims import Claims, Delivery
 from millrace.conversion import Converted, Recipe, convert
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
 from millrace.events import Request
-from millrace.file_format import FileFormat, WriteOptions
+from millrace.file_format import FileFormat
 from millrace.formats.archive import Archive, open_archive
 from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State, swept
 from millrace.lineage import Lineage
@@ -147,7 +147,7 @@ class ObjectWork:
 
     def _write(self, job: _Job, opened: OpenedObject) -> Finish:
         plan, lineage = job.plan, _lineage(job, opened.head)
-        recipe = replace(plan.recipe, write=WriteOptions(lineage=lineage.inside_file()))
+        recipe = replace(plan.recipe, write=replace(plan.recipe.write, lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
         quarantine, modified = plan.quarantine, opened.head.modified
         ports: dict[str, Any] = {

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from millrace.config import Folder, ModelSyncMode
-from millrace.file_format import FileFormat
+from millrace.file_format import FileFormat, OutputCompression, output_extension
 from millrace.objects import ObjectRef
 from millrace.tables import TableFile
 
@@ -38,6 +38,7 @@ class OutputPlace:
     folder: Folder
     file: TableFile
     format: FileFormat
+    compression: OutputCompression | None
     snapshot: bool
 
     def target(self, modified: datetime) -> ObjectRef:
@@ -58,7 +59,8 @@ class OutputPlace:
         return ObjectRef(self.folder.bucket, key)
 
     def _at(self, path: str) -> ObjectRef:
-        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{self.format.extension}")
+        extension = output_extension(self.format, self.compression)
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{extension}")
 
     def _path(self) -> str:
         file = self.file
@@ -76,6 +78,7 @@ class ModelPlace:
     folder: Folder
     object: str
     format: FileFormat
+    compression: OutputCompression | None
     mode: ModelSyncMode
     file: str
 
@@ -88,7 +91,8 @@ class ModelPlace:
                 path = f"{self.object}/{self.file}"
             case ModelSyncMode.SNAPSHOT:
                 path = f"{self.object}/{modified:%Y%m%dT%H%M%SZ}"
-        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{self.format.extension}")
+        extension = output_extension(self.format, self.compression)
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{extension}")
 
     def partition(self, directory: str) -> ObjectRef:
         """Not divided: model syncs have no partition key."""

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ import pytest
 from millrace.config import Document, parse
 from millrace.config.reference import TOP, by_place
 from millrace.errors import InvalidConfiguration
+from millrace.formats.compression import name_compression, open_plain
 from millrace.objects import ObjectRef
 from tests.configurations import bulk_sync, connection
 from tests.examples import KEY, Run
@@ -195,7 +197,9 @@ def _outputs(raw: Raw, row: Row) -> Outputs:
 
 
 def _text(data: bytes) -> str:
-    return "PAR1" if data.startswith(b"PAR1") else data.decode()
+    compression = name_compression(data)
+    plain = open_plain(BytesIO(data), compression).read(2**20) if compression else data
+    return "PAR1" if plain.startswith(b"PAR1") else plain.decode()
 
 
 def _one(text: Any, key: str = "orders.jsonl") -> Outputs:
@@ -324,7 +328,7 @@ ROWS = [
         default=REQUIRED, after=_one(FIRST + SECOND, "in/orders.jsonl")),
     Row(place=BULK, name="destination_configuration", valid={"format": "json"}, invalid="csv",
         says="expected an object",
-        default={"format": "csv", "subfolder": ""}, before=_one(ORDERS, "orders.csv"), after=AS_IT_IS),
+        default={"format": "csv", "subfolder": "", "compression": None}, before=_one(ORDERS, "orders.csv"), after=AS_IT_IS),
     Row(place=BULK, name="mode", valid="snapshot", invalid="update", says="'snapshot'", default="replicate",
         deep=SINGLE_TABLE, files=TWO, before={"in/a.jsonl": '{"id":1}\n', "in/b.jsonl": '{"id":2}\n'},
         after=_one('{"id":2}\n', "in/in.jsonl")),
@@ -355,6 +359,8 @@ ROWS = [
         before=_one(ORDERS, "orders.csv"), after=_one("PAR1", "orders.parquet")),
     Row(place=DESTINATION, name="subfolder", valid="reports", invalid="../x", says="'..'", default="", before=AS_IT_IS,
         after=_one(FIRST + SECOND, "reports/orders.jsonl")),
+    Row(place=DESTINATION, name="compression", valid="gz", invalid="snappy", says="none, gz, zst, bz2", default=None,
+        before=AS_IT_IS, after=_one(FIRST + SECOND, "orders.jsonl.gz")),
 
     Row(place=SCHEMA, name="id", valid="orders", invalid="orders.csv", says="without its extension", default=REQUIRED,
         after=AS_IT_IS),
@@ -451,9 +457,11 @@ ROWS = [
     Row(place=TARGET, name="object", valid="crm/all", invalid="a//b", says="empty segments", default=None,
         before=AS_IT_IS, after=_one(FIRST + SECOND, "crm/all.jsonl")),
     Row(place=TARGET, name="configuration", valid={"format": "json"}, invalid="csv", says="expected an object",
-        default={"format": "csv"}, before=_one(ORDERS, "orders.csv"), after=AS_IT_IS),
+        default={"format": "csv", "compression": None}, before=_one(ORDERS, "orders.csv"), after=AS_IT_IS),
     Row(place=TARGET_CONFIGURATION, name="format", valid="json-doc", invalid="xlsx", says="'json-doc'", default="csv",
         files={"in/orders.csv": "id\n1\n"}, before=_one("id\n1\n", "orders.csv"), after=_one(..., "orders.json")),
+    Row(place=TARGET_CONFIGURATION, name="compression", valid="bz2", invalid="zstd", says="none, gz, zst, bz2",
+        default=None, before=AS_IT_IS, after=_one(FIRST + SECOND, "orders.jsonl.bz2")),
     Row(place=MAPPING, name="source", valid="region", invalid=7, says="text", default=REQUIRED,
         after=_one('{"region":"EU"}\n{"region":"US"}\n')),
     Row(place=MAPPING, name="target", valid="key", invalid=7, says="text", default=None, before=_one(IDS),

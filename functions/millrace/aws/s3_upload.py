@@ -27,6 +27,10 @@ _CONTENT_TYPES = {
     ".jsonl": "application/x-ndjson",
     ".json": "application/json",
     ".parquet": "application/vnd.apache.parquet",
+    # No Content-Encoding beside them: clients would decompress what is named as compressed.
+    ".gz": "application/gzip",
+    ".zst": "application/zstd",
+    ".bz2": "application/x-bzip2",
 }
 
 

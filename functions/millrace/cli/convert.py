@@ -12,7 +12,7 @@ from rich.console import Console
 
 from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
 from millrace.errors import DataError, InvalidConfiguration, UsageError
-from millrace.file_format import Compression, FileFormat, ReadOptions
+from millrace.file_format import Compression, FileFormat, OutputCompression, ReadOptions
 
 _TARGET_FORMATS = {
     ".csv": FileFormat.CSV,
@@ -42,6 +42,10 @@ def convert(
     compression: Annotated[
         Compression | None, typer.Option(help="Of SOURCE as a whole; default: what its name says.")
     ] = None,
+    compress: Annotated[
+        OutputCompression | None,
+        typer.Option(help="TARGET's compression; default: what its name says. snappy and zstd are for parquet."),
+    ] = None,
     infer_types: Annotated[
         bool, typer.Option("--types/--no-types", help="Give CSV columns a type where every value survives.")
     ] = True,
@@ -57,9 +61,10 @@ def convert(
     Exit codes: 0 converted, 1 refused for its content (what and where is told; TARGET is as it was), 2 wrong use.
 
     With --jobs: one process, one JSON object a line: {"id", "source", "target", "to"} and optionally "from", "headers",
-    "skip_lines", "delimiter", "quote", "escape", "encoding", "compression", "subfolder". Each is answered at once by a
-    line {"id", "ok": true, "rows"} or {"id", "ok": false, "error": {"class", "message", "row", "byte"}}. A job that
-    fails never harms the next; exit code 0 says that every job was answered.
+    "skip_lines", "delimiter", "quote", "escape", "encoding", "compression", "compress",
+    "subfolder". Each is answered at once by a line {"id", "ok": true, "rows"} or {"id", "ok": false, "error":
+    {"class", "message", "row", "byte"}}. A job that fails never harms the next; exit code 0 says that every job was
+    answered.
     """
     if jobs is not None:
         if source is not None or target is not None:
@@ -85,6 +90,7 @@ def convert(
             source_format=format_named("--from", source_format, SOURCES) if source_format else None,
             read=read,
             compression=compression,
+            compress=compress,
             quarantine=quarantine,
         )
     )
@@ -98,6 +104,7 @@ def _convert_one(
     source_format: FileFormat | None,
     read: ReadOptions,
     compression: Compression | None,
+    compress: OutputCompression | None,
     quarantine: str | None,
 ) -> int:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
@@ -109,6 +116,7 @@ def _convert_one(
         to=to,
         source_format=source_format,
         compression=compression,
+        compress=compress,
         read=read,
         quarantine=quarantine,
     )
@@ -153,7 +161,10 @@ def _run_jobs(jobs: str) -> None:
 
 
 def _told_by_name(target: str) -> str:
+    name = target.lower()
+    for compression in OutputCompression:
+        name = name.removesuffix(compression.extension)
     for extension, file_format in _TARGET_FORMATS.items():
-        if target.lower().endswith(extension):
+        if name.endswith(extension):
             return file_format
     raise UsageError(f"--to is missing, and the name {target} does not tell it; expected {', '.join(FileFormat)}")

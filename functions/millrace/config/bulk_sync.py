@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
-from millrace.config.fields import Flag, Name, Path
+from millrace.config.fields import Flag, Name, Path, compression_of_another_format
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
-from millrace.file_format import BadRows, FileFormat
+from millrace.file_format import BadRows, FileFormat, OutputCompression, output_extension
 
 
 class BulkMode(enum.StrEnum):
@@ -72,6 +72,18 @@ class DestinationConfiguration(Section):
         examples=["reports"],
         json_schema_extra=doc(),
     )
+    compression: OutputCompression | None = Field(
+        default=None,
+        description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
+        " whole file, whose name ends in it. Of parquet: snappy (default), zstd or none, inside the file.",
+        examples=["gz"],
+        json_schema_extra=ours(),
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Hold the compression to the format."""
+        yield from compression_of_another_format(given)
 
 
 class FieldSelection(Section):
@@ -251,6 +263,16 @@ class BulkSync(Section):
     def format(self) -> FileFormat:
         """Format of the outputs."""
         return self.destination_configuration.format
+
+    @property
+    def compression(self) -> OutputCompression | None:
+        """Compression of the outputs; None: the format's default."""
+        return self.destination_configuration.compression
+
+    @property
+    def extension(self) -> str:
+        """What the outputs' keys end in."""
+        return output_extension(self.format, self.compression)
 
     @property
     def subfolder(self) -> str:

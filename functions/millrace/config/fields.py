@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, WithJsonSchema
 
-from millrace.config.base import unexpected
+from millrace.config.base import Contradiction, unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
-from millrace.file_format import FileFormat
+from millrace.file_format import FileFormat, OutputCompression, output_compressions
 
 
 def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:
@@ -110,6 +110,16 @@ def _encoding(text: str) -> str:
     except (LookupError, ValueError):
         raise ValueError(expected) from None
     return codec.name
+
+
+def compression_of_another_format(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield what is wrong with the compression of an output's format; both are still as they were given."""
+    file_format, compression = given.get("format", FileFormat.CSV), given.get("compression")
+    if compression not in set(OutputCompression) or file_format not in set(FileFormat):
+        return
+    accepted = output_compressions(FileFormat(file_format))
+    if compression not in accepted:
+        yield Contradiction("compression", f"expected {', '.join(accepted)}, which is what {file_format} may have")
 
 
 def _readable(file_format: FileFormat) -> FileFormat:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
-from millrace.config.fields import Flag, Name, Path
+from millrace.config.fields import Flag, Name, Path, compression_of_another_format
 from millrace.config.filters import (
     And,
     Filter,
@@ -30,7 +30,7 @@ from millrace.config.filters import (
     parse_logic,
 )
 from millrace.config.schedule import ScheduleField
-from millrace.file_format import BadRows, FileFormat
+from millrace.file_format import BadRows, FileFormat, OutputCompression, output_extension
 
 
 class ModelSyncMode(enum.StrEnum):
@@ -91,6 +91,18 @@ class TargetConfiguration(Section):
         description="Output file encoding: csv, json-doc (one array), json (newline-delimited) or parquet.",
         json_schema_extra=doc(),
     )
+    compression: OutputCompression | None = Field(
+        default=None,
+        description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
+        " whole file, whose name ends in it. Of parquet: snappy (default), zstd or none, inside the file.",
+        examples=["gz"],
+        json_schema_extra=ours(),
+    )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
+        """Hold the compression to the format."""
+        yield from compression_of_another_format(given)
 
 
 class Target(Section):
@@ -264,6 +276,16 @@ class ModelSync(Section):
     def format(self) -> FileFormat:
         """Format of the output."""
         return self.target.configuration.format
+
+    @property
+    def compression(self) -> OutputCompression | None:
+        """Compression of the output; None: the format's default."""
+        return self.target.configuration.compression
+
+    @property
+    def extension(self) -> str:
+        """What the output's key ends in."""
+        return output_extension(self.format, self.compression)
 
 
 def _targets(given: Mapping[str, Any], field: str) -> Iterator[str]:

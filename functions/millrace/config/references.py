@@ -90,7 +90,7 @@ def output_of(sync: Sync, connections: Mapping[str, Connection]) -> Reach | None
     if connection is None:
         return None
     if sync.mode is ModelSyncMode.REPLACE:
-        return Reach(connection.root.child(sync.object + sync.format.extension), exact=True)
+        return Reach(connection.root.child(sync.object + sync.extension), exact=True)
     return Reach(connection.root.child(sync.object))
 
 

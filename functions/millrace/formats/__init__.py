@@ -8,6 +8,7 @@ from types import MappingProxyType
 from millrace.file_format import FileFormat
 from millrace.formats import csv, csv_writer, json, json_writer, parquet_reader, parquet_writer
 from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
+from millrace.formats.compressing import compressible
 
 READERS: Mapping[FileFormat, Reader] = MappingProxyType(
     {
@@ -19,9 +20,9 @@ READERS: Mapping[FileFormat, Reader] = MappingProxyType(
 )
 WRITERS: Mapping[FileFormat, Writer] = MappingProxyType(
     {
-        FileFormat.CSV: csv_writer.write,
-        FileFormat.JSON: json_writer.write_lines,
-        FileFormat.JSON_DOC: json_writer.write_document,
+        FileFormat.CSV: compressible(csv_writer.write),
+        FileFormat.JSON: compressible(json_writer.write_lines),
+        FileFormat.JSON_DOC: compressible(json_writer.write_document),
         FileFormat.PARQUET: parquet_writer.write,
     }
 )

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.errors import UnsupportedType
-from millrace.file_format import WriteOptions
+from millrace.file_format import OutputCompression, WriteOptions
 from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.formats.parquet_encoding import chosen
 
@@ -84,7 +84,7 @@ class _ParquetWriter:
         self._schema = into
         metadata = {**(into.metadata or {}), **{k.encode(): v.encode() for k, v in sorted(options.lineage.items())}}
         self._into = into.with_metadata(metadata) if metadata else into
-        self._options = {**_OPTIONS, **_CODECS[str(getattr(options, "compression", None) or "snappy")]}
+        self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
         self._group = _Group()
         self._writer: pq.ParquetWriter | None = None
         _translated("columns", lambda: pq.ParquetWriter(io.BytesIO(), self._into, **self._options))

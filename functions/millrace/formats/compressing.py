@@ -1,0 +1,126 @@
+"""Compressed text outputs, as streams: the same content is the same file to the byte."""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import pyarrow as pa
+
+from millrace.file_format import OutputCompression, WriteOptions
+from millrace.formats.base import ByteSink, RecordWriter, Text, Writer
+
+_GZIP_LEVEL = 4
+"""Measured on trips and reviews: level 4 compresses 60 to 110 MB/s to 26 and 16 %, level 6 21 to 29 MB/s to 24 and
+13 %, and 9 only 7 MB/s for half a percent more."""
+_GZIP_CONTAINER = 31
+"""Window bits that ask zlib for a gzip file: it writes neither a time nor a name into its head."""
+
+
+class _Compressor(Protocol):
+    def compress(self, data: bytes | memoryview, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+class _Zstd:
+    """Arrow's stream with the methods of the others; like them it lets go of the interpreter while it compresses."""
+
+    def __init__(self) -> None:
+        self._ready = _Ready()
+        self._stream = pa.CompressedOutputStream(self._ready, "zstd")
+
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        self._stream.write(data)
+        return self._ready.take()
+
+    def flush(self) -> bytes:
+        self._stream.close()
+        return self._ready.take()
+
+
+class _Ready:
+    """What is compressed already, as a file that Arrow writes to."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+
+_COMPRESSORS: dict[OutputCompression, Callable[[], _Compressor]] = {
+    OutputCompression.GZIP: lambda: zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_CONTAINER),
+    OutputCompression.ZSTD: _Zstd,
+    OutputCompression.BZIP2: bz2.BZ2Compressor,
+}
+
+
+class _Compressing:
+    """A sink that hands on what it takes, compressed."""
+
+    def __init__(self, sink: ByteSink, compressor: _Compressor) -> None:
+        self._sink = sink
+        self._compressor = compressor
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        if compressed := self._compressor.compress(data):
+            self._sink.write(compressed)
+        return len(data)
+
+    def finish(self) -> None:
+        self._sink.write(self._compressor.flush())
+
+
+class _CompressedWriter:
+    """A writer whose bytes are compressed on their way."""
+
+    def __init__(self, writer: RecordWriter, sink: _Compressing) -> None:
+        self._writer = writer
+        self._sink = sink
+
+    def write(self, rows: pa.RecordBatch | Text) -> None:
+        """Write the next rows."""
+        self._writer.write(rows)
+
+    def close(self) -> int:
+        """Write the ends of the text and of the compression."""
+        rows = self._writer.close()
+        self._sink.finish()
+        return rows
+
+
+def compressible(write: Writer) -> Writer:
+    """A writer of text that compresses it as the options say."""
+
+    def begin(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
+        compressor = _COMPRESSORS.get(options.compression or OutputCompression.NONE)
+        if compressor is None:
+            return write(sink, into, options)
+        compressing = _Compressing(sink, compressor())
+        return _CompressedWriter(write(compressing, into, options), compressing)
+
+    return begin
