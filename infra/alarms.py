@@ -56,6 +56,14 @@ class Alarms(Construct):
             "it names, then run: millrace resume (which also ends this alarm).",
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
+        if "Reconcile" in functions:
+            self._above(
+                "Unaccounted",
+                _ours("Unaccounted", options, statistic="Sum", function="reconcile"),
+                0,
+                "Objects whose notification should have come and did not; they are on the queue now. Look: millrace "
+                "audit. Is the bucket's notification in place?",
+            )
         for construct_name, queue in queues.items():
             self._above(
                 f"Age{construct_name}",
@@ -97,12 +105,12 @@ class Alarms(Construct):
             alarm.add_alarm_action(actions.SnsAction(self._topic))
 
 
-def _ours(name: str, options: Options, *, statistic: str) -> cloudwatch.Metric:
-    """A metric that the convert function writes."""
+def _ours(name: str, options: Options, *, statistic: str, function: str = "convert") -> cloudwatch.Metric:
+    """A metric that one of the functions writes."""
     return cloudwatch.Metric(
         namespace="Millrace",
         metric_name=name,
-        dimensions_map={"service": service("convert", options)},
+        dimensions_map={"service": service(function, options)},
         statistic=statistic,
         period=_PERIOD,
     )

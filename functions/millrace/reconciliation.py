@@ -7,7 +7,7 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from operator import itemgetter
@@ -31,6 +31,8 @@ _PORTION = 1000
 """Keys between two checkpoints: a page of a listing."""
 _BACKLOG = 1000
 """Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
+GRACE = timedelta(minutes=30)
+"""How long news of an object may take: behind others, put off after a failure, or under the lease of a dead worker."""
 _LEASE_MARGIN = timedelta(seconds=5)
 _LONGEST_RUN_SECONDS = 900.0
 
@@ -45,10 +47,14 @@ class Finding(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object that the ledger does not know as it is; ``change`` asks for what must be done."""
+    """One object that the ledger does not know as it is; ``change`` asks for what must be done.
+
+    ``modified`` is when the object got to be as it is, None where it is gone.
+    """
 
     finding: Finding
     change: ObjectChange
+    modified: datetime | None = None
 
 
 class UnsortedStream(MillraceError):
@@ -64,6 +70,14 @@ def differences(listed: Iterable[ListedObject], entries: Iterable[Entry], now: d
 
     Yields every key, so that a caller can count and stop. Raises UnsortedStream.
     """
+    for key, here, known in joined(listed, entries):
+        yield key, judged(here, known, now)
+
+
+def joined(
+    listed: Iterable[ListedObject], entries: Iterable[Entry]
+) -> Iterator[tuple[str, ListedObject | None, Entry | None]]:
+    """Every key of a bucket's listing or of the ledger's entries, with what each has of it; sorted as both are."""
     pairs: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(
         ((one.ref.key.encode(), one) for one in listed),
         ((one.source.key.encode(), one) for one in entries),
@@ -74,12 +88,14 @@ def differences(listed: Iterable[ListedObject], entries: Iterable[Entry], now: d
         if key < last:
             raise UnsortedStream(f"key {key.decode()!r} came after {last.decode()!r}")
         last = key
-        yield key.decode(), _judged([item for _, item in group], now)
+        items = [item for _, item in group]
+        here = next((one for one in items if isinstance(one, ListedObject)), None)
+        known = next((one for one in items if isinstance(one, Entry)), None)
+        yield key.decode(), here, known
 
 
-def _judged(items: list[ListedObject | Entry], now: datetime) -> Difference | None:
-    listed = next((one for one in items if isinstance(one, ListedObject)), None)
-    entry = next((one for one in items if isinstance(one, Entry)), None)
+def judged(listed: ListedObject | None, entry: Entry | None, now: datetime) -> Difference | None:
+    """How an object differs from what the ledger has of it, if it does."""
     if listed is not None and entry is None:
         return _present(listed, Finding.NEW)
     if listed is not None and entry is not None:
@@ -113,28 +129,32 @@ _UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
 
 def _present(listed: ListedObject, finding: Finding) -> Difference:
     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
-    return Difference(finding, change)
+    return Difference(finding, change, listed.modified)
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Keys that were compared, and how many of them differed in which way."""
+    """Keys that were compared, and how many of them differed in which way.
+
+    ``unaccounted`` are those whose news should have come by now: it is lost, or nobody can read it.
+    """
 
     compared: int = 0
     new: int = 0
     changed: int = 0
     gone: int = 0
+    unaccounted: int = 0
 
     @classmethod
-    def of(cls, portion: Sequence[Compared]) -> Counts:
-        """Count a portion."""
-        found = Counter(one.finding for _, one in portion if one is not None)
-        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE])
+    def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
+        """Count a portion; news of what was modified before ``overdue`` should have come (None: there is no news)."""
+        differing = [one for _, one in portion if one is not None]
+        found = Counter(one.finding for one in differing)
+        late = sum(overdue is not None and one.modified is not None and one.modified < overdue for one in differing)
+        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE], late)
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.compared + other.compared, self.new + other.new, self.changed + other.changed, self.gone + other.gone
-        )
+        return Counts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +302,7 @@ class Reconciler:
         while portion := list(islice(found, _PORTION)):
             requests = [Request(change=one.change, sync=sync.name) for _, one in portion if one is not None]
             self.queues[sync.source_connection].send(requests)
-            counted = Counts.of(portion)
+            counted = Counts.of(portion, overdue=self._overdue(sync))
             here += counted
             total = hold.checkpoint.counts + counted
             if remaining() < STOP_SECONDS:
@@ -293,23 +313,32 @@ class Reconciler:
         hold.move(after="", counts=Counts(), lease_until=None)
         return Report(sync=sync.name, progress=Progress.COMPLETE, here=here, total=total)
 
+    def _overdue(self, sync: ActiveSync) -> datetime | None:
+        """Without notifications the listing itself is the news."""
+        told = self.planner.document.connection(sync.source_connection).notifications is not None
+        return self.now() - GRACE if told else None
+
     def _found(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
-        """Entries of folders that the sync read under an earlier configuration are no concern of this listing."""
         folder = sync.folder
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
-        entries = self.index.of_sync(sync.name, after=after)
-        known = (
-            entry
-            for entry in entries
-            if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
-        )
+        known = entries_below(self.index.of_sync(sync.name, after=after), folder)
         for key, difference in differences(listed, known, self.now()):
-            concerns = difference is not None and self._is_for(sync, difference.change.ref)
-            yield key, difference if concerns else None
+            concerned = difference is not None and concerns(self.planner, sync.name, difference.change.ref)
+            yield key, difference if concerned else None
 
-    def _is_for(self, sync: ActiveSync, ref: ObjectRef) -> bool:
-        """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
-        return any(not isinstance(plan, Run) for plan in self.planner.plan(ref, only=sync.name))
+
+def entries_below(entries: Iterable[Entry], folder: Folder) -> Iterator[Entry]:
+    """Those of a folder: the others are of folders that the sync read under an earlier configuration."""
+    return (
+        entry
+        for entry in entries
+        if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
+    )
+
+
+def concerns(planner: Planner, sync: str, ref: ObjectRef) -> bool:
+    """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
+    return any(not isinstance(plan, Run) for plan in planner.plan(ref, only=sync))
 
 
 @dataclass(slots=True)

@@ -189,7 +189,7 @@ def test_a_run_puts_what_differs_on_the_queue_for_its_sync(house: House) -> None
         ("nightly", ChangeKind.CREATED, "in/a.csv"),
         ("nightly", ChangeKind.REMOVED, "in/gone.csv"),
     ]
-    assert (report.progress, report.total) == (Progress.COMPLETE, Counts(compared=3, new=1, changed=0, gone=1))
+    assert (report.progress, report.total) == (Progress.COMPLETE, Counts(compared=3, new=1, gone=1, unaccounted=1))
     assert house.checkpoints.kept["nightly"].after == ""
 
 
@@ -218,7 +218,7 @@ class TestModels:
         house.upload("in/a.csv", "in/customers.csv", "in/z.csv")
         planner = self.planner(model_from="single_file", key="in/customers.csv")
 
-        assert house.run(planner=planner).total == Counts(compared=3, new=1)
+        assert house.run(planner=planner).total == Counts(compared=3, new=1, unaccounted=1)
         assert house.asked() == ["in/customers.csv"]
 
     def test_the_entry_of_a_run_is_not_a_file_that_is_gone(self, house: House) -> None:
@@ -226,7 +226,7 @@ class TestModels:
         house.know("in/", "in/b.csv")
         planner = self.planner(model_from="multi_file_archive")
 
-        assert house.run(planner=planner).total == Counts(compared=3, new=1, gone=1)
+        assert house.run(planner=planner).total == Counts(compared=3, new=1, gone=1, unaccounted=1)
         assert house.asked() == ["in/a.csv", "in/b.csv"]
 
 
@@ -313,6 +313,19 @@ def test_a_full_queue_does_not_hold_up_what_has_begun(house: House) -> None:
     assert house.asked() == ["in/a.csv", "in/b.csv", "in/c.csv"]
 
 
+@pytest.mark.parametrize(("minutes", "late"), [(29, 0), (31, 1)])
+def test_news_that_should_have_come_is_unaccounted(house: House, minutes: int, late: int) -> None:
+    """Only where the source tells of its changes: without notifications the listing itself is the news."""
+    house.store.modified = NOON - timedelta(minutes=minutes)
+    house.upload("in/a")
+    house.know("in/b")
+    quiet = {"enable_event_notifications": False, "event_queue_arn": None}
+
+    assert house.run().total.unaccounted == late
+    unannounced = Planner(document(bulk_sync(schedule={"frequency": "hourly", "minute": 0}), source=quiet))
+    assert house.run(planner=unannounced).total.unaccounted == 0
+
+
 def test_a_checkpoint_of_another_folder_counts_for_nothing(house: House) -> None:
     """The configuration was changed in between."""
     house.upload("in/a.csv")
@@ -323,7 +336,7 @@ def test_a_checkpoint_of_another_folder_counts_for_nothing(house: House) -> None
     report = house.run()
 
     assert house.asked() == ["in/a.csv"]
-    assert report.total == Counts(compared=1, new=1)
+    assert report.total == Counts(compared=1, new=1, unaccounted=1)
 
 
 @pytest.mark.parametrize("sync", ["weekly", "nightly#table", "#", ""])
@@ -451,7 +464,7 @@ def test_memory_is_flat() -> None:
         report = house.run()
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert report.total == Counts(compared=keys, new=keys // 2)
+        assert report.total == Counts(compared=keys, new=keys // 2, unaccounted=keys // 2)
         return highest
 
     assert peak(12_000) < peak(3_000) + 250_000

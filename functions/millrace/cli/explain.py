@@ -27,6 +27,7 @@ _FAMILIES = 6
 """So many kinds of types a text could have been of."""
 _MOST_KINDS = 8
 _NAME_WIDTH = 40
+_PROGRESS_FROM_BYTES = 4 * 2**20
 
 
 def explain(
@@ -114,7 +115,7 @@ def _explain(
 
     file_format, options = how_to_read(file, source_format, compression, asked)
     try:
-        with watched(places.open_source(file), errors) as source:
+        with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
             return explained(source, file_format, options)
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error

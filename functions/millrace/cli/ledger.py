@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
+from millrace.cli.counting import counting
 from millrace.cli.operate import Json, Name, deployment
 from millrace.config import Connection, load
 from millrace.errors import UsageError
 from millrace.plan import Planner
 from millrace.rebuild import Rebuilder, Trace
 
-Tell = Callable[[Counter[Trace]], None]
 ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
 
 
@@ -63,11 +58,11 @@ def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *,
     counts: Counter[Trace] = Counter()
     last = start_after
     try:
-        with _progress(destination.name) as tell:
+        with counting() as show:
             for traced in rebuilder.rebuild(destination, start_after=start_after, dry_run=dry_run):
                 counts[traced.trace] += 1
                 last = traced.ref.key
-                tell(counts)
+                show(f"{destination.name}: {counts.total():,} objects, {counts[Trace.REBUILT]:,} put back")
     except KeyboardInterrupt:
         typer.echo(
             f"stopped; go on with: millrace ledger rebuild --destination {destination.name!r} --start-after {last!r}",
@@ -81,19 +76,3 @@ def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *,
     done = "would put back" if dry_run else "put back"
     others = ", ".join(f"{counts[trace]:,} {trace}" for trace in Trace if trace is not Trace.REBUILT)
     typer.echo(f"{destination.name}: {done} {counts[Trace.REBUILT]:,} outputs; {others}")
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Tell]:
-    """Counts as they grow, where a person waits."""
-    if not sys.stderr.isatty():
-        yield lambda _counts: None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(name)
-
-        def tell(counts: Counter[Trace]) -> None:
-            progress.update(task, description=f"{name}: {counts.total():,} objects, {counts[Trace.REBUILT]:,} put back")
-
-        yield tell

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from millrace import __version__
-from millrace.cli import configuration, convert, dead_letters, demo, explain, ledger, operate, resume
+from millrace.cli import audit, configuration, convert, dead_letters, demo, explain, ledger, operate, resume
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
@@ -44,6 +44,7 @@ app.command()(operate.status)
 app.command()(operate.show)
 app.command()(operate.reprocess)
 app.command()(operate.reconcile)
+app.command()(audit.audit)
 app.command()(resume.resume)
 app.command()(dead_letters.dead_letters)
 app.command()(dead_letters.redrive)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 from millrace.local import LocalTarget, Target, open_local_source
@@ -19,9 +18,7 @@ def open_source(path: str) -> BinaryIO:
     """A local file, or an object pinned to the version that is there now."""
     if not path.startswith(_SCHEME):
         return open_local_source(path)
-    ref = ObjectRef.parse(path)
-    stack = ExitStack()
-    return stack.enter_context(_store().open(ref, tail_first=path.endswith(".parquet"))).stream
+    return _store().pin(ObjectRef.parse(path), tail_first=path.endswith(".parquet")).stream
 
 
 def open_target(path: str) -> Target:

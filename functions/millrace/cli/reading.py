@@ -26,12 +26,12 @@ def place(error: DataError) -> str:
 
 
 @contextlib.contextmanager
-def watched(file: BinaryIO, console: Console) -> Iterator[BinaryIO]:
+def watched(file: BinaryIO, console: Console, *, from_bytes: int = _PROGRESS_FROM_BYTES) -> Iterator[BinaryIO]:
     """The file with a progress bar, where a person waits for a large one."""
     with file:
         size = file.seek(0, 2)
         file.seek(0)
-        if not console.is_terminal or size < _PROGRESS_FROM_BYTES:
+        if not console.is_terminal or size < from_bytes:
             yield file
             return
         columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())

@@ -1,0 +1,144 @@
+"""`millrace audit`: which state every object is in, and what nobody knows of."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from millrace.audit import Auditor, Standing
+from millrace.cli.configuration import DEFAULT_CONFIG, Config
+from millrace.cli.counting import counting
+from millrace.cli.operate import Json, Name, deployment, session
+from millrace.config import load
+from millrace.errors import UsageError
+from millrace.plan import ActiveSync, Planner
+
+if TYPE_CHECKING:
+    from millrace.local import Target
+    from millrace.requeue import RequestQueue
+
+_PORTION = 1000
+
+
+def audit(
+    sync: Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")] = None,
+    *,
+    config: Config = DEFAULT_CONFIG,
+    report: Annotated[
+        str | None, typer.Option(help="Write one row an object to this Parquet file, or s3://bucket/key.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Put nothing on the queue.")] = False,
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Account for every object: join the listing of each source with the ledger, and count by state.
+
+    Unaccounted is what has stood there for half an hour and the ledger does not know as it is; younger changes are
+    expected. What differs is put on the queue. Exit 1 where something was unaccounted.
+
+    Example: millrace audit --config millrace.yaml --report audit.parquet
+    """
+    document = load(config)
+    planner = Planner(document)
+    deployed, ledger = deployment(name)
+    chosen = [planner.active_sync(one) for one in sync or deployed.syncs]
+    from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
+    from millrace.aws.sqs_requests import SQSRequests  # noqa: PLC0415 - as above
+
+    if unknown := sorted({one.source_connection for one in chosen} - set(deployed.queues)):
+        raise UsageError(f"the deployment has no queue for {unknown}: is {config} the configuration that was deployed?")
+    sqs = session().client("sqs")
+    queues = {one: SQSRequests(sqs, url) for one, url in deployed.queues.items()}
+    auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
+    unaccounted = 0
+    with _report(report) as rows:
+        for one in chosen:
+            counts = _audit(auditor, one, None if dry_run else queues[one.source_connection], rows)
+            unaccounted += counts[Standing.UNACCOUNTED]
+            _tell(one.name, counts, as_json=as_json)
+    if unaccounted:
+        raise typer.Exit(1)
+
+
+def _audit(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows: Rows) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    now = datetime.now(UTC)
+    audited = auditor.audit(sync, now)
+    with counting() as show:
+        while portion := list(islice(audited, _PORTION)):
+            if queue is not None:
+                queue.send([one.request for one in portion if one.request is not None])
+            rows.write([one.row(sync.name, now) for one in portion])
+            counts.update(str(one.standing) for one in portion)
+            show(f"{sync.name}: {counts.total():,} objects")
+    return counts
+
+
+def _tell(sync: str, counts: Counter[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(
+            json.dumps({"sync": sync, "objects": counts.total(), "unaccounted": 0, **dict(sorted(counts.items()))})
+        )
+        return
+    told = ", ".join(f"{count:,} {standing}" for standing, count in sorted(counts.items())) or "no objects"
+    typer.echo(f"{sync}: {told}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
+
+
+class Rows:
+    """The report's rows on their way into a Parquet file; without one they are let go."""
+
+    def __init__(self, target: Target | None) -> None:
+        self._writer: Any = None
+        if target is not None:
+            import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
+
+            from millrace.file_format import FileFormat, WriteOptions  # noqa: PLC0415 - as above
+            from millrace.formats import WRITERS  # noqa: PLC0415 - as above
+
+            self._schema = pa.schema(
+                [(name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items()]
+                + [("modified", pa.timestamp("s", tz="UTC"))]
+            )
+            self._batch = pa.RecordBatch.from_pylist
+            self._writer = WRITERS[FileFormat.PARQUET](target, self._schema, WriteOptions())
+
+    def write(self, rows: list[dict[str, object]]) -> None:
+        """Write the next rows."""
+        if self._writer is not None:
+            self._writer.write(self._batch(rows, schema=self._schema))
+
+    def close(self) -> None:
+        """Write what a Parquet file ends with."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+_COLUMNS = {
+    **dict.fromkeys(("sync", "key", "standing", "etag", "ledger_etag", "error", "message"), "string"),
+    **dict.fromkeys(("size", "age_seconds", "attempts"), "int64"),
+    **dict.fromkeys(("rows_read", "rows_written", "rows_quarantined", "rows_filtered"), "int64"),
+}
+
+
+@contextmanager
+def _report(path: str | None) -> Iterator[Rows]:
+    """The report is there whole, or not at all."""
+    if path is None:
+        yield Rows(None)
+        return
+    from millrace.cli.places import open_target  # noqa: PLC0415 - boto3 takes a third of a second to import
+
+    with ExitStack() as undo:
+        target = open_target(path)
+        undo.callback(target.discard)
+        rows = Rows(target)
+        yield rows
+        rows.close()
+        target.publish()

@@ -1,0 +1,104 @@
+"""Every object is accounted for: in a state of the ledger, expected, or unaccounted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from millrace.audit import Audited, Auditor, Standing
+from millrace.ledger import State
+from millrace.objects import ObjectRef
+from millrace.reconciliation import GRACE
+from tests.world import NOON, SOURCE, World
+
+OLD = NOON - GRACE - timedelta(seconds=1)
+
+
+def audited(world: World, now: datetime = NOON) -> dict[str, Audited]:
+    auditor = Auditor(planner=world.planner, stores={"landing": world.store}, index=world.ledger)
+    found = {one.key: one for one in auditor.audit(world.planner.active_sync("nightly"), now)}
+    assert all((one.request is not None) == isinstance(one.standing, Standing) for one in found.values())
+    return found
+
+
+def standings(world: World) -> dict[str, str]:
+    return {key: str(one.standing) for key, one in audited(world).items()}
+
+
+def test_objects_stand_as_the_ledger_has_them() -> None:
+    world = World()
+    world.one(world.upload())
+    world.one(world.upload(b"a\n1,2\n", ObjectRef("acme-in", "in/ragged.csv")))
+    world.one(world.upload(b"x", ObjectRef("acme-in", "in/picture.png")))
+
+    assert standings(world) == {
+        SOURCE.key: State.CONVERTED,
+        "in/ragged.csv": State.FAILED,
+        "in/picture.png": State.IGNORED,
+    }
+
+
+@pytest.mark.parametrize(("modified", "expected"), [(OLD, Standing.UNACCOUNTED), (NOON, Standing.EXPECTED)])
+def test_what_the_ledger_never_heard_of_is_unaccounted_once_news_should_have_come(
+    modified: datetime, expected: Standing
+) -> None:
+    world = World()
+    world.store.modified = modified
+    world.store.put(SOURCE, b"a\n1\n")
+
+    found = audited(world)[SOURCE.key]
+
+    assert found.standing is expected
+    assert found.request is not None
+    assert world.one(found.request).result == State.CONVERTED
+    assert standings(world) == {SOURCE.key: State.CONVERTED}
+
+
+def test_another_version_than_the_ledgers_is_unaccounted() -> None:
+    world = World()
+    world.one(world.upload())
+    world.store.modified = OLD
+    world.store.put(SOURCE, b"a\n2\n")
+
+    assert standings(world) == {SOURCE.key: Standing.UNACCOUNTED}
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(5, State.IN_FLIGHT), (-5, Standing.UNACCOUNTED)])
+def test_work_in_flight_counts_while_its_lease_holds(minutes: int, expected: str) -> None:
+    world = World()
+    world.store.modified = OLD
+    world.one(world.upload())
+    entry = world.entry()
+    lease = NOON + timedelta(minutes=minutes)
+    world.ledger.put(replace(entry, state=State.IN_FLIGHT, revision=entry.revision + 1, lease_until=lease))
+
+    assert standings(world) == {SOURCE.key: expected}
+
+
+def test_an_object_that_is_gone_asks_for_its_removal() -> None:
+    world = World()
+    world.one(world.upload())
+    world.delete()
+
+    assert standings(world) == {SOURCE.key: Standing.GONE}
+
+
+def test_what_was_removed_is_no_object_any_more() -> None:
+    world = World()
+    world.one(world.upload())
+    world.one(world.delete())
+
+    assert standings(world) == {}
+
+
+def test_the_report_tells_rows_and_reasons() -> None:
+    world = World()
+    world.one(world.upload(b"a\n1,2\n"))
+    (one,) = audited(world).values()
+
+    row = one.row("nightly", NOON)
+
+    assert (row["standing"], row["error"]) == ("failed", "RaggedRow")
+    assert row["etag"] == row["ledger_etag"]
