@@ -10,6 +10,8 @@ from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect
 from millrace.formats.encoding import Utf8Stream
 
 BLOCK_BYTES = 2**20
+_COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8
+"""Each column of a block has its price, however few its values: so many columns are read in blocks twice as large."""
 MAX_RECORD_BYTES = 128 * 2**20
 
 
@@ -90,9 +92,9 @@ class Feed:
             self.drop(record)
         return None
 
-    def blocks(self, dialect: Dialect) -> Iterator[Block]:
-        """All that is left, in blocks of whole records; the last may leave a quote open."""
-        size = BLOCK_BYTES
+    def blocks(self, dialect: Dialect, width: int) -> Iterator[Block]:
+        """All that is left, in blocks of whole records of so many fields; the last may leave a quote open."""
+        usual = size = BLOCK_BYTES * min(1 + width // _COLUMNS_A_BLOCK, _MOST_BLOCKS)
         while data := self.peek(size):
             last = self._ended and len(data) <= size
             end = dialect.end_of_records(data[:size], final=last)
@@ -101,7 +103,7 @@ class Feed:
                 continue
             block = Block(data[:end], self._byte, self._line, last)
             self._advance(block.data)
-            size = BLOCK_BYTES
+            size = usual
             yield block
 
 

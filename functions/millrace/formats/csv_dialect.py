@@ -174,7 +174,10 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """How well a delimiter explains the sample: the width of its first record, and how many records are as wide."""
+    """How well a delimiter explains the sample: the width of its first record, and how many records are as wide.
+
+    Where the first record does not have the delimiter, the others are not looked at.
+    """
 
     delimiter: str
     width: int
@@ -232,7 +235,10 @@ def _check(name: str, character: str | None) -> None:
 
 def _candidate(dialect: Dialect, sample: bytes) -> Candidate:
     whole = sample[: dialect.end_of_records(sample, final=len(sample) < DETECTION_BYTES)]
-    spans = list(dialect.records(whole))
-    widths = [dialect.count(whole[start:end]) for start, end, _, whole_ in spans if whole_ and end > start]
-    width = widths[0] if widths else 0
-    return Candidate(dialect.delimiter, width, sum(each == width for each in widths), len(widths))
+    records = (whole[start:end] for start, end, _, whole_ in dialect.records(whole) if whole_ and end > start)
+    first = next(records, None)
+    width = dialect.count(first) if first is not None else 0
+    if width < 2:  # it does not matter how many records are like that
+        return Candidate(dialect.delimiter, width, width, width)
+    widths = [width, *map(dialect.count, records)]
+    return Candidate(dialect.delimiter, width, widths.count(width), len(widths))

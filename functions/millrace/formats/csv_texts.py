@@ -87,7 +87,7 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     if unknown := [name for name in options.column_types if name not in names]:
         raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
     said = tuple(fields) if options.has_headers else None
-    return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect)
+    return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect, len(names))
 
 
 def _checked(block: Block) -> bytes:
