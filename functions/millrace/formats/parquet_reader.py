@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -113,10 +113,10 @@ class _File:
             return self.plain
         return pq.ParquetFile(self.source, read_dictionary=list(dictionaries), **self.options)
 
-    def first(self, group: int, leaf: str) -> pa.Array:
-        """The first row of a row group's leaf, read as a dictionary."""
-        batches = self.reader((leaf,)).iter_batches(batch_size=1, row_groups=[group], columns=[leaf], use_threads=False)
-        return next(batches).column(0)
+    def first(self, group: int, leaves: Sequence[str]) -> pa.RecordBatch:
+        """The first row of some leaves of a row group, read as dictionaries."""
+        reader = self.reader(tuple(leaves))
+        return next(reader.iter_batches(batch_size=1, row_groups=[group], columns=leaves, use_threads=False))
 
 
 def _open(source: _Source) -> _File:

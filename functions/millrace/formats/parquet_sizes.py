@@ -6,7 +6,7 @@ Where that cannot be, the longest value in the dictionary bounds the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 
 BATCH_BYTES = 4 * 2**20
 BATCH_ROWS = 32_768
-EXPANDED_BYTES = 16 * 2**20
+EXPANDED_BYTES = 8 * 2**20
 """What a batch may grow to by its dictionaries."""
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _INDEX_BYTES = 4
+_FEW_BYTES = 24
+_SMALL_DICTIONARY = 16 * 2**10
 _t = pa.types
 
 
@@ -30,22 +32,19 @@ class Reading:
     dictionaries: tuple[str, ...]
 
 
-def planned(group: pq.RowGroupMetaData, file: pq.ParquetFile, read_first: Callable[[str], pa.Array]) -> Reading:
-    """Plan a row group; ``read_first`` gives the first row of a leaf, read as a dictionary."""
+def planned(
+    group: pq.RowGroupMetaData, file: pq.ParquetFile, read_first: Callable[[Sequence[str]], pa.RecordBatch]
+) -> Reading:
+    """Plan a row group; ``read_first`` gives the first row of some leaves, read as dictionaries."""
     chunks = [group.column(place) for place in range(group.num_columns)]
     widths = [_width(chunk, file.schema.column(place), group.num_rows) for place, chunk in enumerate(chunks)]
     rows = max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, sum(widths)))))
     texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
-    dictionaries = []
-    for chunk in chunks:
-        if not _may_explode(chunk, rows):
-            continue
-        if chunk.path_in_schema in texts and _is_all_dictionary(chunk):
-            dictionaries.append(chunk.path_in_schema)
-        else:
-            each = max(1, chunk.num_values // max(1, group.num_rows))
-            rows = max(1, min(rows, EXPANDED_BYTES // max(1, each * _longest(chunk, read_first))))
-    return Reading(rows, tuple(dictionaries))
+    suspects = {chunk.path_in_schema: chunk for chunk in chunks if _may_explode(chunk, rows)}
+    dictionaries = tuple(path for path, chunk in suspects.items() if path in texts and _is_small_dictionary(chunk))
+    others = [path for path in suspects if path not in dictionaries]
+    longest = _longest(read_first(others), [suspects[path] for path in others], group.num_rows) if others else 0
+    return Reading(min(rows, max(1, int(EXPANDED_BYTES // max(1, longest)))), dictionaries)
 
 
 def expanded(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -95,31 +94,34 @@ def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int) -> bool:
     return bool(of_texts and chunk.total_uncompressed_size * rows > EXPANDED_BYTES)
 
 
-def _is_all_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
-    """Whether so little is stored for each value that it can only be its place in the dictionary."""
-    return bool(chunk.total_uncompressed_size <= 2 * _INDEX_BYTES * chunk.num_values)
+def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
+    """Whether a dictionary is soon made, batch by batch, and little more than places in it is stored."""
+    stored = chunk.data_page_offset - chunk.dictionary_page_offset
+    return bool(stored <= _SMALL_DICTIONARY and chunk.total_uncompressed_size <= _FEW_BYTES * chunk.num_values)
 
 
-def _longest(chunk: pq.ColumnChunkMetaData, read_first: Callable[[str], pa.Array]) -> int:
-    """The bytes of the longest value in a chunk's dictionary, which is read with the chunk's first row."""
-    values = read_first(chunk.path_in_schema)
-    while not _t.is_dictionary(values.type):
-        if not _t.is_nested(values.type):
-            return int(chunk.total_uncompressed_size)
-        values = _inside(values)
-    if not _is_text(values.dictionary.type):
-        return int(chunk.total_uncompressed_size)
-    return int(pc.max(pc.binary_length(values.dictionary)).as_py() or 0)
+def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
+    """About the most bytes that a row of these columns takes: of each, the longest value in its dictionary.
+
+    A dictionary comes whole with the first row. Where a column is given without one, all that it stores may be in it.
+    """
+    found = [dictionary for column in first.columns for dictionary in _dictionaries(column)]
+    if len(found) < len(chunks):
+        return sum(float(chunk.total_uncompressed_size) for chunk in chunks)
+    each = max(1.0, float(max(chunk.num_values for chunk in chunks)) / max(1, rows))
+    return each * sum(float(pc.max(pc.binary_length(dictionary)).as_py() or 0.0) for dictionary in found)
 
 
-def _inside(values: pa.Array) -> pa.Array:
-    """The only child of nested values, of which one leaf was read."""
-    if _t.is_struct(values.type):
-        return values.field(0)
-    if _t.is_map(values.type):
-        return (
-            values.items
-            if _t.is_dictionary(values.type.item_type) or _t.is_nested(values.type.item_type)
-            else values.keys
-        )
-    return values.values
+def _dictionaries(values: pa.Array) -> Iterator[pa.Array]:
+    """The dictionaries of texts inside a column."""
+    kind = values.type
+    if _t.is_dictionary(kind) and _is_text(kind.value_type):
+        yield values.dictionary
+    elif _t.is_struct(kind):
+        for place in range(kind.num_fields):
+            yield from _dictionaries(values.field(place))
+    elif _t.is_map(kind):
+        yield from _dictionaries(values.keys)
+        yield from _dictionaries(values.items)
+    elif _t.is_nested(kind):
+        yield from _dictionaries(values.values)
