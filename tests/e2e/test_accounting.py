@@ -1,0 +1,104 @@
+"""Nothing is lost: dead letters come back, a lost ledger is rebuilt, and every object is accounted for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from millrace.demo.deployed import Deployed
+from millrace.ledger import DONE, State
+from tests.e2e.places import in_folder, task_of
+
+pytestmark = pytest.mark.e2e
+
+_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
+
+
+def test_dead_letters_are_looked_at_and_redriven(deployed: Deployed) -> None:
+    """What nobody can read gets there by the queue's own redrive; looking leaves it, redriving sends it home."""
+    sqs, dead = deployed.emulator.client("sqs"), deployed.resources.dead_letters
+    sqs.purge_queue(QueueUrl=dead)
+    home = deployed.resources.queues["e2e source"]
+    sqs.send_message(QueueUrl=home, MessageBody='{"no": "shape"}')
+    deployed.wait_until(lambda: deployed.messages(dead) == 1, seconds=60, what="the message to be dead")
+
+    for _ in range(2):
+        (letter,) = _lines(deployed, "dead-letters", "--json")
+        assert (letter["class"], letter["queue"]) == ("unreadable", home.rpartition("/")[2])
+        assert "no" in letter["reason"]
+    assert _lines(deployed, "redrive", "--json") == [{"dry_run": False, "moved": {}}]
+    assert _lines(deployed, "redrive", "--class", "unreadable", "--dry-run", "--json")[-1]["moved"] == {"unreadable": 1}
+    assert deployed.messages(dead) == 1
+
+    assert _lines(deployed, "redrive", "--class", "unreadable", "--json")[-1]["moved"] == {"unreadable": 1}
+    deployed.wait_until(lambda: deployed.messages(dead) == 1, seconds=60, what="the message to be dead again")
+    sqs.purge_queue(QueueUrl=dead)
+
+
+def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
+    opened: Deployed, configuration: Path, tmp_path: Path
+) -> None:
+    """With the table emptied, the outputs' lineage brings back what was done; the rest is enqueued by the audit."""
+    refs = [in_folder(opened, "in", f"rebuilt/{number}.csv") for number in range(5)]
+    tasks = [task_of(opened, "e2e csv", ref) for ref in refs]
+    for number, ref in enumerate(refs):
+        opened.upload(ref, f"id\n{number:03d}\n".encode())
+    before = opened.wait(tasks, seconds=60)
+    opened.wait_until_idle(seconds=60)
+    versions = {entry.outputs[0].ref: opened.version(entry.outputs[0].ref) for entry in before.values()}
+    _empty(opened)
+
+    told = _lines(opened, "ledger", "rebuild", "--config", str(configuration), "--json")
+    report = tmp_path / "audit.parquet"
+    _run(opened, "audit", "--config", str(configuration), "--report", str(report))
+    opened.wait_until_idle(seconds=120)
+
+    assert sum(line["rebuilt"] for line in told) >= len(refs)
+    after = {task: opened.entry(task) for task in tasks}
+    for task, entry in after.items():
+        assert entry is not None
+        assert entry.state in DONE
+        assert (entry.fence, entry.etag) == (before[task].fence, before[task].etag)
+    assert {ref: opened.version(ref) for ref in versions} == versions
+    rows = pq.read_table(report).to_pylist()
+    assert {row["key"] for row in rows if row["sync"] == "e2e csv"} >= {ref.key for ref in refs}
+
+
+def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) -> None:
+    """After everything else: no object that nobody knows of."""
+    deployed.wait_until_idle(seconds=120)
+
+    lines = _lines(deployed, "audit", "--config", str(configuration), "--json")
+
+    assert {line["unaccounted"] for line in lines} == {0}
+    assert sum(line.get(State.CONVERTED, 0) for line in lines) > 0
+
+
+def _empty(deployed: Deployed) -> None:
+    table, name = deployed.emulator.client("dynamodb"), deployed.resources.ledger_table
+    pages = table.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk")
+    for item in [item for page in pages for item in page["Items"]]:
+        table.delete_item(TableName=name, Key=item)
+
+
+def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
+    done = _run(deployed, *arguments)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def _run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 -- the command is ours
+        [_MILLRACE, *arguments],
+        env=deployed.emulator.subprocess_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
