@@ -31,6 +31,12 @@ class S3ObjectStore:
     @contextmanager
     def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
         """Pin what is there with the first GET; one GET is all that an object of up to 8 MiB takes."""
+        opened = self.pin(ref, tail_first=tail_first)
+        with opened.stream:
+            yield opened
+
+    def pin(self, ref: ObjectRef, *, tail_first: bool = False) -> OpenedObject:
+        """Open as ``open`` does; the stream is the caller's to close."""
         head, held = self._first(ref, f"bytes=-{CHUNK}" if tail_first else f"bytes=0-{CHUNK - 1}")
         pin: dict[str, Any] = {"VersionId": head.version_id} if head.version_id else {"IfMatch": f'"{head.etag}"'}
 
@@ -38,8 +44,7 @@ class S3ObjectStore:
             return self._get(ref, f"bytes={start}-{start + length - 1}", pin)[1]
 
         start = head.size - len(held) if tail_first else 0
-        with RangedReader(fetch, head.size, (start, held)) as reader:
-            yield OpenedObject(head, cast("BinaryIO", reader))
+        return OpenedObject(head, cast("BinaryIO", RangedReader(fetch, head.size, (start, held))))
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """HEAD, which needs s3:GetObject."""
