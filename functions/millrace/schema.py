@@ -111,6 +111,15 @@ class Demanded:
     fraction: int = 0
     unzoned: bool = False
 
+    @classmethod
+    def held_by(cls, wanted: ColumnType, kind: Kind) -> Demanded:
+        """All that a kind of the type has room for."""
+        if wanted == "decimal":
+            return cls(wanted, whole=kind.type.precision - kind.type.scale, fraction=kind.type.scale)
+        if wanted == "timestamp":
+            return cls(wanted, fraction=FRACTION_DIGITS[kind.type.unit], unzoned=kind.type.tz is None)
+        return cls(wanted)
+
     def observe(self, texts: pa.Array) -> Demanded:
         """What is known with a column's next texts."""
         if self.type not in {"decimal", "timestamp"} or texts.null_count == len(texts):

@@ -50,8 +50,17 @@ class Types:
         try:
             columns.update((place, schema.demand(self._kinds[place], batch.column(place))) for place in self._demanded)
         except pa.ArrowInvalid:
-            return Trouble.MISFIT
+            return Trouble.WIDER if self._is_outgrown(batch) else Trouble.MISFIT
         return pa.RecordBatch.from_arrays([columns[place] for place in range(len(columns))], schema=self.schema)
+
+    def _is_outgrown(self, batch: pa.RecordBatch) -> bool:
+        """Whether values have more digits than were seen when room was made for what was demanded, or no zone."""
+        for place in self._demanded:
+            wanted = self._layout.options.column_types[self._layout.names[place]]
+            held = schema.Demanded.held_by(wanted, self._kinds[place])
+            if held.observe(batch.column(place)).resolve() != self._kinds[place]:
+                return True
+        return False
 
     def convert_good(self, texts: Texts) -> pa.RecordBatch | Trouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""

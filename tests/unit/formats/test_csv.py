@@ -17,7 +17,7 @@ from millrace.errors import (
     WrongEncoding,
 )
 from millrace.file_format import BadRows
-from millrace.formats import csv_blocks
+from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import cells, conversion, converted, table
 
 
@@ -256,6 +256,25 @@ def test_values_that_do_not_fit_are_put_aside_where_that_is_wanted() -> None:
     assert done.parts[0].sink.getvalue() == b'{"a":1,"b":"x"}\n{"a":4,"b":"w"}\n'
     assert done.quarantine is not None
     assert sorted(json.loads(line)["row"] for line in done.quarantine.getvalue().splitlines()) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "texts"),
+    [
+        ("decimal", ["1.5", "2.25", "12345678901234567890", "1.5"]),
+        ("decimal", ["9" * 70, "0." + "1" * 20]),
+        ("timestamp", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.123456789Z"]),
+    ],
+)
+def test_what_is_demanded_has_room_for_every_value_however_late(
+    wanted: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ("a\n" + "".join(f"{text}\n" for text in texts)).encode()
+    at_once = converted(data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE)
+
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(csv, "SAMPLE_BYTES", 8)
+    assert converted(data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE) == at_once
 
 
 def test_a_type_for_a_column_that_is_not_there_is_refused() -> None:
