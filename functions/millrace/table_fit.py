@@ -19,6 +19,7 @@ from millrace import rescue, schema, union
 from millrace.config.bulk_sync import RESCUED, SchemaEvolution
 from millrace.errors import MalformedFile, SchemaFrozen
 from millrace.file_format import FileFormat
+from millrace.printing import is_raw_json
 from millrace.table_rows import PutAside, Rows, Table
 from millrace.table_schema import as_remembered, kind_of
 from millrace.transform import TableTransform
@@ -142,7 +143,8 @@ class Fit:
             return _Column(_text(name), place, mine)
         if self._may_be_blank(mine) and (name not in self._valued or not self._widens):
             return _Column(known, place, mine, _How.PARTED if self._rule.rescues else _How.HOPED)
-        wider = union.unify([known, mine], as_text=self._rule.as_text, typed=name not in self._apart)
+        as_text = self._rule.as_text and not is_raw_json(known)
+        wider = union.unify([known, mine], as_text=as_text, typed=name not in self._apart)
         if wider.equals(known, check_metadata=True) or self._widens:
             return _Column(as_remembered(wider), place, mine)
         if self._rule.rescues:

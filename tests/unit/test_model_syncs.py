@@ -264,6 +264,25 @@ class TestFolder:
         assert world.keys() == ["lake/customers/20261101T000000Z.jsonl", "lake/customers/20261102T000000Z.jsonl"]
         assert world.output("lake/customers/20261102T000000Z.jsonl") == b'{"id":1}\n{"id":2}\n'
 
+    def test_what_append_writes_has_one_schema(self) -> None:
+        world = self.world(mode="append")
+        for key, data in {
+            "a.csv": b"id,n\n1,1\n",
+            "b.csv": b"n,id\nx,1\n",
+            "c.jsonl": b'{"id":3}\n{"id":"y"}\n',
+        }.items():
+            world.one(world.put(f"in/crm/{key}", data), key)
+
+        world.one(world.put("in/crm/d.csv", b"id\nz\n"), "d")
+
+        outputs = {key.rpartition("/")[2]: world.output(key) for key in list(world.keys())}
+        assert outputs == {
+            "a.jsonl": b'{"id":1,"n":1}\n',
+            "b.jsonl": b'{"id":1,"n":"x"}\n',
+            "c.jsonl": b'{"id":3,"n":null}\n{"id":"y","n":null}\n',
+            "d.jsonl": b'{"id":"z","n":null}\n',
+        }
+
     def test_append_has_one_output_a_file_and_no_runs(self) -> None:
         world = self.world(mode="append")
 
