@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
@@ -64,6 +65,15 @@ def _reported(options: ReadOptions, report: Report) -> Report | None:
     return report if options.bad_rows is BadRows.QUARANTINE else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A piece that a plan was tried on: None where there was none, or where it did not fit."""
+
+    piece: Piece
+    plan: Plan | None
+    parsed: Parsed | None
+
+
 class _File:
     """A file's rows, and what is known of their types."""
 
@@ -76,20 +86,29 @@ class _File:
     def blocks(self) -> Generator[Block, None, None]:
         """All rows, in blocks of about a megabyte of text."""
         with closing(self._tried):
-            for piece, parsed in self._tried:
+            for tried in self._tried:
+                piece, parsed = tried.piece, self._retried(tried)
                 if parsed is None:
                     yield from self._parser.blocks(piece)
-                else:
-                    self._parser.pass_over(piece, parsed.count)
-                    yield parsed
+                    continue
+                self._parser.pass_over(piece, parsed.count)
+                self._plan = self._plan.looking_at(parsed.odd) if self._plan else None
+                yield parsed
             self._parser.finish()
 
-    def _try(self, piece: Piece) -> tuple[Piece, Parsed | None]:
+    def _try(self, piece: Piece) -> _Tried:
         plan = self._plan
-        return piece, plan.parse(piece) if plan else None
+        return _Tried(piece, plan, plan.parse(piece) if plan else None)
+
+    def _retried(self, tried: _Tried) -> Parsed | None:
+        """What became of a piece, by the plan of today where that of its time did not fit."""
+        if tried.parsed or self._plan is None or self._plan is tried.plan:
+            return tried.parsed
+        return self._plan.parse(tried.piece)
 
     def _next_piece(self) -> Piece | None:
-        return next(self._tried, (None, None))[0]
+        tried = next(self._tried, None)
+        return tried.piece if tried else None
 
     def learn(self, block: Block) -> None:
         """Add a block's values to what is known, and read on by it."""

@@ -356,8 +356,8 @@ class Parser:
         end = self._end_of_element(error) if self._open_array else self._end_of_line()
         _, byte = self._place(self._at)
         line = self._line + self._text.count("\n", 0, self._at)
-        raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors).decode(errors="backslashreplace")
-        self._report(BadRow(line=line, row=self.row, byte=byte, reason=str(error), raw=raw))
+        raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors)
+        self._report(BadRow.of(raw, line=line, row=self.row, byte=byte, reason=str(error)))
         self._at = end
         self.row += 1
 

@@ -8,7 +8,7 @@ left to the exact parser. So a batch has every value as it is, and tells of type
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.json
 
 from millrace.formats import json_search
 from millrace.formats.json_feed import Piece
-from millrace.formats.json_search import Found, Search, Unspellable, Wanted
+from millrace.formats.json_search import Search, Unspellable, Wanted
 from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
 from millrace.printing import BARE, JSON, form_of, plain
 
@@ -25,7 +25,6 @@ _SPACE = b" \t\n\r"
 _ROWS = "r"
 _FIRST_PLAIN = 1e-6
 """Doubles below it are printed with an exponent."""
-_MOST_DIGITS = 1000
 
 
 _EMPTY = pa.struct([])
@@ -99,6 +98,7 @@ class Parsed:
     plan: Plan
     piece: Piece
     batch: pa.RecordBatch
+    odd: frozenset[str] = frozenset()
     texts: Mapping[_Numeric, _Texts] = field(default_factory=dict)
 
     @property
@@ -152,20 +152,17 @@ def _observe_numbers(node: Node, texts: pa.Array) -> None:
 
 def _observe_doubles(node: Node, values: pa.Array) -> None:
     """Add doubles that are printed as the text has them."""
-    numbers = node.numbers
-    if numbers is None or not len(values):
-        return
-    if numbers.scale != NO_SCALE:
-        _observe_numbers(node, plain(values))
-    elif numbers.bare and pc.any(pc.equal(pc.floor(values), values)).as_py():
-        node.numbers = replace(numbers, bare=Kept.NOT)
+    if len(values) and node.numbers is not None:
+        node.numbers = node.numbers.observe_kept(values)
 
 
 def _observe_decimals(node: Node, values: pa.Array) -> None:
     """Add decimals, which are printed as the text has them; the longest are at the ends where no type but theirs is."""
     numbers = node.numbers
-    ends = pc.min_max(values)
     if numbers is not None and numbers.bare is numbers.dotted is Kept.NOT:
+        if numbers.scale == NO_SCALE:
+            return
+        ends = pc.min_max(values)
         values = pa.array([ends["min"].as_py(), ends["max"].as_py()], values.type)
         longest = pc.max(pc.binary_length(plain(values))).as_py()
         node.numbers = replace(numbers, digits=max(numbers.digits, longest))
@@ -181,27 +178,33 @@ class Plan:
     asked: pa.Schema
     numerics: tuple[_Numeric, ...]
     search: Search
+    odd: frozenset[str] = frozenset()
+
+    def looking_at(self, odd: frozenset[str]) -> Plan:
+        """The plan that looks at all doubles of these names one by one, and does not search for what they may be."""
+        return replace(self, search=self.search.without(odd), odd=self.odd | odd) if odd - self.odd else self
 
     def parse(self, piece: Piece) -> Parsed | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
         text = _document(piece) if piece.whole else None
         if text is None or not _is_text(text):
             return None
-        found = self.search.look(text)
-        batch = None if found is Found.OTHER else self._batch(text, in_array=piece.in_array)
-        if batch is None:
+        odd = self.search.look(text)
+        batch = None if odd is None else self._batch(text, in_array=piece.in_array)
+        if odd is None or batch is None:
             return None
+        odd |= self.odd
         texts = dict[_Numeric, _Texts]()
         for numeric in filter(lambda one: one.is_double, self.numerics):
             values = numeric.values(batch)
             if not math.isfinite(pc.sum(values).as_py() or 0):
                 return None
-            if len(values) and (found is Found.DOUBLES or _may_print_otherwise(values)):
+            if len(values) and (numeric.name in odd or _may_print_otherwise(values)):
                 seen = self._texts(numeric, text, len(values))
                 if seen is None:
                     return None
                 texts[numeric] = seen
-        return Parsed(self, piece, batch, texts)
+        return Parsed(self, piece, batch, odd, texts)
 
     def _batch(self, text: bytes, *, in_array: bool) -> pa.RecordBatch | None:
         """The rows as Arrow reads them; None where it refuses to."""
@@ -221,11 +224,16 @@ class Plan:
         """The texts of a field's numbers; None where they cannot be told from others, or are of another type."""
         if sum(other.name == numeric.name for other in self.numerics) > 1:
             return None
-        texts = json_search.numbers(text, numeric.name)
-        whole, others = _whole_and_others(texts)
-        if len(texts) != count or (whole and numeric.form != BARE) or max(map(len, texts)) > _MOST_DIGITS:
+        in_lists = numeric.steps[-1].name is None
+        texts = pa.array(json_search.numbers(text, numeric.name, in_lists=in_lists), pa.binary()).cast(pa.string())
+        is_whole = pc.match_substring_regex(texts, "^-?[0-9]+$")
+        if len(texts) != count or (numeric.form != BARE and pc.any(is_whole).as_py()):
             return None
-        return _Texts(pa.array(others, pa.binary()).cast(pa.string()), tuple(map(int, whole)))
+        try:
+            whole = texts.filter(is_whole).cast(pa.int64())
+        except pa.ArrowInvalid:  # one of more than 64 bits
+            return None
+        return _Texts(texts.filter(pc.invert(is_whole)), _ends(whole))
 
 
 def plan(node: Node) -> Plan | None:
@@ -235,7 +243,7 @@ def plan(node: Node) -> Plan | None:
     into, numerics = fields_of(node), list[_Numeric]()
     try:
         asked = pa.schema(_asked_children(into, node, (), numerics))
-        search = json_search.search(Wanted(one.name, one.type, one.form) for one in numerics)
+        search = json_search.search([Wanted(one.name, one.type, one.form) for one in numerics])
     except (_Unfit, Unspellable):
         return None
     return Plan(into, asked, tuple(numerics), search)
@@ -294,13 +302,6 @@ def _elements(column: pa.Array) -> list[pa.Array]:
     if len(column) != 1 or objects.null_count:
         raise _Unfit
     return [objects.field(place) for place in range(objects.type.num_fields)]
-
-
-def _whole_and_others(texts: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    whole, others = list[bytes](), list[bytes]()
-    for text in texts:
-        (whole if text.isdigit() or text[1:].isdigit() else others).append(text)
-    return whole, others
 
 
 def _is_text(data: bytes) -> bool:

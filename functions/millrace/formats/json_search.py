@@ -5,11 +5,10 @@ A search finds whatever could be such a thing, in texts too, where it is none: i
 
 from __future__ import annotations
 
-import enum
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,15 +31,6 @@ _ESCAPED = b"\\u00"
 _ESCAPED_NAME = r'\\u00[2-7][0-9a-fA-F](?:[^"\\]|\\.)*"\s*:'
 
 
-class Found(enum.Enum):
-    """What a search has found."""
-
-    NOTHING = enum.auto()
-    DOUBLES = enum.auto()
-    """Numbers that a double may not give back, where doubles are wanted."""
-    OTHER = enum.auto()
-
-
 class Unspellable(ValueError):
     """A name of so many spellings that it cannot be searched for."""
 
@@ -56,37 +46,55 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The patterns to look for: ``sure`` is nothing to be helped, ``doubles`` can be looked at number by number."""
+    """The patterns to look for.
+
+    What matches ``sure`` cannot be helped. ``dotted`` and ``bare`` are the names of doubles: their numbers can be
+    looked at one by one. ``by_name``: it matters how names are written.
+    """
 
     sure: str
-    doubles: str
+    dotted: frozenset[str]
+    bare: frozenset[str]
     by_name: bool
 
-    def look(self, text: bytes) -> Found:
-        """Search a text."""
+    def look(self, text: bytes) -> frozenset[str] | None:
+        """The names of doubles that need to be looked at one by one, or None where that would not help."""
         data = pa.array([text], pa.binary())
         if self.by_name and _ESCAPED in text and _matches(data, _ESCAPED_NAME):
-            return Found.OTHER
-        if not _matches(data, f"{self.sure}|{self.doubles}" if self.doubles else self.sure):
-            return Found.NOTHING
-        return Found.OTHER if not self.doubles or _matches(data, self.sure) else Found.DOUBLES
+            return None
+        doubles = [_odd(self.dotted, _DOTTED), _odd(self.bare, _BARE)]
+        if not _matches(data, "|".join(filter(None, (self.sure, *doubles)))):
+            return frozenset()
+        if _matches(data, self.sure):
+            return None
+        dotted = {name for name in self.dotted if _matches(data, _odd({name}, _DOTTED))}
+        return frozenset(dotted | {name for name in self.bare if _matches(data, _odd({name}, _BARE))})
+
+    def without(self, names: frozenset[str]) -> Search:
+        """The search that does not look for doubles of these names."""
+        return replace(self, dotted=self.dotted - names, bare=self.bare - names)
 
 
-def search(wanted: Iterable[Wanted]) -> Search:
+def search(wanted: Collection[Wanted]) -> Search:
     """The search for what could be misread where these numbers are wanted; raise Unspellable."""
-    names = defaultdict[tuple[pa.DataType, str], set[str]](set)
+    decimals = defaultdict[int, set[str]](set)
     for one in wanted:
-        names[one.type, one.form].add(one.name)
-    sure, doubles = [_NO_ROW], list[str]()
-    for (kind, form), group in sorted(names.items(), key=str):
-        if pa.types.is_floating(kind):
-            doubles.append(_behind(group, _IN_LIST + r"\s*(?:" + (_BARE if form == BARE else _DOTTED) + ")"))
-        elif pa.types.is_decimal(kind):
-            sure.append(_behind(group, _IN_LIST + r"\s*(?:" + _decimal(kind.scale) + ")"))
-            sure.append(_behind(group, f"(?:{_QUOTED})"))
-    if any(_may_be_whole(kind, form) for kind, form in names):
+        if pa.types.is_decimal(one.type):
+            decimals[one.type.scale].add(one.name)
+    sure = [_NO_ROW]
+    for scale, names in sorted(decimals.items()):
+        sure += [_behind(names, rf"{_IN_LIST}\s*(?:{_decimal(scale)})"), _behind(names, f"(?:{_QUOTED})")]
+    if any(_may_be_whole(one.type, one.form) for one in wanted):
         sure.append(_NEGATIVE_ZERO)
-    return Search("|".join(sure), "|".join(doubles), by_name=any(not pa.types.is_integer(kind) for kind, _ in names))
+    doubles = [one for one in wanted if pa.types.is_floating(one.type)]
+    bare = frozenset(one.name for one in doubles if one.form == BARE)
+    dotted = frozenset(one.name for one in doubles if one.form != BARE)
+    _behind(dotted | bare, "")
+    return Search("|".join(sure), dotted, bare, by_name=bool(doubles or decimals))
+
+
+def _odd(names: Collection[str], pattern: str) -> str:
+    return _behind(names, rf"{_IN_LIST}\s*(?:{pattern})") if names else ""
 
 
 def _may_be_whole(kind: pa.DataType, form: str) -> bool:
@@ -100,7 +108,7 @@ def _decimal(scale: int) -> str:
     return rf"-?[0-9]+(?:[^.0-9]|\.(?:{too_few}|{too_many}|{_EXPONENT_BEHIND_POINT}))|-0\.0+[^0-9]"
 
 
-def _behind(names: Iterable[str], pattern: str) -> str:
+def _behind(names: Collection[str], pattern: str) -> str:
     spelt = "|".join(_spelt(name) for name in sorted(names))
     return rf'"(?:{spelt})"\s*:{pattern}'
 
@@ -127,13 +135,16 @@ def _matches(data: pa.Array, pattern: str) -> bool:
     return found
 
 
+_DIGITS = rb"-?[0-9][0-9.eE+-]*"
 _REGION = rb'\s*:([^"{}]*)'
-_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
+_ANY_NUMBER = re.compile(_DIGITS)
 
 
-def numbers(text: bytes, name: str) -> Sequence[bytes]:
-    """All numbers behind a name, in lists too, in the order of the text; a name that is escaped is passed over."""
+def numbers(text: bytes, name: str, *, in_lists: bool) -> Sequence[bytes]:
+    """All numbers behind a name, in the order of the text; where the name is written with escapes they are left out."""
     quoted = re.escape(b'"' + name.encode() + b'"')
-    # What is behind the name begins in a text where its quote is escaped.
-    regions = re.findall(quoted + rb"(?<!\\" + quoted + b")" + _REGION, text)
-    return _NUMBER.findall(b",".join(regions))
+    # Where its quote is escaped, the name is but the end of another one.
+    begin = quoted + rb"(?<!\\" + quoted + b")"
+    if not in_lists:
+        return re.findall(begin + rb"\s*:\s*(" + _DIGITS + b")", text)
+    return _ANY_NUMBER.findall(b",".join(re.findall(begin + _REGION, text)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate, chain
 from typing import Any
@@ -152,6 +152,19 @@ class Numbers:
             scale=scale,
             digits=0 if scale == NO_SCALE else max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
         )
+
+    def observe_kept(self, values: pa.Array) -> Numbers:
+        """What is known with the next numbers, of which it is known that they are printed as they were written."""
+        bare = self.bare
+        if bare and pc.any(pc.equal(pc.floor(values), values)).as_py():
+            bare = Kept.NOT
+        if self.scale in {None, NO_SCALE}:
+            return replace(self, bare=bare)
+        texts = plain(values)
+        fits = pc.all(pc.match_substring_regex(texts, rf"\.[0-9]{{{self.scale}}}$")).as_py()
+        if not fits or pc.any(pc.equal(texts, "-0.0")).as_py():
+            return replace(self, bare=bare, scale=NO_SCALE, digits=0)
+        return replace(self, bare=bare, digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()))
 
     def _scale(self, texts: pa.Array) -> int:
         scale = len(str(texts[0]).partition(".")[2]) if self.scale is None else self.scale
