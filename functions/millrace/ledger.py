@@ -7,7 +7,7 @@ succeeds only on the revision that was read, is the store's.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -87,7 +87,8 @@ class Entry:
     """What the ledger knows of one source object under one sync.
 
     ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
-    last finished work, also while new work is in flight; ``obsolete`` are outputs of earlier work still to be deleted.
+    last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
+    among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
     ``run_id`` is the newest manual run that reached this object. ``schema_version`` is that of the table's schema that
     the outputs were written with, ``schema_changes`` what the last work changed of it; ``schema`` is in the table's own
     entry.
@@ -143,7 +144,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bid:
-    """A worker's wish to work on an object: what changed, by which message, under which configuration, until when."""
+    """A worker's wish to work on an object: what changed, by which message, under which configuration, until when.
+
+    ``intends`` are the outputs that are known before the work begins. Where not ``bytes_decide``, the same bytes again
+    are news all the same, because the time matters at which they were written.
+    """
 
     sync: str
     change: ObjectChange
@@ -153,6 +158,8 @@ class Bid:
     now: datetime
     lease_until: datetime
     run_id: str | None = None
+    intends: tuple[ObjectRef, ...] = ()
+    bytes_decide: bool = True
 
 
 class RefusalKind(enum.StrEnum):
@@ -233,9 +240,13 @@ def _is_done_already(entry: Entry, bid: Bid) -> bool:
         return same_event and entry.state is State.REMOVED
     if bid.change.kind is ChangeKind.RESTORED:
         return entry.state in DONE
+    if entry.state is State.WAITING:
+        # Whoever was killed while it asked for a run, or for a restore, asks again.
+        return False
     if bid.change.kind is ChangeKind.REMOVED or entry.state not in DONE:
         return same_event
-    return same_event or (bid.change.etag is not None and bid.change.etag == entry.etag)
+    known = bid.change.etag is not None and bid.change.etag == entry.etag
+    return same_event or (known and (bid.bytes_decide or bid.change.sequencer is None))
 
 
 def _granted(entry: Entry | None, bid: Bid) -> Entry:
@@ -262,7 +273,32 @@ def _granted(entry: Entry | None, bid: Bid) -> Entry:
         reason=None,
         run_id=bid.run_id or base.run_id,
         schema_changes=None,
+        obsolete=_with_intended(base, bid.intends),
     )
+
+
+def up_to(refusal: Refusal, change: ObjectChange) -> Entry | None:
+    """What to put where a later event told of what is done already: those in between are older then; or None."""
+    entry, told = refusal.entry, change.sequencer
+    if refusal.kind is not RefusalKind.ALREADY_DONE or told is None:
+        return None
+    if entry.sequencer is not None and told <= entry.sequencer:
+        return None
+    return replace(entry, revision=entry.revision + 1, sequencer=told)
+
+
+def _with_intended(entry: Entry, refs: Iterable[ObjectRef]) -> tuple[Output, ...]:
+    """What may stand once ``refs`` are being published: written down before, so that a kill leaves no orphan."""
+    known = {output.ref for output in (*entry.outputs, *entry.obsolete)}
+    return (*entry.obsolete, *(Output(ref=ref, etag="", size=0, rows=0) for ref in refs if ref not in known))
+
+
+def intend(claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
+    """The entry to put before outputs at ``refs`` are published; ``claimed`` itself where it tells of them all."""
+    obsolete = _with_intended(claimed, refs)
+    if obsolete == claimed.obsolete:
+        return claimed
+    return replace(claimed, revision=claimed.revision + 1, obsolete=obsolete)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,7 +328,7 @@ class Finish:
 def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
     """Write down what came of the work that ``claimed`` granted.
 
-    Outputs of earlier work that the new work no longer has become ``obsolete``: they are deleted by name afterwards.
+    Outputs of earlier work that the new work lacks are ``obsolete``: they are deleted by name before this is put.
     """
     outputs = claimed.outputs if finish.outputs is None else finish.outputs
     kept = {output.ref for output in outputs}
@@ -319,11 +355,6 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
         schema_version=claimed.schema_version if finish.outputs is None else finish.schema_version,
         schema_changes=finish.schema_changes,
     )
-
-
-def swept(entry: Entry) -> Entry:
-    """The entry after its obsolete outputs were deleted."""
-    return replace(entry, revision=entry.revision + 1, obsolete=())
 
 
 def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:

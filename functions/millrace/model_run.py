@@ -31,7 +31,7 @@ from millrace.requeue import RequestQueue
 
 DELAY_SECONDS = 60
 """How long a run waits for what else changes."""
-_STALE_MARK = timedelta(hours=1)
+STALE_MARK = timedelta(hours=1)
 """A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
 _TRIES = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,10 +50,10 @@ class ModelRuns:
         """Have the run of a changed file done soon; the file waits for it."""
         for _ in range(_TRIES):
             entry = self.claims.ledger.get(member.sync, member.run.folder)
-            if entry is not None and entry.state is State.IN_FLIGHT and not self._ran_out(entry):
+            if entry is not None and entry.state is State.IN_FLIGHT and not _ran_out(entry, self.claims.now()):
                 busy = LostRace(f"a run over {member.run.folder} is at work; this change is looked at after it")
                 return Finish(state=State.FAILED, failure=Failure.of(busy))
-            if entry is not None and entry.state is State.WAITING and not self._is_stale(entry):
+            if entry is not None and entry.state is State.WAITING and not _is_stale(entry, self.claims.now()):
                 return _asked(member, request)
             self._send(member.run)
             try:
@@ -63,22 +63,29 @@ class ModelRuns:
             return _asked(member, request)
         return Finish(state=State.FAILED, failure=Failure.of(LostRace(f"{member.run.folder} is asked for by many")))
 
+    def ask_again(self, member: Member, request: Request, settled: Entry) -> None:
+        """Where the run was over before its file was written down as waiting, have another one, which finds it so."""
+        entry = self.claims.ledger.get(member.sync, member.run.folder)
+        if settled.state is State.WAITING and entry is not None and entry.settled and entry.state is not State.WAITING:
+            self.ask(member, request)
+
     def _send(self, run: Run) -> None:
         change = ObjectChange(kind=ChangeKind.CREATED, ref=run.folder)
         request = Request(change=change, sync=run.sync)
         self.queues[run.source_connection].send([request], delay_seconds=DELAY_SECONDS)
 
-    def _ran_out(self, entry: Entry) -> bool:
-        return entry.lease_until is None or entry.lease_until <= self.claims.now()
-
-    def _is_stale(self, entry: Entry) -> bool:
-        return entry.started is None or entry.started < self.claims.now() - _STALE_MARK
-
-    def finish(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
-        """Make the table of all files that are there now.
+    def work(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
+        """Make the table of all files that are there now, and settle. Raises LostRace where the claim is lost.
 
         Where they are those of the last run, under the same configuration, only a manual run makes it again.
         """
+        if not run.keep_earlier:
+            aside = [run.quarantine] if run.quarantine else []
+            claimed = self.claims.intend(claimed, [run.place.target(_EPOCH), *aside])
+        finish = self._attempt(run, request, claimed, delivery)
+        return self.claims.settle(claimed, finish, self.stores[run.target_connection])
+
+    def _attempt(self, run: Run, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
         try:
             return self._finish(run, request, claimed, delivery)
         except NewerOutput as newer:
@@ -91,13 +98,19 @@ class ModelRuns:
         prefix = run.folder.key if run.folder.key != "/" else ""
         files = [one for one in store.list(run.folder.bucket, prefix) if file_of(run, one.ref.key) is not None]
         digest = _digest(run, files)
-        if claimed.outputs and claimed.etag == digest and request.run_id is None:
+        if claimed.etag == digest and request.run_id is None and self._stands(run, claimed):
             finish = _unchanged(claimed)
         else:
             finish = self._write(run, claimed, files, digest, delivery)
         for file in files:
             self._part_of(run, file, claimed)
         return finish
+
+    def _stands(self, run: Run, claimed: Entry) -> bool:
+        """Whether the last run's outputs are still what it wrote: who was killed since may have written over them."""
+        heads = [self.stores[run.target_connection].head(output.ref) for output in claimed.outputs]
+        known = [output.etag for output in claimed.outputs]
+        return bool(heads) and [head.etag if head else None for head in heads] == known
 
     def _write(self, run: Run, claimed: Entry, files: list[ListedObject], digest: str, delivery: Delivery) -> Finish:
         lineage = _lineage(run, claimed, digest)
@@ -130,7 +143,7 @@ class ModelRuns:
     def _part_of(self, run: Run, file: ListedObject, claimed: Entry) -> None:
         """Write down that a file is in the table; who changed it meanwhile writes something newer."""
         entry = self.claims.ledger.get(run.sync, file.ref)
-        if entry is not None and (entry.state is State.IN_FLIGHT or (entry.state in DONE and entry.etag == file.etag)):
+        if entry is not None and (entry.state is State.IN_FLIGHT or _knows(entry, run, file)):
             return
         base = entry or unseen(run.sync, file.ref, fingerprint=run.fingerprint, engine=claimed.engine)
         part = replace(
@@ -149,6 +162,25 @@ class ModelRuns:
             self.claims.ledger.put(part)
         except LostRace:
             return
+
+
+def is_stuck(entry: Entry, now: datetime) -> bool:
+    """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
+    if entry.state is State.IN_FLIGHT:
+        return _ran_out(entry, now)
+    return (entry.state is State.WAITING or not entry.settled) and _is_stale(entry, now)
+
+
+def _ran_out(entry: Entry, now: datetime) -> bool:
+    return entry.lease_until is None or entry.lease_until <= now
+
+
+def _is_stale(entry: Entry, now: datetime) -> bool:
+    return entry.started is None or entry.started < now - STALE_MARK
+
+
+def _knows(entry: Entry, run: Run, file: ListedObject) -> bool:
+    return entry.state in DONE and entry.etag == file.etag and entry.fingerprint == run.fingerprint
 
 
 def _asked(member: Member, request: Request) -> Finish:
@@ -178,7 +210,7 @@ def _digest(run: Run, files: list[ListedObject]) -> str:
 
 def _unchanged(claimed: Entry) -> Finish:
     return Finish(
-        state=State.CONVERTED,
+        state=State.QUARANTINED if claimed.rows_quarantined else State.CONVERTED,
         rows_read=claimed.rows_read,
         rows_written=claimed.rows_written,
         rows_quarantined=claimed.rows_quarantined,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from millrace.claims import Claims, Delivery
@@ -12,14 +13,14 @@ from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone,
 from millrace.events import Request
 from millrace.file_format import FileFormat
 from millrace.formats.archive import Archive, open_archive
-from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State, swept
+from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
-from millrace.snapshot import after, order, table_sync
+from millrace.snapshot import after, again, is_of, order, table_sync
 from millrace.table_conversion import InTable, convert_in_table
 from millrace.table_format import hold_format
 
@@ -28,9 +29,12 @@ STOP_SECONDS = 15.0
 _FULL_RUN = 0.8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
-    """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's)."""
+    """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
+
+    ``claimed`` is the claim as it was last put.
+    """
 
     plan: Plan
     request: Request
@@ -47,17 +51,23 @@ class ObjectWork:
     timeout_seconds: float
     obfuscation_key: Callable[[], bytes | None] = lambda: None
 
-    def finish(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
-        """Do the work; whatever goes wrong is what came of it."""
+    def work(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
+        """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
         job = _Job(plan, request, claimed, delivery)
+        finish = self._finish(job)
+        return self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
+
+    def _finish(self, job: _Job) -> Finish:
+        removed = job.request.change.kind is ChangeKind.REMOVED
         try:
-            return self._remove(job) if request.change.kind is ChangeKind.REMOVED else self._convert(job)
+            # Asked again under the claim: the object may have come back since the event was looked at.
+            return self._remove(job) if removed and not self.exists(job.plan) else self._convert(job)
         except ObjectGone:
             return self._remove(job)
         except ObjectArchived as archived:
             return Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            return behind(newer, claimed)
+            return behind(newer, job.claimed)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return Finish(state=State.FAILED, failure=Failure.of(error))
 
@@ -72,26 +82,22 @@ class ObjectWork:
             return Finish(state=State.REMOVED, reason="the source object was deleted before it was converted")
         if not job.plan.remove_outputs:
             return Finish(state=State.REMOVED, reason="the source object was deleted; its output is kept")
-        self._delete(job)
         return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
-
-    def _delete(self, job: _Job) -> None:
-        for output in job.claimed.outputs:
-            self.stores[job.plan.target_connection].delete(output.ref)
 
     def _remove_from_table(self, job: _Job, table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
         entry = self.claims.ledger.get(table_sync(job.plan.sync), table)
-        if entry is None or entry.sequencer is None or entry.reason != str(job.plan.source):
+        if entry is None or entry.sequencer is None or not is_of(entry.sequencer, job.plan.source):
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is another's")
         if not job.plan.remove_outputs:
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is kept")
+        if entry.state is State.REMOVED:
+            return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
         change = ObjectChange(kind=ChangeKind.REMOVED, ref=table, sequencer=after(entry.sequencer))
         claimed = self._claim_table(job, change)
         if isinstance(claimed, Refusal):
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
-        self._delete(replace(job, claimed=claimed))
-        self.claims.settle(claimed, Finish(state=State.REMOVED, outputs=()))
+        self._settle_table(replace(job, claimed=claimed), Finish(state=State.REMOVED, outputs=()))
         return Finish(state=State.REMOVED, outputs=(), reason="the object and the table it was were deleted")
 
     def _convert(self, job: _Job) -> Finish:
@@ -119,17 +125,21 @@ class ObjectWork:
         """Write a snapshot table of its newest file, under a claim on the table."""
         sequencer = order(opened.head.modified, job.plan.source)
         claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
+        if isinstance(claimed, Refusal) and _is_news_of_the_same_second(claimed.entry, sequencer, opened.head):
+            sequencer = again(claimed.entry.sequencer or sequencer)
+            claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
         if isinstance(claimed, Refusal):
             return _not_the_newest(claimed, opened.head)
+        inner = replace(job, claimed=claimed)
         try:
-            finish = self._write(replace(job, claimed=claimed), opened)
+            finish = self._write(inner, opened)
         except NewerOutput as newer:
-            self._settle_table(job, claimed, behind(newer, claimed))
+            self._settle_table(inner, behind(newer, claimed))
             raise
         except Exception as error:
-            self._settle_table(job, claimed, Finish(state=State.FAILED, failure=Failure.of(error)))
+            self._settle_table(inner, Finish(state=State.FAILED, failure=Failure.of(error)))
             raise
-        self._settle_table(job, claimed, finish)
+        self._settle_table(inner, finish)
         return replace(finish, outputs=(), reason=f"table {table} is made of this file")
 
     def _claim_table(self, job: _Job, change: ObjectChange) -> Entry | Refusal:
@@ -141,9 +151,9 @@ class ObjectWork:
             raise LostRace(f"table {change.ref} is being written from this very file; tried again later")
         return decision
 
-    def _settle_table(self, job: _Job, claimed: Entry, finish: Finish) -> None:
-        settled = self.claims.settle(claimed, replace(finish, reason=str(job.plan.source)))
-        self.sweep(job.plan.target_connection, settled)
+    def _settle_table(self, job: _Job, finish: Finish) -> None:
+        finish = replace(finish, reason=str(job.plan.source))
+        self.claims.settle(job.claimed, finish, self.stores[job.plan.target_connection])
 
     def _write(self, job: _Job, opened: OpenedObject) -> Finish:
         plan, lineage = job.plan, _lineage(job, opened.head)
@@ -159,6 +169,8 @@ class ObjectWork:
         }
         made = self._made(job, opened, recipe, ports)
         head = opened.head
+        if not plan.keep_earlier:
+            job.claimed = self._intending(job.claimed, made.done, plan, modified)
         finish = published(
             made.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
         )
@@ -187,19 +199,13 @@ class ObjectWork:
             lambda within: convert(opened.stream, recipe, within=within, **ports),
         )
 
-    def sweep(self, target_connection: str, settled: Entry) -> Entry:
-        """Delete by name what the entry's earlier work wrote and its newest did not."""
-        if not settled.obsolete or settled.state is State.FAILED:
-            return settled
-        store = self.stores[target_connection]
-        for output in settled.obsolete:
-            there = store.head(output.ref)
-            lineage = Lineage.from_metadata(there.metadata) if there else None
-            if lineage is not None and lineage.is_of(settled.sync, settled.source):
-                store.delete(output.ref)
-        cleared = swept(settled)
-        self.claims.ledger.put(cleared)
-        return cleared
+    def _intending(self, claimed: Entry, done: Converted[Upload], plan: Plan, modified: datetime) -> Entry:
+        aside = [plan.quarantine] if done.quarantine is not None and plan.quarantine is not None else []
+        try:
+            return self.claims.intend(claimed, [*(plan.output(one.directory, modified) for one in done.parts), *aside])
+        except BaseException:
+            done.discard()
+            raise
 
 
 def _members(plan: Plan, archive: Archive) -> list[Source]:
@@ -225,6 +231,12 @@ def behind(newer: NewerOutput, claimed: Entry) -> Finish:
 def _is_own_output(head: ObjectHead, sync: str) -> bool:
     lineage = Lineage.from_metadata(head.metadata)
     return lineage is not None and lineage.sync in {sync, table_sync(sync)}
+
+
+def _is_news_of_the_same_second(entry: Entry, sequencer: Sequencer, head: ObjectHead) -> bool:
+    """Whether the table is made of the same file as it was earlier in the second that S3's clock tells."""
+    same = entry.sequencer is not None and entry.sequencer.value.startswith(sequencer.value)
+    return same and (entry.state is State.REMOVED or entry.etag != head.etag)
 
 
 def _not_the_newest(refusal: Refusal, head: ObjectHead) -> Finish:

@@ -17,6 +17,7 @@ from millrace.config import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
+from millrace.model_run import is_stuck
 from millrace.object_store import ListedObject, ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import ActiveSync, Planner, Run
@@ -49,12 +50,13 @@ class Finding(enum.StrEnum):
 class Difference:
     """One object that the ledger does not know as it is; ``change`` asks for what must be done.
 
-    ``modified`` is when the object got to be as it is, None where it is gone.
+    ``modified`` is when the object got to be as it is, None where it is gone; ``entry`` is what the ledger knows.
     """
 
     finding: Finding
     change: ObjectChange
     modified: datetime | None = None
+    entry: Entry | None = None
 
 
 class UnsortedStream(MillraceError):
@@ -99,9 +101,9 @@ def judged(listed: ListedObject | None, entry: Entry | None, now: datetime) -> D
     if listed is not None and entry is None:
         return _present(listed, Finding.NEW)
     if listed is not None and entry is not None:
-        return None if _is_known(listed, entry, now) else _present(listed, Finding.CHANGED)
+        return None if _is_known(listed, entry, now) else _present(listed, Finding.CHANGED, entry)
     if entry is not None and _leaves_something(entry, now):
-        return Difference(Finding.GONE, ObjectChange(kind=ChangeKind.REMOVED, ref=entry.source))
+        return Difference(Finding.GONE, ObjectChange(kind=ChangeKind.REMOVED, ref=entry.source), entry=entry)
     return None
 
 
@@ -127,9 +129,9 @@ def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
 _UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
 
 
-def _present(listed: ListedObject, finding: Finding) -> Difference:
+def _present(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
-    return Difference(finding, change, listed.modified)
+    return Difference(finding, change, listed.modified, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +325,16 @@ class Reconciler:
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
         known = entries_below(self.index.of_sync(sync.name, after=after), folder)
         for key, difference in differences(listed, known, self.now()):
-            concerned = difference is not None and concerns(self.planner, sync.name, difference.change.ref)
-            yield key, difference if concerned else None
+            yield key, self._concerning(sync, difference) if difference is not None else None
+
+    def _concerning(self, sync: ActiveSync, difference: Difference) -> Difference | None:
+        """What is to be asked for. A run's entry, which stands under its folder, asks for the run where it is stuck."""
+        if concerns(self.planner, sync.name, difference.change.ref):
+            return difference
+        entry = difference.entry
+        if entry is None or not is_stuck(entry, self.now()) or not self.planner.plan(entry.source, only=sync.name):
+            return None
+        return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=entry.source), entry=entry)
 
 
 def entries_below(entries: Iterable[Entry], folder: Folder) -> Iterator[Entry]:

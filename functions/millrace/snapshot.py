@@ -33,13 +33,26 @@ def order(modified: datetime, source: ObjectRef) -> Sequencer:
     S3 tells the time to the second. Of files of the same second the one whose key is greater counts as newer, which is
     what dated names mean.
     """
-    seconds = int(modified.timestamp())
+    return Sequencer(f"{int(modified.timestamp()):012X}/{_key(source)}/")
+
+
+def _key(source: ObjectRef) -> str:
     key = quote(source.key, safe="/")
     if len(key) > _LONGEST_KEY:
-        key = key[:_LONGEST_KEY] + hashlib.sha256(key.encode()).hexdigest()[:16]
-    return Sequencer(f"{seconds:012X}/{key}/")
+        return key[:_LONGEST_KEY] + hashlib.sha256(key.encode()).hexdigest()[:16]
+    return key
 
 
 def after(version: Sequencer) -> Sequencer:
     """Where the deletion of a version stands."""
     return Sequencer(version.value + "~")
+
+
+def again(version: Sequencer) -> Sequencer:
+    """Where the next version of the same file stands that S3 gives the same second."""
+    return Sequencer(version.value + "+")
+
+
+def is_of(version: Sequencer, source: ObjectRef) -> bool:
+    """Whether it is this file's version, or its deletion."""
+    return version.value.partition("/")[2].rstrip("+~") == _key(source) + "/"

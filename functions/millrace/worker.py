@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from millrace.claims import Claims, Delivery
 from millrace.events import Request
@@ -18,6 +18,7 @@ from millrace.requeue import RequestQueue
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _SHORT_WAITS = 2
 """Receipts of a message that found its object in flight, before it waits for the whole lease."""
 
@@ -99,24 +100,32 @@ class Worker:
         if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self.objects.exists(plan):
             reason = "a late delete event: the object exists"
             return Outcome(result=State.SUPERSEDED, source=change.ref, sync=plan.sync, reason=reason)
-        decision = self.claims.claim(plan.sync, change, plan.fingerprint, request, delivery)
+        of_table = isinstance(plan, Plan) and plan.table is not None
+        decision = self.claims.claim(
+            plan.sync,
+            change,
+            plan.fingerprint,
+            request,
+            delivery,
+            intends=intended(plan),
+            bytes_decide=not of_table,
+        )
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
-        settled = self.claims.settle(decision, self._finish(plan, request, decision, delivery))
-        if isinstance(plan, Plan | Run):
-            settled = self.objects.sweep(plan.target_connection, settled)
-        return self._outcome(settled, delivery)
+        return self._outcome(self._settled(plan, request, decision, delivery), delivery)
 
-    def _finish(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+    def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         match plan:
             case Ignored():
-                return Finish(state=State.IGNORED, reason=plan.reason)
+                return self.claims.settle(claimed, Finish(state=State.IGNORED, reason=plan.reason))
             case Plan():
-                return self.objects.finish(plan, request, claimed, delivery)
+                return self.objects.work(plan, request, claimed, delivery)
             case Member():
-                return self.runs.ask(plan, request)
+                settled = self.claims.settle(claimed, self.runs.ask(plan, request))
+                self.runs.ask_again(plan, request, settled)
+                return settled
             case Run():
-                return self.runs.finish(plan, request, claimed, delivery)
+                return self.runs.work(plan, request, claimed, delivery)
 
     def _refused(self, refusal: Refusal, delivery: Delivery) -> Outcome:
         """What must come back does so soon at first, since most work is short; then when the lease has run out."""
@@ -149,6 +158,13 @@ class Worker:
             failure=failure,
             retry_after=backoff(delivery.receives),
         )
+
+
+def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
+    """The outputs that key and configuration alone tell: an object's own, where it is not divided."""
+    if isinstance(plan, Plan) and not (plan.table or plan.keep_earlier or plan.recipe.transform.partition_key):
+        return (plan.output(None, _ANY_TIME),)
+    return ()
 
 
 def backoff(receives: int) -> int:

@@ -85,7 +85,7 @@ def test_a_test_event_is_noted_and_acknowledged(desk: Desk) -> None:
     assert desk.notes == ["test event of bucket acme-in"]
 
 
-@pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (3, 900)])
+@pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (3, 1440)])
 def test_work_in_flight_puts_the_message_off_shortly_and_then_until_the_lease_ends(
     desk: Desk, receives: int, seconds: int
 ) -> None:

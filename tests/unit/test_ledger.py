@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger import Bid, Entry, Failure, Finish, Output, Refusal, RefusalKind, State, claim, settle, swept
+from millrace.ledger import Bid, Entry, Failure, Finish, Output, Refusal, RefusalKind, State, claim, settle
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -204,7 +204,6 @@ class TestSettle:
         entry = settle(again, Finish(state=State.CONVERTED, outputs=(csv,)), NOON)
 
         assert (entry.outputs, entry.obsolete) == ((csv,), (TARGET,))
-        assert swept(entry).obsolete == ()
 
     def test_an_output_that_is_written_again_is_not_obsolete(self) -> None:
         again = granted(claim(converted(), bid(sequencer="0B", etag="e2")))
