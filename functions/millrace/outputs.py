@@ -68,8 +68,9 @@ class Outputs(Generic[S]):
         if self.quarantine is None:
             self.quarantine = self._open_quarantine()
             self._opened.append(self.quarantine)
-        told = dataclasses.asdict(bad) if file is None else {"source": file, **dataclasses.asdict(bad)}
-        self.quarantine.write(json.dumps(told, ensure_ascii=False).encode(errors="replace") + b"\n")
+        told = {"source": file, **dataclasses.asdict(bad)}
+        known = {name: value for name, value in told.items() if value is not None}
+        self.quarantine.write(json.dumps(known, ensure_ascii=False).encode(errors="replace") + b"\n")
 
     def pipe(self, sink: S) -> ByteSink:
         """What a writer may write to until the sinks are discarded."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
 
@@ -13,13 +14,26 @@ from millrace.file_format import ReadOptions, WriteOptions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """A row that could not be read; ``line`` and ``row`` count from 1, ``byte`` from 0 in the uncompressed text."""
+    """A row that could not be read; ``line`` and ``row`` count from 1, ``byte`` from 0 in the uncompressed text.
+
+    ``raw`` is the row's text. Where it is not UTF-8, its bytes are in ``raw_base64``, and backslashes stand for those
+    of ``raw`` that are no text.
+    """
 
     line: int
     row: int
     byte: int
     reason: str
     raw: str
+    raw_base64: str | None = None
+
+    @classmethod
+    def of(cls, raw: bytes, *, line: int, row: int, byte: int, reason: str) -> Self:
+        """A row with its bytes, be they text or not."""
+        text, encoded = raw.decode(errors="backslashreplace"), None
+        if text.encode() != raw:
+            encoded = base64.b64encode(raw).decode()
+        return cls(line=line, row=row, byte=byte, reason=reason, raw=text, raw_base64=encoded)
 
 
 @dataclass(frozen=True, slots=True)

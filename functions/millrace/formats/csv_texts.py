@@ -246,8 +246,8 @@ def refuse(layout: Layout, record: Record, error: DataError) -> None:
     """Put a bad row aside, or raise what is wrong with it."""
     if not layout.quarantines:
         raise error
-    raw = record.data.rstrip(b"\r\n").decode(errors="backslashreplace")
-    layout.report(BadRow(line=record.line, row=record.row, byte=record.byte, reason=str(error), raw=raw))
+    raw = record.data.rstrip(b"\r\n")
+    layout.report(BadRow.of(raw, line=record.line, row=record.row, byte=record.byte, reason=str(error)))
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -179,6 +180,21 @@ def test_bad_rows_are_put_aside_where_that_is_wanted() -> None:
         (8, 6, 28, '"7,8\n9,9'),
     ]
     assert (done.rows.read, done.rows.written, done.rows.quarantined) == (6, 2, 4)
+
+
+def test_what_was_put_aside_is_a_convertible_object_with_the_rows_very_bytes() -> None:
+    aside = conversion(
+        b'a,b\n1\n\xff,1,\\xff\n"x\ny",5,6\n1,2\n', "csv", "json", bad_rows=BadRows.QUARANTINE
+    ).quarantine
+    assert aside is not None
+
+    told = table(converted(aside.getvalue(), "json", "parquet")).to_pylist()
+
+    assert [base64.b64decode(bad["raw_base64"]) if bad["raw_base64"] else bad["raw"].encode() for bad in told] == [
+        b"1",
+        b"\xff,1,\\xff",
+        b'"x\ny",5,6',
+    ]
 
 
 def test_a_file_of_bad_rows_alone_still_has_its_columns() -> None:
