@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from millrace.formats.parquet_encoding import Encodings, chosen
 from tests.unit.formats.builders import Memory
 
 ROWS = 6000
+CHANCE = random.Random(1)
 TABLE = pa.table(
     {
         "number": range(ROWS),
-        "code": [row * 2_654_435_761 % 1_000_003 % 7 * 10_000 for row in range(ROWS)],
+        "code": CHANCE.choices(range(0, 70_000, 10_000), k=ROWS),
         "word": ["red", "green", "blue"] * (ROWS // 3),
         "name": [f"{row * 7919 % 1_000_003:x}-{row}" for row in range(ROWS)],
         "price": pa.array([Decimal(row * 7919 % 1_000_003).scaleb(-2) for row in range(ROWS)], pa.decimal128(12, 2)),
