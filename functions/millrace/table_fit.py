@@ -141,14 +141,17 @@ class Fit:
             return _Column(known, place, mine, _How.KEPT)
         if name in self._hidden:
             return _Column(_text(name), place, mine)
-        if self._may_be_blank(mine) and (name not in self._valued or not self._widens):
-            return _Column(known, place, mine, _How.PARTED if self._rule.rescues else _How.HOPED)
         as_text = self._rule.as_text and not is_raw_json(known)
-        wider = union.unify([known, mine], as_text=as_text, typed=name not in self._apart)
-        if wider.equals(known, check_metadata=True) or self._widens:
-            return _Column(as_remembered(wider), place, mine)
+        wider = as_remembered(union.unify([known, mine], as_text=as_text, typed=name not in self._apart))
+        if wider.equals(known, check_metadata=True):
+            return _Column(known, place, mine)
+        if self._widens:
+            may_fit = self._may_be_blank(mine) and name not in self._valued
+            return _Column(known, place, mine, _How.HOPED) if may_fit else _Column(wider, place, mine)
         if self._rule.rescues:
             return _Column(known, place, mine, _How.PARTED)
+        if self._may_be_blank(mine):
+            return _Column(known, place, mine, _How.HOPED)
         raise self._frozen(name, f"is {kind_of(mine)} in this file and {kind_of(known)} in its table")
 
     def _new(self, name: str, place: int, own: pa.Schema) -> _Column:

@@ -309,6 +309,15 @@ class TestRescue:
             '{"n":3,"s":null,"_rescued":{"o":{"x":1}}}',
         ]
 
+    def test_what_the_type_holds_is_not_rescued(self) -> None:
+        world = table("json", source={"single_table_file_format": "json"}, schema_evolution="rescue")
+        put(world, "a.jsonl", '{"n":1}\n{"n":"x"}\n')
+        put(world, "b.jsonl", '{"n":"y"}\n')
+        put(world, "c.jsonl", '{"n":2.5}\n')
+
+        assert world.store.data(ObjectRef("acme-out", "lake/orders/b.jsonl")) == b'{"n":"y","_rescued":null}\n'
+        assert world.store.data(ObjectRef("acme-out", "lake/orders/c.jsonl")) == b'{"n":2.5,"_rescued":null}\n'
+
     def test_obfuscated_values_are_never_rescued(self, world: World) -> None:
         world.key = b"secret"
         selection = {"id": "orders", "fields": [{"id": "n", "obfuscated": True}, {"id": "id"}]}
