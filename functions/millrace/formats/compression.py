@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import zlib
 from collections.abc import Callable
@@ -19,6 +18,9 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 MAX_RATIO = 250
 """How many times larger than its file the content may be, once it is larger than FREE_BYTES."""
 FREE_BYTES = 256 * 2**20
+_READ_BYTES = 2**18
+_GZIP_CONTAINER = 31
+"""Window bits that tell zlib to expect a gzip file, and to check its sums."""
 _TRUNCATED = ("truncated", "end-of-stream", "unexpected end", "ended before")
 
 
@@ -83,14 +85,81 @@ class _Decompressed:
         return MalformedFile(f"the {self._compression} file is damaged, {where}: {error}", byte=self._written)
 
 
+class _Decompressor(Protocol):
+    """What zlib and bz2 have in common: decompresses one member."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Members:
+    """The content of members, one after the other; what follows them and is none is refused."""
+
+    def __init__(self, source: _Counted, compression: Compression, begin: Callable[[], _Decompressor]) -> None:
+        self._source = source
+        self._magic = _MAGIC[compression]
+        self._padded = compression is Compression.GZIP
+        self._begin = begin
+        self._member = begin()
+        self._waiting = b""
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if self._member.eof and not self._next_member():
+                return b""
+            given = self._waiting or (self._source.read(_READ_BYTES) if _wants(self._member) else b"")
+            if not given and _wants(self._member):
+                raise EOFError("truncated")
+            data = self._member.decompress(given, size)
+            self._waiting = self._member.unused_data if self._member.eof else _not_taken(self._member)
+            if data:
+                return data
+
+    def _next_member(self) -> bool:
+        """Begin the next member; False where there is none. Zeros may follow those of gzip, as on tapes."""
+        while True:
+            if self._padded:
+                self._waiting = self._waiting.lstrip(b"\0")
+            if len(self._waiting) >= len(self._magic):
+                break
+            more = self._source.read(_READ_BYTES)
+            if not more:
+                break
+            self._waiting += more
+        if not self._waiting:
+            return False
+        if not self._waiting.startswith(self._magic):
+            if self._magic.startswith(self._waiting):
+                raise EOFError("truncated")
+            at = self._source.bytes_read - len(self._waiting)
+            raise ValueError(f"behind its end, at byte {at:,} of the file, something else follows")
+        self._member = self._begin()
+        return True
+
+
+def _wants(member: _Decompressor) -> bool:
+    """Whether a member has nothing left to decompress; zlib gives back what it has not taken."""
+    return bool(getattr(member, "needs_input", True))
+
+
+def _not_taken(member: _Decompressor) -> bytes:
+    left: bytes = getattr(member, "unconsumed_tail", b"")
+    return left
+
+
 def _open_zstd(source: _Counted) -> ByteStream:
     stream: ByteStream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "zstd")
     return stream
 
 
 _OPENERS: dict[Compression, Callable[[_Counted], ByteStream]] = {
-    Compression.GZIP: lambda source: gzip.GzipFile(fileobj=source, mode="rb"),
-    Compression.BZIP2: lambda source: bz2.BZ2File(source, "rb"),
+    Compression.GZIP: lambda source: _Members(source, Compression.GZIP, lambda: zlib.decompressobj(_GZIP_CONTAINER)),
+    Compression.BZIP2: lambda source: _Members(source, Compression.BZIP2, bz2.BZ2Decompressor),
     Compression.ZSTD: _open_zstd,
 }
 
