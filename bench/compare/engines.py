@@ -58,17 +58,18 @@ def _polars(source: Path, target: Path, threads: int) -> Convert:
     os.environ["POLARS_MAX_THREADS"] = str(threads)
     import polars as pl
 
-    scan = {
+    scans: dict[str, Callable[[], pl.LazyFrame]] = {
         "csv": lambda: pl.scan_csv(source),
         "jsonl": lambda: pl.scan_ndjson(source),
         "json": lambda: pl.read_json(source).lazy(),
         "parquet": lambda: pl.scan_parquet(source),
-    }[kind_of(source)]
-    sink = {
+    }
+    sinks: dict[str, Callable[[pl.LazyFrame], object]] = {
         "csv": lambda frame: frame.sink_csv(target),
         "jsonl": lambda frame: frame.sink_ndjson(target),
         "parquet": lambda frame: frame.sink_parquet(target, compression="snappy"),
-    }[kind_of(target)]
+    }
+    scan, sink = scans[kind_of(source)], sinks[kind_of(target)]
     return lambda: _done(sink(scan()))
 
 
@@ -81,17 +82,18 @@ def _pandas(source: Path, target: Path, _threads: int) -> Convert:
         except pd.errors.ParserError:  # its fast engine knows no line ends within quotes
             return pd.read_csv(source, dtype_backend="pyarrow")
 
-    read = {
+    readers: dict[str, Callable[[], pd.DataFrame]] = {
         "csv": csv,
         "jsonl": lambda: pd.read_json(source, lines=True, engine="pyarrow", dtype_backend="pyarrow"),
         "json": lambda: pd.read_json(source, dtype_backend="pyarrow"),
         "parquet": lambda: pd.read_parquet(source, dtype_backend="pyarrow"),
-    }[kind_of(source)]
-    write = {
+    }
+    writers: dict[str, Callable[[pd.DataFrame], object]] = {
         "csv": lambda frame: frame.to_csv(target, index=False),
         "jsonl": lambda frame: frame.to_json(target, orient="records", lines=True, date_format="iso"),
         "parquet": lambda frame: frame.to_parquet(target, index=False, compression="snappy"),
-    }[kind_of(target)]
+    }
+    read, write = readers[kind_of(source)], writers[kind_of(target)]
     return lambda: _done(write(read()))
 
 

@@ -161,7 +161,7 @@ def _spot(runs: list[dict[str, Any]]) -> Spot:
     done = [run for run in runs if run["status"] == "done"]
     if not done:
         return Spot(runs[0]["status"], note=runs[0].get("why", ""))
-    values = next((run["values"] for run in done if "values" in run), {})
+    values: dict[str, str] = next((run["values"] for run in done if "values" in run), {})
     return Spot(
         "done",
         wall=statistics.median(run["wall"] for run in done),

@@ -158,6 +158,47 @@ def _starts(figures: Figures) -> Iterator[str]:
     yield ""
 
 
+def summary(figures: Figures) -> str:
+    """The result in short, as a README shows it."""
+    size, threads = figures.sizes[-1], figures.threads
+    rivals = [tool for tool in (OURS, *RIVALS) if tool in figures.tools]
+    names = [f"{tool}, {' · '.join(map(str, threads))}" for tool in rivals]
+    rows = [
+        [
+            pair,
+            *(
+                " · ".join(_seconds(figures.spot(size, count, pair, tool)) for count in threads)
+                + _lost(figures.survived(size, pair, tool))
+                for tool in rivals
+            ),
+            " · ".join(_megabytes(figures.spot(size, max(threads), pair, tool)) for tool in rivals),
+        ]
+        for pair in figures.pairs(size)
+    ]
+    machine = figures.results["machine"]
+    return "\n".join(
+        (
+            *table(["pair", *names, f"peak MB of {', '.join(rivals)}"], rows),
+            "",
+            f"Wall seconds of {size} MB of text on {' · '.join(map(str, threads))} threads; † not every value survived.",
+            f"{figures.results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory']}.",
+            "",
+        )
+    )
+
+
+def _seconds(spot: Spot) -> str:
+    return f"{spot.wall:.2f}" if spot.status == "done" else "–"
+
+
+def _megabytes(spot: Spot) -> str:
+    return f"{spot.peak_mb:,.0f}" if spot.status == "done" else "–"
+
+
+def _lost(spot: Spot) -> str:
+    return "" if spot.status != "done" or spot.grade == "kept" else " †"
+
+
 def table(header: list[str], rows: list[list[str]]) -> Iterator[str]:
     """Lines of a table."""
     yield f"| {' | '.join(header)} |"
@@ -177,4 +218,4 @@ def write(figures: Figures, folder: Path, plot: str) -> None:
     path.write_text(markdown(figures, plot, before), encoding="utf-8")
 
 
-__all__ = ["BEGIN", "END", "RIVALS", "markdown", "table", "write"]
+__all__ = ["BEGIN", "END", "RIVALS", "markdown", "summary", "table", "write"]

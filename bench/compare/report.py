@@ -35,10 +35,11 @@ def write(results: dict[str, Any], folder: Path, *, docs: bool) -> None:
         print("nothing was measured")
         return
     _print(figures)
+    (folder / "summary.md").write_text(page.summary(figures), encoding="utf-8")
     for place in (folder, ROOT / "docs") if docs else (folder,):
         page.write(figures, place, _PLOT)
         _draw(figures, place / _PLOT)
-    print(f"written: {folder}/performance.md, {_PLOT}, results.json" + (" and docs/" if docs else ""))
+    print(f"written: {folder}/performance.md, summary.md, {_PLOT}, results.json" + (" and docs/" if docs else ""))
 
 
 def _print(figures: Figures) -> None:
