@@ -180,7 +180,7 @@ def summary(figures: Figures) -> str:
         (
             *table(["pair", *names, f"peak MB of {', '.join(rivals)}"], rows),
             "",
-            f"Wall seconds of {size} MB of text on {' · '.join(map(str, threads))} threads; † not every value survived.",
+            f"Wall seconds, {size} MB of text, {' · '.join(map(str, threads))} threads; † not every value survived.",
             f"{figures.results['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory']}.",
             "",
         )
