@@ -260,8 +260,9 @@ def _chosen(spec: TableTransform, fields: _Fields) -> list[_Chosen]:
     named = {one.source for one in spec.written} | set(spec.left_out) | ({RESCUED} if spec.rescued else set())
     constants = {str(one.name): _Chosen(one, None) for one in spec.constants}
     chosen = [_placed(one, fields) for one in spec.written]
+    names = fields.schema.names
     for place in fields.places if spec.others else ():
-        name = fields.schema.names[place]
+        name = names[place]
         if name not in named:
             chosen.append(constants.pop(name) if name in constants else _Chosen(Written(source=name), place))
     rescued = [_placed(Written(source=RESCUED, name=RESCUED), fields)] if spec.rescued else []
