@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -55,3 +57,20 @@ def test_what_is_moved_is_there_once_and_the_rest_stays(sqs: Any) -> None:
     assert sorted(message["Body"] for message in arrived) == ["letter 17", "letter 7"]
     assert len(left) == LETTERS - 2
     assert not left & {message["Body"] for message in arrived}
+
+
+def test_what_comes_back_meanwhile_is_left_for_the_next_time(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moved to itself, a message comes again as another: without an end, were it looked at again."""
+    url = _url(sqs, "dead")
+    monkeypatch.setattr(DeadLetterQueue, "_time", lambda _: datetime.now(UTC))
+    time.sleep(0.01)
+    with DeadLetterQueue(sqs, url) as queue:
+        for letter in queue.letters():
+            queue.move(letter, url)
+
+    assert len(_look_again(sqs)) == LETTERS
+
+
+def _look_again(client: Any) -> list[Letter]:
+    time.sleep(0.01)
+    return _look(client)

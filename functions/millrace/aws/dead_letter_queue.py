@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -53,13 +54,18 @@ class DeadLetterQueue:
         return int(answer["Attributes"][_WAITING])
 
     def letters(self) -> Iterator[Letter]:
-        """Every message once, in no order; nobody else sees it meanwhile, for at most ten minutes."""
+        """Every message once, in no order; nobody else sees it meanwhile, for at most ten minutes.
+
+        What is sent later than the first call is left out: a message that was moved may be back before the last one.
+        """
+        begun = self._time()
         while received := self._receive():
             for message in received:
                 if message["MessageId"] in self._held:
                     return
                 self._held[message["MessageId"]] = message["ReceiptHandle"]
-            yield from map(_letter, received)
+            letters = map(_letter, received)
+            yield from (letter for letter in letters if letter.sent is None or letter.sent <= begun)
 
     def move(self, letter: Letter, queue_url: str) -> None:
         """Send a letter to a queue, then delete it here: stopped in between it is there twice, and not lost."""
@@ -67,6 +73,14 @@ class DeadLetterQueue:
             self._client.send_message(QueueUrl=queue_url, MessageBody=letter.body)
         with translated("sqs:DeleteMessage on", self._url):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=self._held.pop(letter.id))
+
+    def _time(self) -> datetime:
+        """The end of the second that it is by the service's own clock, which stamps the messages."""
+        with translated("sqs:GetQueueAttributes of", self._url):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
+        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        now = parsedate_to_datetime(told) if told else datetime.now(UTC)
+        return now + timedelta(seconds=1)
 
     def _receive(self) -> list[Any]:
         with translated("sqs:ReceiveMessage on", self._url):
