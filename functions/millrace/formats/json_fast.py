@@ -279,6 +279,8 @@ def _asked(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[
 
 def _document(piece: Piece) -> bytes | None:
     """What Arrow is given: objects, or one object that has an array's elements. None where it would be neither."""
+    if not piece.in_array and piece.data.startswith(b"{") and piece.data.endswith(b"\n"):
+        return piece.data
     text = piece.data.strip(_SPACE)
     if not piece.in_array:
         return text + b"\n" if not text or text.startswith(b"{") else None

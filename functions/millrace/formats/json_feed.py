@@ -53,7 +53,7 @@ class Feed:
             if first:
                 self._in_array = self._begins_array()
             last = self._ended and len(self._data) <= size
-            end = len(self._data) if last else self._end_of_rows(self._data[:size])
+            end = len(self._data) if last else self._end_of_rows(size)
             yield Piece(
                 self._data[: end or size],
                 self._byte,
@@ -68,7 +68,7 @@ class Feed:
 
     def _fill(self, size: int) -> bool:
         while not self._ended and len(self._data) <= size:
-            data = self._stream.read(size)
+            data = self._stream.read(size + 1 - len(self._data))
             self._ended = not data
             self._data += data
         return bool(self._data)
@@ -83,15 +83,16 @@ class Feed:
         self._line += self._data.count(b"\n", 0, size)
         self._data = self._data[size:]
 
-    def _end_of_rows(self, data: bytes) -> int:
-        """Where the last row of the text probably ends and another begins; 0 where none does."""
-        if not self._in_array and (end := data.rfind(_BETWEEN_LINES)) >= 0:
+    def _end_of_rows(self, size: int) -> int:
+        """Where the last row before ``size`` probably ends and another begins; 0 where none does."""
+        if not self._in_array and (end := self._data.rfind(_BETWEEN_LINES, 0, size + 1)) >= 0:
             self._depth = 0
             return end + 2
         boundary = _BETWEEN_ELEMENTS if self._in_array else _BETWEEN_OBJECTS
-        depth = self._depth + data.count(b"{") - data.count(b"}")
-        for start in (max(0, len(data) - _TAIL), 0):
-            end, lowest = _lowest(data, [match.end() for match in boundary.finditer(data, start)], depth)
+        depth = self._depth + self._data.count(b"{", 0, size) - self._data.count(b"}", 0, size)
+        for start in (max(0, size - _TAIL), 0):
+            ends = [match.end() for match in boundary.finditer(self._data, start, size + 1)]
+            end, lowest = _lowest(self._data, ends, size, depth)
             if lowest == 0 or (end and not start):
                 self._depth = 0
                 return end
@@ -99,18 +100,17 @@ class Feed:
         return 0
 
 
-def _lowest(data: bytes, ends: list[int], depth: int) -> tuple[int, int]:
-    """The last of the ends at which the fewest braces are open, and how many; ``depth`` of them are open at last.
+def _lowest(data: bytes, ends: list[int], size: int, depth: int) -> tuple[int, int]:
+    """The last of the ends at which the fewest braces are open, and how many; at ``size`` it is ``depth`` of them.
 
     Braces in texts are counted, too: where they are not balanced, the best guess has another count than none.
     """
-    best, lowest, behind = 0, len(data), len(data)
+    best, lowest, behind = 0, size, size
     for end in reversed(ends):
-        between = data[end:behind]
-        depth += between.count(b"}") - between.count(b"{")
+        depth += data.count(b"}", end, behind) - data.count(b"{", end, behind)
         behind = end
         if depth < lowest:
             best, lowest = end, depth
         if depth == 0:
-            return end, 0
+            break
     return best, lowest

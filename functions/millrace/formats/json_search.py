@@ -59,7 +59,9 @@ class Search:
 
     def look(self, text: bytes) -> frozenset[str] | None:
         """The names of doubles that need to be looked at one by one, or None where that would not help."""
-        data = pa.array([text], pa.binary())
+        data = pa.Array.from_buffers(
+            pa.binary(), 1, [None, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text)]
+        )
         if self.by_name and _ESCAPED in text and _matches(data, _ESCAPED_NAME):
             return None
         doubles = [_odd(self.dotted, _DOTTED), _odd(self.bare, _BARE)]
