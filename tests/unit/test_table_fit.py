@@ -129,7 +129,7 @@ def test_rescued_or_not_each_value_is_there(contents: list[File]) -> None:
         assert len(fit.remembered()) == 2
 
 
-@pytest.mark.parametrize("count", [1, 2000])
+@pytest.mark.parametrize("count", [1, 500])
 def test_many_fields_fit_at_once(count: int) -> None:
     names = [f"f{number}" for number in range(count)]
     data = (",".join(names) + "\n" + ",".join("1" for _ in names) + "\n").encode()
