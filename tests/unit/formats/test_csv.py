@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
 import pytest
 
+from millrace import parallel
 from millrace.errors import (
     DataError,
     InvalidConfiguration,
@@ -17,7 +19,7 @@ from millrace.errors import (
     ValueDoesNotFit,
     WrongEncoding,
 )
-from millrace.file_format import BadRows
+from millrace.file_format import BadRows, ReadOptions
 from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import cells, conversion, converted, table
 
@@ -296,3 +298,50 @@ def test_what_is_demanded_has_room_for_every_value_however_late(
 def test_a_type_for_a_column_that_is_not_there_is_refused() -> None:
     with pytest.raises(InvalidConfiguration, match="zz"):
         converted(b"a\n1\n", "csv", "json", column_types={"zz": "text"})
+
+
+def test_a_ragged_row_is_refused_with_both_counts() -> None:
+    assert "row 2 at byte 12 has 3 fields where 4 are expected" in str(refusal(b"a,b,c,d\n,,,\n1,2,3\n"))
+
+
+def test_missing_and_empty_are_two_things() -> None:
+    data = b'a,b\n,""\n"",\n'
+
+    assert rows(data) == [{"a": None, "b": ""}, {"a": "", "b": None}]
+    assert converted(data, "csv", "csv") == data
+
+
+def test_a_nul_is_a_character_like_others() -> None:
+    assert rows(b'a,b\n1\x00,"x\x00y"\n') == [{"a": "1\x00", "b": "x\x00y"}]
+
+
+def test_ten_thousand_columns_are_all_read() -> None:
+    names = [f"c{place}" for place in range(10_000)]
+    values = [str(place) if place % 2 else f"t{place}" for place in range(10_000)]
+    data = "\n".join([",".join(names), ",".join(values), ",".join(values)]).encode()
+
+    records = csv.read(io.BytesIO(data), ReadOptions(), report=print)
+    found = [row for batch in records.batches for row in batch.to_pylist()]
+
+    assert len(found) == 2
+    assert list(found[1]) == names
+    assert list(map(str, found[1].values())) == values
+
+
+@pytest.mark.parametrize(
+    "late",
+    [b"2.5,x,2024-01-02\n", b"x,x,x\n", b"1,,\n", b"1,x\n", b"12345678901234567890,1,2024-01-02\n", b'"1",""\n'],
+)
+def test_one_processor_reads_what_several_read(late: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"a,b,c\n" + b'1,"x ""y""\nz",2024-01-01\n' * 40 + late + b"7,w,2024-01-03\n" * 3
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv, "SAMPLE_BYTES", 128)
+
+    results = []
+    for count in (1, 2, 5):
+        monkeypatch.setattr(parallel, "processors", lambda count=count: count)
+        done = conversion(data, "csv", "json", bad_rows=BadRows.QUARANTINE)
+        aside = done.quarantine.getvalue() if done.quarantine else b""
+        results.append((done.parts[0].sink.getvalue(), aside, done.rows))
+
+    assert results[0] == results[1] == results[2]
