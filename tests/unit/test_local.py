@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from millrace.errors import DataError, RaggedRow, UsageError
-from millrace.file_format import FileFormat
+from millrace.file_format import FileFormat, OutputCompression
 from millrace.local import Job, convert_file, run_jobs
 from tests.unit.formats.builders import Memory, table
 
@@ -41,6 +41,27 @@ def test_a_file_is_converted_by_what_its_name_says(tmp_path: Path) -> None:
     assert rows.written == 1
     assert table(target.read_bytes()).to_pylist() == [{"a": 1, "b": "x,y"}]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tsv.gz", "out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "compress", "found"),
+    [
+        ("out.jsonl", None, b'{"a":1}\n'),
+        ("out.jsonl.gz", None, b"\x1f\x8b"),
+        ("out.jsonl.ZST", None, b"\x28\xb5\x2f\xfd"),
+        ("out.jsonl.gz", OutputCompression.NONE, b'{"a":1}\n'),
+        ("out", OutputCompression.BZIP2, b"BZh"),
+    ],
+)
+def test_a_target_is_compressed_as_asked_or_named(
+    tmp_path: Path, name: str, compress: OutputCompression | None, found: bytes
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / name
+    source.write_bytes(b"a\n1\n")
+
+    convert_file(Job(source=str(source), target=str(target), to=FileFormat.JSON, compress=compress))
+
+    assert target.read_bytes().startswith(found)
 
 
 @pytest.mark.parametrize("before", [None, b"what stood there"])
@@ -127,6 +148,8 @@ def test_jobs_are_answered_one_by_one_and_fail_alone(tmp_path: Path) -> None:
         ({"encoding": "klingon"}, "encoding: 'klingon'"),
         ({"compression": "rar"}, "compression: 'rar'"),
         ({"compression": "gz"}, "MalformedFile"),
+        ({"compress": "rar"}, "compress: 'rar'"),
+        ({"compress": "snappy"}, "snappy is not what json may have; expected none, gz, zst, bz2"),
         ({"from": "parquet"}, "MalformedFile"),
         ({"source": "data.xls"}, "does not tell its format"),
         ({"source": ""}, "no path"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,17 @@ class TestConvert:
 
         assert (ran.code, ran.out) == (0, "")
         assert (tmp_path / "a.jsonl").read_text() == '{"id":1,"zip":"00501"}\n'
+
+    @pytest.mark.parametrize(("name", "options"), [("a.jsonl.gz", []), ("a.jsonl", ["--compress", "gz"])])
+    def test_a_target_is_compressed_where_its_name_or_an_option_says_so(
+        self, run: Any, tmp_path: Path, name: str, options: list[str]
+    ) -> None:
+        (tmp_path / "a.csv").write_text("id\n1\n")
+
+        ran = run("convert", str(tmp_path / "a.csv"), str(tmp_path / name), *options)
+
+        assert ran.code == 0
+        assert gzip.decompress((tmp_path / name).read_bytes()) == b'{"id":1}\n'
 
     def test_a_refused_file_is_exit_code_one_and_leaves_no_target(self, run: Any, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("a,b\n1\n")

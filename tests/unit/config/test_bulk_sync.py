@@ -19,7 +19,15 @@ from millrace.config import (
 )
 from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED, DestinationConfiguration, FieldSelection
 from millrace.file_format import BadRows, FileFormat
-from tests.unit.config.builders import bulk_sync, connection, document, parsed_bulk_sync, problems_of
+from tests.unit.config.builders import (
+    bulk_sync,
+    connection,
+    document,
+    model,
+    model_sync,
+    parsed_bulk_sync,
+    problems_of,
+)
 
 # field, default, a valid value, what is kept of it, an invalid value, what the problem says
 ROWS: list[tuple[str, Any, Any, Any, Any, str]] = [
@@ -227,3 +235,37 @@ def test_the_name_of_the_rescued_values_is_taken() -> None:
     parse(raw)
     (problem,) = problems_of(raw | {"bulk_syncs": [sync | {"schema_evolution": "rescue"}]})
     assert "table 'a' names a field '_rescued', which schema_evolution: rescue adds" in problem
+
+
+@pytest.mark.parametrize(
+    ("configuration", "accepted"),
+    [
+        ({"compression": "snappy"}, "none, gz, zst, bz2, which is what csv may have"),
+        ({"compression": "zstd", "format": "json"}, "none, gz, zst, bz2, which is what json may have"),
+        ({"compression": "gz", "format": "parquet"}, "snappy, zstd, none, which is what parquet may have"),
+    ],
+)
+def test_a_compression_of_another_format_is_refused(configuration: dict[str, Any], accepted: str) -> None:
+    (problem,) = problems_of(document(bulk_syncs=[bulk_sync(destination_configuration=configuration)]))
+    assert "destination_configuration.compression" in problem
+    assert accepted in problem
+
+    target = {"connection": "out", "configuration": configuration}
+    (problem,) = problems_of(document(models=[model()], model_syncs=[model_sync(target=target)]))
+    assert "target.configuration.compression" in problem
+    assert accepted in problem
+
+
+@pytest.mark.parametrize(
+    ("configuration", "extension"),
+    [
+        ({}, ".csv"),
+        ({"compression": "none"}, ".csv"),
+        ({"compression": "gz"}, ".csv.gz"),
+        ({"compression": "zst", "format": "json"}, ".jsonl.zst"),
+        ({"compression": "bz2", "format": "json-doc"}, ".json.bz2"),
+        ({"compression": "zstd", "format": "parquet"}, ".parquet"),
+    ],
+)
+def test_outputs_are_named_by_format_and_compression(configuration: dict[str, Any], extension: str) -> None:
+    assert parsed_bulk_sync(destination_configuration=configuration).extension == extension

@@ -378,6 +378,7 @@ def _fingerprint(sync: dict[str, Any] | None = None, source: dict[str, Any] | No
     [
         {"sync": {"destination_configuration": {"format": "json"}}},
         {"sync": {"destination_configuration": {"subfolder": "x"}}},
+        {"sync": {"destination_configuration": {"compression": "gz"}}},
         {"sync": {"mode": "snapshot"}},
         {"sync": {"bad_rows": "quarantine"}},
         {"sync": {"schemas": ["a"]}},
