@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import itertools
+import threading
+from typing import Any, Protocol, cast
 
 import pytest
 
 from millrace.aws.ranged_reader import CHUNK
 from millrace.aws.s3_objects import S3ObjectStore
-from millrace.aws.s3_upload import PART
+from millrace.aws.s3_upload import PART, S3Upload
 from millrace.errors import NoSuchBucket, ObjectGone, TargetChanged
 from millrace.object_store import ObjectStore
 from millrace.objects import ObjectRef
@@ -138,6 +140,30 @@ def test_a_discarded_output_leaves_nothing(world: World, size: int) -> None:
     assert world.store.head(TARGET) is None
     if isinstance(world, S3World):
         assert "Uploads" not in world.client.list_multipart_uploads(Bucket=TARGET.bucket)
+
+
+def test_a_part_that_fails_is_told_at_a_later_write_and_leaves_nothing() -> None:
+    class Failing:
+        def create_multipart_upload(self, **_given: Any) -> dict[str, str]:
+            return {"UploadId": "u"}
+
+        def upload_part(self, **_given: Any) -> dict[str, str]:
+            raise ConnectionResetError("the line went dead")
+
+        def abort_multipart_upload(self, **given: Any) -> None:
+            aborted.append(given["UploadId"])
+
+    aborted: list[str] = []
+    before = threading.active_count()
+    upload = S3Upload(cast("Any", Failing()), TARGET, {})
+    upload.write(bytes(PART))
+
+    with pytest.raises(ConnectionResetError, match="the line went dead"):
+        list(map(upload.write, itertools.repeat(b"x", PART)))
+    upload.discard()
+
+    assert aborted == ["u"]
+    assert threading.active_count() == before
 
 
 def test_deleting_is_by_name_and_twice_is_no_error(world: World) -> None:

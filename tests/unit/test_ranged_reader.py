@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,42 @@ def test_a_fault_of_what_is_read_ahead_is_raised_where_it_is_read() -> None:
 def test_seeking_before_the_start_is_an_error() -> None:
     with RangedReader(Range(DATA), len(DATA), (0, b"")) as reader, pytest.raises(ValueError, match="before the first"):
         reader.seek(-1)
+
+
+def test_columns_that_are_read_by_turns_are_each_read_ahead() -> None:
+    fetch = Range(DATA)
+    with RangedReader(fetch, len(DATA), (1000, DATA[1000:])) as reader:
+        for turn in range(4):
+            for column in (0, 300, 600):
+                reader.seek(column + turn * 20)
+                assert reader.read(20) == DATA[column + turn * 20 : column + turn * 20 + 20]
+
+    assert len(fetch.fetched) == len(set(fetch.fetched)), "nothing is fetched twice"
+    assert {length for _, length in fetch.fetched} == {20}
+
+
+def test_what_is_read_ahead_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranged_reader, "AHEAD", 50)
+    fetch = Range(DATA)
+    with RangedReader(fetch, len(DATA), (1000, DATA[1000:])) as reader:
+        for turn in range(3):
+            for column in range(0, 900, 100):
+                reader.seek(column + turn * 20)
+                assert reader.read(20) == DATA[column + turn * 20 : column + turn * 20 + 20]
+        assert sum(size for size, _ in reader._ahead.values()) <= 50
+
+
+def test_closing_leaves_no_thread() -> None:
+    before = threading.active_count()
+    with RangedReader(Range(DATA), len(DATA), (0, DATA[:100])) as reader:
+        reader.read(150)
+        assert threading.active_count() > before
+
+    assert threading.active_count() == before
+
+
+def test_what_fits_the_first_range_is_never_read_ahead() -> None:
+    before = threading.active_count()
+    with RangedReader(Range(DATA), 100, (0, DATA[:100])) as reader:
+        assert reader.read() == DATA[:100]
+        assert threading.active_count() == before

@@ -1,4 +1,4 @@
-"""A file whose bytes are fetched by ranges, the next one while the last is parsed."""
+"""A file whose bytes are fetched by ranges, the next one while the last is parsed; in several places side by side."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 CHUNK = 8 * 1024 * 1024
 """Bytes of one ranged GET: large enough that its latency does not count, small enough to hold three in memory."""
+AHEAD = 2 * CHUNK
+"""The most bytes that are fetched ahead, or were and are not asked for yet."""
+_PLACES = 1024
+"""How many ends of ranges are remembered: whoever goes on at one of them reads on."""
+_THREADS = 4
 
 Fetch = Callable[[int, int], bytes]
 """Gives the bytes from an offset, as many as asked for; called from another thread for what is read ahead."""
 
 
 class RangedReader(io.RawIOBase):
-    """A seekable reader over ``fetch``; who reads on where the last range ended has the next one fetched ahead.
+    """A seekable reader over ``fetch``; who reads on where an earlier range ended has the next one fetched ahead.
 
-    ``held`` is an offset and the bytes that are known to stand there already.
+    Parquet's columns are read by turns, each on from where it was left: each is read ahead for itself, by ranges as
+    long as those asked for. ``held`` is an offset and the bytes that are known to stand there already.
     """
 
     def __init__(self, fetch: Fetch, size: int, held: tuple[int, bytes]) -> None:
@@ -26,7 +32,8 @@ class RangedReader(io.RawIOBase):
         self._start, self._chunk = held
         self._position = 0
         self._threads: ThreadPoolExecutor | None = None
-        self._ahead: tuple[int, Future[bytes]] | None = None
+        self._ahead: dict[int, tuple[int, Future[bytes]]] = {}
+        self._ends: dict[int, None] = {}
 
     def readable(self) -> bool:
         """Always."""
@@ -88,15 +95,30 @@ class RangedReader(io.RawIOBase):
     def _load(self, wanted: int) -> None:
         """Fetch the range at the position; a jump asks for what is wanted alone, reading on for a whole chunk."""
         sequential = self._position == self._start + len(self._chunk)
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == self._position:
-            self._chunk = ahead[1].result()
+        reads_on = sequential or self._position in self._ends
+        self._ends.pop(self._position, None)
+        if self._position in self._ahead:
+            self._chunk = self._ahead.pop(self._position)[1].result()
+            reads_on = True
         else:
-            if ahead is not None:
-                ahead[1].cancel()
             self._chunk = self._fetch(self._position, min(self._size - self._position, CHUNK if sequential else wanted))
         self._start = self._position
         following = self._start + len(self._chunk)
-        if sequential and following < self._size:
-            self._threads = self._threads or ThreadPoolExecutor(1, "read-ahead")
-            self._ahead = following, self._threads.submit(self._fetch, following, min(CHUNK, self._size - following))
+        if reads_on and following < self._size:
+            self._read_ahead(following, min(CHUNK if sequential else wanted, self._size - following))
+        else:
+            self._remember(following)
+
+    def _read_ahead(self, start: int, length: int) -> None:
+        """Fetch a range in a thread; what was fetched longest ago and never asked for makes room."""
+        while self._ahead and sum(size for size, _ in self._ahead.values()) + length > AHEAD:
+            oldest = next(iter(self._ahead))
+            self._ahead.pop(oldest)[1].cancel()
+            self._remember(oldest)
+        self._threads = self._threads or ThreadPoolExecutor(_THREADS, "read-ahead")
+        self._ahead[start] = length, self._threads.submit(self._fetch, start, length)
+
+    def _remember(self, end: int) -> None:
+        self._ends[end] = None
+        if len(self._ends) > _PLACES:
+            self._ends.pop(next(iter(self._ends)))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PART = 8 * 1024 * 1024
 _LARGE_PART = 64 * 1024 * 1024
-_PARTS_BEFORE_LARGE = 1000
-"""10,000 parts are the most (Amazon S3 multipart upload limits): 1,000 of 8 MiB, then 9,000 of 64 MiB are 570 GB."""
+_PARTS_BEFORE_LARGE = 5000
+"""10,000 parts are the most (Amazon S3 multipart upload limits): 5,000 of 8 MiB, then 5,000 of 64 MiB are 350 GB."""
 _PARALLEL = 2
 _CONTENT_TYPES = {
     ".csv": "text/csv; charset=utf-8",
@@ -50,12 +50,18 @@ class S3Upload:
         self._numbers = 0
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Take the next bytes; send a part when there are enough."""
-        self._pending += data
-        length = len(memoryview(data).cast("B"))
+        """Take the next bytes; send a part when there are enough. Raises what an earlier part failed with."""
+        while self._sending and self._sending[0].done():
+            self._parts.append(self._sending.popleft().result())
+        left = memoryview(data).cast("B")
+        length = len(left)
         self._size += length
-        while len(self._pending) >= self._part_size():
-            self._send(self._part_size())
+        while len(left):
+            taken = left[: self._part_size() - len(self._pending)]
+            self._pending += taken
+            left = left[len(taken) :]
+            if len(self._pending) == self._part_size():
+                self._send()
         return length
 
     def discard(self) -> None:
@@ -90,7 +96,7 @@ class S3Upload:
 
     def _complete(self, condition: Mapping[str, str]) -> str:
         if self._pending:
-            self._send(len(self._pending))
+            self._send()
         while self._sending:
             self._parts.append(self._sending.popleft().result())
         arguments: dict[str, Any] = dict(condition)
@@ -120,13 +126,13 @@ class S3Upload:
     def _part_size(self) -> int:
         return PART if self._numbers < _PARTS_BEFORE_LARGE else _LARGE_PART
 
-    def _send(self, length: int) -> None:
+    def _send(self) -> None:
+        """Send what is gathered as a part, beside what goes on; at most two are on their way."""
         if self._upload_id is None:
             self._begin()
         while len(self._sending) >= _PARALLEL:
             self._parts.append(self._sending.popleft().result())
-        part = bytes(memoryview(self._pending)[:length])
-        del self._pending[:length]
+        part, self._pending = bytes(self._pending), bytearray()
         self._numbers += 1
         self._threads = self._threads or ThreadPoolExecutor(_PARALLEL, "upload")
         self._sending.append(self._threads.submit(self._send_part, self._numbers, part))
