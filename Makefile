@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help install demo test unit check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test unit simulate check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: check ## Run every check and every suite, end to end included
 
 unit: install ## Run the unit tests alone
 	$(BIN)/python -m pytest tests/unit -n 2 -q
+
+simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of them, FIRST=the first seed
+	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py -n 2 -q
 
 check: install ## Lint, types, import contracts
 	$(BIN)/ruff check .

@@ -141,9 +141,9 @@ class ModelRuns:
         )
 
     def _part_of(self, run: Run, file: ListedObject, claimed: Entry) -> None:
-        """Write down that a file is in the table; who changed it meanwhile writes something newer."""
+        """Write down that a file is in the table; what its message is still to come back for is left to that."""
         entry = self.claims.ledger.get(run.sync, file.ref)
-        if entry is not None and (entry.state is State.IN_FLIGHT or _knows(entry, run, file)):
+        if entry is not None and (not entry.settled or _knows(entry, run, file)):
             return
         base = entry or unseen(run.sync, file.ref, fingerprint=run.fingerprint, engine=claimed.engine)
         part = replace(

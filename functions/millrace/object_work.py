@@ -153,7 +153,9 @@ class ObjectWork:
 
     def _settle_table(self, job: _Job, finish: Finish) -> None:
         finish = replace(finish, reason=str(job.plan.source))
-        self.claims.settle(job.claimed, finish, self.stores[job.plan.target_connection])
+        settled = self.claims.settle(job.claimed, finish, self.stores[job.plan.target_connection])
+        if settled.failure is not None and finish.failure is None:
+            raise LostRace(f"table {job.plan.table}: {settled.failure.message}; tried again later")
 
     def _write(self, job: _Job, opened: OpenedObject) -> Finish:
         plan, lineage = job.plan, _lineage(job, opened.head)

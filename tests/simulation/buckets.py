@@ -1,0 +1,293 @@
+"""S3 in memory: versioned and unversioned buckets, conditional writes, multipart uploads, pinned ranged reads."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import BinaryIO, cast
+
+from millrace.errors import (
+    NoSuchBucket,
+    ObjectChanged,
+    ObjectGone,
+    ServiceUnavailable,
+    TargetChanged,
+    WriteConflict,
+)
+from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
+from millrace.objects import ObjectRef
+from tests.simulation.calls import BEGINNING, Calls
+from tests.simulation.faults import Fault
+
+_PAGE = 2
+"""Keys of one page of a listing."""
+_MULTIPART = 96
+"""Bytes from which an output is uploaded in parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object; ``data`` None: a delete marker."""
+
+    data: bytes | None
+    etag: str
+    modified: datetime
+    version_id: str | None
+    metadata: Mapping[str, str]
+
+    @property
+    def head(self) -> ObjectHead:
+        """As S3 tells it."""
+        return ObjectHead(
+            etag=self.etag,
+            size=len(self.data or b""),
+            modified=self.modified,
+            version_id=self.version_id,
+            metadata=self.metadata,
+        )
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Keys with their versions, oldest first; an unversioned bucket keeps one. ``earlier`` is for stale listings."""
+
+    versioned: bool = False
+    keys: dict[str, list[Version]] = field(default_factory=dict)
+    earlier: list[dict[str, Version]] = field(default_factory=list)
+    uploads: int = 0
+    _ids: int = 0
+
+    def current(self, key: str) -> Version | None:
+        """What a GET finds."""
+        versions = self.keys.get(key)
+        return versions[-1] if versions and versions[-1].data is not None else None
+
+    def pinned(self, key: str, head: ObjectHead) -> Version | None:
+        """The version that was opened, if it can still be had."""
+        for version in self.keys.get(key, ()):
+            if version.etag == head.etag and version.version_id == head.version_id and version.data is not None:
+                return version
+        return None
+
+    def put(self, key: str, data: bytes | None, now: float, metadata: Mapping[str, str] | None = None) -> Version:
+        """A new version, or a delete marker."""
+        self.earlier.append(self.live())
+        self._ids += 1
+        version = Version(
+            data,
+            hashlib.md5(data or b"", usedforsecurity=False).hexdigest(),
+            BEGINNING + timedelta(seconds=int(now)),
+            f"v{self._ids}" if self.versioned else None,
+            metadata or {},
+        )
+        if self.versioned:
+            self.keys.setdefault(key, []).append(version)
+        elif data is None:
+            self.keys.pop(key, None)
+        else:
+            self.keys[key] = [version]
+        return version
+
+    def live(self) -> dict[str, Version]:
+        """Current versions by key."""
+        return {key: there[-1] for key, there in self.keys.items() if there[-1].data is not None}
+
+
+Written = tuple[float, ObjectRef, bytes | None]
+"""When, where and what was written; None: deleted."""
+
+
+@dataclass(slots=True)
+class Buckets:
+    """Satisfies ``object_store.ObjectStore`` for the actor that runs."""
+
+    calls: Calls
+    buckets: dict[str, Bucket]
+    written: list[Written] = field(default_factory=list)
+    reads_at_once: bool = False
+    """Whether a whole object is fetched when it is opened: for conversions that read in other threads."""
+
+    def bucket(self, name: str) -> Bucket:
+        """The bucket of that name."""
+        if name not in self.buckets:
+            raise NoSuchBucket(f"there is no bucket {name}")
+        return self.buckets[name]
+
+    @contextmanager
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+        """Pin the current version with the first range."""
+        del tail_first
+
+        def first() -> Version:
+            there = self.bucket(ref.bucket).current(ref.key)
+            if there is None:
+                raise ObjectGone(f"{ref} is gone")
+            return there
+
+        version = self.calls.call("s3:GetObject", ref, first)
+        reader = Ranges(self, ref, version)
+        stream = io.BytesIO(reader.read()) if self.reads_at_once else cast("BinaryIO", reader)
+        yield OpenedObject(version.head, stream)
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        """The current version, or None."""
+
+        def find() -> ObjectHead | None:
+            there = self.bucket(ref.bucket).current(ref.key)
+            return there.head if there else None
+
+        return self.calls.call("s3:HeadObject", ref, find)
+
+    def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> Uploading:
+        """Begin an output."""
+        return Uploading(self, target, dict(metadata))
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Delete by name."""
+
+        def remove() -> None:
+            there = self.bucket(ref.bucket)
+            if there.current(ref.key) is not None:
+                there.put(ref.key, None, self.calls.clock.now)
+                self.written.append((self.calls.clock.now, ref, None))
+
+        self.calls.call("s3:DeleteObject", ref, remove)
+
+    def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
+        """Page by page, in key order; a stale listing tells what was there some writes ago."""
+        there, after = self.bucket(bucket), start_after
+        lags = self.calls.may_be_stale and bool(there.earlier)
+        stale = lags and self.calls.faults.draw(Fault.STALE, "s3:ListObjectsV2")
+        old = there.earlier[-1 - self.calls.choices.pick(min(3, len(there.earlier)))] if stale else None
+
+        def page() -> list[tuple[str, Version]]:
+            found = sorted((old if old is not None else there.live()).items(), key=lambda item: item[0].encode())
+            return [(key, one) for key, one in found if key.startswith(prefix) and key.encode() > after.encode()][
+                :_PAGE
+            ]
+
+        while portion := self.calls.call("s3:ListObjectsV2", f"{bucket}/{prefix}", page):
+            for key, version in portion:
+                yield ListedObject(ObjectRef(bucket, key), version.etag, version.head.size, version.modified)
+            after = portion[-1][0]
+
+    def put_output(self, upload: Uploading, expected: str | None, metadata: Mapping[str, str]) -> Published:
+        """The conditional write itself."""
+        target, there = upload.target, self.bucket(upload.target.bucket)
+        if self.calls.faults.draw(Fault.CONFLICT, "s3:PutObject"):
+            raise WriteConflict(f"{target}: simulated")
+        current = there.current(target.key)
+        if (current.etag if current else None) != expected:
+            raise TargetChanged(f"{target} is {current.etag if current else 'not there'}, not {expected}")
+        return self._put(target, bytes(upload.pending), metadata)
+
+    def _put(self, target: ObjectRef, data: bytes, metadata: Mapping[str, str]) -> Published:
+        version = self.bucket(target.bucket).put(target.key, data, self.calls.clock.now, metadata)
+        self.written.append((self.calls.clock.now, target, data))
+        return Published(version.etag, len(data))
+
+
+class Ranges(io.RawIOBase):
+    """A pinned object in two ranges; the first came with the opening."""
+
+    def __init__(self, buckets: Buckets, ref: ObjectRef, version: Version) -> None:
+        super().__init__()
+        self._buckets, self._ref, self._version = buckets, ref, version
+        data = version.data or b""
+        self._held, self._position = data[: len(data) // 2], 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._version.data or b"")}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        """Where the next byte is."""
+        return self._position
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Fetch the second range when it is needed."""
+        whole = self._version.data or b""
+        end = len(whole) if size is None or size < 0 else min(len(whole), self._position + size)
+        if end > len(self._held):
+            self._held = self._buckets.calls.call("s3:GetObject range", self._ref, self._rest)
+        data = self._held[self._position : end]
+        self._position += len(data)
+        return data
+
+    def _rest(self) -> bytes:
+        there = self._buckets.bucket(self._ref.bucket)
+        pinned = there.pinned(self._ref.key, self._version.head)
+        if pinned is None or (self._version.version_id is None and there.current(self._ref.key) != pinned):
+            kind = ObjectChanged if there.current(self._ref.key) else ObjectGone
+            raise kind(f"{self._ref} is another by now")
+        return self._version.data or b""
+
+
+@dataclass(slots=True)
+class Uploading:
+    """Satisfies ``object_store.Upload``: one PUT if it is small, else parts."""
+
+    buckets: Buckets
+    target: ObjectRef
+    metadata: dict[str, str]
+    pending: bytearray = field(default_factory=bytearray)
+    begun: bool = False
+    completed: bool = False
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Keep."""
+        self.pending += data
+        return len(memoryview(data).cast("B"))
+
+    def discard(self) -> None:
+        """Abort what was begun."""
+        if self.begun:
+            self.begun = False
+            self.buckets.calls.call("s3:AbortMultipartUpload", self.target, self._aborted)
+        self.pending.clear()
+
+    def publish(self, *, expected: str | None, rows: int) -> Published:
+        """One conditional PUT, or parts and their conditional completion."""
+        call = self.buckets.calls.call
+        if len(self.pending) < _MULTIPART:
+            metadata = self.metadata | {"millrace-rows": str(rows)}
+            return call("s3:PutObject", self.target, lambda: self.buckets.put_output(self, expected, metadata))
+        if not self.begun:
+            call("s3:CreateMultipartUpload", self.target, self._begin)
+            self.begun = True
+            call("s3:UploadPart", self.target, lambda: None)
+        published = call("s3:CompleteMultipartUpload", self.target, lambda: self._complete(expected))
+        self.begun = False
+        return published
+
+    def _begin(self) -> None:
+        self.buckets.bucket(self.target.bucket).uploads += 1
+
+    def _aborted(self) -> None:
+        self.buckets.bucket(self.target.bucket).uploads -= 1
+
+    def _complete(self, expected: str | None) -> Published:
+        """S3 knows a completed upload no more; then what stands there is asked whether it is this one."""
+        if self.completed:
+            there = self.buckets.bucket(self.target.bucket).current(self.target.key)
+            if there is None or dict(there.metadata) != self.metadata:
+                raise ServiceUnavailable(f"{self.target}: NoSuchUpload")
+            return Published(there.etag, len(self.pending))
+        published = self.buckets.put_output(self, expected, self.metadata)
+        self.completed = True
+        self._aborted()
+        return published

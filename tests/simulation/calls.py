@@ -1,0 +1,108 @@
+"""The one way of every call to a port: others may go on first, then a fault may meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from millrace.errors import MillraceError, ServiceUnavailable
+from tests.simulation.choices import Choices
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.scheduler import Actor, Killed, Scheduler
+
+T = TypeVar("T")
+BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_ANSWERS = (0.2, 3.0, 40.0, 200.0, 600.0)
+"""Seconds that a slow answer takes; two of the last are more than an invocation has."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """Seconds since the beginning: nobody's own clock but the truth."""
+
+    now: float = 0.0
+
+    def at(self, skew: float = 0.0) -> datetime:
+        """The time on a clock that is so many seconds ahead."""
+        return BEGINNING + timedelta(seconds=self.now + skew)
+
+
+Step = tuple[float, str, str, str, str]
+"""When, who, what, on what, what came of it."""
+
+
+@dataclass(slots=True)
+class Calls:
+    """Carries out calls of the actor that runs."""
+
+    clock: Clock
+    scheduler: Scheduler
+    choices: Choices
+    faults: Faults
+    trace: list[Step] = field(default_factory=list)
+
+    def note(self, what: str, subject: object = "", result: object = "") -> None:
+        """Add a line to the trace."""
+        actor = self.scheduler.current
+        self.trace.append((self.clock.now, actor.name if actor else "world", what, str(subject), str(result)))
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether the actor that runs need not rely on listings. S3's are consistent; a run over files needs that."""
+        actor = self.scheduler.current
+        return actor is not None and not actor.name.startswith("convert")
+
+    def call(self, name: str, subject: object, apply: Callable[[], T]) -> T:
+        """Let others go on, then apply; before, after or instead of which a fault may come."""
+        self._wait(name)
+        fault = self.faults.at_call(name)
+        if fault is Fault.SLOW:
+            self._slow(name, subject)
+        elif fault is Fault.KILLED_BEFORE:
+            self._die(name, subject, fault)
+        elif fault is Fault.FAILED:
+            self.note(name, subject, fault)
+            raise ServiceUnavailable(f"{name}: simulated, not applied")
+        result = self._applied(name, subject, apply, fault)
+        if fault is Fault.KILLED_AFTER:
+            self._die(name, subject, fault)
+        if fault is Fault.ANSWER_LOST:
+            raise ServiceUnavailable(f"{name}: simulated, applied")
+        if fault is Fault.TRIED_TWICE:
+            return self._applied(name, subject, apply, None)
+        return result
+
+    def _applied(self, name: str, subject: object, apply: Callable[[], T], fault: Fault | None) -> T:
+        try:
+            result = apply()
+        except MillraceError as error:
+            self.note(name, subject, f"{type(error).__name__} {fault or ''}")
+            raise
+        self.note(name, subject, fault or "")
+        return result
+
+    def _wait(self, name: str) -> None:
+        self.scheduler.switch()
+        actor = self.scheduler.current
+        if actor is not None and self.clock.now >= actor.deadline:
+            self.faults.count(Fault.TIMED_OUT, name)
+            self._die(name, "", Fault.TIMED_OUT)
+
+    def _slow(self, name: str, subject: object) -> None:
+        actor = self._actor()
+        seconds = _ANSWERS[self.choices.pick(len(_ANSWERS))]
+        self.note(name, subject, f"takes {seconds:g} s")
+        actor.ready_at = self.clock.now + seconds
+        self._wait(name)
+
+    def _die(self, name: str, subject: object, fault: Fault) -> None:
+        self.note(name, subject, fault)
+        self._actor().dead = True
+        raise Killed
+
+    def _actor(self) -> Actor:
+        actor = self.scheduler.current
+        assert actor is not None
+        return actor

@@ -1,0 +1,88 @@
+"""What goes wrong, how often, and a tally of it."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.simulation.choices import Choices
+
+
+class Fault(enum.StrEnum):
+    """Everything that the world does to the program."""
+
+    KILLED_BEFORE = "killed before the call"
+    KILLED_AFTER = "killed after the call"
+    TIMED_OUT = "invocation timed out"
+    FAILED = "5xx or throttle, not applied"
+    ANSWER_LOST = "5xx or no answer, applied"
+    TRIED_TWICE = "answer lost, repeated by the client"
+    CONFLICT = "409, two writes at once"
+    SLOW = "slow call"
+    STALE = "stale listing or index"
+    SKEW = "clock off by minutes"
+    EVENT_LOST = "event lost"
+    EVENT_TWICE = "event twice"
+    EVENT_LATE = "event late by minutes"
+    EVENT_BEYOND_LEASE = "event later than a lease"
+    EVENT_BEYOND_RETENTION = "event later than the retention"
+    ONE_EVENT_FOR_TWO = "two writes, one event"
+    OVERWRITTEN = "source overwritten"
+    DELETED = "source deleted"
+    SAME_BYTES_AGAIN = "earlier bytes again"
+    UNACKNOWLEDGED = "acknowledgement lost"
+    LEDGER_RESTORED = "ledger of yesterday"
+    LEDGER_GONE = "ledger gone"
+    RECONFIGURED = "configuration changed"
+    REPROCESSED = "reprocess into live work"
+    RECONCILED = "reconcile into live work"
+
+
+AT_CALLS = (
+    Fault.KILLED_BEFORE,
+    Fault.KILLED_AFTER,
+    Fault.FAILED,
+    Fault.ANSWER_LOST,
+    Fault.TRIED_TWICE,
+    Fault.SLOW,
+)
+"""Faults that may meet any call of any port."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """The rates of one schedule, and what was done. ``active`` ends when the world comes to rest."""
+
+    choices: Choices
+    rates: dict[Fault, float] = field(default_factory=dict)
+    done: Counter[tuple[Fault, str]] = field(default_factory=Counter)
+    active: bool = True
+    _at_calls: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._at_calls = sum(self.rates.get(fault, 0.0) for fault in AT_CALLS)
+
+    def draw(self, fault: Fault, where: str = "") -> bool:
+        """Whether this fault happens here and now."""
+        happens = self.active and self.choices.chance(self.rates.get(fault, 0.0))
+        if happens:
+            self.count(fault, where)
+        return happens
+
+    def at_call(self, call: str) -> Fault | None:
+        """The fault that meets a call, if any: one draw for all kinds."""
+        if not (self.active and self.choices.chance(self._at_calls)):
+            return None
+        kinds = [fault for fault in AT_CALLS if self.rates.get(fault)]
+        fault = kinds[self.choices.pick(len(kinds))]
+        self.count(fault, call)
+        return fault
+
+    def count(self, fault: Fault, where: str = "") -> None:
+        """Write down that it was done."""
+        self.done[fault, where] += 1
+
+    def happened(self, *faults: Fault) -> bool:
+        """Whether one of these was done."""
+        return any(fault in faults for fault, _ in self.done)

@@ -1,0 +1,337 @@
+"""The promises of the delivery protocol, asked of a world that has come to rest.
+
+Each check gives the violations that it finds, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from millrace.events import parse_message
+from millrace.ledger import DONE, Branch, Entry, State
+from millrace.objects import ChangeKind, ObjectRef
+from millrace.snapshot import is_table
+from tests.simulation.buckets import Version
+from tests.simulation.faults import Fault
+from tests.simulation.queue import Message
+from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
+from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind, Setup
+from tests.simulation.sources import source
+from tests.simulation.world import World
+
+LIVE_STATES = DONE | {State.FAILED, State.SUPERSEDED}
+"""Where an object that is there may end."""
+Held = dict[ObjectRef, bytes]
+
+
+def violations(world: World) -> list[str]:
+    """Everything that is not as promised."""
+    return [*_states(world), *_rows(world), *_outputs(world), *_entries_match(world), *_whole_at_all_times(world)]
+
+
+def held(world: World) -> Held:
+    """All outputs that stand in the target."""
+    return {ObjectRef(TARGET_BUCKET, key): one.data or b"" for key, one in world.target.live().items()}
+
+
+def entry(world: World, key: str, sync: str = SYNC) -> Entry | None:
+    """What the ledger says."""
+    return world.ledger.held.get(sync, source(key))
+
+
+# Promise 1: exactly one state
+
+
+def _states(world: World) -> Iterator[str]:
+    live = world.source.live()
+    for key in world.setup.keys:
+        known = entry(world, key)
+        if key in live:
+            yield from _state_of_live(key, known, live[key], world.setup, waits=_waits(world))
+        elif known is not None and known.state is not State.REMOVED:
+            yield f"state: {key} is not there, and its entry is {known.state}"
+    for one in world.ledger.held.entries.values():
+        if is_table(one.sync):
+            continue
+        if one.state is State.IN_FLIGHT or (one.state is State.WAITING and not _waits(world)):
+            yield f"state: {one.source} ({one.sync}) is {one.state} at rest"
+
+
+def _waits(world: World) -> bool:
+    """Whether files wait by right: the run found one that cannot be converted, and is made again when it changes."""
+    run = world.ledger.held.get(SYNC, source("in/"))
+    return run is not None and run.state is State.FAILED and run.settled
+
+
+def _state_of_live(key: str, known: Entry | None, version: Version, setup: Setup, *, waits: bool) -> Iterator[str]:
+    if known is None:
+        yield f"state: {key} is there, and the ledger does not know it"
+        return
+    if known.state not in LIVE_STATES and not (known.state is State.WAITING and waits):
+        yield f"state: {key} is there, and its entry is {known.state} ({known.reason})"
+    failure = known.failure
+    if failure is not None and failure.branch is not Branch.DATA:
+        yield f"state: {key} failed and nothing tries it again: {failure.error}: {failure.message}"
+    if known.etag != version.etag:
+        yield f"state: {key} has ETag {version.etag[:6]}, its entry {known.etag and known.etag[:6]} ({known.state})"
+    if setup.kind in {Kind.REPLICATE, Kind.PARTITIONED} and known.state is State.SUPERSEDED:
+        yield f"state: {key} is there and superseded by nothing ({known.reason})"
+
+
+# Rows
+
+
+def _rows(world: World) -> Iterator[str]:
+    for one in world.ledger.held.entries.values():
+        counted = one.rows_written + one.rows_quarantined + one.rows_filtered
+        if one.rows_read != counted:
+            yield f"rows: {one.source} ({one.sync}): {one.rows_read} read, {counted} accounted for"
+
+
+# Promise 2: whole, of one version, the newest
+
+
+def _outputs(world: World) -> Iterator[str]:
+    match world.setup.kind:
+        case Kind.REPLICATE | Kind.PARTITIONED:
+            yield from _own_outputs(world)
+        case Kind.SNAPSHOT:
+            yield from _table(world)
+        case Kind.RUN:
+            yield from _run(world)
+
+
+def _own_outputs(world: World) -> Iterator[str]:
+    """Each object's outputs are those of its newest version. Of one that cannot be converted they stay as they were."""
+    there = held(world)
+    for key in world.setup.keys:
+        mine = {ref: data for ref, data in there.items() if _is_of(ref, key)}
+        current = world.source.current(key)
+        if _too_big(entry(world, key)):
+            continue
+        wanted = _rendering(world, key, current.data or b"") if current else None
+        if wanted is not None and wanted.outputs is not None:
+            if forgot(world):
+                mine = {ref: data for ref, data in mine.items() if ref in wanted.outputs}
+            if mine != wanted.outputs:
+                yield f"outputs: of {key} are {_told(mine)}; its newest version makes {_told(wanted.outputs)}"
+        elif current is None and world.setup.remove and mine and not forgot(world):
+            yield f"outputs: {key} is gone, and {_told(mine)} are still there"
+
+
+def _too_big(known: Entry | None) -> bool:
+    """What a slow answer left too little time for is told as more than one invocation can do, and stays so."""
+    return known is not None and known.failure is not None and known.failure.error == "TooBig"
+
+
+def unseen(world: World) -> bool:
+    """Whether a file may have been written anew with the bytes that it had, untold: no listing shows that."""
+    of_table = world.setup.kind is Kind.SNAPSHOT
+    return of_table and world.faults.happened(*_UNTOLD) and world.faults.happened(Fault.SAME_BYTES_AGAIN)
+
+
+def gave_up(world: World) -> bool:
+    """Whether something was too slow: asked again without faults, it succeeds."""
+    return any(_too_big(one) for one in world.ledger.held.entries.values())
+
+
+def forgot(world: World) -> bool:
+    """Whether the ledger lost entries: then outputs that only they knew stay, until the ledger is rebuilt from them."""
+    return world.faults.happened(Fault.LEDGER_GONE, Fault.LEDGER_RESTORED)
+
+
+def _is_of(ref: ObjectRef, key: str) -> bool:
+    """Whether an output's place is that of a source: ``lake/a...`` or ``lake/moved/_quarantine/a...``."""
+    stem = key.removeprefix("in/").removesuffix(".csv")
+    path = ref.key.removeprefix("lake/").removeprefix("moved/").removeprefix("_quarantine/")
+    return path.startswith((f"{stem}.", f"{stem}/"))
+
+
+def _rendering(world: World, key: str, data: bytes) -> Rendering:
+    """Under the configuration that the entry was last worked on with."""
+    known = entry(world, key)
+    for setup in world.setups:
+        if known is not None and plan_of(setup, key).fingerprint == known.fingerprint:
+            return of_object(setup, key, data)
+    return of_object(world.setup, key, data)
+
+
+def _table(world: World) -> Iterator[str]:
+    """A snapshot table is its newest file, or one that was newer and is deleted."""
+    there = held(world)
+    tables = _without_quarantine(there)
+    if len(tables) > 1 and not forgot(world):
+        yield f"outputs: more than one table: {_told(there)}"
+    newest = max(((one.modified, key) for key, one in world.source.live().items()), default=None)
+    if newest is None:
+        return
+    key = newest[1]
+    accepted = [_rendering(world, key, world.source.live()[key].data or b"").outputs]
+    if accepted[0] is None:
+        return
+    for other, versions in world.sources.history.items():
+        if versions[-1].data is not None:
+            continue
+        for version in versions:
+            if version.data is not None and (version.modified, other) > newest:
+                accepted.append(of_object(world.setup, other, version.data or b"").outputs)
+                accepted += [{}] if world.setup.remove else []
+    if unseen(world):
+        return
+    if forgot(world):
+        tables = {ref: data for ref, data in tables.items() if ref in accepted[0]}
+    if tables not in [_without_quarantine(one) for one in accepted if one is not None]:
+        yield f"outputs: the table is {_told(tables)}; its newest file is {key}: {_told(accepted[0])}"
+
+
+def _without_quarantine(outputs: Held) -> Held:
+    return {ref: data for ref, data in outputs.items() if "_quarantine" not in ref.key}
+
+
+def _run(world: World) -> Iterator[str]:
+    """A run's table is made of all files that there are."""
+    there, live = held(world), world.source.live()
+    known = world.ledger.held.get(SYNC, source("in/"))
+    if known is None:
+        if (there or live) and not forgot(world):
+            yield f"outputs: {_told(there)} without a run over {sorted(live)}"
+        return
+    setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
+    wanted = of_files(setup, tuple(live[key].data or b"" for key in sorted(live)))
+    if _too_big(known) or (not live and not any(there.values())):
+        return  # a table of no files is empty, or was never made
+    if wanted.outputs is not None and there != wanted.outputs:
+        yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"
+
+
+_LEFT_OPEN = frozenset({State.FAILED, State.SUPERSEDED, State.REMOVED, State.IN_FLIGHT})
+"""States in which what stands may be newer than the entry's outputs: published by work that was killed before it
+settled, on a version that is gone by now."""
+
+
+def _entries_match(world: World) -> Iterator[str]:
+    """What the ledger says stands in the target, stands there, with that ETag, and nothing else does."""
+    live, named = world.target.live(), set()
+    for one in world.ledger.held.entries.values():
+        for output in one.outputs:
+            named.add(output.ref.key)
+            there = live.get(output.ref.key)
+            if one.state in _LEFT_OPEN:
+                continue
+            if there is None or there.etag != output.etag:
+                what = "is not there" if there is None else "has another ETag"
+                yield f"ledger: {one.source} ({one.sync}) has output {output.ref}, which {what}"
+        named |= {output.ref.key for output in one.obsolete}
+        if one.obsolete and one.state not in _LEFT_OPEN:
+            told = ", ".join(str(old.ref) for old in one.obsolete)
+            yield f"ledger: {one.source} ({one.sync}) still has obsolete outputs {told}"
+    for key in sorted(live.keys() - named) if not forgot(world) else ():
+        yield f"ledger: output {key} is nobody's"
+
+
+def _whole_at_all_times(world: World) -> Iterator[str]:
+    """No reader ever saw an output that is not one version's, whole."""
+    if world.setup.kind is Kind.RUN:
+        return
+    valid = _valid(world)
+    for when, ref, data in world.buckets.written:
+        if data is not None and data not in valid.get(ref, ()):
+            yield f"whole: at {when:.1f} {ref} became {data!r}, which no version makes"
+
+
+def _valid(world: World) -> dict[ObjectRef, set[bytes]]:
+    valid: dict[ObjectRef, set[bytes]] = {}
+    for key, versions in world.sources.history.items():
+        for data in {one.data for one in versions if one.data is not None}:
+            for setup in world.setups:
+                for ref, output in (of_object(setup, key, data).outputs or {}).items():
+                    valid.setdefault(ref, set()).add(output)
+    return valid
+
+
+def outdated(world: World) -> Iterator[str]:
+    """Entries that were last worked on under another configuration than that which is deployed."""
+    for key in sorted(world.source.live()) if not _waits(world) else ():
+        known, (plan,) = entry(world, key), world.setup.planner.plan(source(key))
+        if known is None or known.fingerprint != plan.fingerprint:
+            yield f"configuration: {key} was asked for, and is still as another configuration wants it"
+
+
+# Promise 3: acknowledged only when settled
+
+
+_UNTOLD = (Fault.EVENT_LOST, Fault.ONE_EVENT_FOR_TWO, Fault.LEDGER_GONE, Fault.LEDGER_RESTORED)
+"""After these a listing looks after objects that no message names."""
+
+
+def acknowledged(world: World, message: Message) -> Iterator[str]:
+    """What a message that was just deleted names, and nobody looks after any more."""
+    if world.faults.happened(*_UNTOLD):
+        return
+    for request in parse_message(message.body).requests:
+        ref = request.change.ref
+        known = world.ledger.held.get(SYNC, ref)
+        if known is not None and known.settled:
+            continue
+        if known is None and ref.key in world.setup.keys and world.source.current(ref.key) is None:
+            continue
+        others = [other.body for other in (*world.queue.messages, *world.queue.dead) if other is not message]
+        others += [news.body for news in world.sources.on_the_way]
+        if known is None and request.change.kind is ChangeKind.REMOVED:
+            continue
+        if not any(_names(other, ref) for other in others):
+            state = known.state if known else "unknown to the ledger"
+            yield f"acknowledged: {message.id} was deleted, {ref} is {state}, and no other message names it"
+
+
+def _names(body: str, ref: ObjectRef) -> bool:
+    return any(request.change.ref == ref for request in parse_message(body).requests)
+
+
+# Promise 4: again changes nothing
+
+
+_OF_TABLES = DONE | {State.SUPERSEDED}
+
+
+def fingerprint(world: World) -> dict[str, Any]:
+    """All that a second round must leave as it is.
+
+    A file that its table is not made of any more is told so when it is looked at again.
+    """
+    of_table = world.setup.kind is Kind.SNAPSHOT
+    return {
+        "outputs": {ref: data for ref, data in held(world).items() if data},
+        "states": {
+            (one.sync, one.source): (
+                State.CONVERTED if of_table and one.state in _OF_TABLES else one.state,
+                one.etag if one.state in DONE and not of_table else None,
+                one.outputs,
+            )
+            for one in world.ledger.held.entries.values()
+        },
+    }
+
+
+def again(before: dict[str, Any], world: World, writes: int | None) -> Iterator[str]:
+    """What a second round changed; ``writes`` None: some of it was news, because its event had never arrived."""
+    after = fingerprint(world)
+    if before["outputs"] != after["outputs"]:
+        yield f"again: outputs were {_told(before['outputs'])} and are {_told(after['outputs'])}"
+    for key, state in after["states"].items():
+        unheard = key not in before["states"] and writes is None
+        if before["states"].get(key) != state and not unheard:
+            yield f"again: {key} was {before['states'].get(key)} and is {state}"
+    if writes is not None and len(world.buckets.written) != writes:
+        told = [f"{ref} at {when:.1f}" for when, ref, _ in world.buckets.written[writes:]]
+        yield f"again: written once more: {', '.join(told)}"
+
+
+def _told(outputs: Held | None) -> str:
+    if not outputs:
+        return "nothing"
+    return ", ".join(f"{ref.key}={data!r}" for ref, data in sorted(outputs.items()))
+
+
+__all__ = ["acknowledged", "again", "entry", "fingerprint", "held", "violations"]

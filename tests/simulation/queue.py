@@ -1,0 +1,104 @@
+"""SQS in memory: at least once, in any order, invisible while somebody works, dead letters after five receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from millrace.events import Request, compose_message
+from tests.simulation.calls import Calls
+
+VISIBILITY_SECONDS = 5401.0
+MAX_RECEIVES = 5
+RETENTION_SECONDS = 14 * 86_400.0
+
+
+@dataclass(eq=False, slots=True)
+class Message:
+    """One message; it keeps its identity in the dead-letter queue."""
+
+    id: str
+    body: str
+    sent: float
+    visible_at: float
+    receives: int = 0
+
+
+@dataclass(slots=True)
+class Queue:
+    """Satisfies RequestQueue and ReconcileQueue for the actor that runs. ``sent`` remembers every body."""
+
+    calls: Calls
+    visibility: float = VISIBILITY_SECONDS
+    messages: list[Message] = field(default_factory=list)
+    dead: list[Message] = field(default_factory=list)
+    expired: list[Message] = field(default_factory=list)
+    _ids: int = 0
+
+    def add(self, body: str, delay: float = 0.0) -> Message:
+        """A new message."""
+        self._ids += 1
+        now = self.calls.clock.now
+        message = Message(f"m{self._ids}", body, now, now + delay)
+        self.messages.append(message)
+        return message
+
+    def visible(self) -> list[Message]:
+        """Those that can be received now; what is older than the retention is gone."""
+        now = self.calls.clock.now
+        return [message for message in self.messages if message.visible_at <= now]
+
+    def next_visible(self) -> float | None:
+        """When the next message can be received."""
+        return min((message.visible_at for message in self.messages), default=None)
+
+    def receive(self, message: Message) -> bool:
+        """Receive it, if it was not received, or kept, too often or too long already."""
+        now = self.calls.clock.now
+        if now - message.sent > RETENTION_SECONDS:
+            self.messages.remove(message)
+            self.expired.append(message)
+            self.calls.note("sqs expires", message.id)
+            return False
+        if message.receives >= MAX_RECEIVES:
+            self.messages.remove(message)
+            self.dead.append(message)
+            self.calls.note("sqs gives up", message.id, "dead letter")
+            return False
+        message.receives += 1
+        message.visible_at = now + self.visibility
+        return True
+
+    def delete(self, message: Message) -> None:
+        """Acknowledge."""
+        if message in self.messages:
+            self.messages.remove(message)
+
+    def put_off(self, message: Message, seconds: int) -> None:
+        """Change the visibility."""
+
+        def change() -> None:
+            message.visible_at = self.calls.clock.now + seconds
+
+        self.calls.call("sqs:ChangeMessageVisibility", message.id, change)
+
+    def redrive(self) -> int:
+        """Move the dead letters back."""
+        moved, self.dead = self.dead, []
+        for message in moved:
+            message.receives, message.visible_at = 0, self.calls.clock.now
+        self.messages += moved
+        return len(moved)
+
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        """Send all, in one call each."""
+        count = 0
+        for request in requests:
+            body = compose_message(request)
+            self.calls.call("sqs:SendMessage", request.change.ref, lambda body=body: self.add(body, delay_seconds))  # type: ignore[misc] # bound now
+            count += 1
+        return count
+
+    def waiting(self) -> int:
+        """Approximately."""
+        return self.calls.call("sqs:GetQueueAttributes", "", lambda: len(self.visible()))

@@ -1,0 +1,112 @@
+"""What a quiet run would write: the outputs of one version of a source under one configuration."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, BinaryIO
+
+from millrace.conversion import Converted, RowCounts
+from millrace.errors import DataError
+from millrace.file_format import FileFormat
+from millrace.many import Source
+from millrace.objects import ObjectRef
+from millrace.plans import Plan, Run
+from tests.simulation import light
+from tests.simulation.calls import BEGINNING
+from tests.simulation.setups import Setup
+from tests.simulation.sources import source
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Outputs by place, and the counts; ``outputs`` None: the bytes cannot be converted."""
+
+    outputs: dict[ObjectRef, bytes] | None
+    rows: RowCounts | None = None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """A sink."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        self.data += data
+        return len(data)
+
+    def discard(self) -> None:
+        self.data.clear()
+
+
+def plan_of(setup: Setup, key: str) -> Plan:
+    """The plan of an object that is converted by itself."""
+    (plan,) = setup.planner.plan(source(key))
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def of_object(setup: Setup, key: str, data: bytes) -> Rendering:
+    """What becomes of an object's bytes."""
+    return _of_object(setup, key, data, light.used()[0])
+
+
+@lru_cache(maxsize=20_000)
+def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
+    plan = plan_of(setup, key)
+    try:
+        done: Converted[_Memory] = convert(
+            io.BytesIO(data),
+            plan.recipe,
+            open_output=lambda _directory: _Memory(),
+            open_quarantine=_Memory if plan.quarantine else None,
+        )
+    except DataError:
+        return Rendering(None)
+    outputs = {plan.output(part.directory, BEGINNING): bytes(part.sink.data) for part in done.parts}
+    if done.quarantine is not None and plan.quarantine is not None:
+        outputs[plan.quarantine] = bytes(done.quarantine.data)
+    return Rendering(outputs, done.rows)
+
+
+def run_of(setup: Setup) -> Run:
+    """The run of the model."""
+    (plan,) = setup.planner.plan(source("in/"))
+    assert isinstance(plan, Run)
+    return plan
+
+
+def of_files(setup: Setup, files: tuple[bytes, ...]) -> Rendering:
+    """What becomes of the bytes of a folder's files."""
+    return _of_files(setup, files, light.used()[1])
+
+
+@lru_cache(maxsize=20_000)
+def _of_files(setup: Setup, files: tuple[bytes, ...], convert_many: Any) -> Rendering:
+    run = run_of(setup)
+    sources = [
+        Source(name=f"{number}", format=FileFormat.CSV, read=run.read, open=partial(_opened, data))
+        for number, data in enumerate(files)
+    ]
+    try:
+        done: Converted[_Memory] = convert_many(
+            sources,
+            run.recipe,
+            open_output=lambda _directory: _Memory(),
+            open_quarantine=_Memory if run.quarantine else None,
+        )
+    except DataError:
+        return Rendering(None)
+    outputs = {run.place.target(BEGINNING): bytes(part.sink.data) for part in done.parts}
+    if done.quarantine is not None and run.quarantine is not None:
+        outputs[run.quarantine] = bytes(done.quarantine.data)
+    return Rendering(outputs, done.rows)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[BinaryIO]:
+    yield io.BytesIO(data)

@@ -1,0 +1,304 @@
+"""One schedule: a world drawn from a seed, its disturbances, its rest, and what was kept of the promises."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from millrace.ledger import Branch, State
+from tests.simulation import promises
+from tests.simulation.choices import Choices, Seeded
+from tests.simulation.faults import Fault
+from tests.simulation.queue import Message
+from tests.simulation.setups import SOURCE_BUCKET, Change, Kind, Setup
+from tests.simulation.world import World
+
+_RATES = (0.0, 0.0, 0.01, 0.04)
+"""How often a fault meets a call, by schedule."""
+_EVENT_RATES = (0.0, 0.0, 0.1, 0.3)
+_CALL_FAULTS = (
+    Fault.KILLED_BEFORE,
+    Fault.KILLED_AFTER,
+    Fault.FAILED,
+    Fault.ANSWER_LOST,
+    Fault.TRIED_TWICE,
+    Fault.SLOW,
+    Fault.CONFLICT,
+    Fault.UNACKNOWLEDGED,
+)
+_EVENT_FAULTS = (
+    Fault.EVENT_LOST,
+    Fault.EVENT_TWICE,
+    Fault.EVENT_LATE,
+    Fault.EVENT_BEYOND_LEASE,
+    Fault.EVENT_BEYOND_RETENTION,
+    Fault.STALE,
+    Fault.SKEW,
+)
+NEEDS_RECONCILIATION = (
+    Fault.EVENT_LOST,
+    Fault.ONE_EVENT_FOR_TWO,
+    Fault.LEDGER_RESTORED,
+    Fault.LEDGER_GONE,
+    Fault.STALE,
+)
+"""What the queue alone cannot make whole: S3 did not tell, or the ledger forgot."""
+
+
+_BETWEEN_COMPARISONS = 3700.0
+
+
+class Mended(enum.StrEnum):
+    """What it took until every promise held."""
+
+    QUEUE = "the queue alone"
+    REDRIVE = "redrive of dead letters"
+    RECONCILIATION = "reconciliation"
+    COMMAND = "a command: reprocess"
+
+
+@dataclass(slots=True)
+class Result:
+    """What one schedule showed."""
+
+    seed: int | None
+    violations: list[str]
+    mended: Mended
+    faults: Counter[tuple[Fault, str]]
+    steps: int
+    world: World
+
+
+@dataclass(slots=True)
+class Rest:
+    """Brings a world to rest, step by step, as operators and schedules would."""
+
+    world: World
+    found: list[str] = field(default_factory=list)
+    mended: Mended = Mended.QUEUE
+
+    def come(self) -> None:
+        """Faults stop; messages are delivered, dead letters redriven, sources compared."""
+        world = self.world
+        world.run()
+        world.faults.active = False
+        world.run()
+        for _ in range(5):
+            if not world.queue.dead:
+                break
+            self.mended = Mended.REDRIVE
+            world.calls.note("redrives", len(world.queue.dead))
+            world.queue.redrive()
+            world.run()
+        if not world.faults.happened(*NEEDS_RECONCILIATION) and not world.queue.expired:
+            self._check("before any reconciliation: ")
+        self._reconcile()
+        self._retry_failed()
+        if len(world.setups) > 1:
+            self._reprocess_all()
+        self._check("")
+
+    def again(self) -> None:
+        """Deliver every event once more, and compare; nothing may change."""
+        world = self.world
+        before, writes = promises.fingerprint(world), len(world.buckets.written)
+        for body in world.sources.told:
+            world.queue.add(body)
+        world.run()
+        world.reconcile()
+        world.run()
+        strict = not world.faults.happened(*NEEDS_RECONCILIATION) and not world.queue.expired
+        self.found += promises.again(before, world, writes if strict else None)
+
+    def _check(self, when: str) -> None:
+        self.found += [when + violation for violation in promises.violations(self.world)]
+
+    def _reconcile(self) -> None:
+        world = self.world
+        for number in range(6):
+            world.calls.note("compares")
+            world.clock.now += _BETWEEN_COMPARISONS
+            world.reconcile()
+            world.run()
+            if world.found_nothing():
+                if number:
+                    self.mended = Mended.RECONCILIATION
+                return
+            if world.queue.dead:
+                world.queue.redrive()
+                world.run()
+        self.found.append(f"reconciliation finds something for ever: {world.reports[-1]}")
+
+    def _retry_failed(self) -> None:
+        """Messages that outlived the retention leave entries that say so; the command asks for them again."""
+        world = self.world
+        if not (world.queue.expired and _failed(world)):
+            return
+        self.mended = Mended.COMMAND
+        world.reprocess(state=State.FAILED)
+        world.run()
+
+    def _reprocess_all(self) -> None:
+        """After a change of the configuration: what is there is brought under the new one."""
+        world = self.world
+        self._check("before the reprocess: ")
+        world.reprocess()
+        world.run()
+        self.found += promises.outdated(world)
+
+
+def _failed(world: World) -> bool:
+    entries = world.ledger.held.entries.values()
+    return any(one.failure is not None and one.failure.branch is not Branch.DATA for one in entries)
+
+
+def drawn(choices: Choices) -> World:
+    """A world, its faults and its script."""
+    kind = list(Kind)[choices.pick(len(Kind))]
+    setup = Setup(kind, remove=bool(choices.pick(2)), quarantine=bool(choices.pick(2)))
+    rates = {fault: _RATES[choices.pick(len(_RATES))] for fault in _CALL_FAULTS}
+    rates |= {fault: _EVENT_RATES[choices.pick(len(_EVENT_RATES))] for fault in _EVENT_FAULTS}
+    rates[Fault.SAME_BYTES_AGAIN] = 0.3
+    world = World(
+        choices,
+        setup,
+        rates=rates,
+        versioned=bool(choices.pick(2)),
+        workers=1 + choices.pick(3),
+        batch=1 + choices.pick(3),
+        skew=300.0,
+        on_acknowledge=_on_acknowledge,
+    )
+    world.sources.bad_rows = (0.0, 0.2)[choices.pick(2)]
+    world.script = _script(choices, setup)
+    return world
+
+
+Act = Callable[[World], None]
+
+
+def _on_acknowledge(world: World, message: Message) -> None:
+    world_violations(world).extend(promises.acknowledged(world, message))
+
+
+def world_violations(world: World) -> list[str]:
+    """Violations seen while the world ran."""
+    found: list[str] = world.__dict__.setdefault("violations", [])
+    return found
+
+
+def _script(choices: Choices, setup: Setup) -> list[Act]:
+    keys = setup.keys[: 1 + choices.pick(2)]
+    acts: list[Act] = [partial(_put, keys[0])]
+    for _ in range(1 + choices.pick(4)):
+        key = keys[choices.pick(len(keys))]
+        acts.append(partial(_OF_USER[choices.pick(len(_OF_USER))], key))
+        if choices.chance(0.4):
+            acts.append(partial(_wait, (1.0, 100.0, 1000.0, 6000.0)[choices.pick(4)]))
+        if choices.chance(0.15):
+            acts.append(_OF_OPERATORS[choices.pick(len(_OF_OPERATORS))])
+    return acts
+
+
+def _put(key: str, world: World) -> None:
+    world.sources.put(key)
+
+
+def _put_twice(key: str, world: World) -> None:
+    world.sources.put_twice(key)
+
+
+def _delete(key: str, world: World) -> None:
+    world.sources.delete(key)
+
+
+_OF_USER = (_put, _put, _delete, _put_twice)
+
+
+def _wait(seconds: float, world: World) -> None:
+    world.waits_until = world.clock.now + seconds
+
+
+def _reconcile(world: World) -> None:
+    world.faults.count(Fault.RECONCILED)
+    world.reconcile()
+
+
+def _reprocess(world: World) -> None:
+    world.faults.count(Fault.REPROCESSED)
+    world.reprocess()
+
+
+def _reconfigure(world: World) -> None:
+    change = (Change.FILTER, Change.SUBFOLDER)[world.choices.pick(2)]
+    world.reconfigure(replace(world.setup, change=change))
+
+
+def _remember_ledger(world: World) -> None:
+    world.calls.note("backs the ledger up")
+    world.yesterday = dict(world.ledger.held.entries)
+
+
+def _restore_ledger(world: World) -> None:
+    """As an operator would: with nobody at work."""
+    if world.scheduler.actors:
+        world.script.insert(0, _restore_ledger)
+        return
+    world.faults.count(Fault.LEDGER_RESTORED)
+    world.calls.note("restores the ledger")
+    world.ledger.restore(world.yesterday)
+
+
+def _lose_ledger(world: World) -> None:
+    if world.scheduler.actors:
+        world.script.insert(0, _lose_ledger)
+        return
+    world.faults.count(Fault.LEDGER_GONE)
+    world.calls.note("loses the ledger")
+    world.ledger.restore({})
+
+
+_OF_OPERATORS: tuple[Act, ...] = (
+    _reconcile,
+    _reconcile,
+    _reprocess,
+    _reprocess,
+    _reconfigure,
+    _remember_ledger,
+    _restore_ledger,
+    _lose_ledger,
+)
+
+
+def run(seed: int, change: Callable[[World], None] = lambda _world: None) -> Result:
+    """Run the schedule of a seed."""
+    world = drawn(Seeded(seed))
+    change(world)
+    return finish(world, seed)
+
+
+def finish(world: World, seed: int | None = None) -> Result:
+    """Run a world to its rest, twice."""
+    rest = Rest(world)
+    try:
+        rest.come()
+        if not rest.found and not promises.gave_up(world) and not promises.unseen(world):
+            rest.again()
+    except Exception as error:  # noqa: BLE001 - whatever breaks out is a finding of this schedule
+        rest.found.append(f"broke out: {type(error).__name__}: {error}")
+    found = [*world_violations(world), *rest.found]
+    return Result(seed, found, rest.mended, world.faults.done, len(world.calls.trace), world)
+
+
+def told(result: Result) -> str:
+    """A readable trace: one line a step."""
+    world = result.world
+    lines = [
+        f"{when:12.2f}  {who:<14} {what:<28} {subject}  {outcome}"
+        for when, who, what, subject, outcome in world.calls.trace
+    ]
+    head = f"seed {result.seed}: {world.setup}, versioned={world.versioned}, source {SOURCE_BUCKET}"
+    return "\n".join([head, *lines, *(f"VIOLATED  {one}" for one in result.violations)])

@@ -1,0 +1,113 @@
+"""The configurations that are simulated: each output mode, before and after somebody changes it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from millrace.config import Document, parse
+from millrace.plan import Planner
+from tests.configurations import bulk_sync, connection, document
+from tests.simulation.light import LEFT_OUT
+
+SYNC = "nightly"
+SOURCE_BUCKET, TARGET_BUCKET = "acme-in", "acme-out"
+
+
+class Kind(enum.StrEnum):
+    """How outputs follow from sources."""
+
+    REPLICATE = "replicate"
+    PARTITIONED = "partitioned"
+    SNAPSHOT = "snapshot"
+    RUN = "one table of all files"
+
+
+class Change(enum.StrEnum):
+    """What a change of the configuration changes."""
+
+    NONE = "none"
+    FILTER = "a filter is added"
+    SUBFOLDER = "outputs move"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One configuration, by what matters to the protocol."""
+
+    kind: Kind
+    remove: bool = False
+    quarantine: bool = False
+    change: Change = Change.NONE
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The source objects that there may be."""
+        return ("in/a.csv", "in/b.csv", "in/c.csv")
+
+    @property
+    def planner(self) -> Planner:
+        """For this configuration; made once a process."""
+        return _planner(self)
+
+
+@cache
+def _planner(setup: Setup) -> Planner:
+    return Planner(_run(setup) if setup.kind is Kind.RUN else _bulk(setup))
+
+
+def _bulk(setup: Setup) -> Document:
+    fields: dict[str, Any] = {"name": SYNC, "to": "json"}
+    schema: dict[str, Any] = {}
+    source: dict[str, Any] | None = None
+    tables = ["a", "b", "c"]
+    if setup.kind is Kind.SNAPSHOT:
+        source = {"is_single_table": True, "single_table_name": "orders"}
+        fields["mode"] = "snapshot"
+        tables = ["orders"]
+    if setup.kind is Kind.PARTITIONED:
+        schema["partition_key"] = "part"
+    if setup.change is Change.FILTER:
+        schema["filters"] = [_FILTER]
+    if setup.change is Change.SUBFOLDER:
+        fields["subfolder"] = "moved"
+    if schema:
+        fields["schemas"] = [{"id": table, **schema} for table in tables]
+    fields |= {
+        "on_delete": "remove" if setup.remove else "keep",
+        "bad_rows": "quarantine" if setup.quarantine else "fail",
+    }
+    return document(bulk_sync(**fields), source=source)
+
+
+_FILTER = {"field": "part", "function": "Inequality", "value": LEFT_OUT}
+
+
+def _run(setup: Setup) -> Document:
+    notified = {"enable_event_notifications": True, "event_queue_arn": "managed"}
+    sync: dict[str, Any] = {
+        "name": SYNC,
+        "model": "orders",
+        "target": {"connection": "lake", "object": "orders", "configuration": {"format": "json"}},
+        "bad_rows": "quarantine" if setup.quarantine else "fail",
+    }
+    if setup.change is not Change.NONE:
+        sync["filters"] = [_FILTER]
+    return parse(
+        {
+            "connections": [
+                connection("landing", "s3://acme-in/in", **notified),
+                connection("lake", "s3://acme-out/lake"),
+            ],
+            "models": [
+                {
+                    "name": "orders",
+                    "connection": "landing",
+                    "configuration": {"model_from": "multi_file_archive", "file_format": "csv"},
+                }
+            ],
+            "model_syncs": [sync],
+        }
+    )

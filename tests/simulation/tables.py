@@ -1,0 +1,82 @@
+"""DynamoDB in memory: entries and checkpoints behind conditional puts, an index that may lag, and its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from millrace.ledger import Entry, State
+from millrace.objects import ObjectRef
+from millrace.reconciliation import Checkpoint
+from tests.fakes import InMemoryCheckpoints, InMemoryLedger
+from tests.simulation.calls import Calls
+from tests.simulation.faults import Fault
+
+_PAGE = 3
+Entries = dict[tuple[str, ObjectRef], Entry]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Satisfies LedgerStore and LedgerIndex for the actor that runs."""
+
+    calls: Calls
+    held: InMemoryLedger = field(default_factory=InMemoryLedger)
+    earlier: list[Entries] = field(default_factory=list)
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """A consistent read."""
+        return self.calls.call("dynamodb:GetItem", f"{source} ({sync})", lambda: self.held.get(sync, source))
+
+    def put(self, entry: Entry) -> None:
+        """A conditional write."""
+
+        def write() -> None:
+            before = dict(self.held.entries)
+            self.held.put(entry)
+            self.earlier.append(before)
+
+        told = f"{entry.source} ({entry.sync}) -> {entry.state}, revision {entry.revision}, fence {entry.fence}"
+        self.calls.call("dynamodb:PutItem", told, write)
+
+    def needing_attention(self, state: State) -> Iterator[Entry]:
+        """From the index."""
+        yield from self._pages(lambda held: held.needing_attention(state))
+
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """From the index."""
+        yield from self._pages(lambda held: held.of_sync(sync, after=after))
+
+    def finished_on(self, day: str) -> Iterator[Entry]:
+        """From the index."""
+        yield from self._pages(lambda held: held.finished_on(day))
+
+    def _pages(self, query: Callable[[InMemoryLedger], Iterator[Entry]]) -> Iterator[Entry]:
+        held = self.held
+        if self.calls.may_be_stale and self.earlier and self.calls.faults.draw(Fault.STALE, "dynamodb:Query"):
+            held = InMemoryLedger(self.earlier[-1 - self.calls.choices.pick(min(3, len(self.earlier)))])
+        found: list[Entry] = self.calls.call("dynamodb:Query", "", lambda: list(query(held)))
+        for number, entry in enumerate(found, start=1):
+            yield entry
+            if number % _PAGE == 0:
+                self.calls.call("dynamodb:Query", entry.source, lambda: None)
+
+    def restore(self, entries: Entries) -> None:
+        """What a restored table holds."""
+        self.held.entries = dict(entries)
+
+
+@dataclass(slots=True)
+class Checkpoints:
+    """Satisfies ``reconciliation.Checkpoints`` for the actor that runs."""
+
+    calls: Calls
+    held: InMemoryCheckpoints = field(default_factory=InMemoryCheckpoints)
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """A consistent read."""
+        return self.calls.call("dynamodb:GetItem", f"checkpoint of {sync}", lambda: self.held.get(sync))
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """A conditional write."""
+        self.calls.call("dynamodb:PutItem", f"checkpoint of {checkpoint.sync}", lambda: self.held.put(checkpoint))

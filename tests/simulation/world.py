@@ -1,0 +1,262 @@
+"""One in-process world: buckets, queue, ledger, invocations and a user, all driven by one schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.intake import Intake
+from millrace.reconciliation import Progress, Reconciler, Report
+from millrace.requeue import Reprocess, Reprocessor
+from millrace.worker import Delivery, Outcome, Worker
+from tests.simulation.buckets import Bucket, Buckets
+from tests.simulation.calls import Calls, Clock
+from tests.simulation.choices import Choices
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.queue import Message, Queue
+from tests.simulation.scheduler import Actor, Scheduler
+from tests.simulation.setups import SOURCE_BUCKET, SYNC, TARGET_BUCKET, Setup
+from tests.simulation.sources import Sources
+from tests.simulation.tables import Checkpoints, Ledger
+
+TIMEOUT_SECONDS = 900.0
+_MOST_STEPS = 20_000
+_PACES = (0.02, 0.02, 0.3, 5.0)
+"""Seconds between two steps."""
+
+
+class Endless(Exception):
+    """The world does not come to rest."""
+
+
+@dataclass(slots=True)
+class Acknowledged:
+    """A message that was deleted, and what the world looked like then."""
+
+    message: Message
+    at: float
+
+
+@dataclass(eq=False)
+class World:
+    """See the module. ``script`` holds what the user and the operator do, in this order."""
+
+    choices: Choices
+    setup: Setup
+    rates: dict[Fault, float] = field(default_factory=dict)
+    versioned: bool = False
+    workers: int = 2
+    batch: int = 2
+    skew: float = 0.0
+    visibility: float | None = None
+    timeout: float = TIMEOUT_SECONDS
+    reads_at_once: bool = False
+    script: list[Callable[[World], None]] = field(default_factory=list)
+    on_acknowledge: Callable[[World, Message], None] = lambda _world, _message: None
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.faults = Faults(self.choices, self.rates)
+        self.scheduler = Scheduler(self._choose)
+        self.calls = Calls(self.clock, self.scheduler, self.choices, self.faults)
+        source, target = Bucket(versioned=self.versioned), Bucket(versioned=self.versioned)
+        self.buckets = Buckets(
+            self.calls, {SOURCE_BUCKET: source, TARGET_BUCKET: target}, reads_at_once=self.reads_at_once
+        )
+        self.ledger = Ledger(self.calls)
+        self.checkpoints = Checkpoints(self.calls)
+        self.queue = Queue(self.calls)
+        if self.visibility is not None:
+            self.queue.visibility = self.visibility
+        self.sources = Sources(self.calls, source, self.queue)
+        self.reports: list[Report] = []
+        self.setups = [self.setup]
+        self.waits_until = 0.0
+        self.yesterday = dict(self.ledger.held.entries)
+        self._steps = 0
+        self._names = 0
+
+    @property
+    def source(self) -> Bucket:
+        """Where objects land."""
+        return self.buckets.buckets[SOURCE_BUCKET]
+
+    @property
+    def target(self) -> Bucket:
+        """Where outputs go."""
+        return self.buckets.buckets[TARGET_BUCKET]
+
+    def run(self) -> None:
+        """Go on until nothing is left to do."""
+        self._steps = 0
+        self.scheduler.run()
+
+    # What happens next
+
+    def _choose(self) -> Actor | None:
+        while True:
+            self._steps += 1
+            if self._steps > _MOST_STEPS:
+                raise Endless(f"no rest after {_MOST_STEPS:,} steps")
+            self.sources.deliver_due()
+            now = self.clock.now
+            ready = [actor for actor in self.scheduler.actors if actor.ready_at <= now]
+            others = self._others()
+            if not ready and not others:
+                following = self._next_time()
+                if following is None:
+                    return None
+                self.clock.now = max(now, following)
+                continue
+            choice = self.choices.pick(len(ready) + len(others))
+            self.clock.now += _PACES[self.choices.pick(len(_PACES))] if self.faults.active else _PACES[0]
+            if choice < len(ready):
+                return ready[choice]
+            others[choice - len(ready)]()
+
+    def _others(self) -> list[Callable[[], None]]:
+        """What can happen beside the actors' going on."""
+        found: list[Callable[[], None]] = []
+        if self.script and self.waits_until <= self.clock.now:
+            found.append(self._next_of_script)
+        if len(self.scheduler.actors) < self.workers:
+            visible = self.queue.visible()
+            if visible:
+                found.append(partial(self._invoke, visible))
+        return found
+
+    def _next_of_script(self) -> None:
+        self.script.pop(0)(self)
+
+    def _next_time(self) -> float | None:
+        times = [actor.ready_at for actor in self.scheduler.actors if actor.ready_at > self.clock.now]
+        times += [time for time in (self.queue.next_visible(), self.sources.next_due()) if time is not None]
+        times += [self.waits_until] if self.script else []
+        later = [time for time in times if time > self.clock.now]
+        return min(later, default=None)
+
+    # Invocations
+
+    def _invoke(self, visible: list[Message]) -> None:
+        """Lambda's poller: receive some messages, in any order, and hand them to the function."""
+        batch = []
+        for _ in range(1 + (self.choices.pick(self.batch) if len(visible) > 1 else 0)):
+            if visible:
+                message = visible.pop(self.choices.pick(len(visible)))
+                if self.queue.receive(message):
+                    batch.append(message)
+        if batch:
+            actor = self._actor("convert")
+            told = ", ".join(f"{one.id} (receipt {one.receives})" for one in batch)
+            self.calls.note("invokes", actor.name, told)
+            self.scheduler.spawn(actor, partial(self._convert, actor, batch, self._worker(actor)))
+
+    def _actor(self, name: str) -> Actor:
+        self._names += 1
+        skew = 0.0
+        if self.faults.draw(Fault.SKEW, name):
+            skew = self.choices.between(-self.skew, self.skew)
+        return Actor(f"{name} {self._names}", self.clock.now + self.timeout, skew, ready_at=self.clock.now)
+
+    def _time(self, actor: Actor) -> Callable[[], datetime]:
+        return lambda: self.clock.at(actor.skew)
+
+    def _ports(self, actor: Actor) -> dict[str, Any]:
+        return {
+            "planner": self.setup.planner,
+            "stores": {"landing": self.buckets, "lake": self.buckets},
+            "queues": {"landing": self.queue},
+            "now": self._time(actor),
+        }
+
+    def _worker(self, actor: Actor) -> Worker:
+        return Worker.build(ledger=self.ledger, engine="1", timeout_seconds=self.timeout, **self._ports(actor))
+
+    def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
+        """The handler: who raises comes back; the poller deletes the others."""
+        outcomes: list[Outcome] = []
+        intake = Intake(worker=worker, tell=outcomes.append, note=lambda note: self.calls.note("note", note))
+        done = []
+        for message in batch:
+            receives = message.receives
+            delivery = Delivery(
+                message_id=message.id, remaining=lambda: actor.deadline - self.clock.now, receives=receives
+            )
+            outcomes.clear()
+            try:
+                intake.take(message.body, delivery, partial(self.queue.put_off, message))
+            except Exception as error:  # noqa: BLE001 - as the batch processor does
+                self.calls.note("comes back", message.id, f"{type(error).__name__}: {error}"[:100])
+            else:
+                done.append((message, receives))
+                told = ", ".join(f"{one.result} ({one.reason})" if one.reason else one.result for one in outcomes)
+                self.calls.note("settles", message.id, told[:160])
+        with suppress(ServiceUnavailable):
+            self.calls.call("lambda:response", actor.name, lambda: self._acknowledge(done))
+
+    def _acknowledge(self, done: list[tuple[Message, int]]) -> None:
+        for message, receives in done:
+            if message not in self.queue.messages:
+                continue
+            if self.faults.draw(Fault.UNACKNOWLEDGED, "sqs:DeleteMessage") or message.receives != receives:
+                self.calls.note("sqs forgets", message.id, Fault.UNACKNOWLEDGED)
+                continue
+            self.calls.note("sqs deletes", message.id)
+            self.queue.delete(message)
+            self.on_acknowledge(self, message)
+
+    # What operators and schedules do
+
+    def reconcile(self) -> None:
+        """Invoke the reconcile function."""
+        self._operate("reconcile", self._reconcile)
+
+    def _reconcile(self, actor: Actor) -> None:
+        reconciler = Reconciler(index=self.ledger, checkpoints=self.checkpoints, **self._ports(actor))
+        report = reconciler.run(SYNC, lambda: actor.deadline - self.clock.now)
+        self.reports.append(report)
+        self.calls.note("compared", SYNC, f"{report.progress} {report.total}")
+
+    def reprocess(self, **wish: Any) -> None:
+        """Invoke the reprocess function."""
+        self._operate("reprocess", partial(self._reprocess, Reprocess(sync=SYNC, **wish)))
+
+    def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
+        reprocessor = Reprocessor(index=self.ledger, **self._ports(actor))
+        answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
+        self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
+
+    def _operate(self, name: str, work: Callable[[Actor], None]) -> None:
+        actor = self._actor(name)
+
+        def body() -> None:
+            try:
+                work(actor)
+            except MillraceError as error:
+                self.calls.note("fails", name, f"{type(error).__name__}: {error}"[:100])
+
+        self.scheduler.spawn(actor, body)
+
+    def reconfigure(self, setup: Setup) -> None:
+        """Deploy another configuration; invocations at work keep theirs."""
+        self.faults.count(Fault.RECONFIGURED)
+        self.calls.note("deploys", setup.change)
+        self.setup = setup
+        self.setups.append(setup)
+
+    def found_nothing(self) -> bool:
+        """Whether the last comparison was complete, from the first key on, and all alike."""
+        last = self.reports[-1] if self.reports else None
+        total = last.total if last else None
+        return (
+            last is not None
+            and total is not None
+            and last.here == total
+            and last.progress is Progress.COMPLETE
+            and total.new + total.changed + total.gone == 0
+        )
