@@ -20,10 +20,11 @@ from millrace.formats import json_exact, json_fast
 from millrace.formats.base import Records
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream
-from millrace.formats.json_exact import Parser, Report, Row
+from millrace.formats.json_exact import Parser, Report
 from millrace.formats.json_fast import Parsed, Plan
 from millrace.formats.json_feed import Feed, Piece
 from millrace.formats.json_types import Node, fields_of
+from millrace.formats.json_values import Row
 from millrace.parallel import in_order
 
 SAMPLE_BYTES = 4 * 2**20

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +16,11 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
-from millrace.formats import json_feed
+from millrace.formats import json_feed, json_values
 from millrace.formats.base import BadRow
 from millrace.formats.json_feed import Piece
-from millrace.formats.json_types import Node, Number, as_batch, columns_of, text_of
+from millrace.formats.json_types import Node, as_batch, columns_of
+from millrace.formats.json_values import NotJson, Refused, Row
 
 MAX_RECORD_BYTES = 128 * 2**20
 _NEAR_THE_END = 16
@@ -31,45 +31,8 @@ _NO_END = (
     "rows that are no JSON can be put aside only where each has its line"
 )
 _SPACE = re.compile(r"[ \t\n\r]*")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
-_INT_DIGITS = 4000
 _LITERALS = ("true", "false", "null", "-")
 Report = Callable[[BadRow], None]
-Row = dict[str, Any]
-Scan = Callable[[str, int], tuple[Any, int]]
-
-
-class _Repeated(ValueError):
-    """A name stands twice in one object."""
-
-
-class _NotANumber(ValueError):
-    """NaN or an infinity, which Python's parser takes and JSON does not."""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> Row:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Repeated(next(name for name in names if names.count(name) > 1))
-    return row
-
-
-def _constant(name: str) -> NoReturn:
-    raise _NotANumber(name)
-
-
-def _integer(text: str) -> int | Number:
-    return Number(text) if text == "-0" or len(text) > _INT_DIGITS else int(text)
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_constant=_constant)
-_odd_decoder = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=Number, parse_int=_integer, parse_constant=_constant
-)
-_lenient_decoder = json.JSONDecoder(parse_float=str, parse_int=str)
-"""Finds the end of values that are refused for what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,8 +213,8 @@ class Parser:
             self._undecodable = error
             text = error.object[: error.start].decode()
         self._text += text
-        self._odd = "-0" in self._text and _NEGATIVE_ZERO.search(self._text) is not None
-        self._surrogates = "\\u" in self._text and _SURROGATE.search(self._text) is not None
+        self._odd = json_values.has_odd_integers(self._text)
+        self._surrogates = json_values.has_surrogates(self._text)
         if not text and self._undecodable is not None:
             self._refuse_undecodable()
 
@@ -287,31 +250,21 @@ class Parser:
 
     def _value(self) -> tuple[Any, int] | None:
         """The value that begins here, and its end; None where more text was needed for it and has been read."""
-        begin = self._at
-        scan: Scan = (_odd_decoder if self._odd else _decoder).scan_once  # type: ignore[attr-defined] # not in typeshed
         try:
-            return scan(self._text, begin)
-        except StopIteration as stop:
-            self._read_on_or_refuse("no JSON value stands here", int(stop.value))
-        except json.JSONDecodeError as error:
-            self._read_on_or_refuse(error.msg, error.pos)
-        except _Repeated as error:
-            raise self._malformed(f"the name {str(error)[:100]!r} stands twice in one object", begin) from None
-        except _NotANumber as error:
-            raise self._malformed(f"{error} is not JSON; write it as a string or as null", begin) from None
-        except ValueError:  # an integer of more digits than Python converts without being asked
-            self._odd = True
-        except RecursionError:
-            raise self._malformed("values are nested deeper than any that can be read", begin) from None
+            return json_values.value(self._text, self._at, odd=self._odd)
+        except NotJson as error:
+            self._read_on_or_refuse(error)
+        except Refused as error:
+            raise self._malformed(str(error), self._at) from None
         return None
 
-    def _read_on_or_refuse(self, reason: str, at: int) -> None:
-        behind = at - self._at
-        if not (self._is_cut_off(reason, at) and self._more()):
-            raise self._not_json(reason, self._at + behind)
+    def _read_on_or_refuse(self, error: NotJson) -> None:
+        behind = error.at - self._at
+        if not (self._is_cut_off(error) and self._more()):
+            raise self._not_json(error.reason, self._at + behind)
 
-    def _is_cut_off(self, reason: str, at: int) -> bool:
-        return reason.startswith("Unterminated") or at >= len(self._text) - _NEAR_THE_END
+    def _is_cut_off(self, error: NotJson) -> bool:
+        return error.reason.startswith("Unterminated") or error.at >= len(self._text) - _NEAR_THE_END
 
     def _check_text(self, begin: int, end: int) -> None:
         try:
@@ -320,13 +273,8 @@ class Parser:
             raise self._wrong_encoding(error, self._place(begin + error.start)[1]) from error
 
     def _check_surrogates(self, row: Row) -> None:
-        try:
-            text_of(row).encode()
-        except UnicodeEncodeError as error:
-            lone = error.object[error.start]
-            raise self._malformed(
-                f"the escape \\u{ord(lone):04x} is half of a character (a lone surrogate)", self._at
-            ) from None
+        if lone := json_values.lone_surrogate(row):
+            raise self._malformed(f"the escape {lone} is half of a character (a lone surrogate)", self._at)
 
     def _place(self, at: int) -> tuple[str, int]:
         byte = self._byte + len(self._text[:at].encode(errors=self._errors))
@@ -368,23 +316,14 @@ class Parser:
 
     def _end_of_element(self, error: DataError) -> int:
         """Where the array's element ends that begins here, if it is text that has an end."""
-        scan: Scan = _lenient_decoder.scan_once  # type: ignore[attr-defined] # not in typeshed
         while True:
             try:
-                end = scan(self._text, self._at)[1]
-            except StopIteration as stop:
-                cut_off = self._is_cut_off("", int(stop.value))
-            except json.JSONDecodeError as unreadable:
-                cut_off = self._is_cut_off(unreadable.msg, unreadable.pos)
-            except RecursionError:
-                cut_off = False
-            else:
-                cut_off = end == len(self._text)
-                if not (cut_off and self._more()):
+                end = json_values.end_of_value(self._text, self._at)
+                if end < len(self._text) or not self._more():
                     return end
-                continue
-            if not (cut_off and self._more()):
-                raise type(error)(f"{error}{_NO_END}", row=error.row, byte=error.byte) from error
+            except (NotJson, Refused) as unreadable:
+                if isinstance(unreadable, Refused) or not (self._is_cut_off(unreadable) and self._more()):
+                    raise type(error)(f"{error}{_NO_END}", row=error.row, byte=error.byte) from error
 
 
 def blocks_of(piece: Piece) -> Iterator[Rows]:
