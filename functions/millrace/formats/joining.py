@@ -14,7 +14,7 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-GATHERED_BYTES = 2**20
+GATHERED_BYTES = 2**18
 """About how much text is gathered at once: more of it would leave the processor's cache."""
 _FOLDED = 2
 """A constant is put before every text of a choice that has this many times fewer texts than rows."""

@@ -19,7 +19,7 @@ _FIRST_HARMLESS = 0x20
 _LINE_ENDS = {re.compile(b"\xc2"): ("\u0085",), re.compile(b"\xe2"): ("\u2028", "\u2029")}
 """What some tools take for line ends, by their first byte: escaped in JSON, like what must be."""
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
-_QUOTED_FOR = ('"', ",", "\r", "\n")
+_QUOTED_FOR = '[",\r\n]'
 _SEARCH = {character: re.compile(re.escape(character.encode())).search for character in '"\\,\r\n'}
 PART_BYTES = 16 * 2**20
 _SAMPLE = 256
@@ -66,15 +66,16 @@ def csv_rows(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.Array]:
 
 def quoted(texts: pa.Array) -> Pieces:
     """Texts as CSV holds them: in quotes where they would be misread without."""
-    found = [character for character in _QUOTED_FOR if _contains(texts, character)]
+    doubled = _contains(texts, '"')
     lengths = pc.binary_length(texts)
-    if not found and pc.min(lengths).as_py() != 0:
+    special = doubled or _contains(texts, ",") or _extremes(texts)[0] <= ord("\r")
+    if not special and pc.min(lengths).as_py() != 0:
         return [Texts(texts)]
     needs = pc.equal(lengths, 0)
-    for character in found:
-        needs = pc.or_(needs, pc.match_substring(texts, character))
+    if special:
+        needs = pc.or_(needs, pc.match_substring_regex(texts, _QUOTED_FOR))
     quote = choice(pc.fill_null(needs, fill_value=False), "", '"')
-    return [quote, Texts(pc.replace_substring(texts, '"', '""') if '"' in found else texts), quote]
+    return [quote, Texts(pc.replace_substring(texts, '"', '""') if doubled else texts), quote]
 
 
 def _csv(array: pa.Array, field: pa.Field) -> Pieces:
