@@ -14,7 +14,7 @@ import typer
 
 from millrace.audit import Auditor, Standing
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
-from millrace.cli.counting import counting
+from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
 from millrace.config import load
 from millrace.errors import UsageError
@@ -58,11 +58,12 @@ def audit(
     queues = {one: SQSRequests(sqs, url) for one, url in deployed.queues.items()}
     auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
     unaccounted = 0
-    with _report(report) as rows:
+    with each_alone() as alone, _report(report) as rows:
         for one in chosen:
-            counts = _audit(auditor, one, None if dry_run else queues[one.source_connection], rows)
-            unaccounted += counts[Standing.UNACCOUNTED]
-            _tell(one.name, counts, as_json=as_json)
+            with alone():
+                counts = _audit(auditor, one, None if dry_run else queues[one.source_connection], rows)
+                unaccounted += counts[Standing.UNACCOUNTED]
+                _tell(one.name, counts, as_json=as_json)
     if unaccounted:
         raise typer.Exit(1)
 

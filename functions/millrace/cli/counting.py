@@ -1,13 +1,16 @@
-"""Counts as they grow, where a person waits."""
+"""Work on one thing after the other: counts as they grow, and one's trouble does not stop the next."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from millrace.errors import MillraceError
 
 
 @contextmanager
@@ -20,3 +23,22 @@ def counting() -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("")
         yield lambda text: progress.update(task, description=text)
+
+
+@contextmanager
+def each_alone() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Give what surrounds the work on each: its error is told, and raised as exit code 1 when all are done."""
+    failed = 0
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        nonlocal failed
+        try:
+            yield
+        except MillraceError as error:
+            failed += 1
+            typer.echo(f"error: {error}", err=True)
+
+    yield alone
+    if failed:
+        raise typer.Exit(1)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
-from millrace.cli.counting import counting
+from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment
 from millrace.config import Connection, load
 from millrace.errors import UsageError
@@ -43,8 +43,10 @@ def rebuild(
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     rebuilder = Rebuilder(planner=Planner(document), stores=Sessions(document), ledger=store, now=datetime.now(UTC))
-    for connection in _chosen(rebuilder.destinations(), destination):
-        _rebuild(rebuilder, connection, start_after, dry_run=dry_run, as_json=as_json)
+    with each_alone() as alone:
+        for connection in _chosen(rebuilder.destinations(), destination):
+            with alone():
+                _rebuild(rebuilder, connection, start_after, dry_run=dry_run, as_json=as_json)
 
 
 def _chosen(destinations: list[Connection], name: str | None) -> list[Connection]:
