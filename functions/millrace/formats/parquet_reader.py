@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -32,6 +33,7 @@ class _Source(io.RawIOBase):
         self._position = 0
         self._start, self._held = 0, memoryview(b"")
         self.size = source.seek(0, io.SEEK_END)
+        self._refusal: OSError | None = None
         self.fault: BaseException | None = None
 
     def hold(self, start: int, end: int) -> None:
@@ -62,7 +64,19 @@ class _Source(io.RawIOBase):
         self._position += len(data)
         return data
 
+    @contextmanager
+    def closed_to_reads(self) -> Iterator[OSError]:
+        """Refuse all reads with one error, which is given."""
+        self._refusal, held, self._held = OSError("nothing is read yet"), self._held, memoryview(b"")
+        try:
+            yield self._refusal
+        finally:
+            self._refusal, self._held = None, held
+
     def _fetch(self, start: int, size: int) -> bytes:
+        if self._refusal is not None:
+            self.fault = self._refusal
+            raise self._refusal
         try:
             self._source.seek(start)
             return self._source.read(size)
@@ -116,7 +130,10 @@ class _File:
     def first(self, group: int, leaves: Sequence[str]) -> pa.RecordBatch:
         """The first row of some leaves of a row group, read as dictionaries."""
         reader = self.reader(tuple(leaves))
-        return next(reader.iter_batches(batch_size=1, row_groups=[group], columns=leaves, use_threads=False))
+        batch = next(reader.iter_batches(batch_size=1, row_groups=[group], columns=leaves, use_threads=False), None)
+        if batch is None:
+            raise MalformedFile(f"row group {group} has no rows, though its columns have values")
+        return batch
 
 
 def _open(source: _Source) -> _File:
@@ -174,7 +191,9 @@ def _batches(file: _File) -> Iterator[pa.RecordBatch]:
     for group in range(file.metadata.num_row_groups):
         for batch in _group(file, group, row):
             row += batch.num_rows
-            yield from expanded(batch, schema)
+            slices = expanded(batch, schema)
+            while (part := _translated(file.source, partial(next, slices, None), row)) is not None:
+                yield part
     if row != file.metadata.num_rows:
         raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
 
@@ -184,6 +203,7 @@ def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
     described = file.metadata.row_group(group)
 
     def begin() -> Iterator[pa.RecordBatch]:
+        _check_described(file, group)
         _hold(file.source, described)
         reading = planned(described, file.plain, partial(file.first, group))
         reader = file.reader(reading.dictionaries)
@@ -193,6 +213,21 @@ def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
     while (batch := _translated(file.source, partial(next, batches, None), row + 1)) is not None:
         row += batch.num_rows
         yield batch
+
+
+def _check_described(file: _File, group: int) -> None:
+    """Let Arrow look at the description of every column: what is wrong with one is an error here, an abort elsewhere.
+
+    ``RowGroupMetaData.column`` ends the process where a description contradicts itself; a reader raises. It looks at
+    all of them before it reads, so that it need not get any byte.
+    """
+    with file.source.closed_to_reads() as refusal:
+        try:
+            next(file.plain.iter_batches(batch_size=1, row_groups=[group], use_threads=False), None)
+        except OSError:
+            if file.source.fault is not refusal:
+                raise
+        file.source.fault = None
 
 
 def _hold(source: _Source, group: pq.RowGroupMetaData) -> None:

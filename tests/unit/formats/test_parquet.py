@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -211,6 +212,26 @@ GOOD = parquet(a=list(range(3000)), b=["x", "y", "z"] * 1000)
 def test_what_is_no_whole_parquet_file_is_refused(data: bytes, kind: type[DataError], target: str) -> None:
     with pytest.raises(kind):
         converted(data, "parquet", target)
+
+
+def test_damage_is_refused_or_does_no_harm_wherever_it_is() -> None:
+    """Arrow ends the process on some of these unless it is asked with care."""
+    rows = range(300)
+    nested = pa.table({"a": rows, "b": ["x", "long text", None] * 100, "c": [[{"d": str(row)}] for row in rows]})
+    file, chance, refused = io.BytesIO(), random.Random(7), 0
+    pq.write_table(nested, file, row_group_size=100)
+    good = file.getvalue()
+    footer = int.from_bytes(good[-8:-4], "little") + 8
+
+    for _ in range(120):
+        data = bytearray(good)
+        data[-chance.randrange(1, footer if chance.random() < 0.7 else len(data))] = chance.randrange(256)
+        try:
+            converted(bytes(data), "parquet", "csv")
+        except DataError:
+            refused += 1
+
+    assert 30 < refused < 120
 
 
 def test_a_compressed_parquet_file_is_refused() -> None:
