@@ -173,13 +173,13 @@ def infer(texts: pa.Array) -> Kind:
 
 
 def guess(parts: Sequence[pa.Array]) -> Kind:
-    """A kind that the beginning of a column fits, and no kind is preferred to it that all parts of it can fit."""
+    """A kind that a column's first part fits, and no kind is preferred to it that all parts of it can fit."""
     parts = [part for part in parts if part.null_count < len(part)]
     if not parts:
         return TEXT
-    beginning = parts[0].slice(0, _BEGINNING)
+    beginnings = [parts[0].slice(0, _BEGINNING), *([parts[0]] if len(parts[0]) > _BEGINNING else [])]
     for kind in _kinds_of(_first(parts[0])):
-        if fit(beginning, kind) is None:
+        if any(fit(beginning, kind) is None for beginning in beginnings):
             continue
         if not pa.types.is_decimal(kind.type):
             return kind

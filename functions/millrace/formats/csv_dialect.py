@@ -146,6 +146,8 @@ class Dialect:
 
     def count(self, record: bytes) -> int:
         """How many fields a whole record has, be it text or not."""
+        if not any(special and special.encode() in record for special in (self.quote, self.escape)):
+            return record.count(self.delimiter.encode()) + 1
         fields, start = 0, 0
         while match := self._field.match(record, start):
             fields += 1
