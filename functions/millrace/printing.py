@@ -186,9 +186,18 @@ def _zone_apart(array: pa.Array, form: str) -> tuple[pa.Array, str]:
     # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
     naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
     separator, digits, zone = _timestamp_form(array, form)
-    exact = _with_digits(naive, digits)
-    shown = FRACTION_DIGITS[exact.type.unit]
-    return _with_separator(_calendar(exact), separator, len("2026-01-01 00:00:00") + shown + bool(shown)), zone
+    cut = naive.cast(_with_digits(naive.type, digits), safe=False)
+    fits = pc.equal(cut.cast(naive.type, safe=False), naive)
+    if pc.all(fits).as_py() is not False:
+        return _moments(cut, separator), zone
+    # The form came from elsewhere, and some values would lose digits: those are printed with all that they have.
+    cut = pc.if_else(fits, cut, pa.scalar(None, cut.type))
+    return pc.if_else(fits, _moments(cut, separator), _moments(naive, separator)), zone
+
+
+def _moments(array: pa.Array, separator: str) -> pa.Array:
+    shown = FRACTION_DIGITS[array.type.unit]
+    return _with_separator(_calendar(array), separator, len("2026-01-01 00:00:00") + shown + bool(shown))
 
 
 def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:
@@ -210,12 +219,9 @@ def _timestamp_form(array: pa.Array, form: str) -> tuple[str, int, str]:
     return form[0], int(form[1]), zone
 
 
-def _with_digits(array: pa.Array, digits: int) -> pa.Array:
-    unit = {count: name for name, count in FRACTION_DIGITS.items()}.get(digits, array.type.unit)
-    try:
-        return array.cast(pa.timestamp(unit))
-    except pa.ArrowInvalid:  # the form came from elsewhere and would lose digits
-        return array
+def _with_digits(kind: pa.DataType, digits: int) -> pa.DataType:
+    units = {count: name for name, count in FRACTION_DIGITS.items()}
+    return pa.timestamp(units.get(digits, kind.unit))
 
 
 def _durations(array: pa.Array, _form: str) -> pa.Array:
