@@ -71,21 +71,28 @@ def _batches(
 
 
 def _sampled(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
-    """The types of a sample, and its values: those that its beginning has are tried before all are looked for."""
+    """The types of a sample, and its values: likely types are tried, and evidence is sought where they do not hold."""
     survey = _Survey(layout)
-    likely = tuple(
+    demanded = {place for place, name in enumerate(layout.names) if name in layout.options.column_types}
+    survey.look_at(sample, demanded)
+    kinds = [
         schema.guess([batch.column(place) for batch in sample]) if known == schema.Evidence() else known.resolve()
         for place, known in enumerate(survey.known)
+    ]
+    blank = frozenset(
+        place
+        for place, known in enumerate(survey.known)
+        if known == schema.Evidence() and is_blank(batch.column(place) for batch in sample)
     )
-    blank = survey.blank(sample)
-    if not survey.demands:
-        types = Types(layout, likely, blank)
-        converted = list(in_order(types.convert, sample))
-        if Trouble.WIDER not in converted:
-            return types, converted
-    for observed in in_order(survey.observe, sample):
-        survey.join(observed)
-    types = Types(layout, survey.kinds(), blank)
+    types = Types(layout, tuple(kinds), blank)
+    converted = list(in_order(types.convert, sample))
+    if Trouble.WIDER not in converted:
+        return types, converted
+    contradicted = set().union(*in_order(types.contradicted, sample))
+    survey.look_at(sample, contradicted)
+    for place in contradicted:
+        kinds[place] = survey.known[place].resolve()
+    types = Types(layout, tuple(kinds), blank)
     return types, list(in_order(types.convert, sample))
 
 
@@ -94,25 +101,28 @@ class _Survey:
 
     def __init__(self, layout: Layout) -> None:
         self.known = [_first_evidence(layout.options, name) for name in layout.names]
-        self.demands = bool(layout.options.column_types)
+        self._places = list(range(len(self.known)))
+
+    def look_at(self, sample: list[pa.RecordBatch], places: set[int]) -> None:
+        """Add what a sample's columns at the places say."""
+        self._places = sorted(places)
+        for observed in in_order(self.observe, sample if places else []):
+            self.join(observed)
 
     def observe(self, batch: pa.RecordBatch) -> list[schema.Evidence | schema.Demanded]:
-        """What is known with the next rows."""
-        return schema.observe_all(self.known, batch.columns)
+        """What is known with the next rows of the columns that are looked at."""
+        return schema.observe_all(
+            [self.known[place] for place in self._places], [batch.column(place) for place in self._places]
+        )
 
     def join(self, observed: list[schema.Evidence | schema.Demanded]) -> None:
         """Add what was observed."""
-        pairs = zip(self.known, observed, strict=True)
-        self.known = [known.join(other) for known, other in pairs]  # type: ignore[arg-type] # two of one class
+        for place, other in zip(self._places, observed, strict=True):
+            self.known[place] = self.known[place].join(other)  # type: ignore[arg-type] # both are of one class
 
     def kinds(self) -> tuple[schema.Kind, ...]:
         """The types that all rows so far can have."""
         return tuple(known.resolve() for known in self.known)
-
-    def blank(self, sample: list[pa.RecordBatch]) -> frozenset[int]:
-        """The places of columns to be typed without a value in the sample: that they are text is not known of them."""
-        places = [place for place, known in enumerate(self.known) if known == schema.Evidence()]
-        return frozenset(place for place in places if is_blank(batch.column(place) for batch in sample))
 
 
 def _first_evidence(options: ReadOptions, name: str) -> schema.Evidence | schema.Demanded:

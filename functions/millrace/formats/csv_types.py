@@ -53,6 +53,14 @@ class Types:
             return Trouble.WIDER if self._is_outgrown(batch) else Trouble.MISFIT
         return pa.RecordBatch.from_arrays([columns[place] for place in range(len(columns))], schema=self.schema)
 
+    def contradicted(self, batch: pa.RecordBatch) -> set[int]:
+        """The places of columns with a text that does not fit the kind that was found for them."""
+        places: set[int] = set()
+        for kind, alike in self._found.items():
+            if schema.fit_all([batch.column(place) for place in alike], kind) is None:
+                places.update(place for place in alike if schema.fit(batch.column(place), kind) is None)
+        return places
+
     def _is_outgrown(self, batch: pa.RecordBatch) -> bool:
         """Whether values have more digits than were seen when room was made for what was demanded, or no zone."""
         for place in self._demanded:
