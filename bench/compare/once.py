@@ -23,6 +23,15 @@ def pin(processors: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:processors])
 
 
+class WithoutPandas:
+    """Lets nobody import pandas: pyarrow does, unasked, wherever it is installed, and a function has none."""
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """Refuse pandas and leave the rest to others."""
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError("pandas is left out", name=name)
+
+
 def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -41,6 +50,8 @@ def peak_bytes() -> int:
 def measure(tool: str, source: Path, target: Path, threads: int) -> dict[str, Any]:
     """Seconds, bytes and what went wrong."""
     pin(threads)
+    if tool != "pandas":
+        sys.meta_path.insert(0, WithoutPandas())
     start = time.perf_counter()
     try:
         convert = ENGINES[tool](source, target, threads)

@@ -21,7 +21,7 @@ takes larger files and more rounds; `ARGS=--docs` writes this page. Nothing else
   of memory the most; pandas runs in the first round alone, on up to 256 MB. A process is pinned to one or two
   processors, and the tool is told as many threads.
 - Time runs from the call to the finished file. Importing the tool is not in it: a warm function has done it. It is
-  told below.
+  told below. pandas is hidden from the others: pyarrow would import it because it is installed.
 - Inputs come from fixed seeds. A size is that of the text; a Parquet source is the same data, smaller. gz is level
   6.
 - Ratios are against the faster of DuckDB and Polars, whether or not its values survived; † says that they did not.
