@@ -54,7 +54,8 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     versions = {entry.outputs[0].ref: opened.version(entry.outputs[0].ref) for entry in before.values()}
     _empty(opened)
 
-    told = _lines(opened, "ledger", "rebuild", "--config", str(configuration), "--json")
+    place = ["--config", str(configuration), "--destination", "e2e target"]
+    told = _lines(opened, "ledger", "rebuild", *place, "--json")
     report = tmp_path / "audit.parquet"
     _run(opened, "audit", "--config", str(configuration), "--report", str(report))
     opened.wait_until_idle(seconds=120)
@@ -70,6 +71,7 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     assert {row["key"] for row in rows if row["sync"] == "e2e csv"} >= {ref.key for ref in refs}
 
 
+@pytest.mark.usefixtures("examples")
 def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) -> None:
     """After everything else: no object that nobody knows of."""
     deployed.wait_until_idle(seconds=120)

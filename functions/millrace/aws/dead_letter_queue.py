@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -56,7 +56,7 @@ class DeadLetterQueue:
     def letters(self) -> Iterator[Letter]:
         """Every message once, in no order; nobody else sees it meanwhile, for at most ten minutes.
 
-        What is sent later than the first call is left out: a message that was moved may be back before the last one.
+        What is sent from the second of the first call on is left out: a message that was moved may be back before the last one.
         """
         begun = self._time()
         while received := self._receive():
@@ -75,12 +75,11 @@ class DeadLetterQueue:
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=self._held.pop(letter.id))
 
     def _time(self) -> datetime:
-        """The end of the second that it is by the service's own clock, which stamps the messages."""
+        """The beginning of the second that it is by the service's own clock, which stamps the messages."""
         with translated("sqs:GetQueueAttributes of", self._url):
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
         told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        now = parsedate_to_datetime(told) if told else datetime.now(UTC)
-        return now + timedelta(seconds=1)
+        return parsedate_to_datetime(told) if told else datetime.now(UTC)
 
     def _receive(self) -> list[Any]:
         with translated("sqs:ReceiveMessage on", self._url):
