@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 MOST_ATTEMPTS = 3
-WAITING = 16 * 2**20
+WAITING = 8 * 2**20
 """How many bytes of rows wait for the thread that writes."""
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 

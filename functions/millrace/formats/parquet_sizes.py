@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-BATCH_BYTES = 4 * 2**20
+BATCH_BYTES = 2 * 2**20
 BATCH_ROWS = 32_768
 EXPANDED_BYTES = 8 * 2**20
 """What a batch may grow to by its dictionaries."""
