@@ -80,7 +80,8 @@ class _File:
 
     def __init__(self, source: BinaryIO, options: ReadOptions, node: Node, report: Report) -> None:
         self.node = node
-        self._tried = in_order(self._try, _feed(source, options).pieces())
+        self._fault: Exception | None = None
+        self._tried = in_order(self._try, self._pieces(_feed(source, options)))
         self._parser = Parser(self._next_piece, _reported(options, report))
         self._plan: Plan | None = None
 
@@ -95,7 +96,16 @@ class _File:
                 self._parser.pass_over(piece, parsed.count)
                 self._plan = self._plan.looking_at(parsed.odd) if self._plan else None
                 yield parsed
+            if self._fault:
+                raise self._fault
             self._parser.finish()
+
+    def _pieces(self, feed: Feed) -> Iterator[Piece]:
+        """The file's pieces; what stops them is raised only where all before it has been read."""
+        try:
+            yield from feed.pieces()
+        except Exception as fault:  # noqa: BLE001 # it is raised in its place
+            self._fault = fault
 
     def _try(self, piece: Piece) -> _Tried:
         plan = self._plan
@@ -109,6 +119,8 @@ class _File:
 
     def _next_piece(self) -> Piece | None:
         tried = next(self._tried, None)
+        if tried is None and self._fault:
+            raise self._fault
         return tried.piece if tried else None
 
     def learn(self, block: Block) -> None:

@@ -17,7 +17,7 @@ import pyarrow.json
 
 from millrace.formats import json_search
 from millrace.formats.json_feed import Piece
-from millrace.formats.json_search import Search, Unspellable, Wanted
+from millrace.formats.json_search import Search, Unsearchable, Wanted
 from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
 from millrace.printing import BARE, JSON, form_of, plain
 
@@ -244,7 +244,8 @@ def plan(node: Node) -> Plan | None:
     try:
         asked = pa.schema(_asked_children(into, node, (), numerics))
         search = json_search.search([Wanted(one.name, one.type, one.form) for one in numerics])
-    except (_Unfit, Unspellable):
+        search.look(b"")
+    except (_Unfit, Unsearchable, pa.ArrowInvalid):  # Arrow's: a pattern too long
         return None
     return Plan(into, asked, tuple(numerics), search)
 

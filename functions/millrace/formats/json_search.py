@@ -26,13 +26,14 @@ _BARE = rf"-?[0-9]+(?:[eE]|\.(?:{_EXPONENT_BEHIND_POINT}|[0-9]*0[^0-9]))|{_LONG}
 _WHOLE_DECIMAL = "-?[0-9]+[.eE]"
 _IN_LIST = r'(?:[^"{}]*[\[,])?'
 _QUOTED = r'\s*"|[^"{}]*\[[^\]"{}]*"'
+_MOST_NAMES = 1000
 _UNSPELLABLE = re.compile(r'[\x00-\x1f"\\\x7f]')
 _ESCAPED = b"\\u00"
 _ESCAPED_NAME = r'\\u00[2-7][0-9a-fA-F](?:[^"\\]|\\.)*"\s*:'
 
 
-class Unspellable(ValueError):
-    """A name of so many spellings that it cannot be searched for."""
+class Unsearchable(ValueError):
+    """Names of so many spellings, or so many names, that they are not to be searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Search:
 
 
 def search(wanted: Collection[Wanted]) -> Search:
-    """The search for what could be misread where these numbers are wanted; raise Unspellable."""
+    """The search for what could be misread where these numbers are wanted; raise Unsearchable."""
     decimals = defaultdict[int, set[str]](set)
     for one in wanted:
         if pa.types.is_decimal(one.type):
@@ -92,6 +93,8 @@ def search(wanted: Collection[Wanted]) -> Search:
     bare = frozenset(one.name for one in doubles if one.form == BARE)
     dotted = frozenset(one.name for one in doubles if one.form != BARE)
     _behind(dotted | bare, "")
+    if len({one.name for one in wanted if not pa.types.is_integer(one.type)}) > _MOST_NAMES:
+        raise Unsearchable
     return Search("|".join(sure), dotted, bare, by_name=bool(doubles or decimals))
 
 
@@ -118,7 +121,7 @@ def _behind(names: Collection[str], pattern: str) -> str:
 def _spelt(name: str) -> str:
     """A name as JSON may write it, but for escapes of what is ASCII: these are searched for on their own."""
     if _UNSPELLABLE.search(name):
-        raise Unspellable(name)
+        raise Unsearchable(name)
     return "".join(map(_spelt_character, name))
 
 
