@@ -195,13 +195,12 @@ def test_plain_files_are_read_by_arrow_but_for_the_beginning(row: str, layout: s
 @pytest.mark.parametrize("layout", ["\n", ","])
 def test_what_contradicts_the_beginning_is_never_misread(first: str, then: list[str], layout: str) -> None:
     for value in then:
-        for name in ("a/b", "é"):
-            row = '{"' + name + '": %s, "b": {"s": "x"}}'
-            text = layout.join([row % first] * 30 + [row % value] + [row % first] * 5)
-            data = (f"[{text}]" if layout == "," else text).encode()
+        row = '{"a/b": %s, "b": {"s": "x"}}'
+        text = layout.join([row % first] * 20 + [row % value] + [row % first] * 3)
+        data = (f"[{text}]" if layout == "," else text).encode()
 
-            with small_json_blocks(200):
-                assert read(data) == read_exactly(data), value
+        with small_json_blocks(200):
+            assert read(data) == read_exactly(data), value
 
 
 @pytest.mark.parametrize(
@@ -217,7 +216,7 @@ def test_names_are_known_however_they_are_written(name: str, spelt: str) -> None
 
 def many(row: bytes, *, array: bool) -> bytes:
     """A file of many blocks, with a row far behind."""
-    rows = [b'{"a": %d, "b": [1.5]}' % number for number in range(100, 500)] + [row, b'{"a": 1}']
+    rows = [b'{"a": %d, "b": [1.5]}' % number for number in range(100, 300)] + [row, b'{"a": 1}']
     return b"[" + b",\n".join(rows) + b"]" if array else b"\n".join(rows)
 
 
@@ -251,7 +250,7 @@ def test_trouble_far_behind_is_told_with_its_place(row: bytes, kind: type[DataEr
 def test_half_a_file_is_refused_wherever_it_stops(array: bool) -> None:  # noqa: FBT001 # given
     data = many(b'{"a": 5}', array=array)
 
-    for end in range(len(data) - 12, len(data)):
+    for end in range(len(data) - 8, len(data)):
         with small_json_blocks(300):
             found = read(data[:end])
         assert found == read_exactly(data[:end])
