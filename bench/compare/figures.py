@@ -30,6 +30,11 @@ class Spot:
     grade: str = ""
     note: str = ""
 
+    @property
+    def lost(self) -> bool:
+        """Whether values did not come out whole; what was not run or not checked yet lost none."""
+        return self.status == "refused" or self.grade not in {"", "kept"}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -152,7 +157,7 @@ class Figures:
             f"{pair} ({size} MB)"
             for size in self.sizes
             for pair in self.pairs(size)
-            if self.survived(size, pair, OURS).grade != "kept"
+            if self.survived(size, pair, OURS).lost
         ]
         return Target("every value survives", ", ".join(lost) or "all, in every pair", not lost)
 

@@ -124,7 +124,7 @@ def _ratio(figures: Figures, size: int, threads: int, pair: str, measure: str) -
     if math.isnan(ratio):
         return "–"
     rival = figures.rival(size, threads, pair, measure)[0]
-    mark = "" if figures.survived(size, pair, rival).grade == "kept" else "†"
+    mark = "†" if figures.survived(size, pair, rival).lost else ""
     return f"{ratio:.2f}{mark}"
 
 
@@ -196,7 +196,7 @@ def _megabytes(spot: Spot) -> str:
 
 
 def _lost(spot: Spot) -> str:
-    return "" if spot.status != "done" or spot.grade == "kept" else " †"
+    return " †" if spot.lost and spot.status == "done" else ""
 
 
 def table(header: list[str], rows: list[list[str]]) -> Iterator[str]:
