@@ -49,6 +49,7 @@ class Claims:
         *,
         intends: tuple[ObjectRef, ...] = (),
         bytes_decide: bool = True,
+        provisional: bool = False,
     ) -> Entry | Refusal:
         """Claim what ``change`` is about; raise LostRace where others are quicker again and again."""
         for _ in range(_TRIES):
@@ -64,6 +65,7 @@ class Claims:
                 run_id=request.run_id,
                 intends=intends,
                 bytes_decide=bytes_decide,
+                provisional=provisional,
             )
             decision = claim(self.ledger.get(sync, change.ref), bid)
             if isinstance(decision, Refusal):

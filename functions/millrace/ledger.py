@@ -147,7 +147,8 @@ class Bid:
     """A worker's wish to work on an object: what changed, by which message, under which configuration, until when.
 
     ``intends`` are the outputs that are known before the work begins. Where not ``bytes_decide``, the same bytes again
-    are news all the same, because the time matters at which they were written.
+    are news all the same, because the time matters at which they were written. A ``provisional`` sequencer counts from
+    when the work has succeeded: until then something older may still be the newest there is.
     """
 
     sync: str
@@ -160,6 +161,7 @@ class Bid:
     run_id: str | None = None
     intends: tuple[ObjectRef, ...] = ()
     bytes_decide: bool = True
+    provisional: bool = False
 
 
 class RefusalKind(enum.StrEnum):
@@ -208,10 +210,11 @@ def _claim_in_flight(entry: Entry, bid: Bid) -> Entry | Refusal:
     if lease_until is None or lease_until <= bid.now:
         return _granted(entry, bid)
     if entry.owner == bid.message_id:
-        return Refusal(kind=RefusalKind.OWN_LEASE, entry=entry, retry_at=lease_until)
-    if _is_news(entry, bid):
-        return Refusal(kind=RefusalKind.BUSY, entry=entry, retry_at=lease_until)
-    return Refusal(kind=RefusalKind.DUPLICATE, entry=entry)
+        kind = RefusalKind.OWN_LEASE
+    else:
+        kind = RefusalKind.BUSY if _is_news(entry, bid) else RefusalKind.DUPLICATE
+    # A duplicate comes back, too: its owner's message may be a copy that was sent anew, or gone to the dead letters.
+    return Refusal(kind=kind, entry=entry, retry_at=lease_until)
 
 
 def _is_older(bid: Bid, entry: Entry) -> bool:
@@ -260,7 +263,7 @@ def _granted(entry: Entry | None, bid: Bid) -> Entry:
         fence=base.fence + 1,
         fingerprint=bid.fingerprint,
         engine=bid.engine,
-        sequencer=change.sequencer or base.sequencer,
+        sequencer=base.sequencer if bid.provisional else change.sequencer or base.sequencer,
         etag=change.etag or base.etag,
         version_id=change.version_id,
         size=change.size if change.size is not None else base.size,
@@ -320,6 +323,7 @@ class Finish:
     failure: Failure | None = None
     reason: str | None = None
     fence: int | None = None
+    sequencer: Sequencer | None = None
     keep_earlier: bool = False
     schema_version: int | None = None
     schema_changes: str | None = None
@@ -338,6 +342,7 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
         state=finish.state,
         revision=claimed.revision + 1,
         fence=claimed.fence if finish.fence is None else finish.fence,
+        sequencer=finish.sequencer or claimed.sequencer,
         lease_until=None,
         owner=None,
         outputs=outputs,

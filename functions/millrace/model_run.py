@@ -141,15 +141,17 @@ class ModelRuns:
         )
 
     def _part_of(self, run: Run, file: ListedObject, claimed: Entry) -> None:
-        """Write down that a file is in the table; what its message is still to come back for is left to that."""
+        """Write down that a file is in the table; who changed it meanwhile writes something newer."""
         entry = self.claims.ledger.get(run.sync, file.ref)
-        if entry is not None and (not entry.settled or _knows(entry, run, file)):
+        if entry is not None and (entry.state is State.IN_FLIGHT or _knows(entry, run, file)):
             return
         base = entry or unseen(run.sync, file.ref, fingerprint=run.fingerprint, engine=claimed.engine)
         part = replace(
             base,
             state=State.CONVERTED,
             revision=base.revision + 1,
+            # The event that failed comes again, and may tell of what happened since the files were listed.
+            sequencer=base.sequencer if base.settled else None,
             fingerprint=run.fingerprint,
             etag=file.etag,
             size=file.size,

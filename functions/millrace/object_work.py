@@ -13,7 +13,7 @@ from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone,
 from millrace.events import Request
 from millrace.file_format import FileFormat
 from millrace.formats.archive import Archive, open_archive
-from millrace.ledger import Entry, Failure, Finish, Output, Refusal, RefusalKind, State
+from millrace.ledger import DONE, Entry, Failure, Finish, Output, Refusal, RefusalKind, State
 from millrace.lineage import Lineage
 from millrace.many import Source, convert_many
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
@@ -33,13 +33,14 @@ _FULL_RUN = 0.8
 class _Job:
     """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
 
-    ``claimed`` is the claim as it was last put.
+    ``claimed`` is the claim as it was last put; ``order`` is where the work stands among its table's.
     """
 
     plan: Plan
     request: Request
     claimed: Entry
     delivery: Delivery
+    order: Sequencer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,17 +88,19 @@ class ObjectWork:
     def _remove_from_table(self, job: _Job, table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
         entry = self.claims.ledger.get(table_sync(job.plan.sync), table)
-        if entry is None or entry.sequencer is None or not is_of(entry.sequencer, job.plan.source):
+        if entry is None or not _may_be_of(entry, job.plan.source):
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is another's")
         if not job.plan.remove_outputs:
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is kept")
         if entry.state is State.REMOVED:
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
-        change = ObjectChange(kind=ChangeKind.REMOVED, ref=table, sequencer=after(entry.sequencer))
+        change = ObjectChange(kind=ChangeKind.REMOVED, ref=table, sequencer=entry.sequencer and after(entry.sequencer))
         claimed = self._claim_table(job, change)
         if isinstance(claimed, Refusal):
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table was removed")
-        self._settle_table(replace(job, claimed=claimed), Finish(state=State.REMOVED, outputs=()))
+        self._settle_table(
+            replace(job, claimed=claimed, order=change.sequencer), Finish(state=State.REMOVED, outputs=())
+        )
         return Finish(state=State.REMOVED, outputs=(), reason="the object and the table it was were deleted")
 
     def _convert(self, job: _Job) -> Finish:
@@ -130,11 +133,11 @@ class ObjectWork:
             claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
         if isinstance(claimed, Refusal):
             return _not_the_newest(claimed, opened.head)
-        inner = replace(job, claimed=claimed)
+        inner = replace(job, claimed=claimed, order=sequencer)
         try:
             finish = self._write(inner, opened)
         except NewerOutput as newer:
-            self._settle_table(inner, behind(newer, claimed))
+            self._settle_table(inner, behind(newer, replace(claimed, sequencer=sequencer)))
             raise
         except Exception as error:
             self._settle_table(inner, Finish(state=State.FAILED, failure=Failure.of(error)))
@@ -144,15 +147,14 @@ class ObjectWork:
 
     def _claim_table(self, job: _Job, change: ObjectChange) -> Entry | Refusal:
         sync = table_sync(job.plan.sync)
-        decision = self.claims.claim(sync, change, job.plan.fingerprint, job.request, job.delivery)
+        decision = self.claims.claim(sync, change, job.plan.fingerprint, job.request, job.delivery, provisional=True)
         if isinstance(decision, Refusal) and not decision.acknowledge:
-            raise LostRace(f"table {change.ref} is being written from another of its files; tried again later")
-        if isinstance(decision, Refusal) and decision.kind is RefusalKind.DUPLICATE:
-            raise LostRace(f"table {change.ref} is being written from this very file; tried again later")
+            raise LostRace(f"table {change.ref} is being written from one of its files; tried again later")
         return decision
 
     def _settle_table(self, job: _Job, finish: Finish) -> None:
-        finish = replace(finish, reason=str(job.plan.source))
+        made = finish.state in DONE or finish.state is State.REMOVED
+        finish = replace(finish, reason=str(job.plan.source), sequencer=job.order if made else None)
         settled = self.claims.settle(job.claimed, finish, self.stores[job.plan.target_connection])
         if settled.failure is not None and finish.failure is None:
             raise LostRace(f"table {job.plan.table}: {settled.failure.message}; tried again later")
@@ -235,6 +237,11 @@ def _is_own_output(head: ObjectHead, sync: str) -> bool:
     return lineage is not None and lineage.sync in {sync, table_sync(sync)}
 
 
+def _may_be_of(table: Entry, source: ObjectRef) -> bool:
+    """Whether a table is made of a file, or may be: work on it was begun and did not end."""
+    return is_of(table.sequencer, source) if table.sequencer is not None else not table.settled
+
+
 def _is_news_of_the_same_second(entry: Entry, sequencer: Sequencer, head: ObjectHead) -> bool:
     """Whether the table is made of the same file as it was earlier in the second that S3's clock tells."""
     same = entry.sequencer is not None and entry.sequencer.value.startswith(sequencer.value)
@@ -249,14 +256,14 @@ def _not_the_newest(refusal: Refusal, head: ObjectHead) -> Finish:
             state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=f"the table's newest file is {entry.reason}"
         )
     return Finish(
-        state=entry.state,
+        # Where a newer file failed, the table is what this one made it.
+        state=entry.state if entry.state in DONE else State.CONVERTED,
         outputs=(),
         etag=head.etag,
         rows_read=entry.rows_read,
         rows_written=entry.rows_written,
         rows_quarantined=entry.rows_quarantined,
         rows_filtered=entry.rows_filtered,
-        failure=entry.failure,
         reason=f"table {entry.source} is made of this file",
     )
 
@@ -269,7 +276,7 @@ def _lineage(job: _Job, head: ObjectHead) -> Lineage:
         owner=job.plan.table,
         etag=head.etag,
         version_id=head.version_id,
-        sequencer=claimed.sequencer,
+        sequencer=job.order or claimed.sequencer,
         fence=claimed.fence,
         fingerprint=job.plan.fingerprint,
         engine=claimed.engine,

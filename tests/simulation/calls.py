@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Actor, Killed, Scheduler
@@ -42,6 +42,8 @@ class Calls:
     choices: Choices
     faults: Faults
     trace: list[Step] = field(default_factory=list)
+    commuting: frozenset[str] = frozenset()
+    """Calls before which nobody else goes on, because their order among others' calls changes nothing."""
 
     def note(self, what: str, subject: object = "", result: object = "") -> None:
         """Add a line to the trace."""
@@ -62,6 +64,9 @@ class Calls:
             self._slow(name, subject)
         elif fault is Fault.KILLED_BEFORE:
             self._die(name, subject, fault)
+        elif fault is Fault.DENIED:
+            self.note(name, subject, fault)
+            raise AccessDenied(f"{name}: simulated")
         elif fault is Fault.FAILED:
             self.note(name, subject, fault)
             raise ServiceUnavailable(f"{name}: simulated, not applied")
@@ -84,7 +89,8 @@ class Calls:
         return result
 
     def _wait(self, name: str) -> None:
-        self.scheduler.switch()
+        if name not in self.commuting:
+            self.scheduler.switch()
         actor = self.scheduler.current
         if actor is not None and self.clock.now >= actor.deadline:
             self.faults.count(Fault.TIMED_OUT, name)

@@ -18,6 +18,7 @@ class Fault(enum.StrEnum):
     FAILED = "5xx or throttle, not applied"
     ANSWER_LOST = "5xx or no answer, applied"
     TRIED_TWICE = "answer lost, repeated by the client"
+    DENIED = "access denied"
     CONFLICT = "409, two writes at once"
     SLOW = "slow call"
     STALE = "stale listing or index"
@@ -46,6 +47,7 @@ AT_CALLS = (
     Fault.ANSWER_LOST,
     Fault.TRIED_TWICE,
     Fault.SLOW,
+    Fault.DENIED,
 )
 """Faults that may meet any call of any port."""
 

@@ -82,12 +82,18 @@ class Queue:
 
         self.calls.call("sqs:ChangeMessageVisibility", message.id, change)
 
+    def ask_anew(self, body: str, seconds: int) -> None:
+        """Send a copy."""
+        self.calls.call("sqs:SendMessage", "a copy", lambda: self.add(body, seconds))
+
     def redrive(self) -> int:
-        """Move the dead letters back."""
+        """Move the dead letters back: as new messages, where they have not outlived the retention."""
         moved, self.dead = self.dead, []
         for message in moved:
-            message.receives, message.visible_at = 0, self.calls.clock.now
-        self.messages += moved
+            if self.calls.clock.now - message.sent > RETENTION_SECONDS:
+                self.expired.append(message)
+            else:
+                self.add(message.body)
         return len(moved)
 
     def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:

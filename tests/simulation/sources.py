@@ -56,6 +56,10 @@ class Sources:
         if tell:
             self._tell(ChangeKind.CREATED, key, version)
 
+    def write(self, key: str, data: bytes) -> None:
+        """Write these bytes."""
+        self._tell(ChangeKind.CREATED, key, self._write(key, data))
+
     def put_twice(self, key: str) -> None:
         """Two writes at nearly the same time, of which S3 may tell but one."""
         self.put(key, tell=False)

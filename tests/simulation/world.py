@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.intake import Intake
 from millrace.reconciliation import Progress, Reconciler, Report
 from millrace.requeue import Reprocess, Reprocessor
@@ -26,8 +26,6 @@ from tests.simulation.tables import Checkpoints, Ledger
 
 TIMEOUT_SECONDS = 900.0
 _MOST_STEPS = 20_000
-_PACES = (0.02, 0.02, 0.3, 5.0)
-"""Seconds between two steps."""
 
 
 class Endless(Exception):
@@ -53,6 +51,8 @@ class World:
     workers: int = 2
     batch: int = 2
     skew: float = 0.0
+    paces: tuple[float, ...] = (0.02, 0.02, 0.3, 5.0)
+    """Seconds between two steps."""
     visibility: float | None = None
     timeout: float = TIMEOUT_SECONDS
     reads_at_once: bool = False
@@ -91,6 +91,16 @@ class World:
         """Where outputs go."""
         return self.buckets.buckets[TARGET_BUCKET]
 
+    @contextmanager
+    def decided_by(self, choices: Choices) -> Iterator[None]:
+        """Let somebody else decide for a while."""
+        before = self.choices
+        self.choices = self.calls.choices = self.faults.choices = choices
+        try:
+            yield
+        finally:
+            self.choices = self.calls.choices = self.faults.choices = before
+
     def run(self) -> None:
         """Go on until nothing is left to do."""
         self._steps = 0
@@ -114,7 +124,7 @@ class World:
                 self.clock.now = max(now, following)
                 continue
             choice = self.choices.pick(len(ready) + len(others))
-            self.clock.now += _PACES[self.choices.pick(len(_PACES))] if self.faults.active else _PACES[0]
+            self.clock.now += self.paces[self.choices.pick(len(self.paces))] if self.faults.active else self.paces[0]
             if choice < len(ready):
                 return ready[choice]
             others[choice - len(ready)]()
@@ -180,7 +190,12 @@ class World:
     def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
         outcomes: list[Outcome] = []
-        intake = Intake(worker=worker, tell=outcomes.append, note=lambda note: self.calls.note("note", note))
+        intake = Intake(
+            worker=worker,
+            tell=outcomes.append,
+            note=lambda note: self.calls.note("note", note),
+            ask_anew=self.queue.ask_anew,
+        )
         done = []
         for message in batch:
             receives = message.receives
@@ -196,7 +211,7 @@ class World:
                 done.append((message, receives))
                 told = ", ".join(f"{one.result} ({one.reason})" if one.reason else one.result for one in outcomes)
                 self.calls.note("settles", message.id, told[:160])
-        with suppress(ServiceUnavailable):
+        with suppress(ServiceUnavailable, AccessDenied):
             self.calls.call("lambda:response", actor.name, lambda: self._acknowledge(done))
 
     def _acknowledge(self, done: list[tuple[Message, int]]) -> None:

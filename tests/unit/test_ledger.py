@@ -99,10 +99,10 @@ class TestClaim:
     def test_a_changed_configuration_is_granted(self) -> None:
         assert granted(claim(converted(), bid(fingerprint="f2"))).fingerprint == "f2"
 
-    def test_a_duplicate_of_live_work_is_acknowledged(self) -> None:
+    def test_a_duplicate_of_live_work_comes_back_as_the_owners_message_may_be_gone(self) -> None:
         refusal = refused(claim(in_flight(), bid(message="m2", at=NOON + timedelta(minutes=1))))
 
-        assert (refusal.kind, refusal.acknowledge) == (RefusalKind.DUPLICATE, True)
+        assert (refusal.kind, refusal.acknowledge) == (RefusalKind.DUPLICATE, False)
 
     def test_the_only_copy_of_a_message_is_never_acknowledged_under_its_own_lease(self) -> None:
         refusal = refused(claim(in_flight(), bid(at=NOON + timedelta(minutes=1))))
