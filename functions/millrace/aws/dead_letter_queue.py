@@ -56,7 +56,8 @@ class DeadLetterQueue:
     def letters(self) -> Iterator[Letter]:
         """Every message once, in no order; nobody else sees it meanwhile, for at most ten minutes.
 
-        What is sent from the second of the first call on is left out: a message that was moved may be back before the last one.
+        What is sent from the second of the first call on is left out: a message that was moved may be back before the
+        last one.
         """
         begun = self._time()
         while received := self._receive():
