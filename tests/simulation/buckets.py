@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -108,6 +108,7 @@ class Buckets:
     calls: Calls
     buckets: dict[str, Bucket]
     written: list[Written] = field(default_factory=list)
+    on_delete: Callable[[ObjectRef], None] = lambda _ref: None
     reads_at_once: bool = False
     """Whether a whole object is fetched when it is opened: for conversions that read in other threads."""
 
@@ -152,6 +153,7 @@ class Buckets:
         def remove() -> None:
             there = self.bucket(ref.bucket)
             if there.current(ref.key) is not None:
+                self.on_delete(ref)
                 there.put(ref.key, None, self.calls.clock.now)
                 self.written.append((self.calls.clock.now, ref, None))
 

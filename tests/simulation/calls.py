@@ -14,8 +14,6 @@ from tests.simulation.scheduler import Actor, Killed, Scheduler
 
 T = TypeVar("T")
 BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
-_ANSWERS = (0.2, 3.0, 40.0, 200.0, 600.0)
-"""Seconds that a slow answer takes; two of the last are more than an invocation has."""
 
 
 @dataclass(slots=True)
@@ -27,6 +25,11 @@ class Clock:
     def at(self, skew: float = 0.0) -> datetime:
         """The time on a clock that is so many seconds ahead."""
         return BEGINNING + timedelta(seconds=self.now + skew)
+
+    @staticmethod
+    def started_before(seconds: float) -> datetime:
+        """The whole second before a moment."""
+        return BEGINNING + timedelta(seconds=int(seconds) - 1)
 
 
 Step = tuple[float, str, str, str, str]
@@ -41,7 +44,11 @@ class Calls:
     scheduler: Scheduler
     choices: Choices
     faults: Faults
+    answers: tuple[float, ...] = (0.2, 3.0, 40.0, 200.0, 600.0)
+    """Seconds that a slow answer takes; two of the last are more than an invocation has."""
     trace: list[Step] = field(default_factory=list)
+    planned: list[tuple[str, str, Fault]] = field(default_factory=list)
+    """Faults that meet the next call of that name on such a subject, once each."""
     commuting: frozenset[str] = frozenset()
     """Calls before which nobody else goes on, because their order among others' calls changes nothing."""
 
@@ -59,7 +66,7 @@ class Calls:
     def call(self, name: str, subject: object, apply: Callable[[], T]) -> T:
         """Let others go on, then apply; before, after or instead of which a fault may come."""
         self._wait(name)
-        fault = self.faults.at_call(name)
+        fault = self._planned(name, str(subject)) or self.faults.at_call(name)
         if fault is Fault.SLOW:
             self._slow(name, subject)
         elif fault is Fault.KILLED_BEFORE:
@@ -78,6 +85,14 @@ class Calls:
         if fault is Fault.TRIED_TWICE:
             return self._applied(name, subject, apply, None)
         return result
+
+    def _planned(self, name: str, subject: str) -> Fault | None:
+        for number, (call, part, fault) in enumerate(self.planned):
+            if call == name and part in subject:
+                del self.planned[number]
+                self.faults.count(fault, name)
+                return fault
+        return None
 
     def _applied(self, name: str, subject: object, apply: Callable[[], T], fault: Fault | None) -> T:
         try:
@@ -98,7 +113,7 @@ class Calls:
 
     def _slow(self, name: str, subject: object) -> None:
         actor = self._actor()
-        seconds = _ANSWERS[self.choices.pick(len(_ANSWERS))]
+        seconds = self.answers[self.choices.pick(len(self.answers))]
         self.note(name, subject, f"takes {seconds:g} s")
         actor.ready_at = self.clock.now + seconds
         self._wait(name)

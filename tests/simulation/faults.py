@@ -63,6 +63,11 @@ class Faults:
     _at_calls: float = 0.0
 
     def __post_init__(self) -> None:
+        self.set(self.rates)
+
+    def set(self, rates: dict[Fault, float]) -> None:
+        """Let these be the rates."""
+        self.rates = rates
         self._at_calls = sum(self.rates.get(fault, 0.0) for fault in AT_CALLS)
 
     def draw(self, fault: Fault, where: str = "") -> bool:

@@ -16,7 +16,7 @@ from tests.simulation.buckets import Version
 from tests.simulation.faults import Fault
 from tests.simulation.queue import Message
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
-from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind, Setup
+from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind
 from tests.simulation.sources import source
 from tests.simulation.world import World
 
@@ -48,7 +48,10 @@ def _states(world: World) -> Iterator[str]:
     for key in world.setup.keys:
         known = entry(world, key)
         if key in live:
-            yield from _state_of_live(key, known, live[key], world.setup, waits=_waits(world))
+            yield from _state_of_live(key, known, live[key], waits=_waits(world))
+            alone = world.setup.kind in {Kind.REPLICATE, Kind.PARTITIONED} and not forgot(world)
+            if alone and known is not None and known.state is State.SUPERSEDED:
+                yield f"state: {key} is there and superseded by nothing ({known.reason})"
         elif known is not None and known.state is not State.REMOVED:
             yield f"state: {key} is not there, and its entry is {known.state}"
     for one in world.ledger.held.entries.values():
@@ -64,7 +67,7 @@ def _waits(world: World) -> bool:
     return run is not None and run.state is State.FAILED and run.settled
 
 
-def _state_of_live(key: str, known: Entry | None, version: Version, setup: Setup, *, waits: bool) -> Iterator[str]:
+def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bool) -> Iterator[str]:
     if known is None:
         yield f"state: {key} is there, and the ledger does not know it"
         return
@@ -75,8 +78,6 @@ def _state_of_live(key: str, known: Entry | None, version: Version, setup: Setup
         yield f"state: {key} failed and nothing tries it again: {failure.error}: {failure.message}"
     if known.etag != version.etag:
         yield f"state: {key} has ETag {version.etag[:6]}, its entry {known.etag and known.etag[:6]} ({known.state})"
-    if setup.kind in {Kind.REPLICATE, Kind.PARTITIONED} and known.state is State.SUPERSEDED:
-        yield f"state: {key} is there and superseded by nothing ({known.reason})"
 
 
 # Rows
@@ -127,7 +128,7 @@ def _too_big(known: Entry | None) -> bool:
 
 def unseen(world: World) -> bool:
     """Whether a file may have been written anew with the bytes that it had, untold: no listing shows that."""
-    of_table = world.setup.kind is Kind.SNAPSHOT
+    of_table = world.setup.kind in {Kind.SNAPSHOT, Kind.RUN}
     return of_table and world.faults.happened(*_UNTOLD) and world.faults.happened(Fault.SAME_BYTES_AGAIN)
 
 
@@ -207,7 +208,7 @@ def _run(world: World) -> Iterator[str]:
         return
     setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
     wanted = of_files(setup, tuple(live[key].data or b"" for key in sorted(live)))
-    if _too_big(known) or (not live and not any(there.values())):
+    if _too_big(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
     if wanted.outputs is not None and there != wanted.outputs:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"
@@ -295,6 +296,18 @@ def acknowledged(world: World, message: Message) -> Iterator[str]:
 
 def _names(body: str, ref: ObjectRef) -> bool:
     return any(request.change.ref == ref for request in parse_message(body).requests)
+
+
+def deleted(world: World, ref: ObjectRef) -> Iterator[str]:
+    """An output that is being deleted although its source is there, and was before the worker began."""
+    actor = world.scheduler.current
+    if actor is None or len(world.setups) > 1 or world.setup.kind not in {Kind.REPLICATE, Kind.PARTITIONED}:
+        return
+    for key, version in world.source.live().items():
+        known_before = version.modified < world.clock.started_before(actor.started)
+        made = of_object(world.setup, key, version.data or b"").outputs or {}
+        if ref in made and known_before:
+            yield f"deleted: {ref}, by {actor.name}, which {key} makes since before it began"
 
 
 # Promise 4: again changes nothing

@@ -22,6 +22,7 @@ class Actor:
     """Something that runs: an invocation. After ``deadline`` it is dead; before ``ready_at`` it waits for an answer."""
 
     name: str
+    started: float
     deadline: float
     skew: float = 0.0
     ready_at: float = 0.0

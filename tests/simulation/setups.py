@@ -45,7 +45,7 @@ class Setup:
     @property
     def keys(self) -> tuple[str, ...]:
         """The source objects that there may be."""
-        return ("in/a.csv", "in/b.csv", "in/c.csv")
+        return ("in/a.csv", "in/ab.csv", "in/b.csv")
 
     @property
     def planner(self) -> Planner:
@@ -62,7 +62,7 @@ def _bulk(setup: Setup) -> Document:
     fields: dict[str, Any] = {"name": SYNC, "to": "json"}
     schema: dict[str, Any] = {}
     source: dict[str, Any] | None = None
-    tables = ["a", "b", "c"]
+    tables = ["a", "ab", "b"]
     if setup.kind is Kind.SNAPSHOT:
         source = {"is_single_table": True, "single_table_name": "orders"}
         fields["mode"] = "snapshot"

@@ -109,7 +109,7 @@ class Sources:
         faults = self.calls.faults
         self._sequence += 1
         # S3's sequencers vary in length; trailing zeros are what they leave out.
-        sequencer = f"{0x0A0 + self._sequence:04X}".rstrip("0")
+        sequencer = f"{0x0AD + self._sequence:04X}".rstrip("0")
         body = _body(kind, key, version, sequencer, eventbridge=bool(faults.choices.pick(2)))
         self.told.append(body)
         if faults.draw(Fault.EVENT_LOST, kind):

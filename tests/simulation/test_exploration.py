@@ -30,7 +30,7 @@ def delete(key: str, world: World) -> None:
 A1 = partial(put, "in/a.csv", light.HEADER + b"1,x,1\n2,y,1\n")
 A2 = partial(put, "in/a.csv", light.HEADER + b"1,y,2\n2,z,2\n")
 A_BAD = partial(put, "in/a.csv", light.HEADER + b"1,y\n")
-B1 = partial(put, "in/b.csv", light.HEADER + b"1,z,3\n")
+B1 = partial(put, "in/ab.csv", light.HEADER + b"1,z,3\n")
 A_GONE = partial(delete, "in/a.csv")
 WORLDS: dict[str, tuple[Setup, tuple[Act, ...], tuple[Act, ...]]] = {
     "two versions": (Setup(Kind.REPLICATE), (A1, A2), ()),

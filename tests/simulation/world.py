@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
+from millrace import rebuild
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.intake import Intake
+from millrace.objects import ObjectRef
+from millrace.rebuild import Rebuilder
 from millrace.reconciliation import Progress, Reconciler, Report
 from millrace.requeue import Reprocess, Reprocessor
 from millrace.worker import Delivery, Outcome, Worker
@@ -58,6 +62,7 @@ class World:
     reads_at_once: bool = False
     script: list[Callable[[World], None]] = field(default_factory=list)
     on_acknowledge: Callable[[World, Message], None] = lambda _world, _message: None
+    on_delete: Callable[[World, ObjectRef], None] = lambda _world, _ref: None
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -68,6 +73,7 @@ class World:
         self.buckets = Buckets(
             self.calls, {SOURCE_BUCKET: source, TARGET_BUCKET: target}, reads_at_once=self.reads_at_once
         )
+        self.buckets.on_delete = partial(self.on_delete, self)
         self.ledger = Ledger(self.calls)
         self.checkpoints = Checkpoints(self.calls)
         self.queue = Queue(self.calls)
@@ -77,6 +83,8 @@ class World:
         self.reports: list[Report] = []
         self.setups = [self.setup]
         self.waits_until = 0.0
+        self.skews: list[float] = []
+        """How far the next actors' clocks are off, before any is drawn."""
         self.yesterday = dict(self.ledger.held.entries)
         self._steps = 0
         self._names = 0
@@ -168,10 +176,11 @@ class World:
 
     def _actor(self, name: str) -> Actor:
         self._names += 1
-        skew = 0.0
+        skew = self.skews.pop(0) if self.skews else 0.0
         if self.faults.draw(Fault.SKEW, name):
             skew = self.choices.between(-self.skew, self.skew)
-        return Actor(f"{name} {self._names}", self.clock.now + self.timeout, skew, ready_at=self.clock.now)
+        now = self.clock.now
+        return Actor(f"{name} {self._names}", now, now + self.timeout, skew, ready_at=now)
 
     def _time(self, actor: Actor) -> Callable[[], datetime]:
         return lambda: self.clock.at(actor.skew)
@@ -245,6 +254,21 @@ class World:
         reprocessor = Reprocessor(index=self.ledger, **self._ports(actor))
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
+
+    def rebuild(self) -> None:
+        """Rebuild the ledger from the outputs' lineage."""
+        self._operate("rebuild", self._rebuild)
+
+    def _rebuild(self, actor: Actor) -> None:
+        ports = self._ports(actor)
+        rebuilder = Rebuilder(
+            planner=ports["planner"], stores=ports["stores"], ledger=self.ledger, now=self._time(actor)()
+        )
+        # Heads are asked for side by side; here the baton allows one thread alone.
+        with patch.object(rebuild, "_HEADS_AT_ONCE", 1):
+            for destination in rebuilder.destinations():
+                for traced in rebuilder.rebuild(destination):
+                    self.calls.note("traced", traced.ref, traced.trace)
 
     def _operate(self, name: str, work: Callable[[Actor], None]) -> None:
         actor = self._actor(name)

@@ -1,0 +1,48 @@
+"""Each rule switched off is noticed within a bounded number of schedules; with the rule on, the same ones are clean."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from tests.simulation import light, schedules
+from tests.simulation.faults import Fault
+from tests.simulation.mutations import MUTATIONS, Mutation, with_zombies
+from tests.simulation.queue import VISIBILITY_SECONDS
+from tests.simulation.schedules import Mended
+from tests.simulation.world import World
+
+MOST = 1500
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule)
+def test_a_rule_that_is_switched_off_breaks_a_promise(mutation: Mutation) -> None:
+    with light.in_place(), mutation.off():
+        broken = any(schedules.run(seed, mutation.world).violations for seed in range(MOST))
+
+    assert broken, f"{MOST} schedules without {mutation.rule!r} broke nothing"
+
+
+def test_fences_and_conditions_hold_where_leases_do_not() -> None:
+    with light.in_place():
+        for seed in range(200):
+            result = schedules.run(seed, with_zombies)
+            assert not result.violations, schedules.told(result)
+
+
+def dead_letters(visibility: float) -> int:
+    """In how many worlds of one event that are merely slow it goes to the dead letters."""
+
+    def slow(world: World) -> None:
+        world.faults.set({Fault.SLOW: 0.1})
+        world.queue.visibility = visibility
+        world.script = [partial(schedules.put, "in/a.csv")]
+
+    return sum(schedules.run(seed, slow).mended is Mended.REDRIVE for seed in range(200))
+
+
+def test_a_visibility_below_the_lease_sends_work_that_goes_on_to_the_dead_letters() -> None:
+    with light.in_place():
+        assert dead_letters(VISIBILITY_SECONDS) == 0
+        assert dead_letters(30.0) > 0
