@@ -18,7 +18,7 @@ from millrace.formats.base import BadRow
 from millrace.formats.compression import open_plain
 from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
-from millrace.formats.encoding import Encoding, Utf8Stream
+from millrace.formats.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.parallel import in_order
 
 Report = Callable[[BadRow], None]
@@ -161,7 +161,7 @@ class _Parser:
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
         # Only the last block can leave a quote open: the others were cut where a record ends.
-        if (block.last and self._layout.dialect.leaves_quote_open(block.data)) or not _is_utf8(block.data):
+        if (block.last and self._layout.dialect.leaves_quote_open(block.data)) or not is_utf8(block.data):
             return None
         try:
             return self._with_arrow(block.data)
@@ -248,16 +248,6 @@ def refuse(layout: Layout, record: Record, error: DataError) -> None:
         raise error
     raw = record.data.rstrip(b"\r\n")
     layout.report(BadRow.of(raw, line=record.line, row=record.row, byte=record.byte, reason=str(error)))
-
-
-def _is_utf8(data: bytes) -> bool:
-    if data.isascii():
-        return True
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def empty(of: pa.Schema) -> pa.RecordBatch:

@@ -7,6 +7,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import Literal
 
+import pyarrow as pa
+
 from millrace.errors import InvalidConfiguration, WrongEncoding
 from millrace.formats.compression import ByteStream, name_compression
 
@@ -114,3 +116,15 @@ def _unmarked_utf16(head: bytes) -> str | None:
         if pairs >= 2 and zeros >= 0.9 * pairs and others == 0:
             return encoding
     return None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8 text; looked at by Arrow, which makes no text of them to find out."""
+    if data.isascii():
+        return True
+    ends = pa.array([0, len(data)], pa.int32()).buffers()[1]
+    try:
+        pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -59,7 +59,8 @@ def rows(source: BinaryIO, options: ReadOptions) -> Iterator[tuple[Row, int]]:
 
 
 def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
-    return Feed(Utf8Stream(open_plain(source, options.compression), options.encoding))
+    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    return Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
 
 
 def _reported(options: ReadOptions, report: Report) -> Report | None:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from millrace.formats import json_search
+from millrace.formats.encoding import is_utf8
 from millrace.formats.json_feed import Piece
 from millrace.formats.json_search import Search, Unsearchable, Wanted
 from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
@@ -187,7 +188,7 @@ class Plan:
     def parse(self, piece: Piece) -> Parsed | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
         text = _document(piece) if piece.whole else None
-        if text is None or not _is_text(text):
+        if text is None or b"\0" in text or not is_utf8(text):  # Arrow stops at zero bytes, and takes any for text
             return None
         odd = self.search.look(text)
         batch = None if odd is None else self._batch(text, in_array=piece.in_array)
@@ -305,16 +306,6 @@ def _elements(column: pa.Array) -> list[pa.Array]:
     if len(column) != 1 or objects.null_count:
         raise _Unfit
     return [objects.field(place) for place in range(objects.type.num_fields)]
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether Arrow, which stops at zero bytes and takes any bytes for text, may have the data."""
-    if b"\0" in data:
-        return False
-    try:
-        return data.isascii() or bool(data.decode())
-    except UnicodeDecodeError:
-        return False
 
 
 def _may_print_otherwise(values: pa.Array) -> bool:

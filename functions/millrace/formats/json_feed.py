@@ -20,7 +20,7 @@ _BETWEEN_ELEMENTS = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some text, its offset and the number of its first line.
+    """Some text, its offset and the number of its first line, if lines are counted.
 
     ``whole``: it seems to be rows and nothing else, but for the signs of an array around and between them.
     """
@@ -37,8 +37,9 @@ class Piece:
 class Feed:
     """Cuts a stream of JSON text into pieces."""
 
-    def __init__(self, stream: Utf8Stream) -> None:
+    def __init__(self, stream: Utf8Stream, *, counts_lines: bool) -> None:
         self._stream = stream
+        self._counts_lines = counts_lines
         self._data = b""
         self._byte = stream.start
         self._line = 1
@@ -80,7 +81,8 @@ class Feed:
 
     def _advance(self, size: int) -> None:
         self._byte += size
-        self._line += self._data.count(b"\n", 0, size)
+        if self._counts_lines:
+            self._line += self._data.count(b"\n", 0, size)
         self._data = self._data[size:]
 
     def _end_of_rows(self, size: int) -> int:

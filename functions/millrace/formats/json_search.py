@@ -18,6 +18,7 @@ from millrace.printing import BARE
 _NO_ROW = r"\}\s*null"
 """Arrow takes it for a row of nothing. (As the first row it would end the process: text has to begin with a brace.)"""
 _NEGATIVE_ZERO = r"[:,\[]\s*-0[^.0-9eE]"
+_HINT_OF_NEGATIVE_ZERO = r"-0[,}\]\s]"
 _LONG = "-?[0-9.]{17}"
 """Numbers of more digits than a double surely gives back."""
 _EXPONENT_BEHIND_POINT = "[0-9]*[eE]"
@@ -27,8 +28,9 @@ _WHOLE_DECIMAL = "-?[0-9]+[.eE]"
 _IN_LIST = r'(?:[^"{}]*[\[,])?'
 _QUOTED = r'\s*"|[^"{}]*\[[^\]"{}]*"'
 _MOST_NAMES = 1000
+_FEW_NAMES = 3
+"""Up to so many names are found sooner one by one than all at once."""
 _UNSPELLABLE = re.compile(r'[\x00-\x1f"\\\x7f]')
-_ESCAPED = b"\\u00"
 _ESCAPED_NAME = r'\\u00[2-7][0-9a-fA-F](?:[^"\\]|\\.)*"\s*:'
 
 
@@ -46,14 +48,26 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """The patterns to look for.
+class _Sign:
+    """A pattern, and a quicker one that matches wherever it does: one that begins with a text is searched for fast."""
 
-    What matches ``sure`` cannot be helped. ``dotted`` and ``bare`` are the names of doubles: their numbers can be
-    looked at one by one. ``by_name``: it matters how names are written.
+    hint: str
+    pattern: str
+
+    def is_in(self, data: pa.Array) -> bool:
+        """Whether the pattern matches the text."""
+        return _matches(data, self.hint) and (self.hint == self.pattern or _matches(data, self.pattern))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to look for.
+
+    What the signs ``sure`` stand for cannot be helped. ``dotted`` and ``bare`` are the names of doubles: their numbers
+    can be looked at one by one. ``by_name``: it matters how names are written.
     """
 
-    sure: str
+    sure: tuple[_Sign, ...]
     dotted: frozenset[str]
     bare: frozenset[str]
     by_name: bool
@@ -63,15 +77,9 @@ class Search:
         data = pa.Array.from_buffers(
             pa.binary(), 1, [None, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text)]
         )
-        if self.by_name and _ESCAPED in text and _matches(data, _ESCAPED_NAME):
+        if (self.by_name and _matches(data, _ESCAPED_NAME)) or any(sign.is_in(data) for sign in self.sure):
             return None
-        doubles = [_odd(self.dotted, _DOTTED), _odd(self.bare, _BARE)]
-        if not _matches(data, "|".join(filter(None, (self.sure, *doubles)))):
-            return frozenset()
-        if _matches(data, self.sure):
-            return None
-        dotted = {name for name in self.dotted if _matches(data, _odd({name}, _DOTTED))}
-        return frozenset(dotted | {name for name in self.bare if _matches(data, _odd({name}, _BARE))})
+        return _odd(data, self.dotted, _DOTTED) | _odd(data, self.bare, _BARE)
 
     def without(self, names: frozenset[str]) -> Search:
         """The search that does not look for doubles of these names."""
@@ -84,22 +92,26 @@ def search(wanted: Collection[Wanted]) -> Search:
     for one in wanted:
         if pa.types.is_decimal(one.type):
             decimals[one.type.scale].add(one.name)
-    sure = [_NO_ROW]
+    sure = [_Sign(_NO_ROW, _NO_ROW)]
     for scale, names in sorted(decimals.items()):
-        sure += [_behind(names, rf"{_IN_LIST}\s*(?:{_decimal(scale)})"), _behind(names, f"(?:{_QUOTED})")]
+        sure += _behind(names, rf"(?:{_IN_LIST}\s*(?:{_decimal(scale)})|{_QUOTED})")
     if any(_may_be_whole(one.type, one.form) for one in wanted):
-        sure.append(_NEGATIVE_ZERO)
+        sure.append(_Sign(_HINT_OF_NEGATIVE_ZERO, _NEGATIVE_ZERO))
     doubles = [one for one in wanted if pa.types.is_floating(one.type)]
     bare = frozenset(one.name for one in doubles if one.form == BARE)
     dotted = frozenset(one.name for one in doubles if one.form != BARE)
     _behind(dotted | bare, "")
     if len({one.name for one in wanted if not pa.types.is_integer(one.type)}) > _MOST_NAMES:
         raise Unsearchable
-    return Search("|".join(sure), dotted, bare, by_name=bool(doubles or decimals))
+    return Search(tuple(sure), dotted, bare, by_name=bool(doubles or decimals))
 
 
-def _odd(names: Collection[str], pattern: str) -> str:
-    return _behind(names, rf"{_IN_LIST}\s*(?:{pattern})") if names else ""
+def _odd(data: pa.Array, names: frozenset[str], pattern: str) -> frozenset[str]:
+    """The names that a number of the pattern stands behind."""
+    behind = rf"{_IN_LIST}\s*(?:{pattern})"
+    if len(names) > _FEW_NAMES and not any(sign.is_in(data) for sign in _behind(names, behind)):
+        return frozenset()
+    return frozenset(name for name in names if any(sign.is_in(data) for sign in _behind({name}, behind)))
 
 
 def _may_be_whole(kind: pa.DataType, form: str) -> bool:
@@ -113,9 +125,14 @@ def _decimal(scale: int) -> str:
     return rf"-?[0-9]+(?:[^.0-9]|\.(?:{too_few}|{too_many}|{_EXPONENT_BEHIND_POINT}))|-0\.0+[^0-9]"
 
 
-def _behind(names: Collection[str], pattern: str) -> str:
-    spelt = "|".join(_spelt(name) for name in sorted(names))
-    return rf'"(?:{spelt})"\s*:{pattern}'
+def _behind(names: Collection[str], pattern: str) -> list[_Sign]:
+    """The signs that one of the names has the pattern behind it."""
+    spelt = [_spelt(name) for name in sorted(names)]
+    if len(names) > _FEW_NAMES:
+        together = rf'"(?:{"|".join(spelt)})"\s*:{pattern}'
+        return [_Sign(together, together)]
+    # Quotes are everywhere: without the first the text that a pattern begins with is rarer.
+    return [_Sign(rf'{name}"\s*:{pattern}', rf'"{name}"\s*:{pattern}') for name in spelt]
 
 
 def _spelt(name: str) -> str:
