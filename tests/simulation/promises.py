@@ -184,7 +184,7 @@ def _table(world: World) -> Iterator[str]:
             continue
         for version in versions:
             if version.data is not None and (version.modified, other) > newest:
-                accepted.append(of_object(world.setup, other, version.data or b"").outputs)
+                accepted += [of_object(setup, other, version.data or b"").outputs for setup in world.setups]
                 accepted += [{}] if world.setup.remove else []
     if unseen(world):
         return
@@ -207,7 +207,7 @@ def _run(world: World) -> Iterator[str]:
             yield f"outputs: {_told(there)} without a run over {sorted(live)}"
         return
     setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
-    wanted = of_files(setup, tuple(live[key].data or b"" for key in sorted(live)))
+    wanted = of_files(setup, tuple((key, live[key].data or b"") for key in sorted(live)))
     if _too_big(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
     if wanted.outputs is not None and there != wanted.outputs:
@@ -313,20 +313,30 @@ def deleted(world: World, ref: ObjectRef) -> Iterator[str]:
 # Promise 4: again changes nothing
 
 
-_OF_TABLES = DONE | {State.SUPERSEDED}
+_ALIKE = {
+    Kind.SNAPSHOT: dict.fromkeys((State.QUARANTINED, State.SUPERSEDED), State.CONVERTED),
+    Kind.RUN: {State.FAILED: State.WAITING},
+}
+"""States between which a file changes when it is looked at again: of a table that another file is newest in, or of one
+that is not made because a file cannot be converted."""
+
+
+def _told_alike(kind: Kind, state: State) -> State:
+    return _ALIKE.get(kind, {}).get(state, state)
 
 
 def fingerprint(world: World) -> dict[str, Any]:
     """All that a second round must leave as it is.
 
-    A file that its table is not made of any more is told so when it is looked at again.
+    A file that its table is not made of any more is told so when it is looked at again; and a table's entry tells of
+    the last try.
     """
     of_table = world.setup.kind is Kind.SNAPSHOT
     return {
         "outputs": {ref: data for ref, data in held(world).items() if data},
         "states": {
             (one.sync, one.source): (
-                State.CONVERTED if of_table and one.state in _OF_TABLES else one.state,
+                State.CONVERTED if is_table(one.sync) else _told_alike(world.setup.kind, one.state),
                 one.etag if one.state in DONE and not of_table else None,
                 one.outputs,
             )

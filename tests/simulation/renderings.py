@@ -20,6 +20,9 @@ from tests.simulation.calls import BEGINNING
 from tests.simulation.setups import Setup
 from tests.simulation.sources import source
 
+Files = tuple[tuple[str, bytes], ...]
+"""Keys and bytes, in the order of the keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
@@ -80,17 +83,17 @@ def run_of(setup: Setup) -> Run:
     return plan
 
 
-def of_files(setup: Setup, files: tuple[bytes, ...]) -> Rendering:
+def of_files(setup: Setup, files: Files) -> Rendering:
     """What becomes of the bytes of a folder's files."""
     return _of_files(setup, files, light.used()[1])
 
 
 @lru_cache(maxsize=20_000)
-def _of_files(setup: Setup, files: tuple[bytes, ...], convert_many: Any) -> Rendering:
+def _of_files(setup: Setup, files: Files, convert_many: Any) -> Rendering:
     run = run_of(setup)
     sources = [
-        Source(name=f"{number}", format=FileFormat.CSV, read=run.read, open=partial(_opened, data))
-        for number, data in enumerate(files)
+        Source(name=str(source(key)), format=FileFormat.CSV, read=run.read, open=partial(_opened, data))
+        for key, data in files
     ]
     try:
         done: Converted[_Memory] = convert_many(

@@ -215,7 +215,7 @@ def _script(choices: Choices, setup: Setup) -> list[Act]:
         acts.append(partial(_OF_USER[choices.pick(len(_OF_USER))], key))
         if choices.chance(0.4):
             acts.append(partial(wait, (1.0, 100.0, 1000.0, 6000.0)[choices.pick(4)]))
-        if choices.chance(0.15):
+        if choices.chance(0.3):
             acts.append(_OF_OPERATORS[choices.pick(len(_OF_OPERATORS))])
     return acts
 

@@ -28,7 +28,7 @@ def test_both_write_the_same_and_count_the_same(kind: Kind, change: Change, data
 
     def render() -> Rendering:
         if kind is Kind.RUN:
-            return of_files(setup, (data, GOOD))
+            return of_files(setup, (("in/a.csv", data), ("in/b.csv", GOOD)))
         return of_object(setup, "in/a.csv", data)
 
     real = render()

@@ -57,7 +57,7 @@ def test_every_code_has_its_branch(code: str, kind: type[MillraceError]) -> None
     assert isinstance(error.__cause__, ClientError)
 
 
-@pytest.mark.parametrize("code", ["PreconditionFailed", "412"])
+@pytest.mark.parametrize("code", ["PreconditionFailed", "412", "NoSuchKey", "404"])
 def test_a_failed_condition_means_another_thing_on_writing(code: str) -> None:
     assert type(raised(client_error(code), writing=True)) is errors.TargetChanged
 

@@ -57,7 +57,8 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "ConditionalRequestConflict": (WriteConflict, "met another write to the same key"),
     "OperationAborted": (WriteConflict, "met another write to the same key"),
 }
-_ON_WRITE: dict[type[MillraceError], type[MillraceError]] = {ObjectChanged: TargetChanged}
+_ON_WRITE: dict[type[MillraceError], type[MillraceError]] = {ObjectChanged: TargetChanged, ObjectGone: TargetChanged}
+"""S3 answers If-Match by 404 where nothing stands (Amazon S3 User Guide, "Conditional writes")."""
 
 
 def error_code(error: ClientError) -> str:

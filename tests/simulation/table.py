@@ -1,0 +1,103 @@
+"""The table of faults and what came of them, counted while schedules run: ``python -m tests.simulation.table FILE``.
+
+The file's text between the two marks is written anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.simulation import light, schedules
+from tests.simulation.faults import Fault
+from tests.simulation.schedules import Mended, Result
+
+BEGIN = "<!-- faults -->"
+END = "<!-- /faults -->"
+_MOST_CALLS = 4
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was done to the program, and what it took until every promise held."""
+
+    schedules: int = 0
+    broken: int = 0
+    injected: Counter[Fault] = field(default_factory=Counter)
+    calls: defaultdict[Fault, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    met: Counter[Fault] = field(default_factory=Counter)
+    outcomes: Counter[tuple[Fault, Mended]] = field(default_factory=Counter)
+    mended: Counter[Mended] = field(default_factory=Counter)
+
+    def add(self, result: Result) -> None:
+        """Count one schedule."""
+        self.schedules += 1
+        self.broken += bool(result.violations)
+        self.mended[result.mended] += 1
+        for (fault, where), times in result.faults.items():
+            self.injected[fault] += times
+            self.calls[fault][where] += times
+        for fault in {fault for fault, _ in result.faults}:
+            self.met[fault] += 1
+            self.outcomes[fault, result.mended] += 1
+
+
+def counted(seeds: Iterable[int]) -> Tally:
+    """Run schedules and count."""
+    tally = Tally()
+    with light.in_place():
+        for seed in seeds:
+            tally.add(schedules.run(seed))
+    return tally
+
+
+def rendered(tally: Tally) -> str:
+    """Markdown: one row a fault."""
+    heads = ["fault", "times", "where", "schedules", *(f"held by {one}" for one in Mended)]
+    lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
+    lines += [f"| {' | '.join(_row(tally, fault))} |" for fault in Fault if fault in tally.injected]
+    told = (
+        f"{tally.schedules:,} schedules, {sum(tally.injected.values()):,} faults, {tally.broken} schedules in which"
+        " a promise was broken."
+    )
+    return "\n".join([told, "", *lines])
+
+
+def _row(tally: Tally, fault: Fault) -> list[str]:
+    calls = tally.calls[fault]
+    where = ", ".join(f"`{call}`" for call, _ in calls.most_common(_MOST_CALLS) if call)
+    more = len(calls) - _MOST_CALLS
+    return [
+        str(fault),
+        f"{tally.injected[fault]:,}",
+        where + (f" and {more} more" if more > 0 else ""),
+        f"{tally.met[fault]:,}",
+        *(f"{tally.outcomes[fault, one]:,}" for one in Mended),
+    ]
+
+
+def written(text: str, table: str) -> str:
+    """A text with the table between its marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"the file lacks the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+
+
+def main(arguments: list[str]) -> None:
+    """Write the table to a file between its marks, or print it."""
+    count = int(arguments[1]) if len(arguments) > 1 else 10_000
+    table = rendered(counted(range(count)))
+    if not arguments:
+        print(table)  # noqa: T201 - a script's answer
+        return
+    path = Path(arguments[0])
+    path.write_text(written(path.read_text(), table))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
