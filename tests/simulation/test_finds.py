@@ -1,0 +1,187 @@
+"""What the simulator found wrong, and was mended: each in the smallest world that showed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from millrace.ledger import State
+from tests.simulation import light, promises, schedules
+from tests.simulation.faults import Fault
+from tests.simulation.setups import Kind, Setup
+from tests.simulation.test_losses import kept, output, quiet, rows, state
+from tests.simulation.world import World
+
+FIRST_WAIT = 30.0
+"""Seconds until a message that failed is seen again."""
+
+
+@pytest.fixture(autouse=True)
+def lightly() -> Iterator[None]:
+    with light.in_place():
+        yield
+
+
+def wait(seconds: float) -> Callable[[World], None]:
+    return lambda world: schedules.wait(seconds, world)
+
+
+def write(key: str, data: bytes) -> Callable[[World], None]:
+    return lambda world: world.sources.write(key, data)
+
+
+def delete(key: str) -> Callable[[World], None]:
+    return lambda world: world.sources.delete(key)
+
+
+def test_an_output_whose_worker_was_killed_before_it_settled_goes_with_its_source() -> None:
+    world = quiet(Setup(Kind.REPLICATE, remove=True))
+    world.calls.planned.append(("s3:PutObject", "lake/a", Fault.KILLED_AFTER))
+    world.script = [write("in/a.csv", rows("x")), wait(60.0), delete("in/a.csv")]
+
+    world.run()
+
+    assert promises.held(world) == {}
+    kept(world)
+
+
+def test_cleaning_up_takes_no_partition_that_came_back_meanwhile() -> None:
+    world = quiet(Setup(Kind.PARTITIONED))
+    world.calls.answers = (200.0,)
+    world.calls.planned.append(("s3:DeleteObject", "part=x", Fault.SLOW))
+    world.script = [
+        write("in/a.csv", rows("x", "y", version=1)),
+        wait(60.0),
+        write("in/a.csv", rows("y", version=2)),
+        wait(60.0),
+        write("in/a.csv", rows("x", "y", version=3)),
+    ]
+
+    world.run()
+
+    assert output(world, "a/part=x/a.jsonl") == b'{"id":1,"part":"x","version":3}\n'
+    kept(world)
+
+
+def test_a_cleanup_that_fails_is_done_again() -> None:
+    world = quiet(Setup(Kind.PARTITIONED))
+    world.calls.planned.append(("s3:DeleteObject", "part=x", Fault.FAILED))
+    world.script = [write("in/a.csv", rows("x", "y")), wait(60.0), write("in/a.csv", rows("y"))]
+
+    world.run()
+
+    assert output(world, "a/part=x/a.jsonl") is None
+    kept(world)
+
+
+def test_a_copy_of_a_message_is_kept_while_the_work_is_in_flight() -> None:
+    world = quiet()
+    world.calls.planned.append(("dynamodb:PutItem", "in flight", Fault.KILLED_AFTER))
+    world.sources.write("in/a.csv", rows("x"))
+    world.script = [wait(60.0), lambda world: world.queue.messages.clear(), _send_anew]
+
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def _send_anew(world: World) -> None:
+    world.queue.add(world.sources.told[0])
+
+
+def test_a_snapshot_table_takes_the_later_of_two_versions_of_one_second() -> None:
+    world = quiet(Setup(Kind.SNAPSHOT))
+    world.clock.now, world.paces = 0.1, (0.02,)
+    world.script = [write("in/a.csv", rows("x", version=1)), wait(0.6), write("in/a.csv", rows("y", version=2))]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":2}\n'
+    kept(world)
+
+
+def test_the_same_bytes_again_make_a_file_the_newest_of_its_snapshot_table() -> None:
+    world = quiet(Setup(Kind.SNAPSHOT))
+    world.script = [
+        write("in/a.csv", rows("x", version=1)),
+        wait(60.0),
+        write("in/b.csv", rows("y", version=2)),
+        wait(60.0),
+        write("in/a.csv", rows("x", version=1)),
+    ]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    kept(world)
+
+
+def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
+    world = quiet(Setup(Kind.SNAPSHOT))
+    world.sources.write("in/a.csv", rows("x"))
+    world.sources.on_the_way[0].due = 120.0
+    world.script = [wait(60.0), write("in/b.csv", light.HEADER + b"1,x\n")]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    assert (state(world, "in/a.csv"), state(world, "in/b.csv")) == (State.CONVERTED, State.FAILED)
+
+
+def test_a_deletion_during_a_run_is_not_taken_for_done() -> None:
+    world = quiet(Setup(Kind.RUN))
+    world.calls.answers = (40.0,)
+    world.calls.planned.append(("s3:PutObject", "lake/orders", Fault.SLOW))
+    world.script = [write("in/a.csv", rows("x")), wait(80.0), delete("in/a.csv")]
+
+    world.run()
+
+    assert output(world, "orders.jsonl") == b""
+    kept(world)
+
+
+def test_a_run_killed_after_it_published_is_not_taken_for_unchanged() -> None:
+    world = quiet(Setup(Kind.RUN))
+    first = rows("x", version=1)
+    world.script = [write("in/a.csv", first), wait(200.0), _kill_the_next_run, write("in/a.csv", rows("y", version=2))]
+    world.script += [wait(100.0), write("in/a.csv", first)]
+
+    world.run()
+
+    assert output(world, "orders.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    kept(world)
+
+
+def _kill_the_next_run(world: World) -> None:
+    world.calls.planned.append(("s3:PutObject", "lake/orders", Fault.KILLED_AFTER))
+
+
+def test_a_lost_run_is_asked_for_again_by_the_comparison() -> None:
+    world = quiet(Setup(Kind.RUN))
+    world.sources.write("in/a.csv", rows("x"))
+    world.script = [wait(30.0), lambda world: world.queue.messages.clear()]
+    world.run()
+    assert state(world, "in/a.csv") is State.WAITING
+
+    world.clock.now += 4000.0
+    world.reconcile()
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+@pytest.mark.parametrize("fault", [Fault.ANSWER_LOST, Fault.TRIED_TWICE])
+@pytest.mark.parametrize("put", ["in flight", "converted"])
+def test_a_put_whose_answer_was_lost_is_believed(fault: Fault, put: str) -> None:
+    world = quiet()
+    world.calls.planned.append(("dynamodb:PutItem", put, fault))
+    world.sources.write("in/a.csv", rows("x"))
+
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    assert world.clock.now < FIRST_WAIT
+    assert len(world.buckets.written) == 1
