@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help install demo test unit simulate check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test unit simulate fire check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ unit: install ## Run the unit tests alone
 
 simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of them, FIRST=the first seed
 	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py -n 2 -q
+
+fire: install ## Kill workers, shuffle events and fail calls on the emulator while N=2000 objects are converted
+	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
 
 check: install ## Lint, types, import contracts
 	$(BIN)/ruff check .

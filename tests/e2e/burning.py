@@ -1,0 +1,119 @@
+"""What burns in ``test_under_fire``: small objects of four formats, and workers that are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.demo.emulator import Emulator
+from tests.configurations import bulk_sync, connection
+
+SOURCE_BUCKET = "fire-source"
+TARGET_BUCKET = "fire-target"
+TARGETS = {"csv": "parquet", "jsonl": "csv", "json": "json", "parquet": "json-doc"}
+"""Format that a source is read as, by the extension of its objects, which is its folder's name, too; and written as."""
+_FILTERED = [{"field": "zip", "function": "Equality", "value": "00501"}]
+
+
+def configuration(objects: int) -> dict[str, Any]:
+    """A source and a sync a format; bad rows are set aside, and one table in twenty of CSV is filtered."""
+    told = {"create_bucket": True, "enable_event_notifications": True, "event_queue_arn": "managed"}
+    sources = [connection(name, f"s3://{SOURCE_BUCKET}/{name}", **told) for name in TARGETS]
+    syncs = [
+        bulk_sync(name, to=target, subfolder=name, source_connection=name, bad_rows="quarantine")
+        for name, target in TARGETS.items()
+    ]
+    tables = [key(number).partition("/")[2].removesuffix(".csv") for number in range(0, objects, 80)]
+    syncs[0]["schemas"] = [{"id": table, "filters": _FILTERED} for table in tables]
+    syncs[0]["automatically_add_new_objects"] = "all"
+    return {
+        "connections": [*sources, connection("lake", f"s3://{TARGET_BUCKET}", create_bucket=True)],
+        "bulk_syncs": syncs,
+    }
+
+
+def key(number: int) -> str:
+    """The key of an object; every fourth is of the same format."""
+    kind = list(TARGETS)[number % len(TARGETS)]
+    return f"{kind}/{number:05d}.{kind}"
+
+
+def content(number: int, version: int) -> bytes:
+    """A few hundred bytes; one text in seven has a row that cannot be read."""
+    choice = random.Random(number * 10 + version)
+    rows = [
+        {"id": f"{row:03d}", "zip": choice.choice(["00501", "90210", None]), "note": f"{number}.{version} ü,{row}"}
+        for row in range(choice.randrange(1, 9))
+    ]
+    return _RENDERED[list(TARGETS)[number % len(TARGETS)]](rows, bad=number % 7 == 0)
+
+
+def _csv(rows: list[dict[str, str | None]], *, bad: bool) -> bytes:
+    lines = ["id,zip,note", *(f'{row["id"]},{row["zip"] or ""},"{row["note"]}"' for row in rows)]
+    return "".join(f"{line}\n" for line in [*lines, *(["9,9,9,too many,fields"] if bad else [])]).encode()
+
+
+def _lines(rows: list[dict[str, str | None]], *, bad: bool) -> bytes:
+    lines = [*map(json.dumps, rows), *(['{"id": "9", "zip"'] if bad else [])]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _array(rows: list[dict[str, str | None]], *, bad: bool) -> bytes:
+    return json.dumps(rows).encode()
+
+
+def _parquet(rows: list[dict[str, str | None]], *, bad: bool) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+_RENDERED = {"csv": _csv, "jsonl": _lines, "json": _array, "parquet": _parquet}
+
+
+@dataclass
+class Killer:
+    """Kills a worker of the emulator's, any, every second or so, until it is told to stop."""
+
+    emulator: Emulator
+    seed: int
+    kills: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    @contextlib.contextmanager
+    def at_large(self) -> Iterator[None]:
+        """Kill meanwhile."""
+        thread = threading.Thread(target=self._kill_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _kill_on(self) -> None:
+        choice = random.Random(self.seed)
+        while not self._stop.wait(choice.uniform(0.3, 2.0)):
+            if workers := self._workers():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(choice.choice(workers), signal.SIGKILL)
+                    self.kills += 1
+
+    def _workers(self) -> list[int]:
+        """Processes that the emulator started for functions: its children that run from its folder."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)  # noqa: S607
+        lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
+        own, folder = str(self.emulator.pid), str(self.emulator.folder)
+        return [int(pid) for pid, parent, command in lines if parent == own and folder in command]

@@ -1,0 +1,249 @@
+"""Under fire: workers killed, events sent twice and shuffled, S3 and DynamoDB failing; and the same bytes come out.
+
+FIRE_OBJECTS=2000 (`make fire`) burns as many as that; as one of many tests it makes do with fewer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sysconfig
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace import __version__
+from millrace.config import load
+from millrace.demo.deploy import bootstrap
+from millrace.demo.deployed import Deployed, Task
+from millrace.demo.emulator import Mode, running
+from millrace.events import Request
+from millrace.ledger import DONE
+from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.plan import Planner
+from millrace.worker import Delivery, Worker
+from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
+from tests.e2e.proxy import Trouble, troubled
+from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.world import NOON
+
+pytestmark = pytest.mark.e2e
+
+OBJECTS = int(os.environ.get("FIRE_OBJECTS", "400"))
+OVERWRITTEN = range(0, OBJECTS, 9)
+SEED = 5
+SHARE = 0.05
+TIMEOUT_SECONDS = 15
+VISIBILITY_SECONDS = 20
+"""Above the lease, which is the timeout and a margin of two seconds; see ``impatient``."""
+KILLING_SECONDS = 20 + OBJECTS / 20
+"""Then what is left is done in peace, so that the test ends."""
+DEADLINE_SECONDS = 120 + OBJECTS
+_REDRIVES = 10
+_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Where the configuration lies."""
+    path = tmp_path / "millrace.json"
+    path.write_text(json.dumps(configuration(OBJECTS)))
+    return path
+
+
+@pytest.fixture
+def burning(place: Path) -> Iterator[Deployed]:
+    """Deployed where every caller may do everything, over plain http, which the proxy can read."""
+    with running(Mode.OPEN) as emulator:
+        bootstrap(emulator)
+        yield Deployed.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
+
+
+def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: Deployed, place: Path) -> None:
+    """Byte for byte, every object accounted for, every row counted, and nothing left among the dead letters."""
+    burning.wait_until_idle(seconds=60)  # S3's greetings, while their function is what was deployed
+    began = time.monotonic()
+    killer = Killer(burning.emulator, SEED)
+    trouble = Trouble(SEED, SHARE)
+    with troubled(burning.emulator.url.partition("://")[2], trouble) as url:
+        _hurry(burning, url)
+        with _held(burning) as held:
+            for number in range(OBJECTS):
+                burning.upload(_ref(number), content(number, 1))
+        records = held * 2
+        random.Random(SEED).shuffle(records)
+        with killer.at_large():
+            messages = _send(burning, records)
+            for number in OVERWRITTEN:
+                burning.upload(_ref(number), content(number, 2))
+            _wait_while_busy(burning, KILLING_SECONDS)
+        burning.wait_until_idle(seconds=DEADLINE_SECONDS)
+        redriven = _redrive(burning)
+    seconds = time.monotonic() - began
+
+    print(  # noqa: T201 -- shown by -s, and where the test fails
+        f"\n{OBJECTS} objects, {len(OVERWRITTEN)} overwritten, {len(records)} records in {messages} messages: "
+        f"{killer.kills} kills, {trouble.struck.total()} of {sum(trouble.passed.values())} requests struck "
+        f"({trouble.gave_up} for good), redriven {dict(redriven)}, {seconds:.0f} s"
+    )
+    assert killer.kills >= 5
+    assert {(service, applied) for service, _, applied in trouble.struck} == {
+        (service, applied) for service in ("s3", "dynamodb") for applied in (False, True)
+    }
+    assert trouble.struck.total() >= OBJECTS / 4
+
+    quiet = _quiet(place)
+    assert _outputs(burning) == quiet
+    assert burning.messages(burning.resources.dead_letters) == 0
+    _assert_settled(burning)
+    lines = _lines(burning, "audit", "--config", str(place), "--json")
+    assert {line["unaccounted"] for line in lines} == {0}
+    assert sum(line["objects"] for line in lines) == OBJECTS
+    assert sum(line.get(state, 0) for line in lines for state in DONE) == OBJECTS
+
+
+def _ref(number: int) -> ObjectRef:
+    return ObjectRef(SOURCE_BUCKET, key(number))
+
+
+def _hurry(deployed: Deployed, endpoint: str) -> None:
+    """Put the function behind the proxy, and cut short what it waits for."""
+    functions = deployed.emulator.client("lambda")
+    name = deployed.resources.convert_function
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name,
+        Handler="tests.e2e.impatient.handle",
+        Timeout=TIMEOUT_SECONDS,
+        Environment={
+            "Variables": {
+                **variables,
+                "AWS_ENDPOINT_URL": endpoint,
+                "MILLRACE_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
+                "PYTHONPATH": os.pathsep.join([str(deployed.emulator.folder / "site"), str(_ROOT)]),
+            }
+        },
+    )
+    for url in deployed.resources.queues.values():
+        attributes = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+        deployed.sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
+
+
+@contextlib.contextmanager
+def _held(deployed: Deployed) -> Iterator[list[dict[str, Any]]]:
+    """Have S3 tell a queue of the test's own meanwhile; the list is filled with the records when it is over."""
+    own = deployed.sqs.create_queue(QueueName="held")["QueueUrl"]
+    arn = deployed.sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    kept = deployed.s3.get_bucket_notification_configuration(Bucket=SOURCE_BUCKET)
+    kept.pop("ResponseMetadata")
+    held = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    records = list[dict[str, Any]]()
+    deployed.s3.put_bucket_notification_configuration(Bucket=SOURCE_BUCKET, NotificationConfiguration=held)
+    yield records
+    deployed.s3.put_bucket_notification_configuration(Bucket=SOURCE_BUCKET, NotificationConfiguration=kept)
+    while messages := deployed.sqs.receive_message(QueueUrl=own, MaxNumberOfMessages=10).get("Messages"):
+        records += [record for message in messages for record in json.loads(message["Body"]).get("Records", [])]
+        handles = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
+        deployed.sqs.delete_message_batch(QueueUrl=own, Entries=handles)
+
+
+def _send(deployed: Deployed, records: list[dict[str, Any]]) -> int:
+    """Send records in the order given, one to three a message, each to its source's queue; how many messages."""
+    choice, sent = random.Random(SEED), 0
+    for source, url in deployed.resources.queues.items():
+        mine = iter([record for record in records if record["s3"]["object"]["key"].startswith(f"{source}/")])
+        while some := list(islice(mine, choice.randint(1, 3))):
+            deployed.sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": some}))
+            sent += 1
+    return sent
+
+
+def _wait_while_busy(deployed: Deployed, seconds: float) -> None:
+    """Wait until no message is in the queues, or the time is over."""
+    deadline, queues = time.monotonic() + seconds, deployed.resources.queues.values()
+    while time.monotonic() < deadline and any(deployed.messages(url) for url in queues):
+        time.sleep(0.2)
+
+
+def _redrive(deployed: Deployed) -> Counter[str]:
+    """Redrive until nothing comes back; how many messages, by class."""
+    moved: Counter[str] = Counter()
+    for _ in range(_REDRIVES):
+        if not deployed.messages(deployed.resources.dead_letters):
+            break
+        time.sleep(1)  # what died in this very second is left to the next redrive
+        moved.update(_lines(deployed, "redrive", "--json")[-1]["moved"])
+        deployed.wait_until_idle(seconds=DEADLINE_SECONDS)
+    return moved
+
+
+def _quiet(place: Path) -> dict[str, bytes]:
+    """What one worker makes of the same objects in memory, with nothing in its way."""
+    store = InMemoryObjectStore({SOURCE_BUCKET: {}, TARGET_BUCKET: {}})
+    worker = Worker.build(
+        planner=Planner(load(place)),
+        ledger=InMemoryLedger(),
+        stores=dict.fromkeys((*TARGETS, "lake"), store),
+        queues={},
+        now=lambda: NOON,
+        engine=__version__,
+        timeout_seconds=900,
+    )
+    for number in range(OBJECTS):
+        ref = _ref(number)
+        store.put(ref, content(number, _last_version(number)))
+        (outcome,) = worker.work(
+            Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=ref)),
+            Delivery(message_id=str(number), remaining=lambda: 900),
+        )
+        assert outcome.result in DONE, outcome
+    return {name: stored.data for name, stored in store.buckets[TARGET_BUCKET].items()}
+
+
+def _last_version(number: int) -> int:
+    return 2 if number in OVERWRITTEN else 1
+
+
+def _outputs(deployed: Deployed) -> dict[str, bytes]:
+    pages = deployed.s3.get_paginator("list_objects_v2").paginate(Bucket=TARGET_BUCKET)
+    names = [found["Key"] for page in pages for found in page.get("Contents", ())]
+    return {name: deployed.read(ObjectRef(TARGET_BUCKET, name)) for name in names}
+
+
+def _assert_settled(deployed: Deployed) -> None:
+    """Each entry is of the newest bytes, and its rows add up."""
+    rows: Counter[str] = Counter()
+    for number in range(OBJECTS):
+        entry = deployed.entry(Task(key(number).partition("/")[0], _ref(number)))
+        assert entry is not None
+        assert entry.state in DONE
+        newest = hashlib.md5(content(number, _last_version(number)), usedforsecurity=False).hexdigest()
+        assert entry.etag == newest
+        counts = entry.rows_read, entry.rows_written, entry.rows_quarantined, entry.rows_filtered
+        assert counts[0] == sum(counts[1:]), f"{entry.source}: {counts}"
+        rows.update(read=counts[0], written=counts[1], quarantined=counts[2], filtered=counts[3])
+    assert min(rows.values()) > 0
+    print(f"rows: {dict(rows)}")  # noqa: T201 -- as above
+
+
+def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
+    done = subprocess.run(  # noqa: S603 -- the command is ours
+        [_MILLRACE, *arguments],
+        env=deployed.emulator.subprocess_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
