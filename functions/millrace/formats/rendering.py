@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from millrace.errors import UnsupportedType
 from millrace.formats.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
-from millrace.printing import ending_apart, form_of, is_raw_json, joined, plain
+from millrace.formats.small_numbers import Numbers, places
+from millrace.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
 from millrace.schema import unique_names
 
 _FIRST_HARMLESS = 0x20
@@ -135,6 +136,8 @@ def _once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.Array, 
         values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.type.value_type)])
         chosen = pc.fill_null(array.indices.cast(pa.int32()), len(values) - 1)
         return [Texts(joined_rows(render(values, field), len(values)), chosen)]
+    if len(array) >= _SAMPLE and (found := places(array)) is not None:
+        return [Texts(_of_numbers(render, found.numbers, form_of(field)), found.chosen)]
     if not _repeats(array):
         return render(array, field)
     # As bits: 0.0 and -0.0 are two values, and NaN is one.
@@ -142,6 +145,13 @@ def _once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.Array, 
     encoded = bits.dictionary_encode(null_encoding="encode")
     values = encoded.dictionary.view(array.type)
     return [Texts(joined_rows(render(values, field), len(values)), encoded.indices)]
+
+
+@lru_cache(maxsize=32)
+def _of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: Numbers, form: str) -> pa.Array:
+    """The texts of a table of numbers: of their type and form alone, whatever the column."""
+    values = numbers.values()
+    return joined_rows(render(values, with_form(pa.field("", numbers.kind), form)), len(values))
 
 
 _BITS = {pa.float16(): pa.int16(), pa.float32(): pa.int32(), pa.float64(): pa.int64()}
