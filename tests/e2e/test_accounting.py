@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sysconfig
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from millrace.demo.deployed import Deployed
 from millrace.ledger import DONE, State
+from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
 
 pytestmark = pytest.mark.e2e
-
-_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 
 
 def test_dead_letters_are_looked_at_and_redriven(deployed: Deployed) -> None:
@@ -29,14 +24,14 @@ def test_dead_letters_are_looked_at_and_redriven(deployed: Deployed) -> None:
     deployed.wait_until(lambda: deployed.messages(dead) == 1, seconds=60, what="the message to be dead")
 
     for _ in range(2):
-        (letter,) = _lines(deployed, "dead-letters", "--json")
+        (letter,) = lines(deployed, "dead-letters", "--json")
         assert (letter["class"], letter["queue"]) == ("unreadable", home.rpartition("/")[2])
         assert "no" in letter["reason"]
-    assert _lines(deployed, "redrive", "--json") == [{"dry_run": False, "moved": {}}]
-    assert _lines(deployed, "redrive", "--class", "unreadable", "--dry-run", "--json")[-1]["moved"] == {"unreadable": 1}
+    assert lines(deployed, "redrive", "--json") == [{"dry_run": False, "moved": {}}]
+    assert lines(deployed, "redrive", "--class", "unreadable", "--dry-run", "--json")[-1]["moved"] == {"unreadable": 1}
     assert deployed.messages(dead) == 1
 
-    assert _lines(deployed, "redrive", "--class", "unreadable", "--json")[-1]["moved"] == {"unreadable": 1}
+    assert lines(deployed, "redrive", "--class", "unreadable", "--json")[-1]["moved"] == {"unreadable": 1}
     deployed.wait_until(lambda: deployed.messages(dead) == 1, seconds=60, what="the message to be dead again")
     sqs.purge_queue(QueueUrl=dead)
 
@@ -55,9 +50,9 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     _empty(opened)
 
     place = ["--config", str(configuration), "--destination", "e2e target"]
-    told = _lines(opened, "ledger", "rebuild", *place, "--json")
+    told = lines(opened, "ledger", "rebuild", *place, "--json")
     report = tmp_path / "audit.parquet"
-    _run(opened, "audit", "--config", str(configuration), "--report", str(report))
+    run(opened, "audit", "--config", str(configuration), "--report", str(report))
     opened.wait_until_idle(seconds=120)
 
     assert sum(line["rebuilt"] for line in told) >= len(refs)
@@ -76,10 +71,10 @@ def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) 
     """After everything else: no object that nobody knows of."""
     deployed.wait_until_idle(seconds=120)
 
-    lines = _lines(deployed, "audit", "--config", str(configuration), "--json")
+    told = lines(deployed, "audit", "--config", str(configuration), "--json")
 
-    assert {line["unaccounted"] for line in lines} == {0}
-    assert sum(line.get(State.CONVERTED, 0) for line in lines) > 0
+    assert {line["unaccounted"] for line in told} == {0}
+    assert sum(line.get(State.CONVERTED, 0) for line in told) > 0
 
 
 def _empty(deployed: Deployed) -> None:
@@ -87,20 +82,3 @@ def _empty(deployed: Deployed) -> None:
     pages = table.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk")
     for item in [item for page in pages for item in page["Items"]]:
         table.delete_item(TableName=name, Key=item)
-
-
-def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
-    done = _run(deployed, *arguments)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 -- the command is ours
-        [_MILLRACE, *arguments],
-        env=deployed.emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sysconfig
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millrace.demo.deployed import Deployed
 from millrace.ledger import State
+from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
 from tests.e2e.places import in_folder, task_of
 
 pytestmark = pytest.mark.e2e
 
 OBJECTS = 50
-_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 
 
 def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: Deployed) -> None:
@@ -35,7 +31,7 @@ def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: Deployed) -
     assert paused["resumed"] is False
     assert "s3:PutObject" in paused["reason"]
     assert _dead(enforced) == 0
-    assert [line["queue"] for line in _lines(enforced, "resume", "--json")] == [paused["queue"]]
+    assert [line["queue"] for line in lines(enforced, "resume", "--json")] == [paused["queue"]]
     entries = enforced.wait(tasks, seconds=120, until=lambda entry: entry.state is State.CONVERTED)
     assert len(entries) == OBJECTS
     enforced.wait_until_idle(seconds=60)
@@ -46,31 +42,14 @@ def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: Deployed) -
 
 def test_resuming_what_is_not_paused_is_wrong_use(enforced: Deployed) -> None:
     """Exit 2, with what is paused."""
-    done = _run(enforced, "resume", "no-such-queue")
+    done = run(enforced, "resume", "no-such-queue")
     assert done.returncode == 2
     assert "not paused" in done.stderr
 
 
 def _paused(deployed: Deployed) -> list[dict[str, Any]]:
-    return _lines(deployed, "resume", "--dry-run", "--json")
+    return lines(deployed, "resume", "--dry-run", "--json")
 
 
 def _dead(deployed: Deployed) -> int:
     return deployed.messages(deployed.resources.dead_letters)
-
-
-def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
-    done = _run(deployed, *arguments)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 -- the command is ours
-        [_MILLRACE, *arguments],
-        env=deployed.emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sysconfig
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from millrace.demo.deployed import Deployed
 from millrace.ledger import State
+from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
 
 pytestmark = pytest.mark.e2e
-
-_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 
 
 def test_operator_asks_and_steers(deployed: Deployed) -> None:
@@ -26,14 +19,14 @@ def test_operator_asks_and_steers(deployed: Deployed) -> None:
     deployed.upload(ref, b"id,name\n007,Ada\n")
     first = deployed.wait(deployed.tasks([ref]), seconds=30)[task]
 
-    shown = {line["sync"]: line for line in _lines(deployed, "show", str(ref), "--json")}
+    shown = {line["sync"]: line for line in lines(deployed, "show", str(ref), "--json")}
     assert shown["e2e parquet"]["state"] == State.CONVERTED
     assert shown["e2e parquet"]["outputs"][0]["target"] == str(first.outputs[0].ref)
 
-    counts = {line["sync"]: line["counts"] for line in _lines(deployed, "status", "--json") if "sync" in line}
+    counts = {line["sync"]: line["counts"] for line in lines(deployed, "status", "--json") if "sync" in line}
     assert counts["e2e parquet"][State.CONVERTED] >= 1
 
-    answer = _lines(deployed, "reprocess", "e2e parquet", "--key", ref.key, "--json")[-1]
+    answer = lines(deployed, "reprocess", "e2e parquet", "--key", ref.key, "--json")[-1]
     again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
     assert again[task].fence == first.fence + 1
 
@@ -45,10 +38,10 @@ def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
     deployed.upload(ref, b"id,name\n1,a,b\n")
     failed = deployed.wait([task], seconds=30)[task]
 
-    failures = [line["failure"] for line in _lines(deployed, "status", "--json") if "failure" in line]
+    failures = [line["failure"] for line in lines(deployed, "status", "--json") if "failure" in line]
     assert (str(ref), failed.sync) in {(failure["source"], failure["sync"]) for failure in failures}
 
-    answer = _lines(deployed, "reprocess", "e2e csv", "--state", "failed", "--json")[-1]
+    answer = lines(deployed, "reprocess", "e2e csv", "--state", "failed", "--json")[-1]
     again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
     assert again[task].state is State.FAILED
     assert again[task].fence == failed.fence + 1
@@ -56,23 +49,6 @@ def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
 
 def test_object_that_nobody_has_seen_is_an_error(opened: Deployed) -> None:
     """Exit 1, with what it may mean."""
-    done = _run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
+    done = run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
     assert done.returncode == 1
     assert "no entry" in done.stderr
-
-
-def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
-    done = _run(deployed, *arguments)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def _run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 -- the command is ours
-        [_MILLRACE, *arguments],
-        env=deployed.emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
