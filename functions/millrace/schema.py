@@ -31,6 +31,10 @@ _TIMESTAMP = re.compile(
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BEGINS_LIKE_A_NUMBER = re.compile(r"-?(?:0(?![0-9])|[1-9])|[0-9]{4}-")
 _BEGINNING = 256
+_LONG = 2048
+_FEW_OF_THE_BEGINNING = 32
+_FOLDS = 8
+"""A column is folded where it is long and has this many times more texts than different ones."""
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 
 
@@ -213,14 +217,35 @@ def fit(texts: pa.Array, kind: Kind) -> pa.Array | None:
 
 
 def fit_all(columns: Sequence[pa.Array], kind: Kind) -> list[pa.Array] | None:
-    """``fit`` of columns that shall have one kind: as one column, because each call of Arrow has its price."""
+    """``fit`` of columns that shall have one kind: as one column, because each call of Arrow has its price.
+
+    Of texts that come again and again each is looked at once, where that is more work than to find them.
+    """
     if kind == TEXT:
         return list(columns)
-    values = fit(pa.concat_arrays(columns) if len(columns) > 1 else columns[0], kind)
-    if values is None or len(columns) == 1:
-        return None if values is None else [values]
-    rows = len(columns[0])
-    return [values.slice(place * rows, rows) for place in range(len(columns))]
+    folded = [_folded(column) if _is_dear(kind) else None for column in columns]
+    texts = [column if fold is None else fold.dictionary for column, fold in zip(columns, folded, strict=True)]
+    values = fit(pa.concat_arrays(texts) if len(texts) > 1 else texts[0], kind)
+    if values is None:
+        return None
+    fitted, start = list[pa.Array](), 0
+    for own, fold in zip(texts, folded, strict=True):
+        part = values.slice(start, len(own))
+        fitted.append(part if fold is None else part.take(fold.indices))
+        start += len(own)
+    return fitted
+
+
+def _is_dear(kind: Kind) -> bool:
+    return bool(pa.types.is_floating(kind.type) or pa.types.is_decimal(kind.type))
+
+
+def _folded(texts: pa.Array) -> pa.DictionaryArray | None:
+    """A long column's different texts and which is where, where there are few."""
+    if len(texts) < _LONG or len(texts.slice(0, _BEGINNING).unique()) > _FEW_OF_THE_BEGINNING:
+        return None
+    folded = texts.dictionary_encode()
+    return folded if len(folded.dictionary) * _FOLDS <= len(texts) else None
 
 
 def _in_range(values: pa.Array) -> bool:

@@ -84,3 +84,16 @@ def test_no_two_columns_share_a_name(names: list[str]) -> None:
 
     assert len(set(unique)) == len(names)
     assert set(names) - {""} <= set(unique)
+
+
+@pytest.mark.parametrize("spoilt", [None, "1.50", "x"])
+def test_columns_of_few_texts_are_read_like_others(spoilt: str | None) -> None:
+    """Where texts come again and again each is looked at once; the values are the same."""
+    few = pa.array([None, *["0.5", None, "-2.25"] * 2000, spoilt], pa.string()).slice(1)
+    many = pa.array([f"{number}.5" for number in range(len(few))], pa.string())
+    empty = pa.nulls(len(few), pa.string())
+
+    fitted = schema.fit_all([few, many, empty], schema.DOUBLE)
+
+    alone = [schema.fit(column, schema.DOUBLE) for column in (few, many, empty)]
+    assert fitted == (alone if spoilt is None else None)
