@@ -113,7 +113,8 @@ class Killer:
 
     def _workers(self) -> list[int]:
         """Processes that the emulator started for functions: its children that run from its folder."""
-        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)  # noqa: S607
+        command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the command is ours
         lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
         own, folder = str(self.emulator.pid), str(self.emulator.folder)
         return [int(pid) for pid, parent, command in lines if parent == own and folder in command]

@@ -222,7 +222,7 @@ def _outputs(deployed: Deployed) -> dict[str, bytes]:
 
 def _assert_settled(deployed: Deployed) -> None:
     """Each entry is of the newest bytes, and its rows add up."""
-    rows: Counter[str] = Counter()
+    rows, repeated = Counter[str](), 0
     for number in range(OBJECTS):
         entry = deployed.entry(Task(key(number).partition("/")[0], _ref(number)))
         assert entry is not None
@@ -231,9 +231,10 @@ def _assert_settled(deployed: Deployed) -> None:
         assert entry.etag == newest
         counts = entry.rows_read, entry.rows_written, entry.rows_quarantined, entry.rows_filtered
         assert counts[0] == sum(counts[1:]), f"{entry.source}: {counts}"
+        repeated += entry.attempts > 1
         rows.update(read=counts[0], written=counts[1], quarantined=counts[2], filtered=counts[3])
     assert min(rows.values()) > 0
-    print(f"rows: {dict(rows)}")  # noqa: T201 -- as above
+    print(f"rows: {dict(rows)}; objects in a second attempt or a later one: {repeated}")  # noqa: T201 -- as above
 
 
 def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
