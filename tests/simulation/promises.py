@@ -226,7 +226,7 @@ def _entries_match(world: World) -> Iterator[str]:
         for output in one.outputs:
             named.add(output.ref.key)
             there = live.get(output.ref.key)
-            if one.state in _LEFT_OPEN:
+            if one.state in _LEFT_OPEN or forgot(world):
                 continue
             if there is None or there.etag != output.etag:
                 what = "is not there" if there is None else "has another ETag"
