@@ -29,6 +29,7 @@ demo: install ## Deploy to a local emulator, convert the examples, show the resu
 
 test: check ## Run every check and every suite, end to end included
 	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -n 2 -q --cov --cov-report=term
+	$(BIN)/python -m pytest tests/simulation -n 2 -q
 	$(BIN)/python -m pytest tests/infra tests/e2e -q
 
 unit: install ## Run the unit tests alone
