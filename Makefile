@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
-.PHONY: help install demo test unit simulate fire check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test unit hostile fuzz simulate fire check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,10 +30,17 @@ demo: install ## Deploy to a local emulator, convert the examples, show the resu
 test: check ## Run every check and every suite, end to end included
 	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -n 2 -q --cov --cov-report=term
 	$(BIN)/python -m pytest tests/simulation -n 2 -q
+	$(BIN)/python -m pytest tests/hostile -n 2 -q
 	$(BIN)/python -m pytest tests/infra tests/e2e -q
 
 unit: install ## Run the unit tests alone
 	$(BIN)/python -m pytest tests/unit -n 2 -q
+
+hostile: install ## Read bombs and other files made to exhaust, each held to 600 MB
+	$(BIN)/python -m pytest tests/hostile -n 2 -q
+
+fuzz: install ## Feed every reader mutated files, SECONDS=60 in all; finds are kept in build/fuzz
+	PYTHONPATH=functions:. $(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
 
 simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of them, FIRST=the first seed
 	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py -n 2 -q

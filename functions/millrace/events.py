@@ -18,6 +18,8 @@ from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 _REQUEST_VERSION = 1
 _ENVELOPES = 3
+_UNREADABLE = (UnknownMessage, LookupError, TypeError, ValueError, AttributeError)
+"""What is raised where a value is not what its field should hold."""
 _S3_EVENTS = {
     "ObjectCreated:": ChangeKind.CREATED,
     "ObjectRemoved:": ChangeKind.REMOVED,
@@ -83,7 +85,7 @@ def _parse(body: str, *, envelopes: int) -> Message:
 def _object(body: str) -> dict[str, Any]:
     try:
         data = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnknownMessage(f"the message is not JSON ({error}); it begins {body[:60]!r}") from error
     if not isinstance(data, dict):
         raise UnknownMessage(f"the message is a JSON {type(data).__name__}; expected an object")
@@ -95,7 +97,7 @@ def _records(records: list[Any]) -> Message:
     for number, record in enumerate(records, start=1):
         try:
             found = _record(record)
-        except (UnknownMessage, LookupError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             unreadable.append(f"record {number} of {len(records)}: {type(error).__name__}: {error}")
             continue
         if isinstance(found, Request):
@@ -120,11 +122,11 @@ def _record(record: Mapping[str, Any]) -> Request | str:
     return Request(
         change=ObjectChange(
             kind=kind,
-            ref=ObjectRef(bucket, unquote_plus(found["key"], errors="strict")),
+            ref=_ref(bucket, unquote_plus(_text(found["key"]), errors="strict")),
             sequencer=_sequencer(found.get("sequencer")),
             etag=_etag(found.get("eTag")),
-            version_id=found.get("versionId") or None,
-            size=found.get("size"),
+            version_id=_optional(found.get("versionId")),
+            size=_size(found.get("size")),
         )
     )
 
@@ -138,23 +140,46 @@ def _eventbridge(data: Mapping[str, Any]) -> Message:
         found = detail["object"]
         change = ObjectChange(
             kind=kind,
-            ref=ObjectRef(detail["bucket"]["name"], found["key"]),
+            ref=_ref(detail["bucket"]["name"], found["key"]),
             sequencer=_sequencer(found.get("sequencer")),
             etag=_etag(found.get("etag")),
-            version_id=found.get("version-id") or None,
-            size=found.get("size"),
+            version_id=_optional(found.get("version-id")),
+            size=_size(found.get("size")),
         )
-    except (LookupError, TypeError) as error:
+    except KeyError as error:
         raise UnknownMessage(f"EventBridge event {name!r} lacks {error}") from error
+    except _UNREADABLE as error:
+        raise UnknownMessage(f"EventBridge event {name!r} cannot be read: {error}") from error
     return Message(requests=(Request(change=change),))
 
 
-def _sequencer(text: str | None) -> Sequencer | None:
-    return Sequencer.parse(text) if text else None
+def _sequencer(value: object) -> Sequencer | None:
+    return Sequencer.parse(_text(value)) if value else None
 
 
-def _etag(text: str | None) -> str | None:
-    return text.strip('"') if text else None
+def _etag(value: object) -> str | None:
+    return _text(value).strip('"') if value else None
+
+
+def _text(value: object) -> str:
+    """A value that must be text, and such as can be written; raise TypeError or ValueError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} where text is expected")
+    value.encode()
+    return value
+
+
+def _ref(bucket: object, key: object) -> ObjectRef:
+    return ObjectRef(_text(bucket), _text(key))
+
+
+def _size(value: object) -> int | None:
+    """A size in bytes; none where it is not told, or is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _optional(value: object) -> str | None:
+    return _text(value) if value else None
 
 
 def compose_message(request: Request) -> str:
@@ -184,17 +209,17 @@ def _own_request(data: Mapping[str, Any]) -> Request:
     try:
         change = ObjectChange(
             kind=ChangeKind(data["kind"]),
-            ref=ObjectRef(data["bucket"], data["key"]),
+            ref=_ref(data["bucket"], data["key"]),
             sequencer=_sequencer(data.get("sequencer")),
-            etag=data.get("etag"),
-            version_id=data.get("version_id"),
-            size=data.get("size"),
+            etag=_optional(data.get("etag")),
+            version_id=_optional(data.get("version_id")),
+            size=_size(data.get("size")),
         )
-    except (LookupError, ValueError) as error:
+        return Request(
+            change=change,
+            sync=_optional(data.get("sync")),
+            run_id=_optional(data.get("run_id")),
+            reset_schema=data.get("reset_schema") is True,
+        )
+    except _UNREADABLE as error:
         raise UnknownMessage(f"a Millrace request with {error}") from error
-    return Request(
-        change=change,
-        sync=data.get("sync"),
-        run_id=data.get("run_id"),
-        reset_schema=data.get("reset_schema") is True,
-    )

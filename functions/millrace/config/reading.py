@@ -26,13 +26,22 @@ def read(path: Path) -> object:
     except UnicodeDecodeError as error:
         byte = error.start
     else:
-        data = _read_yaml(text, path) if path.suffix.lower() in {".yaml", ".yml"} else _read_json(text, path)
-        if _holds_half_a_character(data):
-            raise InvalidConfiguration(f"{path}: holds half a character: \\ud800 to \\udfff stand in pairs")
-        if twice := list(_duplicates(data, ())):
-            raise InvalidConfiguration(twice)
-        return data
+        try:
+            return _read_text(text, path)
+        except RecursionError:
+            # Not chained: the error carries hundreds of frames, and says nothing.
+            problem = f"{path}: is nested deeper than any configuration"
+        raise InvalidConfiguration(problem)
     raise InvalidConfiguration(f"{path}: not UTF-8 text: byte {byte} does not fit")
+
+
+def _read_text(text: str, path: Path) -> object:
+    data = _read_yaml(text, path) if path.suffix.lower() in {".yaml", ".yml"} else _read_json(text, path)
+    if _holds_half_a_character(data):
+        raise InvalidConfiguration(f"{path}: holds half a character: \\ud800 to \\udfff stand in pairs")
+    if twice := list(_duplicates(data, ())):
+        raise InvalidConfiguration(twice)
+    return data
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from millrace.errors import TooBig
 from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect
 from millrace.formats.encoding import Utf8Stream
+from millrace.formats.limits import MAX_RECORD_BYTES
 
 BLOCK_BYTES = 2**20
 _COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8
 """Each column of a block has its price, however few its values: so many columns are read in blocks twice as large."""
-MAX_RECORD_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from millrace.formats.compression import open_plain
 from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
 from millrace.formats.encoding import Encoding, Utf8Stream, is_utf8
+from millrace.formats.limits import check_columns
 from millrace.parallel import in_order
 
 Report = Callable[[BadRow], None]
@@ -80,7 +81,9 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     header = feed.first_record(dialect)
     if header is None:
         return None
-    fields = dialect.fields(_checked(header))
+    record = _checked(header)
+    check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
+    fields = dialect.fields(record)
     names = schema.column_names(fields if options.has_headers else [""] * len(fields))
     if options.has_headers:
         feed.drop(header)

@@ -137,14 +137,14 @@ class _File:
     def as_batches(self, block: Block, into: pa.Schema) -> Iterator[pa.RecordBatch]:
         """A block's rows as batches of the schema of all that is known; it may have been read when less was."""
         if isinstance(block, json_exact.Rows):
-            yield block.as_batch(into)
+            yield from block.as_batches(into)
         elif block.plan.schema.equals(into, check_metadata=True):
             yield block.batch
         elif self._plan and (parsed := self._plan.parse(block.piece)):
             yield parsed.batch
         else:
             for exact in json_exact.blocks_of(block.piece):
-                yield exact.as_batch(into)
+                yield from exact.as_batches(into)
 
 
 def _sample(file: _File, blocks: Iterator[Block]) -> list[Block]:
@@ -152,7 +152,7 @@ def _sample(file: _File, blocks: Iterator[Block]) -> list[Block]:
     for block in blocks:
         file.learn(block)
         sample.append(block)
-        size += block.size
+        size += max(block.size, block.cells)
         if size >= SAMPLE_BYTES:
             break
     return sample

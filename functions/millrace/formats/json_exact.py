@@ -19,13 +19,16 @@ from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, Wro
 from millrace.formats import json_feed, json_values
 from millrace.formats.base import BadRow
 from millrace.formats.json_feed import Piece
-from millrace.formats.json_types import Node, as_batch, columns_of
+from millrace.formats.json_types import Node, as_batches, columns_of
 from millrace.formats.json_values import NotJson, Refused, Row
+from millrace.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
 
-MAX_RECORD_BYTES = 128 * 2**20
 _NEAR_THE_END = 16
 """An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
 _SHOWN = 20
+_MOST_ROWS = 8192
+"""Of a block: each may have values where no other has."""
+_LONG_ROW = 2**22
 _NO_END = (
     "; where the row ends cannot be told, so the array is refused: "
     "rows that are no JSON can be put aside only where each has its line"
@@ -47,9 +50,14 @@ class Rows:
         """Add the rows' values to what is known of their types."""
         node.observe_columns(self.columns, 0)
 
-    def as_batch(self, into: pa.Schema) -> pa.RecordBatch:
-        """The rows as a batch of a schema that holds what is known."""
-        return as_batch(self.columns, self.count, into)
+    @property
+    def cells(self) -> int:
+        """How many values there are, missing ones included."""
+        return self.count * len(self.columns)
+
+    def as_batches(self, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The rows as batches of a schema that holds what is known."""
+        return as_batches(self.columns, self.count, into)
 
 
 class Parser:
@@ -188,12 +196,22 @@ class Parser:
         self._text, self._at = self._text[self._at :], 0
         held = len(self._text)
         if held > MAX_RECORD_BYTES:
-            raise TooBig(f"row {self.row:,} is longer than {MAX_RECORD_BYTES:,} bytes", row=self.row, byte=self._byte)
+            raise self._too_big(f"is longer than {MAX_RECORD_BYTES:,} bytes")
+        if held > _LONG_ROW and self._text.count(",") > MAX_VALUES:
+            raise self._too_big(f"is {held:,} bytes long already and has more than {MAX_VALUES:,} commas")
         if self._undecodable is not None:
             self._refuse_undecodable()
         while len(self._text) == held and not self._ended:
-            self._append(self._next_bytes(max(json_feed.BLOCK_BYTES, held)), last=self._ended)
+            wanted = max(json_feed.BLOCK_BYTES, min(held, MAX_RECORD_BYTES - held))
+            self._append(self._next_bytes(wanted), last=self._ended)
         return len(self._text) > held
+
+    def _too_big(self, reason: str) -> TooBig:
+        return TooBig(
+            f"row {self.row:,} at byte {self._byte:,} {reason}, more than can be one row; divide it",
+            row=self.row,
+            byte=self._byte,
+        )
 
     def _next_bytes(self, size: int) -> bytes:
         parts, length = list[bytes](), 0
@@ -335,11 +353,12 @@ def blocks_of(piece: Piece) -> Iterator[Rows]:
 
 
 def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
-    block, size = list[Row](), 0
+    block, size, names = list[Row](), 0, set[str]()
     for row, length in rows:
         block.append(row)
         size += length
-        if size >= json_feed.BLOCK_BYTES:
+        names.update(row)
+        if size >= json_feed.BLOCK_BYTES or len(block) >= _MOST_ROWS or len(block) * len(names) >= MAX_CELLS:
             break
     return block, size
 

@@ -20,10 +20,12 @@ from millrace.formats.encoding import is_utf8
 from millrace.formats.json_feed import Piece
 from millrace.formats.json_search import Search, Unsearchable, Wanted
 from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
+from millrace.formats.limits import MAX_CELLS, leaves
 from millrace.printing import BARE, JSON, form_of, plain
 
 _SPACE = b" \t\n\r"
 _ROWS = "r"
+_MOST_CELLS = 4 * MAX_CELLS
 _FIRST_PLAIN = 1e-6
 """Doubles below it are printed with an exponent."""
 
@@ -112,6 +114,11 @@ class Parsed:
         """How many rows there are."""
         return self.batch.num_rows  # type: ignore[no-any-return] # pyarrow ships no types
 
+    @property
+    def cells(self) -> int:
+        """How many values there are, missing ones included."""
+        return self.count * self.plan.leaves
+
     def observe(self, node: Node) -> None:
         """Add the rows' values to what is known of their types."""
         for numeric in self.plan.numerics:
@@ -179,6 +186,7 @@ class Plan:
     asked: pa.Schema
     numerics: tuple[_Numeric, ...]
     search: Search
+    leaves: int
     odd: frozenset[str] = frozenset()
 
     def looking_at(self, odd: frozenset[str]) -> Plan:
@@ -188,7 +196,9 @@ class Plan:
     def parse(self, piece: Piece) -> Parsed | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
         text = _document(piece) if piece.whole else None
-        if text is None or b"\0" in text or not is_utf8(text):  # Arrow stops at zero bytes, and takes any for text
+        if text is None or self._is_sparse(text):
+            return None
+        if b"\0" in text or not is_utf8(text):  # Arrow stops at zero bytes, and takes any for text
             return None
         odd = self.search.look(text)
         batch = None if odd is None else self._batch(text, in_array=piece.in_array)
@@ -206,6 +216,11 @@ class Plan:
                     return None
                 texts[numeric] = seen
         return Parsed(self, piece, batch, odd, texts)
+
+    def _is_sparse(self, text: bytes) -> bool:
+        """Whether the columns might have far more cells than there are values: Arrow would fill all of them."""
+        most = _MOST_CELLS // self.leaves
+        return len(text) > most and text.count(b"{") > most
 
     def _batch(self, text: bytes, *, in_array: bool) -> pa.RecordBatch | None:
         """The rows as Arrow reads them; None where it refuses to."""
@@ -248,7 +263,7 @@ def plan(node: Node) -> Plan | None:
         search.look(b"")
     except (_Unfit, Unsearchable, pa.ArrowInvalid):  # Arrow's: a pattern too long
         return None
-    return Plan(into, asked, tuple(numerics), search)
+    return Plan(into, asked, tuple(numerics), search, max(1, leaves(into)))
 
 
 def _asked_children(

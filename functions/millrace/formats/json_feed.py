@@ -76,7 +76,8 @@ class Feed:
 
     def _begins_array(self) -> bool:
         while not (begin := self._data.lstrip(_SPACE)[:1]) and not self._ended:
-            self._fill(2 * len(self._data))
+            self._advance(len(self._data))
+            self._fill(BLOCK_BYTES)
         return begin == b"["
 
     def _advance(self, size: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from itertools import accumulate, chain
@@ -18,6 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import schema
+from millrace.errors import TooBig
+from millrace.formats.limits import MAX_CELLS, check_columns, leaves
 from millrace.printing import BARE, JSON, form_of, plain, with_form
 
 MAX_DEPTH = 32
@@ -28,6 +30,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 FIRST_INEXACT = 10**15
 """Integers from here on are not printed digit for digit by a double."""
 NO_SCALE = -1
+_MOST_CELLS = 16 * MAX_CELLS
 Value = Any
 
 
@@ -61,7 +64,7 @@ class Node:
         if (len(self.kinds) > 1 and not self.is_numeric) or depth > MAX_DEPTH:
             return
         if dict in kinds:
-            self.observe_columns(columns_of([v for v in values if v is not None]), depth)
+            self.observe_columns(columns_of([v for v in values if v is not None], most_names=MAX_FIELDS), depth)
         if list in kinds:
             self.item = self.item or Node()
             self.item.observe(list(chain.from_iterable(v for v in values if v is not None)), depth + 1)
@@ -75,6 +78,8 @@ class Node:
         """Add objects' fields; a name seen for the first time goes behind those that are known."""
         for name, values in columns.items():
             if name not in self.children:
+                if not depth:
+                    check_columns(len(self.children) + 1, "the file's rows together")
                 if depth and len(self.children) > MAX_FIELDS:
                     return
                 self.children[name] = Node()
@@ -254,19 +259,43 @@ def text_of(value: Value) -> str:
 
 def fields_of(top: Node) -> pa.Schema:
     """The schema of rows that are the objects which a node has observed."""
-    return pa.schema([child.field(name, 1) for name, child in top.children.items()])
+    schema = pa.schema([child.field(name, 1) for name, child in top.children.items()])
+    check_columns(leaves(schema), "the file's rows together")
+    return schema
 
 
-def columns_of(objects: Sequence[dict[str, Value]]) -> dict[str, Sequence[Value]]:
-    """Objects' values by name, missing ones as None; names in the order of their first appearance."""
+def columns_of(objects: Sequence[dict[str, Value]], *, most_names: int | None = None) -> dict[str, Sequence[Value]]:
+    """Objects' values by name, missing ones as None; names in the order of their first appearance.
+
+    Where there are more than ``most_names`` their values are left out. Raises TooBig where there were far more missing
+    values than others.
+    """
     shapes = set(map(tuple, objects))
     if len(shapes) == 1:
         return dict(zip(shapes.pop(), zip(*(o.values() for o in objects), strict=True), strict=True))
-    return {name: [o.get(name) for o in objects] for name in dict.fromkeys(chain.from_iterable(objects))}
+    names = dict.fromkeys(chain.from_iterable(objects))
+    if most_names is not None and len(names) > most_names:
+        return dict.fromkeys(names, ())
+    if len(objects) * len(names) > _MOST_CELLS:
+        raise TooBig(
+            f"{len(objects):,} objects have {len(names):,} different names together, each but a few of them: as columns"
+            " they would be nearly empty; write name and value as two fields"
+        )
+    return {name: [o.get(name) for o in objects] for name in names}
 
 
-def as_batch(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> pa.RecordBatch:
-    """Columns of so many rows as a record batch of a schema that they are known to fit."""
+def as_batches(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Columns of so many rows as record batches of a schema that holds them, of no more cells than may be."""
+    most = max(1, MAX_CELLS // max(1, leaves(into)))
+    if rows <= most:
+        yield _as_batch(columns, rows, into)
+        return
+    for first in range(0, rows, most):
+        part = {name: values[first : first + most] for name, values in columns.items()}
+        yield _as_batch(part, min(most, rows - first), into)
+
+
+def _as_batch(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> pa.RecordBatch:
     if not len(into):
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
     missing = [None] * rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -40,8 +41,8 @@ class _NotANumber(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> Row:
     row = dict(pairs)
     if len(row) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise _Repeated(next(name for name in names if names.count(name) > 1))
+        count = Counter(name for name, _ in pairs)
+        raise _Repeated(next(name for name, _ in pairs if count[name] > 1))
     return row
 
 

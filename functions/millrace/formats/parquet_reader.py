@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
+from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 from millrace.file_format import Compression, ReadOptions
 from millrace.formats.base import BadRow, Records
+from millrace.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
+from millrace.formats.parquet_pages import unpacked_sizes
 from millrace.formats.parquet_sizes import expanded, planned
 
 HELD_BYTES = 32 * 2**20
@@ -40,6 +42,10 @@ class _Source(io.RawIOBase):
         """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
         self._held = memoryview(b"")
         self._start, self._held = start, memoryview(self._fetch(start, end - start))
+
+    def held(self, start: int, end: int) -> memoryview:
+        """What is in memory of a range."""
+        return self._held[max(0, start - self._start) : max(0, end - self._start)]
 
     def readable(self) -> bool:
         return True
@@ -138,6 +144,7 @@ class _File:
 
 def _open(source: _Source) -> _File:
     metadata = pq.read_metadata(source)
+    check_columns(metadata.num_columns, "the Parquet file")
     size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
     options = {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
     options["coerce_int96_timestamp_unit"] = _int96_unit(source, metadata, options)
@@ -187,15 +194,26 @@ def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:
 
 
 def _batches(file: _File) -> Iterator[pa.RecordBatch]:
-    row, schema = 0, file.plain.schema_arrow
+    row, schema, size = 0, file.plain.schema_arrow, 0
     for group in range(file.metadata.num_row_groups):
         for batch in _group(file, group, row):
             row += batch.num_rows
             slices = expanded(batch, schema)
             while (part := _translated(file.source, partial(next, slices, None), row)) is not None:
+                size += max(part.nbytes, part.num_rows * part.num_columns)
+                _check_expansion(size, file.source.size, row)
                 yield part
     if row != file.metadata.num_rows:
         raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
+
+
+def _check_expansion(size: int, stored: int, row: int) -> None:
+    if size > max(MAX_EXPANDED_BYTES, MAX_EXPANSION * stored):
+        raise TooBig(
+            f"the values are more than {MAX_EXPANSION:,} times as large as their Parquet file ({size:,} bytes from"
+            f" {stored:,}) up to row {row:,}: it looks like a bomb and is not read on",
+            row=row,
+        )
 
 
 def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
@@ -239,6 +257,18 @@ def _hold(source: _Source, group: pq.RowGroupMetaData) -> None:
     end = start + sum(chunk.total_compressed_size for chunk in chunks)
     if 0 <= start < end <= source.size and end - start <= HELD_BYTES:
         source.hold(start, end)
+        for chunk in chunks:
+            _check_pages(source, chunk)
+
+
+def _check_pages(source: _Source, chunk: pq.ColumnChunkMetaData) -> None:
+    start = min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63)
+    largest = max(unpacked_sizes(source.held(start, start + chunk.total_compressed_size)), default=0)
+    if largest > MAX_PAGE_BYTES:
+        raise TooBig(
+            f"a page of the Parquet column {chunk.path_in_schema!r} has {largest:,} bytes unpacked; {MAX_PAGE_BYTES:,}"
+            " are the most: write the file with smaller pages, or shorter values"
+        )
 
 
 def _translated(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:

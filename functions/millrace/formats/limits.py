@@ -1,0 +1,41 @@
+"""What a file may ask for, however it is written: where it asks for more, it is refused before memory is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from millrace.errors import TooBig
+
+MAX_RECORD_BYTES = 32 * 2**20
+"""The longest row as text: several copies of it are in memory, and to JSON it may grow sixfold."""
+MAX_VALUES = 2_000_000
+"""Commas in a long JSON row: each value is an object in memory, twenty times as large as its text."""
+MAX_COLUMNS = 20_000
+"""Columns of a table, fields within fields counted one by one."""
+MAX_CELLS = 2**20
+"""Rows of a batch times their columns: where most are missing, little text is many of them."""
+MAX_PAGE_BYTES = 64 * 2**20
+"""The largest page of a Parquet file, unpacked: it is in memory as a whole."""
+MAX_EXPANSION = 1000
+"""How many times larger than a Parquet file its values may be, once they are larger than MAX_EXPANDED_BYTES."""
+MAX_EXPANDED_BYTES = 4 * 2**30
+
+
+def check_columns(count: int, where: str) -> None:
+    """Raise TooBig where there are too many; ``where`` begins the error's text."""
+    if count > MAX_COLUMNS:
+        raise TooBig(
+            f"{where} has {count:,} columns; {MAX_COLUMNS:,} are the most of one table: divide it, or make rows of them"
+        )
+
+
+def leaves(fields: Iterable[pa.Field]) -> int:
+    """How many fields there are, those within fields instead of these."""
+    return sum(_leaves(field.type) for field in fields)
+
+
+def _leaves(kind: pa.DataType) -> int:
+    children = kind.num_fields
+    return sum(_leaves(kind.field(place).type) for place in range(children)) if children else 1

@@ -1,0 +1,84 @@
+"""The headers of Parquet's pages: what a page takes in memory stands there alone, and Arrow believes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
+_INTEGERS = (4, 5, 6)
+_UNPACKED, _PACKED = 2, 3
+_DEEPEST = 8
+
+
+class _NoHeader(ValueError):
+    """The bytes are no header of a page."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Thrift's compact protocol, as much of it as a page's header uses."""
+
+    data: memoryview
+    at: int
+
+    def byte(self) -> int:
+        if self.at >= len(self.data):
+            raise _NoHeader
+        self.at += 1
+        return self.data[self.at - 1]
+
+    def varint(self) -> int:
+        number = shift = 0
+        while shift < 70:
+            byte = self.byte()
+            number |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return number
+            shift += 7
+        raise _NoHeader
+
+    def integer(self) -> int:
+        number = self.varint()
+        return (number >> 1) ^ -(number & 1)
+
+    def fields(self) -> Iterator[tuple[int, int]]:
+        """Number and type of each field of a struct, whose value is to be read or skipped before the next."""
+        number = 0
+        while head := self.byte():
+            number = number + (head >> 4) if head >> 4 else self.integer()
+            yield number, head & 0xF
+
+    def skip(self, kind: int, depth: int = 0) -> None:
+        if depth > _DEEPEST:
+            raise _NoHeader
+        if kind in _INTEGERS:
+            self.varint()
+        elif kind in {_BYTE, _DOUBLE}:
+            self.at += 1 if kind == _BYTE else 8
+        elif kind == _BINARY:
+            self.at += self.varint()
+        elif kind == _STRUCT:
+            for _, inner in self.fields():
+                self.skip(inner, depth + 1)
+        elif kind not in {_TRUE, _FALSE}:
+            raise _NoHeader
+
+
+def unpacked_sizes(data: memoryview) -> Iterator[int]:
+    """What each page of a column chunk says to be unpacked; ends where something else stands than a page."""
+    reader = _Reader(data, 0)
+    try:
+        while reader.at < len(data):
+            sizes = {_UNPACKED: 0, _PACKED: 0}
+            for number, kind in reader.fields():
+                if number in sizes and kind in _INTEGERS:
+                    sizes[number] = reader.integer()
+                else:
+                    reader.skip(kind)
+            yield sizes[_UNPACKED]
+            if sizes[_PACKED] < 0:
+                return
+            reader.at += sizes[_PACKED]
+    except _NoHeader:
+        return

@@ -1,0 +1,191 @@
+"""What is fuzzed: for each reader files of our own making to begin with, and what is done with the mutated bytes."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import io
+import json
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from millrace.config import load
+from millrace.conversion import Recipe, convert
+from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
+from millrace.events import parse_message
+from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.formats.archive import Limits, open_archive
+from tests.unit.formats.builders import Memory
+
+MOST_OUTPUT = 64 * 2**20
+CSV = (
+    b'id,name,born,ratio\n1,"Ada, ""the first""",1815-12-10,1.5\n2,\xc3\xa9l\xc3\xa8ve,,-0.25\n,,,\n'
+    b'3,"two\nlines",2024-02-29T10:00:00Z,1e5\n'
+)
+LINES = (
+    b'{"a": 1, "b": [1.5, null, {"c": "\\u00e9\\n"}], "d": {"e": true}}\n{"a": 9007199254740993, "f": "x"}\n'
+    b'{"a": -0, "b": [], "d": {"e": null, "g": 1e400}}\n'
+)
+ARRAY = b"[" + b",".join(LINES.splitlines()) + b"]"
+MESSAGE = {
+    "Records": [
+        {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "bucket": {"name": "b"},
+                "object": {"key": "a+b%2Fc.csv", "size": 1, "eTag": "x", "sequencer": "0A1B2C"},
+            },
+        }
+    ]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``attempt`` may return, or raise an error of the branch ``refuses``; whatever else it raises is a find."""
+
+    seeds: Callable[[], list[bytes]]
+    attempt: Callable[[bytes], None]
+    refuses: type[MillraceError]
+
+
+class _Bounded(Memory):
+    """A sink that ends what grows without measure."""
+
+    def write(self, data: bytes | memoryview, /) -> int:  # type: ignore[override] # all that is written are these
+        if self.tell() > MOST_OUTPUT:
+            raise AssertionError(f"more than {MOST_OUTPUT:,} bytes are written")
+        return super().write(data)
+
+
+def _convert(source: FileFormat, compression: Compression = Compression.NONE) -> Callable[[bytes], None]:
+    """A conversion, whose target and options are taken from the bytes, so that a find is one file."""
+    targets = (FileFormat.JSON, FileFormat.CSV, FileFormat.PARQUET)
+
+    def attempt(data: bytes) -> None:
+        choice = len(data)
+        recipe = Recipe(
+            source_format=source,
+            target_format=targets[choice % 3],
+            read=ReadOptions(
+                compression=compression,
+                has_headers=choice % 5 != 0,
+                bad_rows=BadRows.QUARANTINE if choice % 2 else BadRows.FAIL,
+            ),
+            write=WriteOptions(),
+        )
+        convert(io.BytesIO(data), recipe, open_output=_Bounded, open_quarantine=_Bounded).rows.check()
+
+    return attempt
+
+
+def _archive(name: str) -> Callable[[bytes], None]:
+    limits = Limits(members=100, member_bytes=2**20, total_bytes=2**22, free_bytes=2**20)
+
+    def attempt(data: bytes) -> None:
+        with open_archive(io.BytesIO(data), name, limits=limits) as archive:
+            for member in archive.members:
+                with member.open() as file:
+                    while file.read(2**16):
+                        pass
+
+    return attempt
+
+
+def _parse(data: bytes) -> None:
+    parse_message(data.decode(errors="replace"))
+
+
+def _configure(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for extension in ("yaml", "json"):
+            path = Path(folder) / f"c.{extension}"
+            path.write_bytes(data)
+            with contextlib.suppress(InvalidConfiguration):
+                load(path)
+
+
+def _parquet(**options: object) -> bytes:
+    table = pa.table(
+        {
+            "id": pa.array([1, 2, None] * 20),
+            "name": pa.array(["Ada", "", None] * 20),
+            "many": pa.array([[1.5, None], [], None] * 20),
+            "deep": pa.array([{"a": "x", "b": None}, None, {"a": "y", "b": 1}] * 20),
+            "paid": pa.array([True, False, None] * 20),
+        }
+    )
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+def _zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("../a.csv", CSV)
+        archive.writestr("b/c.json", LINES)
+    return file.getvalue()
+
+
+def _tar() -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("a.csv", "é/" + "x" * 120 + ".csv"):
+            info = tarfile.TarInfo(name)
+            info.size = len(CSV)
+            archive.addfile(info, io.BytesIO(CSV))
+    return file.getvalue()
+
+
+def _messages() -> list[bytes]:
+    own = {"millrace": 1, "kind": "created", "bucket": "b", "key": "k", "sequencer": "0A", "size": 3}
+    bridge = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "b"}, "object": {"key": "k", "size": 1, "sequencer": "0A", "etag": "x"}},
+    }
+    notice = {"Type": "Notification", "Message": json.dumps(MESSAGE)}
+    return [json.dumps(one).encode() for one in (MESSAGE, own, bridge, notice)]
+
+
+def _configurations() -> list[bytes]:
+    text = (Path(__file__).parents[2] / "examples/starter.yaml").read_bytes()
+    return [text, json.dumps(yaml.safe_load(text), default=str).encode()]
+
+
+def _zstd(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data, asbytes=True))
+
+
+TARGETS: dict[str, Target] = {
+    "csv": Target(lambda: [CSV, CSV.decode().encode("utf-16")], _convert(FileFormat.CSV), DataError),
+    "json": Target(lambda: [LINES, ARRAY], _convert(FileFormat.JSON), DataError),
+    "parquet": Target(
+        lambda: [_parquet(), _parquet(compression="zstd", data_page_version="2.0"), _parquet(compression="none")],
+        _convert(FileFormat.PARQUET),
+        DataError,
+    ),
+    "gz": Target(
+        lambda: [gzip.compress(CSV), gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])],
+        _convert(FileFormat.CSV, Compression.GZIP),
+        DataError,
+    ),
+    "zst": Target(lambda: [_zstd(CSV)], _convert(FileFormat.CSV, Compression.ZSTD), DataError),
+    "bz2": Target(lambda: [bz2.compress(CSV)], _convert(FileFormat.CSV, Compression.BZIP2), DataError),
+    "zip": Target(lambda: [_zip()], _archive("x.zip"), DataError),
+    "tar": Target(lambda: [_tar()], _archive("x.tar"), DataError),
+    "tgz": Target(lambda: [gzip.compress(_tar())], _archive("x.tar.gz"), DataError),
+    "message": Target(_messages, _parse, MessageError),
+    "configuration": Target(_configurations, _configure, InvalidConfiguration),
+}

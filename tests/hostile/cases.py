@@ -1,0 +1,388 @@
+"""Files made to exhaust whoever reads them, and what becomes of each."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from millrace.file_format import Compression
+from tests.hostile import thrift
+from tests.hostile.streams import Repeated, many
+
+MB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A hostile file; ``refused`` is the error's class, None where it is converted right, ``says`` what it names."""
+
+    source: str
+    target: str
+    make: Callable[[], BinaryIO]
+    refused: str | None = None
+    says: tuple[str, ...] = ()
+    rows: int | None = None
+    seconds: float = 20
+    mb: int = 600
+    read: dict[str, Any] = field(default_factory=dict)
+    archive: str | None = None
+
+
+def _stream(*pieces: tuple[bytes, int]) -> Callable[[], BinaryIO]:
+    return lambda: cast("BinaryIO", Repeated(*pieces))
+
+
+def _made(make: Callable[[], bytes]) -> Callable[[], BinaryIO]:
+    return lambda: io.BytesIO(make())
+
+
+def _parquet(table: Callable[[], pa.Table], **options: Any) -> Callable[[], BinaryIO]:
+    def make() -> BinaryIO:
+        file = io.BytesIO()
+        pq.write_table(table(), file, **options)
+        return file
+
+    return make
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def _zip_bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.csv", "w") as member:
+        for _ in range(512):
+            member.write(b"1,1\n" * (MB // 4))
+    return file.getvalue()
+
+
+def _zip_lies() -> bytes:
+    """A member whose size is said to be 1 kB, while it holds 400 MB."""
+    data = bytearray(_zip({"a.csv": b"1,1\n" * (100 * MB)}))
+    size = (400 * MB).to_bytes(4, "little")
+    while (at := data.find(size)) >= 0:
+        data[at : at + 4] = (1000).to_bytes(4, "little")
+    return bytes(data)
+
+
+def _zip_overlapping() -> bytes:
+    """A zip whose list names the same packed bytes a thousand times."""
+    single = _zip({"000.csv": b"1,1\n" * MB})
+    end = single.rfind(b"PK\x05\x06")
+    start = int.from_bytes(single[end + 16 : end + 20], "little")
+    listed = single[start:end]
+    entries = b"".join(listed.replace(b"000.csv", b"%03d.csv" % number) for number in range(1000))
+    tail = bytearray(single[end:])
+    tail[8:10] = tail[10:12] = (1000).to_bytes(2, "little")
+    tail[12:16] = len(entries).to_bytes(4, "little")
+    return single[:start] + entries + bytes(tail)
+
+
+def _quine() -> bytes:
+    """A gzip in a gzip in a gzip: only the outermost is opened."""
+    data = b"a\n1\n"
+    for _ in range(10):
+        data = gzip.compress(data)
+    return data
+
+
+_ZEROS = bytes(10 * MB)
+_ROWS = b"1,1\n" * (10 * MB // 4)
+
+
+def _zstd(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data, asbytes=True))
+
+
+def _page_of_zeros(size: int, told: int) -> bytes:
+    """One text of zeros, packed by zstd in frames; the footer tells another size."""
+    frame = _zstd(bytes(10 * MB))
+    packed = _zstd((size - 4).to_bytes(4, "little") + bytes(10 * MB - 4)) + frame * (size // (10 * MB) - 1)
+    head = thrift.page_header(packed=len(packed), unpacked=size, values=1)
+    return thrift.text_file(head + packed, rows=1, codec=thrift.ZSTD, unpacked=told)
+
+
+def _page_that_lies() -> bytes:
+    packed = bytes(pa.Codec("snappy").compress(b"\x01\0\0\0x", asbytes=True))
+    head = thrift.page_header(packed=len(packed), unpacked=2**31 - 1, values=1)
+    return thrift.text_file(head + packed, rows=1, codec=thrift.SNAPPY, unpacked=100)
+
+
+def _dictionary(length: int, rows: int) -> bytes:
+    pages, dictionary = thrift.dictionary_of_one(length, rows)
+    return thrift.text_file(
+        pages, rows=rows, codec=thrift.UNCOMPRESSED, unpacked=len(pages), dictionary_bytes=dictionary
+    )
+
+
+def _shared_texts(rows: int, length: int) -> pa.Table:
+    return pa.table({"id": range(rows), "text": pa.DictionaryArray.from_arrays(pa.array([0] * rows), ["x" * length])})
+
+
+CASES: dict[str, Case] = {
+    # one thing that does not end
+    "a CSV field of 1 GB": Case(
+        source="csv",
+        target="parquet",
+        make=_stream((b'a,b\n1,"', 1), (b"x" * MB, 1024), (b'"\n', 1)),
+        refused="TooBig",
+        says=("byte 4",),
+    ),
+    "a CSV header of 1 GB": Case(source="csv", target="parquet", make=_stream((b"x" * MB, 1024)), refused="TooBig"),
+    "a CSV line of 1 GB, many fields": Case(
+        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"1," * MB, 512)), refused="TooBig"
+    ),
+    "a CSV field of 1 GB of doubled quotes": Case(
+        source="csv", target="csv", make=_stream((b'a,b\n1,"', 1), (b'""' * MB, 512)), refused="TooBig"
+    ),
+    "a CSV field of 1 GB in UTF-16": Case(
+        source="csv", target="csv", make=_stream((b"\xff\xfea\0\n\0", 1), (b"x\0" * MB, 512)), refused="TooBig"
+    ),
+    "a CSV field of 30 MB": Case(
+        source="csv", target="parquet", make=_stream((b'a,b\n1,"', 1), (b"x" * MB, 30), (b'"\n', 1)), rows=1
+    ),
+    "a CSV field of 30 MB to JSON": Case(
+        source="csv", target="json", make=_stream((b'a,b\n1,"', 1), (b"\x01" * MB, 30), (b'"\n', 1)), rows=1, mb=1100
+    ),
+    "a JSON text of 1 GB": Case(
+        source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"
+    ),
+    "a JSON text of 30 MB": Case(
+        source="json", target="csv", make=_stream((b'{"a": "', 1), (b"x" * MB, 30), (b'"}', 1)), rows=1
+    ),
+    "a JSON number of 1 GB": Case(
+        source="json",
+        target="parquet",
+        make=_stream((b'{"a": ', 1), (b"1" * MB, 1024), (b"}", 1)),
+        refused="MalformedFile",
+    ),
+    "a JSON number of 30 MB": Case(
+        source="json", target="parquet", make=_stream((b'{"a": ', 1), (b"1" * MB, 30), (b"}", 1)), rows=1
+    ),
+    "1 GB of spaces before JSON": Case(
+        source="json", target="parquet", make=_stream((b" " * MB, 1024), (b'{"a": 1}', 1)), rows=1
+    ),
+    "1 GB of spaces behind JSON": Case(
+        source="json", target="parquet", make=_stream((b'{"a": 1}', 1), (b" " * MB, 1024)), rows=1
+    ),
+    "1 GB of spaces between JSON": Case(
+        source="json", target="parquet", make=_stream((b'[{"a": 1},', 1), (b" " * MB, 1024), (b'{"a": 2}]', 1)), rows=2
+    ),
+    "1 GB of empty lines": Case(
+        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"\n" * MB, 1024)), rows=0, seconds=40
+    ),
+    # columns
+    "a million CSV columns": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: many(1_000_000, "c{}", ",") + b"\n" + many(1_000_000, "{}", ",")),
+        refused="TooBig",
+    ),
+    "a million CSV columns of one name": Case(
+        source="csv", target="parquet", make=_stream((b"a," * 10**6, 1), (b"a\n", 1)), refused="TooBig"
+    ),
+    "a million commas without a header": Case(
+        source="csv",
+        target="parquet",
+        make=_stream((b"," * 10**6 + b"\n", 20)),
+        read={"has_headers": False},
+        refused="TooBig",
+    ),
+    "5 million keys in a JSON object": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b"{" + many(5_000_000, '"k{}":1', ",") + b"}"),
+        refused="TooBig",
+    ),
+    "a million keys in an object of a JSON object": Case(
+        source="json", target="json", make=_made(lambda: b'{"a": {' + many(1_000_000, '"k{}":1', ",") + b"}}"), rows=1
+    ),
+    "the last of a million keys twice": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b"{" + many(1_000_000, '"k{}":1', ",") + b',"k999999":1}'),
+        refused="MalformedFile",
+        says=("k999999", "twice"),
+    ),
+    "a new key in each of 200,000 JSON lines": Case(
+        source="json", target="parquet", make=_made(lambda: many(200_000, '{"k{}":1}\n')), refused="TooBig"
+    ),
+    "2,000 keys, one in each JSON line": Case(
+        source="json", target="parquet", make=_made(lambda: many(2_000, '{"k{}":1}\n')), rows=2000
+    ),
+    "a JSON row of ten million empty arrays": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"a":[', 1), (b"[]," * MB, 10), (b"[]]}", 1)),
+        refused="TooBig",
+        says=("2,000,000 commas",),
+    ),
+    "objects of 2,000 names, one in each": Case(
+        source="json",
+        target="parquet",
+        make=_made(lambda: b'{"a":[' + b",".join([many(2000, '{"k{}":1}', ",")] * 50) + b"]}"),
+        refused="TooBig",
+        says=("2,000 different names",),
+    ),
+    # depth
+    "JSON 100,000 deep": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"a":', 100_000), (b"1", 1), (b"}", 100_000)),
+        refused="MalformedFile",
+        says=("deep",),
+    ),
+    "JSON arrays 100 million deep": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"a":', 1), (b"[" * MB, 100), (b"]" * MB, 100), (b"}", 1)),
+        refused="TooBig",
+    ),
+    "JSON arrays 50 million deep": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"a":', 1), (b"[" * MB, 50), (b"]" * MB, 50), (b"}", 1)),
+        refused="MalformedFile",
+    ),
+    "JSON arrays that never close": Case(
+        source="json", target="json", make=_stream((b"[" * MB, 1024)), refused="MalformedFile"
+    ),
+    # compressed
+    "a gzip bomb of 10 GB": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(_ROWS), 1000))),
+        refused="TooBig",
+        says=("bomb",),
+        read={"compression": Compression.GZIP},
+    ),
+    "a gzip bomb of 10 GB in one field": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(_ZEROS), 1000))),
+        refused="TooBig",
+        read={"compression": Compression.GZIP},
+    ),
+    "a bzip2 bomb of 10 GB": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((bz2.compress(_ROWS), 1000))),
+        refused="TooBig",
+        says=("bomb",),
+        read={"compression": Compression.BZIP2},
+    ),
+    "a zstd bomb of 10 GB": Case(
+        source="json",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((_zstd(b'{"a":1}\n' * MB), 1000))),
+        refused="TooBig",
+        says=("bomb",),
+        read={"compression": Compression.ZSTD},
+    ),
+    "a zstd frame that wants 2 GB of memory": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: b"\x28\xb5\x2f\xfd\x00\xa8" + b"\x02" * 100),
+        refused="MalformedFile",
+        read={"compression": Compression.ZSTD},
+    ),
+    "ten million empty gzip members": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(b"a\n1\n"), 1), (gzip.compress(b""), 2_000_000))),
+        rows=1,
+        read={"compression": Compression.GZIP},
+    ),
+    "a gzip name of 1 GB": Case(
+        source="csv",
+        target="csv",
+        make=_stream((b"\x1f\x8b\x08\x08\0\0\0\0\0\xff", 1), (b"x" * MB, 1024)),
+        refused="TruncatedFile",
+        read={"compression": Compression.GZIP},
+    ),
+    "gzips in one another": Case(
+        source="csv",
+        target="csv",
+        make=_made(_quine),
+        refused="WrongEncoding",
+        says=("gz",),
+        read={"compression": Compression.GZIP},
+    ),
+    # archives
+    "a zip bomb": Case(
+        source="csv",
+        target="csv",
+        make=_made(_zip_bomb),
+        archive="x.zip",
+        refused="ArchiveTooBig",
+        says=("a.csv", "bomb"),
+    ),
+    "a zip that lies about a size": Case(
+        source="csv", target="csv", make=_made(_zip_lies), archive="x.zip", refused="MalformedFile"
+    ),
+    "a zip of overlapping members": Case(
+        source="csv", target="csv", make=_made(_zip_overlapping), archive="x.zip", refused="ArchiveTooBig"
+    ),
+    "a zip in a zip": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: _zip({"b.zip": _zip({"a.csv": b"a\n"})})),
+        archive="x.zip",
+        refused="BadArchive",
+        says=("b.zip",),
+    ),
+    "a zip of 60,000 members": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: _zip({f"{n}.csv": b"" for n in range(60_000)})),
+        archive="x.zip",
+        refused="ArchiveTooBig",
+        says=("10,000",),
+    ),
+    "a tar.gz bomb of 10 GB": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(_ZEROS), 1000))),
+        archive="x.tar.gz",
+        refused="ArchiveTooBig",
+        says=("bomb",),
+    ),
+    # Parquet
+    "20,000 Parquet rows that share 50 kB": Case(
+        source="parquet", target="json", make=_parquet(lambda: _shared_texts(20_000, 50_000)), rows=20_000, seconds=30
+    ),
+    "a Parquet dictionary of one text for a billion rows": Case(
+        source="parquet", target="csv", make=_made(lambda: _dictionary(100_000, 10**9)), refused="TooBig"
+    ),
+    "a Parquet dictionary text of 30 MB": Case(
+        source="parquet", target="csv", make=_made(lambda: _dictionary(30 * MB, 3)), rows=3
+    ),
+    "a Parquet page of 1 GB, as the footer tells": Case(
+        source="parquet", target="csv", make=_made(lambda: _page_of_zeros(1000 * MB, 1000 * MB)), refused="TooBig"
+    ),
+    "a Parquet page of 1 GB of which the footer does not tell": Case(
+        source="parquet", target="csv", make=_made(lambda: _page_of_zeros(1000 * MB, 1000)), refused="TooBig"
+    ),
+    "a Parquet page said to be of 2 GB": Case(
+        source="parquet", target="csv", make=_made(_page_that_lies), refused="TooBig"
+    ),
+    "100,000 Parquet columns": Case(
+        source="parquet",
+        target="csv",
+        make=_made(lambda: thrift.text_file(b"", rows=0, codec=0, unpacked=0, names=tuple(map(str, range(100_000))))),
+        refused="TooBig",
+    ),
+}
