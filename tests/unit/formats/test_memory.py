@@ -1,0 +1,25 @@
+"""Which allocator holds the rows: the one that gives back most, unless somebody chose another."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from millrace.formats.memory import use_lean_pool
+
+
+@pytest.mark.parametrize(
+    ("environment", "backends"),
+    [({"ARROW_DEFAULT_MEMORY_POOL": "system"}, ("mimalloc", "jemalloc", "system")), ({}, ("mimalloc", "system"))],
+    ids=["chosen", "not built in"],
+)
+def test_another_pool_stays(environment: dict[str, str], backends: tuple[str, ...]) -> None:
+    before = pa.default_memory_pool().backend_name
+    assert not use_lean_pool(environment, backends)
+    assert pa.default_memory_pool().backend_name == before
+
+
+@pytest.mark.skipif("jemalloc" not in pa.supported_memory_backends(), reason="this build of Arrow has no jemalloc")
+def test_the_lean_pool_is_used_where_there_is_one() -> None:
+    assert use_lean_pool({})
+    assert pa.default_memory_pool().backend_name == "jemalloc"
