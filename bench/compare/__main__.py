@@ -29,7 +29,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=measure.ROOT / "build" / "bench" / "results.json")
     parser.add_argument("--docs", action="store_true", help="write docs/performance.md and .png, too")
     parser.add_argument("--report", action="store_true", help="run nothing: report what --results has")
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.tools = tuple(given.tools.split(","))
+    if unknown := [tool for tool in given.tools if tool not in measure.TOOLS]:
+        parser.error(f"--tools: there is no {unknown[0]!r}; there are {', '.join(measure.TOOLS)}")
+    chosen = tuple(pair for pair in measure.PAIRS if given.pairs in str(pair))
+    if not chosen:
+        parser.error(f"--pairs: none has {given.pairs!r} in its name; there are {', '.join(map(str, measure.PAIRS))}")
+    given.pairs = chosen
+    return given
 
 
 @contextlib.contextmanager
@@ -84,8 +92,8 @@ def main() -> None:
                 folder=folder,
                 sizes=tuple(int(size) for size in given.sizes.split(",")),
                 rounds=given.rounds,
-                pairs=tuple(pair for pair in measure.PAIRS if given.pairs in str(pair)),
-                tools=tuple(given.tools.split(",")),
+                pairs=given.pairs,
+                tools=given.tools,
             )
             run(plan, given.results)
     if not given.results.exists():
