@@ -28,6 +28,10 @@ class Standing(enum.StrEnum):
     UNACCOUNTED = "unaccounted"
 
 
+WORTH_A_LOOK = frozenset({State.FAILED, State.QUARANTINED, State.WAITING, State.IN_FLIGHT})
+"""States of which a report tells more than an index carries: how many rows, how often, why."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
     """One object: ``standing`` is a state of the ledger or a Standing; ``request`` is what would settle it, if any."""
@@ -38,11 +42,14 @@ class Audited:
     entry: Entry | None
     request: Request | None
 
-    def row(self, sync: str, now: datetime) -> dict[str, object]:
-        """For the report: what is not known is None; ``age_seconds`` is since the object changed or work began."""
+    def row(self, sync: str, now: datetime, whole: Entry | None) -> dict[str, object]:
+        """For the report: what is not known is None; ``age_seconds`` is since the object changed or work began.
+
+        ``entry`` is what an index carries; ``whole`` is all of it, where that was asked for.
+        """
         listed, entry = self.listed, self.entry
-        failure = entry.failure if entry else None
-        since = entry.started if entry and self.standing is State.IN_FLIGHT else listed.modified if listed else None
+        failure = whole.failure if whole else None
+        since = whole.started if whole and self.standing is State.IN_FLIGHT else listed.modified if listed else None
         return {
             "sync": sync,
             "key": self.key,
@@ -52,11 +59,11 @@ class Audited:
             "ledger_etag": entry.etag if entry else None,
             "modified": listed.modified if listed else None,
             "age_seconds": round((now - since).total_seconds()) if since else None,
-            "attempts": entry.attempts if entry else None,
-            "rows_read": entry.rows_read if entry else None,
-            "rows_written": entry.rows_written if entry else None,
-            "rows_quarantined": entry.rows_quarantined if entry else None,
-            "rows_filtered": entry.rows_filtered if entry else None,
+            "attempts": whole.attempts if whole else None,
+            "rows_read": whole.rows_read if whole else None,
+            "rows_written": whole.rows_written if whole else None,
+            "rows_quarantined": whole.rows_quarantined if whole else None,
+            "rows_filtered": whole.rows_filtered if whole else None,
             "error": failure.error if failure else None,
             "message": failure.message if failure else None,
         }

@@ -64,6 +64,7 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     assert {ref: opened.version(ref) for ref in versions} == versions
     rows = pq.read_table(report).to_pylist()
     assert {row["key"] for row in rows if row["sync"] == "e2e csv"} >= {ref.key for ref in refs}
+    assert all(row["error"] and row["attempts"] for row in rows if row["standing"] == State.FAILED)
 
 
 @pytest.mark.usefixtures("examples")

@@ -98,7 +98,7 @@ def test_the_report_tells_rows_and_reasons() -> None:
     world.one(world.upload(b"a\n1,2\n"))
     (one,) = audited(world).values()
 
-    row = one.row("nightly", NOON)
+    row = one.row("nightly", NOON, world.entry())
 
     assert (row["standing"], row["error"]) == ("failed", "RaggedRow")
     assert row["etag"] == row["ledger_etag"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace.audit import Auditor, Standing
+from millrace.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
@@ -21,6 +21,7 @@ from millrace.errors import UsageError
 from millrace.plan import ActiveSync, Planner
 
 if TYPE_CHECKING:
+    from millrace.ledger import Entry, LedgerStore
     from millrace.local import Target
     from millrace.requeue import RequestQueue
 
@@ -58,7 +59,7 @@ def audit(
     queues = {one: SQSRequests(sqs, url) for one, url in deployed.queues.items()}
     auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
     unaccounted = 0
-    with each_alone() as alone, _report(report) as rows:
+    with each_alone() as alone, _report(report, ledger) as rows:
         for one in chosen:
             with alone():
                 counts = _audit(auditor, one, None if dry_run else queues[one.source_connection], rows)
@@ -76,7 +77,7 @@ def _audit(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows:
         while portion := list(islice(audited, _PORTION)):
             if queue is not None:
                 queue.send([one.request for one in portion if one.request is not None])
-            rows.write([one.row(sync.name, now) for one in portion])
+            rows.write(sync.name, portion, now)
             counts.update(str(one.standing) for one in portion)
             show(f"{sync.name}: {counts.total():,} objects")
     return counts
@@ -95,7 +96,8 @@ def _tell(sync: str, counts: Counter[str], *, as_json: bool) -> None:
 class Rows:
     """The report's rows on their way into a Parquet file; without one they are let go."""
 
-    def __init__(self, target: Target | None) -> None:
+    def __init__(self, target: Target | None, ledger: LedgerStore) -> None:
+        self._ledger = ledger
         self._writer: Any = None
         if target is not None:
             import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
@@ -110,10 +112,16 @@ class Rows:
             self._batch = pa.RecordBatch.from_pylist
             self._writer = WRITERS[FileFormat.PARQUET](target, self._schema, WriteOptions())
 
-    def write(self, rows: list[dict[str, object]]) -> None:
-        """Write the next rows."""
+    def write(self, sync: str, audited: list[Audited], now: datetime) -> None:
+        """Write the next rows; what is worth a look is read from the ledger, one GetItem each."""
         if self._writer is not None:
+            rows = [one.row(sync, now, self._whole(one)) for one in audited]
             self._writer.write(self._batch(rows, schema=self._schema))
+
+    def _whole(self, one: Audited) -> Entry | None:
+        if one.entry is None or one.standing not in WORTH_A_LOOK:
+            return None
+        return self._ledger.get(one.entry.sync, one.entry.source)
 
     def close(self) -> None:
         """Write what a Parquet file ends with."""
@@ -129,17 +137,17 @@ _COLUMNS = {
 
 
 @contextmanager
-def _report(path: str | None) -> Iterator[Rows]:
+def _report(path: str | None, ledger: LedgerStore) -> Iterator[Rows]:
     """The report is there whole, or not at all."""
     if path is None:
-        yield Rows(None)
+        yield Rows(None, ledger)
         return
     from millrace.cli.places import open_target  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     with ExitStack() as undo:
         target = open_target(path)
         undo.callback(target.discard)
-        rows = Rows(target)
+        rows = Rows(target, ledger)
         yield rows
         rows.close()
         target.publish()
