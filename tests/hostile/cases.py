@@ -359,7 +359,7 @@ CASES: dict[str, Case] = {
         target="csv",
         make=lambda: cast("BinaryIO", Repeated((gzip.compress(_ZEROS), 1000))),
         archive="x.tar.gz",
-        refused="ArchiveTooBig",
+        refused="TooBig",
         says=("bomb",),
     ),
     # Parquet
