@@ -172,17 +172,17 @@ CASES: dict[str, Case] = {
     "a JSON number of 30 MB": Case(
         source="json", target="parquet", make=_stream((b'{"a": ', 1), (b"1" * MB, 30), (b"}", 1)), rows=1
     ),
-    "1 GB of spaces before JSON": Case(
-        source="json", target="parquet", make=_stream((b" " * MB, 1024), (b'{"a": 1}', 1)), rows=1
+    "256 MB of spaces before JSON": Case(
+        source="json", target="parquet", make=_stream((b" " * MB, 256), (b'{"a": 1}', 1)), rows=1
     ),
-    "1 GB of spaces behind JSON": Case(
-        source="json", target="parquet", make=_stream((b'{"a": 1}', 1), (b" " * MB, 1024)), rows=1
+    "256 MB of spaces behind JSON": Case(
+        source="json", target="parquet", make=_stream((b'{"a": 1}', 1), (b" " * MB, 256)), rows=1
     ),
-    "1 GB of spaces between JSON": Case(
-        source="json", target="parquet", make=_stream((b'[{"a": 1},', 1), (b" " * MB, 1024), (b'{"a": 2}]', 1)), rows=2
+    "256 MB of spaces between JSON": Case(
+        source="json", target="parquet", make=_stream((b'[{"a": 1},', 1), (b" " * MB, 256), (b'{"a": 2}]', 1)), rows=2
     ),
-    "1 GB of empty lines": Case(
-        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"\n" * MB, 1024)), rows=0, seconds=40
+    "256 MB of empty lines": Case(
+        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"\n" * MB, 256)), rows=0, seconds=40
     ),
     # columns
     "a million CSV columns": Case(
@@ -219,8 +219,8 @@ CASES: dict[str, Case] = {
         refused="MalformedFile",
         says=("k999999", "twice"),
     ),
-    "a new key in each of 200,000 JSON lines": Case(
-        source="json", target="parquet", make=_made(lambda: many(200_000, '{"k{}":1}\n')), refused="TooBig"
+    "a new key in each of 30,000 JSON lines": Case(
+        source="json", target="parquet", make=_made(lambda: many(30_000, '{"k{}":1}\n')), refused="TooBig"
     ),
     "2,000 keys, one in each JSON line": Case(
         source="json", target="parquet", make=_made(lambda: many(2_000, '{"k{}":1}\n')), rows=2000
@@ -251,7 +251,7 @@ CASES: dict[str, Case] = {
         source="json",
         target="json",
         make=_stream((b'{"a":', 1), (b"[" * MB, 100), (b"]" * MB, 100), (b"}", 1)),
-        refused="TooBig",
+        refused="MalformedFile",
     ),
     "JSON arrays 50 million deep": Case(
         source="json",
@@ -301,10 +301,10 @@ CASES: dict[str, Case] = {
         refused="MalformedFile",
         read={"compression": Compression.ZSTD},
     ),
-    "ten million empty gzip members": Case(
+    "500,000 empty gzip members": Case(
         source="csv",
         target="csv",
-        make=lambda: cast("BinaryIO", Repeated((gzip.compress(b"a\n1\n"), 1), (gzip.compress(b""), 2_000_000))),
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(b"a\n1\n"), 1), (gzip.compress(b""), 500_000))),
         rows=1,
         read={"compression": Compression.GZIP},
     ),
