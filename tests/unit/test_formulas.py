@@ -1,0 +1,45 @@
+"""Texts that a spreadsheet takes for formulas are data: they come out as they went in, in names and in values."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from millrace.file_format import FileFormat
+from millrace.local import Job, convert_file
+
+FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", '=HYPERLINK("http://x","y")', "\tx", "=" * 100_000]
+NAMES = ["=1+1", "@name", "-", "n" * 100_000]
+
+
+@pytest.mark.parametrize("to", list(FileFormat))
+def test_formulas_survive(tmp_path: Path, to: FileFormat) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out"
+    with source.open("w", newline="") as file:
+        csv.writer(file).writerows([NAMES, *([formula, "a", "b", "c"] for formula in FORMULAS)])
+
+    convert_file(Job(source=str(source), target=str(target), to=to))
+
+    assert _read(target, to) == {name: [row[place] for row in _rows()] for place, name in enumerate(NAMES)}
+
+
+def _rows() -> list[list[str]]:
+    return [[formula, "a", "b", "c"] for formula in FORMULAS]
+
+
+def _read(target: Path, to: FileFormat) -> dict[str, list[str]]:
+    if to is FileFormat.PARQUET:
+        table: dict[str, list[str]] = pq.read_table(target).to_pydict()
+        return table
+    if to is FileFormat.CSV:
+        csv.field_size_limit(10**6)
+        with target.open(newline="") as file:
+            header, *rows = list(csv.reader(file))
+        return {name: [row[place] for row in rows] for place, name in enumerate(header)}
+    text = target.read_text()
+    rows_of = json.loads(text) if to is FileFormat.JSON_DOC else [json.loads(line) for line in text.splitlines()]
+    return {name: [row[name] for row in rows_of] for name in NAMES}
