@@ -6,8 +6,6 @@ It also knows what Arrow's parser does not: where in the file the trouble is, an
 from __future__ import annotations
 
 import codecs
-import contextlib
-import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +20,7 @@ from millrace.formats.json_feed import Piece
 from millrace.formats.json_types import Node, as_batches, columns_of
 from millrace.formats.json_values import NotJson, Refused, Row
 from millrace.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
+from millrace.garbage import uncollected
 
 _NEAR_THE_END = 16
 """An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
@@ -94,7 +93,7 @@ class Parser:
         """The rows of ``rows`` in blocks."""
         rows = self.rows(piece)
         while True:
-            with _uncollected():
+            with uncollected():
                 block, size = _take(rows)
             if not block:
                 return
@@ -361,16 +360,3 @@ def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
         if size >= json_feed.BLOCK_BYTES or len(block) >= _MOST_ROWS or len(block) * len(names) >= MAX_CELLS:
             break
     return block, size
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without searches for cycles: parsed JSON has none, and its many objects set off one search after the other."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
