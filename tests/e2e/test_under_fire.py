@@ -38,7 +38,7 @@ from tests.world import NOON
 
 pytestmark = pytest.mark.e2e
 
-OBJECTS = int(os.environ.get("FIRE_OBJECTS", "400"))
+OBJECTS = int(os.environ.get("FIRE_OBJECTS", "200"))
 OVERWRITTEN = range(0, OBJECTS, 9)
 SEED = 5
 SHARE = 0.05
