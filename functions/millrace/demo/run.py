@@ -217,10 +217,7 @@ def _show_nothing_twice(deployed: Deployed, task: Task, uploads: Sequence[Upload
         after, version_after = _standing(deployed, task)
         if (after.fence, after.outputs, version_after) != (before.fence, before.outputs, version):
             raise DemoFailure(f"the second upload was worked on: {before} became {after}; {version}, {version_after}")
-        step.result = (
-            f"seen and not done twice: fence {after.fence}, output {version[0]} "
-            f"of {version[1]} as before"
-        )
+        step.result = f"seen and not done twice: fence {after.fence}, output {version[0]} of {version[1]} as before"
 
 
 def _show_reprocessing(deployed: Deployed, task: Task, screen: Screen) -> None:
