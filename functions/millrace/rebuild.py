@@ -20,6 +20,7 @@ from millrace.object_store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.objects import ObjectRef
 from millrace.parallel import in_order
 from millrace.plan import Plan, Planner
+from millrace.reconciliation import is_at_work
 from millrace.snapshot import TABLE_MARK, is_table
 
 REASON = "rebuilt from the lineage of its outputs"
@@ -163,17 +164,13 @@ def merged(
         return _told_by(lineage, blank, outputs, now=now, reason=reason)
     if known.fence > lineage.fence:
         return Trace.KNOWN
-    if known.state is State.IN_FLIGHT and (known.fence == lineage.fence or _is_at_work(known, now)):
+    if known.state is State.IN_FLIGHT and (known.fence == lineage.fence or is_at_work(known, now)):
         return Trace.BUSY
     if known.fence < lineage.fence:
         return _told_by(lineage, known, outputs, now=now, reason=reason)
     if output is None or known.state not in DONE or known.output(output.ref) is not None:
         return Trace.KNOWN
     return replace(known, revision=known.revision + 1, outputs=(*known.outputs, *outputs))
-
-
-def _is_at_work(entry: Entry, now: datetime) -> bool:
-    return entry.lease_until is not None and entry.lease_until > now
 
 
 def _told_by(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Entry:

@@ -112,17 +112,18 @@ _LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
 
 def _leaves_something(entry: Entry, now: datetime) -> bool:
     """Whether the absence of its object asks for work. Under a live lease the worker itself sees that it is gone."""
-    return entry.state not in _LEAVES_NOTHING and not _is_at_work(entry, now)
+    return entry.state not in _LEAVES_NOTHING and not is_at_work(entry, now)
 
 
-def _is_at_work(entry: Entry, now: datetime) -> bool:
+def is_at_work(entry: Entry, now: datetime) -> bool:
+    """Whether somebody works on an object under a lease that holds."""
     return entry.state is State.IN_FLIGHT and entry.lease_until is not None and entry.lease_until > now
 
 
 def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
     """Work under a live lease is left alone: when it settles, the next listing compares again."""
     if entry.state in _UNSETTLED:
-        return _is_at_work(entry, now)
+        return is_at_work(entry, now)
     return entry.etag == listed.etag
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from millrace.aws.dynamodb_ledger import follows
 from millrace.aws.faults import translated
 from millrace.breaker import Circuit
 
@@ -50,17 +51,8 @@ class DynamoDBCircuits:
             "reason": circuit.reason,
         }
         item: dict[str, Any] = {"revision": {"N": str(circuit.revision)}, "circuit": {"S": json.dumps(told)}}
-        first = circuit.revision == 1
-        condition: dict[str, Any] = (
-            {"ConditionExpression": "attribute_not_exists(pk)"}
-            if first
-            else {
-                "ConditionExpression": "revision = :read",
-                "ExpressionAttributeValues": {":read": {"N": str(circuit.revision - 1)}},
-            }
-        )
         with translated("dynamodb:PutItem on", f"{self._table} for the circuit of {circuit.queue}"):
-            self._client.put_item(TableName=self._table, Item=item | _key(circuit.queue), **condition)
+            self._client.put_item(TableName=self._table, Item=item | _key(circuit.queue), **follows(circuit.revision))
 
 
 def _key(queue: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class DynamoDBLedger:
     def put(self, entry: Entry) -> None:
         """One conditional PutItem; LostRace where another revision stands."""
         with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.sync!r})"):
-            self._client.put_item(TableName=self._table, Item=item_of(entry), **_follows(entry.revision))
+            self._client.put_item(TableName=self._table, Item=item_of(entry), **follows(entry.revision))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Query every shard of a state."""
@@ -191,7 +191,7 @@ class DynamoDBCheckpoints:
         item = {name: _SERIALIZE(value) for name, value in fields.items() if value is not None}
         with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
             self._client.put_item(
-                TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync), **_follows(checkpoint.revision)
+                TableName=self._table, Item=item | _checkpoint_key(checkpoint.sync), **follows(checkpoint.revision)
             )
 
 
@@ -199,7 +199,7 @@ def _checkpoint_key(sync: str) -> dict[str, Any]:
     return {"pk": {"S": f"{sync}{_SEPARATOR}"}}
 
 
-def _follows(revision: int) -> dict[str, Any]:
+def follows(revision: int) -> dict[str, Any]:
     """The condition that the revision before stands there."""
     if revision == 1:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
