@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from millrace.file_format import OutputCompression, WriteOptions
+from millrace.formats.arrow_sink import ArrowSink
 from millrace.formats.base import ByteSink, RecordWriter, Text, Writer
 
 _GZIP_LEVEL = 4
@@ -41,10 +42,8 @@ class _Zstd:
         return self._ready.take()
 
 
-class _Ready:
+class _Ready(ArrowSink):
     """What is compressed already, as a file that Arrow writes to."""
-
-    closed = False
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -57,19 +56,6 @@ class _Ready:
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 _COMPRESSORS: dict[OutputCompression, Callable[[], _Compressor]] = {

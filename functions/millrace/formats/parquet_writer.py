@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from millrace.errors import UnsupportedType
 from millrace.file_format import OutputCompression, WriteOptions
+from millrace.formats.arrow_sink import ArrowSink
 from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.formats.parquet_encoding import chosen
 
@@ -51,29 +52,14 @@ class _Group:
         return self.rows >= GROUP_ROWS or self.bytes >= GROUP_BYTES
 
 
-class _Output:
+class _Output(ArrowSink):
     """A sink as Arrow wants it."""
-
-    closed = False
 
     def __init__(self, sink: ByteSink) -> None:
         self._sink = sink
 
     def write(self, data: bytes) -> int:
         return self._sink.write(data)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
 
 
 class _ParquetWriter:
