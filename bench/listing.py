@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "functions"))
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from millrace.aws.dynamodb_ledger import entry_of, item_of
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.events import Request, compose_message
 from millrace.ledger import Entry, State
 from millrace.object_store import ListedObject

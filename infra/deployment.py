@@ -17,7 +17,7 @@ from infra.package import package
 from infra.processing_stack import ProcessingStack
 from infra.storage_stack import StorageStack
 from infra.topology import Topology, describe, refusals
-from millrace.config import Document, load
+from millrace.config.document import Document, load
 from millrace.errors import InvalidConfiguration, MillraceError
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from infra.options import Options
 from infra.topology import Topology
 from millrace import permissions
-from millrace.config import Folder
+from millrace.config.layout import Folder
 from millrace.settings import LEDGER_INDEXES
 
 

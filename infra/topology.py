@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from millrace.config import (
+from millrace.config.connection import (
     AccessKeys,
     Auth,
     Connection,
-    Document,
     ExecutionRole,
-    Folder,
     IamRole,
     ManagedQueue,
-    ModelSync,
     Notifications,
     QueueArn,
-    Sync,
 )
+from millrace.config.document import Document
+from millrace.config.layout import Folder
+from millrace.config.model_sync import ModelSync
+from millrace.config.references import Sync
 from millrace.permissions import Use, uses
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from millrace.config import Document, parse
+from millrace.config.document import Document, parse
 
 
 def connection(name: str, address: str, **fields: Any) -> dict[str, Any]:

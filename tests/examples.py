@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from millrace.config import Connection, Document, load
+from millrace.claims import Delivery
+from millrace.config.connection import Connection
+from millrace.config.document import Document, load
 from millrace.events import Request
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.plan import Planner
-from millrace.worker import Delivery, Outcome, Worker
+from millrace.worker import Outcome, Worker
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 FOLDER = Path(__file__).parents[1] / "examples"

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.claims import Delivery
 from millrace.events import Request
 from millrace.ledger import Entry
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.plan import Planner
-from millrace.worker import Delivery, Outcome, Worker
+from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 

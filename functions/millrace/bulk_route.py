@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from millrace.config import (
+from millrace.config.bulk_sync import (
     BulkMode,
     BulkSync,
-    Connection,
-    DirectorySnapshot,
     Discover,
-    Document,
-    Folder,
-    MultiTable,
     OnDelete,
     SchemaEvolution,
     SchemaSelection,
+)
+from millrace.config.connection import Connection
+from millrace.config.document import Document
+from millrace.config.layout import (
+    DirectorySnapshot,
+    Folder,
+    MultiTable,
     SingleTable,
 )
 from millrace.conversion import Recipe
@@ -33,7 +35,7 @@ from millrace.objects import ObjectRef
 from millrace.plans import Ignored, Plan, too_long, with_extensions
 from millrace.tables import TableFile, table_of
 from millrace.targets import OutputPlace
-from millrace.transform import of_schema
+from millrace.transform.spec import of_schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import MessageDelay, SQSRequests
 from millrace.breaker import Breaker, Circuit
-from millrace.config import Document, QueueArn, load
+from millrace.config.connection import QueueArn
+from millrace.config.document import Document, load
 from millrace.errors import MillraceError
 from millrace.intake import Intake
 from millrace.plan import Planner

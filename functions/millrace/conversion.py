@@ -14,11 +14,14 @@ import pyarrow as pa
 from millrace import schema, union
 from millrace.errors import MalformedFile, MiscountedRows
 from millrace.file_format import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
-from millrace.formats import READERS, BadRow
+from millrace.formats import READERS
+from millrace.formats.base import BadRow
 from millrace.outputs import MOST_PARTITIONS, Outputs, Part, Parts, Piece, S, Sink
 from millrace.parallel import Beside, in_order
 from millrace.table_rows import PutAside, Rows, Table, named, numbered
-from millrace.transform import BoundTransform, Superseded, TableTransform, bind
+from millrace.transform.binding import BoundTransform, bind
+from millrace.transform.identifiers import Superseded
+from millrace.transform.spec import TableTransform
 from millrace.uniqueness import Unique, superseded_rows
 
 __all__ = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
-from millrace.conversion import Recipe, RowCounts, Sink, convert
+from millrace.conversion import Recipe, RowCounts, convert
 from millrace.errors import DataError, MillraceError, UsageError
 from millrace.file_format import (
     BadRows,
@@ -22,6 +22,7 @@ from millrace.file_format import (
     output_compressions,
     recognise,
 )
+from millrace.outputs import Sink
 
 Write = Callable[[str], None]
 _COMPRESSIONS = {

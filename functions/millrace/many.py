@@ -23,23 +23,26 @@ from millrace.conversion import (
     MOST_ATTEMPTS,
     NO_TIME,
     Converted,
-    Outputs,
-    PutAside,
     Recipe,
-    Rows,
-    Sink,
     attempt,
     convert,
-    named,
-    numbered,
 )
 from millrace.errors import InvalidConfiguration, MalformedFile
 from millrace.file_format import FileFormat, ReadOptions
-from millrace.formats import READERS, BadRow, json
+from millrace.formats import READERS, json
+from millrace.formats.base import BadRow
 from millrace.formats.json_types import Node
+from millrace.outputs import Outputs, Sink
 from millrace.printing import with_form
 from millrace.schema import Demanded, Evidence, Widened
-from millrace.transform import TableTransform, bind
+from millrace.table_rows import (
+    PutAside,
+    Rows,
+    named,
+    numbered,
+)
+from millrace.transform.binding import bind
+from millrace.transform.spec import TableTransform
 
 SAMPLE_BYTES = 32 * 2**20
 """How much text of all files together is looked at before writing begins; some of each file at least."""

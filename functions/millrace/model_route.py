@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from millrace.config import Connection, Document, Folder, Model, ModelFrom, ModelSync, ModelSyncMode
-from millrace.config.model import ARCHIVE_EXTENSIONS
+from millrace.config.connection import Connection
+from millrace.config.document import Document
+from millrace.config.layout import Folder
+from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
+from millrace.config.model_sync import ModelSync, ModelSyncMode
 from millrace.conversion import Recipe
 from millrace.file_format import (
     READ_EXTENSIONS,
@@ -19,7 +22,7 @@ from millrace.file_format import (
 from millrace.objects import ObjectRef
 from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
 from millrace.targets import ModelPlace
-from millrace.transform import of_model_sync
+from millrace.transform.spec import of_model_sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,15 @@ import pyarrow as pa
 
 from millrace.errors import MiscountedRows, TooManyPartitions
 from millrace.file_format import FileFormat, WriteOptions
-from millrace.formats import RENDERERS, WRITERS, BadRow, ByteSink, RecordWriter, Text
-from millrace.transform import BoundTransform, directory, split
+from millrace.formats import RENDERERS, WRITERS
+from millrace.formats.base import (
+    BadRow,
+    ByteSink,
+    RecordWriter,
+    Text,
+)
+from millrace.transform.binding import BoundTransform
+from millrace.transform.partition import directory, split
 
 MOST_PARTITIONS = 100
 """Outputs of one conversion: each holds up to a part of an upload and a row group in memory."""

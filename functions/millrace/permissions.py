@@ -9,7 +9,9 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from millrace.config import Connection, Document, Folder, QueueArn
+from millrace.config.connection import Connection, QueueArn
+from millrace.config.document import Document
+from millrace.config.layout import Folder
 
 READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from millrace.bulk_route import BulkRoute
-from millrace.config import Document, Folder
+from millrace.config.document import Document
+from millrace.config.layout import Folder
 from millrace.errors import UsageError
 from millrace.model_route import ModelRoute
 from millrace.objects import ObjectRef

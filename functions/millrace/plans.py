@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from millrace.config import SchemaEvolution
+from millrace.config.bulk_sync import SchemaEvolution
 from millrace.conversion import Recipe
 from millrace.errors import DataError, KeyTooLong
 from millrace.file_format import FileFormat, ReadOptions, RecognisedKey

@@ -13,14 +13,15 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Protocol
 
-from millrace.config import Folder
+from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
 from millrace.model_run import is_stuck
 from millrace.object_store import ListedObject, ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import ActiveSync, Planner, Run
+from millrace.plan import ActiveSync, Planner
+from millrace.plans import Run
 from millrace.requeue import STOP_SECONDS, RequestQueue
 
 CALLS = 12

@@ -8,13 +8,14 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
-from millrace.config import Connection
+from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
 from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
 from millrace.object_store import ObjectStore, Stores
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import ActiveSync, Ignored, Member, Planner
+from millrace.plan import ActiveSync, Planner
+from millrace.plans import Ignored, Member
 
 _FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))

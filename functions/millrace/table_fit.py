@@ -22,7 +22,7 @@ from millrace.file_format import FileFormat
 from millrace.printing import is_raw_json
 from millrace.table_rows import PutAside, Rows, Table
 from millrace.table_schema import as_remembered, kind_of
-from millrace.transform import TableTransform
+from millrace.transform.spec import TableTransform
 
 _PANDAS = b"pandas"
 """What pandas notes in a schema names its columns, and misleads where they are others."""

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from millrace import globs
-from millrace.config import DirectorySnapshot, Layout, MultiTable, SingleTable
+from millrace.config.layout import (
+    DirectorySnapshot,
+    Layout,
+    MultiTable,
+    SingleTable,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from millrace.config import Folder, ModelSyncMode
+from millrace.config.layout import Folder
+from millrace.config.model_sync import ModelSyncMode
 from millrace.file_format import FileFormat, OutputCompression, output_extension
 from millrace.objects import ObjectRef
 from millrace.tables import TableFile

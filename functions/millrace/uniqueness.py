@@ -10,7 +10,8 @@ from typing import Self
 import pyarrow as pa
 
 from millrace.table_rows import Rows, Table, not_yet
-from millrace.transform import BoundTransform, Identifiers, Superseded, duplicate_error, identifier_of
+from millrace.transform.binding import BoundTransform, identifier_of
+from millrace.transform.identifiers import Identifiers, Superseded, duplicate_error
 
 
 def superseded_rows(

@@ -13,7 +13,14 @@ from millrace.model_run import ModelRuns
 from millrace.object_store import ObjectStore, Stores
 from millrace.object_work import ObjectWork
 from millrace.objects import ChangeKind, ObjectRef
-from millrace.plan import AnyPlan, Ignored, Member, Plan, Planner, Run
+from millrace.plan import Planner
+from millrace.plans import (
+    AnyPlan,
+    Ignored,
+    Member,
+    Plan,
+    Run,
+)
 from millrace.requeue import RequestQueue
 
 _FIRST_BACKOFF_SECONDS = 30

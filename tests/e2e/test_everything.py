@@ -19,8 +19,9 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed as Found
+from millrace.claims import Delivery
 from millrace.composition import utc_now
-from millrace.config import Document
+from millrace.config.document import Document
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed
 from millrace.demo.emulator import Mode, running
@@ -28,7 +29,7 @@ from millrace.events import Request
 from millrace.file_format import Compression
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
-from millrace.worker import Delivery, Worker
+from millrace.worker import Worker
 from tests.configurations import connection
 from tests.e2e.conftest import CONTEXT
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue, StoredObject

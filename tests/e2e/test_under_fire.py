@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from millrace import __version__
-from millrace.config import load
+from millrace.claims import Delivery
+from millrace.config.document import load
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
@@ -30,7 +31,7 @@ from millrace.events import Request
 from millrace.ledger import DONE
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
-from millrace.worker import Delivery, Worker
+from millrace.worker import Worker
 from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from millrace.config import load
+from millrace.config.document import load
 from millrace.conversion import Recipe, convert
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.events import parse_message

@@ -12,7 +12,7 @@ from aws_cdk import App, Environment, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from infra.deployment import deploy
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.settings import FUNCTIONS_ROOT
 from tests.infra.cases import ACCOUNT, REGION, Case
 

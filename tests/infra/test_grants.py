@@ -11,7 +11,7 @@ from infra import grants
 from infra.grants import Arns, Grant
 from infra.options import Options
 from infra.topology import describe
-from millrace.config import parse
+from millrace.config.document import parse
 from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION, configuration, connection, sync
 
 LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/millrace-ledger"

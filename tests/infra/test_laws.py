@@ -8,7 +8,7 @@ from typing import Any
 from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.permissions import Use, uses
 from millrace.reconciliation import CALLS
 from millrace.settings import LEDGER_INDEXES

@@ -9,7 +9,7 @@ import pytest
 
 from infra.names import Names
 from infra.topology import describe
-from millrace.config import parse
+from millrace.config.document import parse
 from tests.infra.cases import CASES, OBFUSCATED
 from tests.infra.templates import Synthesised, Template, text
 

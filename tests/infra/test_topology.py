@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from infra.topology import Bucket, describe, refusals
-from millrace.config import Folder, parse
+from millrace.config.document import parse
+from millrace.config.layout import Folder
 from tests.infra.cases import (
     CREATED,
     MODELS,

@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
-from millrace.config import Document
+from millrace.config.document import Document
 from millrace.ledger import Entry
 from millrace.objects import ObjectRef
 from millrace.settings import Settings

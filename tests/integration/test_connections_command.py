@@ -14,7 +14,7 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from millrace.cli.main import app
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.errors import ConfigurationError, UsageError
 
 KEY_ID, KEY = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -9,7 +9,7 @@ import pytest
 
 import convert.handler
 import reprocess.handler
-from millrace.config import Document
+from millrace.config.document import Document
 from millrace.errors import UsageError
 from millrace.ledger import State
 from tests.configurations import bulk_sync, document

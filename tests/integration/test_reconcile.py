@@ -10,7 +10,7 @@ import pytest
 
 import convert.handler
 import reconcile.handler
-from millrace.config import Document
+from millrace.config.document import Document
 from millrace.errors import ConfigurationError, UsageError
 from millrace.ledger import State
 from millrace.reconciliation import CALLS

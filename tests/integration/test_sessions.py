@@ -21,7 +21,7 @@ from moto import mock_aws
 from millrace.aws import secrets
 from millrace.aws.sessions import Sessions
 from millrace.composition import _obfuscation_key
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
 from millrace.ledger import Branch, Failure
 from millrace.objects import ObjectRef

@@ -13,10 +13,16 @@ from typing import Any, BinaryIO, TypeVar
 from unittest.mock import patch
 
 from millrace import model_run, object_work
-from millrace.conversion import NO_TIME, Converted, Part, Recipe, RowCounts, Sink
+from millrace.conversion import (
+    NO_TIME,
+    Converted,
+    Recipe,
+    RowCounts,
+)
 from millrace.errors import RaggedRow
 from millrace.many import Source
-from millrace.transform import directory
+from millrace.outputs import Part, Sink
+from millrace.transform.partition import directory
 
 S = TypeVar("S", bound=Sink)
 HEADER = b"id,part,version\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from millrace.config import Document, parse
+from millrace.config.document import Document, parse
 from millrace.plan import Planner
 from tests.configurations import bulk_sync, connection, document
 from tests.simulation.light import LEFT_OUT

@@ -11,13 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 from millrace import rebuild
+from millrace.claims import Delivery
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.intake import Intake
 from millrace.objects import ObjectRef
 from millrace.rebuild import Rebuilder
 from millrace.reconciliation import Progress, Reconciler, Report
 from millrace.requeue import Reprocess, Reprocessor
-from millrace.worker import Delivery, Outcome, Worker
+from millrace.worker import Outcome, Worker
 from tests.simulation.buckets import Bucket, Buckets
 from tests.simulation.calls import Calls, Clock
 from tests.simulation.choices import Choices

@@ -16,9 +16,10 @@ from millrace import outputs, parallel
 from millrace.conversion import Recipe, RowCounts, convert
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
-from millrace.formats import RENDERERS, WRITERS, RecordWriter, Text
+from millrace.formats import RENDERERS, WRITERS
+from millrace.formats.base import RecordWriter, Text
 from millrace.parallel import Beside
-from millrace.transform import TableTransform
+from millrace.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory, parquet, table
 
 TARGETS = sorted(WRITERS)

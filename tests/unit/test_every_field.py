@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pytest
 
-from millrace.config import Document, parse
+from millrace.config.document import Document, parse
 from millrace.config.reference import TOP, by_place
 from millrace.errors import InvalidConfiguration
 from millrace.formats.compression import name_compression, open_plain

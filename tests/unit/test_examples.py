@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.config import schema
+from millrace.config.json_schema import schema
 from millrace.config.reading import read
 from millrace.events import Request
 from millrace.ledger import State

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from millrace.claims import Delivery
 from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
 from millrace.events import Request, compose_message
 from millrace.intake import ASKED_ANEW_AT, Intake, NotSettled
 from millrace.ledger import State
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
-from millrace.worker import Delivery, Outcome, Worker
+from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 

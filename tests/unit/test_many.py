@@ -31,8 +31,7 @@ from millrace.errors import (
 from millrace.file_format import BadRows, DuplicatePolicy, FileFormat, ReadOptions, WriteOptions, recognise
 from millrace.formats import csv, csv_blocks
 from millrace.many import Source, convert_many
-from millrace.transform import TableTransform
-from millrace.transform.spec import Written
+from millrace.transform.spec import TableTransform, Written
 from tests.unit.formats.builders import Memory, parquet, small_json_blocks, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")

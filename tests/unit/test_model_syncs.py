@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.events import Request
 from millrace.ledger import Entry, RefusalKind, State
 from millrace.model_run import DELAY_SECONDS

@@ -9,7 +9,7 @@ import pytest
 from infra import grants
 from infra.options import Options
 from infra.topology import describe
-from millrace.config import Document, parse
+from millrace.config.document import Document, parse
 from millrace.permissions import Use, bucket_policy, connection_policy, queue_policy, trust_policy, uses
 from tests.configurations import bulk_sync, connection
 

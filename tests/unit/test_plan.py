@@ -10,7 +10,8 @@ import pytest
 from millrace.errors import ForeignFormat, KeyTooLong
 from millrace.file_format import BadRows, Compression, FileFormat
 from millrace.objects import ObjectRef
-from millrace.plan import Ignored, Plan, Planner
+from millrace.plan import Planner
+from millrace.plans import Ignored, Plan
 from tests.configurations import bulk_sync, document
 
 

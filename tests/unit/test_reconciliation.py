@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.config import parse
+from millrace.config.document import parse
 from millrace.errors import ServiceUnavailable, UsageError
 from millrace.events import Request
 from millrace.ledger import Entry, State

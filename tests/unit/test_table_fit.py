@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config import SchemaEvolution
+from millrace.config.bulk_sync import SchemaEvolution
 from millrace.conversion import Recipe, convert
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
 from millrace.table_fit import Fit, FitRule, guessed
-from millrace.transform import TableTransform
+from millrace.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory
 
 TEXTS = [

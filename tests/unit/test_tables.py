@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.config import DirectorySnapshot, MultiTable, SingleTable
+from millrace.config.layout import DirectorySnapshot, MultiTable, SingleTable
 from millrace.file_format import FileFormat
 from millrace.tables import TableFile, directory_table, table_of
 

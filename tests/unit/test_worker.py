@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from millrace.claims import Delivery
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger import Branch, RefusalKind, State
 from millrace.lineage import Lineage
 from millrace.objects import ChangeKind, ObjectRef, Sequencer
-from millrace.worker import Delivery, backoff
+from millrace.worker import backoff
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore
 from tests.world import CONVERTED, NOON, SOURCE, TARGET, World

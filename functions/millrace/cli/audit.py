@@ -16,7 +16,7 @@ from millrace.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
-from millrace.config import load
+from millrace.config.document import load
 from millrace.errors import UsageError
 from millrace.plan import ActiveSync, Planner
 

@@ -12,16 +12,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace.config import (
+from millrace.config.connection import (
     AccessKeys,
     Connection,
-    Document,
     ExecutionRole,
     IamRole,
     QueueArn,
-    load,
-    schema_text,
 )
+from millrace.config.document import Document, load
+from millrace.config.json_schema import schema_text
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 from millrace.permissions import bucket_policy, connection_policy, partition_of, queue_policy, trust_policy, uses
 

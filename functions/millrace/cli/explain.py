@@ -19,7 +19,7 @@ from millrace.errors import InvalidConfiguration, UsageError
 from millrace.file_format import ColumnType, Compression, FileFormat, ReadOptions
 
 if TYPE_CHECKING:
-    from millrace.explain import Column, Explanation
+    from millrace.explain.facts import Column, Explanation
 
 _MOST_COLUMNS = 50
 """How many columns are shown where none are chosen."""

@@ -12,7 +12,8 @@ import typer
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment
-from millrace.config import Connection, load
+from millrace.config.connection import Connection
+from millrace.config.document import load
 from millrace.errors import UsageError
 from millrace.plan import Planner
 from millrace.rebuild import Rebuilder, Trace

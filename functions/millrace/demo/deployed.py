@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
-from millrace.config import Document, Folder, load
+from millrace.config.document import Document, load
+from millrace.config.layout import Folder
 from millrace.demo.deploy import Outputs, deploy
 from millrace.demo.emulator import Emulator
 from millrace.ledger import Branch, Entry

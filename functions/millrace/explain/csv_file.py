@@ -15,7 +15,8 @@ from millrace.explain.csv_columns import CsvColumn
 from millrace.explain.facts import Content, Fact
 from millrace.explain.text_facts import facts_of_csv, renamed
 from millrace.file_format import BadRows, FileFormat, ReadOptions
-from millrace.formats import READERS, BadRow
+from millrace.formats import READERS
+from millrace.formats.base import BadRow
 from millrace.formats.csv_texts import Layout, Texts, texts
 
 _GATHERED_BYTES = 8 * 2**20

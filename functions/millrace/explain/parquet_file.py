@@ -13,7 +13,8 @@ from millrace.explain.facts import Column, Content, Fact, shown
 from millrace.explain.json_fields import quoted
 from millrace.explain.measures import Texts, ends
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
-from millrace.formats import READERS, WRITERS, BadRow
+from millrace.formats import READERS, WRITERS
+from millrace.formats.base import BadRow
 from millrace.printing import plain
 
 _LINEAGE = "millrace."

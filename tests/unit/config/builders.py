@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from millrace.config import BulkSync, Connection, Document, ModelSync, parse
+from millrace.config.bulk_sync import BulkSync
+from millrace.config.connection import Connection
+from millrace.config.document import Document, parse
+from millrace.config.model_sync import ModelSync
 from millrace.errors import InvalidConfiguration
 
 Raw = dict[str, Any]

@@ -7,17 +7,20 @@ from typing import Any
 
 import pytest
 
-from millrace.config import (
+from millrace.config.bulk_sync import (
+    RECORD_TIMESTAMP,
+    RESCUED,
     BulkMode,
     BulkSync,
+    DestinationConfiguration,
     Discover,
+    FieldSelection,
     NormalizeNames,
     OnDelete,
     SchemaEvolution,
     SchemaSelection,
-    parse,
 )
-from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED, DestinationConfiguration, FieldSelection
+from millrace.config.document import parse
 from millrace.file_format import BadRows, FileFormat
 from tests.unit.config.builders import (
     bulk_sync,

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from millrace.config import (
+from millrace.config.connection import (
     AccessKeys,
-    DirectorySnapshot,
     ExecutionRole,
-    Folder,
     IamRole,
     ManagedQueue,
-    MultiTable,
     QueueArn,
+)
+from millrace.config.layout import (
+    DirectorySnapshot,
+    Folder,
+    MultiTable,
     SingleTable,
 )
 from millrace.config.s3_configuration import S3Configuration

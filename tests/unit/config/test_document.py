@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config import Folder, Reach, parse
+from millrace.config.document import parse
+from millrace.config.layout import Folder
+from millrace.config.references import Reach
 from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of

@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config import And, FilterFunction, Logic, Not, Or, Term
-from millrace.config.filters import letters_of, parse_logic
+from millrace.config.filters import (
+    And,
+    FilterFunction,
+    Logic,
+    Not,
+    Or,
+    Term,
+    letters_of,
+    parse_logic,
+)
 from tests.unit.config.builders import document, model, model_sync, parsed_model_sync, problems_of
 
 NOTHING: list[Any] = [...]

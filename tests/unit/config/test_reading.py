@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.config import load
+from millrace.config.document import load
 from millrace.config.reading import read
 from millrace.errors import InvalidConfiguration
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from millrace.config import Schedule, parse
+from millrace.config.document import parse
+from millrace.config.schedule import Schedule
 from tests.unit.config.builders import bulk_sync, connection, document, parsed_bulk_sync, problems_of
 
 

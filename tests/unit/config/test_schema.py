@@ -12,7 +12,8 @@ import jsonschema
 import pytest
 
 from millrace import config
-from millrace.config import load, schema, schema_text
+from millrace.config.document import load
+from millrace.config.json_schema import schema, schema_text
 from millrace.config.reading import read
 from tests.unit.config import test_vendor_examples as vendor
 from tests.unit.config.builders import bulk_sync, connection, document, model, model_sync

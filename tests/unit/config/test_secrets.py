@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from millrace.config import AccessKeys, Document, load, parse
+from millrace.config.connection import AccessKeys
+from millrace.config.document import Document, load, parse
 from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
 from tests.unit.config.builders import bulk_sync, connection, document

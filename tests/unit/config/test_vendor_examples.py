@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
-from millrace.config import AccessKeys, Folder, ModelFrom, MultiTable, parse
+from millrace.config.connection import AccessKeys
+from millrace.config.document import parse
+from millrace.config.layout import Folder, MultiTable
+from millrace.config.model import ModelFrom
 from millrace.file_format import FileFormat
 from tests.unit.config.builders import document
 

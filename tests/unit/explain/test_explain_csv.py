@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
-from millrace.explain import Column, Content, Explanation, Fact, csv_file, explain
+from millrace.explain import csv_file, explain
+from millrace.explain.facts import (
+    Column,
+    Content,
+    Explanation,
+    Fact,
+)
 from millrace.file_format import Compression, FileFormat, ReadOptions
 from millrace.formats import csv_blocks
 from tests.unit.formats.builders import converted

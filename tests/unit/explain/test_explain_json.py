@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.explain import Column, Content, explain, json_file
+from millrace.explain import explain, json_file
+from millrace.explain.facts import Column, Content
 from millrace.file_format import FileFormat, ReadOptions
 from tests.unit.formats.builders import converted
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.conversion import Recipe, convert
-from millrace.explain import Column, Content, explain
+from millrace.explain import explain
+from millrace.explain.facts import Column, Content
 from millrace.file_format import FileFormat, ReadOptions, WriteOptions
 from tests.unit.formats.builders import Memory, conversion, converted, parquet
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from millrace import schema
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
 from millrace.file_format import BadRows, ReadOptions
-from millrace.formats import BadRow, json_exact, json_fast, json_feed
 from millrace.formats import json as json_format
+from millrace.formats import json_exact, json_fast, json_feed
+from millrace.formats.base import BadRow
 from millrace.formats.json_types import Node, Number
 from tests.unit.formats.builders import small_json_blocks
 

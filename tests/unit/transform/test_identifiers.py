@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.transform import Duplicate, Identifiers, duplicate_error, identifiers
+from millrace.transform import identifiers
+from millrace.transform.identifiers import Duplicate, Identifiers, duplicate_error
 
 batches = st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=6), max_size=4)
 

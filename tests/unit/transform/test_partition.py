@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import KeyTooLong, UnknownField
-from millrace.transform import directory, split
-from millrace.transform.partition import MISSING
+from millrace.transform.partition import MISSING, directory, split
 
 values = st.none() | st.sampled_from(["a", "b", "", MISSING, "x=y", "%41", "é/ü"])
 

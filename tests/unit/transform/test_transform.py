@@ -19,17 +19,14 @@ from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownFie
 from millrace.file_format import FileFormat, ReadOptions
 from millrace.formats import READERS, rendering
 from millrace.printing import FORM, form_of
-from millrace.transform import (
+from millrace.transform.binding import (
     SYNCED_AT,
     Applied,
     BoundTransform,
-    TableTransform,
     bind,
     identifier_of,
-    of_model_sync,
-    of_schema,
 )
-from millrace.transform.spec import Written
+from millrace.transform.spec import TableTransform, Written, of_model_sync, of_schema
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)
