@@ -26,8 +26,8 @@ def kind_of(path: Path) -> str:
 
 
 def _millrace(source: Path, target: Path, _threads: int) -> Convert:
-    from millrace.file_format import FileFormat
-    from millrace.local import Job, convert_file
+    from millrace.engine.files import Job, convert_file
+    from millrace.engine.options import FileFormat
 
     named = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
     job = Job(source=str(source), target=str(target), to=FileFormat(named[kind_of(target)]))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.compare.datasets import DATASETS
 from bench.compare.files import write
-from millrace.conversion import Recipe, convert
-from millrace.file_format import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.one_file import Recipe, convert
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 
 _SIZE = 10_000
 _WARM = 20

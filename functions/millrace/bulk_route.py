@@ -20,9 +20,8 @@ from millrace.config.layout import (
     MultiTable,
     SingleTable,
 )
-from millrace.conversion import Recipe
-from millrace.errors import DataError, ForeignFormat
-from millrace.file_format import (
+from millrace.engine.one_file import Recipe
+from millrace.engine.options import (
     READ_EXTENSIONS,
     BadRows,
     FileFormat,
@@ -31,6 +30,7 @@ from millrace.file_format import (
     WriteOptions,
     recognise,
 )
+from millrace.errors import DataError, ForeignFormat
 from millrace.objects import ObjectRef
 from millrace.plans import Ignored, Plan, too_long, with_extensions
 from millrace.tables import TableFile, table_of

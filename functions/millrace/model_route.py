@@ -9,8 +9,8 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
 from millrace.config.model_sync import ModelSync, ModelSyncMode
-from millrace.conversion import Recipe
-from millrace.file_format import (
+from millrace.engine.one_file import Recipe
+from millrace.engine.options import (
     READ_EXTENSIONS,
     BadRows,
     FileFormat,

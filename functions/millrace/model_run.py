@@ -16,11 +16,11 @@ from functools import partial
 from typing import BinaryIO
 
 from millrace.claims import Claims, Delivery
+from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.events import Request
 from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
 from millrace.lineage import Lineage
-from millrace.many import Source, convert_many
 from millrace.model_route import file_of
 from millrace.object_store import ListedObject, ObjectStore, Stores
 from millrace.object_work import behind, published, time_limit

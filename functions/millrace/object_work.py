@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from millrace.claims import Claims, Delivery
-from millrace.conversion import Converted, Recipe, convert
+from millrace.engine.many_files import Source, convert_many
+from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
 from millrace.events import Request
-from millrace.file_format import FileFormat
 from millrace.formats.archive import Archive, open_archive
 from millrace.ledger import DONE, Entry, Failure, Finish, Output, Refusal, RefusalKind, State
 from millrace.lineage import Lineage
-from millrace.many import Source, convert_many
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.plans import Plan, with_extensions

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from millrace.config.bulk_sync import SchemaEvolution
-from millrace.conversion import Recipe
+from millrace.engine.one_file import Recipe
+from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey
 from millrace.errors import DataError, KeyTooLong
-from millrace.file_format import FileFormat, ReadOptions, RecognisedKey
 from millrace.objects import ObjectRef
 from millrace.targets import Place
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.file_format import ColumnType
+from millrace.engine.options import ColumnType
 from millrace.printing import BARE, FRACTION_DIGITS
 from millrace.proof import SURE_DIGITS, is_printed_back
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from millrace.claims import Claims
-from millrace.conversion import Converted, options
+from millrace.engine.one_file import Converted, options
+from millrace.engine.options import FileFormat
 from millrace.errors import LostRace
 from millrace.events import Request
-from millrace.file_format import FileFormat
 from millrace.object_store import Upload
 from millrace.objects import ObjectRef
 from millrace.plans import Plan

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from millrace import rescue, schema, union
 from millrace.config.bulk_sync import RESCUED, SchemaEvolution
+from millrace.engine.options import FileFormat
 from millrace.errors import MalformedFile, SchemaFrozen
-from millrace.file_format import FileFormat
 from millrace.printing import is_raw_json
 from millrace.table_rows import PutAside, Rows, Table
 from millrace.table_schema import as_remembered, kind_of

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat, LostRace
 from millrace.events import Request
-from millrace.file_format import FileFormat
 from millrace.ledger import Entry, LedgerStore, State, unseen
 from millrace.objects import ObjectRef
 from millrace.plans import Plan

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSyncMode
-from millrace.file_format import FileFormat, OutputCompression, output_extension
+from millrace.engine.options import FileFormat, OutputCompression, output_extension
 from millrace.objects import ObjectRef
 from millrace.tables import TableFile
 

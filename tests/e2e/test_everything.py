@@ -25,8 +25,8 @@ from millrace.config.document import Document
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed
 from millrace.demo.emulator import Mode, running
+from millrace.engine.options import Compression
 from millrace.events import Request
-from millrace.file_format import Compression
 from millrace.objects import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
 from millrace.worker import Worker

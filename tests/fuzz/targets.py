@@ -19,10 +19,16 @@ import pyarrow.parquet as pq
 import yaml
 
 from millrace.config.document import load
-from millrace.conversion import Recipe, convert
+from millrace.engine.one_file import Recipe, convert
+from millrace.engine.options import (
+    BadRows,
+    Compression,
+    FileFormat,
+    ReadOptions,
+    WriteOptions,
+)
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.events import parse_message
-from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.formats.archive import Limits, open_archive
 from tests.unit.formats.builders import Memory
 

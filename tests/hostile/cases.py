@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.file_format import Compression
+from millrace.engine.options import Compression
 from tests.hostile import thrift
 from tests.hostile.streams import Repeated, many
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from millrace.conversion import Recipe, convert
+from millrace.engine.one_file import Recipe, convert
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.errors import MillraceError
-from millrace.file_format import FileFormat, ReadOptions, WriteOptions
 from millrace.formats.archive import open_archive
 from tests.hostile.cases import CASES, Case
 

@@ -15,8 +15,8 @@ from bench.compare.datasets import DATASETS
 from bench.compare.figures import Figures
 from bench.compare.files import write
 from bench.compare.page import BEGIN, END, markdown
-from millrace.file_format import FileFormat
-from millrace.local import Job, convert_file
+from millrace.engine.files import Job, convert_file
+from millrace.engine.options import FileFormat
 
 SIZE = 200_000
 

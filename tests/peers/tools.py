@@ -13,8 +13,8 @@ import polars as pl
 import pyarrow.parquet as pq
 from pyarrow import csv, json
 
-from millrace.file_format import FileFormat
-from millrace.local import Job, convert_file
+from millrace.engine.files import Job, convert_file
+from millrace.engine.options import FileFormat
 
 Tool = Callable[[Path, Path], object]
 

@@ -13,15 +13,15 @@ from typing import Any, BinaryIO, TypeVar
 from unittest.mock import patch
 
 from millrace import model_run, object_work
-from millrace.conversion import (
+from millrace.engine.many_files import Source
+from millrace.engine.one_file import (
     NO_TIME,
     Converted,
     Recipe,
     RowCounts,
 )
+from millrace.engine.outputs import Part, Sink
 from millrace.errors import RaggedRow
-from millrace.many import Source
-from millrace.outputs import Part, Sink
 from millrace.transform.partition import directory
 
 S = TypeVar("S", bound=Sink)

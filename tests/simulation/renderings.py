@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
-from millrace.conversion import Converted, RowCounts
+from millrace.engine.many_files import Source
+from millrace.engine.one_file import Converted, RowCounts
+from millrace.engine.options import FileFormat
 from millrace.errors import DataError
-from millrace.file_format import FileFormat
-from millrace.many import Source
 from millrace.objects import ObjectRef
 from millrace.plans import Plan, Run
 from tests.simulation import light

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace import outputs, parallel
-from millrace.conversion import Recipe, RowCounts, convert
+from millrace.engine import outputs, parallel
+from millrace.engine.one_file import Recipe, RowCounts, convert
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.parallel import Beside
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
-from millrace.file_format import FileFormat, ReadOptions, WriteOptions
 from millrace.formats import RENDERERS, WRITERS
 from millrace.formats.base import RecordWriter, Text
-from millrace.parallel import Beside
 from millrace.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory, parquet, table
 

@@ -10,9 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from millrace.conversion import Converted, Recipe, convert
+from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.options import (
+    BadRows,
+    FileFormat,
+    ReadOptions,
+    WriteOptions,
+    recognise,
+)
 from millrace.errors import MillraceError, OutOfTime, RaggedRow
-from millrace.file_format import BadRows, FileFormat, ReadOptions, WriteOptions, recognise
 from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import Memory, table
 

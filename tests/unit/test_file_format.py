@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millrace.file_format import Compression, FileFormat, recognise
+from millrace.engine.options import Compression, FileFormat, recognise
 
 
 @pytest.mark.parametrize(

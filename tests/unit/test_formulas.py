@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.file_format import FileFormat
-from millrace.local import Job, convert_file
+from millrace.engine.files import Job, convert_file
+from millrace.engine.options import FileFormat
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", '=HYPERLINK("http://x","y")', "\tx", "=" * 100_000]
 NAMES = ["=1+1", "@name", "-", "n" * 100_000]

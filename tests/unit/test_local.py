@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from millrace.engine.files import Job, convert_file, run_jobs
+from millrace.engine.options import FileFormat, OutputCompression
 from millrace.errors import DataError, RaggedRow, UsageError
-from millrace.file_format import FileFormat, OutputCompression
-from millrace.local import Job, convert_file, run_jobs
 from tests.unit.formats.builders import Memory, table
 
 

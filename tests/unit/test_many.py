@@ -17,8 +17,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace import many
-from millrace.conversion import Converted, Recipe, convert
+from millrace.engine import many_files as many
+from millrace.engine.many_files import Source, convert_many
+from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.options import (
+    BadRows,
+    DuplicatePolicy,
+    FileFormat,
+    ReadOptions,
+    WriteOptions,
+    recognise,
+)
 from millrace.errors import (
     DuplicateIdentifier,
     InvalidConfiguration,
@@ -28,9 +37,7 @@ from millrace.errors import (
     UnknownField,
     ValueDoesNotFit,
 )
-from millrace.file_format import BadRows, DuplicatePolicy, FileFormat, ReadOptions, WriteOptions, recognise
 from millrace.formats import csv, csv_blocks
-from millrace.many import Source, convert_many
 from millrace.transform.spec import TableTransform, Written
 from tests.unit.formats.builders import Memory, parquet, small_json_blocks, table
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from millrace.parallel import in_order, processors
+from millrace.engine.parallel import in_order, processors
 
 
 def _slow_first(item: int) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from millrace.engine.options import BadRows, Compression, FileFormat
 from millrace.errors import ForeignFormat, KeyTooLong
-from millrace.file_format import BadRows, Compression, FileFormat
 from millrace.objects import ObjectRef
 from millrace.plan import Planner
 from millrace.plans import Ignored, Plan

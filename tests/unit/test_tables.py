@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.config.layout import DirectorySnapshot, MultiTable, SingleTable
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 from millrace.tables import TableFile, directory_table, table_of
 
 

@@ -21,8 +21,8 @@ from millrace.errors import UsageError
 from millrace.plan import ActiveSync, Planner
 
 if TYPE_CHECKING:
+    from millrace.engine.files import Target
     from millrace.ledger import Entry, LedgerStore
-    from millrace.local import Target
     from millrace.requeue import RequestQueue
 
 _PORTION = 1000
@@ -102,7 +102,7 @@ class Rows:
         if target is not None:
             import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
 
-            from millrace.file_format import FileFormat, WriteOptions  # noqa: PLC0415 - as above
+            from millrace.engine.options import FileFormat, WriteOptions  # noqa: PLC0415 - as above
             from millrace.formats import WRITERS  # noqa: PLC0415 - as above
 
             self._schema = pa.schema(

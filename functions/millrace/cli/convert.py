@@ -11,8 +11,13 @@ import typer
 from rich.console import Console
 
 from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
+from millrace.engine.options import (
+    Compression,
+    FileFormat,
+    OutputCompression,
+    ReadOptions,
+)
 from millrace.errors import DataError, InvalidConfiguration, UsageError
-from millrace.file_format import Compression, FileFormat, OutputCompression, ReadOptions
 
 _TARGET_FORMATS = {
     ".csv": FileFormat.CSV,
@@ -108,7 +113,7 @@ def _convert_one(
     quarantine: str | None,
 ) -> int:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.local import Job, convert_file  # noqa: PLC0415 - as above
+    from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - as above
 
     job = Job(
         source=source,
@@ -143,7 +148,7 @@ def _convert_one(
 
 def _run_jobs(jobs: str) -> None:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.local import run_jobs  # noqa: PLC0415 - as above
+    from millrace.engine.files import run_jobs  # noqa: PLC0415 - as above
 
     def answer(line: str) -> None:
         sys.stdout.write(line + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from millrace.local import LocalTarget, Target, open_local_source
+from millrace.engine.files import LocalTarget, Target, open_local_source
 from millrace.objects import ObjectRef
 
 if TYPE_CHECKING:

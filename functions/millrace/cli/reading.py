@@ -9,8 +9,8 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from millrace.engine.options import FileFormat
 from millrace.errors import DataError, UsageError
-from millrace.file_format import FileFormat
 
 _PROGRESS_FROM_BYTES = 32 * 2**20
 SOURCES = (FileFormat.CSV, FileFormat.JSON, FileFormat.PARQUET)

@@ -17,7 +17,12 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.fields import Flag, Name, Path, compression_of_another_format
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
-from millrace.file_format import BadRows, FileFormat, OutputCompression, output_extension
+from millrace.engine.options import (
+    BadRows,
+    FileFormat,
+    OutputCompression,
+    output_extension,
+)
 
 
 class BulkMode(enum.StrEnum):

@@ -18,7 +18,7 @@ from millrace.config.base import Section, doc
 from millrace.config.fields import MANAGED, NO_QUOTE, Name
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.s3_configuration import AuthMode, S3Configuration
-from millrace.file_format import BadRows, Compression, ReadOptions
+from millrace.engine.options import BadRows, Compression, ReadOptions
 
 
 @dataclass(frozen=True, slots=True)

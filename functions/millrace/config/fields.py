@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, W
 
 from millrace.config.base import Contradiction, unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
-from millrace.file_format import FileFormat, OutputCompression, output_compressions
+from millrace.engine.options import FileFormat, OutputCompression, output_compressions
 
 
 def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:

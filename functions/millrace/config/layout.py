@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 
 
 @dataclass(frozen=True, slots=True)

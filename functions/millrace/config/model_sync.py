@@ -30,7 +30,12 @@ from millrace.config.filters import (
     parse_logic,
 )
 from millrace.config.schedule import ScheduleField
-from millrace.file_format import BadRows, FileFormat, OutputCompression, output_extension
+from millrace.engine.options import (
+    BadRows,
+    FileFormat,
+    OutputCompression,
+    output_extension,
+)
 
 
 class ModelSyncMode(enum.StrEnum):

@@ -13,7 +13,7 @@ from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync, ModelSyncMode
-from millrace.file_format import recognise
+from millrace.engine.options import recognise
 
 Sync: TypeAlias = BulkSync | ModelSync
 

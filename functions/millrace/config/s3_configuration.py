@@ -25,7 +25,7 @@ from millrace.config.fields import (
     SourceFormat,
     named_character,
 )
-from millrace.file_format import ColumnType, FileFormat
+from millrace.engine.options import ColumnType, FileFormat
 
 
 class AuthMode(enum.StrEnum):

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from millrace.demo.screen import cell
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 from millrace.objects import ObjectRef
 
 _COLUMNS = 7

@@ -9,12 +9,12 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from millrace import schema
-from millrace.conversion import MOST_ATTEMPTS
+from millrace.engine.one_file import MOST_ATTEMPTS
+from millrace.engine.options import BadRows, FileFormat, ReadOptions
 from millrace.errors import DataError
 from millrace.explain.csv_columns import CsvColumn
 from millrace.explain.facts import Content, Fact
 from millrace.explain.text_facts import facts_of_csv, renamed
-from millrace.file_format import BadRows, FileFormat, ReadOptions
 from millrace.formats import READERS
 from millrace.formats.base import BadRow
 from millrace.formats.csv_texts import Layout, Texts, texts

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from millrace.engine.options import Compression, FileFormat
 from millrace.errors import DataError
-from millrace.file_format import Compression, FileFormat
 from millrace.printing import JSON, form_of
 
 MOST_CHARACTERS = 100

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 from millrace.explain.facts import Content, Fact
 from millrace.explain.json_fields import JsonField
 from millrace.explain.text_facts import fact_of_encoding
-from millrace.file_format import ReadOptions
 from millrace.formats import json
 from millrace.formats.compression import open_plain
 from millrace.formats.encoding import Utf8Stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 from millrace.formats import csv, csv_writer, json, json_writer, parquet_reader, parquet_writer
 from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
 from millrace.formats.compressing import compressible

@@ -21,8 +21,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
+from millrace.engine.options import (
+    READ_EXTENSIONS,
+    Compression,
+    FileFormat,
+    RecognisedKey,
+    recognise,
+)
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
-from millrace.file_format import READ_EXTENSIONS, Compression, FileFormat, RecognisedKey, recognise
 from millrace.formats.compression import FREE_BYTES, MAX_RATIO, ByteStream, open_plain
 
 _TARS = {

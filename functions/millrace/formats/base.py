@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
 
-from millrace.file_format import ReadOptions, WriteOptions
+from millrace.engine.options import ReadOptions, WriteOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

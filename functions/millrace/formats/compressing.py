@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from millrace.file_format import OutputCompression, WriteOptions
+from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.formats.arrow_sink import ArrowSink
 from millrace.formats.base import ByteSink, RecordWriter, Text, Writer
 

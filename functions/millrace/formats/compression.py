@@ -10,8 +10,8 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
+from millrace.engine.options import Compression
 from millrace.errors import MalformedFile, TooBig, TruncatedFile
-from millrace.file_format import Compression
 
 _MAGIC = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd", Compression.BZIP2: b"BZh"}
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"

@@ -14,12 +14,12 @@ from typing import BinaryIO, NoReturn
 import pyarrow as pa
 
 from millrace import schema
-from millrace.file_format import ReadOptions
+from millrace.engine.options import ReadOptions
+from millrace.engine.parallel import in_order
 from millrace.formats.base import Records
 from millrace.formats.csv_blocks import Block
 from millrace.formats.csv_texts import Layout, Report, Texts, begin, parsed
 from millrace.formats.csv_types import Converted, Trouble, Types, is_blank
-from millrace.parallel import in_order
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

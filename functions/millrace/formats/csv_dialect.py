@@ -14,8 +14,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.options import ReadOptions
 from millrace.errors import InvalidConfiguration
-from millrace.file_format import ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")
 DETECTION_BYTES = 65536

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from millrace import schema
+from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.parallel import in_order
 from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
-from millrace.file_format import BadRows, ReadOptions
 from millrace.formats.base import BadRow
 from millrace.formats.compression import open_plain
 from millrace.formats.csv_blocks import Block, Feed, line_ends
 from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
 from millrace.formats.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.formats.limits import check_columns
-from millrace.parallel import in_order
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")

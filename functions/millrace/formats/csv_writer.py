@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.options import WriteOptions
 from millrace.errors import UnsupportedType
-from millrace.file_format import WriteOptions
 from millrace.formats import rendering
 from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.formats.joining import joined_rows

@@ -15,7 +15,8 @@ from typing import BinaryIO, NoReturn
 import pyarrow as pa
 
 from millrace import schema
-from millrace.file_format import BadRows, ReadOptions
+from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.parallel import in_order
 from millrace.formats import json_exact, json_fast
 from millrace.formats.base import Records
 from millrace.formats.compression import open_plain
@@ -25,7 +26,6 @@ from millrace.formats.json_fast import Parsed, Plan
 from millrace.formats.json_feed import Feed, Piece
 from millrace.formats.json_types import Node, fields_of
 from millrace.formats.json_values import Row
-from millrace.parallel import in_order
 
 SAMPLE_BYTES = 4 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from millrace.file_format import WriteOptions
+from millrace.engine.options import WriteOptions
 from millrace.formats import rendering
 from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.printing import joined

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from millrace.engine.options import Compression, ReadOptions
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
-from millrace.file_format import Compression, ReadOptions
 from millrace.formats.base import BadRow, Records
 from millrace.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.formats.parquet_pages import unpacked_sizes

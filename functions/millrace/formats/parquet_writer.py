@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.errors import UnsupportedType
-from millrace.file_format import OutputCompression, WriteOptions
 from millrace.formats.arrow_sink import ArrowSink
 from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.formats.parquet_encoding import chosen

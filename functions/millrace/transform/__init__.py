@@ -5,9 +5,9 @@ hashes. Columns: chosen, ordered, named; constants and the time of the run behin
 text all the way, so that the types which were found for a file change nothing.
 """
 
+from millrace.engine.names import normalize
 from millrace.transform.binding import SYNCED_AT, Applied, BoundTransform, bind, identifier_of
 from millrace.transform.identifiers import Duplicate, Identifiers, Superseded, duplicate_error
-from millrace.transform.names import normalize
 from millrace.transform.partition import directory, split
 from millrace.transform.spec import TableTransform, of_model_sync, of_schema
 

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from millrace.config.base import suggestion
 from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED
 from millrace.config.filters import Logic
+from millrace.engine.names import normalize, without_doubles
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.transform.comparison import Moment, moment_at, order
 from millrace.transform.filters import Answer, answer, joined
-from millrace.transform.names import normalize, without_doubles
 from millrace.transform.obfuscation import obfuscated
 from millrace.transform.overrides import Overridden, constant, overridden
 from millrace.transform.spec import TableTransform, Written

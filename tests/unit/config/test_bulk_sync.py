@@ -21,7 +21,7 @@ from millrace.config.bulk_sync import (
     SchemaSelection,
 )
 from millrace.config.document import parse
-from millrace.file_format import BadRows, FileFormat
+from millrace.engine.options import BadRows, FileFormat
 from tests.unit.config.builders import (
     bulk_sync,
     connection,

@@ -20,7 +20,12 @@ from millrace.config.layout import (
     SingleTable,
 )
 from millrace.config.s3_configuration import S3Configuration
-from millrace.file_format import BadRows, Compression, FileFormat, ReadOptions
+from millrace.engine.options import (
+    BadRows,
+    Compression,
+    FileFormat,
+    ReadOptions,
+)
 from tests.unit.config.builders import connection, parsed_connection, problems_of
 
 ROLE = "arn:aws:iam::123456789012:role/millrace"

@@ -8,7 +8,7 @@ from millrace.config.connection import AccessKeys
 from millrace.config.document import parse
 from millrace.config.layout import Folder, MultiTable
 from millrace.config.model import ModelFrom
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 from tests.unit.config.builders import document
 
 CONNECTION = """

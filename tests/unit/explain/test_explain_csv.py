@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
+from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.explain import csv_file, explain
 from millrace.explain.facts import (
     Column,
@@ -21,7 +22,6 @@ from millrace.explain.facts import (
     Explanation,
     Fact,
 )
-from millrace.file_format import Compression, FileFormat, ReadOptions
 from millrace.formats import csv_blocks
 from tests.unit.formats.builders import converted
 

@@ -11,8 +11,8 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.conversion import Converted, Recipe, convert
-from millrace.file_format import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.formats import json as json_format
 from millrace.formats import json_feed
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.options import Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
-from millrace.file_format import Compression, FileFormat
 from millrace.formats.archive import EXTENSIONS, Archive, Limits, is_archive, open_archive
 
 A, B = b"id,x\n1,a\n", b"id,x\n2,b\n"

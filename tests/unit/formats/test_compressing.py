@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.file_format import (
+from millrace.engine.options import (
     Compression,
     FileFormat,
     OutputCompression,

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pytest
 
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.errors import DataError
-from millrace.file_format import FileFormat, ReadOptions, WriteOptions
 from millrace.formats import READERS, WRITERS
 from tests.unit.formats.builders import Memory
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from millrace import parallel
+from millrace.engine import parallel
+from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import (
     DataError,
     InvalidConfiguration,
@@ -19,7 +20,6 @@ from millrace.errors import (
     ValueDoesNotFit,
     WrongEncoding,
 )
-from millrace.file_format import BadRows, ReadOptions
 from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import cells, conversion, converted, table
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from millrace.engine.options import BadRows
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType, WrongEncoding
-from millrace.file_format import BadRows
 from tests.unit.formats.builders import conversion, converted, small_json_blocks, table
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
+from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
-from millrace.file_format import BadRows, ReadOptions
 from millrace.formats import json as json_format
 from millrace.formats import json_exact, json_fast, json_feed
 from millrace.formats.base import BadRow

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from millrace.engine.outputs import MOST_PARTITIONS
 from millrace.formats import compression, json_types, limits
 from millrace.formats.archive import Limits
-from millrace.outputs import MOST_PARTITIONS
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 MB, GB = 2**20, 2**30

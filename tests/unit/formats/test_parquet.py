@@ -13,9 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.conversion import Recipe, convert
+from millrace.engine.one_file import Recipe, convert
+from millrace.engine.options import (
+    Compression,
+    FileFormat,
+    ReadOptions,
+    WriteOptions,
+)
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
-from millrace.file_format import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import parquet_writer
 from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.file_format import WriteOptions
+from millrace.engine.options import WriteOptions
 from millrace.formats import parquet_encoding, parquet_writer
 from millrace.formats.parquet_encoding import Encodings, chosen
 from tests.unit.formats.builders import Memory

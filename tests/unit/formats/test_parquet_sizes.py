@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.file_format import ReadOptions
+from millrace.engine.options import ReadOptions
 from millrace.formats import parquet_reader, parquet_sizes
 
 ROWS = 1200

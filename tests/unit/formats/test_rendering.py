@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.options import FileFormat
 from millrace.errors import UnsupportedType
-from millrace.file_format import FileFormat
 from millrace.formats import RENDERERS
 from millrace.printing import JSON, with_form
 

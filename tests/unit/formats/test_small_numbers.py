@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.file_format import FileFormat
+from millrace.engine.options import FileFormat
 from millrace.formats import RENDERERS
 from millrace.formats.small_numbers import places
 from millrace.printing import BARE, with_form

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.engine.options import Compression
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
-from millrace.file_format import Compression
 from millrace.formats import compression as compression_format
 from tests.unit.formats.builders import converted
 

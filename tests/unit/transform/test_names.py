@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millrace.transform.names import normalize, without_doubles
+from millrace.engine.names import normalize, without_doubles
 
 header = st.text(max_size=6) | st.sampled_from(["a", "A", "a_2", "A b", "", "_", "1", "İ", "ⅷ", "ﬁ", "क्षि", "a-2"])
 

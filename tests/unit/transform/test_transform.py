@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config.model import Model
+from millrace.engine.options import FileFormat, ReadOptions
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.file_format import FileFormat, ReadOptions
 from millrace.formats import READERS, rendering
 from millrace.printing import FORM, form_of
 from millrace.transform.binding import (

@@ -10,8 +10,8 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
+from millrace.engine.options import FileFormat, WriteOptions
 from millrace.errors import MiscountedRows, TooManyPartitions
-from millrace.file_format import FileFormat, WriteOptions
 from millrace.formats import RENDERERS, WRITERS
 from millrace.formats.base import (
     BadRow,

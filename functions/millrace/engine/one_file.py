@@ -12,17 +12,30 @@ from typing import BinaryIO, Generic
 import pyarrow as pa
 
 from millrace import schema, union
+from millrace.engine.options import (
+    DuplicatePolicy,
+    FileFormat,
+    ReadOptions,
+    WriteOptions,
+)
+from millrace.engine.outputs import (
+    MOST_PARTITIONS,
+    Outputs,
+    Part,
+    Parts,
+    Piece,
+    S,
+    Sink,
+)
+from millrace.engine.parallel import Beside, in_order
+from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, MiscountedRows
-from millrace.file_format import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.formats import READERS
 from millrace.formats.base import BadRow
-from millrace.outputs import MOST_PARTITIONS, Outputs, Part, Parts, Piece, S, Sink
-from millrace.parallel import Beside, in_order
 from millrace.table_rows import PutAside, Rows, Table, named, numbered
 from millrace.transform.binding import BoundTransform, bind
 from millrace.transform.identifiers import Superseded
 from millrace.transform.spec import TableTransform
-from millrace.uniqueness import Unique, superseded_rows
 
 __all__ = [
     "MOST_ATTEMPTS",

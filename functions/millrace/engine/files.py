@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol
 
-from millrace.conversion import Recipe, RowCounts, convert
-from millrace.errors import DataError, MillraceError, UsageError
-from millrace.file_format import (
+from millrace.engine.one_file import Recipe, RowCounts, convert
+from millrace.engine.options import (
     BadRows,
     Compression,
     FileFormat,
@@ -22,7 +21,8 @@ from millrace.file_format import (
     output_compressions,
     recognise,
 )
-from millrace.outputs import Sink
+from millrace.engine.outputs import Sink
+from millrace.errors import DataError, MillraceError, UsageError
 
 Write = Callable[[str], None]
 _COMPRESSIONS = {

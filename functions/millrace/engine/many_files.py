@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 
 from millrace import schema, union
-from millrace.conversion import (
+from millrace.engine.one_file import (
     MOST_ATTEMPTS,
     NO_TIME,
     Converted,
@@ -27,12 +27,12 @@ from millrace.conversion import (
     attempt,
     convert,
 )
+from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.outputs import Outputs, Sink
 from millrace.errors import InvalidConfiguration, MalformedFile
-from millrace.file_format import FileFormat, ReadOptions
 from millrace.formats import READERS, json
 from millrace.formats.base import BadRow
 from millrace.formats.json_types import Node
-from millrace.outputs import Outputs, Sink
 from millrace.printing import with_form
 from millrace.schema import Demanded, Evidence, Widened
 from millrace.table_rows import (
