@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from millrace.claims import Claims, Delivery
+from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
 from millrace.events import Request
-from millrace.formats.archive import Archive, open_archive
 from millrace.ledger import DONE, Entry, Failure, Finish, Output, Refusal, RefusalKind, State
 from millrace.lineage import Lineage
 from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload

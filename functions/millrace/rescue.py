@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from millrace import schema
 from millrace.config.bulk_sync import RESCUED
-from millrace.formats import rendering
+from millrace.engine.formats.text import rendering
 from millrace.printing import BARE, JSON, form_of, is_raw_json, with_form
 from millrace.schema import Kind
 from millrace.transform.values import Column

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from millrace.engine.formats.base import BadRow
 from millrace.errors import DataError
-from millrace.formats.base import BadRow
 
 PutAside = Callable[[BadRow, str | None], None]
 """Takes a row that could not be read, and the name of its file."""

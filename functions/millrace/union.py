@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import schema
-from millrace.formats import rendering
-from millrace.formats.json_types import MAX_FIELDS
+from millrace.engine.formats.json.types import MAX_FIELDS
+from millrace.engine.formats.text import rendering
 from millrace.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 from millrace.transform.values import Column
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from millrace.config.document import load
+from millrace.engine.formats.streams.archive import Limits, open_archive
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import (
     BadRows,
@@ -29,7 +30,6 @@ from millrace.engine.options import (
 )
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.events import parse_message
-from millrace.formats.archive import Limits, open_archive
 from tests.unit.formats.builders import Memory
 
 MOST_OUTPUT = 64 * 2**20

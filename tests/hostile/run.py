@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from millrace.engine.formats.streams.archive import open_archive
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.errors import MillraceError
-from millrace.formats.archive import open_archive
 from tests.hostile.cases import CASES, Case
 
 ADDRESS_SPACE = 4 * 2**30

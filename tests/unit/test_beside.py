@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.engine import outputs, parallel
+from millrace.engine.formats import RENDERERS, WRITERS
+from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.one_file import Recipe, RowCounts, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.parallel import Beside
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
-from millrace.formats import RENDERERS, WRITERS
-from millrace.formats.base import RecordWriter, Text
 from millrace.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory, parquet, table
 

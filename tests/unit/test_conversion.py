@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import (
     BadRows,
@@ -19,7 +21,6 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.errors import MillraceError, OutOfTime, RaggedRow
-from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import Memory, table
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"

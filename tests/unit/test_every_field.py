@@ -19,8 +19,8 @@ import pytest
 
 from millrace.config.document import Document, parse
 from millrace.config.reference import TOP, by_place
+from millrace.engine.formats.streams.decompression import name_compression, open_plain
 from millrace.errors import InvalidConfiguration
-from millrace.formats.compression import name_compression, open_plain
 from millrace.objects import ObjectRef
 from tests.configurations import bulk_sync, connection
 from tests.examples import KEY, Run

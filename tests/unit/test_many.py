@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.engine import many_files as many
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import (
@@ -37,7 +39,6 @@ from millrace.errors import (
     UnknownField,
     ValueDoesNotFit,
 )
-from millrace.formats import csv, csv_blocks
 from millrace.transform.spec import TableTransform, Written
 from tests.unit.formats.builders import Memory, parquet, small_json_blocks, table
 

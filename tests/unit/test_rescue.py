@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import rescue, schema
-from millrace.formats import rendering
+from millrace.engine.formats.text import rendering
 from millrace.printing import form_of, with_form
 
 TEXTS = [

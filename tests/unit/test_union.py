@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.formats import rendering
+from millrace.engine.formats.text import rendering
 from millrace.printing import JSON, form_of, is_raw_json, with_form
 from millrace.transform.values import Column
 from millrace.union import Lossy, convert, unify

@@ -102,8 +102,8 @@ class Rows:
         if target is not None:
             import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
 
+            from millrace.engine.formats import WRITERS  # noqa: PLC0415 - as above
             from millrace.engine.options import FileFormat, WriteOptions  # noqa: PLC0415 - as above
-            from millrace.formats import WRITERS  # noqa: PLC0415 - as above
 
             self._schema = pa.schema(
                 [(name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items()]

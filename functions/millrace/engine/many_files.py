@@ -19,6 +19,10 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 
 from millrace import schema, union
+from millrace.engine.formats import READERS
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.json import reader as json
+from millrace.engine.formats.json.types import Node
 from millrace.engine.one_file import (
     MOST_ATTEMPTS,
     NO_TIME,
@@ -30,9 +34,6 @@ from millrace.engine.one_file import (
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.outputs import Outputs, Sink
 from millrace.errors import InvalidConfiguration, MalformedFile
-from millrace.formats import READERS, json
-from millrace.formats.base import BadRow
-from millrace.formats.json_types import Node
 from millrace.printing import with_form
 from millrace.schema import Demanded, Evidence, Widened
 from millrace.table_rows import (

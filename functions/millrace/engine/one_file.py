@@ -12,6 +12,8 @@ from typing import BinaryIO, Generic
 import pyarrow as pa
 
 from millrace import schema, union
+from millrace.engine.formats import READERS
+from millrace.engine.formats.base import BadRow
 from millrace.engine.options import (
     DuplicatePolicy,
     FileFormat,
@@ -30,8 +32,6 @@ from millrace.engine.outputs import (
 from millrace.engine.parallel import Beside, in_order
 from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, MiscountedRows
-from millrace.formats import READERS
-from millrace.formats.base import BadRow
 from millrace.table_rows import PutAside, Rows, Table, named, numbered
 from millrace.transform.binding import BoundTransform, bind
 from millrace.transform.identifiers import Superseded

@@ -10,15 +10,15 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from millrace.engine.options import FileFormat, WriteOptions
-from millrace.errors import MiscountedRows, TooManyPartitions
-from millrace.formats import RENDERERS, WRITERS
-from millrace.formats.base import (
+from millrace.engine.formats import RENDERERS, WRITERS
+from millrace.engine.formats.base import (
     BadRow,
     ByteSink,
     RecordWriter,
     Text,
 )
+from millrace.engine.options import FileFormat, WriteOptions
+from millrace.errors import MiscountedRows, TooManyPartitions
 from millrace.transform.binding import BoundTransform
 from millrace.transform.partition import directory, split
 

@@ -9,9 +9,16 @@ from itertools import chain, repeat
 
 import pyarrow as pa
 
+from millrace.engine.formats.json.types import (
+    MAX_DEPTH,
+    MAX_FIELDS,
+    Number,
+    Value,
+    columns_of,
+    text_of,
+)
 from millrace.explain.facts import Column, Sight, WhyNot, shown
 from millrace.explain.json_numbers import NumbersSeen
-from millrace.formats.json_types import MAX_DEPTH, MAX_FIELDS, Number, Value, columns_of, text_of
 from millrace.printing import JSON, form_of
 
 _NAMES: dict[type, str] = {

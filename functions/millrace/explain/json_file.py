@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from millrace.engine.formats.garbage import uncollected
+from millrace.engine.formats.json import reader as json
+from millrace.engine.formats.json.types import (
+    Node,
+    Value,
+    columns_of,
+    fields_of,
+)
+from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 from millrace.explain.facts import Content, Fact
 from millrace.explain.json_fields import JsonField
 from millrace.explain.text_facts import fact_of_encoding
-from millrace.formats import json
-from millrace.formats.compression import open_plain
-from millrace.formats.encoding import Utf8Stream
-from millrace.formats.json_types import Node, Value, columns_of, fields_of
-from millrace.garbage import uncollected
 
 _BLOCK_BYTES = 2**20
 Row = dict[str, Value]

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from millrace import schema
 from millrace.config.filters import Scalar
+from millrace.engine.formats.text import rendering
 from millrace.errors import UnsupportedType
-from millrace.formats import rendering
 from millrace.printing import FORM, JSON, form_of, is_raw_json, with_form
 from millrace.transform.comparison import text_of_scalar
 from millrace.transform.filters import Answer, answer

@@ -13,8 +13,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.formats import rendering
-from millrace.formats.json_types import Number, Value, text_of
+from millrace.engine.formats.json.types import Number, Value, text_of
+from millrace.engine.formats.text import rendering
 from millrace.printing import is_raw_json, plain
 
 _JSON_SPACE = " \t\n\r"

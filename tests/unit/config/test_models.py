@@ -10,8 +10,8 @@ from millrace.config.document import parse
 from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
 from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode
 from millrace.config.schedule import Schedule
+from millrace.engine.formats.streams.archive import EXTENSIONS
 from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat
-from millrace.formats.archive import EXTENSIONS
 from tests.unit.config.builders import connection, document, model, model_sync, parsed_model_sync, problems_of
 
 SINGLE, MANY = ModelFrom.SINGLE_FILE, ModelFrom.MULTI_FILE_ARCHIVE

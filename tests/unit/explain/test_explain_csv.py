@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
+from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.explain import csv_file, explain
 from millrace.explain.facts import (
@@ -22,7 +23,6 @@ from millrace.explain.facts import (
     Explanation,
     Fact,
 )
-from millrace.formats import csv_blocks
 from tests.unit.formats.builders import converted
 
 NASTY = [

@@ -11,10 +11,10 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.engine.formats.json import feed as json_feed
+from millrace.engine.formats.json import reader as json_format
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-from millrace.formats import json as json_format
-from millrace.formats import json_feed
 
 Cell = str | None
 BLANK: list[Cell] = ["<a blank line>"]

@@ -16,9 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats.streams.archive import (
+    EXTENSIONS,
+    Archive,
+    Limits,
+    is_archive,
+    open_archive,
+)
 from millrace.engine.options import Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
-from millrace.formats.archive import EXTENSIONS, Archive, Limits, is_archive, open_archive
 
 A, B = b"id,x\n1,a\n", b"id,x\n2,b\n"
 Files = Mapping[str, bytes]
@@ -233,7 +239,7 @@ def test_a_full_disk_is_said_to_be_full(monkeypatch: pytest.MonkeyPatch) -> None
         def write(self, _data: Any) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("millrace.formats.archive._spool", Full)
+    monkeypatch.setattr("millrace.engine.formats.streams.archive._spool", Full)
 
     with pytest.raises(ArchiveTooBig, match="the disk is full after 9 bytes"):
         contents(zipped({"a.csv": A}))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats import READERS, WRITERS
 from millrace.engine.options import (
     Compression,
     FileFormat,
@@ -23,7 +24,6 @@ from millrace.engine.options import (
     output_extension,
     recognise,
 )
-from millrace.formats import READERS, WRITERS
 
 TEXTS = [one for one in FileFormat if one is not FileFormat.PARQUET]
 WHOLE = [one for one in OutputCompression if one.extension]

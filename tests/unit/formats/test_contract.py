@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pytest
 
+from millrace.engine.formats import READERS, WRITERS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.errors import DataError
-from millrace.formats import READERS, WRITERS
 from tests.unit.formats.builders import Memory
 
 FORMATS = sorted(WRITERS)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from millrace.engine import parallel
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import (
     DataError,
@@ -20,7 +22,6 @@ from millrace.errors import (
     ValueDoesNotFit,
     WrongEncoding,
 )
-from millrace.formats import csv, csv_blocks
 from tests.unit.formats.builders import cells, conversion, converted, table
 
 

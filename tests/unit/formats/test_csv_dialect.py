@@ -9,9 +9,9 @@ from unittest import mock
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv.dialect import Dialect
 from millrace.errors import DataError, RaggedRow, TruncatedFile
-from millrace.formats import csv_blocks
-from millrace.formats.csv_dialect import Dialect
 from tests.unit.formats.builders import converted, table
 
 quickly = settings(max_examples=150, deadline=None)

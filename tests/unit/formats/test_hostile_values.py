@@ -7,7 +7,8 @@ import json
 import pyarrow as pa
 import pytest
 
-from millrace.formats import csv, csv_blocks
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv
 from tests.unit.formats.builders import cells, converted, table
 
 TEXTS: dict[str, list[str | None]] = {

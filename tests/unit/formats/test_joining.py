@@ -8,8 +8,13 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.formats import joining
-from millrace.formats.joining import Texts, choice, gathered, joined_rows
+from millrace.engine.formats.text import joining
+from millrace.engine.formats.text.joining import (
+    Texts,
+    choice,
+    gathered,
+    joined_rows,
+)
 from millrace.printing import joined
 
 TEXT = st.none() | st.text(max_size=5)

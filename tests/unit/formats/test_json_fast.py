@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.json import exact as json_exact
+from millrace.engine.formats.json import fast as json_fast
+from millrace.engine.formats.json import feed as json_feed
+from millrace.engine.formats.json import reader as json_format
+from millrace.engine.formats.json.types import Node, Number
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
-from millrace.formats import json as json_format
-from millrace.formats import json_exact, json_fast, json_feed
-from millrace.formats.base import BadRow
-from millrace.formats.json_types import Node, Number
 from tests.unit.formats.builders import small_json_blocks
 
 quickly = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from millrace.engine.formats import limits
+from millrace.engine.formats.json import types as json_types
+from millrace.engine.formats.streams import decompression as compression
+from millrace.engine.formats.streams.archive import Limits
 from millrace.engine.outputs import MOST_PARTITIONS
-from millrace.formats import compression, json_types, limits
-from millrace.formats.archive import Limits
 
 PAGE = Path(__file__).parents[3] / "docs/limits.md"
 MB, GB = 2**20, 2**30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from millrace.formats.memory import use_lean_pool
+from millrace.engine.formats.memory import use_lean_pool
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import (
     Compression,
@@ -21,7 +22,6 @@ from millrace.engine.options import (
     WriteOptions,
 )
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
-from millrace.formats import parquet_writer
 from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table
 
@@ -104,7 +104,7 @@ def test_a_slice_of_a_type_is_said_like_the_whole(array: pa.Array, said: list[An
 
 
 def parquet_format_to_csv(sink: Memory, schema: pa.Schema) -> Any:
-    from millrace.formats import WRITERS  # noqa: PLC0415 # beside what uses it
+    from millrace.engine.formats import WRITERS  # noqa: PLC0415 # beside what uses it
 
     return WRITERS[FileFormat.CSV](sink, schema, WriteOptions())
 

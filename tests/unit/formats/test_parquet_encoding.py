@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats.parquet import encoding as parquet_encoding
+from millrace.engine.formats.parquet import writer as parquet_writer
+from millrace.engine.formats.parquet.encoding import Encodings, chosen
 from millrace.engine.options import WriteOptions
-from millrace.formats import parquet_encoding, parquet_writer
-from millrace.formats.parquet_encoding import Encodings, chosen
 from tests.unit.formats.builders import Memory
 
 ROWS = 6000

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.engine.formats.parquet import reader as parquet_reader
+from millrace.engine.formats.parquet import sizes as parquet_sizes
 from millrace.engine.options import ReadOptions
-from millrace.formats import parquet_reader, parquet_sizes
 
 ROWS = 1200
 LONG = "x" * 3000

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats import RENDERERS
 from millrace.engine.options import FileFormat
 from millrace.errors import UnsupportedType
-from millrace.formats import RENDERERS
 from millrace.printing import JSON, with_form
 
 TEXTS = [

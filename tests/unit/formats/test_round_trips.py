@@ -11,7 +11,8 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.formats import csv, csv_blocks
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv
 from tests.unit.formats.builders import BLANK, Cell, cells, converted, parquet, small_json_blocks, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")

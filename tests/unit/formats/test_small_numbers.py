@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.engine.formats import RENDERERS
+from millrace.engine.formats.text.small_numbers import places
 from millrace.engine.options import FileFormat
-from millrace.formats import RENDERERS
-from millrace.formats.small_numbers import places
 from millrace.printing import BARE, with_form
 
 ROWS = 400

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.engine.formats.streams import decompression as compression_format
 from millrace.engine.options import Compression
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
-from millrace.formats import compression as compression_format
 from tests.unit.formats.builders import converted
 
 ONE, MORE = b"a,b\n1,x\n", b"2,y\n" * 1000

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config.filters import And, FilterFunction, Logic, Not, Or, Term
-from millrace.formats import rendering
+from millrace.engine.formats.text import rendering
 from millrace.printing import JSON, with_form
 from millrace.transform.filters import Condition, ago, answer, joined
 from millrace.transform.values import Column

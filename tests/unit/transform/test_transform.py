@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config.model import Model
+from millrace.engine.formats import READERS
+from millrace.engine.formats.text import rendering
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.formats import READERS, rendering
 from millrace.printing import FORM, form_of
 from millrace.transform.binding import (
     SYNCED_AT,

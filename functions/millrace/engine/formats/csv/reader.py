@@ -14,12 +14,23 @@ from typing import BinaryIO, NoReturn
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.formats.base import Records
+from millrace.engine.formats.csv.blocks import Block
+from millrace.engine.formats.csv.texts import (
+    Layout,
+    Report,
+    Texts,
+    begin,
+    parsed,
+)
+from millrace.engine.formats.csv.types import (
+    Converted,
+    Trouble,
+    Types,
+    is_blank,
+)
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.formats.base import Records
-from millrace.formats.csv_blocks import Block
-from millrace.formats.csv_texts import Layout, Report, Texts, begin, parsed
-from millrace.formats.csv_types import Converted, Trouble, Types, is_blank
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

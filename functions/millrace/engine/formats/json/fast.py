@@ -15,12 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from millrace.formats import json_search
-from millrace.formats.encoding import is_utf8
-from millrace.formats.json_feed import Piece
-from millrace.formats.json_search import Search, Unsearchable, Wanted
-from millrace.formats.json_types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
-from millrace.formats.limits import MAX_CELLS, leaves
+from millrace.engine.formats.json import search as json_search
+from millrace.engine.formats.json.feed import Piece
+from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
+from millrace.engine.formats.json.types import (
+    FIRST_INEXACT,
+    NO_SCALE,
+    Kept,
+    Node,
+    fields_of,
+)
+from millrace.engine.formats.limits import MAX_CELLS, leaves
+from millrace.engine.formats.streams.encoding import is_utf8
 from millrace.printing import BARE, JSON, form_of, plain
 
 _SPACE = b" \t\n\r"

@@ -9,9 +9,14 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from millrace.engine.formats.base import (
+    ByteSink,
+    RecordWriter,
+    Text,
+    Writer,
+)
+from millrace.engine.formats.streams.arrow_sink import ArrowSink
 from millrace.engine.options import OutputCompression, WriteOptions
-from millrace.formats.arrow_sink import ArrowSink
-from millrace.formats.base import ByteSink, RecordWriter, Text, Writer
 
 _GZIP_LEVEL = 4
 """Measured on trips and reviews: level 4 compresses 60 to 110 MB/s to 26 and 16 %, level 6 21 to 29 MB/s to 24 and

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Dialect
+from millrace.engine.formats.limits import MAX_RECORD_BYTES
+from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.errors import TooBig
-from millrace.formats.csv_dialect import DETECTION_BYTES, Dialect
-from millrace.formats.encoding import Utf8Stream
-from millrace.formats.limits import MAX_RECORD_BYTES
 
 BLOCK_BYTES = 2**20
 _COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8

@@ -8,8 +8,14 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.formats.csv.texts import (
+    Layout,
+    Record,
+    Texts,
+    judged,
+    refuse,
+)
 from millrace.errors import ValueDoesNotFit
-from millrace.formats.csv_texts import Layout, Record, Texts, judged, refuse
 from millrace.printing import with_form
 
 

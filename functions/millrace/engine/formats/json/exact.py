@@ -13,14 +13,15 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.garbage import uncollected
+from millrace.engine.formats.json import feed as json_feed
+from millrace.engine.formats.json import values as json_values
+from millrace.engine.formats.json.feed import Piece
+from millrace.engine.formats.json.types import Node, as_batches, columns_of
+from millrace.engine.formats.json.values import NotJson, Refused, Row
+from millrace.engine.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
-from millrace.formats import json_feed, json_values
-from millrace.formats.base import BadRow
-from millrace.formats.json_feed import Piece
-from millrace.formats.json_types import Node, as_batches, columns_of
-from millrace.formats.json_values import NotJson, Refused, Row
-from millrace.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
-from millrace.garbage import uncollected
 
 _NEAR_THE_END = 16
 """An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""

@@ -15,17 +15,18 @@ from typing import BinaryIO, NoReturn
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.formats.base import Records
+from millrace.engine.formats.json import exact as json_exact
+from millrace.engine.formats.json import fast as json_fast
+from millrace.engine.formats.json.exact import Parser, Report
+from millrace.engine.formats.json.fast import Parsed, Plan
+from millrace.engine.formats.json.feed import Feed, Piece
+from millrace.engine.formats.json.types import Node, fields_of
+from millrace.engine.formats.json.values import Row
+from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.formats import json_exact, json_fast
-from millrace.formats.base import Records
-from millrace.formats.compression import open_plain
-from millrace.formats.encoding import Utf8Stream
-from millrace.formats.json_exact import Parser, Report
-from millrace.formats.json_fast import Parsed, Plan
-from millrace.formats.json_feed import Feed, Piece
-from millrace.formats.json_types import Node, fields_of
-from millrace.formats.json_values import Row
 
 SAMPLE_BYTES = 4 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

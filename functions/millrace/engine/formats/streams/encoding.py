@@ -9,8 +9,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from millrace.engine.formats.streams.decompression import ByteStream, name_compression
 from millrace.errors import InvalidConfiguration, WrongEncoding
-from millrace.formats.compression import ByteStream, name_compression
 
 _MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
     (codecs.BOM_UTF32_LE, "utf-32-le"),

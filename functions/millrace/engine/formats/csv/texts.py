@@ -12,15 +12,20 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from millrace import schema
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.csv.blocks import Block, Feed, line_ends
+from millrace.engine.formats.csv.dialect import (
+    DETECTION_BYTES,
+    Detected,
+    Dialect,
+    detect,
+)
+from millrace.engine.formats.limits import check_columns
+from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
 from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
-from millrace.formats.base import BadRow
-from millrace.formats.compression import open_plain
-from millrace.formats.csv_blocks import Block, Feed, line_ends
-from millrace.formats.csv_dialect import DETECTION_BYTES, Detected, Dialect, detect
-from millrace.formats.encoding import Encoding, Utf8Stream, is_utf8
-from millrace.formats.limits import check_columns
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")

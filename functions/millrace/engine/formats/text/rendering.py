@@ -10,9 +10,16 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.formats.text.joining import (
+    Piece,
+    Texts,
+    choice,
+    gathered,
+    joined_rows,
+    own_numbers,
+)
+from millrace.engine.formats.text.small_numbers import Numbers, places
 from millrace.errors import UnsupportedType
-from millrace.formats.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
-from millrace.formats.small_numbers import Numbers, places
 from millrace.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
 from millrace.schema import unique_names
 

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from millrace.engine.formats.base import (
+    BadRow,
+    ByteSink,
+    Reader,
+    Records,
+    RecordWriter,
+    Render,
+    Text,
+    Writer,
+)
+from millrace.engine.formats.csv import reader as csv
+from millrace.engine.formats.csv import writer as csv_writer
+from millrace.engine.formats.json import reader as json
+from millrace.engine.formats.json import writer as json_writer
+from millrace.engine.formats.memory import use_lean_pool
+from millrace.engine.formats.parquet import reader as parquet_reader
+from millrace.engine.formats.parquet import writer as parquet_writer
+from millrace.engine.formats.streams.compression import compressible
 from millrace.engine.options import FileFormat
-from millrace.formats import csv, csv_writer, json, json_writer, parquet_reader, parquet_writer
-from millrace.formats.base import BadRow, ByteSink, Reader, Records, RecordWriter, Render, Text, Writer
-from millrace.formats.compressing import compressible
-from millrace.formats.memory import use_lean_pool
 
 use_lean_pool()
 

@@ -21,6 +21,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
+from millrace.engine.formats.streams.decompression import (
+    FREE_BYTES,
+    MAX_RATIO,
+    ByteStream,
+    open_plain,
+)
 from millrace.engine.options import (
     READ_EXTENSIONS,
     Compression,
@@ -29,7 +35,6 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
-from millrace.formats.compression import FREE_BYTES, MAX_RATIO, ByteStream, open_plain
 
 _TARS = {
     ".tar": Compression.NONE,

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text
+from millrace.engine.formats.parquet.encoding import chosen
+from millrace.engine.formats.streams.arrow_sink import ArrowSink
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.errors import UnsupportedType
-from millrace.formats.arrow_sink import ArrowSink
-from millrace.formats.base import ByteSink, RecordWriter, Text
-from millrace.formats.parquet_encoding import chosen
 
 T = TypeVar("T")
 GROUP_BYTES = 32 * 2**20

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text
+from millrace.engine.formats.text import rendering
 from millrace.engine.options import WriteOptions
-from millrace.formats import rendering
-from millrace.formats.base import ByteSink, RecordWriter, Text
 from millrace.printing import joined
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from millrace.formats.encoding import Utf8Stream
+from millrace.engine.formats.streams.encoding import Utf8Stream
 
 BLOCK_BYTES = 2**20
 FIRST_BYTES = 2**18

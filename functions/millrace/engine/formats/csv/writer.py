@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text
+from millrace.engine.formats.text import rendering
+from millrace.engine.formats.text.joining import joined_rows
 from millrace.engine.options import WriteOptions
 from millrace.errors import UnsupportedType
-from millrace.formats import rendering
-from millrace.formats.base import ByteSink, RecordWriter, Text
-from millrace.formats.joining import joined_rows
 from millrace.printing import joined
 
 

@@ -13,12 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from millrace.engine.formats.base import BadRow, Records
+from millrace.engine.formats.limits import (
+    MAX_EXPANDED_BYTES,
+    MAX_EXPANSION,
+    MAX_PAGE_BYTES,
+    check_columns,
+)
+from millrace.engine.formats.parquet.pages import unpacked_sizes
+from millrace.engine.formats.parquet.sizes import expanded, planned
 from millrace.engine.options import Compression, ReadOptions
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
-from millrace.formats.base import BadRow, Records
-from millrace.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
-from millrace.formats.parquet_pages import unpacked_sizes
-from millrace.formats.parquet_sizes import expanded, planned
 
 HELD_BYTES = 32 * 2**20
 _READ_AHEAD = 32 * 2**20

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from millrace.formats.json_types import Number, text_of
+from millrace.engine.formats.json.types import Number, text_of
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")

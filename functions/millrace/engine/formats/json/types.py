@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import schema
+from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
 from millrace.errors import TooBig
-from millrace.formats.limits import MAX_CELLS, check_columns, leaves
 from millrace.printing import BARE, JSON, form_of, plain, with_form
 
 MAX_DEPTH = 32
