@@ -24,7 +24,7 @@ from millrace.engine.options import (
 from millrace.errors import InvalidConfiguration, UsageError
 
 if TYPE_CHECKING:
-    from millrace.explain.facts import Column, Explanation
+    from millrace.engine.explain.facts import Column, Explanation
 
 _MOST_COLUMNS = 50
 """How many columns are shown where none are chosen."""
@@ -90,7 +90,7 @@ def explain(
         raise typer.Exit(130) from None
     chosen = _chosen(found, columns)
     if as_json:
-        from millrace.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
+        from millrace.engine.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
 
         typer.echo(json.dumps({"file": file} | as_document(found, chosen), ensure_ascii=False))
     else:
@@ -115,8 +115,8 @@ def _explain(
     errors: Console,
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.engine.explain import explain as explained  # noqa: PLC0415 - as above
     from millrace.engine.files import how_to_read  # noqa: PLC0415 - as above
-    from millrace.explain import explain as explained  # noqa: PLC0415 - as above
 
     file_format, options = how_to_read(file, source_format, compression, asked)
     try:

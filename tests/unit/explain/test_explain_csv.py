@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import schema
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.options import Compression, FileFormat, ReadOptions
-from millrace.explain import csv_file, explain
-from millrace.explain.facts import (
+from millrace.engine.explain import csv_file, explain
+from millrace.engine.explain.facts import (
     Column,
     Content,
     Explanation,
     Fact,
 )
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.options import Compression, FileFormat, ReadOptions
 from tests.unit.formats.builders import converted
 
 NASTY = [

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.explain import explain, json_file
+from millrace.engine.explain.facts import Column, Content
 from millrace.engine.options import FileFormat, ReadOptions
-from millrace.explain import explain, json_file
-from millrace.explain.facts import Column, Content
 from tests.unit.formats.builders import converted
 
 VALUES = [

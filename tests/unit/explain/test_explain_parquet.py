@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.engine.explain import explain
+from millrace.engine.explain.facts import Column, Content
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-from millrace.explain import explain
-from millrace.explain.facts import Column, Content
 from tests.unit.formats.builders import Memory, conversion, converted, parquet
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from millrace.engine.explain.facts import Fact, shown
 from millrace.engine.formats.csv.dialect import Candidate, Detected
 from millrace.engine.formats.csv.texts import Layout
 from millrace.engine.formats.streams.encoding import Encoding
-from millrace.explain.facts import Fact, shown
 
 _ENCODINGS = {
     "configuration": "as told",

@@ -9,6 +9,13 @@ from itertools import chain, repeat
 
 import pyarrow as pa
 
+from millrace.engine.explain.facts import (
+    Column,
+    Sight,
+    WhyNot,
+    shown,
+)
+from millrace.engine.explain.json_numbers import NumbersSeen
 from millrace.engine.formats.json.types import (
     MAX_DEPTH,
     MAX_FIELDS,
@@ -17,8 +24,6 @@ from millrace.engine.formats.json.types import (
     columns_of,
     text_of,
 )
-from millrace.explain.facts import Column, Sight, WhyNot, shown
-from millrace.explain.json_numbers import NumbersSeen
 from millrace.printing import JSON, form_of
 
 _NAMES: dict[type, str] = {

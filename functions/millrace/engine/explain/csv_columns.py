@@ -9,9 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import schema
+from millrace.engine.explain.facts import (
+    Column,
+    Sight,
+    WhyNot,
+    shown,
+)
+from millrace.engine.explain.measures import Texts, ends, first_that
 from millrace.errors import UnsupportedType
-from millrace.explain.facts import Column, Sight, WhyNot, shown
-from millrace.explain.measures import Texts, ends, first_that
 from millrace.printing import plain, with_form
 
 _WHOLE = re.compile(r"-?[0-9]+")

@@ -9,15 +9,15 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from millrace import schema
+from millrace.engine.explain.csv_columns import CsvColumn
+from millrace.engine.explain.facts import Content, Fact
+from millrace.engine.explain.text_facts import facts_of_csv, renamed
 from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
 from millrace.errors import DataError
-from millrace.explain.csv_columns import CsvColumn
-from millrace.explain.facts import Content, Fact
-from millrace.explain.text_facts import facts_of_csv, renamed
 
 _GATHERED_BYTES = 8 * 2**20
 """Blocks are looked at together: of a wide table one block has few rows."""

@@ -6,11 +6,17 @@ import io
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
+from millrace.engine.explain.csv_file import explain_csv
+from millrace.engine.explain.facts import (
+    Column,
+    Content,
+    Explanation,
+    Fact,
+    WhyNot,
+)
+from millrace.engine.explain.json_file import explain_json
+from millrace.engine.explain.parquet_file import explain_parquet
 from millrace.engine.options import FileFormat, ReadOptions
-from millrace.explain.csv_file import explain_csv
-from millrace.explain.facts import Column, Content, Explanation, Fact, WhyNot
-from millrace.explain.json_file import explain_json
-from millrace.explain.parquet_file import explain_parquet
 
 _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
     FileFormat.CSV: explain_csv,

@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.explain.facts import Sight, WhyNot, shown
+from millrace.engine.explain.measures import first_that
 from millrace.engine.formats.json.types import (
     Kept,
     Number,
     Numbers,
     Value,
 )
-from millrace.explain.facts import Sight, WhyNot, shown
-from millrace.explain.measures import first_that
 from millrace.printing import JSON, form_of
 from millrace.schema import decimal
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from millrace.engine.explain.facts import Content, Fact
+from millrace.engine.explain.json_fields import JsonField
+from millrace.engine.explain.text_facts import fact_of_encoding
 from millrace.engine.formats.garbage import uncollected
 from millrace.engine.formats.json import reader as json
 from millrace.engine.formats.json.types import (
@@ -17,9 +20,6 @@ from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
-from millrace.explain.facts import Content, Fact
-from millrace.explain.json_fields import JsonField
-from millrace.explain.text_facts import fact_of_encoding
 
 _BLOCK_BYTES = 2**20
 Row = dict[str, Value]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from millrace.explain.facts import Column, Explanation, Fact, WhyNot
+from millrace.engine.explain.facts import (
+    Column,
+    Explanation,
+    Fact,
+    WhyNot,
+)
 from millrace.printing import form_of
 
 
