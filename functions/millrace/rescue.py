@@ -8,11 +8,17 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import schema
 from millrace.config.bulk_sync import RESCUED
 from millrace.engine.formats.text import rendering
-from millrace.printing import BARE, JSON, form_of, is_raw_json, with_form
-from millrace.schema import Kind
+from millrace.engine.types import inference as schema
+from millrace.engine.types.inference import Kind
+from millrace.engine.types.printing import (
+    BARE,
+    JSON,
+    form_of,
+    is_raw_json,
+    with_form,
+)
 from millrace.transform.values import Column
 
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)

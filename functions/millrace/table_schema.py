@@ -16,11 +16,16 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from millrace.engine.types.printing import (
+    FORM,
+    JSON,
+    form_of,
+    with_form,
+)
 from millrace.errors import TooBig
 from millrace.events import Request
 from millrace.ledger import SCHEMA_MARK, Entry, LedgerStore, State, unseen
 from millrace.objects import ObjectRef
-from millrace.printing import FORM, JSON, form_of, with_form
 
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""

@@ -15,10 +15,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import schema
 from millrace.engine.formats.json.types import MAX_FIELDS
 from millrace.engine.formats.text import rendering
-from millrace.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import (
+    BARE,
+    FRACTION_DIGITS,
+    JSON,
+    form_of,
+    is_raw_json,
+    plain,
+    with_form,
+)
 from millrace.transform.values import Column
 
 _t = pa.types

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import proof, schema
-from millrace.printing import BARE, plain
-from millrace.schema import Kind
+from millrace.engine.types import inference as schema
+from millrace.engine.types import proof
+from millrace.engine.types.inference import Kind
+from millrace.engine.types.printing import BARE, plain
 
 NASTY = [
     *("0", "-0", "+1", "00", "007", "-7", "1_000", "0x1F", "0X0", "-01", " 5", "5 ", "1\n2", "", "-", "."),

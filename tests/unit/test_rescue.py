@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import rescue, schema
+from millrace import rescue
 from millrace.engine.formats.text import rendering
-from millrace.printing import form_of, with_form
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import form_of, with_form
 
 TEXTS = [
     *("0", "-0", "7", "007", "-12", "+1", " 5", "9223372036854775807", "9223372036854775808", "1_000", "0x1F"),

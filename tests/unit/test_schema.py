@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import schema
+from millrace.engine.types import inference as schema
 
 text = (
     st.none()

@@ -14,7 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.formats.text import rendering
-from millrace.printing import JSON, form_of, is_raw_json, with_form
+from millrace.engine.types.printing import (
+    JSON,
+    form_of,
+    is_raw_json,
+    with_form,
+)
 from millrace.transform.values import Column
 from millrace.union import Lossy, convert, unify
 

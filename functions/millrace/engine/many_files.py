@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from millrace import schema, union
+from millrace import union
 from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import reader as json
@@ -33,9 +33,10 @@ from millrace.engine.one_file import (
 )
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.outputs import Outputs, Sink
+from millrace.engine.types import inference as schema
+from millrace.engine.types.inference import Demanded, Evidence, Widened
+from millrace.engine.types.printing import with_form
 from millrace.errors import InvalidConfiguration, MalformedFile
-from millrace.printing import with_form
-from millrace.schema import Demanded, Evidence, Widened
 from millrace.table_rows import (
     PutAside,
     Rows,

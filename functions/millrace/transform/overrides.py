@@ -11,11 +11,17 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import schema
 from millrace.config.filters import Scalar
 from millrace.engine.formats.text import rendering
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import (
+    FORM,
+    JSON,
+    form_of,
+    is_raw_json,
+    with_form,
+)
 from millrace.errors import UnsupportedType
-from millrace.printing import FORM, JSON, form_of, is_raw_json, with_form
 from millrace.transform.comparison import text_of_scalar
 from millrace.transform.filters import Answer, answer
 from millrace.transform.spec import Override

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.json.types import Number, Value, text_of
 from millrace.engine.formats.text import rendering
-from millrace.printing import is_raw_json, plain
+from millrace.engine.types.printing import is_raw_json, plain
 
 _JSON_SPACE = " \t\n\r"
 _t = pa.types

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import schema
 from millrace.engine.explain import csv_file, explain
 from millrace.engine.explain.facts import (
     Column,
@@ -23,6 +22,7 @@ from millrace.engine.explain.facts import (
 )
 from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.options import Compression, FileFormat, ReadOptions
+from millrace.engine.types import inference as schema
 from tests.unit.formats.builders import converted
 
 NASTY = [

@@ -15,7 +15,7 @@ from millrace.engine.formats.text.joining import (
     gathered,
     joined_rows,
 )
-from millrace.printing import joined
+from millrace.engine.types.printing import joined
 
 TEXT = st.none() | st.text(max_size=5)
 

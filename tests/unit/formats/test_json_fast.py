@@ -14,7 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace import schema
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
@@ -22,6 +21,7 @@ from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import reader as json_format
 from millrace.engine.formats.json.types import Node, Number
 from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.types import inference as schema
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
 from tests.unit.formats.builders import small_json_blocks
 

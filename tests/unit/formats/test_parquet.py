@@ -21,8 +21,8 @@ from millrace.engine.options import (
     ReadOptions,
     WriteOptions,
 )
+from millrace.engine.types.printing import FORM, JSON
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
-from millrace.printing import FORM, JSON
 from tests.unit.formats.builders import Memory, converted, parquet, table
 
 TYPES: dict[str, tuple[pa.Array, list[Any]]] = {

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats import RENDERERS
 from millrace.engine.options import FileFormat
+from millrace.engine.types.printing import JSON, with_form
 from millrace.errors import UnsupportedType
-from millrace.printing import JSON, with_form
 
 TEXTS = [
     "",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from millrace.engine.formats import RENDERERS
 from millrace.engine.formats.text.small_numbers import places
 from millrace.engine.options import FileFormat
-from millrace.printing import BARE, with_form
+from millrace.engine.types.printing import BARE, with_form
 
 ROWS = 400
 WHOLE = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from millrace.config.filters import And, FilterFunction, Logic, Not, Or, Term
 from millrace.engine.formats.text import rendering
-from millrace.printing import JSON, with_form
+from millrace.engine.types.printing import JSON, with_form
 from millrace.transform.filters import Condition, ago, answer, joined
 from millrace.transform.values import Column
 from tests.unit.transform import reference

@@ -18,8 +18,8 @@ from millrace.config.model import Model
 from millrace.engine.formats import READERS
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.types.printing import FORM, form_of
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.printing import FORM, form_of
 from millrace.transform.binding import (
     SYNCED_AT,
     Applied,

@@ -8,7 +8,6 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import schema
 from millrace.engine.explain.facts import (
     Column,
     Sight,
@@ -16,8 +15,9 @@ from millrace.engine.explain.facts import (
     shown,
 )
 from millrace.engine.explain.measures import Texts, ends, first_that
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import plain, with_form
 from millrace.errors import UnsupportedType
-from millrace.printing import plain, with_form
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from millrace import schema
 from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, renamed
@@ -17,6 +16,7 @@ from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
+from millrace.engine.types import inference as schema
 from millrace.errors import DataError
 
 _GATHERED_BYTES = 8 * 2**20

@@ -11,7 +11,7 @@ from millrace.engine.explain.facts import (
     Fact,
     WhyNot,
 )
-from millrace.printing import form_of
+from millrace.engine.types.printing import form_of
 
 
 def as_document(explanation: Explanation, columns: Collection[Column]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from millrace.engine.options import Compression, FileFormat
+from millrace.engine.types.printing import JSON, form_of
 from millrace.errors import DataError
-from millrace.printing import JSON, form_of
 
 MOST_CHARACTERS = 100
 """How much of a value is shown."""

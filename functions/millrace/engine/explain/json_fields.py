@@ -24,7 +24,7 @@ from millrace.engine.formats.json.types import (
     columns_of,
     text_of,
 )
-from millrace.printing import JSON, form_of
+from millrace.engine.types.printing import JSON, form_of
 
 _NAMES: dict[type, str] = {
     str: "text",

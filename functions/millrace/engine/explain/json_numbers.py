@@ -17,8 +17,8 @@ from millrace.engine.formats.json.types import (
     Numbers,
     Value,
 )
-from millrace.printing import JSON, form_of
-from millrace.schema import decimal
+from millrace.engine.types.inference import decimal
+from millrace.engine.types.printing import JSON, form_of
 
 _MOST_CHARACTERS = 38
 _TOO_LONG = f"more than {_MOST_CHARACTERS} characters"

@@ -19,8 +19,8 @@ from millrace.engine.explain.measures import Texts, ends
 from millrace.engine.formats import READERS, WRITERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.types.printing import plain
 from millrace.errors import DataError, UnsupportedType
-from millrace.printing import plain
 
 _LINEAGE = "millrace."
 _MOST_CHUNKS = 100_000

@@ -13,7 +13,6 @@ from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace import schema
 from millrace.engine.formats.base import Records
 from millrace.engine.formats.csv.blocks import Block
 from millrace.engine.formats.csv.texts import (
@@ -31,6 +30,7 @@ from millrace.engine.formats.csv.types import (
 )
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
+from millrace.engine.types import inference as schema
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

@@ -11,7 +11,6 @@ from typing import BinaryIO, TypeVar
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from millrace import schema
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, Feed, line_ends
 from millrace.engine.formats.csv.dialect import (
@@ -25,6 +24,7 @@ from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
+from millrace.engine.types import inference as schema
 from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
 
 Report = Callable[[BadRow], None]

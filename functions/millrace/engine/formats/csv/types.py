@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace import schema
 from millrace.engine.formats.csv.texts import (
     Layout,
     Record,
@@ -15,8 +14,9 @@ from millrace.engine.formats.csv.texts import (
     judged,
     refuse,
 )
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
-from millrace.printing import with_form
 
 
 class Trouble(enum.Enum):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from millrace import schema
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
 from millrace.engine.formats.text import rendering
 from millrace.engine.formats.text.joining import joined_rows
 from millrace.engine.options import WriteOptions
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import joined
 from millrace.errors import UnsupportedType
-from millrace.printing import joined
 
 
 class _CsvWriter:

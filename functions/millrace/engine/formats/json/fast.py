@@ -27,7 +27,12 @@ from millrace.engine.formats.json.types import (
 )
 from millrace.engine.formats.limits import MAX_CELLS, leaves
 from millrace.engine.formats.streams.encoding import is_utf8
-from millrace.printing import BARE, JSON, form_of, plain
+from millrace.engine.types.printing import (
+    BARE,
+    JSON,
+    form_of,
+    plain,
+)
 
 _SPACE = b" \t\n\r"
 _ROWS = "r"

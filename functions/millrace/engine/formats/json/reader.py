@@ -14,7 +14,6 @@ from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace import schema
 from millrace.engine.formats.base import Records
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
@@ -27,6 +26,7 @@ from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
+from millrace.engine.types import inference as schema
 
 SAMPLE_BYTES = 4 * 2**20
 """How much text is looked at before types are chosen and writing begins."""

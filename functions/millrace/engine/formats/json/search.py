@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.printing import BARE
+from millrace.engine.types.printing import BARE
 
 _NO_ROW = r"\}\s*null"
 """Arrow takes it for a row of nothing. (As the first row it would end the process: text has to begin with a brace.)"""

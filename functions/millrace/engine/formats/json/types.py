@@ -17,10 +17,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import schema
 from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
+from millrace.engine.types import inference as schema
+from millrace.engine.types.printing import (
+    BARE,
+    JSON,
+    form_of,
+    plain,
+    with_form,
+)
 from millrace.errors import TooBig
-from millrace.printing import BARE, JSON, form_of, plain, with_form
 
 MAX_DEPTH = 32
 """Values nested deeper than this are kept as JSON text."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import WriteOptions
-from millrace.printing import joined
+from millrace.engine.types.printing import joined
 
 
 class _LinesWriter:

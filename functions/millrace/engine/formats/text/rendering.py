@@ -19,9 +19,16 @@ from millrace.engine.formats.text.joining import (
     own_numbers,
 )
 from millrace.engine.formats.text.small_numbers import Numbers, places
+from millrace.engine.types.inference import unique_names
+from millrace.engine.types.printing import (
+    ending_apart,
+    form_of,
+    is_raw_json,
+    joined,
+    plain,
+    with_form,
+)
 from millrace.errors import UnsupportedType
-from millrace.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
-from millrace.schema import unique_names
 
 _FIRST_HARMLESS = 0x20
 _LINE_ENDS = {re.compile(b"\xc2"): ("\u0085",), re.compile(b"\xe2"): ("\u2028", "\u2029")}

@@ -12,7 +12,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.printing import BARE, joined, plain
+from millrace.engine.types.printing import BARE, joined, plain
 
 SURE_DIGITS = 15
 """So many digits a double keeps and gives back as they were."""

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.options import ColumnType
-from millrace.printing import BARE, FRACTION_DIGITS
-from millrace.proof import SURE_DIGITS, is_printed_back
+from millrace.engine.types.printing import BARE, FRACTION_DIGITS
+from millrace.engine.types.proof import SURE_DIGITS, is_printed_back
 
 _FIRST_DAY = -719162
 """1 January of the year 1, in days since 1970: the years before it are unknown to most readers."""
