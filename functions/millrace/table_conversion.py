@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from millrace.claims import Claims
 from millrace.engine.one_file import Converted, options
 from millrace.engine.options import FileFormat
+from millrace.engine.tables.fit import Fit, FitRule, guessed
+from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
 from millrace.events import Request
 from millrace.object_store import Upload
 from millrace.objects import ObjectRef
 from millrace.plans import Plan
-from millrace.table_fit import Fit, FitRule, guessed
-from millrace.table_rows import Table
 from millrace.table_schema import Remembered, remembered
 
 _TRIES = 5

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace import rescue
 from millrace.engine.formats.text import rendering
+from millrace.engine.tables import rescue
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import form_of, with_form
 

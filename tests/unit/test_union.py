@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.formats.text import rendering
+from millrace.engine.tables.unify import Lossy, convert, unify
 from millrace.engine.types.printing import (
     JSON,
     form_of,
@@ -21,7 +22,6 @@ from millrace.engine.types.printing import (
     with_form,
 )
 from millrace.transform.values import Column
-from millrace.union import Lossy, convert, unify
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 instants = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 # naive on purpose

@@ -18,7 +18,6 @@ from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from millrace import union
 from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import reader as json
@@ -33,16 +32,17 @@ from millrace.engine.one_file import (
 )
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.outputs import Outputs, Sink
-from millrace.engine.types import inference as schema
-from millrace.engine.types.inference import Demanded, Evidence, Widened
-from millrace.engine.types.printing import with_form
-from millrace.errors import InvalidConfiguration, MalformedFile
-from millrace.table_rows import (
+from millrace.engine.tables import unify as union
+from millrace.engine.tables.rows import (
     PutAside,
     Rows,
     named,
     numbered,
 )
+from millrace.engine.types import inference as schema
+from millrace.engine.types.inference import Demanded, Evidence, Widened
+from millrace.engine.types.printing import with_form
+from millrace.errors import InvalidConfiguration, MalformedFile
 from millrace.transform.binding import bind
 from millrace.transform.spec import TableTransform
 

@@ -11,7 +11,6 @@ from typing import BinaryIO, Generic
 
 import pyarrow as pa
 
-from millrace import union
 from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.options import (
@@ -30,10 +29,17 @@ from millrace.engine.outputs import (
     Sink,
 )
 from millrace.engine.parallel import Beside, in_order
+from millrace.engine.tables import unify as union
+from millrace.engine.tables.rows import (
+    PutAside,
+    Rows,
+    Table,
+    named,
+    numbered,
+)
 from millrace.engine.types import inference as schema
 from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, MiscountedRows
-from millrace.table_rows import PutAside, Rows, Table, named, numbered
 from millrace.transform.binding import BoundTransform, bind
 from millrace.transform.identifiers import Superseded
 from millrace.transform.spec import TableTransform

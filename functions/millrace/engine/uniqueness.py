@@ -9,7 +9,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from millrace.table_rows import Rows, Table, not_yet
+from millrace.engine.tables.rows import Rows, Table, not_yet
 from millrace.transform.binding import BoundTransform, identifier_of
 from millrace.transform.identifiers import Identifiers, Superseded, duplicate_error
 

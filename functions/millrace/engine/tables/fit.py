@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace import rescue, union
 from millrace.config.bulk_sync import RESCUED, SchemaEvolution
 from millrace.engine.options import FileFormat
+from millrace.engine.tables import rescue
+from millrace.engine.tables import unify as union
+from millrace.engine.tables.rows import PutAside, Rows, Table
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
-from millrace.table_rows import PutAside, Rows, Table
 from millrace.table_schema import as_remembered, kind_of
 from millrace.transform.spec import TableTransform
 
