@@ -19,10 +19,10 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
+from millrace.engine.transform.spec import of_model_sync
 from millrace.objects import ObjectRef
 from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
 from millrace.targets import ModelPlace
-from millrace.transform.spec import of_model_sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from millrace.engine.one_file import (
     RowCounts,
 )
 from millrace.engine.outputs import Part, Sink
+from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
-from millrace.transform.partition import directory
 
 S = TypeVar("S", bound=Sink)
 HEADER = b"id,part,version\n"

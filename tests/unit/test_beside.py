@@ -18,8 +18,8 @@ from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.one_file import Recipe, RowCounts, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.parallel import Beside
+from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
-from millrace.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory, parquet, table
 
 TARGETS = sorted(WRITERS)

@@ -30,6 +30,7 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
+from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import (
     DuplicateIdentifier,
     InvalidConfiguration,
@@ -39,7 +40,6 @@ from millrace.errors import (
     UnknownField,
     ValueDoesNotFit,
 )
-from millrace.transform.spec import TableTransform, Written
 from tests.unit.formats.builders import Memory, parquet, small_json_blocks, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")

@@ -16,7 +16,7 @@ from millrace.config.bulk_sync import SchemaEvolution
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.tables.fit import Fit, FitRule, guessed
-from millrace.transform.spec import TableTransform
+from millrace.engine.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory
 
 TEXTS = [

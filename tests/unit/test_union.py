@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.text import rendering
 from millrace.engine.tables.unify import Lossy, convert, unify
+from millrace.engine.transform.values import Column
 from millrace.engine.types.printing import (
     JSON,
     form_of,
     is_raw_json,
     with_form,
 )
-from millrace.transform.values import Column
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 instants = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 # naive on purpose

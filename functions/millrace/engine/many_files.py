@@ -39,12 +39,12 @@ from millrace.engine.tables.rows import (
     named,
     numbered,
 )
+from millrace.engine.transform.binding import bind
+from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference as schema
 from millrace.engine.types.inference import Demanded, Evidence, Widened
 from millrace.engine.types.printing import with_form
 from millrace.errors import InvalidConfiguration, MalformedFile
-from millrace.transform.binding import bind
-from millrace.transform.spec import TableTransform
 
 SAMPLE_BYTES = 32 * 2**20
 """How much text of all files together is looked at before writing begins; some of each file at least."""

@@ -37,12 +37,12 @@ from millrace.engine.tables.rows import (
     named,
     numbered,
 )
+from millrace.engine.transform.binding import BoundTransform, bind
+from millrace.engine.transform.identifiers import Superseded
+from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference as schema
 from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, MiscountedRows
-from millrace.transform.binding import BoundTransform, bind
-from millrace.transform.identifiers import Superseded
-from millrace.transform.spec import TableTransform
 
 __all__ = [
     "MOST_ATTEMPTS",

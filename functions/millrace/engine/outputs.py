@@ -18,9 +18,9 @@ from millrace.engine.formats.base import (
     Text,
 )
 from millrace.engine.options import FileFormat, WriteOptions
+from millrace.engine.transform.binding import BoundTransform
+from millrace.engine.transform.partition import directory, split
 from millrace.errors import MiscountedRows, TooManyPartitions
-from millrace.transform.binding import BoundTransform
-from millrace.transform.partition import directory, split
 
 MOST_PARTITIONS = 100
 """Outputs of one conversion: each holds up to a part of an upload and a row group in memory."""

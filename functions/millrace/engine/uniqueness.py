@@ -10,8 +10,8 @@ from typing import Self
 import pyarrow as pa
 
 from millrace.engine.tables.rows import Rows, Table, not_yet
-from millrace.transform.binding import BoundTransform, identifier_of
-from millrace.transform.identifiers import Identifiers, Superseded, duplicate_error
+from millrace.engine.transform.binding import BoundTransform, identifier_of
+from millrace.engine.transform.identifiers import Identifiers, Superseded, duplicate_error
 
 
 def superseded_rows(

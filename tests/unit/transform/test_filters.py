@@ -16,9 +16,14 @@ from hypothesis import strategies as st
 
 from millrace.config.filters import And, FilterFunction, Logic, Not, Or, Term
 from millrace.engine.formats.text import rendering
+from millrace.engine.transform.filters import (
+    Condition,
+    ago,
+    answer,
+    joined,
+)
+from millrace.engine.transform.values import Column
 from millrace.engine.types.printing import JSON, with_form
-from millrace.transform.filters import Condition, ago, answer, joined
-from millrace.transform.values import Column
 from tests.unit.transform import reference
 
 F = FilterFunction

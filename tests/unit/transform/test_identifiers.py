@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.transform import identifiers
-from millrace.transform.identifiers import Duplicate, Identifiers, duplicate_error
+from millrace.engine.transform import identifiers
+from millrace.engine.transform.identifiers import Duplicate, Identifiers, duplicate_error
 
 batches = st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=6), max_size=4)
 

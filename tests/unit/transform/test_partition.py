@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.transform.partition import MISSING, directory, split
 from millrace.errors import KeyTooLong, UnknownField
-from millrace.transform.partition import MISSING, directory, split
 
 values = st.none() | st.sampled_from(["a", "b", "", MISSING, "x=y", "%41", "é/ü"])
 

@@ -18,16 +18,21 @@ from millrace.config.model import Model
 from millrace.engine.formats import READERS
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import FileFormat, ReadOptions
-from millrace.engine.types.printing import FORM, form_of
-from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.transform.binding import (
+from millrace.engine.transform.binding import (
     SYNCED_AT,
     Applied,
     BoundTransform,
     bind,
     identifier_of,
 )
-from millrace.transform.spec import TableTransform, Written, of_model_sync, of_schema
+from millrace.engine.transform.spec import (
+    TableTransform,
+    Written,
+    of_model_sync,
+    of_schema,
+)
+from millrace.engine.types.printing import FORM, form_of
+from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)

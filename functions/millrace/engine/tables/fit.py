@@ -20,11 +20,11 @@ from millrace.engine.options import FileFormat
 from millrace.engine.tables import rescue
 from millrace.engine.tables import unify as union
 from millrace.engine.tables.rows import PutAside, Rows, Table
+from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
 from millrace.table_schema import as_remembered, kind_of
-from millrace.transform.spec import TableTransform
 
 _PANDAS = b"pandas"
 """What pandas notes in a schema names its columns, and misleads where they are others."""

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from millrace.config.bulk_sync import RESCUED
 from millrace.engine.formats.text import rendering
+from millrace.engine.transform.values import Column
 from millrace.engine.types import inference as schema
 from millrace.engine.types.inference import Kind
 from millrace.engine.types.printing import (
@@ -19,7 +20,6 @@ from millrace.engine.types.printing import (
     is_raw_json,
     with_form,
 )
-from millrace.transform.values import Column
 
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
 _t = pa.types

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.json.types import MAX_FIELDS
 from millrace.engine.formats.text import rendering
+from millrace.engine.transform.values import Column
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import (
     BARE,
@@ -27,7 +28,6 @@ from millrace.engine.types.printing import (
     plain,
     with_form,
 )
-from millrace.transform.values import Column
 
 _t = pa.types
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.filters import Scalar
-from millrace.transform.values import Column, every
+from millrace.engine.transform.values import Column, every
 
 _t = pa.types
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,13 +13,13 @@ from millrace.config.base import suggestion
 from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED
 from millrace.config.filters import Logic
 from millrace.engine.names import normalize, without_doubles
+from millrace.engine.transform.comparison import Moment, moment_at, order
+from millrace.engine.transform.filters import Answer, answer, joined
+from millrace.engine.transform.obfuscation import obfuscated
+from millrace.engine.transform.overrides import Overridden, constant, overridden
+from millrace.engine.transform.spec import TableTransform, Written
+from millrace.engine.transform.values import Column
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.transform.comparison import Moment, moment_at, order
-from millrace.transform.filters import Answer, answer, joined
-from millrace.transform.obfuscation import obfuscated
-from millrace.transform.overrides import Overridden, constant, overridden
-from millrace.transform.spec import TableTransform, Written
-from millrace.transform.values import Column
 
 SYNCED_AT = RECORD_TIMESTAMP
 """The field that says when a row was written."""

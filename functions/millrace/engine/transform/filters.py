@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.filters import And, Filter, FilterFunction, Logic, Not, Or, Scalar, Term, labels_of
-from millrace.transform.comparison import (
+from millrace.engine.transform.comparison import (
     DAY,
     Moment,
     Order,
@@ -28,7 +28,7 @@ from millrace.transform.comparison import (
     order,
     text_of_scalar,
 )
-from millrace.transform.values import Column, elements_of, is_list
+from millrace.engine.transform.values import Column, elements_of, is_list
 
 Answer: TypeAlias = Callable[[Column], pa.Array]
 """What a condition says of a column: for each value true, false, or null for unknown."""

@@ -13,6 +13,10 @@ import pyarrow.compute as pc
 
 from millrace.config.filters import Scalar
 from millrace.engine.formats.text import rendering
+from millrace.engine.transform.comparison import text_of_scalar
+from millrace.engine.transform.filters import Answer, answer
+from millrace.engine.transform.spec import Override
+from millrace.engine.transform.values import Column
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import (
     FORM,
@@ -22,10 +26,6 @@ from millrace.engine.types.printing import (
     with_form,
 )
 from millrace.errors import UnsupportedType
-from millrace.transform.comparison import text_of_scalar
-from millrace.transform.filters import Answer, answer
-from millrace.transform.spec import Override
-from millrace.transform.values import Column
 
 _INT64 = range(-(2**63), 2**63)
 _t = pa.types

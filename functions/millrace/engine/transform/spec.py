@@ -9,7 +9,7 @@ from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, Normal
 from millrace.config.filters import Scalar
 from millrace.config.model import Model
 from millrace.config.model_sync import FieldMapping, ModelSync
-from millrace.transform.filters import Condition, Filters, of_filters
+from millrace.engine.transform.filters import Condition, Filters, of_filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.transform.values import Column
 from millrace.errors import KeyTooLong, UnknownField
-from millrace.transform.values import Column
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
 """The directory's value where the field is missing."""

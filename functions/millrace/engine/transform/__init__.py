@@ -6,10 +6,21 @@ text all the way, so that the types which were found for a file change nothing.
 """
 
 from millrace.engine.names import normalize
-from millrace.transform.binding import SYNCED_AT, Applied, BoundTransform, bind, identifier_of
-from millrace.transform.identifiers import Duplicate, Identifiers, Superseded, duplicate_error
-from millrace.transform.partition import directory, split
-from millrace.transform.spec import TableTransform, of_model_sync, of_schema
+from millrace.engine.transform.binding import (
+    SYNCED_AT,
+    Applied,
+    BoundTransform,
+    bind,
+    identifier_of,
+)
+from millrace.engine.transform.identifiers import (
+    Duplicate,
+    Identifiers,
+    Superseded,
+    duplicate_error,
+)
+from millrace.engine.transform.partition import directory, split
+from millrace.engine.transform.spec import TableTransform, of_model_sync, of_schema
 
 __all__ = [
     "SYNCED_AT",
