@@ -21,10 +21,10 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from millrace.aws.dynamodb_ledger import entry_of, item_of
 from millrace.config.document import parse
-from millrace.events import Request, compose_message
 from millrace.ledger import Entry, State
-from millrace.object_store import ListedObject
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request, compose_message
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ListedObject
 from millrace.plan import Planner
 from millrace.reconciliation import Checkpoint, Reconciler
 from millrace.settings import LEDGER_INDEXES

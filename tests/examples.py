@@ -18,8 +18,13 @@ from pathlib import Path
 from millrace.claims import Delivery
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
-from millrace.events import Request
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.messages import Request
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
 from millrace.plan import Planner
 from millrace.worker import Outcome, Worker
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue

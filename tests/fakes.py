@@ -11,10 +11,15 @@ from datetime import UTC, datetime
 
 from millrace.breaker import Circuit
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
-from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, Entry, State
-from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import (
+    ListedObject,
+    ObjectHead,
+    OpenedObject,
+    Published,
+)
 from millrace.reconciliation import Checkpoint
 
 

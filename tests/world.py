@@ -7,9 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from millrace.claims import Delivery
-from millrace.events import Request
 from millrace.ledger import Entry
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.messages import Request
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
 from millrace.plan import Planner
 from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document

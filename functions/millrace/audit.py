@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
-from millrace.object_store import ListedObject, ObjectStore, Stores
+from millrace.objects.messages import Request
+from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.plan import ActiveSync, Planner
 from millrace.reconciliation import GRACE, Difference, concerns, entries_below, joined, judged
 

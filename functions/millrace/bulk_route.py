@@ -32,7 +32,7 @@ from millrace.engine.options import (
 )
 from millrace.engine.transform.spec import of_schema
 from millrace.errors import DataError, ForeignFormat
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.plans import Ignored, Plan, too_long, with_extensions
 from millrace.tables import TableFile, table_of
 from millrace.targets import OutputPlace

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
-from millrace.events import Request
 from millrace.ledger import Bid, Entry, Failure, Finish, LedgerStore, Refusal, State, claim, intend, settle, up_to
-from millrace.lineage import Lineage
-from millrace.object_store import ObjectStore
-from millrace.objects import ObjectChange, ObjectRef
+from millrace.objects.lineage import Lineage
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectChange, ObjectRef
+from millrace.objects.store import ObjectStore
 
 LEASE_MARGIN = timedelta(minutes=10)
 """How long a lease outlives the invocation that took it: by so much two workers' clocks may differ before one takes

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from millrace.errors import MessageError
-from millrace.events import Request, parse_message
 from millrace.ledger import Branch, Entry, LedgerStore, State
+from millrace.objects.messages import Request, parse_message
 
 
 class LetterClass(enum.StrEnum):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from millrace.claims import Delivery
 from millrace.errors import MessageError, OutOfTime, TransientError, UnknownMessage
-from millrace.events import parse_message
+from millrace.objects.messages import parse_message
 from millrace.worker import Outcome, Worker
 
 START_SECONDS = 60.0

@@ -13,7 +13,12 @@ from datetime import datetime
 from typing import Protocol
 
 from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
 
 
 class State(enum.StrEnum):

@@ -20,7 +20,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.engine.transform.spec import of_model_sync
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
 from millrace.targets import ModelPlace
 

@@ -18,13 +18,13 @@ from typing import BinaryIO
 from millrace.claims import Claims, Delivery
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
-from millrace.events import Request
 from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
-from millrace.lineage import Lineage
 from millrace.model_route import file_of
-from millrace.object_store import ListedObject, ObjectStore, Stores
 from millrace.object_work import behind, published, time_limit
-from millrace.objects import ChangeKind, ObjectChange
+from millrace.objects.lineage import Lineage
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange
+from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.plans import Member, Run, with_extensions
 from millrace.publish import NewerOutput
 from millrace.requeue import RequestQueue

@@ -13,11 +13,22 @@ from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
-from millrace.events import Request
 from millrace.ledger import DONE, Entry, Failure, Finish, Output, Refusal, RefusalKind, State
-from millrace.lineage import Lineage
-from millrace.object_store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.lineage import Lineage
+from millrace.objects.messages import Request
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
+from millrace.objects.store import (
+    ObjectHead,
+    ObjectStore,
+    OpenedObject,
+    Stores,
+    Upload,
+)
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
 from millrace.snapshot import after, again, is_of, order, table_sync

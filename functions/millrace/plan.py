@@ -9,7 +9,7 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.errors import UsageError
 from millrace.model_route import ModelRoute
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.plans import AnyPlan, Ignored, Member, Plan, Run
 
 

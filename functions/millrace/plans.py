@@ -9,7 +9,7 @@ from millrace.config.bulk_sync import SchemaEvolution
 from millrace.engine.one_file import Recipe
 from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey
 from millrace.errors import DataError, KeyTooLong
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.targets import Place
 
 LONGEST_KEY = 1024

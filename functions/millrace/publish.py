@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
 from millrace.ledger import Entry, Output
-from millrace.lineage import Lineage
-from millrace.object_store import ObjectHead, ObjectStore, Upload
-from millrace.objects import ObjectRef
+from millrace.objects.lineage import Lineage
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ObjectHead, ObjectStore, Upload
 
 _TRIES = 5
 

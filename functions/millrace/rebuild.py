@@ -16,9 +16,14 @@ from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
 from millrace.errors import InvalidReference, LostRace
 from millrace.ledger import DONE, Entry, LedgerStore, Output, State, unseen
-from millrace.lineage import Lineage
-from millrace.object_store import ListedObject, ObjectHead, ObjectStore, Stores
-from millrace.objects import ObjectRef
+from millrace.objects.lineage import Lineage
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import (
+    ListedObject,
+    ObjectHead,
+    ObjectStore,
+    Stores,
+)
 from millrace.plan import Planner
 from millrace.plans import Plan
 from millrace.reconciliation import is_at_work

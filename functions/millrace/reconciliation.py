@@ -15,11 +15,11 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.events import Request
 from millrace.ledger import Entry, LedgerIndex, State
 from millrace.model_run import is_stuck
-from millrace.object_store import ListedObject, ObjectStore, Stores
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.plan import ActiveSync, Planner
 from millrace.plans import Run
 from millrace.requeue import STOP_SECONDS, RequestQueue

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
-from millrace.events import Request
 from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
-from millrace.object_store import ObjectStore, Stores
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import ObjectStore, Stores
 from millrace.plan import ActiveSync, Planner
 from millrace.plans import Ignored, Member
 

@@ -10,7 +10,7 @@ import hashlib
 from datetime import datetime
 from urllib.parse import quote
 
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer
 
 TABLE_MARK = "#table"
 """Names of syncs hold no ``#``, so a table's entry is never a file's."""

@@ -17,9 +17,9 @@ from millrace.engine.options import FileFormat
 from millrace.engine.tables.fit import Fit, FitRule, guessed
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
-from millrace.events import Request
-from millrace.object_store import Upload
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import Upload
 from millrace.plans import Plan
 from millrace.table_schema import Remembered, remembered
 

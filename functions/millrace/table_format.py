@@ -11,9 +11,9 @@ from datetime import datetime
 
 from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat, LostRace
-from millrace.events import Request
 from millrace.ledger import Entry, LedgerStore, State, unseen
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
 from millrace.plans import Plan
 
 FORMAT_MARK = "#format"

@@ -23,9 +23,9 @@ from millrace.engine.types.printing import (
     with_form,
 )
 from millrace.errors import TooBig
-from millrace.events import Request
 from millrace.ledger import SCHEMA_MARK, Entry, LedgerStore, State, unseen
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
 
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""

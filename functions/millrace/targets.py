@@ -9,7 +9,7 @@ from typing import Protocol
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSyncMode
 from millrace.engine.options import FileFormat, OutputCompression, output_extension
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.tables import TableFile
 
 QUARANTINE_FOLDER = "_quarantine"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from millrace.claims import Claims, Delivery
-from millrace.events import Request
 from millrace.ledger import Branch, Entry, Failure, Finish, LedgerStore, Refusal, State
 from millrace.model_run import ModelRuns
-from millrace.object_store import ObjectStore, Stores
 from millrace.object_work import ObjectWork
-from millrace.objects import ChangeKind, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.objects.store import ObjectStore, Stores
 from millrace.plan import Planner
 from millrace.plans import (
     AnyPlan,

@@ -11,7 +11,7 @@ import pytest
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger import Entry, Failure, LedgerIndex, LedgerStore, Output, State
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)

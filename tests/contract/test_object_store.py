@@ -12,8 +12,8 @@ from millrace.aws.ranged_reader import CHUNK
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.aws.s3_upload import PART, S3Upload
 from millrace.errors import NoSuchBucket, ObjectGone, TargetChanged
-from millrace.object_store import ObjectStore
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ObjectStore
 from tests.fakes import InMemoryObjectStore
 
 REF = ObjectRef("acme-in", "in/2026 q1+ü.csv")

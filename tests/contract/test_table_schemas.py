@@ -9,7 +9,7 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.ledger import Entry, LedgerStore, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.table_schema import MOST_BYTES, TableSchema
 from millrace.worker import Outcome
 from tests.configurations import bulk_sync

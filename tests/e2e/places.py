@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from millrace.demo.deploy import Project
 from millrace.demo.deployed import Deployed, Task
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 EXAMPLES = Project.locate().examples
 

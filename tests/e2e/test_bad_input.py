@@ -7,9 +7,9 @@ import gzip
 import pytest
 
 from millrace.demo.deployed import Deployed, Task
-from millrace.events import Request, compose_message
 from millrace.ledger import Branch, Entry, State
-from millrace.objects import ChangeKind, ObjectChange
+from millrace.objects.messages import Request, compose_message
+from millrace.objects.references import ChangeKind, ObjectChange
 from tests.e2e.places import in_folder, task_of
 from tests.e2e.records import read
 

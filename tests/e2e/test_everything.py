@@ -26,8 +26,8 @@ from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed
 from millrace.demo.emulator import Mode, running
 from millrace.engine.options import Compression
-from millrace.events import Request
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
 from millrace.worker import Worker
 from tests.configurations import connection

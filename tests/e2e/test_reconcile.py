@@ -16,7 +16,7 @@ from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger import DONE, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 pytestmark = pytest.mark.e2e
 

@@ -27,9 +27,9 @@ from millrace.config.document import load
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
-from millrace.events import Request
 from millrace.ledger import DONE
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
 from millrace.worker import Worker
 from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key

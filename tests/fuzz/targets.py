@@ -29,7 +29,7 @@ from millrace.engine.options import (
     WriteOptions,
 )
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
-from millrace.events import parse_message
+from millrace.objects.messages import parse_message
 from tests.unit.formats.builders import Memory
 
 MOST_OUTPUT = 64 * 2**20

@@ -24,7 +24,7 @@ from millrace.composition import _obfuscation_key
 from millrace.config.document import parse
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
 from millrace.ledger import Branch, Failure
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.settings import Settings
 from tests.configurations import connection
 

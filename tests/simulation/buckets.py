@@ -18,8 +18,13 @@ from millrace.errors import (
     TargetChanged,
     WriteConflict,
 )
-from millrace.object_store import ListedObject, ObjectHead, OpenedObject, Published
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import (
+    ListedObject,
+    ObjectHead,
+    OpenedObject,
+    Published,
+)
 from tests.simulation.calls import BEGINNING, Calls
 from tests.simulation.faults import Fault
 

@@ -12,9 +12,9 @@ from millrace import claims, ledger, publish
 from millrace.claims import Delivery
 from millrace.intake import Intake, PutOff
 from millrace.ledger import Entry, Refusal
-from millrace.object_store import ObjectHead, ObjectStore, Published
 from millrace.object_work import ObjectWork
-from millrace.objects import Sequencer
+from millrace.objects.references import Sequencer
+from millrace.objects.store import ObjectHead, ObjectStore, Published
 from tests.simulation import schedules
 from tests.simulation.buckets import Buckets, Uploading
 from tests.simulation.faults import Fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from millrace.events import Request, compose_message
+from millrace.objects.messages import Request, compose_message
 from tests.simulation.calls import Calls
 
 VISIBILITY_SECONDS = 5401.0

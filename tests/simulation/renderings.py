@@ -13,7 +13,7 @@ from millrace.engine.many_files import Source
 from millrace.engine.one_file import Converted, RowCounts
 from millrace.engine.options import FileFormat
 from millrace.errors import DataError
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.plans import Plan, Run
 from tests.simulation import light
 from tests.simulation.calls import BEGINNING

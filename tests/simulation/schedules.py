@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from millrace.ledger import Branch, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault

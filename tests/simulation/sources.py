@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote_plus
 
-from millrace.objects import ChangeKind, ObjectRef
+from millrace.objects.references import ChangeKind, ObjectRef
 from tests.simulation.buckets import Bucket, Version
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault

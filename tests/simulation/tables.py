@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from millrace.ledger import Entry, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.reconciliation import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger
 from tests.simulation.calls import Calls

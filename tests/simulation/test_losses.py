@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from millrace.ledger import State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from tests.simulation import light, promises, schedules
 from tests.simulation.calls import BEGINNING
 from tests.simulation.choices import Seeded

@@ -14,7 +14,7 @@ from millrace import rebuild
 from millrace.claims import Delivery
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.intake import Intake
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.rebuild import Rebuilder
 from millrace.reconciliation import Progress, Reconciler, Report
 from millrace.requeue import Reprocess, Reprocessor

@@ -9,7 +9,7 @@ import pytest
 
 from millrace.audit import Audited, Auditor, Standing
 from millrace.ledger import State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.reconciliation import GRACE
 from tests.world import NOON, SOURCE, World
 

@@ -8,9 +8,9 @@ import pytest
 
 from millrace.dead_letters import Examined, Letter, LetterClass, examine
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.events import Request, compose_message
 from millrace.ledger import Failure, State, unseen
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request, compose_message
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.fakes import InMemoryLedger
 
 SOURCE = ObjectRef("acme-in", "a.csv")

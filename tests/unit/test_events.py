@@ -10,8 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.errors import UnknownMessage
-from millrace.events import Message, Request, compose_message, parse_message
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.messages import (
+    Message,
+    Request,
+    compose_message,
+    parse_message,
+)
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
 
 MESSAGES = Path(__file__).parent.parent / "messages"
 

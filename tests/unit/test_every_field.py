@@ -21,7 +21,7 @@ from millrace.config.document import Document, parse
 from millrace.config.reference import TOP, by_place
 from millrace.engine.formats.streams.decompression import name_compression, open_plain
 from millrace.errors import InvalidConfiguration
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, connection
 from tests.examples import KEY, Run
 

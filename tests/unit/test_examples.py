@@ -13,8 +13,8 @@ import pytest
 
 from millrace.config.json_schema import schema
 from millrace.config.reading import read
-from millrace.events import Request
 from millrace.ledger import State
+from millrace.objects.messages import Request
 from tests.examples import FOLDER, NAMES, Example, files
 
 SCHEMA = jsonschema.Draft202012Validator(schema())

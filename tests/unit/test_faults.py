@@ -11,7 +11,7 @@ from millrace import errors
 from millrace.aws.faults import translated
 from millrace.errors import MillraceError
 from millrace.ledger import Branch, Failure
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 REF = ObjectRef("acme-in", "in/a.csv")
 

@@ -9,10 +9,10 @@ import pytest
 
 from millrace.claims import Delivery
 from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
-from millrace.events import Request, compose_message
 from millrace.intake import ASKED_ANEW_AT, Intake, NotSettled
 from millrace.ledger import State
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request, compose_message
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
 from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document

@@ -9,7 +9,12 @@ import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
 from millrace.ledger import Bid, Entry, Failure, Finish, Output, Refusal, RefusalKind, State, claim, settle
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.references import (
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Sequencer,
+)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=16)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.lineage import Lineage
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.lineage import Lineage
+from millrace.objects.references import ObjectRef, Sequencer
 
 
 def lineage_of(key: str, sync: str = "nightly", sequencer: Sequencer | None = None) -> Lineage:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from millrace.config.document import parse
-from millrace.events import Request
 from millrace.ledger import Entry, RefusalKind, State
 from millrace.model_run import DELAY_SECONDS
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner
 from tests.configurations import connection
 from tests.world import NOON, World

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.errors import InvalidReference, UnknownMessage
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer
 
 HEX = st.text("0123456789abcdefABCDEF", min_size=1, max_size=32)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from millrace.events import Request
 from millrace.ledger import DONE, RefusalKind, State
-from millrace.objects import ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ObjectRef
 from millrace.rebuild import Rebuilder, Trace
 from tests.configurations import bulk_sync
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World

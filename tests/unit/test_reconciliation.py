@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from millrace.config.document import parse
 from millrace.errors import ServiceUnavailable, UsageError
-from millrace.events import Request
 from millrace.ledger import Entry, State
-from millrace.object_store import ListedObject
-from millrace.objects import ChangeKind, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.objects.store import ListedObject
 from millrace.plan import Planner
 from millrace.reconciliation import (
     CALLS,

@@ -7,7 +7,7 @@ from typing import Any
 
 from millrace.errors import MalformedFile
 from millrace.ledger import Entry, Failure, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.status import read_status
 from tests.fakes import InMemoryLedger
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from millrace.engine.types.printing import with_form
 from millrace.errors import LostRace, TooBig
-from millrace.events import Request
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.table_schema import TableSchema, Version, as_remembered, remembered
 from tests.fakes import InMemoryLedger
 

@@ -12,8 +12,8 @@ import pytest
 from millrace.claims import Delivery
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger import Branch, RefusalKind, State
-from millrace.lineage import Lineage
-from millrace.objects import ChangeKind, ObjectRef, Sequencer
+from millrace.objects.lineage import Lineage
+from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
 from millrace.worker import backoff
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore

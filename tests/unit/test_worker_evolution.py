@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.events import Request
 from millrace.ledger import Entry, State
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.outcome_log import fields, metric_names
 from millrace.table_schema import TableSchema
 from millrace.worker import Outcome

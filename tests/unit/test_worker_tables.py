@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from millrace.events import Request
 from millrace.ledger import Entry, Failure, State
-from millrace.objects import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync
 from tests.world import TARGET, World
 

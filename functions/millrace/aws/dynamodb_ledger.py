@@ -20,7 +20,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
 from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer
 from millrace.reconciliation import Checkpoint, Counts
 
 if TYPE_CHECKING:

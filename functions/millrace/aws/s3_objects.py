@@ -12,8 +12,8 @@ from millrace.aws.faults import error_code, translated
 from millrace.aws.ranged_reader import CHUNK, RangedReader
 from millrace.aws.s3_upload import S3Upload
 from millrace.errors import ObjectGone, ServiceUnavailable
-from millrace.object_store import ListedObject, ObjectHead, OpenedObject
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ListedObject, ObjectHead, OpenedObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from millrace.aws.faults import error_code, translated
-from millrace.object_store import Published
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import Published
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

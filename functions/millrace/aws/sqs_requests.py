@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from millrace.aws.faults import translated
 from millrace.errors import ServiceUnavailable
-from millrace.events import Request, compose_message
+from millrace.objects.messages import Request, compose_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

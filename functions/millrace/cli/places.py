@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from millrace.engine.files import LocalTarget, Target, open_local_source
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 if TYPE_CHECKING:
     from millrace.aws.s3_objects import S3ObjectStore

@@ -17,7 +17,7 @@ from millrace.config.layout import Folder
 from millrace.demo.deploy import Outputs, deploy
 from millrace.demo.emulator import Emulator
 from millrace.ledger import Branch, Entry
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.plan import Planner
 
 _POLL_SECONDS = 0.2

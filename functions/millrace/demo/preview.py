@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from millrace.demo.screen import cell
 from millrace.engine.options import FileFormat
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 _COLUMNS = 7
 

@@ -18,7 +18,7 @@ from millrace.demo.kept import forget, kept, recall
 from millrace.demo.preview import preview
 from millrace.demo.screen import Screen
 from millrace.ledger import DONE, Entry, State
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 _CONVERT_SECONDS = 180.0
 _AGAIN_SECONDS = 60.0

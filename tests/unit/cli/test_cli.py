@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.aws.deployed import Deployed
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.world import World
 

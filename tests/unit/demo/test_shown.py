@@ -13,7 +13,7 @@ from rich.console import Console
 from millrace.demo.deployed import _function_call, _told
 from millrace.demo.preview import preview
 from millrace.demo.screen import Screen, cell
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 
 @pytest.mark.parametrize(

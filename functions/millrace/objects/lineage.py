@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, unquote
 
-from millrace.objects import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer
 
 _PREFIX = "millrace-"
 _LONGEST_SOURCE = 1024

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
-from millrace.objects import ObjectRef
+from millrace.objects.references import ObjectRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
