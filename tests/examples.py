@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from millrace.claims import Delivery
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
+from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
 from millrace.objects.references import (
     ChangeKind,

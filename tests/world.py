@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from millrace.claims import Delivery
-from millrace.ledger import Entry
+from millrace.ledger.claims import Delivery
+from millrace.ledger.rules import Entry
 from millrace.objects.messages import Request
 from millrace.objects.references import (
     ChangeKind,

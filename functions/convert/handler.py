@@ -13,8 +13,8 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.breaker import Circuit, how_to_resume
-from millrace.claims import Delivery
 from millrace.composition import ConvertWorld, convert_world
+from millrace.ledger.claims import Delivery
 from millrace.outcome_log import Severity, fields, metric_names, severity
 from millrace.worker import Outcome
 

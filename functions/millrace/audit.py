@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from millrace.ledger import Entry, LedgerIndex, State
+from millrace.ledger.rules import Entry, LedgerIndex, State
 from millrace.objects.messages import Request
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.plan import ActiveSync, Planner

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from millrace.errors import LostRace, MillraceError
-from millrace.ledger import DONE
+from millrace.ledger.rules import DONE
 from millrace.worker import Outcome
 
 TRIPS_AT = 10

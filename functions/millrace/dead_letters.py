@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from millrace.errors import MessageError
-from millrace.ledger import Branch, Entry, LedgerStore, State
+from millrace.ledger.rules import (
+    Branch,
+    Entry,
+    LedgerStore,
+    State,
+)
 from millrace.objects.messages import Request, parse_message
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from millrace.claims import Delivery
 from millrace.errors import MessageError, OutOfTime, TransientError, UnknownMessage
+from millrace.ledger.claims import Delivery
 from millrace.objects.messages import parse_message
 from millrace.worker import Outcome, Worker
 

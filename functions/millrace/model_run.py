@@ -15,10 +15,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 
-from millrace.claims import Claims, Delivery
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
-from millrace.ledger import DONE, Entry, Failure, Finish, State, unseen
+from millrace.ledger.claims import Claims, Delivery
+from millrace.ledger.rules import (
+    DONE,
+    Entry,
+    Failure,
+    Finish,
+    State,
+    unseen,
+)
 from millrace.model_route import file_of
 from millrace.object_work import behind, published, time_limit
 from millrace.objects.lineage import Lineage

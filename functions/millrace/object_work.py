@@ -7,13 +7,29 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from millrace.claims import Claims, Delivery
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
-from millrace.ledger import DONE, Entry, Failure, Finish, Output, Refusal, RefusalKind, State
+from millrace.ledger.claims import Claims, Delivery
+from millrace.ledger.rules import (
+    DONE,
+    Entry,
+    Failure,
+    Finish,
+    Output,
+    Refusal,
+    RefusalKind,
+    State,
+)
+from millrace.ledger.table_entries import (
+    after,
+    again,
+    is_of,
+    order,
+    table_sync,
+)
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import (
@@ -31,7 +47,6 @@ from millrace.objects.store import (
 )
 from millrace.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
-from millrace.snapshot import after, again, is_of, order, table_sync
 from millrace.table_conversion import InTable, convert_in_table
 from millrace.table_format import hold_format
 

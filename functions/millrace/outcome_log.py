@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from millrace.ledger import DONE, State
+from millrace.ledger.rules import DONE, State
 from millrace.worker import Outcome
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
-from millrace.ledger import Entry, Output
+from millrace.ledger.rules import Entry, Output
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead, ObjectStore, Upload

@@ -15,7 +15,15 @@ from functools import partial
 from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
 from millrace.errors import InvalidReference, LostRace
-from millrace.ledger import DONE, Entry, LedgerStore, Output, State, unseen
+from millrace.ledger.rules import (
+    DONE,
+    Entry,
+    LedgerStore,
+    Output,
+    State,
+    unseen,
+)
+from millrace.ledger.table_entries import TABLE_MARK, is_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import (
@@ -27,7 +35,6 @@ from millrace.objects.store import (
 from millrace.plan import Planner
 from millrace.plans import Plan
 from millrace.reconciliation import is_at_work
-from millrace.snapshot import TABLE_MARK, is_table
 
 REASON = "rebuilt from the lineage of its outputs"
 _HEADS_AT_ONCE = 16

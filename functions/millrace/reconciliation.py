@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger import Entry, LedgerIndex, State
+from millrace.ledger.rules import Entry, LedgerIndex, State
 from millrace.model_run import is_stuck
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef

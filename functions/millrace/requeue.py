@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
-from millrace.ledger import NEEDS_ATTENTION, LedgerIndex, State
+from millrace.ledger.rules import NEEDS_ATTENTION, LedgerIndex, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from millrace.ledger import NEEDS_ATTENTION, Entry, LedgerIndex, State
-from millrace.snapshot import is_table
+from millrace.ledger.rules import (
+    NEEDS_ATTENTION,
+    Entry,
+    LedgerIndex,
+    State,
+)
+from millrace.ledger.table_entries import is_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from millrace.claims import Claims
 from millrace.engine.one_file import Converted, options
 from millrace.engine.options import FileFormat
 from millrace.engine.tables.fit import Fit, FitRule, guessed
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
+from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import Upload

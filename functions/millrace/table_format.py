@@ -11,7 +11,12 @@ from datetime import datetime
 
 from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat, LostRace
-from millrace.ledger import Entry, LedgerStore, State, unseen
+from millrace.ledger.rules import (
+    Entry,
+    LedgerStore,
+    State,
+    unseen,
+)
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.plans import Plan

@@ -23,7 +23,13 @@ from millrace.engine.types.printing import (
     with_form,
 )
 from millrace.errors import TooBig
-from millrace.ledger import SCHEMA_MARK, Entry, LedgerStore, State, unseen
+from millrace.ledger.rules import (
+    SCHEMA_MARK,
+    Entry,
+    LedgerStore,
+    State,
+    unseen,
+)
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 

@@ -6,8 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from millrace.claims import Claims, Delivery
-from millrace.ledger import Branch, Entry, Failure, Finish, LedgerStore, Refusal, State
+from millrace.ledger.claims import Claims, Delivery
+from millrace.ledger.rules import (
+    Branch,
+    Entry,
+    Failure,
+    Finish,
+    LedgerStore,
+    Refusal,
+    State,
+)
 from millrace.model_run import ModelRuns
 from millrace.object_work import ObjectWork
 from millrace.objects.messages import Request

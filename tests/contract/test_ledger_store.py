@@ -10,7 +10,14 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
-from millrace.ledger import Entry, Failure, LedgerIndex, LedgerStore, Output, State
+from millrace.ledger.rules import (
+    Entry,
+    Failure,
+    LedgerIndex,
+    LedgerStore,
+    Output,
+    State,
+)
 from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
 

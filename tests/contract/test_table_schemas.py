@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
-from millrace.ledger import Entry, LedgerStore, State
+from millrace.ledger.rules import Entry, LedgerStore, State
 from millrace.objects.references import ObjectRef
 from millrace.table_schema import MOST_BYTES, TableSchema
 from millrace.worker import Outcome

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from convert.handler import handle
-from millrace import claims, worker
+from millrace import worker
+from millrace.ledger import claims
 
 claims.LEASE_MARGIN = timedelta(seconds=2)
 worker._FIRST_BACKOFF_SECONDS = 2

@@ -19,13 +19,13 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed as Found
-from millrace.claims import Delivery
 from millrace.composition import utc_now
 from millrace.config.document import Document
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed
 from millrace.demo.emulator import Mode, running
 from millrace.engine.options import Compression
+from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner

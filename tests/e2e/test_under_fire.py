@@ -22,12 +22,12 @@ from typing import Any
 import pytest
 
 from millrace import __version__
-from millrace.claims import Delivery
 from millrace.config.document import load
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
-from millrace.ledger import DONE
+from millrace.ledger.claims import Delivery
+from millrace.ledger.rules import DONE
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner

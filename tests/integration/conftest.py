@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.config.document import Document
-from millrace.ledger import Entry
+from millrace.ledger.rules import Entry
 from millrace.objects.references import ObjectRef
 from millrace.settings import Settings
 from tests.configurations import bulk_sync, document

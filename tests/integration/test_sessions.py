@@ -23,7 +23,7 @@ from millrace.aws.sessions import Sessions
 from millrace.composition import _obfuscation_key
 from millrace.config.document import parse
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
-from millrace.ledger import Branch, Failure
+from millrace.ledger.rules import Branch, Failure
 from millrace.objects.references import ObjectRef
 from millrace.settings import Settings
 from tests.configurations import connection

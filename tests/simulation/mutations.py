@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from millrace import claims, ledger, publish
-from millrace.claims import Delivery
+from millrace import publish
 from millrace.intake import Intake, PutOff
-from millrace.ledger import Entry, Refusal
+from millrace.ledger import claims
+from millrace.ledger import rules as ledger
+from millrace.ledger.claims import Delivery
+from millrace.ledger.rules import Entry, Refusal
 from millrace.object_work import ObjectWork
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ObjectHead, ObjectStore, Published

@@ -8,10 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.ledger import DONE, Branch, Entry, State
+from millrace.ledger.rules import (
+    DONE,
+    Branch,
+    Entry,
+    State,
+)
+from millrace.ledger.table_entries import is_table, table_sync
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
-from millrace.snapshot import is_table, table_sync
 from tests.simulation.buckets import Version
 from tests.simulation.faults import Fault
 from tests.simulation.queue import Message

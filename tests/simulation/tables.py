@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from millrace.ledger import Entry, State
+from millrace.ledger.rules import Entry, State
 from millrace.objects.references import ObjectRef
 from millrace.reconciliation import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger

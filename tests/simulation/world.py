@@ -11,9 +11,9 @@ from typing import Any
 from unittest.mock import patch
 
 from millrace import rebuild
-from millrace.claims import Delivery
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.intake import Intake
+from millrace.ledger.claims import Delivery
 from millrace.objects.references import ObjectRef
 from millrace.rebuild import Rebuilder
 from millrace.reconciliation import Progress, Reconciler, Report

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from millrace.audit import Audited, Auditor, Standing
-from millrace.ledger import State
+from millrace.ledger.rules import State
 from millrace.objects.references import ObjectRef
 from millrace.reconciliation import GRACE
 from tests.world import NOON, SOURCE, World

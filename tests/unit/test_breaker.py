@@ -8,7 +8,7 @@ import pytest
 
 from millrace.breaker import TRIPS_AT, Breaker, Circuit
 from millrace.errors import AccessDenied, LostRace, MalformedFile
-from millrace.ledger import Failure, State
+from millrace.ledger.rules import Failure, State
 from millrace.objects.references import ObjectRef
 from millrace.worker import Outcome
 from tests.fakes import InMemoryCircuits

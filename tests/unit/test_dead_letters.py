@@ -8,7 +8,7 @@ import pytest
 
 from millrace.dead_letters import Examined, Letter, LetterClass, examine
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger import Failure, State, unseen
+from millrace.ledger.rules import Failure, State, unseen
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.fakes import InMemoryLedger

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.claims import Delivery
 from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
 from millrace.intake import ASKED_ANEW_AT, Intake, NotSettled
-from millrace.ledger import State
+from millrace.ledger.claims import Delivery
+from millrace.ledger.rules import State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.plan import Planner

@@ -8,7 +8,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger import Bid, Entry, Failure, Finish, Output, Refusal, RefusalKind, State, claim, settle
+from millrace.ledger.rules import (
+    Bid,
+    Entry,
+    Failure,
+    Finish,
+    Output,
+    Refusal,
+    RefusalKind,
+    State,
+    claim,
+    settle,
+)
 from millrace.objects.references import (
     ChangeKind,
     ObjectChange,

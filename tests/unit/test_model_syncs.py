@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from millrace.config.document import parse
-from millrace.ledger import Entry, RefusalKind, State
+from millrace.ledger.rules import Entry, RefusalKind, State
 from millrace.model_run import DELAY_SECONDS
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef

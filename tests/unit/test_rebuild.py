@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millrace.ledger import DONE, RefusalKind, State
+from millrace.ledger.rules import DONE, RefusalKind, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.rebuild import Rebuilder, Trace

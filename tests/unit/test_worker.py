@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from millrace.claims import Delivery
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
-from millrace.ledger import Branch, RefusalKind, State
+from millrace.ledger.claims import Delivery
+from millrace.ledger.rules import Branch, RefusalKind, State
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
 from millrace.worker import backoff

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
-from millrace.ledger import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
+from millrace.ledger.rules import (
+    NEEDS_ATTENTION,
+    Branch,
+    Entry,
+    Failure,
+    Output,
+    State,
+)
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.reconciliation import Checkpoint, Counts
 

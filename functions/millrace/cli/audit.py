@@ -22,7 +22,7 @@ from millrace.plan import ActiveSync, Planner
 
 if TYPE_CHECKING:
     from millrace.engine.files import Target
-    from millrace.ledger import Entry, LedgerStore
+    from millrace.ledger.rules import Entry, LedgerStore
     from millrace.requeue import RequestQueue
 
 _PORTION = 1000

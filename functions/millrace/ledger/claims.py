@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
-from millrace.ledger import Bid, Entry, Failure, Finish, LedgerStore, Refusal, State, claim, intend, settle, up_to
+from millrace.ledger.rules import (
+    Bid,
+    Entry,
+    Failure,
+    Finish,
+    LedgerStore,
+    Refusal,
+    State,
+    claim,
+    intend,
+    settle,
+    up_to,
+)
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectChange, ObjectRef
