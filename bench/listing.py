@@ -25,7 +25,7 @@ from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.reconciliation import Checkpoint, Reconciler
 from millrace.settings import LEDGER_INDEXES
 

@@ -15,7 +15,7 @@ from millrace.objects.references import (
     ObjectRef,
     Sequencer,
 )
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue

@@ -21,7 +21,7 @@ from millrace.config.connection import QueueArn
 from millrace.config.document import Document, load
 from millrace.errors import MillraceError
 from millrace.intake import Intake
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.reconciliation import Reconciler
 from millrace.requeue import Reprocessor
 from millrace.settings import Settings

@@ -26,13 +26,13 @@ from millrace.ledger.rules import (
     State,
     unseen,
 )
-from millrace.model_route import file_of
 from millrace.object_work import behind, published, time_limit
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.plans import Member, Run, with_extensions
+from millrace.planning.model_syncs import file_of
+from millrace.planning.plans import Member, Run, with_extensions
 from millrace.publish import NewerOutput
 from millrace.requeue import RequestQueue
 

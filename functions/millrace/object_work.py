@@ -45,7 +45,7 @@ from millrace.objects.store import (
     Stores,
     Upload,
 )
-from millrace.plans import Plan, with_extensions
+from millrace.planning.plans import Plan, with_extensions
 from millrace.publish import NewerOutput, publish
 from millrace.table_conversion import InTable, convert_in_table
 from millrace.table_format import hold_format

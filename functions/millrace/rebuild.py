@@ -32,8 +32,8 @@ from millrace.objects.store import (
     ObjectStore,
     Stores,
 )
-from millrace.plan import Planner
-from millrace.plans import Plan
+from millrace.planning.planner import Planner
+from millrace.planning.plans import Plan
 from millrace.reconciliation import is_at_work
 
 REASON = "rebuilt from the lineage of its outputs"

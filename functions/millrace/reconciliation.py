@@ -20,8 +20,8 @@ from millrace.model_run import is_stuck
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.plan import ActiveSync, Planner
-from millrace.plans import Run
+from millrace.planning.planner import ActiveSync, Planner
+from millrace.planning.plans import Run
 from millrace.requeue import STOP_SECONDS, RequestQueue
 
 CALLS = 12

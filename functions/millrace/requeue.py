@@ -14,8 +14,8 @@ from millrace.ledger.rules import NEEDS_ATTENTION, LedgerIndex, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
-from millrace.plan import ActiveSync, Planner
-from millrace.plans import Ignored, Member
+from millrace.planning.planner import ActiveSync, Planner
+from millrace.planning.plans import Ignored, Member
 
 _FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))

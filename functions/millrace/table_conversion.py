@@ -20,7 +20,7 @@ from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import Upload
-from millrace.plans import Plan
+from millrace.planning.plans import Plan
 from millrace.table_schema import Remembered, remembered
 
 _TRIES = 5

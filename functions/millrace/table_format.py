@@ -19,7 +19,7 @@ from millrace.ledger.rules import (
 )
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from millrace.plans import Plan
+from millrace.planning.plans import Plan
 
 FORMAT_MARK = "#format"
 _TRIES = 3

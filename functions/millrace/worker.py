@@ -21,8 +21,8 @@ from millrace.object_work import ObjectWork
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
-from millrace.plan import Planner
-from millrace.plans import (
+from millrace.planning.planner import Planner
+from millrace.planning.plans import (
     AnyPlan,
     Ignored,
     Member,

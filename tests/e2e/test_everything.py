@@ -28,7 +28,7 @@ from millrace.engine.options import Compression
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.worker import Worker
 from tests.configurations import connection
 from tests.e2e.conftest import CONTEXT

@@ -30,7 +30,7 @@ from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import DONE
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.worker import Worker
 from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.proxy import Trouble, troubled

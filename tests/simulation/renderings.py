@@ -14,7 +14,7 @@ from millrace.engine.one_file import Converted, RowCounts
 from millrace.engine.options import FileFormat
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
-from millrace.plans import Plan, Run
+from millrace.planning.plans import Plan, Run
 from tests.simulation import light
 from tests.simulation.calls import BEGINNING
 from tests.simulation.setups import Setup

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from millrace.config.document import Document, parse
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, connection, document
 from tests.simulation.light import LEFT_OUT
 

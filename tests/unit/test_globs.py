@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.globs import matches
+from millrace.planning.globs import matches
 
 
 def reference(glob: list[str], path: list[str]) -> bool:

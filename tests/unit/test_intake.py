@@ -13,7 +13,7 @@ from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore

@@ -16,7 +16,7 @@ from millrace.ledger.rules import Entry, RefusalKind, State
 from millrace.model_run import DELAY_SECONDS
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from tests.configurations import connection
 from tests.world import NOON, World
 

@@ -10,8 +10,8 @@ import pytest
 from millrace.engine.options import BadRows, Compression, FileFormat
 from millrace.errors import ForeignFormat, KeyTooLong
 from millrace.objects.references import ObjectRef
-from millrace.plan import Planner
-from millrace.plans import Ignored, Plan
+from millrace.planning.planner import Planner
+from millrace.planning.plans import Ignored, Plan
 from tests.configurations import bulk_sync, document
 
 

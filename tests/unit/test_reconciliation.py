@@ -19,7 +19,7 @@ from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ListedObject
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 from millrace.reconciliation import (
     CALLS,
     Call,

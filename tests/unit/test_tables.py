@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from millrace.config.layout import DirectorySnapshot, MultiTable, SingleTable
 from millrace.engine.options import FileFormat
-from millrace.tables import TableFile, directory_table, table_of
+from millrace.planning.tables import TableFile, directory_table, table_of
 
 
 def in_directories(stem: str, glob: str) -> TableFile | None:

@@ -18,7 +18,7 @@ from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
 from millrace.config.document import load
 from millrace.errors import UsageError
-from millrace.plan import ActiveSync, Planner
+from millrace.planning.planner import ActiveSync, Planner
 
 if TYPE_CHECKING:
     from millrace.engine.files import Target

@@ -18,7 +18,7 @@ from millrace.demo.deploy import Outputs, deploy
 from millrace.demo.emulator import Emulator
 from millrace.ledger.rules import Branch, Entry
 from millrace.objects.references import ObjectRef
-from millrace.plan import Planner
+from millrace.planning.planner import Planner
 
 _POLL_SECONDS = 0.2
 _MESSAGES = (

@@ -10,7 +10,7 @@ from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSyncMode
 from millrace.engine.options import FileFormat, OutputCompression, output_extension
 from millrace.objects.references import ObjectRef
-from millrace.tables import TableFile
+from millrace.planning.tables import TableFile
 
 QUARANTINE_FOLDER = "_quarantine"
 """Below a sync's output folder; most readers of a folder pass over names that begin with an underscore."""

@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from millrace import globs
 from millrace.config.layout import (
     DirectorySnapshot,
     Layout,
     MultiTable,
     SingleTable,
 )
+from millrace.planning import globs
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,16 @@ from millrace.engine.options import (
 )
 from millrace.engine.transform.spec import of_model_sync
 from millrace.objects.references import ObjectRef
-from millrace.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
-from millrace.targets import ModelPlace
+from millrace.planning.plans import (
+    AnyPlan,
+    Ignored,
+    Member,
+    Plan,
+    Run,
+    too_long,
+    with_extensions,
+)
+from millrace.planning.targets import ModelPlace
 
 
 @dataclass(frozen=True, slots=True)

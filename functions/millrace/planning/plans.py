@@ -10,7 +10,7 @@ from millrace.engine.one_file import Recipe
 from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
-from millrace.targets import Place
+from millrace.planning.targets import Place
 
 LONGEST_KEY = 1024
 """Bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from millrace.bulk_route import BulkRoute
 from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.errors import UsageError
-from millrace.model_route import ModelRoute
 from millrace.objects.references import ObjectRef
-from millrace.plans import AnyPlan, Ignored, Member, Plan, Run
+from millrace.planning.bulk_syncs import BulkRoute
+from millrace.planning.model_syncs import ModelRoute
+from millrace.planning.plans import (
+    AnyPlan,
+    Ignored,
+    Member,
+    Plan,
+    Run,
+)
 
 
 @dataclass(frozen=True, slots=True)

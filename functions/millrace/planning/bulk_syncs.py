@@ -33,9 +33,14 @@ from millrace.engine.options import (
 from millrace.engine.transform.spec import of_schema
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.plans import Ignored, Plan, too_long, with_extensions
-from millrace.tables import TableFile, table_of
-from millrace.targets import OutputPlace
+from millrace.planning.plans import (
+    Ignored,
+    Plan,
+    too_long,
+    with_extensions,
+)
+from millrace.planning.tables import TableFile, table_of
+from millrace.planning.targets import OutputPlace
 
 
 @dataclass(frozen=True, slots=True)
