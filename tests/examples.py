@@ -17,6 +17,7 @@ from pathlib import Path
 
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
+from millrace.delivery.worker import Outcome, Worker
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
 from millrace.objects.references import (
@@ -26,7 +27,6 @@ from millrace.objects.references import (
     Sequencer,
 )
 from millrace.planning.planner import Planner
-from millrace.worker import Outcome, Worker
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 FOLDER = Path(__file__).parents[1] / "examples"

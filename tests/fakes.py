@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from millrace.breaker import Circuit
+from millrace.delivery.breaker import Circuit
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
 from millrace.ledger.rules import NEEDS_ATTENTION, Entry, State
 from millrace.objects.messages import Request

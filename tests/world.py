@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.delivery.worker import Outcome, Worker
 from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import Entry
 from millrace.objects.messages import Request
@@ -16,7 +17,6 @@ from millrace.objects.references import (
     Sequencer,
 )
 from millrace.planning.planner import Planner
-from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 

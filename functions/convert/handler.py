@@ -12,11 +12,16 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from millrace.breaker import Circuit, how_to_resume
 from millrace.composition import ConvertWorld, convert_world
+from millrace.delivery.breaker import Circuit, how_to_resume
+from millrace.delivery.outcome_log import (
+    Severity,
+    fields,
+    metric_names,
+    severity,
+)
+from millrace.delivery.worker import Outcome
 from millrace.ledger.claims import Delivery
-from millrace.outcome_log import Severity, fields, metric_names, severity
-from millrace.worker import Outcome
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")

@@ -16,16 +16,16 @@ from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import MessageDelay, SQSRequests
-from millrace.breaker import Breaker, Circuit
 from millrace.config.connection import QueueArn
 from millrace.config.document import Document, load
+from millrace.delivery.breaker import Breaker, Circuit
+from millrace.delivery.intake import Intake
+from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import MillraceError
-from millrace.intake import Intake
 from millrace.planning.planner import Planner
 from millrace.reconciliation import Reconciler
 from millrace.requeue import Reprocessor
 from millrace.settings import Settings
-from millrace.worker import Outcome, Worker
 
 
 @dataclass(frozen=True, slots=True)

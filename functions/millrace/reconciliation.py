@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
+from millrace.delivery.builds import is_stuck
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.ledger.rules import Entry, LedgerIndex, State
-from millrace.model_run import is_stuck
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore, Stores

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.aws.circuits import DynamoDBCircuits
-from millrace.breaker import Circuit, Circuits
+from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import LostRace
 from tests.fakes import InMemoryCircuits
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.delivery.table_schema import MOST_BYTES, TableSchema
+from millrace.delivery.worker import Outcome
 from millrace.ledger.rules import Entry, LedgerStore, State
 from millrace.objects.references import ObjectRef
-from millrace.table_schema import MOST_BYTES, TableSchema
-from millrace.worker import Outcome
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryLedger
 from tests.world import World

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from convert.handler import handle
-from millrace import worker
+from millrace.delivery import worker
 from millrace.ledger import claims
 
 claims.LEASE_MARGIN = timedelta(seconds=2)

@@ -21,6 +21,7 @@ from millrace import __version__
 from millrace.aws.deployed import Deployed as Found
 from millrace.composition import utc_now
 from millrace.config.document import Document
+from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed
 from millrace.demo.emulator import Mode, running
@@ -29,7 +30,6 @@ from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
-from millrace.worker import Worker
 from tests.configurations import connection
 from tests.e2e.conftest import CONTEXT
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue, StoredObject

@@ -23,6 +23,7 @@ import pytest
 
 from millrace import __version__
 from millrace.config.document import load
+from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
@@ -31,7 +32,6 @@ from millrace.ledger.rules import DONE
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
-from millrace.worker import Worker
 from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, BinaryIO, TypeVar
 from unittest.mock import patch
 
-from millrace import model_run, object_work
+from millrace.delivery import builds as model_run
+from millrace.delivery import object_work
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import (
     NO_TIME,

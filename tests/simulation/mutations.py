@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from millrace import publish
-from millrace.intake import Intake, PutOff
+from millrace.delivery import publishing as publish
+from millrace.delivery.intake import Intake, PutOff
+from millrace.delivery.object_work import ObjectWork
 from millrace.ledger import claims
 from millrace.ledger import rules as ledger
 from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import Entry, Refusal
-from millrace.object_work import ObjectWork
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ObjectHead, ObjectStore, Published
 from tests.simulation import schedules

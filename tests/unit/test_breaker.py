@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from millrace.breaker import TRIPS_AT, Breaker, Circuit
+from millrace.delivery.breaker import TRIPS_AT, Breaker, Circuit
+from millrace.delivery.worker import Outcome
 from millrace.errors import AccessDenied, LostRace, MalformedFile
 from millrace.ledger.rules import Failure, State
 from millrace.objects.references import ObjectRef
-from millrace.worker import Outcome
 from tests.fakes import InMemoryCircuits
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from millrace.delivery.intake import ASKED_ANEW_AT, Intake, NotSettled
+from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
-from millrace.intake import ASKED_ANEW_AT, Intake, NotSettled
 from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
-from millrace.worker import Outcome, Worker
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 

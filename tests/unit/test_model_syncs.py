@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from millrace.config.document import parse
+from millrace.delivery.builds import DELAY_SECONDS
 from millrace.ledger.rules import Entry, RefusalKind, State
-from millrace.model_run import DELAY_SECONDS
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner

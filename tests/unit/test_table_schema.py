@@ -10,11 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.delivery.table_schema import (
+    TableSchema,
+    Version,
+    as_remembered,
+    remembered,
+)
 from millrace.engine.types.printing import with_form
 from millrace.errors import LostRace, TooBig
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.table_schema import TableSchema, Version, as_remembered, remembered
 from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from millrace.delivery.worker import backoff
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.rules import Branch, RefusalKind, State
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
-from millrace.worker import backoff
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore
 from tests.world import CONVERTED, NOON, SOURCE, TARGET, World

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.delivery.outcome_log import fields, metric_names
+from millrace.delivery.table_schema import TableSchema
+from millrace.delivery.worker import Outcome
 from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.outcome_log import fields, metric_names
-from millrace.table_schema import TableSchema
-from millrace.worker import Outcome
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryLedger
 from tests.world import World

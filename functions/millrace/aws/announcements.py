@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from millrace.aws.faults import translated
-from millrace.breaker import Circuit, how_to_resume
+from millrace.delivery.breaker import Circuit, how_to_resume
 from millrace.errors import ServiceUnavailable
 
 SOURCE = "millrace"

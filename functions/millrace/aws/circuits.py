@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from millrace.aws.dynamodb_ledger import follows
 from millrace.aws.faults import translated
-from millrace.breaker import Circuit
+from millrace.delivery.breaker import Circuit
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace.breaker import Circuit, Circuits
 from millrace.cli.operate import Json, Name, deployment, session
+from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
 
 if TYPE_CHECKING:

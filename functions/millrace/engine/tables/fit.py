@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.config.bulk_sync import RESCUED, SchemaEvolution
+from millrace.delivery.table_schema import as_remembered, kind_of
 from millrace.engine.options import FileFormat
 from millrace.engine.tables import rescue
 from millrace.engine.tables import unify as union
@@ -24,7 +25,6 @@ from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
-from millrace.table_schema import as_remembered, kind_of
 
 _PANDAS = b"pandas"
 """What pandas notes in a schema names its columns, and misleads where they are others."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from millrace.delivery.builds import ModelRuns
+from millrace.delivery.object_work import ObjectWork
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.rules import (
     Branch,
@@ -16,8 +18,6 @@ from millrace.ledger.rules import (
     Refusal,
     State,
 )
-from millrace.model_run import ModelRuns
-from millrace.object_work import ObjectWork
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores

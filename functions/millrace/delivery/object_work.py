@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from millrace.delivery.publishing import NewerOutput, publish
+from millrace.delivery.table_conversion import InTable, convert_in_table
+from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
@@ -46,9 +49,6 @@ from millrace.objects.store import (
     Upload,
 )
 from millrace.planning.plans import Plan, with_extensions
-from millrace.publish import NewerOutput, publish
-from millrace.table_conversion import InTable, convert_in_table
-from millrace.table_format import hold_format
 
 STOP_SECONDS = 15.0
 """What is left of an invocation when a conversion is given up, to abort the upload and to settle."""

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import MessageError, OutOfTime, TransientError, UnknownMessage
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import parse_message
-from millrace.worker import Outcome, Worker
 
 START_SECONDS = 60.0
 """What must be left of an invocation to start another message, or a fifth of it where that is less."""

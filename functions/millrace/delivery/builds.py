@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 
+from millrace.delivery.object_work import behind, published, time_limit
+from millrace.delivery.publishing import NewerOutput
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
@@ -26,14 +28,12 @@ from millrace.ledger.rules import (
     State,
     unseen,
 )
-from millrace.object_work import behind, published, time_limit
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.planning.model_syncs import file_of
 from millrace.planning.plans import Member, Run, with_extensions
-from millrace.publish import NewerOutput
 from millrace.requeue import RequestQueue
 
 DELAY_SECONDS = 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Any
 
+from millrace.delivery.worker import Outcome
 from millrace.ledger.rules import DONE, State
-from millrace.worker import Outcome
 
 
 class Severity(enum.Enum):

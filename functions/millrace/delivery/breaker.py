@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
+from millrace.delivery.worker import Outcome
 from millrace.errors import LostRace, MillraceError
 from millrace.ledger.rules import DONE
-from millrace.worker import Outcome
 
 TRIPS_AT = 10
 """Configuration errors of one sync in a row."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.one_file import Converted, options
 from millrace.engine.options import FileFormat
 from millrace.engine.tables.fit import Fit, FitRule, guessed
@@ -21,7 +22,6 @@ from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import Upload
 from millrace.planning.plans import Plan
-from millrace.table_schema import Remembered, remembered
 
 _TRIES = 5
 Convert = Callable[[Callable[[Table], Table]], Converted[Upload]]
