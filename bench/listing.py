@@ -25,8 +25,8 @@ from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
+from millrace.operations.reconcile import Checkpoint, Reconciler
 from millrace.planning.planner import Planner
-from millrace.reconciliation import Checkpoint, Reconciler
 from millrace.settings import LEDGER_INDEXES
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -22,9 +22,9 @@ from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import MillraceError
+from millrace.operations.reconcile import Reconciler
+from millrace.operations.reprocess import Reprocessor
 from millrace.planning.planner import Planner
-from millrace.reconciliation import Reconciler
-from millrace.requeue import Reprocessor
 from millrace.settings import Settings
 
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition import reconcile_world
-from millrace.reconciliation import Call, Progress
+from millrace.operations.reconcile import Call, Progress
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")

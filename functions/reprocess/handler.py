@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition import reprocessor
-from millrace.requeue import Reprocess
+from millrace.operations.reprocess import Reprocess
 
 logger = Logger()
 tracer = Tracer()

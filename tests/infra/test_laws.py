@@ -9,8 +9,8 @@ from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
 from millrace.config.document import parse
+from millrace.operations.reconcile import CALLS
 from millrace.permissions import Use, uses
-from millrace.reconciliation import CALLS
 from millrace.settings import LEDGER_INDEXES
 from tests.infra.templates import Synthesised, Template, listed, text
 

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from millrace.aws.dead_letter_queue import DeadLetterQueue
-from millrace.dead_letters import Letter
+from millrace.operations.dead_letters import Letter
 
 LETTERS = 23
 

@@ -188,7 +188,7 @@ class TestReprocess:
     def test_a_selection_that_outlasts_the_invocation_says_where_to_go_on(
         self, around: Surroundings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("millrace.requeue._PORTION", 2)
+        monkeypatch.setattr("millrace.operations.reprocess._PORTION", 2)
         for number in range(5):
             around.upload(f"in/{number}.csv", ORDERS)
 

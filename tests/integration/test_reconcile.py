@@ -13,7 +13,7 @@ import reconcile.handler
 from millrace.config.document import Document
 from millrace.errors import ConfigurationError, UsageError
 from millrace.ledger.rules import State
-from millrace.reconciliation import CALLS
+from millrace.operations.reconcile import CALLS
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import LambdaContext, Surroundings
 
@@ -146,7 +146,7 @@ class TestWithNotifications:
 class TestOutOfTime:
     @pytest.fixture(autouse=True)
     def portions(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("millrace.reconciliation._PORTION", 2)
+        monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
 
     def test_it_calls_itself_and_goes_on_where_it_stopped(
         self, around: Surroundings, again: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
@@ -207,7 +207,7 @@ class TestOutOfTime:
 
 def test_a_full_queue_comes_first(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits would be found again, and asked for again."""
-    monkeypatch.setattr("millrace.reconciliation._BACKLOG", 0)
+    monkeypatch.setattr("millrace.operations.reconcile._BACKLOG", 0)
     around.upload("in/a.csv", ORDERS)
     around.sqs.send_message(QueueUrl=around.queue, MessageBody="{}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from millrace.ledger.rules import Entry, State
 from millrace.objects.references import ObjectRef
-from millrace.reconciliation import Checkpoint
+from millrace.operations.reconcile import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault

@@ -10,15 +10,15 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from millrace import rebuild
 from millrace.delivery.intake import Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.objects.references import ObjectRef
-from millrace.rebuild import Rebuilder
-from millrace.reconciliation import Progress, Reconciler, Report
-from millrace.requeue import Reprocess, Reprocessor
+from millrace.operations import rebuild
+from millrace.operations.rebuild import Rebuilder
+from millrace.operations.reconcile import Progress, Reconciler, Report
+from millrace.operations.reprocess import Reprocess, Reprocessor
 from tests.simulation.buckets import Bucket, Buckets
 from tests.simulation.calls import Calls, Clock
 from tests.simulation.choices import Choices

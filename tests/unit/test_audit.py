@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from millrace.audit import Audited, Auditor, Standing
 from millrace.ledger.rules import State
 from millrace.objects.references import ObjectRef
-from millrace.reconciliation import GRACE
+from millrace.operations.audit import Audited, Auditor, Standing
+from millrace.operations.reconcile import GRACE
 from tests.world import NOON, SOURCE, World
 
 OLD = NOON - GRACE - timedelta(seconds=1)

@@ -6,11 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from millrace.dead_letters import Examined, Letter, LetterClass, examine
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
 from millrace.ledger.rules import Failure, State, unseen
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.operations.dead_letters import (
+    Examined,
+    Letter,
+    LetterClass,
+    examine,
+)
 from tests.fakes import InMemoryLedger
 
 SOURCE = ObjectRef("acme-in", "a.csv")

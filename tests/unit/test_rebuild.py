@@ -12,7 +12,7 @@ import pytest
 from millrace.ledger.rules import DONE, RefusalKind, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from millrace.rebuild import Rebuilder, Trace
+from millrace.operations.rebuild import Rebuilder, Trace
 from tests.configurations import bulk_sync
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World
 

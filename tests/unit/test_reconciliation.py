@@ -19,8 +19,7 @@ from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ListedObject
-from millrace.planning.planner import Planner
-from millrace.reconciliation import (
+from millrace.operations.reconcile import (
     CALLS,
     Call,
     Checkpoint,
@@ -32,6 +31,7 @@ from millrace.reconciliation import (
     UnsortedStream,
     differences,
 )
+from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
@@ -175,7 +175,7 @@ class House:
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("millrace.reconciliation._PORTION", 2)
+    monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
     return House()
 
 
@@ -396,7 +396,7 @@ def test_killed_or_stopped_anywhere_it_finds_all_and_repeats_a_portion_at_most(
     house.know(*(f"in/{key}" for key in known))
     kills = 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("millrace.reconciliation._PORTION", 2)
+        patch.setattr("millrace.operations.reconcile._PORTION", 2)
         for interruption in interruptions:
             before = house.checkpoints.kept.get("nightly")
             if isinstance(interruption, float):

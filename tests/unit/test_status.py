@@ -8,7 +8,7 @@ from typing import Any
 from millrace.errors import MalformedFile
 from millrace.ledger.rules import Entry, Failure, State
 from millrace.objects.references import ObjectRef
-from millrace.status import read_status
+from millrace.operations.status import read_status
 from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from millrace.aws.faults import translated
-from millrace.dead_letters import Letter
 from millrace.errors import MillraceError
+from millrace.operations.dead_letters import Letter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

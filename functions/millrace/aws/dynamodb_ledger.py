@@ -28,7 +28,7 @@ from millrace.ledger.rules import (
     State,
 )
 from millrace.objects.references import ObjectRef, Sequencer
-from millrace.reconciliation import Checkpoint, Counts
+from millrace.operations.reconcile import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

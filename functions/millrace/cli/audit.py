@@ -12,18 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
 from millrace.config.document import load
 from millrace.errors import UsageError
+from millrace.operations.audit import (
+    WORTH_A_LOOK,
+    Audited,
+    Auditor,
+    Standing,
+)
 from millrace.planning.planner import ActiveSync, Planner
 
 if TYPE_CHECKING:
     from millrace.engine.files import Target
     from millrace.ledger.rules import Entry, LedgerStore
-    from millrace.requeue import RequestQueue
+    from millrace.operations.reprocess import RequestQueue
 
 _PORTION = 1000
 

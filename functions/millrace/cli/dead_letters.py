@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 
 from millrace.cli.operate import Json, Name, deployment, session
-from millrace.dead_letters import Examined, LetterClass, examine
 from millrace.errors import MillraceError
+from millrace.operations.dead_letters import Examined, LetterClass, examine
 
 if TYPE_CHECKING:
     from millrace.aws.dead_letter_queue import DeadLetterQueue

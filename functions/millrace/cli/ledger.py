@@ -15,8 +15,8 @@ from millrace.cli.operate import Json, Name, deployment
 from millrace.config.connection import Connection
 from millrace.config.document import load
 from millrace.errors import UsageError
+from millrace.operations.rebuild import Rebuilder, Trace
 from millrace.planning.planner import Planner
-from millrace.rebuild import Rebuilder, Trace
 
 ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
 

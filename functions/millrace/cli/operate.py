@@ -14,8 +14,8 @@ from rich.table import Table
 from millrace.errors import MillraceError, UsageError
 from millrace.ledger.rules import SCHEMA_MARK, Entry, State
 from millrace.objects.references import ObjectRef
-from millrace.requeue import Reprocess
-from millrace.status import Status, read_status
+from millrace.operations.reprocess import Reprocess
+from millrace.operations.status import Status, read_status
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed

@@ -21,6 +21,7 @@ from millrace.ledger.rules import (
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
+from millrace.operations.reprocess import RequestQueue
 from millrace.planning.planner import Planner
 from millrace.planning.plans import (
     AnyPlan,
@@ -29,7 +30,6 @@ from millrace.planning.plans import (
     Plan,
     Run,
 )
-from millrace.requeue import RequestQueue
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900

@@ -20,9 +20,9 @@ from millrace.ledger.rules import Entry, LedgerIndex, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore, Stores
+from millrace.operations.reprocess import STOP_SECONDS, RequestQueue
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Run
-from millrace.requeue import STOP_SECONDS, RequestQueue
 
 CALLS = 12
 """How often the function calls itself to go on; what is left then is for the next scheduled run.

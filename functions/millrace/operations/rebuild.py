@@ -32,9 +32,9 @@ from millrace.objects.store import (
     ObjectStore,
     Stores,
 )
+from millrace.operations.reconcile import is_at_work
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Plan
-from millrace.reconciliation import is_at_work
 
 REASON = "rebuilt from the lineage of its outputs"
 _HEADS_AT_ONCE = 16

@@ -14,8 +14,15 @@ from datetime import datetime, timedelta
 from millrace.ledger.rules import Entry, LedgerIndex, State
 from millrace.objects.messages import Request
 from millrace.objects.store import ListedObject, ObjectStore, Stores
+from millrace.operations.reconcile import (
+    GRACE,
+    Difference,
+    concerns,
+    entries_below,
+    joined,
+    judged,
+)
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.reconciliation import GRACE, Difference, concerns, entries_below, joined, judged
 
 
 class Standing(enum.StrEnum):
