@@ -21,13 +21,13 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from millrace.aws.dynamodb_ledger import entry_of, item_of
 from millrace.config.document import parse
+from millrace.deployment.settings import LEDGER_INDEXES
 from millrace.ledger.rules import Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
 from millrace.operations.reconcile import Checkpoint, Reconciler
 from millrace.planning.planner import Planner
-from millrace.settings import LEDGER_INDEXES
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BUCKET, EVERY = "acme-in", 1000

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from infra.options import Options
 from infra.topology import Topology
-from millrace import permissions
 from millrace.config.layout import Folder
-from millrace.settings import LEDGER_INDEXES
+from millrace.deployment import permissions
+from millrace.deployment.settings import LEDGER_INDEXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

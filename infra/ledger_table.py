@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.names import Names
 from infra.options import Options
-from millrace.settings import LEDGER_INDEXES
+from millrace.deployment.settings import LEDGER_INDEXES
 
 _TEXT = dynamodb.AttributeType.STRING
 

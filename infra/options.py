@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace import settings
+from millrace.deployment import settings
 from millrace.errors import InvalidConfiguration
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from millrace.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
 LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/cli.py", "millrace/py.typed"})

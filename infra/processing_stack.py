@@ -19,7 +19,7 @@ from infra.options import Options
 from infra.schedules import Schedules
 from infra.source_queue import BATCHING_WINDOW_SECONDS
 from infra.topology import Topology
-from millrace.settings import Settings
+from millrace.deployment.settings import Settings
 
 BATCH_SIZE = 10
 REPROCESS_MEMORY_MB = 512

@@ -19,7 +19,7 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSync
 from millrace.config.references import Sync
-from millrace.permissions import Use, uses
+from millrace.deployment.permissions import Use, uses
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ from millrace.config.document import Document, load
 from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Intake
 from millrace.delivery.worker import Outcome, Worker
+from millrace.deployment.settings import Settings
 from millrace.errors import MillraceError
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
 from millrace.planning.planner import Planner
-from millrace.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from millrace.settings import LEDGER_INDEXES
+from millrace.deployment.settings import LEDGER_INDEXES
 
 REGION = "us-east-1"
 

@@ -13,7 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 
 from infra.deployment import deploy
 from millrace.config.document import parse
-from millrace.settings import FUNCTIONS_ROOT
+from millrace.deployment.settings import FUNCTIONS_ROOT
 from tests.infra.cases import ACCOUNT, REGION, Case
 
 Resource = dict[str, Any]

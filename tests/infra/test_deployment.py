@@ -16,7 +16,7 @@ from aws_cdk import App, Environment
 from infra.deployment import main
 from infra.notification import filter_prefix
 from infra.options import Options
-from millrace.settings import FUNCTIONS_ROOT
+from millrace.deployment.settings import FUNCTIONS_ROOT
 from tests.infra.cases import CREATED, REGION, Case, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, synthesise, text
 

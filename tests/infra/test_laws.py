@@ -9,9 +9,9 @@ from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
 from millrace.config.document import parse
+from millrace.deployment.permissions import Use, uses
+from millrace.deployment.settings import LEDGER_INDEXES
 from millrace.operations.reconcile import CALLS
-from millrace.permissions import Use, uses
-from millrace.settings import LEDGER_INDEXES
 from tests.infra.templates import Synthesised, Template, listed, text
 
 STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}

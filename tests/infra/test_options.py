@@ -9,8 +9,8 @@ import pytest
 
 from infra.names import Names, construct_id
 from infra.options import Encryption, Options
+from millrace.deployment.settings import FUNCTIONS_ROOT
 from millrace.errors import InvalidConfiguration
-from millrace.settings import FUNCTIONS_ROOT
 
 
 def options(**context: Any) -> Options:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.package import contents, package
-from millrace.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from millrace.aws import secrets
 from millrace.aws.sessions import Sessions
 from millrace.composition import _obfuscation_key
 from millrace.config.document import parse
+from millrace.deployment.settings import Settings
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
 from millrace.ledger.rules import Branch, Failure
 from millrace.objects.references import ObjectRef
-from millrace.settings import Settings
 from tests.configurations import connection
 
 ROLE = "arn:aws:iam::444455556666:role/partner"

@@ -10,7 +10,14 @@ from infra import grants
 from infra.options import Options
 from infra.topology import describe
 from millrace.config.document import Document, parse
-from millrace.permissions import Use, bucket_policy, connection_policy, queue_policy, trust_policy, uses
+from millrace.deployment.permissions import (
+    Use,
+    bucket_policy,
+    connection_policy,
+    queue_policy,
+    trust_policy,
+    uses,
+)
 from tests.configurations import bulk_sync, connection
 
 ROLE = {"auth_mode": "iam_role", "iam_role_arn": "arn:aws:iam::444455556666:role/partner"}

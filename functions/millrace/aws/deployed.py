@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from millrace.aws.faults import translated
+from millrace.deployment.settings import processing_stack, storage_stack
 from millrace.errors import ConfigurationError, MillraceError
-from millrace.settings import processing_stack, storage_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient

@@ -21,8 +21,15 @@ from millrace.config.connection import (
 )
 from millrace.config.document import Document, load
 from millrace.config.json_schema import schema_text
+from millrace.deployment.permissions import (
+    bucket_policy,
+    connection_policy,
+    partition_of,
+    queue_policy,
+    trust_policy,
+    uses,
+)
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
-from millrace.permissions import bucket_policy, connection_policy, partition_of, queue_policy, trust_policy, uses
 
 Config = Annotated[
     Path,
