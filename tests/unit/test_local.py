@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from millrace.engine.files import Job, convert_file, run_jobs
+from millrace.cli.jobs import run_jobs
+from millrace.engine.files import Job, convert_file
 from millrace.engine.options import FileFormat, OutputCompression
 from millrace.errors import DataError, RaggedRow, UsageError
 from tests.unit.formats.builders import Memory, table

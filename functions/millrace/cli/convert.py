@@ -148,7 +148,7 @@ def _convert_one(
 
 def _run_jobs(jobs: str) -> None:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.files import run_jobs  # noqa: PLC0415 - as above
+    from millrace.cli.jobs import run_jobs  # noqa: PLC0415 - as above
 
     def answer(line: str) -> None:
         sys.stdout.write(line + "\n")

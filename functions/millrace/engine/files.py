@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from millrace.engine.one_file import Recipe, RowCounts, convert
 from millrace.engine.options import (
@@ -22,16 +21,8 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.engine.outputs import Sink
-from millrace.errors import DataError, MillraceError, UsageError
+from millrace.errors import UsageError
 
-Write = Callable[[str], None]
-_COMPRESSIONS = {
-    **{str(compression): compression for compression in Compression},
-    "gzip": Compression.GZIP,
-    "zstd": Compression.ZSTD,
-    "bzip2": Compression.BZIP2,
-}
-_TAB_NAMES = {"\\t": "\t", "tab": "\t"}
 _MIB = 2**20
 
 
@@ -179,155 +170,3 @@ def _place(job: Job) -> str:
     except OSError as error:
         raise UsageError(f"subfolder: {folder_path} cannot be made: {error.strerror}") from error
     return str(folder_path / target.name)
-
-
-def run_jobs(
-    lines: Iterable[str],
-    write: Write,
-    *,
-    open_source: OpenSource = open_local_source,
-    open_target: OpenTarget = LocalTarget,
-) -> int:
-    """Do a job a line, and write a line of JSON for each at once; the number of those that failed.
-
-    No job harms another: whatever goes wrong is the answer to the job where it did.
-    """
-    failed = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        answer = _answer(line, open_source, open_target)
-        failed += not answer["ok"]
-        write(json.dumps(answer, ensure_ascii=True))
-    return failed
-
-
-def _answer(line: str, open_source: OpenSource, open_target: OpenTarget) -> dict[str, Any]:
-    identity: object = None
-    try:
-        given = _parse_line(line)
-        identity = given.get("id")
-        rows = convert_file(job_of(given), open_source=open_source, open_target=open_target)
-    except Exception as error:  # noqa: BLE001 # the answer to this job; the next one goes on
-        return {"id": identity, "ok": False, "error": describe(error)}
-    return {"id": identity, "ok": True, "rows": rows.written}
-
-
-def describe(error: Exception) -> dict[str, Any]:
-    """An error as the answer to a job tells it."""
-    message = str(error) or type(error).__name__
-    place = error if isinstance(error, DataError) else None
-    if isinstance(error, OSError) and not isinstance(error, MillraceError):
-        message = f"{error.strerror or error}: {error.filename}" if error.filename else message
-    return {
-        "class": type(error).__name__,
-        "message": message,
-        "row": place.row if place else None,
-        "byte": place.byte if place else None,
-    }
-
-
-def _parse_line(line: str) -> dict[str, Any]:
-    try:
-        given = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"the job is no JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise UsageError('the job is no JSON object; expected {"id", "source", "target", "to"}')
-    return given
-
-
-def job_of(given: Mapping[str, Any]) -> Job:
-    """A job from its JSON object; raise UsageError that names the field. A field that is null is not given."""
-    fields = {name: value for name, value in given.items() if value is not None}
-    if unknown := sorted(set(fields) - set(_FIELDS)):
-        raise UsageError(f"the job's field {unknown[0]!r} is not known; known are {', '.join(_FIELDS)}")
-    if missing := [name for name in ("id", "source", "target", "to") if name not in fields]:
-        raise UsageError(f"the job lacks {', '.join(missing)}")
-    values = {name: _FIELDS[name](name, value) for name, value in fields.items()}
-    named = {"headers": "has_headers"}
-    options = {
-        named.get(name, name): values[name]
-        for name in ("headers", "skip_lines", "delimiter", "quote", "escape", "encoding")
-        if name in values
-    }
-    return Job(
-        source=values["source"],
-        target=values["target"],
-        to=values["to"],
-        source_format=values.get("from"),
-        compression=values.get("compression"),
-        compress=values.get("compress"),
-        read=ReadOptions(**options),
-        subfolder=values.get("subfolder"),
-    )
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{name}: expected text, found {value!r}")
-    return value
-
-
-def _path(name: str, value: object) -> str:
-    path = _text(name, value)
-    if not path or "\0" in path:
-        raise UsageError(f"{name}: {path!r} is no path")
-    return path
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name}: expected true or false, found {value!r}")
-    return value
-
-
-def _count(name: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise UsageError(f"{name}: expected a whole number from 0, found {value!r}")
-    return value
-
-
-def _format(name: str, value: object) -> FileFormat:
-    if value not in set(FileFormat):
-        raise UsageError(f"{name}: {value!r} is not one of {', '.join(FileFormat)}")
-    return FileFormat(str(value))
-
-
-def _compression(name: str, value: object) -> Compression:
-    if not isinstance(value, str) or value not in _COMPRESSIONS:
-        raise UsageError(f"{name}: {value!r} is not one of {', '.join(_COMPRESSIONS)}")
-    return _COMPRESSIONS[value]
-
-
-def _output_compression(name: str, value: object) -> OutputCompression:
-    if not isinstance(value, str) or value not in set(OutputCompression):
-        raise UsageError(f"{name}: {value!r} is not one of {', '.join(OutputCompression)}")
-    return OutputCompression(value)
-
-
-def _character(name: str, value: object) -> str | None:
-    text = _text(name, value)
-    return _TAB_NAMES.get(text, text) or None
-
-
-def _any(_name: str, value: object) -> object:
-    return value
-
-
-_FIELDS: dict[str, Callable[[str, object], Any]] = {
-    "id": _any,
-    "source": _path,
-    "target": _path,
-    "to": _format,
-    "from": _format,
-    "headers": _flag,
-    "skip_lines": _count,
-    "delimiter": _character,
-    "quote": _character,
-    "escape": _character,
-    "encoding": _text,
-    "compression": _compression,
-    "compress": _output_compression,
-    "subfolder": _text,
-}
