@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 
-from millrace.delivery.object_work import behind, published, time_limit
-from millrace.delivery.publishing import NewerOutput
+from millrace.delivery.deadline import time_limit
+from millrace.delivery.publishing import NewerOutput, behind, published
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery

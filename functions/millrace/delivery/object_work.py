@@ -7,29 +7,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from millrace.delivery.publishing import NewerOutput, publish
+from millrace.delivery.deadline import time_limit
+from millrace.delivery.publishing import NewerOutput, behind, published
+from millrace.delivery.snapshot_table import _is_news_of_the_same_second, _may_be_of, _not_the_newest
 from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
-from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone, OutOfTime, TooBig
+from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.rules import (
     DONE,
     Entry,
     Failure,
     Finish,
-    Output,
     Refusal,
-    RefusalKind,
     State,
 )
 from millrace.ledger.table_entries import (
     after,
     again,
-    is_of,
     order,
     table_sync,
 )
@@ -49,10 +48,6 @@ from millrace.objects.store import (
     Upload,
 )
 from millrace.planning.plans import Plan, with_extensions
-
-STOP_SECONDS = 15.0
-"""What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
-_FULL_RUN = 0.8
 
 
 @dataclass(slots=True)
@@ -250,48 +245,9 @@ def _members(plan: Plan, archive: Archive) -> list[Source]:
     ]
 
 
-def behind(newer: NewerOutput, claimed: Entry) -> Finish:
-    """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
-    theirs, ours = newer.lineage.sequencer, claimed.sequencer
-    if theirs is not None and ours is not None and theirs > ours:
-        return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
-    return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
-
-
 def _is_own_output(head: ObjectHead, sync: str) -> bool:
     lineage = Lineage.from_metadata(head.metadata)
     return lineage is not None and lineage.sync in {sync, table_sync(sync)}
-
-
-def _may_be_of(table: Entry, source: ObjectRef) -> bool:
-    """Whether a table is made of a file, or may be: work on it was begun and did not end."""
-    return is_of(table.sequencer, source) if table.sequencer is not None else not table.settled
-
-
-def _is_news_of_the_same_second(entry: Entry, sequencer: Sequencer, head: ObjectHead) -> bool:
-    """Whether the table is made of the same file as it was earlier in the second that S3's clock tells."""
-    same = entry.sequencer is not None and entry.sequencer.value.startswith(sequencer.value)
-    return same and (entry.state is State.REMOVED or entry.etag != head.etag)
-
-
-def _not_the_newest(refusal: Refusal, head: ObjectHead) -> Finish:
-    """The table is made of a newer file already, or of this very one."""
-    entry = refusal.entry
-    if refusal.kind is RefusalKind.SUPERSEDED:
-        return Finish(
-            state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=f"the table's newest file is {entry.reason}"
-        )
-    return Finish(
-        # Where a newer file failed, the table is what this one made it.
-        state=entry.state if entry.state in DONE else State.CONVERTED,
-        outputs=(),
-        etag=head.etag,
-        rows_read=entry.rows_read,
-        rows_written=entry.rows_written,
-        rows_quarantined=entry.rows_quarantined,
-        rows_filtered=entry.rows_filtered,
-        reason=f"table {entry.source} is made of this file",
-    )
 
 
 def _lineage(job: _Job, head: ObjectHead) -> Lineage:
@@ -306,50 +262,4 @@ def _lineage(job: _Job, head: ObjectHead) -> Lineage:
         fence=claimed.fence,
         fingerprint=job.plan.fingerprint,
         engine=claimed.engine,
-    )
-
-
-def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Callable[[int], None]:
-    """A check that stops a conversion before its invocation ends; what had nearly all the time there is, is too big."""
-    had = delivery.remaining()
-
-    def check(rows: int) -> None:
-        if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
-            return
-        told = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
-        if had < timeout_seconds * _FULL_RUN:
-            raise OutOfTime(f"{told}; it starts again with more time")
-        raise TooBig(
-            f"{told} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it gets "
-            "processors in proportion), or split the object, then reprocess it"
-        )
-
-    return check
-
-
-def published(
-    done: Converted[Upload],
-    claimed: Entry,
-    store: ObjectStore,
-    *,
-    output: Callable[[str | None], ObjectRef],
-    quarantine: ObjectRef | None,
-) -> Finish:
-    """Publish all that a conversion wrote, bad rows first; where that fails nothing more becomes visible."""
-    rows = done.rows
-    try:
-        aside: list[Output] = []
-        if done.quarantine is not None and quarantine is not None:
-            aside.append(publish(done.quarantine, quarantine, claimed, store, rows=rows.quarantined))
-        outputs = [publish(part.sink, output(part.directory), claimed, store, rows=part.rows) for part in done.parts]
-    except BaseException:
-        done.discard()
-        raise
-    return Finish(
-        state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
-        outputs=(*outputs, *aside),
-        rows_read=rows.read,
-        rows_written=rows.written,
-        rows_quarantined=rows.quarantined,
-        rows_filtered=rows.filtered,
     )

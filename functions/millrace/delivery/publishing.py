@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
-from millrace.ledger.rules import Entry, Output
+from collections.abc import Callable
+
+from millrace.engine.one_file import Converted
+from millrace.errors import (
+    LostRace,
+    OutputCollision,
+    TargetChanged,
+    WriteConflict,
+)
+from millrace.ledger.rules import (
+    Entry,
+    Failure,
+    Finish,
+    Output,
+    State,
+)
 from millrace.objects.lineage import Lineage
-from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectHead, ObjectStore, Upload
+from millrace.objects.references import (
+    ObjectRef,
+)
+from millrace.objects.store import (
+    ObjectHead,
+    ObjectStore,
+    Upload,
+)
 
 _TRIES = 5
 
@@ -55,3 +75,39 @@ def _may_replace(there: ObjectHead, target: ObjectRef, claimed: Entry) -> str:
     if lineage.fence > claimed.fence:
         raise NewerOutput(f"{target} was written under fence {lineage.fence}, above ours, {claimed.fence}", lineage)
     return there.etag
+
+
+def behind(newer: NewerOutput, claimed: Entry) -> Finish:
+    """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
+    theirs, ours = newer.lineage.sequencer, claimed.sequencer
+    if theirs is not None and ours is not None and theirs > ours:
+        return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
+    return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
+
+
+def published(
+    done: Converted[Upload],
+    claimed: Entry,
+    store: ObjectStore,
+    *,
+    output: Callable[[str | None], ObjectRef],
+    quarantine: ObjectRef | None,
+) -> Finish:
+    """Publish all that a conversion wrote, bad rows first; where that fails nothing more becomes visible."""
+    rows = done.rows
+    try:
+        aside: list[Output] = []
+        if done.quarantine is not None and quarantine is not None:
+            aside.append(publish(done.quarantine, quarantine, claimed, store, rows=rows.quarantined))
+        outputs = [publish(part.sink, output(part.directory), claimed, store, rows=part.rows) for part in done.parts]
+    except BaseException:
+        done.discard()
+        raise
+    return Finish(
+        state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
+        outputs=(*outputs, *aside),
+        rows_read=rows.read,
+        rows_written=rows.written,
+        rows_quarantined=rows.quarantined,
+        rows_filtered=rows.filtered,
+    )

@@ -1,0 +1,32 @@
+"""The time of an invocation: when a conversion is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from millrace.errors import OutOfTime, TooBig
+from millrace.ledger.claims import Delivery
+
+STOP_SECONDS = 15.0
+"""What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
+
+
+_FULL_RUN = 0.8
+
+
+def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Callable[[int], None]:
+    """A check that stops a conversion before its invocation ends; what had nearly all the time there is, is too big."""
+    had = delivery.remaining()
+
+    def check(rows: int) -> None:
+        if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
+            return
+        told = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
+        if had < timeout_seconds * _FULL_RUN:
+            raise OutOfTime(f"{told}; it starts again with more time")
+        raise TooBig(
+            f"{told} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it gets "
+            "processors in proportion), or split the object, then reprocess it"
+        )
+
+    return check
