@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config.bulk_sync import SchemaEvolution
 from millrace.engine.one_file import Recipe, convert
-from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import FileFormat, ReadOptions, SchemaEvolution, WriteOptions
 from millrace.engine.tables.fit import Fit, FitRule, guessed
 from millrace.engine.transform.spec import TableTransform
 from tests.unit.formats.builders import Memory

@@ -10,12 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.delivery.table_schema import (
-    TableSchema,
-    Version,
-    as_remembered,
-    remembered,
-)
+from millrace.delivery.table_schema import TableSchema, Version, remembered
+from millrace.engine.tables.fields import as_remembered
 from millrace.engine.types.printing import with_form
 from millrace.errors import LostRace, TooBig
 from millrace.objects.messages import Request

@@ -134,7 +134,8 @@ def told(entry: Entry) -> dict[str, Any]:
 
 def told_of_schema(schema: bytes) -> dict[str, Any]:
     """A table's fields with their types, and its versions, the newest last."""
-    from millrace.delivery.table_schema import TableSchema, kind_of  # noqa: PLC0415 - pyarrow takes a while to import
+    from millrace.delivery.table_schema import TableSchema  # noqa: PLC0415 - pyarrow takes a while to import
+    from millrace.engine.tables.fields import kind_of  # noqa: PLC0415 - pyarrow takes a while to import
 
     found = TableSchema.from_bytes(schema)
     return {

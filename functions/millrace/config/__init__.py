@@ -11,7 +11,6 @@ from millrace.config.bulk_sync import (
     FieldSelection,
     NormalizeNames,
     OnDelete,
-    SchemaEvolution,
     SchemaSelection,
 )
 from millrace.config.connection import (
@@ -25,7 +24,7 @@ from millrace.config.connection import (
     QueueArn,
 )
 from millrace.config.document import Document, load, parse
-from millrace.config.filters import And, Filter, FilterFunction, Logic, Not, Or, Term
+from millrace.config.filters import Filter
 from millrace.config.json_schema import schema, schema_text
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.model import Model, ModelFrom
@@ -33,6 +32,15 @@ from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode, O
 from millrace.config.references import Reach, Sync
 from millrace.config.s3_configuration import AuthMode, S3Configuration
 from millrace.config.schedule import Schedule
+from millrace.engine.conditions import (
+    And,
+    FilterFunction,
+    Logic,
+    Not,
+    Or,
+    Term,
+)
+from millrace.engine.options import SchemaEvolution
 
 __all__ = [
     "AccessKeys",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from millrace.engine.names import suggestion
 
 _T = TypeVar("_T")
 
@@ -49,12 +50,6 @@ AT_LEAST_ONE: dict[str, Any] = {"minItems": 1}
 def is_blank(value: object) -> bool:
     """Tell whether a value means "not given": nothing, or the empty text of a blank form."""
     return value is None or value == ""
-
-
-def suggestion(name: str, known: Mapping[str, object] | set[str]) -> str:
-    """Ask "did you mean" where a known name is close to ``name``."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 class Section(BaseModel):

@@ -18,9 +18,12 @@ from millrace.config.fields import Flag, Name, Path, compression_of_another_form
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (
+    RECORD_TIMESTAMP,
+    RESCUED,
     BadRows,
     FileFormat,
     OutputCompression,
+    SchemaEvolution,
     output_extension,
 )
 
@@ -44,14 +47,6 @@ class Discover(enum.StrEnum):
 
     ALL = "all"
     NONE = "none"
-
-
-class SchemaEvolution(enum.StrEnum):
-    """What becomes of a file whose fields or types are not those of its table."""
-
-    EVOLVE = "evolve"
-    RESCUE = "rescue"
-    FREEZE = "freeze"
 
 
 class NormalizeNames(enum.StrEnum):
@@ -285,10 +280,6 @@ class BulkSync(Section):
         return self.destination_configuration.subfolder
 
 
-RECORD_TIMESTAMP = "_millrace_synced_at"
-"""The field that ``disable_record_timestamps: false`` adds."""
-RESCUED = "_rescued"
-"""The field that ``schema_evolution: rescue`` adds."""
 _NEEDS_ENABLED = {
     "partition_key": "an output cannot be divided by what is not written in it: enable it, or divide by another field",
     "tracking_field": "enable it, or track another field",

@@ -16,20 +16,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
 from millrace.config.fields import Flag, Name, Path, compression_of_another_format
 from millrace.config.filters import (
-    And,
     Filter,
-    FilterFunction,
-    Logic,
     OperandField,
     ScalarField,
-    Term,
     checked_logic,
     filter_contradictions,
     labels_of,
     operand_problem,
-    parse_logic,
 )
 from millrace.config.schedule import ScheduleField
+from millrace.engine.conditions import (
+    And,
+    FilterFunction,
+    Logic,
+    Term,
+    parse_logic,
+)
 from millrace.engine.options import (
     BadRows,
     FileFormat,

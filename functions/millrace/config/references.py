@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
-from millrace.config.base import suggestion
-from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaEvolution
+from millrace.config.bulk_sync import BulkMode, BulkSync
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync, ModelSyncMode
-from millrace.engine.options import recognise
+from millrace.engine.names import suggestion
+from millrace.engine.options import SchemaEvolution, recognise
 
 Sync: TypeAlias = BulkSync | ModelSync
 

@@ -8,8 +8,9 @@ struct or JSON text is a matter of its other rows, and a name must not be.
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 
@@ -44,4 +45,41 @@ def without_doubles(names: Sequence[str], given: Sequence[str], reserved: Iterab
         if names[place] in taken:
             unique[place] = next(name for n in count(2) if (name := f"{names[place]}_{n}") not in taken | wanted)
         taken.add(unique[place])
+    return unique
+
+
+def suggestion(name: str, known: Mapping[str, object] | set[str]) -> str:
+    """Ask "did you mean" where a known name is close to ``name``."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def column_names(names: Sequence[str]) -> list[str]:
+    """The names of columns from a header: an empty one becomes ``column_<position>``, then none comes twice."""
+    return _unique([name or f"column_{position}" for position, name in enumerate(names, 1)], names)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names of which none comes twice: no name is lost, and names that are unique stay as they are.
+
+    Of a name that comes again the first keeps it, the others become
+    ``<name>_2``, ``<name>_3`` and so on, leaving out what another column is really called.
+    """
+    return _unique(names, names)
+
+
+def _unique(names: Sequence[str], given: Sequence[str]) -> list[str]:
+    taken = set(given)
+    used: set[str] = set()
+    counts: dict[str, int] = {}
+    unique = []
+    for name, own in zip(names, given, strict=True):
+        number = counts.get(name, 1)
+        candidate = name
+        while candidate in used or (candidate != own and candidate in taken):
+            number += 1
+            candidate = f"{name}_{number}"
+        counts[name] = number
+        used.add(candidate)
+        unique.append(candidate)
     return unique

@@ -165,3 +165,19 @@ def recognise(key: str) -> RecognisedKey | None:
                 return None
             return RecognisedKey(file_format, compression, stem[: -len(extension)], _DELIMITERS.get(extension))
     return None
+
+
+class SchemaEvolution(enum.StrEnum):
+    """What becomes of a file whose fields or types are not those of its table."""
+
+    EVOLVE = "evolve"
+    RESCUE = "rescue"
+    FREEZE = "freeze"
+
+
+RECORD_TIMESTAMP = "_millrace_synced_at"
+"""The field that ``disable_record_timestamps: false`` adds."""
+
+
+RESCUED = "_rescued"
+"""The field that ``schema_evolution: rescue`` adds."""

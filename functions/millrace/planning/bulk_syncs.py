@@ -9,7 +9,6 @@ from millrace.config.bulk_sync import (
     BulkSync,
     Discover,
     OnDelete,
-    SchemaEvolution,
     SchemaSelection,
 )
 from millrace.config.connection import Connection
@@ -27,6 +26,7 @@ from millrace.engine.options import (
     FileFormat,
     ReadOptions,
     RecognisedKey,
+    SchemaEvolution,
     WriteOptions,
     recognise,
 )

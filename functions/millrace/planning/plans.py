@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from millrace.config.bulk_sync import SchemaEvolution
 from millrace.engine.one_file import Recipe
-from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey
+from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey, SchemaEvolution
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
 from millrace.planning.targets import Place

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from millrace.config.bulk_sync import (
-    RECORD_TIMESTAMP,
-    RESCUED,
     BulkMode,
     BulkSync,
     DestinationConfiguration,
@@ -17,11 +15,10 @@ from millrace.config.bulk_sync import (
     FieldSelection,
     NormalizeNames,
     OnDelete,
-    SchemaEvolution,
     SchemaSelection,
 )
 from millrace.config.document import parse
-from millrace.engine.options import BadRows, FileFormat
+from millrace.engine.options import RECORD_TIMESTAMP, RESCUED, BadRows, FileFormat, SchemaEvolution
 from tests.unit.config.builders import (
     bulk_sync,
     connection,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config.filters import (
+from millrace.engine.conditions import (
     And,
     FilterFunction,
     Logic,

@@ -13,7 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from millrace.config.filters import And, FilterFunction, Logic, Not, Or, Term
+from millrace.engine.conditions import (
+    And,
+    FilterFunction,
+    Logic,
+    Not,
+    Or,
+    Term,
+)
 
 Text = str | None
 Value = Text | list[Text]

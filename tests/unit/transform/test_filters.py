@@ -14,7 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.config.filters import And, FilterFunction, Logic, Not, Or, Term
+from millrace.engine.conditions import (
+    And,
+    FilterFunction,
+    Logic,
+    Not,
+    Or,
+    Term,
+)
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.filters import (
     Condition,

@@ -8,7 +8,6 @@ from typing import BinaryIO
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.json_fields import JsonField
 from millrace.engine.explain.text_facts import fact_of_encoding
-from millrace.engine.formats.garbage import uncollected
 from millrace.engine.formats.json import reader as json
 from millrace.engine.formats.json.types import (
     Node,
@@ -16,6 +15,7 @@ from millrace.engine.formats.json.types import (
     columns_of,
     fields_of,
 )
+from millrace.engine.formats.memory import uncollected
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import ReadOptions

@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.bulk_sync import RESCUED, SchemaEvolution
-from millrace.delivery.table_schema import as_remembered, kind_of
-from millrace.engine.options import FileFormat
+from millrace.engine.options import RESCUED, FileFormat, SchemaEvolution
 from millrace.engine.tables import rescue
 from millrace.engine.tables import unify as union
+from millrace.engine.tables.fields import as_remembered, kind_of
 from millrace.engine.tables.rows import PutAside, Rows, Table
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference as schema

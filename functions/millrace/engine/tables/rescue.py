@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.bulk_sync import RESCUED
 from millrace.engine.formats.text import rendering
+from millrace.engine.options import RESCUED
 from millrace.engine.transform.values import Column
 from millrace.engine.types import inference as schema
 from millrace.engine.types.inference import Kind

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.base import suggestion
-from millrace.config.bulk_sync import RECORD_TIMESTAMP, RESCUED
-from millrace.config.filters import Logic
-from millrace.engine.names import normalize, without_doubles
+from millrace.engine.conditions import Logic
+from millrace.engine.names import normalize, suggestion, without_doubles
+from millrace.engine.options import RECORD_TIMESTAMP, RESCUED
 from millrace.engine.transform.comparison import Moment, moment_at, order
 from millrace.engine.transform.filters import Answer, answer, joined
 from millrace.engine.transform.obfuscation import obfuscated

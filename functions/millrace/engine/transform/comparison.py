@@ -18,7 +18,7 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.filters import Scalar
+from millrace.engine.conditions import Scalar
 from millrace.engine.transform.values import Column, every
 
 _t = pa.types

@@ -17,7 +17,16 @@ from typing import TypeAlias, assert_never, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.filters import And, Filter, FilterFunction, Logic, Not, Or, Scalar, Term, labels_of
+from millrace.config.filters import Filter, labels_of
+from millrace.engine.conditions import (
+    And,
+    FilterFunction,
+    Logic,
+    Not,
+    Or,
+    Scalar,
+    Term,
+)
 from millrace.engine.transform.comparison import (
     DAY,
     Moment,

@@ -11,7 +11,7 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.filters import Scalar
+from millrace.engine.conditions import Scalar
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.comparison import text_of_scalar
 from millrace.engine.transform.filters import Answer, answer

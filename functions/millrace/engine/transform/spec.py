@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, NormalizeNames, SchemaSelection
-from millrace.config.filters import Scalar
 from millrace.config.model import Model
 from millrace.config.model_sync import FieldMapping, ModelSync
+from millrace.engine.conditions import Scalar
 from millrace.engine.transform.filters import Condition, Filters, of_filters
 
 

@@ -322,34 +322,3 @@ def _is_demandable(kind: Kind, texts: pa.Array) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def column_names(names: Sequence[str]) -> list[str]:
-    """The names of columns from a header: an empty one becomes ``column_<position>``, then none comes twice."""
-    return _unique([name or f"column_{position}" for position, name in enumerate(names, 1)], names)
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Names of which none comes twice: no name is lost, and names that are unique stay as they are.
-
-    Of a name that comes again the first keeps it, the others become
-    ``<name>_2``, ``<name>_3`` and so on, leaving out what another column is really called.
-    """
-    return _unique(names, names)
-
-
-def _unique(names: Sequence[str], given: Sequence[str]) -> list[str]:
-    taken = set(given)
-    used: set[str] = set()
-    counts: dict[str, int] = {}
-    unique = []
-    for name, own in zip(names, given, strict=True):
-        number = counts.get(name, 1)
-        candidate = name
-        while candidate in used or (candidate != own and candidate in taken):
-            number += 1
-            candidate = f"{name}_{number}"
-        counts[name] = number
-        used.add(candidate)
-        unique.append(candidate)
-    return unique

@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.garbage import uncollected
 from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import values as json_values
 from millrace.engine.formats.json.feed import Piece
 from millrace.engine.formats.json.types import Node, as_batches, columns_of
 from millrace.engine.formats.json.values import NotJson, Refused, Row
 from millrace.engine.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
+from millrace.engine.formats.memory import uncollected
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
 
 _NEAR_THE_END = 16

@@ -19,7 +19,7 @@ from millrace.engine.formats.text.joining import (
     own_numbers,
 )
 from millrace.engine.formats.text.small_numbers import Numbers, places
-from millrace.engine.types.inference import unique_names
+from millrace.engine.names import unique_names
 from millrace.engine.types.printing import (
     ending_apart,
     form_of,
