@@ -30,7 +30,6 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
-from millrace.engine.transform.spec import of_schema
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import (
@@ -41,6 +40,7 @@ from millrace.planning.plans import (
 )
 from millrace.planning.tables import TableFile, table_of
 from millrace.planning.targets import OutputPlace
+from millrace.planning.transforms import of_schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
-from millrace.engine.transform.spec import of_model_sync
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import (
     AnyPlan,
@@ -31,6 +30,7 @@ from millrace.planning.plans import (
     with_extensions,
 )
 from millrace.planning.targets import ModelPlace
+from millrace.planning.transforms import of_model_sync
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,10 @@ from millrace.engine.transform.binding import (
     bind,
     identifier_of,
 )
-from millrace.engine.transform.spec import (
-    TableTransform,
-    Written,
-    of_model_sync,
-    of_schema,
-)
+from millrace.engine.transform.spec import TableTransform, Written
 from millrace.engine.types.printing import FORM, form_of
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
+from millrace.planning.transforms import of_model_sync, of_schema
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)

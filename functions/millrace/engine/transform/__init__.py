@@ -20,7 +20,8 @@ from millrace.engine.transform.identifiers import (
     duplicate_error,
 )
 from millrace.engine.transform.partition import directory, split
-from millrace.engine.transform.spec import TableTransform, of_model_sync, of_schema
+from millrace.engine.transform.spec import TableTransform
+from millrace.planning.transforms import of_model_sync, of_schema
 
 __all__ = [
     "SYNCED_AT",

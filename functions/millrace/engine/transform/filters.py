@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, assert_never, cast
@@ -17,7 +17,6 @@ from typing import TypeAlias, assert_never, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.config.filters import Filter, labels_of
 from millrace.engine.conditions import (
     And,
     FilterFunction,
@@ -63,18 +62,6 @@ class Filters:
     def tree(self) -> Logic:
         """How the conditions join."""
         return self.logic or And(tuple(Term(label) for label, _ in self.conditions))
-
-
-def of_filters(filters: Sequence[Filter], logic: Logic | None = None) -> Filters:
-    """The filters of a configuration."""
-    conditions = tuple(Condition(one.field, one.function, one.value) for one in filters)
-    return Filters(tuple(zip(_labels(filters), conditions, strict=True)), logic)
-
-
-def _labels(filters: Sequence[Filter]) -> tuple[str, ...]:
-    """The letters; more filters than letters are joined by AND alone, and then any distinct label does."""
-    letters = labels_of(filters)
-    return letters if len(letters) == len(filters) else tuple(str(place) for place in range(len(filters)))
 
 
 def joined(logic: Logic, answers: Mapping[str, pa.Array]) -> pa.Array:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, NormalizeNames, SchemaSelection
-from millrace.config.model import Model
-from millrace.config.model_sync import FieldMapping, ModelSync
 from millrace.engine.conditions import Scalar
-from millrace.engine.transform.filters import Condition, Filters, of_filters
+from millrace.engine.transform.filters import Condition, Filters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,44 +69,3 @@ class TableTransform:
     def hidden(self) -> frozenset[str]:
         """The source's fields whose values must never be seen in the output as they are."""
         return frozenset(self.left_out) | {one.source for one in self.written if one.source and one.obfuscated}
-
-
-def of_schema(selection: SchemaSelection | None, sync: BulkSync) -> TableTransform:
-    """What a bulk sync does with one of its tables; ``selection`` is the table's own, None where it has none."""
-    whole = TableTransform(
-        normalized=sync.normalize_names is NormalizeNames.ENABLED, synced_at=not sync.disable_record_timestamps
-    )
-    if selection is None:
-        return whole
-    fields = selection.fields or ()
-    return replace(
-        whole,
-        written=tuple(_selected(one) for one in fields if one.enabled),
-        others=not fields or sync.automatically_add_new_fields is Discover.ALL,
-        left_out=tuple(one.id for one in fields if not one.enabled),
-        filters=of_filters(selection.filters),
-        tracking_field=selection.tracking_field,
-        cutoff=None if selection.disable_data_cutoff else selection.data_cutoff_timestamp,
-        partition_key=selection.partition_key,
-    )
-
-
-def _selected(one: FieldSelection) -> Written:
-    return Written(source=one.id, name=one.user_output_name, obfuscated=one.obfuscated)
-
-
-def of_model_sync(sync: ModelSync, model: Model) -> TableTransform:
-    """What a model sync does with its model's rows."""
-    return TableTransform(
-        table=model.fields,
-        written=tuple(map(_mapped, sync.fields or ())),
-        others=not sync.fields,
-        constants=tuple(Written(name=one.target, constant=one.override_value) for one in sync.override_fields),
-        overrides=tuple(Override(Condition(o.field, o.function, o.value), o.override) for o in sync.overrides),
-        filters=of_filters(sync.filters, sync.logic),
-        identifier=model.identifier,
-    )
-
-
-def _mapped(one: FieldMapping) -> Written:
-    return Written(source=one.source, name=one.output_name, constant=one.override_value)
