@@ -22,7 +22,7 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 from millrace.aws.dynamodb_ledger import entry_of, item_of
 from millrace.config.document import parse
 from millrace.deployment.settings import LEDGER_INDEXES
-from millrace.ledger.rules import Entry, State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from millrace.delivery.breaker import Circuit
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
-from millrace.ledger.rules import NEEDS_ATTENTION, Entry, State
+from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import (

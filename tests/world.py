@@ -8,7 +8,7 @@ from typing import Any
 
 from millrace.delivery.worker import Outcome, Worker
 from millrace.ledger.claims import Delivery
-from millrace.ledger.rules import Entry
+from millrace.ledger.entries import Entry
 from millrace.objects.messages import Request
 from millrace.objects.references import (
     ChangeKind,

@@ -10,14 +10,13 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     Entry,
     Failure,
-    LedgerIndex,
-    LedgerStore,
     Output,
     State,
 )
+from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
 

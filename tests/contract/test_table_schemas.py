@@ -10,7 +10,8 @@ import pytest
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.delivery.table_schema import MOST_BYTES, TableSchema
 from millrace.delivery.worker import Outcome
-from millrace.ledger.rules import Entry, LedgerStore, State
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryLedger

@@ -11,7 +11,7 @@ import yaml
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
-from millrace.ledger.rules import DONE
+from millrace.ledger.entries import DONE
 from tests.e2e.places import EXAMPLES
 
 CONTEXT = {"max_concurrency": "2"}

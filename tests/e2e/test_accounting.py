@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.demo.deployed import Deployed
-from millrace.ledger.rules import DONE, State
+from millrace.ledger.entries import DONE, State
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
 

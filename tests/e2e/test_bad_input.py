@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from millrace.demo.deployed import Deployed, Task
-from millrace.ledger.rules import Branch, Entry, State
+from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange
 from tests.e2e.places import in_folder, task_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millrace.demo.deployed import Deployed
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
 

@@ -22,7 +22,7 @@ import yaml
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import ACCOUNT, Emulator, Mode, running
-from millrace.ledger.rules import Branch, Entry, State
+from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.references import ObjectRef
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 
 from millrace.demo.deployed import Deployed, Task
-from millrace.ledger.rules import Branch, Entry, State
+from millrace.ledger.entries import Branch, Entry, State
 from tests.e2e.denials import without
 from tests.e2e.places import in_folder, task_of
 

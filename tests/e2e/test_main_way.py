@@ -9,7 +9,7 @@ import pytest
 
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode
-from millrace.ledger.rules import Entry, State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from tests.e2e.places import EXAMPLES, in_folder
 from tests.e2e.records import differences, read

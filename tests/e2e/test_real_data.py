@@ -9,7 +9,7 @@ import pytest
 from millrace.demo.deploy import Project
 from millrace.demo.deployed import Deployed
 from millrace.engine.options import recognise
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from tests.e2e.places import in_folder
 from tests.e2e.records import differences, read
 

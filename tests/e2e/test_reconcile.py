@@ -15,7 +15,7 @@ from millrace.aws.deployed import Deployed as Found
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
-from millrace.ledger.rules import DONE, State
+from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
 
 pytestmark = pytest.mark.e2e

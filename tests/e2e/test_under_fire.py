@@ -28,7 +28,7 @@ from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.claims import Delivery
-from millrace.ledger.rules import DONE
+from millrace.ledger.entries import DONE
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner

@@ -15,7 +15,7 @@ from moto import mock_aws
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.config.document import Document
 from millrace.deployment.settings import Settings
-from millrace.ledger.rules import Entry
+from millrace.ledger.entries import Entry
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, document
 from tests.contract.conftest import create_ledger_table

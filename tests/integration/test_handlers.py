@@ -11,7 +11,7 @@ import convert.handler
 import reprocess.handler
 from millrace.config.document import Document
 from millrace.errors import UsageError
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import LambdaContext, Surroundings, s3_record
 

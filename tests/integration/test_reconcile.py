@@ -12,7 +12,7 @@ import convert.handler
 import reconcile.handler
 from millrace.config.document import Document
 from millrace.errors import ConfigurationError, UsageError
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from millrace.operations.reconcile import CALLS
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import LambdaContext, Surroundings

@@ -24,7 +24,7 @@ from millrace.composition import _obfuscation_key
 from millrace.config.document import parse
 from millrace.deployment.settings import Settings
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
-from millrace.ledger.rules import Branch, Failure
+from millrace.ledger.entries import Branch, Failure
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
 

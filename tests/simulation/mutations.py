@@ -14,7 +14,8 @@ from millrace.delivery.object_work import ObjectWork
 from millrace.ledger import claims
 from millrace.ledger import rules as ledger
 from millrace.ledger.claims import Delivery
-from millrace.ledger.rules import Entry, Refusal
+from millrace.ledger.entries import Entry
+from millrace.ledger.rules import Refusal
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ObjectHead, ObjectStore, Published
 from tests.simulation import schedules

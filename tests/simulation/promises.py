@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     DONE,
     Branch,
     Entry,

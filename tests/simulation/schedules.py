@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from millrace.ledger.rules import Branch, State
+from millrace.ledger.entries import Branch, State
 from millrace.objects.references import ObjectRef
 from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from millrace.ledger.rules import Entry, State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.reconcile import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger

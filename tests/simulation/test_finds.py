@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from tests.simulation import light, promises, schedules
 from tests.simulation.faults import Fault
 from tests.simulation.setups import Kind, Setup

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from tests.simulation import light, promises, schedules
 from tests.simulation.calls import BEGINNING

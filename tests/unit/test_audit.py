@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from millrace.operations.audit import Audited, Auditor, Standing
 from millrace.operations.reconcile import GRACE

@@ -9,7 +9,7 @@ import pytest
 from millrace.delivery.breaker import TRIPS_AT, Breaker, Circuit
 from millrace.delivery.worker import Outcome
 from millrace.errors import AccessDenied, LostRace, MalformedFile
-from millrace.ledger.rules import Failure, State
+from millrace.ledger.entries import Failure, State
 from millrace.objects.references import ObjectRef
 from tests.fakes import InMemoryCircuits
 

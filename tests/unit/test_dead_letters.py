@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger.rules import Failure, State, unseen
+from millrace.ledger.entries import Failure, State, unseen
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.dead_letters import (

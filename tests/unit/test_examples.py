@@ -13,7 +13,7 @@ import pytest
 
 from millrace.config.json_schema import schema
 from millrace.config.reading import read
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from millrace.objects.messages import Request
 from tests.examples import FOLDER, NAMES, Example, files
 

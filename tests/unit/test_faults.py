@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from millrace import errors
 from millrace.aws.faults import translated
 from millrace.errors import MillraceError
-from millrace.ledger.rules import Branch, Failure
+from millrace.ledger.entries import Branch, Failure
 from millrace.objects.references import ObjectRef
 
 REF = ObjectRef("acme-in", "in/a.csv")

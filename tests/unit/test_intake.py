@@ -11,7 +11,7 @@ from millrace.delivery.intake import ASKED_ANEW_AT, Intake, NotSettled
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
 from millrace.ledger.claims import Delivery
-from millrace.ledger.rules import State
+from millrace.ledger.entries import State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner

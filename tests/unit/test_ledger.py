@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger.rules import (
-    Bid,
+from millrace.ledger.entries import (
     Entry,
     Failure,
-    Finish,
     Output,
+    State,
+)
+from millrace.ledger.rules import (
+    Bid,
+    Finish,
     Refusal,
     RefusalKind,
-    State,
     claim,
     settle,
 )

@@ -13,7 +13,8 @@ import pytest
 
 from millrace.config.document import parse
 from millrace.delivery.builds import DELAY_SECONDS
-from millrace.ledger.rules import Entry, RefusalKind, State
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.rules import RefusalKind
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from millrace.ledger.rules import DONE, RefusalKind, State
+from millrace.ledger.entries import DONE, State
+from millrace.ledger.rules import RefusalKind
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.operations.rebuild import Rebuilder, Trace

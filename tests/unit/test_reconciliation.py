@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from millrace.config.document import parse
 from millrace.errors import ServiceUnavailable, UsageError
-from millrace.ledger.rules import Entry, State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ListedObject

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from millrace.errors import MalformedFile
-from millrace.ledger.rules import Entry, Failure, State
+from millrace.ledger.entries import Entry, Failure, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.status import read_status
 from tests.fakes import InMemoryLedger

@@ -12,7 +12,8 @@ import pytest
 from millrace.delivery.worker import backoff
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
-from millrace.ledger.rules import Branch, RefusalKind, State
+from millrace.ledger.entries import Branch, State
+from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
 from tests.configurations import bulk_sync

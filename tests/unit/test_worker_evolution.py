@@ -13,7 +13,7 @@ import pytest
 from millrace.delivery.outcome_log import fields, metric_names
 from millrace.delivery.table_schema import TableSchema
 from millrace.delivery.worker import Outcome
-from millrace.ledger.rules import Entry, State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync

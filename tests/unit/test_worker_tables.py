@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millrace.ledger.rules import Entry, Failure, State
+from millrace.ledger.entries import Entry, Failure, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     NEEDS_ATTENTION,
     Branch,
     Entry,

@@ -27,7 +27,8 @@ from millrace.planning.planner import ActiveSync, Planner
 
 if TYPE_CHECKING:
     from millrace.engine.files import Target
-    from millrace.ledger.rules import Entry, LedgerStore
+    from millrace.ledger.entries import Entry
+    from millrace.ledger.stores import LedgerStore
     from millrace.operations.reprocess import RequestQueue
 
 _PORTION = 1000

@@ -20,7 +20,7 @@ from millrace.operations.dead_letters import Examined, LetterClass, examine
 if TYPE_CHECKING:
     from millrace.aws.dead_letter_queue import DeadLetterQueue
     from millrace.aws.deployed import Deployed
-    from millrace.ledger.rules import LedgerStore
+    from millrace.ledger.stores import LedgerStore
 
 _BY_DEFAULT = tuple(one for one in LetterClass if one is not LetterClass.UNREADABLE)
 Classes = Annotated[

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millrace.errors import MillraceError, UsageError
-from millrace.ledger.rules import SCHEMA_MARK, Entry, State
+from millrace.ledger.entries import SCHEMA_MARK, Entry, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.reprocess import Reprocess
 from millrace.operations.status import Status, read_status

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from millrace.delivery.worker import Outcome
 from millrace.errors import LostRace, MillraceError
-from millrace.ledger.rules import DONE
+from millrace.ledger.entries import DONE
 
 TRIPS_AT = 10
 """Configuration errors of one sync in a row."""

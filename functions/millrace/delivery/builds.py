@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO
 
@@ -20,14 +20,16 @@ from millrace.delivery.publishing import NewerOutput, behind, published
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     DONE,
     Entry,
     Failure,
-    Finish,
     State,
+    _is_stale,
+    _ran_out,
     unseen,
 )
+from millrace.ledger.rules import Finish
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange
@@ -38,8 +40,6 @@ from millrace.planning.plans import Member, Run, with_extensions
 
 DELAY_SECONDS = 60
 """How long a run waits for what else changes."""
-STALE_MARK = timedelta(hours=1)
-"""A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
 _TRIES = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -171,21 +171,6 @@ class ModelRuns:
             self.claims.ledger.put(part)
         except LostRace:
             return
-
-
-def is_stuck(entry: Entry, now: datetime) -> bool:
-    """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
-    if entry.state is State.IN_FLIGHT:
-        return _ran_out(entry, now)
-    return (entry.state is State.WAITING or not entry.settled) and _is_stale(entry, now)
-
-
-def _ran_out(entry: Entry, now: datetime) -> bool:
-    return entry.lease_until is None or entry.lease_until <= now
-
-
-def _is_stale(entry: Entry, now: datetime) -> bool:
-    return entry.started is None or entry.started < now - STALE_MARK
 
 
 def _knows(entry: Entry, run: Run, file: ListedObject) -> bool:

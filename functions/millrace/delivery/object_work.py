@@ -18,14 +18,13 @@ from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     DONE,
     Entry,
     Failure,
-    Finish,
-    Refusal,
     State,
 )
+from millrace.ledger.rules import Finish, Refusal
 from millrace.ledger.table_entries import (
     after,
     again,

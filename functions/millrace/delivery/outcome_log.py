@@ -6,7 +6,7 @@ import enum
 from typing import Any
 
 from millrace.delivery.worker import Outcome
-from millrace.ledger.rules import DONE, State
+from millrace.ledger.entries import DONE, State
 
 
 class Severity(enum.Enum):

@@ -11,13 +11,13 @@ from millrace.errors import (
     TargetChanged,
     WriteConflict,
 )
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     Entry,
     Failure,
-    Finish,
     Output,
     State,
 )
+from millrace.ledger.rules import Finish
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import (
     ObjectRef,

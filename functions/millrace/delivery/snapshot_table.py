@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from millrace.ledger.rules import (
-    DONE,
-    Entry,
-    Finish,
-    Refusal,
-    RefusalKind,
-    State,
-)
+from millrace.ledger.entries import DONE, Entry, State
+from millrace.ledger.rules import Finish, Refusal, RefusalKind
 from millrace.ledger.table_entries import (
     is_of,
 )

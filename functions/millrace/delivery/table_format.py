@@ -11,12 +11,8 @@ from datetime import datetime
 
 from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat, LostRace
-from millrace.ledger.rules import (
-    Entry,
-    LedgerStore,
-    State,
-    unseen,
-)
+from millrace.ledger.entries import Entry, State, unseen
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import Plan

@@ -21,13 +21,13 @@ from millrace.engine.types.printing import (
     FORM,
 )
 from millrace.errors import TooBig
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     SCHEMA_MARK,
     Entry,
-    LedgerStore,
     State,
     unseen,
 )
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 

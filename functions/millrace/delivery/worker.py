@@ -9,15 +9,14 @@ from datetime import UTC, datetime
 from millrace.delivery.builds import ModelRuns
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     Branch,
     Entry,
     Failure,
-    Finish,
-    LedgerStore,
-    Refusal,
     State,
 )
+from millrace.ledger.rules import Finish, Refusal
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores

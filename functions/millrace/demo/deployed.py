@@ -16,7 +16,7 @@ from millrace.config.document import Document, load
 from millrace.config.layout import Folder
 from millrace.demo.deploy import Outputs, deploy
 from millrace.demo.emulator import Emulator
-from millrace.ledger.rules import Branch, Entry
+from millrace.ledger.entries import Branch, Entry
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
 

@@ -17,7 +17,7 @@ from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
 from millrace.demo.preview import preview
 from millrace.demo.screen import Screen
-from millrace.ledger.rules import DONE, Entry, State
+from millrace.ledger.entries import DONE, Entry, State
 from millrace.objects.references import ObjectRef
 
 _CONVERT_SECONDS = 180.0

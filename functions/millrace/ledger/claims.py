@@ -8,19 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
+from millrace.ledger.entries import Entry, Failure, State
 from millrace.ledger.rules import (
     Bid,
-    Entry,
-    Failure,
     Finish,
-    LedgerStore,
     Refusal,
-    State,
     claim,
     intend,
     settle,
     up_to,
 )
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectChange, ObjectRef

@@ -7,144 +7,17 @@ succeeds only on the revision that was read, is the store's.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
-from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
+from millrace.ledger.entries import DONE, Entry, Failure, Output, State, unseen
 from millrace.objects.references import (
     ChangeKind,
     ObjectChange,
     ObjectRef,
     Sequencer,
 )
-
-
-class State(enum.StrEnum):
-    """Where an object stands; every object in scope is in exactly one."""
-
-    IN_FLIGHT = "in flight"
-    CONVERTED = "converted"
-    QUARANTINED = "quarantined"
-    FAILED = "failed"
-    IGNORED = "ignored"
-    SUPERSEDED = "superseded"
-    REMOVED = "removed"
-    WAITING = "waiting"
-
-
-DONE = frozenset({State.CONVERTED, State.QUARANTINED})
-"""States whose outputs are the whole of what the source object holds (quarantined: with bad rows set aside)."""
-
-NEEDS_ATTENTION = frozenset({State.IN_FLIGHT, State.FAILED, State.WAITING})
-"""States that somebody looks for: they are in the index of what needs attention."""
-
-
-SCHEMA_MARK = "#schema"
-"""What is remembered of a table's schema is an entry of its own, under the sync's name with this; see table_schema."""
-
-
-class Branch(enum.StrEnum):
-    """The branch of the error tree a failure came from; it decides whether the same work is tried again."""
-
-    TRANSIENT = "transient"
-    DATA = "data"
-    CONFIGURATION = "configuration"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """Why an entry failed; ``row`` counts data rows from 1, ``byte`` counts from 0."""
-
-    branch: Branch
-    error: str
-    message: str
-    row: int | None = None
-    byte: int | None = None
-
-    @classmethod
-    def of(cls, error: Exception) -> Failure:
-        """Describe an exception; one that is not ours counts as transient, so that its message is kept."""
-        match error:
-            case DataError(row=row, byte=byte):
-                return cls(branch=Branch.DATA, error=type(error).__name__, message=str(error), row=row, byte=byte)
-            case ConfigurationError():
-                return cls(branch=Branch.CONFIGURATION, error=type(error).__name__, message=str(error))
-            case TransientError() | MillraceError():
-                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=str(error))
-            case _:
-                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=f"unexpected: {error}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """One target object as it was published."""
-
-    ref: ObjectRef
-    etag: str
-    size: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What the ledger knows of one source object under one sync.
-
-    ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
-    last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
-    among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
-    ``run_id`` is the newest manual run that reached this object. ``schema_version`` is that of the table's schema that
-    the outputs were written with, ``schema_changes`` what the last work changed of it; ``schema`` is in the table's own
-    entry.
-    """
-
-    sync: str
-    source: ObjectRef
-    state: State
-    revision: int
-    fence: int
-    fingerprint: str
-    engine: str
-    sequencer: Sequencer | None = None
-    etag: str | None = None
-    version_id: str | None = None
-    size: int | None = None
-    lease_until: datetime | None = None
-    owner: str | None = None
-    attempts: int = 0
-    outputs: tuple[Output, ...] = ()
-    obsolete: tuple[Output, ...] = ()
-    rows_read: int = 0
-    rows_written: int = 0
-    rows_quarantined: int = 0
-    rows_filtered: int = 0
-    started: datetime | None = None
-    finished: datetime | None = None
-    failure: Failure | None = None
-    reason: str | None = None
-    run_id: str | None = None
-    schema_version: int | None = None
-    schema_changes: str | None = None
-    schema: bytes | None = None
-
-    @property
-    def milliseconds(self) -> int | None:
-        """How long the last finished work took."""
-        if self.started is None or self.finished is None:
-            return None
-        return round((self.finished - self.started).total_seconds() * 1000)
-
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is left to do for what this entry was claimed for."""
-        if self.state is State.FAILED:
-            return self.failure is not None and self.failure.branch is Branch.DATA
-        return self.state is not State.IN_FLIGHT
-
-    def output(self, target: ObjectRef) -> Output | None:
-        """The published output at ``target``, if this entry has one."""
-        return next((output for output in self.outputs if output.ref == target), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,44 +238,3 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
         schema_version=claimed.schema_version if finish.outputs is None else finish.schema_version,
         schema_changes=finish.schema_changes,
     )
-
-
-def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
-    """What the first entry of an object is made of; never put itself."""
-    return Entry(
-        sync=sync,
-        source=source,
-        state=State.WAITING,
-        revision=0,
-        fence=0,
-        fingerprint=fingerprint,
-        engine=engine,
-    )
-
-
-class LedgerStore(Protocol):
-    """Where entries are kept."""
-
-    def get(self, sync: str, source: ObjectRef) -> Entry | None:
-        """The newest entry, read consistently."""
-        ...
-
-    def put(self, entry: Entry) -> None:
-        """Replace revision ``entry.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
-        ...
-
-
-class LedgerIndex(Protocol):
-    """What is asked of the ledger as a whole; may lag behind the store by seconds."""
-
-    def needing_attention(self, state: State) -> Iterator[Entry]:
-        """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
-        ...
-
-    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
-        """Entries of a sync in the order of their keys' UTF-8 bytes, those behind the key ``after``."""
-        ...
-
-    def finished_on(self, day: str) -> Iterator[Entry]:
-        """Entries whose last work finished on the UTC day ``YYYY-MM-DD``."""
-        ...

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from millrace.ledger.rules import Entry, LedgerIndex, State
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.operations.reconcile import (

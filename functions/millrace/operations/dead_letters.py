@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from millrace.errors import MessageError
-from millrace.ledger.rules import (
-    Branch,
-    Entry,
-    LedgerStore,
-    State,
-)
+from millrace.ledger.entries import Branch, Entry, State
+from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request, parse_message
 
 

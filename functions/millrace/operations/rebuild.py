@@ -15,14 +15,15 @@ from functools import partial
 from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
 from millrace.errors import InvalidReference, LostRace
-from millrace.ledger.rules import (
+from millrace.ledger.entries import (
     DONE,
     Entry,
-    LedgerStore,
     Output,
     State,
+    is_at_work,
     unseen,
 )
+from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import TABLE_MARK, is_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
@@ -32,7 +33,6 @@ from millrace.objects.store import (
     ObjectStore,
     Stores,
 )
-from millrace.operations.reconcile import is_at_work
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Plan
 

@@ -14,9 +14,9 @@ from operator import itemgetter
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
-from millrace.delivery.builds import is_stuck
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.rules import Entry, LedgerIndex, State
+from millrace.ledger.entries import Entry, State, is_at_work, is_stuck
+from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore, Stores
@@ -114,11 +114,6 @@ _LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
 def _leaves_something(entry: Entry, now: datetime) -> bool:
     """Whether the absence of its object asks for work. Under a live lease the worker itself sees that it is gone."""
     return entry.state not in _LEAVES_NOTHING and not is_at_work(entry, now)
-
-
-def is_at_work(entry: Entry, now: datetime) -> bool:
-    """Whether somebody works on an object under a lease that holds."""
-    return entry.state is State.IN_FLIGHT and entry.lease_until is not None and entry.lease_until > now
 
 
 def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:

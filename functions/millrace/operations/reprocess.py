@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
-from millrace.ledger.rules import NEEDS_ATTENTION, LedgerIndex, State
+from millrace.ledger.entries import NEEDS_ATTENTION, State
+from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from millrace.ledger.rules import (
-    NEEDS_ATTENTION,
-    Entry,
-    LedgerIndex,
-    State,
-)
+from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
+from millrace.ledger.stores import LedgerIndex
 from millrace.ledger.table_entries import is_table
 
 

@@ -1,0 +1,182 @@
+"""What the ledger keeps: entries, and what they say."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from millrace.errors import (
+    ConfigurationError,
+    DataError,
+    MillraceError,
+    TransientError,
+)
+from millrace.objects.references import (
+    ObjectRef,
+    Sequencer,
+)
+
+
+class State(enum.StrEnum):
+    """Where an object stands; every object in scope is in exactly one."""
+
+    IN_FLIGHT = "in flight"
+    CONVERTED = "converted"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+    IGNORED = "ignored"
+    SUPERSEDED = "superseded"
+    REMOVED = "removed"
+    WAITING = "waiting"
+
+
+DONE = frozenset({State.CONVERTED, State.QUARANTINED})
+"""States whose outputs are the whole of what the source object holds (quarantined: with bad rows set aside)."""
+
+
+NEEDS_ATTENTION = frozenset({State.IN_FLIGHT, State.FAILED, State.WAITING})
+"""States that somebody looks for: they are in the index of what needs attention."""
+
+
+SCHEMA_MARK = "#schema"
+"""What is remembered of a table's schema is an entry of its own, under the sync's name with this; see table_schema."""
+
+
+class Branch(enum.StrEnum):
+    """The branch of the error tree a failure came from; it decides whether the same work is tried again."""
+
+    TRANSIENT = "transient"
+    DATA = "data"
+    CONFIGURATION = "configuration"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an entry failed; ``row`` counts data rows from 1, ``byte`` counts from 0."""
+
+    branch: Branch
+    error: str
+    message: str
+    row: int | None = None
+    byte: int | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """Describe an exception; one that is not ours counts as transient, so that its message is kept."""
+        match error:
+            case DataError(row=row, byte=byte):
+                return cls(branch=Branch.DATA, error=type(error).__name__, message=str(error), row=row, byte=byte)
+            case ConfigurationError():
+                return cls(branch=Branch.CONFIGURATION, error=type(error).__name__, message=str(error))
+            case TransientError() | MillraceError():
+                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=str(error))
+            case _:
+                return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=f"unexpected: {error}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One target object as it was published."""
+
+    ref: ObjectRef
+    etag: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the ledger knows of one source object under one sync.
+
+    ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
+    last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
+    among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
+    ``run_id`` is the newest manual run that reached this object. ``schema_version`` is that of the table's schema that
+    the outputs were written with, ``schema_changes`` what the last work changed of it; ``schema`` is in the table's own
+    entry.
+    """
+
+    sync: str
+    source: ObjectRef
+    state: State
+    revision: int
+    fence: int
+    fingerprint: str
+    engine: str
+    sequencer: Sequencer | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None
+    lease_until: datetime | None = None
+    owner: str | None = None
+    attempts: int = 0
+    outputs: tuple[Output, ...] = ()
+    obsolete: tuple[Output, ...] = ()
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_quarantined: int = 0
+    rows_filtered: int = 0
+    started: datetime | None = None
+    finished: datetime | None = None
+    failure: Failure | None = None
+    reason: str | None = None
+    run_id: str | None = None
+    schema_version: int | None = None
+    schema_changes: str | None = None
+    schema: bytes | None = None
+
+    @property
+    def milliseconds(self) -> int | None:
+        """How long the last finished work took."""
+        if self.started is None or self.finished is None:
+            return None
+        return round((self.finished - self.started).total_seconds() * 1000)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do for what this entry was claimed for."""
+        if self.state is State.FAILED:
+            return self.failure is not None and self.failure.branch is Branch.DATA
+        return self.state is not State.IN_FLIGHT
+
+    def output(self, target: ObjectRef) -> Output | None:
+        """The published output at ``target``, if this entry has one."""
+        return next((output for output in self.outputs if output.ref == target), None)
+
+
+def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
+    """What the first entry of an object is made of; never put itself."""
+    return Entry(
+        sync=sync,
+        source=source,
+        state=State.WAITING,
+        revision=0,
+        fence=0,
+        fingerprint=fingerprint,
+        engine=engine,
+    )
+
+
+STALE_MARK = timedelta(hours=1)
+"""A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
+
+
+def is_stuck(entry: Entry, now: datetime) -> bool:
+    """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
+    if entry.state is State.IN_FLIGHT:
+        return _ran_out(entry, now)
+    return (entry.state is State.WAITING or not entry.settled) and _is_stale(entry, now)
+
+
+def _ran_out(entry: Entry, now: datetime) -> bool:
+    return entry.lease_until is None or entry.lease_until <= now
+
+
+def _is_stale(entry: Entry, now: datetime) -> bool:
+    return entry.started is None or entry.started < now - STALE_MARK
+
+
+def is_at_work(entry: Entry, now: datetime) -> bool:
+    """Whether somebody works on an object under a lease that holds."""
+    return entry.state is State.IN_FLIGHT and entry.lease_until is not None and entry.lease_until > now

@@ -1,0 +1,39 @@
+"""Where entries are kept: the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from millrace.ledger.entries import Entry, State
+from millrace.objects.references import (
+    ObjectRef,
+)
+
+
+class LedgerStore(Protocol):
+    """Where entries are kept."""
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        """The newest entry, read consistently."""
+        ...
+
+    def put(self, entry: Entry) -> None:
+        """Replace revision ``entry.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
+        ...
+
+
+class LedgerIndex(Protocol):
+    """What is asked of the ledger as a whole; may lag behind the store by seconds."""
+
+    def needing_attention(self, state: State) -> Iterator[Entry]:
+        """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
+        ...
+
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        """Entries of a sync in the order of their keys' UTF-8 bytes, those behind the key ``after``."""
+        ...
+
+    def finished_on(self, day: str) -> Iterator[Entry]:
+        """Entries whose last work finished on the UTC day ``YYYY-MM-DD``."""
+        ...
