@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from millrace.engine.files import Target
     from millrace.ledger.entries import Entry
     from millrace.ledger.stores import LedgerStore
-    from millrace.operations.reprocess import RequestQueue
+    from millrace.objects.queue import RequestQueue
 
 _PORTION = 1000
 

@@ -32,9 +32,9 @@ from millrace.ledger.entries import (
 from millrace.ledger.rules import Finish
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
+from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.operations.reprocess import RequestQueue
 from millrace.planning.model_syncs import file_of
 from millrace.planning.plans import Member, Run, with_extensions
 

@@ -18,9 +18,9 @@ from millrace.ledger.entries import (
 from millrace.ledger.rules import Finish, Refusal
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
+from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
-from millrace.operations.reprocess import RequestQueue
 from millrace.planning.planner import Planner
 from millrace.planning.plans import (
     AnyPlan,

@@ -18,9 +18,10 @@ from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.ledger.entries import Entry, State, is_at_work, is_stuck
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
+from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.operations.reprocess import STOP_SECONDS, RequestQueue
+from millrace.operations.reprocess import STOP_SECONDS
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Run
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
 from millrace.ledger.entries import NEEDS_ATTENTION, State
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
+from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import ActiveSync, Planner
@@ -24,14 +25,6 @@ _EXAMPLES = 10
 _PORTION = 1000
 STOP_SECONDS = 20.0
 """What is left of an invocation when a long selection is cut, to be carried on by another call."""
-
-
-class RequestQueue(Protocol):
-    """A source connection's queue, for our own requests."""
-
-    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
-        """Send all, to be seen after a delay of at most 900 seconds; the number sent."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
