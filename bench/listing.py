@@ -26,7 +26,8 @@ from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
-from millrace.operations.reconcile import Checkpoint, Reconciler
+from millrace.operations.checkpoints import Checkpoint
+from millrace.operations.reconcile import Reconciler
 from millrace.planning.planner import Planner
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -20,7 +20,7 @@ from millrace.objects.store import (
     OpenedObject,
     Published,
 )
-from millrace.operations.reconcile import Checkpoint
+from millrace.operations.checkpoints import Checkpoint
 
 
 @dataclass

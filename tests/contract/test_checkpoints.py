@@ -10,7 +10,7 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.errors import LostRace
-from millrace.operations.reconcile import Checkpoint, Checkpoints, Counts
+from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from tests.fakes import InMemoryCheckpoints
 
 FIRST = Checkpoint(sync="nightly", folder="s3://acme-in/in", revision=1)

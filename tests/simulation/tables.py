@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
-from millrace.operations.reconcile import Checkpoint
+from millrace.operations.checkpoints import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault

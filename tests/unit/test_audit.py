@@ -10,7 +10,7 @@ import pytest
 from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from millrace.operations.audit import Audited, Auditor, Standing
-from millrace.operations.reconcile import GRACE
+from millrace.operations.comparison import GRACE
 from tests.world import NOON, SOURCE, World
 
 OLD = NOON - GRACE - timedelta(seconds=1)

@@ -19,17 +19,14 @@ from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ListedObject
+from millrace.operations.checkpoints import Checkpoint, Counts
+from millrace.operations.comparison import Finding, UnsortedStream, differences
 from millrace.operations.reconcile import (
     CALLS,
     Call,
-    Checkpoint,
-    Counts,
-    Finding,
     Progress,
     Reconciler,
     Report,
-    UnsortedStream,
-    differences,
 )
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document

@@ -28,7 +28,7 @@ from millrace.ledger.entries import (
     State,
 )
 from millrace.objects.references import ObjectRef, Sequencer
-from millrace.operations.reconcile import Checkpoint, Counts
+from millrace.operations.checkpoints import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import enum
-import heapq
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import Entry, State, is_at_work, is_stuck
+from millrace.ledger.entries import is_stuck
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.objects.store import ListedObject, ObjectStore, Stores
+from millrace.objects.references import ChangeKind, ObjectChange
+from millrace.objects.store import ObjectStore, Stores
+from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
+from millrace.operations.comparison import GRACE, Compared, Difference, Finding, concerns, differences, entries_below
 from millrace.operations.reprocess import STOP_SECONDS
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Run
 
 CALLS = 12
 """How often the function calls itself to go on; what is left then is for the next scheduled run.
@@ -34,155 +32,8 @@ _PORTION = 1000
 """Keys between two checkpoints: a page of a listing."""
 _BACKLOG = 1000
 """Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
-GRACE = timedelta(minutes=30)
-"""How long news of an object may take: behind others, put off after a failure, or under the lease of a dead worker."""
 _LEASE_MARGIN = timedelta(seconds=5)
 _LONGEST_RUN_SECONDS = 900.0
-
-
-class Finding(enum.StrEnum):
-    """How an object differs."""
-
-    NEW = "new"
-    CHANGED = "changed"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One object that the ledger does not know as it is; ``change`` asks for what must be done.
-
-    ``modified`` is when the object got to be as it is, None where it is gone; ``entry`` is what the ledger knows.
-    """
-
-    finding: Finding
-    change: ObjectChange
-    modified: datetime | None = None
-    entry: Entry | None = None
-
-
-class UnsortedStream(MillraceError):
-    """A listing or an index did not come in key order; nothing can be concluded from it."""
-
-
-Compared = tuple[str, Difference | None]
-"""A key, and how it differs; None: both know it alike."""
-
-
-def differences(listed: Iterable[ListedObject], entries: Iterable[Entry], now: datetime) -> Iterator[Compared]:
-    """Merge a bucket's listing with the ledger's entries, both in the order of the keys' UTF-8 bytes.
-
-    Yields every key, so that a caller can count and stop. Raises UnsortedStream.
-    """
-    for key, here, known in joined(listed, entries):
-        yield key, judged(here, known, now)
-
-
-def joined(
-    listed: Iterable[ListedObject], entries: Iterable[Entry]
-) -> Iterator[tuple[str, ListedObject | None, Entry | None]]:
-    """Every key of a bucket's listing or of the ledger's entries, with what each has of it; sorted as both are."""
-    pairs: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(
-        ((one.ref.key.encode(), one) for one in listed),
-        ((one.source.key.encode(), one) for one in entries),
-        key=itemgetter(0),
-    )
-    last = b""
-    for key, group in groupby(pairs, key=itemgetter(0)):
-        if key < last:
-            raise UnsortedStream(f"key {key.decode()!r} came after {last.decode()!r}")
-        last = key
-        items = [item for _, item in group]
-        here = next((one for one in items if isinstance(one, ListedObject)), None)
-        known = next((one for one in items if isinstance(one, Entry)), None)
-        yield key.decode(), here, known
-
-
-def judged(listed: ListedObject | None, entry: Entry | None, now: datetime) -> Difference | None:
-    """How an object differs from what the ledger has of it, if it does."""
-    if listed is not None and entry is None:
-        return _present(listed, Finding.NEW)
-    if listed is not None and entry is not None:
-        return None if _is_known(listed, entry, now) else _present(listed, Finding.CHANGED, entry)
-    if entry is not None and _leaves_something(entry, now):
-        return Difference(Finding.GONE, ObjectChange(kind=ChangeKind.REMOVED, ref=entry.source), entry=entry)
-    return None
-
-
-_LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
-
-
-def _leaves_something(entry: Entry, now: datetime) -> bool:
-    """Whether the absence of its object asks for work. Under a live lease the worker itself sees that it is gone."""
-    return entry.state not in _LEAVES_NOTHING and not is_at_work(entry, now)
-
-
-def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
-    """Work under a live lease is left alone: when it settles, the next listing compares again."""
-    if entry.state in _UNSETTLED:
-        return is_at_work(entry, now)
-    return entry.etag == listed.etag
-
-
-_UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
-
-
-def _present(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
-    change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
-    return Difference(finding, change, listed.modified, entry)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Keys that were compared, and how many of them differed in which way.
-
-    ``unaccounted`` are those whose news should have come by now: it is lost, or nobody can read it.
-    """
-
-    compared: int = 0
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    unaccounted: int = 0
-
-    @classmethod
-    def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
-        """Count a portion; news of what was modified before ``overdue`` should have come (None: there is no news)."""
-        differing = [one for _, one in portion if one is not None]
-        found = Counter(one.finding for one in differing)
-        late = sum(overdue is not None and one.modified is not None and one.modified < overdue for one in differing)
-        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE], late)
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """How far the comparison of a sync has come: all up to the key ``after`` is compared and enqueued.
-
-    ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
-    comparison of another folder begins anew.
-    """
-
-    sync: str
-    folder: str
-    revision: int = 0
-    after: str = ""
-    counts: Counts = Counts()
-    lease_until: datetime | None = None
-
-
-class Checkpoints(Protocol):
-    """Where comparisons are remembered, one each sync."""
-
-    def get(self, sync: str) -> Checkpoint | None:
-        """The newest, read consistently."""
-        ...
-
-    def put(self, checkpoint: Checkpoint) -> None:
-        """Replace revision ``checkpoint.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
-        ...
 
 
 class ReconcileQueue(RequestQueue, Protocol):
@@ -333,20 +184,6 @@ class Reconciler:
         if entry is None or not is_stuck(entry, self.now()) or not self.planner.plan(entry.source, only=sync.name):
             return None
         return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=entry.source), entry=entry)
-
-
-def entries_below(entries: Iterable[Entry], folder: Folder) -> Iterator[Entry]:
-    """Those of a folder: the others are of folders that the sync read under an earlier configuration."""
-    return (
-        entry
-        for entry in entries
-        if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
-    )
-
-
-def concerns(planner: Planner, sync: str, ref: ObjectRef) -> bool:
-    """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
-    return any(not isinstance(plan, Run) for plan in planner.plan(ref, only=sync))
 
 
 @dataclass(slots=True)

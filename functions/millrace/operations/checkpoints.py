@@ -1,0 +1,64 @@
+"""How far a comparison has come."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import Protocol
+
+from millrace.operations.comparison import Compared, Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Keys that were compared, and how many of them differed in which way.
+
+    ``unaccounted`` are those whose news should have come by now: it is lost, or nobody can read it.
+    """
+
+    compared: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    unaccounted: int = 0
+
+    @classmethod
+    def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
+        """Count a portion; news of what was modified before ``overdue`` should have come (None: there is no news)."""
+        differing = [one for _, one in portion if one is not None]
+        found = Counter(one.finding for one in differing)
+        late = sum(overdue is not None and one.modified is not None and one.modified < overdue for one in differing)
+        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE], late)
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far the comparison of a sync has come: all up to the key ``after`` is compared and enqueued.
+
+    ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
+    comparison of another folder begins anew.
+    """
+
+    sync: str
+    folder: str
+    revision: int = 0
+    after: str = ""
+    counts: Counts = Counts()
+    lease_until: datetime | None = None
+
+
+class Checkpoints(Protocol):
+    """Where comparisons are remembered, one each sync."""
+
+    def get(self, sync: str) -> Checkpoint | None:
+        """The newest, read consistently."""
+        ...
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Replace revision ``checkpoint.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
+        ...
