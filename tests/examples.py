@@ -20,16 +20,12 @@ from millrace.config.document import Document, load
 from millrace.delivery.worker import Outcome, Worker
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
-from millrace.objects.references import (
-    ChangeKind,
-    ObjectChange,
-    ObjectRef,
-    Sequencer,
-)
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.planning.planner import Planner
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue
+from tests.places import EXAMPLES
 
-FOLDER = Path(__file__).parents[1] / "examples"
+FOLDER = EXAMPLES
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/millrace.yaml"))
 KEY = b"the key of the examples"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

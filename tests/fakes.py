@@ -14,12 +14,7 @@ from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, Ta
 from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import (
-    ListedObject,
-    ObjectHead,
-    OpenedObject,
-    Published,
-)
+from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.operations.checkpoints import Checkpoint
 
 

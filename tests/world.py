@@ -10,12 +10,7 @@ from millrace.delivery.worker import Outcome, Worker
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Entry
 from millrace.objects.messages import Request
-from millrace.objects.references import (
-    ChangeKind,
-    ObjectChange,
-    ObjectRef,
-    Sequencer,
-)
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue

@@ -14,12 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition import ConvertWorld, convert_world
 from millrace.delivery.breaker import Circuit, how_to_resume
-from millrace.delivery.outcome_log import (
-    Severity,
-    fields,
-    metric_names,
-    severity,
-)
+from millrace.delivery.outcome_log import Severity, fields, metric_names, severity
 from millrace.delivery.worker import Outcome
 from millrace.ledger.claims import Delivery
 

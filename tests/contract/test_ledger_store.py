@@ -10,12 +10,7 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
-from millrace.ledger.entries import (
-    Entry,
-    Failure,
-    Output,
-    State,
-)
+from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger

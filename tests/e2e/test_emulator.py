@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from millrace.demo import emulator as emulator_module
+from millrace.demo import emulator as demo_emulator
 from millrace.demo.emulator import EmulatorError, Mode, running
 
 pytestmark = pytest.mark.e2e
@@ -85,7 +85,7 @@ def test_an_emulator_that_ends_at_once_says_why(monkeypatch: pytest.MonkeyPatch)
                 [sys.executable, "-c", "raise SystemExit('no room')"], stderr=log, start_new_session=True
             )
 
-    monkeypatch.setattr(emulator_module, "_spawn", broken)
+    monkeypatch.setattr(demo_emulator, "_spawn", broken)
     with pytest.raises(EmulatorError, match=r"ended at once with exit code 1(.|\n)*no room"), running():
         pass
     assert not folders[0].exists()
@@ -101,8 +101,8 @@ def test_an_emulator_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPa
         )
         return processes[-1]
 
-    monkeypatch.setattr(emulator_module, "_spawn", silent)
-    monkeypatch.setattr(emulator_module, "_READY_SECONDS", 0.5)
+    monkeypatch.setattr(demo_emulator, "_spawn", silent)
+    monkeypatch.setattr(demo_emulator, "_READY_SECONDS", 0.5)
     with pytest.raises(EmulatorError, match="did not answer"), running():
         pass
     assert processes[0].poll() is not None

@@ -21,16 +21,10 @@ import yaml
 from millrace.config.document import load
 from millrace.engine.formats.streams.archive import Limits, open_archive
 from millrace.engine.one_file import Recipe, convert
-from millrace.engine.options import (
-    BadRows,
-    Compression,
-    FileFormat,
-    ReadOptions,
-    WriteOptions,
-)
+from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.objects.messages import parse_message
-from tests.unit.formats.builders import Memory
+from tests.unit.engine.formats.builders import Memory
 
 MOST_OUTPUT = 64 * 2**20
 CSV = (

@@ -14,8 +14,9 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from millrace.cli.main import app
+from tests.places import EXAMPLES
 
-STORES = Path(__file__).parents[2] / "examples" / "data" / "shop" / "stores.parquet"
+STORES = EXAMPLES / "data" / "shop" / "stores.parquet"
 OBJECTS = {
     "a/orders.csv.gz": gzip.compress(b"zip\n00501\n"),
     "a/events.jsonl": b'{"n": 1}\n{"n": 2.5}\n',

@@ -10,21 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
-from millrace.errors import (
-    NoSuchBucket,
-    ObjectChanged,
-    ObjectGone,
-    ServiceUnavailable,
-    TargetChanged,
-    WriteConflict,
-)
+from millrace.errors import NoSuchBucket, ObjectChanged, ObjectGone, ServiceUnavailable, TargetChanged, WriteConflict
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import (
-    ListedObject,
-    ObjectHead,
-    OpenedObject,
-    Published,
-)
+from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
 from tests.simulation.calls import BEGINNING, Calls
 from tests.simulation.faults import Fault
 

@@ -12,15 +12,9 @@ from datetime import datetime
 from typing import Any, BinaryIO, TypeVar
 from unittest.mock import patch
 
-from millrace.delivery import builds as model_run
-from millrace.delivery import object_work
+from millrace.delivery import builds, object_work
 from millrace.engine.many_files import Source
-from millrace.engine.one_file import (
-    NO_TIME,
-    Converted,
-    Recipe,
-    RowCounts,
-)
+from millrace.engine.one_file import NO_TIME, Converted, Recipe, RowCounts
 from millrace.engine.outputs import Part, Sink
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
@@ -126,7 +120,7 @@ def _lines(texts: list[bytes]) -> Iterator[tuple[int, str]]:
 
 def used() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The conversions that workers make now, of one file and of many."""
-    return vars(object_work)["convert"], vars(model_run)["convert_many"]
+    return vars(object_work)["convert"], vars(builds)["convert_many"]
 
 
 @contextmanager
@@ -135,5 +129,5 @@ def in_place() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(object_work, "convert", convert))
         stack.enter_context(patch.object(object_work, "convert_many", convert_many))
-        stack.enter_context(patch.object(model_run, "convert_many", convert_many))
+        stack.enter_context(patch.object(builds, "convert_many", convert_many))
         yield

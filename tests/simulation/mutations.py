@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from millrace.delivery import publishing as publish
+from millrace.delivery import publishing
 from millrace.delivery.intake import Intake, PutOff
 from millrace.delivery.object_work import ObjectWork
-from millrace.ledger import claims
-from millrace.ledger import rules as ledger
+from millrace.ledger import claims, rules
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Entry
 from millrace.ledger.rules import Refusal
@@ -56,7 +55,7 @@ def _without_fence() -> AbstractContextManager[object]:
     def may_replace(there: ObjectHead, _target: object, _claimed: Entry) -> str:
         return there.etag
 
-    return patch.object(publish, "_may_replace", may_replace)
+    return patch.object(publishing, "_may_replace", may_replace)
 
 
 def _without_condition() -> AbstractContextManager[object]:
@@ -74,13 +73,13 @@ def _padded_on_the_left() -> AbstractContextManager[object]:
 
 
 def _acknowledging_under_its_own_lease() -> AbstractContextManager[object]:
-    genuine = ledger._claim_in_flight
+    genuine = rules._claim_in_flight
 
-    def claim_in_flight(entry: Entry, bid: ledger.Bid) -> Entry | Refusal:
+    def claim_in_flight(entry: Entry, bid: rules.Bid) -> Entry | Refusal:
         decision = genuine(entry, bid)
         return replace(decision, retry_at=None) if isinstance(decision, Refusal) else decision
 
-    return patch.object(ledger, "_claim_in_flight", claim_in_flight)
+    return patch.object(rules, "_claim_in_flight", claim_in_flight)
 
 
 def _removing_without_asking() -> AbstractContextManager[object]:
@@ -113,7 +112,7 @@ def _acknowledging_early() -> AbstractContextManager[object]:
 
 
 def _without_intent() -> AbstractContextManager[object]:
-    return patch.object(ledger, "_with_intended", lambda entry, _refs: entry.obsolete)
+    return patch.object(rules, "_with_intended", lambda entry, _refs: entry.obsolete)
 
 
 MUTATIONS: tuple[Mutation, ...] = (

@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.ledger.entries import (
-    DONE,
-    Branch,
-    Entry,
-    State,
-)
+from millrace.ledger.entries import DONE, Branch, Entry, State
 from millrace.ledger.table_entries import is_table, table_sync
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef

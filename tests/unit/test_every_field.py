@@ -12,7 +12,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -24,8 +23,8 @@ from millrace.errors import InvalidConfiguration
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, connection
 from tests.examples import KEY, Run
+from tests.places import TESTS
 
-TESTS = Path(__file__).parents[1]
 CONNECTION: Final = "connections[]"
 S3: Final = "connections[].configuration"
 BULK: Final = "bulk_syncs[]"
@@ -321,7 +320,7 @@ ROWS = [
          '{"a":"1","b":1}\n'),
 
     Row(place=BULK, name="name", valid="daily", invalid="a#b", says="found 'a#b'", default=REQUIRED, after=AS_IT_IS,
-        shown=("unit/test_lineage.py", "sync")),
+        shown=("unit/objects/test_lineage.py", "sync")),
     Row(place=BULK, name="source_connection", valid="spare", invalid="nowhere", says="not among the connections",
         default=REQUIRED, after=NOTHING),
     Row(place=BULK, name="destination_connection", valid="spare", invalid="nowhere", says="not among the connections",
@@ -396,7 +395,7 @@ ROWS = [
         after=_one(SECOND)),
     Row(place=FILTER, name="value", valid="US", invalid=["US"], says="one value", default=REQUIRED, after=_one(SECOND)),
     Row(place=FILTER, name="label", valid="B", invalid="BB", says="found 'BB'", default=None, before=_one(FIRST),
-        after=_one(FIRST), shown=("unit/transform/test_filters.py", "label")),
+        after=_one(FIRST), shown=("unit/engine/transform/test_filters.py", "label")),
 
     Row(place=MODEL, name="name", valid="clients", invalid="a/b", says="found 'a/b'", default=REQUIRED,
         deep={("model_syncs", 0, "model"): "clients"}, after=_one(FIRST + SECOND, "clients.jsonl")),
@@ -427,7 +426,7 @@ ROWS = [
         after=_one('{"id":2}\n')),
 
     Row(place=MODEL_SYNC, name="name", valid="daily", invalid="a#b", says="found 'a#b'", default=REQUIRED,
-        after=AS_IT_IS, shown=("unit/test_lineage.py", "sync")),
+        after=AS_IT_IS, shown=("unit/objects/test_lineage.py", "sync")),
     Row(place=MODEL_SYNC, name="model", valid="orders", invalid="nothing", says="not among the models",
         default=REQUIRED,
         after=AS_IT_IS),

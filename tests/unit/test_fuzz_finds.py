@@ -10,8 +10,9 @@ import pytest
 from tests.fuzz.mutation import mutated
 from tests.fuzz.run import trouble
 from tests.fuzz.targets import TARGETS
+from tests.places import TESTS
 
-FINDS = sorted((Path(__file__).parents[1] / "fuzz/finds").iterdir())
+FINDS = sorted((TESTS / "fuzz/finds").iterdir())
 
 
 @pytest.mark.parametrize("find", FINDS, ids=[find.name for find in FINDS])

@@ -1,1 +1,4 @@
-"""The ports' real counterparts: S3, DynamoDB, SQS, STS and Secrets Manager through boto3."""
+"""The ports, satisfied with boto3. Errors of AWS are translated here into ours.
+
+It decides nothing; rules live in `ledger`, `delivery` and `operations`.
+"""

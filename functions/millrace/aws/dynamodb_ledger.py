@@ -19,14 +19,7 @@ from typing import TYPE_CHECKING, Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
-from millrace.ledger.entries import (
-    NEEDS_ATTENTION,
-    Branch,
-    Entry,
-    Failure,
-    Output,
-    State,
-)
+from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.operations.checkpoints import Checkpoint, Counts
 

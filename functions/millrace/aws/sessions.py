@@ -16,12 +16,7 @@ from millrace.aws import secrets
 from millrace.aws.faults import error_code, translated
 from millrace.aws.renewal import RenewableCredentials, renew_when_refused, use
 from millrace.aws.s3_objects import S3ObjectStore
-from millrace.config.connection import (
-    AccessKeys,
-    Connection,
-    ExecutionRole,
-    IamRole,
-)
+from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole
 from millrace.config.document import Document
 from millrace.errors import BadCredentials
 

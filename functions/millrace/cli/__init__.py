@@ -1,4 +1,7 @@
-"""The ``millrace`` command: thin over the use cases."""
+"""The command `millrace`: reads options, calls the library, shows what came of it.
+
+Heavy imports happen inside the commands, so that `--help` is quick.
+"""
 
 from millrace.cli.main import main
 

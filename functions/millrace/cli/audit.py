@@ -17,12 +17,7 @@ from millrace.cli.counting import counting, each_alone
 from millrace.cli.operate import Json, Name, deployment, session
 from millrace.config.document import load
 from millrace.errors import UsageError
-from millrace.operations.audit import (
-    WORTH_A_LOOK,
-    Audited,
-    Auditor,
-    Standing,
-)
+from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.planning.planner import ActiveSync, Planner
 
 if TYPE_CHECKING:
@@ -108,7 +103,7 @@ class Rows:
         if target is not None:
             import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
 
-            from millrace.engine.formats import WRITERS  # noqa: PLC0415 - as above
+            from millrace.engine.formats.registry import WRITERS  # noqa: PLC0415 - as above
             from millrace.engine.options import FileFormat, WriteOptions  # noqa: PLC0415 - as above
 
             self._schema = pa.schema(

@@ -12,13 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from millrace.config.connection import (
-    AccessKeys,
-    Connection,
-    ExecutionRole,
-    IamRole,
-    QueueArn,
-)
+from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn
 from millrace.config.document import Document, load
 from millrace.config.json_schema import schema_text
 from millrace.deployment.permissions import (

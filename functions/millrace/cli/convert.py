@@ -11,12 +11,7 @@ import typer
 from rich.console import Console
 
 from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
-from millrace.engine.options import (
-    Compression,
-    FileFormat,
-    OutputCompression,
-    ReadOptions,
-)
+from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 
 _TARGET_FORMATS = {

@@ -15,12 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from millrace.cli.reading import SOURCES, character, format_named, place, watched
-from millrace.engine.options import (
-    ColumnType,
-    Compression,
-    FileFormat,
-    ReadOptions,
-)
+from millrace.engine.options import ColumnType, Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +110,7 @@ def _explain(
     errors: Console,
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.explain import explain as explained  # noqa: PLC0415 - as above
+    from millrace.engine.explain.explaining import explain as explained  # noqa: PLC0415 - as above
     from millrace.engine.files import how_to_read  # noqa: PLC0415 - as above
 
     file_format, options = how_to_read(file, source_format, compression, asked)

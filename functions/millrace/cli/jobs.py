@@ -7,12 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from millrace.engine.files import Job, LocalTarget, OpenSource, OpenTarget, convert_file, open_local_source
-from millrace.engine.options import (
-    Compression,
-    FileFormat,
-    OutputCompression,
-    ReadOptions,
-)
+from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
 from millrace.errors import DataError, MillraceError, UsageError
 
 Write = Callable[[str], None]

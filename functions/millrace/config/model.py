@@ -16,12 +16,7 @@ from pydantic import AfterValidator, Field
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
 from millrace.config.fields import Count, Name, Path, SourceFormat, text_rule
 from millrace.config.layout import parse_path
-from millrace.engine.options import (
-    READ_EXTENSIONS,
-    DuplicatePolicy,
-    FileFormat,
-    recognise,
-)
+from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
 
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.zst")
 """What a key ends in that names an archive of files."""

@@ -25,19 +25,8 @@ from millrace.config.filters import (
     operand_problem,
 )
 from millrace.config.schedule import ScheduleField
-from millrace.engine.conditions import (
-    And,
-    FilterFunction,
-    Logic,
-    Term,
-    parse_logic,
-)
-from millrace.engine.options import (
-    BadRows,
-    FileFormat,
-    OutputCompression,
-    output_extension,
-)
+from millrace.engine.conditions import And, FilterFunction, Logic, Term, parse_logic
+from millrace.engine.options import BadRows, FileFormat, OutputCompression, output_extension
 
 
 class ModelSyncMode(enum.StrEnum):

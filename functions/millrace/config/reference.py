@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from millrace.config import fields, filters, model_sync, schedule
 from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
+from millrace.engine.conditions import FilterFunction
 from millrace.errors import UsageError
 
 TOP = "the file"
@@ -116,7 +117,7 @@ _WORDS: tuple[tuple[object, str], ...] = (
     (fields.SourceFormat, "`csv` `json` `parquet`"),
     (filters.ScalarField, "text, number, `true` or `false`"),
     (filters.OperandField, "[as the function wants it](#filter-functions)"),
-    (filters.FilterFunction, "[function](#filter-functions)"),
+    (FilterFunction, "[function](#filter-functions)"),
     (model_sync.SourceName, "text"),
     (schedule.ScheduleField, "[schedule](#schedules)"),
     (AwareDatetime, "ISO 8601 time with offset"),

@@ -20,15 +20,7 @@ from millrace.delivery.publishing import NewerOutput, behind, published
 from millrace.engine.many_files import Source, convert_many
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import (
-    DONE,
-    Entry,
-    Failure,
-    State,
-    _is_stale,
-    _ran_out,
-    unseen,
-)
+from millrace.ledger.entries import DONE, Entry, Failure, State, has_run_out, is_stale, unseen
 from millrace.ledger.rules import Finish
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -57,10 +49,10 @@ class ModelRuns:
         """Have the run of a changed file done soon; the file waits for it."""
         for _ in range(_TRIES):
             entry = self.claims.ledger.get(member.sync, member.run.folder)
-            if entry is not None and entry.state is State.IN_FLIGHT and not _ran_out(entry, self.claims.now()):
+            if entry is not None and entry.state is State.IN_FLIGHT and not has_run_out(entry, self.claims.now()):
                 busy = LostRace(f"a run over {member.run.folder} is at work; this change is looked at after it")
                 return Finish(state=State.FAILED, failure=Failure.of(busy))
-            if entry is not None and entry.state is State.WAITING and not _is_stale(entry, self.claims.now()):
+            if entry is not None and entry.state is State.WAITING and not is_stale(entry, self.claims.now()):
                 return _asked(member, request)
             self._send(member.run)
             try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, behind, published
-from millrace.delivery.snapshot_table import _is_news_of_the_same_second, _may_be_of, _not_the_newest
+from millrace.delivery.snapshot_table import finish_not_the_newest, is_news_of_the_same_second, may_be_of
 from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
@@ -18,34 +18,13 @@ from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import (
-    DONE,
-    Entry,
-    Failure,
-    State,
-)
+from millrace.ledger.entries import DONE, Entry, Failure, State
 from millrace.ledger.rules import Finish, Refusal
-from millrace.ledger.table_entries import (
-    after,
-    again,
-    order,
-    table_sync,
-)
+from millrace.ledger.table_entries import after, again, order, table_sync
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import (
-    ChangeKind,
-    ObjectChange,
-    ObjectRef,
-    Sequencer,
-)
-from millrace.objects.store import (
-    ObjectHead,
-    ObjectStore,
-    OpenedObject,
-    Stores,
-    Upload,
-)
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
 from millrace.planning.plans import Plan, with_extensions
 
 
@@ -108,7 +87,7 @@ class ObjectWork:
     def _remove_from_table(self, job: _Job, table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
         entry = self.claims.ledger.get(table_sync(job.plan.sync), table)
-        if entry is None or not _may_be_of(entry, job.plan.source):
+        if entry is None or not may_be_of(entry, job.plan.source):
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is another's")
         if not job.plan.remove_outputs:
             return Finish(state=State.REMOVED, outputs=(), reason="the object was deleted; its table is kept")
@@ -148,11 +127,11 @@ class ObjectWork:
         """Write a snapshot table of its newest file, under a claim on the table."""
         sequencer = order(opened.head.modified, job.plan.source)
         claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
-        if isinstance(claimed, Refusal) and _is_news_of_the_same_second(claimed.entry, sequencer, opened.head):
+        if isinstance(claimed, Refusal) and is_news_of_the_same_second(claimed.entry, sequencer, opened.head):
             sequencer = again(claimed.entry.sequencer or sequencer)
             claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
         if isinstance(claimed, Refusal):
-            return _not_the_newest(claimed, opened.head)
+            return finish_not_the_newest(claimed, opened.head)
         inner = replace(job, claimed=claimed, order=sequencer)
         try:
             finish = self._write(inner, opened)

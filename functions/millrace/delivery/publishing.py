@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from millrace.engine.one_file import Converted
-from millrace.errors import (
-    LostRace,
-    OutputCollision,
-    TargetChanged,
-    WriteConflict,
-)
-from millrace.ledger.entries import (
-    Entry,
-    Failure,
-    Output,
-    State,
-)
+from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
+from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.rules import Finish
 from millrace.objects.lineage import Lineage
-from millrace.objects.references import (
-    ObjectRef,
-)
-from millrace.objects.store import (
-    ObjectHead,
-    ObjectStore,
-    Upload,
-)
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ObjectHead, ObjectStore, Upload
 
 _TRIES = 5
 

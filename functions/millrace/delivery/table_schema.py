@@ -17,16 +17,9 @@ from datetime import datetime
 import pyarrow as pa
 
 from millrace.engine.tables.fields import kind_of
-from millrace.engine.types.printing import (
-    FORM,
-)
+from millrace.engine.types.printing import FORM
 from millrace.errors import TooBig
-from millrace.ledger.entries import (
-    SCHEMA_MARK,
-    Entry,
-    State,
-    unseen,
-)
+from millrace.ledger.entries import SCHEMA_MARK, Entry, State, unseen
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef

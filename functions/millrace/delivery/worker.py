@@ -9,12 +9,7 @@ from datetime import UTC, datetime
 from millrace.delivery.builds import ModelRuns
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import (
-    Branch,
-    Entry,
-    Failure,
-    State,
-)
+from millrace.ledger.entries import Branch, Entry, Failure, State
 from millrace.ledger.rules import Finish, Refusal
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
@@ -22,13 +17,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import (
-    AnyPlan,
-    Ignored,
-    Member,
-    Plan,
-    Run,
-)
+from millrace.planning.plans import AnyPlan, Ignored, Member, Plan, Run
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
@@ -184,6 +173,3 @@ def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
 def backoff(receives: int) -> int:
     """Seconds until a message that failed is seen again: 30, 60, 120, ... up to 15 minutes."""
     return int(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** max(0, receives - 1)))
-
-
-__all__ = ["Delivery", "Outcome", "Worker", "backoff"]

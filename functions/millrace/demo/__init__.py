@@ -1,4 +1,4 @@
-"""The demonstration: the real stacks deployed to a local emulator, the examples converted, the result shown.
+"""`millrace demo`: a real deployment on a local emulator, with examples converted before your eyes.
 
-Not part of what is deployed.
+Nothing but the command and the end-to-end suite may import it.
 """

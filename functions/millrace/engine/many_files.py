@@ -18,30 +18,18 @@ from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
-from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.json import reader as json
+from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node
-from millrace.engine.one_file import (
-    MOST_ATTEMPTS,
-    NO_TIME,
-    Converted,
-    Recipe,
-    attempt,
-    convert,
-)
+from millrace.engine.formats.registry import READERS
+from millrace.engine.names import unique_names
+from millrace.engine.one_file import MOST_ATTEMPTS, NO_TIME, Converted, Recipe, attempt, convert
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.outputs import Outputs, Sink
-from millrace.engine.tables import unify as union
-from millrace.engine.tables.rows import (
-    PutAside,
-    Rows,
-    named,
-    numbered,
-)
+from millrace.engine.tables import unify
+from millrace.engine.tables.rows import PutAside, Rows, named, numbered
 from millrace.engine.transform.binding import bind
 from millrace.engine.transform.spec import TableTransform
-from millrace.engine.types import inference as schema
 from millrace.engine.types.inference import Demanded, Evidence, Widened
 from millrace.engine.types.printing import with_form
 from millrace.errors import InvalidConfiguration, MalformedFile
@@ -95,7 +83,7 @@ def convert_many(
                 on_batch=on_batch,
                 bound_to=partial(bind, transform, now=now, key=key),
             )
-        except union.Lossy as lossy:
+        except unify.Lossy as lossy:
             outputs.discard()
             apart |= {lossy.column}
         except Widened:
@@ -202,7 +190,7 @@ class _Survey:
     def observe_json(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
         """Add a JSON file. Names that only later files have are not its own: should it have them, it comes first."""
         seen = 0
-        for rows, size in json.observe(file, source.read, self._json):
+        for rows, size in json_reader.observe(file, source.read, self._json):
             yield rows
             seen += size
             if enough is not None and seen >= enough:
@@ -213,7 +201,7 @@ class _Survey:
     def observe_parquet(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
         """Add what a Parquet file's footer says."""
         fields = READERS[FileFormat.PARQUET](file, source.read, report=_not_yet).schema
-        for name, field in zip(schema.unique_names(fields.names), fields, strict=True):
+        for name, field in zip(unique_names(fields.names), fields, strict=True):
             self._names[name] = None
             self._parquet.setdefault(name, []).append(field.with_name(name))
         yield 0
@@ -241,7 +229,7 @@ class _Survey:
             known = self._csv[name]
             as_text = known != Evidence()
             fields.append(_csv_field(name, known) if as_text else pa.field(name, pa.null()))
-        field = union.unify(fields, as_text=as_text, typed=typed)
+        field = unify.unify(fields, as_text=as_text, typed=typed)
         if pa.types.is_null(field.type) and name not in self._parquet:
             return pa.field(name, pa.string())
         return field
@@ -333,7 +321,7 @@ class _Columns:
     """Gives a source's batches the columns of the table; raises Widened where the source holds more than was seen."""
 
     def __init__(self, own: pa.Schema, into: pa.Schema, blank: frozenset[str]) -> None:
-        self._places = {name: place for place, name in enumerate(schema.unique_names(own.names))}
+        self._places = {name: place for place, name in enumerate(unique_names(own.names))}
         self._own = own
         self._into = into
         self._blank = blank
@@ -352,4 +340,4 @@ class _Columns:
         column = batch.column(place)
         if into.name in self._blank and column.null_count < len(column):
             raise Widened(None)
-        return union.convert(column, self._own.field(place), into)
+        return unify.convert(column, self._own.field(place), into)

@@ -11,58 +11,19 @@ from typing import BinaryIO, Generic
 
 import pyarrow as pa
 
-from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
-from millrace.engine.options import (
-    DuplicatePolicy,
-    FileFormat,
-    ReadOptions,
-    WriteOptions,
-)
-from millrace.engine.outputs import (
-    MOST_PARTITIONS,
-    Outputs,
-    Part,
-    Parts,
-    Piece,
-    S,
-    Sink,
-)
+from millrace.engine.formats.registry import READERS
+from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Outputs, Part, Parts, Piece, S
 from millrace.engine.parallel import Beside, in_order
-from millrace.engine.tables import unify as union
-from millrace.engine.tables.rows import (
-    PutAside,
-    Rows,
-    Table,
-    named,
-    numbered,
-)
+from millrace.engine.tables import unify
+from millrace.engine.tables.rows import PutAside, Rows, Table, named, numbered
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, MiscountedRows
-
-__all__ = [
-    "MOST_ATTEMPTS",
-    "MOST_PARTITIONS",
-    "NO_TIME",
-    "Converted",
-    "Outputs",
-    "Part",
-    "PutAside",
-    "Recipe",
-    "RowCounts",
-    "Rows",
-    "Sink",
-    "Table",
-    "attempt",
-    "convert",
-    "named",
-    "numbered",
-    "options",
-]
 
 MOST_ATTEMPTS = 3
 WAITING = 8 * 2**20
@@ -154,9 +115,9 @@ def convert(
             file = within(_File(source, recipe, types, name))
             bound_to = partial(bind, recipe.transform, now=now, key=key)
             return attempt(file, recipe, outputs, on_batch=on_batch, bound_to=bound_to)
-        except union.Lossy:
+        except unify.Lossy:
             outputs.discard()
-        except schema.Widened as widened:
+        except inference.Widened as widened:
             outputs.discard()
             contradicted += 1
             types = widened.types

@@ -10,13 +10,8 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from millrace.engine.formats import RENDERERS, WRITERS
-from millrace.engine.formats.base import (
-    BadRow,
-    ByteSink,
-    RecordWriter,
-    Text,
-)
+from millrace.engine.formats.base import BadRow, ByteSink, RecordWriter, Text
+from millrace.engine.formats.registry import RENDERERS, WRITERS
 from millrace.engine.options import FileFormat, WriteOptions
 from millrace.engine.transform.binding import BoundTransform
 from millrace.engine.transform.partition import directory, split

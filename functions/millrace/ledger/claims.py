@@ -9,15 +9,7 @@ from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
 from millrace.ledger.entries import Entry, Failure, State
-from millrace.ledger.rules import (
-    Bid,
-    Finish,
-    Refusal,
-    claim,
-    intend,
-    settle,
-    up_to,
-)
+from millrace.ledger.rules import Bid, Finish, Refusal, claim, intend, settle, up_to
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request

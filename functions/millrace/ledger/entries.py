@@ -6,16 +6,8 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from millrace.errors import (
-    ConfigurationError,
-    DataError,
-    MillraceError,
-    TransientError,
-)
-from millrace.objects.references import (
-    ObjectRef,
-    Sequencer,
-)
+from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
+from millrace.objects.references import ObjectRef, Sequencer
 
 
 class State(enum.StrEnum):
@@ -165,15 +157,17 @@ STALE_MARK = timedelta(hours=1)
 def is_stuck(entry: Entry, now: datetime) -> bool:
     """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
     if entry.state is State.IN_FLIGHT:
-        return _ran_out(entry, now)
-    return (entry.state is State.WAITING or not entry.settled) and _is_stale(entry, now)
+        return has_run_out(entry, now)
+    return (entry.state is State.WAITING or not entry.settled) and is_stale(entry, now)
 
 
-def _ran_out(entry: Entry, now: datetime) -> bool:
+def has_run_out(entry: Entry, now: datetime) -> bool:
+    """Whether the lease of an entry no longer holds."""
     return entry.lease_until is None or entry.lease_until <= now
 
 
-def _is_stale(entry: Entry, now: datetime) -> bool:
+def is_stale(entry: Entry, now: datetime) -> bool:
+    """Whether the mark of a waiting build is too old to be trusted."""
     return entry.started is None or entry.started < now - STALE_MARK
 
 

@@ -12,12 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from millrace.ledger.entries import DONE, Entry, Failure, Output, State, unseen
-from millrace.objects.references import (
-    ChangeKind,
-    ObjectChange,
-    ObjectRef,
-    Sequencer,
-)
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from millrace.ledger.entries import Entry, State
-from millrace.objects.references import (
-    ObjectRef,
-)
+from millrace.objects.references import ObjectRef
 
 
 class LedgerStore(Protocol):

@@ -14,12 +14,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from millrace.errors import UnknownMessage
-from millrace.objects.references import (
-    ChangeKind,
-    ObjectChange,
-    ObjectRef,
-    Sequencer,
-)
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 _REQUEST_VERSION = 1
 _ENVELOPES = 3

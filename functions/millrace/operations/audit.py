@@ -15,14 +15,7 @@ from millrace.ledger.entries import Entry, State
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.operations.comparison import (
-    GRACE,
-    Difference,
-    concerns,
-    entries_below,
-    joined,
-    judged,
-)
+from millrace.operations.comparison import GRACE, Difference, concerns, entries_below, joined, judged
 from millrace.planning.planner import ActiveSync, Planner
 
 

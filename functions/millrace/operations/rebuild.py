@@ -15,24 +15,12 @@ from functools import partial
 from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
 from millrace.errors import InvalidReference, LostRace
-from millrace.ledger.entries import (
-    DONE,
-    Entry,
-    Output,
-    State,
-    is_at_work,
-    unseen,
-)
+from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import TABLE_MARK, is_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import (
-    ListedObject,
-    ObjectHead,
-    ObjectStore,
-    Stores,
-)
+from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Plan
 

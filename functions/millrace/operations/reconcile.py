@@ -62,8 +62,8 @@ class Report:
 
     sync: str
     progress: Progress
-    here: Counts = Counts()
-    total: Counts = Counts()
+    here: Counts = Counts()  # noqa: RUF009 - frozen
+    total: Counts = Counts()  # noqa: RUF009 - frozen
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from millrace.config.bulk_sync import (
-    BulkMode,
-    BulkSync,
-    Discover,
-    OnDelete,
-    SchemaSelection,
-)
+from millrace.config.bulk_sync import BulkMode, BulkSync, Discover, OnDelete, SchemaSelection
 from millrace.config.connection import Connection
 from millrace.config.document import Document
-from millrace.config.layout import (
-    DirectorySnapshot,
-    Folder,
-    MultiTable,
-    SingleTable,
-)
+from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, SingleTable
 from millrace.engine.one_file import Recipe
 from millrace.engine.options import (
     READ_EXTENSIONS,
@@ -32,12 +21,7 @@ from millrace.engine.options import (
 )
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import (
-    Ignored,
-    Plan,
-    too_long,
-    with_extensions,
-)
+from millrace.planning.plans import Ignored, Plan, too_long, with_extensions
 from millrace.planning.tables import TableFile, table_of
 from millrace.planning.targets import OutputPlace
 from millrace.planning.transforms import of_schema

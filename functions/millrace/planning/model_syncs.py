@@ -20,15 +20,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import (
-    AnyPlan,
-    Ignored,
-    Member,
-    Plan,
-    Run,
-    too_long,
-    with_extensions,
-)
+from millrace.planning.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
 from millrace.planning.targets import ModelPlace
 from millrace.planning.transforms import of_model_sync
 

@@ -10,13 +10,7 @@ from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 from millrace.planning.bulk_syncs import BulkRoute
 from millrace.planning.model_syncs import ModelRoute
-from millrace.planning.plans import (
-    AnyPlan,
-    Ignored,
-    Member,
-    Plan,
-    Run,
-)
+from millrace.planning.plans import AnyPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +49,3 @@ class Planner:
         return tuple(
             route.plan(ref) for route in self._routes if (only is None or route.name == only) and route.wants(ref)
         )
-
-
-__all__ = ["ActiveSync", "AnyPlan", "Ignored", "Member", "Plan", "Planner", "Run"]

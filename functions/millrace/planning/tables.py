@@ -6,12 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import assert_never
 
-from millrace.config.layout import (
-    DirectorySnapshot,
-    Layout,
-    MultiTable,
-    SingleTable,
-)
+from millrace.config.layout import DirectorySnapshot, Layout, MultiTable, SingleTable
 from millrace.planning import globs
 
 

@@ -12,9 +12,9 @@ import pytest
 from millrace.aws.deployed import Deployed
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
+from tests.places import EXAMPLES
 from tests.world import World
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
 KEYS = {
     "connections": [
         {

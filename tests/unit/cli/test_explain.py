@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.formats.builders import converted
+from tests.places import ROOT
+from tests.unit.engine.formats.builders import converted
 
-ROOT = Path(__file__).parents[3]
 ORDERS = b"zip,amount,note\n12345,1.25,x\n00501,10.10,\n"
 
 
@@ -226,7 +226,7 @@ def test_it_can_be_interrupted(run: Any, orders: str, monkeypatch: pytest.Monkey
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("millrace.engine.explain.explain", interrupt)
+    monkeypatch.setattr("millrace.engine.explain.explaining.explain", interrupt)
 
     ran = run("explain", orders)
 

@@ -19,15 +19,7 @@ from millrace.config.bulk_sync import (
 )
 from millrace.config.document import parse
 from millrace.engine.options import RECORD_TIMESTAMP, RESCUED, BadRows, FileFormat, SchemaEvolution
-from tests.unit.config.builders import (
-    bulk_sync,
-    connection,
-    document,
-    model,
-    model_sync,
-    parsed_bulk_sync,
-    problems_of,
-)
+from tests.unit.config.builders import bulk_sync, connection, document, model, model_sync, parsed_bulk_sync, problems_of
 
 # field, default, a valid value, what is kept of it, an invalid value, what the problem says
 ROWS: list[tuple[str, Any, Any, Any, Any, str]] = [

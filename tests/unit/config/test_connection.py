@@ -6,26 +6,10 @@ from typing import Any
 
 import pytest
 
-from millrace.config.connection import (
-    AccessKeys,
-    ExecutionRole,
-    IamRole,
-    ManagedQueue,
-    QueueArn,
-)
-from millrace.config.layout import (
-    DirectorySnapshot,
-    Folder,
-    MultiTable,
-    SingleTable,
-)
+from millrace.config.connection import AccessKeys, ExecutionRole, IamRole, ManagedQueue, QueueArn
+from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, SingleTable
 from millrace.config.s3_configuration import S3Configuration
-from millrace.engine.options import (
-    BadRows,
-    Compression,
-    FileFormat,
-    ReadOptions,
-)
+from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions
 from tests.unit.config.builders import connection, parsed_connection, problems_of
 
 ROLE = "arn:aws:iam::123456789012:role/millrace"

@@ -8,16 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.conditions import (
-    And,
-    FilterFunction,
-    Logic,
-    Not,
-    Or,
-    Term,
-    letters_of,
-    parse_logic,
-)
+from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Term, letters_of, parse_logic
 from tests.unit.config.builders import document, model, model_sync, parsed_model_sync, problems_of
 
 NOTHING: list[Any] = [...]

@@ -126,7 +126,7 @@ def test_json_needs_neither_yaml_nor_arrow_nor_boto(tmp_path: Path) -> None:
     """A deployed function reads its configuration without what it does not have."""
     path = written(tmp_path, "a.json", JSON)
     script = (
-        "import sys; from pathlib import Path; from millrace.config import load; load(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from millrace.config.document import load; load(Path(sys.argv[1]));"
         "print([name for name in ('yaml', 'pyarrow', 'boto3', 'botocore') if name in sys.modules])"
     )
 

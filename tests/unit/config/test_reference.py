@@ -14,8 +14,8 @@ from pydantic.fields import FieldInfo
 from millrace.config.base import Section
 from millrace.config.reference import by_place, main, page, reference
 from millrace.errors import UsageError
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "configuration.md"
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

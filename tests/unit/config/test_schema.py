@@ -11,15 +11,15 @@ from typing import Any
 import jsonschema
 import pytest
 
-from millrace import config
-from millrace.config.document import load
+from millrace.config.document import load, parse
 from millrace.config.json_schema import schema, schema_text
 from millrace.config.reading import read
+from tests.places import EXAMPLES as EXAMPLES_DIR
 from tests.unit.config import test_vendor_examples as vendor
 from tests.unit.config.builders import bulk_sync, connection, document, model, model_sync
 from tests.unit.config.test_document import everything
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
+EXAMPLES = sorted(EXAMPLES_DIR.glob("*.yaml"))
 SCHEMA = schema()
 
 
@@ -61,7 +61,7 @@ def test_vendor_examples_fit() -> None:
     }
 
     assert valid(made)
-    assert config.parse(made)
+    assert parse(made)
     assert valid(everything())
 
 
@@ -79,7 +79,7 @@ def _blanked(raw: Any, blank: str | None) -> Any:
 def test_blanks_fit(blank: str | None) -> None:
     """Empty text and null mean not given, for editors, too."""
     assert valid(_blanked(everything(), blank))
-    assert config.parse(_blanked(everything(), blank))
+    assert parse(_blanked(everything(), blank))
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,3 @@ def test_every_field_is_described_and_marked() -> None:
     for path, own in _properties(SCHEMA):
         assert own.get("description", "").endswith("."), path
         assert own.get("x-mark") in {"doc", "ours"}, path
-
-
-def test_the_interface_is_what_is_promised() -> None:
-    """Every name of __all__ is there, in order."""
-    assert sorted(config.__all__) == config.__all__
-    assert all(hasattr(config, name) for name in config.__all__)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from millrace.demo.samples import main, samples, write
+from tests.places import EXAMPLES
 
-COMMITTED = Path(__file__).parents[3] / "examples" / "data"
+COMMITTED = EXAMPLES / "data"
 
 
 def test_same_seed_gives_same_bytes() -> None:

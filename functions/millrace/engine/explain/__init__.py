@@ -1,40 +1,4 @@
-"""Files explained: what they are, what type each column gets, and the first value that keeps it from a narrower one."""
+"""What a file is, which type each column gets, and the first value that rules out a narrower type.
 
-from __future__ import annotations
-
-import io
-from collections.abc import Callable, Mapping
-from typing import BinaryIO
-
-from millrace.engine.explain.csv_file import explain_csv
-from millrace.engine.explain.facts import (
-    Column,
-    Content,
-    Explanation,
-    Fact,
-    WhyNot,
-)
-from millrace.engine.explain.json_file import explain_json
-from millrace.engine.explain.parquet_file import explain_parquet
-from millrace.engine.options import FileFormat, ReadOptions
-
-_EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
-    FileFormat.CSV: explain_csv,
-    FileFormat.JSON: explain_json,
-    FileFormat.JSON_DOC: explain_json,
-    FileFormat.PARQUET: explain_parquet,
-}
-
-
-def explain(source: BinaryIO, file_format: FileFormat, options: ReadOptions) -> Explanation:
-    """Read a seekable source from beginning to end, and tell what conversion makes of it.
-
-    What is wrong with the content is a part of the explanation; raises InvalidConfiguration for options that are wrong.
-    """
-    size = source.seek(0, io.SEEK_END)
-    source.seek(0)
-    content = _EXPLAIN[file_format](source, options)
-    return Explanation(format=file_format, compression=options.compression, size=size, content=content)
-
-
-__all__ = ["Column", "Content", "Explanation", "Fact", "WhyNot", "explain"]
+It reads files with the same code as conversion does, so both say the same.
+"""

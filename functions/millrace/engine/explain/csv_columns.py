@@ -8,14 +8,9 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.explain.facts import (
-    Column,
-    Sight,
-    WhyNot,
-    shown,
-)
+from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
 from millrace.engine.explain.measures import Texts, ends, first_that
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 from millrace.engine.types.printing import plain, with_form
 from millrace.errors import UnsupportedType
 
@@ -29,12 +24,12 @@ _FAMILIES = ("integer", "float", "decimal", "boolean", "date", "timestamp")
 class CsvColumn:
     """What has been seen of one column; it changes as texts are observed."""
 
-    def __init__(self, name: str, evidence: schema.Evidence | schema.Demanded) -> None:
+    def __init__(self, name: str, evidence: inference.Evidence | inference.Demanded) -> None:
         self._name = name
         self._evidence = evidence
         self._first: Sight | None = None
-        self._begun: tuple[schema.Kind, ...] = ()
-        self._misfits: dict[schema.Kind, Sight] = {}
+        self._begun: tuple[inference.Kind, ...] = ()
+        self._misfits: dict[inference.Kind, Sight] = {}
         self._long: dict[int, Sight] = {}
         self._missing = 0
         self._texts = Texts()
@@ -46,7 +41,7 @@ class CsvColumn:
         if texts.null_count == len(texts):
             return
         self._texts.observe(texts)
-        if isinstance(self._evidence, schema.Demanded):
+        if isinstance(self._evidence, inference.Demanded):
             self._evidence = self._evidence.observe(texts)
             return
         if self._first is None:
@@ -64,7 +59,7 @@ class CsvColumn:
     def _begin(self, texts: pa.Array, row: int) -> None:
         at = pc.index(pc.is_valid(texts), value=True).as_py()
         self._first = Sight(row + at, texts[at].as_py())
-        self._begun = schema.Evidence().observe(texts.slice(at, 1)).kinds or ()
+        self._begun = inference.Evidence().observe(texts.slice(at, 1)).kinds or ()
 
     def _long_decimals(self, texts: pa.Array, row: int) -> None:
         if not any(pa.types.is_decimal(kind.type) for kind in self._begun):
@@ -76,8 +71,8 @@ class CsvColumn:
                     self._long[most] = Sight(row + at, texts[at].as_py())
 
     def _limit(self, texts: pa.Array) -> None:
-        kinds = self._evidence.kinds if isinstance(self._evidence, schema.Evidence) else None
-        if not kinds or kinds[0] == schema.BOOLEAN:
+        kinds = self._evidence.kinds if isinstance(self._evidence, inference.Evidence) else None
+        if not kinds or kinds[0] == inference.BOOLEAN:
             self._limits = None
             return
         preferred = kinds[0]
@@ -96,15 +91,15 @@ class CsvColumn:
             missing=self._missing,
             empty=self._texts.empty,
             lengths=self._texts.lengths,
-            limits=None if kind == schema.TEXT else self._limits,
+            limits=None if kind == inference.TEXT else self._limits,
             first_row=self._first.row if self._first else None,
             notes=notes,
         )
 
-    def _why_not(self, kind: schema.Kind) -> list[WhyNot]:
-        if self._first is None or isinstance(self._evidence, schema.Demanded):
+    def _why_not(self, kind: inference.Kind) -> list[WhyNot]:
+        if self._first is None or isinstance(self._evidence, inference.Demanded):
             return []
-        if kind == schema.TEXT:
+        if kind == inference.TEXT:
             return [self._not(family) for family in _FAMILIES]
         if pa.types.is_decimal(kind.type):
             narrow = self._long.get(_DECIMAL_CHARACTERS[0])
@@ -116,9 +111,9 @@ class CsvColumn:
         if family == "float":
             return self._not_float()
         kinds = {
-            "integer": schema.INTEGER,
-            "boolean": schema.BOOLEAN,
-            "date": schema.DATE,
+            "integer": inference.INTEGER,
+            "boolean": inference.BOOLEAN,
+            "date": inference.DATE,
             "decimal": next((kind for kind in self._begun if pa.types.is_decimal(kind.type)), None),
             "timestamp": next((kind for kind in self._begun if pa.types.is_timestamp(kind.type)), None),
         }
@@ -126,34 +121,34 @@ class CsvColumn:
         sight = self._misfit(kind)
         return WhyNot(family, sight.row, shown(sight.value), self._reason(family, kind, sight))
 
-    def _misfit(self, kind: schema.Kind | None) -> Sight:
+    def _misfit(self, kind: inference.Kind | None) -> Sight:
         assert self._first is not None  # noqa: S101 # asked only where there is a value
         if kind is None or kind not in self._begun:
             return self._first
         # Of the kinds that all values fit only a decimal can be given up: where it would have too many digits.
         return self._misfits.get(kind) or self._long[_MOST]
 
-    def _reason(self, family: str, kind: schema.Kind | None, sight: Sight) -> str:
+    def _reason(self, family: str, kind: inference.Kind | None, sight: Sight) -> str:
         assert self._first is not None  # noqa: S101 # as above
         if family == "decimal":
             return self._reason_of_decimal(kind, sight)
         if family == "timestamp" and kind is not None:
             return f"row {self._first.row:,} has {shown(self._first.value)!r}, written otherwise"
-        if kind == schema.INTEGER and _WHOLE.fullmatch(sight.value) and _printed(sight.value, kind) is None:
+        if kind == inference.INTEGER and _WHOLE.fullmatch(sight.value) and _printed(sight.value, kind) is None:
             return "beyond 64 bits"
         return _back(sight.value, kind)
 
-    def _reason_of_decimal(self, kind: schema.Kind | None, sight: Sight) -> str:
+    def _reason_of_decimal(self, kind: inference.Kind | None, sight: Sight) -> str:
         assert self._first is not None  # noqa: S101 # as above
         digits = _digits(sight.value)
         if kind is None or digits is None:
-            return _back(sight.value, kind or schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, digits or 0)))
+            return _back(sight.value, kind or inference.Kind(pa.decimal256(inference.MAX_DECIMAL_DIGITS, digits or 0)))
         if digits == _digits(self._first.value):
             return _back(sight.value, kind) or f"more than {_MOST} characters"
         return f"{digits} digits after the point, row {self._first.row:,} has {_digits(self._first.value)}"
 
     def _not_float(self) -> WhyNot:
-        sights = [(self._misfit(kind), kind) for kind in (schema.DOUBLE_BARE, schema.DOUBLE)]
+        sights = [(self._misfit(kind), kind) for kind in (inference.DOUBLE_BARE, inference.DOUBLE)]
         (earlier, _), (later, kind) = sorted(sights, key=lambda pair: pair[0].row)
         reason = _back(later.value, kind)
         text = pa.array([later.value], pa.string())
@@ -167,8 +162,8 @@ def _in_parquet(kind: pa.DataType) -> pa.DataType:
     return pa.timestamp("ms", tz=kind.tz) if pa.types.is_timestamp(kind) and kind.unit == "s" else kind
 
 
-def _has_misfit(kind: schema.Kind, texts: pa.Array) -> bool:
-    return schema.fit(texts, kind) is None
+def _has_misfit(kind: inference.Kind, texts: pa.Array) -> bool:
+    return inference.fit(texts, kind) is None
 
 
 def _digits(text: str) -> int | None:
@@ -176,7 +171,7 @@ def _digits(text: str) -> int | None:
     return len(match[1] or "") if match else None
 
 
-def _printed(text: str, kind: schema.Kind) -> str | None:
+def _printed(text: str, kind: inference.Kind) -> str | None:
     try:
         back: str = plain(pc.cast(pa.array([text], pa.string()), kind.type), kind.form)[0].as_py()
     except (pa.ArrowInvalid, UnsupportedType):
@@ -184,7 +179,7 @@ def _printed(text: str, kind: schema.Kind) -> str | None:
     return back
 
 
-def _back(text: str, kind: schema.Kind | None) -> str:
+def _back(text: str, kind: inference.Kind | None) -> str:
     """What would be printed of a text, were it of a kind; empty where it is no value of it at all."""
     back = _printed(text, kind) if kind is not None else None
     return f"printed back it would be {shown(back)!r}" if back is not None and back != text else ""

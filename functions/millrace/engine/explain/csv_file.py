@@ -11,12 +11,12 @@ import pyarrow as pa
 from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, renamed
-from millrace.engine.formats import READERS
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
+from millrace.engine.formats.registry import READERS
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 from millrace.errors import DataError
 
 _GATHERED_BYTES = 8 * 2**20
@@ -92,10 +92,10 @@ def explain_csv(source: BinaryIO, options: ReadOptions) -> Content:
     return seen.explain(None)
 
 
-def _begin(options: ReadOptions, name: str) -> schema.Evidence | schema.Demanded:
+def _begin(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
     if demanded := options.column_types.get(name):
-        return schema.Demanded(demanded)
-    return schema.Evidence() if options.infer_types else schema.Demanded("text")
+        return inference.Demanded(demanded)
+    return inference.Evidence() if options.infer_types else inference.Demanded("text")
 
 
 def _ignore(_bad: BadRow) -> None:
@@ -109,7 +109,7 @@ def _check_demands(source: BinaryIO, options: ReadOptions) -> None:
         try:
             for _batch in READERS[FileFormat.CSV](source, options, types=types, report=_ignore).batches:
                 pass
-        except schema.Widened as widened:
+        except inference.Widened as widened:
             types = widened.types
         else:
             return

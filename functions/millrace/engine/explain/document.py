@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from millrace.engine.explain.facts import (
-    Column,
-    Explanation,
-    Fact,
-    WhyNot,
-)
+from millrace.engine.explain.facts import Column, Explanation, Fact, WhyNot
 from millrace.engine.types.printing import form_of
 
 

@@ -9,21 +9,9 @@ from itertools import chain, repeat
 
 import pyarrow as pa
 
-from millrace.engine.explain.facts import (
-    Column,
-    Sight,
-    WhyNot,
-    shown,
-)
+from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
 from millrace.engine.explain.json_numbers import NumbersSeen
-from millrace.engine.formats.json.types import (
-    MAX_DEPTH,
-    MAX_FIELDS,
-    Number,
-    Value,
-    columns_of,
-    text_of,
-)
+from millrace.engine.formats.json.types import MAX_DEPTH, MAX_FIELDS, Number, Value, columns_of, text_of
 from millrace.engine.types.printing import JSON, form_of
 
 _NAMES: dict[type, str] = {

@@ -8,13 +8,8 @@ from typing import BinaryIO
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.json_fields import JsonField
 from millrace.engine.explain.text_facts import fact_of_encoding
-from millrace.engine.formats.json import reader as json
-from millrace.engine.formats.json.types import (
-    Node,
-    Value,
-    columns_of,
-    fields_of,
-)
+from millrace.engine.formats.json import reader as json_reader
+from millrace.engine.formats.json.types import Node, Value, columns_of, fields_of
 from millrace.engine.formats.memory import uncollected
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
@@ -34,7 +29,7 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
     try:
         facts = _facts(source, options)
         with uncollected():
-            for block in _blocks(json.rows(source, options)):
+            for block in _blocks(json_reader.rows(source, options)):
                 columns = columns_of(block)
                 node.observe_columns(columns, 0)
                 top.observe_columns(columns, range(rows + 1, rows + len(block) + 1))

@@ -11,12 +11,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.explain.facts import Sight, WhyNot, shown
 from millrace.engine.explain.measures import first_that
-from millrace.engine.formats.json.types import (
-    Kept,
-    Number,
-    Numbers,
-    Value,
-)
+from millrace.engine.formats.json.types import Kept, Number, Numbers, Value
 from millrace.engine.types.inference import decimal
 from millrace.engine.types.printing import JSON, form_of
 

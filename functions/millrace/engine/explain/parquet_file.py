@@ -8,16 +8,11 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.engine.explain.facts import (
-    Column,
-    Content,
-    Fact,
-    shown,
-)
+from millrace.engine.explain.facts import Column, Content, Fact, shown
 from millrace.engine.explain.json_fields import quoted
 from millrace.engine.explain.measures import Texts, ends
-from millrace.engine.formats import READERS, WRITERS
 from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.registry import READERS, WRITERS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.types.printing import plain
 from millrace.errors import DataError, UnsupportedType

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from millrace.engine.types.printing import (
-    JSON,
-    form_of,
-    with_form,
-)
+from millrace.engine.types.printing import JSON, form_of, with_form
 
 _t = pa.types
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.names import unique_names
 from millrace.engine.options import RESCUED, FileFormat, SchemaEvolution
-from millrace.engine.tables import rescue
-from millrace.engine.tables import unify as union
+from millrace.engine.tables import rescue, unify
 from millrace.engine.tables.fields import as_remembered, kind_of
 from millrace.engine.tables.rows import PutAside, Rows, Table
 from millrace.engine.transform.spec import TableTransform
-from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
 
@@ -119,7 +118,7 @@ class Fit:
     def columns(self, own: pa.Schema) -> list[_Column]:
         """The columns as they are written, the table's first, then those that only the file has."""
         self._own = own
-        names = enumerate(schema.unique_names(own.names))
+        names = enumerate(unique_names(own.names))
         places = {name: place for place, name in names if self._takes_others or name in self._named}
         if self._rule.rescues and RESCUED in places:
             raise MalformedFile(
@@ -138,12 +137,12 @@ class Fit:
         mine = as_remembered(own.field(place).with_name(name))
         if _t.is_null(known.type):
             return self._first(place, mine)
-        if union.are_the_same(known, mine):
+        if unify.are_the_same(known, mine):
             return _Column(known, place, mine, _How.KEPT)
         if name in self._hidden:
             return _Column(_text(name), place, mine)
         as_text = self._rule.as_text and not is_raw_json(known)
-        wider = as_remembered(union.unify([known, mine], as_text=as_text, typed=name not in self._apart))
+        wider = as_remembered(unify.unify([known, mine], as_text=as_text, typed=name not in self._apart))
         if wider.equals(known, check_metadata=True):
             return _Column(known, place, mine)
         if self._widens:
@@ -198,8 +197,8 @@ class Fit:
         if column.how is _How.PARTED:
             return rescue.parted(array, own, into, as_text=self._rule.as_text)
         try:
-            return union.convert(array, own, into), None
-        except union.Lossy:
+            return unify.convert(array, own, into), None
+        except unify.Lossy:
             if self._rule.rescues:
                 return rescue.parted(array, own, into, as_text=self._rule.as_text)
             if not self._widens:

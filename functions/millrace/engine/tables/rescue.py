@@ -11,15 +11,9 @@ import pyarrow.compute as pc
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import RESCUED
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 from millrace.engine.types.inference import Kind
-from millrace.engine.types.printing import (
-    BARE,
-    JSON,
-    form_of,
-    is_raw_json,
-    with_form,
-)
+from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, with_form
 
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
 _t = pa.types
@@ -37,7 +31,7 @@ def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -
     if fits is None:
         return pa.nulls(len(array), into.type), _as_json(array, field)
     fitting = pc.if_else(fits, texts, _NO_TEXT)
-    values = Column(fitting, field).texts if _t.is_string(into.type) else schema.fit(fitting, _kind(into))
+    values = Column(fitting, field).texts if _t.is_string(into.type) else inference.fit(fitting, _kind(into))
     rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _NO_TEXT)
     return values, rest if rest.null_count < len(rest) else None
 
@@ -87,7 +81,7 @@ def _fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | Non
 
 def _sound(texts: pa.Array, kind: Kind) -> list[bool]:
     """Whether each text is one of the kind; those that are not are found by halving."""
-    if not len(texts) or schema.fit(texts, kind) is not None:
+    if not len(texts) or inference.fit(texts, kind) is not None:
         return [True] * len(texts)
     if len(texts) == 1:
         return [False]

@@ -18,16 +18,8 @@ import pyarrow.compute as pc
 from millrace.engine.formats.json.types import MAX_FIELDS
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference as schema
-from millrace.engine.types.printing import (
-    BARE,
-    FRACTION_DIGITS,
-    JSON,
-    form_of,
-    is_raw_json,
-    plain,
-    with_form,
-)
+from millrace.engine.types import inference
+from millrace.engine.types.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 
 _t = pa.types
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
@@ -170,7 +162,7 @@ def _decimals(types: Types) -> pa.DataType | None:
     whole = max(
         kind.precision - kind.scale if _t.is_decimal(kind) else _INTEGER_DIGITS[kind.bit_width] for kind in types
     )
-    kind = schema.decimal(whole + max(scales), max(scales))
+    kind = inference.decimal(whole + max(scales), max(scales))
     return kind.type if kind else None
 
 

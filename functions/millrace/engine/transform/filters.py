@@ -17,15 +17,7 @@ from typing import TypeAlias, assert_never, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.conditions import (
-    And,
-    FilterFunction,
-    Logic,
-    Not,
-    Or,
-    Scalar,
-    Term,
-)
+from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Scalar, Term
 from millrace.engine.transform.comparison import (
     DAY,
     Moment,

@@ -17,14 +17,8 @@ from millrace.engine.transform.comparison import text_of_scalar
 from millrace.engine.transform.filters import Answer, answer
 from millrace.engine.transform.spec import Override
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference as schema
-from millrace.engine.types.printing import (
-    FORM,
-    JSON,
-    form_of,
-    is_raw_json,
-    with_form,
-)
+from millrace.engine.types import inference
+from millrace.engine.types.printing import FORM, JSON, form_of, is_raw_json, with_form
 from millrace.errors import UnsupportedType
 
 _INT64 = range(-(2**63), 2**63)
@@ -45,8 +39,8 @@ def _type_of(value: Scalar | None) -> pa.DataType:
         return pa.float64()
     if isinstance(value, int) and value in _INT64:
         return pa.int64()
-    if isinstance(value, int) and abs(value) < 10**schema.MAX_DECIMAL_DIGITS:
-        return pa.decimal256(schema.MAX_DECIMAL_DIGITS, 0)
+    if isinstance(value, int) and abs(value) < 10**inference.MAX_DECIMAL_DIGITS:
+        return pa.decimal256(inference.MAX_DECIMAL_DIGITS, 0)
     return pa.string()
 
 
@@ -94,7 +88,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
     texts = pa.array([text_of_scalar(value)], pa.string())
     try:
-        values = schema.fit(texts, schema.Kind(field.type, form_of(field)))
+        values = inference.fit(texts, inference.Kind(field.type, form_of(field)))
     except (pa.ArrowNotImplementedError, UnsupportedType):
         return None
     return None if values is None else values[0]

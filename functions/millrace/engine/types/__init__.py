@@ -1,1 +1,4 @@
-"""Types."""
+"""Which type a column gets, the proof that no value changes by it, and how values are printed.
+
+It reads no files.
+"""

@@ -15,22 +15,11 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import Records
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.texts import (
-    Layout,
-    Report,
-    Texts,
-    begin,
-    parsed,
-)
-from millrace.engine.formats.csv.types import (
-    Converted,
-    Trouble,
-    Types,
-    is_blank,
-)
+from millrace.engine.formats.csv.texts import Layout, Report, Texts, begin, parsed
+from millrace.engine.formats.csv.types import Converted, Trouble, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 
 SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
@@ -87,13 +76,13 @@ def _sampled(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, list[
     demanded = {place for place, name in enumerate(layout.names) if name in layout.options.column_types}
     survey.look_at(sample, demanded)
     kinds = [
-        schema.guess([batch.column(place) for batch in sample]) if known == schema.Evidence() else known.resolve()
+        inference.guess([batch.column(place) for batch in sample]) if known == inference.Evidence() else known.resolve()
         for place, known in enumerate(survey.known)
     ]
     blank = frozenset(
         place
         for place, known in enumerate(survey.known)
-        if known == schema.Evidence() and is_blank(batch.column(place) for batch in sample)
+        if known == inference.Evidence() and is_blank(batch.column(place) for batch in sample)
     )
     types = Types(layout, tuple(kinds), blank)
     converted = list(in_order(types.convert, sample))
@@ -120,26 +109,26 @@ class _Survey:
         for observed in in_order(self.observe, sample if places else []):
             self.join(observed)
 
-    def observe(self, batch: pa.RecordBatch) -> list[schema.Evidence | schema.Demanded]:
+    def observe(self, batch: pa.RecordBatch) -> list[inference.Evidence | inference.Demanded]:
         """What is known with the next rows of the columns that are looked at."""
-        return schema.observe_all(
+        return inference.observe_all(
             [self.known[place] for place in self._places], [batch.column(place) for place in self._places]
         )
 
-    def join(self, observed: list[schema.Evidence | schema.Demanded]) -> None:
+    def join(self, observed: list[inference.Evidence | inference.Demanded]) -> None:
         """Add what was observed."""
         for place, other in zip(self._places, observed, strict=True):
             self.known[place] = self.known[place].join(other)  # type: ignore[arg-type] # both are of one class
 
-    def kinds(self) -> tuple[schema.Kind, ...]:
+    def kinds(self) -> tuple[inference.Kind, ...]:
         """The types that all rows so far can have."""
         return tuple(known.resolve() for known in self.known)
 
 
-def _first_evidence(options: ReadOptions, name: str) -> schema.Evidence | schema.Demanded:
+def _first_evidence(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
     if demanded := options.column_types.get(name):
-        return schema.Demanded(demanded)
-    return schema.Evidence() if options.infer_types else schema.Demanded("text")
+        return inference.Demanded(demanded)
+    return inference.Evidence() if options.infer_types else inference.Demanded("text")
 
 
 def _widen(source: BinaryIO, layout: Layout) -> NoReturn:
@@ -149,4 +138,4 @@ def _widen(source: BinaryIO, layout: Layout) -> NoReturn:
     if opened is not None:
         for _, observed in parsed(*opened, survey.observe):
             survey.join(observed)
-    raise schema.Widened(survey.kinds())
+    raise inference.Widened(survey.kinds())

@@ -13,18 +13,13 @@ import pyarrow.csv as arrow_csv
 
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, Feed, line_ends
-from millrace.engine.formats.csv.dialect import (
-    DETECTION_BYTES,
-    Detected,
-    Dialect,
-    detect,
-)
+from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Detected, Dialect, detect
 from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
+from millrace.engine.names import column_names
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.engine.types import inference as schema
 from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
 
 Report = Callable[[BadRow], None]
@@ -89,7 +84,7 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     record = _checked(header)
     check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
     fields = dialect.fields(record)
-    names = schema.column_names(fields if options.has_headers else [""] * len(fields))
+    names = column_names(fields if options.has_headers else [""] * len(fields))
     if options.has_headers:
         feed.drop(header)
     if unknown := [name for name in options.column_types if name not in names]:

@@ -7,14 +7,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace.engine.formats.csv.texts import (
-    Layout,
-    Record,
-    Texts,
-    judged,
-    refuse,
-)
-from millrace.engine.types import inference as schema
+from millrace.engine.formats.csv.texts import Layout, Record, Texts, judged, refuse
+from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
 
@@ -32,12 +26,12 @@ Converted = pa.RecordBatch | Trouble
 class Types:
     """The types of a file's columns; ``blank`` are the places of those without a value so far."""
 
-    def __init__(self, layout: Layout, kinds: tuple[schema.Kind, ...], blank: frozenset[int] = frozenset()) -> None:
+    def __init__(self, layout: Layout, kinds: tuple[inference.Kind, ...], blank: frozenset[int] = frozenset()) -> None:
         self._layout = layout
         self._kinds = kinds
         self._blank = blank
         self._demanded = [place for place, name in enumerate(layout.names) if name in layout.options.column_types]
-        self._found: dict[schema.Kind, list[int]] = {}
+        self._found: dict[inference.Kind, list[int]] = {}
         for place in sorted(set(range(len(kinds))) - set(self._demanded)):
             self._found.setdefault(kinds[place], []).append(place)
         fields = zip(layout.names, kinds, strict=True)
@@ -49,12 +43,14 @@ class Types:
             return Trouble.WIDER
         columns: dict[int, pa.Array] = {}
         for kind, places in self._found.items():
-            values = schema.fit_all([batch.column(place) for place in places], kind)
+            values = inference.fit_all([batch.column(place) for place in places], kind)
             if values is None:
                 return Trouble.WIDER
             columns.update(zip(places, values, strict=True))
         try:
-            columns.update((place, schema.demand(self._kinds[place], batch.column(place))) for place in self._demanded)
+            columns.update(
+                (place, inference.demand(self._kinds[place], batch.column(place))) for place in self._demanded
+            )
         except pa.ArrowInvalid:
             return Trouble.WIDER if self._is_outgrown(batch) else Trouble.MISFIT
         return pa.RecordBatch.from_arrays([columns[place] for place in range(len(columns))], schema=self.schema)
@@ -63,15 +59,15 @@ class Types:
         """The places of columns with a text that does not fit the kind that was found for them."""
         places: set[int] = set()
         for kind, alike in self._found.items():
-            if schema.fit_all([batch.column(place) for place in alike], kind) is None:
-                places.update(place for place in alike if schema.fit(batch.column(place), kind) is None)
+            if inference.fit_all([batch.column(place) for place in alike], kind) is None:
+                places.update(place for place in alike if inference.fit(batch.column(place), kind) is None)
         return places
 
     def _is_outgrown(self, batch: pa.RecordBatch) -> bool:
         """Whether values have more digits than were seen when room was made for what was demanded, or no zone."""
         for place in self._demanded:
             wanted = self._layout.options.column_types[self._layout.names[place]]
-            held = schema.Demanded.held_by(wanted, self._kinds[place])
+            held = inference.Demanded.held_by(wanted, self._kinds[place])
             if held.observe(batch.column(place)).resolve() != self._kinds[place]:
                 return True
         return False
@@ -80,7 +76,7 @@ class Types:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
         misfits: dict[int, int] = {}
         for place in self._demanded:
-            found = schema.misfits(self._kinds[place], texts.batch.column(place))
+            found = inference.misfits(self._kinds[place], texts.batch.column(place))
             misfits.update((row, place) for row in found if row not in misfits)
         good = (record for record in judged(self._layout, texts.block, texts.first) if record.error is None)
         for position, record in enumerate(good):

@@ -7,8 +7,8 @@ import pyarrow as pa
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
 from millrace.engine.formats.text import rendering
 from millrace.engine.formats.text.joining import joined_rows
+from millrace.engine.names import column_names
 from millrace.engine.options import WriteOptions
-from millrace.engine.types import inference as schema
 from millrace.engine.types.printing import joined
 from millrace.errors import UnsupportedType
 
@@ -21,7 +21,7 @@ class _CsvWriter:
         self._schema = into
         self._rows = 0
         if len(into):
-            names = pa.array(schema.column_names(into.names), pa.string())
+            names = pa.array(column_names(into.names), pa.string())
             header = ",".join(joined_rows(rendering.quoted(names), len(names)).to_pylist())
             if header.startswith("\ufeff"):  # at a file's beginning it would be taken for a byte order mark
                 header = header.replace(names[0].as_py(), f'"{names[0].as_py()}"', 1)

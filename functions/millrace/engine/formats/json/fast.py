@@ -18,21 +18,10 @@ import pyarrow.json
 from millrace.engine.formats.json import search as json_search
 from millrace.engine.formats.json.feed import Piece
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
-from millrace.engine.formats.json.types import (
-    FIRST_INEXACT,
-    NO_SCALE,
-    Kept,
-    Node,
-    fields_of,
-)
+from millrace.engine.formats.json.types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
 from millrace.engine.formats.streams.encoding import is_utf8
-from millrace.engine.types.printing import (
-    BARE,
-    JSON,
-    form_of,
-    plain,
-)
+from millrace.engine.types.printing import BARE, JSON, form_of, plain
 
 _SPACE = b" \t\n\r"
 _ROWS = "r"

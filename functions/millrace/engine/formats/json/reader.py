@@ -26,7 +26,7 @@ from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.engine.types import inference as schema
+from millrace.engine.types import inference
 
 SAMPLE_BYTES = 4 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
@@ -176,4 +176,4 @@ def _widen(file: _File, rest: Iterator[Block]) -> NoReturn:
     file.plan()
     for block in rest:
         file.learn(block)
-    raise schema.Widened(file.node)
+    raise inference.Widened(file.node)

@@ -18,14 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
-from millrace.engine.types import inference as schema
-from millrace.engine.types.printing import (
-    BARE,
-    JSON,
-    form_of,
-    plain,
-    with_form,
-)
+from millrace.engine.types import inference
+from millrace.engine.types.printing import BARE, JSON, form_of, plain, with_form
 from millrace.errors import TooBig
 
 MAX_DEPTH = 32
@@ -123,12 +117,12 @@ class Node:
             return pa.string(), JSON
         return pa.struct([child.field(name, depth + 1) for name, child in self.children.items()]), ""
 
-    def _number(self) -> schema.Kind | None:
+    def _number(self) -> inference.Kind | None:
         if self.numbers is not None:
             return self.numbers.resolve(self.low, self.high, whole=int in self.kinds)
         if _INT64[0] <= self.low and self.high <= _INT64[1]:
-            return schema.INTEGER
-        return schema.decimal(max(len(str(self.low)), len(str(self.high))), 0)
+            return inference.INTEGER
+        return inference.decimal(max(len(str(self.low)), len(str(self.high))), 0)
 
 
 class Kept(enum.IntEnum):
@@ -179,22 +173,22 @@ class Numbers:
 
     def _scale(self, texts: pa.Array) -> int:
         scale = len(str(texts[0]).partition(".")[2]) if self.scale is None else self.scale
-        if not 0 < scale < schema.MAX_DECIMAL_DIGITS:
+        if not 0 < scale < inference.MAX_DECIMAL_DIGITS:
             return NO_SCALE
-        fits = schema.fit(texts, schema.Kind(pa.decimal256(schema.MAX_DECIMAL_DIGITS, scale))) is not None
+        fits = inference.fit(texts, inference.Kind(pa.decimal256(inference.MAX_DECIMAL_DIGITS, scale))) is not None
         return scale if fits else NO_SCALE
 
-    def resolve(self, low: int, high: int, *, whole: bool) -> schema.Kind | None:
+    def resolve(self, low: int, high: int, *, whole: bool) -> inference.Kind | None:
         """The type that keeps all of the numbers and, where there are some, the integers from low to high."""
         bare = self.bare if max(-low, high) < FIRST_INEXACT else Kept.NOT
         dotted = Kept.NOT if whole else self.dotted
-        as_decimal = schema.decimal(self.digits, self.scale) if self.scale and self.scale > 0 and not whole else None
+        as_decimal = inference.decimal(self.digits, self.scale) if self.scale and self.scale > 0 and not whole else None
         preferred = (
-            schema.DOUBLE if dotted is Kept.AS_TEXT else None,
-            schema.DOUBLE_BARE if bare is Kept.AS_TEXT else None,
+            inference.DOUBLE if dotted is Kept.AS_TEXT else None,
+            inference.DOUBLE_BARE if bare is Kept.AS_TEXT else None,
             as_decimal,
-            schema.DOUBLE if dotted else None,
-            schema.DOUBLE_BARE if bare else None,
+            inference.DOUBLE if dotted else None,
+            inference.DOUBLE_BARE if bare else None,
         )
         return next((kind for kind in preferred if kind), None)
 

@@ -14,12 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import BadRow, Records
-from millrace.engine.formats.limits import (
-    MAX_EXPANDED_BYTES,
-    MAX_EXPANSION,
-    MAX_PAGE_BYTES,
-    check_columns,
-)
+from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expanded, planned
 from millrace.engine.options import Compression, ReadOptions

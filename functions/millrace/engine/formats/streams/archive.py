@@ -21,19 +21,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
-from millrace.engine.formats.streams.decompression import (
-    FREE_BYTES,
-    MAX_RATIO,
-    ByteStream,
-    open_plain,
-)
-from millrace.engine.options import (
-    READ_EXTENSIONS,
-    Compression,
-    FileFormat,
-    RecognisedKey,
-    recognise,
-)
+from millrace.engine.formats.streams.decompression import FREE_BYTES, MAX_RATIO, ByteStream, open_plain
+from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat, RecognisedKey, recognise
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
 _TARS = {

@@ -9,12 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import (
-    ByteSink,
-    RecordWriter,
-    Text,
-    Writer,
-)
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text, Writer
 from millrace.engine.formats.streams.arrow_sink import ArrowSink
 from millrace.engine.options import OutputCompression, WriteOptions
 

@@ -189,6 +189,3 @@ def _check_magic(source: BinaryIO, compression: Compression) -> None:
 def name_compression(head: bytes) -> Compression | None:
     """The compression whose mark the bytes begin with."""
     return next((compression for compression, magic in _MAGIC.items() if head.startswith(magic)), None)
-
-
-__all__ = ["FREE_BYTES", "MAX_RATIO", "ByteStream", "name_compression", "open_plain"]

@@ -10,24 +10,10 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.formats.text.joining import (
-    Piece,
-    Texts,
-    choice,
-    gathered,
-    joined_rows,
-    own_numbers,
-)
+from millrace.engine.formats.text.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
 from millrace.engine.formats.text.small_numbers import Numbers, places
 from millrace.engine.names import unique_names
-from millrace.engine.types.printing import (
-    ending_apart,
-    form_of,
-    is_raw_json,
-    joined,
-    plain,
-    with_form,
-)
+from millrace.engine.types.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
 from millrace.errors import UnsupportedType
 
 _FIRST_HARMLESS = 0x20

@@ -1,0 +1,53 @@
+"""The page on limits says what the code does."""
+
+from __future__ import annotations
+
+import pytest
+
+from millrace.engine.formats import limits
+from millrace.engine.formats.json import types as json_types
+from millrace.engine.formats.streams import decompression
+from millrace.engine.formats.streams.archive import Limits
+from millrace.engine.outputs import MOST_PARTITIONS
+from tests.places import ROOT
+
+PAGE = ROOT / "docs/limits.md"
+MB, GB = 2**20, 2**30
+ARCHIVE = Limits()
+ROWS = (
+    ("a row of CSV or JSON, as text", f"{limits.MAX_RECORD_BYTES // MB} MB", "`TooBig`"),
+    ("commas in a JSON row of more than 4 MB", f"{limits.MAX_VALUES:,}", "`TooBig`"),
+    ("columns of a file, fields within fields counted one by one", f"{limits.MAX_COLUMNS:,}", "`TooBig`"),
+    ("levels of JSON that become columns", f"{json_types.MAX_DEPTH}", "kept as JSON text"),
+    ("levels of JSON that are read at all", "about 900", "`MalformedFile`"),
+    ("names of an object below the top", f"{json_types.MAX_FIELDS:,}", "kept as JSON text"),
+    (
+        f"content of a compressed file, once it has more than {decompression.FREE_BYTES // MB} MB",
+        f"{decompression.MAX_RATIO} × the file",
+        "`TooBig`",
+    ),
+    ("a page of a Parquet file, unpacked", f"{limits.MAX_PAGE_BYTES // MB} MB", "`TooBig`"),
+    (
+        f"values of a Parquet file, once they have more than {limits.MAX_EXPANDED_BYTES // GB} GB",
+        f"{limits.MAX_EXPANSION:,} × the file",
+        "`TooBig`",
+    ),
+    ("members of an archive", f"{ARCHIVE.members:,}", "`ArchiveTooBig`"),
+    ("a member of an archive, unpacked", f"{ARCHIVE.member_bytes // GB} GB", "`ArchiveTooBig`"),
+    ("all members of an archive, unpacked", f"{ARCHIVE.total_bytes // GB} GB", "`ArchiveTooBig`"),
+    ("archives within archives", "0", "`BadArchive`"),
+    ("values of a partition key in one object", f"{MOST_PARTITIONS}", "`TooManyPartitions`"),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_the_page_names_the_limit_as_it_is(row: tuple[str, str, str]) -> None:
+    """Each line of the table is written from the constant that is obeyed."""
+    assert f"| {' | '.join(row)} |" in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_page_names_no_other_limit() -> None:
+    """A limit that is gone is not on the page."""
+    lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+
+    assert len(lines) == 1 + len(ROWS)

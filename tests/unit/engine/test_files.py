@@ -1,0 +1,227 @@
+"""Files by path and jobs by line: whole targets or none, and no job harms another."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from millrace.cli.jobs import run_jobs
+from millrace.engine.files import Job, convert_file
+from millrace.engine.options import FileFormat, OutputCompression
+from millrace.errors import DataError, RaggedRow, UsageError
+from tests.unit.engine.formats.builders import Memory, table
+
+
+def jobs(*given: dict[str, Any] | str) -> list[dict[str, Any]]:
+    answers: list[str] = []
+    run_jobs([job if isinstance(job, str) else json.dumps(job) for job in given], answers.append)
+    return [json.loads(answer) for answer in answers]
+
+
+def error_of(folder: Path, **given: Any) -> str:
+    source = folder / "in.csv"
+    source.write_bytes(b"a,b\n1,2\n")
+    job = {"id": 1, "source": str(source), "target": str(folder / "out.json"), "to": "json"} | given
+    (answer,) = jobs(job)
+    assert not answer["ok"]
+    assert set(answer["error"]) == {"class", "message", "row", "byte"}
+    return f"{answer['error']['class']}: {answer['error']['message']}"
+
+
+def test_a_file_is_converted_by_what_its_name_says(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.tsv.gz", tmp_path / "out.parquet"
+    source.write_bytes(gzip.compress(b"a\tb\n1\tx,y\n"))
+
+    rows = convert_file(Job(source=str(source), target=str(target), to=FileFormat.PARQUET))
+
+    assert rows.written == 1
+    assert table(target.read_bytes()).to_pylist() == [{"a": 1, "b": "x,y"}]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tsv.gz", "out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "compress", "found"),
+    [
+        ("out.jsonl", None, b'{"a":1}\n'),
+        ("out.jsonl.gz", None, b"\x1f\x8b"),
+        ("out.jsonl.ZST", None, b"\x28\xb5\x2f\xfd"),
+        ("out.jsonl.gz", OutputCompression.NONE, b'{"a":1}\n'),
+        ("out", OutputCompression.BZIP2, b"BZh"),
+    ],
+)
+def test_a_target_is_compressed_as_asked_or_named(
+    tmp_path: Path, name: str, compress: OutputCompression | None, found: bytes
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / name
+    source.write_bytes(b"a\n1\n")
+
+    convert_file(Job(source=str(source), target=str(target), to=FileFormat.JSON, compress=compress))
+
+    assert target.read_bytes().startswith(found)
+
+
+@pytest.mark.parametrize("before", [None, b"what stood there"])
+def test_a_refused_file_leaves_the_target_as_it_was(tmp_path: Path, before: bytes | None) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.json"
+    source.write_bytes(b"a,b\n" + b"1,2\n" * 5 + b"3\n")
+    if before is not None:
+        target.write_bytes(before)
+
+    with pytest.raises(RaggedRow):
+        convert_file(Job(source=str(source), target=str(target), to=FileFormat.JSON))
+
+    assert (target.read_bytes() if target.exists() else None) == before
+    assert {path.name for path in tmp_path.iterdir()} <= {"in.csv", "out.json"}
+
+
+def test_bad_rows_go_to_the_quarantine_file(tmp_path: Path) -> None:
+    source, target, aside = tmp_path / "in.csv", tmp_path / "out.csv", tmp_path / "bad.jsonl"
+    source.write_bytes(b"a,b\n1,2\n3\n")
+    job = Job(source=str(source), target=str(target), to=FileFormat.CSV, quarantine=str(aside))
+
+    rows = convert_file(job)
+
+    assert (rows.read, rows.written, rows.quarantined) == (2, 1, 1)
+    assert json.loads(aside.read_text())["raw"] == "3"
+    source.write_bytes(b"a,b\n1,2\n")
+    assert convert_file(job).quarantined == 0
+    assert aside.read_bytes() == b""
+
+
+def test_a_source_can_become_its_own_target(tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"a;b\n1;2\n")
+
+    convert_file(Job(source=str(path), target=str(path), to=FileFormat.CSV))
+
+    assert path.read_bytes() == b"a,b\n1,2\n"
+
+
+def test_jobs_are_answered_one_by_one_and_fail_alone(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_bytes(b"a,b\n1,2\n3,4\n")
+    bad.write_bytes(b"a,b\n1,2\n3\n")
+    to_json = {"to": "json"}
+
+    answers = jobs(
+        {"id": "one", "source": str(good), "target": str(tmp_path / "1"), **to_json},
+        {"id": "two", "source": str(bad), "target": str(tmp_path / "2"), **to_json},
+        "{broken",
+        "[1]",
+        "",
+        {"id": 5, "source": str(tmp_path / "none.csv"), "target": str(tmp_path / "3"), **to_json},
+        {"id": {"six": 6}, "source": str(good), "target": str(tmp_path / "4"), "subfolder": "x/y", **to_json},
+    )
+
+    assert [(answer["id"], answer["ok"]) for answer in answers] == [
+        ("one", True),
+        ("two", False),
+        (None, False),
+        (None, False),
+        (5, False),
+        ({"six": 6}, True),
+    ]
+    assert answers[0] == {"id": "one", "ok": True, "rows": 2}
+    assert (answers[1]["error"]["class"], answers[1]["error"]["row"], answers[1]["error"]["byte"]) == (
+        "RaggedRow",
+        2,
+        8,
+    )
+    assert (tmp_path / "x" / "y" / "4").read_bytes() == b'{"a":1,"b":2}\n{"a":3,"b":4}\n'
+    assert not (tmp_path / "2").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"colour": "red"}, "'colour' is not known"),
+        ({"to": "xml"}, "to: 'xml'"),
+        ({"to": None}, "lacks to"),
+        ({"headers": "yes"}, "headers: expected true or false"),
+        ({"skip_lines": -1}, "skip_lines: expected a whole number"),
+        ({"skip_lines": True}, "skip_lines: expected a whole number"),
+        ({"delimiter": ",,"}, "delimiter"),
+        ({"encoding": "klingon"}, "encoding: 'klingon'"),
+        ({"compression": "rar"}, "compression: 'rar'"),
+        ({"compression": "gz"}, "MalformedFile"),
+        ({"compress": "rar"}, "compress: 'rar'"),
+        ({"compress": "snappy"}, "snappy is not what json may have; expected none, gz, zst, bz2"),
+        ({"from": "parquet"}, "MalformedFile"),
+        ({"source": "data.xls"}, "does not tell its format"),
+        ({"source": ""}, "no path"),
+        ({"target": "no/such/folder/out.json"}, "target: no/such/folder/out.json cannot be written"),
+        ({"target": "."}, "is a folder"),
+        ({"subfolder": "../up"}, "leads out"),
+        ({"subfolder": "/top"}, "leads out"),
+    ],
+)
+def test_a_wrong_job_says_what_is_wrong(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    assert said in error_of(tmp_path, **given)
+
+
+def test_options_of_a_job_reach_the_reader(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.txt", tmp_path / "out.json"
+    source.write_bytes("junk\n1;'é;'\n".encode("latin-1"))
+
+    (answer,) = jobs(
+        {
+            "id": 1,
+            "source": str(source),
+            "target": str(target),
+            "to": "json",
+            "from": "csv",
+            "headers": False,
+            "skip_lines": 1,
+            "delimiter": ";",
+            "quote": "'",
+            "escape": None,
+            "encoding": "latin-1",
+            "compression": "none",
+            "subfolder": "",
+        }
+    )
+
+    assert answer == {"id": 1, "ok": True, "rows": 1}
+    assert json.loads(target.read_bytes()) == {"column_1": 1, "column_2": "é;"}
+
+
+def test_other_places_can_be_plugged_in() -> None:
+    places: dict[str, bytes] = {"s3://in/a.csv": b"a\n1\n"}
+
+    class Place(Memory):
+        def __init__(self, path: str) -> None:
+            super().__init__()
+            self.path = path
+
+        def publish(self) -> None:
+            places[self.path] = self.getvalue()
+
+    def open_source(path: str) -> BinaryIO:
+        return io.BytesIO(places[path])
+
+    job = Job(source="s3://in/a.csv", target="s3://out/a.json", to=FileFormat.JSON, subfolder="x")
+    convert_file(job, open_source=open_source, open_target=Place)
+
+    assert places["s3://out/x/a.json"] == b'{"a":1}\n'
+
+
+def test_an_unexpected_error_is_the_answer_to_its_job_alone() -> None:
+    def broken(_path: str) -> BinaryIO:
+        raise ZeroDivisionError("surprise")
+
+    answers: list[str] = []
+    failed = run_jobs(['{"id":1,"source":"a.csv","target":"b","to":"csv"}'] * 2, answers.append, open_source=broken)
+
+    assert failed == 2
+    assert [json.loads(answer)["error"]["class"] for answer in answers] == ["ZeroDivisionError"] * 2
+
+
+def test_usage_and_content_are_told_apart() -> None:
+    with pytest.raises(UsageError):
+        convert_file(Job(source="no such file.csv", target="x", to=FileFormat.CSV))
+    assert not issubclass(UsageError, DataError)

@@ -1,0 +1,179 @@
+"""A conversion: whole or discarded, begun again with wider types, its rows counted."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from millrace.engine.formats.csv import blocks as csv_blocks
+from millrace.engine.formats.csv import reader as csv_reader
+from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.errors import MillraceError, OutOfTime, RaggedRow
+from tests.places import REAL_DATA
+from tests.unit.engine.formats.builders import Memory, table
+
+SHARED = REAL_DATA
+"""Published files, kept beside the repository and not in it."""
+
+
+class Opened:
+    """Opens sinks and remembers them."""
+
+    def __init__(self) -> None:
+        self.sinks: list[Memory] = []
+
+    def __call__(self, _directory: str | None = None) -> Memory:
+        self.sinks.append(Memory())
+        return self.sinks[-1]
+
+
+def run(data: bytes, to: str, opened: Opened, aside: Opened | None = None, **options: Any) -> Converted[Memory]:
+    on_batch = options.pop("on_batch", lambda _rows: None)
+    recipe = Recipe(
+        source_format=FileFormat.CSV, target_format=FileFormat(to), read=ReadOptions(**options), write=WriteOptions()
+    )
+    return convert(io.BytesIO(data), recipe, open_output=opened, open_quarantine=aside, on_batch=on_batch)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types from the first row alone, a batch a row or two."""
+    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(csv_reader, "SAMPLE_BYTES", 1)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
+    opened = Opened()
+    data = b"a,b\n" + b"1,x\n" * 50 + b"1.5,x\n" + b"2,x\n" * 50
+
+    done = run(data, "parquet", opened)
+
+    assert [sink.discarded for sink in opened.sinks] == [True, False]
+    assert done.parts[0].sink is opened.sinks[-1]
+    assert table(done.parts[0].sink.getvalue())["a"].to_pylist() == [1.0] * 50 + [1.5] + [2.0] * 50
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("options", [{}, {"column_types": {"b": "text"}}])
+def test_a_column_is_typed_by_its_values_however_late_they_come(options: dict[str, Any]) -> None:
+    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", Opened(), **options)
+
+    assert done.parts[0].sink.getvalue().splitlines()[49:] == [b'{"a":null,"b":"x"}', b'{"a":1,"b":"x"}']
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_widening_happens_once_however_often_types_change() -> None:
+    opened = Opened()
+    data = b"a,b\n1,x\n2,x\n1.5,x\n10.10,x\nx,true\n,x\n"
+
+    done = run(data, "csv", Opened()).parts[0].sink.getvalue()
+    run(data, "json", opened)
+
+    assert done == data
+    assert len(opened.sinks) == 2
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_bad_rows_are_put_aside_once_though_the_file_is_read_again() -> None:
+    opened, aside = Opened(), Opened()
+    data = b"a,b\n1,x\n7\n" + b"2,x\n" * 20 + b"x,x\n8\n"
+
+    done = run(data, "parquet", opened, aside, bad_rows=BadRows.QUARANTINE)
+
+    assert [sink.discarded for sink in aside.sinks] == [True, False]
+    assert done.quarantine is aside.sinks[-1]
+    assert [json.loads(line)["raw"] for line in aside.sinks[-1].getvalue().splitlines()] == ["7", "8"]
+    assert (done.rows.read, done.rows.written, done.rows.quarantined) == (24, 22, 2)
+
+
+def test_without_bad_rows_no_quarantine_is_opened() -> None:
+    aside = Opened()
+
+    done = run(b"a,b\n1,2\n", "json", Opened(), aside, bad_rows=BadRows.QUARANTINE)
+
+    assert done.quarantine is None
+    assert aside.sinks == []
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_error_discards_what_was_written() -> None:
+    opened = Opened()
+
+    with pytest.raises(RaggedRow):
+        run(b"a,b\n" + b"1,2\n" * 20 + b"3\n", "csv", opened)
+
+    assert [sink.discarded for sink in opened.sinks] == [True]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_caller_can_stop_between_batches() -> None:
+    opened = Opened()
+    heard: list[int] = []
+
+    def stop(rows: int) -> None:
+        heard.append(rows)
+        if rows >= 10:
+            raise OutOfTime("no time left")
+
+    with pytest.raises(OutOfTime):
+        run(b"a,b\n" + b"1,2\n" * 50, "csv", opened, on_batch=stop)
+
+    assert heard == sorted(heard)
+    assert opened.sinks[0].discarded
+
+
+def test_an_error_of_the_sink_stays_what_it_is() -> None:
+    class Full(Memory):
+        def write(self, _data: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    recipe = Recipe(
+        source_format=FileFormat.CSV, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions()
+    )
+    full = Full()
+
+    with pytest.raises(OSError, match="No space"):
+        convert(io.BytesIO(b"a\n1\n"), recipe, open_output=lambda _directory: full)
+
+    assert full.discarded
+
+
+@pytest.mark.parametrize("target", list(FileFormat))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "birdstrikes.csv",
+        "country-codes.csv",
+        "marvel-wikia-data.csv",
+        "thanksgiving-2015-poll-data.csv",
+        "movies.json",
+        "earthquakes.jsonl",
+        "alltypes_plain.parquet",
+        "nested_structs.rust.parquet",
+    ],
+)
+def test_published_files_become_every_format(name: str, target: FileFormat) -> None:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the published file {name} is not beside the repository")
+    known = recognise(name)
+    assert known is not None
+    recipe = Recipe(source_format=known.format, target_format=target, read=ReadOptions(), write=WriteOptions())
+
+    done = convert(io.BytesIO(path.read_bytes()), recipe, open_output=Memory)
+    back = Recipe(source_format=target, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions())
+    again = convert(io.BytesIO(done.parts[0].sink.getvalue()), back, open_output=Memory)
+
+    assert done.rows.read == done.rows.written == again.rows.written > 0
+    assert isinstance(table(again.parts[0].sink.getvalue()), pa.Table)
+
+
+def test_every_error_of_the_engine_is_one_of_ours() -> None:
+    with pytest.raises(MillraceError):
+        run(b"a\n1\n", "json", Opened(), encoding="no-such")

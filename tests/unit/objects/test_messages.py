@@ -1,0 +1,161 @@
+"""Every shape of message, as recorded in tests/messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.errors import UnknownMessage
+from millrace.objects.messages import Message, Request, compose_message, parse_message
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from tests.places import TESTS
+
+MESSAGES = TESTS / "messages"
+
+
+def parsed(name: str) -> Message:
+    return parse_message((MESSAGES / f"{name}.json").read_text())
+
+
+def keys(message: Message) -> list[str]:
+    return [request.change.ref.key for request in message.requests]
+
+
+def test_an_s3_notification_tells_all_it_knows() -> None:
+    (request,) = parsed("s3-put").requests
+
+    assert request.change == ObjectChange(
+        kind=ChangeKind.CREATED,
+        ref=ObjectRef("acme-in", "landing/orders/2026-q1.csv"),
+        sequencer=Sequencer.parse("0055AED6DCD90281E5"),
+        etag="d41d8cd98f00b204e9800998ecf8427e",
+        size=1024,
+    )
+    assert (request.sync, request.run_id) == (None, None)
+
+
+def test_keys_of_s3_notifications_are_form_decoded_once() -> None:
+    assert keys(parsed("s3-encoded-keys")) == [
+        "landing/a b.csv",
+        "landing/a+b.csv",
+        "landing/100%.csv",
+        "landing/grüße.csv",
+        "landing//double.csv",
+        "landing/two\nlines.csv",
+    ]
+
+
+def test_every_kind_of_change_is_known_not_only_puts() -> None:
+    kinds = [request.change.kind for request in parsed("s3-several-kinds").requests]
+
+    assert kinds == [ChangeKind.CREATED] * 2 + [ChangeKind.REMOVED] * 3 + [ChangeKind.RESTORED]
+
+
+def test_version_ids_are_kept() -> None:
+    assert parsed("s3-several-kinds").requests[0].change.version_id == "v1"
+
+
+def test_the_test_event_is_noted_and_asks_for_nothing() -> None:
+    message = parsed("s3-test-event")
+
+    assert (message.requests, message.notes) == ((), ("test event of bucket acme-in",))
+
+
+def test_event_names_that_change_no_content_are_passed_over_by_rule() -> None:
+    message = parsed("s3-unknown-event-name")
+
+    assert message.requests == ()
+    assert len(message.notes) == 3
+    assert "ObjectPolished:Twice" in message.notes[2]
+
+
+def test_a_newer_version_of_the_structure_is_read_like_the_known_one() -> None:
+    assert keys(parsed("s3-newer-version")) == ["landing/orders.csv"]
+
+
+def test_one_unreadable_record_does_not_hide_the_others() -> None:
+    message = parsed("s3-partly-unreadable")
+
+    assert keys(message) == ["landing/good.csv"]
+    assert [text[:11] for text in message.unreadable] == ["record 2 of", "record 3 of"]
+
+
+def test_a_notification_through_sns_is_unwrapped() -> None:
+    assert keys(parsed("sns-wrapped")) == ["landing/a b.csv"]
+
+
+def test_a_raw_delivery_of_sns_is_an_s3_notification() -> None:
+    wrapped = json.loads((MESSAGES / "sns-wrapped.json").read_text())
+
+    assert keys(parse_message(wrapped["Message"])) == ["landing/a b.csv"]
+
+
+def test_keys_of_eventbridge_are_taken_as_they_are() -> None:
+    (request,) = parsed("eventbridge-created").requests
+
+    assert request.change.ref == ObjectRef("acme-in", "landing/a+b 100% grüße.csv")
+    assert request.change.version_id == "IYV3p45BT0ac8hjHg1houSdS1a.Mro8e"
+
+
+def test_eventbridge_tells_deletions() -> None:
+    assert parsed("eventbridge-deleted").requests[0].change.kind is ChangeKind.REMOVED
+
+
+def test_other_events_of_eventbridge_are_passed_over_by_rule() -> None:
+    assert parsed("eventbridge-tags-added").notes == ("event 'Object Tags Added' changes no object's content",)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("", "not JSON"),
+        ("hello", "begins 'hello'"),
+        ("[]", "a JSON list"),
+        ('{"order": 1}', "none of"),
+        ('{"Records": 3}', "none of"),
+        ('{"source": "aws.s3", "detail-type": "Object Created", "detail": {}}', "lacks 'object'"),
+        ('{"millrace": 2}', "version 2"),
+        ('{"millrace": 1, "kind": "created"}', "'bucket'"),
+        ('{"millrace": 1, "kind": "eaten", "bucket": "b", "key": "k"}', "eaten"),
+        ('{"Type": "Notification", "Message": "no"}', "not JSON"),
+    ],
+)
+def test_a_message_that_is_not_ours_is_unknown_and_says_why(body: str, told: str) -> None:
+    with pytest.raises(UnknownMessage, match=told):
+        parse_message(body)
+
+
+def test_envelopes_nest_three_deep_and_no_deeper() -> None:
+    body = (MESSAGES / "s3-put.json").read_text()
+    for _ in range(4):
+        body = json.dumps({"Type": "Notification", "Message": body})
+
+    with pytest.raises(UnknownMessage, match="none of"):
+        parse_message(body)
+
+
+@given(
+    kind=st.sampled_from(ChangeKind),
+    key=st.text(min_size=1),
+    sequencer=st.none() | st.text("0123456789ABCDEF", min_size=1, max_size=24).map(Sequencer.parse),
+    etag=st.none() | st.text("0123456789abcdef-", min_size=1),
+    size=st.none() | st.integers(0, 5 * 2**40),
+    sync=st.none() | st.text(min_size=1),
+    run_id=st.none() | st.text(min_size=1),
+)
+def test_our_own_requests_are_read_back_equal(
+    kind: ChangeKind,
+    key: str,
+    sequencer: Sequencer | None,
+    etag: str | None,
+    size: int | None,
+    sync: str | None,
+    run_id: str | None,
+) -> None:
+    change = ObjectChange(kind=kind, ref=ObjectRef("b", key), sequencer=sequencer, etag=etag, size=size)
+    request = Request(change=change, sync=sync, run_id=run_id, reset_schema=run_id is not None)
+
+    assert parse_message(compose_message(request)) == Message(requests=(request,))

@@ -1,0 +1,491 @@
+"""A listing against the ledger, and the run that does it: in portions, one at a time, whatever interrupts it."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.config.document import parse
+from millrace.errors import ServiceUnavailable, UsageError
+from millrace.ledger.entries import Entry, State
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.objects.store import ListedObject
+from millrace.operations.checkpoints import Checkpoint, Counts
+from millrace.operations.comparison import Finding, UnsortedStream, differences
+from millrace.operations.reconcile import CALLS, Call, Progress, Reconciler, Report
+from millrace.planning.planner import Planner
+from tests.configurations import bulk_sync, document
+from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def listed(key: str, etag: str = "e") -> ListedObject:
+    return ListedObject(ObjectRef("b", key), etag, 1)
+
+
+def entry(
+    key: str, etag: str = "e", state: State = State.CONVERTED, lease: datetime | None = None, bucket: str = "b"
+) -> Entry:
+    return Entry(
+        sync="s",
+        source=ObjectRef(bucket, key),
+        state=state,
+        revision=1,
+        fence=1,
+        fingerprint="f",
+        engine="1",
+        etag=etag,
+        lease_until=lease,
+    )
+
+
+def found(here: list[ListedObject], known: list[Entry]) -> list[tuple[str, str]]:
+    return [(one.finding, one.change.ref.key) for _, one in differences(here, known, NOON) if one is not None]
+
+
+def test_new_changed_and_gone_objects_are_told_and_no_others() -> None:
+    here = [listed("a"), listed("b", "new"), listed("c")]
+    known = [entry("b"), entry("c"), entry("d")]
+
+    assert found(here, known) == [(Finding.NEW, "a"), (Finding.CHANGED, "b"), (Finding.GONE, "d")]
+
+
+def test_a_gone_object_asks_for_its_removal() -> None:
+    ((_, one),) = differences([], [entry("d")], NOON)
+
+    assert one is not None
+    assert one.change.kind is ChangeKind.REMOVED
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (entry("a", state=State.FAILED), []),
+        (entry("a", state=State.IGNORED), []),
+        (entry("a", "old", State.FAILED), [(Finding.CHANGED, "a")]),
+        (entry("a", state=State.REMOVED), [(Finding.CHANGED, "a")]),
+        (entry("a", "old", State.IN_FLIGHT, NOON + timedelta(seconds=1)), []),
+        (entry("a", state=State.IN_FLIGHT, lease=NOON - timedelta(seconds=1)), [(Finding.CHANGED, "a")]),
+        (entry("a", state=State.SUPERSEDED), []),
+        (entry("a", state=State.WAITING), []),
+    ],
+)
+def test_what_the_ledger_says_decides(known: Entry, expected: list[tuple[str, str]]) -> None:
+    assert found([listed("a")], [known]) == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (entry("a", state=State.REMOVED), False),
+        (entry("a", state=State.IGNORED), False),
+        (entry("a", state=State.IN_FLIGHT, lease=NOON + timedelta(seconds=1)), False),
+        (entry("a", state=State.IN_FLIGHT, lease=NOON - timedelta(seconds=1)), True),
+        (entry("a", state=State.FAILED), True),
+        (entry("a", state=State.QUARANTINED), True),
+        (entry("a", state=State.SUPERSEDED), True),
+        (entry("a", state=State.WAITING), True),
+    ],
+)
+def test_what_is_not_there_is_told_where_it_leaves_something(known: Entry, *, told: bool) -> None:
+    """What is removed or ignored already has left nothing; who works on it sees by himself that it is gone."""
+    assert found([], [known]) == ([(Finding.GONE, "a")] if told else [])
+
+
+KEYS = st.dictionaries(st.text(min_size=1, max_size=3), st.sampled_from("ef"), max_size=20)
+
+
+@given(KEYS, KEYS)
+def test_the_merge_finds_what_sets_find(here: dict[str, str], known: dict[str, str]) -> None:
+    def in_order(keys: dict[str, str]) -> list[str]:
+        return sorted(keys, key=str.encode)
+
+    merged = set(found([listed(k, here[k]) for k in in_order(here)], [entry(k, known[k]) for k in in_order(known)]))
+
+    assert merged == (
+        {(Finding.NEW, key) for key in here.keys() - known.keys()}
+        | {(Finding.GONE, key) for key in known.keys() - here.keys()}
+        | {(Finding.CHANGED, key) for key in here.keys() & known.keys() if here[key] != known[key]}
+    )
+
+
+def test_a_listing_out_of_order_is_refused() -> None:
+    with pytest.raises(UnsortedStream):
+        list(differences([listed("b"), listed("a")], [], NOON))
+
+
+IN, FOLDER = "acme-in", "s3://acme-in/in"
+
+
+@dataclass
+class House:
+    """A source folder, a ledger and a queue; the clock goes on by hand."""
+
+    store: InMemoryObjectStore = field(default_factory=lambda: InMemoryObjectStore({IN: {}}))
+    ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    checkpoints: InMemoryCheckpoints = field(default_factory=InMemoryCheckpoints)
+    time: datetime = NOON
+
+    def upload(self, *keys: str) -> None:
+        for key in keys:
+            self.store.put(ObjectRef(IN, key), key.encode())
+
+    def know(self, *keys: str, bucket: str = IN, sync: str = "nightly") -> None:
+        """What the ledger has of objects as they are uploaded by ``upload``."""
+        for key in keys:
+            other = InMemoryObjectStore()
+            other.put(ObjectRef(bucket, key), key.encode())
+            (there,) = other.list(bucket, key)
+            self.ledger.put(replace(entry(key, there.etag), sync=sync, source=ObjectRef(bucket, key)))
+
+    def run(self, remaining: Callable[[], float] = lambda: 900.0, sync: str = "nightly", **parts: Any) -> Report:
+        words: dict[str, Any] = {
+            "planner": Planner(document(bulk_sync(), bulk_sync("hourly", subfolder="hourly"))),
+            "stores": {"landing": self.store},
+            "index": self.ledger,
+            "queues": {"landing": self.queue},
+            "checkpoints": self.checkpoints,
+            "now": lambda: self.time,
+        }
+        return Reconciler(**(words | parts)).run(sync, remaining)
+
+    def asked(self) -> list[str]:
+        return [request.change.ref.key for request in self.queue.sent]
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
+    return House()
+
+
+def test_a_run_puts_what_differs_on_the_queue_for_its_sync(house: House) -> None:
+    house.upload("in/a.csv", "in/b.csv", "other/c.csv")
+    house.know("in/b.csv", "in/gone.csv")
+
+    report = house.run()
+
+    assert [(one.sync, one.change.kind, one.change.ref.key) for one in house.queue.sent] == [
+        ("nightly", ChangeKind.CREATED, "in/a.csv"),
+        ("nightly", ChangeKind.REMOVED, "in/gone.csv"),
+    ]
+    assert (report.progress, report.total) == (Progress.COMPLETE, Counts(compared=3, new=1, gone=1, unaccounted=1))
+    assert house.checkpoints.kept["nightly"].after == ""
+
+
+def test_entries_of_other_folders_buckets_and_syncs_are_no_concern(house: House) -> None:
+    """They stay from an earlier configuration, or are another sync's or a table's."""
+    house.know("before/a.csv", "in")
+    house.know("in/a.csv", bucket="acme-before")
+    house.know("in/b.csv", sync="nightly#table")
+    house.know("in/c.csv", sync="hourly")
+
+    assert house.run().total == Counts()
+    assert house.asked() == []
+
+
+class TestModels:
+    """What stands beside a model's object, and the run over a model's files, are no objects of the sync."""
+
+    @staticmethod
+    def planner(**model: Any) -> Planner:
+        sync = {"name": "nightly", "model": "customers", "target": {"connection": "lake", "object": "customers"}}
+        fields = {"name": "customers", "connection": "landing", "configuration": model}
+        plain = document().model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return Planner(parse({"connections": plain["connections"], "models": [fields], "model_syncs": [sync]}))
+
+    def test_the_object_of_a_model_is_all_that_counts(self, house: House) -> None:
+        house.upload("in/a.csv", "in/customers.csv", "in/z.csv")
+        planner = self.planner(model_from="single_file", key="in/customers.csv")
+
+        assert house.run(planner=planner).total == Counts(compared=3, new=1, unaccounted=1)
+        assert house.asked() == ["in/customers.csv"]
+
+    def test_the_entry_of_a_run_is_not_a_file_that_is_gone(self, house: House) -> None:
+        house.upload("in/a.csv")
+        house.know("in/", "in/b.csv")
+        planner = self.planner(model_from="multi_file_archive")
+
+        assert house.run(planner=planner).total == Counts(compared=3, new=1, gone=1, unaccounted=1)
+        assert house.asked() == ["in/a.csv", "in/b.csv"]
+
+
+def test_out_of_time_it_goes_on_behind_the_last_portion(house: House) -> None:
+    house.upload(*(f"in/{number}.csv" for number in range(5)))
+
+    reports = [house.run(lambda: 10.0) for _ in range(3)]
+
+    assert [report.progress for report in reports] == ["partial", "partial", "partial"]
+    assert [report.here.compared for report in reports] == [2, 2, 1]
+    assert [report.total.compared for report in reports] == [2, 4, 5]
+    assert house.run().progress is Progress.COMPLETE
+    assert house.asked() == [f"in/{number}.csv" for number in range(5)]
+
+
+def test_two_runs_at_once_are_one(house: House) -> None:
+    """The second sees that another is at work, and the first loses nothing."""
+    house.upload("in/a.csv")
+    second: list[Report] = []
+
+    class Busy(InMemoryQueue):
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+            second.append(house.run())
+            return house.queue.send(requests)
+
+    assert house.run(queues={"landing": Busy()}).progress is Progress.COMPLETE
+    assert [report.progress for report in second] == [Progress.BUSY]
+    assert "until 12:15:05 UTC" in str(second[0].reason)
+    assert house.asked() == ["in/a.csv"]
+
+
+def test_a_run_that_was_overtaken_stops(house: House) -> None:
+    """Its lease ran out while it hung; another has done the work since."""
+    house.upload(*(f"in/{number}.csv" for number in range(5)))
+
+    class Hanging(InMemoryQueue):
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+            house.time += timedelta(minutes=20)
+            assert house.run().progress is Progress.COMPLETE
+            return 0
+
+    assert house.run(queues={"landing": Hanging()}).progress is Progress.BUSY
+    assert house.asked() == [f"in/{number}.csv" for number in range(5)]
+    assert house.checkpoints.kept["nightly"].after == ""
+
+
+def test_what_goes_wrong_gives_the_lease_back(house: House) -> None:
+    """So that Lambda's second try begins, where the portion before was written down."""
+    house.upload(*(f"in/{number}.csv" for number in range(5)))
+
+    class Broken(InMemoryQueue):
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+            if house.queue.sent:
+                raise ServiceUnavailable("not now")
+            return house.queue.send(requests)
+
+    with pytest.raises(ServiceUnavailable):
+        house.run(queues={"landing": Broken()})
+
+    left = house.checkpoints.kept["nightly"]
+    assert (left.after, left.lease_until) == ("in/1.csv", None)
+    assert house.run().progress is Progress.COMPLETE
+    assert house.asked() == [f"in/{number}.csv" for number in range(5)]
+
+
+def test_a_full_queue_comes_first(house: House) -> None:
+    """What waits would be found again, and asked for again."""
+    house.upload("in/a.csv")
+    house.queue.backlog = 1001
+
+    report = house.run()
+
+    assert (report.progress, house.asked()) == (Progress.PUT_OFF, [])
+    assert "1,001 messages wait" in str(report.reason)
+
+
+def test_a_full_queue_does_not_hold_up_what_has_begun(house: House) -> None:
+    """The messages may be its own."""
+    house.upload("in/a.csv", "in/b.csv", "in/c.csv")
+    house.run(lambda: 10.0)
+    house.queue.backlog = 1001
+
+    assert house.run().progress is Progress.COMPLETE
+    assert house.asked() == ["in/a.csv", "in/b.csv", "in/c.csv"]
+
+
+@pytest.mark.parametrize(("minutes", "late"), [(29, 0), (31, 1)])
+def test_news_that_should_have_come_is_unaccounted(house: House, minutes: int, late: int) -> None:
+    """Only where the source tells of its changes: without notifications the listing itself is the news."""
+    house.store.modified = NOON - timedelta(minutes=minutes)
+    house.upload("in/a")
+    house.know("in/b")
+    quiet = {"enable_event_notifications": False, "event_queue_arn": None}
+
+    assert house.run().total.unaccounted == late
+    unannounced = Planner(document(bulk_sync(schedule={"frequency": "hourly", "minute": 0}), source=quiet))
+    assert house.run(planner=unannounced).total.unaccounted == 0
+
+
+def test_a_checkpoint_of_another_folder_counts_for_nothing(house: House) -> None:
+    """The configuration was changed in between."""
+    house.upload("in/a.csv")
+    house.checkpoints.put(
+        Checkpoint(sync="nightly", folder="s3://acme-in/zone", revision=1, after="zone/z", counts=Counts(9))
+    )
+
+    report = house.run()
+
+    assert house.asked() == ["in/a.csv"]
+    assert report.total == Counts(compared=1, new=1, unaccounted=1)
+
+
+@pytest.mark.parametrize("sync", ["weekly", "nightly#table", "#", ""])
+def test_a_sync_that_is_not_there_is_wrong_use(house: House, sync: str) -> None:
+    with pytest.raises(UsageError, match="no active sync"):
+        house.run(sync=sync)
+
+
+class Killed(BaseException):
+    """Nobody handles it: the process is gone."""
+
+
+@dataclass
+class Kill:
+    """Kills at the instruction of that number, counted over all of a run's effects."""
+
+    at: int
+
+    def count(self) -> None:
+        self.at -= 1
+        if self.at == 0:
+            raise Killed
+
+
+@dataclass
+class KillingQueue(InMemoryQueue):
+    house: House = field(default_factory=House)
+    kill: Kill = field(default_factory=lambda: Kill(0))
+
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        for request in requests:
+            self.house.queue.sent.append(request)
+            self.kill.count()
+        return 0
+
+
+@dataclass
+class KillingCheckpoints(InMemoryCheckpoints):
+    kill: Kill = field(default_factory=lambda: Kill(0))
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        self.kill.count()
+        super().put(checkpoint)
+        self.kill.count()
+
+
+SMALL_KEYS = st.sets(st.text("aé\U0001f600/", min_size=1, max_size=3), max_size=12)
+
+
+@given(SMALL_KEYS, SMALL_KEYS, st.lists(st.one_of(st.just(10.0), st.integers(1, 12)), max_size=8))
+def test_killed_or_stopped_anywhere_it_finds_all_and_repeats_a_portion_at_most(
+    there: set[str], known: set[str], interruptions: list[float | int]
+) -> None:
+    """A float is a run that is out of time at once; an integer one that is killed at that instruction."""
+    house = House()
+    house.upload(*(f"in/{key}" for key in there))
+    house.know(*(f"in/{key}" for key in known))
+    kills = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("millrace.operations.reconcile._PORTION", 2)
+        for interruption in interruptions:
+            before = house.checkpoints.kept.get("nightly")
+            if isinstance(interruption, float):
+                report = house.run(lambda: 10.0)
+            else:
+                kill = Kill(interruption)
+                killing: dict[str, Any] = {
+                    "queues": {"landing": KillingQueue(house=house, kill=kill)},
+                    "checkpoints": KillingCheckpoints(house.checkpoints.kept, kill=kill),
+                }
+                try:
+                    report = house.run(**killing)
+                except Killed:
+                    kills += 1
+                    house.time += timedelta(minutes=16)
+                    continue
+            if report.progress is Progress.COMPLETE:
+                break
+            assert before is None or report.total.compared >= before.counts.compared
+        else:
+            report = house.run()
+
+    assert report.progress is Progress.COMPLETE
+    asked = Counter(house.asked())
+    assert set(asked) == {f"in/{key}" for key in there ^ known}
+    assert all(count <= 1 + kills for count in asked.values())
+    assert house.checkpoints.kept["nightly"].lease_until is None
+
+
+@dataclass
+class ManyObjects(InMemoryObjectStore):
+    """So many objects, of which no list is ever made."""
+
+    keys: int = 0
+
+    def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
+        for number in range(self.keys):
+            yield ListedObject(ObjectRef(bucket, f"{prefix}{number:07}.csv"), "e", 1)
+
+
+@dataclass
+class ManyEntries(InMemoryLedger):
+    """So many entries, of every second object."""
+
+    keys: int = 0
+
+    def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
+        for number in range(0, self.keys, 2):
+            yield entry(f"in/{number:07}.csv", bucket=IN)
+
+
+class Sink(InMemoryQueue):
+    """Keeps nothing."""
+
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        return sum(1 for _ in requests)
+
+
+def test_memory_is_flat() -> None:
+    """Four times the keys take no more; a list of them would take a megabyte."""
+
+    def peak(keys: int) -> int:
+        house = House(store=ManyObjects(keys=keys), ledger=ManyEntries(keys=keys), queue=Sink())
+        tracemalloc.start()
+        report = house.run()
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert report.total == Counts(compared=keys, new=keys // 2, unaccounted=keys // 2)
+        return highest
+
+    assert peak(12_000) < peak(3_000) + 250_000
+
+
+class TestCall:
+    def test_goes_on_so_often_and_no_more(self) -> None:
+        call = Call.parse({"sync": "nightly"})
+
+        calls = 0
+        while call.calls_left:
+            call, calls = Call.parse(call.next()), calls + 1
+
+        assert calls == CALLS
+
+    @pytest.mark.parametrize(
+        ("event", "told"),
+        [
+            ({}, "sync is None"),
+            ({"sync": ""}, "sync is ''"),
+            ({"sync": 5}, "sync is 5"),
+            ({"sync": "nightly", "calls_left": -1}, "calls_left is -1"),
+            ({"sync": "nightly", "calls_left": CALLS + 1}, f"calls_left is {CALLS + 1}"),
+            ({"sync": "nightly", "calls_left": True}, "calls_left is True"),
+            ({"sync": "nightly", "calls_left": "3"}, "calls_left is '3'"),
+            ({"sync": "nightly", "prefix": "in/"}, r"unknown fields \['prefix'\]"),
+        ],
+    )
+    def test_an_event_that_makes_no_sense_is_refused_with_what_was_expected(
+        self, event: dict[str, Any], told: str
+    ) -> None:
+        with pytest.raises(UsageError, match=f'{told}.*Expected {{"sync"'):
+            Call.parse(event)
