@@ -14,6 +14,7 @@ from bench.compare.datasets import DATASETS
 from bench.compare.files import write
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 
 _SIZE = 10_000
 _WARM = 20
@@ -49,7 +50,7 @@ def seconds(source: bytes, source_format: FileFormat, target_format: FileFormat,
     measured = []
     for _ in range(_WARM + rounds):
         begin = time.process_time()
-        convert(io.BytesIO(source), recipe, open_output=lambda _directory: _Memory())
+        convert(io.BytesIO(source), recipe, Destination(lambda _directory: _Memory()))
         measured.append(time.process_time() - begin)
     return statistics.median(measured[_WARM:])
 

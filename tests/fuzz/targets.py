@@ -22,6 +22,7 @@ from millrace.config.document import load
 from millrace.engine.formats.streams.archive import Limits, open_archive
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.objects.messages import parse_message
 from tests.unit.engine.formats.builders import Memory
@@ -84,7 +85,7 @@ def _convert(source: FileFormat, compression: Compression = Compression.NONE) ->
             ),
             write=WriteOptions(),
         )
-        convert(io.BytesIO(data), recipe, open_output=_Bounded, open_quarantine=_Bounded).rows.check()
+        convert(io.BytesIO(data), recipe, Destination(_Bounded, _Bounded)).rows.check()
 
     return attempt
 

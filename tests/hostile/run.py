@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from millrace.engine.formats.streams.archive import open_archive
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 from millrace.errors import MillraceError
 from tests.hostile.cases import CASES, Case
 
@@ -46,7 +47,7 @@ def _rows(case: Case, source: BinaryIO) -> int:
         read=ReadOptions(**case.read),
         write=WriteOptions(),
     )
-    return convert(source, recipe, open_output=Nowhere, open_quarantine=Nowhere).rows.written
+    return convert(source, recipe, Destination(Nowhere, Nowhere)).rows.written
 
 
 def _all_rows(case: Case, source: BinaryIO) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from typing import Any, BinaryIO, TypeVar
 from unittest.mock import patch
 
 from millrace.delivery import builds, object_work
 from millrace.engine.many_files import Source
-from millrace.engine.one_file import NO_TIME, Converted, Recipe, RowCounts
-from millrace.engine.outputs import Part, Sink
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
+from millrace.engine.outputs import Destination, Part, Sink
+from millrace.engine.row_counts import RowCounts
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
 
@@ -26,47 +26,30 @@ LEFT_OUT = "y"
 
 
 def convert(
-    source: BinaryIO,
-    recipe: Recipe,
-    *,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None = None,
-    on_batch: Callable[[int], None] = lambda _rows: None,
-    now: datetime = NO_TIME,
-    key: bytes | None = None,
+    source: BinaryIO, recipe: Recipe, destination: Destination[S], context: ConversionContext = NO_CONTEXT
 ) -> Converted[S]:
-    """Counterpart of ``conversion.convert``."""
-    del now, key
+    """Counterpart of ``one_file.convert``."""
     source.seek(0)
-    return _converted([source.read()], recipe, open_output, open_quarantine, on_batch)
+    return _converted([source.read()], recipe, destination, context)
 
 
 def convert_many(
     sources: Sequence[Source],
     recipe: Recipe,
-    *,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None = None,
-    on_batch: Callable[[int], None] = lambda _rows: None,
-    now: datetime = NO_TIME,
-    key: bytes | None = None,
+    destination: Destination[S],
+    context: ConversionContext = NO_CONTEXT,
 ) -> Converted[S]:
-    """Counterpart of ``many.convert_many``."""
-    del now, key
+    """Counterpart of ``many_files.convert_many``."""
     texts = []
     for source in sources:
         with source.open() as stream:
             stream.seek(0)
             texts.append(stream.read())
-    return _converted(texts, recipe, open_output, open_quarantine, on_batch)
+    return _converted(texts, recipe, destination, context)
 
 
 def _converted(
-    texts: list[bytes],
-    recipe: Recipe,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None,
-    on_batch: Callable[[int], None],
+    texts: list[bytes], recipe: Recipe, destination: Destination[S], context: ConversionContext
 ) -> Converted[S]:
     sinks: dict[str | None, tuple[S, list[int]]] = {}
     aside: list[S] = []
@@ -75,7 +58,7 @@ def _converted(
 
     def output(name: str | None) -> tuple[S, list[int]]:
         if name not in sinks:
-            sinks[name] = open_output(name), [0]
+            sinks[name] = destination.open_output(name), [0]
         return sinks[name]
 
     try:
@@ -85,7 +68,7 @@ def _converted(
             read += 1
             fields = line.split(",")
             if len(fields) != 3:
-                aside = aside or [_opened(open_quarantine, number, len(fields))]
+                aside = aside or [_opened(destination.open_quarantine, number, len(fields))]
                 aside[0].write(line.encode() + b"\n")
                 quarantined += 1
                 continue
@@ -95,7 +78,7 @@ def _converted(
             sink, rows = output(None if key is None else directory(key, fields[1]))
             sink.write(b'{"id":%b,"part":"%b","version":%b}\n' % tuple(field.encode() for field in fields))
             rows[0] += 1
-        on_batch(read)
+        context.on_batch(read)
     except BaseException:
         for sink in [*(sink for sink, _ in sinks.values()), *aside]:
             sink.discard()

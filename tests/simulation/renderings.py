@@ -10,8 +10,10 @@ from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
 from millrace.engine.many_files import Source
-from millrace.engine.one_file import Converted, RowCounts
+from millrace.engine.one_file import Converted
 from millrace.engine.options import FileFormat
+from millrace.engine.outputs import Destination
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import Plan, Run
@@ -65,8 +67,7 @@ def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
         done: Converted[_Memory] = convert(
             io.BytesIO(data),
             plan.recipe,
-            open_output=lambda _directory: _Memory(),
-            open_quarantine=_Memory if plan.quarantine else None,
+            Destination(lambda _directory: _Memory(), _Memory if plan.quarantine else None),
         )
     except DataError:
         return Rendering(None)
@@ -99,8 +100,7 @@ def _of_files(setup: Setup, files: Files, convert_many: Any) -> Rendering:
         done: Converted[_Memory] = convert_many(
             sources,
             run.recipe,
-            open_output=lambda _directory: _Memory(),
-            open_quarantine=_Memory if run.quarantine else None,
+            Destination(lambda _directory: _Memory(), _Memory if run.quarantine else None),
         )
     except DataError:
         return Rendering(None)

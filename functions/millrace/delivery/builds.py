@@ -18,6 +18,8 @@ from typing import BinaryIO
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, behind, published
 from millrace.engine.many_files import Source, convert_many
+from millrace.engine.one_file import ConversionContext
+from millrace.engine.outputs import Destination
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, State, has_run_out, is_stale, unseen
@@ -119,10 +121,11 @@ class ModelRuns:
         done = convert_many(
             [self._source(run, file) for file in files],
             replace(run.recipe, write=replace(run.recipe.write, lineage=lineage.inside_file())),
-            open_output=lambda _directory: target.upload(place.target(modified), metadata),
-            open_quarantine=(lambda: target.upload(quarantine, metadata)) if quarantine else None,
-            on_batch=time_limit(run.folder, delivery, self.timeout_seconds),
-            now=self.claims.now(),
+            Destination(
+                open_output=lambda _directory: target.upload(place.target(modified), metadata),
+                open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
+            ),
+            ConversionContext(now=self.claims.now(), on_batch=time_limit(run.folder, delivery, self.timeout_seconds)),
         )
         finish = published(
             done, claimed, target, output=lambda _directory: place.target(modified), quarantine=quarantine

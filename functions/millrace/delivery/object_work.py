@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, behind, published
@@ -14,8 +14,9 @@ from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
 from millrace.engine.options import FileFormat
+from millrace.engine.outputs import Destination
 from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, State
@@ -163,14 +164,16 @@ class ObjectWork:
         recipe = replace(plan.recipe, write=replace(plan.recipe.write, lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
         quarantine, modified = plan.quarantine, opened.head.modified
-        ports: dict[str, Any] = {
-            "open_output": lambda directory: store.upload(plan.output(directory, modified), metadata),
-            "open_quarantine": (lambda: store.upload(quarantine, metadata)) if quarantine else None,
-            "on_batch": time_limit(plan.source, job.delivery, self.timeout_seconds),
-            "now": self.claims.now(),
-            "key": self.obfuscation_key() if recipe.transform.needs_key else None,
-        }
-        made = self._made(job, opened, recipe, ports)
+        destination = Destination(
+            open_output=lambda directory: store.upload(plan.output(directory, modified), metadata),
+            open_quarantine=partial(store.upload, quarantine, metadata) if quarantine else None,
+        )
+        context = ConversionContext(
+            now=self.claims.now(),
+            key=self.obfuscation_key() if recipe.transform.needs_key else None,
+            on_batch=time_limit(plan.source, job.delivery, self.timeout_seconds),
+        )
+        made = self._made(job, opened, recipe, destination, context)
         head = opened.head
         if not plan.keep_earlier:
             job.claimed = self._intending(job.claimed, made.done, plan, modified)
@@ -187,19 +190,26 @@ class ObjectWork:
             schema_changes=made.changes,
         )
 
-    def _made(self, job: _Job, opened: OpenedObject, recipe: Recipe, ports: dict[str, Any]) -> InTable:
+    def _made(
+        self,
+        job: _Job,
+        opened: OpenedObject,
+        recipe: Recipe,
+        destination: Destination[Upload],
+        context: ConversionContext,
+    ) -> InTable:
         plan = job.plan
         if plan.archive:
             with open_archive(opened.stream, plan.source.key, file_format=plan.members_format) as archive:
-                return InTable(convert_many(_members(plan, archive), recipe, **ports))
+                return InTable(convert_many(_members(plan, archive), recipe, destination, context))
         if plan.shared is None:
-            return InTable(convert(opened.stream, recipe, **ports))
+            return InTable(convert(opened.stream, recipe, destination, context))
         return convert_in_table(
             plan,
             plan.shared,
             job.request,
             self.claims,
-            lambda within: convert(opened.stream, recipe, within=within, **ports),
+            partial(convert_into_table, opened.stream, recipe, destination, context),
         )
 
     def _intending(self, claimed: Entry, done: Converted[Upload], plan: Plan, modified: datetime) -> Entry:

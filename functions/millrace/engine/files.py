@@ -6,10 +6,11 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from millrace.engine.one_file import Recipe, RowCounts, convert
+from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import (
     BadRows,
     Compression,
@@ -20,7 +21,8 @@ from millrace.engine.options import (
     output_compressions,
     recognise,
 )
-from millrace.engine.outputs import Sink
+from millrace.engine.outputs import Destination, Sink
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import UsageError
 
 _MIB = 2**20
@@ -103,12 +105,8 @@ def convert_file(
     with contextlib.ExitStack() as undo:
         source = undo.enter_context(contextlib.closing(open_source(job.source)))
         quarantine = job.quarantine
-        done = convert(
-            source,
-            recipe,
-            open_output=lambda _directory: open_target(target),
-            open_quarantine=(lambda: open_target(quarantine)) if quarantine else None,
-        )
+        open_quarantine = partial(open_target, quarantine) if quarantine else None
+        done = convert(source, recipe, Destination(lambda _directory: open_target(target), open_quarantine))
         undo.callback(done.discard)  # harmless once it is published
         if quarantine:
             aside = done.quarantine or open_target(quarantine)

@@ -12,9 +12,8 @@ import io
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -23,12 +22,19 @@ from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node
 from millrace.engine.formats.registry import READERS
 from millrace.engine.names import unique_names
-from millrace.engine.one_file import MOST_ATTEMPTS, NO_TIME, Converted, Recipe, attempt, convert
+from millrace.engine.one_file import (
+    MOST_ATTEMPTS,
+    NO_CONTEXT,
+    ConversionContext,
+    Converted,
+    Recipe,
+    attempt,
+    convert,
+)
 from millrace.engine.options import FileFormat, ReadOptions
-from millrace.engine.outputs import Outputs, Sink
+from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, Rows, named, numbered
-from millrace.engine.transform.binding import bind
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types.inference import Demanded, Evidence, Widened
 from millrace.engine.types.printing import with_form
@@ -39,7 +45,6 @@ SAMPLE_BYTES = 32 * 2**20
 KEPT_BYTES = 32 * 2**20
 """How much of small files together is kept in memory, so that they are fetched once."""
 SMALL_BYTES = 4 * 2**20
-S = TypeVar("S", bound=Sink)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,68 +60,45 @@ class Source:
 def convert_many(
     sources: Sequence[Source],
     recipe: Recipe,
-    *,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None = None,
-    on_batch: Callable[[int], None] = lambda _rows: None,
-    now: datetime = NO_TIME,
-    key: bytes | None = None,
+    destination: Destination[S],
+    context: ConversionContext = NO_CONTEXT,
 ) -> Converted[S]:
-    """Convert files as one table; without any, the output is empty. See ``conversion.convert``.
+    """Convert files as one table; without any, the output is empty. See ``one_file.convert``.
 
     What the recipe says of reading is each source's own to say. Of rows that share an identifier the last one is that
     of the last file. ``on_batch`` is also called, with the rows looked at, while types are found. Errors of the data
     begin with the source's name; rows are counted in it.
     """
     if len(sources) == 1:
-        return _convert_one(sources[0], recipe, open_output, open_quarantine, on_batch=on_batch, now=now, key=key)
-    sources, transform = _Kept().all(_untyped(sources, recipe)), recipe.transform if sources else TableTransform()
-    survey = _survey(sources, on_batch, enough=SAMPLE_BYTES // max(1, len(sources)))
+        return _convert_single(sources[0], recipe, destination, context)
+    if not sources:
+        recipe = replace(recipe, transform=TableTransform())
+    sources = _Kept().all(_untyped(sources, recipe))
+    survey = _survey(sources, context.on_batch, enough=SAMPLE_BYTES // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
     while contradicted < MOST_ATTEMPTS:
-        outputs = Outputs(open_output, open_quarantine)
+        outputs = Outputs(destination)
         try:
-            return attempt(
-                survey.table(sources, apart),
-                recipe,
-                outputs,
-                on_batch=on_batch,
-                bound_to=partial(bind, transform, now=now, key=key),
-            )
+            return attempt(survey.table(sources, apart), recipe, outputs, context)
         except unify.Lossy as lossy:
             outputs.discard()
             apart |= {lossy.column}
         except Widened:
             outputs.discard()
             contradicted += 1
-            survey = _survey(sources, on_batch, enough=None)
+            survey = _survey(sources, context.on_batch, enough=None)
         except BaseException:
             outputs.discard()
             raise
     raise MalformedFile("the files' types changed while they were read again: does somebody write to them?")
 
 
-def _convert_one(
-    source: Source,
-    recipe: Recipe,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None,
-    *,
-    on_batch: Callable[[int], None],
-    now: datetime,
-    key: bytes | None,
+def _convert_single(
+    source: Source, recipe: Recipe, destination: Destination[S], context: ConversionContext
 ) -> Converted[S]:
+    recipe = replace(recipe, source_format=source.format, read=source.read)
     with source.open() as file:
-        return convert(
-            file,
-            replace(recipe, source_format=source.format, read=source.read),
-            open_output=open_output,
-            open_quarantine=open_quarantine,
-            on_batch=on_batch,
-            now=now,
-            key=key,
-            name=source.name,
-        )
+        return convert(file, recipe, destination, context, name=source.name)
 
 
 def _untyped(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:

@@ -14,8 +14,9 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.registry import READERS
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Outputs, Part, Parts, Piece, S
+from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S
 from millrace.engine.parallel import Beside, in_order
+from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, Rows, Table, named, numbered
 from millrace.engine.transform.binding import BoundTransform, bind
@@ -23,7 +24,7 @@ from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import inference
 from millrace.engine.uniqueness import Unique, superseded_rows
-from millrace.errors import MalformedFile, MiscountedRows
+from millrace.errors import MalformedFile
 
 MOST_ATTEMPTS = 3
 WAITING = 8 * 2**20
@@ -43,23 +44,28 @@ class Recipe:
     duplicates: DuplicatePolicy = DuplicatePolicy.ERROR
 
 
+def _ignore_progress(_rows: int) -> None:
+    """Do nothing with the number of rows that were read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowCounts:
-    """read = written + quarantined + filtered, always."""
+class ConversionContext:
+    """What a conversion takes from its surroundings: the instant, the key, and who hears of its progress.
 
-    read: int
-    written: int
-    quarantined: int = 0
-    filtered: int = 0
+    ``now`` is the instant that relative filters and record timestamps mean; ``key`` hashes obfuscated fields.
+    ``on_batch`` gets the number of rows read so far after every batch, and may raise to stop.
+    """
 
-    def check(self) -> None:
-        """Raise MiscountedRows where a row came from nowhere or went there."""
-        if self.read != self.written + self.quarantined + self.filtered:
-            raise MiscountedRows(
-                f"{self.read:,} rows were read, but {self.written:,} written, {self.quarantined:,} quarantined and"
-                f" {self.filtered:,} filtered; nothing is published. This is a defect of Millrace: please report it"
-                " with the file"
-            )
+    now: datetime = NO_TIME
+    key: bytes | None = None
+    on_batch: Callable[[int], None] = _ignore_progress
+
+    def bind(self, transform: TableTransform, schema: pa.Schema) -> BoundTransform:
+        """The transform made ready for batches of a schema."""
+        return bind(transform, schema, now=self.now, key=self.key)
+
+
+NO_CONTEXT = ConversionContext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,37 +90,53 @@ class Converted(Generic[S]):
 def convert(
     source: BinaryIO,
     recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext = NO_CONTEXT,
     *,
-    open_output: Callable[[str | None], S],
-    open_quarantine: Callable[[], S] | None = None,
-    on_batch: Callable[[int], None] = lambda _rows: None,
-    now: datetime = NO_TIME,
-    key: bytes | None = None,
     name: str | None = None,
-    within: Callable[[Table], Table] = lambda file: file,
 ) -> Converted[S]:
-    """Convert a seekable binary ``source``.
+    """Convert a seekable binary ``source``; errors and quarantined rows give its ``name``, if it has one.
 
-    ``open_output`` is called with a partition's directory, or None, and anew whenever the conversion starts over with
-    wider types; what it gave before has been discarded by then, as it has when an error is raised. ``on_batch`` hears
-    the rows read so far after every batch, and may raise to stop. ``now`` is the instant that relative filters and
-    record timestamps mean; ``key`` hashes obfuscated fields. ``name`` is told by errors and quarantined rows.
-    ``within`` makes of the file what it is in its table; where its rows raise ``union.Lossy`` it must have learned from
-    it, and the conversion starts over.
+    If rows share the transform's identifier, the recipe's policy makes that an error, or leaves out (and counts as
+    filtered) all of them except the last; that is decided before any filter is asked. All sinks of the destination are
+    discarded before an error is raised.
 
-    Where rows share the transform's identifier, the recipe's policy makes that an error, or leaves out (and counts as
-    filtered) all but the last of them; that is decided before any filter is asked.
+    Raises:
+        DataError: the content is refused.
+        ConfigurationError: the recipe does not suit the content.
+        Whatever ``source``, the sinks and ``on_batch`` raise.
+    """
+    return _convert(partial(_File, source, recipe, name=name), recipe, destination, context)
 
-    Raises DataError, ConfigurationError, or whatever ``source``, the sinks and ``on_batch`` raise.
+
+def convert_into_table(
+    source: BinaryIO,
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
+    within: Callable[[Table], Table],
+) -> Converted[S]:
+    """Convert like ``convert``, with ``within`` making of the file what it is in its table.
+
+    If the rows of that raise ``unify.Lossy``, ``within`` must have learned from it, and the conversion starts over.
+    """
+    return _convert(lambda types: within(_File(source, recipe, types, name=None)), recipe, destination, context)
+
+
+def _convert(
+    file_of_types: Callable[[object], Table], recipe: Recipe, destination: Destination[S], context: ConversionContext
+) -> Converted[S]:
+    """Attempt the conversion until the types that were taken from the file's beginning hold to its end.
+
+    Worked example: the sample of a column is ``1, 2``, so it is read as integers. At row 90,000 the reader meets
+    ``x`` and raises Widened with text for that column; what was written is discarded and reading starts over.
     """
     types: object = None
     contradicted = 0
     while contradicted < MOST_ATTEMPTS:
-        outputs = Outputs(open_output, open_quarantine)
+        outputs = Outputs(destination)
         try:
-            file = within(_File(source, recipe, types, name))
-            bound_to = partial(bind, recipe.transform, now=now, key=key)
-            return attempt(file, recipe, outputs, on_batch=on_batch, bound_to=bound_to)
+            return attempt(file_of_types(types), recipe, outputs, context)
         except unify.Lossy:
             outputs.discard()
         except inference.Widened as widened:
@@ -147,63 +169,55 @@ class _File:
         """Read the file from its beginning."""
         with named(self.name):
             self.source.seek(0)
-            read, aside = READERS[self.recipe.source_format], partial(_told_of, report, self.name)
+            read, aside = READERS[self.recipe.source_format], partial(_put_aside, report, self.name)
             records = read(self.source, options(self.recipe), types=self.types, report=aside)
         return records.schema, numbered(records.batches, self.name)
 
 
-def _told_of(report: PutAside, file: str | None, bad: BadRow) -> None:
+def _put_aside(report: PutAside, file: str | None, bad: BadRow) -> None:
     report(bad, file)
 
 
-def attempt(
-    table: Table,
-    recipe: Recipe,
-    outputs: Outputs[S],
-    *,
-    on_batch: Callable[[int], None],
-    bound_to: Callable[[pa.Schema], BoundTransform],
-) -> Converted[S]:
+def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: ConversionContext) -> Converted[S]:
     """Convert a table with the types that are known of it; see ``convert``. The caller discards the outputs.
 
-    The caller's thread reads. Where the target is text, its rows are transformed and rendered on all processors, as
+    The caller's thread reads. If the target is text, its rows are transformed and rendered on all processors, as
     many batches at once; what is ready is written by one thread beside. On one processor all is done in turn.
     """
+    bound_to = partial(context.bind, recipe.transform)
     last_wins = recipe.transform.identifier is not None and recipe.duplicates is DuplicatePolicy.LAST_WINS
-    superseded = superseded_rows(table, on_batch, bound_to) if last_wins else None
-    into, pieces = table.open(outputs.put_aside)
-    bound = bound_to(into)
+    superseded = superseded_rows(table, context.on_batch, bound_to) if last_wins else None
+    schema, pieces = table.open(outputs.put_aside)
+    bound = bound_to(schema)
     parts = Parts(bound, recipe.target_format, recipe.write, outputs)
     work = partial(_ready, bound, superseded, parts)
-    read = filtered = 0
+    delivered = filtered = 0
 
     with closing(pieces), Unique(bound) as unique:
 
-        def pulled() -> Iterator[tuple[Rows, int]]:
-            nonlocal read
+        def read_rows() -> Iterator[tuple[Rows, int]]:
+            nonlocal delivered
             for rows in pieces:
                 if superseded is None:
                     unique.observe(rows)
-                first, read = read + 1, read + rows.batch.num_rows
-                on_batch(read + outputs.quarantined)
+                first, delivered = delivered + 1, delivered + rows.batch.num_rows
+                context.on_batch(delivered + outputs.quarantined)
                 yield rows, first
 
         workers = None if parts.renders else 1
-        with closing(in_order(work, pulled(), workers=workers)) as done, Beside(parts.write, room=WAITING) as encoder:
+        with (
+            closing(in_order(work, read_rows(), workers=workers)) as done,
+            Beside(parts.write, room=WAITING) as encoder,
+        ):
             for ready in done:
                 filtered += ready.filtered
-                encoder.put(ready.pieces, sum(piece.weight for piece in ready.pieces))
+                encoder.put(ready.pieces, ready.weight)
         unique.check(table, str(recipe.transform.identifier))
 
-    made = parts.close()
-    counts = RowCounts(
-        read=read + outputs.quarantined,
-        written=sum(part.rows for part in made),
-        quarantined=outputs.quarantined,
-        filtered=filtered,
-    )
-    counts.check()
-    return Converted(rows=counts, parts=made, quarantine=outputs.quarantine)
+    finished = parts.close()
+    written = sum(part.rows for part in finished)
+    counts = RowCounts.of(delivered=delivered, written=written, quarantined=outputs.quarantined, filtered=filtered)
+    return Converted(rows=counts, parts=finished, quarantine=outputs.quarantine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +226,11 @@ class _Ready:
 
     pieces: tuple[Piece, ...]
     filtered: int
+
+    @property
+    def weight(self) -> int:
+        """About the bytes that the pieces take in memory."""
+        return sum(piece.weight for piece in self.pieces)
 
 
 def _ready(bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[Rows, int]) -> _Ready:

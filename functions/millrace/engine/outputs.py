@@ -45,12 +45,23 @@ class Part(Generic[S]):
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Destination(Generic[S]):
+    """Opens the sinks that a conversion writes to.
+
+    ``open_output`` gets a partition's directory, or None, and is called again whenever the conversion starts over with
+    wider types; what it gave before is discarded by then. Without ``open_quarantine`` bad rows are counted only.
+    """
+
+    open_output: Callable[[str | None], S]
+    open_quarantine: Callable[[], S] | None = None
+
+
 class Outputs(Generic[S]):
     """The sinks of one attempt, opened when they are needed."""
 
-    def __init__(self, open_output: Callable[[str | None], S], open_quarantine: Callable[[], S] | None) -> None:
-        self._open_output = open_output
-        self._open_quarantine = open_quarantine
+    def __init__(self, destination: Destination[S]) -> None:
+        self._destination = destination
         self._opened: list[S] = []
         self._pipes: list[_Pipe] = []
         self.quarantine: S | None = None
@@ -58,21 +69,21 @@ class Outputs(Generic[S]):
 
     def open(self, directory: str | None) -> S:
         """A new output's sink."""
-        output = self._open_output(directory)
+        output = self._destination.open_output(directory)
         self._opened.append(output)
         return output
 
     def put_aside(self, bad: BadRow, file: str | None) -> None:
         """Write a bad row's line, number, place, reason and text to the quarantine; without one it is only counted."""
         self.quarantined += 1
-        if self._open_quarantine is None:
+        if self._destination.open_quarantine is None:
             return
         if self.quarantine is None:
-            self.quarantine = self._open_quarantine()
+            self.quarantine = self._destination.open_quarantine()
             self._opened.append(self.quarantine)
-        told = {"source": file, **dataclasses.asdict(bad)}
-        known = {name: value for name, value in told.items() if value is not None}
-        self.quarantine.write(json.dumps(known, ensure_ascii=False).encode(errors="replace") + b"\n")
+        facts = {"source": file, **dataclasses.asdict(bad)}
+        line = {name: value for name, value in facts.items() if value is not None}
+        self.quarantine.write(json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n")
 
     def pipe(self, sink: S) -> ByteSink:
         """What a writer may write to until the sinks are discarded."""

@@ -15,9 +15,11 @@ import pytest
 from millrace.engine import outputs, parallel
 from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.formats.registry import RENDERERS, WRITERS
-from millrace.engine.one_file import Recipe, RowCounts, convert
+from millrace.engine.one_file import ConversionContext, Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 from millrace.engine.parallel import Beside
+from millrace.engine.row_counts import RowCounts
 from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
 from tests.unit.engine.formats.builders import Memory, parquet, table
@@ -126,7 +128,7 @@ def test_one_processor_has_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         beside.put(1, 1)
 
     assert done == [1]
-    convert(io.BytesIO(parquet(id=list(range(9)))), recipe(FileFormat.PARQUET, FileFormat.CSV), open_output=Memory)
+    convert(io.BytesIO(parquet(id=list(range(9)))), recipe(FileFormat.PARQUET, FileFormat.CSV), Destination(Memory))
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -137,7 +139,7 @@ def test_one_processor_and_two_write_the_same_bytes(
     made = []
     for count in (1, 2):
         monkeypatch.setattr(parallel, "processors", lambda count=count: count)
-        done = convert(io.BytesIO(groups(3)), recipe(FileFormat.PARQUET, target, partition_key), open_output=Memory)
+        done = convert(io.BytesIO(groups(3)), recipe(FileFormat.PARQUET, target, partition_key), Destination(Memory))
         made.append([(part.directory, part.rows, part.sink.getvalue()) for part in done.parts])
 
     assert made[0] == made[1]
@@ -159,7 +161,12 @@ def test_a_stop_leaves_no_thread_and_no_output(target: FileFormat, partition_key
 
     data = groups(8)
     with pytest.raises(OutOfTime):
-        convert(io.BytesIO(data), recipe(FileFormat.PARQUET, target, partition_key), open_output=opened, on_batch=stop)
+        convert(
+            io.BytesIO(data),
+            recipe(FileFormat.PARQUET, target, partition_key),
+            Destination(opened),
+            ConversionContext(on_batch=stop),
+        )
 
     assert threading.active_count() == before
     assert all(sink.discarded for sink in sinks)
@@ -170,7 +177,7 @@ def test_an_error_of_rendering_rises_as_it_is_and_leaves_no_thread() -> None:
     data = parquet(value=pa.array([[("a", 1), ("a", 2)]], pa.map_(pa.string(), pa.int64())))
 
     with pytest.raises(UnsupportedType, match="'a' twice"):
-        convert(io.BytesIO(data), recipe(FileFormat.PARQUET, FileFormat.JSON), open_output=Memory)
+        convert(io.BytesIO(data), recipe(FileFormat.PARQUET, FileFormat.JSON), Destination(Memory))
 
     assert threading.active_count() == before
 
@@ -188,7 +195,12 @@ def test_what_is_discarded_hears_nothing_more_of_its_writer() -> None:
         raise OutOfTime("no time left")
 
     with pytest.raises(OutOfTime):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, FileFormat.PARQUET), open_output=Heard, on_batch=stop)
+        convert(
+            io.BytesIO(lines(10)),
+            recipe(FileFormat.JSON, FileFormat.PARQUET),
+            Destination(Heard),
+            ConversionContext(on_batch=stop),
+        )
 
     assert True not in writes
 
@@ -223,7 +235,7 @@ def test_a_writer_that_loses_a_row_is_noticed(
         return sinks[-1]
 
     with pytest.raises(MiscountedRows, match="nothing is published"):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target, partition_key), open_output=opened)
+        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target, partition_key), Destination(opened))
 
     assert all(sink.discarded for sink in sinks)
 
@@ -234,7 +246,7 @@ def test_a_renderer_that_loses_a_row_is_noticed(target: FileFormat, monkeypatch:
     monkeypatch.setattr(outputs, "RENDERERS", {target: lambda batch, into: render(batch.slice(1), into)})
 
     with pytest.raises(MiscountedRows, match=r"9 rows.*10 were given"):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target), open_output=Memory)
+        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target), Destination(Memory))
 
 
 def test_a_transform_that_loses_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +256,7 @@ def test_a_transform_that_loses_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(outputs, "split", loses)
 
     with pytest.raises(MiscountedRows, match=r"10 rows were read, but 9 written"):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, FileFormat.JSON, "half"), open_output=Memory)
+        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, FileFormat.JSON, "half"), Destination(Memory))
 
 
 def test_rows_that_add_up_are_no_error() -> None:
@@ -255,7 +267,7 @@ def test_parts_keep_their_rows_in_order() -> None:
     done = convert(
         io.BytesIO(groups(4)),
         recipe(FileFormat.PARQUET, FileFormat.PARQUET, "half"),
-        open_output=Memory,
+        Destination(Memory),
     )
 
     for part in done.parts:

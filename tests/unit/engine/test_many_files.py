@@ -21,8 +21,9 @@ from millrace.engine import many_files
 from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
 from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.engine.outputs import Destination
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import (
     DuplicateIdentifier,
@@ -87,12 +88,12 @@ def recipe(target: str, identifier: str | None = None, **fields: Any) -> Recipe:
 
 def run(files: Files, target: str = "csv", made: Recipe | None = None, **options: Any) -> Converted[Memory]:
     """The files, named by their extensions, as one output."""
-    ports: dict[str, Any] = {name: options.pop(name) for name in ("on_batch", "open_output") if name in options}
+    destination = Destination(options.pop("open_output", Memory), Memory)
+    context = ConversionContext(on_batch=options.pop("on_batch", lambda _rows: None))
     read, opened = ReadOptions(**options), Opened()
     sources = [opened.source(name, data, read) for name, data in files.items()]
-    ports = {"open_output": Memory, "open_quarantine": Memory, **ports}
 
-    done: Converted[Memory] = convert_many(sources, made or recipe(target), **ports)
+    done: Converted[Memory] = convert_many(sources, made or recipe(target), destination, context)
 
     assert (opened.now, opened.most) == (0, min(1, len(files)))
     return done
@@ -243,7 +244,7 @@ def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed(monkeypa
         opened.source(f"{n}.csv", data, ReadOptions()) for n, data in enumerate([b"a\n1\n", b"a\n22\n", b"a\n333\n"])
     ]
 
-    done = convert_many(sources, recipe("json"), open_output=Memory)
+    done = convert_many(sources, recipe("json"), Destination(Memory))
 
     assert output(done) == b'{"a":1}\n{"a":22}\n{"a":333}\n'
     assert opened.times == 4
@@ -336,8 +337,8 @@ class TestIdentifiers:
         last = replace(made, duplicates=DuplicatePolicy.LAST_WINS)
 
         with pytest.raises(DuplicateIdentifier, match=r"^rows 1 and 3 have the same id '1', "):
-            convert(io.BytesIO(data[name]), made, open_output=Memory)
-        done = convert(io.BytesIO(data[name]), last, open_output=Memory)
+            convert(io.BytesIO(data[name]), made, Destination(Memory))
+        done = convert(io.BytesIO(data[name]), last, Destination(Memory))
 
         assert output(done) == b"id,v\n2,b\n1,c\n"
         with pytest.raises(DuplicateIdentifier, match=r"^row 1 of 1\.\w+ and row 3 of 1\."):
@@ -349,7 +350,7 @@ class TestIdentifiers:
         made = replace(recipe("json", "id"), duplicates=DuplicatePolicy.LAST_WINS)
 
         with small(8):
-            done = convert(io.BytesIO(data), made, open_output=Memory)
+            done = convert(io.BytesIO(data), made, Destination(Memory))
 
         found = [json.loads(line) for line in output(done).splitlines()]
         assert found == [{"id": str(n % 40), "v": n} for n in range(20, 60)] + [{"id": "x", "v": 1.5}]
@@ -369,7 +370,7 @@ def parts_of(rows: Sequence[Any], cuts: list[int]) -> list[Sequence[Any]]:
 
 def whole(data: bytes, source: str, target: str) -> bytes:
     made = replace(recipe(target), source_format=FileFormat(source))
-    return output(convert(io.BytesIO(data), made, open_output=Memory))
+    return output(convert(io.BytesIO(data), made, Destination(Memory)))
 
 
 @quickly

@@ -11,8 +11,9 @@ import pytest
 
 from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.formats.csv import reader as csv_reader
-from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.engine.outputs import Destination
 from millrace.errors import MillraceError, OutOfTime, RaggedRow
 from tests.places import REAL_DATA
 from tests.unit.engine.formats.builders import Memory, table
@@ -37,7 +38,7 @@ def run(data: bytes, to: str, opened: Opened, aside: Opened | None = None, **opt
     recipe = Recipe(
         source_format=FileFormat.CSV, target_format=FileFormat(to), read=ReadOptions(**options), write=WriteOptions()
     )
-    return convert(io.BytesIO(data), recipe, open_output=opened, open_quarantine=aside, on_batch=on_batch)
+    return convert(io.BytesIO(data), recipe, Destination(opened, aside), ConversionContext(on_batch=on_batch))
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_an_error_of_the_sink_stays_what_it_is() -> None:
     full = Full()
 
     with pytest.raises(OSError, match="No space"):
-        convert(io.BytesIO(b"a\n1\n"), recipe, open_output=lambda _directory: full)
+        convert(io.BytesIO(b"a\n1\n"), recipe, Destination(lambda _directory: full))
 
     assert full.discarded
 
@@ -166,9 +167,9 @@ def test_published_files_become_every_format(name: str, target: FileFormat) -> N
     assert known is not None
     recipe = Recipe(source_format=known.format, target_format=target, read=ReadOptions(), write=WriteOptions())
 
-    done = convert(io.BytesIO(path.read_bytes()), recipe, open_output=Memory)
+    done = convert(io.BytesIO(path.read_bytes()), recipe, Destination(Memory))
     back = Recipe(source_format=target, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions())
-    again = convert(io.BytesIO(done.parts[0].sink.getvalue()), back, open_output=Memory)
+    again = convert(io.BytesIO(done.parts[0].sink.getvalue()), back, Destination(Memory))
 
     assert done.rows.read == done.rows.written == again.rows.written > 0
     assert isinstance(table(again.parts[0].sink.getvalue()), pa.Table)

@@ -15,6 +15,7 @@ from millrace.engine.explain.explaining import explain
 from millrace.engine.explain.facts import Column, Content
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 from tests.unit.engine.formats.builders import Memory, conversion, converted, parquet
 
 
@@ -108,7 +109,7 @@ def test_row_groups_and_where_the_file_comes_from() -> None:
         read=ReadOptions(),
         write=WriteOptions(lineage={"millrace.source": "s3://in/a.csv", "millrace.source_etag": "e1"}),
     )
-    data = convert(io.BytesIO(b"a\n1\n"), recipe, open_output=Memory).parts[0].sink.getvalue()
+    data = convert(io.BytesIO(b"a\n1\n"), recipe, Destination(Memory)).parts[0].sink.getvalue()
 
     facts = {fact.name: fact for fact in explained(data).facts}
 

@@ -15,6 +15,7 @@ from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 
 Cell = str | None
 BLANK: list[Cell] = ["<a blank line>"]
@@ -40,7 +41,7 @@ def conversion(data: bytes, source: str, target: str, **options: Any) -> Convert
         read=ReadOptions(**options),
         write=WriteOptions(),
     )
-    return convert(io.BytesIO(data), recipe, open_output=Memory, open_quarantine=Memory)
+    return convert(io.BytesIO(data), recipe, Destination(Memory, Memory))
 
 
 def converted(data: bytes, source: str, target: str, **options: Any) -> bytes:

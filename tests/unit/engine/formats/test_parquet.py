@@ -16,6 +16,7 @@ import pytest
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.outputs import Destination
 from millrace.engine.types.printing import FORM, JSON
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from tests.unit.engine.formats.builders import Memory, converted, parquet, table
@@ -255,7 +256,7 @@ def test_lineage_is_metadata_and_the_bytes_repeat() -> None:
         write=WriteOptions(lineage={"millrace.source": "s3://in/ü", "millrace.rows": "3"}),
     )
 
-    once, again = (convert(io.BytesIO(GOOD), recipe, open_output=Memory).parts[0].sink.getvalue() for _ in range(2))
+    once, again = (convert(io.BytesIO(GOOD), recipe, Destination(Memory)).parts[0].sink.getvalue() for _ in range(2))
 
     assert once == again
     assert pq.read_metadata(io.BytesIO(once)).metadata[b"millrace.source"] == "s3://in/ü".encode()

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import NO_CONTEXT, Recipe, convert_into_table
 from millrace.engine.options import FileFormat, ReadOptions, SchemaEvolution, WriteOptions
+from millrace.engine.outputs import Destination
 from millrace.engine.tables.fit import Fit, FitRule, guessed
 from millrace.engine.transform.spec import TableTransform
 from tests.unit.engine.formats.builders import Memory
@@ -56,7 +57,7 @@ def fitted(data: bytes, known: pa.Schema | None, source: FileFormat, evolution: 
         sinks.append(Memory())
         return sinks[-1]
 
-    convert(io.BytesIO(data), recipe, open_output=opened, within=fit.table)
+    convert_into_table(io.BytesIO(data), recipe, Destination(opened), NO_CONTEXT, fit.table)
     return sinks[-1].getvalue(), fit
 
 
