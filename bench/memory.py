@@ -35,8 +35,10 @@ class NoPandas:  # pyarrow imports it wherever it is installed; it is not in a f
         if name == "pandas":
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, NoPandas())
-from millrace.file_format import FileFormat
-from millrace.local import Job, convert_file
+from millrace.engine.files import Job, convert_file
+from millrace.engine.formats.memory import use_lean_pool
+from millrace.engine.options import FileFormat
+use_lean_pool()
 rows = convert_file(Job(source=sys.argv[1], target=sys.argv[2], to=FileFormat(sys.argv[3])))
 peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:"))
 print(rows.written, int(peak) // 1024)

@@ -27,8 +27,10 @@ def kind_of(path: Path) -> str:
 
 def _millrace(source: Path, target: Path, _threads: int) -> Convert:
     from millrace.engine.files import Job, convert_file
+    from millrace.engine.formats.memory import use_lean_pool
     from millrace.engine.options import FileFormat
 
+    use_lean_pool()
     named = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
     job = Job(source=str(source), target=str(target), to=FileFormat(named[kind_of(target)]))
     return lambda: _done(convert_file(job))

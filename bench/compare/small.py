@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.compare.datasets import DATASETS
 from bench.compare.files import write
+from millrace.engine.formats.memory import use_lean_pool
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination
@@ -57,6 +58,7 @@ def seconds(source: bytes, source_format: FileFormat, target_format: FileFormat,
 
 def main(rounds: int = 300) -> None:
     """Measure every pair and print them."""
+    use_lean_pool()
     with tempfile.TemporaryDirectory() as folder:
         figures = {}
         for source, target, dataset in _PAIRS:

@@ -22,6 +22,7 @@ from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.deployment.settings import Settings
+from millrace.engine.formats.memory import use_lean_pool
 from millrace.errors import MillraceError
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
@@ -59,6 +60,7 @@ def convert_world(
 
     ``announce`` hears of an event source that was paused, ``trouble`` of what went wrong beside the work itself.
     """
+    use_lean_pool(environment)
     settings = Settings.from_environment(environment)
     document = load(settings.configuration_path)
     sessions = Sessions(document)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from millrace.engine.formats.memory import use_lean_pool
 from millrace.engine.formats.streams.archive import open_archive
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
@@ -75,4 +76,5 @@ def outcome(case: Case) -> dict[str, Any]:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    use_lean_pool()
     print(json.dumps(outcome(CASES[sys.argv[1]])))  # noqa: T201 # the answer

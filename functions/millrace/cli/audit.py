@@ -103,7 +103,7 @@ class Rows:
         if target is not None:
             import pyarrow as pa  # noqa: PLC0415 - takes time to import, and most audits write no report
 
-            from millrace.engine.formats.registry import WRITERS  # noqa: PLC0415 - as above
+            from millrace.engine.formats.registry import FORMATS  # noqa: PLC0415 - as above
             from millrace.engine.options import FileFormat, WriteOptions  # noqa: PLC0415 - as above
 
             self._schema = pa.schema(
@@ -111,7 +111,7 @@ class Rows:
                 + [("modified", pa.timestamp("s", tz="UTC"))]
             )
             self._batch = pa.RecordBatch.from_pylist
-            self._writer = WRITERS[FileFormat.PARQUET](target, self._schema, WriteOptions())
+            self._writer = FORMATS[FileFormat.PARQUET].write(target, self._schema, WriteOptions())
 
     def write(self, sync: str, audited: list[Audited], now: datetime) -> None:
         """Write the next rows; what is worth a look is read from the ledger, one GetItem each."""

@@ -108,8 +108,10 @@ def _convert_one(
     quarantine: str | None,
 ) -> int:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - as above
+    from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - pyarrow takes time to import
+    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
+    use_lean_pool()
     job = Job(
         source=source,
         target=target,

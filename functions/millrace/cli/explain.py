@@ -111,8 +111,10 @@ def _explain(
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
     from millrace.engine.explain.explaining import explain as explained  # noqa: PLC0415 - as above
-    from millrace.engine.files import how_to_read  # noqa: PLC0415 - as above
+    from millrace.engine.files import how_to_read  # noqa: PLC0415 - pyarrow takes time to import
+    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
+    use_lean_pool()
     file_format, options = how_to_read(file, source_format, compression, asked)
     try:
         with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node
-from millrace.engine.formats.registry import READERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.names import unique_names
 from millrace.engine.one_file import (
     MOST_ATTEMPTS,
@@ -154,7 +154,7 @@ class _Survey:
     def observe_csv(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
         """Add a CSV file: its texts are evidence like those of one long file."""
         read = replace(source.read, infer_types=False, column_types={})
-        records = READERS[FileFormat.CSV](file, read, report=_not_yet)
+        records = FORMATS[FileFormat.CSV].read(file, read, report=_not_yet)
         names = tuple(records.schema.names)
         self._headers[source.name] = names
         self._names.update(dict.fromkeys(names))
@@ -182,7 +182,7 @@ class _Survey:
 
     def observe_parquet(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
         """Add what a Parquet file's footer says."""
-        fields = READERS[FileFormat.PARQUET](file, source.read, report=_not_yet).schema
+        fields = FORMATS[FileFormat.PARQUET].read(file, source.read, report=_not_yet).schema
         for name, field in zip(unique_names(fields.names), fields, strict=True):
             self._names[name] = None
             self._parquet.setdefault(name, []).append(field.with_name(name))
@@ -290,7 +290,7 @@ class _Files:
             with source.open() as file:
                 with named(source.name):
                     aside = partial(_put_aside, report, source.name)
-                    records = READERS[source.format](file, source.read, types=placed.types, report=aside)
+                    records = FORMATS[source.format].read(file, source.read, types=placed.types, report=aside)
                 batches = map(_Columns(records.schema, self.schema, placed.blank), records.batches)
                 yield from numbered(batches, source.name)
 

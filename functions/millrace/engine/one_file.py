@@ -12,7 +12,7 @@ from typing import BinaryIO, Generic
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.registry import READERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S
 from millrace.engine.parallel import Beside, in_order
@@ -169,7 +169,7 @@ class _File:
         """Read the file from its beginning."""
         with named(self.name):
             self.source.seek(0)
-            read, aside = READERS[self.recipe.source_format], partial(_put_aside, report, self.name)
+            read, aside = FORMATS[self.recipe.source_format].read, partial(_put_aside, report, self.name)
             records = read(self.source, options(self.recipe), types=self.types, report=aside)
         return records.schema, numbered(records.batches, self.name)
 

@@ -20,15 +20,7 @@ class FileFormat(enum.StrEnum):
     @property
     def extension(self) -> str:
         """The extension of an output, with its dot."""
-        return _OUTPUT_EXTENSIONS[self]
-
-
-_OUTPUT_EXTENSIONS = {
-    FileFormat.CSV: ".csv",
-    FileFormat.JSON: ".jsonl",
-    FileFormat.JSON_DOC: ".json",
-    FileFormat.PARQUET: ".parquet",
-}
+        return words_of(self).extension
 
 
 class Compression(enum.StrEnum):
@@ -58,17 +50,48 @@ class OutputCompression(enum.StrEnum):
 
 _WHOLE = (OutputCompression.GZIP, OutputCompression.ZSTD, OutputCompression.BZIP2)
 _OF_TEXT = (OutputCompression.NONE, *_WHOLE)
-_OUTPUT_COMPRESSIONS = {
-    FileFormat.CSV: _OF_TEXT,
-    FileFormat.JSON: _OF_TEXT,
-    FileFormat.JSON_DOC: _OF_TEXT,
-    FileFormat.PARQUET: (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE),
-}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatWords:
+    """What a configuration needs to know of a format; how it is read and written is `formats.base.Format`.
+
+    ``extension`` is an output's, ``compressions`` are those of an output, the default first. ``read_extensions`` maps
+    each extension of a file that is read to the delimiter that it names, if any.
+    """
+
+    extension: str
+    compressions: tuple[OutputCompression, ...] = _OF_TEXT
+    read_extensions: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
+    compresses_inside: bool = False
+
+
+_CSV_EXTENSIONS = {".csv": None, ".tsv": "\t"}
+_JSON_EXTENSIONS = {".json": None, ".jsonl": None, ".ndjson": None}
+_PARQUET_COMPRESSIONS = (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE)
+_WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
+    {
+        FileFormat.CSV: FormatWords(extension=".csv", read_extensions=_CSV_EXTENSIONS),
+        FileFormat.JSON: FormatWords(extension=".jsonl", read_extensions=_JSON_EXTENSIONS),
+        FileFormat.JSON_DOC: FormatWords(extension=".json"),
+        FileFormat.PARQUET: FormatWords(
+            extension=".parquet",
+            read_extensions={".parquet": None},
+            compressions=_PARQUET_COMPRESSIONS,
+            compresses_inside=True,
+        ),
+    }
+)
+
+
+def words_of(file_format: FileFormat) -> FormatWords:
+    """What can be said of a format without the libraries that read it."""
+    return _WORDS[file_format]
 
 
 def output_compressions(file_format: FileFormat) -> tuple[OutputCompression, ...]:
     """What an output of the format may be compressed with, the default first."""
-    return _OUTPUT_COMPRESSIONS[file_format]
+    return words_of(file_format).compressions
 
 
 def output_extension(file_format: FileFormat, compression: OutputCompression | None) -> str:
@@ -135,36 +158,36 @@ class RecognisedKey:
     delimiter: str | None = None
 
 
-_READ_EXTENSIONS = {
-    ".csv": FileFormat.CSV,
-    ".tsv": FileFormat.CSV,
-    ".json": FileFormat.JSON,
-    ".jsonl": FileFormat.JSON,
-    ".ndjson": FileFormat.JSON,
-    ".parquet": FileFormat.PARQUET,
-}
-_DELIMITERS = {".tsv": "\t"}
+READ_EXTENSIONS = tuple(extension for words in _WORDS.values() for extension in words.read_extensions)
+"""The extensions of files that are read, each also followed by .gz, .zst or .bz2 (Parquet compresses inside)."""
 _COMPRESSION_EXTENSIONS = {
     ".gz": Compression.GZIP,
     ".zst": Compression.ZSTD,
     ".bz2": Compression.BZIP2,
 }
-READ_EXTENSIONS = tuple(_READ_EXTENSIONS)
-"""The extensions of files that are read, each also followed by .gz, .zst or .bz2 (Parquet compresses inside)."""
 
 
 def recognise(key: str) -> RecognisedKey | None:
-    """Read format and compression off a key's extensions, in either case; None where the extension is foreign."""
-    stem, compression = key, Compression.NONE
-    for extension, name in _COMPRESSION_EXTENSIONS.items():
-        if key.lower().endswith(extension):
-            stem, compression = key[: -len(extension)], name
-    for extension, file_format in _READ_EXTENSIONS.items():
-        if stem.lower().endswith(extension) and stem[: -len(extension)].rpartition("/")[2]:
-            if file_format is FileFormat.PARQUET and compression is not Compression.NONE:
+    """Read format and compression off a key's extensions, in either case; None if the extension is foreign."""
+    path, compression = _split_compression(key)
+    for file_format, words in _WORDS.items():
+        for extension, delimiter in words.read_extensions.items():
+            stem = path[: -len(extension)]
+            # A name that is an extension and no more, such as "folder/.csv", is a hidden file and no table.
+            if not path.lower().endswith(extension) or not stem.rpartition("/")[2]:
+                continue
+            if words.compresses_inside and compression is not Compression.NONE:
                 return None
-            return RecognisedKey(file_format, compression, stem[: -len(extension)], _DELIMITERS.get(extension))
+            return RecognisedKey(file_format, compression, stem, delimiter)
     return None
+
+
+def _split_compression(key: str) -> tuple[str, Compression]:
+    """The key without the extension of its compression, and this."""
+    for extension, compression in _COMPRESSION_EXTENSIONS.items():
+        if key.lower().endswith(extension):
+            return key[: -len(extension)], compression
+    return key, Compression.NONE
 
 
 class SchemaEvolution(enum.StrEnum):

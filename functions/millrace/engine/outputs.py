@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, ByteSink, RecordWriter, Text
-from millrace.engine.formats.registry import RENDERERS, WRITERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import FileFormat, WriteOptions
 from millrace.engine.transform.binding import BoundTransform
 from millrace.engine.transform.partition import directory, split
@@ -139,8 +139,7 @@ class Parts(Generic[S]):
         self, bound: BoundTransform, target_format: FileFormat, options: WriteOptions, outputs: Outputs[S]
     ) -> None:
         self._bound = bound
-        self._begin = WRITERS[target_format]
-        self._render = RENDERERS.get(target_format)
+        self._format = FORMATS[target_format]
         self._options = options
         self._outputs = outputs
         self._made: dict[str | None, _Output[S]] = {}
@@ -150,7 +149,7 @@ class Parts(Generic[S]):
     @property
     def renders(self) -> bool:
         """Whether most of the work is done by ``pieces``."""
-        return self._render is not None
+        return self._format.render is not None
 
     def pieces(self, batch: pa.RecordBatch) -> tuple[Piece, ...]:
         """Rows divided by partition, each as its writer takes it."""
@@ -171,9 +170,10 @@ class Parts(Generic[S]):
         return tuple(_closed(name, output) for name, output in self._made.items())
 
     def _piece(self, name: str | None, batch: pa.RecordBatch) -> Piece:
-        if self._render is None:
+        render = self._format.render
+        if render is None:
             return Piece(name, batch, batch.num_rows, batch.nbytes)
-        text = self._render(batch, self._bound.schema)
+        text = render(batch, self._bound.schema)
         return Piece(name, text, batch.num_rows, sum(map(len, text.pieces)))
 
     def _output(self, name: str | None) -> _Output[S]:
@@ -185,7 +185,7 @@ class Parts(Generic[S]):
                     " choose a field with fewer values, or split the file"
                 )
             sink = self._outputs.open(name)
-            writer = self._begin(self._outputs.pipe(sink), self._bound.schema, self._options)
+            writer = self._format.write(self._outputs.pipe(sink), self._bound.schema, self._options)
             self._made[name] = _Output(sink, writer)
         return self._made[name]
 

@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pytest
 
 from millrace.engine import outputs, parallel
 from millrace.engine.formats.base import RecordWriter, Text
-from millrace.engine.formats.registry import RENDERERS, WRITERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import ConversionContext, Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination
@@ -24,7 +25,8 @@ from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
 from tests.unit.engine.formats.builders import Memory, parquet, table
 
-TARGETS = sorted(WRITERS)
+TARGETS = sorted(FORMATS)
+RENDERED = sorted(name for name, entry in FORMATS.items() if entry.render)
 
 
 @pytest.fixture(autouse=True)
@@ -225,9 +227,9 @@ class _Loses:
 def test_a_writer_that_loses_a_row_is_noticed(
     target: FileFormat, partition_key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = WRITERS[target]
-    monkeypatch.setattr(outputs, "WRITERS", {target: lambda *given: _Loses(begin(*given))})
-    monkeypatch.setattr(outputs, "RENDERERS", {})
+    begin = FORMATS[target].write
+    losing = replace(FORMATS[target], write=lambda *given: _Loses(begin(*given)), render=None)
+    monkeypatch.setattr(outputs, "FORMATS", {target: losing})
     sinks: list[Memory] = []
 
     def opened(_directory: str | None) -> Memory:
@@ -240,10 +242,12 @@ def test_a_writer_that_loses_a_row_is_noticed(
     assert all(sink.discarded for sink in sinks)
 
 
-@pytest.mark.parametrize("target", sorted(RENDERERS))
+@pytest.mark.parametrize("target", RENDERED)
 def test_a_renderer_that_loses_a_row_is_noticed(target: FileFormat, monkeypatch: pytest.MonkeyPatch) -> None:
-    render = RENDERERS[target]
-    monkeypatch.setattr(outputs, "RENDERERS", {target: lambda batch, into: render(batch.slice(1), into)})
+    render = FORMATS[target].render
+    assert render is not None
+    losing = replace(FORMATS[target], render=lambda batch, into: render(batch.slice(1), into))
+    monkeypatch.setattr(outputs, "FORMATS", {target: losing})
 
     with pytest.raises(MiscountedRows, match=r"9 rows.*10 were given"):
         convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target), Destination(Memory))

@@ -13,7 +13,7 @@ from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, renamed
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
-from millrace.engine.formats.registry import READERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
 from millrace.engine.types import inference
@@ -107,7 +107,7 @@ def _check_demands(source: BinaryIO, options: ReadOptions) -> None:
     types: object = None
     for _attempt in range(MOST_ATTEMPTS if options.column_types else 0):
         try:
-            for _batch in READERS[FileFormat.CSV](source, options, types=types, report=_ignore).batches:
+            for _batch in FORMATS[FileFormat.CSV].read(source, options, types=types, report=_ignore).batches:
                 pass
         except inference.Widened as widened:
             types = widened.types

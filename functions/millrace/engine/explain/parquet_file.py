@@ -12,7 +12,7 @@ from millrace.engine.explain.facts import Column, Content, Fact, shown
 from millrace.engine.explain.json_fields import quoted
 from millrace.engine.explain.measures import Texts, ends
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.registry import READERS, WRITERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.types.printing import plain
 from millrace.errors import DataError, UnsupportedType
@@ -68,7 +68,7 @@ def _is_ordered(kind: pa.DataType) -> bool:
 def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
     """What is in a Parquet file: all of it is read, so that damage is found."""
     try:
-        records = READERS[FileFormat.PARQUET](source, options, report=_ignore)
+        records = FORMATS[FileFormat.PARQUET].read(source, options, report=_ignore)
         source.seek(0)
         metadata = pq.ParquetFile(source).metadata
     except DataError as error:
@@ -170,7 +170,7 @@ def _notes(field: pa.Field) -> Iterator[str]:
 def _try(field: pa.Field, target: FileFormat) -> None:
     """Write a row whose value is missing: the writers know which types they cannot write."""
     schema = pa.schema([field])
-    writer = WRITERS[target](_Nowhere(), schema, WriteOptions())
+    writer = FORMATS[target].write(_Nowhere(), schema, WriteOptions())
     writer.write(pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], schema=schema))
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
 
-from millrace.engine.options import ReadOptions, WriteOptions
+from millrace.engine.options import FileFormat, FormatWords, ReadOptions, WriteOptions, words_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +104,22 @@ class Writer(Protocol):
     def __call__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
         """Begin an output; raise UnsupportedType where the format cannot hold the schema's types."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file format as one object: how it is read and written, and under which extensions and compressions.
+
+    ``render`` is there for formats whose rows can be made text one batch beside another. A new format is a folder
+    beside the others and one line in `registry`; what a configuration needs of it is a line in `engine.options`.
+    """
+
+    name: FileFormat
+    read: Reader
+    write: Writer
+    render: Render | None = None
+
+    @property
+    def words(self) -> FormatWords:
+        """Its extensions and compressions."""
+        return words_of(self.name)

@@ -11,8 +11,10 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.engine.formats.base import Text
 from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import reader as json_reader
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import Converted, Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination
@@ -54,6 +56,13 @@ def small_json_blocks(size: int) -> Iterator[None]:
     """JSON is read in blocks of so many bytes, types are first taken from one of them."""
     with mock.patch.object(json_feed, "BLOCK_BYTES", size), mock.patch.object(json_reader, "SAMPLE_BYTES", size):
         yield
+
+
+def render_text(batch: pa.RecordBatch, file_format: FileFormat) -> Text:
+    """The text of rows in a format that renders them."""
+    render = FORMATS[file_format].render
+    assert render is not None
+    return render(batch, batch.schema)
 
 
 def table(data: bytes) -> pa.Table:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.registry import READERS, WRITERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import (
     Compression,
     FileFormat,
@@ -38,7 +38,7 @@ ROWS = pa.RecordBatch.from_pydict({"n": list(range(5000)), "text": ["some words,
 
 def written(file_format: FileFormat, compression: OutputCompression | None, *batches: pa.RecordBatch) -> bytes:
     sink = io.BytesIO()
-    writer = WRITERS[file_format](sink, batches[0].schema, WriteOptions(compression=compression))
+    writer = FORMATS[file_format].write(sink, batches[0].schema, WriteOptions(compression=compression))
     for batch in batches:
         writer.write(batch)
     assert writer.close() == sum(batch.num_rows for batch in batches)
@@ -87,7 +87,9 @@ def test_what_is_written_is_read_again_by_its_name(
     assert found.stem == "folder/name"
 
     options = ReadOptions(compression=found.compression, infer_types=False)
-    records = READERS[found.format](io.BytesIO(data), options, types=None, report=lambda bad: pytest.fail(str(bad)))
+    records = FORMATS[found.format].read(
+        io.BytesIO(data), options, types=None, report=lambda bad: pytest.fail(str(bad))
+    )
 
     assert [value for part in records.batches for value in part.column("text").to_pylist()] == texts
 

@@ -1,4 +1,4 @@
-"""What holds for every reader and every writer that is registered."""
+"""What holds for every format that is registered: one suite over all of them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pytest
 
-from millrace.engine.formats.registry import READERS, WRITERS
-from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.formats.base import Format, Text
+from millrace.engine.formats.registry import FORMATS
+from millrace.engine.options import (
+    Compression,
+    FileFormat,
+    OutputCompression,
+    ReadOptions,
+    WriteOptions,
+    output_compressions,
+    output_extension,
+    recognise,
+)
 from millrace.errors import DataError
 from tests.unit.engine.formats.builders import Memory
 
-FORMATS = sorted(WRITERS)
 ROWS: list[dict[str, Any]] = [
     {"id": 1, "name": "Ada", "born": "1815-12-10", "ratio": 1.5, "paid": True, "price": Decimal("10.10")},
     {"id": -(2**63), "name": 'a "quoted", text\nof lines', "born": None, "ratio": None, "paid": None, "price": None},
@@ -34,11 +43,17 @@ SCHEMA = pa.schema(
 )
 
 
-def written(file_format: FileFormat, *batches: pa.RecordBatch, schema: pa.Schema = SCHEMA) -> bytes:
+def write(
+    entry: Format,
+    *rows: pa.RecordBatch | Text,
+    schema: pa.Schema = SCHEMA,
+    compression: OutputCompression | None = None,
+) -> bytes:
+    """The bytes of an output; the sink stays open."""
     sink = Memory()
-    writer = WRITERS[file_format](sink, schema, WriteOptions())
-    for batch in batches:
-        writer.write(batch)
+    writer = entry.write(sink, schema, WriteOptions(compression=compression))
+    for part in rows:
+        writer.write(part)
     writer.close()
     assert not sink.closed
     return sink.getvalue()
@@ -48,9 +63,11 @@ def batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
 
-def rows_of(file_format: FileFormat, data: bytes | BinaryIO) -> list[dict[str, Any]]:
+def read(entry: Format, data: bytes | BinaryIO, compression: Compression = Compression.NONE) -> list[dict[str, Any]]:
+    """The rows of a file, none of which may be bad."""
     source = io.BytesIO(data) if isinstance(data, bytes) else data
-    records = READERS[file_format](source, ReadOptions(), types=None, report=lambda bad: pytest.fail(str(bad)))
+    options = ReadOptions(compression=compression)
+    records = entry.read(source, options, types=None, report=lambda bad: pytest.fail(str(bad)))
     return [row for part in records.batches for row in part.to_pylist()]
 
 
@@ -73,50 +90,93 @@ class Faulty(io.BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_what_is_written_is_read_again(file_format: FileFormat) -> None:
-    data = written(file_format, batch(ROWS))
-
-    assert comparable(rows_of(file_format, data)) == ROWS
+every_format = pytest.mark.parametrize("entry", FORMATS.values(), ids=FORMATS)
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_how_rows_are_gathered_in_batches_changes_nothing(file_format: FileFormat) -> None:
-    whole = written(file_format, batch(ROWS))
-    single = written(file_format, *(batch([row]) for row in ROWS))
-    sliced = written(file_format, batch(ROWS[:1] + ROWS).slice(1), batch([]))
+def test_every_format_of_the_configuration_is_registered_under_its_name() -> None:
+    assert [entry.name for entry in FORMATS.values()] == list(FORMATS) == list(FileFormat)
+
+
+@every_format
+def test_what_is_written_is_read_again(entry: Format) -> None:
+    data = write(entry, batch(ROWS))
+
+    assert comparable(read(entry, data)) == ROWS
+
+
+@every_format
+def test_how_rows_are_gathered_in_batches_changes_nothing(entry: Format) -> None:
+    whole = write(entry, batch(ROWS))
+    single = write(entry, *(batch([row]) for row in ROWS))
+    sliced = write(entry, batch(ROWS[:1] + ROWS).slice(1), batch([]))
 
     assert whole == single == sliced
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_no_rows_are_a_whole_file(file_format: FileFormat) -> None:
-    data = written(file_format)
+@every_format
+def test_no_rows_are_a_whole_file(entry: Format) -> None:
+    data = write(entry)
 
-    assert rows_of(file_format, data) == []
-
-
-@pytest.mark.parametrize("file_format", FORMATS)
-def test_no_columns_are_a_whole_file(file_format: FileFormat) -> None:
-    data = written(file_format, schema=pa.schema([]))
-
-    assert rows_of(file_format, data) == []
+    assert read(entry, data) == []
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@every_format
+def test_no_columns_are_a_whole_file(entry: Format) -> None:
+    data = write(entry, schema=pa.schema([]))
+
+    assert read(entry, data) == []
+
+
+@every_format
 @pytest.mark.parametrize("good_reads", [0, 1, 2])
-def test_an_error_of_the_source_stays_what_it_is(file_format: FileFormat, good_reads: int) -> None:
-    data = written(file_format, batch(ROWS))
+def test_an_error_of_the_source_stays_what_it_is(entry: Format, good_reads: int) -> None:
+    data = write(entry, batch(ROWS))
 
     with pytest.raises(ConnectionResetError):
-        rows_of(file_format, Faulty(data, good_reads))
+        read(entry, Faulty(data, good_reads))
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@every_format
 @pytest.mark.parametrize("data", [b"\xff\xfe\xfd\xfc" * 8, b'{"a": 1', b"PAR1 and so on", b'a,b\n"1,2'])
-def test_what_is_no_such_file_is_refused_as_bad_data(file_format: FileFormat, data: bytes) -> None:
-    if file_format is FileFormat.CSV and not data.endswith(b'"1,2'):
+def test_what_is_no_such_file_is_refused_as_bad_data(entry: Format, data: bytes) -> None:
+    if entry.name is FileFormat.CSV and not data.endswith(b'"1,2'):
         pytest.skip("almost any text is a CSV file")
 
     with pytest.raises(DataError):
-        rows_of(file_format, data)
+        read(entry, data)
+
+
+@every_format
+def test_its_compressions_change_no_row(entry: Format) -> None:
+    for compression in output_compressions(entry.name):
+        data = write(entry, batch(ROWS), compression=compression)
+        key = recognise("folder/name" + output_extension(entry.name, compression))
+
+        assert key is not None
+        assert comparable(read(FORMATS[key.format], data, key.compression)) == ROWS
+
+
+@every_format
+def test_its_first_compression_is_the_default(entry: Format) -> None:
+    first = entry.words.compressions[0]
+
+    assert write(entry, batch(ROWS)) == write(entry, batch(ROWS), compression=first)
+
+
+@every_format
+def test_what_is_rendered_apart_is_what_its_writer_renders(entry: Format) -> None:
+    if entry.render is None:
+        pytest.skip("its rows are not rendered apart")
+    halves = [entry.render(batch(half), SCHEMA) for half in (ROWS[:2], ROWS[2:])]
+
+    assert sum(text.rows for text in halves) == len(ROWS)
+    assert write(entry, *halves) == write(entry, batch(ROWS))
+
+
+@every_format
+def test_the_extensions_that_it_reads_name_it(entry: Format) -> None:
+    for extension, delimiter in entry.words.read_extensions.items():
+        key = recognise(f"folder/name{extension}")
+
+        assert key is not None
+        assert (key.format, key.stem, key.delimiter) == (entry.name, "folder/name", delimiter)

@@ -100,9 +100,9 @@ def test_a_slice_of_a_type_is_said_like_the_whole(array: pa.Array, said: list[An
 
 
 def parquet_format_to_csv(sink: Memory, schema: pa.Schema) -> Any:
-    from millrace.engine.formats.registry import WRITERS  # noqa: PLC0415 # beside what uses it
+    from millrace.engine.formats.registry import FORMATS  # noqa: PLC0415 # beside what uses it
 
-    return WRITERS[FileFormat.CSV](sink, schema, WriteOptions())
+    return FORMATS[FileFormat.CSV].write(sink, schema, WriteOptions())
 
 
 def test_names_that_come_twice_are_told_apart_in_text() -> None:

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.registry import RENDERERS
 from millrace.engine.options import FileFormat
 from millrace.engine.types.printing import JSON, with_form
 from millrace.errors import UnsupportedType
+from tests.unit.engine.formats.builders import render_text
 
 TEXTS = [
     "",
@@ -80,7 +80,7 @@ FORMS = {"raw": JSON, "timestamps": " 6", "instants": "T3Z", "usual doubles": "b
 
 
 def rendered(batch: pa.RecordBatch, file_format: FileFormat) -> bytes:
-    text = RENDERERS[file_format](batch, batch.schema)
+    text = render_text(batch, file_format)
     assert text.rows == batch.num_rows
     return b"".join(text.pieces)
 

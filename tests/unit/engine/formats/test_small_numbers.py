@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.engine.formats.registry import RENDERERS
 from millrace.engine.formats.text.small_numbers import places
 from millrace.engine.options import FileFormat
 from millrace.engine.types.printing import BARE, with_form
+from tests.unit.engine.formats.builders import render_text
 
 ROWS = 400
 WHOLE = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
@@ -95,7 +95,7 @@ def test_a_table_is_at_most_twice_as_long_as_the_column() -> None:
 def test_forms_do_not_share_a_table(form: str, file_format: FileFormat) -> None:
     field = with_form(pa.field("n", pa.float64()), form)
     batch = pa.RecordBatch.from_arrays([_repeated([1.0, 0.5, None], pa.float64())], schema=pa.schema([field]))
-    text = b"".join(RENDERERS[file_format](batch, batch.schema).pieces).decode().splitlines()
+    text = b"".join(render_text(batch, file_format).pieces).decode().splitlines()
     shown = "1" if form else "1.0"
     expected = [shown, "0.5", ""] if file_format is FileFormat.CSV else [f'{{"n":{v}}}' for v in (shown, "0.5", "null")]
     assert text[:3] == expected

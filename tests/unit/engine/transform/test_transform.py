@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.config.model import Model
-from millrace.engine.formats.registry import READERS
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.transform.binding import SYNCED_AT, Applied, BoundTransform, bind, identifier_of
@@ -435,7 +435,7 @@ def test_the_types_that_were_found_do_not_show(cells: list[str], asked: tuple[st
     spec = bulk({"filters": [one], "fields": fields, "partition_key": "b"})
 
     def outcome(options: ReadOptions) -> list[list[str | None]]:
-        records = READERS[FileFormat.CSV](io.BytesIO(data), options, report=lambda _bad: None)
+        records = FORMATS[FileFormat.CSV].read(io.BytesIO(data), options, report=lambda _bad: None)
         transform = bind(spec, records.schema, now=NOW, key=KEY)
         batches = [transform.apply(rows).batch for rows in records.batches]
         return [
@@ -458,7 +458,7 @@ def test_a_json_value_has_one_hash_whatever_stands_beside_it(value: str, beside:
     spec = bulk({"fields": [{"id": "x", "obfuscated": True}]})
 
     def first(content: bytes) -> Any:
-        records = READERS[FileFormat.JSON](io.BytesIO(content), ReadOptions(), report=lambda _bad: None)
+        records = FORMATS[FileFormat.JSON].read(io.BytesIO(content), ReadOptions(), report=lambda _bad: None)
         (rows,) = records.batches
         return bind(spec, records.schema, now=NOW, key=KEY).apply(rows).batch.column(0)[0].as_py()
 
