@@ -19,7 +19,10 @@ at 165 to 205 MB with jemalloc, in no more time. Arrow has no jemalloc on ARM.""
 def use_lean_pool(
     environment: Mapping[str, str] = os.environ, backends: Sequence[str] = tuple(pa.supported_memory_backends())
 ) -> bool:
-    """Let this process's rows live in the allocator that gives back most; False where that is not to be."""
+    """Let this process's rows live in the allocator that gives back most; False if another was chosen.
+
+    The faces call it once, before the first row is read: an import changes nothing for the program around it.
+    """
     if environment.get(_CHOICE) or _LEAN not in backends:
         return False
     pa.set_memory_pool(pa.jemalloc_memory_pool())

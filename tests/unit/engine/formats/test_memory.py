@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pyarrow as pa
 import pytest
 
@@ -23,3 +26,11 @@ def test_another_pool_stays(environment: dict[str, str], backends: tuple[str, ..
 def test_the_lean_pool_is_used_where_there_is_one() -> None:
     assert use_lean_pool({})
     assert pa.default_memory_pool().backend_name == "jemalloc"
+
+
+def test_an_import_of_the_engine_leaves_the_pool_as_it_was() -> None:
+    code = (
+        "import pyarrow as pa; before = pa.default_memory_pool().backend_name;"
+        "import millrace.engine.files; assert pa.default_memory_pool().backend_name == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - the code is above
