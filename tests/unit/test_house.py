@@ -1,0 +1,133 @@
+"""The house rules that no linter has: documents, floors, class names and complexity."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.places import ROOT
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/delivery.md")),
+    *sorted((ROOT / "docs" / "decisions").glob("*.md")),
+]
+MOST_COLUMNS = 120
+MOST_COMPLEXITY = 8
+_LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
+_CODE = re.compile(r"`[^`]*`")
+_SECOND_SENTENCE = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!?][)\"”*]*\s+[A-Z\[(`*]")
+"""An end of a sentence with more behind it: "It runs. It stops." has one."""
+_SENTENCE_END = re.compile(r"[.!?:;][)\"”*]*$")
+_CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def _prose(page: Path) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a page that people read as text: no code, table, heading, comment or picture."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.lstrip()
+        if text.startswith("```"):
+            fenced = not fenced
+        elif fenced or text.startswith(("|", "#", "<!--", "![")):
+            yield number, ""
+        else:
+            yield number, line
+
+
+def _page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_id)
+class TestDocuments:
+    def test_a_line_has_at_most_120_columns(self, page: Path) -> None:
+        long = [number for number, line in _prose(page) if len(line) > MOST_COLUMNS]
+
+        assert long == []
+
+    def test_a_line_has_one_sentence(self, page: Path) -> None:
+        double = [
+            f"{number}: {line}"
+            for number, line in _prose(page)
+            if _SECOND_SENTENCE.search(_CODE.sub("X", _LIST_MARK.sub("", line)))
+        ]
+
+        assert double == []
+
+    def test_a_sentence_has_one_line(self, page: Path) -> None:
+        lines = list(_prose(page))
+        broken = [
+            f"{number}: {line}"
+            for (number, line), (_, after) in itertools.pairwise(lines)
+            if line.strip() and after.strip() and not _LIST_MARK.match(after) and not _SENTENCE_END.search(line)
+        ]
+
+        assert broken == []
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading of CONTRIBUTING, without its head."""
+    section = _CONTRIBUTING.split(f"## {heading}\n", 1)[1]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    assert table is not None
+    lines = table[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+class TestFloors:
+    def test_the_table_is_the_contract(self) -> None:
+        settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+        contract = next(one for one in settings["contracts"] if one["type"] == "layers")
+        floors = [[name.strip() for name in re.split(r"[|:]", layer)] for layer in contract["layers"]]
+
+        assert [re.findall(r"`(\w+)`", first) for first, *_ in _rows("The floors")] == floors
+        assert contract["exhaustive"]
+
+    def test_a_new_module_without_a_floor_fails(self, tmp_path: Path) -> None:
+        """Importing nothing is enough: it is in the library, so it needs a floor."""
+        unwanted = shutil.ignore_patterns("__pycache__")
+        for folder in ("functions", "infra"):
+            shutil.copytree(ROOT / folder, tmp_path / folder, ignore=unwanted)
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        (tmp_path / "functions" / "millrace" / "attic.py").write_text('"""Nobody gave it a floor."""\n')
+
+        linted = subprocess.run(
+            [sys.executable, "-c", "from importlinter.cli import lint_imports_command as lint; lint()", "--no-cache"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": "functions:.", "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert linted.returncode == 1, linted.stderr
+        assert "attic" in linted.stdout
+
+
+class TestWhereDoIChange:
+    def test_at_least_twenty_changes_have_their_file(self) -> None:
+        rows = _rows("Where do I change ...")
+
+        assert len(rows) >= 20
+        assert [change for change, place in rows if not re.search(r"\]\((functions|infra)/[\w/]+\.py\)", place)] == []
+
+    def test_the_files_are_there(self) -> None:
+        places = re.findall(r"\]\(([\w/]+\.py)\)", _CONTRIBUTING)
+        in_the_picture = re.findall(r"\[\"((?:\w+/)+\w+\.py)", _CONTRIBUTING)
+
+        assert [place for place in places if not (ROOT / place).is_file()] == []
+        assert [place for place in in_the_picture if not _in_functions(place).is_file()] == []
+
+
+def _in_functions(place: str) -> Path:
+    library = ROOT / "functions" / "millrace" / place
+    return library if library.is_file() else ROOT / "functions" / place
