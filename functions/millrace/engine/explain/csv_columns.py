@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
 from millrace.engine.explain.measures import Texts, ends, first_that
-from millrace.engine.types import inference
+from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import plain, with_form
 from millrace.errors import UnsupportedType
 
@@ -62,7 +62,7 @@ class CsvColumn:
         self._begun = inference.Evidence().observe(texts.slice(at, 1)).kinds or ()
 
     def _long_decimals(self, texts: pa.Array, row: int) -> None:
-        if not any(pa.types.is_decimal(kind.type) for kind in self._begun):
+        if not any(arrow_types.is_decimal(kind.type) for kind in self._begun):
             return
         for most in _DECIMAL_CHARACTERS:
             if most not in self._long:
@@ -101,11 +101,11 @@ class CsvColumn:
             return []
         if kind == inference.TEXT:
             return [self._not(family) for family in _FAMILIES]
-        if pa.types.is_decimal(kind.type):
+        if arrow_types.is_decimal(kind.type):
             narrow = self._long.get(_DECIMAL_CHARACTERS[0])
             wide = [WhyNot("decimal of 18 digits", narrow.row, shown(narrow.value))] if narrow else []
             return [self._not("integer"), self._not("float"), *wide]
-        return [self._not("integer")] if pa.types.is_floating(kind.type) else []
+        return [self._not("integer")] if arrow_types.is_floating(kind.type) else []
 
     def _not(self, family: str) -> WhyNot:
         if family == "float":
@@ -114,8 +114,8 @@ class CsvColumn:
             "integer": inference.INTEGER,
             "boolean": inference.BOOLEAN,
             "date": inference.DATE,
-            "decimal": next((kind for kind in self._begun if pa.types.is_decimal(kind.type)), None),
-            "timestamp": next((kind for kind in self._begun if pa.types.is_timestamp(kind.type)), None),
+            "decimal": next((kind for kind in self._begun if arrow_types.is_decimal(kind.type)), None),
+            "timestamp": next((kind for kind in self._begun if arrow_types.is_timestamp(kind.type)), None),
         }
         kind = kinds[family]
         sight = self._misfit(kind)
@@ -159,7 +159,7 @@ class CsvColumn:
 
 def _in_parquet(kind: pa.DataType) -> pa.DataType:
     """Parquet's timestamps have three, six or nine digits; the form says how many are written."""
-    return pa.timestamp("ms", tz=kind.tz) if pa.types.is_timestamp(kind) and kind.unit == "s" else kind
+    return pa.timestamp("ms", tz=kind.tz) if arrow_types.is_timestamp(kind) and kind.unit == "s" else kind
 
 
 def _has_misfit(kind: inference.Kind, texts: pa.Array) -> bool:

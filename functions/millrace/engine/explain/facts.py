@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from millrace.engine.options import Compression, FileFormat
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import JSON, form_of
 from millrace.errors import DataError
 
@@ -104,13 +105,13 @@ def type_name(of: pa.Field) -> str:
         return "JSON text"
     if kind in _NAMES:
         return _NAMES[kind]
-    if pa.types.is_decimal(kind):
+    if arrow_types.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"
-    if pa.types.is_timestamp(kind):
+    if arrow_types.is_timestamp(kind):
         return f"timestamp({kind.unit}{', ' + kind.tz if kind.tz else ''})"
-    if pa.types.is_struct(kind):
+    if arrow_types.is_struct(kind):
         return f"struct of {kind.num_fields:,}"
-    return "list" if pa.types.is_list(kind) else str(kind)
+    return "list" if arrow_types.is_list(kind) else str(kind)
 
 
 def shown(text: str) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
 from millrace.engine.explain.json_numbers import NumbersSeen
 from millrace.engine.formats.json.types import MAX_DEPTH, MAX_FIELDS, Number, Value, columns_of, text_of
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import JSON, form_of
 
 _NAMES: dict[type, str] = {
@@ -102,10 +103,10 @@ class JsonField:
             seen={_NAMES[kind]: sight.row for kind, sight in self._kinds.items()},
             notes=tuple(self._notes(field)),
         )
-        if pa.types.is_struct(field.type):
+        if arrow_types.is_struct(field.type):
             for child in field.type:
                 yield from self._children[child.name].explain(child, f"{path}.{quoted(child.name)}", self._present)
-        if pa.types.is_list(field.type):
+        if arrow_types.is_list(field.type):
             item = self._item or JsonField(self._depth + 1)
             yield from item.explain(field.type.value_field, f"{path}[]", item.values)
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from millrace.engine.explain.facts import Sight, WhyNot, shown
 from millrace.engine.explain.measures import first_that
 from millrace.engine.formats.json.types import Kept, Number, Numbers, Value
+from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import decimal
 from millrace.engine.types.printing import JSON, form_of
 
@@ -86,12 +87,12 @@ class NumbersSeen:
 
     def why_not(self, field: pa.Field) -> list[WhyNot]:
         """Why the type of numbers is no narrower one."""
-        if pa.types.is_integer(field.type) or not self._first:
+        if arrow_types.is_integer(field.type) or not self._first:
             return []
         integer = self._first.get(Number) or self._sights["int64"]
         reason = "" if Number in self._first else "beyond 64 bits"
         found = [WhyNot("integer", integer.row, shown(integer.value), reason)]
-        if pa.types.is_floating(field.type):
+        if arrow_types.is_floating(field.type):
             return found
         if Number in self._first:
             found.append(self._not_float(Kept.NOT if form_of(field) == JSON else Kept.AS_VALUE))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,20 +14,42 @@ from millrace.engine.explain.measures import Texts, ends
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import plain
 from millrace.errors import DataError, UnsupportedType
 
 _LINEAGE = "millrace."
 _MOST_CHUNKS = 100_000
-_t = pa.types
-_WRITTEN: tuple[tuple[Callable[[Any], bool], str], ...] = (
-    (lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t), "base64 in csv and json"),
-    (lambda t: _t.is_timestamp(t) and t.tz is not None, "in UTC with Z in csv and json"),
-    (_t.is_duration, "PT<seconds>S in csv and json"),
-    (lambda t: _t.is_float16(t) or _t.is_float32(t), "as the double that it equals in csv and json"),
-    (_t.is_map, "JSON text in csv, an object in json; a key twice in one map is refused there"),
-    (_t.is_nested, "JSON text in csv"),
+
+
+def _is_instant(kind: pa.DataType) -> bool:
+    return arrow_types.is_timestamp(kind) and kind.tz is not None
+
+
+_AS_BASE64 = "base64 in csv and json"
+_AS_DOUBLE = "as the double that it equals in csv and json"
+_NOTES: tuple[tuple[arrow_types.TypeQuestion, str], ...] = (
+    (arrow_types.is_binary, _AS_BASE64),
+    (arrow_types.is_large_binary, _AS_BASE64),
+    (arrow_types.is_fixed_size_binary, _AS_BASE64),
+    (_is_instant, "in UTC with Z in csv and json"),
+    (arrow_types.is_duration, "PT<seconds>S in csv and json"),
+    (arrow_types.is_float16, _AS_DOUBLE),
+    (arrow_types.is_float32, _AS_DOUBLE),
+    (arrow_types.is_map, "JSON text in csv, an object in json; a key twice in one map is refused there"),
+    (arrow_types.is_nested, "JSON text in csv"),
 )
+"""What becomes of a type's values in the text formats: the first that holds is said."""
+_ORDERED = (
+    arrow_types.is_integer,
+    arrow_types.is_float32,
+    arrow_types.is_float64,
+    arrow_types.is_decimal,
+    arrow_types.is_date,
+    arrow_types.is_timestamp,
+    arrow_types.is_time,
+)
+"""The types whose least and greatest value are shown; Arrow finds none for halves of a float."""
 
 
 class _Measured:
@@ -39,12 +61,12 @@ class _Measured:
         self._limits: pa.Array | None = None
 
     def observe(self, values: pa.Array) -> None:
-        if _t.is_dictionary(values.type):
+        if arrow_types.is_dictionary(values.type):
             values = values.dictionary_decode()
         self.missing += values.null_count
         if values.null_count == len(values):
             return
-        if _t.is_string(values.type) or _t.is_large_string(values.type):
+        if arrow_types.is_string(values.type) or arrow_types.is_large_string(values.type):
             self.texts.observe(values)
         elif _is_ordered(values.type):
             self._limit(values)
@@ -61,8 +83,7 @@ class _Measured:
 
 
 def _is_ordered(kind: pa.DataType) -> bool:
-    numbers = _t.is_integer(kind) or _t.is_float32(kind) or _t.is_float64(kind) or _t.is_decimal(kind)
-    return bool(numbers or _t.is_date(kind) or _t.is_timestamp(kind) or _t.is_time(kind))
+    return any(question(kind) for question in _ORDERED)
 
 
 def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
@@ -137,11 +158,11 @@ def _fields(field: pa.Field, path: str) -> Iterator[tuple[str, pa.Field, bool]]:
 def _below(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
     if isinstance(kind, pa.BaseExtensionType):
         return _below(kind.storage_type)
-    if _t.is_struct(kind):
+    if arrow_types.is_struct(kind):
         return [(f".{quoted(child.name)}", child) for child in kind]
-    if _t.is_map(kind):
+    if arrow_types.is_map(kind):
         return [("{}.key", kind.key_field), ("{}.value", kind.item_field)]
-    return [("[]", kind.value_field)] if _t.is_nested(kind) else []
+    return [("[]", kind.value_field)] if arrow_types.is_nested(kind) else []
 
 
 def _stored(metadata: pq.FileMetaData) -> Iterator[str]:
@@ -159,7 +180,9 @@ def _stored(metadata: pq.FileMetaData) -> Iterator[str]:
 
 
 def _notes(field: pa.Field) -> Iterator[str]:
-    yield from [note for is_so, note in _WRITTEN if is_so(field.type)][:1]
+    note = next((text for question, text in _NOTES if question(field.type)), None)
+    if note is not None:
+        yield note
     for target in (FileFormat.CSV, FileFormat.JSON):
         try:
             _try(field, target)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.options import ColumnType
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, FRACTION_DIGITS
 from millrace.engine.types.proof import SURE_DIGITS, is_printed_back
 
@@ -97,7 +98,7 @@ class Evidence:
     def resolve(self) -> Kind:
         """The preferred kind that all fit, or text."""
         kind = self.kinds[0] if self.kinds else TEXT
-        if not pa.types.is_decimal(kind.type):
+        if not arrow_types.is_decimal(kind.type):
             return kind
         return decimal(self.digits, kind.type.scale) or TEXT
 
@@ -185,7 +186,7 @@ def guess(parts: Sequence[pa.Array]) -> Kind:
     for kind in _kinds_of(_first(parts[0])):
         if any(fit(beginning, kind) is None for beginning in beginnings):
             continue
-        if not pa.types.is_decimal(kind.type):
+        if not arrow_types.is_decimal(kind.type):
             return kind
         return decimal(max(map(_longest, parts)), kind.type.scale) or TEXT
     return TEXT
@@ -237,7 +238,7 @@ def fit_all(columns: Sequence[pa.Array], kind: Kind) -> list[pa.Array] | None:
 
 
 def _is_dear(kind: Kind) -> bool:
-    return bool(pa.types.is_floating(kind.type) or pa.types.is_decimal(kind.type))
+    return bool(arrow_types.is_floating(kind.type) or arrow_types.is_decimal(kind.type))
 
 
 def _folded(texts: pa.Array) -> pa.DictionaryArray | None:
@@ -249,11 +250,11 @@ def _folded(texts: pa.Array) -> pa.DictionaryArray | None:
 
 
 def _in_range(values: pa.Array) -> bool:
-    if pa.types.is_floating(values.type):
+    if arrow_types.is_floating(values.type):
         return pc.all(pc.is_finite(values)).as_py() is not False
-    if pa.types.is_date(values.type):
+    if arrow_types.is_date(values.type):
         return not pc.any(pc.less(values.cast(pa.int32()), _FIRST_DAY)).as_py()
-    if pa.types.is_timestamp(values.type):
+    if arrow_types.is_timestamp(values.type):
         first = _FIRST_DAY * _SECONDS_A_DAY * _PER_SECOND[values.type.unit]
         return values.type.unit == "ns" or not pc.any(pc.less(values.cast(pa.int64()), first)).as_py()
     return True

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.types import arrow_types
 from millrace.errors import MalformedFile, UnsupportedType
 
 FORM = b"millrace.form"
@@ -76,7 +77,7 @@ def _printer(kind: pa.DataType) -> Callable[[pa.Array, str], pa.Array]:
 
 def ending_apart(array: pa.Array, form: str = "") -> tuple[pa.Array, str]:
     """Print an array of scalars like ``plain``, with the ending that all of its texts have apart from them."""
-    return _zone_apart(array, form) if pa.types.is_timestamp(array.type) else (plain(array, form), "")
+    return _zone_apart(array, form) if arrow_types.is_timestamp(array.type) else (plain(array, form), "")
 
 
 def _strings(array: pa.Array, _form: str) -> pa.Array:
@@ -138,7 +139,7 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
 
 
 def _unscaled(array: pa.Array) -> pa.Array:
-    kind = pa.decimal256(76, 0) if pa.types.is_decimal256(array.type) else pa.decimal128(38, 0)
+    kind = pa.decimal256(76, 0) if arrow_types.is_decimal256(array.type) else pa.decimal128(38, 0)
     if array.type.bit_width < 128:
         array = array.cast(pa.decimal128(38, array.type.scale))
     return pa.Array.from_buffers(kind, len(array), array.buffers(), offset=array.offset)
@@ -146,7 +147,7 @@ def _unscaled(array: pa.Array) -> pa.Array:
 
 def _calendar(array: pa.Array) -> pa.Array:
     """Dates, or timestamps without a zone, as ISO 8601; years beyond 1 to 9999 with a sign and at least six digits."""
-    counts = array.cast(pa.int32()).cast(pa.int64()) if pa.types.is_date(array.type) else array.cast(pa.int64())
+    counts = array.cast(pa.int32()).cast(pa.int64()) if arrow_types.is_date(array.type) else array.cast(pa.int64())
     per_day = _PER_DAY[str(getattr(array.type, "unit", "day"))]
     first, last = _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1
     if first < -(2**63):  # nanoseconds reach from 1677 to 2262 only
@@ -258,24 +259,20 @@ def _run_ends(array: pa.Array, form: str) -> pa.Array:
     return plain(pc.run_end_decode(array), form)
 
 
-_t = pa.types
 _PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array]], ...] = (
-    (lambda t: isinstance(t, pa.BaseExtensionType), _extension),
-    (lambda t: _t.is_string(t) or _t.is_large_string(t) or _t.is_string_view(t), _strings),
-    (_t.is_integer, _cast),
-    (_t.is_boolean, _cast),
-    (_t.is_floating, _doubles),
-    (_t.is_decimal, _decimals),
-    (_t.is_timestamp, _timestamps),
-    (_t.is_date32, _dates),
-    (_t.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
-    (_t.is_time, _cast),
-    (_t.is_duration, _durations),
-    (
-        lambda t: _t.is_binary(t) or _t.is_large_binary(t) or _t.is_fixed_size_binary(t) or _t.is_binary_view(t),
-        _binary,
-    ),
-    (_t.is_null, _nothing),
-    (_t.is_dictionary, _dictionary),
-    (_t.is_run_end_encoded, _run_ends),
+    (arrow_types.is_extension, _extension),
+    (arrow_types.is_any_text, _strings),
+    (arrow_types.is_integer, _cast),
+    (arrow_types.is_boolean, _cast),
+    (arrow_types.is_floating, _doubles),
+    (arrow_types.is_decimal, _decimals),
+    (arrow_types.is_timestamp, _timestamps),
+    (arrow_types.is_date32, _dates),
+    (arrow_types.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
+    (arrow_types.is_time, _cast),
+    (arrow_types.is_duration, _durations),
+    (arrow_types.is_any_binary, _binary),
+    (arrow_types.is_null, _nothing),
+    (arrow_types.is_dictionary, _dictionary),
+    (arrow_types.is_run_end_encoded, _run_ends),
 )

@@ -12,6 +12,7 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, joined, plain
 
 SURE_DIGITS = 15
@@ -40,10 +41,10 @@ def is_printed_back(values: pa.Array, form: str, texts: pa.Array) -> bool:
 
 def _decides(kind: pa.DataType, form: str, texts: pa.Array) -> bool:
     """Whether the pattern is the whole truth: not where exponents, rounding or a negative zero can come in."""
-    if pa.types.is_decimal(kind):
+    if arrow_types.is_decimal(kind):
         data = bytes(joined(texts))
         return b"-" not in data or b"-0" not in data  # one byte is found much faster than two
-    if not pa.types.is_floating(kind):
+    if not arrow_types.is_floating(kind):
         return True
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     sure = SURE_DIGITS if form == BARE else SURE_DIGITS + len(".")
@@ -57,7 +58,7 @@ def _pattern(kind: pa.DataType, form: str) -> str:
         return "true|false"
     if kind == pa.float64():
         return _BARE_DOUBLE if form == BARE else _DOTTED_DOUBLE
-    if pa.types.is_decimal(kind) and kind.scale >= 0:
+    if arrow_types.is_decimal(kind) and kind.scale >= 0:
         return f"-?(?:0|[1-9][0-9]*)[.][0-9]{{{kind.scale}}}" if kind.scale else _INTEGER
     return ""
 
@@ -103,7 +104,7 @@ def _separators(kind: pa.DataType, form: str) -> str:
     """A date's or time's text with its digits as spaces; empty for other types."""
     if kind == pa.date32():
         return "    -  -  "
-    if not pa.types.is_timestamp(kind):
+    if not arrow_types.is_timestamp(kind):
         return ""
     digits = int(form[1])
     fraction = "." + " " * digits if digits else ""

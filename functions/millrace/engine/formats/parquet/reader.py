@@ -18,6 +18,7 @@ from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MA
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expanded, planned
 from millrace.engine.options import Compression, ReadOptions
+from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
 HELD_BYTES = 32 * 2**20
@@ -187,9 +188,9 @@ def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:
     """The batch's timestamps as integers, those in lists, too."""
     for column in batch.columns:
         values = column
-        while pa.types.is_list(values.type):
+        while arrow_types.is_list(values.type):
             values = pc.list_flatten(values)
-        if pa.types.is_timestamp(values.type):
+        if arrow_types.is_timestamp(values.type):
             yield values.cast(pa.int64())
 
 

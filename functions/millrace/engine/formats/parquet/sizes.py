@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from millrace.engine.types import arrow_types
+
 BATCH_BYTES = 2 * 2**20
 BATCH_ROWS = 32_768
 EXPANDED_BYTES = 8 * 2**20
@@ -21,7 +23,6 @@ _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBL
 _INDEX_BYTES = 4
 _FEW_BYTES = 24
 _SMALL_DICTIONARY = 16 * 2**10
-_t = pa.types
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _grown(batch: pa.RecordBatch) -> int:
     """The bytes of the texts that the batch's dictionaries stand for."""
-    return sum(_text_bytes(column) for column in batch.columns if _t.is_dictionary(column.type))
+    return sum(_text_bytes(column) for column in batch.columns if arrow_types.is_dictionary(column.type))
 
 
 def _text_bytes(column: pa.DictionaryArray) -> int:
@@ -77,8 +78,17 @@ def _text_bytes(column: pa.DictionaryArray) -> int:
     return int(pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0)
 
 
+_TEXTS = (
+    arrow_types.is_string,
+    arrow_types.is_large_string,
+    arrow_types.is_binary,
+    arrow_types.is_large_binary,
+)
+
+
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(_t.is_string(kind) or _t.is_binary(kind) or _t.is_large_string(kind) or _t.is_large_binary(kind))
+    """Whether Parquet stores values as BYTE_ARRAY, of which Arrow's readers make no views."""
+    return any(question(kind) for question in _TEXTS)
 
 
 def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) -> float:
@@ -115,13 +125,13 @@ def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], ro
 def _dictionaries(values: pa.Array) -> Iterator[pa.Array]:
     """The dictionaries of texts inside a column."""
     kind = values.type
-    if _t.is_dictionary(kind) and _is_text(kind.value_type):
+    if arrow_types.is_dictionary(kind) and _is_text(kind.value_type):
         yield values.dictionary
-    elif _t.is_struct(kind):
+    elif arrow_types.is_struct(kind):
         for place in range(kind.num_fields):
             yield from _dictionaries(values.field(place))
-    elif _t.is_map(kind):
+    elif arrow_types.is_map(kind):
         yield from _dictionaries(values.keys)
         yield from _dictionaries(values.items)
-    elif _t.is_nested(kind):
+    elif arrow_types.is_nested(kind):
         yield from _dictionaries(values.values)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from millrace.engine.formats.text.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
 from millrace.engine.formats.text.small_numbers import Numbers, places
 from millrace.engine.names import unique_names
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
 from millrace.errors import UnsupportedType
 
@@ -24,13 +25,12 @@ _QUOTED_FOR = '[",\r\n]'
 _SEARCH = {character: re.compile(re.escape(character.encode())).search for character in '"\\,\r\n'}
 PART_BYTES = 16 * 2**20
 _SAMPLE = 256
-_t = pa.types
 Pieces = list[Piece]
 
 
 def cells(array: pa.Array, field: pa.Field) -> pa.Array:
     """A column as text, missing as missing; nested values as JSON."""
-    if _is_nested(array.type):
+    if _holds_values(array.type):
         return _restore_missing(json_values(array, field), array)
     return plain(array, form_of(field))
 
@@ -80,7 +80,7 @@ def quoted(texts: pa.Array) -> Pieces:
 
 
 def _csv(array: pa.Array, field: pa.Field) -> Pieces:
-    if _is_nested(array.type) or not _is_plain(array.type):
+    if _holds_values(array.type) or not _is_plain(array.type):
         return quoted(cells(array, field))
     texts, ending = ending_apart(array, form_of(field))
     return [Texts(texts), *_where_valid(array, ending)]
@@ -112,20 +112,20 @@ def _json_of_each(array: pa.Array, field: pa.Field) -> Pieces:
         return _or_null(plain(array))
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
         return _json(array.storage, pa.field(field.name, array.storage.type))
-    if _t.is_dictionary(kind):
+    if arrow_types.is_dictionary(kind):
         return _json(array.dictionary_decode(), field)
-    if _t.is_run_end_encoded(kind):
+    if arrow_types.is_run_end_encoded(kind):
         return _json(pc.run_end_decode(array), field)
-    if _t.is_struct(kind):
+    if arrow_types.is_struct(kind):
         return _structs(array)
-    if _t.is_map(kind):
+    if arrow_types.is_map(kind):
         return _maps(array)
-    if _is_list(kind):
+    if arrow_types.is_any_list(kind):
         return _lists(array, pc.list_flatten(array), pc.list_value_length(array), kind.value_field)
     texts, ending = ending_apart(array, form_of(field))
-    if _t.is_integer(kind) or _t.is_boolean(kind) or _t.is_decimal(kind):
+    if arrow_types.is_integer(kind) or arrow_types.is_boolean(kind) or arrow_types.is_decimal(kind):
         return _or_null(texts)
-    if _t.is_floating(kind):
+    if arrow_types.is_floating(kind):
         return _numbers(array, texts)
     return _strings(texts, ending)
 
@@ -156,9 +156,20 @@ def _of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: Numbers
 
 _BITS = {pa.float16(): pa.int16(), pa.float32(): pa.int32(), pa.float64(): pa.int64()}
 _CAN_REPEAT = (
-    *(_t.is_string, _t.is_large_string, _t.is_binary, _t.is_boolean, _t.is_integer, _t.is_floating),
-    *(_t.is_decimal128, _t.is_decimal256, _t.is_timestamp, _t.is_date32, _t.is_time),
+    arrow_types.is_string,
+    arrow_types.is_large_string,
+    arrow_types.is_binary,
+    arrow_types.is_boolean,
+    arrow_types.is_integer,
+    arrow_types.is_floating,
+    arrow_types.is_decimal128,
+    arrow_types.is_decimal256,
+    arrow_types.is_timestamp,
+    arrow_types.is_date32,
+    arrow_types.is_time,
 )
+"""The types of which Arrow makes dictionaries."""
+_WITHOUT_QUOTES = (arrow_types.is_primitive, arrow_types.is_decimal, arrow_types.is_binary, arrow_types.is_null)
 
 
 @lru_cache
@@ -177,27 +188,13 @@ def _repeats(array: pa.Array) -> bool:
     return bool(distinct * 2 <= size or size * size <= rows * (size - distinct))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(
-        _t.is_list(kind)
-        or _t.is_large_list(kind)
-        or _t.is_fixed_size_list(kind)
-        or _t.is_list_view(kind)
-        or _t.is_large_list_view(kind)
-    )
-
-
-@lru_cache
-def _is_nested(kind: pa.DataType) -> bool:
-    if isinstance(kind, pa.BaseExtensionType):
-        return _is_nested(kind.storage_type)
-    return bool(_t.is_struct(kind) or _t.is_map(kind) or _is_list(kind) or _t.is_union(kind))
+_holds_values = lru_cache(arrow_types.holds_values)
 
 
 @lru_cache
 def _is_plain(kind: pa.DataType) -> bool:
     """Whether no value's text can need quotes."""
-    return bool(_t.is_primitive(kind) or _t.is_decimal(kind) or _t.is_binary(kind) or _t.is_null(kind))
+    return any(question(kind) for question in _WITHOUT_QUOTES)
 
 
 def _restore_missing(texts: pa.Array, array: pa.Array) -> pa.Array:
@@ -329,7 +326,7 @@ def _groups(items: Pieces, ends: pa.Array) -> pa.Array:
 
 def _maps(array: pa.Array) -> Pieces:
     """Maps as objects; keys that are no text are printed as text. A key that comes twice in a map is refused."""
-    if _is_nested(array.type.key_type):
+    if _holds_values(array.type.key_type):
         raise UnsupportedType(f"maps with keys of the type {array.type.key_type} cannot become JSON objects")
     entries = array.cast(pa.list_(pa.struct([array.type.key_field, array.type.item_field])))
     flat = pc.list_flatten(entries)
