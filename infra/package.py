@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
-LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/cli.py", "millrace/py.typed"})
+LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/py.typed"})
 """What runs on a person's machine alone."""
 
 
@@ -53,5 +52,10 @@ def _publish(files: Mapping[str, bytes], folder: Path) -> None:
             path = aside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        if not folder.exists():
-            shutil.move(aside, folder)
+        # Two deployments of the same content may come here at once. A rename never replaces a folder that holds files;
+        # `shutil.move` would put the second folder into the first.
+        try:
+            aside.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise

@@ -18,8 +18,8 @@ def functions(tmp_path: Path) -> Path:
     for name in (
         "convert/handler.py",
         "convert/__pycache__/handler.cpython-313.pyc",
-        "millrace/worker.py",
-        "millrace/cli.py",
+        "millrace/delivery/worker.py",
+        "millrace/cli/main.py",
         "millrace/demo/emulator.py",
         "millrace.egg-info/PKG-INFO",
         "millrace/.hidden",
@@ -38,7 +38,7 @@ def test_holds_handlers_library_and_configuration_alone(functions: Path, tmp_pat
     """What runs on a person's machine stays there."""
     folder = package("{}", functions=functions, cache=tmp_path)
 
-    assert names(folder) == {"convert/handler.py", "millrace/worker.py", CONFIGURATION_FILE}
+    assert names(folder) == {"convert/handler.py", "millrace/delivery/worker.py", CONFIGURATION_FILE}
 
 
 def test_is_named_by_its_content(functions: Path, tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_is_named_by_its_content(functions: Path, tmp_path: Path) -> None:
     os.utime(functions / "convert/handler.py", (0, 0))
     again = package("{}", functions=functions, cache=tmp_path / "elsewhere")
     configured = package('{"bulk_syncs": []}', functions=functions, cache=tmp_path)
-    (functions / "millrace/worker.py").write_text("changed")
+    (functions / "millrace/delivery/worker.py").write_text("changed")
     changed = package("{}", functions=functions, cache=tmp_path)
 
     assert first.name == again.name
@@ -58,5 +58,10 @@ def test_holds_every_handler_of_this_project() -> None:
     """All functions are in the one asset."""
     deployed = {name for name, _ in contents(FUNCTIONS_ROOT)}
 
-    assert {"convert/handler.py", "reprocess/handler.py", "reconcile/handler.py", "millrace/settings.py"} <= deployed
+    assert {
+        "convert/handler.py",
+        "reprocess/handler.py",
+        "reconcile/handler.py",
+        "millrace/deployment/settings.py",
+    } <= deployed
     assert not [name for name in deployed if name.startswith(("millrace/demo", "millrace/cli"))]

@@ -11,7 +11,7 @@ from typing import Self
 
 from millrace.errors import InvalidConfiguration
 
-FUNCTIONS_ROOT = Path(__file__).parent.parent
+FUNCTIONS_ROOT = Path(__file__).parents[2]
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
