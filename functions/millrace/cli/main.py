@@ -6,11 +6,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from millrace import __version__
-from millrace.cli import audit, configuration, convert, dead_letters, demo, explain, ledger, operate, resume
+from millrace.cli.commands import LazyCommands
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
@@ -28,27 +26,13 @@ Exit codes: 0 done, 1 trouble (told on standard error), 2 wrong use.
 
 app = typer.Typer(
     name="millrace",
+    cls=LazyCommands,
     help=_HELP,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command()(convert.convert)
-app.command()(explain.explain)
-app.command()(configuration.validate)
-app.command()(configuration.schema)
-app.add_typer(configuration.connections, name="connections")
-app.command()(operate.status)
-app.command()(operate.show)
-app.command()(operate.reprocess)
-app.command()(operate.reconcile)
-app.command()(audit.audit)
-app.command()(resume.resume)
-app.command()(dead_letters.dead_letters)
-app.command()(dead_letters.redrive)
-app.add_typer(ledger.ledger, name="ledger")
 
 
 @app.callback()
@@ -56,7 +40,7 @@ def options(
     *,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
 ) -> None:
-    """Hold the options of the command as a whole."""
+    """Read the options of the command as a whole."""
     if version:
         typer.echo(f"millrace {__version__}")
         raise typer.Exit
@@ -77,6 +61,9 @@ def main() -> None:
 
 
 def _complain(error: MillraceError, *, code: int) -> None:
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a second that commands without trouble need not pay
+    from rich.markup import escape  # noqa: PLC0415 - comes with the console
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     for line in str(error).splitlines() or [type(error).__name__]:
         console.print(f"[red]error:[/red] {escape(line)}")

@@ -1,0 +1,134 @@
+"""The commands by name; a command's module, and with it pyarrow, pydantic or boto3, is imported when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+Command = Any
+"""Typer's own base class of commands, which it does not export."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """A command's name, where its function (or its Typer with sub-commands) lies, and its line in the help."""
+
+    name: str
+    module: str
+    attribute: str
+    summary: str
+
+    def load_part(self) -> Any:
+        """The function, or the Typer, with its module imported."""
+        return getattr(import_module(f"millrace.cli.{self.module}"), self.attribute)
+
+
+COMMANDS = (
+    CommandEntry("demo", "demo", "demo", "Show the whole system on this machine: no AWS account, no Docker."),
+    CommandEntry(
+        "convert",
+        "convert",
+        "convert",
+        "Convert one file, or many, without AWS. The target is whole or absent, whatever happens.",
+    ),
+    CommandEntry(
+        "explain",
+        "explain",
+        "explain",
+        "Explain what conversion would make of a file, and why. Nothing is written; all of the file is read.",
+    ),
+    CommandEntry(
+        "validate",
+        "configuration",
+        "validate",
+        "Check a configuration: all problems at once, each with the path of its field. Nothing is contacted.",
+    ),
+    CommandEntry("schema", "configuration", "schema", "Print the JSON Schema of the configuration file, for editors."),
+    CommandEntry("status", "operate", "status", "Count objects by sync and state, and show the newest failures."),
+    CommandEntry(
+        "show",
+        "operate",
+        "show",
+        "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
+    ),
+    CommandEntry(
+        "reprocess",
+        "operate",
+        "reprocess",
+        "Convert objects again, also what is converted; without a choice: all objects of the sync.",
+    ),
+    CommandEntry(
+        "reconcile",
+        "operate",
+        "reconcile",
+        "Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.",
+    ),
+    CommandEntry(
+        "audit",
+        "audit",
+        "audit",
+        "Account for every object: join the listing of each source with the ledger, and count by state.",
+    ),
+    CommandEntry(
+        "resume",
+        "resume",
+        "resume",
+        "Receive again from event sources that configuration errors paused, and end the alarm.",
+    ),
+    CommandEntry(
+        "dead-letters",
+        "dead_letters",
+        "dead_letters",
+        "Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.",
+    ),
+    CommandEntry(
+        "redrive",
+        "dead_letters",
+        "redrive",
+        "Put messages of the dead-letter queue back on the queues that they came from, to be tried again.",
+    ),
+    CommandEntry(
+        "connections",
+        "configuration",
+        "connections",
+        "Show connections with what their AWS side needs: external id, policies, user. `store` keeps keys safely.",
+    ),
+    CommandEntry("ledger", "ledger", "ledger", "The ledger as a whole."),
+)
+"""In the order of the help. A test compares each summary with what the command says of itself."""
+
+
+def load_command(entry: CommandEntry) -> Command:
+    """The whole command, as Typer makes it."""
+    part = entry.load_part()
+    parent = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    if isinstance(part, typer.Typer):
+        parent.add_typer(part, name=entry.name)
+    else:
+        parent.command(entry.name)(part)
+    return get_group(parent).commands[entry.name]
+
+
+class LazyCommands(TyperGroup):
+    """A group that lists its commands from a table, and imports the one that is called.
+
+    `millrace --help` asks each command for its name and summary alone: a TyperCommand without a function has both.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for entry in COMMANDS:
+            self.add_command(TyperCommand(entry.name, help=entry.summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """The command that the arguments name, loaded, and the arguments that are left for it."""
+        name, command, rest = super().resolve_command(ctx, args)
+        for entry in COMMANDS:
+            if entry.name == name:
+                command = load_command(entry)
+        return name, command, rest
