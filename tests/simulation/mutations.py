@@ -75,8 +75,8 @@ def _padded_on_the_left() -> AbstractContextManager[object]:
 def _acknowledging_under_its_own_lease() -> AbstractContextManager[object]:
     genuine = rules._claim_in_flight
 
-    def claim_in_flight(entry: Entry, bid: rules.Bid) -> Entry | Refusal:
-        decision = genuine(entry, bid)
+    def claim_in_flight(entry: Entry, request: rules.ClaimRequest) -> Entry | Refusal:
+        decision = genuine(entry, request)
         return replace(decision, retry_at=None) if isinstance(decision, Refusal) else decision
 
     return patch.object(rules, "_claim_in_flight", claim_in_flight)

@@ -16,7 +16,7 @@ from millrace.engine.outputs import Destination
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import Plan, Run
+from millrace.planning.plans import Build, Plan
 from tests.simulation import light
 from tests.simulation.calls import BEGINNING
 from tests.simulation.setups import Setup
@@ -77,10 +77,10 @@ def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
     return Rendering(outputs, done.rows)
 
 
-def run_of(setup: Setup) -> Run:
+def run_of(setup: Setup) -> Build:
     """The run of the model."""
     (plan,) = setup.planner.plan(source("in/"))
-    assert isinstance(plan, Run)
+    assert isinstance(plan, Build)
     return plan
 
 

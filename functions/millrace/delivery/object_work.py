@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from millrace.delivery.deadline import time_limit
-from millrace.delivery.publishing import NewerOutput, behind, published
+from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.delivery.snapshot_table import finish_not_the_newest, is_news_of_the_same_second, may_be_of
 from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_format import hold_format
@@ -21,7 +21,7 @@ from millrace.errors import LostRace, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, State
 from millrace.ledger.rules import Finish, Refusal
-from millrace.ledger.table_entries import after, again, order, table_sync
+from millrace.ledger.table_entries import after, next_in_same_second, order, table_sync
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
@@ -68,7 +68,7 @@ class ObjectWork:
         except ObjectArchived as archived:
             return Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            return behind(newer, job.claimed)
+            return finish_after_newer_output(newer, job.claimed)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return Finish(state=State.FAILED, failure=Failure.of(error))
 
@@ -106,8 +106,8 @@ class ObjectWork:
     def _convert(self, job: _Job) -> Finish:
         if job.plan.problem is not None:
             raise job.plan.problem
-        if job.plan.one_format is not None:
-            hold_format(job.plan, job.plan.one_format, job.request, self.claims.ledger, self.claims.now())
+        if job.plan.format_table is not None:
+            hold_format(job.plan, job.plan.format_table, job.request, self.claims.ledger, self.claims.now())
         try:
             return self._attempt(job)
         except ObjectChanged:
@@ -129,7 +129,7 @@ class ObjectWork:
         sequencer = order(opened.head.modified, job.plan.source)
         claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
         if isinstance(claimed, Refusal) and is_news_of_the_same_second(claimed.entry, sequencer, opened.head):
-            sequencer = again(claimed.entry.sequencer or sequencer)
+            sequencer = next_in_same_second(claimed.entry.sequencer or sequencer)
             claimed = self._claim_table(job, ObjectChange(kind=ChangeKind.CREATED, ref=table, sequencer=sequencer))
         if isinstance(claimed, Refusal):
             return finish_not_the_newest(claimed, opened.head)
@@ -137,7 +137,7 @@ class ObjectWork:
         try:
             finish = self._write(inner, opened)
         except NewerOutput as newer:
-            self._settle_table(inner, behind(newer, replace(claimed, sequencer=sequencer)))
+            self._settle_table(inner, finish_after_newer_output(newer, replace(claimed, sequencer=sequencer)))
             raise
         except Exception as error:
             self._settle_table(inner, Finish(state=State.FAILED, failure=Failure.of(error)))
@@ -215,7 +215,9 @@ class ObjectWork:
     def _intending(self, claimed: Entry, done: Converted[Upload], plan: Plan, modified: datetime) -> Entry:
         aside = [plan.quarantine] if done.quarantine is not None and plan.quarantine is not None else []
         try:
-            return self.claims.intend(claimed, [*(plan.output(one.directory, modified) for one in done.parts), *aside])
+            return self.claims.announce_outputs(
+                claimed, [*(plan.output(one.directory, modified) for one in done.parts), *aside]
+            )
         except BaseException:
             done.discard()
             raise

@@ -61,7 +61,7 @@ def _may_replace(there: ObjectHead, target: ObjectRef, claimed: Entry) -> str:
     return there.etag
 
 
-def behind(newer: NewerOutput, claimed: Entry) -> Finish:
+def finish_after_newer_output(newer: NewerOutput, claimed: Entry) -> Finish:
     """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
     theirs, ours = newer.lineage.sequencer, claimed.sequencer
     if theirs is not None and ours is not None and theirs > ours:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from millrace.delivery.builds import ModelRuns
+from millrace.delivery.builds import Builds
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, State
@@ -17,7 +17,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import AnyPlan, Ignored, Member, Plan, Run
+from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SourceFile
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
@@ -59,7 +59,7 @@ class Worker:
     planner: Planner
     claims: Claims
     objects: ObjectWork
-    runs: ModelRuns
+    builds: Builds
 
     @classmethod
     def build(
@@ -79,8 +79,8 @@ class Worker:
         objects = ObjectWork(
             claims=claims, stores=stores, timeout_seconds=timeout_seconds, obfuscation_key=obfuscation_key
         )
-        runs = ModelRuns(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
-        return cls(planner=planner, claims=claims, objects=objects, runs=runs)
+        builds = Builds(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
+        return cls(planner=planner, claims=claims, objects=objects, builds=builds)
 
     @property
     def timeout_seconds(self) -> float:
@@ -123,12 +123,12 @@ class Worker:
                 return self.claims.settle(claimed, Finish(state=State.IGNORED, reason=plan.reason))
             case Plan():
                 return self.objects.work(plan, request, claimed, delivery)
-            case Member():
-                settled = self.claims.settle(claimed, self.runs.ask(plan, request))
-                self.runs.ask_again(plan, request, settled)
+            case SourceFile():
+                settled = self.claims.settle(claimed, self.builds.ask(plan, request))
+                self.builds.ask_again(plan, request, settled)
                 return settled
-            case Run():
-                return self.runs.work(plan, request, claimed, delivery)
+            case Build():
+                return self.builds.work(plan, request, claimed, delivery)
 
     def _refused(self, refusal: Refusal, delivery: Delivery) -> Outcome:
         """What must come back does so soon at first, since most work is short; then when the lease has run out."""

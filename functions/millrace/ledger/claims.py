@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
 from millrace.ledger.entries import Entry, Failure, State
-from millrace.ledger.rules import Bid, Finish, Refusal, claim, intend, settle, up_to
+from millrace.ledger.rules import ClaimRequest, Finish, Refusal, advance_sequencer, announce_outputs, claim, settle
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -19,7 +19,7 @@ from millrace.objects.store import ObjectStore
 LEASE_MARGIN = timedelta(minutes=10)
 """How long a lease outlives the invocation that took it: by so much two workers' clocks may differ before one takes
 over while the other can still write. It costs nothing: a killed worker's message is invisible for longer."""
-_UNJUDGED = frozenset({State.FAILED, State.WAITING, State.SUPERSEDED})
+_KEEP_OBSOLETE = frozenset({State.FAILED, State.WAITING, State.SUPERSEDED})
 """States in which it is left open what of it stands: the work is done again, goes on, or was another's."""
 _TRIES = 3
 
@@ -56,7 +56,7 @@ class Claims:
         """Claim what ``change`` is about; raise LostRace where others are quicker again and again."""
         for _ in range(_TRIES):
             now = self.now()
-            bid = Bid(
+            claim_request = ClaimRequest(
                 sync=sync,
                 change=change,
                 message_id=delivery.message_id,
@@ -69,7 +69,7 @@ class Claims:
                 bytes_decide=bytes_decide,
                 provisional=provisional,
             )
-            decision = claim(self.ledger.get(sync, change.ref), bid)
+            decision = claim(self.ledger.get(sync, change.ref), claim_request)
             if isinstance(decision, Refusal):
                 self._remember(decision, change)
                 return decision
@@ -81,14 +81,14 @@ class Claims:
         raise LostRace(f"{change.ref} under sync {sync!r}: others claimed it {_TRIES} times in a row")
 
     def _remember(self, refusal: Refusal, change: ObjectChange) -> None:
-        known = up_to(refusal, change)
+        known = advance_sequencer(refusal, change)
         if known is not None:
             with suppress(LostRace):
                 self.ledger.put(known)
 
-    def intend(self, claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
+    def announce_outputs(self, claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
         """Write down what is about to be published, where the ledger does not know it; raise LostRace as ``settle``."""
-        intending = intend(claimed, refs)
+        intending = announce_outputs(claimed, refs)
         if intending is not claimed:
             self._put(intending)
         return intending
@@ -99,7 +99,7 @@ class Claims:
         What is obsolete then is deleted from ``store`` first: under the claim nobody else writes there.
         """
         settled = settle(claimed, finish, self.now())
-        if store is not None and settled.obsolete and settled.state not in _UNJUDGED:
+        if store is not None and settled.obsolete and settled.state not in _KEEP_OBSOLETE:
             try:
                 sweep(settled, claimed.fence, store)
             except Exception as error:  # noqa: BLE001 - what cannot be deleted now is tried again with the message

@@ -1,6 +1,6 @@
 """The ledger's rules: who may work on an object, and what is written down when the work is over.
 
-Everything here is pure: an entry and a bid go in, a new entry or a refusal comes out. The one effect, a put that
+Everything here is pure: an entry and a request go in, a new entry or a refusal comes out. The one effect, a put that
 succeeds only on the revision that was read, is the store's.
 """
 
@@ -16,7 +16,7 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bid:
+class ClaimRequest:
     """A worker's wish to work on an object: what changed, by which message, under which configuration, until when.
 
     ``intends`` are the outputs that are known before the work begins. Where not ``bytes_decide``, the same bytes again
@@ -61,99 +61,99 @@ class Refusal:
         return self.retry_at is None
 
 
-def claim(entry: Entry | None, bid: Bid) -> Entry | Refusal:
-    """Decide whether ``bid`` may work on the object that ``entry`` describes.
+def claim(entry: Entry | None, request: ClaimRequest) -> Entry | Refusal:
+    """Decide whether ``request`` may work on the object that ``entry`` describes.
 
     Returns the entry to put, or why not. A lease that has run out on the bidder's clock is taken over; the fence makes
     the former owner's late writes recognisable.
     """
     if entry is None:
-        return _granted(None, bid)
-    if _is_older(bid, entry):
+        return _granted(None, request)
+    if _is_older(request, entry):
         return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
     if entry.state is State.IN_FLIGHT:
-        return _claim_in_flight(entry, bid)
-    if _is_done_already(entry, bid):
+        return _claim_in_flight(entry, request)
+    if _is_done_already(entry, request):
         return Refusal(kind=RefusalKind.ALREADY_DONE, entry=entry)
-    return _granted(entry, bid)
+    return _granted(entry, request)
 
 
-def _claim_in_flight(entry: Entry, bid: Bid) -> Entry | Refusal:
+def _claim_in_flight(entry: Entry, request: ClaimRequest) -> Entry | Refusal:
     lease_until = entry.lease_until
-    if lease_until is None or lease_until <= bid.now:
-        return _granted(entry, bid)
-    if entry.owner == bid.message_id:
+    if lease_until is None or lease_until <= request.now:
+        return _granted(entry, request)
+    if entry.owner == request.message_id:
         kind = RefusalKind.OWN_LEASE
     else:
-        kind = RefusalKind.BUSY if _is_news(entry, bid) else RefusalKind.DUPLICATE
+        kind = RefusalKind.BUSY if _is_news(entry, request) else RefusalKind.DUPLICATE
     # A duplicate comes back, too: its owner's message may be a copy that was sent anew, or gone to the dead letters.
     return Refusal(kind=kind, entry=entry, retry_at=lease_until)
 
 
-def _is_older(bid: Bid, entry: Entry) -> bool:
-    ours, known = bid.change.sequencer, entry.sequencer
+def _is_older(request: ClaimRequest, entry: Entry) -> bool:
+    ours, known = request.change.sequencer, entry.sequencer
     return ours is not None and known is not None and ours < known
 
 
-def _is_news(entry: Entry, bid: Bid) -> bool:
-    """Whether the bid asks for more than the work in flight will do."""
-    if bid.run_id is not None:
-        return entry.run_id is None or bid.run_id > entry.run_id
-    if bid.change.sequencer is not None:
-        return bid.change.sequencer != entry.sequencer
-    return bid.change.etag != entry.etag
+def _is_news(entry: Entry, request: ClaimRequest) -> bool:
+    """Whether the request asks for more than the work in flight will do."""
+    if request.run_id is not None:
+        return entry.run_id is None or request.run_id > entry.run_id
+    if request.change.sequencer is not None:
+        return request.change.sequencer != entry.sequencer
+    return request.change.etag != entry.etag
 
 
-def _is_done_already(entry: Entry, bid: Bid) -> bool:
+def _is_done_already(entry: Entry, request: ClaimRequest) -> bool:
     if not entry.settled:
         return False
-    if bid.run_id is not None:
-        # A snapshot table is bid for by each of its files in one run: a newer file is news, run or not.
-        newer = bid.change.sequencer is not None and bid.change.sequencer != entry.sequencer
-        return not newer and entry.run_id is not None and bid.run_id <= entry.run_id
-    same_event = bid.change.sequencer is not None and bid.change.sequencer == entry.sequencer
-    if entry.fingerprint != bid.fingerprint:
+    if request.run_id is not None:
+        # A snapshot table is claimed for each of its files in one run: a newer file is news, run or not.
+        newer = request.change.sequencer is not None and request.change.sequencer != entry.sequencer
+        return not newer and entry.run_id is not None and request.run_id <= entry.run_id
+    same_event = request.change.sequencer is not None and request.change.sequencer == entry.sequencer
+    if entry.fingerprint != request.fingerprint:
         return same_event and entry.state is State.REMOVED
-    if bid.change.kind is ChangeKind.RESTORED:
+    if request.change.kind is ChangeKind.RESTORED:
         return entry.state in DONE
     if entry.state is State.WAITING:
         # Whoever was killed while it asked for a run, or for a restore, asks again.
         return False
-    if bid.change.kind is ChangeKind.REMOVED or entry.state not in DONE:
+    if request.change.kind is ChangeKind.REMOVED or entry.state not in DONE:
         return same_event
-    known = bid.change.etag is not None and bid.change.etag == entry.etag
-    return same_event or (known and (bid.bytes_decide or bid.change.sequencer is None))
+    known = request.change.etag is not None and request.change.etag == entry.etag
+    return same_event or (known and (request.bytes_decide or request.change.sequencer is None))
 
 
-def _granted(entry: Entry | None, bid: Bid) -> Entry:
-    change = bid.change
-    base = entry or unseen(bid.sync, change.ref, fingerprint=bid.fingerprint, engine=bid.engine)
-    again = entry is not None and not entry.settled and not _is_news(entry, bid)
+def _granted(entry: Entry | None, request: ClaimRequest) -> Entry:
+    change = request.change
+    base = entry or unseen(request.sync, change.ref, fingerprint=request.fingerprint, engine=request.engine)
+    again = entry is not None and not entry.settled and not _is_news(entry, request)
     return replace(
         base,
         state=State.IN_FLIGHT,
         revision=base.revision + 1,
         fence=base.fence + 1,
-        fingerprint=bid.fingerprint,
-        engine=bid.engine,
-        sequencer=base.sequencer if bid.provisional else change.sequencer or base.sequencer,
+        fingerprint=request.fingerprint,
+        engine=request.engine,
+        sequencer=base.sequencer if request.provisional else change.sequencer or base.sequencer,
         etag=change.etag or base.etag,
         version_id=change.version_id,
         size=change.size if change.size is not None else base.size,
-        lease_until=bid.lease_until,
-        owner=bid.message_id,
+        lease_until=request.lease_until,
+        owner=request.message_id,
         attempts=base.attempts + 1 if again else 1,
-        started=bid.now,
+        started=request.now,
         finished=None,
         failure=None,
         reason=None,
-        run_id=bid.run_id or base.run_id,
+        run_id=request.run_id or base.run_id,
         schema_changes=None,
-        obsolete=_with_intended(base, bid.intends),
+        obsolete=_with_intended(base, request.intends),
     )
 
 
-def up_to(refusal: Refusal, change: ObjectChange) -> Entry | None:
+def advance_sequencer(refusal: Refusal, change: ObjectChange) -> Entry | None:
     """What to put where a later event told of what is done already: those in between are older then; or None."""
     entry, told = refusal.entry, change.sequencer
     if refusal.kind is not RefusalKind.ALREADY_DONE or told is None:
@@ -169,7 +169,7 @@ def _with_intended(entry: Entry, refs: Iterable[ObjectRef]) -> tuple[Output, ...
     return (*entry.obsolete, *(Output(ref=ref, etag="", size=0, rows=0) for ref in refs if ref not in known))
 
 
-def intend(claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
+def announce_outputs(claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
     """The entry to put before outputs at ``refs`` are published; ``claimed`` itself where it tells of them all."""
     obsolete = _with_intended(claimed, refs)
     if obsolete == claimed.obsolete:

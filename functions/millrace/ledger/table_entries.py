@@ -48,7 +48,7 @@ def after(version: Sequencer) -> Sequencer:
     return Sequencer(version.value + "~")
 
 
-def again(version: Sequencer) -> Sequencer:
+def next_in_same_second(version: Sequencer) -> Sequencer:
     """Where the next version of the same file stands that S3 gives the same second."""
     return Sequencer(version.value + "+")
 

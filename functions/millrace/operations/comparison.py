@@ -16,7 +16,7 @@ from millrace.ledger.entries import Entry, State, is_at_work
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Run
+from millrace.planning.plans import Build
 
 GRACE = timedelta(minutes=30)
 """How long news of an object may take: behind others, put off after a failure, or under the lease of a dead worker."""
@@ -125,4 +125,4 @@ def entries_below(entries: Iterable[Entry], folder: Folder) -> Iterator[Entry]:
 
 def concerns(planner: Planner, sync: str, ref: ObjectRef) -> bool:
     """Not what lies beside a model's one object, and not the entry of a run, which stands under its folder."""
-    return any(not isinstance(plan, Run) for plan in planner.plan(ref, only=sync))
+    return any(not isinstance(plan, Build) for plan in planner.plan(ref, only=sync))

@@ -17,7 +17,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Ignored, Member
+from millrace.planning.plans import Ignored, SourceFile
 
 _FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))
@@ -137,7 +137,7 @@ class Reprocessor:
             tally.selected += 1
             if len(tally.examples) < _EXAMPLES:
                 tally.examples.append(str(ref))
-            whole = plan.run.folder if isinstance(plan, Member) else None
+            whole = plan.build.folder if isinstance(plan, SourceFile) else None
             if whole not in asked:
                 asked.update([whole] if whole else [])
                 change = ObjectChange(kind=ChangeKind.CREATED, ref=whole or ref)

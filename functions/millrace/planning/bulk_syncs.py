@@ -111,7 +111,7 @@ class BulkRoute:
             quarantine=quarantine,
             problem=self._foreign(ref, found, file.table) or too_long(place, quarantine),
             table=table if place.snapshot and file.path is not None else None,
-            one_format=table if self._formats_vary else None,
+            format_table=table if self._formats_vary else None,
             shared=table if self._shares(place) else None,
             evolution=self.sync.schema_evolution,
         )

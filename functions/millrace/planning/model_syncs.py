@@ -20,7 +20,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import AnyPlan, Ignored, Member, Plan, Run, too_long, with_extensions
+from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SourceFile, too_long, with_extensions
 from millrace.planning.targets import ModelPlace
 from millrace.planning.transforms import of_model_sync
 
@@ -62,14 +62,14 @@ class ModelRoute:
 
     def plan(self, ref: ObjectRef) -> AnyPlan:
         """What becomes of an object that it wants."""
-        run = self._run()
-        if self.model.key is None and ref == run.folder:
-            return run
+        build = self._to_build()
+        if self.model.key is None and ref == build.folder:
+            return build
         found = self._recognised(ref.key)
         if isinstance(found, str):
             return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {found}")
         if self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND:
-            return Member(source=ref, run=run)
+            return SourceFile(source=ref, build=build)
         return self._plan(ref, found)
 
     def read_options(self, found: RecognisedKey) -> ReadOptions:
@@ -148,10 +148,10 @@ class ModelRoute:
         """The folder, as an object that all of its files belong to."""
         return ObjectRef(self.source.bucket, self.folder.prefix or "/")
 
-    def _run(self) -> Run:
+    def _to_build(self) -> Build:
         place = self._place("")
         options = self._base_options()
-        return Run(
+        return Build(
             sync=self.name,
             folder=self._table(),
             place=place,
@@ -166,10 +166,10 @@ class ModelRoute:
         )
 
 
-def file_of(run: Run, key: str) -> RecognisedKey | None:
-    """What the key of a run's file says; None for what is no file of it."""
+def file_of(build: Build, key: str) -> RecognisedKey | None:
+    """What the key of a build's file says; None for what is no file of it."""
     found = None if key.endswith("/") else recognise(key)
-    return found if found is not None and run.file_format in {None, found.format} else None
+    return found if found is not None and build.file_format in {None, found.format} else None
 
 
 def _without_archive_extension(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What planning gives: work on one object, a reason to ignore it, or a run over the files of a model."""
+"""What planning gives: work on one object, a reason to ignore it, or a build of one table of the files of a model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
     ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
-    ``one_format`` is the table whose files share one format, where they could have several.
+    ``format_table`` is the table whose files share one format, where they could have several.
     ``shared`` is the table whose files share one schema, each with an output of its own; ``evolution`` what becomes of
     a file that does not fit it.
     ``archive``: the object's members are the files, all of ``members_format``, or each of what its name says.
@@ -39,7 +39,7 @@ class Plan:
     quarantine: ObjectRef | None = None
     problem: DataError | None = None
     table: ObjectRef | None = None
-    one_format: ObjectRef | None = None
+    format_table: ObjectRef | None = None
     shared: ObjectRef | None = None
     evolution: SchemaEvolution = SchemaEvolution.EVOLVE
     archive: bool = False
@@ -61,8 +61,8 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One table made of all files below ``folder`` (a key that ends in a slash), as one piece of work.
+class Build:
+    """The making of one table of all files below ``folder`` (a key that ends in a slash), as one piece of work.
 
     ``file_format`` is that of every file; None: each by its extension. ``read`` lacks what the extension says.
     """
@@ -81,24 +81,24 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """A file of a run: that it changed asks for the run, soon, together with what else changes meanwhile."""
+class SourceFile:
+    """A file of a model: that it changed asks for a build, soon, together with what else changes meanwhile."""
 
     source: ObjectRef
-    run: Run
+    build: Build
 
     @property
     def sync(self) -> str:
-        """The run's."""
-        return self.run.sync
+        """The build's."""
+        return self.build.sync
 
     @property
     def fingerprint(self) -> str:
-        """The run's."""
-        return self.run.fingerprint
+        """The build's."""
+        return self.build.fingerprint
 
 
-AnyPlan = Plan | Ignored | Run | Member
+AnyPlan = Plan | Ignored | Build | SourceFile
 
 
 def too_long(place: Place, quarantine: ObjectRef | None) -> DataError | None:

@@ -9,7 +9,7 @@ import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
 from millrace.ledger.entries import Entry, Failure, Output, State
-from millrace.ledger.rules import Bid, Finish, Refusal, RefusalKind, claim, settle
+from millrace.ledger.rules import ClaimRequest, Finish, Refusal, RefusalKind, claim, settle
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -18,7 +18,7 @@ SOURCE = ObjectRef("in", "orders.csv")
 TARGET = Output(ref=ObjectRef("out", "orders.parquet"), etag="t1", size=10, rows=3)
 
 
-def bid(
+def claim_request(
     *,
     sequencer: str | None = "0A",
     etag: str | None = "e1",
@@ -27,11 +27,11 @@ def bid(
     kind: ChangeKind = ChangeKind.CREATED,
     fingerprint: str = "f1",
     run_id: str | None = None,
-) -> Bid:
+) -> ClaimRequest:
     change = ObjectChange(
         kind=kind, ref=SOURCE, sequencer=Sequencer.parse(sequencer) if sequencer else None, etag=etag, size=99
     )
-    return Bid(
+    return ClaimRequest(
         sync="s",
         change=change,
         message_id=message,
@@ -54,7 +54,7 @@ def refused(decision: Entry | Refusal) -> Refusal:
 
 
 def in_flight(**words: object) -> Entry:
-    return granted(claim(None, bid(**words)))  # type: ignore[arg-type] # builder's words
+    return granted(claim(None, claim_request(**words)))  # type: ignore[arg-type] # builder's words
 
 
 def converted(**words: object) -> Entry:
@@ -69,98 +69,98 @@ def failed(error: Exception) -> Entry:
 
 class TestClaim:
     def test_an_unknown_object_is_granted_with_the_first_fence(self) -> None:
-        entry = granted(claim(None, bid()))
+        entry = granted(claim(None, claim_request()))
 
         assert (entry.state, entry.revision, entry.fence, entry.attempts) == (State.IN_FLIGHT, 1, 1, 1)
         assert (entry.owner, entry.lease_until) == ("m1", NOON + LEASE)
 
     def test_an_older_event_is_superseded_and_acknowledged(self) -> None:
-        refusal = refused(claim(converted(sequencer="0B"), bid(sequencer="0A", etag="e0")))
+        refusal = refused(claim(converted(sequencer="0B"), claim_request(sequencer="0A", etag="e0")))
 
         assert (refusal.kind, refusal.acknowledge) == (RefusalKind.SUPERSEDED, True)
 
     def test_sequencers_of_unequal_length_compare_padded_on_the_right(self) -> None:
-        refusal = refused(claim(converted(sequencer="0B"), bid(sequencer="0AFFFF", etag="e0")))
+        refusal = refused(claim(converted(sequencer="0B"), claim_request(sequencer="0AFFFF", etag="e0")))
 
         assert refusal.kind is RefusalKind.SUPERSEDED
 
     def test_the_same_event_again_does_nothing(self) -> None:
-        refusal = refused(claim(converted(), bid(message="m2")))
+        refusal = refused(claim(converted(), claim_request(message="m2")))
 
         assert (refusal.kind, refusal.acknowledge) == (RefusalKind.ALREADY_DONE, True)
 
     def test_the_same_bytes_again_do_nothing(self) -> None:
-        assert refused(claim(converted(), bid(sequencer="0B"))).kind is RefusalKind.ALREADY_DONE
+        assert refused(claim(converted(), claim_request(sequencer="0B"))).kind is RefusalKind.ALREADY_DONE
 
     def test_new_bytes_are_granted_under_a_higher_fence(self) -> None:
-        entry = granted(claim(converted(), bid(sequencer="0B", etag="e2")))
+        entry = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
 
         assert (entry.fence, entry.revision, entry.outputs) == (2, 3, (TARGET,))
 
     def test_a_changed_configuration_is_granted(self) -> None:
-        assert granted(claim(converted(), bid(fingerprint="f2"))).fingerprint == "f2"
+        assert granted(claim(converted(), claim_request(fingerprint="f2"))).fingerprint == "f2"
 
     def test_a_duplicate_of_live_work_comes_back_as_the_owners_message_may_be_gone(self) -> None:
-        refusal = refused(claim(in_flight(), bid(message="m2", at=NOON + timedelta(minutes=1))))
+        refusal = refused(claim(in_flight(), claim_request(message="m2", at=NOON + timedelta(minutes=1))))
 
         assert (refusal.kind, refusal.acknowledge) == (RefusalKind.DUPLICATE, False)
 
     def test_the_only_copy_of_a_message_is_never_acknowledged_under_its_own_lease(self) -> None:
-        refusal = refused(claim(in_flight(), bid(at=NOON + timedelta(minutes=1))))
+        refusal = refused(claim(in_flight(), claim_request(at=NOON + timedelta(minutes=1))))
 
         assert (refusal.kind, refusal.retry_at) == (RefusalKind.OWN_LEASE, NOON + LEASE)
 
     def test_newer_bytes_wait_for_live_work_on_older_ones(self) -> None:
-        refusal = refused(claim(in_flight(), bid(sequencer="0B", etag="e2", message="m2")))
+        refusal = refused(claim(in_flight(), claim_request(sequencer="0B", etag="e2", message="m2")))
 
         assert (refusal.kind, refusal.acknowledge) == (RefusalKind.BUSY, False)
 
     def test_an_expired_lease_is_taken_over_with_the_next_fence(self) -> None:
-        entry = granted(claim(in_flight(), bid(message="m2", at=NOON + LEASE)))
+        entry = granted(claim(in_flight(), claim_request(message="m2", at=NOON + LEASE)))
 
         assert (entry.fence, entry.owner, entry.attempts) == (2, "m2", 2)
 
     @pytest.mark.parametrize("error", [ServiceUnavailable("503"), AccessDenied("no"), RuntimeError("bug")])
     def test_what_may_succeed_later_is_granted_again(self, error: Exception) -> None:
-        assert granted(claim(failed(error), bid())).attempts == 2
+        assert granted(claim(failed(error), claim_request())).attempts == 2
 
     def test_a_malformed_file_is_not_tried_again_for_the_same_event(self) -> None:
-        assert refused(claim(failed(MalformedFile("bad")), bid())).kind is RefusalKind.ALREADY_DONE
+        assert refused(claim(failed(MalformedFile("bad")), claim_request())).kind is RefusalKind.ALREADY_DONE
 
     def test_a_malformed_file_that_was_uploaded_again_is_tried(self) -> None:
-        assert granted(claim(failed(MalformedFile("bad")), bid(sequencer="0B"))).attempts == 1
+        assert granted(claim(failed(MalformedFile("bad")), claim_request(sequencer="0B"))).attempts == 1
 
     def test_a_listing_finds_nothing_to_do_where_the_etag_is_known(self) -> None:
-        assert refused(claim(converted(), bid(sequencer=None))).kind is RefusalKind.ALREADY_DONE
+        assert refused(claim(converted(), claim_request(sequencer=None))).kind is RefusalKind.ALREADY_DONE
 
     def test_a_listing_finds_work_where_the_etag_is_new_and_keeps_the_sequencer(self) -> None:
-        entry = granted(claim(converted(), bid(sequencer=None, etag="e2")))
+        entry = granted(claim(converted(), claim_request(sequencer=None, etag="e2")))
 
         assert entry.sequencer == Sequencer.parse("0A")
 
     def test_a_deletion_after_the_conversion_is_granted(self) -> None:
-        assert granted(claim(converted(), bid(sequencer="0B", kind=ChangeKind.REMOVED, etag=None)))
+        assert granted(claim(converted(), claim_request(sequencer="0B", kind=ChangeKind.REMOVED, etag=None)))
 
     def test_a_deletion_twice_does_nothing(self) -> None:
         claimed = in_flight(sequencer="0B", kind=ChangeKind.REMOVED, etag=None)
         removed = settle(claimed, Finish(state=State.REMOVED, outputs=()), NOON)
 
-        assert refused(claim(removed, bid(sequencer="0B", kind=ChangeKind.REMOVED, etag=None))).acknowledge
+        assert refused(claim(removed, claim_request(sequencer="0B", kind=ChangeKind.REMOVED, etag=None))).acknowledge
 
     def test_an_object_that_comes_back_after_its_deletion_is_granted(self) -> None:
         removed = settle(in_flight(sequencer="0B", kind=ChangeKind.REMOVED), Finish(state=State.REMOVED), NOON)
 
-        assert granted(claim(removed, bid(sequencer="0C")))
+        assert granted(claim(removed, claim_request(sequencer="0C")))
 
     def test_an_event_from_before_the_deletion_is_superseded(self) -> None:
         removed = settle(in_flight(sequencer="0B", kind=ChangeKind.REMOVED), Finish(state=State.REMOVED), NOON)
 
-        assert refused(claim(removed, bid(sequencer="0A"))).kind is RefusalKind.SUPERSEDED
+        assert refused(claim(removed, claim_request(sequencer="0A"))).kind is RefusalKind.SUPERSEDED
 
     def test_a_restored_object_that_waited_is_granted(self) -> None:
         waiting = settle(in_flight(), Finish(state=State.WAITING), NOON)
 
-        assert granted(claim(waiting, bid(sequencer=None, kind=ChangeKind.RESTORED)))
+        assert granted(claim(waiting, claim_request(sequencer=None, kind=ChangeKind.RESTORED)))
 
 
 class TestRuns:
@@ -168,28 +168,28 @@ class TestRuns:
     LATER_RUN = "20261122T130000000000Z"
 
     def test_a_run_converts_again_what_is_converted(self) -> None:
-        entry = granted(claim(converted(), bid(sequencer=None, etag=None, run_id=self.RUN)))
+        entry = granted(claim(converted(), claim_request(sequencer=None, etag=None, run_id=self.RUN)))
 
         assert (entry.run_id, entry.sequencer) == (self.RUN, Sequencer.parse("0A"))
 
     def test_a_run_converts_once(self) -> None:
         done = settle(in_flight(run_id=self.RUN), Finish(state=State.CONVERTED), NOON)
 
-        assert refused(claim(done, bid(run_id=self.RUN, message="m2"))).kind is RefusalKind.ALREADY_DONE
+        assert refused(claim(done, claim_request(run_id=self.RUN, message="m2"))).kind is RefusalKind.ALREADY_DONE
 
     def test_a_late_duplicate_of_an_earlier_run_does_nothing(self) -> None:
         done = settle(in_flight(run_id=self.LATER_RUN), Finish(state=State.CONVERTED), NOON)
 
-        assert refused(claim(done, bid(run_id=self.RUN, message="m2"))).kind is RefusalKind.ALREADY_DONE
+        assert refused(claim(done, claim_request(run_id=self.RUN, message="m2"))).kind is RefusalKind.ALREADY_DONE
 
     def test_a_run_waits_for_live_work(self) -> None:
-        assert refused(claim(in_flight(), bid(run_id=self.RUN, message="m2"))).kind is RefusalKind.BUSY
+        assert refused(claim(in_flight(), claim_request(run_id=self.RUN, message="m2"))).kind is RefusalKind.BUSY
 
     def test_a_run_that_failed_for_a_moment_is_granted_again(self) -> None:
         claimed = in_flight(run_id=self.RUN)
         entry = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(ServiceUnavailable("503"))), NOON)
 
-        assert granted(claim(entry, bid(run_id=self.RUN)))
+        assert granted(claim(entry, claim_request(run_id=self.RUN)))
 
 
 class TestSettle:
@@ -199,7 +199,7 @@ class TestSettle:
         assert (entry.lease_until, entry.owner, entry.revision, entry.milliseconds) == (None, None, 2, 2000)
 
     def test_outputs_that_the_new_work_lacks_become_obsolete_by_name(self) -> None:
-        again = granted(claim(converted(), bid(fingerprint="f2")))
+        again = granted(claim(converted(), claim_request(fingerprint="f2")))
         csv = replace(TARGET, ref=ObjectRef("out", "orders.csv"))
 
         entry = settle(again, Finish(state=State.CONVERTED, outputs=(csv,)), NOON)
@@ -207,14 +207,14 @@ class TestSettle:
         assert (entry.outputs, entry.obsolete) == ((csv,), (TARGET,))
 
     def test_an_output_that_is_written_again_is_not_obsolete(self) -> None:
-        again = granted(claim(converted(), bid(sequencer="0B", etag="e2")))
+        again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
 
         entry = settle(again, Finish(state=State.CONVERTED, outputs=(replace(TARGET, etag="t2"),)), NOON)
 
         assert entry.obsolete == ()
 
     def test_a_failure_keeps_the_last_good_outputs(self) -> None:
-        again = granted(claim(converted(), bid(sequencer="0B", etag="e2")))
+        again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
 
         entry = settle(again, Finish(state=State.FAILED, failure=Failure.of(MalformedFile("bad", row=7))), NOON)
 
