@@ -20,6 +20,8 @@ SURE_DIGITS = 15
 _FRACTION = "[0-9]*[1-9]"
 _SMALL = "0[.]0{0,5}[1-9](?:[0-9]*[1-9])?"
 """Numbers below 1 that are printed without an exponent."""
+# For the patterns: of the numbers 12.50, 12.5, 12.0, 12 and 0.0000001 a bare double is printed as 12.5 or 12, a dotted
+# one as 12.5 or 12.0; below 0.000001 both are printed with an exponent.
 _INTEGER = "0|-?[1-9][0-9]*"
 _BARE_DOUBLE = f"-?(?:[1-9][0-9]*(?:[.]{_FRACTION})?|0|{_SMALL})"
 _DOTTED_DOUBLE = f"-?(?:[1-9][0-9]*[.](?:{_FRACTION}|0)|0[.]0|{_SMALL})"
@@ -30,37 +32,47 @@ FEW = 1000
 def is_printed_back(values: pa.Array, form: str, texts: pa.Array) -> bool:
     """Whether finite values, which are the texts cast to their type, are all printed as the text they come from."""
     if separators := _separators(values.type, form):
-        return _stand_in(texts, separators)
+        return _have_separators(texts, separators)
     if len(texts) > FEW and values.type == pa.int64():
         return _are_short(values, texts)
     pattern = _pattern(values.type, form)
-    if len(texts) <= FEW or not pattern or not _decides(values.type, form, texts):
-        return bool(plain(values, form).equals(texts))
-    return _all_match(texts, pattern)
+    if len(texts) > FEW and pattern and _is_decided_by_pattern(values.type, form, texts):
+        return _all_match(texts, pattern)
+    return bool(plain(values, form).equals(texts))
 
 
-def _decides(kind: pa.DataType, form: str, texts: pa.Array) -> bool:
-    """Whether the pattern is the whole truth: not where exponents, rounding or a negative zero can come in."""
+def _is_decided_by_pattern(kind: pa.DataType, form: str, texts: pa.Array) -> bool:
+    """Whether a match of the pattern is proof: not if exponents, rounding or a negative zero can come in."""
     if arrow_types.is_decimal(kind):
         data = bytes(joined(texts))
         return b"-" not in data or b"-0" not in data  # one byte is found much faster than two
     if not arrow_types.is_floating(kind):
         return True
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
-    sure = SURE_DIGITS if form == BARE else SURE_DIGITS + len(".")
+    sure = SURE_DIGITS
+    if form != BARE:
+        sure += len(".")
     return bool(longest <= sure) and b"e" not in bytes(joined(texts))
 
 
 @cache
 def _pattern(kind: pa.DataType, form: str) -> str:
-    """What the texts look like that values of a type are printed as; empty where that is not known."""
+    """What the texts look like that values of a type are printed as; empty if that is not certain."""
     if kind == pa.bool_():
         return "true|false"
     if kind == pa.float64():
-        return _BARE_DOUBLE if form == BARE else _DOTTED_DOUBLE
+        return _pattern_of_doubles(form)
     if arrow_types.is_decimal(kind) and kind.scale >= 0:
-        return f"-?(?:0|[1-9][0-9]*)[.][0-9]{{{kind.scale}}}" if kind.scale else _INTEGER
+        if not kind.scale:
+            return _INTEGER
+        return f"-?(?:0|[1-9][0-9]*)[.][0-9]{{{kind.scale}}}"
     return ""
+
+
+def _pattern_of_doubles(form: str) -> str:
+    if form == BARE:
+        return _BARE_DOUBLE
+    return _DOTTED_DOUBLE
 
 
 def _are_short(values: pa.Array, texts: pa.Array) -> bool:
@@ -69,19 +81,31 @@ def _are_short(values: pa.Array, texts: pa.Array) -> bool:
     No decimal text of an integer is shorter than what is printed of it, and only that is as short. That does not hold
     of hexadecimal ones, which Arrow reads, too.
     """
+    # Of the values 7, -12 and 340 the shortest texts have 1 + 3 + 3 = 7 bytes: one each, one for a minus, one each for
+    # the two from 10 on, one for the one from 100 on. "007", "-12", "340" have 9: one of them is not printed back.
     data = bytes(joined(texts))
     if b"x" in data or b"X" in data:
         return bool(plain(values).equals(texts))
+    return bool((pc.sum(pc.binary_length(texts)).as_py() or 0) == _shortest_length(values))
+
+
+def _shortest_length(values: pa.Array) -> int:
+    """How many bytes the integers have that are printed, all together: counted, without printing them."""
+    length: int = len(values) - values.null_count
+    if not length:
+        return 0
     ends = pc.min_max(values).as_py()
-    shortest = len(values) - values.null_count
-    if shortest and ends["min"] < 0:
-        shortest += _count(pc.less(values, 0))
+    if ends["min"] < 0:
+        length += _count(pc.less(values, 0))
     power = 10
-    while shortest and (ends["max"] >= power or ends["min"] <= -power):
-        shortest += _count(pc.greater_equal(values, power)) if ends["max"] >= power else 0
-        shortest += _count(pc.less_equal(values, -power)) if ends["min"] <= -power else 0
+    while ends["max"] >= power:
+        length += _count(pc.greater_equal(values, power))
         power *= 10
-    return bool((pc.sum(pc.binary_length(texts)).as_py() or 0) == shortest)
+    power = -10
+    while ends["min"] <= power:
+        length += _count(pc.less_equal(values, power))
+        power *= 10
+    return length
 
 
 def _count(which: pa.Array) -> int:
@@ -91,12 +115,19 @@ def _count(which: pa.Array) -> int:
 
 def _all_match(texts: pa.Array, pattern: str) -> bool:
     """Whether all texts match; a text that has a line feed may seem to be two that do, but no value is read of it."""
-    present = texts.drop_null() if texts.null_count else texts
+    present = _drop_missing(texts)
     if not len(present):
         return True
     rows = pa.ListArray.from_arrays(pa.array([0, len(present)], pa.int32()), present)
-    found: bool = pc.match_substring_regex(pc.binary_join(rows, "\n"), rf"\A(?:(?:{pattern})(?:\n|\z))*\z")[0].as_py()
-    return found
+    lines = pc.binary_join(rows, "\n")
+    matched: bool = pc.match_substring_regex(lines, rf"\A(?:(?:{pattern})(?:\n|\z))*\z")[0].as_py()
+    return matched
+
+
+def _drop_missing(texts: pa.Array) -> pa.Array:
+    if not texts.null_count:
+        return texts
+    return texts.drop_null()
 
 
 @cache
@@ -106,26 +137,31 @@ def _separators(kind: pa.DataType, form: str) -> str:
         return "    -  -  "
     if not arrow_types.is_timestamp(kind):
         return ""
-    digits = int(form[1])
-    fraction = "." + " " * digits if digits else ""
-    # A separator that is a space itself is marked with an underscore.
-    return f"    -  -  {form[0].replace(' ', '_')}  :  :  {fraction}{form[2:]}"
+    # The form "T3Z" becomes "    -  -  T  :  :  .   Z". A separator that is a space is marked with an underscore.
+    separator, digits, zone = form[0].replace(" ", "_"), int(form[1]), form[2:]
+    fraction = ""
+    if digits:
+        fraction = "." + " " * digits
+    return f"    -  -  {separator}  :  :  {fraction}{zone}"
 
 
-def _stand_in(texts: pa.Array, separators: str) -> bool:
-    """Whether all texts have the separators' length, and these at their places.
+def _have_separators(texts: pa.Array, separators: str) -> bool:
+    """Whether all texts have the separators' length, and these at their positions.
 
     Then a text that was read as a date or time has digits everywhere else, and is what would be printed: no printing is
     needed to know it.
     """
-    present = texts.drop_null() if texts.null_count else texts
-    lengths = pc.min_max(pc.binary_length(present)).as_py()
+    # The texts "2026-01-31" and "2026-02-28" one after the other have 20 bytes; every tenth of them, from the fifth on,
+    # is to be "--". A slice with a step is one pass over the bytes, and eight times as fast as printing dates.
+    present = _drop_missing(texts)
+    if not len(present):
+        return True
     width = len(separators)
-    if len(present) and (lengths["min"], lengths["max"]) != (width, width):
+    lengths = pc.min_max(pc.binary_length(present)).as_py()
+    if (lengths["min"], lengths["max"]) != (width, width):
         return False
     data = bytes(joined(present))
-    return all(
-        data[place::width] == separator.replace("_", " ").encode() * len(present)
-        for place, separator in enumerate(separators)
-        if separator != " "
-    )
+    for position, separator in enumerate(separators):
+        if separator != " " and data[position::width] != separator.replace("_", " ").encode() * len(present):
+            return False
+    return True

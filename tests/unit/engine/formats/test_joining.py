@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.formats.text import joining
-from millrace.engine.formats.text.joining import Texts, choice, gathered, joined_rows
+from millrace.engine.formats.text.joining import Texts, choice, gather_rows, joined_rows
 from millrace.engine.types.printing import joined
 
 TEXT = st.none() | st.text(max_size=5)
@@ -45,7 +45,7 @@ def test_rows_are_their_pieces_one_after_the_other(data: st.DataObject, rows: in
 
     assert joined_rows(given_pieces, rows).to_pylist() == expected
     with mock.patch.object(joining, "GATHERED_BYTES", 16):
-        parts = list(gathered(given_pieces, rows))
+        parts = list(gather_rows(given_pieces, rows))
     assert b"".join(map(joined, parts)).decode() == "".join(expected)
     assert not count or sum(map(len, parts)) == (rows if any(p != "" for p in given_pieces) else 0)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.engine.formats.text.small_numbers import places
+from millrace.engine.formats.text.small_numbers import find_places
 from millrace.engine.options import FileFormat
 from millrace.engine.types.printing import BARE, with_form
 from tests.unit.engine.formats.builders import render_text
@@ -25,7 +25,7 @@ def _repeated(values: list[Any], kind: pa.DataType) -> pa.Array:
 
 
 def _found(array: pa.Array) -> pa.Array:
-    found = places(array)
+    found = find_places(array)
     assert found is not None
     return found.numbers.values().take(found.chosen)
 
@@ -54,7 +54,7 @@ def test_hundredths_are_found_to_the_bit() -> None:
 @given(st.lists(st.one_of(st.none(), st.integers(-200, 200).map(lambda count: count / 100)), min_size=1))
 def test_what_is_found_is_what_there_was(values: list[float | None]) -> None:
     array = _repeated(values, pa.float64())
-    found = places(array)
+    found = find_places(array)
     assert found is None or found.numbers.values().take(found.chosen).view(pa.int64()).equals(array.view(pa.int64()))
 
 
@@ -63,7 +63,7 @@ def test_what_is_found_is_what_there_was(values: list[float | None]) -> None:
 def test_one_double_that_is_no_hundredth_leaves_the_column_alone(stranger: float, place: int) -> None:
     values = [0.5] * ROWS
     values[place] = stranger
-    assert places(pa.array(values, pa.float64())) is None
+    assert find_places(pa.array(values, pa.float64())) is None
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_one_double_that_is_no_hundredth_leaves_the_column_alone(stranger: float
     ids=str,
 )
 def test_others_have_no_place(array: pa.Array) -> None:
-    assert places(array) is None
+    assert find_places(array) is None
 
 
 def test_a_table_is_at_most_twice_as_long_as_the_column() -> None:
-    assert places(_repeated([1000], pa.int64())) is None
-    assert places(_repeated([700], pa.int64())) is None
-    assert places(_repeated([511], pa.int64())) is not None
+    assert find_places(_repeated([1000], pa.int64())) is None
+    assert find_places(_repeated([700], pa.int64())) is None
+    assert find_places(_repeated([511], pa.int64())) is not None
 
 
 @pytest.mark.parametrize("form", ["", BARE])

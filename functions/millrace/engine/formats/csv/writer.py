@@ -22,7 +22,7 @@ class _CsvWriter:
         self._rows = 0
         if len(into):
             names = pa.array(column_names(into.names), pa.string())
-            header = ",".join(joined_rows(rendering.quoted(names), len(names)).to_pylist())
+            header = ",".join(joined_rows(rendering.quote_texts(names), len(names)).to_pylist())
             if header.startswith("\ufeff"):  # at a file's beginning it would be taken for a byte order mark
                 header = header.replace(names[0].as_py(), f'"{names[0].as_py()}"', 1)
             sink.write(header.encode() + b"\n")

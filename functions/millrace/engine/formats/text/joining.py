@@ -1,4 +1,4 @@
-"""Rows of text put together from pieces, all in one gathering of bytes.
+"""Rows of text put together from pieces, all gathered at once.
 
 A piece is a constant, a text for each row, or a choice among few texts for each row. All texts are laid one after the
 other; which of them follows which is a table of numbers, a row a row, and gathering the texts by those numbers is
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 GATHERED_BYTES = 2**18
-"""About how much text is gathered at once: more of it would leave the processor's cache."""
+"""About how much text is gather_rows at once: more of it would leave the processor's cache."""
 _FOLDED = 2
 """A constant is put before every text of a choice that has this many times fewer texts than rows."""
 
@@ -38,19 +38,19 @@ def choice(which: pa.Array, no: str, yes: str) -> Texts:
 
 def joined_rows(pieces: Sequence[Piece], rows: int) -> pa.Array:
     """A text for each row."""
-    match list(_merged(pieces, rows)):
+    match list(_merge_constants(pieces, rows)):
         case [Texts(texts, None)] if not texts.null_count:
             return texts
         case merged:
             return _rows(merged, rows)
 
 
-def gathered(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Array]:
+def gather_rows(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Array]:
     """The rows' texts, some rows after the other; ``printing.joined`` is their bytes."""
-    merged = list(_merged(pieces, rows))
+    merged = list(_merge_constants(pieces, rows))
     if not rows or not merged:
         return
-    values, order = _layout(merged, rows)
+    values, order = _lay_out(merged, rows)
     size = sum(_mean_size(piece) for piece in merged)
     step = max(1, int(GATHERED_BYTES / max(1.0, size)))
     for start in range(0, rows, step):
@@ -61,59 +61,70 @@ def gathered(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Array]:
 def _rows(merged: list[Piece], rows: int) -> pa.Array:
     if not rows or not merged:
         return pa.array([""] * rows, pa.string())
-    values, order = _layout(merged, rows)
+    values, order = _lay_out(merged, rows)
     return _gather(values, order, len(merged))
 
 
 def _gather(values: pa.Array, order: pa.RecordBatch, width: int) -> pa.Array:
+    """The texts of each row's numbers, one after the other, as one text a row."""
+    # Two rows of "a", a value and "b" with the values 7 and 8: the texts are ["a", "7", "8", "b"], the order is
+    # [[0, 1, 3], [0, 2, 3]]. Taken flat that is a7ba8b with the offsets 0 1 2 3 4 5 6, and every third offset, 0 3 6,
+    # bounds a row: the rows' texts take no pass of their own. Numbers are within bounds, which need no check.
     numbers = pa.py_buffer(memoryview(order.to_tensor()).cast("B"))
-    wanted = pa.Array.from_buffers(pa.int32(), order.num_rows * width, [None, numbers])
-    _, offsets, data = pc.take(values, wanted, boundscheck=False).buffers()
-    ends = memoryview(offsets).cast("i")[: len(wanted) + 1 : width].tobytes()
+    flat = pa.Array.from_buffers(pa.int32(), order.num_rows * width, [None, numbers])
+    _, offsets, data = pc.take(values, flat, boundscheck=False).buffers()
+    ends = memoryview(offsets).cast("i")[: len(flat) + 1 : width].tobytes()
     return pa.Array.from_buffers(pa.string(), order.num_rows, [None, pa.py_buffer(ends), data])
 
 
-def _layout(merged: list[Piece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
+def _lay_out(merged: list[Piece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
     """All texts in one array, and for each row the numbers of its texts."""
-    own = own_numbers(rows)
+    row_numbers = count_up(rows)
     values, columns, first = list[pa.Array](), list[pa.Array](), 0
     for piece in merged:
         match piece:
             case str():
                 texts, numbers = pa.array([piece], pa.string()), pa.repeat(pa.scalar(first, pa.int32()), rows)
+            case Texts(texts, None):
+                numbers = pc.add(row_numbers, pa.scalar(first, pa.int32()))
             case Texts(texts, chosen):
-                numbers = pc.add(own if chosen is None else chosen, pa.scalar(first, pa.int32()))
+                numbers = pc.add(chosen, pa.scalar(first, pa.int32()))
         values.append(texts)
         columns.append(numbers)
         first += len(texts)
     return pa.concat_arrays(values), pa.RecordBatch.from_arrays(columns, names=[""] * len(columns))
 
 
-def own_numbers(count: int) -> pa.Array:
+def count_up(count: int) -> pa.Array:
     """0, 1, 2 and so on."""
     return pa.arange(0, count).cast(pa.int32())
 
 
-def _merged(pieces: Sequence[Piece], rows: int) -> Iterator[Piece]:
-    """The same pieces with constants put together, or before the texts that follow them where those are few."""
+def _merge_constants(pieces: Sequence[Piece], rows: int) -> Iterator[Piece]:
+    """The same pieces with constants put together, or before the texts that follow them if those are few."""
+    # '{' '"id":' Texts becomes '{"id":' Texts: each piece less is a number less for every row to gather.
     constant = ""
     for piece in pieces:
-        match piece:
-            case str():
-                constant += piece
-                continue
-            case Texts(texts, chosen) if constant and chosen is not None and len(texts) * _FOLDED <= rows:
-                yield Texts(_prefixed(constant, texts), chosen)
-            case Texts():
-                if constant:
-                    yield constant
-                yield piece
+        if isinstance(piece, str):
+            constant += piece
+            continue
+        if constant and _is_choice_of_few(piece, rows):
+            yield Texts(_put_before(constant, piece.texts), piece.chosen)
+        elif constant:
+            yield constant
+            yield piece
+        else:
+            yield piece
         constant = ""
     if constant:
         yield constant
 
 
-def _prefixed(constant: str, texts: pa.Array) -> pa.Array:
+def _is_choice_of_few(piece: Texts, rows: int) -> bool:
+    return piece.chosen is not None and len(piece.texts) * _FOLDED <= rows
+
+
+def _put_before(constant: str, texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(constant, texts, "", null_handling="replace", null_replacement="")
 
 

@@ -10,14 +10,15 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.formats.text.joining import Piece, Texts, choice, gathered, joined_rows, own_numbers
-from millrace.engine.formats.text.small_numbers import Numbers, places
+from millrace.engine.formats.text.joining import Piece, Texts, choice, count_up, gather_rows, joined_rows
+from millrace.engine.formats.text.small_numbers import Numbers, find_places
 from millrace.engine.names import unique_names
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
 from millrace.errors import UnsupportedType
 
 _FIRST_HARMLESS = 0x20
+_FIRST_OF_LINE_ENDS = 0xC2
 _LINE_ENDS = {re.compile(b"\xc2"): ("\u0085",), re.compile(b"\xe2"): ("\u2028", "\u2029")}
 """What some tools take for line ends, by their first byte: escaped in JSON, like what must be."""
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
@@ -54,18 +55,18 @@ def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def json_rows(batch: pa.RecordBatch, schema: pa.Schema, *, before: str, after: str) -> Iterator[pa.Array]:
     """Rows as JSON objects, each between ``before`` and ``after``; some rows after the other."""
     pieces = _object(zip(batch.columns, schema, strict=True))
-    return gathered([before, *pieces, after], batch.num_rows)
+    return gather_rows([before, *pieces, after], batch.num_rows)
 
 
 def csv_rows(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.Array]:
     """Rows as lines of CSV, each with its line end; some rows after the other."""
     pieces: Pieces = []
     for column, field in zip(batch.columns, schema, strict=True):
-        pieces += [*_once_each(_csv, column, field), ","]
-    return gathered([*pieces[:-1], "\n"], batch.num_rows)
+        pieces += [*_render_once_each(_csv, column, field), ","]
+    return gather_rows([*pieces[:-1], "\n"], batch.num_rows)
 
 
-def quoted(texts: pa.Array) -> Pieces:
+def quote_texts(texts: pa.Array) -> Pieces:
     """Texts as CSV holds them: in quotes where they would be misread without."""
     doubled = _contains(texts, '"')
     lengths = pc.binary_length(texts)
@@ -76,12 +77,14 @@ def quoted(texts: pa.Array) -> Pieces:
     if special:
         needs = pc.or_(needs, pc.match_substring_regex(texts, _QUOTED_FOR))
     quote = choice(pc.fill_null(needs, fill_value=False), "", '"')
-    return [quote, Texts(pc.replace_substring(texts, '"', '""') if doubled else texts), quote]
+    if doubled:
+        texts = pc.replace_substring(texts, '"', '""')
+    return [quote, Texts(texts), quote]
 
 
 def _csv(array: pa.Array, field: pa.Field) -> Pieces:
     if _holds_values(array.type) or not _is_plain(array.type):
-        return quoted(cells(array, field))
+        return quote_texts(cells(array, field))
     texts, ending = ending_apart(array, form_of(field))
     return [Texts(texts), *_where_valid(array, ending)]
 
@@ -95,60 +98,85 @@ def _where_valid(array: pa.Array, text: str) -> Pieces:
 def _object(members: Iterable[tuple[pa.Array, pa.Field]]) -> Pieces:
     columns = list(members)
     pieces: Pieces = []
-    for name, (column, field) in zip(unique_names([field.name for _, field in columns]), columns, strict=True):
-        pieces += ["," if pieces else "", _text(name) + ":", *_json(column, field)]
+    names = unique_names([field.name for _, field in columns])
+    separator = ""
+    for name, (column, field) in zip(names, columns, strict=True):
+        pieces += [separator, _text(name) + ":", *_json(column, field)]
+        separator = ","
     return ["{", *pieces, "}"]
 
 
 def _json(array: pa.Array, field: pa.Field) -> Pieces:
-    return _once_each(_json_of_each, array, field)
+    return _render_once_each(_json_of_each, array, field)
 
 
 def _json_of_each(array: pa.Array, field: pa.Field) -> Pieces:
-    kind = array.type
+    """A column's pieces, each value rendered: wrappers are taken off first, then come containers, then texts."""
     if is_raw_json(field):
         return _or_null(_raw_json(plain(array)))
-    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.bool8":
-        return _or_null(plain(array))
-    if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
-        return _json(array.storage, pa.field(field.name, array.storage.type))
-    if arrow_types.is_dictionary(kind):
-        return _json(array.dictionary_decode(), field)
-    if arrow_types.is_run_end_encoded(kind):
-        return _json(pc.run_end_decode(array), field)
-    if arrow_types.is_struct(kind):
+    if arrow_types.is_extension(array.type):
+        return _json_of_extension(array, field)
+    if arrow_types.is_encoded(array.type):
+        return _json(_decode_values(array), field)
+    if _holds_values(array.type):
+        return _json_of_container(array)
+    return _json_of_scalars(array, field)
+
+
+def _json_of_extension(array: pa.Array, field: pa.Field) -> Pieces:
+    match array.type.extension_name:
+        case "arrow.bool8":
+            return _or_null(plain(array))
+        case "arrow.uuid":
+            return _json_of_scalars(array, field)
+        case _:
+            return _json(array.storage, pa.field(field.name, array.storage.type))
+
+
+def _decode_values(array: pa.Array) -> pa.Array:
+    if arrow_types.is_dictionary(array.type):
+        return array.dictionary_decode()
+    return pc.run_end_decode(array)
+
+
+def _json_of_container(array: pa.Array) -> Pieces:
+    if arrow_types.is_struct(array.type):
         return _structs(array)
-    if arrow_types.is_map(kind):
+    if arrow_types.is_map(array.type):
         return _maps(array)
-    if arrow_types.is_any_list(kind):
-        return _lists(array, pc.list_flatten(array), pc.list_value_length(array), kind.value_field)
+    if arrow_types.is_union(array.type):
+        return _strings(plain(array))  # printing refuses it, in the words for every type without a text
+    return _lists(array, pc.list_flatten(array), pc.list_value_length(array), array.type.value_field)
+
+
+def _json_of_scalars(array: pa.Array, field: pa.Field) -> Pieces:
     texts, ending = ending_apart(array, form_of(field))
-    if arrow_types.is_integer(kind) or arrow_types.is_boolean(kind) or arrow_types.is_decimal(kind):
-        return _or_null(texts)
-    if arrow_types.is_floating(kind):
+    if arrow_types.is_floating(array.type):
         return _numbers(array, texts)
+    if arrow_types.is_number(array.type) or arrow_types.is_boolean(array.type):
+        return _or_null(texts)
     return _strings(texts, ending)
 
 
-def _once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.Array, field: pa.Field) -> Pieces:
+def _render_once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.Array, field: pa.Field) -> Pieces:
     """A column's pieces; each value is rendered once where values repeat."""
     if isinstance(array, pa.DictionaryArray) and len(array.dictionary) <= len(array):
         values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.type.value_type)])
         chosen = pc.fill_null(array.indices.cast(pa.int32()), len(values) - 1)
         return [Texts(joined_rows(render(values, field), len(values)), chosen)]
-    if len(array) >= _SAMPLE and (found := places(array)) is not None:
-        return [Texts(_of_numbers(render, found.numbers, form_of(field)), found.chosen)]
+    if len(array) >= _SAMPLE and (small := find_places(array)) is not None:
+        return [Texts(_texts_of_numbers(render, small.numbers, form_of(field)), small.chosen)]
     if not _repeats(array):
         return render(array, field)
     # As bits: 0.0 and -0.0 are two values, and NaN is one.
-    bits = array.view(_BITS[array.type]) if array.type in _BITS else array
+    bits = array.view(_BITS.get(array.type, array.type))
     encoded = bits.dictionary_encode(null_encoding="encode")
     values = encoded.dictionary.view(array.type)
     return [Texts(joined_rows(render(values, field), len(values)), encoded.indices)]
 
 
 @lru_cache(maxsize=32)
-def _of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: Numbers, form: str) -> pa.Array:
+def _texts_of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: Numbers, form: str) -> pa.Array:
     """The texts of a table of numbers: of their type and form alone, whatever the column."""
     values = numbers.values()
     return joined_rows(render(values, with_form(pa.field("", numbers.kind), form)), len(values))
@@ -184,7 +212,9 @@ def _repeats(array: pa.Array) -> bool:
         return False
     sample = array.slice(max(0, rows - _SAMPLE) // 2, _SAMPLE)
     size, distinct = len(sample), pc.count_distinct(sample, mode="all").as_py()
-    # Of V values, a sample of n draws some V - V (1 - 1/V)^n anew; while n is below V about n^2 / 2V twice.
+    # A sample of n = 256 rows of a column with V equally frequent values draws about n^2 / 2V of them twice. Of
+    # 100,000 rows with 20,000 values about 1.6 rows of the sample repeat: 256 * 256 <= 100,000 * 1.6, so they repeat
+    # more than once. With 100,000 values it is 0.3 rows, most often none: rendering each row is then the cheaper way.
     return bool(distinct * 2 <= size or size * size <= rows * (size - distinct))
 
 
@@ -198,11 +228,15 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _restore_missing(texts: pa.Array, array: pa.Array) -> pa.Array:
-    return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string())) if array.null_count else texts
+    if not array.null_count:
+        return texts
+    return pc.if_else(pc.is_valid(array), texts, pa.scalar(None, pa.string()))
 
 
 def _or_null(texts: pa.Array) -> Pieces:
-    return [Texts(pc.fill_null(texts, "null") if texts.null_count else texts)]
+    if texts.null_count:
+        texts = pc.fill_null(texts, "null")
+    return [Texts(texts)]
 
 
 def _numbers(array: pa.Array, texts: pa.Array) -> Pieces:
@@ -216,12 +250,12 @@ def _numbers(array: pa.Array, texts: pa.Array) -> Pieces:
 
 def _strings(texts: pa.Array, ending: str = "") -> Pieces:
     if not texts.null_count:
-        return ['"', Texts(_escaped(texts)), ending + '"']
+        return ['"', Texts(_escape(texts)), ending + '"']
     valid = texts.is_valid()
-    return [choice(valid, "null", '"'), Texts(_escaped(texts)), choice(valid, "", ending + '"')]
+    return [choice(valid, "null", '"'), Texts(_escape(texts)), choice(valid, "", ending + '"')]
 
 
-def _escaped(texts: pa.Array) -> pa.Array:
+def _escape(texts: pa.Array) -> pa.Array:
     for character in ("\\", '"'):
         if _contains(texts, character):
             texts = pc.replace_substring(texts, character, "\\" + character)
@@ -230,7 +264,9 @@ def _escaped(texts: pa.Array) -> pa.Array:
         character = chr(least)
         texts = pc.replace_substring(texts, character, _SHORT_ESCAPES.get(character, f"\\u{least:04x}"))
         least, _ = _extremes(texts)
-    return _without_line_ends(texts) if most >= 0xC2 else texts
+    if most < _FIRST_OF_LINE_ENDS:
+        return texts
+    return _without_line_ends(texts)
 
 
 def _without_line_ends(texts: pa.Array) -> pa.Array:
@@ -244,8 +280,10 @@ def _without_line_ends(texts: pa.Array) -> pa.Array:
 def _extremes(texts: pa.Array) -> tuple[int, int]:
     """The least and the greatest byte of all texts; harmless ones where there is none."""
     data = pa.py_buffer(joined(texts))
-    found = pc.min_max(pa.Array.from_buffers(pa.uint8(), data.size, [None, data])).as_py()
-    return (_FIRST_HARMLESS, _FIRST_HARMLESS) if found["min"] is None else (found["min"], found["max"])
+    if not data.size:
+        return _FIRST_HARMLESS, _FIRST_HARMLESS
+    ends = pc.min_max(pa.Array.from_buffers(pa.uint8(), data.size, [None, data])).as_py()
+    return ends["min"], ends["max"]
 
 
 def _contains(texts: pa.Array, character: str) -> bool:
@@ -255,14 +293,16 @@ def _contains(texts: pa.Array, character: str) -> bool:
 
 def _raw_json(texts: pa.Array) -> pa.Array:
     """Texts that are JSON values, as they are, on one line; what is none after all becomes a string."""
-    checked = pa.array([None if text is None else _one_json(text) for text in texts.to_pylist()], pa.string())
+    checked = pa.array(map(_json_or_string, texts.to_pylist()), pa.string())
     for character in ("\n", "\r"):
         if _contains(checked, character):
             checked = pc.replace_substring(checked, character, " ")
     return _without_line_ends(checked)
 
 
-def _one_json(text: str) -> str:
+def _json_or_string(text: str | None) -> str | None:
+    if text is None:
+        return None
     try:
         _decode(text)
     except (ValueError, RecursionError):
@@ -293,10 +333,10 @@ def _structs(array: pa.Array) -> Pieces:
 
 
 def _lists(array: pa.Array, items: pa.Array, lengths: pa.Array, item: pa.Field) -> Pieces:
-    return _between("[", _json(items, item), lengths, "]", array)
+    return _bracket_groups("[", _json(items, item), lengths, "]", array)
 
 
-def _between(opening: str, items: Pieces, lengths: pa.Array, closing: str, array: pa.Array) -> Pieces:
+def _bracket_groups(opening: str, items: Pieces, lengths: pa.Array, closing: str, array: pa.Array) -> Pieces:
     """Groups of items with commas between them, each group in brackets."""
     ends = _ends(lengths)
     texts = _groups(items, ends)
@@ -316,7 +356,7 @@ def _groups(items: Pieces, ends: pa.Array) -> pa.Array:
     count = ends[-1].as_py()
     if not count:
         return pa.array([""] * (len(ends) - 1), pa.string())
-    group = pc.list_parent_indices(pa.ListArray.from_arrays(ends, own_numbers(count)))
+    group = pc.list_parent_indices(pa.ListArray.from_arrays(ends, count_up(count)))
     one_before = pa.concat_arrays([pa.array([-1], group.type), group.slice(0, count - 1)])
     comma = choice(pc.equal(group, one_before), "", ",")
     _, offsets, data = joined_rows([comma, *items], count).buffers()
@@ -330,14 +370,14 @@ def _maps(array: pa.Array) -> Pieces:
         raise UnsupportedType(f"maps with keys of the type {array.type.key_type} cannot become JSON objects")
     entries = array.cast(pa.list_(pa.struct([array.type.key_field, array.type.item_field])))
     flat = pc.list_flatten(entries)
-    keys, values = (
-        flat.flatten() if len(flat) else (pa.array([], array.type.key_type), pa.array([], array.type.item_type))
-    )
+    keys, values = pa.array([], array.type.key_type), pa.array([], array.type.item_type)
+    if len(flat):
+        keys, values = flat.flatten()
     names = plain(keys, form_of(array.type.key_field))
     lengths = pc.list_value_length(entries)
     _check_keys(names, lengths)
     members = [*_strings(names), ":", *_json(values, array.type.item_field)]
-    return _between("{", members, lengths, "}", array)
+    return _bracket_groups("{", members, lengths, "}", array)
 
 
 def _check_keys(names: pa.Array, lengths: pa.Array) -> None:

@@ -33,9 +33,13 @@ class Numbers:
 
     def values(self) -> pa.Array:
         """The numbers, and behind them a missing one."""
+        return pa.concat_arrays([self._present(), pa.nulls(1, self.kind)])
+
+    def _present(self) -> pa.Array:
         counts = pa.arange(self.least, self.least + self.count)
-        values = _hundredths(counts) if self.kind == pa.float64() else counts.cast(self.kind, safe=False)
-        return pa.concat_arrays([values, pa.nulls(1, self.kind)])
+        if self.kind == pa.float64():
+            return _hundredths(counts)
+        return counts.cast(self.kind, safe=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +50,37 @@ class Places:
     chosen: pa.Array
 
 
-def places(array: pa.Array) -> Places | None:
-    """The place of each value, that of missing ones behind all others; None where a value is not in the table."""
-    if array.type in _WHOLE:
-        counts = array.cast(pa.uint8()) if array.type == pa.bool_() else array
-    elif array.type == pa.float64() and _are_hundredths(array.slice(0, _TRIED)):
-        counts = pc.multiply(array, _HUNDREDTHS)
-    else:
+def find_places(array: pa.Array) -> Places | None:
+    """The place of each value, that of missing ones behind all others; None if a value is not in the table."""
+    # The doubles 1.5, 0.25 and missing are the hundredths 150 and 25: they stand in the table of 0.00 to 2.55 at the
+    # places 150 and 25, a missing one at 256, which is the first behind the table's numbers.
+    counts = _count_steps(array)
+    if counts is None:
         return None
     numbers = _table(array.type, counts)
     if numbers is None:
         return None
     if array.type == pa.float64():
-        counts = _rounded(counts)
+        counts = _round_half_up(counts)
         if not _equal(_hundredths(counts), array):
             return None
     chosen = counts.cast(pa.int32())
     if numbers.least:
         chosen = pc.subtract(chosen, pa.scalar(numbers.least, pa.int32()))
-    return Places(numbers, pc.fill_null(chosen, numbers.count) if chosen.null_count else chosen)
+    if chosen.null_count:
+        chosen = pc.fill_null(chosen, numbers.count)
+    return Places(numbers, chosen)
+
+
+def _count_steps(array: pa.Array) -> pa.Array | None:
+    """How many steps each value is from zero, a step being 1 or a hundredth; None for other numbers and types."""
+    if array.type == pa.bool_():
+        return array.cast(pa.uint8())
+    if array.type in _WHOLE:
+        return array
+    if array.type == pa.float64() and _are_hundredths(array.slice(0, _TRIED)):
+        return pc.multiply(array, _HUNDREDTHS)
+    return None
 
 
 def _table(kind: pa.DataType, counts: pa.Array) -> Numbers | None:
@@ -74,15 +90,19 @@ def _table(kind: pa.DataType, counts: pa.Array) -> Numbers | None:
     if least is None or not -_MOST < least <= most < _MOST:
         return None
     bound = max(_FEWEST, 2 ** math.ceil(max(-least, most)).bit_length())
-    numbers = Numbers(kind, -bound if least < 0 else 0, bound * 2 if least < 0 else bound)
-    return numbers if numbers.count <= min(_MOST, len(counts) * _ROWS_FOR) else None
+    numbers = Numbers(kind, 0, bound)
+    if least < 0:
+        numbers = Numbers(kind, -bound, bound * 2)
+    if numbers.count > min(_MOST, len(counts) * _ROWS_FOR):
+        return None
+    return numbers
 
 
 def _are_hundredths(array: pa.Array) -> bool:
-    return _equal(_hundredths(_rounded(pc.multiply(array, _HUNDREDTHS))), array)
+    return _equal(_hundredths(_round_half_up(pc.multiply(array, _HUNDREDTHS))), array)
 
 
-def _rounded(counts: pa.Array) -> pa.Array:
+def _round_half_up(counts: pa.Array) -> pa.Array:
     return pc.floor(pc.add(counts, 0.5)).cast(pa.int32(), safe=False)
 
 
@@ -90,6 +110,6 @@ def _hundredths(counts: pa.Array) -> pa.Array:
     return pc.divide(counts.cast(pa.float64()), _HUNDREDTHS)
 
 
-def _equal(some: pa.Array, others: pa.Array) -> bool:
-    """Whether doubles are the same to the bit, so that -0.0 is not 0.0; where one is missing both are."""
-    return pc.all(pc.equal(some.view(pa.int64()), others.view(pa.int64()))).as_py() is not False
+def _equal(left: pa.Array, right: pa.Array) -> bool:
+    """Whether doubles are the same to the bit, so that -0.0 is not 0.0; if one is missing, both are."""
+    return pc.all(pc.equal(left.view(pa.int64()), right.view(pa.int64()))).as_py() is not False
