@@ -110,7 +110,7 @@ def _explain(
     errors: Console,
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.explain.explaining import explain as explained  # noqa: PLC0415 - as above
+    from millrace.engine.explain.any_file import explain as explained  # noqa: PLC0415 - as above
     from millrace.engine.files import how_to_read  # noqa: PLC0415 - pyarrow takes time to import
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 

@@ -42,26 +42,36 @@ class JsonField:
         self.values = 0
 
     def observe(self, values: Sequence[Value], rows: Sequence[int]) -> None:
-        """Add the field's next values, missing ones as None, and the rows where they stand."""
+        """Add the field's next values, missing ones as None, and the rows that they belong to."""
         kinds = set(map(type, values))
-        for kind in kinds - {type(None), *self._kinds}:
-            at = next(place for place, value in enumerate(values) if type(value) is kind)
-            self._kinds[kind] = Sight(rows[at], shown(text_of(values[at])))
+        self._see_kinds(kinds, values, rows)
         self.values += len(values)
         if type(None) in kinds:
-            pairs = [(value, row) for value, row in zip(values, rows, strict=True) if value is not None]
-            values, rows = [value for value, _ in pairs], [row for _, row in pairs]
+            values, rows = _drop_missing(values, rows)
+            kinds.remove(type(None))
         self._present += len(values)
-        self._measure([value for value in values if type(value) is str] if str in kinds else [])
-        self._numbers.observe(values, rows, kinds - {type(None)})
-        if (len(self._kinds) > 1 and not self._is_numeric) or self._depth > MAX_DEPTH:
-            return
+        if str in kinds:
+            self._measure([value for value in values if type(value) is str])
+        self._numbers.observe(values, rows, kinds)
+        # As in conversion: a field that becomes JSON text is not looked into.
+        if not self._is_raw:
+            self._observe_below(values, rows, kinds)
+
+    def _see_kinds(self, kinds: set[type], values: Sequence[Value], rows: Sequence[int]) -> None:
+        """Keep the first value of each kind that is new."""
+        for kind in kinds - {type(None), *self._kinds}:
+            position = next(number for number, value in enumerate(values) if type(value) is kind)
+            self._kinds[kind] = Sight(rows[position], shown(text_of(values[position])))
+
+    def _observe_below(self, values: Sequence[Value], rows: Sequence[int], kinds: set[type]) -> None:
+        """Add the fields of objects, or the items of lists: ``values`` are of one kind, unless they are numbers."""
         if dict in kinds:
             self.observe_columns(columns_of(values), rows)
         if list in kinds:
             self._item = self._item or JsonField(self._depth + 1)
-            of_items = [row for value, row in zip(values, rows, strict=True) for row in repeat(row, len(value))]
-            self._item.observe(list(chain.from_iterable(values)), of_items)
+            # The lists [1, 2] of row 7 and [3] of row 8 have the items 1, 2, 3 of the rows 7, 7, 8.
+            item_rows = chain.from_iterable(repeat(row, len(value)) for value, row in zip(values, rows, strict=True))
+            self._item.observe(list(chain.from_iterable(values)), list(item_rows))
 
     def observe_columns(self, columns: dict[str, Sequence[Value]], rows: Sequence[int]) -> None:
         """Add objects' fields."""
@@ -71,6 +81,11 @@ class JsonField:
                     return
                 self._children[name] = JsonField(self._depth + 1)
             self._children[name].observe(values, rows)
+
+    @property
+    def _is_raw(self) -> bool:
+        """Whether it is text that is a JSON value: of several kinds, or nested too deep."""
+        return (len(self._kinds) > 1 and not self._is_numeric) or self._depth > MAX_DEPTH
 
     @property
     def _is_numeric(self) -> bool:
@@ -86,7 +101,7 @@ class JsonField:
     def explain_fields(self, schema: pa.Schema, rows: int) -> Iterator[Column]:
         """The columns of the rows' own fields and of all below them."""
         for field in schema:
-            yield from self._children[field.name].explain(field, quoted(field.name), rows)
+            yield from self._children[field.name].explain(field, path_part(field.name), rows)
 
     def explain(self, field: pa.Field, path: str, parents: int) -> Iterator[Column]:
         """The column of a field which so many objects or lists could have, and those below it."""
@@ -105,7 +120,7 @@ class JsonField:
         )
         if arrow_types.is_struct(field.type):
             for child in field.type:
-                yield from self._children[child.name].explain(child, f"{path}.{quoted(child.name)}", self._present)
+                yield from self._children[child.name].explain(child, f"{path}.{path_part(child.name)}", self._present)
         if arrow_types.is_list(field.type):
             item = self._item or JsonField(self._depth + 1)
             yield from item.explain(field.type.value_field, f"{path}[]", item.values)
@@ -116,8 +131,8 @@ class JsonField:
         if len(self._kinds) < 2:
             return []
         by_row = sorted(self._kinds.items(), key=lambda pair: pair[1].row)
-        (kind, first), (other, sight) = by_row[0], by_row[1]
-        reason = f"of the kind {_NAMES[other]}, row {first.row:,} has {first.value!r}"
+        (kind, first), (second_kind, sight) = by_row[0], by_row[1]
+        reason = f"of the kind {_NAMES[second_kind]}, row {first.row:,} has {first.value!r}"
         return [WhyNot(_NAMES[kind], sight.row, sight.value, reason)]
 
     def _notes(self, field: pa.Field) -> Iterator[str]:
@@ -133,6 +148,17 @@ class JsonField:
             yield "no object of it has a field"
 
 
-def quoted(name: str) -> str:
-    """A field's name as a part of a path: in quotes where it would be misread without."""
-    return json.dumps(name, ensure_ascii=False) if _NEEDS_QUOTES.search(name) else name
+def _drop_missing(values: Sequence[Value], rows: Sequence[int]) -> tuple[list[Value], list[int]]:
+    present, their_rows = list[Value](), list[int]()
+    for value, row in zip(values, rows, strict=True):
+        if value is not None:
+            present.append(value)
+            their_rows.append(row)
+    return present, their_rows
+
+
+def path_part(name: str) -> str:
+    """A field's name as a part of a path: in quotes if it would be misread without."""
+    if _NEEDS_QUOTES.search(name):
+        return json.dumps(name, ensure_ascii=False)
+    return name

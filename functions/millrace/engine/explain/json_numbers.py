@@ -27,6 +27,14 @@ _INTEGER_BOUNDS: dict[str, Callable[[int], bool]] = {
 }
 
 
+def _value_of(end: tuple[float, str]) -> float:
+    return end[0]
+
+
+def _row_of(sight: Sight) -> int:
+    return sight.row
+
+
 class NumbersSeen:
     """What has been seen of a field's numbers."""
 
@@ -53,8 +61,8 @@ class NumbersSeen:
         return (self._limits[0][1], self._limits[1][1]) if self._limits else None
 
     def _limit(self, low: tuple[float, str], high: tuple[float, str]) -> None:
-        known = self._limits or (low, high)
-        self._limits = min(known[0], low, key=lambda end: end[0]), max(known[1], high, key=lambda end: end[0])
+        least, most = self._limits or (low, high)
+        self._limits = min(least, low, key=_value_of), max(most, high, key=_value_of)
 
     def _observe_integers(self, values: Sequence[Any], rows: Sequence[int]) -> None:
         self._first.setdefault(int, Sight(rows[0], str(values[0])))
@@ -69,46 +77,46 @@ class NumbersSeen:
         texts = pa.array(values, pa.string())
         self._first.setdefault(Number, Sight(rows[0], str(values[0])))
         doubles = pc.cast(texts, pa.float64())
-        found = pc.min_max(doubles)
-        low, high = ((end.as_py(), shown(values[pc.index(doubles, end).as_py()])) for end in found.values())
+        ends = pc.min_max(doubles)
+        low, high = ((end.as_py(), shown(values[pc.index(doubles, end).as_py()])) for end in ends.values())
         self._limit(low, high)
-        before = self._known
-        begun = Numbers(scale=before.scale) if before.scale is not None else Numbers().observe(texts.slice(0, 1))
-        self._known = before.observe(texts)
-        tests: dict[str, Callable[[pa.Array], bool]] = {
-            **{_at(form, level): partial(_is_kept_at_most, form, level) for form in _FORMS for level in _LOSSES},
-            "scale": lambda part: (Numbers(scale=begun.scale).observe(part).scale or 0) < 0,
-            "long": lambda part: Numbers().observe(part).digits > _MOST_CHARACTERS,
-        }
-        for name, is_so in tests.items():
+        first = self._known
+        if first.scale is None:
+            first = Numbers().observe(texts.slice(0, 1))
+        self._known = self._known.observe(texts)
+        for name, is_so in _tests_of_written(first.scale).items():
             if name not in self._sights and is_so(texts):
-                at = first_that(texts, is_so)
-                self._sights[name] = Sight(rows[at], shown(values[at]))
+                position = first_that(texts, is_so)
+                self._sights[name] = Sight(rows[position], shown(values[position]))
 
     def why_not(self, field: pa.Field) -> list[WhyNot]:
         """Why the type of numbers is no narrower one."""
         if arrow_types.is_integer(field.type) or not self._first:
             return []
-        integer = self._first.get(Number) or self._sights["int64"]
-        reason = "" if Number in self._first else "beyond 64 bits"
-        found = [WhyNot("integer", integer.row, shown(integer.value), reason)]
+        reasons = [self._not_integer()]
         if arrow_types.is_floating(field.type):
-            return found
+            return reasons
+        is_raw = form_of(field) == JSON
         if Number in self._first:
-            found.append(self._not_float(Kept.NOT if form_of(field) == JSON else Kept.AS_VALUE))
-        if form_of(field) == JSON:
-            found.append(self._not_decimal())
-        return found
+            reasons.append(self._not_float({True: Kept.NOT, False: Kept.AS_VALUE}[is_raw]))
+        if is_raw:
+            reasons.append(self._not_decimal())
+        return reasons
+
+    def _not_integer(self) -> WhyNot:
+        if written := self._first.get(Number):
+            return WhyNot("integer", written.row, shown(written.value))
+        sight = self._sights["int64"]
+        return WhyNot("integer", sight.row, shown(sight.value), "beyond 64 bits")
 
     def _not_float(self, kept: Kept) -> WhyNot:
         """Each of the two forms of doubles has a number that it does not keep: the later one settles it."""
         ends = (("bare", self._sights.get("exact")), ("dotted", self._first.get(int)))
         fails = [_earliest(self._sights.get(_at(form, kept)), integer) for form, integer in ends]
-        sight = max(fails, key=lambda fail: fail.row)
-        other = min(fails, key=lambda fail: fail.row)
-        if sight.value == other.value:
+        earlier, sight = min(fails, key=_row_of), max(fails, key=_row_of)
+        if sight.value == earlier.value:
             return WhyNot("float", sight.row, shown(sight.value), "a double would print it back otherwise")
-        reason = f"row {other.row:,} has {shown(other.value)!r}: no way to print doubles gives both back"
+        reason = f"row {earlier.row:,} has {shown(earlier.value)!r}: no way to print doubles gives both back"
         return WhyNot("float", sight.row, shown(sight.value), reason)
 
     def _not_decimal(self) -> WhyNot:
@@ -117,23 +125,44 @@ class NumbersSeen:
             return WhyNot("decimal", sight.row, shown(sight.value), _TOO_LONG)
         written = self._first[Number]
         if int in self._first:
-            earlier, later = sorted((self._first[int], written), key=lambda sight: sight.row)
+            earlier, later = sorted((self._first[int], written), key=_row_of)
             reason = f"row {earlier.row:,} has {shown(earlier.value)!r}: integers beside numbers with a point"
             return WhyNot("decimal", later.row, shown(later.value), reason)
         sight = _earliest(self._sights.get("scale"), self._sights.get("long"))
-        other = f"row {written.row:,} has {shown(written.value)!r}: not as many digits after the point"
-        reasons = ((len(sight.value) > _MOST_CHARACTERS, _TOO_LONG), ("e" in sight.value.lower(), "it has an exponent"))
-        return WhyNot(
-            "decimal", sight.row, shown(sight.value), next((reason for is_so, reason in reasons if is_so), other)
-        )
+        reason = f"row {written.row:,} has {shown(written.value)!r}: not as many digits after the point"
+        if len(sight.value) > _MOST_CHARACTERS:
+            reason = _TOO_LONG
+        elif "e" in sight.value.lower():
+            reason = "it has an exponent"
+        return WhyNot("decimal", sight.row, shown(sight.value), reason)
 
 
 def _earliest(*sights: Sight | None) -> Sight:
-    return min((sight for sight in sights if sight), key=lambda sight: sight.row)
+    return min((sight for sight in sights if sight), key=_row_of)
 
 
 def _at(form: str, kept: Kept) -> str:
     return f"{form} kept {kept.name}"
+
+
+def _tests_of_written(scale: int | None) -> dict[str, Callable[[pa.Array], bool]]:
+    """What rules a type out, by its name among the sights; each is so of a part as soon as it is of one number."""
+    tests: dict[str, Callable[[pa.Array], bool]] = {
+        "scale": partial(_has_another_scale, scale),
+        "long": _has_long_number,
+    }
+    for form in _FORMS:
+        for level in _LOSSES:
+            tests[_at(form, level)] = partial(_is_kept_at_most, form, level)
+    return tests
+
+
+def _has_another_scale(scale: int | None, texts: pa.Array) -> bool:
+    return (Numbers(scale=scale).observe(texts).scale or 0) < 0
+
+
+def _has_long_number(texts: pa.Array) -> bool:
+    return Numbers().observe(texts).digits > _MOST_CHARACTERS
 
 
 def _is_kept_at_most(form: str, kept: Kept, texts: pa.Array) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.explain.facts import Column, Content, Fact, shown
-from millrace.engine.explain.json_fields import quoted
+from millrace.engine.explain.json_fields import path_part
 from millrace.engine.explain.measures import Texts, ends
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.registry import FORMATS
@@ -72,8 +73,9 @@ class _Measured:
             self._limit(values)
 
     def _limit(self, values: pa.Array) -> None:
-        known = [self._limits] if self._limits is not None else []
-        self._limits = ends(pa.concat_arrays([*known, values]))
+        if self._limits is not None:
+            values = pa.concat_arrays([self._limits, values])
+        self._limits = ends(values)
 
     def limits(self) -> tuple[str, str] | None:
         if self._limits is None:
@@ -119,32 +121,40 @@ def _ignore(_bad: BadRow) -> None:
 
 def _facts(metadata: pq.FileMetaData) -> Iterator[Fact]:
     yield Fact("written by", metadata.created_by or "unknown", f"Parquet {metadata.format_version}")
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-    rows, size = ({group.num_rows for group in groups}, max((group.total_byte_size for group in groups), default=0))
-    spread = " to ".join(f"{count:,}" for count in sorted({min(rows), max(rows)})) if rows else "0"
-    yield Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
-    for name, value in sorted((metadata.metadata or {}).items()):
-        if name.decode(errors="replace").startswith(_LINEAGE):
-            told = name.decode(errors="replace").removeprefix(_LINEAGE)
-            yield Fact(told, shown(value.decode(errors="replace")), "lineage: Millrace wrote the file")
+    yield _fact_of_groups([metadata.row_group(number) for number in range(metadata.num_row_groups)])
+    for key, value in sorted((metadata.metadata or {}).items()):
+        name = key.decode(errors="replace")
+        if name.startswith(_LINEAGE):
+            written = shown(value.decode(errors="replace"))
+            yield Fact(name.removeprefix(_LINEAGE), written, "lineage: Millrace wrote the file")
+
+
+def _fact_of_groups(groups: list[pq.RowGroupMetaData]) -> Fact:
+    if not groups:
+        return Fact("row groups", "0", "of 0 rows and at most 0 bytes")
+    rows = {group.num_rows for group in groups}
+    size = max(group.total_byte_size for group in groups)
+    spread = " to ".join(f"{count:,}" for count in sorted({min(rows), max(rows)}))
+    return Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
 
 
 def _columns(schema: pa.Schema, metadata: pq.FileMetaData, measured: list[_Measured]) -> Iterator[Column]:
-    stored = _stored(metadata)
-    for field, found in zip(schema, measured, strict=True):
-        top = True
-        for path, one, is_leaf in _fields(field, quoted(field.name)):
-            yield Column(
-                name=path,
-                field=one,
-                missing=found.missing if top else None,
-                empty=found.texts.empty if top else 0,
-                lengths=found.texts.lengths if top else None,
-                limits=found.limits() if top else None,
-                stored=next(stored, "") if is_leaf else "",
-                notes=tuple(_notes(one)) if top else (),
-            )
-            top = False
+    stored = _storage_of_leaves(metadata)
+    for top, values in zip(schema, measured, strict=True):
+        for path, field, is_leaf in _fields(top, path_part(top.name)):
+            column = Column(name=path, field=field, missing=None)
+            if field is top:
+                column = replace(
+                    column,
+                    missing=values.missing,
+                    empty=values.texts.empty,
+                    lengths=values.texts.lengths,
+                    limits=values.limits(),
+                    notes=tuple(_notes(field)),
+                )
+            if is_leaf:
+                column = replace(column, stored=next(stored, ""))
+            yield column
 
 
 def _fields(field: pa.Field, path: str) -> Iterator[tuple[str, pa.Field, bool]]:
@@ -159,24 +169,29 @@ def _below(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
     if isinstance(kind, pa.BaseExtensionType):
         return _below(kind.storage_type)
     if arrow_types.is_struct(kind):
-        return [(f".{quoted(child.name)}", child) for child in kind]
+        return [(f".{path_part(child.name)}", child) for child in kind]
     if arrow_types.is_map(kind):
         return [("{}.key", kind.key_field), ("{}.value", kind.item_field)]
     return [("[]", kind.value_field)] if arrow_types.is_nested(kind) else []
 
 
-def _stored(metadata: pq.FileMetaData) -> Iterator[str]:
-    """How each leaf is stored: over all row groups, or where that were too many chunks, over some of them."""
+def _storage_of_leaves(metadata: pq.FileMetaData) -> Iterator[str]:
+    """How each leaf is stored: over all row groups, or over some of them if there are too many chunks."""
     step = 1 + metadata.num_columns * metadata.num_row_groups // _MOST_CHUNKS
-    groups = [metadata.row_group(group) for group in range(0, metadata.num_row_groups, step)]
-    for place in range(metadata.num_columns):
-        described = metadata.schema.column(place)
-        chunks = [group.column(place) for group in groups]
-        logical = described.logical_type.type
-        kind = described.physical_type if logical == "NONE" else f"{described.physical_type} {logical}"
-        codecs = "+".join(sorted({chunk.compression.lower() for chunk in chunks}))
-        encodings = "+".join(sorted({encoding for chunk in chunks for encoding in chunk.encodings}))
-        yield ", ".join(part for part in (kind, codecs, encodings) if part)
+    groups = [metadata.row_group(number) for number in range(0, metadata.num_row_groups, step)]
+    for number in range(metadata.num_columns):
+        chunks = [group.column(number) for group in groups]
+        codecs = {chunk.compression.lower() for chunk in chunks}
+        encodings = {encoding for chunk in chunks for encoding in chunk.encodings}
+        parts = (_kind_of_leaf(metadata.schema.column(number)), "+".join(sorted(codecs)), "+".join(sorted(encodings)))
+        yield ", ".join(filter(None, parts))
+
+
+def _kind_of_leaf(column: pq.ColumnSchema) -> str:
+    logical = column.logical_type.type
+    if logical == "NONE":
+        return str(column.physical_type)
+    return f"{column.physical_type} {logical}"
 
 
 def _notes(field: pa.Field) -> Iterator[str]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.explain import csv_file
-from millrace.engine.explain.explaining import explain
+from millrace.engine.explain.any_file import explain
 from millrace.engine.explain.facts import Column, Content, Explanation, Fact
 from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.options import Compression, FileFormat, ReadOptions

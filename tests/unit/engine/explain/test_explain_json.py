@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.explain import json_file
-from millrace.engine.explain.explaining import explain
+from millrace.engine.explain.any_file import explain
 from millrace.engine.explain.facts import Column, Content
 from millrace.engine.options import FileFormat, ReadOptions
 from tests.unit.engine.formats.builders import converted

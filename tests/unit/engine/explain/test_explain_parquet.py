@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.engine.explain.explaining import explain
+from millrace.engine.explain.any_file import explain
 from millrace.engine.explain.facts import Column, Content
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
