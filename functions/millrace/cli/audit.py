@@ -14,7 +14,7 @@ import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
-from millrace.cli.operate import Json, Name, deployment, session
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.config.document import load
 from millrace.errors import UsageError
 from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
@@ -30,6 +30,7 @@ _PORTION = 1000
 
 
 def audit(
+    context: typer.Context,
     sync: Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")] = None,
     *,
     config: Config = DEFAULT_CONFIG,
@@ -49,14 +50,15 @@ def audit(
     """
     document = load(config)
     planner = Planner(document)
-    deployed, ledger = deployment(name)
+    deployments = get_deployments(context)
+    deployed, ledger = deployments.find(name)
     chosen = [planner.active_sync(one) for one in sync or deployed.syncs]
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
     from millrace.aws.sqs_requests import SQSRequests  # noqa: PLC0415 - as above
 
     if unknown := sorted({one.source_connection for one in chosen} - set(deployed.queues)):
         raise UsageError(f"the deployment has no queue for {unknown}: is {config} the configuration that was deployed?")
-    sqs = session().client("sqs")
+    sqs = deployments.client("sqs")
     queues = {one: SQSRequests(sqs, url) for one, url in deployed.queues.items()}
     auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
     unaccounted = 0

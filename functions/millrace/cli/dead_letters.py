@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from millrace.cli.operate import Json, Name, deployment, session
+from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.errors import MillraceError
 from millrace.operations.dead_letters import Examined, LetterClass, examine
 
@@ -30,6 +30,7 @@ Classes = Annotated[
 
 
 def dead_letters(
+    context: typer.Context,
     *,
     letter_class: Classes = None,
     limit: Annotated[int, typer.Option(min=1, help="Look at so many messages at most.")] = 100,
@@ -41,7 +42,7 @@ def dead_letters(
     Classes: unreadable (no shape that is known), transient (failed for reasons that pass), configuration (needs a
     grant or another configuration), settled (done meanwhile).
     """
-    deployed, ledger, queue = _world(name)
+    deployed, ledger, queue = _find_world(get_deployments(context), name)
     with queue:
         for one in islice(_chosen(queue, deployed, ledger, letter_class or list(LetterClass)), limit):
             _show(one, as_json=as_json)
@@ -51,6 +52,7 @@ def dead_letters(
 
 
 def redrive(
+    context: typer.Context,
     *,
     letter_class: Classes = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and move nothing.")] = False,
@@ -62,7 +64,7 @@ def redrive(
     Without --class: all but the unreadable ones, which would only come back. Mend what `millrace dead-letters` names
     first. A message is sent before it is deleted: stopped in between, it is there twice, and done once.
     """
-    deployed, ledger, queue = _world(name)
+    deployed, ledger, queue = _find_world(get_deployments(context), name)
     counts: Counter[LetterClass] = Counter()
     with queue:
         letters = _chosen(queue, deployed, ledger, letter_class or list(_BY_DEFAULT))
@@ -124,8 +126,8 @@ def _show(one: Examined, *, as_json: bool) -> None:
         typer.echo(f"  {one.reason}")
 
 
-def _world(name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:
+def _find_world(deployments: Deployments, name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:
     from millrace.aws.dead_letter_queue import DeadLetterQueue  # noqa: PLC0415 - boto3 takes a third of a second
 
-    deployed, ledger = deployment(name)
-    return deployed, ledger, DeadLetterQueue(session().client("sqs"), deployed.dead_letter_queue)
+    deployed, ledger = deployments.find(name)
+    return deployed, ledger, DeadLetterQueue(deployments.client("sqs"), deployed.dead_letter_queue)

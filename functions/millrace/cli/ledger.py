@@ -11,7 +11,7 @@ import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
-from millrace.cli.operate import Json, Name, deployment
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.config.connection import Connection
 from millrace.config.document import load
 from millrace.errors import UsageError
@@ -23,6 +23,7 @@ ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
 
 @ledger.command()
 def rebuild(
+    context: typer.Context,
     *,
     config: Config = DEFAULT_CONFIG,
     destination: Annotated[str | None, typer.Option(help="Look at this destination connection alone.")] = None,
@@ -40,7 +41,7 @@ def rebuild(
     if start_after and destination is None:
         raise UsageError("--start-after is a key of one destination: say which with --destination")
     document = load(config)
-    _, store = deployment(name)
+    _, store = get_deployments(context).find(name)
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     rebuilder = Rebuilder(planner=Planner(document), stores=Sessions(document), ledger=store, now=datetime.now(UTC))

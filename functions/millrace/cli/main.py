@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from millrace import __version__
 from millrace.cli.commands import LazyCommands
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
+
+if TYPE_CHECKING:
+    from millrace.cli.deployments import Deployments
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
 
@@ -46,10 +49,13 @@ def options(
         raise typer.Exit
 
 
-def main() -> None:
-    """Run the command; errors that we know become one message and an exit code, without a traceback."""
+def main(deployments: Deployments | None = None) -> None:
+    """Run the command; errors that we know become one message and an exit code, without a traceback.
+
+    ``deployments`` replaces AWS for the commands that ask a deployment.
+    """
     try:
-        app()
+        app(obj=deployments)
     except UsageError as error:
         _complain(error, code=2)
     except InvalidConfiguration as error:

@@ -5,27 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.errors import MillraceError, UsageError
 from millrace.ledger.entries import SCHEMA_MARK, Entry, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.reprocess import Reprocess
 from millrace.operations.status import Status, read_status
 
-if TYPE_CHECKING:
-    from millrace.aws.deployed import Deployed
-    from millrace.aws.dynamodb_ledger import DynamoDBLedger
-
-Name = Annotated[str, typer.Option("--name", help="The deployment's name, as given to cdk deploy.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of text.")]
-
 
 def status(
+    context: typer.Context,
     *,
     name: Name = "millrace",
     sync: Annotated[str | None, typer.Option(help="Of this sync alone.")] = None,
@@ -37,36 +32,48 @@ def status(
 
     What failed, waits or is in flight is counted however old it is; the rest by the day it finished.
     """
-    _, ledger = deployment(name)
-    found = read_status(ledger, now=datetime.now(UTC), days=days, sync=sync, newest=failures)
+    _, ledger = get_deployments(context).find(name)
+    counted = read_status(ledger, now=datetime.now(UTC), days=days, sync=sync, newest=failures)
     if as_json:
-        for one, counts in sorted(found.counts.items()):
-            typer.echo(json.dumps({"sync": one, "counts": {state: counts[state] for state in sorted(counts)}}))
-        for entry in found.failures:
-            typer.echo(json.dumps({"failure": told(entry)}, ensure_ascii=False))
+        _print_status_json(counted)
     else:
-        _print_status(found, days)
+        _print_status(counted, days)
 
 
-def _print_status(found: Status, days: int) -> None:
+def _print_status_json(counted: Status) -> None:
+    for sync, counts in sorted(counted.counts.items()):
+        by_state = {str(state): count for state, count in sorted(counts.items())}
+        typer.echo(json.dumps({"sync": sync, "counts": by_state}))
+    for entry in counted.failures:
+        typer.echo(json.dumps({"failure": entry_to_json(entry)}, ensure_ascii=False))
+
+
+def _print_status(counted: Status, days: int) -> None:
     console = Console(highlight=False)
-    if not found.counts:
+    if not counted.counts:
         console.print(f"nothing finished in the last {days} days, and nothing is in flight")
         return
     table = Table("sync", *State, title=f"objects by state, last {days} days")
-    for one, counts in sorted(found.counts.items()):
-        table.add_row(one, *(f"{counts[state]:,}" if counts[state] else "" for state in State))
+    for sync, counts in sorted(counted.counts.items()):
+        cells = [f"{counts[state]:,}" if counts[state] else "" for state in State]
+        table.add_row(sync, *cells)
     console.print(table)
-    if (oldest := found.oldest_in_flight) is not None and oldest.started is not None:
+    oldest = counted.oldest_in_flight
+    if oldest is not None and oldest.started is not None:
         age = (datetime.now(UTC) - oldest.started).total_seconds()
         console.print(f"in flight the longest: {oldest.source}, for {age:,.0f} s", markup=False)
-    for entry in found.failures:
-        failure = entry.failure
-        if failure is not None:
-            console.print(f"failed: {entry.source} ({entry.sync}): {failure.error}: {failure.message}", markup=False)
+    for entry in counted.failures:
+        _print_failure(console, entry)
+
+
+def _print_failure(console: Console, entry: Entry) -> None:
+    failure = entry.failure
+    if failure is not None:
+        console.print(f"failed: {entry.source} ({entry.sync}): {failure.error}: {failure.message}", markup=False)
 
 
 def show(
+    context: typer.Context,
     address: Annotated[str, typer.Argument(help="The source object: s3://bucket/key.")],
     *,
     name: Name = "millrace",
@@ -78,7 +85,7 @@ def show(
               millrace show s3://acme-in/landing/orders
     """
     source = ObjectRef.parse(address)
-    deployed, ledger = deployment(name)
+    deployed, ledger = get_deployments(context).find(name)
     names = [sync + mark for sync in deployed.syncs for mark in ("", SCHEMA_MARK)]
     entries = [entry for sync in names if (entry := ledger.get(sync, source)) is not None]
     if not entries:
@@ -88,24 +95,19 @@ def show(
         )
     for entry in entries:
         if as_json:
-            typer.echo(json.dumps(told(entry), ensure_ascii=False))
+            typer.echo(json.dumps(entry_to_json(entry), ensure_ascii=False))
         else:
             _print_entry(entry)
 
 
-def told(entry: Entry) -> dict[str, Any]:
+def entry_to_json(entry: Entry) -> dict[str, Any]:
     """An entry for people and programs: what is None or empty is left out."""
-    failure = entry.failure
     fields: dict[str, Any] = {
         "sync": entry.sync,
         "source": str(entry.source),
         "state": str(entry.state),
         "reason": entry.reason,
-        "error": failure.error if failure else None,
-        "class": str(failure.branch) if failure else None,
-        "message": failure.message if failure else None,
-        "row": failure.row if failure else None,
-        "byte": failure.byte if failure else None,
+        **_failure_to_json(entry),
         "outputs": [
             {"target": str(output.ref), "rows": output.rows, "bytes": output.size, "etag": output.etag}
             for output in entry.outputs
@@ -116,6 +118,7 @@ def told(entry: Entry) -> dict[str, Any]:
         "rows_filtered": entry.rows_filtered,
         "source_bytes": entry.size,
         "source_etag": entry.etag,
+        # Stored sequencers are padded with zeros on the right, so that texts of two lengths compare as numbers.
         "sequencer": entry.sequencer.value.rstrip("0") if entry.sequencer else None,
         "fence": entry.fence,
         "attempts": entry.attempts,
@@ -124,29 +127,47 @@ def told(entry: Entry) -> dict[str, Any]:
         "run_id": entry.run_id,
         "schema_version": entry.schema_version,
         "schema_changes": entry.schema_changes,
-        "started": entry.started.isoformat() if entry.started else None,
-        "finished": entry.finished.isoformat() if entry.finished else None,
+        "started": _time_to_json(entry.started),
+        "finished": _time_to_json(entry.finished),
         "milliseconds": entry.milliseconds,
     }
-    fields |= told_of_schema(entry.schema) if entry.schema else {}
+    if entry.schema:
+        fields |= schema_to_json(entry.schema)
     return {field: value for field, value in fields.items() if value not in (None, [])}
 
 
-def told_of_schema(schema: bytes) -> dict[str, Any]:
+def _failure_to_json(entry: Entry) -> dict[str, Any]:
+    failure = entry.failure
+    if failure is None:
+        return {}
+    return {
+        "error": failure.error,
+        "class": str(failure.branch),
+        "message": failure.message,
+        "row": failure.row,
+        "byte": failure.byte,
+    }
+
+
+def _time_to_json(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def schema_to_json(schema: bytes) -> dict[str, Any]:
     """A table's fields with their types, and its versions, the newest last."""
     from millrace.delivery.table_schema import TableSchema  # noqa: PLC0415 - pyarrow takes a while to import
     from millrace.engine.tables.fields import kind_of  # noqa: PLC0415 - pyarrow takes a while to import
 
-    found = TableSchema.from_bytes(schema)
+    table = TableSchema.from_bytes(schema)
     return {
-        "fields": {field.name: kind_of(field) for field in found.fields},
-        "versions": [asdict(version) for version in found.versions],
+        "fields": {field.name: kind_of(field) for field in table.fields},
+        "versions": [asdict(version) for version in table.versions],
     }
 
 
 def _print_entry(entry: Entry) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    for field, value in told(entry).items():
+    for field, value in entry_to_json(entry).items():
         if field == "outputs":
             for output in value:
                 console.print(f"output:       {output['target']} ({output['rows']:,} rows, {output['bytes']:,} bytes)")
@@ -161,6 +182,7 @@ def _print_entry(entry: Entry) -> None:
 
 
 def reprocess(
+    context: typer.Context,
     sync: Annotated[str, typer.Argument(help="The sync whose objects are converted again.")],
     *,
     key: Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")] = None,
@@ -182,17 +204,18 @@ def reprocess(
     event |= {"reset_schema": reset_schema or None}
     event = {field: value for field, value in event.items() if value is not None}
     Reprocess.parse(event)
-    deployed, _ = deployment(name)
-    answer = _invoke(deployed.reprocess_function, event)
+    deployments = get_deployments(context)
+    deployed, _ = deployments.find(name)
+    answer = deployments.invoke(deployed.reprocess_function, event)
     while not answer["complete"]:
-        _tell(answer, as_json=as_json)
-        answer = _invoke(
+        _print_answer(answer, as_json=as_json)
+        answer = deployments.invoke(
             deployed.reprocess_function, event | {field: answer[field] for field in ("run_id", "start_after")}
         )
-    _tell(answer, as_json=as_json)
+    _print_answer(answer, as_json=as_json)
 
 
-def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
+def _print_answer(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -206,6 +229,7 @@ def _tell(answer: dict[str, Any], *, as_json: bool) -> None:
 
 
 def reconcile(
+    context: typer.Context,
     sync: Annotated[str, typer.Argument(help="The sync whose source is compared with the ledger.")],
     *,
     name: Name = "millrace",
@@ -218,54 +242,25 @@ def reconcile(
 
     Example: millrace reconcile to-parquet
     """
-    deployed, _ = deployment(name)
+    deployments = get_deployments(context)
+    deployed, _ = deployments.find(name)
     if sync not in deployed.syncs or deployed.reconcile_function is None:
         raise UsageError(f"there is no active sync {sync!r}; the deployment has {sorted(deployed.syncs)}")
     progress = "partial"
     while progress == "partial":
-        answer = _invoke(deployed.reconcile_function, {"sync": sync, "calls_left": 0})
+        answer = deployments.invoke(deployed.reconcile_function, {"sync": sync, "calls_left": 0})
         progress = answer["progress"]
         if as_json:
             typer.echo(json.dumps(answer, ensure_ascii=False))
         elif progress in {"partial", "complete"}:
-            typer.echo(_compared(answer))
+            typer.echo(_describe_comparison(answer))
     if progress != "complete":
         raise MillraceError(f"sync {sync!r} was not compared ({progress}): {answer['reason']}. Try again later")
 
 
-def _compared(answer: dict[str, Any]) -> str:
+def _describe_comparison(answer: dict[str, Any]) -> str:
     done = "compared" if answer["progress"] == "complete" else "so far"
     return (
         f"{answer['sync']}: {done} {answer['compared']:,} objects; put on the queue: {answer['new']:,} new, "
         f"{answer['changed']:,} changed, {answer['gone']:,} gone"
     )
-
-
-def deployment(name: str) -> tuple[Deployed, DynamoDBLedger]:
-    """A deployment's resources, and its ledger."""
-    from millrace.aws.deployed import Deployed  # noqa: PLC0415 - boto3 takes a third of a second to import
-    from millrace.aws.dynamodb_ledger import DynamoDBLedger  # noqa: PLC0415 - as above
-
-    aws = session()
-    deployed = Deployed.find(aws.client("cloudformation"), name)
-    return deployed, DynamoDBLedger(aws.client("dynamodb"), deployed.ledger_table)
-
-
-def session() -> Any:
-    """The user's AWS session; raise MillraceError where no region is set."""
-    import boto3  # noqa: PLC0415 - takes a third of a second to import
-
-    found = boto3.Session()
-    if found.region_name is None:
-        raise MillraceError("no AWS region is set; set AWS_REGION, or choose a profile that has one with AWS_PROFILE")
-    return found
-
-
-def _invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
-    import boto3  # noqa: PLC0415 - takes a third of a second to import
-    from botocore.config import Config  # noqa: PLC0415 - as above
-
-    from millrace.aws.deployed import invoke  # noqa: PLC0415 - as above
-
-    patient = Config(read_timeout=910, retries={"total_max_attempts": 1})
-    return invoke(boto3.client("lambda", config=patient), function, event)

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace.cli.operate import Json, Name, deployment, session
+from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
 
 if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource, FunctionEventSources
-    from millrace.aws.deployed import Deployed
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
-    """An event source that is off, and the circuit that says why; None where somebody switched it off by hand."""
+class PausedSource:
+    """An event source that is off, and the circuit that says why; None if somebody switched it off by hand."""
 
     source: EventSource
     circuit: Circuit | None
@@ -30,27 +29,43 @@ class Paused:
         """The queue's name."""
         return self.source.queue.rpartition(":")[2]
 
-    def told(self) -> dict[str, Any]:
-        """For programs; what is not known is left out."""
+    def to_json(self) -> dict[str, Any]:
+        """For programs; a field without a value is left out."""
         circuit = self.circuit
-        told = {
-            "queue": self.queue,
-            "sync": circuit.sync if circuit else None,
-            "since": circuit.paused.isoformat() if circuit and circuit.paused else None,
-            "reason": circuit.reason if circuit else "switched off by hand",
-        }
-        return {name: value for name, value in told.items() if value is not None}
+        if circuit is None:
+            return {"queue": self.queue, "reason": "switched off by hand"}
+        since = circuit.paused.isoformat() if circuit.paused else None
+        fields = {"queue": self.queue, "sync": circuit.sync, "since": since, "reason": circuit.reason}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
-def paused(sources: FunctionEventSources, circuits: Circuits) -> Iterator[Paused]:
-    """The event sources that are off."""
-    for source in sources.all():
-        if not source.enabled:
-            circuit = circuits.get(source.queue)
-            yield Paused(source, circuit if circuit and circuit.paused else None)
+@dataclass(frozen=True, slots=True)
+class PausedWorld:
+    """A deployment's event sources, their circuits, and the function that they feed."""
+
+    function: str
+    sources: FunctionEventSources
+    circuits: Circuits
+
+    def list_paused(self) -> Iterator[PausedSource]:
+        """The event sources that are off."""
+        for source in self.sources.all():
+            if source.enabled:
+                continue
+            circuit = self.circuits.get(source.queue)
+            is_paused = circuit is not None and circuit.paused
+            yield PausedSource(source, circuit if is_paused else None)
+
+    def resume(self, paused: PausedSource) -> None:
+        """Close the circuit, then switch on: stopped in between, it is still off, and can be resumed again."""
+        circuit = self.circuits.get(paused.source.queue)
+        if circuit is not None:
+            self.circuits.put(circuit.resumed())
+        self.sources.resume(paused.source.queue)
 
 
 def resume(
+    context: typer.Context,
     queue: Annotated[
         list[str] | None,
         typer.Argument(help="Names of queues, as shown by --dry-run; without any: all that are paused."),
@@ -67,54 +82,60 @@ def resume(
     Mend first what the reason names (a grant, a bucket, a key): messages have waited and lose nothing. Where it was not
     mended, the event source is paused again after ten more errors.
     """
-    deployed, sources, circuits = _world(name)
-    off = list(paused(sources, circuits))
-    if unknown := sorted(set(queue or ()) - {one.queue for one in off}):
-        raise UsageError(f"not paused: {unknown}; paused are {[one.queue for one in off]}")
-    chosen = [one for one in off if not queue or one.queue in queue]
-    for one in chosen:
+    deployments = get_deployments(context)
+    world = _find_world(deployments, name)
+    paused = list(world.list_paused())
+    chosen = _choose_sources(paused, queue or ())
+    for source in chosen:
         if not dry_run:
-            _resume(one, sources, circuits)
-        _tell(one, dry_run=dry_run, as_json=as_json)
+            world.resume(source)
+        _print_source(source, dry_run=dry_run, as_json=as_json)
     if not chosen and not as_json:
         typer.echo("nothing is paused")
-    if chosen and not dry_run and len(chosen) == len(off):
-        _end_alarm(deployed, as_json=as_json)
+    are_all_resumed = not dry_run and len(chosen) == len(paused)
+    if chosen and are_all_resumed:
+        _end_alarm(deployments, world.function, as_json=as_json)
 
 
-def _resume(one: Paused, sources: FunctionEventSources, circuits: Circuits) -> None:
-    """Close the circuit, then switch on: whoever is stopped in between finds it off still, and resumes again."""
-    known = circuits.get(one.source.queue)
-    if known is not None:
-        circuits.put(known.resumed())
-    sources.resume(one.source.queue)
+def _choose_sources(paused: Sequence[PausedSource], queues: Collection[str]) -> Sequence[PausedSource]:
+    """The paused sources of the queues; without queues, all. Raises: UsageError for a queue that is not paused."""
+    if not queues:
+        return paused
+    names = [source.queue for source in paused]
+    if unknown := sorted(set(queues) - set(names)):
+        raise UsageError(f"not paused: {unknown}; paused are {names}")
+    return [source for source in paused if source.queue in queues]
 
 
-def _tell(one: Paused, *, dry_run: bool, as_json: bool) -> None:
-    told = one.told()
+def _print_source(source: PausedSource, *, dry_run: bool, as_json: bool) -> None:
+    fields = source.to_json()
     if as_json:
-        typer.echo(json.dumps(told | {"resumed": not dry_run}, ensure_ascii=False))
+        typer.echo(json.dumps(fields | {"resumed": not dry_run}, ensure_ascii=False))
         return
-    since = f" since {told['since']}" if "since" in told else ""
-    of_sync = f" by sync {told['sync']!r}" if "sync" in told else ""
-    typer.echo(f"{'paused' if dry_run else 'resumed'}: {told['queue']}, paused{since}{of_sync}: {told['reason']}")
+    since = f" since {fields['since']}" if "since" in fields else ""
+    of_sync = f" by sync {fields['sync']!r}" if "sync" in fields else ""
+    state = "paused" if dry_run else "resumed"
+    typer.echo(f"{state}: {fields['queue']}, paused{since}{of_sync}: {fields['reason']}")
 
 
-def _end_alarm(deployed: Deployed, *, as_json: bool) -> None:
+def _end_alarm(deployments: Deployments, function: str, *, as_json: bool) -> None:
     """The alarm keeps its state until it hears of a closed circuit."""
     from millrace.aws.circuits import tell_closed  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     try:
-        tell_closed(session().client("cloudwatch"), deployed.convert_function)
+        tell_closed(deployments.client("cloudwatch"), function)
     except MillraceError as error:
         if not as_json:
             typer.echo(f"the alarm was not ended ({error}); it ends by itself when it is set to OK by hand", err=True)
 
 
-def _world(name: str) -> tuple[Deployed, FunctionEventSources, Circuits]:
-    from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources  # noqa: PLC0415 - as above
+def _find_world(deployments: Deployments, name: str) -> PausedWorld:
+    from millrace.aws.circuits import (  # noqa: PLC0415 - boto3 takes a third of a second to import
+        DynamoDBCircuits,
+        FunctionEventSources,
+    )
 
-    deployed, _ = deployment(name)
-    aws = session()
-    sources = FunctionEventSources(aws.client("lambda"), deployed.convert_function)
-    return deployed, sources, DynamoDBCircuits(aws.client("dynamodb"), deployed.ledger_table)
+    deployed, _ = deployments.find(name)
+    sources = FunctionEventSources(deployments.client("lambda"), deployed.convert_function)
+    circuits = DynamoDBCircuits(deployments.client("dynamodb"), deployed.ledger_table)
+    return PausedWorld(deployed.convert_function, sources, circuits)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.cli import main
+from millrace.cli.deployments import Deployments
 
 
 class Ran:
@@ -19,12 +20,12 @@ class Ran:
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     monkeypatch.setenv("COLUMNS", "200")
 
-    def call(*arguments: str, stdin: str = "") -> Ran:
+    def call(*arguments: str, stdin: str = "", deployments: Deployments | None = None) -> Ran:
         monkeypatch.setattr("sys.argv", ["millrace", *arguments])
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         code = 0
         try:
-            main()
+            main(deployments)
         except SystemExit as left:
             code = int(left.code or 0)
         out, err = capsys.readouterr()

@@ -245,64 +245,73 @@ class TestConvert:
         assert run("convert", "a.csv", "b.csv", "--jobs", "-").code == 2
 
 
-class TestReconcile:
-    @pytest.fixture
-    def deployed(self, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-        """A deployment that answers in turn; what it was asked."""
-        asked: list[dict[str, Any]] = []
-        found = Deployed(
+class FakeDeployments:
+    """A deployment whose functions answer in turn; ``events`` are what they were asked."""
+
+    def __init__(self, ledger: Any = None, *, reconcile_function: str | None = None) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self._ledger = ledger
+        self._deployed = Deployed(
             ledger_table="l",
             dead_letter_queue="d",
             queues={},
             convert_function="c",
             reprocess_function="r",
             syncs=("nightly",),
-            reconcile_function="millrace-reconcile",
+            reconcile_function=reconcile_function,
         )
+
+    def find(self, _name: str, /) -> tuple[Deployed, Any]:
+        return self._deployed, self._ledger
+
+    def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        assert function == self._deployed.reconcile_function
+        self.events.append(event)
         counts = {"sync": "nightly", "compared": 0, "new": 0, "changed": 0, "gone": 0}
-        self.answers: list[dict[str, Any]] = []
+        return counts | self.answers.pop(0)
 
-        def invoke(function: str, event: dict[str, Any]) -> dict[str, Any]:
-            assert function == "millrace-reconcile"
-            asked.append(event)
-            return counts | self.answers.pop(0)
+    def client(self, service: str) -> Any:
+        raise AssertionError(f"{service} is not needed")
 
-        monkeypatch.setattr("millrace.cli.operate.deployment", lambda _: (found, None))
-        monkeypatch.setattr("millrace.cli.operate._invoke", invoke)
-        return asked
+
+class TestReconcile:
+    @pytest.fixture
+    def deployments(self) -> FakeDeployments:
+        return FakeDeployments(reconcile_function="millrace-reconcile")
 
     def test_it_calls_until_all_is_compared_and_tells_how_far_it_is(
-        self, run: Any, deployed: list[dict[str, Any]]
+        self, run: Any, deployments: FakeDeployments
     ) -> None:
         """The function does not call itself meanwhile: one of the two would find the other at work."""
-        self.answers += [
+        deployments.answers += [
             {"progress": "partial", "compared": 1_000_000, "new": 1},
             {"progress": "complete", "compared": 1_500_000, "new": 2, "gone": 3},
         ]
 
-        ran = run("reconcile", "nightly")
+        ran = run("reconcile", "nightly", deployments=deployments)
 
         assert ran.code == 0
-        assert deployed == [{"sync": "nightly", "calls_left": 0}] * 2
+        assert deployments.events == [{"sync": "nightly", "calls_left": 0}] * 2
         assert ran.out.splitlines() == [
             "nightly: so far 1,000,000 objects; put on the queue: 1 new, 0 changed, 0 gone",
             "nightly: compared 1,500,000 objects; put on the queue: 2 new, 0 changed, 3 gone",
         ]
 
     @pytest.mark.parametrize("progress", ["busy", "put off"])
-    def test_it_says_why_not_now(self, run: Any, deployed: list[dict[str, Any]], progress: str) -> None:
-        self.answers.append({"progress": progress, "reason": "because"})
+    def test_it_says_why_not_now(self, run: Any, deployments: FakeDeployments, progress: str) -> None:
+        deployments.answers.append({"progress": progress, "reason": "because"})
 
-        ran = run("reconcile", "nightly", "--json")
+        ran = run("reconcile", "nightly", "--json", deployments=deployments)
 
         assert ran.code == 1
         assert json.loads(ran.out)["progress"] == progress
         assert "because. Try again later" in ran.err
 
-    def test_another_sync_is_wrong_use(self, run: Any, deployed: list[dict[str, Any]]) -> None:
-        ran = run("reconcile", "hourly")
+    def test_another_sync_is_wrong_use(self, run: Any, deployments: FakeDeployments) -> None:
+        ran = run("reconcile", "hourly", deployments=deployments)
 
-        assert (ran.code, deployed) == (2, [])
+        assert (ran.code, deployments.events) == (2, [])
         assert "nightly" in ran.err
 
 
@@ -310,25 +319,15 @@ class TestShow:
     """What is remembered, on the fakes."""
 
     @pytest.fixture
-    def world(self, monkeypatch: pytest.MonkeyPatch) -> World:
+    def world(self) -> World:
         source = {"is_single_table": True, "single_table_name": "orders"}
         world = World(syncs=(bulk_sync(),), source=source)
         for name, data in {"a": b"id\n1\n", "b": b"id,note\nx,\n"}.items():
             world.one(world.upload(data, ObjectRef("acme-in", f"in/{name}.csv")))
-        found = Deployed(
-            ledger_table="l",
-            dead_letter_queue="d",
-            queues={},
-            convert_function="c",
-            reprocess_function="r",
-            syncs=("nightly",),
-            reconcile_function=None,
-        )
-        monkeypatch.setattr("millrace.cli.operate.deployment", lambda _: (found, world.ledger))
         return world
 
     def test_a_table_is_shown_with_its_fields_and_versions(self, run: Any, world: World) -> None:
-        ran = run("show", "s3://acme-in/in/orders", "--json")
+        ran = run("show", "s3://acme-in/in/orders", "--json", deployments=FakeDeployments(world.ledger))
 
         shown = json.loads(ran.out)
         assert shown["fields"] == {"id": "text", "note": "no values yet"}
@@ -338,11 +337,11 @@ class TestShow:
         ]
 
     def test_versions_are_lines_for_people(self, run: Any, world: World) -> None:
-        ran = run("show", "s3://acme-in/in/orders")
+        ran = run("show", "s3://acme-in/in/orders", deployments=FakeDeployments(world.ledger))
 
         assert "version 1: the first (s3://acme-in/in/a.csv, 2026-11-22T12:00:00+00:00)" in ran.out
 
     def test_an_object_tells_its_schemas_version(self, run: Any, world: World) -> None:
-        ran = run("show", "s3://acme-in/in/a.csv", "--json")
+        ran = run("show", "s3://acme-in/in/a.csv", "--json", deployments=FakeDeployments(world.ledger))
 
         assert json.loads(ran.out)["schema_version"] == 1
