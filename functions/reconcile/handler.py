@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from millrace.composition import reconcile_world
+from millrace.composition.runs import reconcile_world
 from millrace.operations.reconcile import Call, Progress
 
 logger = Logger()
@@ -25,11 +25,11 @@ world = cache(reconcile_world)
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Compare the sync that ``{"sync": name}`` names; call itself to go on where the time was too short."""
     metrics.add_metric(name="Calls", unit=MetricUnit.Count, value=1)
-    call, here = Call.parse(event), world()
-    report = here.reconciler.run(call.sync, lambda: context.get_remaining_time_in_millis() / 1000)
+    call = Call.parse(event)
+    report = world().reconciler.run(call.sync, lambda: context.get_remaining_time_in_millis() / 1000)
     logger.info("compared", extra=report.to_json())
-    for name, count in asdict(report.here).items():
+    for name, count in asdict(report.this_run).items():
         metrics.add_metric(name=name.capitalize(), unit=MetricUnit.Count, value=count)
     if report.progress is Progress.PARTIAL and call.calls_left:
-        here.call(context.function_name, call.next())
+        world().invoke_later(context.function_name, call.next())
     return report.to_json()

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from millrace.composition import reprocessor
+from millrace.composition.runs import reprocessor
 from millrace.operations.reprocess import Reprocess
 
 logger = Logger()

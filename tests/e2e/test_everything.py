@@ -19,7 +19,7 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed as Found
-from millrace.composition import utc_now
+from millrace.composition.base import utc_now
 from millrace.config.document import Document
 from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap

@@ -49,7 +49,7 @@ def settle(around: Surroundings, messages: int) -> None:
 def again(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
     """The calls that the function makes of itself."""
     calls: list[tuple[str, Mapping[str, Any]]] = []
-    monkeypatch.setattr("millrace.composition.invoke_later", lambda _, name, event: calls.append((name, event)))
+    monkeypatch.setattr("millrace.composition.runs.invoke_later", lambda _, name, event: calls.append((name, event)))
     return calls
 
 

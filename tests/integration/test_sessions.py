@@ -20,7 +20,7 @@ from moto import mock_aws
 
 from millrace.aws import secrets
 from millrace.aws.sessions import Sessions
-from millrace.composition import _obfuscation_key
+from millrace.composition.convert import obfuscation_key
 from millrace.config.document import parse
 from millrace.deployment.settings import Settings
 from millrace.errors import AccessDenied, BadCredentials, ServiceUnavailable
@@ -329,7 +329,7 @@ class TestObfuscationKey:
         told = Settings.from_environment(environment)
 
         assert told == settings
-        assert _obfuscation_key(told, sessions())() == key
+        assert obfuscation_key(told, sessions())() == key
         assert "xxxx" not in str(environment)
 
     def test_it_is_read_once(self) -> None:

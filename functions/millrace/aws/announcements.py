@@ -1,4 +1,4 @@
-"""Events on the account's default bus, for whoever has made a rule for them."""
+"""Events on the account's default bus, for everybody who has made a rule for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCE = "millrace"
 CIRCUIT_OPENED = "Millrace Circuit Opened"
 
 
-def circuit_opened(client: Any, circuit: Circuit) -> None:
+def put_circuit_opened(client: Any, circuit: Circuit) -> None:
     """Put one event on the default bus: the event source, the sync, the reason, and how to resume."""
     detail = {
         "queue": circuit.queue,

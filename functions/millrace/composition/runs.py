@@ -1,0 +1,49 @@
+"""The worlds of the functions that people and schedules call: reprocess and reconcile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from millrace.aws.deployed import invoke_later
+from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
+from millrace.composition.base import Foundation, utc_now
+from millrace.operations.reconcile import Reconciler
+from millrace.operations.reprocess import Reprocessor
+from millrace.planning.planner import Planner
+
+InvokeLater = Callable[[str, Mapping[str, Any]], None]
+"""Has the function of a name invoked with an event, and does not wait for it."""
+
+
+def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
+    """Read settings and configuration, and make the clients of the reprocess function."""
+    base = Foundation.from_environment(environment)
+    return Reprocessor(
+        planner=Planner(base.document), stores=base.sessions, index=base.ledger, queues=base.queues, now=utc_now
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileWorld:
+    """What the reconcile function works with."""
+
+    reconciler: Reconciler
+    invoke_later: InvokeLater
+
+
+def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWorld:
+    """Read settings and configuration, and make the clients of the reconcile function."""
+    base = Foundation.from_environment(environment)
+    reconciler = Reconciler(
+        planner=Planner(base.document),
+        stores=base.sessions,
+        index=base.ledger,
+        queues=base.queues,
+        checkpoints=DynamoDBCheckpoints(base.sessions.client("dynamodb"), base.settings.ledger_table),
+        now=utc_now,
+    )
+    return ReconcileWorld(reconciler, partial(invoke_later, base.sessions.client("lambda")))

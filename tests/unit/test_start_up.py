@@ -1,0 +1,63 @@
+"""What a cold start loads: counted by modules, as seconds depend on the machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+HANDLERS = ("convert", "reprocess", "reconcile")
+LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
+NOT_NEEDED = (
+    "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
+    "typer",
+    "rich",
+    "yaml",
+    "moto",
+    "millrace.cli",
+    "millrace.demo",
+    "aws_lambda_powertools.utilities.batch",
+    "aws_lambda_powertools.utilities.data_classes",
+    "aws_lambda_powertools.utilities.parser",
+)
+OF_OTHER_FUNCTIONS = {
+    "convert": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
+    "reprocess": ("millrace.composition.convert", "millrace.delivery"),
+    "reconcile": ("millrace.composition.convert", "millrace.delivery"),
+}
+
+
+@cache
+def loaded_modules(function: str) -> frozenset[str]:
+    """Modules that are loaded when Lambda imports a function's handler."""
+    code = LIST_MODULES.format(function=function)
+    environment = {"PYTHONPATH": str(FUNCTIONS), "POWERTOOLS_TRACE_DISABLED": "1"}
+    answer = subprocess.run(  # noqa: S603 - this very interpreter, with code from this file
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+    )
+    return frozenset(json.loads(answer.stdout))
+
+
+def loaded_below(function: str, packages: tuple[str, ...]) -> list[str]:
+    modules = loaded_modules(function)
+    return sorted(name for name in modules if any(name == top or name.startswith(f"{top}.") for top in packages))
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_handler_loads_nothing_that_no_function_needs(function: str) -> None:
+    assert loaded_below(function, NOT_NEEDED) == []
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_handler_loads_nothing_of_other_functions(function: str) -> None:
+    assert loaded_below(function, OF_OTHER_FUNCTIONS[function]) == []
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_handler_is_at_most_60_lines(function: str) -> None:
+    assert len((FUNCTIONS / function / "handler.py").read_text().splitlines()) <= 60
