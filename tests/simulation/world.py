@@ -296,7 +296,7 @@ class World:
         return (
             last is not None
             and total is not None
-            and last.here == total
+            and last.this_run == total
             and last.progress is Progress.COMPLETE
             and total.new + total.changed + total.gone == 0
         )

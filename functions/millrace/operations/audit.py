@@ -15,7 +15,7 @@ from millrace.ledger.entries import Entry, State
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.operations.comparison import GRACE, Difference, concerns, entries_below, joined, judged
+from millrace.operations.comparison import GRACE, Difference, Pair, compare_pair, concerns, entries_below, join_by_key
 from millrace.planning.planner import ActiveSync, Planner
 
 
@@ -32,6 +32,13 @@ class Standing(enum.StrEnum):
 WORTH_A_LOOK = frozenset({State.FAILED, State.QUARANTINED, State.WAITING, State.IN_FLIGHT})
 """States of which a report tells more than an index carries: how many rows, how often, why."""
 
+AUDIT_COLUMNS = (
+    *("sync", "key", "standing", "size", "etag", "ledger_etag", "modified", "age_seconds"),
+    *("attempts", "rows_read", "rows_written", "rows_quarantined", "rows_filtered"),
+    *("error", "message"),
+)
+"""The columns of the report, in their order."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
@@ -44,30 +51,38 @@ class Audited:
     request: Request | None
 
     def row(self, sync: str, now: datetime, whole: Entry | None) -> dict[str, object]:
-        """For the report: what is not known is None; ``age_seconds`` is since the object changed or work began.
+        """The report's row: what is not known is None; ``age_seconds`` is since the object changed or work began.
 
         ``entry`` is what an index carries; ``whole`` is all of it, where that was asked for.
         """
-        listed, entry = self.listed, self.entry
-        failure = whole.failure if whole else None
-        since = whole.started if whole and self.standing is State.IN_FLIGHT else listed.modified if listed else None
-        return {
-            "sync": sync,
-            "key": self.key,
-            "standing": str(self.standing),
-            "size": listed.size if listed else None,
-            "etag": listed.etag if listed else None,
-            "ledger_etag": entry.etag if entry else None,
-            "modified": listed.modified if listed else None,
-            "age_seconds": round((now - since).total_seconds()) if since else None,
-            "attempts": whole.attempts if whole else None,
-            "rows_read": whole.rows_read if whole else None,
-            "rows_written": whole.rows_written if whole else None,
-            "rows_quarantined": whole.rows_quarantined if whole else None,
-            "rows_filtered": whole.rows_filtered if whole else None,
-            "error": failure.error if failure else None,
-            "message": failure.message if failure else None,
-        }
+        row: dict[str, object] = dict.fromkeys(AUDIT_COLUMNS)
+        row.update(sync=sync, key=self.key, standing=str(self.standing))
+        if self.listed is not None:
+            row.update(size=self.listed.size, etag=self.listed.etag, modified=self.listed.modified)
+        if self.entry is not None:
+            row.update(ledger_etag=self.entry.etag)
+        since = self._since(whole)
+        if since is not None:
+            row.update(age_seconds=round((now - since).total_seconds()))
+        if whole is not None:
+            row.update(
+                attempts=whole.attempts,
+                rows_read=whole.rows_read,
+                rows_written=whole.rows_written,
+                rows_quarantined=whole.rows_quarantined,
+                rows_filtered=whole.rows_filtered,
+            )
+        if whole is not None and whole.failure is not None:
+            row.update(error=whole.failure.error, message=whole.failure.message)
+        return row
+
+    def _since(self, whole: Entry | None) -> datetime | None:
+        """When its work began, of what is in flight; else when the object changed."""
+        if whole is not None and self.standing is State.IN_FLIGHT:
+            return whole.started
+        if self.listed is None:
+            return None
+        return self.listed.modified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +98,25 @@ class Auditor:
         """Every object of the sync's source, and every entry whose object is gone, in the order of their keys."""
         folder = sync.folder
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix)
-        known = entries_below(self.index.of_sync(sync.name), folder)
-        for key, here, entry in joined(listed, known):
-            found = judged(here, entry, now)
-            ref = here.ref if here else entry.source if entry else None
-            if ref is None or not concerns(self.planner, sync.name, ref):
+        entries = entries_below(self.index.of_sync(sync.name), folder)
+        for pair in join_by_key(listed, entries):
+            if not concerns(self.planner, sync.name, pair.ref):
                 continue
-            standing = self._standing(found, here, entry, now)
+            difference = compare_pair(pair, now)
+            standing = self._find_standing(difference, pair, now)
             if standing is None:
                 continue
-            request = Request(change=found.change, sync=sync.name) if found else None
-            yield Audited(key=key, standing=standing, listed=here, entry=entry, request=request)
+            request = None
+            if difference is not None:
+                request = Request(change=difference.change, sync=sync.name)
+            yield Audited(key=pair.key, standing=standing, listed=pair.listed, entry=pair.entry, request=request)
 
-    def _standing(
-        self, found: Difference | None, listed: ListedObject | None, entry: Entry | None, now: datetime
-    ) -> State | Standing | None:
-        if listed is None:
-            return Standing.GONE if found else None
-        if found is None and entry is not None:
-            return entry.state
-        return Standing.EXPECTED if listed.modified > now - self.grace else Standing.UNACCOUNTED
+    def _find_standing(self, difference: Difference | None, pair: Pair, now: datetime) -> State | Standing | None:
+        """Where an object stands; None: it is gone and has left nothing."""
+        if pair.listed is None:
+            return Standing.GONE if difference else None
+        if difference is None and pair.entry is not None:
+            return pair.entry.state
+        if pair.listed.modified > now - self.grace:
+            return Standing.EXPECTED
+        return Standing.UNACCOUNTED

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
+from operator import add
 from typing import Protocol
 
-from millrace.operations.comparison import Compared, Finding
+from millrace.operations.comparison import Compared, Difference, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,19 @@ class Counts:
     @classmethod
     def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
         """Count a portion; news of what was modified before ``overdue`` should have come (None: there is no news)."""
-        differing = [one for _, one in portion if one is not None]
-        found = Counter(one.finding for one in differing)
-        late = sum(overdue is not None and one.modified is not None and one.modified < overdue for one in differing)
-        return cls(len(portion), found[Finding.NEW], found[Finding.CHANGED], found[Finding.GONE], late)
+        differing = [difference for _, difference in portion if difference is not None]
+        findings = Counter(difference.finding for difference in differing)
+        late = sum(_is_overdue(difference, overdue) for difference in differing)
+        return cls(len(portion), findings[Finding.NEW], findings[Finding.CHANGED], findings[Finding.GONE], late)
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(*(one + two for one, two in zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, more: Counts) -> Counts:
+        return Counts(*map(add, astuple(self), astuple(more)))
+
+
+def _is_overdue(difference: Difference, overdue: datetime | None) -> bool:
+    if overdue is None or difference.modified is None:
+        return False
+    return difference.modified < overdue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +48,7 @@ class Checkpoint:
     """How far the comparison of a sync has come: all up to the key ``after`` is compared and enqueued.
 
     ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
-    comparison of another folder begins anew.
+    comparison of another folder begins at its first key.
     """
 
     sync: str
@@ -60,5 +67,5 @@ class Checkpoints(Protocol):
         ...
 
     def put(self, checkpoint: Checkpoint) -> None:
-        """Replace revision ``checkpoint.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
+        """Replace revision ``checkpoint.revision - 1`` (0: none yet); raise LostRace if another revision is there."""
         ...

@@ -56,39 +56,68 @@ def differences(listed: Iterable[ListedObject], entries: Iterable[Entry], now: d
 
     Yields every key, so that a caller can count and stop. Raises UnsortedStream.
     """
-    for key, here, known in joined(listed, entries):
-        yield key, judged(here, known, now)
+    for pair in join_by_key(listed, entries):
+        yield pair.key, compare_pair(pair, now)
 
 
-def joined(
-    listed: Iterable[ListedObject], entries: Iterable[Entry]
-) -> Iterator[tuple[str, ListedObject | None, Entry | None]]:
-    """Every key of a bucket's listing or of the ledger's entries, with what each has of it; sorted as both are."""
-    pairs: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(
-        ((one.ref.key.encode(), one) for one in listed),
-        ((one.source.key.encode(), one) for one in entries),
-        key=itemgetter(0),
-    )
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A key, and what the bucket's listing and the ledger have of it; one of them at least."""
+
+    ref: ObjectRef
+    listed: ListedObject | None
+    entry: Entry | None
+
+    @property
+    def key(self) -> str:
+        """The object's."""
+        return self.ref.key
+
+
+def join_by_key(listed: Iterable[ListedObject], entries: Iterable[Entry]) -> Iterator[Pair]:
+    """Every key of a bucket's listing or of the ledger's entries, with what each has of it; sorted as both are.
+
+    A listing of ``a b`` and entries of ``b c`` give ``(a, None) (b, b) (None, c)``. Both come in the order of the keys'
+    UTF-8 bytes, as S3 lists them: that is not the order of Python's strings, so bytes are compared.
+    """
+    objects = ((item.ref.key.encode(), item) for item in listed)
+    known = ((item.source.key.encode(), item) for item in entries)
+    merged: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(objects, known, key=itemgetter(0))
     last = b""
-    for key, group in groupby(pairs, key=itemgetter(0)):
+    for key, group in groupby(merged, key=itemgetter(0)):
         if key < last:
             raise UnsortedStream(f"key {key.decode()!r} came after {last.decode()!r}")
         last = key
-        items = [item for _, item in group]
-        here = next((one for one in items if isinstance(one, ListedObject)), None)
-        known = next((one for one in items if isinstance(one, Entry)), None)
-        yield key.decode(), here, known
+        yield _to_pair(item for _, item in group)
 
 
-def judged(listed: ListedObject | None, entry: Entry | None, now: datetime) -> Difference | None:
+def _to_pair(items: Iterable[ListedObject | Entry]) -> Pair:
+    listed: ListedObject | None = None
+    entry: Entry | None = None
+    for item in items:
+        if isinstance(item, ListedObject):
+            listed, ref = listed or item, item.ref
+        else:
+            entry, ref = entry or item, item.source
+    return Pair(ref, listed, entry)
+
+
+def compare_pair(pair: Pair, now: datetime) -> Difference | None:
     """How an object differs from what the ledger has of it, if it does."""
-    if listed is not None and entry is None:
-        return _present(listed, Finding.NEW)
-    if listed is not None and entry is not None:
-        return None if _is_known(listed, entry, now) else _present(listed, Finding.CHANGED, entry)
+    listed, entry = pair.listed, pair.entry
+    if listed is not None:
+        return _compare_listed(listed, entry, now)
     if entry is not None and _leaves_something(entry, now):
         return Difference(Finding.GONE, ObjectChange(kind=ChangeKind.REMOVED, ref=entry.source), entry=entry)
     return None
+
+
+def _compare_listed(listed: ListedObject, entry: Entry | None, now: datetime) -> Difference | None:
+    if entry is None:
+        return _as_difference(listed, Finding.NEW)
+    if _is_known(listed, entry, now):
+        return None
+    return _as_difference(listed, Finding.CHANGED, entry)
 
 
 _LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
@@ -109,7 +138,7 @@ def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
 _UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
 
 
-def _present(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
+def _as_difference(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
     return Difference(finding, change, listed.modified, entry)
 

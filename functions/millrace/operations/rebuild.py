@@ -30,7 +30,7 @@ _TRIES = 3
 
 
 class Trace(enum.StrEnum):
-    """What an object of a destination told."""
+    """What an object of a destination says of its source."""
 
     FOREIGN = "foreign"
     """It bears no lineage, or that of a sync that the configuration does not have."""
@@ -104,35 +104,33 @@ class Rebuilder:
         self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool
     ) -> Trace:
         for _ in range(_TRIES):
-            known = self.ledger.get(lineage.sync, source)
-            rebuilt = merged(known, lineage, source, output, now=self.now, reason=reason)
+            entry = self.ledger.get(lineage.sync, source)
+            rebuilt = merge_output(entry, lineage, source, output, now=self.now, reason=reason)
             if isinstance(rebuilt, Trace):
                 return rebuilt
             if dry_run:
                 return Trace.REBUILT
             try:
-                self.ledger.put(self._placed(rebuilt, output))
+                self.ledger.put(self._count_rows(rebuilt, output))
             except LostRace:
                 continue
             return Trace.REBUILT
         return Trace.BUSY
 
-    def _placed(self, entry: Entry, output: Output | None) -> Entry:
-        """With the output's rows where they belong: a quarantine's are not written but put aside."""
+    def _count_rows(self, entry: Entry, output: Output | None) -> Entry:
+        """The entry with the output's rows: those of a quarantine are not written but put aside."""
         if output is None:
             return entry
-        plans = () if is_table(entry.sync) else self.planner.plan(entry.source, only=entry.sync)
-        aside = any(isinstance(plan, Plan) and plan.quarantine == output.ref for plan in plans)
-        if not aside:
-            return replace(
-                entry, rows_read=entry.rows_read + output.rows, rows_written=entry.rows_written + output.rows
-            )
-        return replace(
-            entry,
-            state=State.QUARANTINED,
-            rows_read=entry.rows_read + output.rows,
-            rows_quarantined=entry.rows_quarantined + output.rows,
-        )
+        entry = replace(entry, rows_read=entry.rows_read + output.rows)
+        if not self._is_quarantine(entry, output):
+            return replace(entry, rows_written=entry.rows_written + output.rows)
+        return replace(entry, state=State.QUARANTINED, rows_quarantined=entry.rows_quarantined + output.rows)
+
+    def _is_quarantine(self, entry: Entry, output: Output) -> bool:
+        if is_table(entry.sync):
+            return False
+        plans = self.planner.plan(entry.source, only=entry.sync)
+        return any(isinstance(plan, Plan) and plan.quarantine == output.ref for plan in plans)
 
 
 def _sync_of(lineage: Lineage) -> str:
@@ -143,8 +141,8 @@ def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHe
     return listed.ref, store.head(listed.ref)
 
 
-def merged(
-    known: Entry | None,
+def merge_output(
+    entry: Entry | None,
     lineage: Lineage,
     source: ObjectRef,
     output: Output | None,
@@ -160,21 +158,32 @@ def merged(
     knows what it wrote.
     """
     outputs: tuple[Output, ...] = (output,) if output else ()
-    if known is None:
+    if entry is None:
         blank = unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
-        return _told_by(lineage, blank, outputs, now=now, reason=reason)
-    if known.fence > lineage.fence:
+        return _rebuild_entry(lineage, blank, outputs, now=now, reason=reason)
+    if entry.fence > lineage.fence:
         return Trace.KNOWN
-    if known.state is State.IN_FLIGHT and (known.fence == lineage.fence or is_at_work(known, now)):
+    if _is_busy(entry, lineage, now):
         return Trace.BUSY
-    if known.fence < lineage.fence:
-        return _told_by(lineage, known, outputs, now=now, reason=reason)
-    if output is None or known.state not in DONE or known.output(output.ref) is not None:
+    if entry.fence < lineage.fence:
+        return _rebuild_entry(lineage, entry, outputs, now=now, reason=reason)
+    if output is None or not _lacks_output(entry, output):
         return Trace.KNOWN
-    return replace(known, revision=known.revision + 1, outputs=(*known.outputs, *outputs))
+    return replace(entry, revision=entry.revision + 1, outputs=(*entry.outputs, output))
 
 
-def _told_by(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Entry:
+def _is_busy(entry: Entry, lineage: Lineage, now: datetime) -> bool:
+    """Whether a message will settle the entry: it is in flight under the same claim, or under a live lease."""
+    if entry.state is not State.IN_FLIGHT:
+        return False
+    return entry.fence == lineage.fence or is_at_work(entry, now)
+
+
+def _lacks_output(entry: Entry, output: Output) -> bool:
+    return entry.state in DONE and entry.output(output.ref) is None
+
+
+def _rebuild_entry(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Entry:
     return replace(
         base,
         state=State.CONVERTED,

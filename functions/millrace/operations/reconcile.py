@@ -20,7 +20,7 @@ from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ObjectStore, Stores
 from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from millrace.operations.comparison import GRACE, Compared, Difference, Finding, concerns, differences, entries_below
-from millrace.operations.reprocess import STOP_SECONDS
+from millrace.operations.reprocess import STOP_SECONDS, never_ends
 from millrace.planning.planner import ActiveSync, Planner
 
 CALLS = 12
@@ -37,7 +37,7 @@ _LONGEST_RUN_SECONDS = 900.0
 
 
 class ReconcileQueue(RequestQueue, Protocol):
-    """A source connection's queue, and how much stands in it."""
+    """A source connection's queue, and how much waits in it."""
 
     def waiting(self) -> int:
         """About how many messages wait to be received."""
@@ -58,11 +58,11 @@ class Progress(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run did: ``here`` counts it alone, ``total`` the whole comparison since its first key."""
+    """What a run did: ``this_run`` counts it alone, ``total`` the whole comparison since its first key."""
 
     sync: str
     progress: Progress
-    here: Counts = Counts()  # noqa: RUF009 - frozen
+    this_run: Counts = Counts()  # noqa: RUF009 - frozen
     total: Counts = Counts()  # noqa: RUF009 - frozen
     reason: str | None = None
 
@@ -82,7 +82,7 @@ class Call:
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Call:
         """Read an event; raise UsageError with everything that is wrong with it."""
-        if problems := list(_problems(event)):
+        if problems := list(_find_problems(event)):
             raise UsageError("; ".join(problems) + f'. Expected {{"sync": "...", "calls_left": 0 to {CALLS}}}')
         return cls(sync=event["sync"], calls_left=event.get("calls_left", CALLS))
 
@@ -91,7 +91,7 @@ class Call:
         return asdict(replace(self, calls_left=self.calls_left - 1))
 
 
-def _problems(event: Mapping[str, Any]) -> Iterator[str]:
+def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if unknown := sorted(set(event) - {"sync", "calls_left"}):
         yield f"unknown fields {unknown}"
     if not isinstance(event.get("sync"), str) or not event["sync"]:
@@ -112,30 +112,38 @@ class Reconciler:
     checkpoints: Checkpoints
     now: Callable[[], datetime]
 
-    def run(self, sync_name: str, remaining: Callable[[], float] = lambda: float("inf")) -> Report:
+    def run(self, sync_name: str, remaining: Callable[[], float] = never_ends) -> Report:
         """Compare from where the last run stopped, until done or out of time.
 
         What was found is enqueued before the checkpoint says so: a run that is killed compares a portion twice, and
         the ledger refuses what was done meanwhile. Raises UsageError for a sync that is not there or not active.
         """
         sync = self.planner.active_sync(sync_name)
-        known = self.checkpoints.get(sync.name)
-        if known is not None and known.lease_until is not None and known.lease_until > self.now():
-            return _busy(sync.name, f"another run is at work, until {known.lease_until:%H:%M:%S} UTC at the longest")
-        begun = _begun(known, sync.name, sync.folder)
-        if not begun.after and (waiting := self.queues[sync.source_connection].waiting()) > _BACKLOG:
-            reason = f"about {waiting:,} messages wait in the queue of {sync.source_connection!r}; they come first"
-            return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
+        checkpoint = self.checkpoints.get(sync.name)
+        lease_until = checkpoint.lease_until if checkpoint is not None else None
+        if lease_until is not None and lease_until > self.now():
+            return _report_busy(sync.name, f"another run is at work, until {lease_until:%H:%M:%S} UTC at the longest")
+        start = _begin_at(checkpoint, sync.name, sync.folder)
+        if not start.after and (backlog := self._report_backlog(sync)):
+            return backlog
         try:
-            with self._hold(begun, remaining) as hold:
+            with self._hold(start, remaining) as hold:
                 return self._compare(sync, hold, remaining)
         except LostRace:
-            return _busy(sync.name, "another run has begun")
+            return _report_busy(sync.name, "another run has begun")
+
+    def _report_backlog(self, sync: ActiveSync) -> Report | None:
+        """The answer of a run that is put off; None: few enough messages wait."""
+        waiting = self.queues[sync.source_connection].waiting()
+        if waiting <= _BACKLOG:
+            return None
+        reason = f"about {waiting:,} messages wait in the queue of {sync.source_connection!r}; they come first"
+        return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
 
     @contextmanager
-    def _hold(self, begun: Checkpoint, remaining: Callable[[], float]) -> Iterator[_Hold]:
+    def _hold(self, start: Checkpoint, remaining: Callable[[], float]) -> Iterator[_Hold]:
         """Keep other runs of the sync away; what goes wrong gives it back, so that the next try can begin."""
-        hold = _Hold(self.checkpoints, begun)
+        hold = _Hold(self.checkpoints, start)
         span = timedelta(seconds=min(remaining(), _LONGEST_RUN_SECONDS))
         hold.move(lease_until=self.now() + span + _LEASE_MARGIN)
         try:
@@ -148,35 +156,39 @@ class Reconciler:
             raise
 
     def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
-        here = Counts()
-        found = self._found(sync, hold.checkpoint.after)
-        while portion := list(islice(found, _PORTION)):
-            requests = [Request(change=one.change, sync=sync.name) for _, one in portion if one is not None]
+        this_run = Counts()
+        compared = self._compare_keys(sync, hold.checkpoint.after)
+        while portion := list(islice(compared, _PORTION)):
+            differing = (difference for _, difference in portion if difference is not None)
+            requests = [Request(change=difference.change, sync=sync.name) for difference in differing]
             self.queues[sync.source_connection].send(requests)
-            counted = Counts.of(portion, overdue=self._overdue(sync))
-            here += counted
-            total = hold.checkpoint.counts + counted
+            counts = Counts.of(portion, overdue=self._overdue(sync))
+            this_run += counts
+            total = hold.checkpoint.counts + counts
+            last_key = portion[-1][0]
             if remaining() < STOP_SECONDS:
-                hold.move(after=portion[-1][0], counts=total, lease_until=None)
-                return Report(sync=sync.name, progress=Progress.PARTIAL, here=here, total=total)
-            hold.move(after=portion[-1][0], counts=total)
+                hold.move(after=last_key, counts=total, lease_until=None)
+                return Report(sync=sync.name, progress=Progress.PARTIAL, this_run=this_run, total=total)
+            hold.move(after=last_key, counts=total)
         total = hold.checkpoint.counts
         hold.move(after="", counts=Counts(), lease_until=None)
-        return Report(sync=sync.name, progress=Progress.COMPLETE, here=here, total=total)
+        return Report(sync=sync.name, progress=Progress.COMPLETE, this_run=this_run, total=total)
 
     def _overdue(self, sync: ActiveSync) -> datetime | None:
-        """Without notifications the listing itself is the news."""
-        told = self.planner.document.connection(sync.source_connection).notifications is not None
-        return self.now() - GRACE if told else None
+        """News of what is older is late. None without notifications: the listing itself is the news."""
+        source = self.planner.document.connection(sync.source_connection)
+        if source.notifications is None:
+            return None
+        return self.now() - GRACE
 
-    def _found(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
+    def _compare_keys(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
         folder = sync.folder
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
-        known = entries_below(self.index.of_sync(sync.name, after=after), folder)
-        for key, difference in differences(listed, known, self.now()):
-            yield key, self._concerning(sync, difference) if difference is not None else None
+        entries = entries_below(self.index.of_sync(sync.name, after=after), folder)
+        for key, difference in differences(listed, entries, self.now()):
+            yield key, self._keep_wanted(sync, difference) if difference is not None else None
 
-    def _concerning(self, sync: ActiveSync, difference: Difference) -> Difference | None:
+    def _keep_wanted(self, sync: ActiveSync, difference: Difference) -> Difference | None:
         """What is to be asked for. A run's entry, which stands under its folder, asks for the run where it is stuck."""
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference
@@ -199,14 +211,14 @@ class _Hold:
         self.checkpoint = moved
 
 
-def _begun(known: Checkpoint | None, sync: str, folder: Folder) -> Checkpoint:
+def _begin_at(checkpoint: Checkpoint | None, sync: str, folder: Folder) -> Checkpoint:
     """Where to begin: behind the checkpoint, or at the first key."""
-    if known is None:
+    if checkpoint is None:
         return Checkpoint(sync=sync, folder=str(folder))
-    if known.folder != str(folder):
-        return Checkpoint(sync=sync, folder=str(folder), revision=known.revision)
-    return known
+    if checkpoint.folder != str(folder):
+        return Checkpoint(sync=sync, folder=str(folder), revision=checkpoint.revision)
+    return checkpoint
 
 
-def _busy(sync: str, reason: str) -> Report:
+def _report_busy(sync: str, reason: str) -> Report:
     return Report(sync=sync, progress=Progress.BUSY, reason=reason)

@@ -17,10 +17,12 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Ignored, SourceFile
+from millrace.planning.plans import AnyPlan, Ignored, SourceFile
 
 _FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))
+_SELECTIONS = ("keys", "prefix", "state")
+"""Fields that exclude each other."""
 _EXAMPLES = 10
 _PORTION = 1000
 STOP_SECONDS = 20.0
@@ -46,17 +48,18 @@ class Reprocess:
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> Reprocess:
         """Read a manual invocation's event; raise UsageError with everything that is wrong with it."""
-        problems = list(_problems(event))
+        problems = list(_find_problems(event))
         if problems:
             raise UsageError(
                 "; ".join(problems) + '. Expected {"sync": "...", and at most one of "keys": [...], "prefix": "...", '
                 '"state": "failed|waiting|in flight"; optionally "reset_schema": true, "dry_run": true}'
             )
+        state = event.get("state")
         return cls(
             sync=event["sync"],
             keys=tuple(event.get("keys") or ()),
             prefix=event.get("prefix"),
-            state=State(event["state"]) if event.get("state") else None,
+            state=State(state) if state else None,
             reset_schema=bool(event.get("reset_schema")),
             dry_run=bool(event.get("dry_run")),
             run_id=event.get("run_id"),
@@ -64,22 +67,45 @@ class Reprocess:
         )
 
 
-def _problems(event: Mapping[str, Any]) -> Iterator[str]:
+def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if unknown := sorted(set(event) - set(_FIELDS)):
         yield f"unknown fields {unknown}; accepted are {list(_FIELDS)}"
-    if not isinstance(event.get("sync"), str) or not event.get("sync"):
+    if not _is_text(event.get("sync")):
         yield f"sync is {event.get('sync')!r}; expected the name of a sync"
-    if len(chosen := [name for name in ("keys", "prefix", "state") if event.get(name)]) > 1:
+    yield from _find_selection_problems(event)
+    yield from _find_type_problems(event)
+
+
+def _find_selection_problems(event: Mapping[str, Any]) -> Iterator[str]:
+    chosen = [name for name in _SELECTIONS if event.get(name)]
+    if len(chosen) > 1:
         yield f"{' and '.join(chosen)} were given together"
     keys = event.get("keys")
-    if keys is not None and not (isinstance(keys, list) and all(isinstance(key, str) and key for key in keys)):
+    if keys is not None and not _is_list_of_text(keys):
         yield f"keys is {keys!r}; expected a list of keys"
     accepted = sorted(NEEDS_ATTENTION)
     if event.get("state") and event["state"] not in accepted:
         yield f"state is {event['state']!r}; expected one of {accepted} (for others name a prefix)"
+
+
+def _find_type_problems(event: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in _TYPES:
-        if event.get(name) is not None and not isinstance(event[name], kind):
-            yield f"{name} is {event[name]!r}; expected a {kind.__name__}"
+        value = event.get(name)
+        if value is not None and not isinstance(value, kind):
+            yield f"{name} is {value!r}; expected a {kind.__name__}"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_list_of_text(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def never_ends() -> float:
+    """The seconds that are left outside of Lambda, where no invocation ends."""
+    return float("inf")
 
 
 @dataclass(slots=True)
@@ -93,6 +119,12 @@ class Tally:
     last_key: str = ""
     examples: list[str] = field(default_factory=list)
 
+    def add_selected(self, ref: ObjectRef) -> None:
+        """Count an object that is asked for; the first few are kept as examples."""
+        self.selected += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(str(ref))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprocessor:
@@ -104,7 +136,7 @@ class Reprocessor:
     queues: Mapping[str, RequestQueue]
     now: Callable[[], datetime]
 
-    def run(self, wish: Reprocess, remaining: Callable[[], float] = lambda: float("inf")) -> dict[str, Any]:
+    def run(self, wish: Reprocess, remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """Put what ``wish`` names on the queue; counts and the run's id.
 
         Where the time runs short first, ``complete`` is false, and the same call with the answer's ``run_id`` and
@@ -125,41 +157,59 @@ class Reprocessor:
 
     def _requests(self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
         """One request an object; for the files of a model that is one table, one for all."""
-        asked: set[ObjectRef] = set()
-        for ref in self._selected(sync, wish):
+        folders: set[ObjectRef] = set()
+        for ref in self._select_objects(sync, wish):
             plan = next(iter(self.planner.plan(ref, only=sync.name)), None)
-            if plan is None:
-                tally.out_of_scope += 1
+            subject = _find_subject(plan, ref, tally)
+            if subject is None:
                 continue
-            if isinstance(plan, Ignored):
-                tally.ignored += 1
-                continue
-            tally.selected += 1
-            if len(tally.examples) < _EXAMPLES:
-                tally.examples.append(str(ref))
-            whole = plan.build.folder if isinstance(plan, SourceFile) else None
-            if whole not in asked:
-                asked.update([whole] if whole else [])
-                change = ObjectChange(kind=ChangeKind.CREATED, ref=whole or ref)
-                yield Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
+            if isinstance(plan, SourceFile):
+                if subject in folders:
+                    continue
+                folders.add(subject)
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=subject)
+            yield Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
 
-    def _selected(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
+    def _select_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         source = self.planner.document.connection(sync.source_connection)
         if wish.keys:
-            yield from (_reference(key, source) for key in wish.keys)
+            for key in wish.keys:
+                yield _parse_reference(key, source)
         elif wish.state is not None:
-            yield from (entry.source for entry in self.index.needing_attention(wish.state) if entry.sync == sync.name)
+            for entry in self.index.needing_attention(wish.state):
+                if entry.sync == sync.name:
+                    yield entry.source
         else:
-            prefix, folder = wish.prefix or "", sync.folder
-            below = prefix if prefix.startswith(folder.prefix) else folder.prefix + prefix
-            listed = self.stores[source.name].list(folder.bucket, below, start_after=wish.start_after)
-            yield from (found.ref for found in listed)
+            yield from self._list_objects(sync, wish)
+
+    def _list_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
+        """All below the prefix, which counts from the bucket's root or from the sync's folder."""
+        folder, prefix = sync.folder, wish.prefix or ""
+        if not prefix.startswith(folder.prefix):
+            prefix = folder.prefix + prefix
+        store = self.stores[sync.source_connection]
+        for listed in store.list(folder.bucket, prefix, start_after=wish.start_after):
+            yield listed.ref
 
 
-def _reference(key: str, source: Connection) -> ObjectRef:
+def _find_subject(plan: AnyPlan | None, ref: ObjectRef, tally: Tally) -> ObjectRef | None:
+    """What to ask for: the object, or the folder that it is a source file of; None: nothing, and counted as such."""
+    if plan is None:
+        tally.out_of_scope += 1
+        return None
+    if isinstance(plan, Ignored):
+        tally.ignored += 1
+        return None
+    tally.add_selected(ref)
+    return plan.build.folder if isinstance(plan, SourceFile) else ref
+
+
+def _parse_reference(key: str, source: Connection) -> ObjectRef:
     """A key as S3 shows it, whole; or ``s3://bucket/key``."""
+    if not key.startswith("s3://"):
+        return ObjectRef(source.bucket, key)
     try:
-        return ObjectRef.parse(key) if key.startswith("s3://") else ObjectRef(source.bucket, key)
+        return ObjectRef.parse(key)
     except InvalidReference as error:
         raise UsageError(str(error)) from error
 

@@ -15,7 +15,7 @@ from millrace.ledger.table_entries import is_table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """``counts`` by sync and state; ``failures``, newest first; ``oldest_in_flight`` tells since when work runs."""
+    """``counts`` by sync and state; ``failures``, newest first; ``oldest_in_flight`` says since when work runs."""
 
     counts: dict[str, Counter[State]]
     failures: tuple[Entry, ...]
@@ -24,7 +24,7 @@ class Status:
 
 def read_status(index: LedgerIndex, *, now: datetime, days: int, sync: str | None, newest: int) -> Status:
     """Ask for what finished in the last ``days`` UTC days, and for all that needs attention however old."""
-    recent = chain.from_iterable(index.finished_on(day) for day in _days(now, days))
+    recent = chain.from_iterable(index.finished_on(day) for day in _list_days(now, days))
     pending = chain.from_iterable(map(index.needing_attention, sorted(NEEDS_ATTENTION)))
     return summarise((entry for entry in chain(recent, pending) if sync in (None, entry.sync)), newest=newest)
 
@@ -37,22 +37,34 @@ def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
         if is_table(entry.sync):
             continue
         if entry.state in NEEDS_ATTENTION:
+            # One entry may come from both indexes, and is counted once: the key of an object keeps one of them.
             attention[entry.sync, str(entry.source)] = entry
         else:
-            counts.setdefault(entry.sync, Counter())[entry.state] += 1
+            _count(counts, entry)
     for entry in attention.values():
-        counts.setdefault(entry.sync, Counter())[entry.state] += 1
-    failed = sorted((e for e in attention.values() if e.state is State.FAILED), key=_when, reverse=True)
-    in_flight = (entry for entry in attention.values() if entry.state is State.IN_FLIGHT)
-    oldest = min(in_flight, key=_when, default=None)
-    return Status(counts=counts, failures=tuple(failed[:newest]), oldest_in_flight=oldest)
+        _count(counts, entry)
+    failed = _in_state(attention.values(), State.FAILED)
+    in_flight = _in_state(attention.values(), State.IN_FLIGHT)
+    newest_first = sorted(failed, key=_sort_time, reverse=True)
+    oldest = min(in_flight, key=_sort_time, default=None)
+    return Status(counts=counts, failures=tuple(newest_first[:newest]), oldest_in_flight=oldest)
 
 
-def _when(entry: Entry) -> str:
-    when = entry.finished or entry.started
-    return when.isoformat() if when else ""
+def _count(counts: dict[str, Counter[State]], entry: Entry) -> None:
+    counts.setdefault(entry.sync, Counter())[entry.state] += 1
 
 
-def _days(now: datetime, days: int) -> Iterator[str]:
+def _in_state(entries: Iterable[Entry], state: State) -> list[Entry]:
+    return [entry for entry in entries if entry.state is state]
+
+
+def _sort_time(entry: Entry) -> str:
+    """The end of its work, or the beginning where it goes on; "" sorts before every time."""
+    time = entry.finished or entry.started
+    return time.isoformat() if time else ""
+
+
+def _list_days(now: datetime, days: int) -> Iterator[str]:
+    """Today and the days before it, as ``2026-11-28``."""
     for back in range(days):
         yield f"{now - timedelta(days=back):%Y-%m-%d}"

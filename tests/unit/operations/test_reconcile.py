@@ -227,7 +227,7 @@ def test_out_of_time_it_goes_on_behind_the_last_portion(house: House) -> None:
     reports = [house.run(lambda: 10.0) for _ in range(3)]
 
     assert [report.progress for report in reports] == ["partial", "partial", "partial"]
-    assert [report.here.compared for report in reports] == [2, 2, 1]
+    assert [report.this_run.compared for report in reports] == [2, 2, 1]
     assert [report.total.compared for report in reports] == [2, 4, 5]
     assert house.run().progress is Progress.COMPLETE
     assert house.asked() == [f"in/{number}.csv" for number in range(5)]
