@@ -13,7 +13,6 @@ from millrace.engine.options import (
     READ_EXTENSIONS,
     BadRows,
     FileFormat,
-    ReadOptions,
     RecognisedKey,
     SchemaEvolution,
     WriteOptions,
@@ -24,7 +23,7 @@ from millrace.objects.references import ObjectRef
 from millrace.planning.plans import Ignored, Plan, too_long, with_extensions
 from millrace.planning.tables import TableFile, table_of
 from millrace.planning.targets import OutputPlace
-from millrace.planning.transforms import of_schema
+from millrace.planning.transforms import table_transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,43 +59,54 @@ class BulkRoute:
     def plan(self, ref: ObjectRef) -> Plan | Ignored:
         """What becomes of an object that it wants."""
         if ref.key.endswith("/"):
-            return self._ignored(f"{ref} is a folder marker: its key ends in a slash")
-        found = recognise(ref.key)
-        if found is None:
+            return self._ignore(f"{ref} is a folder marker: its key ends in a slash")
+        recognised = recognise(ref.key)
+        if recognised is None:
             accepted = " ".join(READ_EXTENSIONS)
-            return self._ignored(f"{ref} has none of the extensions {accepted} (each but .parquet also .gz .zst .bz2)")
-        return self._converting(ref, found)
+            return self._ignore(f"{ref} has none of the extensions {accepted} (each but .parquet also .gz .zst .bz2)")
+        return self._plan_file(ref, recognised)
 
-    def _ignored(self, reason: str) -> Ignored:
+    def _ignore(self, reason: str) -> Ignored:
         return Ignored(sync=self.sync.name, fingerprint=self.fingerprint, reason=reason)
 
-    def _converting(self, ref: ObjectRef, found: RecognisedKey) -> Plan | Ignored:
-        file = table_of(found.stem[len(self.source.root.prefix) :], self.source.layout)
+    def _plan_file(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan | Ignored:
+        file = table_of(recognised.stem[len(self.source.root.prefix) :], self.source.layout)
         if file is None:
-            return self._ignored(f"{ref} is in no directory that directory_glob_pattern matches")
+            return self._ignore(f"{ref} is in no directory that directory_glob_pattern matches")
         selection = self._selections.get(file.table)
         if selection is None and not self._takes_new_tables:
-            return self._ignored(f"table {file.table!r} is not among the schemas of sync {self.sync.name!r}")
+            return self._ignore(f"table {file.table!r} is not among the schemas of sync {self.sync.name!r}")
         if selection is not None and not selection.enabled:
-            return self._ignored(f"table {file.table!r} is not enabled in sync {self.sync.name!r}")
-        return self._plan(ref, found, file, selection)
+            return self._ignore(f"table {file.table!r} is not enabled in sync {self.sync.name!r}")
+        return self._plan(ref, recognised, file, selection)
 
-    def _plan(self, ref: ObjectRef, found: RecognisedKey, file: TableFile, selection: SchemaSelection | None) -> Plan:
-        name = selection.user_output_name if selection and selection.user_output_name else file.table
-        place = OutputPlace(
+    def _place(self, file: TableFile, selection: SchemaSelection | None) -> OutputPlace:
+        """Where a file's output goes; a selection may give its table another name."""
+        name = selection.user_output_name if selection else None
+        return OutputPlace(
             folder=self.target.root.child(self.sync.subfolder),
-            file=replace(file, table=name),
+            file=replace(file, table=name or file.table),
             format=self.sync.format,
             compression=self.sync.compression,
             snapshot=self.sync.mode is BulkMode.SNAPSHOT,
         )
-        recipe = Recipe(
-            source_format=found.format,
+
+    def _recipe(self, recognised: RecognisedKey, selection: SchemaSelection | None, *, shared: bool) -> Recipe:
+        rescued = shared and self.sync.schema_evolution is SchemaEvolution.RESCUE
+        read = self.source.read_options(bad_rows=self.sync.bad_rows)
+        return Recipe(
+            source_format=recognised.format,
             target_format=self.sync.format,
-            read=self._read_options(found),
+            read=with_extensions(read, recognised),
             write=WriteOptions(compression=self.sync.compression),
-            transform=replace(of_schema(selection, self.sync), rescued=self._shares(place) and self._rescues),
+            transform=replace(table_transform(selection, self.sync), rescued=rescued),
         )
+
+    def _plan(
+        self, ref: ObjectRef, recognised: RecognisedKey, file: TableFile, selection: SchemaSelection | None
+    ) -> Plan:
+        place = self._place(file, selection)
+        recipe = self._recipe(recognised, selection, shared=self._shares(place))
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
         quarantine = place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
         return Plan(
@@ -109,7 +119,7 @@ class BulkRoute:
             fingerprint=self.fingerprint,
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
-            problem=self._foreign(ref, found, file.table) or too_long(place, quarantine),
+            problem=self._find_foreign_format(ref, recognised, file.table) or too_long(place, quarantine),
             table=table if place.snapshot and file.path is not None else None,
             format_table=table if self._formats_vary else None,
             shared=table if self._shares(place) else None,
@@ -128,13 +138,6 @@ class BulkRoute:
             case _:
                 return False
 
-    def _read_options(self, found: RecognisedKey) -> ReadOptions:
-        return with_extensions(self.source.read_options(bad_rows=self.sync.bad_rows), found)
-
-    @property
-    def _rescues(self) -> bool:
-        return self.sync.schema_evolution is SchemaEvolution.RESCUE
-
     @property
     def _selections(self) -> dict[str, SchemaSelection]:
         return {selection.id: selection for selection in self.sync.schemas or ()}
@@ -144,7 +147,7 @@ class BulkRoute:
         default = Discover.ALL if self.sync.schemas is None else Discover.NONE
         return (self.sync.automatically_add_new_objects or default) is Discover.ALL
 
-    def _foreign(self, ref: ObjectRef, found: RecognisedKey, table: str) -> DataError | None:
+    def _find_foreign_format(self, ref: ObjectRef, recognised: RecognisedKey, table: str) -> DataError | None:
         match self.source.layout:
             case SingleTable(format=wanted):
                 accepted: tuple[FileFormat, ...] = (wanted,)
@@ -152,9 +155,9 @@ class BulkRoute:
                 accepted = formats
             case MultiTable():
                 return None
-        if found.format in accepted:
+        if recognised.format in accepted:
             return None
         return ForeignFormat(
-            f"{ref} is a {found.format} file; those of table {table!r} are {' or '.join(accepted)} (connection"
+            f"{ref} is a {recognised.format} file; those of table {table!r} are {' or '.join(accepted)} (connection"
             f" {self.source.name!r}). Move it elsewhere, or name its format in the connection"
         )

@@ -15,7 +15,7 @@ def matches(glob: str, directory: str) -> bool:
     ``**`` stands for any number of segments, none included, and only as a whole segment; the other wildcards never
     cross a slash. Letters match in their own case, as S3 keeps them.
     """
-    return _compiled(glob).fullmatch(directory) is not None
+    return _compile(glob).fullmatch(directory) is not None
 
 
 def is_literal(segment: str) -> bool:
@@ -24,7 +24,7 @@ def is_literal(segment: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _compiled(glob: str) -> re.Pattern[str]:
+def _compile(glob: str) -> re.Pattern[str]:
     segments = glob.split("/")
     pattern = ""
     for number, segment in enumerate(segments):
@@ -52,7 +52,7 @@ def _segment(segment: str) -> str:
 
 
 def _closing(segment: str, opening: int) -> int:
-    """The bracket that ends a choice; one that stands first in it belongs to it. -1 where there is none."""
+    """The bracket that ends a choice; one that comes first in it belongs to it: ``[]a]``. -1 if there is none."""
     start = opening + 1
     if segment[start : start + 1] == "!":
         start += 1
@@ -60,18 +60,27 @@ def _closing(segment: str, opening: int) -> int:
 
 
 def _choice(inside: str) -> str:
-    negated = inside.startswith("!")
-    inside = inside[1:] if negated else inside
-    parts, position = [], 0
+    """The pattern of a choice by what is between its brackets: ``!a-c`` gives ``[^/a-c]``, ``xy`` ``(?!/)[xy]``.
+
+    A slash is never one of the characters. ``(?!)`` matches nothing, as a choice of no character does: ``[z-a]``.
+    """
+    if inside.startswith("!"):
+        return f"[^/{_characters(inside[1:])}]"
+    characters = _characters(inside)
+    return f"(?!/)[{characters}]" if characters else r"(?!)"
+
+
+def _characters(inside: str) -> str:
+    """Single characters and ranges, escaped for a set; a range that runs backwards has no character."""
+    characters, position = "", 0
     while position < len(inside):
-        if inside[position + 1 : position + 2] == "-" and position + 2 < len(inside):
+        is_range = inside[position + 1 : position + 2] == "-" and position + 2 < len(inside)
+        if is_range:
             low, high = inside[position], inside[position + 2]
             if low <= high:
-                parts.append(f"{re.escape(low)}-{re.escape(high)}")
+                characters += f"{re.escape(low)}-{re.escape(high)}"
             position += 3
         else:
-            parts.append(re.escape(inside[position]))
+            characters += re.escape(inside[position])
             position += 1
-    if not parts:
-        return "[^/]" if negated else r"(?!)"
-    return f"[^/{''.join(parts)}]" if negated else f"(?!/)[{''.join(parts)}]"
+    return characters

@@ -22,7 +22,9 @@ from millrace.engine.options import (
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SourceFile, too_long, with_extensions
 from millrace.planning.targets import ModelPlace
-from millrace.planning.transforms import of_model_sync
+from millrace.planning.transforms import model_transform
+
+_NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (each but .parquet also .gz .zst .bz2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +60,54 @@ class ModelRoute:
         """Whether the object is the model's, or one of its files."""
         if ref.bucket != self.source.bucket:
             return False
-        return ref.key == self.model.key if self.model.key else ref.key.startswith(self.folder.prefix)
+        if self.model.key:
+            return ref.key == self.model.key
+        return ref.key.startswith(self.folder.prefix)
 
     def plan(self, ref: ObjectRef) -> AnyPlan:
         """What becomes of an object that it wants."""
         build = self._to_build()
         if self.model.key is None and ref == build.folder:
             return build
-        found = self._recognised(ref.key)
-        if isinstance(found, str):
-            return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {found}")
+        recognised = self._recognise(ref.key)
+        if isinstance(recognised, str):
+            return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {recognised}")
         if self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND:
             return SourceFile(source=ref, build=build)
-        return self._plan(ref, found)
+        return self._plan(ref, recognised)
 
-    def read_options(self, found: RecognisedKey) -> ReadOptions:
+    def read_options(self, recognised: RecognisedKey) -> ReadOptions:
         """How one of the model's files is read."""
-        return with_extensions(self._base_options(), found)
+        return with_extensions(self._base_options(), recognised)
 
-    def _recognised(self, key: str) -> RecognisedKey | str:
+    def _recognise(self, key: str) -> RecognisedKey | str:
         """What the key says, or why it is no file of the model."""
         if self._is_archive:
-            return RecognisedKey(self.model.file_format or FileFormat.CSV, self._base_options().compression, key)
+            return self._as_named(self.model.file_format or FileFormat.CSV, key)
         if key.endswith("/"):
             return "is a folder marker: its key ends in a slash"
-        found = recognise(key)
-        wanted = self.model.file_format
-        if found is None and (wanted is None or self.model.key is None):
-            return f"has none of the extensions {' '.join(READ_EXTENSIONS)} (each but .parquet also .gz .zst .bz2)"
-        if found is None and wanted is not None:
-            return RecognisedKey(wanted, self._base_options().compression, key)
-        if found is not None and wanted not in (None, found.format) and self.model.key is None:
-            return f"is a {found.format} file, and the model's files are {wanted}"
-        assert found is not None  # noqa: S101 - told to the type checker: the other cases have returned
-        return replace(found, format=wanted or found.format)
+        if self.model.key is None:
+            return self._recognise_in_folder(key)
+        return self._recognise_object(key)
+
+    def _recognise_in_folder(self, key: str) -> RecognisedKey | str:
+        """Of a folder the extension chooses: a file without one, or with another than the model's, is passed over."""
+        recognised, wanted = recognise(key), self.model.file_format
+        if recognised is None:
+            return _NO_EXTENSION
+        if wanted not in (None, recognised.format):
+            return f"is a {recognised.format} file, and the model's files are {wanted}"
+        return recognised
+
+    def _recognise_object(self, key: str) -> RecognisedKey | str:
+        """Of one named object the model's format goes first: ``export.txt`` with ``file_format: csv`` is CSV."""
+        recognised, wanted = recognise(key), self.model.file_format
+        if recognised is None:
+            return _NO_EXTENSION if wanted is None else self._as_named(wanted, key)
+        return replace(recognised, format=wanted or recognised.format)
+
+    def _as_named(self, file_format: FileFormat, key: str) -> RecognisedKey:
+        return RecognisedKey(file_format, self._base_options().compression, key)
 
     @property
     def _is_archive(self) -> bool:
@@ -117,15 +133,15 @@ class ModelRoute:
             target_format=self.sync.format,
             read=read,
             write=WriteOptions(compression=self.sync.compression),
-            transform=of_model_sync(self.sync, self.model),
+            transform=model_transform(self.sync, self.model),
             duplicates=self.model.duplicate_identifiers,
         )
 
     def _quarantine(self, place: ModelPlace) -> ObjectRef | None:
         return place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
 
-    def _plan(self, ref: ObjectRef, found: RecognisedKey) -> Plan:
-        stem = found.stem[len(self.folder.prefix) :]
+    def _plan(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan:
+        stem = recognised.stem[len(self.folder.prefix) :]
         place = self._place(_without_archive_extension(stem) if self._is_archive else stem)
         quarantine = self._quarantine(place)
         return Plan(
@@ -134,7 +150,7 @@ class ModelRoute:
             place=place,
             source_connection=self.source.name,
             target_connection=self.target.name,
-            recipe=self._recipe(found.format, self.read_options(found)),
+            recipe=self._recipe(recognised.format, self.read_options(recognised)),
             fingerprint=self.fingerprint,
             quarantine=quarantine,
             problem=too_long(place, quarantine),
@@ -167,9 +183,13 @@ class ModelRoute:
 
 
 def file_of(build: Build, key: str) -> RecognisedKey | None:
-    """What the key of a build's file says; None for what is no file of it."""
-    found = None if key.endswith("/") else recognise(key)
-    return found if found is not None and build.file_format in {None, found.format} else None
+    """What the key of a source file says; None for what is no file of it."""
+    if key.endswith("/"):
+        return None
+    recognised = recognise(key)
+    if recognised is None or build.file_format not in {None, recognised.format}:
+        return None
+    return recognised
 
 
 def _without_archive_extension(name: str) -> str:

@@ -9,59 +9,69 @@ from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, Normal
 from millrace.config.filters import Filter, labels_of
 from millrace.config.model import Model
 from millrace.config.model_sync import FieldMapping, ModelSync
+from millrace.config.model_sync import Override as OverrideRule
 from millrace.engine.conditions import Logic
 from millrace.engine.transform.filters import Condition, Filters
 from millrace.engine.transform.spec import Override, TableTransform, Written
 
 
-def of_schema(selection: SchemaSelection | None, sync: BulkSync) -> TableTransform:
-    """What a bulk sync does with one of its tables; ``selection`` is the table's own, None where it has none."""
-    whole = TableTransform(
+def table_transform(selection: SchemaSelection | None, sync: BulkSync) -> TableTransform:
+    """What a bulk sync does with one of its tables; ``selection`` is the table's own, None if it has none."""
+    whole_table = TableTransform(
         normalized=sync.normalize_names is NormalizeNames.ENABLED, synced_at=not sync.disable_record_timestamps
     )
     if selection is None:
-        return whole
+        return whole_table
     fields = selection.fields or ()
+    enabled = [field for field in fields if field.enabled]
+    takes_new_fields = sync.automatically_add_new_fields is Discover.ALL
     return replace(
-        whole,
-        written=tuple(_selected(one) for one in fields if one.enabled),
-        others=not fields or sync.automatically_add_new_fields is Discover.ALL,
-        left_out=tuple(one.id for one in fields if not one.enabled),
-        filters=of_filters(selection.filters),
+        whole_table,
+        written=tuple(map(_to_written, enabled)),
+        others=not fields or takes_new_fields,
+        left_out=tuple(field.id for field in fields if not field.enabled),
+        filters=to_filters(selection.filters),
         tracking_field=selection.tracking_field,
         cutoff=None if selection.disable_data_cutoff else selection.data_cutoff_timestamp,
         partition_key=selection.partition_key,
     )
 
 
-def _selected(one: FieldSelection) -> Written:
-    return Written(source=one.id, name=one.user_output_name, obfuscated=one.obfuscated)
+def _to_written(field: FieldSelection) -> Written:
+    return Written(source=field.id, name=field.user_output_name, obfuscated=field.obfuscated)
 
 
-def of_model_sync(sync: ModelSync, model: Model) -> TableTransform:
+def model_transform(sync: ModelSync, model: Model) -> TableTransform:
     """What a model sync does with its model's rows."""
+    constants = (Written(name=field.target, constant=field.override_value) for field in sync.override_fields)
     return TableTransform(
         table=model.fields,
-        written=tuple(map(_mapped, sync.fields or ())),
+        written=tuple(map(_to_mapped_field, sync.fields or ())),
         others=not sync.fields,
-        constants=tuple(Written(name=one.target, constant=one.override_value) for one in sync.override_fields),
-        overrides=tuple(Override(Condition(o.field, o.function, o.value), o.override) for o in sync.overrides),
-        filters=of_filters(sync.filters, sync.logic),
+        constants=tuple(constants),
+        overrides=tuple(Override(_to_condition(rule), rule.override) for rule in sync.overrides),
+        filters=to_filters(sync.filters, sync.logic),
         identifier=model.identifier,
     )
 
 
-def _mapped(one: FieldMapping) -> Written:
-    return Written(source=one.source, name=one.output_name, constant=one.override_value)
+def _to_mapped_field(mapping: FieldMapping) -> Written:
+    return Written(source=mapping.source, name=mapping.output_name, constant=mapping.override_value)
 
 
-def of_filters(filters: Sequence[Filter], logic: Logic | None = None) -> Filters:
-    """The filters of a configuration."""
-    conditions = tuple(Condition(one.field, one.function, one.value) for one in filters)
+def _to_condition(rule: Filter | OverrideRule) -> Condition:
+    return Condition(rule.field, rule.function, rule.value)
+
+
+def to_filters(filters: Sequence[Filter], logic: Logic | None = None) -> Filters:
+    """The filters of a configuration, each with its letter."""
+    conditions = map(_to_condition, filters)
     return Filters(tuple(zip(_labels(filters), conditions, strict=True)), logic)
 
 
 def _labels(filters: Sequence[Filter]) -> tuple[str, ...]:
     """The letters; more filters than letters are joined by AND alone, and then any distinct label does."""
     letters = labels_of(filters)
-    return letters if len(letters) == len(filters) else tuple(str(place) for place in range(len(filters)))
+    if len(letters) == len(filters):
+        return letters
+    return tuple(map(str, range(len(filters))))

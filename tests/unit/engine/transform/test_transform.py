@@ -22,7 +22,7 @@ from millrace.engine.transform.binding import SYNCED_AT, Applied, BoundTransform
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.engine.types.printing import FORM, form_of
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
-from millrace.planning.transforms import of_model_sync, of_schema
+from millrace.planning.transforms import model_transform, table_transform
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)
@@ -40,11 +40,11 @@ def bulk(selection: dict[str, Any] | None = None, /, **sync: Any) -> TableTransf
     if selection is not None:
         sync["schemas"] = [{"id": "orders", **selection}]
     made = parsed_bulk_sync(**sync)
-    return of_schema(made.schemas[0] if made.schemas else None, made)
+    return table_transform(made.schemas[0] if made.schemas else None, made)
 
 
 def model_sync(sync: dict[str, Any] | None = None, /, **model: Any) -> TableTransform:
-    return of_model_sync(parsed_model_sync(**(sync or {})), Model(name="customers", connection="in", **model))
+    return model_transform(parsed_model_sync(**(sync or {})), Model(name="customers", connection="in", **model))
 
 
 def bound(spec: TableTransform, rows: pa.RecordBatch = ORDERS) -> BoundTransform:
