@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +18,12 @@ from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, wit
 
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
 _t = pa.types
-_NO_TEXT = pa.scalar(None, pa.string())
+
+
+@cache
+def _no_text() -> pa.Scalar:
+    """A missing text. Made at its first use: to make a scalar, pyarrow imports pandas if that is installed."""
+    return pa.scalar(None, pa.string())
 
 
 def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -> tuple[pa.Array, pa.Array | None]:
@@ -30,9 +36,9 @@ def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -
     fits = _fitting(texts, field, into)
     if fits is None:
         return pa.nulls(len(array), into.type), _as_json(array, field)
-    fitting = pc.if_else(fits, texts, _NO_TEXT)
+    fitting = pc.if_else(fits, texts, _no_text())
     values = Column(fitting, field).texts if _t.is_string(into.type) else inference.fit(fitting, _kind(into))
-    rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _NO_TEXT)
+    rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _no_text())
     return values, rest if rest.null_count < len(rest) else None
 
 
@@ -51,11 +57,11 @@ def column(rest: Mapping[str, pa.Array], rows: int) -> pa.Array:
     ]
     joined = pc.binary_join_element_wise(*members, "")
     objects = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 1), "}", "")
-    return pc.if_else(pc.equal(joined, ""), _NO_TEXT, objects)
+    return pc.if_else(pc.equal(joined, ""), _no_text(), objects)
 
 
 def _as_json(array: pa.Array, field: pa.Field) -> pa.Array:
-    return pc.if_else(array.is_valid(), rendering.json_values(array, field), _NO_TEXT)
+    return pc.if_else(array.is_valid(), rendering.json_values(array, field), _no_text())
 
 
 def _is_plain_text(field: pa.Field) -> bool:
