@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.parquet import encoding as parquet_encoding
 from millrace.engine.formats.parquet import writer as parquet_writer
-from millrace.engine.formats.parquet.encoding import Encodings, chosen
+from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
 from millrace.engine.options import WriteOptions
 from tests.unit.engine.formats.builders import Memory
 
@@ -86,13 +86,13 @@ def test_the_same_rows_give_the_same_bytes() -> None:
 
 
 def test_few_rows_are_not_looked_at() -> None:
-    assert chosen(TABLE.slice(0, 100), {"compression": "snappy"}) == Encodings()
+    assert choose_encodings(TABLE.slice(0, 100), {"compression": "snappy"}) == Encodings()
 
 
 def test_large_rows_are_sampled_sparingly() -> None:
     large = pa.table({"text": ["x" * 100_000] * 600})
 
-    assert parquet_encoding._sampled(large).num_rows < 100
+    assert parquet_encoding._sample(large).num_rows < 100
 
 
 def test_columns_of_one_name_are_left_to_the_general_rule() -> None:

@@ -1,11 +1,16 @@
-"""The headers of Parquet's pages: what a page takes in memory stands there alone, and Arrow believes it."""
+"""The headers of Parquet's pages: they alone say what a page takes in memory, and Arrow believes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
+# The kinds of Thrift's compact protocol (doc/specs/thrift-compact-protocol.md of Apache Thrift). A field of a struct
+# begins with a byte: in its upper half how much greater its number is than the last one's, in its lower half its kind.
+# 0x15 0x80 0x01 is a field whose number is one greater, of the kind 5, with the integer 64.
+_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
+_BYTES_OF = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
+"""The kinds of a fixed size; a boolean has its value in its kind."""
 _INTEGERS = (4, 5, 6)
 _UNPACKED, _PACKED = 2, 3
 _DEEPEST = 8
@@ -46,27 +51,32 @@ class _Reader:
         """Number and type of each field of a struct, whose value is to be read or skipped before the next."""
         number = 0
         while head := self.byte():
-            number = number + (head >> 4) if head >> 4 else self.integer()
+            step = head >> 4
+            if step:
+                number += step
+            else:
+                number = self.integer()
             yield number, head & 0xF
 
     def skip(self, kind: int, depth: int = 0) -> None:
+        """Pass a value by; raise _NoHeader for kinds that no page's header has."""
         if depth > _DEEPEST:
             raise _NoHeader
         if kind in _INTEGERS:
             self.varint()
-        elif kind in {_BYTE, _DOUBLE}:
-            self.at += 1 if kind == _BYTE else 8
         elif kind == _BINARY:
             self.at += self.varint()
         elif kind == _STRUCT:
             for _, inner in self.fields():
                 self.skip(inner, depth + 1)
-        elif kind not in {_TRUE, _FALSE}:
+        elif kind in _BYTES_OF:
+            self.at += _BYTES_OF[kind]
+        else:
             raise _NoHeader
 
 
 def unpacked_sizes(data: memoryview) -> Iterator[int]:
-    """What each page of a column chunk says to be unpacked; ends where something else stands than a page."""
+    """What each page of a column chunk says to be unpacked; ends at the first bytes that are no page."""
     reader = _Reader(data, 0)
     try:
         while reader.at < len(data):

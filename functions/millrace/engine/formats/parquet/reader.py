@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from millrace.engine.formats.base import BadRow, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.pages import unpacked_sizes
-from millrace.engine.formats.parquet.sizes import expanded, planned
+from millrace.engine.formats.parquet.sizes import expand, plan_reading
 from millrace.engine.options import Compression, ReadOptions
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
@@ -34,19 +34,19 @@ class _Source(io.RawIOBase):
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._position = 0
-        self._start, self._held = 0, memoryview(b"")
+        self._start, self._kept = 0, memoryview(b"")
         self.size = source.seek(0, io.SEEK_END)
         self._refusal: OSError | None = None
         self.fault: BaseException | None = None
 
-    def hold(self, start: int, end: int) -> None:
+    def keep(self, start: int, end: int) -> None:
         """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
-        self._held = memoryview(b"")
-        self._start, self._held = start, memoryview(self._fetch(start, end - start))
+        self._kept = memoryview(b"")
+        self._start, self._kept = start, memoryview(self._fetch(start, end - start))
 
-    def held(self, start: int, end: int) -> memoryview:
+    def cached(self, start: int, end: int) -> memoryview:
         """What is in memory of a range."""
-        return self._held[max(0, start - self._start) : max(0, end - self._start)]
+        return self._kept[max(0, start - self._start) : max(0, end - self._start)]
 
     def readable(self) -> bool:
         return True
@@ -64,8 +64,8 @@ class _Source(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         wanted = self.size - self._position if size < 0 else size
         begin = self._position - self._start
-        if begin >= 0 and begin + wanted <= len(self._held):
-            data = bytes(self._held[begin : begin + wanted])
+        if begin >= 0 and begin + wanted <= len(self._kept):
+            data = bytes(self._kept[begin : begin + wanted])
         else:
             data = self._fetch(self._position, wanted)
         self._position += len(data)
@@ -74,11 +74,11 @@ class _Source(io.RawIOBase):
     @contextmanager
     def closed_to_reads(self) -> Iterator[OSError]:
         """Refuse all reads with one error, which is given."""
-        self._refusal, held, self._held = OSError("nothing is read yet"), self._held, memoryview(b"")
+        self._refusal, kept, self._kept = OSError("nothing is read yet"), self._kept, memoryview(b"")
         try:
             yield self._refusal
         finally:
-            self._refusal, self._held = None, held
+            self._refusal, self._kept = None, kept
 
     def _fetch(self, start: int, size: int) -> bytes:
         if self._refusal is not None:
@@ -98,7 +98,7 @@ def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
     _check_ends(source)
     guarded = _Source(source)
-    file = _translated(guarded, partial(_open, guarded))
+    file = _translate_errors(guarded, partial(_open, guarded))
     return Records(file.plain.schema_arrow, _batches(file))
 
 
@@ -153,21 +153,28 @@ def _open(source: _Source) -> _File:
 
 
 def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
-    """The unit that keeps all int96 timestamps: nanoseconds, or microseconds where years lie too far away for them."""
-    columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    """The unit that keeps all int96 timestamps: None for nanoseconds, "us" if years lie too far away for them."""
+    # An int96 is a day and the nanoseconds in it, so it reaches far beyond 64 bits of nanoseconds, which end in 2262.
+    # The year 9999, a usual "never", fits microseconds; a time of 2026 with nine digits does not. Arrow wraps around
+    # without an error, so both are looked for.
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
     names = [column.path for column in columns if column.physical_type == "INT96"]
     if not names:
         return None
     coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
-    if not any(_far(times) for batch in coarse.iter_batches(columns=names) for times in _times(batch)):
+    if not any(map(_has_far_times, coarse.iter_batches(columns=names))):
         return None
     fine = pq.ParquetFile(source, **options)
     for exact, rounded in zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True):
-        if any(_is_lost(ns, us) for ns, us in zip(_times(exact), _times(rounded), strict=True)):
+        if any(map(_is_lost, _times(exact), _times(rounded))):
             raise UnsupportedType(
                 "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
             )
     return "us"
+
+
+def _has_far_times(batch: pa.RecordBatch) -> bool:
+    return any(map(_far, _times(batch)))
 
 
 def _far(us: pa.Array) -> bool:
@@ -199,8 +206,8 @@ def _batches(file: _File) -> Iterator[pa.RecordBatch]:
     for group in range(file.metadata.num_row_groups):
         for batch in _group(file, group, row):
             row += batch.num_rows
-            slices = expanded(batch, schema)
-            while (part := _translated(file.source, partial(next, slices, None), row)) is not None:
+            slices = expand(batch, schema)
+            while (part := _translate_errors(file.source, partial(next, slices, None), row)) is not None:
                 size += max(part.nbytes, part.num_rows * part.num_columns)
                 _check_expansion(size, file.source.size, row)
                 yield part
@@ -223,13 +230,13 @@ def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
 
     def begin() -> Iterator[pa.RecordBatch]:
         _check_described(file, group)
-        _hold(file.source, described)
-        reading = planned(described, file.plain, partial(file.first, group))
+        _read_small_group(file.source, described)
+        reading = plan_reading(described, file.plain, partial(file.first, group))
         reader = file.reader(reading.dictionaries)
         return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
 
-    batches = _translated(file.source, begin, row + 1)
-    while (batch := _translated(file.source, partial(next, batches, None), row + 1)) is not None:
+    batches = _translate_errors(file.source, begin, row + 1)
+    while (batch := _translate_errors(file.source, partial(next, batches, None), row + 1)) is not None:
         row += batch.num_rows
         yield batch
 
@@ -249,22 +256,29 @@ def _check_described(file: _File, group: int) -> None:
         file.source.fault = None
 
 
-def _hold(source: _Source, group: pq.RowGroupMetaData) -> None:
+def _read_small_group(source: _Source, group: pq.RowGroupMetaData) -> None:
     """Read a row group in one go where it is small: a request for each page of each column would take longer."""
-    chunks = [group.column(place) for place in range(group.num_columns)]
+    chunks = [group.column(number) for number in range(group.num_columns)]
     if not chunks:
         return
-    start = min(min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63) for chunk in chunks)
+    start = min(map(_start_of, chunks))
     end = start + sum(chunk.total_compressed_size for chunk in chunks)
-    if 0 <= start < end <= source.size and end - start <= HELD_BYTES:
-        source.hold(start, end)
-        for chunk in chunks:
-            _check_pages(source, chunk)
+    is_inside = 0 <= start < end <= source.size
+    if not is_inside or end - start > HELD_BYTES:
+        return
+    source.keep(start, end)
+    for chunk in chunks:
+        _check_pages(source, chunk)
+
+
+def _start_of(chunk: pq.ColumnChunkMetaData) -> int:
+    """Where a chunk's first page begins; a dictionary at 0 is none, since the file's mark is there."""
+    return int(min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63))
 
 
 def _check_pages(source: _Source, chunk: pq.ColumnChunkMetaData) -> None:
-    start = min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63)
-    largest = max(unpacked_sizes(source.held(start, start + chunk.total_compressed_size)), default=0)
+    start = _start_of(chunk)
+    largest = max(unpacked_sizes(source.cached(start, start + chunk.total_compressed_size)), default=0)
     if largest > MAX_PAGE_BYTES:
         raise TooBig(
             f"a page of the Parquet column {chunk.path_in_schema!r} has {largest:,} bytes unpacked; {MAX_PAGE_BYTES:,}"
@@ -272,7 +286,7 @@ def _check_pages(source: _Source, chunk: pq.ColumnChunkMetaData) -> None:
         )
 
 
-def _translated(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:
+def _translate_errors(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:
     """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
     try:
         return act()
@@ -281,5 +295,7 @@ def _translated(source: _Source, act: Callable[[], Any], row: int | None = None)
     except pa.ArrowNotImplementedError as error:
         raise source.fault or UnsupportedType(f"the Parquet file uses what cannot be read: {error}", row=row) from error
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError) as error:
-        where = f"in or behind row {row:,}" if row else "in its footer"
+        where = "in its footer"
+        if row:
+            where = f"in or behind row {row:,}"
         raise source.fault or MalformedFile(f"the Parquet file is damaged {where}: {error}", row=row) from error

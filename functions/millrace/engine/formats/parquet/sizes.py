@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,27 +34,39 @@ class Reading:
     dictionaries: tuple[str, ...]
 
 
-def planned(
+def plan_reading(
     group: pq.RowGroupMetaData, file: pq.ParquetFile, read_first: Callable[[Sequence[str]], pa.RecordBatch]
 ) -> Reading:
-    """Plan a row group; ``read_first`` gives the first row of some leaves, read as dictionaries."""
-    chunks = [group.column(place) for place in range(group.num_columns)]
-    widths = [_width(chunk, file.schema.column(place), group.num_rows) for place, chunk in enumerate(chunks)]
-    rows = max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, sum(widths)))))
-    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
+    """How to read a row group; ``read_first`` gives the first row of some leaves, read as dictionaries."""
+    # A column of 1,000,000 rows may be stored in 4 MB because one text of 1 MB is in its dictionary and each row points
+    # to it: its chunk is small, a batch of its rows is not. Such leaves are suspects. If little but places is stored
+    # (a small dictionary of a plain column), they stay dictionaries; of the others the longest text bounds the batch.
+    chunks = [group.column(number) for number in range(group.num_columns)]
+    rows = _rows_by_width(chunks, file, group.num_rows)
     suspects = {chunk.path_in_schema: chunk for chunk in chunks if _may_explode(chunk, rows)}
-    dictionaries = tuple(path for path, chunk in suspects.items() if path in texts and _is_small_dictionary(chunk))
-    others = [path for path in suspects if path not in dictionaries]
-    longest = _longest(read_first(others), [suspects[path] for path in others], group.num_rows) if others else 0
-    return Reading(min(rows, max(1, int(EXPANDED_BYTES // max(1, longest)))), dictionaries)
+    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
+    dictionaries, expanding = list[str](), list[str]()
+    for path, chunk in suspects.items():
+        stays = path in texts and _is_small_dictionary(chunk)
+        (dictionaries if stays else expanding).append(path)
+    if expanding:
+        longest = _longest(read_first(expanding), [suspects[path] for path in expanding], group.num_rows)
+        rows = min(rows, max(1, int(EXPANDED_BYTES // max(1, longest))))
+    return Reading(rows, tuple(dictionaries))
 
 
-def expanded(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _rows_by_width(chunks: Sequence[pq.ColumnChunkMetaData], file: pq.ParquetFile, rows: int) -> int:
+    """How many rows a batch may have for what the footer says of their width."""
+    width = sum(_width(chunk, file.schema.column(number), rows) for number, chunk in enumerate(chunks))
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, width))))
+
+
+def expand(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]:
     """The batch as the file's schema has it, in slices that stay small."""
     if batch.num_rows > 1 and _grown(batch) > EXPANDED_BYTES:
         middle = batch.num_rows // 2
-        yield from expanded(batch.slice(0, middle), into)
-        yield from expanded(batch.slice(middle), into)
+        yield from expand(batch.slice(0, middle), into)
+        yield from expand(batch.slice(middle), into)
         return
     if batch.schema.equals(into):
         yield batch
@@ -63,7 +76,9 @@ def expanded(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]
 
 
 def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    return column if column.type == kind else column.dictionary_decode().cast(kind)
+    if column.type == kind:
+        return column
+    return column.dictionary_decode().cast(kind)
 
 
 def _grown(batch: pa.RecordBatch) -> int:
@@ -93,10 +108,10 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) -> float:
     """About the bytes that a row's values of a leaf take in memory."""
-    each = float(chunk.num_values) / max(1, rows)
+    values = float(chunk.num_values) / max(1, rows)
     if chunk.physical_type == "BYTE_ARRAY":
-        return max(float(chunk.total_uncompressed_size) / max(1, rows), _INDEX_BYTES * each)
-    return float(_WIDTHS.get(chunk.physical_type, column.length) * each)
+        return max(float(chunk.total_uncompressed_size) / max(1, rows), _INDEX_BYTES * values)
+    return float(_WIDTHS.get(chunk.physical_type, column.length) * values)
 
 
 def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int) -> bool:
@@ -113,13 +128,14 @@ def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
 def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
     """About the most bytes that a row of these columns takes: of each, the longest value in its dictionary.
 
-    A dictionary comes whole with the first row. Where a column is given without one, all that it stores may be in it.
+    A dictionary comes whole with the first row. If a column is given without one, all that it stores may be in it.
     """
-    found = [dictionary for column in first.columns for dictionary in _dictionaries(column)]
-    if len(found) < len(chunks):
+    dictionaries = list(chain.from_iterable(map(_dictionaries, first.columns)))
+    if len(dictionaries) < len(chunks):
         return sum(float(chunk.total_uncompressed_size) for chunk in chunks)
-    each = max(1.0, float(max(chunk.num_values for chunk in chunks)) / max(1, rows))
-    return each * sum(float(pc.max(pc.binary_length(dictionary)).as_py() or 0.0) for dictionary in found)
+    most_values = max(chunk.num_values for chunk in chunks)
+    longest = sum(float(pc.max(pc.binary_length(dictionary)).as_py() or 0.0) for dictionary in dictionaries)
+    return max(1.0, float(most_values) / max(1, rows)) * longest
 
 
 def _dictionaries(values: pa.Array) -> Iterator[pa.Array]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
-from millrace.engine.formats.parquet.encoding import chosen
+from millrace.engine.formats.parquet.encoding import choose_encodings
 from millrace.engine.formats.streams.arrow_sink import ArrowSink
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.errors import UnsupportedType
@@ -68,12 +68,14 @@ class _ParquetWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         self._sink = sink
         self._schema = into
-        metadata = {**(into.metadata or {}), **{k.encode(): v.encode() for k, v in sorted(options.lineage.items())}}
-        self._into = into.with_metadata(metadata) if metadata else into
+        metadata = dict(into.metadata or {})
+        for name, value in sorted(options.lineage.items()):
+            metadata[name.encode()] = value.encode()
+        self._into = into.with_metadata(metadata or None)
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
         self._group = _Group()
         self._writer: pq.ParquetWriter | None = None
-        _translated("columns", lambda: pq.ParquetWriter(io.BytesIO(), self._into, **self._options))
+        _name_refusal("columns", partial(pq.ParquetWriter, io.BytesIO(), self._into, **self._options))
 
     def write(self, batch: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
@@ -95,11 +97,11 @@ class _ParquetWriter:
         table = pa.Table.from_batches(self._group.batches, self._schema).replace_schema_metadata(self._into.metadata)
         self._group = _Group()
         if self._writer is None:
-            encodings = _translated("values", lambda: chosen(table, self._options))
+            encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
             options = {**self._options, **encodings.arguments}
             self._writer = pq.ParquetWriter(_Output(self._sink), self._into, **options)
         if table.num_rows:
-            _translated("values", partial(self._writer.write_table, table, row_group_size=GROUP_ROWS))
+            _name_refusal("values", partial(self._writer.write_table, table, row_group_size=GROUP_ROWS))
         return self._writer
 
     def close(self) -> int:
@@ -109,7 +111,7 @@ class _ParquetWriter:
         return int(writer.writer.metadata.num_rows)
 
 
-def _translated(what: str, act: Callable[[], T]) -> T:
+def _name_refusal(what: str, act: Callable[[], T]) -> T:
     try:
         return act()
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:

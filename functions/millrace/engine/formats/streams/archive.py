@@ -145,12 +145,12 @@ class _Guarded(io.RawIOBase):
 class _Packed:
     """A member's content as it is unpacked; whatever that raises becomes ours."""
 
-    def __init__(self, stream: ByteStream, translated: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(self, stream: ByteStream, translate: Callable[[], AbstractContextManager[None]]) -> None:
         self._stream = stream
-        self._translated = translated
+        self._translate = translate
 
     def read(self, size: int, /) -> bytes:
-        with self._translated():
+        with self._translate():
             return self._stream.read(size)
 
 
@@ -178,28 +178,37 @@ def open_archive(
             entries = _zip_entries(source, size, limits, stack)
         else:
             entries = _tar_entries(_plain_tar(source, name, size, limits, stack), limits, stack)
-        yield _judged(entries, file_format, size, limits)
+        yield _list_members(entries, file_format, size, limits)
 
 
-def _judged(entries: list[_Entry], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
+def _list_members(entries: list[_Entry], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
     members: dict[str, Member] = {}
     ignored: list[IgnoredMember] = []
-    for entry in sorted(entries, key=lambda one: one.name.encode()):
-        known = recognise(entry.name)
+    for entry in sorted(entries, key=_name_bytes):
+        key = recognise(entry.name)
         reason = entry.no_file or _why_ignored(entry.name)
         if not reason and entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
             raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
-        if reason or known is None or file_format not in {None, known.format}:
-            ignored.append(IgnoredMember(entry.name, reason or _why_foreign(known)))
+        reason = reason or _why_foreign(key, file_format)
+        if reason or key is None:
+            ignored.append(IgnoredMember(entry.name, reason))
             continue
         if entry.name in members:
             raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
-        if entry.unreadable:
-            raise BadArchive(f"{entry.name!r} {entry.unreadable}")
-        _check_member(entry, limits)
-        members[entry.name] = Member(entry.name, known, entry.size, entry.open)
-    _check_total(sum(one.size for one in members.values()), size, limits)
+        members[entry.name] = _open_member(entry, key, limits)
+    _check_total(sum(member.size for member in members.values()), size, limits)
     return Archive(tuple(members.values()), tuple(ignored))
+
+
+def _name_bytes(entry: _Entry) -> bytes:
+    return entry.name.encode()
+
+
+def _open_member(entry: _Entry, key: RecognisedKey, limits: Limits) -> Member:
+    if entry.unreadable:
+        raise BadArchive(f"{entry.name!r} {entry.unreadable}")
+    _check_member(entry, limits)
+    return Member(entry.name, key, entry.size, entry.open)
 
 
 def _why_ignored(name: str) -> str:
@@ -211,10 +220,12 @@ def _why_ignored(name: str) -> str:
     return ""
 
 
-def _why_foreign(known: RecognisedKey | None) -> str:
-    if known is None:
+def _why_foreign(key: RecognisedKey | None, wanted: FileFormat | None) -> str:
+    if key is None:
         return f"its extension is none of {', '.join(READ_EXTENSIONS)}"
-    return f"it is a {known.format} file, and others are asked for"
+    if wanted not in {None, key.format}:
+        return f"it is a {key.format} file, and others are asked for"
+    return ""
 
 
 def _check_member(entry: _Entry, limits: Limits) -> None:
@@ -248,7 +259,7 @@ def _check_count(count: int, limits: Limits) -> None:
 
 
 @contextmanager
-def _translated(guarded: _Guarded, what: str) -> Iterator[None]:
+def _translate_errors(guarded: _Guarded, what: str) -> Iterator[None]:
     """Make ours what zipfile and tarfile raise; the source's own errors stay theirs."""
     try:
         yield
@@ -273,7 +284,7 @@ def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.
     begun = source.read(4) == b"PK\x03\x04"
     guarded = _Guarded(source, _ZIP_END + _A_NAME * limits.members)
     try:
-        with _translated(guarded, "the zip archive"):
+        with _translate_errors(guarded, "the zip archive"):
             archive = stack.enter_context(zipfile.ZipFile(cast("BinaryIO", guarded)))
     except MalformedFile as error:
         if (begun or not size) and "not a zip file" in str(error):
@@ -296,7 +307,7 @@ def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, guarded: _Guarde
         name=name,
         size=info.file_size,
         packed=info.compress_size,
-        open=partial(_unpacked, archive, info, name, guarded),
+        open=partial(_unpack, archive, info, name, guarded),
         no_file=_no_file_in_zip(info),
         unreadable=unreadable,
     )
@@ -317,9 +328,9 @@ def _no_file_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 @contextmanager
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, guarded: _Guarded) -> Iterator[BinaryIO]:
+def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, guarded: _Guarded) -> Iterator[BinaryIO]:
     """A member in a temporary file of no name; its checksum is proven before a byte of it is used."""
-    translated = partial(_translated, guarded, f"{name!r} in the zip archive")
+    translated = partial(_translate_errors, guarded, f"{name!r} in the zip archive")
     with translated():
         packed = archive.open(info)
     with packed, _spool() as spool:
@@ -365,7 +376,7 @@ def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) 
     source.seek(0)
     guarded = _Guarded(source, _TAR_HEADERS)
     infos: list[tarfile.TarInfo] = []
-    with _translated(guarded, "the tar archive"):
+    with _translate_errors(guarded, "the tar archive"):
         archive = stack.enter_context(tarfile.open(fileobj=guarded, mode="r:"))  # noqa: SIM115 # the stack closes it
         while (info := archive.next()) is not None:
             infos.append(info)
@@ -386,8 +397,15 @@ def _check_end(guarded: _Guarded, end: int) -> None:
 
 
 def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
-    reason = "" if info.isreg() else "it is a directory" if info.isdir() else "it is a link or a device"
-    return _Entry(_shown(info.name), info.size, None, partial(_window, archive, info), no_file=reason)
+    return _Entry(_shown(info.name), info.size, None, partial(_window, archive, info), no_file=_no_file_in_tar(info))
+
+
+def _no_file_in_tar(info: tarfile.TarInfo) -> str:
+    if info.isreg():
+        return ""
+    if info.isdir():
+        return "it is a directory"
+    return "it is a link or a device"
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class _Decompressed:
         try:
             data = bytes(self._stream.read(size))
         except (EOFError, OSError, ValueError, zlib.error, pa.ArrowException) as error:
-            raise self._translated(error) from error
+            raise self._translate(error) from error
         self._written += len(data)
         if self._written > max(FREE_BYTES, MAX_RATIO * self._counted.bytes_read):
             raise TooBig(
@@ -76,7 +76,7 @@ class _Decompressed:
             )
         return data
 
-    def _translated(self, error: BaseException) -> BaseException:
+    def _translate(self, error: BaseException) -> BaseException:
         if self._counted.fault is not None:
             return self._counted.fault
         where = f"after {self._written:,} bytes of content"
@@ -112,13 +112,19 @@ class _Members:
         while True:
             if self._member.eof and not self._next_member():
                 return b""
-            given = self._waiting or (self._source.read(_READ_BYTES) if _wants(self._member) else b"")
-            if not given and _wants(self._member):
-                raise EOFError("truncated")
-            data = self._member.decompress(given, size)
-            self._waiting = self._member.unused_data if self._member.eof else _not_taken(self._member)
+            data = self._member.decompress(self._packed(), size)
+            self._waiting = _left_over(self._member)
             if data:
                 return data
+
+    def _packed(self) -> bytes:
+        """The bytes to decompress next; none if the member has enough of them inside."""
+        if self._waiting or not _wants(self._member):
+            return self._waiting
+        packed = self._source.read(_READ_BYTES)
+        if not packed:
+            raise EOFError("truncated")
+        return packed
 
     def _next_member(self) -> bool:
         """Begin the next member; False where there is none. Zeros may follow those of gzip, as on tapes."""
@@ -147,7 +153,10 @@ def _wants(member: _Decompressor) -> bool:
     return bool(getattr(member, "needs_input", True))
 
 
-def _not_taken(member: _Decompressor) -> bytes:
+def _left_over(member: _Decompressor) -> bytes:
+    """The bytes that a member was given and has not decompressed: those behind its end, or what zlib gives back."""
+    if member.eof:
+        return member.unused_data
     left: bytes = getattr(member, "unconsumed_tail", b"")
     return left
 

@@ -82,7 +82,7 @@ def _read_fully(stream: ByteStream, size: int) -> bytes:
 
 
 def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
-    name = _known(encoding)
+    name = _codec_name(encoding)
     for mark, marked in _MARKS:
         if head.startswith(mark) and (name in {"utf-8", marked} or marked.startswith(name)):
             return Encoding(marked, "byte order mark"), len(mark)
@@ -95,7 +95,7 @@ def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
     return Encoding(name, "default"), 0
 
 
-def _known(encoding: str) -> str:
+def _codec_name(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
         with contextlib.suppress(UnicodeError):
@@ -112,8 +112,9 @@ def _unmarked_utf16(head: bytes) -> str | None:
     pairs = len(head) // 2
     for encoding, zero_at in _UNMARKED:
         zeros = head[zero_at : 2 * pairs : 2].count(0)
-        others = head[1 - zero_at : 2 * pairs : 2].count(0)
-        if pairs >= 2 and zeros >= 0.9 * pairs and others == 0:
+        other_zeros = head[1 - zero_at : 2 * pairs : 2].count(0)
+        is_mostly_western = pairs >= 2 and zeros >= 0.9 * pairs
+        if is_mostly_western and other_zeros == 0:
             return encoding
     return None
 
