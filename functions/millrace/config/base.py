@@ -80,12 +80,13 @@ class Section(BaseModel):
         if not isinstance(data, Mapping):
             return handler(data)
         given = cls._without_blanks(data)
-        found = [*cls._said_twice(data), *cls.contradictions(given)]
-        errors = [_rule(field, text, data.get(field)) for field, text in found]
+        contradictions = [*cls._said_twice(data), *cls.contradictions(given)]
+        errors = [_rule(field, text, data.get(field)) for field, text in contradictions]
+        # Pydantic's own errors come first; ours are added, so that a person sees all problems of a section at once.
         try:
             section = handler(given)
         except ValidationError as error:
-            errors = [cls._explained(detail) for detail in error.errors(include_url=False)] + errors
+            errors = [*map(cls._explain, error.errors(include_url=False)), *errors]
         else:
             if not errors:
                 return section
@@ -108,7 +109,7 @@ class Section(BaseModel):
         return name in cls.model_fields or name in cls.synonyms or name in cls.read_only
 
     @classmethod
-    def _explained(cls, detail: Any) -> InitErrorDetails:
+    def _explain(cls, detail: Any) -> InitErrorDetails:
         if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
             name = str(detail["loc"][0])
             return _rule(name, cls._why_unknown(name), None)

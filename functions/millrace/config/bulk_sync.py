@@ -150,14 +150,11 @@ class SchemaSelection(Section):
         if "data_cutoff_timestamp" in given and "tracking_field" not in given:
             yield Contradiction("data_cutoff_timestamp", "needs tracking_field to say which field it is compared with")
         fields = _items(given, "fields")
-        if twice := _twice(map(_id, fields)):
-            yield Contradiction("fields", f"named twice: {', '.join(twice)}")
-        if twice := _twice(filter(None, (_text(one, "user_output_name") for one in fields))):
-            yield Contradiction("fields", f"two fields have the user_output_name {', '.join(map(repr, twice))}")
-        off = {_id(one) for one in fields if _at(one, "enabled") is False}
-        for field, consequence in _NEEDS_ENABLED.items():
-            if _text(given, field) in off:
-                yield Contradiction(field, f"names {given[field]!r}, which is not enabled in fields; {consequence}")
+        yield from _check_field_names(fields)
+        disabled = {_id(field) for field in fields if not _is_enabled(field)}
+        for name, consequence in _NEEDS_ENABLED.items():
+            if _text(given, name) in disabled:
+                yield Contradiction(name, f"names {given[name]!r}, which is not enabled in fields; {consequence}")
         if twice := labels_given_twice(_items(given, "filters")):
             yield Contradiction("filters", f"two filters have the label {', '.join(twice)}")
 
@@ -286,40 +283,51 @@ _NEEDS_ENABLED = {
 }
 
 
+def _check_field_names(fields: Sequence[object]) -> Iterator[Contradiction]:
+    if twice := _twice(map(_id, fields)):
+        yield Contradiction("fields", f"named twice: {', '.join(twice)}")
+    output_names = (_text(field, "user_output_name") for field in fields)
+    if twice := _twice(filter(None, output_names)):
+        yield Contradiction("fields", f"two fields have the user_output_name {', '.join(map(repr, twice))}")
+
+
 def _only_given_fields(schemas: Sequence[object]) -> Iterator[Contradiction]:
     """Where only the fields that are given are written, some must be, and the one that outputs are divided by."""
-    if not any(_items(one, "fields") for one in schemas):
+    if not any(_items(schema, "fields") for schema in schemas):
         yield Contradiction(
             "automatically_add_new_fields", "none needs fields in schemas to say which fields are written; give fields"
         )
-    for one in schemas:
-        fields, key = _items(one, "fields"), _text(one, "partition_key")
-        if fields and not any(map(_is_enabled, fields)):
-            yield Contradiction("schemas", f"table {_id(one)!r} has no field to write; enable at least one")
-        elif fields and key and key not in map(_id, fields):
+    for schema in schemas:
+        fields, key = _items(schema, "fields"), _text(schema, "partition_key")
+        if not fields:
+            continue
+        if not any(map(_is_enabled, fields)):
+            yield Contradiction("schemas", f"table {_id(schema)!r} has no field to write; enable at least one")
+        elif key and key not in map(_id, fields):
             yield Contradiction(
                 "schemas",
-                f"table {_id(one)!r} is divided by {key!r}, which is not among its fields; add it there, since"
+                f"table {_id(schema)!r} is divided by {key!r}, which is not among its fields; add it there, since"
                 " automatically_add_new_fields is none",
             )
 
 
 def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
     """A row that cannot be read cannot be obfuscated, and is put aside as it was."""
-    for one in schemas:
-        hidden = [_id(field) for field in _items(one, "fields") if _at(field, "obfuscated") is True]
-        if hidden and _is_enabled(one):
+    for schema in schemas:
+        hidden = [_id(field) for field in _items(schema, "fields") if _at(field, "obfuscated") is True]
+        if hidden and _is_enabled(schema):
             yield Contradiction(
                 "bad_rows",
                 f"quarantine writes unreadable rows as they are, and with them {', '.join(hidden)} of table"
-                f" {_id(one)!r}, which is obfuscated; use fail",
+                f" {_id(schema)!r}, which is obfuscated; use fail",
             )
 
 
 def _not_the_name(schemas: Sequence[object], name: str, cause: str) -> Iterator[Contradiction]:
-    for one in schemas:
-        if name in (_text(field, "user_output_name") for field in _items(one, "fields")):
-            yield Contradiction("schemas", f"table {_id(one)!r} names a field {name!r}, which {cause} adds")
+    for schema in schemas:
+        output_names = [_text(field, "user_output_name") for field in _items(schema, "fields")]
+        if name in output_names:
+            yield Contradiction("schemas", f"table {_id(schema)!r} names a field {name!r}, which {cause} adds")
 
 
 def _twice(names: Iterable[str]) -> list[str]:

@@ -173,8 +173,12 @@ def filter_contradictions(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     if twice := labels_given_twice(filters):
         yield Contradiction("filters", f"two filters have the label {', '.join(twice)}")
     text = given.get("filter_logic")
-    if not isinstance(text, str):
-        return
+    if isinstance(text, str):
+        yield from _check_letters(text, labels)
+
+
+def _check_letters(text: str, labels: Sequence[str]) -> Iterator[Contradiction]:
+    """Compare the letters of ``text`` with those of the filters; text that cannot be read is refused elsewhere."""
     try:
         used = set(letters_of(parse_logic(text)))
     except (ValueError, RecursionError):

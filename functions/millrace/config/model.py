@@ -85,16 +85,20 @@ class ModelConfiguration(Section):
         if kind == ModelFrom.SINGLE_FILE:
             yield from _single_file(given, archive=archive)
         elif kind == ModelFrom.MULTI_FILE_ARCHIVE and isinstance(key, str):
-            if not archive:
-                yield Contradiction(
-                    "key",
-                    f"with multi_file_archive it names an archive, {', '.join(ARCHIVE_EXTENSIONS)}; for one file use"
-                    " model_from single_file",
-                )
-            if "subfolder" in given:
-                yield Contradiction("subfolder", "not used where key names an archive; remove one of the two")
+            yield from _archive_file(given, archive=archive)
         if given.get("skip_lines") and given.get("file_format", "csv") != FileFormat.CSV:
             yield Contradiction("skip_lines", f"only for csv, and file_format is {given['file_format']}")
+
+
+def _archive_file(given: Mapping[str, Any], *, archive: bool) -> Iterator[Contradiction]:
+    if not archive:
+        yield Contradiction(
+            "key",
+            f"with multi_file_archive it names an archive, {', '.join(ARCHIVE_EXTENSIONS)}; for one file use"
+            " model_from single_file",
+        )
+    if "subfolder" in given:
+        yield Contradiction("subfolder", "not used where key names an archive; remove one of the two")
 
 
 def _single_file(given: Mapping[str, Any], *, archive: bool) -> Iterator[Contradiction]:

@@ -131,12 +131,12 @@ _WORDS: tuple[tuple[object, str], ...] = (
 
 
 def _type(hint: Any) -> str:
-    for known, word in _WORDS:
-        if hint == known:
+    for described, word in _WORDS:
+        if hint == described:
             return word
     if get_origin(hint) is Annotated:
         return _type(get_args(hint)[0])
-    if get_origin(hint) is Literal or (isinstance(hint, type) and issubclass(hint, enum.Enum)):
+    if get_origin(hint) is Literal or _is_enum(hint):
         return " ".join(map(_code, _choices(hint)))
     if isinstance(hint, type) and issubclass(hint, Section):
         return f"[object](#{_anchor(hint.place)})"
@@ -168,7 +168,11 @@ def _choices(hint: Any) -> list[object]:
         return list(get_args(hint))
     if hint is bool:
         return [True, False]
-    return [one.value for one in hint] if isinstance(hint, type) and issubclass(hint, enum.Enum) else []
+    return [member.value for member in hint] if _is_enum(hint) else []
+
+
+def _is_enum(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
 def _anchor(place: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
@@ -250,9 +249,7 @@ def _same_output(flows: Sequence[_Flow]) -> Iterator[str]:
 
 
 def _circles(flows: Sequence[_Flow]) -> Iterator[str]:
-    feeds: dict[str, list[_Flow]] = defaultdict(list)
-    for flow in flows:
-        feeds[flow.path] = [other for other in flows if other is not flow and flow.output.meets(other.source)]
+    feeds = {flow.path: _list_fed(flow, flows) for flow in flows}
     reported: set[frozenset[str]] = set()
     for flow in flows:
         circle = _way_back(flow, feeds)
@@ -261,6 +258,11 @@ def _circles(flows: Sequence[_Flow]) -> Iterator[str]:
             reported.add(members)
             names = " -> ".join(repr(member.sync.name) for member in [*circle, flow])
             yield f"{flow.path}: feeds itself through another sync, {names}: each reads what the one before it writes"
+
+
+def _list_fed(flow: _Flow, flows: Sequence[_Flow]) -> list[_Flow]:
+    """The other flows that read what ``flow`` writes."""
+    return [reader for reader in flows if reader is not flow and flow.output.meets(reader.source)]
 
 
 def _way_back(start: _Flow, feeds: Mapping[str, Sequence[_Flow]]) -> list[_Flow]:
@@ -282,19 +284,19 @@ def _overlapping_notifications(parsed: Parsed) -> Iterator[str]:
     """S3 refuses two notifications of one bucket whose prefixes overlap (User Guide, "Configuring notifications")."""
     read = {sync.source_connection for sync in parsed.bulk_syncs.values()}
     read |= {model.connection for model in parsed.models.values()}
-    managed = [
-        (path, connection)
-        for path, connection in parsed.connections.items()
-        if connection.name in read and isinstance(connection.notifications, ManagedQueue)
-    ]
-    for index, (path, connection) in enumerate(managed):
-        for _, other in managed[:index]:
-            if connection.root.overlaps(other.root):
+    managed: list[Connection] = []
+    for path, connection in parsed.connections.items():
+        is_managed = isinstance(connection.notifications, ManagedQueue)
+        if connection.name not in read or not is_managed:
+            continue
+        for earlier in managed:
+            if connection.root.overlaps(earlier.root):
                 yield (
-                    f"{path}.configuration.event_queue_arn: {connection.root} overlaps {other.root} of connection"
-                    f" {other.name!r}, and S3 allows one managed notification a folder; let the syncs share one"
+                    f"{path}.configuration.event_queue_arn: {connection.root} overlaps {earlier.root} of connection"
+                    f" {earlier.name!r}, and S3 allows one managed notification a folder; let the syncs share one"
                     " connection"
                 )
+        managed.append(connection)
 
 
 def _by_name(items: Mapping[str, Connection] | Mapping[str, Model]) -> dict[str, Any]:

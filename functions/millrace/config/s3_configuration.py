@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -37,7 +37,9 @@ class AuthMode(enum.StrEnum):
 
 
 def _without_blanks(value: object) -> object:
-    return {k: v for k, v in value.items() if not is_blank(v)} if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part for name, part in value.items() if not is_blank(part)}
 
 
 def _segment(text: str) -> str:
@@ -230,8 +232,9 @@ def _authentication(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     }
     if not isinstance(mode, str) or mode not in wanted:
         return
+    surplus = set(given) - set(wanted[mode])
     for field in (*keys, "aws_credentials_secret", "iam_role_arn"):
-        if field in given and field not in wanted[mode]:
+        if field in surplus:
             yield Contradiction(field, f"not used with auth_mode {mode}; remove it, or change auth_mode")
     if mode == AuthMode.IAM_ROLE and "iam_role_arn" not in given:
         yield Contradiction("iam_role_arn", "required with auth_mode iam_role, but not given")
@@ -277,19 +280,28 @@ def _layout(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     if snapshot and not single:
         yield Contradiction("is_directory_snapshot", "only where is_single_table is true")
     one_table = single and not snapshot
+    yield from _check_table_fields(given, one_table=one_table, snapshot=snapshot)
+    yield from _check_csv_fields(given, _formats(given, one_table=one_table, snapshot=snapshot))
+
+
+def _check_table_fields(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> Iterator[Contradiction]:
     for field, applies, condition in (
         ("single_table_name", one_table, _SINGLE),
         ("single_table_file_format", one_table, _SINGLE),
         ("single_table_file_formats", snapshot, _SNAPSHOT),
         ("directory_glob_pattern", snapshot, "is_directory_snapshot is true"),
     ):
-        if field in given and not applies and not _is_default(field, given[field]):
+        if not applies and _is_set(given, field):
             yield Contradiction(field, f"only where {condition}")
     if snapshot and "directory_glob_pattern" not in given:
         yield Contradiction("directory_glob_pattern", "required where is_directory_snapshot is true, but not given")
-    formats = _formats(given, one_table=one_table, snapshot=snapshot)
+
+
+def _check_csv_fields(given: Mapping[str, Any], formats: Sequence[str]) -> Iterator[Contradiction]:
+    if "csv" in formats:
+        return
     for field in _CSV_FIELDS:
-        if field in given and "csv" not in formats and not _is_default(field, given[field]):
+        if _is_set(given, field):
             yield Contradiction(field, f"only where csv is among the formats, which are: {', '.join(formats)}")
 
 
@@ -298,7 +310,7 @@ def _formats(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> li
         return [str(given.get("single_table_file_format", "csv"))]
     if snapshot:
         formats = given.get("single_table_file_formats", ["csv"])
-        return [str(one) for one in formats] if isinstance(formats, list | tuple) else ["csv"]
+        return list(map(str, formats)) if isinstance(formats, list | tuple) else ["csv"]
     return ["csv", "json", "parquet"]
 
 
@@ -314,9 +326,15 @@ _CSV_FIELDS = (
 )
 
 
-def _is_default(field: str, value: object) -> bool:
+def _is_set(given: Mapping[str, Any], field: str) -> bool:
+    """Whether a field is given and is not the default; a default that is written out contradicts nothing."""
+    if field not in given:
+        return False
+    value = given[field]
+    if isinstance(value, list):
+        value = tuple(value)
     default = S3Configuration.model_fields[field].get_default(call_default_factory=True, validated_data={})
-    return bool(value == default) or (isinstance(value, list) and tuple(value) == default)
+    return bool(value != default)
 
 
 def _dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
