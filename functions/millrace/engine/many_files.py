@@ -36,6 +36,7 @@ from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, Rows, named, numbered
 from millrace.engine.transform.spec import TableTransform
+from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import Demanded, Evidence, Widened
 from millrace.engine.types.printing import with_form
 from millrace.errors import InvalidConfiguration, MalformedFile
@@ -212,7 +213,7 @@ class _Survey:
             as_text = known != Evidence()
             fields.append(_csv_field(name, known) if as_text else pa.field(name, pa.null()))
         field = unify.unify(fields, as_text=as_text, typed=typed)
-        if pa.types.is_null(field.type) and name not in self._parquet:
+        if arrow_types.is_null(field.type) and name not in self._parquet:
             return pa.field(name, pa.string())
         return field
 

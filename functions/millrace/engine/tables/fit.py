@@ -21,12 +21,12 @@ from millrace.engine.tables import rescue, unify
 from millrace.engine.tables.fields import as_remembered, kind_of
 from millrace.engine.tables.rows import PutAside, Rows, Table
 from millrace.engine.transform.spec import TableTransform
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
 
 _PANDAS = b"pandas"
 """What pandas notes in a schema names its columns, and misleads where they are others."""
-_t = pa.types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +108,12 @@ class Fit:
 
     def _is_blank(self, column: _Column, known: dict[str, pa.Field]) -> bool:
         name = column.into.name
-        if name in known and not _t.is_null(known[name].type):
+        if name in known and not arrow_types.is_null(known[name].type):
             return False
         return column.own is None or (self._may_be_blank(column.own) and name not in self._valued)
 
     def _may_be_blank(self, own: pa.Field) -> bool:
-        return bool(_t.is_null(own.type)) or (own.equals(_text(own.name)) and self._rule.guessed(own.name))
+        return arrow_types.is_null(own.type) or (own.equals(_text(own.name)) and self._rule.guessed(own.name))
 
     def columns(self, own: pa.Schema) -> list[_Column]:
         """The columns as they are written, the table's first, then those that only the file has."""
@@ -135,7 +135,7 @@ class Fit:
         if place is None:
             return _Column(_typed(known))
         mine = as_remembered(own.field(place).with_name(name))
-        if _t.is_null(known.type):
+        if arrow_types.is_null(known.type):
             return self._first(place, mine)
         if unify.are_the_same(known, mine):
             return _Column(known, place, mine, _How.KEPT)
@@ -167,7 +167,7 @@ class Fit:
         return self._rule.evolution is SchemaEvolution.EVOLVE
 
     def _first(self, place: int, mine: pa.Field) -> _Column:
-        if mine.name in self._hidden or _t.is_null(mine.type):
+        if mine.name in self._hidden or arrow_types.is_null(mine.type):
             return _Column(_text(mine.name), place, mine)
         return _Column(mine, place, mine, _How.KEPT)
 
@@ -231,7 +231,7 @@ def _text(name: str) -> pa.Field:
 
 def _typed(field: pa.Field) -> pa.Field:
     """The field as it is written: what no value was seen of is text."""
-    return _text(field.name) if _t.is_null(field.type) else field
+    return _text(field.name) if arrow_types.is_null(field.type) else field
 
 
 @dataclass(frozen=True, slots=True)

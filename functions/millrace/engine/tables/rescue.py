@@ -12,12 +12,11 @@ import pyarrow.compute as pc
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import RESCUED
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference
+from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.inference import Kind
 from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, with_form
 
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
-_t = pa.types
 
 
 @cache
@@ -37,7 +36,7 @@ def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -
     if fits is None:
         return pa.nulls(len(array), into.type), _as_json(array, field)
     fitting = pc.if_else(fits, texts, _no_text())
-    values = Column(fitting, field).texts if _t.is_string(into.type) else inference.fit(fitting, _kind(into))
+    values = Column(fitting, field).texts if arrow_types.is_string(into.type) else inference.fit(fitting, _kind(into))
     rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _no_text())
     return values, rest if rest.null_count < len(rest) else None
 
@@ -65,7 +64,7 @@ def _as_json(array: pa.Array, field: pa.Field) -> pa.Array:
 
 
 def _is_plain_text(field: pa.Field) -> bool:
-    return bool(_t.is_string(field.type)) and not is_raw_json(field)
+    return arrow_types.is_string(field.type) and not is_raw_json(field)
 
 
 def _kind(into: pa.Field) -> Kind:
@@ -77,7 +76,7 @@ def _fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | Non
     if _is_plain_text(into):
         return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
     looks = next((looks(into) for holds, looks in _LOOKS if holds(into.type)), None)
-    if looks is None or (_t.is_timestamp(into.type) and not form_of(into)):
+    if looks is None or (arrow_types.is_timestamp(into.type) and not form_of(into)):
         return None
     distinct = pc.unique(texts).drop_null()
     hopeful = distinct.filter(pc.match_substring_regex(distinct, f"^({looks})$"))
@@ -109,11 +108,11 @@ def _decimal(into: pa.Field) -> str:
 
 
 _LOOKS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], str]], ...] = (
-    (_t.is_boolean, lambda _into: "true|false"),
-    (_t.is_date32, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    (_t.is_timestamp, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?"),
-    (_t.is_integer, lambda _into: _WHOLE),
-    (_t.is_decimal, _decimal),
-    (_t.is_floating, _double),
+    (arrow_types.is_boolean, lambda _into: "true|false"),
+    (arrow_types.is_date32, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+    (arrow_types.is_timestamp, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?"),
+    (arrow_types.is_integer, lambda _into: _WHOLE),
+    (arrow_types.is_decimal, _decimal),
+    (arrow_types.is_floating, _double),
 )
 """What the texts of a type look like; of those that look so, few do not fit, and are found by halving."""

@@ -18,10 +18,9 @@ import pyarrow.compute as pc
 from millrace.engine.formats.json.types import MAX_FIELDS
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference
+from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 
-_t = pa.types
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 _UNITS = ("s", "ms", "us", "ns")
 Types = Sequence[pa.DataType]
@@ -41,7 +40,7 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
     Fields of the type null have no values. ``as_text``: what has no common type becomes plain text even where numbers
     and texts meet, since one of the files is of text alone. ``typed`` False: types are not widened to each other.
     """
-    known = [field for field in fields if not _t.is_null(field.type)]
+    known = [field for field in fields if not arrow_types.is_null(field.type)]
     if not known:
         return pa.field(fields[0].name, pa.null())
     first = min(known, key=str)
@@ -68,8 +67,8 @@ def _typed(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | None:
     name = min(field.name for field in fields)
     if not any(form_of(field) for field in fields) and (wider := _wider(types)) is not None:
         return pa.field(name, wider)
-    doubles = [field for field in fields if _t.is_float64(_plain_type(field))]
-    others = [kind for kind in types if not _t.is_float64(kind)]
+    doubles = [field for field in fields if arrow_types.is_float64(_plain_type(field))]
+    others = [kind for kind in types if not arrow_types.is_float64(kind)]
     if not doubles or not {form_of(field) for field in fields} <= {"", BARE}:
         return None
     return _numbers(name, {form_of(field) for field in doubles}, others, as_text=as_text)
@@ -80,10 +79,10 @@ def _numbers(name: str, forms: set[str], others: Types, *, as_text: bool) -> pa.
 
     Text has a double's form of ``.0`` only where some value ends in it, JSON only where no number is whole.
     """
-    if others and all(map(_t.is_decimal, others)):
+    if others and all(map(arrow_types.is_decimal, others)):
         kind = _decimals(others) if min(one.scale for one in others) > 0 else None
         return pa.field(name, kind) if kind is not None else None
-    if not all(map(_t.is_integer, others)) or (as_text and others and forms != {BARE}):
+    if not all(map(arrow_types.is_integer, others)) or (as_text and others and forms != {BARE}):
         return None
     return with_form(pa.field(name, pa.float64()), BARE if others or not as_text else "")
 
@@ -91,9 +90,9 @@ def _numbers(name: str, forms: set[str], others: Types, *, as_text: bool) -> pa.
 def _nested(fields: Sequence[pa.Field]) -> pa.Field | None:
     """Of structs the one with the members of all, in the order of the first; of lists that of all their values."""
     types = [field.type for field in fields]
-    if all(map(_t.is_list, types)):
+    if all(map(arrow_types.is_list, types)):
         return pa.field(fields[0].name, pa.list_(unify([_element(kind) for kind in types], as_text=False)))
-    if not all(_t.is_struct(kind) and _is_mergeable(kind) for kind in types):
+    if not all(arrow_types.is_struct(kind) and _is_mergeable(kind) for kind in types):
         return None
     members: dict[str, list[pa.Field]] = {}
     for kind in types:
@@ -119,7 +118,7 @@ def _signature(field: pa.Field) -> tuple[object, ...]:
     kind = field.type
     if isinstance(kind, pa.BaseExtensionType) or not kind.num_fields:
         return str(kind), _form(field)
-    named = _t.is_struct(kind) or _t.is_union(kind)
+    named = arrow_types.is_struct(kind) or arrow_types.is_union(kind)
     children = [kind.field(place) for place in range(kind.num_fields)]
     inner = tuple((child.name if named else "", child.nullable, _signature(child)) for child in children)
     return kind.id, getattr(kind, "list_size", None), inner
@@ -127,14 +126,14 @@ def _signature(field: pa.Field) -> tuple[object, ...]:
 
 def _form(field: pa.Field) -> str:
     form, kind = form_of(field), field.type
-    if _t.is_timestamp(kind):
+    if arrow_types.is_timestamp(kind):
         return form or f"T{FRACTION_DIGITS[kind.unit]}{'Z' if kind.tz else ''}"
     return JSON if is_raw_json(field) else form
 
 
 def _plain_type(field: pa.Field) -> pa.DataType:
     kind = field.type
-    return kind.value_type if _t.is_dictionary(kind) or _t.is_run_end_encoded(kind) else kind
+    return kind.value_type if arrow_types.is_encoded(kind) else kind
 
 
 def _wider(types: Types) -> pa.DataType | None:
@@ -145,8 +144,8 @@ def _wider(types: Types) -> pa.DataType | None:
 
 
 def _integers(types: Types) -> pa.DataType | None:
-    signed = [kind.bit_width for kind in types if _t.is_signed_integer(kind)]
-    unsigned = [kind.bit_width for kind in types if _t.is_unsigned_integer(kind)]
+    signed = [kind.bit_width for kind in types if arrow_types.is_signed_integer(kind)]
+    unsigned = [kind.bit_width for kind in types if arrow_types.is_unsigned_integer(kind)]
     if not signed:
         return {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}[max(unsigned)]
     bits = max(signed + [2 * width for width in unsigned])
@@ -155,12 +154,13 @@ def _integers(types: Types) -> pa.DataType | None:
 
 def _decimals(types: Types) -> pa.DataType | None:
     """Integers join decimals without a fraction alone: 1 is not 1.00 to who tells integers by their look."""
-    scales = [kind.scale for kind in types if _t.is_decimal(kind)]
+    scales = [kind.scale for kind in types if arrow_types.is_decimal(kind)]
     whole_numbers = len(scales) < len(types)
     if min(scales) < 0 or (whole_numbers and max(scales) > 0):
         return None
     whole = max(
-        kind.precision - kind.scale if _t.is_decimal(kind) else _INTEGER_DIGITS[kind.bit_width] for kind in types
+        kind.precision - kind.scale if arrow_types.is_decimal(kind) else _INTEGER_DIGITS[kind.bit_width]
+        for kind in types
     )
     kind = inference.decimal(whole + max(scales), max(scales))
     return kind.type if kind else None
@@ -175,25 +175,28 @@ def _timestamps(types: Types) -> pa.DataType | None:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(_t.is_string(kind) or _t.is_large_string(kind) or _t.is_string_view(kind))
+    return bool(arrow_types.is_string(kind) or arrow_types.is_large_string(kind) or arrow_types.is_string_view(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
     return bool(
-        _t.is_binary(kind) or _t.is_large_binary(kind) or _t.is_fixed_size_binary(kind) or _t.is_binary_view(kind)
+        arrow_types.is_binary(kind)
+        or arrow_types.is_large_binary(kind)
+        or arrow_types.is_fixed_size_binary(kind)
+        or arrow_types.is_binary_view(kind)
     )
 
 
 _FAMILIES: tuple[tuple[Callable[[Any], bool], Callable[[Types], pa.DataType | None]], ...] = (
     (_is_text, lambda _types: pa.string()),
-    (_t.is_integer, _integers),
-    (lambda kind: _t.is_integer(kind) or _t.is_decimal(kind), _decimals),
-    (_t.is_floating, lambda _types: pa.float64()),
-    (_t.is_timestamp, _timestamps),
-    (_t.is_date, lambda _types: pa.date32()),
+    (arrow_types.is_integer, _integers),
+    (lambda kind: arrow_types.is_integer(kind) or arrow_types.is_decimal(kind), _decimals),
+    (arrow_types.is_floating, lambda _types: pa.float64()),
+    (arrow_types.is_timestamp, _timestamps),
+    (arrow_types.is_date, lambda _types: pa.date32()),
     (_is_binary, lambda _types: pa.binary()),
 )
-_TEXTS: tuple[Callable[[Any], bool], ...] = (_is_text, _is_binary, _t.is_temporal)
+_TEXTS: tuple[Callable[[Any], bool], ...] = (_is_text, _is_binary, arrow_types.is_temporal)
 
 
 def _is_written_as_text(field: pa.Field) -> bool:
@@ -213,16 +216,18 @@ def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
     if _form(into) == JSON:
         texts = rendering.json_values(array, field)
         return pc.if_else(array.is_valid(), texts, pa.scalar(None, pa.string())) if array.null_count else texts
-    if _t.is_struct(array.type) and _t.is_struct(into.type):
+    if arrow_types.is_struct(array.type) and arrow_types.is_struct(into.type):
         return _struct(array, into)
-    if _t.is_list(array.type) and _t.is_list(into.type):
+    if arrow_types.is_list(array.type) and arrow_types.is_list(into.type):
         return _list(array, into)
     column = Column(array, field)
-    if _t.is_string(into.type):
+    if arrow_types.is_string(into.type):
         return column.texts
     if _is_text(column.array.type):
         raise Lossy(into.name)
-    if _is_number(column.array.type) and (_t.is_floating(column.array.type) or _t.is_floating(into.type)):
+    if _is_number(column.array.type) and (
+        arrow_types.is_floating(column.array.type) or arrow_types.is_floating(into.type)
+    ):
         return _proven(column, into)
     try:
         return pc.cast(column.array, into.type)
@@ -255,12 +260,16 @@ def _inner(values: pa.Array, field: pa.Field, into: pa.Field, column: pa.Field) 
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return bool(_t.is_integer(kind) or _t.is_floating(kind) or _t.is_decimal(kind))
+    return bool(arrow_types.is_integer(kind) or arrow_types.is_floating(kind) or arrow_types.is_decimal(kind))
 
 
 def _proven(column: Column, into: pa.Field) -> pa.Array:
     """Numbers in a type that they were only hoped to survive in: they must be printed as before."""
-    if _t.is_float32(column.array.type) and _t.is_float64(into.type) and form_of(into) == _form(column.field):
+    if (
+        arrow_types.is_float32(column.array.type)
+        and arrow_types.is_float64(into.type)
+        and form_of(into) == _form(column.field)
+    ):
         return pc.cast(column.array, into.type)
     texts = plain(column.array, form_of(column.field))
     try:

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 
 from millrace.engine.conditions import Scalar
 from millrace.engine.transform.values import Column, every
+from millrace.engine.types import arrow_types
 
-_t = pa.types
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = 10**9
 _UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
@@ -126,18 +126,18 @@ def order(column: Column, operand: Operand) -> Order:
 
 def _against_number(column: Column, number: Decimal) -> Order:
     kind = column.type
-    if _t.is_integer(kind):
+    if arrow_types.is_integer(kind):
         return _at_floor(column.array, number, 0, *_integers_of(kind))
-    if _t.is_decimal(kind) and kind.scale >= 0:
+    if arrow_types.is_decimal(kind) and kind.scale >= 0:
         most = 10**kind.precision - 1
         return _at_floor(_wide(column.array), number, kind.scale, -most, most)
-    if _t.is_floating(kind):
+    if arrow_types.is_floating(kind):
         return _doubles(column.array.cast(pa.float64()), number)
     return _texts(column.texts, number)
 
 
 def _integers_of(kind: pa.DataType) -> tuple[int, int]:
-    if _t.is_signed_integer(kind):
+    if arrow_types.is_signed_integer(kind):
         return -(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1
     return 0, 2**kind.bit_width - 1
 
@@ -201,11 +201,11 @@ def _with_long(found: Order, texts: pa.Array, long: pa.Array, number: Decimal) -
 
 def _against_moment(column: Column, moment: Moment) -> Order:
     kind = column.type
-    if _t.is_timestamp(kind):
+    if arrow_types.is_timestamp(kind):
         return _counted(column.array.cast(pa.int64()), moment, _UNIT[kind.unit])
-    if _t.is_date32(kind):
+    if arrow_types.is_date32(kind):
         return _counted(column.array.cast(pa.int32()).cast(pa.int64()), moment, DAY)
-    if _t.is_date64(kind):
+    if arrow_types.is_date64(kind):
         return _counted(column.array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), moment, DAY)
     return _moments(column.texts, moment)
 

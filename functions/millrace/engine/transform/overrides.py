@@ -17,12 +17,11 @@ from millrace.engine.transform.comparison import text_of_scalar
 from millrace.engine.transform.filters import Answer, answer
 from millrace.engine.transform.spec import Override
 from millrace.engine.transform.values import Column
-from millrace.engine.types import inference
+from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import FORM, JSON, form_of, is_raw_json, with_form
 from millrace.errors import UnsupportedType
 
 _INT64 = range(-(2**63), 2**63)
-_t = pa.types
 
 
 def constant(name: str, value: Scalar | None) -> tuple[pa.Field, pa.Scalar]:
@@ -82,7 +81,7 @@ def overridden(field: pa.Field, overrides: Sequence[Override], *, now: datetime)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if _t.is_dictionary(kind) or _t.is_run_end_encoded(kind) else kind
+    return kind.value_type if arrow_types.is_encoded(kind) else kind
 
 
 def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
@@ -96,9 +95,14 @@ def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
 
 def _is_json(field: pa.Field, given: Sequence[Scalar]) -> bool:
     kind = field.type
-    if is_raw_json(field) or _t.is_nested(kind):
+    if is_raw_json(field) or arrow_types.is_nested(kind):
         return True
-    bare = _t.is_integer(kind) or _t.is_floating(kind) or _t.is_decimal(kind) or _t.is_boolean(kind)
+    bare = (
+        arrow_types.is_integer(kind)
+        or arrow_types.is_floating(kind)
+        or arrow_types.is_decimal(kind)
+        or arrow_types.is_boolean(kind)
+    )
     return bool(bare and not any(isinstance(value, str) for value in given))
 
 

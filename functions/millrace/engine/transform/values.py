@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.json.types import Number, Value, text_of
 from millrace.engine.formats.text import rendering
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import is_raw_json, plain
 
 _JSON_SPACE = " \t\n\r"
-_t = pa.types
 
 
 class Column:
@@ -38,7 +38,7 @@ class Column:
         if is_raw_json(self.field):
             return _unwrapped(_of_one_form(pc.utf8_trim(plain(self.array), _JSON_SPACE)))
         texts = rendering.cells(self.array, self.field)
-        return _of_one_form(texts) if _t.is_nested(self.array.type) else texts
+        return _of_one_form(texts) if arrow_types.is_nested(self.array.type) else texts
 
     @cached_property
     def valid(self) -> pa.Array:
@@ -52,9 +52,9 @@ class Column:
 
 
 def _decoded(array: pa.Array) -> pa.Array:
-    if _t.is_dictionary(array.type):
+    if arrow_types.is_dictionary(array.type):
         return array.dictionary_decode()
-    if _t.is_run_end_encoded(array.type):
+    if arrow_types.is_run_end_encoded(array.type):
         return pc.run_end_decode(array)
     return array
 
@@ -134,4 +134,4 @@ def elements_of(text: str) -> list[str] | None:
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a type is one of the lists whose elements Arrow can tell the rows of."""
-    return bool(_t.is_list(kind) or _t.is_large_list(kind) or _t.is_fixed_size_list(kind))
+    return bool(arrow_types.is_list(kind) or arrow_types.is_large_list(kind) or arrow_types.is_fixed_size_list(kind))

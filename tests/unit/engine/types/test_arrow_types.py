@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
+import millrace.engine
 from millrace.engine.types import arrow_types
 
 NUMBER = pa.int8()
@@ -41,3 +44,10 @@ def test_a_question_covers_all_layouts_and_no_other_type(
 def test_an_extension_holds_what_it_stands_for() -> None:
     assert not arrow_types.holds_values(pa.uuid())
     assert arrow_types.holds_values(pa.fixed_shape_tensor(NUMBER, [2]))
+
+
+def test_nobody_else_asks_arrow() -> None:
+    sources = Path(millrace.engine.__path__[0]).rglob("*.py")
+    asking = [path.name for path in sources if "pa.types" in path.read_text()]
+
+    assert asking == ["arrow_types.py"]

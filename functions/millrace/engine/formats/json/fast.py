@@ -21,6 +21,7 @@ from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
 from millrace.engine.formats.json.types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
 from millrace.engine.formats.streams.encoding import is_utf8
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, JSON, form_of, plain
 
 _SPACE = b" \t\n\r"
@@ -62,12 +63,12 @@ class _Numeric:
     @property
     def is_double(self) -> bool:
         """Whether the type may not give the numbers' texts back."""
-        return bool(pa.types.is_floating(self.type))
+        return arrow_types.is_floating(self.type)
 
     @property
     def is_whole(self) -> bool:
         """Whether the numbers are integers."""
-        return bool(pa.types.is_integer(self.type)) or (bool(pa.types.is_decimal(self.type)) and self.type.scale == 0)
+        return arrow_types.is_integer(self.type) or (arrow_types.is_decimal(self.type) and self.type.scale == 0)
 
     def values(self, batch: pa.RecordBatch) -> pa.Array:
         """All of the field's numbers, in the order of the text."""
@@ -282,13 +283,13 @@ def _asked(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[
         if not node.kinds <= {dict} or node.children:
             raise _Unfit
         kind = _EMPTY
-    elif pa.types.is_struct(kind):
+    elif arrow_types.is_struct(kind):
         kind = pa.struct(_asked_children(kind, node, steps, numerics))
-    elif pa.types.is_list(kind):
+    elif arrow_types.is_list(kind):
         assert node.item is not None  # noqa: S101 # a list was observed
         kind = pa.list_(_asked(kind.value_field, node.item, (*steps, _Step(None)), numerics))
     elif node.is_numeric:
-        if pa.types.is_floating(kind) and (form == BARE) != (int in node.kinds):
+        if arrow_types.is_floating(kind) and (form == BARE) != (int in node.kinds):
             raise _Unfit
         numerics.append(_Numeric(steps, kind, form))
     return pa.field(into.name, kind)
@@ -344,10 +345,10 @@ def _as_wanted(array: pa.Array, into: pa.Field) -> pa.Array:
             raise _Unfit
         return pa.nulls(len(array), kind)
     missing = array.is_null() if array.null_count else None
-    if pa.types.is_struct(kind):
+    if arrow_types.is_struct(kind):
         children = [_as_wanted(array.field(place), child) for place, child in enumerate(kind)]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
-    if pa.types.is_list(kind):
+    if arrow_types.is_list(kind):
         items = _as_wanted(array.values, kind.value_field)
         return pa.ListArray.from_arrays(array.offsets, items, type=kind, mask=missing)
     return array

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE
 
 _NO_ROW = r"\}\s*null"
@@ -90,18 +91,18 @@ def search(wanted: Collection[Wanted]) -> Search:
     """The search for what could be misread where these numbers are wanted; raise Unsearchable."""
     decimals = defaultdict[int, set[str]](set)
     for one in wanted:
-        if pa.types.is_decimal(one.type):
+        if arrow_types.is_decimal(one.type):
             decimals[one.type.scale].add(one.name)
     sure = [_Sign(_NO_ROW, _NO_ROW)]
     for scale, names in sorted(decimals.items()):
         sure += _behind(names, rf"(?:{_IN_LIST}\s*(?:{_decimal(scale)})|{_QUOTED})")
     if any(_may_be_whole(one.type, one.form) for one in wanted):
         sure.append(_Sign(_HINT_OF_NEGATIVE_ZERO, _NEGATIVE_ZERO))
-    doubles = [one for one in wanted if pa.types.is_floating(one.type)]
+    doubles = [one for one in wanted if arrow_types.is_floating(one.type)]
     bare = frozenset(one.name for one in doubles if one.form == BARE)
     dotted = frozenset(one.name for one in doubles if one.form != BARE)
     _behind(dotted | bare, "")
-    if len({one.name for one in wanted if not pa.types.is_integer(one.type)}) > _MOST_NAMES:
+    if len({one.name for one in wanted if not arrow_types.is_integer(one.type)}) > _MOST_NAMES:
         raise Unsearchable
     return Search(tuple(sure), dotted, bare, by_name=bool(doubles or decimals))
 
@@ -115,7 +116,7 @@ def _odd(data: pa.Array, names: frozenset[str], pattern: str) -> frozenset[str]:
 
 
 def _may_be_whole(kind: pa.DataType, form: str) -> bool:
-    return form == BARE or bool(pa.types.is_integer(kind)) or (bool(pa.types.is_decimal(kind)) and kind.scale == 0)
+    return form == BARE or arrow_types.is_integer(kind) or (arrow_types.is_decimal(kind) and kind.scale == 0)
 
 
 def _decimal(scale: int) -> str:

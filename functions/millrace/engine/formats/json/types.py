@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
-from millrace.engine.types import inference
+from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, JSON, form_of, plain, with_form
 from millrace.errors import TooBig
 
@@ -223,15 +223,15 @@ def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
     kind = into.type
     if form_of(into) == JSON:
         return pa.array([None if value is None else text_of(value) for value in values], pa.string())
-    if pa.types.is_struct(kind):
+    if arrow_types.is_struct(kind):
         missing = pa.array([value is None for value in values], pa.bool_())
         objects = [value or {} for value in values]
         columns = columns_of(objects)
         children = [build(columns.get(child.name, [None] * len(objects)), child) for child in kind]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
-    if pa.types.is_list(kind):
+    if arrow_types.is_list(kind):
         return _list(values, kind)
-    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if arrow_types.is_floating(kind) or arrow_types.is_decimal(kind):
         texts = [str(value) if type(value) is int else value for value in values]
         return pc.cast(pa.array(texts, pa.string()), kind)
     return pa.array(values, kind)
