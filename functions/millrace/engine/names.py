@@ -10,53 +10,36 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
+from collections.abc import Collection, Iterable, Sequence
 
 
 def normalize(name: str, position: int) -> str:
     """A column's name in the one form; ``position`` counts columns from 1. Twice gives the same as once."""
-    seen = name
-    while (formed := _once(seen)) != seen:
-        seen = formed
+    previous = name
+    while (formed := _normalize_once(previous)) != previous:
+        previous = formed
     return formed or f"column_{position}"
 
 
-def _once(name: str) -> str:
+def _normalize_once(name: str) -> str:
     """One turn; another is needed where lower case brought what NFKC changes again."""
     lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
-    words = "".join(one if unicodedata.category(one)[0] in "LMN" else "_" for one in lower)
+    words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else "_" for letter in lower)
     joined = "_".join(filter(None, words.split("_")))
-    return f"_{joined}" if joined and unicodedata.category(joined[0])[0] == "N" else joined
+    begins_with_digit = joined != "" and unicodedata.category(joined[0])[0] == "N"
+    return f"_{joined}" if begins_with_digit else joined
 
 
-def without_doubles(names: Sequence[str], given: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
-    """The names, of which none comes twice and none is reserved.
-
-    A name belongs to the first column that was ``given`` it, else to the first that wants it; the others become
-    ``<name>_2``, ``<name>_3`` and so on, leaving out what any column is called or wants to be.
-    """
-    taken = set(reserved)
-    wanted = set(names) | taken
-    owners = [place for place, (name, own) in enumerate(zip(names, given, strict=True)) if name == own]
-    order = owners + sorted(set(range(len(names))) - set(owners))
-    unique = list(names)
-    for place in order:
-        if names[place] in taken:
-            unique[place] = next(name for n in count(2) if (name := f"{names[place]}_{n}") not in taken | wanted)
-        taken.add(unique[place])
-    return unique
-
-
-def suggestion(name: str, known: Mapping[str, object] | set[str]) -> str:
-    """Ask "did you mean" where a known name is close to ``name``."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+def suggestion(name: str, names: Collection[str]) -> str:
+    """A question "did you mean" if one of the names is close to ``name``, else the empty text."""
+    close = difflib.get_close_matches(name, list(names), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def column_names(names: Sequence[str]) -> list[str]:
+def column_names(header: Sequence[str]) -> list[str]:
     """The names of columns from a header: an empty one becomes ``column_<position>``, then none comes twice."""
-    return _unique([name or f"column_{position}" for position, name in enumerate(names, 1)], names)
+    names = [name or f"column_{position}" for position, name in enumerate(header, 1)]
+    return _number_doubles(names, range(len(names)), kept_for=header, reserved=header)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -65,21 +48,44 @@ def unique_names(names: Sequence[str]) -> list[str]:
     Of a name that comes again the first keeps it, the others become
     ``<name>_2``, ``<name>_3`` and so on, leaving out what another column is really called.
     """
-    return _unique(names, names)
+    return _number_doubles(names, range(len(names)), kept_for=names, reserved=names)
 
 
-def _unique(names: Sequence[str], given: Sequence[str]) -> list[str]:
-    taken = set(given)
-    used: set[str] = set()
-    counts: dict[str, int] = {}
-    unique = []
-    for name, own in zip(names, given, strict=True):
-        number = counts.get(name, 1)
-        candidate = name
-        while candidate in used or (candidate != own and candidate in taken):
+def number_doubles(names: Sequence[str], given: Sequence[str], reserved: Iterable[str] = ()) -> list[str]:
+    """The names, of which none comes twice and none is reserved.
+
+    A name belongs to the first column that was ``given`` it, else to the first that wants it; the others become
+    ``<name>_2``, ``<name>_3`` and so on, leaving out what any column is called or wants to be.
+    """
+    taken = set(reserved)
+    owners = [place for place, (name, first) in enumerate(zip(names, given, strict=True)) if name == first]
+    others = sorted(set(range(len(names))) - set(owners))
+    return _number_doubles(names, owners + others, kept_for=names, reserved={*names, *taken}, taken=taken)
+
+
+def _number_doubles(
+    names: Sequence[str],
+    order: Iterable[int],
+    *,
+    kept_for: Sequence[str],
+    reserved: Collection[str],
+    taken: Iterable[str] = (),
+) -> list[str]:
+    """Names made unique: columns choose in this order, each its own name or that with the first number that is free.
+
+    A ``reserved`` name may be chosen only by a column that it is ``kept_for``, a ``taken`` one by none.
+    Worked example: a, a, a_2, each kept for its column, become a, a_3, a_2.
+    """
+    used, closed = set(taken), set(reserved)
+    last_numbers: dict[str, int] = {}  # so that a thousand columns of one name are no million attempts
+    unique = list(names)
+    for place in order:
+        name = candidate = names[place]
+        number = last_numbers.get(name, 1)
+        while candidate in used or (candidate in closed and candidate != kept_for[place]):
             number += 1
             candidate = f"{name}_{number}"
-        counts[name] = number
+        last_numbers[name] = number
         used.add(candidate)
-        unique.append(candidate)
+        unique[place] = candidate
     return unique

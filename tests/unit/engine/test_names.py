@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.names import normalize, without_doubles
+from millrace.engine.names import normalize, number_doubles
 
 header = st.text(max_size=6) | st.sampled_from(["a", "A", "a_2", "A b", "", "_", "1", "İ", "ⅷ", "ﬁ", "क्षि", "a-2"])
 
 
 def formed(names: list[str]) -> list[str]:
-    return without_doubles([normalize(name, place) for place, name in enumerate(names, 1)], names)
+    return number_doubles([normalize(name, place) for place, name in enumerate(names, 1)], names)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_once_is_as_good_as_twice(name: str) -> None:
 def test_no_name_comes_twice_and_given_ones_stay(names: list[str], reserved: set[str]) -> None:
     wanted = [normalize(name, place) for place, name in enumerate(names, 1)]
 
-    unique = without_doubles(wanted, names, reserved)
+    unique = number_doubles(wanted, names, reserved)
 
     assert len(set(unique) | reserved) == len(unique) + len(reserved)
     for place, name in enumerate(names):

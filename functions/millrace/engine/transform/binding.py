@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.conditions import Logic
-from millrace.engine.names import normalize, suggestion, without_doubles
+from millrace.engine.names import normalize, number_doubles, suggestion
 from millrace.engine.options import RECORD_TIMESTAMP, RESCUED
 from millrace.engine.transform.comparison import Moment, moment_at, order
 from millrace.engine.transform.filters import Answer, answer, joined
@@ -293,7 +293,7 @@ def _names(chosen: Sequence[_Chosen], spec: TableTransform) -> list[str]:
         raise InvalidConfiguration(f"fields: two fields of the output have the name {', '.join(map(repr, twice))}")
     ruled = [(str(one.written.source), one.place or 0) for one in chosen if one.written.name is None]
     formed = [normalize(name, place + 1) if spec.normalized else name for name, place in ruled]
-    unique = iter(without_doubles(formed, [name for name, _ in ruled], explicit))
+    unique = iter(number_doubles(formed, [name for name, _ in ruled], explicit))
     return [one.written.name or next(unique) for one in chosen]
 
 
