@@ -110,7 +110,7 @@ def _explain(
     errors: Console,
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.explain.any_file import explain as explained  # noqa: PLC0415 - as above
+    from millrace.engine.explain.any_file import explain_file  # noqa: PLC0415 - as above
     from millrace.engine.files import how_to_read  # noqa: PLC0415 - pyarrow takes time to import
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
@@ -118,7 +118,7 @@ def _explain(
     file_format, options = how_to_read(file, source_format, compression, asked)
     try:
         with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
-            return explained(source, file_format, options)
+            return explain_file(source, file_format, options)
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error
 

@@ -226,7 +226,7 @@ def test_it_can_be_interrupted(run: Any, orders: str, monkeypatch: pytest.Monkey
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("millrace.engine.explain.any_file.explain", interrupt)
+    monkeypatch.setattr("millrace.engine.explain.any_file.explain_file", interrupt)
 
     ran = run("explain", orders)
 

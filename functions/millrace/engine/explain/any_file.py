@@ -20,7 +20,7 @@ _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
 }
 
 
-def explain(source: BinaryIO, file_format: FileFormat, options: ReadOptions) -> Explanation:
+def explain_file(source: BinaryIO, file_format: FileFormat, options: ReadOptions) -> Explanation:
     """Read a seekable source from beginning to end, and tell what conversion makes of it.
 
     What is wrong with the content is a part of the explanation; raises InvalidConfiguration for options that are wrong.

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.explain import csv_file
-from millrace.engine.explain.any_file import explain
+from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Column, Content, Explanation, Fact
 from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.options import Compression, FileFormat, ReadOptions
@@ -32,7 +32,7 @@ KINDS = {"integer": inference.INTEGER, "boolean": inference.BOOLEAN, "date": inf
 
 def explained(data: bytes, **options: Any) -> Content:
     """A CSV file's content, explained."""
-    found: Explanation = explain(io.BytesIO(data), FileFormat.CSV, ReadOptions(**options))
+    found: Explanation = explain_file(io.BytesIO(data), FileFormat.CSV, ReadOptions(**options))
     assert (found.format, found.size) == (FileFormat.CSV, len(data))
     return found.content
 

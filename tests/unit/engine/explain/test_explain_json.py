@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.explain import json_file
-from millrace.engine.explain.any_file import explain
+from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Column, Content
 from millrace.engine.options import FileFormat, ReadOptions
 from tests.unit.engine.formats.builders import converted
@@ -28,7 +28,7 @@ VALUES = [
 
 def explained(data: bytes) -> Content:
     """A JSON file's content, explained."""
-    return explain(io.BytesIO(data), FileFormat.JSON, ReadOptions()).content
+    return explain_file(io.BytesIO(data), FileFormat.JSON, ReadOptions()).content
 
 
 def lines_of(values: list[str]) -> bytes:

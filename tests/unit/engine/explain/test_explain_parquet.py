@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.engine.explain.any_file import explain
+from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Column, Content
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
@@ -21,7 +21,7 @@ from tests.unit.engine.formats.builders import Memory, conversion, converted, pa
 
 def explained(data: bytes) -> Content:
     """A Parquet file's content, explained."""
-    return explain(io.BytesIO(data), FileFormat.PARQUET, ReadOptions()).content
+    return explain_file(io.BytesIO(data), FileFormat.PARQUET, ReadOptions()).content
 
 
 def column(content: Content, name: str) -> Column:

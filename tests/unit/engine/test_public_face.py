@@ -1,0 +1,88 @@
+"""The engine's public face: its names are there, documented, and loaded when they are used."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from millrace import engine
+
+PAGE = Path(__file__).parents[3] / "docs" / "engine.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+FOREIGN = ("pydantic", "boto3", "botocore", "aws_lambda_powertools", "typer", "millrace.config", "millrace.aws")
+
+LOADED_MODULES = """
+import sys
+{statement}
+print(*sorted(sys.modules))
+"""
+IMPORTS_OF_PANDAS = """
+import importlib, pkgutil, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            print("pandas is asked for")
+
+sys.meta_path.insert(0, Finder())
+import millrace.engine
+for module in pkgutil.walk_packages(millrace.engine.__path__, "millrace.engine."):
+    importlib.import_module(module.name)
+"""
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - code of this file
+    return done.stdout
+
+
+def loaded_modules(statement: str) -> set[str]:
+    return set(run_python(LOADED_MODULES.format(statement=statement)).split())
+
+
+@pytest.mark.parametrize("name", engine.__all__)
+def test_each_public_name_is_there_and_documented(name: str) -> None:
+    assert getattr(engine, name).__name__ == name
+    assert f"`{name}`" in PAGE.read_text()
+
+
+def test_the_public_names_are_all_that_the_face_shows() -> None:
+    assert dir(engine) == sorted(engine.__all__) == engine.__all__
+    with pytest.raises(AttributeError, match=r"'millrace\.engine' has no attribute 'nonsense'"):
+        engine.nonsense  # type: ignore[attr-defined] # noqa: B018 - the look-up is what is tested
+
+
+def test_each_public_name_has_the_home_that_type_checkers_see() -> None:
+    source = Path(str(engine.__file__)).read_text()
+    imports = re.findall(r"from millrace\.engine\.(\S+) import (.+)", source)
+    homes = {name: home for home, names in imports for name in names.split(", ")}
+
+    assert homes == vars(engine)["_HOMES"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_documented_examples_run(example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})  # noqa: S102 - the page's own code
+
+
+def test_converting_loads_neither_configuration_nor_clients() -> None:
+    loaded = loaded_modules("from millrace.engine import convert")
+
+    assert "millrace.engine.one_file" in loaded
+    assert loaded.isdisjoint(FOREIGN)
+
+
+@pytest.mark.parametrize("statement", ["import millrace.engine.options", "from millrace.engine import RowCounts"])
+def test_words_load_no_pyarrow(statement: str) -> None:
+    assert "pyarrow" not in loaded_modules(statement)
+
+
+def test_nothing_is_computed_at_import() -> None:
+    """The first value that pyarrow makes lets it import pandas, if that is installed, which takes long."""
+    assert run_python(IMPORTS_OF_PANDAS) == ""
