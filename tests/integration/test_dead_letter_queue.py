@@ -21,7 +21,7 @@ LETTERS = 23
 def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of an account with two queues, whose messages are all old enough."""
     later = datetime.now(UTC) + timedelta(days=1)
-    monkeypatch.setattr(DeadLetterQueue, "_time", lambda _: later)
+    monkeypatch.setattr(DeadLetterQueue, "_read_clock", lambda _: later)
     with mock_aws():
         client = boto3.client("sqs", region_name="us-east-1")
         for name in ("dead", "landing"):
@@ -64,11 +64,11 @@ def test_what_is_moved_is_there_once_and_the_rest_stays(sqs: Any) -> None:
 def test_what_comes_back_meanwhile_is_left_for_the_next_time(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Moved to itself, a message comes again as another: without an end, were it looked at again."""
     url = _url(sqs, "dead")
-    monkeypatch.setattr(DeadLetterQueue, "_time", lambda _: datetime.now(UTC))
+    monkeypatch.setattr(DeadLetterQueue, "_read_clock", lambda _: datetime.now(UTC))
     time.sleep(0.01)
     with DeadLetterQueue(sqs, url) as queue:
         for letter in queue.letters():
             queue.move(letter, url)
 
-    monkeypatch.setattr(DeadLetterQueue, "_time", lambda _: datetime.now(UTC) + timedelta(days=1))
+    monkeypatch.setattr(DeadLetterQueue, "_read_clock", lambda _: datetime.now(UTC) + timedelta(days=1))
     assert len(_look(sqs)) == LETTERS

@@ -33,24 +33,24 @@ class DynamoDBCircuits:
             answer = self._client.get_item(TableName=self._table, Key=_key(queue), ConsistentRead=True)
         if "Item" not in answer:
             return None
-        told = json.loads(answer["Item"]["circuit"]["S"])
-        paused = told.pop("paused")
+        fields = json.loads(answer["Item"]["circuit"]["S"])
+        paused = fields.pop("paused")
         return Circuit(
             queue=queue,
             revision=int(answer["Item"]["revision"]["N"]),
             paused=datetime.fromisoformat(paused) if paused else None,
-            **told,
+            **fields,
         )
 
     def put(self, circuit: Circuit) -> None:
         """One conditional PutItem."""
-        told = {
+        fields = {
             "failures": dict(circuit.failures),
             "paused": circuit.paused.isoformat() if circuit.paused else None,
             "sync": circuit.sync,
             "reason": circuit.reason,
         }
-        item: dict[str, Any] = {"revision": {"N": str(circuit.revision)}, "circuit": {"S": json.dumps(told)}}
+        item: dict[str, Any] = {"revision": {"N": str(circuit.revision)}, "circuit": {"S": json.dumps(fields)}}
         with translated("dynamodb:PutItem on", f"{self._table} for the circuit of {circuit.queue}"):
             self._client.put_item(TableName=self._table, Item=item | _key(circuit.queue), **follows(circuit.revision))
 

@@ -59,14 +59,15 @@ class DeadLetterQueue:
         What is sent from the second of the first call on is left out: a message that was moved may be back before the
         last one.
         """
-        begun = self._time()
+        start = self._read_clock()
         while received := self._receive():
             for message in received:
                 if message["MessageId"] in self._held:
                     return
                 self._held[message["MessageId"]] = message["ReceiptHandle"]
-            letters = map(_letter, received)
-            yield from (letter for letter in letters if letter.sent is None or letter.sent <= begun)
+            for letter in map(_to_letter, received):
+                if letter.sent is None or letter.sent <= start:
+                    yield letter
 
     def move(self, letter: Letter, queue_url: str) -> None:
         """Send a letter to a queue, then delete it here: stopped in between it is there twice, and not lost."""
@@ -75,12 +76,12 @@ class DeadLetterQueue:
         with translated("sqs:DeleteMessage on", self._url):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=self._held.pop(letter.id))
 
-    def _time(self) -> datetime:
+    def _read_clock(self) -> datetime:
         """The beginning of the second that it is by the service's own clock, which stamps the messages."""
         with translated("sqs:GetQueueAttributes of", self._url):
             answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=[_WAITING])
-        told = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
-        return parsedate_to_datetime(told) if told else datetime.now(UTC)
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+        return parsedate_to_datetime(date) if date else datetime.now(UTC)
 
     def _receive(self) -> list[Any]:
         with translated("sqs:ReceiveMessage on", self._url):
@@ -94,7 +95,7 @@ class DeadLetterQueue:
         return list(answer.get("Messages", ()))
 
 
-def _letter(message: Any) -> Letter:
+def _to_letter(message: Any) -> Letter:
     attributes = message.get("Attributes", {})
     sent, source = attributes.get("SentTimestamp"), attributes.get("DeadLetterQueueSourceArn")
     return Letter(

@@ -34,13 +34,16 @@ class Deployed:
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
-        """Look the stacks up; raise ConfigurationError where there is no such deployment in this account and region."""
+        """Look the stacks up; raise ConfigurationError if there is no such deployment in this account and region."""
         stacks = (storage_stack(name), processing_stack(name))
-        return cls.of({key: value for stack in stacks for key, value in _outputs(cloudformation, stack).items()})
+        outputs: dict[str, str] = {}
+        for stack in stacks:
+            outputs |= _read_outputs(cloudformation, stack)
+        return cls.of(outputs)
 
     @classmethod
     def of(cls, outputs: Mapping[str, str]) -> Deployed:
-        """Read the outputs of both stacks; raise ConfigurationError where one is missing."""
+        """Read the outputs of both stacks; raise ConfigurationError if one is missing."""
         try:
             return cls(
                 ledger_table=outputs["LedgerTable"],
@@ -57,10 +60,10 @@ class Deployed:
             ) from missing
 
 
-def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
+def _read_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     region = cloudformation.meta.region_name
     try:
-        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             with translated("cloudformation:DescribeStacks of", stack):
@@ -69,7 +72,7 @@ def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
             f"there is no stack {stack} in {region}; deploy it with `cdk deploy --all`, choose another region "
             "(AWS_PROFILE, AWS_REGION), or name another deployment with --name"
         ) from error
-    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())}
 
 
 def invoke(client: LambdaClient, function: str, event: Mapping[str, Any]) -> dict[str, Any]:

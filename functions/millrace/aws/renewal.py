@@ -1,4 +1,4 @@
-"""Credentials that are fetched anew when AWS no longer takes them: keys change while a function is warm."""
+"""Credentials that are fetched once more when AWS no longer takes them: keys change while a function is warm."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def renew_when_refused(client: _Client, credentials: RenewableCredentials) -> No
     botocore signs every try of a request anew, and asks its ``needs-retry`` handlers for the seconds before the next.
     """
 
-    def refused(request_dict: dict[str, Any], response: tuple[Any, dict[str, Any]] | None, **_: Any) -> int | None:
+    def renew(request_dict: dict[str, Any], response: tuple[Any, dict[str, Any]] | None, **_: Any) -> int | None:
         code = response[1].get("Error", {}).get("Code") if response else None
         if code not in _REFUSED or _RENEWED in request_dict["context"]:
             return None
@@ -84,4 +84,4 @@ def renew_when_refused(client: _Client, credentials: RenewableCredentials) -> No
         credentials.forget()
         return 0
 
-    client.meta.events.register("needs-retry", refused)
+    client.meta.events.register("needs-retry", renew)

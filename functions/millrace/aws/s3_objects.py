@@ -37,8 +37,8 @@ class S3ObjectStore:
 
     def pin(self, ref: ObjectRef, *, tail_first: bool = False) -> OpenedObject:
         """Open as ``open`` does; the stream is the caller's to close."""
-        head, held = self._first(ref, f"bytes=-{CHUNK}" if tail_first else f"bytes=0-{CHUNK - 1}")
-        pin: dict[str, Any] = {"VersionId": head.version_id} if head.version_id else {"IfMatch": f'"{head.etag}"'}
+        head, held = self._get_first(ref, f"bytes=-{CHUNK}" if tail_first else f"bytes=0-{CHUNK - 1}")
+        pin = _to_pin(head)
 
         def fetch(start: int, length: int) -> bytes:
             return self._get(ref, f"bytes={start}-{start + length - 1}", pin)[1]
@@ -53,7 +53,7 @@ class S3ObjectStore:
                 answer = self._client.head_object(Bucket=ref.bucket, Key=ref.key)
         except ObjectGone:
             return None
-        return _head(answer, answer["ContentLength"])
+        return _to_head(answer, answer["ContentLength"])
 
     def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> S3Upload:
         """Begin an output; no request is made until there is a part to send."""
@@ -71,11 +71,11 @@ class S3ObjectStore:
         )
         with translated("s3:ListBucket on", f"s3://{bucket}/{prefix}"):
             for page in pages:
-                for found in page.get("Contents", ()):
-                    ref = ObjectRef(bucket, found["Key"])
-                    yield ListedObject(ref, found["ETag"].strip('"'), found["Size"], found["LastModified"])
+                for item in page.get("Contents", ()):
+                    ref = ObjectRef(bucket, item["Key"])
+                    yield ListedObject(ref, item["ETag"].strip('"'), item["Size"], item["LastModified"])
 
-    def _first(self, ref: ObjectRef, span: str) -> tuple[ObjectHead, bytes]:
+    def _get_first(self, ref: ObjectRef, span: str) -> tuple[ObjectHead, bytes]:
         try:
             answer, held = self._get(ref, span, {})
         except _EmptyObject:
@@ -83,14 +83,16 @@ class S3ObjectStore:
             if head is None:
                 raise ObjectGone(f"{ref} was deleted before it was read") from None
             return head, b""
-        whole = answer.get("ContentRange", "").rpartition("/")[2]
-        return _head(answer, int(whole) if whole.isdigit() else len(held)), held
+        # `bytes 0-99/1234`: behind the slash is the size of the whole object.
+        total = answer.get("ContentRange", "").rpartition("/")[2]
+        size = int(total) if total.isdigit() else len(held)
+        return _to_head(answer, size), held
 
     def _get(self, ref: ObjectRef, span: str, pin: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
         """One ranged GET with its body; a body that breaks off is asked for again."""
         broken: Exception | None = None
         for _ in range(_BODY_TRIES):
-            with translated("s3:GetObject on", ref), _empty_told():
+            with translated("s3:GetObject on", ref), _detect_empty():
                 answer = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=span, **pin)
                 try:
                     return answer, answer["Body"].read()
@@ -104,7 +106,7 @@ class _EmptyObject(Exception):
 
 
 @contextmanager
-def _empty_told() -> Iterator[None]:
+def _detect_empty() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
@@ -113,7 +115,14 @@ def _empty_told() -> Iterator[None]:
         raise
 
 
-def _head(answer: Mapping[str, Any], size: int) -> ObjectHead:
+def _to_pin(head: ObjectHead) -> dict[str, Any]:
+    """What makes a later GET give the same bytes: the version, or in a bucket without versions the ETag."""
+    if head.version_id:
+        return {"VersionId": head.version_id}
+    return {"IfMatch": f'"{head.etag}"'}
+
+
+def _to_head(answer: Mapping[str, Any], size: int) -> ObjectHead:
     version_id = answer.get("VersionId")
     return ObjectHead(
         etag=answer["ETag"].strip('"'),

@@ -79,11 +79,11 @@ class S3Upload:
         """One conditional PUT, or the conditional completion of the parts."""
         condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": f'"{expected}"'}
         with translated("s3:PutObject on", self._target, writing=True):
-            etag = self._put(condition, rows) if self._upload_id is None else self._complete(condition)
+            etag = self._put_whole(condition, rows) if self._upload_id is None else self._complete(condition)
         self._stop()
         return Published(etag.strip('"'), self._size)
 
-    def _put(self, condition: Mapping[str, str], rows: int) -> str:
+    def _put_whole(self, condition: Mapping[str, str], rows: int) -> str:
         arguments: dict[str, Any] = {"Metadata": self._metadata | {"millrace-rows": str(rows)}, **condition}
         answer = self._client.put_object(
             Bucket=self._target.bucket,
@@ -109,19 +109,19 @@ class S3Upload:
                 **arguments,
             )
         except ClientError as error:
-            if error_code(error) == "NoSuchUpload" and (etag := self._completed_before()):
+            if error_code(error) == "NoSuchUpload" and (etag := self._find_completed()):
                 return etag
             raise
         self._upload_id = None
         return answer["ETag"]
 
-    def _completed_before(self) -> str | None:
-        """The ETag, where an earlier try completed the upload and only its answer was lost."""
-        there = self._client.head_object(Bucket=self._target.bucket, Key=self._target.key)
-        if there["Metadata"] != self._metadata:
+    def _find_completed(self) -> str | None:
+        """The ETag, if an earlier try completed the upload and only its answer was lost."""
+        head = self._client.head_object(Bucket=self._target.bucket, Key=self._target.key)
+        if head["Metadata"] != self._metadata:
             return None
         self._upload_id = None
-        return there["ETag"]
+        return head["ETag"]
 
     def _part_size(self) -> int:
         return PART if self._numbers < _PARTS_BEFORE_LARGE else _LARGE_PART

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from botocore.exceptions import ClientError
 
@@ -54,13 +54,17 @@ def read_keys(client: SecretsManagerClient, secret: str, connection: str) -> tup
         key_id, key = (json.loads(text)[field] for field in KEY_FIELDS)
     except (ValueError, LookupError, TypeError):
         key_id = key = None
-    if not (key_id and isinstance(key_id, str) and key and isinstance(key, str)):
+    if not (_is_text(key_id) and _is_text(key)):
         # No cause: it would show the secret's text.
         raise BadCredentials(
             f"secret {secret!r} of connection {connection!r} is not a JSON object with {' and '.join(KEY_FIELDS)}, "
             f"both of them text; {remedy}"
         )
     return key_id, key
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and value != ""
 
 
 def key_of(client: SecretsManagerClient, secret: str) -> Callable[[], bytes]:
@@ -84,18 +88,18 @@ def store(client: SecretsManagerClient, secret: str, text: str, *, description: 
             client.create_secret(Name=secret, SecretString=text, Description=description, **encrypted)
         except ClientError as error:
             if error_code(error) != "ResourceExistsException":
-                raise _explained(error, secret) from error
+                raise _explain(error, secret) from error
         else:
             return Stored.CREATED
     with translated("secretsmanager:UpdateSecret on", secret):
         try:
             client.update_secret(SecretId=secret, SecretString=text, **encrypted)
         except ClientError as error:
-            raise _explained(error, secret) from error
+            raise _explain(error, secret) from error
     return Stored.UPDATED
 
 
-def _explained(error: ClientError, secret: str) -> Exception:
+def _explain(error: ClientError, secret: str) -> Exception:
     if error_code(error) != "InvalidRequestException":
         return error
     said = error.response.get("Error", {}).get("Message", "")

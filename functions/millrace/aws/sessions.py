@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _ROLE_SESSION = "millrace"
 
 
 class Sessions:
-    """Makes clients, each once; satisfies ``worker.Stores``. Nothing is sent before a client is used.
+    """Makes clients, each once; satisfies ``objects.store.Stores``. Nothing is sent before a client is used.
 
     boto3's clients may be shared between threads and its sessions may not: making one is done under a lock.
     """
@@ -100,7 +101,7 @@ class Sessions:
             case ExecutionRole():
                 return None
             case IamRole(arn=arn, external_id=external_id):
-                return lambda: self._assumed(connection, arn, external_id)
+                return partial(self._assume_role, connection, arn, external_id)
             case AccessKeys(secret=secret) if secret is not None:
                 return lambda: Credentials(*self._stored_keys(connection, secret))
             case AccessKeys(access_key_id=key_id, secret_access_key=key) if key_id and key:
@@ -112,12 +113,11 @@ class Sessions:
         region = secret.split(":")[3] if secret.startswith("arn:") else None
         return secrets.read_keys(self.client("secretsmanager", region=region), secret, connection.name)
 
-    def _assumed(self, connection: Connection, arn: str, external_id: str) -> Credentials:
+    def _assume_role(self, connection: Connection, arn: str, external_id: str) -> Credentials:
         """Credentials of a role, fetched at their first use and again a quarter of an hour before they run out."""
         sts = self.client("sts", region=self._own.region_name or connection.region)
-        return DeferredRefreshableCredentials(
-            lambda: _assume(sts, connection.name, arn, external_id), method="assume-role"
-        )
+        assume = partial(_assume, sts, connection.name, arn, external_id)
+        return DeferredRefreshableCredentials(assume, method="assume-role")
 
 
 def _assume(sts: STSClient, connection: str, arn: str, external_id: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ _LONGEST_SEND_DELAY_SECONDS = 900
 
 
 class SQSRequests:
-    """Satisfies ``requeue.RequestQueue`` and ``reconciliation.ReconcileQueue``."""
+    """Satisfies ``objects.queue.RequestQueue`` and ``operations.reconcile.ReconcileQueue``."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client

@@ -116,10 +116,11 @@ def queue_policy(document: Document, connection: Connection, *, principals: Sequ
 
 def bucket_policy(document: Document, connection: Connection, *, principals: Sequence[str]) -> Policy | None:
     """What a bucket of another account must allow where the functions use it under their own role."""
-    own = connection_policy(document, connection)
-    if own is None:
+    policy = connection_policy(document, connection)
+    if policy is None:
         return None
-    return _policy([{**statement, "Principal": _principal(principals)} for statement in own["Statement"]])
+    principal = _principal(principals)
+    return _policy({**statement, "Principal": principal} for statement in policy["Statement"])
 
 
 def _objects(connection: Connection) -> str:
@@ -155,4 +156,7 @@ def _by_way_of_s3(region: str) -> dict[str, dict[str, str]]:
 
 
 def _partition_and_domain(region: str) -> tuple[str, str]:
-    return next((found for start, found in _PARTITIONS.items() if region.startswith(start)), ("aws", "amazonaws.com"))
+    for start, partition_and_domain in _PARTITIONS.items():
+        if region.startswith(start):
+            return partition_and_domain
+    return "aws", "amazonaws.com"

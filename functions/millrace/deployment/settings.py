@@ -1,4 +1,4 @@
-"""What the deployed functions are told by their environment: one class writes it and reads it."""
+"""The environment of the deployed functions: one class writes it and reads it."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, NormalizeNames, SchemaSelection
 from millrace.config.filters import Filter, labels_of
@@ -32,9 +33,15 @@ def table_transform(selection: SchemaSelection | None, sync: BulkSync) -> TableT
         left_out=tuple(field.id for field in fields if not field.enabled),
         filters=to_filters(selection.filters),
         tracking_field=selection.tracking_field,
-        cutoff=None if selection.disable_data_cutoff else selection.data_cutoff_timestamp,
+        cutoff=_find_cutoff(selection),
         partition_key=selection.partition_key,
     )
+
+
+def _find_cutoff(selection: SchemaSelection) -> datetime | None:
+    if selection.disable_data_cutoff:
+        return None
+    return selection.data_cutoff_timestamp
 
 
 def _to_written(field: FieldSelection) -> Written:
