@@ -26,6 +26,7 @@ _DECIMAL_DIGITS = (18, 38)
 """Precisions of inferred decimals. Most readers of Parquet stop at 38 digits, and some round what has more."""
 MAX_DECIMAL_DIGITS = 76
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
+# "2026-01-31T12:00:00", with a space for the T, with 3, 6 or 9 digits of a second, with a Z or without.
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ])[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{3}|[0-9]{6}|[0-9]{9}))?(Z?)"
 )
@@ -80,13 +81,11 @@ class Evidence:
         """What is known with a column's next texts; missing ones tell nothing."""
         if self.kinds == () or texts.null_count == len(texts):
             return self
-        candidates = _kinds_of(_first(texts)) if self.kinds is None else self.kinds
+        candidates = self.kinds
+        if candidates is None:
+            candidates = _kinds_of(_first(texts))
         longest = _longest(texts)
-        if longest <= SURE_DIGITS and INTEGER in candidates and fit(texts, INTEGER) is not None:
-            kinds = tuple(kind for kind in candidates if kind in _ALSO_OF_SHORT_INTEGERS)
-        else:
-            kinds = tuple(kind for kind in candidates if fit(texts, kind) is not None)
-        return Evidence(kinds, max(self.digits, longest))
+        return Evidence(_fitting(texts, candidates, longest), max(self.digits, longest))
 
     def join(self, other: Evidence) -> Evidence:
         """What is known with other texts of the same column."""
@@ -101,6 +100,16 @@ class Evidence:
         if not arrow_types.is_decimal(kind.type):
             return kind
         return decimal(self.digits, kind.type.scale) or TEXT
+
+
+def _fitting(texts: pa.Array, candidates: tuple[Kind, ...], longest: int) -> tuple[Kind, ...]:
+    """Those of the candidates that all texts fit."""
+    # If "7" and "1200" are integers of few digits, they are also bare doubles and decimals without a point, and are no
+    # dotted doubles: one test answers for four.
+    are_short = longest <= SURE_DIGITS
+    if are_short and INTEGER in candidates and fit(texts, INTEGER) is not None:
+        return tuple(kind for kind in candidates if kind in _ALSO_OF_SHORT_INTEGERS)
+    return tuple(kind for kind in candidates if fit(texts, kind) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +161,24 @@ class Demanded:
         return _DEMANDED[self.type]
 
 
-def observe_all(known: Sequence[Evidence | Demanded], columns: Sequence[pa.Array]) -> list[Evidence | Demanded]:
-    """What is known with the next texts of many columns; those of which the same is known are looked at together."""
-    observed = list(known)
+def observe_all(evidence: Sequence[Evidence | Demanded], columns: Sequence[pa.Array]) -> list[Evidence | Demanded]:
+    """What is known with the next texts of many columns; columns with the same kinds are looked at together."""
+    # Twenty columns of which all are integers so far are one array to Arrow: each of its calls has a price, and wide
+    # tables have few rows a block. If a text does not fit, each of the twenty is looked at by itself.
+    observed = list(evidence)
     alike: dict[tuple[Kind, ...], list[int]] = {}
-    for place, each in enumerate(known):
-        if isinstance(each, Evidence) and each.kinds:
-            alike.setdefault(each.kinds, []).append(place)
+    for number, item in enumerate(evidence):
+        if isinstance(item, Evidence) and item.kinds:
+            alike.setdefault(item.kinds, []).append(number)
         else:
-            observed[place] = each.observe(columns[place])
-    for kinds, places in alike.items():
-        together = Evidence(kinds).observe(pa.concat_arrays([columns[place] for place in places]))
-        for place in places:
+            observed[number] = item.observe(columns[number])
+    for kinds, numbers in alike.items():
+        together = Evidence(kinds).observe(pa.concat_arrays([columns[number] for number in numbers]))
+        for number in numbers:
             if together.kinds == kinds:
-                observed[place] = Evidence(kinds, _longest(columns[place]))
+                observed[number] = Evidence(kinds, _longest(columns[number]))
             else:
-                observed[place] = known[place].observe(columns[place])
+                observed[number] = evidence[number].observe(columns[number])
     return observed
 
 
@@ -182,14 +193,20 @@ def guess(parts: Sequence[pa.Array]) -> Kind:
     parts = [part for part in parts if part.null_count < len(part)]
     if not parts:
         return TEXT
-    beginnings = [parts[0].slice(0, _BEGINNING), *([parts[0]] if len(parts[0]) > _BEGINNING else [])]
     for kind in _kinds_of(_first(parts[0])):
-        if any(fit(beginning, kind) is None for beginning in beginnings):
+        if not _fits_in_steps(parts[0], kind):
             continue
         if not arrow_types.is_decimal(kind.type):
             return kind
         return decimal(max(map(_longest, parts)), kind.type.scale) or TEXT
     return TEXT
+
+
+def _fits_in_steps(texts: pa.Array, kind: Kind) -> bool:
+    """Whether all texts fit; a beginning is tried first, since most kinds that do not fit fail soon."""
+    if fit(texts.slice(0, _BEGINNING), kind) is None:
+        return False
+    return len(texts) <= _BEGINNING or fit(texts, kind) is not None
 
 
 def _longest(texts: pa.Array) -> int:
@@ -224,29 +241,52 @@ def fit_all(columns: Sequence[pa.Array], kind: Kind) -> list[pa.Array] | None:
     """
     if kind == TEXT:
         return list(columns)
-    folded = [_folded(column) if _is_dear(kind) else None for column in columns]
-    texts = [column if fold is None else fold.dictionary for column, fold in zip(columns, folded, strict=True)]
-    values = fit(pa.concat_arrays(texts) if len(texts) > 1 else texts[0], kind)
+    # A column of 50,000 prices has some 900 different texts: each is cast once, and 50,000 numbers are taken from 900.
+    folds = [_fold_dear(column, kind) for column in columns]
+    texts = [_distinct(column, fold) for column, fold in zip(columns, folds, strict=True)]
+    values = fit(_concat(texts), kind)
     if values is None:
         return None
     fitted, start = list[pa.Array](), 0
-    for own, fold in zip(texts, folded, strict=True):
-        part = values.slice(start, len(own))
-        fitted.append(part if fold is None else part.take(fold.indices))
-        start += len(own)
+    for part_texts, fold in zip(texts, folds, strict=True):
+        part = values.slice(start, len(part_texts))
+        if fold is not None:
+            part = part.take(fold.indices)
+        fitted.append(part)
+        start += len(part_texts)
     return fitted
+
+
+def _concat(arrays: list[pa.Array]) -> pa.Array:
+    if len(arrays) == 1:
+        return arrays[0]
+    return pa.concat_arrays(arrays)
+
+
+def _distinct(column: pa.Array, fold: pa.DictionaryArray | None) -> pa.Array:
+    if fold is None:
+        return column
+    return fold.dictionary
+
+
+def _fold_dear(texts: pa.Array, kind: Kind) -> pa.DictionaryArray | None:
+    if not _is_dear(kind):
+        return None
+    return _fold(texts)
 
 
 def _is_dear(kind: Kind) -> bool:
     return bool(arrow_types.is_floating(kind.type) or arrow_types.is_decimal(kind.type))
 
 
-def _folded(texts: pa.Array) -> pa.DictionaryArray | None:
+def _fold(texts: pa.Array) -> pa.DictionaryArray | None:
     """A long column's different texts and which is where, where there are few."""
     if len(texts) < _LONG or len(texts.slice(0, _BEGINNING).unique()) > _FEW_OF_THE_BEGINNING:
         return None
-    folded = texts.dictionary_encode()
-    return folded if len(folded.dictionary) * _FOLDS <= len(texts) else None
+    encoded = texts.dictionary_encode()
+    if len(encoded.dictionary) * _FOLDS > len(texts):
+        return None
+    return encoded
 
 
 def _in_range(values: pa.Array) -> bool:
@@ -261,9 +301,11 @@ def _in_range(values: pa.Array) -> bool:
 
 
 def _first(texts: pa.Array) -> str:
+    # A search over a whole column that is mostly there would cost a pass: its beginning nearly always has a text.
     beginning = texts.slice(0, _BEGINNING).drop_null()
-    place = 0 if len(beginning) else pc.index(pc.is_valid(texts), value=True).as_py()
-    first: str = (beginning if len(beginning) else texts)[place].as_py()
+    if not len(beginning):
+        beginning = texts.slice(pc.index(pc.is_valid(texts), value=True).as_py())
+    first: str = beginning[0].as_py()
     return first
 
 
@@ -272,18 +314,36 @@ def _kinds_of(text: str) -> tuple[Kind, ...]:
     if text in {"true", "false"}:
         return (BOOLEAN,)
     if match := _TIMESTAMP.fullmatch(text):
-        separator, fraction, zone = match[1], match[2] or "", match[3]
-        kind = pa.timestamp(_UNITS[len(fraction)], tz="UTC" if zone else None)
-        return (Kind(kind, f"{separator}{len(fraction)}{zone}"),)
+        return (_kind_of_timestamp(match),)
     if not _BEGINS_LIKE_A_NUMBER.match(text):
         return ()
     if _DATE.fullmatch(text):
         return (DATE,)
-    match = _NUMBER.fullmatch(text)
-    kinds = [DOUBLE_BARE, DOUBLE]
-    if match and len(match[1] or "") < MAX_DECIMAL_DIGITS:
-        kinds.append(Kind(pa.decimal256(MAX_DECIMAL_DIGITS, len(match[1] or ""))))
-    return (INTEGER, *kinds) if match and match[1] is None else tuple(kinds)
+    return _kinds_of_number(_NUMBER.fullmatch(text))
+
+
+def _kind_of_timestamp(match: re.Match[str]) -> Kind:
+    """The kind of a timestamp, of which "2026-01-31T12:00:00.125Z" has the separator T, three digits and a zone."""
+    separator, fraction, zone = match[1], match[2] or "", match[3]
+    unit = _UNITS[len(fraction)]
+    form = f"{separator}{len(fraction)}{zone}"
+    if zone:
+        return Kind(pa.timestamp(unit, tz="UTC"), form)
+    return Kind(pa.timestamp(unit), form)
+
+
+def _kinds_of_number(match: re.Match[str] | None) -> tuple[Kind, ...]:
+    """Doubles, which alone may have an exponent, and what a plain number such as "12" or "1.50" may be besides."""
+    doubles: tuple[Kind, ...] = (DOUBLE_BARE, DOUBLE)
+    if match is None:
+        return doubles
+    scale = len(match[1] or "")
+    kinds = doubles
+    if scale < MAX_DECIMAL_DIGITS:
+        kinds = (*doubles, Kind(pa.decimal256(MAX_DECIMAL_DIGITS, scale)))
+    if match[1] is None:
+        return (INTEGER, *kinds)
+    return kinds
 
 
 _DEMANDED: dict[ColumnType, Kind] = {
