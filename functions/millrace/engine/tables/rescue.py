@@ -19,79 +19,94 @@ from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, wit
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
 
 
-@cache
-def _no_text() -> pa.Scalar:
-    """A missing text. Made at its first use: to make a scalar, pyarrow imports pandas if that is installed."""
-    return pa.scalar(None, pa.string())
-
-
 def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -> tuple[pa.Array, pa.Array | None]:
-    """The values that fit ``into``, and as JSON those that do not, each missing where the other stands.
+    """The values that fit ``into``, and as JSON those that do not, each missing where the other is.
 
-    A value fits where it is printed as before. ``as_text``: the file is of text alone, and tells no numbers from texts.
-    The second is None where all fit.
+    A value fits if it is printed as before. ``as_text``: the file is of text alone, and tells no numbers from texts.
+    The second is None if all fit. Worked example: of ``1``, ``x`` and ``007`` as integers the first array has ``1``,
+    the second ``"x"`` and ``"007"``, since 7 is not printed as 007.
     """
-    texts = array if as_text and _is_plain_text(field) else _as_json(array, field)
-    fits = _fitting(texts, field, into)
+    texts = array if as_text and _is_plain_text(field) else _to_json(array, field)
+    fits = _find_fitting(texts, field, into)
     if fits is None:
-        return pa.nulls(len(array), into.type), _as_json(array, field)
-    fitting = pc.if_else(fits, texts, _no_text())
+        return pa.nulls(len(array), into.type), _to_json(array, field)
+    fitting = pc.if_else(fits, texts, _missing_text())
     values = Column(fitting, field).texts if arrow_types.is_string(into.type) else inference.fit(fitting, _kind(into))
-    rest = pc.if_else(pc.and_(array.is_valid(), pc.invert(fits)), _as_json(array, field), _no_text())
-    return values, rest if rest.null_count < len(rest) else None
+    misfits = pc.and_(array.is_valid(), pc.invert(fits))
+    rest = pc.if_else(misfits, _to_json(array, field), _missing_text())
+    if rest.null_count == len(rest):
+        return values, None
+    return values, rest
 
 
 def all_of(array: pa.Array, field: pa.Field) -> pa.Array:
     """All values as JSON, missing as missing."""
-    return _as_json(array, field)
+    return _to_json(array, field)
 
 
 def column(rest: Mapping[str, pa.Array], rows: int) -> pa.Array:
     """For each row a JSON object of the values that did not fit, by their fields; missing where all did."""
     if not rest:
         return pa.nulls(rows, FIELD.type)
-    members = [
-        pc.fill_null(pc.binary_join_element_wise("," + json.dumps(name, ensure_ascii=False), values, ":"), "")
-        for name, values in rest.items()
-    ]
+    members = []
+    for name, values in rest.items():
+        key = "," + json.dumps(name, ensure_ascii=False)
+        members.append(pc.fill_null(pc.binary_join_element_wise(key, values, ":"), ""))
+    # Each member begins with a comma, so that a row's first one is cut off: ,"a":1,"b":2 becomes {"a":1,"b":2}.
     joined = pc.binary_join_element_wise(*members, "")
     objects = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 1), "}", "")
-    return pc.if_else(pc.equal(joined, ""), _no_text(), objects)
+    return pc.if_else(pc.equal(joined, ""), _missing_text(), objects)
 
 
-def _as_json(array: pa.Array, field: pa.Field) -> pa.Array:
-    return pc.if_else(array.is_valid(), rendering.json_values(array, field), _no_text())
+@cache
+def _missing_text() -> pa.Scalar:
+    """A missing text. Made at its first use: to make a scalar, pyarrow imports pandas if that is installed."""
+    return pa.scalar(None, pa.string())
+
+
+def _to_json(array: pa.Array, field: pa.Field) -> pa.Array:
+    return pc.if_else(array.is_valid(), rendering.json_values(array, field), _missing_text())
 
 
 def _is_plain_text(field: pa.Field) -> bool:
-    return arrow_types.is_string(field.type) and not is_raw_json(field)
+    return bool(arrow_types.is_string(field.type)) and not is_raw_json(field)
 
 
 def _kind(into: pa.Field) -> Kind:
     return Kind(into.type, form_of(into))
 
 
-def _fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | None:
-    """Which texts fit; None where none does, since values of the type cannot be told by their texts."""
+def _find_fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | None:
+    """Which texts fit; None where none does, since values of the type cannot be known by their texts."""
     if _is_plain_text(into):
         return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
-    looks = next((looks(into) for holds, looks in _LOOKS if holds(into.type)), None)
-    if looks is None or (arrow_types.is_timestamp(into.type) and not form_of(into)):
+    pattern = _pattern_of(into)
+    if pattern is None:
         return None
     distinct = pc.unique(texts).drop_null()
-    hopeful = distinct.filter(pc.match_substring_regex(distinct, f"^({looks})$"))
-    sound = hopeful.filter(pa.array(_sound(hopeful, _kind(into)), pa.bool_()))
+    hopeful = distinct.filter(pc.match_substring_regex(distinct, f"^({pattern})$"))
+    sound = hopeful.filter(pa.array(_are_sound(hopeful, _kind(into)), pa.bool_()))
     return pc.is_in(texts, value_set=sound, skip_nulls=True)
 
 
-def _sound(texts: pa.Array, kind: Kind) -> list[bool]:
+def _are_sound(texts: pa.Array, kind: Kind) -> list[bool]:
     """Whether each text is one of the kind; those that are not are found by halving."""
     if not len(texts) or inference.fit(texts, kind) is not None:
         return [True] * len(texts)
     if len(texts) == 1:
         return [False]
     half = len(texts) // 2
-    return _sound(texts.slice(0, half), kind) + _sound(texts.slice(half), kind)
+    return _are_sound(texts.slice(0, half), kind) + _are_sound(texts.slice(half), kind)
+
+
+def _pattern_of(into: pa.Field) -> str | None:
+    """What the texts of a field's type look like; None if they have no one look."""
+    if arrow_types.is_timestamp(into.type) and not form_of(into):
+        return None
+    for is_of_type, pattern_of in _PATTERNS:
+        if is_of_type(into.type):
+            return pattern_of(into)
+    return None
 
 
 _WHOLE = "-?(0|[1-9][0-9]*)"
@@ -99,6 +114,7 @@ _EXPONENT = "-?[0-9]([.][0-9]+)?e[+-]?[0-9]+"
 
 
 def _double(into: pa.Field) -> str:
+    # A bare double has no ".0": 2 and 2.5. Another one always has a fraction: 2.0 and 2.5, never 2.50.
     fraction = "([.][0-9]*[1-9])?" if form_of(into) == BARE else "[.]([0-9]*[1-9]|0)"
     return f"{_WHOLE}{fraction}|{_EXPONENT}"
 
@@ -107,7 +123,7 @@ def _decimal(into: pa.Field) -> str:
     return f"{_WHOLE}[.][0-9]{{{into.type.scale}}}" if into.type.scale > 0 else _WHOLE
 
 
-_LOOKS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], str]], ...] = (
+_PATTERNS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], str]], ...] = (
     (arrow_types.is_boolean, lambda _into: "true|false"),
     (arrow_types.is_date32, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
     (arrow_types.is_timestamp, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?"),
