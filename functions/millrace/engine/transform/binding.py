@@ -277,7 +277,8 @@ def _outputs(spec: TableTransform, fields: _Fields, now: datetime, key: bytes | 
     chosen = _chosen(spec, fields)
     overrides = _overrides(spec, fields, now)
     outputs = [
-        _output(one, name, fields, overrides, key) for one, name in zip(chosen, _names(chosen, spec), strict=True)
+        _output(one, name, fields, overrides, key)
+        for one, name in zip(chosen, _name_outputs(chosen, spec), strict=True)
     ]
     if spec.synced_at:
         outputs.append(_repeated(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
@@ -286,15 +287,25 @@ def _outputs(spec: TableTransform, fields: _Fields, now: datetime, key: bytes | 
     return outputs
 
 
-def _names(chosen: Sequence[_Chosen], spec: TableTransform) -> list[str]:
+def _name_outputs(chosen: Sequence[_Chosen], spec: TableTransform) -> list[str]:
     """The output's names: those that are given stay as they are, the others are by rule and give way."""
-    explicit = [one.written.name for one in chosen if one.written.name is not None] + [SYNCED_AT] * spec.synced_at
-    if twice := sorted({name for name in explicit if explicit.count(name) > 1}):
-        raise InvalidConfiguration(f"fields: two fields of the output have the name {', '.join(map(repr, twice))}")
-    ruled = [(str(one.written.source), one.place or 0) for one in chosen if one.written.name is None]
-    formed = [normalize(name, place + 1) if spec.normalized else name for name, place in ruled]
-    unique = iter(number_doubles(formed, [name for name, _ in ruled], explicit))
-    return [one.written.name or next(unique) for one in chosen]
+    explicit = [column.written.name for column in chosen if column.written.name is not None]
+    if spec.synced_at:
+        explicit.append(SYNCED_AT)
+    _check_names_differ(explicit)
+    ruled = [column for column in chosen if column.written.name is None]
+    sources = [str(column.written.source) for column in ruled]
+    formed = list(sources)
+    if spec.normalized:
+        formed = [normalize(name, (column.place or 0) + 1) for name, column in zip(sources, ruled, strict=True)]
+    unique = iter(number_doubles(formed, sources, explicit))
+    return [column.written.name or next(unique) for column in chosen]
+
+
+def _check_names_differ(names: Sequence[str]) -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise InvalidConfiguration(f"fields: two fields of the output have the name {', '.join(map(repr, doubles))}")
 
 
 def _overrides(spec: TableTransform, fields: _Fields, now: datetime) -> dict[str, Overridden]:

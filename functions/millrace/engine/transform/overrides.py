@@ -65,19 +65,29 @@ def overridden(field: pa.Field, overrides: Sequence[Override], *, now: datetime)
     It keeps its type where every new value, printed from that type, is what it was; else it becomes JSON text if it
     holds objects, lists or JSON text, or if it and all new values are numbers or booleans; else text.
     """
-    plain_type = _plain_type(field.type)
-    into = field.with_type(plain_type).with_nullable(True)  # noqa: FBT003 # Arrow's own
-    values = [one.value for one in overrides]
-    given = [value for value in values if value is not None]
-    answers = [answer(one.condition, now=now) for one in overrides]
-    if not is_raw_json(field) and not isinstance(plain_type, pa.BaseExtensionType):
-        scalars = [pa.scalar(None, plain_type) if value is None else _fitting(value, into) for value in values]
-        if all(scalar is not None for scalar in scalars):
-            return Overridden(into, _as_it_is, tuple(zip(answers, scalars, strict=True)))
-    as_json = _is_json(into, given)
-    text = with_form(_without_form(into), JSON if as_json else "")
-    scalars = [_text(value, as_json=as_json) for value in values]
-    return Overridden(text, _as_json if as_json else _as_text, tuple(zip(answers, scalars, strict=True)))
+    into = field.with_type(_plain_type(field.type)).with_nullable(True)  # noqa: FBT003 - Arrow takes it so
+    values = [override.value for override in overrides]
+    answers = [answer(override.condition, now=now) for override in overrides]
+    fitting = _fit_all(values, into)
+    if fitting is not None:
+        return Overridden(into, _as_it_is, tuple(zip(answers, fitting, strict=True)))
+    as_json = _is_json(into, values)
+    form, convert = (JSON, _as_json) if as_json else ("", _as_text)
+    texts = [_text(value, as_json=as_json) for value in values]
+    return Overridden(with_form(_without_form(into), form), convert, tuple(zip(answers, texts, strict=True)))
+
+
+def _fit_all(values: Sequence[Scalar | None], field: pa.Field) -> list[pa.Scalar] | None:
+    """The values in the field's type; None if one of them does not survive in it, or the type has no such values."""
+    if is_raw_json(field) or isinstance(field.type, pa.BaseExtensionType):
+        return None
+    scalars = []
+    for value in values:
+        scalar = pa.scalar(None, field.type) if value is None else _fitting(value, field)
+        if scalar is None:
+            return None
+        scalars.append(scalar)
+    return scalars
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
@@ -93,17 +103,15 @@ def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
     return None if values is None else values[0]
 
 
-def _is_json(field: pa.Field, given: Sequence[Scalar]) -> bool:
+def _is_json(field: pa.Field, values: Sequence[Scalar | None]) -> bool:
     kind = field.type
     if is_raw_json(field) or arrow_types.is_nested(kind):
         return True
-    bare = (
-        arrow_types.is_integer(kind)
-        or arrow_types.is_floating(kind)
-        or arrow_types.is_decimal(kind)
-        or arrow_types.is_boolean(kind)
+    is_bare = any(
+        holds(kind)
+        for holds in (arrow_types.is_integer, arrow_types.is_floating, arrow_types.is_decimal, arrow_types.is_boolean)
     )
-    return bool(bare and not any(isinstance(value, str) for value in given))
+    return is_bare and not any(isinstance(value, str) for value in values)
 
 
 def _without_form(field: pa.Field) -> pa.Field:
