@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from millrace.config.bulk_sync import SchemaSelection
 from millrace.config.connection import (
     AccessKeys,
     Auth,
@@ -99,7 +100,7 @@ class Topology:
     @property
     def own_reads(self) -> tuple[Folder, ...]:
         """The folders that the function's own role reads, each once."""
-        return tuple(sorted({one.folder for one in self.sources if isinstance(one.auth, ExecutionRole)}))
+        return tuple(sorted({source.folder for source in self.sources if isinstance(source.auth, ExecutionRole)}))
 
     @property
     def own_writes(self) -> tuple[Folder, ...]:
@@ -130,28 +131,41 @@ def describe(document: Document) -> Topology:
         buckets=_buckets(document.connections),
         sources=tuple(map(_source, map(document.connection, sources))),
         destinations=tuple(map(_destination, map(document.connection, destinations))),
-        listings=tuple(
-            Listing(sync.name, expression)
-            for sync in active
-            if (expression := document.schedule_of(sync).expression) is not None
-        ),
-        obfuscates=any(map(_obfuscates, active)),
-        runs=any(isinstance(sync, ModelSync) and document.model(sync.model).key is None for sync in active),
+        listings=tuple(_listings(document, active)),
+        obfuscates=any(map(_is_obfuscating, active)),
+        runs=any(_is_run(document, sync) for sync in active),
     )
 
 
-def _obfuscates(sync: Sync) -> bool:
+def _listings(document: Document, syncs: Iterable[Sync]) -> Iterator[Listing]:
+    """The syncs with a schedule; one that is run by hand alone has no expression."""
+    for sync in syncs:
+        expression = document.schedule_of(sync).expression
+        if expression is not None:
+            yield Listing(sync.name, expression)
+
+
+def _is_run(document: Document, sync: Sync) -> bool:
+    """Whether a sync builds a model of many objects, which no single event can start."""
+    return isinstance(sync, ModelSync) and document.model(sync.model).key is None
+
+
+def _is_obfuscating(sync: Sync) -> bool:
     if isinstance(sync, ModelSync):
         return False
-    schemas = (schema for schema in sync.schemas or () if schema.enabled)
-    return any(field.enabled and field.obfuscated for schema in schemas for field in schema.fields or ())
+    return any(_has_obfuscated_field(schema) for schema in sync.schemas or () if schema.enabled)
+
+
+def _has_obfuscated_field(schema: SchemaSelection) -> bool:
+    return any(field.enabled and field.obfuscated for field in schema.fields or ())
 
 
 def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:
     """Each bucket once, whatever number of connections use folders of it; created if one of them says so."""
     by_name: dict[str, Bucket] = {}
     for connection in connections:
-        created = connection.create_bucket or ((known := by_name.get(connection.bucket)) is not None and known.created)
+        earlier = by_name.get(connection.bucket)
+        created = connection.create_bucket or (earlier is not None and earlier.created)
         by_name[connection.bucket] = Bucket(connection.bucket, connection.region, created)
     return tuple(by_name[name] for name in sorted(by_name))
 

@@ -52,27 +52,29 @@ def audit(
     planner = Planner(document)
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
-    chosen = [planner.active_sync(one) for one in sync or deployed.syncs]
+    syncs = [planner.active_sync(sync_name) for sync_name in sync or deployed.syncs]
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
     from millrace.aws.sqs_requests import SQSRequests  # noqa: PLC0415 - as above
 
-    if unknown := sorted({one.source_connection for one in chosen} - set(deployed.queues)):
+    sources = {active.source_connection for active in syncs}
+    if unknown := sorted(sources - set(deployed.queues)):
         raise UsageError(f"the deployment has no queue for {unknown}: is {config} the configuration that was deployed?")
     sqs = deployments.client("sqs")
-    queues = {one: SQSRequests(sqs, url) for one, url in deployed.queues.items()}
+    queues = {connection: SQSRequests(sqs, url) for connection, url in deployed.queues.items()}
     auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
     unaccounted = 0
     with each_alone() as alone, _report(report, ledger) as rows:
-        for one in chosen:
+        for active in syncs:
             with alone():
-                counts = _audit(auditor, one, None if dry_run else queues[one.source_connection], rows)
+                queue = None if dry_run else queues[active.source_connection]
+                counts = _audit_sync(auditor, active, queue, rows)
                 unaccounted += counts[Standing.UNACCOUNTED]
-                _tell(one.name, counts, as_json=as_json)
+                _print_counts(active.name, counts, as_json=as_json)
     if unaccounted:
         raise typer.Exit(1)
 
 
-def _audit(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows: Rows) -> Counter[str]:
+def _audit_sync(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows: Rows) -> Counter[str]:
     counts: Counter[str] = Counter()
     now = datetime.now(UTC)
     audited = auditor.audit(sync, now)
@@ -86,14 +88,14 @@ def _audit(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows:
     return counts
 
 
-def _tell(sync: str, counts: Counter[str], *, as_json: bool) -> None:
+def _print_counts(sync: str, counts: Counter[str], *, as_json: bool) -> None:
     if as_json:
         typer.echo(
             json.dumps({"sync": sync, "objects": counts.total(), "unaccounted": 0, **dict(sorted(counts.items()))})
         )
         return
-    told = ", ".join(f"{count:,} {standing}" for standing, count in sorted(counts.items())) or "no objects"
-    typer.echo(f"{sync}: {told}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
+    standings = ", ".join(f"{count:,} {standing}" for standing, count in sorted(counts.items()))
+    typer.echo(f"{sync}: {standings or 'no objects'}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
 
 
 class Rows:

@@ -44,8 +44,9 @@ def dead_letters(
     """
     deployed, ledger, queue = _find_world(get_deployments(context), name)
     with queue:
-        for one in islice(_chosen(queue, deployed, ledger, letter_class or list(LetterClass)), limit):
-            _show(one, as_json=as_json)
+        letters = _choose_letters(queue, deployed, ledger, letter_class or list(LetterClass))
+        for examined in islice(letters, limit):
+            _print_letter(examined, as_json=as_json)
         waiting = queue.waiting()
     if not as_json:
         typer.echo("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
@@ -67,63 +68,72 @@ def redrive(
     deployed, ledger, queue = _find_world(get_deployments(context), name)
     counts: Counter[LetterClass] = Counter()
     with queue:
-        letters = _chosen(queue, deployed, ledger, letter_class or list(_BY_DEFAULT))
-        for one in _watched(letters, queue.waiting()):
+        letters = _choose_letters(queue, deployed, ledger, letter_class or list(_BY_DEFAULT))
+        for examined in _show_progress(letters, queue.waiting()):
             if not dry_run:
-                queue.move(one.letter, _home(one, deployed))
-            counts[one.letter_class] += 1
+                queue.move(examined.letter, _find_home(examined, deployed))
+            counts[examined.letter_class] += 1
+    _print_counts(counts, dry_run=dry_run, as_json=as_json)
+
+
+def _print_counts(counts: Counter[LetterClass], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"dry_run": dry_run, "moved": {str(key): counts[key] for key in sorted(counts)}}))
+        moved = {str(letter_class): count for letter_class, count in sorted(counts.items())}
+        typer.echo(json.dumps({"dry_run": dry_run, "moved": moved}))
         return
-    told = ", ".join(f"{counts[key]:,} {key}" for key in sorted(counts)) or "nothing"
-    typer.echo(f"{'would move' if dry_run else 'moved'} {told}")
+    done = "would move" if dry_run else "moved"
+    classes = ", ".join(f"{count:,} {letter_class}" for letter_class, count in sorted(counts.items()))
+    typer.echo(f"{done} {classes or 'nothing'}")
 
 
-def _chosen(
+def _choose_letters(
     queue: DeadLetterQueue, deployed: Deployed, ledger: LedgerStore, classes: Iterable[LetterClass]
 ) -> Iterator[Examined]:
     wanted = frozenset(classes)
-    examined = (examine(letter, syncs=deployed.syncs, ledger=ledger) for letter in queue.letters())
-    return (one for one in examined if one.letter_class in wanted)
+    for letter in queue.letters():
+        examined = examine(letter, syncs=deployed.syncs, ledger=ledger)
+        if examined.letter_class in wanted:
+            yield examined
 
 
-def _watched(letters: Iterator[Examined], about: int) -> Iterable[Examined]:
+def _show_progress(letters: Iterator[Examined], about: int) -> Iterable[Examined]:
     """With a progress bar where a person waits."""
     if not sys.stderr.isatty():
         return letters
     return track(letters, total=about, description="redriving", console=Console(stderr=True), transient=True)
 
 
-def _home(one: Examined, deployed: Deployed) -> str:
+def _find_home(examined: Examined, deployed: Deployed) -> str:
     """The URL of the queue that a message came from; with one managed queue alone, that one."""
     urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()}
-    if one.letter.queue in urls:
-        return urls[one.letter.queue]
+    letter = examined.letter
+    if letter.queue in urls:
+        return urls[letter.queue]
     if len(urls) == 1:
         return next(iter(urls.values()))
     raise MillraceError(
-        f"message {one.letter.id} came from queue {one.letter.queue!r}, and the deployment has {sorted(urls)}: "
-        f"reprocess what it names instead: {', '.join(one.objects) or 'nothing that can be read'}"
+        f"message {letter.id} came from queue {letter.queue!r}, and the deployment has {sorted(urls)}: "
+        f"reprocess what it names instead: {', '.join(examined.objects) or 'nothing that can be read'}"
     )
 
 
-def _show(one: Examined, *, as_json: bool) -> None:
-    letter = one.letter
-    told: dict[str, Any] = {
+def _print_letter(examined: Examined, *, as_json: bool) -> None:
+    letter = examined.letter
+    fields: dict[str, Any] = {
         "id": letter.id,
-        "class": str(one.letter_class),
-        "objects": list(one.objects),
-        "reason": one.reason,
+        "class": str(examined.letter_class),
+        "objects": list(examined.objects),
+        "reason": examined.reason,
         "sent": letter.sent.isoformat() if letter.sent else None,
         "receives": letter.receives,
         "queue": letter.queue,
     }
     if as_json:
-        typer.echo(json.dumps(told | {"body": letter.body}, ensure_ascii=False))
+        typer.echo(json.dumps(fields | {"body": letter.body}, ensure_ascii=False))
         return
-    typer.echo(f"{told['class']}: {', '.join(one.objects) or letter.body[:200]!r} (sent {told['sent']})")
-    if one.reason:
-        typer.echo(f"  {one.reason}")
+    typer.echo(f"{fields['class']}: {', '.join(examined.objects) or letter.body[:200]!r} (sent {fields['sent']})")
+    if examined.reason:
+        typer.echo(f"  {examined.reason}")
 
 
 def _find_world(deployments: Deployments, name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:

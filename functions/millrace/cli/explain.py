@@ -83,7 +83,7 @@ def explain(
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(130) from None
-    chosen = _chosen(found, columns)
+    chosen = _choose_columns(found, columns)
     if as_json:
         from millrace.engine.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
 
@@ -123,18 +123,24 @@ def _explain(
         raise UsageError(str(error)) from error
 
 
-def _chosen(found: Explanation, patterns: Sequence[str] | None) -> list[Column]:
-    every = list(found.content.columns)
+def _choose_columns(explanation: Explanation, patterns: Sequence[str] | None) -> list[Column]:
+    """The columns whose names match, in the file's order; without patterns, all.
+
+    Raises: UsageError for a pattern without a column, unless the file was refused before all columns were seen.
+    """
+    columns = list(explanation.content.columns)
     if patterns is None:
-        return every
-    for pattern in patterns:
-        if found.content.error is None and not any(_matches(column, pattern) for column in every):
-            raise UsageError(f"--columns: the file has no column {pattern!r}")
-    return [column for column in every if any(_matches(column, pattern) for pattern in patterns)]
+        return columns
+    if explanation.content.error is None:
+        for pattern in patterns:
+            if not any(_matches(column, [pattern]) for column in columns):
+                raise UsageError(f"--columns: the file has no column {pattern!r}")
+    return [column for column in columns if _matches(column, patterns)]
 
 
-def _matches(column: Column, pattern: str) -> bool:
-    return column.name == pattern or fnmatchcase(column.name, pattern)
+def _matches(column: Column, patterns: Sequence[str]) -> bool:
+    # A name may hold * or [ itself, and is then its own pattern.
+    return any(column.name == pattern or fnmatchcase(column.name, pattern) for pattern in patterns)
 
 
 def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: bool) -> None:
@@ -155,13 +161,16 @@ def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: 
         if reasons.row_count:
             console.print(reasons)
     if len(shown) < len(chosen):
-        types = Counter(column.type for column in chosen).most_common(_MOST_KINDS)
-        console.print(
-            f"{len(chosen) - len(shown):,} more columns are not shown; of all {len(chosen):,}, "
-            f"{', '.join(f'{count:,} are {kind}' for kind, count in types)}. "
-            "Choose with --columns NAME, or have all with --json",
-            soft_wrap=True,
-        )
+        console.print(_count_hidden(chosen, len(shown)), soft_wrap=True)
+
+
+def _count_hidden(chosen: Sequence[Column], shown: int) -> str:
+    types = Counter(column.type for column in chosen).most_common(_MOST_KINDS)
+    kinds = ", ".join(f"{count:,} are {kind}" for kind, count in types)
+    return (
+        f"{len(chosen) - shown:,} more columns are not shown; of all {len(chosen):,}, {kinds}. "
+        "Choose with --columns NAME, or have all with --json"
+    )
 
 
 def _table(columns: Sequence[Column]) -> Table:
@@ -202,12 +211,7 @@ def _values(column: Column) -> str:
 
 
 def _why(column: Column) -> Iterator[str]:
-    by_sight: dict[tuple[int, str, str], list[str]] = {}
-    for one in column.why_not:
-        by_sight.setdefault((one.row, one.value, one.reason), []).append(one.kind)
-    for (row, value, reason), kinds in sorted(by_sight.items(), key=lambda item: -item[0][0]):
-        found = f"row {row:,} has {value!r}{f' ({reason})' if reason else ''}"
-        yield f"no other type: {found}" if len(kinds) == _FAMILIES else f"not {', '.join(kinds)}: {found}"
+    yield from _why_not(column)
     if column.seen and len(column.seen) > 1:
         yield "seen: " + ", ".join(f"{kind} from row {row:,}" for kind, row in column.seen.items())
     elif column.seen and column.first_row != 1:
@@ -217,5 +221,17 @@ def _why(column: Column) -> Iterator[str]:
     yield from column.notes
 
 
+def _why_not(column: Column) -> Iterator[str]:
+    """A line for each value that excludes types: `not integer, float: row 2 has '00501' (...)`; latest row first."""
+    by_sight: dict[tuple[int, str, str], list[str]] = {}
+    for exclusion in column.why_not:
+        by_sight.setdefault((exclusion.row, exclusion.value, exclusion.reason), []).append(exclusion.kind)
+    for (row, value, reason), kinds in sorted(by_sight.items(), key=lambda item: -item[0][0]):
+        because = f" ({reason})" if reason else ""
+        excluded = "no other type" if len(kinds) == _FAMILIES else f"not {', '.join(kinds)}"
+        yield f"{excluded}: row {row:,} has {value!r}{because}"
+
+
 def _printable(text: str) -> str:
-    return text if text.isprintable() and text == text.strip() else repr(text)
+    is_plain = text.isprintable() and text == text.strip()
+    return text if is_plain else repr(text)

@@ -21,6 +21,7 @@ _COMPRESSIONS = {
 }
 
 
+_READ_FIELDS = ("headers", "skip_lines", "delimiter", "quote", "escape", "encoding")
 _TAB_NAMES = {"\\t": "\t", "tab": "\t"}
 
 
@@ -58,16 +59,15 @@ def _answer(line: str, open_source: OpenSource, open_target: OpenTarget) -> dict
 
 def describe(error: Exception) -> dict[str, Any]:
     """An error as the answer to a job tells it."""
-    message = str(error) or type(error).__name__
-    place = error if isinstance(error, DataError) else None
-    if isinstance(error, OSError) and not isinstance(error, MillraceError):
-        message = f"{error.strerror or error}: {error.filename}" if error.filename else message
-    return {
-        "class": type(error).__name__,
-        "message": message,
-        "row": place.row if place else None,
-        "byte": place.byte if place else None,
-    }
+    row, byte = (error.row, error.byte) if isinstance(error, DataError) else (None, None)
+    return {"class": type(error).__name__, "message": _message_of(error), "row": row, "byte": byte}
+
+
+def _message_of(error: Exception) -> str:
+    """The error's own text; of the system's, without its number: `No such file or directory: a.csv`."""
+    if isinstance(error, OSError) and not isinstance(error, MillraceError) and error.filename:
+        return f"{error.strerror or error}: {error.filename}"
+    return str(error) or type(error).__name__
 
 
 def _parse_line(line: str) -> dict[str, Any]:
@@ -88,12 +88,6 @@ def job_of(given: Mapping[str, Any]) -> Job:
     if missing := [name for name in ("id", "source", "target", "to") if name not in fields]:
         raise UsageError(f"the job lacks {', '.join(missing)}")
     values = {name: _FIELDS[name](name, value) for name, value in fields.items()}
-    named = {"headers": "has_headers"}
-    options = {
-        named.get(name, name): values[name]
-        for name in ("headers", "skip_lines", "delimiter", "quote", "escape", "encoding")
-        if name in values
-    }
     return Job(
         source=values["source"],
         target=values["target"],
@@ -101,9 +95,16 @@ def job_of(given: Mapping[str, Any]) -> Job:
         source_format=values.get("from"),
         compression=values.get("compression"),
         compress=values.get("compress"),
-        read=ReadOptions(**options),
+        read=_read_options_of(values),
         subfolder=values.get("subfolder"),
     )
+
+
+def _read_options_of(values: Mapping[str, Any]) -> ReadOptions:
+    options = {name: values[name] for name in _READ_FIELDS if name in values}
+    if "headers" in options:
+        options["has_headers"] = options.pop("headers")
+    return ReadOptions(**options)
 
 
 def _text(name: str, value: object) -> str:

@@ -45,13 +45,8 @@ def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
     Returns 0 where all came as promised, 1 where it did not, 2 where it cannot be asked for like this.
     """
     screen = Screen(console)
-    if data is not None and not data.is_dir():
-        screen.wrong(f"--data {data} is not a folder")
-        return 2
-    if keep and (left := recall()):
-        screen.wrong(
-            f"a demonstration is left running on {left.url} (process {left.pid}); stop it: millrace demo --stop"
-        )
+    if (refusal := _refuse_request(data, keep=keep)) is not None:
+        screen.wrong(refusal)
         return 2
     screen.heading("Millrace on a local emulator: the real stacks, the real CDK, the real functions; no AWS account")
     try:
@@ -71,6 +66,17 @@ def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
     if not keep:
         screen.heading("All came as promised. The emulator is stopped; nothing is left running.")
     return 0
+
+
+def _refuse_request(data: Path | None, *, keep: bool) -> str | None:
+    """Why the demonstration cannot start like this; None if it can."""
+    if data is not None and not data.is_dir():
+        return f"--data {data} is not a folder"
+    if keep and (emulator := recall()):
+        return (
+            f"a demonstration is left running on {emulator.url} (process {emulator.pid}); stop it: millrace demo --stop"
+        )
+    return None
 
 
 def stop_demo(*, console: Console) -> int:
@@ -167,8 +173,9 @@ def _report(entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Sc
         for entry in group:
             screen.result(entry.state, f"{entry.sync}: {_outcome(entry)}")
     ours = {upload.ref for upload in uploads if upload.ours}
-    if spoilt := [entry for entry in entries.values() if not _is_promised(entry, ours)]:
-        raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(str(e.source) for e in spoilt)}")
+    spoilt = [str(entry.source) for entry in entries.values() if not _is_promised(entry, ours)]
+    if spoilt:
+        raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(spoilt)}")
 
 
 def _outcome(entry: Entry) -> str:
