@@ -75,7 +75,7 @@ class Beside(Generic[T]):
         while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
             self._settle()
         self._held += weight
-        self._pending.append((self._thread.submit(self._guarded, item), weight))
+        self._pending.append((self._thread.submit(self._work_unless_failed, item), weight))
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,7 @@ class Beside(Generic[T]):
         self._held -= weight
         future.result()
 
-    def _guarded(self, item: T) -> None:
+    def _work_unless_failed(self, item: T) -> None:
         if self._failed:
             return
         try:

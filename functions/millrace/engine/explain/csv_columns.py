@@ -76,8 +76,8 @@ class CsvColumn:
             self._limits = None
             return
         preferred = kinds[0]
-        known = pa.array(self._limits or (), pa.string())
-        values = pa.concat_arrays([pc.cast(known, preferred.type), pc.cast(texts, preferred.type)])
+        limits = pa.array(self._limits or (), pa.string())
+        values = pa.concat_arrays([pc.cast(limits, preferred.type), pc.cast(texts, preferred.type)])
         low, high = plain(ends(values), preferred.form).to_pylist()
         self._limits = low, high
 
@@ -134,7 +134,7 @@ class CsvColumn:
             return self._reason_of_decimal(kind, sight)
         if family == "timestamp" and kind is not None:
             return f"row {self._first.row:,} has {shown(self._first.value)!r}, written otherwise"
-        if kind == inference.INTEGER and _WHOLE.fullmatch(sight.value) and _printed(sight.value, kind) is None:
+        if kind == inference.INTEGER and _WHOLE.fullmatch(sight.value) and _print_back(sight.value, kind) is None:
             return "beyond 64 bits"
         return _back(sight.value, kind)
 
@@ -171,7 +171,7 @@ def _digits(text: str) -> int | None:
     return len(match[1] or "") if match else None
 
 
-def _printed(text: str, kind: inference.Kind) -> str | None:
+def _print_back(text: str, kind: inference.Kind) -> str | None:
     try:
         back: str = plain(pc.cast(pa.array([text], pa.string()), kind.type), kind.form)[0].as_py()
     except (pa.ArrowInvalid, UnsupportedType):
@@ -181,5 +181,5 @@ def _printed(text: str, kind: inference.Kind) -> str | None:
 
 def _back(text: str, kind: inference.Kind | None) -> str:
     """What would be printed of a text, were it of a kind; empty where it is no value of it at all."""
-    back = _printed(text, kind) if kind is not None else None
+    back = _print_back(text, kind) if kind is not None else None
     return f"printed back it would be {shown(back)!r}" if back is not None and back != text else ""

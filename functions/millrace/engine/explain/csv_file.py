@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
-from millrace.engine.explain.text_facts import facts_of_csv, renamed
+from millrace.engine.explain.text_facts import facts_of_csv, reasons_of_names
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
 from millrace.engine.formats.registry import FORMATS
@@ -46,13 +46,13 @@ class _Seen:
             return
         batch = pa.concat_batches(self._gathered)
         self._gathered, self._bytes = [], 0
-        for column, found in zip(self._columns, batch.columns, strict=True):
-            column.observe(found, self._rows + 1)
+        for column, texts_of_column in zip(self._columns, batch.columns, strict=True):
+            column.observe(texts_of_column, self._rows + 1)
         self._rows += batch.num_rows
 
     def explain(self, error: DataError | None) -> Content:
         self.flush()
-        why = renamed(self._layout)
+        why = reasons_of_names(self._layout)
         notes = [
             *((name, f"renamed: {reason}") for name, reason in why.items()),
             *((name, f"{wanted} is demanded") for name, wanted in self._layout.options.column_types.items()),

@@ -13,27 +13,28 @@ def as_document(explanation: Explanation, columns: Collection[Column]) -> dict[s
     """The explanation with those of its columns."""
     content = explanation.content
     error = content.error
-    return _told(
+    return _without_empty(
         format=str(explanation.format),
         compression=str(explanation.compression),
         bytes=explanation.size,
         rows=content.rows,
         facts={fact.name: _fact(fact) for fact in content.facts},
         columns=[_column(column) for column in columns],
-        error=error and _told(**{"class": type(error).__name__}, message=str(error), row=error.row, byte=error.byte),
+        error=error
+        and _without_empty(**{"class": type(error).__name__}, message=str(error), row=error.row, byte=error.byte),
     )
 
 
-def _told(**fields: Any) -> dict[str, Any]:
+def _without_empty(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None and value not in ("", (), [])}
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    return _told(value=fact.value, why=fact.why, evidence=[dict(one) for one in fact.evidence])
+    return _without_empty(value=fact.value, why=fact.why, evidence=[dict(one) for one in fact.evidence])
 
 
 def _column(column: Column) -> dict[str, Any]:
-    return _told(
+    return _without_empty(
         name=column.name,
         type=column.type,
         arrow_type=str(column.field.type),
@@ -51,4 +52,8 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _why_not(one: WhyNot) -> dict[str, Any]:
-    return _told(kind=one.kind, row=one.row, value=one.value) | {"value": one.value} | _told(reason=one.reason)
+    return (
+        _without_empty(kind=one.kind, row=one.row, value=one.value)
+        | {"value": one.value}
+        | _without_empty(reason=one.reason)
+    )

@@ -10,7 +10,7 @@ from millrace.engine.explain.json_fields import JsonField
 from millrace.engine.explain.text_facts import fact_of_encoding
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node, Value, columns_of, fields_of
-from millrace.engine.formats.memory import uncollected
+from millrace.engine.formats.memory import without_collection
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import ReadOptions
@@ -28,7 +28,7 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
     error = None
     try:
         facts = _facts(source, options)
-        with uncollected():
+        with without_collection():
             for block in _blocks(json_reader.rows(source, options)):
                 columns = columns_of(block)
                 node.observe_columns(columns, 0)

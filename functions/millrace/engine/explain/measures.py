@@ -18,20 +18,23 @@ class Texts:
     def observe(self, texts: pa.Array) -> None:
         """Add the next texts, of which not all are missing."""
         self.empty += pc.sum(pc.equal(pc.binary_length(texts), 0)).as_py()
-        found = pc.min_max(pc.utf8_length(texts)).as_py()
-        low, high = self.lengths or (found["min"], found["max"])
-        self.lengths = min(low, found["min"]), max(high, found["max"])
+        lengths = pc.min_max(pc.utf8_length(texts)).as_py()
+        low, high = self.lengths or (lengths["min"], lengths["max"])
+        self.lengths = min(low, lengths["min"]), max(high, lengths["max"])
 
 
 def ends(values: pa.Array) -> pa.Array:
     """The least and the greatest of the values."""
-    found = pc.min_max(values)
-    return values.take(pa.array([_place(values, found["min"]), _place(values, found["max"])], pa.int64()))
+    limits = pc.min_max(values)
+    positions = [_position(values, limits["min"]), _position(values, limits["max"])]
+    return values.take(pa.array(positions, pa.int64()))
 
 
-def _place(values: pa.Array, wanted: pa.Scalar) -> int | None:
-    place: int = pc.index(values, wanted).as_py()
-    return place if place >= 0 else None  # NaN alone is not found
+def _position(values: pa.Array, wanted: pa.Scalar) -> int | None:
+    position: int = pc.index(values, wanted).as_py()
+    if position < 0:
+        return None  # NaN alone is not found: it equals nothing
+    return position
 
 
 def first_that(texts: pa.Array, is_so: Callable[[pa.Array], bool]) -> int:

@@ -26,14 +26,14 @@ def facts_of_csv(layout: Layout) -> tuple[Fact, ...]:
     dialect = layout.dialect
     return (
         fact_of_encoding(layout.encoding),
-        Fact("delimiter", _named(dialect.delimiter), _why(layout.detected), _evidence(layout.detected)),
-        Fact("quote", _named(dialect.quote), "by default" if dialect.quote == '"' else "as told"),
-        Fact("escape", _named(dialect.escape), "as told" if dialect.escape else "by default"),
+        Fact("delimiter", _name_of(dialect.delimiter), _why(layout.detected), _evidence(layout.detected)),
+        Fact("quote", _name_of(dialect.quote), "by default" if dialect.quote == '"' else "as told"),
+        Fact("escape", _name_of(dialect.escape), "as told" if dialect.escape else "by default"),
         _header(layout),
     )
 
 
-def renamed(layout: Layout) -> dict[str, str]:
+def reasons_of_names(layout: Layout) -> dict[str, str]:
     """For each column whose name is not the header's: what the header says, and why it is not kept."""
     said = layout.header or ()
     reasons = {True: "the header leaves it without a name", False: "an earlier column has the name {name!r}, too"}
@@ -44,16 +44,16 @@ def renamed(layout: Layout) -> dict[str, str]:
     }
 
 
-def _named(character: str | None) -> str:
+def _name_of(character: str | None) -> str:
     return _NAMES.get(character) or str(character)
 
 
 def _why(detected: Detected) -> str:
     if not detected.candidates:
         return "as told, or as the file's extension says"
-    best, *others = detected.candidates
-    alone = [_named(other.delimiter) for other in others if other.width < 2]
-    tried = [f"{_named(other.delimiter)} {_agreement(other)}" for other in others if other.width >= 2]
+    best, *rivals = detected.candidates
+    alone = [_name_of(rival.delimiter) for rival in rivals if rival.width < 2]
+    tried = [f"{_name_of(rival.delimiter)} {_agreement(rival)}" for rival in rivals if rival.width >= 2]
     tried += [f"the first line has no {' and no '.join(alone)}"] if alone else []
     if best.width < 2:
         return "by default: no candidate divides the first line (confidence 0 %)"
@@ -75,7 +75,7 @@ def _evidence(detected: Detected) -> tuple[dict[str, object], ...]:
 def _header(layout: Layout) -> Fact:
     if layout.header is None:
         return Fact("header", "none", "as told; columns are numbered")
-    changed = renamed(layout)
+    changed = reasons_of_names(layout)
     why = f"{len(changed):,} of {len(layout.names):,} columns have another name than it says" if changed else ""
     evidence = tuple(
         {"position": place, "header": said, "name": name}

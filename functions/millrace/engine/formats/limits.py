@@ -37,5 +37,6 @@ def leaves(fields: Iterable[pa.Field]) -> int:
 
 
 def _leaves(kind: pa.DataType) -> int:
-    children = kind.num_fields
-    return sum(_leaves(kind.field(place).type) for place in range(children)) if children else 1
+    if not kind.num_fields:
+        return 1
+    return sum(_leaves(kind.field(number).type) for number in range(kind.num_fields))

@@ -30,7 +30,7 @@ def use_lean_pool(
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without searches for cycles: parsed JSON has none, and its many objects set off one search after the other."""
     if not gc.isenabled():
         yield

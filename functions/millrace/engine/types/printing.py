@@ -130,7 +130,7 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
         return pc.cast(array, pa.string())
     if scale < 0:
         return pa.array([None if v is None else f"{Decimal(v):f}" for v in array.to_pylist()], pa.string())
-    digits = pc.cast(_unscaled(array), pa.string())
+    digits = pc.cast(_without_scale(array), pa.string())
     sign = pc.if_else(pc.starts_with(digits, "-"), "-", "")
     padded = pc.ascii_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
     whole = pc.utf8_slice_codeunits(padded, 0, -scale)
@@ -138,7 +138,7 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
     return pc.binary_join_element_wise(sign, whole, pc.binary_join_element_wise(".", fraction, ""), "")
 
 
-def _unscaled(array: pa.Array) -> pa.Array:
+def _without_scale(array: pa.Array) -> pa.Array:
     kind = pa.decimal256(76, 0) if arrow_types.is_decimal256(array.type) else pa.decimal128(38, 0)
     if array.type.bit_width < 128:
         array = array.cast(pa.decimal128(38, array.type.scale))

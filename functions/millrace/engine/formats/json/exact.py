@@ -20,7 +20,7 @@ from millrace.engine.formats.json.feed import Piece
 from millrace.engine.formats.json.types import Node, as_batches, columns_of
 from millrace.engine.formats.json.values import NotJson, Refused, Row
 from millrace.engine.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
-from millrace.engine.formats.memory import uncollected
+from millrace.engine.formats.memory import without_collection
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
 
 _NEAR_THE_END = 16
@@ -94,7 +94,7 @@ class Parser:
         """The rows of ``rows`` in blocks."""
         rows = self.rows(piece)
         while True:
-            with uncollected():
+            with without_collection():
                 block, size = _take(rows)
             if not block:
                 return
