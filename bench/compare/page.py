@@ -14,25 +14,43 @@ _UNWRITTEN = f"{BEGIN}\n{END}"
 _HOW = """\
 ## How it was measured
 
-`make bench` makes the files, runs everything and writes this page's figures to `build/bench`; `make bench-full`
-takes larger files and more rounds; `ARGS=--docs` writes this page. Nothing else should run meanwhile.
+| command | does |
+|---|---|
+| `make bench` | makes the files, runs everything, writes this page's figures to `build/bench` |
+| `make bench-full` | the same with larger files and more rounds |
+| `ARGS=--docs` with either | also writes this page |
 
-- Every conversion is a process of its own. The tools take turns, pair by pair and round by round; medians are told,
-  of memory the most; pandas runs in the first round alone, on up to 256 MB. A process is pinned to one or two
-  processors, and the tool is told as many threads.
-- Time runs from the call to the finished file. Importing the tool is not in it: a warm function has done it. It is
-  told below. pandas is hidden from the others: pyarrow would import it because it is installed.
-- Inputs come from fixed seeds. A size is that of the text; a Parquet source is the same data, smaller. gz is level
-  6.
+Nothing else should run meanwhile.
+
+- Every conversion is a process of its own.
+  The tools take turns, pair by pair and round by round.
+  Times are medians over the rounds, memory is the most.
+  pandas runs in the first round alone, on up to 256 MB.
+  A process is pinned to one or two processors, and the tool may use as many threads.
+- Time runs from the call to the finished file.
+  Importing the tool is not in it, because a warm function has done it; the table above has it.
+  pandas is hidden from the other tools: pyarrow would import it because it is installed.
+- Inputs come from fixed seeds.
+  A size is that of the text; a Parquet source is the same data, smaller.
+  The level of gz is 6.
 - Ratios are against the faster of DuckDB and Polars, whether or not its values survived; † says that they did not.
-- Each tool finds types by itself, as its users get it, and runs as fast as it can: DuckDB `COPY (SELECT * FROM
-  read_csv | read_json | read_parquet) TO`; Polars `scan_*` and `sink_*` (streaming; a JSON array has `read_json`
-  alone); pandas with `dtype_backend="pyarrow"` and `engine="pyarrow"` (its default engine where that one refuses
-  quoted line ends); pyarrow's own readers and writers, batch by batch. Parquet is compressed with snappy by all;
-  everything else is each tool's default.
-- **kept**: every value of the output is the source's, with all its digits. **equal**: the same numbers and
-  instants, but not all that was said: 12.50 became 12.5. **changed**: other values; the first is shown. The
-  generator draws the truth again and every value is held against it, on the output of the first round.
+- Each tool finds types by itself, as its users get it, and runs as fast as it can.
+  Parquet is compressed with snappy by all, and everything else is each tool's default.
+
+| tool | runs |
+|---|---|
+| DuckDB | `COPY (SELECT * FROM read_csv \\| read_json \\| read_parquet) TO` |
+| Polars | `scan_*` and `sink_*` (streaming); a JSON array has only `read_json` |
+| pandas | `dtype_backend="pyarrow"`, `engine="pyarrow"`, or its default engine if that one refuses quoted line ends |
+| pyarrow | its own readers and writers, batch by batch |
+
+| grade | says |
+|---|---|
+| **kept** | every value of the output is the source's, with all its digits |
+| **equal** | the same numbers and instants, but not all that was said: 12.50 became 12.5 |
+| **changed** | other values; the first is shown |
+
+The generator draws the truth again, and every value of the first round's output is compared with it.
 """
 
 
@@ -62,9 +80,16 @@ def _head(figures: Figures, plot: str) -> Iterator[str]:
     versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
     yield "# How fast, how true"
     yield ""
-    yield (
-        f"Measured on {results['date']}: {machine['processor']}, {machine['cores']} cores, {machine['memory']} of "
-        f"memory, {machine['system']}; {versions}; medians of {results['rounds']} rounds."
+    yield "Read this page to see how much time and memory Millrace takes, and which targets it misses."
+    yield ""
+    yield from table(
+        ["measured", "with"],
+        [
+            ["on", results["date"]],
+            ["machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['system']}"],
+            ["software", versions],
+            ["rounds", f"{results['rounds']}; medians are shown"],
+        ],
     )
     yield ""
     yield f"![Time and memory of every pair]({plot})"

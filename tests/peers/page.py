@@ -24,21 +24,44 @@ _PACKAGES = ("pyarrow", "duckdb", "polars", "pandas")
 _HEAD = """\
 # Who keeps values
 
-The same small files, by each tool from CSV, JSON lines or Parquet to Parquet, read as its documentation begins and
-with its defaults, then read back with pyarrow and held against the text of the source. `make test` does it anew and
-compares with this page. With options of their own (types given by hand, everything as text) the tools keep more;
-without knowing the file before, defaults are what one has.
+Read this page to see, input by input, which tool keeps a value and which changes it.
 
-**kept**: each value is what the source says, digit for digit; times may be written otherwise, with the same digits
-and zone. **refused**: there is no output. Otherwise the first value that changed: what it was → what it became. For
-headers "kept as" tells the names of the output. "pyarrow" is its reader of whole files, "streaming" the one that
-holds a block at a time.
+Each tool converts the same small files from CSV, JSON lines or Parquet to Parquet.
+It is used as its documentation begins, with its defaults.
+pyarrow reads the result, and each value is compared with the text of the source.
+`make test` measures again and compares with this page.
+With options (types given by hand, everything as text) the tools keep more.
+If you do not know the file before, defaults are what you have.
+
+| in a cell | says |
+|---|---|
+| **kept** | each value is what the source says, digit for digit; times may look different, with all digits and the zone |
+| **kept as** | the same, with the names of the output |
+| **refused** | there is no output |
+| `a` → `b` | the first value that changed: what it was, and what it became |
+
+| tool | is |
+|---|---|
+| pyarrow | its reader of whole files |
+| pyarrow, streaming | its reader that has one block at a time |
 """
 _FOOT = """
-Late rows are behind the tools' samples: DuckDB looks at 20,480 rows, Polars at 100, pyarrow's streaming readers at
-a block of 1 MiB; pyarrow's and pandas' plain readers hold the whole file. What Millrace refuses it refuses with the
-place: bytes that are no UTF-8 with their offset (say `csv_encoding`), a key twice in a JSON object and half a
-surrogate pair with row and byte. How Millrace decides: [values.md](values.md).
+Late rows are behind the samples of the tools:
+
+| tool | looks at |
+|---|---|
+| DuckDB | 20,480 rows |
+| Polars | 100 rows |
+| pyarrow, streaming | a block of 1 MiB |
+| pyarrow, pandas | the whole file |
+
+Millrace refuses three inputs, each with the place:
+
+- bytes that are no UTF-8, with their offset (the way out is `csv_encoding`);
+- a key twice in a JSON object, with row and byte;
+- half a surrogate pair, with row and byte.
+
+[values.md](values.md) says how Millrace decides.
 """
 
 

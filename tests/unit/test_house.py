@@ -16,10 +16,7 @@ import pytest
 
 from tests.places import ROOT
 
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/delivery.md")),
-    *sorted((ROOT / "docs" / "decisions").glob("*.md")),
-]
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"})
 MOST_COLUMNS = 120
 MOST_COMPLEXITY = 8
 _LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")

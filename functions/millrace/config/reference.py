@@ -55,7 +55,7 @@ def _about(section: type[Section]) -> str:
     if not section.place:
         return ""
     about = str(section.__doc__).partition("\n\n")[0]
-    return f"{about} Text alone is its `{section.shorthand}`.\n\n" if section.shorthand else f"{about}\n\n"
+    return f"{about}\nText alone is its `{section.shorthand}`.\n\n" if section.shorthand else f"{about}\n\n"
 
 
 def _rows(section: type[Section]) -> Iterator[str]:
