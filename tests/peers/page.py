@@ -35,7 +35,7 @@ If you do not know the file before, defaults are what you have.
 
 | in a cell | says |
 |---|---|
-| **kept** | each value is what the source says, digit for digit; times may look different, with all digits and the zone |
+| **kept** | each value is what the source says, digit for digit; times may look different, with the same digits |
 | **kept as** | the same, with the names of the output |
 | **refused** | there is no output |
 | `a` → `b` | the first value that changed: what it was, and what it became |
