@@ -16,35 +16,6 @@ from tests.e2e.places import EXAMPLES
 
 CONTEXT = {"max_concurrency": "2"}
 """The emulator starts a process for each function that runs."""
-FOLDER = Path(__file__).parent
-LONGEST_FIRST = ("test_under_fire", "test_everything", "opened", "enforced", "test_demo", "test_connections")
-"""Groups by how long they take, the longest first, so that no worker begins one when the others end."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests of one deployment in one worker (`-n 3 --dist loadgroup`), and begin the longest groups first.
-
-    Tests of other folders keep their order and come first.
-    """
-    own_items = [item for item in items if item.path.parent == FOLDER]
-    for item in own_items:
-        item.add_marker(pytest.mark.xdist_group(deployment_name(item)))
-    order = {item: group_rank(deployment_name(item)) for item in own_items}
-    items.sort(key=lambda item: order.get(item, -1))
-
-
-def deployment_name(item: pytest.Item) -> str:
-    """The fixture or the module whose deployment a test uses: `opened`, `enforced`, `test_reconcile`."""
-    fixtures = getattr(item, "fixturenames", ())
-    if "deployed" in fixtures:
-        return str(getattr(item, "callspec").params["deployed"])  # noqa: B009 - typed as of any item, which has none
-    return next((name for name in ("opened", "enforced") if name in fixtures), item.path.stem)
-
-
-def group_rank(name: str) -> int:
-    """Where a group begins: by its place in ``LONGEST_FIRST``, or after all of them."""
-    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +25,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Columns keep their sources' names, so that rows can be compared field by field.
     """
     document = yaml.safe_load((EXAMPLES / "millrace.yaml").read_text())
-    extra = yaml.safe_load((FOLDER / "extra.yaml").read_text())
+    extra = yaml.safe_load((Path(__file__).parent / "extra.yaml").read_text())
     whole = {**document, **{name: document.get(name, []) + extra[name] for name in extra}}
     syncs = [{**sync, "normalize_names": "disabled"} for sync in whole["bulk_syncs"]]
     path = tmp_path_factory.mktemp("configuration") / "millrace.yaml"
