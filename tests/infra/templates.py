@@ -76,7 +76,13 @@ HERE = Environment(account=ACCOUNT, region=REGION)
 
 
 def synthesise(case: Case, folder: Path, env: Environment = HERE) -> Synthesised:
-    """Synthesise as the CDK does, cdk-nag included; assets are not copied."""
+    """What the CDK writes to ``folder`` for a case, cdk-nag's report included; assets are not copied."""
+    write_assembly(case, folder, env)
+    return read_assembly(case, folder)
+
+
+def write_assembly(case: Case, folder: Path, env: Environment = HERE) -> None:
+    """Synthesise as the CDK does."""
     app = App(outdir=str(folder), context={**FLAGS, "aws:cdk:disable-asset-staging": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     deploy(app, parse(case.data), case.options, env)
@@ -85,6 +91,10 @@ def synthesise(case: Case, folder: Path, env: Environment = HERE) -> Synthesised
     except RuntimeError as error:  # what jsii makes of "Validation failed"
         if "Validation failed" not in str(error):
             raise
+
+
+def read_assembly(case: Case, folder: Path) -> Synthesised:
+    """What a case was synthesised to before."""
     storage, processing = (
         Template(path, json.loads(path.read_text()))
         for path in (
