@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/2026 q1+ü.csv")
 
 
-class Ledger(LedgerStore, LedgerIndex):
+class LedgerUnderTest(LedgerStore, LedgerIndex):
     """Both ports at once."""
 
 
@@ -69,24 +69,24 @@ FULL = entry(
 )
 
 
-def test_what_was_never_put_is_not_there(ledger: Ledger) -> None:
+def test_what_was_never_put_is_not_there(ledger: LedgerUnderTest) -> None:
     assert ledger.get("nightly", SOURCE) is None
 
 
 @pytest.mark.parametrize("kept", [entry(), FULL, entry(source=ObjectRef("b", "a\nb//c%20"))])
-def test_an_entry_comes_back_as_it_was_put(ledger: Ledger, kept: Entry) -> None:
+def test_an_entry_comes_back_as_it_was_put(ledger: LedgerUnderTest, kept: Entry) -> None:
     ledger.put(kept)
 
     assert ledger.get("nightly", kept.source) == kept
 
 
-def test_entries_of_two_syncs_are_apart(ledger: Ledger) -> None:
+def test_entries_of_two_syncs_are_apart(ledger: LedgerUnderTest) -> None:
     ledger.put(entry())
 
     assert ledger.get("hourly", SOURCE) is None
 
 
-def test_a_first_entry_is_put_once(ledger: Ledger) -> None:
+def test_a_first_entry_is_put_once(ledger: LedgerUnderTest) -> None:
     ledger.put(entry(owner="a"))
 
     with pytest.raises(LostRace):
@@ -94,7 +94,7 @@ def test_a_first_entry_is_put_once(ledger: Ledger) -> None:
     assert ledger.get("nightly", SOURCE) == entry(owner="a")
 
 
-def test_only_the_revision_that_was_read_is_replaced(ledger: Ledger) -> None:
+def test_only_the_revision_that_was_read_is_replaced(ledger: LedgerUnderTest) -> None:
     ledger.put(entry())
     ledger.put(entry(revision=2, owner="a"))
 
@@ -105,7 +105,7 @@ def test_only_the_revision_that_was_read_is_replaced(ledger: Ledger) -> None:
     assert ledger.get("nightly", SOURCE) == entry(revision=2, owner="a")
 
 
-def test_the_index_of_attention_holds_what_needs_it_and_nothing_else(ledger: Ledger) -> None:
+def test_the_index_of_attention_holds_what_needs_it_and_nothing_else(ledger: LedgerUnderTest) -> None:
     for number, state in enumerate(State):
         ledger.put(entry(source=ObjectRef("b", str(number)), state=state, finished=NOON))
 
@@ -115,14 +115,14 @@ def test_the_index_of_attention_holds_what_needs_it_and_nothing_else(ledger: Led
     assert all(len(entries) <= 1 for entries in found.values())
 
 
-def test_an_entry_leaves_the_index_of_attention_when_it_is_settled(ledger: Ledger) -> None:
+def test_an_entry_leaves_the_index_of_attention_when_it_is_settled(ledger: LedgerUnderTest) -> None:
     ledger.put(entry())
     ledger.put(entry(revision=2, state=State.CONVERTED, finished=NOON))
 
     assert list(ledger.needing_attention(State.IN_FLIGHT)) == []
 
 
-def test_the_index_of_days_holds_what_finished(ledger: Ledger) -> None:
+def test_the_index_of_days_holds_what_finished(ledger: LedgerUnderTest) -> None:
     for number in range(40):
         finished = NOON + timedelta(hours=number)
         ledger.put(entry(source=ObjectRef("b", str(number)), state=State.CONVERTED, finished=finished))
@@ -133,7 +133,7 @@ def test_the_index_of_days_holds_what_finished(ledger: Ledger) -> None:
     assert list(ledger.finished_on("2026-11-25")) == []
 
 
-def test_a_syncs_entries_come_in_key_order_and_go_on_where_told(ledger: Ledger) -> None:
+def test_a_syncs_entries_come_in_key_order_and_go_on_where_told(ledger: LedgerUnderTest) -> None:
     keys = ["in/b", "in/a", "in/ü", "in/a b", "in/z"]
     for key in keys:
         ledger.put(entry(source=ObjectRef("b", key)))
@@ -143,7 +143,7 @@ def test_a_syncs_entries_come_in_key_order_and_go_on_where_told(ledger: Ledger) 
     assert [one.source.key for one in ledger.of_sync("nightly", after="in/b")] == ["in/z", "in/ü"]
 
 
-def test_the_indexes_tell_the_failure(ledger: Ledger) -> None:
+def test_the_indexes_tell_the_failure(ledger: LedgerUnderTest) -> None:
     ledger.put(replace(FULL, revision=1))
 
     (found,) = ledger.needing_attention(State.FAILED)

@@ -20,7 +20,7 @@ REF = ObjectRef("acme-in", "in/2026 q1+ü.csv")
 TARGET = ObjectRef("acme-out", "lake/2026 q1+ü.parquet")
 
 
-class World(Protocol):
+class StoreUnderTest(Protocol):
     """A store and a user's hands."""
 
     store: ObjectStore
@@ -56,13 +56,13 @@ class S3World:
 
 
 @pytest.fixture(params=["memory", "s3"])
-def world(request: pytest.FixtureRequest) -> World:
+def world(request: pytest.FixtureRequest) -> StoreUnderTest:
     return MemoryWorld() if request.param == "memory" else S3World(request.getfixturevalue("s3"))
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, CHUNK, CHUNK + 1, 3 * CHUNK + 5])
 @pytest.mark.parametrize("tail_first", [False, True])
-def test_an_object_is_read_as_it_was_placed(world: World, size: int, tail_first: bool) -> None:  # noqa: FBT001 - a parameter
+def test_an_object_is_read_as_it_was_placed(world: StoreUnderTest, size: int, tail_first: bool) -> None:  # noqa: FBT001 - a parameter
     data = bytes(range(251)) * (size // 251 + 1)
     world.place(REF, data[:size])
 
@@ -75,19 +75,19 @@ def test_an_object_is_read_as_it_was_placed(world: World, size: int, tail_first:
         assert opened.stream.read(5) == data[:size][:5]
 
 
-def test_reading_what_is_not_there_says_gone(world: World) -> None:
+def test_reading_what_is_not_there_says_gone(world: StoreUnderTest) -> None:
     with pytest.raises(ObjectGone), world.store.open(REF):
         pass
     assert world.store.head(REF) is None
 
 
-def test_a_missing_bucket_is_named(world: World) -> None:
+def test_a_missing_bucket_is_named(world: StoreUnderTest) -> None:
     with pytest.raises(NoSuchBucket, match="nowhere"), world.store.open(ObjectRef("nowhere", "x")):
         pass
 
 
 @pytest.mark.parametrize("size", [0, 10, PART - 1, PART, 2 * PART + 11])
-def test_an_output_is_absent_until_it_is_published_and_then_whole(world: World, size: int) -> None:
+def test_an_output_is_absent_until_it_is_published_and_then_whole(world: StoreUnderTest, size: int) -> None:
     data = bytes(range(253)) * (size // 253 + 1)
     upload = world.store.upload(TARGET, {"millrace-sync": "s"})
     view = memoryview(data)[:size]
@@ -103,7 +103,7 @@ def test_an_output_is_absent_until_it_is_published_and_then_whole(world: World, 
     assert world.data(TARGET) == data[:size]
 
 
-def test_an_output_never_replaces_what_it_did_not_expect(world: World) -> None:
+def test_an_output_never_replaces_what_it_did_not_expect(world: StoreUnderTest) -> None:
     world.place(TARGET, b"theirs")
     upload = world.store.upload(TARGET, {})
     upload.write(b"ours")
@@ -115,7 +115,7 @@ def test_an_output_never_replaces_what_it_did_not_expect(world: World) -> None:
     assert world.data(TARGET) == b"theirs"
 
 
-def test_an_output_replaces_what_it_expected_after_a_refusal(world: World) -> None:
+def test_an_output_replaces_what_it_expected_after_a_refusal(world: StoreUnderTest) -> None:
     world.place(TARGET, b"old")
     upload = world.store.upload(TARGET, {})
     upload.write(b"new")
@@ -130,7 +130,7 @@ def test_an_output_replaces_what_it_expected_after_a_refusal(world: World) -> No
 
 
 @pytest.mark.parametrize("size", [10, 2 * PART])
-def test_a_discarded_output_leaves_nothing(world: World, size: int) -> None:
+def test_a_discarded_output_leaves_nothing(world: StoreUnderTest, size: int) -> None:
     upload = world.store.upload(TARGET, {})
     upload.write(bytes(size))
 
@@ -166,7 +166,7 @@ def test_a_part_that_fails_is_told_at_a_later_write_and_leaves_nothing() -> None
     assert threading.active_count() == before
 
 
-def test_deleting_is_by_name_and_twice_is_no_error(world: World) -> None:
+def test_deleting_is_by_name_and_twice_is_no_error(world: StoreUnderTest) -> None:
     for key in ("a", "ab", "a/b"):
         world.place(ObjectRef("acme-out", key), b"x")
 
@@ -176,7 +176,7 @@ def test_deleting_is_by_name_and_twice_is_no_error(world: World) -> None:
     assert [found.ref.key for found in world.store.list("acme-out", "")] == ["a/b", "ab"]
 
 
-def test_a_listing_is_in_key_order_below_a_prefix_and_goes_on_where_told(world: World) -> None:
+def test_a_listing_is_in_key_order_below_a_prefix_and_goes_on_where_told(world: StoreUnderTest) -> None:
     for key in ("in/b", "in/a", "in/ü", "in/a b+c", "inn"):
         world.place(ObjectRef("acme-in", key), b"12")
 

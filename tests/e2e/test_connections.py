@@ -132,7 +132,7 @@ def millrace(emulator: Emulator, *arguments: str) -> str:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedCall:
     """An object that could not be read: its entry, the messages kept for it, what the listing's function said."""
 
     task: Task
@@ -142,7 +142,7 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class World:
+class TwoAccounts:
     """Both accounts."""
 
     deployed: Deployed
@@ -176,7 +176,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
     """The partner pastes what is printed, the keys are stored, and then it is deployed."""
     path = tmp_path_factory.mktemp("connections") / "millrace.yaml"
     with running(Mode.ENFORCED) as emulator:
@@ -199,7 +199,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         for connection in ("role", "away", "wrong"):
             partner.make_role(connection)
         partner.trust("wrong", **{partner.printed["wrong"]["external_id"]: "another-one"})
-        yield World(Deployed.deploy(emulator, path, context={"max_concurrency": "2"}), partner)
+        yield TwoAccounts(Deployed.deploy(emulator, path, context={"max_concurrency": "2"}), partner)
 
 
 def new_keys(partner: Partner) -> dict[str, str]:
@@ -209,7 +209,7 @@ def new_keys(partner: Partner) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def refused(world: World) -> Refused:
+def refused(world: TwoAccounts) -> RefusedCall:
     """What became of an object whose connection's role demands another external id; the role is mended then."""
     compared = world.compare("wrong")
     task = world.upload("wrong", "a.csv")
@@ -217,10 +217,10 @@ def refused(world: World) -> Refused:
     entry = world.deployed.wait([task], seconds=30)[task]
     kept = world.deployed.messages(world.deployed.resources.queues["wrong"])
     world.partner.trust("wrong")
-    return Refused(task, entry, kept, compared)
+    return RefusedCall(task, entry, kept, compared)
 
 
-def test_wrong_external_id_fails_as_configuration_and_loses_nothing(world: World, refused: Refused) -> None:
+def test_wrong_external_id_fails_as_configuration_and_loses_nothing(world: TwoAccounts, refused: RefusedCall) -> None:
     """The entry names the role and the external id that it must demand; the message stays."""
     failure, told = refused.entry.failure, world.partner.printed["wrong"]
     assert failure is not None
@@ -238,7 +238,7 @@ def test_wrong_external_id_fails_as_configuration_and_loses_nothing(world: World
 
 
 @pytest.mark.parametrize("sync", ["own", "keys", "role"])
-def test_every_way_finds_reads_and_writes(world: World, sync: str) -> None:
+def test_every_way_finds_reads_and_writes(world: TwoAccounts, sync: str) -> None:
     """By listing the source, to the function's own bucket or to another account's."""
     task = world.upload(sync, "a.csv")
 
@@ -253,7 +253,7 @@ def test_every_way_finds_reads_and_writes(world: World, sync: str) -> None:
     assert (row["name"] == "Ada") is (sync != "own")
 
 
-def test_obfuscated_values_are_hashed_with_the_deployments_key(world: World) -> None:
+def test_obfuscated_values_are_hashed_with_the_deployments_key(world: TwoAccounts) -> None:
     """The key is in Secrets Manager: whoever may read it can match values, and nobody else."""
     task = world.upload("own", "a.csv")
     world.ask(task)
@@ -267,14 +267,14 @@ def test_obfuscated_values_are_hashed_with_the_deployments_key(world: World) -> 
     assert row["name"] == hmac.new(key, b"Ada", "sha256").hexdigest()
 
 
-def test_keys_are_shown_by_their_user_alone(world: World) -> None:
+def test_keys_are_shown_by_their_user_alone(world: TwoAccounts) -> None:
     """`aws_user` is asked of AWS with the stored keys."""
     told = world.partner.printed["keys"]
 
     assert told["aws_user"] == "arn:aws:iam::444455556666:user/millrace"
 
 
-def test_rotated_keys_are_taken_up_by_a_warm_function(world: World, tmp_path: Path) -> None:
+def test_rotated_keys_are_taken_up_by_a_warm_function(world: TwoAccounts, tmp_path: Path) -> None:
     """Stored by the same command, with the old ones switched off: nothing fails, nothing is deployed."""
     first = world.upload("keys", "before.csv")
     world.ask(first)
@@ -292,7 +292,7 @@ def test_rotated_keys_are_taken_up_by_a_warm_function(world: World, tmp_path: Pa
     assert (entry.state, entry.attempts) == (State.CONVERTED, 1)
 
 
-def test_a_sources_role_reads_its_folder_and_no_more(world: World) -> None:
+def test_a_sources_role_reads_its_folder_and_no_more(world: TwoAccounts) -> None:
     """Whoever holds the role with the printed policy is held to the folder."""
     s3, bucket = world.partner.assume("role"), "partner-role"
     for key in ("drop/inside.csv", "dropped.csv", "other/a.csv"):
@@ -315,7 +315,7 @@ def test_a_sources_role_reads_its_folder_and_no_more(world: World) -> None:
         s3.get_object(Bucket="partner-keys", Key="drop/a.csv")
 
 
-def test_a_destinations_role_writes_its_folder_and_no_more(world: World) -> None:
+def test_a_destinations_role_writes_its_folder_and_no_more(world: TwoAccounts) -> None:
     """Nothing beside it is written, read or deleted."""
     s3, bucket, beside = world.partner.assume("away"), "partner-out", "in boxes/mine.csv"
     world.partner.client("s3").put_object(Bucket=bucket, Key=beside, Body=ROWS)
@@ -328,7 +328,7 @@ def test_a_destinations_role_writes_its_folder_and_no_more(world: World) -> None
             action(Bucket=bucket, Key=beside)
 
 
-def test_role_that_was_mended_converts_what_waited(world: World, refused: Refused) -> None:
+def test_role_that_was_mended_converts_what_waited(world: TwoAccounts, refused: RefusedCall) -> None:
     """The message comes back by itself once the right trust policy is pasted."""
     task = refused.task
 

@@ -43,7 +43,7 @@ def of_reconcile(case: str) -> Mapping[str, Grant]:
     return {grant.sid: grant for grant in made}
 
 
-class TestConvert:
+class TestGrantsOfConvert:
     """What the convert function may do."""
 
     def test_reads_below_the_folders_of_sources_only(self) -> None:
@@ -107,7 +107,7 @@ class TestConvert:
         assert not {"UseExistingKeys", "UseKeyOfDeployment"} & set(of_convert("created buckets"))
 
 
-class TestReprocess:
+class TestGrantsOfReprocess:
     """What the reprocess function may do."""
 
     def test_touches_no_object(self) -> None:
@@ -129,7 +129,7 @@ class TestReprocess:
         assert listing.conditions == {"StringLike": {"s3:prefix": "landing zone/*"}}
 
 
-class TestReconcile:
+class TestGrantsOfReconcile:
     """What the reconcile function may do."""
 
     def test_does_exactly_this(self) -> None:

@@ -315,7 +315,7 @@ class TestReconcile:
         assert "nightly" in ran.err
 
 
-class TestShow:
+class TestShowCommand:
     """What is remembered, on the fakes."""
 
     @pytest.fixture

@@ -136,7 +136,7 @@ class TestConverting:
         assert world.entry().obsolete == ()
 
 
-class TestBadInput:
+class TestWorkOnBadInput:
     def test_a_malformed_file_fails_with_its_place_and_writes_nothing(self, world: World) -> None:
         outcome = world.one(world.upload(b"id,zip\n1,2\n3\n"))
 

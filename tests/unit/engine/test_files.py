@@ -193,7 +193,7 @@ def test_options_of_a_job_reach_the_reader(tmp_path: Path) -> None:
 def test_other_places_can_be_plugged_in() -> None:
     places: dict[str, bytes] = {"s3://in/a.csv": b"a\n1\n"}
 
-    class Place(Memory):
+    class PlaceInMemory(Memory):
         def __init__(self, path: str) -> None:
             super().__init__()
             self.path = path
@@ -205,7 +205,7 @@ def test_other_places_can_be_plugged_in() -> None:
         return io.BytesIO(places[path])
 
     job = Job(source="s3://in/a.csv", target="s3://out/a.json", to=FileFormat.JSON, subfolder="x")
-    convert_file(job, open_source=open_source, open_target=Place)
+    convert_file(job, open_source=open_source, open_target=PlaceInMemory)
 
     assert places["s3://out/x/a.json"] == b'{"a":1}\n'
 

@@ -22,7 +22,7 @@ SHARED = REAL_DATA
 """Published files, kept beside the repository and not in it."""
 
 
-class Opened:
+class OpenedSource:
     """Opens sinks and remembers them."""
 
     def __init__(self) -> None:
@@ -33,7 +33,9 @@ class Opened:
         return self.sinks[-1]
 
 
-def run(data: bytes, to: str, opened: Opened, aside: Opened | None = None, **options: Any) -> Converted[Memory]:
+def run(
+    data: bytes, to: str, opened: OpenedSource, aside: OpenedSource | None = None, **options: Any
+) -> Converted[Memory]:
     on_batch = options.pop("on_batch", lambda _rows: None)
     recipe = Recipe(
         source_format=FileFormat.CSV, target_format=FileFormat(to), read=ReadOptions(**options), write=WriteOptions()
@@ -50,7 +52,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
-    opened = Opened()
+    opened = OpenedSource()
     data = b"a,b\n" + b"1,x\n" * 50 + b"1.5,x\n" + b"2,x\n" * 50
 
     done = run(data, "parquet", opened)
@@ -63,17 +65,17 @@ def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("options", [{}, {"column_types": {"b": "text"}}])
 def test_a_column_is_typed_by_its_values_however_late_they_come(options: dict[str, Any]) -> None:
-    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", Opened(), **options)
+    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", OpenedSource(), **options)
 
     assert done.parts[0].sink.getvalue().splitlines()[49:] == [b'{"a":null,"b":"x"}', b'{"a":1,"b":"x"}']
 
 
 @pytest.mark.usefixtures("small_blocks")
 def test_widening_happens_once_however_often_types_change() -> None:
-    opened = Opened()
+    opened = OpenedSource()
     data = b"a,b\n1,x\n2,x\n1.5,x\n10.10,x\nx,true\n,x\n"
 
-    done = run(data, "csv", Opened()).parts[0].sink.getvalue()
+    done = run(data, "csv", OpenedSource()).parts[0].sink.getvalue()
     run(data, "json", opened)
 
     assert done == data
@@ -82,7 +84,7 @@ def test_widening_happens_once_however_often_types_change() -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_bad_rows_are_put_aside_once_though_the_file_is_read_again() -> None:
-    opened, aside = Opened(), Opened()
+    opened, aside = OpenedSource(), OpenedSource()
     data = b"a,b\n1,x\n7\n" + b"2,x\n" * 20 + b"x,x\n8\n"
 
     done = run(data, "parquet", opened, aside, bad_rows=BadRows.QUARANTINE)
@@ -94,9 +96,9 @@ def test_bad_rows_are_put_aside_once_though_the_file_is_read_again() -> None:
 
 
 def test_without_bad_rows_no_quarantine_is_opened() -> None:
-    aside = Opened()
+    aside = OpenedSource()
 
-    done = run(b"a,b\n1,2\n", "json", Opened(), aside, bad_rows=BadRows.QUARANTINE)
+    done = run(b"a,b\n1,2\n", "json", OpenedSource(), aside, bad_rows=BadRows.QUARANTINE)
 
     assert done.quarantine is None
     assert aside.sinks == []
@@ -104,7 +106,7 @@ def test_without_bad_rows_no_quarantine_is_opened() -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_an_error_discards_what_was_written() -> None:
-    opened = Opened()
+    opened = OpenedSource()
 
     with pytest.raises(RaggedRow):
         run(b"a,b\n" + b"1,2\n" * 20 + b"3\n", "csv", opened)
@@ -114,7 +116,7 @@ def test_an_error_discards_what_was_written() -> None:
 
 @pytest.mark.usefixtures("small_blocks")
 def test_the_caller_can_stop_between_batches() -> None:
-    opened = Opened()
+    opened = OpenedSource()
     heard: list[int] = []
 
     def stop(rows: int) -> None:
@@ -130,14 +132,14 @@ def test_the_caller_can_stop_between_batches() -> None:
 
 
 def test_an_error_of_the_sink_stays_what_it_is() -> None:
-    class Full(Memory):
+    class FullDisk(Memory):
         def write(self, _data: Any) -> int:
             raise OSError(28, "No space left on device")
 
     recipe = Recipe(
         source_format=FileFormat.CSV, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions()
     )
-    full = Full()
+    full = FullDisk()
 
     with pytest.raises(OSError, match="No space"):
         convert(io.BytesIO(b"a\n1\n"), recipe, Destination(lambda _directory: full))
@@ -177,4 +179,4 @@ def test_published_files_become_every_format(name: str, target: FileFormat) -> N
 
 def test_every_error_of_the_engine_is_one_of_ours() -> None:
     with pytest.raises(MillraceError):
-        run(b"a\n1\n", "json", Opened(), encoding="no-such")
+        run(b"a\n1\n", "json", OpenedSource(), encoding="no-such")

@@ -336,7 +336,7 @@ def test_a_sync_that_is_not_there_is_wrong_use(house: House, sync: str) -> None:
         house.run(sync=sync)
 
 
-class Killed(BaseException):
+class KilledComparison(BaseException):
     """Nobody handles it: the process is gone."""
 
 
@@ -349,7 +349,7 @@ class Kill:
     def count(self) -> None:
         self.at -= 1
         if self.at == 0:
-            raise Killed
+            raise KilledComparison
 
 
 @dataclass
@@ -400,7 +400,7 @@ def test_killed_or_stopped_anywhere_it_finds_all_and_repeats_a_portion_at_most(
                 }
                 try:
                     report = house.run(**killing)
-                except Killed:
+                except KilledComparison:
                     kills += 1
                     house.time += timedelta(minutes=16)
                     continue
@@ -439,7 +439,7 @@ class ManyEntries(InMemoryLedger):
             yield entry(f"in/{number:07}.csv", bucket=IN)
 
 
-class Sink(InMemoryQueue):
+class QueueSink(InMemoryQueue):
     """Keeps nothing."""
 
     def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
@@ -450,7 +450,7 @@ def test_memory_is_flat() -> None:
     """Four times the keys take no more; a list of them would take a megabyte."""
 
     def peak(keys: int) -> int:
-        house = House(store=ManyObjects(keys=keys), ledger=ManyEntries(keys=keys), queue=Sink())
+        house = House(store=ManyObjects(keys=keys), ledger=ManyEntries(keys=keys), queue=QueueSink())
         tracemalloc.start()
         report = house.run()
         highest = tracemalloc.get_traced_memory()[1]

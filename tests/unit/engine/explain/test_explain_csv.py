@@ -63,7 +63,7 @@ def written(data: bytes, **options: Any) -> pa.Schema:
     return pq.read_schema(io.BytesIO(converted(data, "csv", "parquet", **options)))
 
 
-class TestTypes:
+class TestExplainedCsvTypes:
     @given(st.lists(st.lists(st.sampled_from(NASTY) | st.none(), min_size=6, max_size=6), min_size=1, max_size=4))
     @settings(max_examples=40)
     def test_they_are_what_conversion_writes(self, columns: list[list[str | None]]) -> None:

@@ -51,7 +51,7 @@ def written(data: bytes) -> pa.Schema:
     return pq.read_schema(io.BytesIO(converted(data, "json", "parquet")))
 
 
-class TestTypes:
+class TestExplainedJsonTypes:
     @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6))
     @settings(max_examples=60)
     def test_they_are_what_conversion_writes(self, values: list[str]) -> None:
@@ -77,7 +77,7 @@ class TestTypes:
         assert explained(data) == whole
 
 
-class TestFields:
+class TestExplainedFields:
     def test_paths_lead_into_objects_and_lists(self) -> None:
         content = explained(lines_of(['{"b": [{"c": 1}, {"c": 2, "d.e": "x"}]}', "null"]))
 

@@ -309,7 +309,7 @@ def test_braces_in_texts_only_cost_time(text: str) -> None:
             assert read(data.encode()) == read_exactly(data.encode())
 
 
-class Faulty(io.BytesIO):
+class FaultyText(io.BytesIO):
     """A source whose line goes dead after some bytes."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -325,7 +325,7 @@ def test_what_comes_first_is_told_however_far_is_read_ahead(row: bytes, error: t
     data = b"\n".join([b'{"a": 1}'] * 290 + [row] + [b'{"a": 2}'] * 200)
 
     with small_json_blocks(300), pytest.raises(error):
-        list(json_reader.read(Faulty(data), ReadOptions(), report=lambda _bad: None).batches)
+        list(json_reader.read(FaultyText(data), ReadOptions(), report=lambda _bad: None).batches)
 
 
 @pytest.mark.parametrize(("names", "searched"), [(200, True), (1001, False)])

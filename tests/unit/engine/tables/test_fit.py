@@ -75,11 +75,11 @@ def table(data: list[bytes], source: FileFormat) -> tuple[list[bytes], pa.Schema
 
 
 def values(output: bytes) -> list[Any]:
-    rows = [json.loads(line, parse_int=Written, parse_float=Written) for line in output.splitlines()]
+    rows = [json.loads(line, parse_int=WrittenFile, parse_float=WrittenFile) for line in output.splitlines()]
     return [row["x"] for row in rows]
 
 
-class Written(str):
+class WrittenFile(str):
     """A number as it is written."""
 
     __slots__ = ()
@@ -123,7 +123,7 @@ def test_rescued_or_not_each_value_is_there(contents: list[File]) -> None:
     for content in contents[1:]:
         output, fit = fitted(as_csv(content), first.remembered(), FileFormat.CSV, SchemaEvolution.RESCUE)
         for line, text in zip(output.splitlines(), content, strict=True):
-            row = json.loads(line, parse_int=Written, parse_float=Written)
+            row = json.loads(line, parse_int=WrittenFile, parse_float=WrittenFile)
             there = row["x"] if row["_rescued"] is None else row["_rescued"]["x"]
             assert (json.dumps(there) if isinstance(there, bool) else there) == text
         assert len(fit.remembered()) == 2
