@@ -12,6 +12,15 @@ from datetime import UTC, datetime
 from millrace.delivery.breaker import Circuit
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
 from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
+from millrace.ledger.table_entries import (
+    FORMAT_MARK,
+    SCHEMA_MARK,
+    TABLE_MARK,
+    AnyEntry,
+    FormatEntry,
+    SchemaEntry,
+    TableEntry,
+)
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
@@ -22,28 +31,56 @@ from millrace.operations.checkpoints import Checkpoint
 class InMemoryLedger:
     """Satisfies LedgerStore and LedgerIndex."""
 
-    entries: dict[tuple[str, ObjectRef], Entry] = field(default_factory=dict)
-    puts: list[Entry] = field(default_factory=list)
+    entries: dict[tuple[str, ObjectRef], AnyEntry] = field(default_factory=dict)
+    puts: list[AnyEntry] = field(default_factory=list)
 
     def get(self, sync: str, source: ObjectRef) -> Entry | None:
-        """The newest entry."""
-        return self.entries.get((sync, source))
+        """The newest entry of an object or a build."""
+        entry = self.entries.get((sync, source))
+        assert entry is None or isinstance(entry, Entry)
+        return entry
 
-    def put(self, entry: Entry) -> None:
+    def get_table(self, sync: str, table: ObjectRef) -> TableEntry | None:
+        """A snapshot table's."""
+        entry = self.entries.get((sync + TABLE_MARK, table))
+        assert entry is None or isinstance(entry, TableEntry)
+        return entry
+
+    def get_schema(self, sync: str, table: ObjectRef) -> SchemaEntry | None:
+        """A table's schema."""
+        entry = self.entries.get((sync + SCHEMA_MARK, table))
+        assert entry is None or isinstance(entry, SchemaEntry)
+        return entry
+
+    def get_format(self, sync: str, table: ObjectRef) -> FormatEntry | None:
+        """A table's format."""
+        entry = self.entries.get((sync + FORMAT_MARK, table))
+        assert entry is None or isinstance(entry, FormatEntry)
+        return entry
+
+    def put(self, entry: AnyEntry) -> None:
         """Replace the revision before; LostRace where another stands."""
-        there = self.entries.get((entry.sync, entry.source))
+        there = self.entries.get((entry.stored_sync, entry.source))
         if (there.revision if there else 0) != entry.revision - 1:
             raise LostRace(f"revision {entry.revision} of {entry.source} does not follow {there}")
-        self.entries[entry.sync, entry.source] = entry
+        self.entries[entry.stored_sync, entry.source] = entry
         self.puts.append(entry)
+
+    def works(self) -> Iterator[Entry]:
+        """Entries of objects and builds alone."""
+        yield from (entry for entry in self.entries.values() if isinstance(entry, Entry))
+
+    def works_put(self) -> Iterator[Entry]:
+        """Every put of an object or a build, in their order."""
+        yield from (entry for entry in self.puts if isinstance(entry, Entry))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Entries in a state that needs attention."""
-        yield from (entry for entry in self.entries.values() if entry.state is state and state in NEEDS_ATTENTION)
+        yield from (entry for entry in self.works() if entry.state is state and state in NEEDS_ATTENTION)
 
     def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
         """Entries of a sync in key order."""
-        mine = (entry for entry in self.entries.values() if entry.sync == sync)
+        mine = (entry for entry in self.works() if entry.sync == sync)
         yield from sorted(
             (entry for entry in mine if entry.source.key.encode() > after.encode()),
             key=lambda entry: entry.source.key.encode(),
@@ -51,7 +88,7 @@ class InMemoryLedger:
 
     def finished_on(self, day: str) -> Iterator[Entry]:
         """Entries that finished on a UTC day."""
-        for entry in self.entries.values():
+        for entry in self.works():
             if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
                 yield entry
 

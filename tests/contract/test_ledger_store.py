@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.engine.options import FileFormat
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
+from millrace.ledger.table_entries import FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
 
@@ -65,7 +67,6 @@ FULL = entry(
     run_id="r",
     schema_version=3,
     schema_changes="note: new, text",
-    schema=b"\x00\xff",
 )
 
 
@@ -78,6 +79,45 @@ def test_an_entry_comes_back_as_it_was_put(ledger: LedgerUnderTest, kept: Entry)
     ledger.put(kept)
 
     assert ledger.get("nightly", kept.source) == kept
+
+
+KEPT = TableEntry(
+    sync="nightly",
+    source=SOURCE,
+    state=State.CONVERTED,
+    revision=1,
+    fence=2,
+    fingerprint="f",
+    engine="1",
+    order=TableOrder.of(NOON, SOURCE),
+    file=SOURCE,
+)
+SCHEMA = SchemaEntry(
+    sync="nightly", source=SOURCE, revision=1, schema=b"\x00\xff", schema_version=3, finished=NOON, run_id="r"
+)
+FORMAT = FormatEntry(
+    sync="nightly", source=SOURCE, revision=1, fingerprint="f", format=FileFormat.JSON, finished=NOON, run_id="r"
+)
+
+
+def test_what_is_kept_of_a_table_comes_back_beside_the_object_of_its_name(ledger: LedgerUnderTest) -> None:
+    for kept in (entry(), KEPT, SCHEMA, FORMAT):
+        ledger.put(kept)
+
+    assert ledger.get("nightly", SOURCE) == entry()
+    assert ledger.get_table("nightly", SOURCE) == KEPT
+    assert ledger.get_schema("nightly", SOURCE) == SCHEMA
+    assert ledger.get_format("nightly", SOURCE) == FORMAT
+
+
+def test_the_indexes_hold_objects_and_builds_alone(ledger: LedgerUnderTest) -> None:
+    failed = replace(KEPT, state=State.FAILED, finished=NOON)
+    for kept in (failed, SCHEMA, FORMAT):
+        ledger.put(kept)
+
+    assert list(ledger.needing_attention(State.FAILED)) == []
+    assert list(ledger.finished_on("2026-11-22")) == []
+    assert list(ledger.of_sync("nightly")) == []
 
 
 def test_entries_of_two_syncs_are_apart(ledger: LedgerUnderTest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from millrace.delivery.table_schema import MOST_BYTES, TableSchema
 from millrace.delivery.worker import Outcome
 from millrace.ledger.entries import Entry, State
 from millrace.ledger.stores import LedgerStore
+from millrace.ledger.table_entries import AnyEntry, FormatEntry, SchemaEntry, TableEntry
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryLedger
@@ -39,10 +41,22 @@ class Together:
         """As the ledger."""
         return self.ledger.get(sync, source)
 
-    def put(self, entry: Entry) -> None:
+    def get_table(self, sync: str, table: ObjectRef) -> TableEntry | None:
+        """As the ledger."""
+        return self.ledger.get_table(sync, table)
+
+    def get_schema(self, sync: str, table: ObjectRef) -> SchemaEntry | None:
+        """As the ledger."""
+        return self.ledger.get_schema(sync, table)
+
+    def get_format(self, sync: str, table: ObjectRef) -> FormatEntry | None:
+        """As the ledger."""
+        return self.ledger.get_format(sync, table)
+
+    def put(self, entry: AnyEntry) -> None:
         """As the ledger; the first of each thread when both are about to."""
         me = threading.get_ident()
-        if entry.sync.endswith("#schema") and me not in self.met:
+        if isinstance(entry, SchemaEntry) and me not in self.met:
             self.met.add(me)
             self.both.wait()
         self.ledger.put(entry)
@@ -68,9 +82,8 @@ def test_both_succeed_and_both_changes_are_kept(ledger: LedgerStore) -> None:
     for thread in threads:
         thread.join()
 
-    entry = ledger.get("nightly#schema", TABLE)
+    entry = ledger.get_schema("nightly", TABLE)
     assert entry is not None
-    assert entry.schema is not None
     schema = TableSchema.from_bytes(entry.schema)
     assert [outcome.result for outcome in outcomes] == [State.CONVERTED] * 2
     assert schema.version == 3
@@ -82,17 +95,15 @@ def test_the_largest_schema_fits_into_an_entry(dynamodb: Any) -> None:
     """DynamoDB counts names and values of all attributes."""
     ledger = DynamoDBLedger(dynamodb, "ledger")
     key = "in/" + "x" * 1000
-    entry = Entry(
-        sync="nightly#schema",
+    entry = SchemaEntry(
+        sync="nightly",
         source=ObjectRef("acme-in", key),
-        state=State.CONVERTED,
         revision=1,
-        fence=0,
-        fingerprint="",
-        engine="",
         schema=b"\x00" * MOST_BYTES,
+        schema_version=1,
+        finished=datetime(2026, 11, 22, tzinfo=UTC),
     )
 
     ledger.put(entry)
 
-    assert ledger.get("nightly#schema", entry.source) == entry
+    assert ledger.get_schema("nightly", entry.source) == entry

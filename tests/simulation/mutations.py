@@ -13,7 +13,7 @@ from millrace.delivery.intake import Intake, PutOff
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger import claims, rules
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import Entry
+from millrace.ledger.entries import WorkEntry
 from millrace.ledger.rules import Refusal
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ObjectHead, ObjectStore, Published
@@ -52,7 +52,7 @@ def with_zombies(world: World) -> None:
 
 
 def _without_fence() -> AbstractContextManager[object]:
-    def may_replace(there: ObjectHead, _target: object, _claimed: Entry) -> str:
+    def may_replace(there: ObjectHead, _target: object, _claimed: WorkEntry) -> str:
         return there.etag
 
     return patch.object(publishing, "_may_replace", may_replace)
@@ -75,7 +75,7 @@ def _padded_on_the_left() -> AbstractContextManager[object]:
 def _acknowledging_under_its_own_lease() -> AbstractContextManager[object]:
     genuine = rules._claim_in_flight
 
-    def claim_in_flight(entry: Entry, request: rules.ClaimRequest) -> Entry | Refusal:
+    def claim_in_flight(entry: WorkEntry, request: rules.ClaimRequest) -> WorkEntry | Refusal[WorkEntry]:
         decision = genuine(entry, request)
         return replace(decision, retry_at=None) if isinstance(decision, Refusal) else decision
 
@@ -88,7 +88,7 @@ def _removing_without_asking() -> AbstractContextManager[object]:
 
 @contextmanager
 def _sweeping_by_prefix() -> Iterator[None]:
-    def sweep(settled: Entry, _fence: int, store: ObjectStore) -> None:
+    def sweep(settled: WorkEntry, _fence: int, store: ObjectStore) -> None:
         for output in settled.obsolete:
             prefix = output.ref.key.split(".")[0].split("/part=")[0]
             for listed in list(store.list(output.ref.bucket, prefix)):

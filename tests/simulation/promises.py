@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.ledger.entries import DONE, Branch, Entry, State
-from millrace.ledger.table_entries import is_table, table_sync
+from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
 from tests.simulation.buckets import Version
@@ -40,6 +39,10 @@ def entry(world: World, key: str, sync: str = SYNC) -> Entry | None:
     return world.ledger.held.get(sync, source(key))
 
 
+def _works(world: World) -> Iterator[WorkEntry]:
+    yield from (one for one in world.ledger.held.entries.values() if isinstance(one, WorkEntry))
+
+
 # Promise 1: exactly one state
 
 
@@ -54,11 +57,9 @@ def _states(world: World) -> Iterator[str]:
                 yield f"state: {key} is there and superseded by nothing ({known.reason})"
         elif known is not None and known.state is not State.REMOVED:
             yield f"state: {key} is not there, and its entry is {known.state}"
-    for one in world.ledger.held.entries.values():
-        if is_table(one.sync):
-            continue
+    for one in world.ledger.held.works():
         if one.state is State.IN_FLIGHT or (one.state is State.WAITING and not _waits(world)):
-            yield f"state: {one.source} ({one.sync}) is {one.state} at rest"
+            yield f"state: {one.source} ({one.stored_sync}) is {one.state} at rest"
 
 
 def _waits(world: World) -> bool:
@@ -84,10 +85,10 @@ def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bo
 
 
 def _rows(world: World) -> Iterator[str]:
-    for one in world.ledger.held.entries.values():
+    for one in _works(world):
         counted = one.rows_written + one.rows_quarantined + one.rows_filtered
         if one.rows_read != counted:
-            yield f"rows: {one.source} ({one.sync}): {one.rows_read} read, {counted} accounted for"
+            yield f"rows: {one.source} ({one.stored_sync}): {one.rows_read} read, {counted} accounted for"
 
 
 # Promise 2: whole, of one version, the newest
@@ -121,7 +122,7 @@ def _own_outputs(world: World) -> Iterator[str]:
             yield f"outputs: {key} is gone, and {_told(mine)} are still there"
 
 
-def _too_big(known: Entry | None) -> bool:
+def _too_big(known: WorkEntry | None) -> bool:
     """What a slow answer left too little time for is told as more than one invocation can do, and stays so."""
     return known is not None and known.failure is not None and known.failure.error == "TooBig"
 
@@ -134,7 +135,7 @@ def unseen(world: World) -> bool:
 
 def gave_up(world: World) -> bool:
     """Whether something was too slow: asked again without faults, it succeeds."""
-    return any(_too_big(one) for one in world.ledger.held.entries.values())
+    return any(_too_big(one) for one in _works(world))
 
 
 def left_open(world: World) -> bool:
@@ -167,7 +168,7 @@ def _table(world: World) -> Iterator[str]:
     """A snapshot table is its newest file, or one that was newer and is deleted."""
     there = held(world)
     tables = _without_quarantine(there)
-    known = world.ledger.held.get(table_sync(SYNC), source("in/orders"))
+    known = world.ledger.held.get_table(SYNC, source("in/orders"))
     if known is not None and not known.settled:
         return  # begun under one configuration and killed under another, of a file that is gone by now
     if len(tables) > 1 and not forgot(world):
@@ -222,7 +223,7 @@ settled, on a version that is gone by now."""
 def _entries_match(world: World) -> Iterator[str]:
     """What the ledger says stands in the target, stands there, with that ETag, and nothing else does."""
     live, named = world.target.live(), set()
-    for one in world.ledger.held.entries.values():
+    for one in _works(world):
         for output in one.outputs:
             named.add(output.ref.key)
             there = live.get(output.ref.key)
@@ -230,11 +231,11 @@ def _entries_match(world: World) -> Iterator[str]:
                 continue
             if there is None or there.etag != output.etag:
                 what = "is not there" if there is None else "has another ETag"
-                yield f"ledger: {one.source} ({one.sync}) has output {output.ref}, which {what}"
+                yield f"ledger: {one.source} ({one.stored_sync}) has output {output.ref}, which {what}"
         named |= {output.ref.key for output in one.obsolete}
         if one.obsolete and one.state not in _LEFT_OPEN:
             told = ", ".join(str(old.ref) for old in one.obsolete)
-            yield f"ledger: {one.source} ({one.sync}) still has obsolete outputs {told}"
+            yield f"ledger: {one.source} ({one.stored_sync}) still has obsolete outputs {told}"
     for key in sorted(live.keys() - named) if not forgot(world) else ():
         yield f"ledger: output {key} is nobody's"
 
@@ -335,12 +336,12 @@ def fingerprint(world: World) -> dict[str, Any]:
     return {
         "outputs": {ref: data for ref, data in held(world).items() if data},
         "states": {
-            (one.sync, one.source): (
-                State.CONVERTED if is_table(one.sync) else _told_alike(world.setup.kind, one.state),
+            (one.stored_sync, one.source): (
+                State.CONVERTED if not isinstance(one, Entry) else _told_alike(world.setup.kind, one.state),
                 one.etag if one.state in DONE and not of_table else None,
                 one.outputs,
             )
-            for one in world.ledger.held.entries.values()
+            for one in _works(world)
         },
     }
 

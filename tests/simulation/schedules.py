@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from millrace.ledger.entries import Branch, State
+from millrace.ledger.entries import Branch, State, WorkEntry
 from millrace.objects.references import ObjectRef
 from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
@@ -161,7 +161,7 @@ def _asked_meanwhile(world: World) -> bool:
 
 
 def _failed(world: World) -> bool:
-    entries = world.ledger.held.entries.values()
+    entries = (one for one in world.ledger.held.entries.values() if isinstance(one, WorkEntry))
     return any(one.failure is not None and one.failure.branch is not Branch.DATA for one in entries)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import Entry, State, WorkEntry
+from millrace.ledger.table_entries import AnyEntry, FormatEntry, SchemaEntry, TableEntry
 from millrace.objects.references import ObjectRef
 from millrace.operations.checkpoints import Checkpoint
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger
@@ -13,7 +14,7 @@ from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault
 
 _PAGE = 3
-Entries = dict[tuple[str, ObjectRef], Entry]
+Entries = dict[tuple[str, ObjectRef], AnyEntry]
 
 
 @dataclass(slots=True)
@@ -28,7 +29,23 @@ class Ledger:
         """A consistent read."""
         return self.calls.call("dynamodb:GetItem", f"{source} ({sync})", lambda: self.held.get(sync, source))
 
-    def put(self, entry: Entry) -> None:
+    def get_table(self, sync: str, table: ObjectRef) -> TableEntry | None:
+        """A consistent read."""
+        return self.calls.call("dynamodb:GetItem", f"{table} ({sync}#table)", lambda: self.held.get_table(sync, table))
+
+    def get_schema(self, sync: str, table: ObjectRef) -> SchemaEntry | None:
+        """A consistent read."""
+        return self.calls.call(
+            "dynamodb:GetItem", f"{table} ({sync}#schema)", lambda: self.held.get_schema(sync, table)
+        )
+
+    def get_format(self, sync: str, table: ObjectRef) -> FormatEntry | None:
+        """A consistent read."""
+        return self.calls.call(
+            "dynamodb:GetItem", f"{table} ({sync}#format)", lambda: self.held.get_format(sync, table)
+        )
+
+    def put(self, entry: AnyEntry) -> None:
         """A conditional write."""
 
         def write() -> None:
@@ -36,7 +53,11 @@ class Ledger:
             self.held.put(entry)
             self.earlier.append(before)
 
-        told = f"{entry.source} ({entry.sync}) -> {entry.state}, revision {entry.revision}, fence {entry.fence}"
+        told = f"{entry.source} ({entry.stored_sync}), revision {entry.revision}"
+        if isinstance(entry, WorkEntry):
+            told = (
+                f"{entry.source} ({entry.stored_sync}) -> {entry.state}, revision {entry.revision}, fence {entry.fence}"
+            )
         self.calls.call("dynamodb:PutItem", told, write)
 
     def needing_attention(self, state: State) -> Iterator[Entry]:

@@ -14,12 +14,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
-from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State
+from millrace.engine.options import FileFormat
+from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State, WorkEntry
+from millrace.ledger.table_entries import (
+    FORMAT_MARK,
+    SCHEMA_MARK,
+    TABLE_MARK,
+    AnyEntry,
+    FormatEntry,
+    SchemaEntry,
+    TableEntry,
+    TableOrder,
+)
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.operations.checkpoints import Checkpoint, Counts
 
@@ -32,7 +43,8 @@ _MERGED_PAGE = 500
 _TIMES = ("lease_until", "started", "finished")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
-_AS_THEY_ARE = (*_VERSION, *_ROWS, "owner", "attempts", "reason", "run_id", "schema_version", "schema_changes")
+_WORK = (*_VERSION, *_ROWS, "owner", "attempts", "run_id")
+_ENTRY = ("reason", "schema_version", "schema_changes")
 _SEPARATOR = "\x1f"
 _SERIALIZE = TypeSerializer().serialize
 _DESERIALIZE = TypeDeserializer().deserialize
@@ -46,16 +58,35 @@ class DynamoDBLedger:
         self._table = table
 
     def get(self, sync: str, source: ObjectRef) -> Entry | None:
-        """One strongly consistent GetItem."""
+        """One strongly consistent GetItem; so are those below."""
+        fields = self._get(sync, source)
+        return _to_entry(fields) if fields else None
+
+    def get_table(self, sync: str, table: ObjectRef) -> TableEntry | None:
+        """A snapshot table's."""
+        fields = self._get(sync + TABLE_MARK, table)
+        return _to_table(fields) if fields else None
+
+    def get_schema(self, sync: str, table: ObjectRef) -> SchemaEntry | None:
+        """A table's schema."""
+        fields = self._get(sync + SCHEMA_MARK, table)
+        return _to_schema(fields) if fields else None
+
+    def get_format(self, sync: str, table: ObjectRef) -> FormatEntry | None:
+        """A table's format."""
+        fields = self._get(sync + FORMAT_MARK, table)
+        return _to_format(fields) if fields else None
+
+    def _get(self, stored_sync: str, source: ObjectRef) -> dict[str, Any] | None:
         with translated("dynamodb:GetItem on", self._table):
             answer = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": _partition(sync, source)}}, ConsistentRead=True
+                TableName=self._table, Key={"pk": {"S": _partition(stored_sync, source)}}, ConsistentRead=True
             )
-        return entry_of(answer["Item"]) if "Item" in answer else None
+        return _to_fields(answer["Item"]) if "Item" in answer else None
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: AnyEntry) -> None:
         """One conditional PutItem; LostRace where another revision stands."""
-        with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.sync!r})"):
+        with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.stored_sync!r})"):
             self._client.put_item(TableName=self._table, Item=item_of(entry), **follows(entry.revision))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
@@ -86,26 +117,65 @@ class DynamoDBLedger:
         )
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
             for answer in pages:
-                yield from map(entry_of, answer["Items"])
+                for item in answer["Items"]:
+                    if "#" not in item["sync"]["S"]:
+                        yield _to_entry(_to_fields(item))
 
 
 def _partition(sync: str, source: ObjectRef) -> str:
     return _SEPARATOR.join((sync, source.bucket, source.key))
 
 
-def item_of(entry: Entry) -> dict[str, Any]:
+def item_of(entry: AnyEntry) -> dict[str, Any]:
     """An entry as a DynamoDB item; what is None or empty is left out."""
-    fields = asdict(entry)
-    del fields["source"]
-    fields |= {"bucket": entry.source.bucket, "key": entry.source.key}
-    fields["sequencer"] = entry.sequencer and entry.sequencer.value
-    fields["outputs"] = [_output_fields(output) for output in entry.outputs]
-    fields["obsolete"] = [_output_fields(output) for output in entry.obsolete]
-    fields["failure"] = {name: value for name, value in (fields["failure"] or {}).items() if value is not None}
-    fields |= {name: _time(fields[name]) for name in _TIMES}
-    fields["milliseconds"] = entry.milliseconds
-    fields |= {"pk": _partition(entry.sync, entry.source)} | _index_keys(entry)
+    fields = _to_stored(entry)
+    fields |= {"sync": entry.stored_sync, "bucket": entry.source.bucket, "key": entry.source.key}
+    fields |= {"revision": entry.revision, "run_id": entry.run_id}
+    fields |= {"pk": _partition(entry.stored_sync, entry.source)} | _index_keys(entry)
     return {name: _SERIALIZE(value) for name, value in fields.items() if value not in (None, [], {})}
+
+
+def _to_stored(entry: AnyEntry) -> dict[str, Any]:
+    match entry:
+        case Entry():
+            sequencer = entry.sequencer.value if entry.sequencer else None
+            return _work_fields(entry) | {"sequencer": sequencer} | {name: getattr(entry, name) for name in _ENTRY}
+        case TableEntry(order=order, file=file):
+            sequencer = order.value if order else None
+            return _work_fields(entry) | {"sequencer": sequencer, "reason": str(file) if file else None}
+        case SchemaEntry():
+            return _NO_WORK | {
+                "finished": entry.finished.isoformat(),
+                "schema": entry.schema,
+                "schema_version": entry.schema_version,
+            }
+        case FormatEntry():
+            return _NO_WORK | {
+                "finished": entry.finished.isoformat(),
+                "fingerprint": entry.fingerprint,
+                "reason": str(entry.format),
+            }
+        case _:
+            assert_never(entry)
+
+
+_NO_WORK = {"state": str(State.CONVERTED), "fingerprint": "", "engine": "", "fence": 0, "attempts": 0} | dict.fromkeys(
+    _ROWS, 0
+)
+"""What is stored of a schema or a format beside what it says: until 0.1.0 these were entries of finished work."""
+
+
+def _work_fields(entry: WorkEntry) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(entry, name) for name in _WORK}
+    fields |= {name: _time(getattr(entry, name)) for name in _TIMES}
+    failure = asdict(entry.failure) if entry.failure else {}
+    return fields | {
+        "state": str(entry.state),
+        "outputs": [_output_fields(output) for output in entry.outputs],
+        "obsolete": [_output_fields(output) for output in entry.obsolete],
+        "failure": {name: value for name, value in failure.items() if value is not None},
+        "milliseconds": entry.milliseconds,
+    }
 
 
 def _output_fields(output: Output) -> dict[str, Any]:
@@ -113,33 +183,93 @@ def _output_fields(output: Output) -> dict[str, Any]:
     return {"bucket": ref.bucket, "key": ref.key, "etag": output.etag, "size": output.size, "rows": output.rows}
 
 
-def _index_keys(entry: Entry) -> dict[str, str]:
-    shard = zlib.crc32(_partition(entry.sync, entry.source).encode()) % SHARDS
-    keys = {"sources_pk": f"{entry.sync}#{shard:02}", "sources_sk": entry.source.key}
-    when = entry.finished or entry.started
-    if entry.state in NEEDS_ATTENTION and when is not None:
-        keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
+def _index_keys(entry: AnyEntry) -> dict[str, str]:
+    shard = zlib.crc32(_partition(entry.stored_sync, entry.source).encode()) % SHARDS
+    keys = {"sources_pk": f"{entry.stored_sync}#{shard:02}", "sources_sk": entry.source.key}
+    if isinstance(entry, WorkEntry) and entry.state in NEEDS_ATTENTION:
+        when = entry.finished or entry.started
+        if when is not None:
+            keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
     if entry.finished is not None:
         keys |= {"finished_pk": f"{entry.finished:%Y-%m-%d}#{shard:02}", "finished_sk": entry.finished.isoformat()}
     return keys
 
 
-def entry_of(item: Mapping[str, Any]) -> Entry:
-    """Read an item back; one from an index lacks what the index does not carry."""
-    fields = {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
-    failure, sequencer = fields.get("failure"), fields.get("sequencer")
-    rest: dict[str, Any] = {name: fields[name] for name in _AS_THEY_ARE if name in fields}
-    rest |= {name: datetime.fromisoformat(fields[name]) for name in _TIMES if name in fields}
-    return Entry(
-        sync=fields["sync"],
-        source=ObjectRef(fields["bucket"], fields["key"]),
-        state=State(fields["state"]),
-        sequencer=Sequencer(sequencer) if sequencer else None,
-        outputs=tuple(map(_output, fields.get("outputs", ()))),
-        obsolete=tuple(map(_output, fields.get("obsolete", ()))),
-        failure=Failure(**(failure | {"branch": Branch(failure["branch"])})) if failure else None,
-        schema=bytes(fields["schema"]) if "schema" in fields else None,
-        **rest,
+def entry_of(item: Mapping[str, Any]) -> AnyEntry:
+    """Read a whole item back, of whatever kind it is."""
+    fields = _to_fields(item)
+    mark = fields["sync"].partition("#")[1:]
+    match "".join(mark):
+        case "#table":
+            return _to_table(fields)
+        case "#schema":
+            return _to_schema(fields)
+        case "#format":
+            return _to_format(fields)
+        case _:
+            return _to_entry(fields)
+
+
+def _to_fields(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
+
+
+def _to_entry(fields: Mapping[str, Any]) -> Entry:
+    """An object's or a build's; one from an index lacks what the index does not carry."""
+    sequencer = fields.get("sequencer")
+    rest = {name: fields[name] for name in _ENTRY if name in fields}
+    return Entry(**_to_work(fields), sequencer=Sequencer(sequencer) if sequencer else None, **rest)
+
+
+def _to_table(fields: Mapping[str, Any]) -> TableEntry:
+    order, file = fields.get("sequencer"), fields.get("reason")
+    return TableEntry(
+        **_to_work(fields),
+        order=TableOrder(order) if order else None,
+        file=ObjectRef.parse(file) if file else None,
+    )
+
+
+def _to_schema(fields: Mapping[str, Any]) -> SchemaEntry:
+    return SchemaEntry(
+        **_to_identity(fields),
+        schema=bytes(fields["schema"]),
+        schema_version=fields["schema_version"],
+        finished=datetime.fromisoformat(fields["finished"]),
+    )
+
+
+def _to_format(fields: Mapping[str, Any]) -> FormatEntry:
+    return FormatEntry(
+        **_to_identity(fields),
+        fingerprint=fields["fingerprint"],
+        format=FileFormat(fields["reason"]),
+        finished=datetime.fromisoformat(fields["finished"]),
+    )
+
+
+def _to_identity(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "sync": fields["sync"].partition("#")[0],
+        "source": ObjectRef(fields["bucket"], fields["key"]),
+        "revision": fields["revision"],
+        "run_id": fields.get("run_id"),
+    }
+
+
+def _to_work(fields: Mapping[str, Any]) -> dict[str, Any]:
+    failure = fields.get("failure")
+    work = {name: fields[name] for name in _WORK if name in fields}
+    work |= {name: datetime.fromisoformat(fields[name]) for name in _TIMES if name in fields}
+    return (
+        work
+        | _to_identity(fields)
+        | {
+            "state": State(fields["state"]),
+            "outputs": tuple(map(_output, fields.get("outputs", ()))),
+            "obsolete": tuple(map(_output, fields.get("obsolete", ()))),
+            "failure": Failure(**(failure | {"branch": Branch(failure["branch"])})) if failure else None,
+        }
     )
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.errors import MillraceError, UsageError
-from millrace.ledger.entries import SCHEMA_MARK, Entry, State
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.references import ObjectRef
 from millrace.operations.reprocess import Reprocess
 from millrace.operations.status import Status, read_status
@@ -86,8 +87,8 @@ def show(
     """
     source = ObjectRef.parse(address)
     deployed, ledger = get_deployments(context).find(name)
-    names = [sync + mark for sync in deployed.syncs for mark in ("", SCHEMA_MARK)]
-    entries = [entry for sync in names if (entry := ledger.get(sync, source)) is not None]
+    kept = [entry for sync in deployed.syncs for entry in (ledger.get(sync, source), ledger.get_schema(sync, source))]
+    entries = [entry for entry in kept if entry is not None]
     if not entries:
         raise MillraceError(
             f"the ledger has no entry for {source} under {list(deployed.syncs)}: it was not uploaded since the "
@@ -100,8 +101,10 @@ def show(
             _print_entry(entry)
 
 
-def entry_to_json(entry: Entry) -> dict[str, Any]:
+def entry_to_json(entry: Entry | SchemaEntry) -> dict[str, Any]:
     """An entry for people and programs: what is None or empty is left out."""
+    if isinstance(entry, SchemaEntry):
+        return _schema_entry_to_json(entry)
     fields: dict[str, Any] = {
         "sync": entry.sync,
         "source": str(entry.source),
@@ -131,9 +134,19 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "finished": _time_to_json(entry.finished),
         "milliseconds": entry.milliseconds,
     }
-    if entry.schema:
-        fields |= schema_to_json(entry.schema)
     return {field: value for field, value in fields.items() if value not in (None, [])}
+
+
+def _schema_entry_to_json(entry: SchemaEntry) -> dict[str, Any]:
+    """A schema in the form that entries of work have, since programs read it so."""
+    rows = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
+    fields: dict[str, Any] = {"sync": entry.stored_sync, "source": str(entry.source), "state": str(State.CONVERTED)}
+    fields |= dict.fromkeys((*rows, "fence", "attempts"), 0)
+    fields |= {"fingerprint": "", "engine": ""}
+    if entry.run_id is not None:
+        fields["run_id"] = entry.run_id
+    fields |= {"schema_version": entry.schema_version, "finished": entry.finished.isoformat()}
+    return fields | schema_to_json(entry.schema)
 
 
 def _failure_to_json(entry: Entry) -> dict[str, Any]:
@@ -165,7 +178,7 @@ def schema_to_json(schema: bytes) -> dict[str, Any]:
     }
 
 
-def _print_entry(entry: Entry) -> None:
+def _print_entry(entry: Entry | SchemaEntry) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     for field, value in entry_to_json(entry).items():
         if field == "outputs":

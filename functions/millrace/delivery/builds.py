@@ -22,8 +22,8 @@ from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
 from millrace.errors import LostRace, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import DONE, Entry, Failure, State, has_run_out, is_stale, unseen
-from millrace.ledger.rules import Finish
+from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale, unseen
+from millrace.ledger.races import retry_lost_race
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
@@ -49,20 +49,25 @@ class Builds:
 
     def ask(self, file: SourceFile, request: Request) -> Finish:
         """Have the build of a changed file done soon; the file waits for it."""
-        for _ in range(_TRIES):
-            entry = self.claims.ledger.get(file.sync, file.build.folder)
-            if entry is not None and entry.state is State.IN_FLIGHT and not has_run_out(entry, self.claims.now()):
-                busy = LostRace(f"a run over {file.build.folder} is at work; this change is looked at after it")
-                return Finish(state=State.FAILED, failure=Failure.of(busy))
-            if entry is not None and entry.state is State.WAITING and not is_stale(entry, self.claims.now()):
-                return _asked(file, request)
+        try:
+            return retry_lost_race(
+                lambda: self._ask_once(file, request),
+                tries=_TRIES,
+                problem=f"{file.build.folder} is asked for by many",
+            )
+        except LostRace as lost:
+            return Finish(state=State.FAILED, failure=Failure.of(lost))
+
+    def _ask_once(self, file: SourceFile, request: Request) -> Finish:
+        entry, now = self.claims.ledger.get(file.sync, file.build.folder), self.claims.now()
+        if entry is not None and is_at_work(entry, now):
+            busy = LostRace(f"a run over {file.build.folder} is at work; this change is looked at after it")
+            return Finish(state=State.FAILED, failure=Failure.of(busy))
+        is_asked_for = entry is not None and entry.state is State.WAITING and not is_stale(entry, now)
+        if not is_asked_for:
             self._send(file.build)
-            try:
-                self.claims.ledger.put(_marked(entry, file.build, self.claims))
-            except LostRace:
-                continue
-            return _asked(file, request)
-        return Finish(state=State.FAILED, failure=Failure.of(LostRace(f"{file.build.folder} is asked for by many")))
+            self.claims.ledger.put(_marked(entry, file.build, self.claims))
+        return _asked(file, request)
 
     def ask_again(self, file: SourceFile, request: Request, settled: Entry) -> None:
         """Where the build was over before its file was written down as waiting, have another one, which finds it so."""
@@ -90,7 +95,7 @@ class Builds:
         try:
             return self._finish(build, request, claimed, delivery)
         except NewerOutput as newer:
-            return finish_after_newer_output(newer, claimed)
+            return finish_after_newer_output(newer, claimed.position)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return Finish(state=State.FAILED, failure=Failure.of(error))
 

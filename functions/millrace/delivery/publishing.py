@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from millrace.engine.one_file import Converted
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
-from millrace.ledger.entries import Entry, Failure, Output, State
-from millrace.ledger.rules import Finish
+from millrace.ledger.entries import Failure, Finish, Output, State, WorkEntry
 from millrace.objects.lineage import Lineage
-from millrace.objects.references import ObjectRef
+from millrace.objects.references import ObjectRef, Position
 from millrace.objects.store import ObjectHead, ObjectStore, Upload
 
 _TRIES = 5
@@ -23,7 +22,7 @@ class NewerOutput(LostRace):
         self.lineage = lineage
 
 
-def publish(upload: Upload, target: ObjectRef, claimed: Entry, store: ObjectStore, *, rows: int) -> Output:
+def publish(upload: Upload, target: ObjectRef, claimed: WorkEntry, store: ObjectStore, *, rows: int) -> Output:
     """Publish where nothing stands, or our own earlier output, or one of ours under a lower fence.
 
     Raises OutputCollision where another source's output or a stranger's object stands there, and NewerOutput where
@@ -44,34 +43,35 @@ def publish(upload: Upload, target: ObjectRef, claimed: Entry, store: ObjectStor
     raise LostRace(f"{target} kept changing while it was written; the message is tried again later")
 
 
-def _may_replace(there: ObjectHead, target: ObjectRef, claimed: Entry) -> str:
+def _may_replace(there: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str:
     lineage = Lineage.from_metadata(there.metadata)
     if lineage is None:
         raise OutputCollision(
             f"{target} exists and was not written by Millrace; it is left as it is. Move it away, or give sync "
-            f"{claimed.sync!r} another subfolder, then reprocess {claimed.source}"
+            f"{claimed.stored_sync!r} another subfolder, then reprocess {claimed.source}"
         )
-    if not lineage.is_of(claimed.sync, claimed.source):
+    if not lineage.is_of(claimed.stored_sync, claimed.source):
         raise OutputCollision(
-            f"{claimed.source} (sync {claimed.sync!r}) and {lineage.source} (sync {lineage.sync!r}) share the output "
-            f"{target}; the one that stands there stays. Rename one of the sources, or separate the syncs' subfolders"
+            f"{claimed.source} (sync {claimed.stored_sync!r}) and {lineage.source} (sync {lineage.sync!r}) share the "
+            f"output {target}; the one that stands there stays. Rename one of the sources, or separate the syncs' "
+            "subfolders"
         )
     if lineage.fence > claimed.fence:
         raise NewerOutput(f"{target} was written under fence {lineage.fence}, above ours, {claimed.fence}", lineage)
     return there.etag
 
 
-def finish_after_newer_output(newer: NewerOutput, claimed: Entry) -> Finish:
+def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> Finish:
     """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
-    theirs, ours = newer.lineage.sequencer, claimed.sequencer
-    if theirs is not None and ours is not None and theirs > ours:
+    theirs = newer.lineage.sequencer
+    if theirs is not None and position is not None and theirs.value > position.value:
         return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
     return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
 
 
 def published(
     done: Converted[Upload],
-    claimed: Entry,
+    claimed: WorkEntry,
     store: ObjectStore,
     *,
     output: Callable[[str | None], ObjectRef],

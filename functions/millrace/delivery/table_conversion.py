@@ -19,9 +19,8 @@ from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
 from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
-from millrace.objects.references import ObjectRef
 from millrace.objects.store import Upload
-from millrace.planning.plans import Plan
+from millrace.planning.plans import Plan, SharedTable
 
 _TRIES = 5
 Convert = Callable[[Callable[[Table], Table]], Converted[Upload]]
@@ -36,12 +35,12 @@ class InTable:
     changes: str | None = None
 
 
-def convert_in_table(plan: Plan, table: ObjectRef, request: Request, claims: Claims, convert: Convert) -> InTable:
+def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: Claims, convert: Convert) -> InTable:
     """Have ``convert`` write the plan's file as a part of its table, and remember what that makes of its schema.
 
     Raises SchemaFrozen where the file does not fit and must, LostRace where others are quicker again and again.
     """
-    rule = _rule(plan, table)
+    rule, table = _rule(plan, shared), shared.table
     for _ in range(_TRIES):
         known = remembered(plan.sync, table, request, claims.ledger)
         fit = Fit(known.fields, rule)
@@ -77,12 +76,12 @@ def _remember(
     return None
 
 
-def _rule(plan: Plan, table: ObjectRef) -> FitRule:
+def _rule(plan: Plan, shared: SharedTable) -> FitRule:
     read = options(plan.recipe)
     return FitRule(
-        evolution=plan.evolution,
+        evolution=shared.evolution,
         transform=plan.recipe.transform,
         as_text=plan.recipe.source_format is FileFormat.CSV,
         guessed=guessed(plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)),
-        table=str(table),
+        table=str(shared.table),
     )

@@ -6,49 +6,47 @@ first of its files, so that a table can be moved to another format.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from millrace.engine.options import FileFormat
-from millrace.errors import ForeignFormat, LostRace
-from millrace.ledger.entries import Entry, State, unseen
+from millrace.errors import ForeignFormat
+from millrace.ledger.entries import is_newer_run
+from millrace.ledger.races import retry_lost_race
 from millrace.ledger.stores import LedgerStore
+from millrace.ledger.table_entries import FormatEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import Plan
 
-FORMAT_MARK = "#format"
 _TRIES = 3
 
 
 def hold_format(plan: Plan, table: ObjectRef, request: Request, ledger: LedgerStore, now: datetime) -> None:
-    """Raise ForeignFormat where the table's format is another than the file's; remember it where it has none yet."""
-    sync, mine = plan.sync + FORMAT_MARK, plan.recipe.source_format
-    for _ in range(_TRIES):
-        entry = ledger.get(sync, table)
-        if entry is not None and not _decides_anew(entry, request):
-            if entry.reason == mine:
-                return
-            raise _foreign(plan, table, mine, str(entry.reason))
-        base = entry or unseen(sync, table, fingerprint=plan.fingerprint, engine="")
-        remembered = replace(
-            base,
-            state=State.CONVERTED,
-            revision=base.revision + 1,
-            reason=str(mine),
+    """Raise ForeignFormat if the table's format is another than the file's; remember it if it has none yet."""
+    retry_lost_race(
+        lambda: _hold_once(plan, table, request, ledger, now),
+        tries=_TRIES,
+        problem=f"the format of table {table} is being decided by others; tried again later",
+    )
+
+
+def _hold_once(plan: Plan, table: ObjectRef, request: Request, ledger: LedgerStore, now: datetime) -> None:
+    entry, file_format = ledger.get_format(plan.sync, table), plan.recipe.source_format
+    if entry is not None and not is_newer_run(request.run_id, entry.run_id):
+        if entry.format is not file_format:
+            raise _foreign(plan, table, file_format, entry.format)
+        return
+    ledger.put(
+        FormatEntry(
+            sync=plan.sync,
+            source=table,
+            revision=(entry.revision if entry else 0) + 1,
+            fingerprint=entry.fingerprint if entry else plan.fingerprint,
+            format=file_format,
             run_id=request.run_id,
             finished=now,
         )
-        try:
-            ledger.put(remembered)
-        except LostRace:
-            continue
-        return
-    raise LostRace(f"the format of table {table} is being decided by others; tried again later")
-
-
-def _decides_anew(entry: Entry, request: Request) -> bool:
-    return request.run_id is not None and (entry.run_id is None or request.run_id > entry.run_id)
+    )
 
 
 def _foreign(plan: Plan, table: ObjectRef, mine: FileFormat, theirs: str) -> ForeignFormat:

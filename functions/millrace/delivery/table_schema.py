@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import pyarrow as pa
@@ -19,8 +19,9 @@ import pyarrow as pa
 from millrace.engine.tables.fields import kind_of
 from millrace.engine.types.printing import FORM
 from millrace.errors import TooBig
-from millrace.ledger.entries import SCHEMA_MARK, Entry, State, unseen
+from millrace.ledger.entries import is_newer_run
 from millrace.ledger.stores import LedgerStore
+from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 
@@ -75,14 +76,11 @@ class TableSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What was read of a table: its schema, None where it has none or is to have another, and the entry to follow.
-
-    ``sync`` is the name that the entry stands under.
-    """
+    """What was read of a table: its schema, None where it has none or is to have another, and the entry to follow."""
 
     sync: str
     table: ObjectRef
-    entry: Entry | None
+    entry: SchemaEntry | None
     schema: TableSchema | None
 
     @property
@@ -111,15 +109,15 @@ class Remembered:
             changes=self.changed(fields) or ("begun anew" if earlier else "the first"),
         )
         versions = (*(earlier.versions if earlier else ()), version)[-_TOLD_VERSIONS:]
-        base = self.entry or unseen(self.sync, self.table, fingerprint="", engine="")
+        run_id = self.entry.run_id if self.entry else None
         ledger.put(
-            replace(
-                base,
-                state=State.CONVERTED,
-                revision=base.revision + 1,
+            SchemaEntry(
+                sync=self.sync,
+                source=self.table,
+                revision=(self.entry.revision if self.entry else 0) + 1,
                 schema=TableSchema(fields=fields, versions=versions).to_bytes(),
                 schema_version=version.number,
-                run_id=request.run_id or base.run_id,
+                run_id=request.run_id or run_id,
                 finished=now,
             )
         )
@@ -128,19 +126,17 @@ class Remembered:
 
 def remembered(sync: str, table: ObjectRef, request: Request, ledger: LedgerStore) -> Remembered:
     """What the ledger has of a table; a run that is to begin anew has no schema before its first file gave it one."""
-    entry = ledger.get(sync + SCHEMA_MARK, table)
+    entry = ledger.get_schema(sync, table)
     known = None if entry is None or _begins_anew(entry, request) else _stored(entry)
-    return Remembered(sync=sync + SCHEMA_MARK, table=table, entry=entry, schema=known)
+    return Remembered(sync=sync, table=table, entry=entry, schema=known)
 
 
-def _stored(entry: Entry | None) -> TableSchema | None:
-    return TableSchema.from_bytes(entry.schema) if entry is not None and entry.schema is not None else None
+def _stored(entry: SchemaEntry | None) -> TableSchema | None:
+    return TableSchema.from_bytes(entry.schema) if entry is not None else None
 
 
-def _begins_anew(entry: Entry, request: Request) -> bool:
-    return (
-        request.reset_schema and request.run_id is not None and (entry.run_id is None or request.run_id > entry.run_id)
-    )
+def _begins_anew(entry: SchemaEntry, request: Request) -> bool:
+    return request.reset_schema and is_newer_run(request.run_id, entry.run_id)
 
 
 def _changes(before: pa.Schema, after: pa.Schema) -> Iterator[str]:

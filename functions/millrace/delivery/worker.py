@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from millrace.delivery.builds import Builds
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import Branch, Entry, Failure, State
-from millrace.ledger.rules import Finish, Refusal
+from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
+from millrace.ledger.rules import ClaimSubject, Refusal
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SourceFile
+from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SnapshotTable, SourceFile
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
@@ -103,16 +103,7 @@ class Worker:
         if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self.objects.exists(plan):
             reason = "a late delete event: the object exists"
             return Outcome(result=State.SUPERSEDED, source=change.ref, sync=plan.sync, reason=reason)
-        of_table = isinstance(plan, Plan) and plan.table is not None
-        decision = self.claims.claim(
-            plan.sync,
-            change,
-            plan.fingerprint,
-            request,
-            delivery,
-            intends=intended(plan),
-            bytes_decide=not of_table,
-        )
+        decision = self.claims.claim(_to_subject(plan, request), delivery)
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
         return self._outcome(self._settled(plan, request, decision, delivery), delivery)
@@ -130,7 +121,7 @@ class Worker:
             case Build():
                 return self.builds.work(plan, request, claimed, delivery)
 
-    def _refused(self, refusal: Refusal, delivery: Delivery) -> Outcome:
+    def _refused(self, refusal: Refusal[Entry], delivery: Delivery) -> Outcome:
         """What must come back does so soon at first, since most work is short; then when the lease has run out."""
         entry, seconds = refusal.entry, None
         if refusal.retry_at is not None:
@@ -163,11 +154,25 @@ class Worker:
         )
 
 
+def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
+    return ClaimSubject(
+        sync=plan.sync,
+        change=request.change,
+        fingerprint=plan.fingerprint,
+        position=request.change.sequencer,
+        run_id=request.run_id,
+        outputs=intended(plan),
+        bytes_decide=not (isinstance(plan, Plan) and isinstance(plan.way, SnapshotTable)),
+    )
+
+
 def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
     """The outputs that key and configuration alone tell: an object's own, where it is not divided."""
-    if isinstance(plan, Plan) and not (plan.table or plan.keep_earlier or plan.recipe.transform.partition_key):
-        return (plan.output(None, _ANY_TIME),)
-    return ()
+    if not isinstance(plan, Plan) or isinstance(plan.way, SnapshotTable):
+        return ()
+    if plan.keep_earlier or plan.recipe.transform.partition_key:
+        return ()
+    return (plan.output(None, _ANY_TIME),)
 
 
 def backoff(receives: int) -> int:

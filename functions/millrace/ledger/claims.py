@@ -8,12 +8,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, TransientError
-from millrace.ledger.entries import Entry, Failure, State
-from millrace.ledger.rules import ClaimRequest, Finish, Refusal, advance_sequencer, announce_outputs, claim, settle
+from millrace.ledger.entries import Entry, Failure, Finish, State, WorkEntry, unseen
+from millrace.ledger.races import retry_lost_race
+from millrace.ledger.rules import (
+    ClaimRequest,
+    ClaimSubject,
+    E,
+    Refusal,
+    advance_sequencer,
+    announce_outputs,
+    claim,
+    settle,
+)
 from millrace.ledger.stores import LedgerStore
+from millrace.ledger.table_entries import TableEntry, unseen_table
 from millrace.objects.lineage import Lineage
-from millrace.objects.messages import Request
-from millrace.objects.references import ObjectChange, ObjectRef
+from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectStore
 
 LEASE_MARGIN = timedelta(minutes=10)
@@ -41,59 +51,57 @@ class Claims:
     now: Callable[[], datetime]
     engine: str
 
-    def claim(
-        self,
-        sync: str,
-        change: ObjectChange,
-        fingerprint: str,
-        request: Request,
-        delivery: Delivery,
-        *,
-        intends: tuple[ObjectRef, ...] = (),
-        bytes_decide: bool = True,
-        provisional: bool = False,
-    ) -> Entry | Refusal:
-        """Claim what ``change`` is about; raise LostRace where others are quicker again and again."""
-        for _ in range(_TRIES):
-            now = self.now()
-            claim_request = ClaimRequest(
-                sync=sync,
-                change=change,
-                message_id=delivery.message_id,
-                fingerprint=fingerprint,
-                engine=self.engine,
-                now=now,
-                lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
-                run_id=request.run_id,
-                intends=intends,
-                bytes_decide=bytes_decide,
-                provisional=provisional,
-            )
-            decision = claim(self.ledger.get(sync, change.ref), claim_request)
+    def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
+        """Claim an object or a build; raise LostRace if others are quicker again and again."""
+        source = subject.change.ref
+        blank = unseen(subject.sync, source, fingerprint=subject.fingerprint, engine=self.engine)
+        return self._claim(lambda: self.ledger.get(subject.sync, source) or blank, subject, delivery)
+
+    def claim_table(self, subject: ClaimSubject, delivery: Delivery) -> TableEntry | Refusal[TableEntry]:
+        """Claim a snapshot table; raises as ``claim``."""
+        table = subject.change.ref
+        blank = unseen_table(subject.sync, table, fingerprint=subject.fingerprint, engine=self.engine)
+        return self._claim(lambda: self.ledger.get_table(subject.sync, table) or blank, subject, delivery)
+
+    def _claim(self, read: Callable[[], E], subject: ClaimSubject, delivery: Delivery) -> E | Refusal[E]:
+        def attempt() -> E | Refusal[E]:
+            decision = claim(read(), self._request(subject, delivery))
             if isinstance(decision, Refusal):
-                self._remember(decision, change)
-                return decision
-            try:
+                self._remember(decision, subject)
+            else:
                 self._put(decision)
-            except LostRace:
-                continue
             return decision
-        raise LostRace(f"{change.ref} under sync {sync!r}: others claimed it {_TRIES} times in a row")
 
-    def _remember(self, refusal: Refusal, change: ObjectChange) -> None:
-        known = advance_sequencer(refusal, change)
-        if known is not None:
+        return retry_lost_race(
+            attempt,
+            tries=_TRIES,
+            problem=f"{subject.change.ref} under sync {subject.sync!r}: others claimed it {_TRIES} times in a row",
+        )
+
+    def _request(self, subject: ClaimSubject, delivery: Delivery) -> ClaimRequest:
+        now = self.now()
+        return ClaimRequest(
+            subject=subject,
+            message_id=delivery.message_id,
+            engine=self.engine,
+            now=now,
+            lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
+        )
+
+    def _remember(self, refusal: Refusal[E], subject: ClaimSubject) -> None:
+        advanced = advance_sequencer(refusal, subject.position)
+        if advanced is not None:
             with suppress(LostRace):
-                self.ledger.put(known)
+                self._write(advanced)
 
-    def announce_outputs(self, claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
+    def announce_outputs(self, claimed: E, refs: Iterable[ObjectRef]) -> E:
         """Write down what is about to be published, where the ledger does not know it; raise LostRace as ``settle``."""
         intending = announce_outputs(claimed, refs)
         if intending is not claimed:
             self._put(intending)
         return intending
 
-    def settle(self, claimed: Entry, finish: Finish, store: ObjectStore | None = None) -> Entry:
+    def settle(self, claimed: E, finish: Finish, store: ObjectStore | None = None) -> E:
         """Write down what came of the work; raise LostRace where the claim is no longer ours.
 
         What is obsolete then is deleted from ``store`` first: under the claim nobody else writes there.
@@ -110,19 +118,31 @@ class Claims:
         self._put(settled)
         return settled
 
-    def _put(self, entry: Entry) -> None:
-        """Put; where that fails, look whether it was done after all and only the answer was lost."""
+    def _put(self, entry: WorkEntry) -> None:
+        """Put; if that fails, look whether it was done after all and only the answer was lost."""
         try:
-            self.ledger.put(entry)
+            self._write(entry)
         except TransientError:
-            if self.ledger.get(entry.sync, entry.source) != entry:
+            if self._read(entry) != entry:
                 raise
 
+    def _write(self, entry: WorkEntry) -> None:
+        match entry:
+            case Entry() | TableEntry():
+                self.ledger.put(entry)
+            case _:
+                raise TypeError(f"{type(entry).__name__} is no entry that can be claimed")
 
-def sweep(settled: Entry, fence: int, store: ObjectStore) -> None:
+    def _read(self, entry: WorkEntry) -> WorkEntry | None:
+        if isinstance(entry, TableEntry):
+            return self.ledger.get_table(entry.sync, entry.source)
+        return self.ledger.get(entry.sync, entry.source)
+
+
+def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
     """Delete by name what is obsolete; nothing that is another's, or was written under a higher fence."""
     for output in settled.obsolete:
         there = store.head(output.ref)
         lineage = Lineage.from_metadata(there.metadata) if there else None
-        if lineage is not None and lineage.is_of(settled.sync, settled.source) and lineage.fence <= fence:
+        if lineage is not None and lineage.is_of(settled.stored_sync, settled.source) and lineage.fence <= fence:
             store.delete(output.ref)

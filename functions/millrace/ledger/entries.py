@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
-from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Position, Sequencer
 
 
 class State(enum.StrEnum):
@@ -29,10 +31,6 @@ DONE = frozenset({State.CONVERTED, State.QUARANTINED})
 
 NEEDS_ATTENTION = frozenset({State.IN_FLIGHT, State.FAILED, State.WAITING})
 """States that somebody looks for: they are in the index of what needs attention."""
-
-
-SCHEMA_MARK = "#schema"
-"""What is remembered of a table's schema is an entry of its own, under the sync's name with this; see table_schema."""
 
 
 class Branch(enum.StrEnum):
@@ -78,15 +76,13 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What the ledger knows of one source object under one sync.
+class WorkEntry(ABC):
+    """What the ledger knows of work that is claimed and settled: on one object, on a build, or on a snapshot table.
 
     ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
     last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
     among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
-    ``run_id`` is the newest manual run that reached this object. ``schema_version`` is that of the table's schema that
-    the outputs were written with, ``schema_changes`` what the last work changed of it; ``schema`` is in the table's own
-    entry.
+    ``run_id`` is the newest manual run that reached it.
     """
 
     sync: str
@@ -96,7 +92,6 @@ class Entry:
     fence: int
     fingerprint: str
     engine: str
-    sequencer: Sequencer | None = None
     etag: str | None = None
     version_id: str | None = None
     size: int | None = None
@@ -112,11 +107,29 @@ class Entry:
     started: datetime | None = None
     finished: datetime | None = None
     failure: Failure | None = None
-    reason: str | None = None
     run_id: str | None = None
-    schema_version: int | None = None
-    schema_changes: str | None = None
-    schema: bytes | None = None
+
+    @property
+    @abstractmethod
+    def stored_sync(self) -> str:
+        """The sync's name as the ledger and the lineage of outputs have it."""
+
+    @property
+    @abstractmethod
+    def position(self) -> Position | None:
+        """The place of what it was last claimed for, in its order."""
+
+    @abstractmethod
+    def at_position(self, position: Position | None) -> Self:
+        """With a later position; None changes nothing."""
+
+    @abstractmethod
+    def as_begun(self, position: Position | None) -> Self:
+        """With what the claim of work changes of it."""
+
+    @abstractmethod
+    def as_finished(self, finish: Finish) -> Self:
+        """With what only this kind of entry says of finished work."""
 
     @property
     def milliseconds(self) -> int | None:
@@ -137,6 +150,69 @@ class Entry:
         return next((output for output in self.outputs if output.ref == target), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(WorkEntry):
+    """What the ledger knows of one source object under one sync, or of a model folder's build.
+
+    ``reason`` is a sentence for people. ``schema_version`` is that of the table's schema that the outputs were written
+    with, ``schema_changes`` what the last work changed of it.
+    """
+
+    sequencer: Sequencer | None = None
+    reason: str | None = None
+    schema_version: int | None = None
+    schema_changes: str | None = None
+
+    @property
+    def stored_sync(self) -> str:
+        """The sync's name alone."""
+        return self.sync
+
+    @property
+    def position(self) -> Sequencer | None:
+        """The newest event's."""
+        return self.sequencer
+
+    def at_position(self, position: Position | None) -> Self:
+        """With a later event's sequencer; None changes nothing."""
+        if position is None:
+            return self
+        return replace(self, sequencer=Sequencer(position.value))
+
+    def as_begun(self, position: Position | None) -> Self:
+        """With the event's sequencer, and nothing left of what was said about earlier work."""
+        return replace(self.at_position(position), reason=None, schema_changes=None)
+
+    def as_finished(self, finish: Finish) -> Self:
+        """With the reason, and the schema of what was written."""
+        version = self.schema_version if finish.outputs is None else finish.schema_version
+        return replace(self, reason=finish.reason, schema_version=version, schema_changes=finish.schema_changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """What came of granted work. What is None or left out stays as the claim had it.
+
+    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay.
+    """
+
+    state: State
+    outputs: tuple[Output, ...] | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_quarantined: int = 0
+    rows_filtered: int = 0
+    failure: Failure | None = None
+    reason: str | None = None
+    fence: int | None = None
+    keep_earlier: bool = False
+    schema_version: int | None = None
+    schema_changes: str | None = None
+
+
 def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
     """What the first entry of an object is made of; never put itself."""
     return Entry(
@@ -154,23 +230,28 @@ STALE_MARK = timedelta(hours=1)
 """A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
 
 
-def is_stuck(entry: Entry, now: datetime) -> bool:
+def is_newer_run(run_id: str | None, than: str | None) -> bool:
+    """Whether a run that somebody asked for is newer than the last one; ids are times, so they compare as text."""
+    return run_id is not None and (than is None or run_id > than)
+
+
+def holds_lease(lease_until: datetime | None, now: datetime) -> bool:
+    """Whether a lease keeps others away."""
+    return lease_until is not None and lease_until > now
+
+
+def is_stuck(entry: WorkEntry, now: datetime) -> bool:
     """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
     if entry.state is State.IN_FLIGHT:
-        return has_run_out(entry, now)
+        return not holds_lease(entry.lease_until, now)
     return (entry.state is State.WAITING or not entry.settled) and is_stale(entry, now)
 
 
-def has_run_out(entry: Entry, now: datetime) -> bool:
-    """Whether the lease of an entry no longer holds."""
-    return entry.lease_until is None or entry.lease_until <= now
-
-
-def is_stale(entry: Entry, now: datetime) -> bool:
+def is_stale(entry: WorkEntry, now: datetime) -> bool:
     """Whether the mark of a waiting build is too old to be trusted."""
     return entry.started is None or entry.started < now - STALE_MARK
 
 
-def is_at_work(entry: Entry, now: datetime) -> bool:
+def is_at_work(entry: WorkEntry, now: datetime) -> bool:
     """Whether somebody works on an object under a lease that holds."""
-    return entry.state is State.IN_FLIGHT and entry.lease_until is not None and entry.lease_until > now
+    return entry.state is State.IN_FLIGHT and holds_lease(entry.lease_until, now)

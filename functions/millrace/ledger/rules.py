@@ -10,31 +10,41 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
-from millrace.ledger.entries import DONE, Entry, Failure, Output, State, unseen
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.ledger.entries import DONE, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
+
+E = TypeVar("E", bound=WorkEntry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRequest:
-    """A worker's wish to work on an object: what changed, by which message, under which configuration, until when.
+class ClaimSubject:
+    """What is to be worked on, and why: what changed, under which configuration, by which manual run.
 
-    ``intends`` are the outputs that are known before the work begins. Where not ``bytes_decide``, the same bytes again
-    are news all the same, because the time matters at which they were written. A ``provisional`` sequencer counts from
-    when the work has succeeded: until then something older may still be the newest there is.
+    ``position`` is the change's place among those of its object or table. ``outputs`` are those that are known before
+    the work begins. If not ``bytes_decide``, the same bytes again are news all the same, because the time matters at
+    which they were written.
     """
 
     sync: str
     change: ObjectChange
-    message_id: str
     fingerprint: str
+    position: Position | None
+    run_id: str | None = None
+    outputs: tuple[ObjectRef, ...] = ()
+    bytes_decide: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """A worker's request to work on a subject: by which message, with which engine, until when."""
+
+    subject: ClaimSubject
+    message_id: str
     engine: str
     now: datetime
     lease_until: datetime
-    run_id: str | None = None
-    intends: tuple[ObjectRef, ...] = ()
-    bytes_decide: bool = True
-    provisional: bool = False
 
 
 class RefusalKind(enum.StrEnum):
@@ -48,11 +58,11 @@ class RefusalKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Generic[E]):
     """A claim that was not granted; ``retry_at`` is set where the message must come back."""
 
     kind: RefusalKind
-    entry: Entry
+    entry: E
     retry_at: datetime | None = None
 
     @property
@@ -61,115 +71,137 @@ class Refusal:
         return self.retry_at is None
 
 
-def claim(entry: Entry | None, request: ClaimRequest) -> Entry | Refusal:
-    """Decide whether ``request`` may work on the object that ``entry`` describes.
+def claim(entry: E, request: ClaimRequest) -> E | Refusal[E]:
+    """Decide if ``request`` may work on what ``entry`` describes: an unseen entry if the ledger has none.
 
-    Returns the entry to put, or why not. A lease that has run out on the bidder's clock is taken over; the fence makes
+    Returns the entry to put, or why not. A lease that has run out on the worker's clock is taken over; the fence makes
     the former owner's late writes recognisable.
     """
-    if entry is None:
-        return _granted(None, request)
+    if entry.revision == 0:
+        return _grant(entry, request)
     if _is_older(request, entry):
         return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
     if entry.state is State.IN_FLIGHT:
         return _claim_in_flight(entry, request)
     if _is_done_already(entry, request):
         return Refusal(kind=RefusalKind.ALREADY_DONE, entry=entry)
-    return _granted(entry, request)
+    return _grant(entry, request)
 
 
-def _claim_in_flight(entry: Entry, request: ClaimRequest) -> Entry | Refusal:
-    lease_until = entry.lease_until
-    if lease_until is None or lease_until <= request.now:
-        return _granted(entry, request)
+def _claim_in_flight(entry: E, request: ClaimRequest) -> E | Refusal[E]:
+    if not holds_lease(entry.lease_until, request.now):
+        return _grant(entry, request)
+    # A duplicate comes back, too: its owner's message may be a copy that was sent again, or gone to the dead letters.
+    return Refusal(kind=_refuse_in_flight(entry, request), entry=entry, retry_at=entry.lease_until)
+
+
+def _refuse_in_flight(entry: WorkEntry, request: ClaimRequest) -> RefusalKind:
     if entry.owner == request.message_id:
-        kind = RefusalKind.OWN_LEASE
-    else:
-        kind = RefusalKind.BUSY if _is_news(entry, request) else RefusalKind.DUPLICATE
-    # A duplicate comes back, too: its owner's message may be a copy that was sent anew, or gone to the dead letters.
-    return Refusal(kind=kind, entry=entry, retry_at=lease_until)
+        return RefusalKind.OWN_LEASE
+    return RefusalKind.BUSY if _is_news(entry, request) else RefusalKind.DUPLICATE
 
 
-def _is_older(request: ClaimRequest, entry: Entry) -> bool:
-    ours, known = request.change.sequencer, entry.sequencer
-    return ours is not None and known is not None and ours < known
+def _is_older(request: ClaimRequest, entry: WorkEntry) -> bool:
+    position, newest = request.subject.position, entry.position
+    return position is not None and newest is not None and position < newest
 
 
-def _is_news(entry: Entry, request: ClaimRequest) -> bool:
+def _is_news(entry: WorkEntry, request: ClaimRequest) -> bool:
     """Whether the request asks for more than the work in flight will do."""
-    if request.run_id is not None:
-        return entry.run_id is None or request.run_id > entry.run_id
-    if request.change.sequencer is not None:
-        return request.change.sequencer != entry.sequencer
-    return request.change.etag != entry.etag
+    subject = request.subject
+    if subject.run_id is not None:
+        return is_newer_run(subject.run_id, entry.run_id)
+    if subject.position is not None:
+        return subject.position != entry.position
+    return subject.change.etag != entry.etag
 
 
-def _is_done_already(entry: Entry, request: ClaimRequest) -> bool:
+def _is_done_already(entry: WorkEntry, request: ClaimRequest) -> bool:
+    """Whether nothing is left to do for the request.
+
+    For example: the same event once more under the same configuration; not under another, if the object is there.
+    """
     if not entry.settled:
         return False
-    if request.run_id is not None:
-        # A snapshot table is claimed for each of its files in one run: a newer file is news, run or not.
-        newer = request.change.sequencer is not None and request.change.sequencer != entry.sequencer
-        return not newer and entry.run_id is not None and request.run_id <= entry.run_id
-    same_event = request.change.sequencer is not None and request.change.sequencer == entry.sequencer
-    if entry.fingerprint != request.fingerprint:
-        return same_event and entry.state is State.REMOVED
-    if request.change.kind is ChangeKind.RESTORED:
+    if request.subject.run_id is not None:
+        return _is_run_done(entry, request.subject)
+    if entry.fingerprint != request.subject.fingerprint:
+        return entry.state is State.REMOVED and _is_same_event(entry, request.subject)
+    return _is_change_done(entry, request.subject)
+
+
+def _is_run_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    # A snapshot table is claimed for each of its files in one run: a newer file is news, run or not.
+    is_newer_file = subject.position is not None and subject.position != entry.position
+    return not is_newer_file and not is_newer_run(subject.run_id, entry.run_id)
+
+
+def _is_same_event(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    return subject.position is not None and subject.position == entry.position
+
+
+def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    if subject.change.kind is ChangeKind.RESTORED:
         return entry.state in DONE
     if entry.state is State.WAITING:
-        # Whoever was killed while it asked for a run, or for a restore, asks again.
+        # A worker that was killed while it asked for a build, or for a restore, asks again.
         return False
-    if request.change.kind is ChangeKind.REMOVED or entry.state not in DONE:
-        return same_event
-    known = request.change.etag is not None and request.change.etag == entry.etag
-    return same_event or (known and (request.bytes_decide or request.change.sequencer is None))
+    if _is_same_event(entry, subject):
+        return True
+    asks_for_bytes = subject.change.kind is not ChangeKind.REMOVED and entry.state in DONE
+    return asks_for_bytes and _has_same_bytes(entry, subject)
 
 
-def _granted(entry: Entry | None, request: ClaimRequest) -> Entry:
-    change = request.change
-    base = entry or unseen(request.sync, change.ref, fingerprint=request.fingerprint, engine=request.engine)
-    again = entry is not None and not entry.settled and not _is_news(entry, request)
-    return replace(
-        base,
+def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    etag = subject.change.etag
+    return etag is not None and etag == entry.etag and (subject.bytes_decide or subject.position is None)
+
+
+def _grant(entry: E, request: ClaimRequest) -> E:
+    subject, change = request.subject, request.subject.change
+    is_retry = not entry.settled and not _is_news(entry, request)
+    begun = replace(
+        entry,
         state=State.IN_FLIGHT,
-        revision=base.revision + 1,
-        fence=base.fence + 1,
-        fingerprint=request.fingerprint,
+        revision=entry.revision + 1,
+        fence=entry.fence + 1,
+        fingerprint=subject.fingerprint,
         engine=request.engine,
-        sequencer=base.sequencer if request.provisional else change.sequencer or base.sequencer,
-        etag=change.etag or base.etag,
+        etag=change.etag or entry.etag,
         version_id=change.version_id,
-        size=change.size if change.size is not None else base.size,
+        size=change.size if change.size is not None else entry.size,
         lease_until=request.lease_until,
         owner=request.message_id,
-        attempts=base.attempts + 1 if again else 1,
+        attempts=entry.attempts + 1 if is_retry else 1,
         started=request.now,
         finished=None,
         failure=None,
-        reason=None,
-        run_id=request.run_id or base.run_id,
-        schema_changes=None,
-        obsolete=_with_intended(base, request.intends),
+        run_id=subject.run_id or entry.run_id,
+        obsolete=_with_intended(entry, subject.outputs),
     )
+    return begun.as_begun(subject.position)
 
 
-def advance_sequencer(refusal: Refusal, change: ObjectChange) -> Entry | None:
-    """What to put where a later event told of what is done already: those in between are older then; or None."""
-    entry, told = refusal.entry, change.sequencer
-    if refusal.kind is not RefusalKind.ALREADY_DONE or told is None:
+def advance_sequencer(refusal: Refusal[E], position: Position | None) -> E | None:
+    """If a later event reports work that is already done, return the entry with that event's sequencer.
+
+    Events in between count as older then. Otherwise None.
+    """
+    entry = refusal.entry
+    if refusal.kind is not RefusalKind.ALREADY_DONE or position is None:
         return None
-    if entry.sequencer is not None and told <= entry.sequencer:
+    if entry.position is not None and position <= entry.position:
         return None
-    return replace(entry, revision=entry.revision + 1, sequencer=told)
+    return replace(entry, revision=entry.revision + 1).at_position(position)
 
 
-def _with_intended(entry: Entry, refs: Iterable[ObjectRef]) -> tuple[Output, ...]:
+def _with_intended(entry: WorkEntry, refs: Iterable[ObjectRef]) -> tuple[Output, ...]:
     """What may stand once ``refs`` are being published: written down before, so that a kill leaves no orphan."""
     known = {output.ref for output in (*entry.outputs, *entry.obsolete)}
     return (*entry.obsolete, *(Output(ref=ref, etag="", size=0, rows=0) for ref in refs if ref not in known))
 
 
-def announce_outputs(claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
+def announce_outputs(claimed: E, refs: Iterable[ObjectRef]) -> E:
     """The entry to put before outputs at ``refs`` are published; ``claimed`` itself where it tells of them all."""
     obsolete = _with_intended(claimed, refs)
     if obsolete == claimed.obsolete:
@@ -177,32 +209,7 @@ def announce_outputs(claimed: Entry, refs: Iterable[ObjectRef]) -> Entry:
     return replace(claimed, revision=claimed.revision + 1, obsolete=obsolete)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
-    """What came of granted work. What is None or left out stays as the claim had it.
-
-    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay.
-    """
-
-    state: State
-    outputs: tuple[Output, ...] | None = None
-    etag: str | None = None
-    version_id: str | None = None
-    size: int | None = None
-    rows_read: int = 0
-    rows_written: int = 0
-    rows_quarantined: int = 0
-    rows_filtered: int = 0
-    failure: Failure | None = None
-    reason: str | None = None
-    fence: int | None = None
-    sequencer: Sequencer | None = None
-    keep_earlier: bool = False
-    schema_version: int | None = None
-    schema_changes: str | None = None
-
-
-def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
+def settle(claimed: E, finish: Finish, now: datetime) -> E:
     """Write down what came of the work that ``claimed`` granted.
 
     Outputs of earlier work that the new work lacks are ``obsolete``: they are deleted by name before this is put.
@@ -210,12 +217,11 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
     outputs = claimed.outputs if finish.outputs is None else finish.outputs
     kept = {output.ref for output in outputs}
     earlier = claimed.obsolete if finish.keep_earlier else (*claimed.obsolete, *claimed.outputs)
-    return replace(
+    settled = replace(
         claimed,
         state=finish.state,
         revision=claimed.revision + 1,
         fence=claimed.fence if finish.fence is None else finish.fence,
-        sequencer=finish.sequencer or claimed.sequencer,
         lease_until=None,
         owner=None,
         outputs=outputs,
@@ -229,7 +235,5 @@ def settle(claimed: Entry, finish: Finish, now: datetime) -> Entry:
         rows_filtered=finish.rows_filtered,
         finished=now,
         failure=finish.failure,
-        reason=finish.reason,
-        schema_version=claimed.schema_version if finish.outputs is None else finish.schema_version,
-        schema_changes=finish.schema_changes,
     )
+    return settled.as_finished(finish)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from millrace.ledger.entries import Entry, State
+from millrace.ledger.table_entries import AnyEntry, FormatEntry, SchemaEntry, TableEntry
 from millrace.objects.references import ObjectRef
 
 
@@ -13,16 +14,28 @@ class LedgerStore(Protocol):
     """Where entries are kept."""
 
     def get(self, sync: str, source: ObjectRef) -> Entry | None:
-        """The newest entry, read consistently."""
+        """The newest entry of an object or of a model folder's build, read consistently; so are all below."""
         ...
 
-    def put(self, entry: Entry) -> None:
+    def get_table(self, sync: str, table: ObjectRef) -> TableEntry | None:
+        """The newest entry of a snapshot table."""
+        ...
+
+    def get_schema(self, sync: str, table: ObjectRef) -> SchemaEntry | None:
+        """What is remembered of a table's schema."""
+        ...
+
+    def get_format(self, sync: str, table: ObjectRef) -> FormatEntry | None:
+        """What is remembered of a table's format."""
+        ...
+
+    def put(self, entry: AnyEntry) -> None:
         """Replace revision ``entry.revision - 1`` (0: none yet); raise LostRace where another revision stands."""
         ...
 
 
 class LedgerIndex(Protocol):
-    """What is asked of the ledger as a whole; may lag behind the store by seconds."""
+    """What is asked of the ledger's objects and builds as a whole; may lag behind the store by seconds."""
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote, unquote
 
-from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Position, Sequencer
 
 _PREFIX = "millrace-"
 _LONGEST_SOURCE = 1024
@@ -19,14 +19,15 @@ _LONGEST_SOURCE = 1024
 class Lineage:
     """The source version, the claim and the configuration that an output was made from.
 
-    ``owner`` is who may replace the output, where that is not the source itself but a table that it is a file of.
+    ``owner`` is who may replace the output, where that is not the source itself but a table that it is a file of;
+    ``sequencer`` is then the file's place among the table's.
     """
 
     sync: str
     source: str
     etag: str
     version_id: str | None
-    sequencer: Sequencer | None
+    sequencer: Position | None
     fence: int
     fingerprint: str
     engine: str
@@ -40,7 +41,7 @@ class Lineage:
         source: ObjectRef,
         etag: str,
         version_id: str | None,
-        sequencer: Sequencer | None,
+        sequencer: Position | None,
         fence: int,
         fingerprint: str,
         engine: str,

@@ -31,14 +31,19 @@ class ObjectRef:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Sequencer:
+class Position:
+    """A place in an order, in a form that compares as text; only places of one kind can be compared."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sequencer(Position):
     """The order of S3's events for one key, in the form that compares as text.
 
     S3 gives hexadecimal numbers of varying length that are compared after padding the shorter one with zeros on the
     right (Amazon S3 User Guide, "Event message structure"). Across keys the order means nothing.
     """
-
-    value: str
 
     @classmethod
     def parse(cls, text: str) -> Self:

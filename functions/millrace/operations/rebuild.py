@@ -17,13 +17,15 @@ from millrace.engine.parallel import in_order
 from millrace.errors import InvalidReference, LostRace
 from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
 from millrace.ledger.stores import LedgerStore
-from millrace.ledger.table_entries import TABLE_MARK, is_table
+from millrace.ledger.table_entries import TABLE_MARK, TableEntry, unseen_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Plan
 
+Kept = Entry | TableEntry
+"""What an output's lineage can put back."""
 REASON = "rebuilt from the lineage of its outputs"
 _HEADS_AT_ONCE = 16
 _TRIES = 3
@@ -104,7 +106,7 @@ class Rebuilder:
         self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool
     ) -> Trace:
         for _ in range(_TRIES):
-            entry = self.ledger.get(lineage.sync, source)
+            entry = self._get(lineage, source)
             rebuilt = merge_output(entry, lineage, source, output, now=self.now, reason=reason)
             if isinstance(rebuilt, Trace):
                 return rebuilt
@@ -117,7 +119,12 @@ class Rebuilder:
             return Trace.REBUILT
         return Trace.BUSY
 
-    def _count_rows(self, entry: Entry, output: Output | None) -> Entry:
+    def _get(self, lineage: Lineage, source: ObjectRef) -> Kept | None:
+        if lineage.sync.endswith(TABLE_MARK):
+            return self.ledger.get_table(_sync_of(lineage), source)
+        return self.ledger.get(lineage.sync, source)
+
+    def _count_rows(self, entry: Kept, output: Output | None) -> Kept:
         """The entry with the output's rows: those of a quarantine are not written but put aside."""
         if output is None:
             return entry
@@ -126,11 +133,17 @@ class Rebuilder:
             return replace(entry, rows_written=entry.rows_written + output.rows)
         return replace(entry, state=State.QUARANTINED, rows_quarantined=entry.rows_quarantined + output.rows)
 
-    def _is_quarantine(self, entry: Entry, output: Output) -> bool:
-        if is_table(entry.sync):
+    def _is_quarantine(self, entry: Kept, output: Output) -> bool:
+        if isinstance(entry, TableEntry):
             return False
         plans = self.planner.plan(entry.source, only=entry.sync)
         return any(isinstance(plan, Plan) and plan.quarantine == output.ref for plan in plans)
+
+
+def _blank(lineage: Lineage, source: ObjectRef) -> Entry | TableEntry:
+    if lineage.sync.endswith(TABLE_MARK):
+        return unseen_table(_sync_of(lineage), source, fingerprint=lineage.fingerprint, engine=lineage.engine)
+    return unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
 
 
 def _sync_of(lineage: Lineage) -> str:
@@ -142,14 +155,14 @@ def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHe
 
 
 def merge_output(
-    entry: Entry | None,
+    entry: Kept | None,
     lineage: Lineage,
     source: ObjectRef,
     output: Output | None,
     *,
     now: datetime,
     reason: str = REASON,
-) -> Entry | Trace:
+) -> Entry | TableEntry | Trace:
     """The entry with one more output, or why there is nothing to write.
 
     Outputs of one claim, a source's partitions, add up. An output of an earlier claim than the entry's says nothing;
@@ -159,8 +172,7 @@ def merge_output(
     """
     outputs: tuple[Output, ...] = (output,) if output else ()
     if entry is None:
-        blank = unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
-        return _rebuild_entry(lineage, blank, outputs, now=now, reason=reason)
+        return _rebuild_entry(lineage, _blank(lineage, source), outputs, now=now, reason=reason)
     if entry.fence > lineage.fence:
         return Trace.KNOWN
     if _is_busy(entry, lineage, now):
@@ -172,26 +184,25 @@ def merge_output(
     return replace(entry, revision=entry.revision + 1, outputs=(*entry.outputs, output))
 
 
-def _is_busy(entry: Entry, lineage: Lineage, now: datetime) -> bool:
+def _is_busy(entry: Kept, lineage: Lineage, now: datetime) -> bool:
     """Whether a message will settle the entry: it is in flight under the same claim, or under a live lease."""
     if entry.state is not State.IN_FLIGHT:
         return False
     return entry.fence == lineage.fence or is_at_work(entry, now)
 
 
-def _lacks_output(entry: Entry, output: Output) -> bool:
+def _lacks_output(entry: Kept, output: Output) -> bool:
     return entry.state in DONE and entry.output(output.ref) is None
 
 
-def _rebuild_entry(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Entry:
-    return replace(
+def _rebuild_entry(lineage: Lineage, base: Kept, outputs: tuple[Output, ...], *, now: datetime, reason: str) -> Kept:
+    rebuilt = replace(
         base,
         state=State.CONVERTED,
         revision=base.revision + 1,
         fence=lineage.fence,
         fingerprint=lineage.fingerprint,
         engine=lineage.engine,
-        sequencer=lineage.sequencer or base.sequencer,
         etag=lineage.etag,
         version_id=lineage.version_id,
         lease_until=None,
@@ -203,5 +214,7 @@ def _rebuild_entry(lineage: Lineage, base: Entry, outputs: tuple[Output, ...], *
         rows_filtered=0,
         finished=now,
         failure=None,
-        reason=reason,
-    )
+    ).at_position(lineage.sequencer)
+    if isinstance(rebuilt, TableEntry):
+        return replace(rebuilt, file=lineage.source_ref())
+    return replace(rebuilt, reason=reason)

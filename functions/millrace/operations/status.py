@@ -10,7 +10,6 @@ from itertools import chain
 
 from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
 from millrace.ledger.stores import LedgerIndex
-from millrace.ledger.table_entries import is_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +33,6 @@ def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
     counts: dict[str, Counter[State]] = {}
     attention: dict[tuple[str, str], Entry] = {}
     for entry in entries:
-        if is_table(entry.sync):
-            continue
         if entry.state in NEEDS_ATTENTION:
             # One entry may come from both indexes, and is counted once: the key of an object keeps one of them.
             attention[entry.sync, str(entry.source)] = entry

@@ -20,7 +20,7 @@ from millrace.engine.options import (
 )
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import Ignored, Plan, too_long, with_extensions
+from millrace.planning.plans import Ignored, OwnOutput, Plan, SharedTable, SnapshotTable, Way, too_long, with_extensions
 from millrace.planning.tables import TableFile, table_of
 from millrace.planning.targets import OutputPlace
 from millrace.planning.transforms import table_transform
@@ -120,11 +120,14 @@ class BulkRoute:
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
             problem=self._find_foreign_format(ref, recognised, file.table) or too_long(place, quarantine),
-            table=table if place.snapshot and file.path is not None else None,
+            way=self._way(place, table),
             format_table=table if self._formats_vary else None,
-            shared=table if self._shares(place) else None,
-            evolution=self.sync.schema_evolution,
         )
+
+    def _way(self, place: OutputPlace, table: ObjectRef) -> Way:
+        if self._shares(place):
+            return SharedTable(table=table, evolution=self.sync.schema_evolution)
+        return OwnOutput() if place.file.path is None else SnapshotTable(table=table)
 
     def _shares(self, place: OutputPlace) -> bool:
         """Whether the table is read from many outputs, one a file."""

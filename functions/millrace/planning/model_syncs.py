@@ -20,7 +20,19 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SourceFile, too_long, with_extensions
+from millrace.planning.plans import (
+    AnyPlan,
+    ArchiveOutput,
+    Build,
+    Ignored,
+    OwnOutput,
+    Plan,
+    SharedTable,
+    SourceFile,
+    Way,
+    too_long,
+    with_extensions,
+)
 from millrace.planning.targets import ModelPlace
 from millrace.planning.transforms import model_transform
 
@@ -154,11 +166,16 @@ class ModelRoute:
             fingerprint=self.fingerprint,
             quarantine=quarantine,
             problem=too_long(place, quarantine),
-            shared=self._table() if self.model.key is None else None,
-            archive=self._is_archive,
-            members_format=self.model.file_format,
-            keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
+            way=self._way(),
         )
+
+    def _way(self) -> Way:
+        keep_earlier = self.sync.mode is ModelSyncMode.SNAPSHOT
+        if self.model.key is None:
+            return SharedTable(table=self._table())
+        if self._is_archive:
+            return ArchiveOutput(members_format=self.model.file_format, keep_earlier=keep_earlier)
+        return OwnOutput(keep_earlier=keep_earlier)
 
     def _table(self) -> ObjectRef:
         """The folder, as an object that all of its files belong to."""

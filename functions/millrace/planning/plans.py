@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import assert_never
 
 from millrace.engine.one_file import Recipe
 from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey, SchemaEvolution
@@ -17,15 +18,44 @@ _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOutput:
+    """The object has outputs of its own. ``keep_earlier``: each version has, and none is obsolete."""
+
+    keep_earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOutput:
+    """The object's members are the files, all of ``members_format``, or each of what its name says."""
+
+    members_format: FileFormat | None
+    keep_earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotTable:
+    """The output is not the object's own but its table's, the folder and the table's name; the newest file wins."""
+
+    table: ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedTable:
+    """The object has an output of its own, with the schema of ``table``; ``evolution``: what if it does not fit it."""
+
+    table: ObjectRef
+    evolution: SchemaEvolution = SchemaEvolution.EVOLVE
+
+
+Way = OwnOutput | ArchiveOutput | SnapshotTable | SharedTable
+"""How an object becomes output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
-    ``table`` is set where the output is not the object's own but its snapshot table's: the folder and the table's name.
-    ``format_table`` is the table whose files share one format, where they could have several.
-    ``shared`` is the table whose files share one schema, each with an output of its own; ``evolution`` what becomes of
-    a file that does not fit it.
-    ``archive``: the object's members are the files, all of ``members_format``, or each of what its name says.
-    ``keep_earlier``: each version has an output of its own, and none is obsolete.
+    ``format_table`` is the table whose files share one format, if they could have several.
     """
 
     sync: str
@@ -38,13 +68,19 @@ class Plan:
     remove_outputs: bool = False
     quarantine: ObjectRef | None = None
     problem: DataError | None = None
-    table: ObjectRef | None = None
+    way: Way = field(default_factory=OwnOutput)
     format_table: ObjectRef | None = None
-    shared: ObjectRef | None = None
-    evolution: SchemaEvolution = SchemaEvolution.EVOLVE
-    archive: bool = False
-    members_format: FileFormat | None = None
-    keep_earlier: bool = False
+
+    @property
+    def keep_earlier(self) -> bool:
+        """Whether each version has an output of its own, and none is obsolete."""
+        match self.way:
+            case OwnOutput(keep_earlier=keep_earlier) | ArchiveOutput(keep_earlier=keep_earlier):
+                return keep_earlier
+            case SnapshotTable() | SharedTable():
+                return False
+            case _:
+                assert_never(self.way)
 
     def output(self, directory: str | None, modified: datetime) -> ObjectRef:
         """The output of a partition, or the one where ``directory`` is None."""

@@ -13,7 +13,8 @@ import pytest
 from millrace.delivery.outcome_log import fields, metric_names
 from millrace.delivery.table_schema import TableSchema
 from millrace.delivery.worker import Outcome
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import State
+from millrace.ledger.table_entries import AnyEntry, SchemaEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync
@@ -53,9 +54,8 @@ def types(world: World, name: str) -> dict[str, str]:
 
 def schema(world: World) -> TableSchema:
     """What is remembered of the table."""
-    entry = world.ledger.get("nightly#schema", ORDERS)
+    entry = world.ledger.get_schema("nightly", ORDERS)
     assert entry is not None
-    assert entry.schema is not None
     return TableSchema.from_bytes(entry.schema)
 
 
@@ -416,10 +416,10 @@ class Between(InMemoryLedger):
 
     happen: Callable[[], object] | None = None
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: AnyEntry) -> None:
         """As the ledger, afterwards."""
         happen, self.happen = self.happen, None
-        if entry.sync.endswith("#schema") and happen is not None:
+        if isinstance(entry, SchemaEntry) and happen is not None:
             happen()
         elif happen is not None:
             self.happen = happen

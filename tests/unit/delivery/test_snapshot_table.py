@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.ledger.entries import Entry, Failure, State
+from millrace.ledger.table_entries import TableEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync
@@ -85,8 +86,8 @@ class TestSnapshot:
 
     def test_a_table_in_flight_makes_another_file_wait(self, world: World) -> None:
         world.one(self.put(world, "in/a.csv", 1, day=1))
-        table = next(entry for entry in world.ledger.puts if entry.sync == "nightly#table")
-        world.ledger.entries[table.sync, table.source] = replace(table, owner="another")
+        table = next(entry for entry in world.ledger.puts if isinstance(entry, TableEntry))
+        world.ledger.entries[table.stored_sync, table.source] = replace(table, owner="another")
 
         outcome = world.one(self.put(world, "in/b.csv", 2, day=2), "m2")
 

@@ -39,12 +39,12 @@ class TestConverting:
         world.one(world.upload())
 
         assert world.store.calls == ["open", "put"]
-        assert [entry.state for entry in world.ledger.puts] == [State.IN_FLIGHT, State.CONVERTED]
+        assert [entry.state for entry in world.ledger.works_put()] == [State.IN_FLIGHT, State.CONVERTED]
 
     def test_the_lease_outlives_the_invocation(self, world: World) -> None:
         world.one(world.upload())
 
-        lease = world.ledger.puts[0].lease_until
+        lease = next(world.ledger.works_put()).lease_until
         assert lease is not None
         assert lease > NOON + timedelta(seconds=world.remaining)
 
@@ -203,7 +203,7 @@ class TestCollisions:
     def test_our_own_output_of_a_lost_settle_is_taken_over(self, world: World) -> None:
         request = world.upload()
         world.one(request)
-        world.ledger.entries["nightly", SOURCE] = replace(world.ledger.puts[0], lease_until=NOON)
+        world.ledger.entries["nightly", SOURCE] = replace(next(world.ledger.works_put()), lease_until=NOON)
 
         assert world.one(request).result == State.CONVERTED
 

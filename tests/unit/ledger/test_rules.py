@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger.entries import Entry, Failure, Output, State
-from millrace.ledger.rules import ClaimRequest, Finish, Refusal, RefusalKind, claim, settle
+from millrace.ledger.entries import Entry, Failure, Finish, Output, State, unseen
+from millrace.ledger.rules import ClaimRequest, ClaimSubject, Refusal, RefusalKind, claim, settle
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=16)
 SOURCE = ObjectRef("in", "orders.csv")
+UNSEEN = unseen("s", SOURCE, fingerprint="f0", engine="0")
 TARGET = Output(ref=ObjectRef("out", "orders.parquet"), etag="t1", size=10, rows=3)
 
 
@@ -32,29 +33,28 @@ def claim_request(
         kind=kind, ref=SOURCE, sequencer=Sequencer.parse(sequencer) if sequencer else None, etag=etag, size=99
     )
     return ClaimRequest(
-        sync="s",
-        change=change,
+        subject=ClaimSubject(
+            sync="s", change=change, fingerprint=fingerprint, position=change.sequencer, run_id=run_id
+        ),
         message_id=message,
-        fingerprint=fingerprint,
         engine="1",
         now=at,
         lease_until=at + LEASE,
-        run_id=run_id,
     )
 
 
-def granted(decision: Entry | Refusal) -> Entry:
+def granted(decision: Entry | Refusal[Entry]) -> Entry:
     assert isinstance(decision, Entry), decision
     return decision
 
 
-def refused(decision: Entry | Refusal) -> Refusal:
+def refused(decision: Entry | Refusal[Entry]) -> Refusal[Entry]:
     assert isinstance(decision, Refusal), decision
     return decision
 
 
 def in_flight(**words: object) -> Entry:
-    return granted(claim(None, claim_request(**words)))  # type: ignore[arg-type] # builder's words
+    return granted(claim(UNSEEN, claim_request(**words)))  # type: ignore[arg-type] # builder's words
 
 
 def converted(**words: object) -> Entry:
@@ -69,7 +69,7 @@ def failed(error: Exception) -> Entry:
 
 class TestClaim:
     def test_an_unknown_object_is_granted_with_the_first_fence(self) -> None:
-        entry = granted(claim(None, claim_request()))
+        entry = granted(claim(UNSEEN, claim_request()))
 
         assert (entry.state, entry.revision, entry.fence, entry.attempts) == (State.IN_FLIGHT, 1, 1, 1)
         assert (entry.owner, entry.lease_until) == ("m1", NOON + LEASE)
