@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Protocol
 
 from millrace.delivery.worker import Outcome
-from millrace.errors import LostRace, MillraceError
+from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE
+from millrace.ledger.races import retry_lost_race
 
 TRIPS_AT = 10
 """Configuration errors of one sync in a row."""
@@ -134,20 +135,21 @@ class Breaker:
             self._move(queue, lambda known: known.succeeded(sync))
 
     def _move(self, queue: str, change: Callable[[Circuit], Circuit]) -> None:
-        for _ in range(_TRIES):
-            known = self._circuits.get(queue) or Circuit(queue=queue)
-            changed = change(known)
-            # Paused and told first: whoever is killed before the put leaves it to be done again, not undone.
-            if changed.paused is not None and known.paused is None:
-                self._open(changed)
-            elif changed.paused is not None:
-                self._sources.pause(queue)
-            try:
-                self._circuits.put(changed)
-            except LostRace:
-                continue
-            return
-        raise LostRace(f"the circuit of {queue} was changed by others {_TRIES} times in a row")
+        retry_lost_race(
+            lambda: self._move_once(queue, change),
+            tries=_TRIES,
+            problem=f"the circuit of {queue} was changed by others {_TRIES} times in a row",
+        )
+
+    def _move_once(self, queue: str, change: Callable[[Circuit], Circuit]) -> None:
+        circuit = self._circuits.get(queue) or Circuit(queue=queue)
+        changed = change(circuit)
+        # Paused and announced first: a worker that is killed before the put leaves it to be done again, not undone.
+        if changed.paused is not None and circuit.paused is None:
+            self._open(changed)
+        elif changed.paused is not None:
+            self._sources.pause(queue)
+        self._circuits.put(changed)
 
     def _open(self, circuit: Circuit) -> None:
         try:
