@@ -10,7 +10,7 @@ from typing import assert_never
 
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
-from millrace.delivery.snapshot_table import Job, SnapshotTables, table_of
+from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
@@ -41,11 +41,11 @@ class ObjectWork:
 
     def work(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
-        job = Job(plan, request, claimed, delivery, claimed.sequencer)
+        job = GrantedWork(plan, request, claimed, delivery, claimed.sequencer)
         finish = self._finish(job)
         return self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
 
-    def _finish(self, job: Job[Entry]) -> Finish:
+    def _finish(self, job: GrantedWork[Entry]) -> Finish:
         removed = job.request.change.kind is ChangeKind.REMOVED
         try:
             # Asked again under the claim: the object may have come back since the event was looked at.
@@ -66,7 +66,7 @@ class ObjectWork:
     def _tables(self) -> SnapshotTables:
         return SnapshotTables(claims=self.claims, stores=self.stores, write=self._write)
 
-    def _remove(self, job: Job[Entry]) -> Finish:
+    def _remove(self, job: GrantedWork[Entry]) -> Finish:
         table = table_of(job.plan)
         if table is not None:
             return self._tables().remove(job, table)
@@ -76,7 +76,7 @@ class ObjectWork:
             return Finish(state=State.REMOVED, reason="the source object was deleted; its output is kept")
         return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
 
-    def _convert(self, job: Job[Entry]) -> Finish:
+    def _convert(self, job: GrantedWork[Entry]) -> Finish:
         if job.plan.problem is not None:
             raise job.plan.problem
         if job.plan.format_table is not None:
@@ -86,7 +86,7 @@ class ObjectWork:
         except ObjectChanged:
             return self._attempt(job)
 
-    def _attempt(self, job: Job[Entry]) -> Finish:
+    def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan
         tail_first = plan.recipe.source_format is FileFormat.PARQUET
         with self.stores[plan.source_connection].open(plan.source, tail_first=tail_first) as opened:
@@ -98,7 +98,7 @@ class ObjectWork:
                 return self._tables().replace_table(job, table, opened)
             return self._write(job, opened)
 
-    def _write(self, job: Job[E], opened: OpenedObject) -> Finish:
+    def _write(self, job: GrantedWork[E], opened: OpenedObject) -> Finish:
         plan, lineage = job.plan, _lineage(job, opened.head)
         recipe = replace(plan.recipe, write=replace(plan.recipe.write, lineage=lineage.inside_file()))
         store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
@@ -131,7 +131,7 @@ class ObjectWork:
 
     def _made(
         self,
-        job: Job[E],
+        job: GrantedWork[E],
         opened: OpenedObject,
         recipe: Recipe,
         destination: Destination[Upload],
@@ -178,7 +178,7 @@ def _is_own_output(head: ObjectHead, sync: str) -> bool:
     return lineage is not None and lineage.sync in {sync, table_sync(sync)}
 
 
-def _lineage(job: Job[E], head: ObjectHead) -> Lineage:
+def _lineage(job: GrantedWork[E], head: ObjectHead) -> Lineage:
     claimed = job.claimed
     return Lineage.of(
         sync=claimed.stored_sync,

@@ -19,7 +19,7 @@ from millrace.planning.plans import Plan, SnapshotTable
 
 
 @dataclass(slots=True)
-class Job(Generic[E]):
+class GrantedWork(Generic[E]):
     """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
 
     ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order.
@@ -38,9 +38,9 @@ class SnapshotTables:
 
     claims: Claims
     stores: Stores | Mapping[str, ObjectStore]
-    write: Callable[[Job[TableEntry], OpenedObject], Finish]
+    write: Callable[[GrantedWork[TableEntry], OpenedObject], Finish]
 
-    def replace_table(self, job: Job[E], table: ObjectRef, opened: OpenedObject) -> Finish:
+    def replace_table(self, job: GrantedWork[E], table: ObjectRef, opened: OpenedObject) -> Finish:
         """Write a table of its newest file, under a claim on the table."""
         order = TableOrder.of(opened.head.modified, job.plan.source)
         claimed = self._claim(job, table, ChangeKind.CREATED, order)
@@ -49,10 +49,10 @@ class SnapshotTables:
             claimed = self._claim(job, table, ChangeKind.CREATED, order)
         if isinstance(claimed, Refusal):
             return finish_not_the_newest(claimed, opened.head)
-        finish = self._write_claimed(Job(job.plan, job.request, claimed, job.delivery, order), opened)
+        finish = self._write_claimed(GrantedWork(job.plan, job.request, claimed, job.delivery, order), opened)
         return replace(finish, outputs=(), reason=f"table {table} is made of this file")
 
-    def _write_claimed(self, job: Job[TableEntry], opened: OpenedObject) -> Finish:
+    def _write_claimed(self, job: GrantedWork[TableEntry], opened: OpenedObject) -> Finish:
         try:
             finish = self.write(job, opened)
         except NewerOutput as newer:
@@ -64,11 +64,11 @@ class SnapshotTables:
         self._settle(job, finish)
         return finish
 
-    def remove(self, job: Job[E], table: ObjectRef) -> Finish:
+    def remove(self, job: GrantedWork[E], table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
         return Finish(state=State.REMOVED, outputs=(), reason=self._remove(job, table))
 
-    def _remove(self, job: Job[E], table: ObjectRef) -> str:
+    def _remove(self, job: GrantedWork[E], table: ObjectRef) -> str:
         """Remove the table if it is to be removed; what became of it, in words."""
         entry = self.claims.ledger.get_table(job.plan.sync, table)
         if entry is None or not may_be_of(entry, job.plan.source):
@@ -81,11 +81,13 @@ class SnapshotTables:
         claimed = self._claim(job, table, ChangeKind.REMOVED, order)
         if isinstance(claimed, Refusal):
             return "the object was deleted; its table was removed"
-        self._settle(Job(job.plan, job.request, claimed, job.delivery, order), Finish(state=State.REMOVED, outputs=()))
+        self._settle(
+            GrantedWork(job.plan, job.request, claimed, job.delivery, order), Finish(state=State.REMOVED, outputs=())
+        )
         return "the object and the table it was were deleted"
 
     def _claim(
-        self, job: Job[E], table: ObjectRef, kind: ChangeKind, order: TableOrder | None
+        self, job: GrantedWork[E], table: ObjectRef, kind: ChangeKind, order: TableOrder | None
     ) -> TableEntry | Refusal[TableEntry]:
         subject = ClaimSubject(
             sync=job.plan.sync,
@@ -99,7 +101,7 @@ class SnapshotTables:
             raise LostRace(f"table {table} is being written from one of its files; tried again later")
         return decision
 
-    def _settle(self, job: Job[TableEntry], finish: Finish) -> None:
+    def _settle(self, job: GrantedWork[TableEntry], finish: Finish) -> None:
         claimed = replace(job.claimed, file=job.plan.source)
         if finish.state in DONE or finish.state is State.REMOVED:
             claimed = claimed.at_position(job.position)
