@@ -192,7 +192,7 @@ class TestReprocess:
         for number in range(5):
             around.upload(f"in/{number}.csv", ORDERS)
 
-        first = reprocess.handler.handle({"sync": "nightly"}, LambdaContext(milliseconds=[1000]))
+        first = reprocess.handler.handle({"sync": "nightly"}, LambdaContext(milliseconds=[15_000]))
         again = {"sync": "nightly", "run_id": first["run_id"], "start_after": first["start_after"]}
         second = reprocess.handler.handle(again, LambdaContext())
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
@@ -20,7 +19,7 @@ from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ObjectStore, Stores
 from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from millrace.operations.comparison import GRACE, Compared, Difference, Finding, concerns, differences, entries_below
-from millrace.operations.reprocess import STOP_SECONDS, never_ends
+from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.planner import ActiveSync, Planner
 
 CALLS = 12
@@ -158,7 +157,7 @@ class Reconciler:
     def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
         this_run = Counts()
         compared = self._compare_keys(sync, hold.checkpoint.after)
-        while portion := list(islice(compared, _PORTION)):
+        while portion := take_portion(compared, _PORTION, remaining):
             differing = (difference for _, difference in portion if difference is not None)
             requests = [Request(change=difference.change, sync=sync.name) for difference in differing]
             self.queues[sync.source_connection].send(requests)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from millrace.config.connection import Connection
 from millrace.errors import InvalidReference, UsageError
@@ -27,6 +26,8 @@ _EXAMPLES = 10
 _PORTION = 1000
 STOP_SECONDS = 20.0
 """What is left of an invocation when a long selection is cut, to be carried on by another call."""
+_CUT_SECONDS = 10.0
+"""What is left when even a portion is cut: enough to send what it holds and to remember where it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,22 @@ def never_ends() -> float:
     return float("inf")
 
 
+Item = TypeVar("Item")
+
+
+def take_portion(items: Iterable[Item], size: int, remaining: Callable[[], float]) -> list[Item]:
+    """The next ``size`` items; fewer if time runs short, at least one if there is one.
+
+    The clock is looked at for each: however long the source of the items takes, what was taken is worked on.
+    """
+    portion = []
+    for item in items:
+        portion.append(item)
+        if len(portion) == size or remaining() < _CUT_SECONDS:
+            break
+    return portion
+
+
 @dataclass(slots=True)
 class Tally:
     """What a reprocess has done so far."""
@@ -145,30 +162,32 @@ class Reprocessor:
         sync = self.planner.active_sync(wish.sync)
         run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
         tally, complete = Tally(), True
-        requests = self._requests(sync, wish, run_id, tally)
-        while portion := list(islice(requests, _PORTION)):
+        selected = self._select_requests(sync, wish, run_id, tally)
+        while portion := take_portion(selected, _PORTION, remaining):
             if not wish.dry_run:
-                tally.sent += self.queues[sync.source_connection].send(portion)
-            tally.last_key = portion[-1].change.ref.key
+                requests = [request for _, request in portion if request is not None]
+                tally.sent += self.queues[sync.source_connection].send(requests)
+            tally.last_key = portion[-1][0].key
             if remaining() < STOP_SECONDS:
-                complete = len(portion) < _PORTION
+                complete = False
                 break
         return _answer(wish, run_id, tally, complete=complete)
 
-    def _requests(self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally) -> Iterator[Request]:
-        """One request an object; for the files of a model that is one table, one for all."""
+    def _select_requests(
+        self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally
+    ) -> Iterator[tuple[ObjectRef, Request | None]]:
+        """Each object and its request; for the files of a model that is one table, the first asks for all."""
         folders: set[ObjectRef] = set()
         for ref in self._select_objects(sync, wish):
             plan = next(iter(self.planner.plan(ref, only=sync.name)), None)
             subject = _find_subject(plan, ref, tally)
-            if subject is None:
+            if subject is None or subject in folders:
+                yield ref, None
                 continue
             if isinstance(plan, SourceFile):
-                if subject in folders:
-                    continue
                 folders.add(subject)
             change = ObjectChange(kind=ChangeKind.CREATED, ref=subject)
-            yield Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
+            yield ref, Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
 
     def _select_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         source = self.planner.document.connection(sync.source_connection)

@@ -1,8 +1,14 @@
-"""Directory globs: ``*`` within a segment, ``**`` any number of segments, ``?`` one character, ``[…]`` a choice."""
+"""Directory globs: ``*`` within a segment, ``**`` any number of segments, ``?`` one character, ``[…]`` a choice.
+
+Anybody who may upload chooses the path that is matched, so the time is bounded: it grows with the path's length times
+the glob's. No regular expression here has a quantifier, so none can go back and try again.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 _WILD = re.compile(r"[*?\[]")
@@ -15,7 +21,25 @@ def matches(glob: str, directory: str) -> bool:
     ``**`` stands for any number of segments, none included, and only as a whole segment; the other wildcards never
     cross a slash. Letters match in their own case, as S3 keeps them.
     """
-    return _compile(glob).fullmatch(directory) is not None
+    segments = directory.split("/")
+    return len(segments) in matching_depths(glob, segments)
+
+
+def matching_depths(glob: str, segments: list[str]) -> list[int]:
+    """The numbers of leading segments that match as a directory, in one pass, the smallest first.
+
+    ``a/**/b`` and the segments a, b, c, b: 2 (``a/b``) and 4 (``a/b/c/b``).
+    """
+    pattern = _compile(glob)
+    states = pattern.begin()
+    depths = []
+    for depth, segment in enumerate(segments, start=1):
+        states = pattern.advance(states, segment)
+        if pattern.is_end(states):
+            depths.append(depth)
+        if not states:
+            break
+    return depths
 
 
 def is_literal(segment: str) -> bool:
@@ -23,32 +47,115 @@ def is_literal(segment: str) -> bool:
     return _WILD.search(segment) is None
 
 
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """A glob's segment, cut at its ``*``: each piece matches texts of one length, given by ``lengths``.
+
+    ``tenant=*-??`` has the pieces ``tenant=`` and ``-??``, of the lengths 7 and 3.
+    """
+
+    pieces: tuple[re.Pattern[str], ...]
+    lengths: tuple[int, ...]
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text matches.
+
+        Each piece between two ``*`` takes the first place that fits. That is never wrong: a later place would only
+        leave less text for the pieces that follow. ``*-*-x`` in ``a-b-c-x``: the two hyphens are at 1 and 3, ``x``
+        must end the text.
+        """
+        if len(self.pieces) == 1:
+            return self.pieces[0].fullmatch(text) is not None
+        last_start = len(text) - self.lengths[-1]
+        position = self.lengths[0]
+        fits_ends = position <= last_start and self.pieces[0].match(text) and self.pieces[-1].match(text, last_start)
+        if not fits_ends:
+            return False
+        for piece in self.pieces[1:-1]:
+            match = piece.search(text, position, last_start)
+            if match is None:
+                return False
+            position = match.end()
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Glob:
+    """A glob's segments; None is ``**``. A state is how many of them are matched so far; all possible ones are kept."""
+
+    segments: tuple[_Segment | None, ...]
+
+    def begin(self) -> frozenset[int]:
+        """The states before the first segment of a path."""
+        return frozenset(self._pass_any_depth(0))
+
+    def advance(self, states: frozenset[int], segment: str) -> frozenset[int]:
+        """The states after one more segment of a path."""
+        following = set[int]()
+        for state in states:
+            if state == len(self.segments):
+                continue
+            pattern = self.segments[state]
+            if pattern is None:
+                following.update(self._take_at_any_depth(state, segment))
+            elif pattern.matches(segment):
+                following.update(self._pass_any_depth(state + 1))
+        return frozenset(following)
+
+    def is_end(self, states: frozenset[int]) -> bool:
+        """Whether the path may end here."""
+        return len(self.segments) in states
+
+    def _take_at_any_depth(self, state: int, segment: str) -> Iterator[int]:
+        """The states after ``**`` took a segment. At a glob's end it must take one, so that it names a table."""
+        if not segment:
+            return
+        yield from self._pass_any_depth(state)
+        if state == len(self.segments) - 1:
+            yield state + 1
+
+    def _pass_any_depth(self, state: int) -> Iterator[int]:
+        """A state and those behind it that are reached because ``**`` may take no segment: all but at the end."""
+        yield state
+        while state < len(self.segments) - 1 and self.segments[state] is None:
+            state += 1
+            yield state
+
+
 @lru_cache(maxsize=256)
-def _compile(glob: str) -> re.Pattern[str]:
-    segments = glob.split("/")
-    pattern = ""
-    for number, segment in enumerate(segments):
-        last = number == len(segments) - 1
-        if segment == ANY_DEPTH:
-            # In the middle: any directories, each with its slash. At the end: at least one, so that it names a table.
-            pattern += r"(?:[^/]+/)*[^/]+" if last else r"(?:[^/]+/)*"
+def _compile(glob: str) -> _Glob:
+    return _Glob(tuple(map(_compile_segment, glob.split("/"))))
+
+
+def _compile_segment(segment: str) -> _Segment | None:
+    if segment == ANY_DEPTH:
+        return None
+    patterns, lengths = [""], [0]
+    for token in _read_tokens(segment):
+        if token is None:
+            patterns.append("")
+            lengths.append(0)
         else:
-            pattern += _segment(segment) + ("" if last else "/")
-    return re.compile(pattern, re.DOTALL)
+            patterns[-1] += token
+            lengths[-1] += 1
+    pieces = tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
+    return _Segment(pieces, tuple(lengths))
 
 
-def _segment(segment: str) -> str:
-    pattern, position = "", 0
+def _read_tokens(segment: str) -> Iterator[str | None]:
+    """A pattern for each character that a segment asks for; None: ``*``."""
+    position = 0
     while position < len(segment):
         character = segment[position]
         closing = _closing(segment, position) if character == "[" else -1
         if closing > 0:
-            pattern += _choice(segment[position + 1 : closing])
+            yield _choice(segment[position + 1 : closing])
             position = closing
+        elif character == "*":
+            yield None
         else:
-            pattern += {"*": "[^/]*", "?": "[^/]"}.get(character, re.escape(character))
+            yield "[^/]" if character == "?" else re.escape(character)
         position += 1
-    return pattern
 
 
 def _closing(segment: str, opening: int) -> int:

@@ -37,11 +37,11 @@ def table_of(stem: str, layout: Layout) -> TableFile | None:
 def _in_directory(stem: str, glob: str) -> TableFile | None:
     """The deepest matching directory is the table, so that a file never belongs to two."""
     segments = stem.split("/")
-    for depth in range(len(segments) - 1, 0, -1):
-        directory = "/".join(segments[:depth])
-        if globs.matches(glob, directory):
-            return TableFile(directory_table(directory, glob), "/".join(segments[depth:]))
-    return None
+    depths = globs.matching_depths(glob, segments[:-1])
+    if not depths:
+        return None
+    directory = "/".join(segments[: depths[-1]])
+    return TableFile(directory_table(directory, glob), "/".join(segments[depths[-1] :]))
 
 
 def directory_table(directory: str, glob: str) -> str:

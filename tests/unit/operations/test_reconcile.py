@@ -23,6 +23,7 @@ from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.operations.comparison import Finding, UnsortedStream, differences
 from millrace.operations.reconcile import CALLS, Call, Progress, Reconciler, Report
 from millrace.planning.planner import Planner
+from millrace.planning.plans import AnyPlan
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
@@ -231,6 +232,29 @@ def test_out_of_time_it_goes_on_behind_the_last_portion(house: House) -> None:
     assert [report.total.compared for report in reports] == [2, 4, 5]
     assert house.run().progress is Progress.COMPLETE
     assert house.asked() == [f"in/{number}.csv" for number in range(5)]
+
+
+def test_a_key_that_takes_all_the_time_is_passed_by_the_next_run(house: House) -> None:
+    """The clock is looked at for each key, so that what was compared is remembered; the next run begins behind it."""
+    house.upload("in/a.csv", "in/b.csv", "in/c.csv")
+    seconds_left = 900.0
+
+    class SlowPlanner(Planner):
+        def plan(self, ref: ObjectRef, *, only: str | None = None) -> tuple[AnyPlan, ...]:
+            nonlocal seconds_left
+            if ref.key == "in/a.csv":
+                seconds_left = 1.0
+            return super().plan(ref, only=only)
+
+    planner = SlowPlanner(document(bulk_sync()))
+
+    first = house.run(lambda: seconds_left, planner=planner)
+    seconds_left = 900.0
+    second = house.run(lambda: seconds_left, planner=planner)
+
+    assert (first.progress, first.this_run.compared) == (Progress.PARTIAL, 1)
+    assert (second.progress, second.this_run.compared) == (Progress.COMPLETE, 2)
+    assert house.asked() == ["in/a.csv", "in/b.csv", "in/c.csv"]
 
 
 def test_two_runs_at_once_are_one(house: House) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
+import time
+from itertools import pairwise
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.planning.globs import matches
+from millrace.planning.globs import matches, matching_depths
 
 
 def reference(glob: list[str], path: list[str]) -> bool:
@@ -80,3 +85,56 @@ def test_matching_follows_the_written_rule(glob: list[str], path: list[str]) -> 
 def test_the_forms_that_people_write(glob: str, yes: list[str], no: list[str]) -> None:
     assert [path for path in yes if not matches(glob, path)] == []
     assert [path for path in no if matches(glob, path)] == []
+
+
+@given(st.lists(GLOB_SEGMENTS, min_size=1, max_size=4), st.lists(NAMES, min_size=1, max_size=5))
+def test_one_pass_finds_every_directory_that_matches(glob: list[str], path: list[str]) -> None:
+    expected = [depth for depth in range(1, len(path) + 1) if reference(glob, path[:depth])]
+
+    assert matching_depths("/".join(glob), path) == expected
+
+
+HYPHENS = "-" * 1000
+HOSTILE = [
+    ("*-*-*-*-*-*-*-*-*-*x", HYPHENS),
+    ("*[-_]*[-_]*[-_]*[-_]*[-_]*[-_]*x", HYPHENS),
+    ("*?*?*?*?*?*?*?*?*?*?x", HYPHENS),
+    ("**/-/**/-/**/-/**/-/**/-/**/x", "/".join("-" * 500)),
+    ("**/*/**/*/**/*/**/*/**/*/**/x", "/".join("-" * 500)),
+]
+
+
+@pytest.mark.parametrize(("glob", "path"), HOSTILE)
+def test_a_key_made_of_hyphens_costs_no_more_than_any_other(glob: str, path: str) -> None:
+    """A backtracking expression takes minutes for each of these; a bound of a second leaves room for a slow machine."""
+    began = time.process_time()
+
+    assert not matches(glob, path)
+    assert time.process_time() - began < 1
+
+
+def count_steps(glob: str, path: str) -> int:
+    """Lines of Python that matching runs: the same on every machine."""
+    steps = 0
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Any:
+        del frame, event, argument
+        nonlocal steps
+        steps += 1
+        return trace
+
+    matches(glob, path)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        matches(glob, path)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+def test_steps_grow_as_the_path_does() -> None:
+    """Twice the path, about twice the steps; a rule that tries again would take a multiple."""
+    steps = [count_steps("**/-*/**/*-/**/x", "/".join("-" * length)) for length in (60, 120, 240, 480)]
+
+    assert all(longer < 2.2 * shorter for shorter, longer in pairwise(steps))
