@@ -17,8 +17,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.base import BadRow, Learned, Widened
+from millrace.engine.formats.csv.reader import LearnedKinds
 from millrace.engine.formats.json import reader as json_reader
+from millrace.engine.formats.json.reader import LearnedFields
 from millrace.engine.formats.json.types import Node
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.names import unique_names
@@ -37,7 +39,7 @@ from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, Rows, named, numbered
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
-from millrace.engine.types.inference import Demanded, Evidence, Widened
+from millrace.engine.types.inference import Demanded, Evidence
 from millrace.engine.types.printing import with_form
 from millrace.errors import InvalidConfiguration, MalformedFile
 
@@ -223,11 +225,12 @@ class _Survey:
             return _Placed(source, None, frozenset())
         if source.format is not FileFormat.CSV:
             known = {name: self._json.children[name] for name in names}
-            return _Placed(source, Node(children=known), frozenset(name for name in names if not known[name].kinds))
+            learned = LearnedFields(Node(children=known))
+            return _Placed(source, learned, frozenset(name for name in names if not known[name].kinds))
         demanded = {name: kind for name, kind in source.read.column_types.items() if name in names}
         return _Placed(
             replace(source, read=replace(source.read, column_types=demanded)),
-            tuple(self._csv[name].resolve() for name in names),
+            LearnedKinds(tuple(self._csv[name].resolve() for name in names)),
             frozenset(name for name in names if self._csv[name] == Evidence()),
         )
 
@@ -267,10 +270,10 @@ def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enoug
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A source, the types to read it with, and the columns that no value was seen of."""
+    """A source, what its reader is to know, and the columns that no value was seen of."""
 
     source: Source
-    types: object
+    learned: Learned | None
     blank: frozenset[str]
 
 
@@ -291,7 +294,7 @@ class _Files:
             with source.open() as file:
                 with named(source.name):
                     aside = partial(_put_aside, report, source.name)
-                    records = FORMATS[source.format].read(file, source.read, types=placed.types, report=aside)
+                    records = FORMATS[source.format].read(file, source.read, learned=placed.learned, report=aside)
                 batches = map(_Columns(records.schema, self.schema, placed.blank), records.batches)
                 yield from numbered(batches, source.name)
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Generic
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.base import BadRow, Learned, Widened
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S
@@ -22,7 +22,6 @@ from millrace.engine.tables.rows import PutAside, Rows, Table, named, numbered
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
-from millrace.engine.types import inference
 from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile
 
@@ -120,29 +119,32 @@ def convert_into_table(
 
     If the rows of that raise ``unify.Lossy``, ``within`` must have learned from it, and the conversion starts over.
     """
-    return _convert(lambda types: within(_File(source, recipe, types, name=None)), recipe, destination, context)
+    return _convert(lambda learned: within(_File(source, recipe, learned, name=None)), recipe, destination, context)
 
 
 def _convert(
-    file_of_types: Callable[[object], Table], recipe: Recipe, destination: Destination[S], context: ConversionContext
+    open_table: Callable[[Learned | None], Table],
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
 ) -> Converted[S]:
     """Attempt the conversion until the types that were taken from the file's beginning hold to its end.
 
     Worked example: the sample of a column is ``1, 2``, so it is read as integers. At row 90,000 the reader meets
     ``x`` and raises Widened with text for that column; what was written is discarded and reading starts over.
     """
-    types: object = None
+    learned: Learned | None = None
     contradicted = 0
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(file_of_types(types), recipe, outputs, context)
+            return attempt(open_table(learned), recipe, outputs, context)
         except unify.Lossy:
             outputs.discard()
-        except inference.Widened as widened:
+        except Widened as widened:
             outputs.discard()
             contradicted += 1
-            types = widened.types
+            learned = widened.learned
         except BaseException:
             outputs.discard()
             raise
@@ -162,7 +164,7 @@ class _File:
 
     source: BinaryIO
     recipe: Recipe
-    types: object
+    learned: Learned | None
     name: str | None
 
     def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
@@ -170,7 +172,7 @@ class _File:
         with named(self.name):
             self.source.seek(0)
             read, aside = FORMATS[self.recipe.source_format].read, partial(_put_aside, report, self.name)
-            records = read(self.source, options(self.recipe), types=self.types, report=aside)
+            records = read(self.source, options(self.recipe), learned=self.learned, report=aside)
         return records.schema, numbered(records.batches, self.name)
 
 

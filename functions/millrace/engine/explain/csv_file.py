@@ -11,7 +11,7 @@ import pyarrow as pa
 from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, reasons_of_names
-from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.base import BadRow, Learned, Widened
 from millrace.engine.formats.csv.texts import Layout, Texts, texts
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import MOST_ATTEMPTS
@@ -104,13 +104,13 @@ def _ignore(_bad: BadRow) -> None:
 
 def _check_demands(source: BinaryIO, options: ReadOptions) -> None:
     """Read as conversion does where types are demanded, so that a value that does not fit is told in the same way."""
-    types: object = None
+    learned: Learned | None = None
     for _attempt in range(MOST_ATTEMPTS if options.column_types else 0):
         try:
-            for _batch in FORMATS[FileFormat.CSV].read(source, options, types=types, report=_ignore).batches:
+            for _batch in FORMATS[FileFormat.CSV].read(source, options, learned=learned, report=_ignore).batches:
                 pass
-        except inference.Widened as widened:
-            types = widened.types
+        except Widened as widened:
+            learned = widened.learned
         else:
             return
 

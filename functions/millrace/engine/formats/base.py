@@ -44,17 +44,38 @@ class Records:
     batches: Iterator[pa.RecordBatch]
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a reader has learned of a whole file, for its next attempt; each reader that learns has its own kind."""
+
+
+class Widened(Exception):
+    """A value contradicts the types that writing began with; the conversion starts over.
+
+    ``learned`` is what the reader now knows of the whole file, None if somebody other than the reader noticed.
+    """
+
+    def __init__(self, learned: Learned | None) -> None:
+        super().__init__("the types had to be widened")
+        self.learned = learned
+
+
 class Reader(Protocol):
     """Reads one format."""
 
     def __call__(
-        self, source: BinaryIO, options: ReadOptions, *, types: object = None, report: Callable[[BadRow], None]
+        self,
+        source: BinaryIO,
+        options: ReadOptions,
+        *,
+        learned: Learned | None = None,
+        report: Callable[[BadRow], None],
     ) -> Records:
         """Open a seekable source.
 
-        ``types`` are those of a ``schema.Widened`` that an earlier attempt raised. ``report`` hears of every bad row
-        where the options say quarantine. Raises DataError, now or while batches are pulled, and Widened while batches
-        are pulled, whereupon what was written of them is to be forgotten.
+        ``learned`` is what a ``Widened`` of an earlier attempt carried. ``report`` gets every bad row if the options
+        say quarantine. Raises DataError, now or while batches are pulled, and Widened while batches are pulled: what
+        was written of them is then to be discarded.
         """
         ...
 

@@ -40,14 +40,6 @@ _FOLDS = 8
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
 
 
-class Widened(Exception):
-    """A value contradicted the types that writing had begun with; ``types`` are those of the whole file."""
-
-    def __init__(self, types: object) -> None:
-        super().__init__("the types had to be widened")
-        self.types = types
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A type for texts, and the form in which its values are printed back."""

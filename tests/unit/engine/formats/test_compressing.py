@@ -87,9 +87,7 @@ def test_what_is_written_is_read_again_by_its_name(
     assert found.stem == "folder/name"
 
     options = ReadOptions(compression=found.compression, infer_types=False)
-    records = FORMATS[found.format].read(
-        io.BytesIO(data), options, types=None, report=lambda bad: pytest.fail(str(bad))
-    )
+    records = FORMATS[found.format].read(io.BytesIO(data), options, report=lambda bad: pytest.fail(str(bad)))
 
     assert [value for part in records.batches for value in part.column("text").to_pylist()] == texts
 

@@ -67,7 +67,7 @@ def read(entry: Format, data: bytes | BinaryIO, compression: Compression = Compr
     """The rows of a file, none of which may be bad."""
     source = io.BytesIO(data) if isinstance(data, bytes) else data
     options = ReadOptions(compression=compression)
-    records = entry.read(source, options, types=None, report=lambda bad: pytest.fail(str(bad)))
+    records = entry.read(source, options, report=lambda bad: pytest.fail(str(bad)))
     return [row for part in records.batches for row in part.to_pylist()]
 
 

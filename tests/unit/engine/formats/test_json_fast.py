@@ -14,14 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.base import BadRow, Learned, Widened
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
 from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node, Number
 from millrace.engine.options import BadRows, ReadOptions
-from millrace.engine.types import inference
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
 from tests.unit.engine.formats.builders import small_json_blocks
 
@@ -30,16 +29,16 @@ quickly = settings(max_examples=30, deadline=None, suppress_health_check=[Health
 
 def read(data: bytes, bad_rows: BadRows = BadRows.FAIL) -> tuple[Any, ...]:
     """What reading gives: schema, rows and what was put aside, or the error."""
-    types: object = None
+    learned: Learned | None = None
     while True:
         aside = list[BadRow]()
         try:
             records = json_reader.read(
-                io.BytesIO(data), ReadOptions(bad_rows=bad_rows), types=types, report=aside.append
+                io.BytesIO(data), ReadOptions(bad_rows=bad_rows), learned=learned, report=aside.append
             )
             batches = list(records.batches)
-        except inference.Widened as widened:
-            types = widened.types
+        except Widened as widened:
+            learned = widened.learned
         except DataError as error:
             return type(error), str(error), error.row, error.byte
         else:

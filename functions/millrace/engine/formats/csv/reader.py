@@ -7,13 +7,14 @@ missing. That is also how such a row is written, so that it comes back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import Records
+from millrace.engine.formats.base import Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
 from millrace.engine.formats.csv.texts import Layout, Report, Texts, begin, parsed
 from millrace.engine.formats.csv.types import Converted, Trouble, Types, is_blank
@@ -25,15 +26,22 @@ SAMPLE_BYTES = 8 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
 
 
-def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Report) -> Records:
+@dataclass(frozen=True, slots=True)
+class LearnedKinds(Learned):
+    """The kinds of a CSV file's columns, in their order."""
+
+    kinds: tuple[inference.Kind, ...]
+
+
+def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = None, report: Report) -> Records:
     """Open a CSV file; see ``formats.base.Reader``."""
     opened = begin(source, options, report)
     if opened is None:
         return Records(pa.schema([]), iter(()))
     layout, blocks = opened
     widen = partial(_widen, source, layout)
-    if isinstance(types, tuple):
-        known = Types(layout, types)
+    if isinstance(learned, LearnedKinds):
+        known = Types(layout, learned.kinds)
         return Records(known.schema, _batches(known, parsed(layout, blocks, known.convert), widen))
     sample = [texts for texts, _ in parsed(layout, _up_to(SAMPLE_BYTES, blocks), _nothing)]
     known, converted = _sampled(layout, [texts.batch for texts in sample])
@@ -138,4 +146,4 @@ def _widen(source: BinaryIO, layout: Layout) -> NoReturn:
     if opened is not None:
         for _, observed in parsed(*opened, survey.observe):
             survey.join(observed)
-    raise inference.Widened(survey.kinds())
+    raise Widened(LearnedKinds(survey.kinds()))

@@ -14,7 +14,7 @@ from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import Records
+from millrace.engine.formats.base import Learned, Records, Widened
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
 from millrace.engine.formats.json.exact import Parser, Report
@@ -26,19 +26,27 @@ from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.engine.types import inference
 
 SAMPLE_BYTES = 4 * 2**20
 """How much text is looked at before types are chosen and writing begins."""
 Block = json_exact.Rows | Parsed
 
 
-def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Report) -> Records:
+@dataclass(frozen=True, slots=True)
+class LearnedFields(Learned):
+    """What is known of the fields of a JSON file's rows."""
+
+    top: Node
+
+
+def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = None, report: Report) -> Records:
     """Open a JSON file; see ``formats.base.Reader``."""
-    known = isinstance(types, Node)
-    file = _File(source, options, types if isinstance(types, Node) else Node(), report)
+    if isinstance(learned, LearnedFields):
+        file = _File(source, options, learned.top, report)
+        return Records(fields_of(file.node), _convert(file, [], file.blocks()))
+    file = _File(source, options, Node(), report)
     blocks = file.blocks()
-    sample = [] if known else _sample(file, blocks)
+    sample = _sample(file, blocks)
     return Records(fields_of(file.node), _convert(file, sample, blocks))
 
 
@@ -176,4 +184,4 @@ def _widen(file: _File, rest: Iterator[Block]) -> NoReturn:
     file.plan()
     for block in rest:
         file.learn(block)
-    raise inference.Widened(file.node)
+    raise Widened(LearnedFields(file.node))

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from millrace.engine.formats.base import BadRow, Records
+from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
@@ -92,7 +92,13 @@ class _Source(io.RawIOBase):
             raise
 
 
-def read(source: BinaryIO, options: ReadOptions, *, types: object = None, report: Callable[[BadRow], None]) -> Records:  # noqa: ARG001 # every reader takes them
+def read(
+    source: BinaryIO,
+    options: ReadOptions,
+    *,
+    learned: Learned | None = None,  # noqa: ARG001 - every reader takes it; Parquet says its types itself
+    report: Callable[[BadRow], None],  # noqa: ARG001 - every reader takes it; Parquet has no bad rows
+) -> Records:
     """Open a Parquet file; see ``formats.base.Reader``."""
     if options.compression is not Compression.NONE:
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
