@@ -33,6 +33,8 @@ class Dialect:
     @cached_property
     def _quoted(self) -> bytes:
         quote, escape = self._bytes(self.quote), self._bytes(self.escape)
+        # For quote " and no escape: "(?:[^"]++|"")*+" matches "said ""hi""". The possessive ++ and *+ never give
+        # back what they took: without them an open quote in a long text would be tried in every possible way.
         pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
         return quote + rb"(?:[^" + quote + escape + rb"]++|" + quote + quote + pairs + rb")*+" + quote
 
@@ -44,6 +46,8 @@ class Dialect:
         if escape:  # a quote after an escaped character stands inside a field
             pieces.append(escape + rb"(?s:.)" + (quote + b"*+" if quote else b""))
         if quote:
+            # A quote opens at a field's beginning (the character before it is a delimiter or a line end, or there is
+            # none) and is a plain character elsewhere: a,"b,c" has one quoted field, a,b"c" has none.
             pieces.append(rb"(?<![^\r\n" + delimiter + rb"])" + self._quoted)
             pieces.append(rb"(?<=[^\r\n" + delimiter + rb"])" + quote)
         return rb"|".join(pieces)
@@ -88,7 +92,9 @@ class Dialect:
 
     @staticmethod
     def _end_by_parity(data: bytes, quote: bytes) -> int:
-        """The offset after the last line end that an even number of quotes stands before."""
+        """The offset after the last line end with an even number of quotes before it."""
+        # In 1,"a\n2,"b\nc the quotes before the last line end are two, so none is open there; before the first line
+        # end it is one, so that line end belongs to the field. Counting is quicker than matching record by record.
         before, stop = data.count(quote), len(data)
         end = len(data)
         while True:
@@ -105,16 +111,20 @@ class Dialect:
             return False
         offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
         text = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(data)])
-        found: bool = pc.match_substring_regex(text, self._around_fields)[0].as_py()
-        return found
+        matches: bool = pc.match_substring_regex(text, self._around_fields)[0].as_py()
+        return matches
 
     @cached_property
     def _around_fields(self) -> str:
+        # Arrow's regular expressions (RE2) need time in proportion to the text, and no step of Python's. For , and "
+        # it is \A(?:(?:[^"]*[\r\n,])?"[^"]*")*[^"]*\z: each quote that opens comes first, after a comma or a line end,
+        # or directly after one that closes (a doubled one). "a","b""c" matches, a"b" does not.
         quote, delimiter = (rf"\x{ord(character):02x}" for character in (self.quote or "", self.delimiter))
         return rf"\A(?:(?:[^{quote}]*[\r\n{delimiter}])?{quote}[^{quote}]*{quote})*[^{quote}]*\z"
 
     @cached_property
     def _closed(self) -> re.Pattern[bytes]:
+        # All of the text as pieces and line ends: an open quote is no piece, so 1,"a matches only up to the comma.
         return re.compile(rb"(?:" + self._piece + rb"|[\r\n])*+\Z")
 
     def leaves_quote_open(self, data: bytes) -> bool:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.texts import Layout, Report, Texts, begin, parsed
+from millrace.engine.formats.csv.texts import Layout, Report, Texts, begin, parse_blocks
 from millrace.engine.formats.csv.types import Converted, Trouble, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
@@ -39,22 +39,22 @@ def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = No
     if opened is None:
         return Records(pa.schema([]), iter(()))
     layout, blocks = opened
-    widen = partial(_widen, source, layout)
+    start_over = partial(_start_over, source, layout)
     if isinstance(learned, LearnedKinds):
-        known = Types(layout, learned.kinds)
-        return Records(known.schema, _batches(known, parsed(layout, blocks, known.convert), widen))
-    sample = [texts for texts, _ in parsed(layout, _up_to(SAMPLE_BYTES, blocks), _nothing)]
-    known, converted = _sampled(layout, [texts.batch for texts in sample])
+        types = Types(layout, learned.kinds)
+        return Records(types.schema, _convert_rows(types, parse_blocks(layout, blocks, types.convert), start_over))
+    sample = [texts for texts, _ in parse_blocks(layout, _take_blocks(SAMPLE_BYTES, blocks), _keep_text)]
+    types, converted = _find_types(layout, [texts.batch for texts in sample])
     row = 1 + sum(texts.rows for texts in sample)
-    rows = chain(_emptying(sample, converted), parsed(layout, blocks, known.convert, row))
-    return Records(known.schema, _batches(known, rows, widen))
+    rows = chain(_empty_out(sample, converted), parse_blocks(layout, blocks, types.convert, row))
+    return Records(types.schema, _convert_rows(types, rows, start_over))
 
 
-def _nothing(_batch: pa.RecordBatch) -> None:
-    """Nothing is made of a sample before all of it is there."""
+def _keep_text(_batch: pa.RecordBatch) -> None:
+    """A sample stays text until all of it is there."""
 
 
-def _up_to(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
+def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
     seen = 0
     for block in blocks:
         yield block
@@ -63,87 +63,104 @@ def _up_to(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
             return
 
 
-def _emptying(sample: list[Texts], converted: list[Converted]) -> Iterator[tuple[Texts, Converted]]:
+def _empty_out(sample: list[Texts], converted: list[Converted]) -> Iterator[tuple[Texts, Converted]]:
     while sample:  # what has been written need not be held any longer
         yield sample.pop(0), converted.pop(0)
 
 
-def _batches(
-    types: Types, rows: Iterable[tuple[Texts, Converted]], widen: Callable[[], NoReturn]
+def _convert_rows(
+    types: Types, rows: Iterable[tuple[Texts, Converted]], start_over: Callable[[], NoReturn]
 ) -> Iterator[pa.RecordBatch]:
-    for texts, first_made in rows:
-        made = types.convert_good(texts) if first_made is Trouble.MISFIT else first_made
-        if isinstance(made, Trouble):
-            widen()
-        yield made
+    for texts, attempt in rows:
+        converted = attempt
+        if attempt is Trouble.MISFIT:
+            converted = types.convert_good(texts)
+        if isinstance(converted, Trouble):
+            start_over()
+        yield converted
 
 
-def _sampled(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
-    """The types of a sample, and its values: likely types are tried, and evidence is sought where they do not hold."""
+def _find_types(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
+    """The types of a sample, and its values in these types."""
+    # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
+    # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
     survey = _Survey(layout)
-    demanded = {place for place, name in enumerate(layout.names) if name in layout.options.column_types}
-    survey.look_at(sample, demanded)
-    kinds = [
-        inference.guess([batch.column(place) for batch in sample]) if known == inference.Evidence() else known.resolve()
-        for place, known in enumerate(survey.known)
-    ]
-    blank = frozenset(
-        place
-        for place, known in enumerate(survey.known)
-        if known == inference.Evidence() and is_blank(batch.column(place) for batch in sample)
-    )
+    survey.look_at(sample, _demanded_positions(layout))
+    kinds, blank = _guess_kinds(survey, sample)
     types = Types(layout, tuple(kinds), blank)
     converted = list(in_order(types.convert, sample))
     if Trouble.WIDER not in converted:
         return types, converted
-    contradicted = set().union(*in_order(types.contradicted, sample))
-    survey.look_at(sample, contradicted)
-    for place in contradicted:
-        kinds[place] = survey.known[place].resolve()
+    contradicting = set().union(*in_order(types.find_contradictions, sample))
+    survey.look_at(sample, contradicting)
+    for position in contradicting:
+        kinds[position] = survey.evidence[position].resolve()
     types = Types(layout, tuple(kinds), blank)
     return types, list(in_order(types.convert, sample))
 
 
+def _demanded_positions(layout: Layout) -> set[int]:
+    return {position for position, name in enumerate(layout.names) if name in layout.options.column_types}
+
+
+def _guess_kinds(survey: _Survey, sample: list[pa.RecordBatch]) -> tuple[list[inference.Kind], frozenset[int]]:
+    """A likely kind for each column, and the positions of those without any value."""
+    kinds, blank = list[inference.Kind](), set[int]()
+    for position, evidence in enumerate(survey.evidence):
+        if evidence != inference.Evidence():
+            kinds.append(evidence.resolve())
+            continue
+        columns = [batch.column(position) for batch in sample]
+        kinds.append(inference.guess(columns))
+        if is_blank(columns):
+            blank.add(position)
+    return kinds, frozenset(blank)
+
+
 class _Survey:
-    """What is known of a file's columns; it grows."""
+    """The evidence of a file's columns; it grows."""
 
     def __init__(self, layout: Layout) -> None:
-        self.known = [_first_evidence(layout.options, name) for name in layout.names]
-        self._places = list(range(len(self.known)))
+        self.evidence = [_begin_evidence(layout.options, name) for name in layout.names]
+        self._positions = list(range(len(self.evidence)))
 
-    def look_at(self, sample: list[pa.RecordBatch], places: set[int]) -> None:
-        """Add what a sample's columns at the places say."""
-        self._places = sorted(places)
-        for observed in in_order(self.observe, sample if places else []):
+    def look_at(self, sample: list[pa.RecordBatch], positions: set[int]) -> None:
+        """Add what a sample's columns at the positions say."""
+        self._positions = sorted(positions)
+        if not positions:
+            return
+        for observed in in_order(self.observe, sample):
             self.join(observed)
 
     def observe(self, batch: pa.RecordBatch) -> list[inference.Evidence | inference.Demanded]:
-        """What is known with the next rows of the columns that are looked at."""
-        return inference.observe_all(
-            [self.known[place] for place in self._places], [batch.column(place) for place in self._places]
-        )
+        """The evidence with the next rows of the columns that are looked at."""
+        evidence = [self.evidence[position] for position in self._positions]
+        columns = [batch.column(position) for position in self._positions]
+        return inference.observe_all(evidence, columns)
 
     def join(self, observed: list[inference.Evidence | inference.Demanded]) -> None:
         """Add what was observed."""
-        for place, other in zip(self._places, observed, strict=True):
-            self.known[place] = self.known[place].join(other)  # type: ignore[arg-type] # both are of one class
+        for position, evidence in zip(self._positions, observed, strict=True):
+            self.evidence[position] = self.evidence[position].join(evidence)  # type: ignore[arg-type] # both are of one class
 
     def kinds(self) -> tuple[inference.Kind, ...]:
         """The types that all rows so far can have."""
-        return tuple(known.resolve() for known in self.known)
+        return tuple(evidence.resolve() for evidence in self.evidence)
 
 
-def _first_evidence(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
+def _begin_evidence(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
     if demanded := options.column_types.get(name):
         return inference.Demanded(demanded)
-    return inference.Evidence() if options.infer_types else inference.Demanded("text")
+    if options.infer_types:
+        return inference.Evidence()
+    return inference.Demanded("text")
 
 
-def _widen(source: BinaryIO, layout: Layout) -> NoReturn:
+def _start_over(source: BinaryIO, layout: Layout) -> NoReturn:
     """Find the types of the whole file, and begin again with them."""
     survey = _Survey(layout)
     opened = begin(source, layout.options, lambda _row: None)
     if opened is not None:
-        for _, observed in parsed(*opened, survey.observe):
+        for _, observed in parse_blocks(*opened, survey.observe):
             survey.join(observed)
     raise Widened(LearnedKinds(survey.kinds()))

@@ -68,7 +68,7 @@ def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     if opened is None:
         return None
     layout, blocks = opened
-    return layout, (texts for texts, _ in parsed(layout, blocks, lambda _batch: None))
+    return layout, (texts for texts, _ in parse_blocks(layout, blocks, lambda _batch: None))
 
 
 def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]] | None:
@@ -81,7 +81,7 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     header = feed.first_record(dialect)
     if header is None:
         return None
-    record = _checked(header)
+    record = _checked_text(header)
     check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
     fields = dialect.fields(record)
     names = column_names(fields if options.has_headers else [""] * len(fields))
@@ -93,7 +93,7 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect, len(names))
 
 
-def _checked(block: Block) -> bytes:
+def _checked_text(block: Block) -> bytes:
     record = block.data.rstrip(b"\r\n")
     try:
         record.decode()
@@ -110,7 +110,7 @@ def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> Wr
     )
 
 
-def parsed(
+def parse_blocks(
     layout: Layout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
 ) -> Generator[tuple[Texts, R], None, None]:
     """Blocks as columns of text and what ``then`` makes of these, on all processors; ``first`` is the next row.
@@ -126,13 +126,13 @@ def parsed(
     with closing(in_order(work, blocks)) as results:
         for block, result in results:
             if result is not None:
-                batch, made = result
+                batch, value = result
                 texts = Texts(batch, first, batch.num_rows, block)
             else:
                 texts = parser.parse_good(block, first)
-                made = then(texts.batch)
+                value = then(texts.batch)
             first += texts.rows
-            yield texts, made
+            yield texts, value
 
 
 class _Parser:
@@ -191,7 +191,7 @@ class _Parser:
         """The block's good rows; the bad ones are reported or raised."""
         good: list[bytes] = []
         rows = 0
-        for record in judged(self._layout, block, first):
+        for record in judge_records(self._layout, block, first):
             rows += 1
             if record.error is None:
                 good.append(record.data)
@@ -212,7 +212,7 @@ class Record:
     error: DataError | None
 
 
-def judged(layout: Layout, block: Block, first: int) -> Iterator[Record]:
+def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
     """A block's records one by one, blank lines passed over: slow, for places where something is wrong."""
     width = len(layout.names)
     row, line, seen = first, block.line, 0

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace.engine.formats.csv.texts import Layout, Record, Texts, judged, refuse
+from millrace.engine.formats.csv.texts import Layout, Record, Texts, judge_records, refuse
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
@@ -24,70 +24,85 @@ Converted = pa.RecordBatch | Trouble
 
 
 class Types:
-    """The types of a file's columns; ``blank`` are the places of those without a value so far."""
+    """The types of a file's columns; ``blank`` are the positions of those without a value so far."""
 
     def __init__(self, layout: Layout, kinds: tuple[inference.Kind, ...], blank: frozenset[int] = frozenset()) -> None:
         self._layout = layout
         self._kinds = kinds
         self._blank = blank
-        self._demanded = [place for place, name in enumerate(layout.names) if name in layout.options.column_types]
-        self._found: dict[inference.Kind, list[int]] = {}
-        for place in sorted(set(range(len(kinds))) - set(self._demanded)):
-            self._found.setdefault(kinds[place], []).append(place)
+        self._demanded = list[int]()
+        self._inferred: dict[inference.Kind, list[int]] = {}
+        for position, (name, kind) in enumerate(zip(layout.names, kinds, strict=True)):
+            if name in layout.options.column_types:
+                self._demanded.append(position)
+            else:
+                self._inferred.setdefault(kind, []).append(position)
         fields = zip(layout.names, kinds, strict=True)
         self.schema = pa.schema([with_form(pa.field(name, kind.type), kind.form) for name, kind in fields])
 
     def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch | Trouble:
         """The rows with their types, or what contradicts them; that of rows to be put aside counts, too."""
-        if not is_blank(batch.column(place) for place in self._blank):
+        if not is_blank(batch.column(position) for position in self._blank):
             return Trouble.WIDER
-        columns: dict[int, pa.Array] = {}
-        for kind, places in self._found.items():
-            values = inference.fit_all([batch.column(place) for place in places], kind)
-            if values is None:
-                return Trouble.WIDER
-            columns.update(zip(places, values, strict=True))
+        columns = self._fit_columns(batch)
+        if columns is None:
+            return Trouble.WIDER
         try:
-            columns.update(
-                (place, inference.demand(self._kinds[place], batch.column(place))) for place in self._demanded
-            )
+            for position in self._demanded:
+                columns[position] = inference.demand(self._kinds[position], batch.column(position))
         except pa.ArrowInvalid:
             return Trouble.WIDER if self._is_outgrown(batch) else Trouble.MISFIT
-        return pa.RecordBatch.from_arrays([columns[place] for place in range(len(columns))], schema=self.schema)
+        arrays = [columns[position] for position in range(len(columns))]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
-    def contradicted(self, batch: pa.RecordBatch) -> set[int]:
-        """The places of columns with a text that does not fit the kind that was found for them."""
-        places: set[int] = set()
-        for kind, alike in self._found.items():
-            if inference.fit_all([batch.column(place) for place in alike], kind) is None:
-                places.update(place for place in alike if inference.fit(batch.column(place), kind) is None)
-        return places
+    def _fit_columns(self, batch: pa.RecordBatch) -> dict[int, pa.Array] | None:
+        """The columns whose kinds were inferred, by position; None if a text does not fit."""
+        columns: dict[int, pa.Array] = {}
+        for kind, positions in self._inferred.items():
+            values = inference.fit_all(_select(batch, positions), kind)
+            if values is None:
+                return None
+            columns.update(zip(positions, values, strict=True))
+        return columns
+
+    def find_contradictions(self, batch: pa.RecordBatch) -> set[int]:
+        """The positions of columns with a text that does not fit the kind that was inferred for them."""
+        contradicting: set[int] = set()
+        for kind, positions in self._inferred.items():
+            if inference.fit_all(_select(batch, positions), kind) is None:
+                contradicting.update(at for at in positions if inference.fit(batch.column(at), kind) is None)
+        return contradicting
 
     def _is_outgrown(self, batch: pa.RecordBatch) -> bool:
         """Whether values have more digits than were seen when room was made for what was demanded, or no zone."""
-        for place in self._demanded:
-            wanted = self._layout.options.column_types[self._layout.names[place]]
-            held = inference.Demanded.held_by(wanted, self._kinds[place])
-            if held.observe(batch.column(place)).resolve() != self._kinds[place]:
+        for position in self._demanded:
+            wanted = self._layout.options.column_types[self._layout.names[position]]
+            held = inference.Demanded.held_by(wanted, self._kinds[position])
+            if held.observe(batch.column(position)).resolve() != self._kinds[position]:
                 return True
         return False
 
     def convert_good(self, texts: Texts) -> pa.RecordBatch | Trouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
-        misfits: dict[int, int] = {}
-        for place in self._demanded:
-            found = inference.misfits(self._kinds[place], texts.batch.column(place))
-            misfits.update((row, place) for row in found if row not in misfits)
-        good = (record for record in judged(self._layout, texts.block, texts.first) if record.error is None)
-        for position, record in enumerate(good):
-            if position in misfits:
-                value = texts.batch.column(misfits[position])[position].as_py()
-                refuse(self._layout, record, self._misfit(record, misfits[position], value))
-        keep = [position not in misfits for position in range(texts.batch.num_rows)]
+        misfits = self._find_misfits(texts.batch)
+        good = (record for record in judge_records(self._layout, texts.block, texts.first) if record.error is None)
+        for index, record in enumerate(good):
+            if index in misfits:
+                value = texts.batch.column(misfits[index])[index].as_py()
+                refuse(self._layout, record, self._misfit(record, misfits[index], value))
+        keep = [index not in misfits for index in range(texts.batch.num_rows)]
         return self.convert(texts.batch.filter(pa.array(keep, pa.bool_())))
 
-    def _misfit(self, record: Record, place: int, value: str) -> ValueDoesNotFit:
-        name = self._layout.names[place]
+    def _find_misfits(self, batch: pa.RecordBatch) -> dict[int, int]:
+        """The rows with a value that is not of the type that was demanded: index to the first such column."""
+        misfits: dict[int, int] = {}
+        for position in self._demanded:
+            for index in inference.misfits(self._kinds[position], batch.column(position)):
+                misfits.setdefault(index, position)
+        return misfits
+
+    def _misfit(self, record: Record, position: int, value: str) -> ValueDoesNotFit:
+        name = self._layout.names[position]
         wanted = self._layout.options.column_types[name]
         return ValueDoesNotFit(
             f"row {record.row:,} at byte {record.byte:,}: {value[:100]!r} in column {name!r} is not of the type "
@@ -96,6 +111,10 @@ class Types:
             byte=record.byte,
             column=name,
         )
+
+
+def _select(batch: pa.RecordBatch, positions: Iterable[int]) -> list[pa.Array]:
+    return [batch.column(position) for position in positions]
 
 
 def is_blank(columns: Iterable[pa.Array]) -> bool:
