@@ -168,10 +168,10 @@ class Parser:
     def _require(self, expected: str) -> str:
         if not self._seek():
             raise self._truncated("the array is not closed")
-        found = self._text[self._at]
-        if expected == ",]" and found not in expected:
-            raise self._malformed(f"expected a comma or the array's end, found {found!r}", self._at)
-        return found
+        character = self._text[self._at]
+        if expected == ",]" and character not in expected:
+            raise self._malformed(f"expected a comma or the array's end, found {character!r}", self._at)
+        return character
 
     def _seek(self) -> bool:
         """Go to the next character that is no white space; False at the end of all text."""
@@ -190,21 +190,30 @@ class Parser:
         """Read on; what has been parsed is forgotten. False at the end of the text."""
         if self._ended and self._undecodable is None:
             return False
-        done = self._text[: self._at]
-        self._byte += len(done) if done.isascii() else len(done.encode(errors=self._errors))
-        self._line += done.count("\n")
-        self._text, self._at = self._text[self._at :], 0
+        self._forget_parsed()
+        self._check_size()
         held = len(self._text)
-        if held > MAX_RECORD_BYTES:
-            raise self._too_big(f"is longer than {MAX_RECORD_BYTES:,} bytes")
-        if held > _LONG_ROW and self._text.count(",") > MAX_VALUES:
-            raise self._too_big(f"is {held:,} bytes long already and has more than {MAX_VALUES:,} commas")
         if self._undecodable is not None:
             self._refuse_undecodable()
         while len(self._text) == held and not self._ended:
             wanted = max(json_feed.BLOCK_BYTES, min(held, MAX_RECORD_BYTES - held))
             self._append(self._next_bytes(wanted), last=self._ended)
         return len(self._text) > held
+
+    def _forget_parsed(self) -> None:
+        parsed = self._text[: self._at]
+        # Text of ASCII alone, which most is, has as many bytes as characters: it need not be encoded to be counted.
+        self._byte += len(parsed) if parsed.isascii() else len(parsed.encode(errors=self._errors))
+        self._line += parsed.count("\n")
+        self._text, self._at = self._text[self._at :], 0
+
+    def _check_size(self) -> None:
+        """Refuse a row that is too long to be one."""
+        held = len(self._text)
+        if held > MAX_RECORD_BYTES:
+            raise self._too_big(f"is longer than {MAX_RECORD_BYTES:,} bytes")
+        if held > _LONG_ROW and self._text.count(",") > MAX_VALUES:
+            raise self._too_big(f"is {held:,} bytes long already and has more than {MAX_VALUES:,} commas")
 
     def _too_big(self, reason: str) -> TooBig:
         return TooBig(
@@ -255,8 +264,8 @@ class Parser:
         if not isinstance(row, dict):
             while len(self._text) < self._at + _SHOWN and self._more():
                 pass
-            found = self._text[self._at : self._at + _SHOWN].splitlines()[0]
-            raise self._malformed(f"a row must be an object, found {found!r}", self._at)
+            beginning = self._text[self._at : self._at + _SHOWN].splitlines()[0]
+            raise self._malformed(f"a row must be an object, found {beginning!r}", self._at)
         if self._report is not None:
             self._check_text(self._at, end)
         if self._surrogates:

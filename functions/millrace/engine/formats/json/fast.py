@@ -196,27 +196,53 @@ class Plan:
 
     def parse(self, piece: Piece) -> Parsed | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
-        text = _document(piece) if piece.whole else None
+        # The quick questions come first: what a search of the text refuses is not parsed in vain.
+        text = self._readable_text(piece)
+        if text is None:
+            return None
+        odd = self.search.look(text)
+        if odd is None:
+            return None
+        batch = self._batch(text, in_array=piece.in_array)
+        if batch is None:
+            return None
+        odd |= self.odd
+        texts = self._texts_of_doubles(batch, text, odd)
+        if texts is None:
+            return None
+        return Parsed(self, piece, batch, odd, texts)
+
+    def _readable_text(self, piece: Piece) -> bytes | None:
+        """The text to give to Arrow; None if Arrow would misread it, or fill too many cells."""
+        if not piece.whole:
+            return None
+        text = _document(piece)
         if text is None or self._is_sparse(text):
             return None
         if b"\0" in text or not is_utf8(text):  # Arrow stops at zero bytes, and takes any for text
             return None
-        odd = self.search.look(text)
-        batch = None if odd is None else self._batch(text, in_array=piece.in_array)
-        if odd is None or batch is None:
-            return None
-        odd |= self.odd
+        return text
+
+    @property
+    def _doubles(self) -> list[_Numeric]:
+        return [numeric for numeric in self.numerics if numeric.is_double]
+
+    def _texts_of_doubles(
+        self, batch: pa.RecordBatch, text: bytes, odd: frozenset[str]
+    ) -> dict[_Numeric, _Texts] | None:
+        """The texts of the doubles that may be printed in another way; None if that cannot be decided."""
+        # 1.5 is printed as 1.5 and needs no look; 1.50, 1e3 and 0.0000001 do.
         texts = dict[_Numeric, _Texts]()
-        for numeric in filter(lambda one: one.is_double, self.numerics):
+        for numeric in self._doubles:
             values = numeric.values(batch)
             if not math.isfinite(pc.sum(values).as_py() or 0):
                 return None
             if len(values) and (numeric.name in odd or _may_print_otherwise(values)):
-                seen = self._texts(numeric, text, len(values))
-                if seen is None:
+                numeric_texts = self._texts(numeric, text, len(values))
+                if numeric_texts is None:
                     return None
-                texts[numeric] = seen
-        return Parsed(self, piece, batch, odd, texts)
+                texts[numeric] = numeric_texts
+        return texts
 
     def _is_sparse(self, text: bytes) -> bool:
         """Whether the columns might have far more cells than there are values: Arrow would fill all of them."""
@@ -271,28 +297,38 @@ def _asked_children(
     fields: Iterable[pa.Field], node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]
 ) -> list[pa.Field]:
     return [
-        _asked(into, node.children[into.name], (*steps, _Step(into.name, place)), numerics)
+        _ask_for(into, node.children[into.name], (*steps, _Step(into.name, place)), numerics)
         for place, into in enumerate(fields)
     ]
 
 
-def _asked(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]) -> pa.Field:
+def _ask_for(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]) -> pa.Field:
     """The field that Arrow is asked for; adds the fields of numbers in it to ``numerics``."""
     kind, form = into.type, form_of(into)
     if not node.kinds or form == JSON:
-        if not node.kinds <= {dict} or node.children:
-            raise _Unfit
+        _require_empty(node)
         kind = _EMPTY
     elif arrow_types.is_struct(kind):
         kind = pa.struct(_asked_children(kind, node, steps, numerics))
     elif arrow_types.is_list(kind):
         assert node.item is not None  # noqa: S101 # a list was observed
-        kind = pa.list_(_asked(kind.value_field, node.item, (*steps, _Step(None)), numerics))
+        kind = pa.list_(_ask_for(kind.value_field, node.item, (*steps, _Step(None)), numerics))
     elif node.is_numeric:
-        if arrow_types.is_floating(kind) and (form == BARE) != (int in node.kinds):
-            raise _Unfit
+        _require_one_spelling(kind, form, node)
         numerics.append(_Numeric(steps, kind, form))
     return pa.field(into.name, kind)
+
+
+def _require_empty(node: Node) -> None:
+    """Raise _Unfit if there are values, other than objects without a field."""
+    if not node.kinds <= {dict} or node.children:
+        raise _Unfit
+
+
+def _require_one_spelling(kind: pa.DataType, form: str, node: Node) -> None:
+    """Raise _Unfit for doubles printed as 5 of a field without integers, or printed as 5.0 of a field with some."""
+    if arrow_types.is_floating(kind) and (form == BARE) != (int in node.kinds):
+        raise _Unfit
 
 
 def _document(piece: Piece) -> bytes | None:
@@ -300,10 +336,20 @@ def _document(piece: Piece) -> bytes | None:
     if not piece.in_array and piece.data.startswith(b"{") and piece.data.endswith(b"\n"):
         return piece.data
     text = piece.data.strip(_SPACE)
-    if not piece.in_array:
-        return text + b"\n" if not text or text.startswith(b"{") else None
-    text = text.removeprefix(b"[").lstrip(_SPACE) if piece.first else text
-    if not text.startswith(b"{") or not text.endswith(b"]" if piece.last else b","):
+    if piece.in_array:
+        return _array_document(piece, text)
+    if text and not text.startswith(b"{"):
+        return None
+    return text + b"\n"
+
+
+def _array_document(piece: Piece, text: bytes) -> bytes | None:
+    """An array's elements in one object: [{"a": 1}, {"a": 2}, becomes {"r":[{"a": 1}, {"a": 2}]}."""
+    # Arrow reads objects, one after the other, and no array at the top.
+    if piece.first:
+        text = text.removeprefix(b"[").lstrip(_SPACE)
+    end = b"]" if piece.last else b","
+    if not text.startswith(b"{") or not text.endswith(end):
         return None
     return b'{"%s":[%s]}\n' % (_ROWS.encode(), text[:-1])
 
@@ -335,15 +381,20 @@ def _may_print_otherwise(values: pa.Array) -> bool:
     return bool(pc.any(pc.and_(pc.less(sizes, _FIRST_PLAIN), pc.not_equal(sizes, 0))).as_py())
 
 
+def _fill_empty(array: pa.Array, into: pa.Field) -> pa.Array:
+    """The JSON texts of objects without a field, or nulls."""
+    if form_of(into) == JSON:
+        return pc.if_else(array.is_valid(), "{}", pa.scalar(None, into.type))
+    if array.null_count < len(array):
+        raise _Unfit
+    return pa.nulls(len(array), into.type)
+
+
 def _as_wanted(array: pa.Array, into: pa.Field) -> pa.Array:
     """An array that Arrow has read as one of the field's type."""
     kind = into.type
-    if array.type == _EMPTY and form_of(into) == JSON:
-        return pc.if_else(array.is_valid(), "{}", pa.scalar(None, kind))
     if array.type == _EMPTY:
-        if array.null_count < len(array):
-            raise _Unfit
-        return pa.nulls(len(array), kind)
+        return _fill_empty(array, into)
     missing = array.is_null() if array.null_count else None
     if arrow_types.is_struct(kind):
         children = [_as_wanted(array.field(place), child) for place, child in enumerate(kind)]

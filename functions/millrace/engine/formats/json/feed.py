@@ -88,15 +88,23 @@ class Feed:
 
     def _end_of_rows(self, size: int) -> int:
         """Where the last row before ``size`` probably ends and another begins; 0 where none does."""
-        if not self._in_array and (end := self._data.rfind(_BETWEEN_LINES, 0, size + 1)) >= 0:
+        # Most files have an object a line: one search from the end finds where the last line that fits ends.
+        end = -1 if self._in_array else self._data.rfind(_BETWEEN_LINES, 0, size + 1)
+        if end >= 0:
             self._depth = 0
-            return end + 2
+            return end + len(b"}\n")
+        return self._end_by_braces(size)
+
+    def _end_by_braces(self, size: int) -> int:
+        # Braces are counted, not parsed. In {"a":[{"b":1},{"b":2}]} the boundary after the comma is within a row: one
+        # brace is open there. The last 64 KB nearly always have a boundary; only if not is all of the text searched.
         boundary = _BETWEEN_ELEMENTS if self._in_array else _BETWEEN_OBJECTS
         depth = self._depth + self._data.count(b"{", 0, size) - self._data.count(b"}", 0, size)
         for start in (max(0, size - _TAIL), 0):
             ends = [match.end() for match in boundary.finditer(self._data, start, size + 1)]
             end, lowest = _lowest(self._data, ends, size, depth)
-            if lowest == 0 or (end and not start):
+            is_best_guess = end > 0 and start == 0
+            if lowest == 0 or is_best_guess:
                 self._depth = 0
                 return end
         self._depth = depth

@@ -23,15 +23,21 @@ _HINT_OF_NEGATIVE_ZERO = r"-0[,}\]\s]"
 _LONG = "-?[0-9.]{17}"
 """Numbers of more digits than a double surely gives back."""
 _EXPONENT_BEHIND_POINT = "[0-9]*[eE]"
+# What a double that is printed with a point would not give back: 5 (it prints 5.0), 5e3, 1.5e3, 1.50 (it prints 1.5),
+# and what may have too many digits. 1.5 and 2.0 do not match.
 _DOTTED = rf"-?[0-9]+(?:[^.0-9]|\.(?:{_EXPONENT_BEHIND_POINT}|[0-9]+0[^0-9]))|{_LONG}"
+# The same for a double that is printed without a point if it is whole: 5 is given back, 5.0 is not, nor 1.50 or 5e3.
 _BARE = rf"-?[0-9]+(?:[eE]|\.(?:{_EXPONENT_BEHIND_POINT}|[0-9]*0[^0-9]))|{_LONG}"
 _WHOLE_DECIMAL = "-?[0-9]+[.eE]"
+# After a name and its colon: the way to any item of lists, [1, [2.50 as well as [2.50; it passes no quote and no brace.
 _IN_LIST = r'(?:[^"{}]*[\[,])?'
+# A text where a number is wanted, as the value ("price": "1.50") or in a list of it ("prices": [2, "1.50").
 _QUOTED = r'\s*"|[^"{}]*\[[^\]"{}]*"'
 _MOST_NAMES = 1000
 _FEW_NAMES = 3
 """Up to so many names are found sooner one by one than all at once."""
 _UNSPELLABLE = re.compile(r'[\x00-\x1f"\\\x7f]')
+# A name with an ASCII character written as an escape, "pri\u0063e": its numbers would be searched for in vain.
 _ESCAPED_NAME = r'\\u00[2-7][0-9a-fA-F](?:[^"\\]|\\.)*"\s*:'
 
 
@@ -46,6 +52,13 @@ class Wanted:
     name: str
     type: pa.DataType
     form: str = ""
+
+    @property
+    def may_be_whole(self) -> bool:
+        """Whether integers are among them, which ``-0`` is not: Arrow reads it as 0."""
+        if self.form == BARE or arrow_types.is_integer(self.type):
+            return True
+        return arrow_types.is_decimal(self.type) and self.type.scale == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,39 +102,56 @@ class Search:
 
 def search(wanted: Collection[Wanted]) -> Search:
     """The search for what could be misread where these numbers are wanted; raise Unsearchable."""
-    decimals = defaultdict[int, set[str]](set)
-    for one in wanted:
-        if arrow_types.is_decimal(one.type):
-            decimals[one.type.scale].add(one.name)
-    sure = [_Sign(_NO_ROW, _NO_ROW)]
-    for scale, names in sorted(decimals.items()):
-        sure += _behind(names, rf"(?:{_IN_LIST}\s*(?:{_decimal(scale)})|{_QUOTED})")
-    if any(_may_be_whole(one.type, one.form) for one in wanted):
+    sure = [_Sign(_NO_ROW, _NO_ROW), *_signs_of_decimals(wanted)]
+    if any(numbers.may_be_whole for numbers in wanted):
         sure.append(_Sign(_HINT_OF_NEGATIVE_ZERO, _NEGATIVE_ZERO))
-    doubles = [one for one in wanted if arrow_types.is_floating(one.type)]
-    bare = frozenset(one.name for one in doubles if one.form == BARE)
-    dotted = frozenset(one.name for one in doubles if one.form != BARE)
-    _behind(dotted | bare, "")
-    if len({one.name for one in wanted if not arrow_types.is_integer(one.type)}) > _MOST_NAMES:
+    bare, dotted = _names_of_doubles(wanted)
+    _behind(dotted | bare, "")  # refuses names that cannot be spelt
+    names = {numbers.name for numbers in wanted if not arrow_types.is_integer(numbers.type)}
+    if len(names) > _MOST_NAMES:
         raise Unsearchable
-    return Search(tuple(sure), dotted, bare, by_name=bool(doubles or decimals))
+    return Search(tuple(sure), dotted, bare, by_name=bool(names))
+
+
+def _names_of_doubles(wanted: Collection[Wanted]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of doubles that are printed as 5 if they are whole, and of those that are printed as 5.0."""
+    bare, dotted = set[str](), set[str]()
+    for numbers in wanted:
+        if not arrow_types.is_floating(numbers.type):
+            continue
+        if numbers.form == BARE:
+            bare.add(numbers.name)
+        else:
+            dotted.add(numbers.name)
+    return frozenset(bare), frozenset(dotted)
+
+
+def _signs_of_decimals(wanted: Collection[Wanted]) -> list[_Sign]:
+    decimals = defaultdict[int, set[str]](set)
+    for numbers in wanted:
+        if arrow_types.is_decimal(numbers.type):
+            decimals[numbers.type.scale].add(numbers.name)
+    signs = list[_Sign]()
+    for scale, names in sorted(decimals.items()):
+        # Arrow takes a decimal in quotes, too: {"price": "1.50"} would become the number 1.50.
+        signs += _behind(names, rf"(?:{_IN_LIST}\s*(?:{_decimal(scale)})|{_QUOTED})")
+    return signs
 
 
 def _odd(data: pa.Array, names: frozenset[str], pattern: str) -> frozenset[str]:
-    """The names that a number of the pattern stands behind."""
+    """The names that a number of the pattern follows."""
+    # Most texts have nothing odd. One search for all names says so, and each name is searched for only if it does not.
     behind = rf"{_IN_LIST}\s*(?:{pattern})"
     if len(names) > _FEW_NAMES and not any(sign.is_in(data) for sign in _behind(names, behind)):
         return frozenset()
     return frozenset(name for name in names if any(sign.is_in(data) for sign in _behind({name}, behind)))
 
 
-def _may_be_whole(kind: pa.DataType, form: str) -> bool:
-    return form == BARE or arrow_types.is_integer(kind) or (arrow_types.is_decimal(kind) and kind.scale == 0)
-
-
 def _decimal(scale: int) -> str:
     if scale == 0:
         return _WHOLE_DECIMAL
+    # For a scale of 2: too few digits (1.5 and a comma), too many (1.505), none (1), an exponent (1.5e3), and -0.00,
+    # which a decimal gives back as 0.00.
     too_few, too_many = rf"[0-9]{{0,{scale - 1}}}[^0-9]", rf"[0-9]{{{scale + 1}}}"
     return rf"-?[0-9]+(?:[^.0-9]|\.(?:{too_few}|{too_many}|{_EXPONENT_BEHIND_POINT}))|-0\.0+[^0-9]"
 
@@ -166,7 +196,7 @@ _ANY_NUMBER = re.compile(_DIGITS)
 def numbers(text: bytes, name: str, *, in_lists: bool) -> Sequence[bytes]:
     """All numbers behind a name, in the order of the text; where the name is written with escapes they are left out."""
     quoted = re.escape(b'"' + name.encode() + b'"')
-    # Where its quote is escaped, the name is but the end of another one.
+    # Where its quote is escaped, the name is but the end of another one: "b" in {"a\\"b": 1}.
     begin = quoted + rb"(?<!\\" + quoted + b")"
     if not in_lists:
         return re.findall(begin + rb"\s*:\s*(" + _DIGITS + b")", text)

@@ -32,6 +32,8 @@ FIRST_INEXACT = 10**15
 NO_SCALE = -1
 _MOST_CELLS = 16 * MAX_CELLS
 Value = Any
+_JSON_TEXT = inference.Kind(pa.string(), JSON)
+_KINDS_OF_PLAIN_VALUES: Mapping[type, inference.Kind] = {bool: inference.BOOLEAN, str: inference.TEXT}
 
 
 class Number(str):
@@ -54,20 +56,24 @@ class Node:
     def observe(self, values: Sequence[Value], depth: int) -> None:
         """Add the field's next values, missing ones as None."""
         kinds = set(map(type, values))
-        alone = len(kinds) == 1
         kinds.discard(type(None))
         self.kinds |= kinds
         if int in kinds:
-            self._observe_integers(values if alone else [v for v in values if type(v) is int])
+            self._observe_integers(_values_of(int, values))
         if Number in kinds:
-            self._observe_numbers(values if alone else [v for v in values if type(v) is Number])
-        if (len(self.kinds) > 1 and not self.is_numeric) or depth > MAX_DEPTH:
+            self._observe_numbers(_values_of(Number, values))
+        if self._is_mixed or depth > MAX_DEPTH:
             return
+        # All values that are not missing are of one kind from here on: [{"a": 1}, None] are objects.
         if dict in kinds:
-            self.observe_columns(columns_of([v for v in values if v is not None], most_names=MAX_FIELDS), depth)
+            self.observe_columns(columns_of(_values_of(dict, values), most_names=MAX_FIELDS), depth)
         if list in kinds:
             self.item = self.item or Node()
-            self.item.observe(list(chain.from_iterable(v for v in values if v is not None)), depth + 1)
+            self.item.observe(list(chain.from_iterable(_values_of(list, values))), depth + 1)
+
+    @property
+    def _is_mixed(self) -> bool:
+        return len(self.kinds) > 1 and not self.is_numeric
 
     @property
     def is_numeric(self) -> bool:
@@ -94,35 +100,47 @@ class Node:
 
     def field(self, name: str, depth: int) -> pa.Field:
         """The Arrow field that holds all of the values."""
-        kind, form = self._type(depth)
-        return with_form(pa.field(name, kind), form)
+        kind = self._resolve(depth)
+        return with_form(pa.field(name, kind.type), kind.form)
 
-    def _type(self, depth: int) -> tuple[pa.DataType, str]:
+    def _resolve(self, depth: int) -> inference.Kind:
         if not self.kinds:
-            return pa.string(), ""
+            return inference.TEXT
         if self.is_numeric:
-            kind = self._number()
-            return (kind.type, kind.form) if kind else (pa.string(), JSON)
-        if len(self.kinds) > 1 or depth > MAX_DEPTH:
-            return pa.string(), JSON
+            return self._resolve_numbers() or _JSON_TEXT
+        if self._is_mixed or depth > MAX_DEPTH:
+            return _JSON_TEXT
+        if dict in self.kinds:
+            return self._resolve_objects(depth)
+        if list in self.kinds:
+            return self._resolve_lists(depth)
         (only,) = self.kinds
-        if only is bool:
-            return pa.bool_(), ""
-        if only is str:
-            return pa.string(), ""
-        if only is list:
-            item = self.item or Node()
-            return pa.list_(item.field("element", depth + 1)), ""
-        if not self.children or len(self.children) > MAX_FIELDS:
-            return pa.string(), JSON
-        return pa.struct([child.field(name, depth + 1) for name, child in self.children.items()]), ""
+        return _KINDS_OF_PLAIN_VALUES[only]
 
-    def _number(self) -> inference.Kind | None:
+    def _resolve_lists(self, depth: int) -> inference.Kind:
+        item = self.item or Node()
+        return inference.Kind(pa.list_(item.field("element", depth + 1)))
+
+    def _resolve_objects(self, depth: int) -> inference.Kind:
+        if not self.children or len(self.children) > MAX_FIELDS:
+            return _JSON_TEXT
+        fields = [child.field(name, depth + 1) for name, child in self.children.items()]
+        return inference.Kind(pa.struct(fields))
+
+    def _resolve_numbers(self) -> inference.Kind | None:
         if self.numbers is not None:
             return self.numbers.resolve(self.low, self.high, whole=int in self.kinds)
         if _INT64[0] <= self.low and self.high <= _INT64[1]:
             return inference.INTEGER
         return inference.decimal(max(len(str(self.low)), len(str(self.high))), 0)
+
+
+def _values_of(kind: type, values: Sequence[Value]) -> Sequence[Value]:
+    """The values of one kind; the same sequence if there are no others."""
+    # A block's column has up to 8,192 values, most often of one type: the set is quick to build, and nothing is copied.
+    if set(map(type, values)) == {kind}:
+        return values
+    return [value for value in values if type(value) is kind]
 
 
 class Kept(enum.IntEnum):
@@ -179,18 +197,33 @@ class Numbers:
         return scale if fits else NO_SCALE
 
     def resolve(self, low: int, high: int, *, whole: bool) -> inference.Kind | None:
-        """The type that keeps all of the numbers and, where there are some, the integers from low to high."""
-        bare = self.bare if max(-low, high) < FIRST_INEXACT else Kept.NOT
-        dotted = Kept.NOT if whole else self.dotted
-        as_decimal = inference.decimal(self.digits, self.scale) if self.scale and self.scale > 0 and not whole else None
-        preferred = (
-            inference.DOUBLE if dotted is Kept.AS_TEXT else None,
-            inference.DOUBLE_BARE if bare is Kept.AS_TEXT else None,
-            as_decimal,
-            inference.DOUBLE if dotted else None,
-            inference.DOUBLE_BARE if bare else None,
-        )
-        return next((kind for kind in preferred if kind), None)
+        """The type that keeps all of the numbers and the integers from low to high; ``whole``: there are some."""
+        # A double that keeps the text comes first, then a decimal, which keeps it too but which fewer programs read,
+        # then a double that keeps the value: 1.5 and 2.25 are doubles, 1.50 and 2.25 decimals, 1e3 a double again.
+        doubles = self._doubles(low, high, whole=whole)
+        for double, kept in doubles:
+            if kept is Kept.AS_TEXT:
+                return double
+        if not whole and (as_decimal := self._decimal()):
+            return as_decimal
+        for double, kept in doubles:
+            if kept is not Kept.NOT:
+                return double
+        return None
+
+    def _decimal(self) -> inference.Kind | None:
+        if self.scale is None or self.scale == NO_SCALE:
+            return None
+        return inference.decimal(self.digits, self.scale)
+
+    def _doubles(self, low: int, high: int, *, whole: bool) -> tuple[tuple[inference.Kind, Kept], ...]:
+        """The two forms of doubles, the preferred first, and how well each keeps the numbers."""
+        bare, dotted = self.bare, self.dotted
+        if max(-low, high) >= FIRST_INEXACT:
+            bare = Kept.NOT
+        if whole:
+            dotted = Kept.NOT
+        return (inference.DOUBLE, dotted), (inference.DOUBLE_BARE, bare)
 
 
 def _kept(texts: pa.Array, form: str) -> Kept:
@@ -206,11 +239,9 @@ def _kept(texts: pa.Array, form: str) -> Kept:
 
 
 def _says_the_same(written: str, back: str) -> bool:
-    """Whether both are the same number, still seen as no integer, and no digit was dropped, were it a zero."""
-    mantissa, exponent, _ = written.lower().partition("e")
-    fraction = mantissa.partition(".")[2]
-    digits_kept = bool(exponent) or fraction == "0" or (bool(fraction) and not fraction.endswith("0"))
-    if not digits_kept or not ("." in back or "e" in back):
+    """Whether both are the same number, still seen as no integer, and no digit was dropped, even a zero."""
+    # 1e3 and 1000.0 say the same; 1.50 and 1.5 do not (a zero is lost), nor do 1e3 and 1000 (now an integer).
+    if not _has_no_digit_to_lose(written) or not ("." in back or "e" in back):
         return False
     try:
         return Decimal(written) == Decimal(back)
@@ -218,29 +249,51 @@ def _says_the_same(written: str, back: str) -> bool:
         return False
 
 
+def _has_no_digit_to_lose(written: str) -> bool:
+    mantissa, exponent, _ = written.lower().partition("e")
+    fraction = mantissa.partition(".")[2]
+    if exponent or fraction == "0":
+        return True
+    return fraction != "" and not fraction.endswith("0")
+
+
 def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
     """The values as an array of the field's type, which they are known to fit."""
     kind = into.type
     if form_of(into) == JSON:
-        return pa.array([None if value is None else text_of(value) for value in values], pa.string())
+        return _build_json_texts(values)
     if arrow_types.is_struct(kind):
-        missing = pa.array([value is None for value in values], pa.bool_())
-        objects = [value or {} for value in values]
-        columns = columns_of(objects)
-        children = [build(columns.get(child.name, [None] * len(objects)), child) for child in kind]
-        return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
+        return _build_structs(values, kind)
     if arrow_types.is_list(kind):
-        return _list(values, kind)
+        return _build_lists(values, kind)
     if arrow_types.is_floating(kind) or arrow_types.is_decimal(kind):
+        # Texts, because Arrow reads each digit of them: 0.1 as a decimal is 0.1, and not what a double has of it.
         texts = [str(value) if type(value) is int else value for value in values]
         return pc.cast(pa.array(texts, pa.string()), kind)
     return pa.array(values, kind)
 
 
-def _list(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
-    items = build(list(chain.from_iterable(value for value in values if value)), kind.value_field)
-    offsets = pa.array(list(accumulate((len(value) if value else 0 for value in values), initial=0)), pa.int32())
-    missing = pa.array([value is None for value in values], pa.bool_())
+def _build_json_texts(values: Sequence[Value]) -> pa.Array:
+    return pa.array([None if value is None else text_of(value) for value in values], pa.string())
+
+
+def _build_structs(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
+    objects = [value or {} for value in values]
+    columns, absent = columns_of(objects), [None] * len(objects)
+    children = [build(columns.get(child.name, absent), child) for child in kind]
+    return pa.StructArray.from_arrays(children, fields=list(kind), mask=_are_missing(values))
+
+
+def _are_missing(values: Sequence[Value]) -> pa.Array:
+    return pa.array([value is None for value in values], pa.bool_())
+
+
+def _build_lists(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
+    """The lists as an array: [1, 2], None and [3] are the items 1, 2, 3 and the offsets 0, 2, 2, 3."""
+    lists = [value or () for value in values]
+    items = build(list(chain.from_iterable(lists)), kind.value_field)
+    offsets = pa.array(list(accumulate(map(len, lists), initial=0)), pa.int32())
+    missing = _are_missing(values)
     return pa.ListArray.from_arrays(offsets, items, type=kind, mask=missing)
 
 
