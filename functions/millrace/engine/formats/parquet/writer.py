@@ -71,7 +71,8 @@ class _ParquetWriter:
         metadata = dict(into.metadata or {})
         for name, value in sorted(options.lineage.items()):
             metadata[name.encode()] = value.encode()
-        self._into = into.with_metadata(metadata or None)
+        # Arrow writes metadata without entries as a field of its own: a schema that has none stays as it is.
+        self._into = into.with_metadata(metadata) if metadata else into
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
         self._group = _Group()
         self._writer: pq.ParquetWriter | None = None
