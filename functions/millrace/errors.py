@@ -23,6 +23,7 @@ MillraceError
 │   ├── BadArchive              a member that cannot be read, or two of one name
 │   ├── ArchiveTooBig           more members, bytes or compression than an archive may have
 │   ├── KeyTooLong              the output's key would exceed what S3 allows
+│   ├── NotAccepted             S3 or DynamoDB refuses the object or its entry, whoever asks and whenever
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
 │   ├── TooManyPartitions       more values of a partition key than one object is divided into
 │   └── TooBig                  more than one invocation can do
@@ -40,6 +41,28 @@ MillraceError
 """
 
 from __future__ import annotations
+
+LONGEST_TEXT = 2048
+"""Bytes of UTF-8 of a text that is kept: an item of DynamoDB has room for 400 kB, and people read the first lines."""
+
+
+def shorten_text(text: str, most_bytes: int = LONGEST_TEXT) -> str:
+    """A text of at most ``most_bytes`` bytes of UTF-8, its middle cut and counted.
+
+    For example ``fields a, b, c … [18,431 characters left out] … y, z``. Half a character (a lone surrogate) is
+    written as ``\\ud800``, since no service takes it.
+    """
+    data = text.encode(errors="backslashreplace")
+    if len(data) <= most_bytes:
+        return data.decode()
+    half = (most_bytes - _ROOM_FOR_COUNT) // 2
+    # A character that is cut in two is left out whole.
+    start, end = data[:half].decode(errors="ignore"), data[-half:].decode(errors="ignore")
+    left_out = len(data.decode()) - len(start) - len(end)
+    return f"{start} … [{left_out:,} characters left out] … {end}"
+
+
+_ROOM_FOR_COUNT = 64
 
 
 class MillraceError(Exception):
@@ -140,6 +163,10 @@ class ArchiveTooBig(DataError):
 
 class KeyTooLong(DataError):
     """The output's key would exceed what S3 allows."""
+
+
+class NotAccepted(DataError):
+    """S3 or DynamoDB refuses the object, or what is written about it, whoever asks and whenever."""
 
 
 class OutputCollision(DataError):

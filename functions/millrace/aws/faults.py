@@ -11,14 +11,17 @@ from millrace.errors import (
     AccessDenied,
     BadCredentials,
     ConfigurationError,
+    KeyTooLong,
     LostRace,
     MillraceError,
     NoSuchBucket,
+    NotAccepted,
     ObjectArchived,
     ObjectChanged,
     ObjectGone,
     ServiceUnavailable,
     TargetChanged,
+    TooBig,
     WriteConflict,
 )
 
@@ -26,6 +29,15 @@ _ARCHIVED = "is in an archive tier; restore it (aws s3api restore-object), and t
 _DENIED = "was denied; grant it to the function's role, or to the role or keys of the connection, and its KMS key too"
 _CREDENTIALS = "was refused because of the credentials; check the connection's keys, role and external id"
 _REGION = "was answered from another region; set the connection's s3_bucket_region to where the bucket is"
+_KEY = "was refused: the key has more than 1,024 bytes of UTF-8; shorten the object's name or its folders' names"
+_METADATA = "was refused: names and values of its metadata have more than 2 KB; shorten the object's key"
+_INVALID = (
+    "was refused as invalid; an object that is encrypted by a key of the client's own (SSE-C) cannot be read: upload it"
+    " again under SSE-S3 or SSE-KMS"
+)
+_ARGUMENT = "was refused: S3 does not take one of its values; rename the object, or write it anew"
+_TOO_LARGE = "was refused: S3 takes no object that is so large; split the file"
+_ITEM = "was refused: the entry has a key or a size that DynamoDB does not take; shorten the object's key, or split it"
 
 _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "NoSuchKey": (ObjectGone, "found no such object"),
@@ -46,6 +58,14 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "UnrecognizedClientException": (BadCredentials, _CREDENTIALS),
     "ExpiredToken": (BadCredentials, _CREDENTIALS),
     "InvalidToken": (BadCredentials, _CREDENTIALS),
+    # Whoever asks, and whenever: the same request gets the same answer (Amazon S3 API Reference, "Error responses";
+    # Amazon DynamoDB Developer Guide, "Error handling").
+    "KeyTooLongError": (KeyTooLong, _KEY),
+    "MetadataTooLarge": (NotAccepted, _METADATA),
+    "InvalidRequest": (NotAccepted, _INVALID),
+    "InvalidArgument": (NotAccepted, _ARGUMENT),
+    "EntityTooLarge": (TooBig, _TOO_LARGE),
+    "ValidationException": (NotAccepted, _ITEM),
     "PermanentRedirect": (ConfigurationError, _REGION),
     "301": (ConfigurationError, _REGION),
     "AuthorizationHeaderMalformed": (ConfigurationError, _REGION),

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from millrace.engine.tables.fields import kind_of
 from millrace.engine.types.printing import FORM
-from millrace.errors import TooBig
+from millrace.errors import TooBig, shorten_text
 from millrace.ledger.entries import is_newer_run
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import SchemaEntry
@@ -156,4 +156,4 @@ def _other_kind(old: pa.Field, new: pa.Field) -> str:
 
 def _shortened(changes: list[str]) -> str:
     more = f"; and {len(changes) - _TOLD_CHANGES:,} more" if len(changes) > _TOLD_CHANGES else ""
-    return "; ".join(change[:200] for change in changes[:_TOLD_CHANGES]) + more
+    return shorten_text("; ".join(change[:200] for change in changes[:_TOLD_CHANGES]) + more)

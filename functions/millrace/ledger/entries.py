@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
+from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError, shorten_text
 from millrace.objects.references import ObjectRef, Position, Sequencer
 
 
@@ -43,13 +43,19 @@ class Branch(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an entry failed; ``row`` counts data rows from 1, ``byte`` counts from 0."""
+    """Why an entry failed; ``row`` counts data rows from 1, ``byte`` counts from 0.
+
+    The message is cut to what is kept: 20,000 columns' names have no room in an item of the ledger.
+    """
 
     branch: Branch
     error: str
     message: str
     row: int | None = None
     byte: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", shorten_text(self.message))
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
@@ -193,7 +199,8 @@ class Entry(WorkEntry):
 class Finish:
     """What came of granted work. What is None or left out stays as the claim had it.
 
-    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay.
+    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay. Texts are cut to what is
+    kept.
     """
 
     state: State
@@ -211,6 +218,17 @@ class Finish:
     keep_earlier: bool = False
     schema_version: int | None = None
     schema_changes: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "schema_changes"):
+            text = getattr(self, name)
+            if text is not None:
+                object.__setattr__(self, name, shorten_text(text))
+
+    def without_texts(self) -> Self:
+        """The same, but no text that a person wrote or a file holds."""
+        failure = self.failure and replace(self.failure, message="")
+        return replace(self, reason=None, schema_changes=None, failure=failure)
 
 
 def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:

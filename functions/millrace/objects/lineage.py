@@ -11,8 +11,15 @@ from urllib.parse import quote, unquote
 from millrace.objects.references import ObjectRef, Position, Sequencer
 
 _PREFIX = "millrace-"
+_HASHED = "sha256:"
 _LONGEST_SOURCE = 1024
-"""S3 allows 2 KB of user metadata in all (Amazon S3 User Guide, "Working with object metadata")."""
+_MOST_METADATA = 2048
+"""S3 allows 2 KB of user metadata: the sum of the bytes of UTF-8 of all names and values, without ``x-amz-meta-``.
+
+Values here are ASCII, since S3 gives others back encoded by RFC 2047 (Amazon S3 User Guide, "Working with object
+metadata")."""
+_ROOM_FOR_ROWS = len("millrace-rows") + 20
+"""The count of rows is added when the upload is finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,7 @@ class Lineage:
 
     def is_of(self, sync: str, owner: ObjectRef) -> bool:
         """Whether the output belongs to that owner under that sync: a source object, or a table of many."""
-        return self.sync == sync and (self.owner or self.source) == _encoded(owner)
+        return self.sync == sync and (self.owner or self.source) in {_encoded(owner), _hashed(owner)}
 
     def source_ref(self) -> ObjectRef:
         """The source object; raise InvalidReference where its key was too long to be carried."""
@@ -73,7 +80,11 @@ class Lineage:
         return ObjectRef.parse(unquote(self.owner)) if self.owner else None
 
     def to_metadata(self) -> dict[str, str]:
-        """S3 user metadata: ASCII alone, well below 2 KB."""
+        """S3 user metadata: ASCII alone, and with the count of rows within what S3 takes.
+
+        What is too long in sum is shortened: the longer of source and table to its hash, then the other; then the
+        version goes, which nothing compares. A sync's name of 64 letters that need 12 bytes each then still fits.
+        """
         fields = {
             "sync": quote(self.sync),
             "source": self.source,
@@ -85,7 +96,14 @@ class Lineage:
             "engine": self.engine,
             "table": self.owner,
         }
-        return {_PREFIX + name: value for name, value in fields.items() if value}
+        metadata = {_PREFIX + name: value for name, value in fields.items() if value}
+        longest_first = sorted(("source", "table"), key=lambda name: len(fields[name] or ""), reverse=True)
+        for name in longest_first:
+            if _is_too_long(metadata) and _PREFIX + name in metadata:
+                metadata[_PREFIX + name] = _hash_encoded(metadata[_PREFIX + name])
+        if _is_too_long(metadata):
+            metadata.pop(f"{_PREFIX}source-version", None)
+        return metadata
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
@@ -123,6 +141,18 @@ class Lineage:
 
 def _encoded(source: ObjectRef) -> str:
     text = quote(str(source), safe="/:")
-    if len(text) <= _LONGEST_SOURCE:
-        return text
-    return "sha256:" + hashlib.sha256(str(source).encode()).hexdigest()
+    return text if len(text) <= _LONGEST_SOURCE else _hashed(source)
+
+
+def _hashed(source: ObjectRef) -> str:
+    return _HASHED + hashlib.sha256(str(source).encode()).hexdigest()
+
+
+def _hash_encoded(text: str) -> str:
+    """The hash of an object's address by its encoded form, which may be a hash already."""
+    return text if text.startswith(_HASHED) else _hashed(ObjectRef.parse(unquote(text)))
+
+
+def _is_too_long(metadata: Mapping[str, str]) -> bool:
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
+    return size + _ROOM_FOR_ROWS > _MOST_METADATA

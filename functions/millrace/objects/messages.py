@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
-from millrace.errors import UnknownMessage
+from millrace.errors import UnknownMessage, shorten_text
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 _REQUEST_VERSION = 1
@@ -48,11 +48,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one message asks for; ``notes`` says what was passed over by rule, ``unreadable`` what nobody can read."""
+    """What one message asks for; ``notes`` says what was passed over by rule, ``unreadable`` what nobody can read.
+
+    Both are cut to what a log takes.
+    """
 
     requests: tuple[Request, ...] = ()
     notes: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "notes", tuple(map(shorten_text, self.notes)))
+        object.__setattr__(self, "unreadable", tuple(map(shorten_text, self.unreadable)))
 
 
 def parse_message(body: str) -> Message:

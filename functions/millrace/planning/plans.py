@@ -83,8 +83,18 @@ class Plan:
                 assert_never(self.way)
 
     def output(self, directory: str | None, modified: datetime) -> ObjectRef:
-        """The output of a partition, or the one where ``directory`` is None."""
-        return self.place.target(modified) if directory is None else self.place.partition(directory)
+        """The output of a partition, or the one where ``directory`` is None.
+
+        Raises: KeyTooLong. How long the directories are is known only when the rows are read. Nothing is shortened
+        here: readers take a field's value from the directory's name.
+        """
+        if directory is None:
+            return self.place.target(modified)
+        target = self.place.partition(directory)
+        problem = _find_long_key(target)
+        if problem is not None:
+            raise problem
+        return target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +149,11 @@ AnyPlan = Plan | Ignored | Build | SourceFile
 
 def too_long(place: Place, quarantine: ObjectRef | None) -> DataError | None:
     """The problem of an output whose key S3 would not take."""
-    target = quarantine or place.target(_ANY_TIME)
+    problem = _find_long_key(quarantine) if quarantine is not None else None
+    return problem or _find_long_key(place.target(_ANY_TIME))
+
+
+def _find_long_key(target: ObjectRef) -> DataError | None:
     length = len(target.key.encode())
     if length <= LONGEST_KEY:
         return None

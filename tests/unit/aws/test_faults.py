@@ -42,6 +42,12 @@ def client_error(code: str, message: str = "told by AWS") -> ClientError:
         ("PreconditionFailed", errors.ObjectChanged),
         ("ConditionalCheckFailedException", errors.LostRace),
         ("ConditionalRequestConflict", errors.WriteConflict),
+        ("KeyTooLongError", errors.KeyTooLong),
+        ("MetadataTooLarge", errors.NotAccepted),
+        ("InvalidRequest", errors.NotAccepted),
+        ("InvalidArgument", errors.NotAccepted),
+        ("EntityTooLarge", errors.TooBig),
+        ("ValidationException", errors.NotAccepted),
         ("SlowDown", errors.ServiceUnavailable),
         ("InternalError", errors.ServiceUnavailable),
         ("ProvisionedThroughputExceededException", errors.ServiceUnavailable),
@@ -98,3 +104,22 @@ def test_each_branch_decides_what_becomes_of_the_message() -> None:
     assert Failure.of(ZeroDivisionError("x")) == Failure(
         branch=Branch.TRANSIENT, error="ZeroDivisionError", message="unexpected: x"
     )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "KeyTooLongError",
+        "MetadataTooLarge",
+        "InvalidRequest",
+        "InvalidArgument",
+        "EntityTooLarge",
+        "ValidationException",
+    ],
+)
+def test_what_a_service_refuses_for_what_it_is_fails_the_object_alone(code: str) -> None:
+    """Tried again it would be refused again, until it lies among the dead letters and an alarm rings."""
+    failure = Failure.of(raised(client_error(code)))
+
+    assert failure.branch is Branch.DATA
+    assert ";" in failure.message, "it says what to do next"

@@ -114,6 +114,17 @@ def test_a_key_that_would_be_too_long_for_s3_is_a_problem() -> None:
     assert planned("in/" + "a" * 1000 + ".csv").problem is None
 
 
+def test_a_partition_whose_output_would_have_too_long_a_key_is_refused() -> None:
+    """The directory is at most 255 bytes, so it is the sum that counts."""
+    plan = planned("in/" + "a" * 450 + ".csv")
+    modified = datetime(2026, 11, 22, tzinfo=UTC)
+
+    assert plan.problem is None
+    with pytest.raises(KeyTooLong, match="S3 allows 1024"):
+        plan.output("country=" + "д" * 100, modified)
+    assert "country=de" in plan.output("country=de", modified).key
+
+
 def test_the_fingerprint_changes_with_what_shapes_the_output_alone() -> None:
     plain = planned("in/a.csv").fingerprint
 
