@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.one_file import Converted, options
 from millrace.engine.options import FileFormat
-from millrace.engine.tables.fit import Fit, FitRule, guessed
+from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
 from millrace.ledger.claims import Claims
@@ -61,7 +61,7 @@ def _remember(
 ) -> tuple[int | None, str | None] | None:
     """The version that holds what the file was written with, and what is new in it; None where it was overtaken."""
     for _ in range(_TRIES):
-        fields = fit.remembered()
+        fields = fit.remembered_schema()
         if not len(fields) and known.schema is None:
             return None, None
         try:
@@ -82,6 +82,8 @@ def _rule(plan: Plan, shared: SharedTable) -> FitRule:
         evolution=shared.evolution,
         transform=plan.recipe.transform,
         as_text=plan.recipe.source_format is FileFormat.CSV,
-        guessed=guessed(plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)),
+        is_guessed=guesses_of_reader(
+            plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)
+        ),
         table=str(shared.table),
     )

@@ -36,7 +36,7 @@ from millrace.engine.one_file import (
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
-from millrace.engine.tables.rows import PutAside, Rows, named, numbered
+from millrace.engine.tables.rows import PutAside, TableRows, errors_naming, number_rows
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import Demanded, Evidence
@@ -151,7 +151,7 @@ class _Survey:
 
     def observe(self, source: Source, enough: int | None) -> Iterator[int]:
         """Add a source, ``enough`` bytes of it at least; give the number of rows looked at, batch by batch."""
-        with named(source.name), source.open() as file:
+        with errors_naming(source.name), source.open() as file:
             yield from _OBSERVED[source.format](self, source, file, enough)
 
     def observe_csv(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
@@ -284,19 +284,19 @@ class _Files:
     sources: tuple[_Placed, ...]
     schema: pa.Schema
 
-    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
         """Read one file after the other, each from its beginning."""
         return self.schema, self._rows(report)
 
-    def _rows(self, report: PutAside) -> Generator[Rows, None, None]:
+    def _rows(self, report: PutAside) -> Generator[TableRows, None, None]:
         for placed in self.sources:
             source = placed.source
             with source.open() as file:
-                with named(source.name):
+                with errors_naming(source.name):
                     aside = partial(_put_aside, report, source.name)
                     records = FORMATS[source.format].read(file, source.read, learned=placed.learned, report=aside)
                 batches = map(_Columns(records.schema, self.schema, placed.blank), records.batches)
-                yield from numbered(batches, source.name)
+                yield from number_rows(batches, source.name)
 
 
 def _put_aside(report: PutAside, file: str, bad: BadRow) -> None:

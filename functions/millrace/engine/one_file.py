@@ -18,7 +18,7 @@ from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S
 from millrace.engine.parallel import Beside, in_order
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
-from millrace.engine.tables.rows import PutAside, Rows, Table, named, numbered
+from millrace.engine.tables.rows import PutAside, Table, TableRows, errors_naming, number_rows
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
@@ -167,13 +167,13 @@ class _File:
     learned: Learned | None
     name: str | None
 
-    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
         """Read the file from its beginning."""
-        with named(self.name):
+        with errors_naming(self.name):
             self.source.seek(0)
             read, aside = FORMATS[self.recipe.source_format].read, partial(_put_aside, report, self.name)
             records = read(self.source, options(self.recipe), learned=self.learned, report=aside)
-        return records.schema, numbered(records.batches, self.name)
+        return records.schema, number_rows(records.batches, self.name)
 
 
 def _put_aside(report: PutAside, file: str | None, bad: BadRow) -> None:
@@ -197,7 +197,7 @@ def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: Conversi
 
     with closing(pieces), Unique(bound) as unique:
 
-        def read_rows() -> Iterator[tuple[Rows, int]]:
+        def read_rows() -> Iterator[tuple[TableRows, int]]:
             nonlocal delivered
             for rows in pieces:
                 if superseded is None:
@@ -235,9 +235,11 @@ class _Ready:
         return sum(piece.weight for piece in self.pieces)
 
 
-def _ready(bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[Rows, int]) -> _Ready:
+def _ready(
+    bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[TableRows, int]
+) -> _Ready:
     rows, first = item
-    with named(rows.file):
+    with errors_naming(rows.file):
         batch = superseded.without(rows.batch, first) if superseded else rows.batch
         applied = bound.apply(batch, first_row=rows.first)
         return _Ready(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)

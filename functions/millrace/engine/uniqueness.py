@@ -9,7 +9,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from millrace.engine.tables.rows import Rows, Table, not_yet
+from millrace.engine.tables.rows import Table, TableRows, ignore_bad_row
 from millrace.engine.transform.binding import BoundTransform, identifier_of
 from millrace.engine.transform.identifiers import Identifiers, Superseded, duplicate_error
 
@@ -18,7 +18,7 @@ def superseded_rows(
     table: Table, on_batch: Callable[[int], None], bound_to: Callable[[pa.Schema], BoundTransform]
 ) -> Superseded:
     """The rows that a later one with their identifier replaces; reads the whole table."""
-    into, pieces = table.open(not_yet)
+    into, pieces = table.open(ignore_bad_row)
     bound = bound_to(into)
     with closing(pieces), Identifiers() as identifiers:
         for rows in pieces:
@@ -42,7 +42,7 @@ class Unique:
     def __exit__(self, *_error: object) -> None:
         self._identifiers.close()
 
-    def observe(self, rows: Rows) -> None:
+    def observe(self, rows: TableRows) -> None:
         """Add the next rows."""
         texts = self._bound.identifiers(rows.batch)
         if texts is None:
@@ -57,7 +57,7 @@ class Unique:
         duplicate = self._identifiers.duplicate()
         if duplicate is None:
             return
-        _, pieces = table.open(not_yet)
+        _, pieces = table.open(ignore_bad_row)
         with closing(pieces):
             value = identifier_of((rows.batch for rows in pieces), self._bound, duplicate.second)
         places = self._place(duplicate.first), self._place(duplicate.second)

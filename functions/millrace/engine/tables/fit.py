@@ -1,8 +1,8 @@
 """One file written as its table's schema says: fields in the table's order, missing ones as null, types as wide.
 
-What becomes of a file that has more fields or wider types is the evolution's to say. A column that seems to be text,
-but may be one without values, is hoped to fit at first; so are numbers in a type in which they may survive. Where that
-turns out wrong the reading starts over (``union.Lossy``), and what was learned is kept.
+If a file has more fields or wider types than its table, the evolution decides. A column that seems to be text, but may
+be one without values, is hoped to fit at first; so are numbers in a type in which they may survive. If that turns out
+wrong the reading starts over (``unify.Lossy``), and what was learned is kept.
 """
 
 from __future__ import annotations
@@ -19,27 +19,29 @@ from millrace.engine.names import unique_names
 from millrace.engine.options import RESCUED, FileFormat, SchemaEvolution
 from millrace.engine.tables import rescue, unify
 from millrace.engine.tables.fields import as_remembered, kind_of
-from millrace.engine.tables.rows import PutAside, Rows, Table
+from millrace.engine.tables.rows import PutAside, Table, TableRows
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import is_raw_json
 from millrace.errors import MalformedFile, SchemaFrozen
 
 _PANDAS = b"pandas"
-"""What pandas notes in a schema names its columns, and misleads where they are others."""
+"""What pandas notes in a schema names its columns, and misleads if they are others."""
+Divided = tuple[pa.Array, pa.Array | None]
+"""Values that fit their column, and as JSON those that do not; None if all fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRule:
     """What holds for all files of a table: the evolution, what is done with fields, and how types were found.
 
-    ``guessed`` tells whether a field's type was found in its values, so that text may mean that there were none.
+    ``is_guessed`` says whether a field's type was found in its values: text may then mean that there were none.
     """
 
     evolution: SchemaEvolution
     transform: TableTransform
     as_text: bool
-    guessed: Callable[[str], bool]
+    is_guessed: Callable[[str], bool]
     table: str
 
     @property
@@ -47,210 +49,279 @@ class FitRule:
         """Whether rows have a field for what does not fit."""
         return self.evolution is SchemaEvolution.RESCUE
 
+    @property
+    def widens(self) -> bool:
+        """Whether the table's types may become wider."""
+        return self.evolution is SchemaEvolution.EVOLVE
 
-class _How(enum.Enum):
+
+class _Treatment(enum.Enum):
     """What becomes of a column's values."""
 
-    KEPT = enum.auto()
-    """Nothing, but for how they are encoded."""
+    AS_THEY_ARE = enum.auto()
+    """Only their encoding may change."""
     CONVERTED = enum.auto()
     HOPED = enum.auto()
     """Converted, if there are any: it may be a column without values."""
-    PARTED = enum.auto()
+    DIVIDED = enum.auto()
     """Those that fit are kept, the others rescued."""
     RESCUED = enum.auto()
     """All are rescued: the table has no such field."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """One column as it is written: its place in the file, None where the file lacks it, its field there and here."""
+class _FileColumn:
+    """A column of the file: its position there, and its field as the table remembers fields."""
 
-    into: pa.Field
-    place: int | None = None
-    own: pa.Field | None = None
-    how: _How = _How.CONVERTED
+    position: int
+    field: pa.Field
+
+
+@dataclass(frozen=True, slots=True)
+class _FittedColumn:
+    """One column as it is written, and the file's column that its values come from; None if the file lacks it."""
+
+    target: pa.Field
+    source: _FileColumn | None = None
+    treatment: _Treatment = _Treatment.CONVERTED
+
+    @property
+    def is_written(self) -> bool:
+        return self.treatment is not _Treatment.RESCUED
 
 
 class Fit:
     """A file's way into its table; what it learns of the file's values it keeps while the file is read again."""
 
-    def __init__(self, known: pa.Schema | None, rule: FitRule) -> None:
-        self._known = known
+    def __init__(self, table_schema: pa.Schema | None, rule: FitRule) -> None:
+        self._table_schema = table_schema
         self._rule = rule
         self._named, self._hidden = rule.transform.named, rule.transform.hidden
         self._takes_others = rule.transform.others and rule.transform.table is None
-        self._own = pa.schema([])
-        self._apart: set[str] = set()
+        self._file_schema = pa.schema([])
+        # Learned while rows are read: columns whose types are not widened to each other, and columns with values.
+        self._not_widened: set[str] = set()
         self._valued: set[str] = set()
 
     def table(self, inner: Table) -> Table:
         """The file as a part of its table."""
-        return _Fitted(inner, self)
+        return _FittedTable(inner, self)
 
-    def against(self, known: pa.Schema | None) -> Fit | None:
-        """The same file fitted to another schema, where that writes the same; else None: it must be read again."""
-        other = Fit(known, self._rule)
-        other._own, other._apart, other._valued = self._own, self._apart, self._valued
-        same = other.written().equals(self.written(), check_metadata=True)
-        return other if same else None
+    def against(self, table_schema: pa.Schema | None) -> Fit | None:
+        """The same file fitted to another schema, if that writes the same; else None: it must be read again."""
+        fit = Fit(table_schema, self._rule)
+        fit._file_schema, fit._not_widened, fit._valued = self._file_schema, self._not_widened, self._valued
+        if fit.output_schema().equals(self.output_schema(), check_metadata=True):
+            return fit
+        return None
 
-    def written(self) -> pa.Schema:
+    def output_schema(self) -> pa.Schema:
         """The schema that the file's rows are written with, before the transform."""
-        fields = [column.into for column in self.columns(self._own) if column.how is not _How.RESCUED]
-        return pa.schema([*fields, rescue.FIELD] if self._rule.rescues else fields)
+        fields = [column.target for column in self.plan_columns(self._file_schema) if column.is_written]
+        if self._rule.rescues:
+            fields.append(rescue.FIELD)
+        return pa.schema(fields)
 
-    def remembered(self) -> pa.Schema:
-        """What the table's schema is with this file: a field of which no value was ever seen has no type."""
-        known = {field.name: field for field in self._known or ()}
-        kept = [column for column in self.columns(self._own) if column.how is not _How.RESCUED]
-        return pa.schema([one.into.with_type(pa.null()) if self._is_blank(one, known) else one.into for one in kept])
+    def remembered_schema(self) -> pa.Schema:
+        """The table's schema once it has this file: a field without any value so far has no type."""
+        fields = []
+        for column in self.plan_columns(self._file_schema):
+            if not column.is_written:
+                continue
+            blank = self._is_blank(column)
+            fields.append(column.target.with_type(pa.null()) if blank else column.target)
+        return pa.schema(fields)
 
-    def _is_blank(self, column: _Column, known: dict[str, pa.Field]) -> bool:
-        name = column.into.name
-        if name in known and not arrow_types.is_null(known[name].type):
+    def _is_blank(self, column: _FittedColumn) -> bool:
+        """Whether no file of the table has given the column a value."""
+        name = column.target.name
+        types = {field.name: field.type for field in self._table_schema or ()}
+        if not arrow_types.is_null(types.get(name, pa.null())):
             return False
-        return column.own is None or (self._may_be_blank(column.own) and name not in self._valued)
+        if column.source is None:
+            return True
+        return self._may_be_blank(column.source.field) and name not in self._valued
 
-    def _may_be_blank(self, own: pa.Field) -> bool:
-        return arrow_types.is_null(own.type) or (own.equals(_text(own.name)) and self._rule.guessed(own.name))
+    def _may_be_blank(self, field: pa.Field) -> bool:
+        """Whether the file's field may have no value at all: a reader that guesses types makes such a column text."""
+        if arrow_types.is_null(field.type):
+            return True
+        return field.equals(_as_text(field.name)) and self._rule.is_guessed(field.name)
 
-    def columns(self, own: pa.Schema) -> list[_Column]:
+    def plan_columns(self, file_schema: pa.Schema) -> list[_FittedColumn]:
         """The columns as they are written, the table's first, then those that only the file has."""
-        self._own = own
-        names = enumerate(unique_names(own.names))
-        places = {name: place for place, name in names if self._takes_others or name in self._named}
-        if self._rule.rescues and RESCUED in places:
+        self._file_schema = file_schema
+        sources = self._file_columns()
+        if self._rule.rescues and RESCUED in sources:
             raise MalformedFile(
                 f"the file has a field {RESCUED!r} itself, which schema_evolution: rescue adds; rename it, or use"
                 " evolve",
                 column=RESCUED,
             )
-        known = [self._of_table(field, places, own) for field in self._known or ()]
-        of_table = {column.into.name for column in known}
-        return known + [self._new(name, place, own) for name, place in places.items() if name not in of_table]
+        # A table of (a, b) and a file of (b, c) become a (missing), b, and c if the table may grow.
+        columns = [self._plan_known(field, sources.pop(field.name, None)) for field in self._table_schema or ()]
+        columns.extend(map(self._plan_new, sources.values()))
+        return columns
 
-    def _of_table(self, known: pa.Field, places: dict[str, int], own: pa.Schema) -> _Column:
-        name, place = known.name, places.get(known.name)
-        if place is None:
-            return _Column(_typed(known))
-        mine = as_remembered(own.field(place).with_name(name))
-        if arrow_types.is_null(known.type):
-            return self._first(place, mine)
-        if unify.are_the_same(known, mine):
-            return _Column(known, place, mine, _How.KEPT)
-        if name in self._hidden:
-            return _Column(_text(name), place, mine)
-        as_text = self._rule.as_text and not is_raw_json(known)
-        wider = as_remembered(unify.unify([known, mine], as_text=as_text, typed=name not in self._apart))
-        if wider.equals(known, check_metadata=True):
-            return _Column(known, place, mine)
-        if self._widens:
-            may_fit = self._may_be_blank(mine) and name not in self._valued
-            return _Column(known, place, mine, _How.HOPED) if may_fit else _Column(wider, place, mine)
+    def _file_columns(self) -> dict[str, _FileColumn]:
+        """The file's columns that the transform wants, by their unique names."""
+        columns = {}
+        for position, name in enumerate(unique_names(self._file_schema.names)):
+            if self._takes_others or name in self._named:
+                field = self._file_schema.field(position).with_name(name)
+                columns[name] = _FileColumn(position, as_remembered(field))
+        return columns
+
+    def _plan_known(self, field: pa.Field, source: _FileColumn | None) -> _FittedColumn:
+        """What becomes of a field that the table has already."""
+        if source is None:
+            return _FittedColumn(_as_written(field))
+        if arrow_types.is_null(field.type):
+            return self._plan_first(source)
+        if unify.are_the_same(field, source.field):
+            return _FittedColumn(field, source, _Treatment.AS_THEY_ARE)
+        if field.name in self._hidden:
+            return _FittedColumn(_as_text(field.name), source)
+        return self._plan_other_type(field, source)
+
+    def _plan_other_type(self, field: pa.Field, source: _FileColumn) -> _FittedColumn:
+        """What becomes of a field whose type in the file is not the table's.
+
+        Worked example: the table has integers, the file decimals. With evolve the column becomes decimals; with rescue
+        it stays one of integers, and 1.5 is rescued; frozen, the file is refused.
+        """
+        wider = self._widen(field, source.field)
+        if wider.equals(field, check_metadata=True):
+            return _FittedColumn(field, source)
+        may_be_blank = self._may_be_blank(source.field)
+        if self._rule.widens:
+            if may_be_blank and field.name not in self._valued:
+                return _FittedColumn(field, source, _Treatment.HOPED)
+            return _FittedColumn(wider, source)
         if self._rule.rescues:
-            return _Column(known, place, mine, _How.PARTED)
-        if self._may_be_blank(mine):
-            return _Column(known, place, mine, _How.HOPED)
-        raise self._frozen(name, f"is {kind_of(mine)} in this file and {kind_of(known)} in its table")
+            return _FittedColumn(field, source, _Treatment.DIVIDED)
+        if may_be_blank:
+            return _FittedColumn(field, source, _Treatment.HOPED)
+        raise self._refusal(field.name, f"is {kind_of(source.field)} in this file and {kind_of(field)} in its table")
 
-    def _new(self, name: str, place: int, own: pa.Schema) -> _Column:
-        mine = as_remembered(own.field(place).with_name(name))
-        if not self._known or self._widens or name in self._named:
-            return self._first(place, mine)
+    def _widen(self, field: pa.Field, file_field: pa.Field) -> pa.Field:
+        as_text = self._rule.as_text and not is_raw_json(field)
+        typed = field.name not in self._not_widened
+        return as_remembered(unify.unify([field, file_field], as_text=as_text, typed=typed))
+
+    def _plan_new(self, source: _FileColumn) -> _FittedColumn:
+        """What becomes of a field that the table does not have."""
+        name = source.field.name
+        may_join = not self._table_schema or self._rule.widens
+        if may_join or name in self._named:
+            return self._plan_first(source)
         if self._rule.rescues:
-            return _Column(mine, place, mine, _How.RESCUED)
-        raise self._frozen(name, f"is new ({kind_of(mine)}): its table does not have it")
+            return _FittedColumn(source.field, source, _Treatment.RESCUED)
+        raise self._refusal(name, f"is new ({kind_of(source.field)}): its table does not have it")
 
-    @property
-    def _widens(self) -> bool:
-        return self._rule.evolution is SchemaEvolution.EVOLVE
+    def _plan_first(self, source: _FileColumn) -> _FittedColumn:
+        """The column of a field that has no type yet: its type is the file's, text if it is hidden or blank."""
+        field = source.field
+        if field.name in self._hidden or arrow_types.is_null(field.type):
+            return _FittedColumn(_as_text(field.name), source)
+        return _FittedColumn(field, source, _Treatment.AS_THEY_ARE)
 
-    def _first(self, place: int, mine: pa.Field) -> _Column:
-        if mine.name in self._hidden or arrow_types.is_null(mine.type):
-            return _Column(_text(mine.name), place, mine)
-        return _Column(mine, place, mine, _How.KEPT)
-
-    def convert(self, batch: pa.RecordBatch, columns: list[_Column], first: int) -> list[pa.Array]:
+    def convert(self, batch: pa.RecordBatch, columns: list[_FittedColumn], first: int) -> list[pa.Array]:
         """A batch's columns as the table has them; ``first`` is the number of the batch's first row."""
-        arrays, rest = [], {}
+        arrays, rest = list[pa.Array](), dict[str, pa.Array]()
         for column in columns:
-            array, spared = self._column(batch, column, first)
-            if column.how is not _How.RESCUED:
+            array, spared = self._convert_column(batch, column, first)
+            if column.is_written:
                 arrays.append(array)
             if spared is not None:
-                rest[column.into.name] = spared
-        return [*arrays, rescue.column(rest, batch.num_rows)] if self._rule.rescues else arrays
+                rest[column.target.name] = spared
+        if self._rule.rescues:
+            arrays.append(rescue.column(rest, batch.num_rows))
+        return arrays
 
-    def _column(self, batch: pa.RecordBatch, column: _Column, first: int) -> tuple[pa.Array, pa.Array | None]:
-        into, own = column.into, column.own
-        if column.place is None or own is None:
-            return pa.nulls(batch.num_rows, into.type), None
-        array = batch.column(column.place)
+    def _convert_column(self, batch: pa.RecordBatch, column: _FittedColumn, first: int) -> Divided:
+        target, source = column.target, column.source
+        if source is None:
+            return pa.nulls(batch.num_rows, target.type), None
+        array = batch.column(source.position)
         if array.null_count == len(array):
-            return pa.nulls(len(array), into.type), None
-        self._valued.add(into.name)
-        if column.how is _How.KEPT and array.type == into.type:
-            return array, None
-        if column.how is _How.RESCUED:
-            return array, rescue.all_of(array, own)
-        if column.how is _How.PARTED:
-            return rescue.parted(array, own, into, as_text=self._rule.as_text)
+            return pa.nulls(len(array), target.type), None
+        self._valued.add(target.name)
+        match column.treatment:
+            case _Treatment.RESCUED:
+                return array, rescue.all_of(array, source.field)
+            case _Treatment.DIVIDED:
+                return self._divide(array, source.field, target)
+            case _Treatment.AS_THEY_ARE if array.type == target.type:
+                return array, None
+        return self._convert_values(array, source.field, column, first)
+
+    def _convert_values(self, array: pa.Array, field: pa.Field, column: _FittedColumn, first: int) -> Divided:
         try:
-            return unify.convert(array, own, into), None
+            return unify.convert(array, field, column.target), None
         except unify.Lossy:
             if self._rule.rescues:
-                return rescue.parted(array, own, into, as_text=self._rule.as_text)
-            if not self._widens:
-                raise self._misfit(array, own, into, first) from None
-            if column.how is _How.CONVERTED:
-                self._apart.add(into.name)
+                return self._divide(array, field, column.target)
+            if not self._rule.widens:
+                raise self._misfit(array, field, column.target, first) from None
+            # With evolve the reading starts over. A column that was only hoped to be blank is now known to have values;
+            # one that was converted is not to be widened again.
+            if column.treatment is _Treatment.CONVERTED:
+                self._not_widened.add(column.target.name)
             raise
 
-    def _misfit(self, array: pa.Array, own: pa.Field, into: pa.Field, first: int) -> SchemaFrozen:
-        """The first value that does not fit, told with its row; a hidden one cannot be among them: it is text."""
-        _, spared = rescue.parted(array, own, into, as_text=self._rule.as_text)
-        at = pc.index(spared.is_valid(), value=True).as_py() if spared is not None else 0
-        value = "a value" if spared is None else str(spared[at].as_py())[:100]
-        return self._frozen(
-            into.name, f"holds {value} in row {first + at:,}, and is {kind_of(into)} in its table", row=first + at
+    def _divide(self, array: pa.Array, field: pa.Field, target: pa.Field) -> Divided:
+        return rescue.divide(array, field, target, as_text=self._rule.as_text)
+
+    def _misfit(self, array: pa.Array, field: pa.Field, target: pa.Field, first: int) -> SchemaFrozen:
+        """The error of the first value that does not fit, with its row; a hidden one is never shown: it is text."""
+        _, spared = self._divide(array, field, target)
+        value, index = "a value", 0
+        if spared is not None:
+            index = pc.index(spared.is_valid(), value=True).as_py()
+            value = str(spared[index].as_py())[:100]
+        row = first + index
+        return self._refusal(
+            target.name, f"holds {value} in row {row:,}, and is {kind_of(target)} in its table", row=row
         )
 
-    def _frozen(self, name: str, what: str, *, row: int | None = None) -> SchemaFrozen:
+    def _refusal(self, name: str, problem: str, *, row: int | None = None) -> SchemaFrozen:
         return SchemaFrozen(
-            f"the field {name!r} {what} ({self._rule.table}), whose schema is frozen. Mend the file; or let the table"
-            " change (schema_evolution: evolve) or the values be kept apart (rescue), and reprocess the file",
+            f"the field {name!r} {problem} ({self._rule.table}), whose schema is frozen. Mend the file; or let the"
+            " table change (schema_evolution: evolve) or the values be kept apart (rescue), and reprocess the file",
             row=row,
             column=name,
         )
 
 
-def _text(name: str) -> pa.Field:
+def _as_text(name: str) -> pa.Field:
     return pa.field(name, pa.string())
 
 
-def _typed(field: pa.Field) -> pa.Field:
-    """The field as it is written: what no value was seen of is text."""
-    return _text(field.name) if arrow_types.is_null(field.type) else field
+def _as_written(field: pa.Field) -> pa.Field:
+    """The field as it is written: one without any value so far is text."""
+    if arrow_types.is_null(field.type):
+        return _as_text(field.name)
+    return field
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class _FittedTable:
     """A table whose rows are those of another, as a fit has them."""
 
     inner: Table
     fit: Fit
 
-    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
         """Read the file from its beginning."""
-        own, pieces = self.inner.open(report)
-        columns = self.fit.columns(own)
-        into = _with_metadata(self.fit.written(), own)
+        file_schema, pieces = self.inner.open(report)
+        columns = self.fit.plan_columns(file_schema)
+        into = _with_metadata(self.fit.output_schema(), file_schema)
         return into, self._rows(pieces, columns, into)
 
     def _rows(
-        self, pieces: Generator[Rows, None, None], columns: list[_Column], into: pa.Schema
-    ) -> Generator[Rows, None, None]:
+        self, pieces: Generator[TableRows, None, None], columns: list[_FittedColumn], into: pa.Schema
+    ) -> Generator[TableRows, None, None]:
         with closing(pieces):
             for rows in pieces:
                 if not len(into):
@@ -260,15 +331,18 @@ class _Fitted:
                 yield replace(rows, batch=pa.RecordBatch.from_arrays(arrays, schema=into))
 
 
-def _with_metadata(written: pa.Schema, own: pa.Schema) -> pa.Schema:
-    kept = {
-        name: value for name, value in (own.metadata or {}).items() if name != _PANDAS or written.names == own.names
-    }
-    return written.with_metadata(kept) if kept else written
+def _with_metadata(written: pa.Schema, file_schema: pa.Schema) -> pa.Schema:
+    metadata = dict(file_schema.metadata or {})
+    if written.names != file_schema.names:
+        metadata.pop(_PANDAS, None)
+    return written.with_metadata(metadata) if metadata else written
 
 
-def guessed(file_format: FileFormat, *, infer: bool, demanded: frozenset[str]) -> Callable[[str], bool]:
-    """Whether a field's type was found in its values, for each field of a file that is read so."""
-    if file_format is FileFormat.PARQUET or (file_format is FileFormat.CSV and not infer):
-        return lambda _name: False
-    return lambda name: name not in demanded
+def guesses_of_reader(file_format: FileFormat, *, infer: bool, demanded: frozenset[str]) -> Callable[[str], bool]:
+    """Whether a field's type was found in its values, for each field of a file that is read in this way."""
+    finds_types = file_format is not FileFormat.PARQUET and (infer or file_format is not FileFormat.CSV)
+
+    def is_guessed(name: str) -> bool:
+        return finds_types and name not in demanded
+
+    return is_guessed

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.text import rendering
 from millrace.engine.options import RESCUED
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.inference import Kind
 from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, with_form
@@ -19,19 +19,24 @@ from millrace.engine.types.printing import BARE, JSON, form_of, is_raw_json, wit
 FIELD = with_form(pa.field(RESCUED, pa.string()), JSON)
 
 
-def parted(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -> tuple[pa.Array, pa.Array | None]:
+def divide(array: pa.Array, field: pa.Field, into: pa.Field, *, as_text: bool) -> tuple[pa.Array, pa.Array | None]:
     """The values that fit ``into``, and as JSON those that do not, each missing where the other is.
 
-    A value fits if it is printed as before. ``as_text``: the file is of text alone, and tells no numbers from texts.
+    A value fits if it is printed as before. ``as_text``: the file is of text alone, in which 7 and "7" are the same.
     The second is None if all fit. Worked example: of ``1``, ``x`` and ``007`` as integers the first array has ``1``,
     the second ``"x"`` and ``"007"``, since 7 is not printed as 007.
     """
-    texts = array if as_text and _is_plain_text(field) else _to_json(array, field)
+    texts = array
+    if not (as_text and _is_plain_text(field)):
+        texts = _to_json(array, field)
     fits = _find_fitting(texts, field, into)
     if fits is None:
         return pa.nulls(len(array), into.type), _to_json(array, field)
     fitting = pc.if_else(fits, texts, _missing_text())
-    values = Column(fitting, field).texts if arrow_types.is_string(into.type) else inference.fit(fitting, _kind(into))
+    if arrow_types.is_string(into.type):
+        values = TextColumn(fitting, field).texts
+    else:
+        values = inference.fit(fitting, _kind(into))
     misfits = pc.and_(array.is_valid(), pc.invert(fits))
     rest = pc.if_else(misfits, _to_json(array, field), _missing_text())
     if rest.null_count == len(rest):
@@ -79,10 +84,12 @@ def _kind(into: pa.Field) -> Kind:
 def _find_fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array | None:
     """Which texts fit; None where none does, since values of the type cannot be known by their texts."""
     if _is_plain_text(into):
+        # Of JSON text the strings fit into text, such as "x": 7 and true are to stay what they are.
         return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
     pattern = _pattern_of(into)
     if pattern is None:
         return None
+    # A pattern over the distinct texts is one fast pass. What looks right and is not, such as 2026-02-30, is rare.
     distinct = pc.unique(texts).drop_null()
     hopeful = distinct.filter(pc.match_substring_regex(distinct, f"^({pattern})$"))
     sound = hopeful.filter(pa.array(_are_sound(hopeful, _kind(into)), pa.bool_()))
@@ -100,12 +107,12 @@ def _are_sound(texts: pa.Array, kind: Kind) -> list[bool]:
 
 
 def _pattern_of(into: pa.Field) -> str | None:
-    """What the texts of a field's type look like; None if they have no one look."""
+    """What the texts of a field's type look like; None if no pattern says it."""
     if arrow_types.is_timestamp(into.type) and not form_of(into):
         return None
-    for is_of_type, pattern_of in _PATTERNS:
+    for is_of_type, pattern in _PATTERNS:
         if is_of_type(into.type):
-            return pattern_of(into)
+            return pattern if isinstance(pattern, str) else pattern(into)
     return None
 
 
@@ -113,22 +120,27 @@ _WHOLE = "-?(0|[1-9][0-9]*)"
 _EXPONENT = "-?[0-9]([.][0-9]+)?e[+-]?[0-9]+"
 
 
-def _double(into: pa.Field) -> str:
+def _pattern_of_doubles(into: pa.Field) -> str:
     # A bare double has no ".0": 2 and 2.5. Another one always has a fraction: 2.0 and 2.5, never 2.50.
-    fraction = "([.][0-9]*[1-9])?" if form_of(into) == BARE else "[.]([0-9]*[1-9]|0)"
+    fraction = "[.]([0-9]*[1-9]|0)"
+    if form_of(into) == BARE:
+        fraction = "([.][0-9]*[1-9])?"
     return f"{_WHOLE}{fraction}|{_EXPONENT}"
 
 
-def _decimal(into: pa.Field) -> str:
-    return f"{_WHOLE}[.][0-9]{{{into.type.scale}}}" if into.type.scale > 0 else _WHOLE
+def _pattern_of_decimals(into: pa.Field) -> str:
+    if into.type.scale > 0:
+        return f"{_WHOLE}[.][0-9]{{{into.type.scale}}}"
+    return _WHOLE
 
 
-_PATTERNS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Field], str]], ...] = (
-    (arrow_types.is_boolean, lambda _into: "true|false"),
-    (arrow_types.is_date32, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-    (arrow_types.is_timestamp, lambda _into: "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z?"),
-    (arrow_types.is_integer, lambda _into: _WHOLE),
-    (arrow_types.is_decimal, _decimal),
-    (arrow_types.is_floating, _double),
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_PATTERNS: tuple[tuple[arrow_types.TypeQuestion, str | Callable[[pa.Field], str]], ...] = (
+    (arrow_types.is_boolean, "true|false"),
+    (arrow_types.is_date32, _DAY),
+    (arrow_types.is_timestamp, f"{_DAY}[T ][0-9:.]+Z?"),
+    (arrow_types.is_integer, _WHOLE),
+    (arrow_types.is_decimal, _pattern_of_decimals),
+    (arrow_types.is_floating, _pattern_of_doubles),
 )
 """What the texts of a type look like; of those that look so, few do not fit, and are found by halving."""

@@ -1,7 +1,7 @@
 """One field for the fields that several files have under one name, by a rule that may only widen.
 
-The type holds only if every file's values survive in it: printed, they are what they were. Where no such type is, the
-values are kept as text; as JSON text where they come from files that tell numbers from texts.
+The type holds only if every file's values survive in it: printed, they are what they were. Without such a type the
+values are kept as text; as JSON text if they come from files that distinguish numbers and texts.
 
 Numbers are hoped to survive in the type that one long file with all of them would have: 1 and 2.5 as doubles, 10.10 and
 19.99 as decimals. Whether they do is seen when they are converted.
@@ -10,14 +10,14 @@ Numbers are hoped to survive in the type that one long file with all of them wou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.formats.json.types import MAX_FIELDS
 from millrace.engine.formats.text import rendering
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 
@@ -44,20 +44,25 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
     valued = [field for field in fields if not arrow_types.is_null(field.type)]
     if not valued:
         return pa.field(fields[0].name, pa.null())
-    if len({_signature(field) for field in valued}) == 1:
+    if all(are_the_same(field, valued[0]) for field in valued):
         return _keep_common(valued).with_nullable(any(field.nullable for field in fields))
-    wider = _widen(valued, as_text=as_text) if typed else None
-    if wider is not None:
-        return wider
-    text = pa.field(min(valued, key=str).name, pa.string())
-    if as_text or all(map(_is_written_as_text, valued)):
+    wider = _find_wider(valued, as_text=as_text) if typed else None
+    if wider is None:
+        return _as_texts(valued, as_text=as_text)
+    return wider
+
+
+def are_the_same(first: pa.Field, second: pa.Field) -> bool:
+    """Whether values of both are printed alike, so that neither is wider."""
+    return _signature(first) == _signature(second)
+
+
+def _as_texts(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field:
+    """Plain text if no file says whether 7 was a number or a text; else JSON text, in which 7 and "7" differ."""
+    text = pa.field(min(fields, key=str).name, pa.string())
+    if as_text or all(map(_is_written_as_text, fields)):
         return text
     return with_form(text, JSON)
-
-
-def are_the_same(one: pa.Field, other: pa.Field) -> bool:
-    """Whether values of both are printed alike, so that neither is wider."""
-    return _signature(one) == _signature(other)
 
 
 def _keep_common(fields: Sequence[pa.Field]) -> pa.Field:
@@ -68,21 +73,30 @@ def _keep_common(fields: Sequence[pa.Field]) -> pa.Field:
     return with_form(first.remove_metadata(), form_of(first))
 
 
-def _widen(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | None:
+def _find_wider(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | None:
     """The one field in whose type the values of all are, or are hoped to be."""
-    return _widen_family(fields) or _join_doubles(fields, as_text=as_text) or _join_nested(fields)
+    return _widest_of_family(fields) or _join_doubles(fields, as_text=as_text) or _join_nested(fields)
 
 
-def _widen_family(fields: Sequence[pa.Field]) -> pa.Field | None:
+def _widest_of_family(fields: Sequence[pa.Field]) -> pa.Field | None:
     """The widest of types that are of one family, such as integers."""
-    if any(form_of(field) for field in fields):
+    if any(map(form_of, fields)):
         return None
-    types = [_plain_type(field) for field in fields]
+    types = _value_types(fields)
     for is_of_family, widest in _FAMILIES:
         if all(map(is_of_family, types)):
-            wider = widest(types)
-            return None if wider is None else pa.field(_first_name(fields), wider)
+            return _field_or_none(_first_name(fields), widest(types))
     return None
+
+
+def _value_types(fields: Sequence[pa.Field]) -> Types:
+    return [arrow_types.value_type(field.type) for field in fields]
+
+
+def _field_or_none(name: str, kind: pa.DataType | None) -> pa.Field | None:
+    if kind is None:
+        return None
+    return pa.field(name, kind)
 
 
 def _first_name(fields: Sequence[pa.Field]) -> str:
@@ -96,28 +110,41 @@ def _join_doubles(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | No
     Text has a double's form of ``.0`` only where some value ends in it, JSON only where no number is whole.
     Worked example: doubles beside decimals of two digits are hoped to be such decimals; 1.25 is one, 2.5 is not.
     """
-    doubles = [field for field in fields if arrow_types.is_float64(_plain_type(field))]
-    forms_of_numbers = {form_of(field) for field in fields} <= {"", BARE}
-    if not doubles or not forms_of_numbers:
+    doubles, rest = _doubles_apart(fields)
+    if not doubles or not _NUMBER_FORMS.issuperset(map(form_of, fields)):
         return None
-    types = [_plain_type(field) for field in fields]
-    others = [kind for kind in types if not arrow_types.is_float64(kind)]
-    name = _first_name(fields)
-    if not others:
-        return with_form(pa.field(name, pa.float64()), "" if as_text else BARE)
-    if all(map(arrow_types.is_decimal, others)):
-        return _as_decimals(name, others)
-    all_bare = {form_of(field) for field in doubles} == {BARE}
-    if not all(map(arrow_types.is_integer, others)) or (as_text and not all_bare):
-        return None
-    return with_form(pa.field(name, pa.float64()), BARE)
+    name, types = _first_name(fields), _value_types(rest)
+    if not rest:
+        return _field_of_doubles(name, bare=not as_text)
+    if all(map(arrow_types.is_decimal, types)):
+        return _as_decimals(name, types)
+    # Beside integers of a text file doubles must print 2.0 as 2, as they do only if none of them ends in ".0".
+    may_be_bare = not as_text or {BARE}.issuperset(map(form_of, doubles))
+    if may_be_bare and all(map(arrow_types.is_integer, types)):
+        return _field_of_doubles(name, bare=True)
+    return None
+
+
+_NUMBER_FORMS = frozenset({"", BARE})
+
+
+def _doubles_apart(fields: Sequence[pa.Field]) -> tuple[list[pa.Field], list[pa.Field]]:
+    """The fields of doubles, and the others."""
+    doubles, rest = list[pa.Field](), list[pa.Field]()
+    for field in fields:
+        is_double = arrow_types.is_float64(arrow_types.value_type(field.type))
+        (doubles if is_double else rest).append(field)
+    return doubles, rest
+
+
+def _field_of_doubles(name: str, *, bare: bool) -> pa.Field:
+    return with_form(pa.field(name, pa.float64()), BARE if bare else "")
 
 
 def _as_decimals(name: str, decimals: Types) -> pa.Field | None:
     if min(kind.scale for kind in decimals) <= 0:
         return None
-    wider = _decimals(decimals)
-    return None if wider is None else pa.field(name, wider)
+    return _field_or_none(name, _widest_decimal(decimals))
 
 
 def _join_nested(fields: Sequence[pa.Field]) -> pa.Field | None:
@@ -160,9 +187,12 @@ def _signature(field: pa.Field) -> tuple[object, ...]:
     if isinstance(kind, pa.BaseExtensionType) or not kind.num_fields:
         return str(kind), _form(field)
     named = arrow_types.is_struct(kind) or arrow_types.is_union(kind)
-    children = [kind.field(place) for place in range(kind.num_fields)]
-    inner = tuple((child.name if named else "", child.nullable, _signature(child)) for child in children)
-    return kind.id, getattr(kind, "list_size", None), inner
+    inner = list[tuple[object, ...]]()
+    for child in map(kind.field, range(kind.num_fields)):
+        # The element of a list has a name, too, but "item" and "element" are printed alike.
+        name = child.name if named else ""
+        inner.append((name, child.nullable, _signature(child)))
+    return kind.id, getattr(kind, "list_size", None), tuple(inner)
 
 
 def _form(field: pa.Field) -> str:
@@ -173,81 +203,97 @@ def _form(field: pa.Field) -> str:
     return JSON if is_raw_json(field) else form
 
 
-def _plain_type(field: pa.Field) -> pa.DataType:
-    kind = field.type
-    return kind.value_type if arrow_types.is_encoded(kind) else kind
+_UNSIGNED = {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}
+_SIGNED = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 
 
-def _integers(types: Types) -> pa.DataType | None:
-    signed = [kind.bit_width for kind in types if arrow_types.is_signed_integer(kind)]
-    unsigned = [kind.bit_width for kind in types if arrow_types.is_unsigned_integer(kind)]
-    if not signed:
-        return {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}[max(unsigned)]
-    bits = max(signed + [2 * width for width in unsigned])
-    return {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}.get(bits, pa.decimal128(38, 0))
+def _widest_integer(types: Types) -> pa.DataType | None:
+    if all(map(arrow_types.is_unsigned_integer, types)):
+        return _UNSIGNED[max(kind.bit_width for kind in types)]
+    # The greatest uint8, 255, is beyond int8: among signed integers it needs 16 bits, a uint64 a decimal.
+    bits = max(kind.bit_width * (1 + arrow_types.is_unsigned_integer(kind)) for kind in types)
+    return _SIGNED.get(bits, pa.decimal128(38, 0))
 
 
-def _decimals(types: Types) -> pa.DataType | None:
-    """Integers join decimals without a fraction alone: 1 is not 1.00 to who tells integers by their look."""
+def _is_whole_or_decimal(kind: pa.DataType) -> bool:
+    return arrow_types.is_integer(kind) or arrow_types.is_decimal(kind)
+
+
+def _widest_decimal(types: Types) -> pa.DataType | None:
+    """A decimal for all; with integers only if none has a fraction: the integer 1 must not be printed as 1.00."""
     scales = [kind.scale for kind in types if arrow_types.is_decimal(kind)]
     has_integers = len(scales) < len(types)
     if min(scales) < 0 or (has_integers and max(scales) > 0):
         return None
     digits = max(map(_whole_digits, types))
-    kind = inference.decimal(digits + max(scales), max(scales))
-    return kind.type if kind else None
+    decimal = inference.decimal(digits + max(scales), max(scales))
+    return None if decimal is None else decimal.type
 
 
 def _whole_digits(kind: pa.DataType) -> int:
     """The most digits that a number of the type has before the point."""
-    return int(kind.precision - kind.scale if arrow_types.is_decimal(kind) else _INTEGER_DIGITS[kind.bit_width])
+    if arrow_types.is_decimal(kind):
+        return int(kind.precision - kind.scale)
+    return _INTEGER_DIGITS[kind.bit_width]
 
 
-def _timestamps(types: Types) -> pa.DataType | None:
-    if len({kind.tz is None for kind in types}) > 1:
-        return None
+def _finest_timestamp(types: Types) -> pa.DataType | None:
     zones = {kind.tz for kind in types}
+    if None in zones and len(zones) > 1:
+        return None
     unit = max((kind.unit for kind in types), key=_UNITS.index)
-    return pa.timestamp(unit, tz=zones.pop() if len(zones) == 1 else "UTC")
+    # Times of Paris and of Rome are instants both: together they are written in UTC.
+    zone = zones.pop() if len(zones) == 1 else "UTC"
+    return pa.timestamp(unit, tz=zone)
 
 
-_FAMILIES: tuple[tuple[Callable[[Any], bool], Callable[[Types], pa.DataType | None]], ...] = (
-    (arrow_types.is_any_text, lambda _types: pa.string()),
-    (arrow_types.is_integer, _integers),
-    (lambda kind: arrow_types.is_integer(kind) or arrow_types.is_decimal(kind), _decimals),
-    (arrow_types.is_floating, lambda _types: pa.float64()),
-    (arrow_types.is_timestamp, _timestamps),
-    (arrow_types.is_date, lambda _types: pa.date32()),
-    (arrow_types.is_any_binary, lambda _types: pa.binary()),
+@dataclass(frozen=True, slots=True)
+class _Always:
+    """One type for a whole family."""
+
+    kind: pa.DataType
+
+    def __call__(self, _types: Types) -> pa.DataType:
+        return self.kind
+
+
+_FAMILIES: tuple[tuple[arrow_types.TypeQuestion, Callable[[Types], pa.DataType | None]], ...] = (
+    (arrow_types.is_any_text, _Always(pa.string())),
+    (arrow_types.is_integer, _widest_integer),
+    (_is_whole_or_decimal, _widest_decimal),
+    (arrow_types.is_floating, _Always(pa.float64())),
+    (arrow_types.is_timestamp, _finest_timestamp),
+    (arrow_types.is_date, _Always(pa.date32())),
+    (arrow_types.is_any_binary, _Always(pa.binary())),
 )
-_TEXTS: tuple[Callable[[Any], bool], ...] = (
-    arrow_types.is_any_text,
-    arrow_types.is_any_binary,
-    arrow_types.is_temporal,
-)
+_TEXTS = (arrow_types.is_any_text, arrow_types.is_any_binary, arrow_types.is_temporal)
 
 
 def _is_written_as_text(field: pa.Field) -> bool:
     """Whether JSON writes the field's values as strings, so that they stay what they are as text."""
-    kind = _plain_type(field)
+    kind = arrow_types.value_type(field.type)
     if isinstance(kind, pa.BaseExtensionType):
         return bool(kind.extension_name == "arrow.uuid")
-    return not is_raw_json(field) and any(holds(kind) for holds in _TEXTS)
+    return not is_raw_json(field) and arrow_types.is_one_of(kind, _TEXTS)
 
 
 def convert(array: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array:
-    """A file's column of ``field`` as one of the unified field ``into``; raise Lossy where values would not survive."""
+    """A file's column of ``field`` as one of the unified field ``into``; raise Lossy if values would not survive.
+
+    Worked example: of text and integers as JSON text, the text 7 becomes "7" and the integer 7 becomes 7.
+    """
     if array.null_count == len(array):
         return pa.nulls(len(array), into.type)
     if array.type == into.type and are_the_same(field, into):
         return array
     if _form(into) == JSON:
         return _convert_to_json(array, field)
-    if arrow_types.is_struct(array.type) and arrow_types.is_struct(into.type):
+    types = (array.type, into.type)
+    if all(map(arrow_types.is_struct, types)):
         return _convert_struct(array, into)
-    if arrow_types.is_list(array.type) and arrow_types.is_list(into.type):
+    if all(map(arrow_types.is_list, types)):
         return _convert_list(array, into)
-    return _convert_plain(Column(array, field), into)
+    return _convert_plain(TextColumn(array, field), into)
 
 
 def _convert_to_json(array: pa.Array, field: pa.Field) -> pa.Array:
@@ -257,7 +303,7 @@ def _convert_to_json(array: pa.Array, field: pa.Field) -> pa.Array:
     return pc.if_else(array.is_valid(), texts, pa.scalar(None, pa.string()))
 
 
-def _convert_plain(column: Column, into: pa.Field) -> pa.Array:
+def _convert_plain(column: TextColumn, into: pa.Field) -> pa.Array:
     if arrow_types.is_string(into.type):
         return column.texts
     kind = column.array.type
@@ -273,11 +319,12 @@ def _convert_plain(column: Column, into: pa.Field) -> pa.Array:
 
 
 def _convert_struct(array: pa.StructArray, into: pa.Field) -> pa.Array:
-    members = {child.name: (values, child) for values, child in zip(array.flatten(), array.type, strict=True)}
+    values = dict(zip((member.name for member in array.type), array.flatten(), strict=True))
     children = []
     for child in into.type:
-        if child.name in members:
-            children.append(_convert_inner(*members[child.name], child, into))
+        if child.name in values:
+            member = array.type.field(child.name)
+            children.append(_convert_inner(values[child.name], member, child, into))
         else:
             children.append(pa.nulls(len(array), child.type))
     return pa.StructArray.from_arrays(children, fields=list(into.type), mask=array.is_null())
@@ -299,13 +346,11 @@ def _convert_inner(values: pa.Array, field: pa.Field, into: pa.Field, column: pa
         raise Lossy(column.name) from error
 
 
-def _convert_proven(column: Column, into: pa.Field) -> pa.Array:
+def _convert_proven(column: TextColumn, into: pa.Field) -> pa.Array:
     """Numbers in a type that they were only hoped to survive in: they must be printed as before."""
-    if (
-        arrow_types.is_float32(column.array.type)
-        and arrow_types.is_float64(into.type)
-        and form_of(into) == _form(column.field)
-    ):
+    # A float's text is that of the double which it equals: 0.1 as a float is 0.10000000149011612 in both.
+    only_widens = arrow_types.is_float32(column.array.type) and arrow_types.is_float64(into.type)
+    if only_widens and form_of(into) == _form(column.field):
         return pc.cast(column.array, into.type)
     texts = plain(column.array, form_of(column.field))
     try:

@@ -17,7 +17,7 @@ from millrace.engine.transform.filters import Answer, answer, joined
 from millrace.engine.transform.obfuscation import obfuscated
 from millrace.engine.transform.overrides import Overridden, constant, overridden
 from millrace.engine.transform.spec import TableTransform, Written
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 
 SYNCED_AT = RECORD_TIMESTAMP
@@ -42,12 +42,12 @@ class Rows:
     def __init__(self, batch: pa.RecordBatch, schema: pa.Schema) -> None:
         self.batch = batch
         self._schema = schema
-        self._columns: dict[int, Column] = {}
+        self._columns: dict[int, TextColumn] = {}
 
-    def column(self, place: int) -> Column:
+    def column(self, place: int) -> TextColumn:
         """The column at a place."""
         if place not in self._columns:
-            self._columns[place] = Column(self.batch.column(place), self._schema.field(place))
+            self._columns[place] = TextColumn(self.batch.column(place), self._schema.field(place))
         return self._columns[place]
 
 
@@ -90,7 +90,7 @@ class _Cutoff:
             self._refuse(column, pc.index(odd, value=True).as_py(), first_row)
         return pc.invert(pc.fill_null(older, fill_value=False))
 
-    def _refuse(self, column: Column, at: int, first_row: int) -> None:
+    def _refuse(self, column: TextColumn, at: int, first_row: int) -> None:
         found = "a value that is not shown" if self.secret else repr(column.texts[at].as_py()[:100])
         raise ValueDoesNotFit(
             f"row {first_row + at:,}: the tracking_field {self.name!r} holds {found}, which"
@@ -344,7 +344,9 @@ def _overridden(place: int, override: Overridden | None, schema: pa.Schema) -> _
 
 def _hashed(source: _Output, name: str, key: bytes) -> _Output:
     field = source.field
-    return _Output(pa.field(name, pa.string()), lambda rows: obfuscated(Column(source.values(rows), field).texts, key))
+    return _Output(
+        pa.field(name, pa.string()), lambda rows: obfuscated(TextColumn(source.values(rows), field).texts, key)
+    )
 
 
 def identifier_of(batches: Iterable[pa.RecordBatch], bound: BoundTransform, row: int) -> str | None:

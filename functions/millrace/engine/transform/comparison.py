@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.conditions import Scalar
-from millrace.engine.transform.values import Column, every
+from millrace.engine.transform.values import TextColumn, every
 from millrace.engine.types import arrow_types
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ def _moment_of_text(text: str) -> Moment | None:
     return Moment(_nanoseconds(local) + int((fraction or "0").ljust(9, "0")) - shift, is_day=clock is None)
 
 
-def order(column: Column, operand: Operand) -> Order:
+def order(column: TextColumn, operand: Operand) -> Order:
     """The order of a column's values against the operand."""
     if isinstance(operand, Decimal):
         return _against_number(column, operand)
@@ -124,7 +124,7 @@ def order(column: Column, operand: Operand) -> Order:
     return Order(pc.less(column.texts, operand), pc.equal(column.texts, operand))
 
 
-def _against_number(column: Column, number: Decimal) -> Order:
+def _against_number(column: TextColumn, number: Decimal) -> Order:
     kind = column.type
     if arrow_types.is_integer(kind):
         return _at_floor(column.array, number, 0, *_integers_of(kind))
@@ -199,7 +199,7 @@ def _with_long(found: Order, texts: pa.Array, long: pa.Array, number: Decimal) -
     return Order(pc.replace_with_mask(found.less, long, less), pc.replace_with_mask(found.equal, long, equal))
 
 
-def _against_moment(column: Column, moment: Moment) -> Order:
+def _against_moment(column: TextColumn, moment: Moment) -> Order:
     kind = column.type
     if arrow_types.is_timestamp(kind):
         return _counted(column.array.cast(pa.int64()), moment, _UNIT[kind.unit])

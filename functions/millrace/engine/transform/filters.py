@@ -28,9 +28,9 @@ from millrace.engine.transform.comparison import (
     order,
     text_of_scalar,
 )
-from millrace.engine.transform.values import Column, elements_of, is_list
+from millrace.engine.transform.values import TextColumn, elements_of, is_list
 
-Answer: TypeAlias = Callable[[Column], pa.Array]
+Answer: TypeAlias = Callable[[TextColumn], pa.Array]
 """What a condition says of a column: for each value true, false, or null for unknown."""
 
 
@@ -149,7 +149,7 @@ def _equal(value: Scalar) -> Answer:
     return lambda column: _known(column, order(column, operand).equal)
 
 
-def _known(column: Column, truths: pa.Array) -> pa.Array:
+def _known(column: TextColumn, truths: pa.Array) -> pa.Array:
     """The truths, false where nothing could be compared, unknown where the value is missing."""
     return pc.if_else(column.valid, pc.fill_null(truths, fill_value=False), pa.scalar(None, pa.bool_()))
 
@@ -233,7 +233,7 @@ def _matches_trimmed(texts: pa.Array, text: str) -> pa.Array:
 def _contains_element(asked: _Asked) -> Answer:
     equal = _equal(asked.scalar)
 
-    def contains(column: Column) -> pa.Array:
+    def contains(column: TextColumn) -> pa.Array:
         if is_list(column.type):
             return _any_element(column.array, equal)
         return _any_in_json(column.texts, equal)
@@ -242,7 +242,7 @@ def _contains_element(asked: _Asked) -> Answer:
 
 
 def _any_element(lists: pa.Array, equal: Answer) -> pa.Array:
-    items = Column(pc.list_flatten(lists), lists.type.value_field)
+    items = TextColumn(pc.list_flatten(lists), lists.type.value_field)
     found = pc.list_parent_indices(lists).filter(pc.fill_null(equal(items), fill_value=False))
     places = pa.array(range(len(lists)), pa.int64())
     return pc.if_else(lists.is_valid(), pc.is_in(places, value_set=found.cast(pa.int64())), pa.scalar(None, pa.bool_()))

@@ -16,7 +16,7 @@ from millrace.engine.formats.text import rendering
 from millrace.engine.transform.comparison import text_of_scalar
 from millrace.engine.transform.filters import Answer, answer
 from millrace.engine.transform.spec import Override
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import FORM, JSON, form_of, is_raw_json, with_form
 from millrace.errors import UnsupportedType
@@ -48,10 +48,10 @@ class Overridden:
     """A field whose values are overridden: what it becomes, and how. Of several conditions the first that holds."""
 
     field: pa.Field
-    convert: Callable[[Column], pa.Array]
+    convert: Callable[[TextColumn], pa.Array]
     cases: tuple[tuple[Answer, pa.Scalar], ...]
 
-    def values(self, column: Column) -> pa.Array:
+    def values(self, column: TextColumn) -> pa.Array:
         """The column's values, overridden; conditions are asked of what they were."""
         array = self.convert(column)
         for holds, value in reversed(self.cases):
@@ -65,7 +65,7 @@ def overridden(field: pa.Field, overrides: Sequence[Override], *, now: datetime)
     It keeps its type where every new value, printed from that type, is what it was; else it becomes JSON text if it
     holds objects, lists or JSON text, or if it and all new values are numbers or booleans; else text.
     """
-    into = field.with_type(_plain_type(field.type)).with_nullable(True)  # noqa: FBT003 - Arrow takes it so
+    into = field.with_type(arrow_types.value_type(field.type)).with_nullable(True)  # noqa: FBT003 - Arrow takes it so
     values = [override.value for override in overrides]
     answers = [answer(override.condition, now=now) for override in overrides]
     fitting = _fit_all(values, into)
@@ -127,14 +127,14 @@ def _text(value: Scalar | None, *, as_json: bool) -> pa.Scalar:
     return pa.scalar(json.dumps(text, ensure_ascii=False) if as_json and quoted else text, pa.string())
 
 
-def _as_it_is(column: Column) -> pa.Array:
+def _as_it_is(column: TextColumn) -> pa.Array:
     return column.array
 
 
-def _as_text(column: Column) -> pa.Array:
+def _as_text(column: TextColumn) -> pa.Array:
     return column.texts
 
 
-def _as_json(column: Column) -> pa.Array:
+def _as_json(column: TextColumn) -> pa.Array:
     texts = rendering.json_values(column.array, column.field)
     return pc.if_else(column.valid, texts, pa.scalar(None, pa.string()))

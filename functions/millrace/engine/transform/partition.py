@@ -7,7 +7,7 @@ import re
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.errors import KeyTooLong, UnknownField
 
 MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -25,7 +25,7 @@ def split(batch: pa.RecordBatch, field: str) -> list[tuple[str | None, pa.Record
     place = batch.schema.get_field_index(field)
     if place < 0:
         raise UnknownField(f"the rows have no field {field!r} to divide them by", column=field)
-    texts = Column(batch.column(place), batch.schema.field(place)).texts
+    texts = TextColumn(batch.column(place), batch.schema.field(place)).texts
     encoded = pc.dictionary_encode(texts, null_encoding="encode")
     values = encoded.dictionary.to_pylist()
     if len(values) <= 1:

@@ -21,7 +21,7 @@ from millrace.engine.types.printing import is_raw_json, plain
 _JSON_SPACE = " \t\n\r"
 
 
-class Column:
+class TextColumn:
     """One column of a batch; what is derived of it is made once."""
 
     def __init__(self, array: pa.Array, field: pa.Field) -> None:

@@ -6,7 +6,7 @@ three layouts of text, four of bytes and five of lists, and no question that cov
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pyarrow as pa
 
@@ -56,24 +56,29 @@ _NUMBERS = (is_integer, is_floating, is_decimal)
 _HOLDERS = (is_struct, is_map, is_union)
 
 
+def is_one_of(kind: pa.DataType, questions: Iterable[TypeQuestion]) -> bool:
+    """Whether one of the questions has the answer yes."""
+    return any(question(kind) for question in questions)
+
+
 def is_any_text(kind: pa.DataType) -> bool:
     """Whether values are texts, in any of Arrow's layouts."""
-    return any(question(kind) for question in _TEXTS)
+    return is_one_of(kind, _TEXTS)
 
 
 def is_any_binary(kind: pa.DataType) -> bool:
     """Whether values are bytes, in any of Arrow's layouts."""
-    return any(question(kind) for question in _BINARIES)
+    return is_one_of(kind, _BINARIES)
 
 
 def is_any_list(kind: pa.DataType) -> bool:
     """Whether values are lists, in any of Arrow's layouts; a map is none."""
-    return any(question(kind) for question in _LISTS)
+    return is_one_of(kind, _LISTS)
 
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether values are integers, decimals or floating."""
-    return any(question(kind) for question in _NUMBERS)
+    return is_one_of(kind, _NUMBERS)
 
 
 def is_extension(kind: pa.DataType) -> bool:
@@ -86,8 +91,15 @@ def is_encoded(kind: pa.DataType) -> bool:
     return is_dictionary(kind) or is_run_end_encoded(kind)
 
 
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, without the encoding that stores them."""
+    if is_encoded(kind):
+        return kind.value_type
+    return kind
+
+
 def holds_values(kind: pa.DataType) -> bool:
     """Whether a value holds other values: a struct, a map, a union or a list, under any extension's name."""
     if isinstance(kind, pa.BaseExtensionType):
         return holds_values(kind.storage_type)
-    return is_any_list(kind) or any(question(kind) for question in _HOLDERS)
+    return is_any_list(kind) or is_one_of(kind, _HOLDERS)

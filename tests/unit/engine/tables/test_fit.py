@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from millrace.engine.one_file import NO_CONTEXT, Recipe, convert_into_table
 from millrace.engine.options import FileFormat, ReadOptions, SchemaEvolution, WriteOptions
 from millrace.engine.outputs import Destination
-from millrace.engine.tables.fit import Fit, FitRule, guessed
+from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.transform.spec import TableTransform
 from tests.unit.engine.formats.builders import Memory
 
@@ -46,7 +46,7 @@ def fitted(data: bytes, known: pa.Schema | None, source: FileFormat, evolution: 
         evolution=evolution,
         transform=TableTransform(rescued=evolution is SchemaEvolution.RESCUE),
         as_text=source is FileFormat.CSV,
-        guessed=guessed(source, infer=True, demanded=frozenset()),
+        is_guessed=guesses_of_reader(source, infer=True, demanded=frozenset()),
         table="t",
     )
     fit = Fit(known, rule)
@@ -69,7 +69,7 @@ def table(data: list[bytes], source: FileFormat) -> tuple[list[bytes], pa.Schema
         for one in data:
             output, fit = fitted(one, known, source, SchemaEvolution.EVOLVE)
             outputs.append(output)
-            known = fit.remembered()
+            known = fit.remembered_schema()
         if known == before:
             return outputs, known
 
@@ -121,12 +121,12 @@ def test_rescued_or_not_each_value_is_there(contents: list[File]) -> None:
     _, first = fitted(as_csv(contents[0]), None, FileFormat.CSV, SchemaEvolution.RESCUE)
 
     for content in contents[1:]:
-        output, fit = fitted(as_csv(content), first.remembered(), FileFormat.CSV, SchemaEvolution.RESCUE)
+        output, fit = fitted(as_csv(content), first.remembered_schema(), FileFormat.CSV, SchemaEvolution.RESCUE)
         for line, text in zip(output.splitlines(), content, strict=True):
             row = json.loads(line, parse_int=WrittenFile, parse_float=WrittenFile)
             there = row["x"] if row["_rescued"] is None else row["_rescued"]["x"]
             assert (json.dumps(there) if isinstance(there, bool) else there) == text
-        assert len(fit.remembered()) == 2
+        assert len(fit.remembered_schema()) == 2
 
 
 @pytest.mark.parametrize("count", [1, 500])
@@ -135,6 +135,6 @@ def test_many_fields_fit_at_once(count: int) -> None:
     data = (",".join(names) + "\n" + ",".join("1" for _ in names) + "\n").encode()
     _, first = fitted(data, None, FileFormat.CSV, SchemaEvolution.EVOLVE)
 
-    output, fit = fitted(b"f0\nx\n", first.remembered(), FileFormat.CSV, SchemaEvolution.EVOLVE)
+    output, fit = fitted(b"f0\nx\n", first.remembered_schema(), FileFormat.CSV, SchemaEvolution.EVOLVE)
 
-    assert len(json.loads(output)) == len(fit.remembered()) == count
+    assert len(json.loads(output)) == len(fit.remembered_schema()) == count

@@ -45,7 +45,7 @@ FIELDS = [
 def test_a_value_is_kept_where_it_is_printed_back_and_rescued_where_not(into: pa.Field) -> None:
     texts = pa.array([*TEXTS, None])
 
-    values, rest = rescue.parted(texts, pa.field("x", pa.string()), into, as_text=True)
+    values, rest = rescue.divide(texts, pa.field("x", pa.string()), into, as_text=True)
 
     assert rest is not None
     printed = rendering.cells(values, into).to_pylist()
@@ -86,7 +86,7 @@ def test_rows_get_an_object_of_what_does_not_fit(one: list[str | None], other: l
 def test_json_tells_numbers_from_texts(into: pa.Field, kept: list[object]) -> None:
     mixed, field = pa.array(["1", '"1"', "[1]", None]), with_form(pa.field("x", pa.string()), "json")
 
-    values, rest = rescue.parted(mixed, field, into, as_text=False)
+    values, rest = rescue.divide(mixed, field, into, as_text=False)
 
     assert rest is not None
     assert (values.type, values.to_pylist()) == (into.type, kept)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.text import rendering
 from millrace.engine.tables.unify import Lossy, convert, unify
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, form_of, is_raw_json, with_form
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -88,7 +88,7 @@ def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: boo
     for array, field, one in zip(arrays, fields, found, strict=True):
         assert one.type == unified.type
         if pa.types.is_string(unified.type) and not is_raw_json(unified) and as_text:
-            assert one.to_pylist() == Column(array, field).texts.to_pylist()
+            assert one.to_pylist() == TextColumn(array, field).texts.to_pylist()
         else:
             assert list(map(comparable, said(one, unified))) == list(map(comparable, said(array, field)))
 

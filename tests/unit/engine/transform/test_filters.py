@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Term
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.filters import Condition, ago, answer, joined
-from millrace.engine.transform.values import Column
+from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, with_form
 from tests.unit.engine.transform import reference
 
@@ -92,7 +92,7 @@ Question: TypeAlias = tuple[FilterFunction, Any, pa.Array]
 
 
 def asked(function: FilterFunction, operand: Any, array: pa.Array, field: pa.Field | None = None) -> list[bool | None]:
-    column = Column(array, field or pa.field("f", array.type))
+    column = TextColumn(array, field or pa.field("f", array.type))
     found: list[bool | None] = answer(Condition("f", function, operand), now=NOW)(column).to_pylist()
     return found
 
@@ -169,7 +169,7 @@ def test_json_text_that_is_no_string_is_seen_as_the_value_that_it_is() -> None:
     field = with_form(pa.field("f", pa.string()), JSON)
     array = pa.array(["5", " null ", "true", '[1, "a"]', "not json", '"\\x"', None])
 
-    assert Column(array, field).texts.to_pylist() == ["5", None, "true", '[1, "a"]', "not json", '"\\x"', None]
+    assert TextColumn(array, field).texts.to_pylist() == ["5", None, "true", '[1, "a"]', "not json", '"\\x"', None]
 
 
 LOGIC: st.SearchStrategy[Logic] = st.recursive(
