@@ -1,4 +1,4 @@
-"""SQS batch in, failed message ids out."""
+"""SQS batch in, failed message ids out; S3, SNS and EventBridge may invoke it directly, too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from convert import direct
 from convert.witness import LoggedWitness
 from millrace.composition.convert import ConvertWorld, convert_world
 from millrace.ledger.claims import Delivery
@@ -24,7 +25,11 @@ witness = LoggedWitness(logger, metrics)
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work on every message there is time for; report exactly those that must come back."""
-    records, failures = event["Records"], []
+    records, failures = event.get("Records") or [], []
+    if not direct.come_from_queue(records):
+        metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=1)
+        direct.work(event, context, world().direct_intake(tell=witness.outcome, note=witness.passed_over))
+        return {"batchItemFailures": []}
     metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(records))
     queue = records[0]["eventSourceARN"]
     intake = world().intake(queue, tell=witness.outcome, note=witness.passed_over)

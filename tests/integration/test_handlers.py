@@ -10,7 +10,7 @@ import pytest
 import convert.handler
 import reprocess.handler
 from millrace.config.document import Document
-from millrace.errors import UsageError
+from millrace.errors import UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import LambdaContext, Surroundings, s3_record
@@ -102,6 +102,49 @@ def test_every_outcome_is_one_log_line_and_one_metric(
     assert line["targets"] == ["s3://acme-out/lake/a.jsonl"]
     (metric,) = [json.loads(text) for text in capsys.readouterr().out.splitlines() if "_aws" in text]
     assert (metric["Messages"], metric["Converted"]) == ([1.0], [1.0])
+
+
+class TestDirectInvocation:
+    """S3, SNS and EventBridge may call the function themselves, without a queue between."""
+
+    def test_s3_hands_over_an_event(self, around: Surroundings) -> None:
+        event = {"Records": [around.upload(f"in/{number}.csv", ORDERS) for number in range(2)]}
+
+        assert convert_all(event) == []
+        assert around.outputs() == ["lake/0.jsonl", "lake/1.jsonl"]
+
+    def test_sns_hands_over_an_event(self, around: Surroundings) -> None:
+        inner = json.dumps({"Records": [around.upload("in/a.csv", ORDERS)]})
+
+        assert convert_all({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": inner}}]}) == []
+        assert around.outputs() == ["lake/a.jsonl"]
+
+    def test_eventbridge_hands_over_an_event(self, around: Surroundings) -> None:
+        around.upload("in/a.csv", ORDERS)
+        detail = {"bucket": {"name": "acme-in"}, "object": {"key": "in/a.csv", "size": len(ORDERS)}}
+
+        assert convert_all({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}) == []
+        assert around.outputs() == ["lake/a.jsonl"]
+
+    def test_what_must_come_back_raises_so_that_lambda_invokes_again(self, around: Surroundings) -> None:
+        """After the batch: the other objects are converted first."""
+        broken = s3_record("in/x.csv")
+        del broken["s3"]["object"]["key"]
+
+        with pytest.raises(UnknownMessage, match="record 1 of 2"):
+            convert.handler.handle({"Records": [broken, around.upload("in/a.csv", ORDERS)]}, LambdaContext())
+        assert around.outputs() == ["lake/a.jsonl"]
+
+    @pytest.mark.parametrize("event", [{}, {"Records": []}, {"hello": "world"}])
+    def test_an_event_of_no_known_shape_raises_and_asks_for_nothing(
+        self, around: Surroundings, event: dict[str, Any]
+    ) -> None:
+        if event == {"Records": []}:
+            assert convert_all(event) == []
+            return
+        with pytest.raises(UnknownMessage):
+            convert_all(event)
+        assert around.outputs() == []
 
 
 class TestBadInput:

@@ -57,6 +57,10 @@ class ConvertWorld:
         ask = managed.send_again if managed is not None else None
         return Intake(worker=self.worker, tell=hear, note=note, ask_anew=ask)
 
+    def direct_intake(self, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
+        """The intake of events that no queue brought: there is none to pause, and none to send to."""
+        return Intake(worker=self.worker, tell=tell, note=note)
+
 
 def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ) -> ConvertWorld:
     """Read settings and configuration, and make the clients; no request is sent yet."""

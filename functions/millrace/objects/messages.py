@@ -1,15 +1,16 @@
 """Messages: what a queue's message asks for, in every shape in which S3's news travels, and our own requests.
 
 Shapes: S3 event notifications (Amazon S3 User Guide, "Event message structure"), the same through SNS with or without
-its envelope, EventBridge ("Amazon S3 events: Object Created, Object Deleted, Object Restore Completed"), S3's test
-event, and Millrace's own requests. S3 notifications form-encode keys: a space arrives as ``+``. EventBridge does not.
+its envelope or as Lambda gets it from SNS, EventBridge ("Amazon S3 events: Object Created, Object Deleted, Object
+Restore Completed"), S3's test event, and Millrace's own requests. S3 notifications form-encode keys: a space arrives as
+``+``. EventBridge does not.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -76,13 +77,13 @@ def _parse(body: str, *, envelopes: int) -> Message:
     if data.get("Event") == "s3:TestEvent":
         return Message(notes=(f"test event of bucket {data.get('Bucket')}",))
     if isinstance(data.get("Records"), list):
-        return _records(data["Records"])
+        return _records(data["Records"], envelopes=envelopes)
     if data.get("Type") == "Notification" and isinstance(data.get("Message"), str) and envelopes:
         return _parse(data["Message"], envelopes=envelopes - 1)
     if data.get("source") == "aws.s3" and isinstance(data.get("detail"), dict):
         return _eventbridge(data)
     if "millrace" in data:
-        return Message(requests=(_own_request(data),))
+        return _own_request(data)
     raise UnknownMessage(
         f"a message with the fields {sorted(data)[:8]} is none of: S3 notification, SNS notification, "
         "EventBridge event of aws.s3, Millrace request"
@@ -99,43 +100,36 @@ def _object(body: str) -> dict[str, Any]:
     return data
 
 
-def _records(records: list[Any]) -> Message:
-    requests, notes, unreadable = [], [], []
+def _records(records: list[Any], *, envelopes: int) -> Message:
+    requests, notes, unreadable = list[Request](), list[str](), list[str]()
     for number, record in enumerate(records, start=1):
         try:
-            found = _record(record)
+            message = _record(record, envelopes=envelopes)
         except _UNREADABLE as error:
             unreadable.append(f"record {number} of {len(records)}: {type(error).__name__}: {error}")
             continue
-        if isinstance(found, Request):
-            requests.append(found)
-        else:
-            notes.append(found)
+        requests.extend(message.requests)
+        notes.extend(message.notes)
+        unreadable.extend(message.unreadable)
     return Message(tuple(requests), tuple(notes), tuple(unreadable))
 
 
-def _record(record: Mapping[str, Any]) -> Request | str:
-    """A request, or a note on why there is none.
+def _record(record: Mapping[str, Any], *, envelopes: int) -> Message:
+    """A record of S3, or one of SNS, which holds a message of S3 (AWS Lambda Developer Guide, "Using Lambda with SNS").
 
     Versions above the known major are read like the known one: AWS promises that existing fields stay.
     """
+    if record.get("EventSource") == "aws:sns" and envelopes:
+        return _parse(_text(record["Sns"]["Message"]), envelopes=envelopes - 1)
     if record["eventSource"] != "aws:s3":
         raise UnknownMessage(f"eventSource {record['eventSource']!r} is not aws:s3")
     name = str(record["eventName"]).removeprefix("s3:")
     kind = next((kind for prefix, kind in _S3_EVENTS.items() if name.startswith(prefix)), None)
-    bucket, found = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    bucket, stated = record["s3"]["bucket"]["name"], record["s3"]["object"]
     if kind is None:
-        return f"event {name} of s3://{bucket}/{found.get('key')} changes no object's content"
-    return Request(
-        change=ObjectChange(
-            kind=kind,
-            ref=_ref(bucket, unquote_plus(_text(found["key"]), errors="strict")),
-            sequencer=_sequencer(found.get("sequencer")),
-            etag=_etag(found.get("eTag")),
-            version_id=_optional(found.get("versionId")),
-            size=_size(found.get("size")),
-        )
-    )
+        return Message(notes=(f"event {name} of s3://{bucket}/{stated.get('key')} changes no object's content",))
+    ref = _ref(bucket, unquote_plus(_text(stated["key"]), errors="strict"))
+    return _to_message(kind, ref, stated, etag="eTag", version_id="versionId")
 
 
 def _eventbridge(data: Mapping[str, Any]) -> Message:
@@ -144,24 +138,40 @@ def _eventbridge(data: Mapping[str, Any]) -> Message:
     if kind is None:
         return Message(notes=(f"event {name!r} changes no object's content",))
     try:
-        found = detail["object"]
-        change = ObjectChange(
-            kind=kind,
-            ref=_ref(detail["bucket"]["name"], found["key"]),
-            sequencer=_sequencer(found.get("sequencer")),
-            etag=_etag(found.get("etag")),
-            version_id=_optional(found.get("version-id")),
-            size=_size(found.get("size")),
-        )
+        stated = detail["object"]
+        ref = _ref(detail["bucket"]["name"], stated["key"])
+        return _to_message(kind, ref, stated, etag="etag", version_id="version-id")
     except KeyError as error:
         raise UnknownMessage(f"EventBridge event {name!r} lacks {error}") from error
     except _UNREADABLE as error:
         raise UnknownMessage(f"EventBridge event {name!r} cannot be read: {error}") from error
-    return Message(requests=(Request(change=change),))
 
 
-def _sequencer(value: object) -> Sequencer | None:
-    return Sequencer.parse(_text(value)) if value else None
+def _to_message(kind: ChangeKind, ref: ObjectRef, stated: Mapping[str, Any], *, etag: str, version_id: str) -> Message:
+    """One change by what an event states of the object; ``etag`` and ``version_id`` are what it calls these two."""
+    sequencer, note = _read_sequencer(stated.get("sequencer"), ref)
+    change = ObjectChange(
+        kind=kind,
+        ref=ref,
+        sequencer=sequencer,
+        etag=_etag(stated.get(etag)),
+        version_id=_optional(stated.get(version_id)),
+        size=_size(stated.get("size")),
+    )
+    return Message(requests=(Request(change=change),), notes=(note,) if note else ())
+
+
+def _read_sequencer(value: object, ref: ObjectRef) -> tuple[Sequencer | None, str | None]:
+    """A sequencer, or a note on why it counts as absent: emulators and other S3s send words there.
+
+    The object is looked at as it is, so nothing depends on it but the order of late events.
+    """
+    if not value:
+        return None, None
+    try:
+        return Sequencer.parse(_text(value)), None
+    except _UNREADABLE as error:
+        return None, f"{ref}: the event counts as one without a sequencer: {error}"
 
 
 def _etag(value: object) -> str | None:
@@ -177,7 +187,11 @@ def _text(value: object) -> str:
 
 
 def _ref(bucket: object, key: object) -> ObjectRef:
-    return ObjectRef(_text(bucket), _text(key))
+    """An object's address; raise ValueError if a part of it is empty: S3 has no such object."""
+    ref = ObjectRef(_text(bucket), _text(key))
+    if not ref.bucket or not ref.key:
+        raise ValueError(f"an empty {'key' if ref.bucket else 'bucket name'}, which no object has")
+    return ref
 
 
 def _size(value: object) -> int | None:
@@ -208,25 +222,21 @@ def compose_message(request: Request) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
 
 
-def _own_request(data: Mapping[str, Any]) -> Request:
+def _own_request(data: Mapping[str, Any]) -> Message:
     if data["millrace"] != _REQUEST_VERSION:
         raise UnknownMessage(
             f"a request of version {data['millrace']!r}; this version reads {_REQUEST_VERSION}: deploy the newer one"
         )
     try:
-        change = ObjectChange(
-            kind=ChangeKind(data["kind"]),
-            ref=_ref(data["bucket"], data["key"]),
-            sequencer=_sequencer(data.get("sequencer")),
-            etag=_optional(data.get("etag")),
-            version_id=_optional(data.get("version_id")),
-            size=_size(data.get("size")),
-        )
-        return Request(
-            change=change,
+        kind, ref = ChangeKind(data["kind"]), _ref(data["bucket"], data["key"])
+        message = _to_message(kind, ref, data, etag="etag", version_id="version_id")
+        (request,) = message.requests
+        asked = replace(
+            request,
             sync=_optional(data.get("sync")),
             run_id=_optional(data.get("run_id")),
             reset_schema=data.get("reset_schema") is True,
         )
+        return replace(message, requests=(asked,))
     except _UNREADABLE as error:
         raise UnknownMessage(f"a Millrace request with {error}") from error

@@ -93,6 +93,64 @@ def test_a_raw_delivery_of_sns_is_an_s3_notification() -> None:
     assert keys(parse_message(wrapped["Message"])) == ["landing/a b.csv"]
 
 
+def test_records_of_sns_as_lambda_gets_them_are_unwrapped() -> None:
+    assert keys(parsed("sns-to-lambda")) == ["landing/a b.csv", "landing/b.csv"]
+
+
+def with_sequencer(sequencer: object, shape: str = "s3") -> Message:
+    if shape == "s3":
+        event = json.loads((MESSAGES / "s3-put.json").read_text())
+        event["Records"][0]["s3"]["object"]["sequencer"] = sequencer
+        return parse_message(json.dumps(event))
+    if shape == "eventbridge":
+        event = json.loads((MESSAGES / "eventbridge-created.json").read_text())
+        event["detail"]["object"]["sequencer"] = sequencer
+        return parse_message(json.dumps(event))
+    return parse_message(
+        json.dumps({"millrace": 1, "kind": "created", "bucket": "b", "key": "k", "sequencer": sequencer})
+    )
+
+
+@pytest.mark.parametrize("shape", ["s3", "eventbridge", "request"])
+@pytest.mark.parametrize("sequencer", ["minio-17", "0055AED6DCD90281E5-1", "F" * 65, 17, ["A"], "\ud800"])
+def test_a_sequencer_that_is_not_hexadecimal_counts_as_absent_and_is_noted(sequencer: object, shape: str) -> None:
+    message = with_sequencer(sequencer, shape)
+
+    assert [request.change.sequencer for request in message.requests] == [None]
+    assert message.unreadable == ()
+    (note,) = message.notes
+    assert "counts as one without a sequencer" in note
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"millrace": 1, "kind": "created", "bucket": "b", "key": ""}',
+        '{"millrace": 1, "kind": "created", "bucket": "", "key": "k"}',
+        '{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"b"},"object":{"key":""}}}',
+    ],
+)
+def test_an_empty_key_or_bucket_is_unreadable(body: str) -> None:
+    with pytest.raises(UnknownMessage, match="an empty"):
+        parse_message(body)
+
+
+def test_an_empty_key_in_a_record_is_unreadable() -> None:
+    event = json.loads((MESSAGES / "s3-put.json").read_text())
+    event["Records"][0]["s3"]["object"]["key"] = ""
+
+    message = parse_message(json.dumps(event))
+
+    assert message.requests == ()
+    assert message.unreadable == ("record 1 of 1: ValueError: an empty key, which no object has",)
+
+
+def test_notes_and_what_is_unreadable_are_bounded() -> None:
+    message = Message(notes=("n" * 100_000,), unreadable=("ü" * 100_000,))
+
+    assert all(len(text.encode()) <= 2048 for text in (*message.notes, *message.unreadable))
+
+
 def test_keys_of_eventbridge_are_taken_as_they_are() -> None:
     (request,) = parsed("eventbridge-created").requests
 
