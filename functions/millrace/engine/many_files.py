@@ -41,7 +41,7 @@ from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import Demanded, Evidence
 from millrace.engine.types.printing import with_form
-from millrace.errors import InvalidConfiguration, MalformedFile
+from millrace.errors import MalformedFile
 
 SAMPLE_BYTES = 32 * 2**20
 """How much text of all files together is looked at before writing begins; some of each file at least."""
@@ -191,15 +191,6 @@ class _Survey:
             self._parquet.setdefault(name, []).append(field.with_name(name))
         yield 0
 
-    def check_demanded(self, sources: Sequence[Source]) -> None:
-        """Refuse column_types for a column that no CSV file has."""
-        for source in sources:
-            unknown = [name for name in source.read.column_types if name not in self._csv]
-            if self._csv and unknown and source.format is FileFormat.CSV:
-                raise InvalidConfiguration(
-                    f"column_types: no file has a column {unknown[0]!r}; they have {', '.join(self._csv)}"
-                )
-
     def table(self, sources: Sequence[Source], apart: frozenset[str]) -> _Files:
         """The sources as a table of what is known; the types of columns ``apart`` are not widened to each other."""
         into = pa.schema([self._field(name, typed=name not in apart) for name in self._names])
@@ -264,7 +255,6 @@ def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enoug
         for rows in survey.observe(source, enough):
             seen += rows
             on_batch(seen)
-    survey.check_demanded(sources)
     return survey
 
 

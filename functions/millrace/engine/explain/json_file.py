@@ -12,7 +12,7 @@ from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node, Value, columns_of, fields_of
 from millrace.engine.formats.memory import without_collection
 from millrace.engine.formats.streams.decompression import open_plain
-from millrace.engine.formats.streams.encoding import Utf8Stream
+from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 
@@ -41,7 +41,7 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
 
 
 def _facts(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
-    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    stream = Utf8Stream(open_plain(source, options.compression), JSON_ENCODING)
     beginning = b""
     while not beginning and (data := stream.read(_BLOCK_BYTES)):
         beginning = data.lstrip(b" \t\r\n")

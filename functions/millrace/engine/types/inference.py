@@ -6,9 +6,11 @@ evidence of the whole: so a type does not depend on where a value stands, on blo
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -354,9 +356,26 @@ def demand(kind: Kind, texts: pa.Array) -> pa.Array:
     values = pc.cast(texts, kind.type)
     if kind == INTEGER and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("hexadecimal")
-    if kind == DOUBLE and pc.any(pc.and_(pc.is_inf(values), pc.match_substring_regex(texts, "[0-9]"))).as_py():
-        raise pa.ArrowInvalid("too large for a double")
+    if kind == DOUBLE and not _keeps_digits(values, texts):
+        raise pa.ArrowInvalid("a double holds fewer digits")
     return values
+
+
+def _keeps_digits(values: pa.Array, texts: pa.Array) -> bool:
+    """Whether doubles, printed back, are the numbers that the texts say; zeros at a number's end are no matter."""
+    # 15 digits survive any double, so that only what is longer, or has an exponent, is looked at one by one:
+    # 12345678901234567890.25 would be printed back as 12345678901234567000.
+    is_long = pc.greater(pc.binary_length(texts), SURE_DIGITS)
+    has_exponent = pc.match_substring_regex(texts, "[0-9][eE]")
+    doubtful = pc.fill_null(pc.or_(is_long, has_exponent), fill_value=False)
+    pairs = zip(texts.filter(doubtful).to_pylist(), values.filter(doubtful).to_pylist(), strict=True)
+    return all(_is_same_number(text, value) for text, value in pairs)
+
+
+def _is_same_number(text: str, value: float) -> bool:
+    if not any(character.isdigit() for character in text):
+        return True  # inf and NaN, which texts may say in several ways
+    return math.isfinite(value) and Decimal(text.strip()) == Decimal(repr(value))
 
 
 def misfits(kind: Kind, texts: pa.Array) -> list[int]:

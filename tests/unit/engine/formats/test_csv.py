@@ -296,9 +296,31 @@ def test_what_is_demanded_has_room_for_every_value_however_late(
     assert converted(data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE) == at_once
 
 
-def test_a_type_for_a_column_that_is_not_there_is_refused() -> None:
-    with pytest.raises(InvalidConfiguration, match="zz"):
-        converted(b"a\n1\n", "csv", "json", column_types={"zz": "text"})
+def test_a_file_without_a_column_whose_type_is_demanded_is_read_without_it() -> None:
+    assert rows(b"a\n1\n", column_types={"zz": "float"}) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("number", ["12345678901234567890.25", "0.1234567890123456789", "9007199254740993", "1e-400"])
+def test_a_float_that_would_lose_digits_is_refused_with_its_row(number: str) -> None:
+    error = refusal(f"id,a\n1,10.10\n2,{number}\n".encode(), column_types={"a": "float"})
+
+    assert (type(error), error.row, error.column) == (ValueDoesNotFit, 2, "a")
+    assert "demand decimal" in str(error)
+
+
+def test_a_float_that_keeps_its_digits_is_one() -> None:
+    texts = ["0.30000000000000004", "1e5", "-1.50E+3", "123456789012345680", "NaN", ""]
+
+    found = rows(("id,a\n" + "".join(f"1,{text}\n" for text in texts)).encode(), column_types={"a": "float"})
+
+    assert [str(row["a"]) for row in found] == [
+        "0.30000000000000004", "100000.0", "-1500.0", "1.2345678901234568e+17", "nan", "None",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["0x1F", "1_000", "+1", " 5 ", "1,000", "٣", "1e5", "1.", ".5"])
+def test_what_would_not_be_printed_back_stays_text(text: str) -> None:
+    assert rows(f"id;a\n1;{text}\n".encode()) == [{"id": 1, "a": text}]
 
 
 def test_a_ragged_row_is_refused_with_both_counts() -> None:

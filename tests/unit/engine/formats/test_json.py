@@ -148,3 +148,10 @@ def test_output_is_one_line_for_tools_that_know_more_line_ends() -> None:
     data = '{"a":"\u2028\u2029\u0085"}\n'.encode()
 
     assert converted(data, "json", "json") == b'{"a":"\\u2028\\u2029\\u0085"}\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_json_is_unicode_whatever_the_encoding_of_csv_is(encoding: str) -> None:
+    data = '{"id":1,"name":"José €"}\n'.encode(encoding)
+
+    assert converted(data, "json", "json", encoding="cp1252").decode() == '{"id":1,"name":"José €"}\n'

@@ -20,7 +20,7 @@ from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_ut
 from millrace.engine.names import column_names
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.errors import DataError, InvalidConfiguration, RaggedRow, TruncatedFile, WrongEncoding
+from millrace.errors import DataError, RaggedRow, TruncatedFile, WrongEncoding
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")
@@ -87,8 +87,6 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     names = column_names(fields if options.has_headers else [""] * len(fields))
     if options.has_headers:
         feed.drop(header)
-    if unknown := [name for name in options.column_types if name not in names]:
-        raise InvalidConfiguration(f"column_types: the file has no column {unknown[0]!r}; it has {', '.join(names)}")
     said = tuple(fields) if options.has_headers else None
     return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect, len(names))
 

@@ -106,11 +106,22 @@ class Types:
         wanted = self._layout.options.column_types[name]
         return ValueDoesNotFit(
             f"row {record.row:,} at byte {record.byte:,}: {value[:100]!r} in column {name!r} is not of the type "
-            f"{wanted} that column_types demands",
+            f"{wanted} that column_types demands{_describe_loss(self._kinds[position], value)}",
             row=record.row,
             byte=record.byte,
             column=name,
         )
+
+
+def _describe_loss(kind: inference.Kind, value: str) -> str:
+    """For a number that a double holds with fewer digits: what it would become, and the type that keeps it."""
+    if kind != inference.DOUBLE:
+        return ""
+    try:
+        held = float(value)
+    except ValueError:
+        return ""
+    return f": a float would make {held!r} of it, demand decimal or text"
 
 
 def _select(batch: pa.RecordBatch, positions: Iterable[int]) -> list[pa.Array]:

@@ -23,7 +23,7 @@ from millrace.engine.formats.json.feed import Feed, Piece
 from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
 from millrace.engine.formats.streams.decompression import open_plain
-from millrace.engine.formats.streams.encoding import Utf8Stream
+from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
 
@@ -68,7 +68,7 @@ def rows(source: BinaryIO, options: ReadOptions) -> Iterator[tuple[Row, int]]:
 
 
 def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
-    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
+    stream = Utf8Stream(open_plain(source, options.compression), JSON_ENCODING)
     return Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
 
 

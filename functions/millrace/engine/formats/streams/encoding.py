@@ -20,6 +20,8 @@ _MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _HEAD = 4096
+JSON_ENCODING = "utf-8"
+"""What JSON is in if no mark says UTF-16 or UTF-32 (RFC 8259), whatever a configuration says of CSV."""
 _UNMARKED = (("utf-16-le", 1), ("utf-16-be", 0))
 
 
