@@ -3,6 +3,7 @@
 MillraceError
 ├── TransientError            back to the queue with backoff; after five receives to the dead-letter queue
 │   ├── ServiceUnavailable      throttled, 5xx, connection lost
+│   ├── WrongAnswer             a service answered something else than it was asked for; nothing of it was used
 │   ├── LostRace                another worker was quicker; the truth is in the ledger by now
 │   ├── TargetChanged           another object stands at the output's key than the write expected
 │   ├── WriteConflict           two writes to one key at the same moment
@@ -75,6 +76,10 @@ class TransientError(MillraceError):
 
 class ServiceUnavailable(TransientError):
     """A service throttled, failed or could not be reached."""
+
+
+class WrongAnswer(TransientError):
+    """A service answered something else than it was asked for; nothing of it was used."""
 
 
 class LostRace(TransientError):

@@ -6,10 +6,12 @@ import io
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from millrace.errors import WrongAnswer
+
 CHUNK = 8 * 1024 * 1024
 """Bytes of one ranged GET: large enough that its latency does not count, small enough to hold three in memory."""
-AHEAD = 2 * CHUNK
-"""The most bytes that are fetched ahead, or were and are not asked for yet."""
+_CHUNKS_AHEAD = 2
+"""The most chunks that are fetched ahead, or were and are not asked for yet."""
 _PLACES = 1024
 """How many ends of ranges are remembered: whoever goes on at one of them reads on."""
 _THREADS = 4
@@ -25,11 +27,12 @@ class RangedReader(io.RawIOBase):
     long as those asked for. ``held`` is an offset and the bytes that are known to stand there already.
     """
 
-    def __init__(self, fetch: Fetch, size: int, held: tuple[int, bytes]) -> None:
+    def __init__(self, fetch: Fetch, size: int, held: tuple[int, bytes], *, chunk: int = CHUNK) -> None:
         super().__init__()
         self._fetch = fetch
         self._size = size
         self._start, self._chunk = held
+        self._chunk_size = chunk
         self._position = 0
         self._threads: ThreadPoolExecutor | None = None
         self._ahead: dict[int, tuple[int, Future[bytes]]] = {}
@@ -101,22 +104,31 @@ class RangedReader(io.RawIOBase):
             self._chunk = self._ahead.pop(self._position)[1].result()
             reads_on = True
         else:
-            self._chunk = self._fetch(self._position, min(self._size - self._position, CHUNK if sequential else wanted))
+            self._chunk = self._fetch_exactly(
+                self._position, min(self._size - self._position, self._chunk_size if sequential else wanted)
+            )
         self._start = self._position
         following = self._start + len(self._chunk)
         if reads_on and following < self._size:
-            self._read_ahead(following, min(CHUNK if sequential else wanted, self._size - following))
+            self._read_ahead(following, min(self._chunk_size if sequential else wanted, self._size - following))
         else:
             self._remember(following)
 
     def _read_ahead(self, start: int, length: int) -> None:
         """Fetch a range in a thread; what was fetched longest ago and never asked for makes room."""
-        while self._ahead and sum(size for size, _ in self._ahead.values()) + length > AHEAD:
+        while self._ahead and sum(size for size, _ in self._ahead.values()) + length > _CHUNKS_AHEAD * self._chunk_size:
             oldest = next(iter(self._ahead))
             self._ahead.pop(oldest)[1].cancel()
             self._remember(oldest)
         self._threads = self._threads or ThreadPoolExecutor(_THREADS, "read-ahead")
-        self._ahead[start] = length, self._threads.submit(self._fetch, start, length)
+        self._ahead[start] = length, self._threads.submit(self._fetch_exactly, start, length)
+
+    def _fetch_exactly(self, start: int, length: int) -> bytes:
+        """The bytes asked for; fewer or more would move everything behind them."""
+        data = self._fetch(start, length)
+        if len(data) != length:
+            raise WrongAnswer(f"{length} bytes from {start} on were asked for, and {len(data)} came")
+        return data
 
     def _remember(self, end: int) -> None:
         self._ends[end] = None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
 
 from millrace.aws.faults import error_code, translated
+from millrace.aws.ranged_answers import ByteRange, FirstRequest, PinnedRequest, RangedRequest, span_of
 from millrace.aws.ranged_reader import CHUNK, RangedReader
 from millrace.aws.s3_upload import S3Upload
-from millrace.errors import ObjectGone, ServiceUnavailable
+from millrace.errors import ObjectChanged, ObjectGone, ServiceUnavailable, WrongAnswer
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject
 
@@ -25,8 +26,9 @@ _BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
 class S3ObjectStore:
     """Satisfies ``object_store.ObjectStore`` with one client's credentials and region."""
 
-    def __init__(self, client: S3Client) -> None:
+    def __init__(self, client: S3Client, *, chunk: int = CHUNK) -> None:
         self._client = client
+        self._chunk = chunk
 
     @contextmanager
     def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
@@ -37,14 +39,10 @@ class S3ObjectStore:
 
     def pin(self, ref: ObjectRef, *, tail_first: bool = False) -> OpenedObject:
         """Open as ``open`` does; the stream is the caller's to close."""
-        head, held = self._get_first(ref, f"bytes=-{CHUNK}" if tail_first else f"bytes=0-{CHUNK - 1}")
-        pin = _to_pin(head)
-
-        def fetch(start: int, length: int) -> bytes:
-            return self._get(ref, f"bytes={start}-{start + length - 1}", pin)[1]
-
+        head, held = self._get_first(FirstRequest(ref, self._chunk, tail_first))
         start = head.size - len(held) if tail_first else 0
-        return OpenedObject(head, cast("BinaryIO", RangedReader(fetch, head.size, (start, held))))
+        ranges = _PinnedRanges(self, ref, head)
+        return OpenedObject(head, cast("BinaryIO", RangedReader(ranges, head.size, (start, held), chunk=self._chunk)))
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """HEAD, which needs s3:GetObject."""
@@ -75,30 +73,79 @@ class S3ObjectStore:
                     ref = ObjectRef(bucket, item["Key"])
                     yield ListedObject(ref, item["ETag"].strip('"'), item["Size"], item["LastModified"])
 
-    def _get_first(self, ref: ObjectRef, span: str) -> tuple[ObjectHead, bytes]:
+    def _get_first(self, request: FirstRequest) -> tuple[ObjectHead, bytes]:
         try:
-            answer, held = self._get(ref, span, {})
+            answer, held = self.get_range(request)
         except _EmptyObject:
-            head = self.head(ref)
+            head = self.head(request.ref)
             if head is None:
-                raise ObjectGone(f"{ref} was deleted before it was read") from None
+                raise ObjectGone(f"{request.ref} was deleted before it was read") from None
             return head, b""
-        # `bytes 0-99/1234`: behind the slash is the size of the whole object.
-        total = answer.get("ContentRange", "").rpartition("/")[2]
-        size = int(total) if total.isdigit() else len(held)
-        return _to_head(answer, size), held
+        span = span_of(answer)
+        return _to_head(answer, span.size if span else len(held)), held
 
-    def _get(self, ref: ObjectRef, span: str, pin: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-        """One ranged GET with its body; a body that breaks off is asked for again."""
-        broken: Exception | None = None
+    def get_range(self, request: RangedRequest) -> tuple[Mapping[str, Any], bytes]:
+        """One ranged GET with its body, checked; a body that breaks off or is too short is asked for again."""
+        broken: Exception | str = ""
         for _ in range(_BODY_TRIES):
-            with translated("s3:GetObject on", ref), _detect_empty():
-                answer = self._client.get_object(Bucket=ref.bucket, Key=ref.key, Range=span, **pin)
+            with translated("s3:GetObject on", request.ref), _detect_empty():
+                answer = self._client.get_object(
+                    Bucket=request.ref.bucket, Key=request.ref.key, Range=request.header, **request.condition
+                )
+                _check_or_close(request, answer)
                 try:
-                    return answer, answer["Body"].read()
+                    content = answer["Body"].read()
                 except _BROKEN_BODY as error:
                     broken = error
-        raise ServiceUnavailable(f"reading {ref} ({span}) broke off {_BODY_TRIES} times: {broken}") from broken
+                    continue
+            if len(content) == answer["ContentLength"]:
+                return answer, content
+            broken = f"{len(content)} bytes came, {answer['ContentLength']} were announced"
+        cause = broken if isinstance(broken, Exception) else None
+        raise ServiceUnavailable(
+            f"reading {request.ref} ({request.header}) broke off {_BODY_TRIES} times: {broken}"
+        ) from cause
+
+
+def _check_or_close(request: RangedRequest, answer: Mapping[str, Any]) -> None:
+    """Check an answer's headers; a body that nobody is going to read gives its connection back."""
+    try:
+        request.check(answer)
+    except (WrongAnswer, ObjectChanged):
+        answer["Body"].close()
+        raise
+
+
+class _PinnedRanges:
+    """Ranges of one version; called from the reader's threads.
+
+    A version is asked for by its id, which S3 keeps even if the object is overwritten. There are servers that ignore
+    ``Range`` beside ``VersionId`` and send the whole object (MiniStack 1.5.33): these are asked for the ETag instead.
+    """
+
+    def __init__(self, store: S3ObjectStore, ref: ObjectRef, head: ObjectHead) -> None:
+        self._store = store
+        self._ref = ref
+        self._head = head
+        self._by_version = head.version_id is not None
+
+    def __call__(self, start: int, length: int) -> bytes:
+        """The bytes from an offset, exactly as many as asked for."""
+        if self._by_version:
+            try:
+                return self._get(start, length, by_version=True)
+            except (WrongAnswer, ObjectChanged):
+                self._by_version = False
+        return self._get(start, length, by_version=False)
+
+    def _get(self, start: int, length: int, *, by_version: bool) -> bytes:
+        span = ByteRange(start, length, self._head.size)
+        try:
+            return self._store.get_range(
+                PinnedRequest(self._ref, span, self._head.etag, self._head.version_id, by_version=by_version)
+            )[1]
+        except _EmptyObject as empty:
+            raise ObjectChanged(f"{self._ref} ends before {span}, which were there when it was opened") from empty
 
 
 class _EmptyObject(Exception):
@@ -113,13 +160,6 @@ def _detect_empty() -> Iterator[None]:
         if error_code(error) in {"InvalidRange", "416"}:
             raise _EmptyObject from error
         raise
-
-
-def _to_pin(head: ObjectHead) -> dict[str, Any]:
-    """What makes a later GET give the same bytes: the version, or in a bucket without versions the ETag."""
-    if head.version_id:
-        return {"VersionId": head.version_id}
-    return {"IfMatch": f'"{head.etag}"'}
 
 
 def _to_head(answer: Mapping[str, Any], size: int) -> ObjectHead:
