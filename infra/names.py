@@ -58,6 +58,11 @@ class Names:
         return f"{self.deployment}-convert"
 
     @property
+    def reprocess(self) -> str:
+        """The function that people invoke by hand: they type its name."""
+        return f"{self.deployment}-reprocess"
+
+    @property
     def reconcile(self) -> str:
         """The function that may call itself: its role names it before it is made."""
         return f"{self.deployment}-reconcile"

@@ -63,7 +63,10 @@ class ProcessingStack(Stack):
         arns = self._arns()
         convert = self._convert(topology, arns)
         reprocess = self._function(
-            "reprocess", grants.reprocess(topology, arns, options), memory_mb=REPROCESS_MEMORY_MB
+            "reprocess",
+            grants.reprocess(topology, arns, options),
+            memory_mb=REPROCESS_MEMORY_MB,
+            function_name=Names(options.name).reprocess,
         )
         functions = {"Convert": convert, "Reprocess": reprocess}
         if topology.sources:

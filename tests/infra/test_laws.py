@@ -259,6 +259,14 @@ class TestFunctions:
             ("python3.13", "arm64")
         }
 
+    def test_have_names_that_a_person_can_type(self, synthesised: Synthesised) -> None:
+        name = synthesised.case.options.name
+        functions = synthesised.processing.properties("Lambda::Function")
+
+        ours = {one["FunctionName"] for one in functions if one["Handler"].endswith(".handler.handle")}
+
+        assert ours <= {f"{name}-{role}" for role in ("convert", "reprocess", "reconcile")}
+
     def test_write_logs_that_end(self, processing: Template) -> None:
         """Each function has its log group, and logs are kept for a month."""
         groups = processing.of("Logs::LogGroup")

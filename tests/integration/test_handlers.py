@@ -247,12 +247,12 @@ class TestReprocess:
         [
             ({}, "sync is None"),
             ({"sync": "weekly"}, "no active sync 'weekly'"),
-            ({"sync": "nightly", "key": "in/a.csv"}, "unknown fields"),
+            ({"sync": "nightly", "key": "in/a.csv"}, "there is no field"),
             ({"sync": "nightly", "keys": "in/a.csv"}, "expected a list"),
             ({"sync": "nightly", "keys": ["in/a.csv"], "prefix": "in/"}, "given together"),
-            ({"sync": "nightly", "state": "converted"}, "expected one of"),
-            ({"sync": "nightly", "dry_run": "yes"}, "expected a bool"),
-            ({"sync": "nightly", "reset_schema": "yes"}, "expected a bool"),
+            ({"sync": "nightly", "state": "converted"}, "expected 'failed', 'in flight' or 'waiting'"),
+            ({"sync": "nightly", "dry_run": "yes"}, "expected true or false"),
+            ({"sync": "nightly", "reset_schema": "yes"}, "expected true or false"),
         ],
     )
     def test_an_event_that_makes_no_sense_is_refused_with_what_was_expected(

@@ -24,6 +24,7 @@ from millrace.deployment.permissions import (
     uses,
 )
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
+from millrace.wording import count_of
 
 Config = Annotated[
     Path,
@@ -65,8 +66,9 @@ def validate(
     _warn_of_secrets(document, as_json=as_json)
     if not as_json:
         Console(highlight=False, soft_wrap=True).print(
-            f"[green]valid[/green]: {path}: {len(document.connections)} connections, {len(document.bulk_syncs)} bulk "
-            f"syncs, {len(document.models)} models, {len(document.model_syncs)} model syncs"
+            f"[green]valid[/green]: {path}: {count_of(len(document.connections), 'connection')}, "
+            f"{count_of(len(document.bulk_syncs), 'bulk sync')}, {count_of(len(document.models), 'model')}, "
+            f"{count_of(len(document.model_syncs), 'model sync')}"
         )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
 from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
 from millrace.errors import DataError, InvalidConfiguration, UsageError
+from millrace.wording import count_of
 
 _TARGET_FORMATS = {
     ".csv": FileFormat.CSV,
@@ -138,8 +139,8 @@ def _convert_one(
     except KeyboardInterrupt:
         console.print(f"interrupted; {target} is as it was")
         return 130
-    aside = f", {rows.quarantined:,} rows put aside in {quarantine}" if rows.quarantined else ""
-    console.print(f"{rows.written:,} rows from {source} to {target}{aside}")
+    aside = f", {count_of(rows.quarantined, 'row')} put aside in {quarantine}" if rows.quarantined else ""
+    console.print(f"{count_of(rows.written, 'row')} from {source} to {target}{aside}")
     return 0
 
 

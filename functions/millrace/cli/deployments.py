@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
     from millrace.aws.dynamodb_ledger import DynamoDBLedger
 
-Name = Annotated[str, typer.Option("--name", help="The deployment's name, as given to cdk deploy.")]
+Name = Annotated[
+    str, typer.Option("--name", envvar="MILLRACE_NAME", help="The deployment's name, as given to cdk deploy.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of text.")]
 
 

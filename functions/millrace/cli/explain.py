@@ -17,6 +17,7 @@ from rich.table import Table
 from millrace.cli.reading import SOURCES, character, format_named, place, watched
 from millrace.engine.options import ColumnType, Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
+from millrace.wording import count_of
 
 if TYPE_CHECKING:
     from millrace.engine.explain.facts import Column, Explanation
@@ -147,7 +148,7 @@ def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: 
     console = Console(highlight=False, markup=False)
     content = found.content
     compressed = "" if found.compression is Compression.NONE else f", compressed ({found.compression})"
-    counts = f"{content.rows:,} rows, {len(content.schema):,} columns"
+    counts = f"{count_of(content.rows, 'row')}, {count_of(len(content.schema), 'column')}"
     until = " up to where it is refused" if content.error is not None else ""
     console.print(f"{file}: {found.format}{compressed}, {found.size:,} bytes, {counts}{until}", soft_wrap=True)
     facts = Table.grid(padding=(0, 2))

@@ -24,7 +24,7 @@ See what becomes of its values first, and why: [bold]millrace explain in.csv[/bo
 
 Deploy: write a configuration, [bold]millrace validate[/bold] it, and [bold]cdk deploy[/bold].
 
-Exit codes: 0 done, 1 trouble (told on standard error), 2 wrong use.
+Exit codes: 0 done, 1 trouble (standard error says which), 2 wrong use.
 """
 
 app = typer.Typer(
@@ -38,15 +38,22 @@ app = typer.Typer(
 )
 
 
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - the form of a callback of Typer's options
+    if is_asked:
+        typer.echo(f"millrace {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    # An eager option's callback runs before the missing command is noticed.
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Read the options of the command as a whole."""
-    if version:
-        typer.echo(f"millrace {__version__}")
-        raise typer.Exit
+    del version
 
 
 def main(deployments: Deployments | None = None) -> None:

@@ -21,6 +21,7 @@ from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from millrace.operations.comparison import GRACE, Compared, Difference, Finding, concerns, differences, entries_below
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.wording import count_of, join_names
 
 CALLS = 12
 """How often the function calls itself to go on; what is left then is for the next scheduled run.
@@ -92,7 +93,7 @@ class Call:
 
 def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if unknown := sorted(set(event) - {"sync", "calls_left"}):
-        yield f"unknown fields {unknown}"
+        yield f"there is no field {join_names(unknown, before_last='or')}"
     if not isinstance(event.get("sync"), str) or not event["sync"]:
         yield f"sync is {event.get('sync')!r}; expected the name of a sync"
     left = event.get("calls_left", CALLS)
@@ -136,7 +137,8 @@ class Reconciler:
         waiting = self.queues[sync.source_connection].waiting()
         if waiting <= _BACKLOG:
             return None
-        reason = f"about {waiting:,} messages wait in the queue of {sync.source_connection!r}; they come first"
+        backlog = f"the queue of {sync.source_connection!r} holds about {count_of(waiting, 'message')}"
+        reason = f"{backlog}, and is emptied first"
         return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
 
     @contextmanager

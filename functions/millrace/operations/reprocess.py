@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from millrace.config.connection import Connection
+from millrace.config.layout import Folder
 from millrace.errors import InvalidReference, UsageError
 from millrace.ledger.entries import NEEDS_ATTENTION, State
 from millrace.ledger.stores import LedgerIndex
@@ -17,11 +18,14 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import AnyPlan, Ignored, SourceFile
+from millrace.wording import join_names
 
 _FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))
+_KIND_NAMES = {str: "text", bool: "true or false"}
 _SELECTIONS = ("keys", "prefix", "state")
 """Fields that exclude each other."""
+SCHEME = "s3://"
 _EXAMPLES = 10
 _PORTION = 1000
 STOP_SECONDS = 20.0
@@ -70,7 +74,7 @@ class Reprocess:
 
 def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if unknown := sorted(set(event) - set(_FIELDS)):
-        yield f"unknown fields {unknown}; accepted are {list(_FIELDS)}"
+        yield f"there is no field {join_names(unknown, before_last='or')}; accepted are {join_names(_FIELDS)}"
     if not _is_text(event.get("sync")):
         yield f"sync is {event.get('sync')!r}; expected the name of a sync"
     yield from _find_selection_problems(event)
@@ -84,16 +88,17 @@ def _find_selection_problems(event: Mapping[str, Any]) -> Iterator[str]:
     keys = event.get("keys")
     if keys is not None and not _is_list_of_text(keys):
         yield f"keys is {keys!r}; expected a list of keys"
-    accepted = sorted(NEEDS_ATTENTION)
-    if event.get("state") and event["state"] not in accepted:
-        yield f"state is {event['state']!r}; expected one of {accepted} (for others name a prefix)"
+    state = event.get("state")
+    if state and state not in NEEDS_ATTENTION:
+        accepted = join_names(sorted(NEEDS_ATTENTION), before_last="or")
+        yield f"state is {state!r}; expected {accepted} (for others name a prefix)"
 
 
 def _find_type_problems(event: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in _TYPES:
         value = event.get(name)
         if value is not None and not isinstance(value, kind):
-            yield f"{name} is {value!r}; expected a {kind.__name__}"
+            yield f"{name} is {value!r}; expected {_KIND_NAMES[kind]}"
 
 
 def _is_text(value: object) -> bool:
@@ -202,13 +207,28 @@ class Reprocessor:
             yield from self._list_objects(sync, wish)
 
     def _list_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
-        """All below the prefix, which counts from the bucket's root or from the sync's folder."""
-        folder, prefix = sync.folder, wish.prefix or ""
-        if not prefix.startswith(folder.prefix):
-            prefix = folder.prefix + prefix
+        """All below the prefix."""
+        folder = sync.folder
+        prefix = _resolve_prefix(wish.prefix or "", folder)
         store = self.stores[sync.source_connection]
         for listed in store.list(folder.bucket, prefix, start_after=wish.start_after):
             yield listed.ref
+
+
+def _resolve_prefix(prefix: str, folder: Folder) -> str:
+    """A prefix from the bucket's root, as it is listed; within ``s3://b/in/`` all of these are ``in/eu/``.
+
+    ``in/eu/`` counts from the bucket's root, ``eu/`` from the sync's folder, ``s3://b/in/eu/`` is an address.
+    A prefix of the folder's own, such as ``s3://b/``, names all of the folder. Raises: UsageError for an address
+    elsewhere.
+    """
+    if not prefix.startswith(SCHEME):
+        return prefix if prefix.startswith(folder.prefix) else folder.prefix + prefix
+    bucket, _, path = prefix.removeprefix(SCHEME).partition("/")
+    is_within = path.startswith(folder.prefix) or folder.prefix.startswith(path)
+    if bucket != folder.bucket or not is_within:
+        raise UsageError(f"prefix {prefix!r} is not in the sync's folder, {folder}")
+    return max(path, folder.prefix, key=len)
 
 
 def _find_subject(plan: AnyPlan | None, ref: ObjectRef, tally: Tally) -> ObjectRef | None:
@@ -225,7 +245,7 @@ def _find_subject(plan: AnyPlan | None, ref: ObjectRef, tally: Tally) -> ObjectR
 
 def _parse_reference(key: str, source: Connection) -> ObjectRef:
     """A key as S3 shows it, whole; or ``s3://bucket/key``."""
-    if not key.startswith("s3://"):
+    if not key.startswith(SCHEME):
         return ObjectRef(source.bucket, key)
     try:
         return ObjectRef.parse(key)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from millrace import __version__
 from millrace.aws.deployed import Deployed
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
@@ -60,6 +61,12 @@ COMMANDS = (
     "reprocess",
     "reconcile",
 )
+
+
+def test_the_version_needs_no_command(run: Any) -> None:
+    ran = run("--version")
+
+    assert (ran.code, ran.out) == (0, f"millrace {__version__}\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -124,7 +124,7 @@ def test_a_refused_file_is_told_as_convert_does_with_what_was_found(run: Any, tm
 
     assert ran.code == by_convert.code == 1
     assert ran.err == by_convert.err
-    assert "1 rows, 2 columns up to where it is refused" in ran.out
+    assert "1 row, 2 columns up to where it is refused" in ran.out
     assert "007" in ran.out
     assert (document["error"]["class"], document["error"]["row"], document["error"]["byte"]) == ("RaggedRow", 2, 10)
 

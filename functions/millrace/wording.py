@@ -1,0 +1,25 @@
+"""How messages count things and name several of them. It imports nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number with its noun: ``1 object``, ``2 objects``, ``1,000 entries``."""
+    return f"{number:,} {noun if number == 1 else to_plural(noun)}"
+
+
+def to_plural(noun: str) -> str:
+    """The plural of a noun that has a regular one: ``sync`` gives ``syncs``, ``entry`` gives ``entries``."""
+    if noun.endswith("y") and noun[-2:-1] not in set("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def join_names(names: Iterable[str], *, before_last: str = "and") -> str:
+    """Names in quotes, as a sentence has them: ``'a', 'b' and 'c'``; ``none`` if there are none."""
+    quoted = [repr(str(name)) for name in names]
+    if len(quoted) < 2:
+        return "".join(quoted) or "none"
+    return f"{', '.join(quoted[:-1])} {before_last} {quoted[-1]}"
