@@ -43,28 +43,6 @@ MillraceError
 
 from __future__ import annotations
 
-LONGEST_TEXT = 2048
-"""Bytes of UTF-8 of a text that is kept: an item of DynamoDB has room for 400 kB, and people read the first lines."""
-
-
-def shorten_text(text: str, most_bytes: int = LONGEST_TEXT) -> str:
-    """A text of at most ``most_bytes`` bytes of UTF-8, its middle cut and counted.
-
-    For example ``fields a, b, c … [18,431 characters left out] … y, z``. Half a character (a lone surrogate) is
-    written as ``\\ud800``, since no service takes it.
-    """
-    data = text.encode(errors="backslashreplace")
-    if len(data) <= most_bytes:
-        return data.decode()
-    half = (most_bytes - _ROOM_FOR_COUNT) // 2
-    # A character that is cut in two is left out whole.
-    start, end = data[:half].decode(errors="ignore"), data[-half:].decode(errors="ignore")
-    left_out = len(data.decode()) - len(start) - len(end)
-    return f"{start} … [{left_out:,} characters left out] … {end}"
-
-
-_ROOM_FOR_COUNT = 64
-
 
 class MillraceError(Exception):
     """Any error that Millrace raises on purpose; its text says what, where and what to do next."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ import typer
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
 from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
@@ -90,12 +90,10 @@ def _audit_sync(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, 
 
 def _print_counts(sync: str, counts: Counter[str], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(
-            json.dumps({"sync": sync, "objects": counts.total(), "unaccounted": 0, **dict(sorted(counts.items()))})
-        )
+        print_json({"sync": sync, "objects": counts.total(), "unaccounted": 0, **dict(sorted(counts.items()))})
         return
     standings = ", ".join(f"{count:,} {standing}" for standing, count in sorted(counts.items()))
-    typer.echo(f"{sync}: {standings or 'no objects'}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
+    print_line(f"{sync}: {standings or 'no objects'}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
 
 
 class Rows:

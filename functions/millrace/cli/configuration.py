@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn
 from millrace.config.document import Document, load
 from millrace.config.json_schema import schema_text
@@ -61,11 +61,11 @@ def validate(
         if not as_json:
             raise
         for problem in error.problems:
-            typer.echo(json.dumps({"severity": "error", "problem": problem}, ensure_ascii=False))
+            print_json({"severity": "error", "problem": problem})
         raise typer.Exit(1) from None
     _warn_of_secrets(document, as_json=as_json)
     if not as_json:
-        Console(highlight=False, soft_wrap=True).print(
+        Terminal(highlight=False, soft_wrap=True).print(
             f"[green]valid[/green]: {path}: {count_of(len(document.connections), 'connection')}, "
             f"{count_of(len(document.bulk_syncs), 'bulk sync')}, {count_of(len(document.models), 'model')}, "
             f"{count_of(len(document.model_syncs), 'model sync')}"
@@ -73,10 +73,10 @@ def validate(
 
 
 def _warn_of_secrets(document: Document, *, as_json: bool) -> None:
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     for problem in document.inline_secret_problems():
         if as_json:
-            typer.echo(json.dumps({"severity": "warning", "problem": problem}, ensure_ascii=False))
+            print_json({"severity": "warning", "problem": problem})
         else:
             console.print(f"warning: {problem}")
 
@@ -117,7 +117,7 @@ def show_connections(
         if isinstance(connection.auth, AccessKeys) and not offline:
             told["aws_user"] = _aws_user(document, connection)
         if as_json:
-            typer.echo(json.dumps(told, ensure_ascii=False))
+            print_json(told)
         else:
             _print_connection(told)
 
@@ -183,12 +183,12 @@ def _aws_user(document: Document, connection: Connection) -> str:
 
 
 def _print_connection(told: dict[str, object]) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Terminal(highlight=False, markup=False, soft_wrap=True)
     console.print(str(told["name"]), style="bold")
     for name, value in told.items():
         if name in _TITLES:
             console.print(f"  {_TITLES[name]}:")
-            console.print(json.dumps(value, indent=2, ensure_ascii=False))
+            print_json(value, indent=2)
         elif name == "used_as":
             console.print(f"  used_as: {_used(value)}")
         elif name != "name":
@@ -227,12 +227,12 @@ def store(
                 done = _put_keys(secret, (key_id.get_secret_value(), key.get_secret_value()), name, kms_key, region)
         case _:
             raise UsageError(f"connection {name!r} has no inline access keys; there is nothing to store")
-    typer.echo(f"{done} the keys of {name!r} in the secret {secret!r}; replace the connection by:", err=True)
+    print_line(f"{done} the keys of {name!r} in the secret {secret!r}; replace the connection by:", err=True)
     fields = connection.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     for field in ("aws_access_key_id", "aws_secret_access_key"):
         fields["configuration"].pop(field, None)
     fields["configuration"]["aws_credentials_secret"] = secret
-    typer.echo(json.dumps(fields, indent=2, ensure_ascii=False))
+    print_json(fields, indent=2)
 
 
 def _secret_name(connection: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
+from millrace.cli.terminal import Terminal
 from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.wording import count_of
@@ -123,7 +123,7 @@ def _convert_one(
         read=read,
         quarantine=quarantine,
     )
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         with contextlib.ExitStack() as stack:
             rows = convert_file(
@@ -149,6 +149,7 @@ def _run_jobs(jobs: str) -> None:
     from millrace.cli.jobs import run_jobs  # noqa: PLC0415 - as above
 
     def answer(line: str) -> None:
+        # Answers are ASCII: json.dumps has escaped the rest.
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

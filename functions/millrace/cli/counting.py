@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from millrace.cli.terminal import Terminal, print_line
 from millrace.errors import MillraceError
+from millrace.texts import escape_controls
 
 
 @contextmanager
@@ -20,9 +21,9 @@ def counting() -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("")
-        yield lambda text: progress.update(task, description=text)
+        yield lambda text: progress.update(task, description=escape_controls(text))
 
 
 @contextmanager
@@ -37,7 +38,8 @@ def each_alone() -> Iterator[Callable[[], AbstractContextManager[None]]]:
             yield
         except MillraceError as error:
             failed += 1
-            typer.echo(f"error: {error}", err=True)
+            for line in str(error).splitlines():
+                print_line(f"error: {line}", err=True)
 
     yield alone
     if failed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,10 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import track
 
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.errors import MillraceError
 from millrace.operations.dead_letters import Examined, LetterClass, examine
 
@@ -49,7 +48,7 @@ def dead_letters(
             _print_letter(examined, as_json=as_json)
         waiting = queue.waiting()
     if not as_json:
-        typer.echo("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+        print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
 
 
 def redrive(
@@ -79,11 +78,11 @@ def redrive(
 def _print_counts(counts: Counter[LetterClass], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         moved = {str(letter_class): count for letter_class, count in sorted(counts.items())}
-        typer.echo(json.dumps({"dry_run": dry_run, "moved": moved}))
+        print_json({"dry_run": dry_run, "moved": moved})
         return
     done = "would move" if dry_run else "moved"
     classes = ", ".join(f"{count:,} {letter_class}" for letter_class, count in sorted(counts.items()))
-    typer.echo(f"{done} {classes or 'nothing'}")
+    print_line(f"{done} {classes or 'nothing'}")
 
 
 def _choose_letters(
@@ -100,7 +99,7 @@ def _show_progress(letters: Iterator[Examined], about: int) -> Iterable[Examined
     """With a progress bar where a person waits."""
     if not sys.stderr.isatty():
         return letters
-    return track(letters, total=about, description="redriving", console=Console(stderr=True), transient=True)
+    return track(letters, total=about, description="redriving", console=Terminal(stderr=True), transient=True)
 
 
 def _find_home(examined: Examined, deployed: Deployed) -> str:
@@ -129,11 +128,11 @@ def _print_letter(examined: Examined, *, as_json: bool) -> None:
         "queue": letter.queue,
     }
     if as_json:
-        typer.echo(json.dumps(fields | {"body": letter.body}, ensure_ascii=False))
+        print_json(fields | {"body": letter.body})
         return
-    typer.echo(f"{fields['class']}: {', '.join(examined.objects) or letter.body[:200]!r} (sent {fields['sent']})")
+    print_line(f"{fields['class']}: {', '.join(examined.objects) or letter.body[:200]!r} (sent {fields['sent']})")
     if examined.reason:
-        typer.echo(f"  {examined.reason}")
+        print_line(f"  {examined.reason}")
 
 
 def _find_world(deployments: Deployments, name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from millrace.cli.terminal import Terminal
 from millrace.errors import MillraceError
 
 
@@ -28,5 +28,5 @@ def demo(
         raise MillraceError(
             f"the demo needs packages that are not installed ({error}); run it with `make demo` from a clone"
         ) from error
-    console = Console()
+    console = Terminal()
     raise typer.Exit(stop_demo(console=console) if stop else run_demo(keep=keep, data=data, console=console))

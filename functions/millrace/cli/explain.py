@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -15,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from millrace.cli.reading import SOURCES, character, format_named, place, watched
+from millrace.cli.terminal import Terminal, print_json
 from millrace.engine.options import ColumnType, Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
+from millrace.texts import escape_controls
 from millrace.wording import count_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def explain(
         column_types=MappingProxyType(dict(map(_demanded, column_type or ()))),
         infer_types=infer_types,
     )
-    errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     told_format = format_named("--from", source_format, SOURCES) if source_format else None
     try:
         found = _explain(file, told_format, compression, asked, errors)
@@ -88,7 +89,7 @@ def explain(
     if as_json:
         from millrace.engine.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
 
-        typer.echo(json.dumps({"file": file} | as_document(found, chosen), ensure_ascii=False))
+        print_json({"file": file} | as_document(found, chosen))
     else:
         _print(file, found, chosen, are_all=columns is None)
     if (error := found.content.error) is not None:
@@ -145,7 +146,7 @@ def _matches(column: Column, patterns: Sequence[str]) -> bool:
 
 
 def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: bool) -> None:
-    console = Console(highlight=False, markup=False)
+    console = Terminal(highlight=False, markup=False)
     content = found.content
     compressed = "" if found.compression is Compression.NONE else f", compressed ({found.compression})"
     counts = f"{count_of(content.rows, 'row')}, {count_of(len(content.schema), 'column')}"
@@ -153,7 +154,7 @@ def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: 
     console.print(f"{file}: {found.format}{compressed}, {found.size:,} bytes, {counts}{until}", soft_wrap=True)
     facts = Table.grid(padding=(0, 2))
     for fact in content.facts:
-        facts.add_row(f"  {fact.name}", _printable(fact.value), fact.why)
+        facts.add_row(f"  {_printable(fact.name)}", _printable(fact.value), escape_controls(fact.why))
     console.print(facts)
     shown = chosen[:_MOST_COLUMNS] if are_all else chosen
     if shown:
@@ -186,7 +187,7 @@ def _table(columns: Sequence[Column]) -> Table:
     for column in columns:
         missing = "" if column.missing is None else f"{column.missing:,}"
         empty = [f"{column.empty:,}"] if has_empty else []
-        table.add_row(_printable(column.name), column.type, missing, *empty, _values(column))
+        table.add_row(_printable(column.name), column.type, missing, *empty, escape_controls(_values(column)))
     return table
 
 
@@ -197,7 +198,7 @@ def _reasons(columns: Sequence[Column]) -> Table:
     table.add_column("stored, and written as text" if is_stored else "why no narrower type", overflow="fold")
     for column in columns:
         if reasons := list(_why(column)):
-            table.add_row(_printable(column.name), "\n".join(reasons))
+            table.add_row(_printable(column.name), "\n".join(map(escape_controls, reasons)))
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.terminal import print_json, print_line
 from millrace.config.connection import Connection
 from millrace.config.document import load
 from millrace.errors import UsageError
@@ -68,15 +68,15 @@ def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *,
                 last = traced.ref.key
                 show(f"{destination.name}: {counts.total():,} objects, {counts[Trace.REBUILT]:,} put back")
     except KeyboardInterrupt:
-        typer.echo(
+        print_line(
             f"stopped; go on with: millrace ledger rebuild --destination {destination.name!r} --start-after {last!r}",
             err=True,
         )
         raise
     if as_json:
         told = {str(trace): counts[trace] for trace in Trace}
-        typer.echo(json.dumps({"destination": destination.name, "dry_run": dry_run, **told}))
+        print_json({"destination": destination.name, "dry_run": dry_run, **told})
         return
     done = "would put back" if dry_run else "put back"
     others = ", ".join(f"{counts[trace]:,} {trace}" for trace in Trace if trace is not Trace.REBUILT)
-    typer.echo(f"{destination.name}: {done} {counts[Trace.REBUILT]:,} outputs; {others}")
+    print_line(f"{destination.name}: {done} {counts[Trace.REBUILT]:,} outputs; {others}")

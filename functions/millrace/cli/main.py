@@ -74,10 +74,11 @@ def main(deployments: Deployments | None = None) -> None:
 
 
 def _complain(error: MillraceError, *, code: int) -> None:
-    from rich.console import Console  # noqa: PLC0415 - a tenth of a second that commands without trouble need not pay
-    from rich.markup import escape  # noqa: PLC0415 - comes with the console
+    from rich.markup import escape  # noqa: PLC0415 - a tenth of a second that commands without trouble need not pay
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    from millrace.cli.terminal import Terminal  # noqa: PLC0415 - it needs rich
+
+    console = Terminal(stderr=True, highlight=False, soft_wrap=True)
     for line in str(error).splitlines() or [type(error).__name__]:
         console.print(f"[red]error:[/red] {escape(line)}")
     sys.exit(code)

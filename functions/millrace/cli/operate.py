@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.errors import MillraceError, UsageError
 from millrace.ledger.entries import Entry, State
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.references import ObjectRef
 from millrace.operations.reprocess import Reprocess
 from millrace.operations.status import Status, read_status
+from millrace.texts import escape_controls
 
 
 def status(
@@ -44,20 +45,20 @@ def status(
 def _print_status_json(counted: Status) -> None:
     for sync, counts in sorted(counted.counts.items()):
         by_state = {str(state): count for state, count in sorted(counts.items())}
-        typer.echo(json.dumps({"sync": sync, "counts": by_state}))
+        print_json({"sync": sync, "counts": by_state})
     for entry in counted.failures:
-        typer.echo(json.dumps({"failure": entry_to_json(entry)}, ensure_ascii=False))
+        print_json({"failure": entry_to_json(entry)})
 
 
 def _print_status(counted: Status, days: int) -> None:
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     if not counted.counts:
         console.print(f"nothing finished in the last {days} days, and nothing is in flight")
         return
     table = Table("sync", *State, title=f"objects by state, last {days} days")
     for sync, counts in sorted(counted.counts.items()):
         cells = [f"{counts[state]:,}" if counts[state] else "" for state in State]
-        table.add_row(sync, *cells)
+        table.add_row(escape_controls(sync), *cells)
     console.print(table)
     oldest = counted.oldest_in_flight
     if oldest is not None and oldest.started is not None:
@@ -96,7 +97,7 @@ def show(
         )
     for entry in entries:
         if as_json:
-            typer.echo(json.dumps(entry_to_json(entry), ensure_ascii=False))
+            print_json(entry_to_json(entry))
         else:
             _print_entry(entry)
 
@@ -179,7 +180,7 @@ def schema_to_json(schema: bytes) -> dict[str, Any]:
 
 
 def _print_entry(entry: Entry | SchemaEntry) -> None:
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Terminal(highlight=False, markup=False, soft_wrap=True)
     for field, value in entry_to_json(entry).items():
         if field == "outputs":
             for output in value:
@@ -230,15 +231,15 @@ def reprocess(
 
 def _print_answer(answer: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(answer, ensure_ascii=False))
+        print_json(answer)
         return
     done = "would put" if answer["dry_run"] else "put"
-    typer.echo(
+    print_line(
         f"run {answer['run_id']}: {done} {answer['selected']:,} objects on the queue; passed over: "
         f"{answer['ignored']:,} of a foreign extension, {answer['out_of_scope']:,} outside the sync's folder"
     )
     for example in answer["examples"]:
-        typer.echo(f"  {example}")
+        print_line(f"  {example}")
 
 
 def reconcile(
@@ -264,9 +265,9 @@ def reconcile(
         answer = deployments.invoke(deployed.reconcile_function, {"sync": sync, "calls_left": 0})
         progress = answer["progress"]
         if as_json:
-            typer.echo(json.dumps(answer, ensure_ascii=False))
+            print_json(answer)
         elif progress in {"partial", "complete"}:
-            typer.echo(_describe_comparison(answer))
+            print_line(_describe_comparison(answer))
     if progress != "complete":
         raise MillraceError(f"sync {sync!r} was not compared ({progress}): {answer['reason']}. Try again later")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.terminal import print_json, print_line
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
 
@@ -91,7 +91,7 @@ def resume(
             world.resume(source)
         _print_source(source, dry_run=dry_run, as_json=as_json)
     if not chosen and not as_json:
-        typer.echo("nothing is paused")
+        print_line("nothing is paused")
     are_all_resumed = not dry_run and len(chosen) == len(paused)
     if chosen and are_all_resumed:
         _end_alarm(deployments, world.function, as_json=as_json)
@@ -110,12 +110,12 @@ def _choose_sources(paused: Sequence[PausedSource], queues: Collection[str]) -> 
 def _print_source(source: PausedSource, *, dry_run: bool, as_json: bool) -> None:
     fields = source.to_json()
     if as_json:
-        typer.echo(json.dumps(fields | {"resumed": not dry_run}, ensure_ascii=False))
+        print_json(fields | {"resumed": not dry_run})
         return
     since = f" since {fields['since']}" if "since" in fields else ""
     of_sync = f" by sync {fields['sync']!r}" if "sync" in fields else ""
     state = "paused" if dry_run else "resumed"
-    typer.echo(f"{state}: {fields['queue']}, paused{since}{of_sync}: {fields['reason']}")
+    print_line(f"{state}: {fields['queue']}, paused{since}{of_sync}: {fields['reason']}")
 
 
 def _end_alarm(deployments: Deployments, function: str, *, as_json: bool) -> None:
@@ -126,7 +126,7 @@ def _end_alarm(deployments: Deployments, function: str, *, as_json: bool) -> Non
         tell_closed(deployments.client("cloudwatch"), function)
     except MillraceError as error:
         if not as_json:
-            typer.echo(f"the alarm was not ended ({error}); it ends by itself when it is set to OK by hand", err=True)
+            print_line(f"the alarm was not ended ({error}); it ends by itself when it is set to OK by hand", err=True)
 
 
 def _find_world(deployments: Deployments, name: str) -> PausedWorld:

@@ -18,12 +18,13 @@ import pyarrow as pa
 
 from millrace.engine.tables.fields import kind_of
 from millrace.engine.types.printing import FORM
-from millrace.errors import TooBig, shorten_text
+from millrace.errors import TooBig
 from millrace.ledger.entries import is_newer_run
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
+from millrace.texts import shorten_text
 
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from millrace.texts import escape_controls
+
 _WIDEST_CELL = 25
 _WIDEST_LIVE = 80
 _COUNTED = 10
@@ -27,7 +29,7 @@ class Step:
 
     def update(self, text: str) -> None:
         """Show what it is busy with; only where a person watches."""
-        self._screen.busy(f"{escape(self._title)} [dim]{escape(text[:_WIDEST_LIVE])}[/dim]")
+        self._screen.busy(f"{escape(self._title)} [dim]{escape(escape_controls(text[:_WIDEST_LIVE]))}[/dim]")
 
     def count(self, done: int, wanted: int) -> None:
         """Show how far it is; where nobody watches, now and then a line."""
@@ -73,7 +75,8 @@ class Screen:
 
     def heading(self, text: str) -> None:
         """Begin a part."""
-        self._console.print(f"\n[bold]{escape(text)}[/bold]", highlight=False, soft_wrap=True)
+        self._console.print()
+        self._console.print(f"[bold]{escape(text)}[/bold]", highlight=False, soft_wrap=True)
 
     def wrong(self, text: str) -> None:
         """Say what went wrong."""
@@ -100,5 +103,5 @@ class Screen:
 
 def cell(value: object) -> str:
     """A value in a preview: what is missing is shown as such, line ends are, and what is long is cut."""
-    text = "∅" if value is None else str(value).replace("\r", "␍").replace("\n", "⏎")
+    text = "∅" if value is None else escape_controls(str(value).replace("\r", "␍").replace("\n", "⏎"))
     return text if len(text) <= _WIDEST_CELL else text[: _WIDEST_CELL - 1] + "…"

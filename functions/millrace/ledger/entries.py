@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError, shorten_text
+from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
 from millrace.objects.references import ObjectRef, Position, Sequencer
+from millrace.texts import shorten_text
 
 
 class State(enum.StrEnum):

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
-from millrace.errors import UnknownMessage, shorten_text
+from millrace.errors import UnknownMessage
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.texts import shorten_text
 
 _REQUEST_VERSION = 1
 _ENVELOPES = 3

@@ -7,8 +7,9 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.errors import LONGEST_TEXT, SchemaFrozen, ServiceUnavailable, shorten_text
+from millrace.errors import SchemaFrozen, ServiceUnavailable
 from millrace.ledger.entries import Failure, Finish, State
+from millrace.texts import LONGEST_TEXT, shorten_text
 
 
 @given(st.text(max_size=50), st.integers(1, 500), st.text(max_size=50))

@@ -1,0 +1,37 @@
+"""Where text meets the terminal: each command writes by these alone, so that no key or name can steer a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from millrace.texts import escape_controls, to_json_text
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print one line, with what a terminal would obey escaped."""
+    typer.echo(escape_controls(text), err=err)
+
+
+def print_json(value: object, *, indent: int | None = None) -> None:
+    """Print JSON, in one line if it is not indented."""
+    typer.echo(to_json_text(value, indent=indent))
+
+
+class Terminal(Console):
+    """A console that escapes what it prints as text; cells of tables and live lines are escaped by their makers."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, each in one line, and what else there is."""
+        super().print(*map(_escape, objects), **options)
+
+
+def _escape(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape_controls(value)
+    if isinstance(value, Text) and escape_controls(value.plain) != value.plain:
+        return Text(escape_controls(value.plain), style=value.style)
+    return value

@@ -1,0 +1,264 @@
+"""No key, name or text of a stranger steers a terminal, whichever command shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from millrace.aws.deployed import Deployed
+from millrace.cli.commands import COMMANDS
+from millrace.ledger.entries import Branch, Entry, Failure, Output, State
+from millrace.objects.references import ObjectRef
+from millrace.texts import escape_controls, to_json_text
+from tests.configurations import bulk_sync, document
+from tests.fakes import InMemoryLedger
+
+HOSTILE = "a\x1b[2J\x1b]0;owned\x07\x9b31m\u202egpj.csv\u2066\nfailed: s3://b/forged\r\u2028\U000e0041"
+OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+"""What no output may hold; a line's end is judged by what begins behind it."""
+SOURCE = ObjectRef("acme-in", f"in/{HOSTILE}.csv")
+FAILED = Entry(
+    sync="nightly",
+    source=SOURCE,
+    state=State.FAILED,
+    revision=1,
+    fence=1,
+    fingerprint="f",
+    engine="1",
+    reason=HOSTILE,
+    etag=HOSTILE,
+    failure=Failure(branch=Branch.DATA, error="RaggedRow", message=f"the column {HOSTILE}"),
+    outputs=(Output(ref=ObjectRef("acme-out", HOSTILE), etag="e", size=1, rows=1),),
+    started=datetime(2026, 11, 22, tzinfo=UTC),
+    finished=datetime.now(UTC),
+)
+
+
+@given(st.text())
+def test_what_a_terminal_obeys_is_escaped_and_the_rest_stays(text: str) -> None:
+    shown = escape_controls(text)
+
+    assert OBEYED.search(shown) is None
+    assert "\n" not in shown
+    assert escape_controls(shown) == shown
+    shown.encode()
+    if text.isprintable():
+        assert shown == text
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda part: st.dictionaries(st.text(), part)))
+def test_json_is_escaped_and_read_back_equal(value: object) -> None:
+    for indent in (None, 2):
+        shown = to_json_text(value, indent=indent)
+
+        assert OBEYED.search(shown) is None
+        shown.encode()
+        assert json.loads(shown) == value
+
+
+@dataclass
+class LetterBox:
+    """A client of SQS whose dead-letter queue holds one message, and which takes what is sent."""
+
+    body: str
+    sent: list[str] = field(default_factory=list)
+    received: bool = False
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        if self.received:
+            return {}
+        self.received = True
+        attributes = {"SentTimestamp": "0", "ApproximateReceiveCount": "5"}
+        return {"Messages": [{"MessageId": HOSTILE, "Body": self.body, "ReceiptHandle": "r", "Attributes": attributes}]}
+
+    def send_message(self, **request: Any) -> dict[str, Any]:
+        self.sent.append(request["MessageBody"])
+        return {}
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
+        return {"Attributes": counts, "ResponseMetadata": {"HTTPHeaders": {}}}
+
+    def delete_message(self, **_: Any) -> None:
+        pass
+
+    def change_message_visibility(self, **_: Any) -> None:
+        pass
+
+    def change_message_visibility_batch(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+
+class PausedFunction:
+    """A client of Lambda, DynamoDB and CloudWatch: one event source is paused, for a reason that a stranger wrote."""
+
+    def get_paginator(self, _name: str) -> PausedFunction:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"EventSourceMappings": [{"EventSourceArn": "arn:q", "UUID": "u", "State": "Disabled"}]}]
+
+    def update_event_source_mapping(self, **_: Any) -> None:
+        pass
+
+    def put_metric_data(self, **_: Any) -> None:
+        pass
+
+    def put_item(self, **_: Any) -> None:
+        pass
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        circuit = {"failures": {}, "paused": "2026-11-22T00:00:00+00:00", "sync": "nightly", "reason": HOSTILE}
+        return {"Item": {"revision": {"N": "1"}, "circuit": {"S": json.dumps(circuit)}}}
+
+
+class HostileDeployment:
+    """A deployment whose ledger, queues and functions hold what a stranger wrote."""
+
+    def __init__(self) -> None:
+        self._ledger = InMemoryLedger()
+        self._ledger.put(FAILED)
+
+    def find(self, _name: str, /) -> tuple[Deployed, Any]:
+        deployed = Deployed(
+            ledger_table="l",
+            dead_letter_queue="https://sqs/1/d",
+            queues={"landing": "https://sqs/1/q"},
+            convert_function="c",
+            reprocess_function="r",
+            syncs=("nightly",),
+            reconcile_function="reconcile",
+        )
+        return deployed, self._ledger
+
+    def invoke(self, function: str, _event: dict[str, Any]) -> dict[str, Any]:
+        if function == "reconcile":
+            return {"progress": "put off", "reason": HOSTILE, "sync": "nightly"}
+        counts = {"selected": 1, "sent": 1, "ignored": 0, "out_of_scope": 0}
+        return {"run_id": HOSTILE, "dry_run": False, "complete": True, "examples": [str(SOURCE)], **counts}
+
+    def client(self, service: str) -> Any:
+        if service == "sqs":
+            return LetterBox(json.dumps({"millrace": 1, "kind": "created", "bucket": "acme-in", "key": SOURCE.key}))
+        return PausedFunction()
+
+
+def show(_folder: Path) -> list[str]:
+    return ["show", str(SOURCE)]
+
+
+def of_deployment(*words: str) -> Callable[[Path], list[str]]:
+    return lambda _folder: list(words)
+
+
+def explain(folder: Path) -> list[str]:
+    (folder / "a.csv").write_text(f'id,"{HOSTILE}"\n1,"{HOSTILE}"\n', newline="")
+    return ["explain", str(folder / "a.csv")]
+
+
+def convert(folder: Path) -> list[str]:
+    (folder / "a.csv").write_text("a,b\n1\n")
+    return ["convert", str(folder / "a.csv"), str(folder / f"{HOSTILE.replace('/', '')}.jsonl"), "--to", "json"]
+
+
+def configuration(folder: Path, **fields: Any) -> str:
+    path = folder / "millrace.json"
+    path.write_text(json.dumps(document(bulk_sync()).model_dump(mode="json", exclude_none=True) | fields))
+    return str(path)
+
+
+def validate(folder: Path) -> list[str]:
+    return ["validate", configuration(folder, **{HOSTILE: HOSTILE})]
+
+
+def connections(folder: Path) -> list[str]:
+    return ["connections", "--offline", "--config", configuration(folder), "--account", HOSTILE]
+
+
+COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
+    (of_deployment("status"), True),
+    (show, True),
+    (of_deployment("reprocess", "nightly"), True),
+    (of_deployment("reconcile", "nightly"), True),
+    (of_deployment("dead-letters"), True),
+    (of_deployment("redrive"), True),
+    (of_deployment("resume", "--dry-run"), True),
+    (explain, True),
+    (convert, False),
+    (validate, True),
+    (connections, True),
+)
+"""Each command's words, and whether it has ``--json``."""
+
+SHOWS_NO_STRANGERS_TEXT = {
+    "schema": "its own schema alone",
+    "demo": "its own samples; its screen is a Terminal",
+    "audit": "counts by state, and errors by the same two functions",
+    "ledger": "counts, and errors by the same two functions",
+}
+
+
+def test_every_command_is_in_the_list(tmp_path: Path) -> None:
+    named = {build(tmp_path)[0] for build, _ in COMMAND_LINES}
+
+    assert named | SHOWS_NO_STRANGERS_TEXT.keys() >= {entry.name for entry in COMMANDS}
+
+
+@pytest.mark.parametrize("build", [build for build, _ in COMMAND_LINES])
+def test_no_command_prints_what_a_terminal_obeys(run: Any, tmp_path: Path, build: Callable[[Path], list[str]]) -> None:
+    ran = run(*build(tmp_path), deployments=HostileDeployment())
+
+    check_output(ran.out + ran.err)
+
+
+@pytest.mark.parametrize("build", [build for build, has_json in COMMAND_LINES if has_json])
+def test_nor_does_its_json_which_is_read_back_whole(
+    run: Any, tmp_path: Path, build: Callable[[Path], Sequence[str]]
+) -> None:
+    ran = run(*build(tmp_path), "--json", deployments=HostileDeployment())
+
+    check_output(ran.out + ran.err)
+    assert all(json.loads(line) for line in ran.out.splitlines())
+
+
+def check_output(text: str) -> None:
+    assert text
+    assert OBEYED.search(text) is None, ascii(text)
+    assert not any(line.startswith("failed: s3://b/forged") for line in text.splitlines()), "a key forged a line"
+
+
+def test_what_is_shown_as_json_is_what_the_ledger_has(run: Any) -> None:
+    ran = run("show", str(SOURCE), "--json", deployments=HostileDeployment())
+
+    assert json.loads(ran.out)["source"] == str(SOURCE)
+    assert json.loads(ran.out)["reason"] == HOSTILE
+
+
+FUNCTIONS = Path(__file__).parents[3] / "functions" / "millrace"
+WAYS_OUT = re.compile(r"typer\.echo\(|(?<![\w.])print\(|\bConsole\(|sys\.std(?:out|err)\.write\(")
+ALLOWED = {
+    ("cli/main.py", 'typer.echo(f"millrace {__version__}")'),
+    ("cli/configuration.py", "typer.echo(schema_text(), nl=False)"),
+    ("cli/convert.py", 'sys.stdout.write(line + "\\n")'),
+}
+
+
+def test_commands_write_to_the_terminal_by_one_module_alone() -> None:
+    ways = set()
+    for path in (FUNCTIONS / "cli").glob("*.py"):
+        if path.name == "terminal.py":
+            continue
+        for line in path.read_text().splitlines():
+            if WAYS_OUT.search(line):
+                ways.add((f"cli/{path.name}", line.strip()))
+
+    assert ways == ALLOWED
