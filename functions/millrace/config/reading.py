@@ -90,8 +90,7 @@ def _read_yaml(text: str, path: Path) -> object:
     import yaml  # noqa: PLC0415
 
     try:
-        # A subclass of SafeLoader, which makes plain values only.
-        return yaml.load(text, Loader=_loader())  # noqa: S506
+        return _load_yaml(text, path)
     except yaml.MarkedYAMLError as error:
         # Not chained: the mark carries the text around it, secrets included.
         mark = error.problem_mark or error.context_mark
@@ -100,6 +99,46 @@ def _read_yaml(text: str, path: Path) -> object:
     except yaml.YAMLError as error:
         problem = f"{path}: not YAML: {getattr(error, 'reason', type(error).__name__)}"
     raise InvalidConfiguration(problem)
+
+
+_MOST_VALUES = 100_000
+"""Values of a configuration with its aliases written out; the largest that is known has about 5,000."""
+
+
+def _load_yaml(text: str, path: Path) -> object:
+    # A subclass of SafeLoader, which makes plain values only.
+    loader = _loader()(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count_values(node, {}) > _MOST_VALUES:
+            raise InvalidConfiguration(
+                f"{path}: has more than {_MOST_VALUES:,} values when its aliases (*name) are written out; name fewer"
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count_values(node: Any, counted: dict[int, int]) -> int:
+    """Values below a node, its aliases written out; a node is counted once, so that counting itself is quick.
+
+    ``a: &a [1, 1]``, ``b: &b [*a, *a]``, ``c: &c [*b, *b]`` and so on doubles with each line ("billion laughs").
+    Raises RecursionError for a node that holds itself.
+    """
+    if id(node) not in counted:
+        parts = _list_parts(node)
+        counted[id(node)] = 1 + sum(_count_values(part, counted) for part in parts)
+    return counted[id(node)]
+
+
+def _list_parts(node: Any) -> list[Any]:
+    if isinstance(node.value, str):
+        return []
+    if node.id == "mapping":
+        return [part for pair in node.value for part in pair]
+    return list(node.value)
 
 
 def _loader() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,44 @@ def test_unreadable_files(tmp_path: Path, name: str, content: str | bytes, says:
 
     assert problem.startswith(f"{path}: ")
     assert says in problem
+
+
+def test_aliases_that_grow_without_bound_are_refused_at_once(tmp_path: Path) -> None:
+    """Each line doubles the one before: written out, the last has a billion values."""
+    lines = ["l0: &l0 [laugh, laugh]"]
+    lines += [f"l{number}: &l{number} [*l{number - 1}, *l{number - 1}]" for number in range(1, 30)]
+    path = tmp_path / "laughs.yaml"
+    path.write_text("\n".join(lines))
+    began = time.process_time()
+
+    with pytest.raises(InvalidConfiguration, match="more than 100,000 values when its aliases"):
+        read(path)
+    assert time.process_time() - began < 1
+
+
+def test_merges_that_grow_without_bound_are_refused_too(tmp_path: Path) -> None:
+    lines = ["l0: &l0 {a: 1, b: 2}"]
+    lines += [f"l{number}: &l{number} {{<<: [*l{number - 1}, *l{number - 1}]}}" for number in range(1, 30)]
+    path = tmp_path / "merges.yaml"
+    path.write_text("\n".join(lines))
+
+    with pytest.raises(InvalidConfiguration, match="aliases"):
+        read(path)
+
+
+def test_an_alias_of_what_holds_it_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "itself.yaml"
+    path.write_text("a: &a [*a]")
+
+    with pytest.raises(InvalidConfiguration, match="deeper than any configuration"):
+        read(path)
+
+
+def test_aliases_of_a_configuration_that_people_write_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "many.yaml"
+    path.write_text("base: &base {x: 1}\nall: [" + ", ".join(["*base"] * 5_000) + "]")
+
+    assert read(path) == {"base": {"x": 1}, "all": [{"x": 1}] * 5_000}
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
