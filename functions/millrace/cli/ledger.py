@@ -1,4 +1,4 @@
-"""`millrace ledger rebuild`: what was converted, told by the outputs themselves."""
+"""`millrace ledger rebuild`: what was converted, as the outputs themselves say."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.connection import Connection
 from millrace.config.document import load
-from millrace.errors import UsageError
-from millrace.operations.rebuild import Rebuilder, Trace
+from millrace.errors import MillraceError, UsageError
+from millrace.operations.rebuild import Rebuilder, Trace, Traced
 from millrace.planning.planner import Planner
+from millrace.wording import count_of, join_names
+
+_SHOWN_PROBLEMS = 20
 
 ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
 
@@ -37,28 +40,43 @@ def rebuild(
     Reads the metadata of every object below the destinations, with the credentials of their connections; writes entries
     that the ledger lacks, and none that it has. It may be stopped and started again at any time. Afterwards events that
     come again, and `millrace reconcile`, find converted objects done. Outputs of partition keys count as whole.
+
+    The files of tables are read once more, since only they say all of their table's schema. Exit 1 where an object gave
+    trouble; the others are put back.
     """
     if start_after and destination is None:
         raise UsageError("--start-after is a key of one destination: say which with --destination")
     document = load(config)
     _, store = get_deployments(context).find(name)
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
+    from millrace.delivery.schema_recovery import SchemaRecovery  # noqa: PLC0415 - pyarrow takes a while to import
 
-    rebuilder = Rebuilder(planner=Planner(document), stores=Sessions(document), ledger=store, now=datetime.now(UTC))
+    stores = Sessions(document)
+    recovery = SchemaRecovery(stores=stores, ledger=store, now=lambda: datetime.now(UTC))
+    rebuilder = Rebuilder(
+        planner=Planner(document),
+        stores=stores,
+        ledger=store,
+        now=datetime.now(UTC),
+        learn_schema=recovery.learn_schema,
+    )
     with each_alone() as alone:
-        for connection in _chosen(rebuilder.destinations(), destination):
+        for connection in _choose_destinations(rebuilder.destinations(), destination):
             with alone():
                 _rebuild(rebuilder, connection, start_after, dry_run=dry_run, as_json=as_json)
 
 
-def _chosen(destinations: list[Connection], name: str | None) -> list[Connection]:
-    chosen = [one for one in destinations if name in (None, one.name)]
+def _choose_destinations(destinations: list[Connection], name: str | None) -> list[Connection]:
+    chosen = [connection for connection in destinations if name in (None, connection.name)]
     if not chosen:
-        raise UsageError(f"no active sync writes to {name!r}; destinations are {[one.name for one in destinations]}")
+        names = join_names(connection.name for connection in destinations)
+        raise UsageError(f"no active sync writes to {name!r}; destinations are {names}")
     return chosen
 
 
 def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *, dry_run: bool, as_json: bool) -> None:
+    """Rebuild from one destination; raise MillraceError where an object of it gave trouble."""
+    problems = 0
     counts: Counter[Trace] = Counter()
     last = start_after
     try:
@@ -66,17 +84,32 @@ def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *,
             for traced in rebuilder.rebuild(destination, start_after=start_after, dry_run=dry_run):
                 counts[traced.trace] += 1
                 last = traced.ref.key
-                show(f"{destination.name}: {counts.total():,} objects, {counts[Trace.REBUILT]:,} put back")
+                show(f"{destination.name}: {count_of(counts.total(), 'object')}, {counts[Trace.REBUILT]:,} put back")
+                if traced.problem is not None:
+                    problems += 1
+                    _print_problem(traced, problems)
     except KeyboardInterrupt:
         print_line(
             f"stopped; go on with: millrace ledger rebuild --destination {destination.name!r} --start-after {last!r}",
             err=True,
         )
         raise
+    _print_counts(destination.name, counts, dry_run=dry_run, as_json=as_json)
+    if problems:
+        raise MillraceError(f"{destination.name}: {count_of(problems, 'object')} gave trouble; run it again afterwards")
+
+
+def _print_problem(traced: Traced, number: int) -> None:
+    """The first few, one line each."""
+    if number <= _SHOWN_PROBLEMS:
+        print_line(f"trouble: {traced.ref}: {traced.problem}", err=True)
+
+
+def _print_counts(destination: str, counts: Counter[Trace], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        told = {str(trace): counts[trace] for trace in Trace}
-        print_json({"destination": destination.name, "dry_run": dry_run, **told})
+        by_trace = {str(trace): counts[trace] for trace in Trace}
+        print_json({"destination": destination, "dry_run": dry_run, **by_trace})
         return
     done = "would put back" if dry_run else "put back"
     others = ", ".join(f"{counts[trace]:,} {trace}" for trace in Trace if trace is not Trace.REBUILT)
-    print_line(f"{destination.name}: {done} {counts[Trace.REBUILT]:,} outputs; {others}")
+    print_line(f"{destination}: {done} {count_of(counts[Trace.REBUILT], 'output')}; {others}")

@@ -1,28 +1,32 @@
 """Rebuild a lost ledger from the lineage that every output carries: nothing that was converted is converted again.
 
 What leaves no output leaves no trace: entries of failed, ignored and removed objects come back when their events do,
-or when the source is compared. Rows are known where S3's metadata tell them.
+or when the source is compared. Rows are known where S3's metadata has them.
+
+An output is ours only at the key that planning gives for its source: S3 copies metadata along with an object, so a
+person's copy of an output bears the same lineage.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
-from millrace.errors import InvalidReference, LostRace
+from millrace.errors import InvalidReference, LostRace, MillraceError
 from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
 from millrace.ledger.stores import LedgerStore
-from millrace.ledger.table_entries import TABLE_MARK, TableEntry, unseen_table
+from millrace.ledger.table_entries import TABLE_MARK, FormatEntry, TableEntry, unseen_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Plan
+from millrace.planning.plans import Build, Plan, SharedTable, SnapshotTable, is_output_of
 
 Kept = Entry | TableEntry
 """What an output's lineage can put back."""
@@ -36,6 +40,8 @@ class Trace(enum.StrEnum):
 
     FOREIGN = "foreign"
     """It bears no lineage, or that of a sync that the configuration does not have."""
+    ELSEWHERE = "elsewhere"
+    """It bears lineage, and planning puts the output elsewhere: a copy, or made under an earlier configuration."""
     NAMELESS = "nameless"
     """Its source's key is so long that the lineage has its hash alone; the source will be converted again."""
     KNOWN = "known"
@@ -44,24 +50,42 @@ class Trace(enum.StrEnum):
     """Its source is being worked on; that work settles it."""
     REBUILT = "rebuilt"
     """The ledger has it now."""
+    TROUBLE = "trouble"
+    """It could not be looked at, or its lineage makes no sense, or the ledger did not take it; the others go on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """One object of a destination, and what became of its trace."""
+    """One object of a destination, what became of its trace, and what went wrong with it, if anything."""
 
     ref: ObjectRef
     trace: Trace
+    problem: str | None = None
+
+
+LearnSchema = Callable[[Plan, str], int | None]
+"""Reads a plan's source again, if it still has that ETag, into its table's schema; the version that holds it."""
+
+
+def learn_nothing(plan: Plan, etag: str) -> int | None:
+    """Nothing: the schemas of tables are made by the files that come next."""
+    del plan, etag
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebuilder:
-    """Puts back what the ledger lost. Doing it again, or from the middle, changes nothing that is there."""
+    """Puts back what the ledger lost. Doing it again, or from the middle, changes nothing that is there.
+
+    An output holds its fields as they were chosen and renamed, and text has no types: what the ledger had of a table's
+    schema is learned from the sources of its outputs.
+    """
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
     ledger: LedgerStore
     now: datetime
+    learn_schema: LearnSchema = learn_nothing
 
     def destinations(self) -> list[Connection]:
         """The connections that active syncs write to, in the order of their names."""
@@ -76,25 +100,86 @@ class Rebuilder:
         listed = store.list(folder.bucket, folder.prefix, start_after=start_after)
         heads = in_order(partial(_head, store), listed, workers=_HEADS_AT_ONCE, ahead=_HEADS_AT_ONCE)
         for ref, head in heads:
-            yield Traced(ref, self._trace(ref, head, dry_run=dry_run))
+            yield self._trace_alone(ref, head, dry_run=dry_run)
 
-    def _trace(self, ref: ObjectRef, head: ObjectHead | None, *, dry_run: bool) -> Trace:
+    def _trace_alone(self, ref: ObjectRef, head: ObjectHead | MillraceError | None, *, dry_run: bool) -> Traced:
+        """What became of one object; its trouble is its own."""
+        if isinstance(head, MillraceError):
+            return Traced(ref, Trace.TROUBLE, str(head))
+        try:
+            return self._trace(ref, head, dry_run=dry_run)
+        except (MillraceError, ValueError, ArithmeticError) as error:
+            # Strangers may write metadata: a count that is no number, a fence that DynamoDB's numbers cannot hold.
+            return Traced(ref, Trace.TROUBLE, f"{type(error).__name__}: {error}")
+
+    def _trace(self, ref: ObjectRef, head: ObjectHead | None, *, dry_run: bool) -> Traced:
         lineage = Lineage.from_metadata(head.metadata) if head else None
         if head is None or lineage is None or not self._is_ours(lineage):
-            return Trace.FOREIGN
+            return Traced(ref, Trace.FOREIGN)
         try:
-            source = lineage.source_ref()
-            table = lineage.owner_ref()
+            source, table = lineage.source_ref(), lineage.owner_ref()
         except InvalidReference:
-            return Trace.NAMELESS
+            return Traced(ref, Trace.NAMELESS)
+        plan = self._find_plan(lineage, source, table)
+        if plan is None or not is_output_of(plan, ref):
+            return Traced(ref, Trace.ELSEWHERE)
         output = Output(ref=ref, etag=head.etag, size=head.size, rows=int(head.metadata.get("millrace-rows", 0)))
-        if table is None:
-            return self._put_back(lineage, source, output, dry_run=dry_run)
-        traced = self._put_back(lineage, table, output, reason=str(source), dry_run=dry_run)
+        if table is not None:
+            return Traced(ref, self._put_back_table(lineage, source, table, output, dry_run=dry_run))
+        trace = self._put_back(lineage, source, output, dry_run=dry_run)
+        if trace is not Trace.REBUILT or dry_run or not isinstance(plan, Plan):
+            return Traced(ref, trace)
+        return Traced(ref, trace, self._put_back_of_table(plan, lineage))
+
+    def _find_plan(self, lineage: Lineage, source: ObjectRef, table: ObjectRef | None) -> Plan | Build | None:
+        """What planning makes of an output's source today, if it makes an output of that kind of it."""
+        for plan in self.planner.plan(source, only=_sync_of(lineage)):
+            match plan:
+                case Plan(way=SnapshotTable(table=planned)):
+                    return plan if planned == table else None
+                case Plan() | Build():
+                    return plan if table is None else None
+        return None
+
+    def _put_back_table(
+        self, lineage: Lineage, source: ObjectRef, table: ObjectRef, output: Output, *, dry_run: bool
+    ) -> Trace:
+        trace = self._put_back(lineage, table, output, reason=str(source), dry_run=dry_run)
         # The file that the table is made of has an entry, too; the order of its own events is not known any more.
         of_file = replace(lineage, sync=_sync_of(lineage), sequencer=None)
         self._put_back(of_file, source, None, reason=f"table {table} is made of this file", dry_run=dry_run)
-        return traced
+        return trace
+
+    def _put_back_of_table(self, plan: Plan, lineage: Lineage) -> str | None:
+        """Put back what the ledger kept of the table that an output is a part of; what went wrong, if anything."""
+        self._put_back_format(plan, lineage)
+        if not isinstance(plan.way, SharedTable):
+            return None
+        try:
+            version = self.learn_schema(plan, lineage.etag)
+        except MillraceError as error:
+            return f"the schema of table {plan.way.table} was not learned from {plan.source}: {error}"
+        entry = self.ledger.get(plan.sync, plan.source)
+        if version is not None and entry is not None and entry.schema_version != version:
+            with suppress(LostRace):  # a worker was quicker, and knows better
+                self.ledger.put(replace(entry, revision=entry.revision + 1, schema_version=version))
+        return None
+
+    def _put_back_format(self, plan: Plan, lineage: Lineage) -> None:
+        """A table's files share one format: what one of them was converted from says it of all."""
+        table = plan.format_table
+        if table is None or self.ledger.get_format(plan.sync, table) is not None:
+            return
+        kept = FormatEntry(
+            sync=plan.sync,
+            source=table,
+            revision=1,
+            fingerprint=lineage.fingerprint,
+            format=plan.recipe.source_format,
+            finished=self.now,
+        )
+        with suppress(LostRace):  # a worker was quicker
+            self.ledger.put(kept)
 
     def _is_ours(self, lineage: Lineage) -> bool:
         document = self.planner.document
@@ -150,8 +235,11 @@ def _sync_of(lineage: Lineage) -> str:
     return lineage.sync.removesuffix(TABLE_MARK)
 
 
-def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHead | None]:
-    return listed.ref, store.head(listed.ref)
+def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHead | MillraceError | None]:
+    try:
+        return listed.ref, store.head(listed.ref)
+    except MillraceError as error:
+        return listed.ref, error
 
 
 def merge_output(

@@ -10,7 +10,7 @@ from millrace.engine.one_file import Recipe
 from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey, SchemaEvolution
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
-from millrace.planning.targets import Place
+from millrace.planning.targets import Place, read_times
 
 LONGEST_KEY = 1024
 """Bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
@@ -145,6 +145,18 @@ class SourceFile:
 
 
 AnyPlan = Plan | Ignored | Build | SourceFile
+
+
+def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
+    """Whether planning puts an output of the plan at a key: the whole, a partition, a snapshot or the quarantine.
+
+    A snapshot's key holds the time of its source, and a partition's the value of its rows: both are read from the key.
+    """
+    place = plan.place
+    times = [_ANY_TIME, *read_times(ref.key)]
+    return (
+        ref == plan.quarantine or ref in place.partitions_like(ref) or any(place.target(time) == ref for time in times)
+    )
 
 
 def too_long(place: Place, quarantine: ObjectRef | None) -> DataError | None:

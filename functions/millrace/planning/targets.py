@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from millrace.config.layout import Folder
@@ -12,6 +14,7 @@ from millrace.engine.options import FileFormat, OutputCompression, output_extens
 from millrace.objects.references import ObjectRef
 from millrace.planning.tables import TableFile
 
+_SNAPSHOT_TIME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 QUARANTINE_FOLDER = "_quarantine"
 """Below a sync's output folder; most readers of a folder pass over names that begin with an underscore."""
 
@@ -27,9 +30,22 @@ class Place(Protocol):
         """The output of one partition, ``directory`` being ``<field>=<value>``, escaped."""
         ...
 
+    def partitions_like(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """The output of each partition that the folders of a key may be."""
+        ...
+
     def quarantine(self) -> ObjectRef:
         """Where bad rows go."""
         ...
+
+
+def read_times(key: str) -> list[datetime]:
+    """The times in a key, in the form that snapshots of a model have: ``20261128T110500Z``."""
+    times = []
+    for text in _SNAPSHOT_TIME.findall(key):
+        with suppress(ValueError):  # such as a 31st of February
+            times.append(datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+    return times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,10 @@ class OutputPlace:
         """The output of one partition, ``directory`` being ``<field>=<value>``, escaped."""
         name = self._table_name() if self.snapshot or self.file.path is None else self.file.path
         return self._at(f"{self.file.table}/{directory}/{name}")
+
+    def partitions_like(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """The output of each partition that the folders of a key may be."""
+        return tuple(self.partition(name) for name in ref.key.split("/")[:-1] if "=" in name)
 
     def quarantine(self) -> ObjectRef:
         """Where the file's bad rows go."""
@@ -98,6 +118,11 @@ class ModelPlace:
     def partition(self, directory: str) -> ObjectRef:
         """Not divided: model syncs have no partition key."""
         raise NotImplementedError(directory)
+
+    def partitions_like(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
+        """None."""
+        del ref
+        return ()
 
     def quarantine(self) -> ObjectRef:
         """Below the destination's folder, by the object's and the file's names."""

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from millrace.delivery.schema_recovery import SchemaRecovery
+from millrace.delivery.table_schema import TableSchema
+from millrace.engine.options import FileFormat
 from millrace.ledger.entries import DONE, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.messages import Request
@@ -26,7 +29,14 @@ FILES = {
 
 def rebuilt(world: World, **options: Any) -> Counter[Trace]:
     stores = {"landing": world.store, "lake": world.store}
-    rebuilder = Rebuilder(planner=world.planner, stores=stores, ledger=world.ledger, now=world.now)
+    recovery = SchemaRecovery(stores=stores, ledger=world.ledger, now=lambda: world.now)
+    rebuilder = Rebuilder(
+        planner=world.planner,
+        stores=stores,
+        ledger=world.ledger,
+        now=world.now,
+        learn_schema=recovery.learn_schema,
+    )
     counts: Counter[Trace] = Counter()
     for destination in rebuilder.destinations():
         counts.update(traced.trace for traced in rebuilder.rebuild(destination, **options))
@@ -156,6 +166,89 @@ def test_work_in_flight_is_left_to_its_message(minutes: int) -> None:
 
     assert rebuilt(world) == {Trace.BUSY: 1}
     assert world.ledger.get("nightly", SOURCE) == busy
+
+
+def test_a_persons_copy_of_an_output_is_a_strangers_object() -> None:
+    """S3 copies the metadata along. The next version of the source may not delete the copy, nor are its rows ours."""
+    world = World()
+    world.one(world.upload())
+    original, copy = world.store.buckets["acme-out"][TARGET.key], ObjectRef("acme-out", "lake/my/copy.jsonl")
+    world.store.put(copy, original.data, original.metadata)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.REBUILT: 1, Trace.ELSEWHERE: 1}
+
+    entry = world.entry()
+    assert ([output.ref for output in entry.outputs], entry.rows_read) == ([TARGET], 2)
+    world.one(world.upload(ORDERS + b'3,10115,"c"\n'))
+    assert world.store.data(copy) == original.data
+
+
+def test_an_objects_trouble_is_its_own() -> None:
+    world = World()
+    converted(world)
+    bad, good = sorted(world.store.buckets["acme-out"])
+    spoilt = world.store.buckets["acme-out"][bad]
+    metadata = {**spoilt.metadata, "millrace-rows": "many"}
+    world.store.put(ObjectRef("acme-out", bad), spoilt.data, metadata)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.TROUBLE: 1, Trace.REBUILT: 1}
+    assert [output.ref.key for entry in world.ledger.works() for output in entry.outputs] == [good]
+
+
+DIRECTORIES = {
+    "is_single_table": True,
+    "is_directory_snapshot": True,
+    "directory_glob_pattern": "*",
+    "single_table_file_formats": ["csv", "json"],
+}
+
+
+@pytest.fixture
+def frozen() -> World:
+    """A table of two files whose schema is frozen, with another output than its source's names."""
+    world = World(syncs=(bulk_sync(to="json", schema_evolution="freeze"),), source=DIRECTORIES)
+    for name in ("1", "2"):
+        request = world.upload(f"id,v\n0{name},a\n".encode(), ObjectRef("acme-in", f"in/eu/{name}.csv"))
+        assert world.one(request).result in DONE
+    return world
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "error"),
+    [("stray.jsonl", b'{"id":3,"z":1}\n', "ForeignFormat"), ("3.csv", b"id,v,new\n3,a,b\n", "SchemaFrozen")],
+)
+def test_a_tables_format_and_schema_come_back(frozen: World, name: str, data: bytes, error: str) -> None:
+    table = ObjectRef("acme-in", "in/eu")
+    known_format, known_schema = frozen.ledger.get_format("nightly", table), frozen.ledger.get_schema("nightly", table)
+    assert known_format is not None
+    assert known_schema is not None
+    frozen.ledger.entries.clear()
+
+    assert rebuilt(frozen) == {Trace.REBUILT: 2}
+
+    format_entry, schema_entry = frozen.ledger.get_format("nightly", table), frozen.ledger.get_schema("nightly", table)
+    assert format_entry is not None
+    assert (format_entry.format, format_entry.fingerprint) == (FileFormat.CSV, known_format.fingerprint)
+    assert schema_entry is not None
+    assert (schema_entry.schema, schema_entry.schema_version) == (known_schema.schema, known_schema.schema_version)
+    outcome = frozen.one(frozen.upload(data, ObjectRef("acme-in", f"in/eu/{name}")))
+    assert outcome.entry is not None
+    assert outcome.entry.failure is not None
+    assert outcome.entry.failure.error == error
+
+
+def test_a_source_that_changed_teaches_nothing(frozen: World) -> None:
+    """Its new version is not converted yet, and may not fit."""
+    frozen.store.put(ObjectRef("acme-in", "in/eu/2.csv"), b"id,v,new\nx,a,b\n")
+    frozen.ledger.entries.clear()
+
+    rebuilt(frozen)
+
+    schema = frozen.ledger.get_schema("nightly", ObjectRef("acme-in", "in/eu"))
+    assert schema is not None
+    assert [field.name for field in TableSchema.from_bytes(schema.schema).fields] == ["id", "v"]
 
 
 def _outputs(world: World) -> list[tuple[ObjectRef, Any]]:
