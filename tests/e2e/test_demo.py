@@ -47,6 +47,7 @@ def test_demo_shows_the_whole_way(tmp_path: Path, data: Path, capsys: pytest.Cap
         "extensions",
         "not done twice",
         "same bytes",
+        "each as it was, in its order",
     ):
         assert told in done.stdout
     assert "\x1b" not in done.stdout

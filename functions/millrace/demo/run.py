@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import pyarrow as pa
 from rich.console import Console
 
 from millrace.demo.deploy import DeployError, Project, bootstrap
 from millrace.demo.deployed import DemoFailure, Deployed, Task
 from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
+from millrace.demo.large import FOLDER, row_differences, write_large
 from millrace.demo.preview import preview
+from millrace.demo.samples import SEED
 from millrace.demo.screen import Screen
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.objects.references import ObjectRef
@@ -32,11 +35,12 @@ _ONE_MACHINE = {"max_concurrency": "2"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file and where it goes; ``ours`` are the examples, which must all come out converted."""
+    """A file and where it goes; ``ours`` must come out converted, and with exactly ``rows`` if they are known."""
 
     file: Path
     ref: ObjectRef
     ours: bool
+    rows: pa.Table | None = None
 
 
 def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
@@ -101,6 +105,7 @@ def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
     uploads = _uploads(deployed, data)
     entries = _convert(deployed, uploads, screen)
     _report(entries, uploads, screen)
+    _compare_rows(deployed, entries, uploads, screen)
     _preview(deployed, entries, screen)
     example = _example(entries, uploads)
     _show_nothing_twice(deployed, example, uploads, screen)
@@ -125,6 +130,11 @@ def _uploads(deployed: Deployed, data: Path | None) -> list[Upload]:
     found = [
         Upload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
         for file in _files(examples)
+    ]
+    large = deployed.folders()[0].child(FOLDER)
+    found += [
+        Upload(file=file, ref=ObjectRef(large.bucket, large.prefix + file.name), ours=True, rows=rows)
+        for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items()
     ]
     if data is not None:
         folder = deployed.folders()[0].child(_DATA_FOLDER)
@@ -196,6 +206,22 @@ def _reason(entry: Entry) -> str | None:
 def _is_promised(entry: Entry, ours: set[ObjectRef]) -> bool:
     """The examples must be converted; anybody's own file may also be refused for its content, with the reason."""
     return entry.state in DONE if entry.source in ours else entry.settled
+
+
+def _compare_rows(deployed: Deployed, entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Screen) -> None:
+    """Read the large objects' outputs with other readers than Millrace's, and compare every row."""
+    expected = {upload.ref: upload.rows for upload in uploads if upload.rows is not None}
+    with screen.step("Compare every row of the large objects") as step:
+        outputs, rows = 0, 0
+        for entry in entries.values():
+            if (table := expected.get(entry.source)) is None:
+                continue
+            ref = entry.outputs[0].ref
+            step.update(str(ref))
+            if differences := row_differences(table, ref.key, deployed.read(ref)):
+                raise DemoFailure(f"{ref} does not hold the rows of {entry.source}: {'; '.join(differences)}")
+            outputs, rows = outputs + 1, rows + table.num_rows
+        step.result = f"{rows:,} rows in {outputs} outputs, each as it was, in its order"
 
 
 def _example(entries: Mapping[Task, Entry], uploads: Sequence[Upload]) -> Task:
