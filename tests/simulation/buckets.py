@@ -6,11 +6,20 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
-from millrace.errors import NoSuchBucket, ObjectChanged, ObjectGone, ServiceUnavailable, TargetChanged, WriteConflict
+from millrace.errors import (
+    AccessDenied,
+    NoSuchBucket,
+    ObjectArchived,
+    ObjectChanged,
+    ObjectGone,
+    ServiceUnavailable,
+    TargetChanged,
+    WriteConflict,
+)
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
 from tests.simulation.calls import BEGINNING, Calls
@@ -20,17 +29,26 @@ _PAGE = 2
 """Keys of one page of a listing."""
 _MULTIPART = 96
 """Bytes from which an output is uploaded in parts."""
+KILLER = b"0,kills,0\n"
+"""A row that kills the worker that reads it."""
+FORBIDDEN = b"0,forbidden,0\n"
+"""A row of an object whose bytes nobody may read, as where the key that encrypts it is denied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of an object; ``data`` None: a delete marker."""
+    """One version of an object; ``data`` None: a delete marker. ``seconds``: how long its conversion takes."""
 
     data: bytes | None
     etag: str
     modified: datetime
     version_id: str | None
     metadata: Mapping[str, str]
+    seconds: float = 0.0
+
+    def as_deleted(self) -> Version:
+        """A deletion that leaves not even a marker."""
+        return replace(self, data=None)
 
     @property
     def head(self) -> ObjectHead:
@@ -52,6 +70,8 @@ class Bucket:
     keys: dict[str, list[Version]] = field(default_factory=dict)
     earlier: list[dict[str, Version]] = field(default_factory=list)
     uploads: int = 0
+    archived: set[str] = field(default_factory=set)
+    """Keys whose bytes are in an archive tier."""
     _ids: int = 0
 
     def current(self, key: str) -> Version | None:
@@ -66,16 +86,32 @@ class Bucket:
                 return version
         return None
 
-    def put(self, key: str, data: bytes | None, now: float, metadata: Mapping[str, str] | None = None) -> Version:
-        """A new version, or a delete marker."""
+    def put(
+        self,
+        key: str,
+        data: bytes | None,
+        now: float,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        begun: float | None = None,
+        seconds: float = 0.0,
+    ) -> Version:
+        """A new version, or a delete marker.
+
+        ``begun``: it is a multipart upload begun then, whose Last-Modified that is (Amazon S3 User Guide, "Working with
+        object metadata": the creation date of a multipart upload is the date of its initiation); its ETag counts parts.
+        """
         self.earlier.append(self.live())
+        self.archived.discard(key)
+        etag = hashlib.md5(data or b"", usedforsecurity=False).hexdigest()
         self._ids += 1
         version = Version(
             data,
-            hashlib.md5(data or b"", usedforsecurity=False).hexdigest(),
-            BEGINNING + timedelta(seconds=int(now)),
+            etag if begun is None else f"{etag}-1",
+            BEGINNING + timedelta(seconds=int(now if begun is None else begun)),
             f"v{self._ids}" if self.versioned else None,
             metadata or {},
+            seconds,
         )
         if self.versioned:
             self.keys.setdefault(key, []).append(version)
@@ -84,6 +120,18 @@ class Bucket:
         else:
             self.keys[key] = [version]
         return version
+
+    def remove_newest(self, key: str) -> Version | None:
+        """Delete the newest version or delete marker of a key for good; what was before it is current again."""
+        versions = self.keys.get(key)
+        if not self.versioned or not versions:
+            return None
+        self.earlier.append(self.live())
+        self.archived.discard(key)
+        removed = versions.pop()
+        if not versions:
+            del self.keys[key]
+        return removed
 
     def live(self) -> dict[str, Version]:
         """Current versions by key."""
@@ -120,11 +168,15 @@ class Buckets:
             there = self.bucket(ref.bucket).current(ref.key)
             if there is None:
                 raise ObjectGone(f"{ref} is gone")
+            if ref.key in self.bucket(ref.bucket).archived:
+                raise ObjectArchived(f"{ref} is archived")
+            if FORBIDDEN in (there.data or b""):
+                raise AccessDenied(f"{ref}: its key is denied")
             return there
 
         version = self.calls.call("s3:GetObject", ref, first)
         reader = Ranges(self, ref, version)
-        stream = io.BytesIO(reader.read()) if self.reads_at_once else cast("BinaryIO", reader)
+        stream = io.BytesIO(reader.read_at_once()) if self.reads_at_once else cast("BinaryIO", reader)
         yield OpenedObject(version.head, stream)
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
@@ -186,6 +238,10 @@ class Buckets:
         return Published(version.etag, len(data))
 
 
+LEFT_AT_LEAST = 20.0
+"""Seconds of an invocation that a conversion at once leaves: whose stream does not tell the time."""
+
+
 class Ranges(io.RawIOBase):
     """A pinned object in two ranges; the first came with the opening."""
 
@@ -223,7 +279,23 @@ class Ranges(io.RawIOBase):
         self._position += len(data)
         return data
 
+    def read_at_once(self) -> bytes:
+        """All bytes, and the time that their conversion takes, up to what is left of the invocation."""
+        data, calls = self.read(), self._buckets.calls
+        actor = calls.scheduler.current
+        left = actor.deadline - calls.clock.now - LEFT_AT_LEAST if actor is not None else 0.0
+        if self._version.seconds and left > 0:
+            calls.work(self._ref, min(self._version.seconds, left))
+        return data
+
+    def take_time(self, look_at_clock: Callable[[], None]) -> None:
+        """Let the time pass that the conversion of this version takes."""
+        if self._version.seconds:
+            self._buckets.calls.work(self._ref, self._version.seconds, look_at_clock)
+
     def _rest(self) -> bytes:
+        if KILLER in (self._version.data or b""):
+            self._buckets.calls.crash(self._ref)
         there = self._buckets.bucket(self._ref.bucket)
         pinned = there.pinned(self._ref.key, self._version.head)
         if pinned is None or (self._version.version_id is None and there.current(self._ref.key) != pinned):
@@ -250,6 +322,7 @@ class Uploading:
 
     def discard(self) -> None:
         """Abort what was begun."""
+        self.buckets.calls.demand_alive()
         if self.begun:
             self.begun = False
             self.buckets.calls.call("s3:AbortMultipartUpload", self.target, self._aborted)

@@ -13,6 +13,8 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.scheduler import Actor, Killed, Scheduler
 
 T = TypeVar("T")
+_LAST_LOOK_SECONDS = 14.0
+"""What is left of an invocation when a conversion looks at its clock for the last time."""
 BEGINNING = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -30,6 +32,16 @@ class Clock:
     def started_before(seconds: float) -> datetime:
         """The whole second before a moment."""
         return BEGINNING + timedelta(seconds=int(seconds) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A call whose worker is gone, and which its service carries out at ``due`` all the same."""
+
+    due: float
+    name: str
+    subject: str
+    apply: Callable[[], object]
 
 
 Step = tuple[float, str, str, str, str]
@@ -51,6 +63,15 @@ class Calls:
     """Faults that meet the next call of that name on such a subject, once each."""
     commuting: frozenset[str] = frozenset()
     """Calls before which nobody else goes on, because their order among others' calls changes nothing."""
+    lateness: float = 60.0
+    """Seconds at most until a call lands whose worker is gone."""
+    landings: list[Landing] = field(default_factory=list)
+
+    def demand_alive(self) -> None:
+        """Stop what the code of a killed actor would do while its stack unwinds: its process is gone."""
+        actor = self.scheduler.current
+        if actor is not None and actor.dead:
+            raise Killed
 
     def note(self, what: str, subject: object = "", result: object = "") -> None:
         """Add a line to the trace."""
@@ -71,6 +92,10 @@ class Calls:
             self._slow(name, subject)
         elif fault is Fault.KILLED_BEFORE:
             self._die(name, subject, fault)
+        elif fault is Fault.LANDS_LATE:
+            due = self.clock.now + self.choices.between(0.0, self.lateness)
+            self.landings.append(Landing(due, name, str(subject), apply))
+            self._die(name, subject, fault)
         elif fault is Fault.DENIED:
             self.note(name, subject, fault)
             raise AccessDenied(f"{name}: simulated")
@@ -85,6 +110,45 @@ class Calls:
         if fault is Fault.TRIED_TWICE:
             return self._applied(name, subject, apply, None)
         return result
+
+    def work(self, subject: object, seconds: float, look_at_clock: Callable[[], None] | None = None) -> None:
+        """Let the actor work for so long; as the engine does, it looks at its clock before its invocation ends.
+
+        Without ``look_at_clock`` it works to the end, and is killed where its invocation ends sooner.
+        """
+        actor, end = self._actor(), self.clock.now + seconds
+        self.note("works", subject, f"{seconds:g} s")
+        self.faults.count(Fault.LONG_WORK, "engine")
+        while self.clock.now < end:
+            next_look = max(self.clock.now + 1.0, actor.deadline - _LAST_LOOK_SECONDS)
+            actor.ready_at = end if look_at_clock is None else min(end, next_look)
+            self._wait("engine")
+            if look_at_clock is not None:
+                look_at_clock()
+
+    def crash(self, subject: object) -> None:
+        """Kill the actor, as an object does that exhausts the memory."""
+        self.faults.count(Fault.KILLER, "engine")
+        self._die("reads", subject, Fault.KILLER)
+
+    def land_due(self) -> None:
+        """Carry out what is due of calls whose workers are gone; nobody hears of the answer."""
+        now = self.clock.now
+        due = [landing for landing in self.landings if landing.due <= now]
+        if not due:
+            return
+        self.landings = [landing for landing in self.landings if landing.due > now]
+        for landing in due:
+            try:
+                landing.apply()
+            except MillraceError as error:
+                self.note("lands late", f"{landing.name} {landing.subject}", type(error).__name__)
+            else:
+                self.note("lands late", f"{landing.name} {landing.subject}")
+
+    def next_landing(self) -> float | None:
+        """When the next call lands."""
+        return min((landing.due for landing in self.landings), default=None)
 
     def _planned(self, name: str, subject: str) -> Fault | None:
         for number, (call, part, fault) in enumerate(self.planned):

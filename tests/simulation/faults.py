@@ -14,7 +14,12 @@ class Fault(enum.StrEnum):
 
     KILLED_BEFORE = "killed before the call"
     KILLED_AFTER = "killed after the call"
+    LANDS_LATE = "killed, and the call lands later"
     TIMED_OUT = "invocation timed out"
+    KILLER = "object that kills its worker"
+    FORBIDDEN = "object that nobody may read"
+    ARCHIVED = "object in an archive tier"
+    LONG_WORK = "work of minutes"
     FAILED = "5xx or throttle, not applied"
     ANSWER_LOST = "5xx or no answer, applied"
     TRIED_TWICE = "answer lost, repeated by the client"
@@ -32,17 +37,24 @@ class Fault(enum.StrEnum):
     OVERWRITTEN = "source overwritten"
     DELETED = "source deleted"
     SAME_BYTES_AGAIN = "earlier bytes again"
+    VERSION_DELETED = "newest version deleted"
+    UNDELETED = "delete marker removed"
+    OLDER_TIME = "multipart upload, with the time of its beginning"
+    HOSTILE_KEY = "hostile key"
+    COPIED = "output copied by a stranger"
     UNACKNOWLEDGED = "acknowledgement lost"
     LEDGER_RESTORED = "ledger of yesterday"
     LEDGER_GONE = "ledger gone"
     RECONFIGURED = "configuration changed"
     REPROCESSED = "reprocess into live work"
     RECONCILED = "reconcile into live work"
+    PAUSED = "event source paused by the breaker"
 
 
 AT_CALLS = (
     Fault.KILLED_BEFORE,
     Fault.KILLED_AFTER,
+    Fault.LANDS_LATE,
     Fault.FAILED,
     Fault.ANSWER_LOST,
     Fault.TRIED_TWICE,

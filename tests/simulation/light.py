@@ -6,16 +6,21 @@ one runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, BinaryIO, TypeVar
+from functools import partial
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 from unittest.mock import patch
 
+import pyarrow as pa
+
 from millrace.delivery import builds, object_work
+from millrace.engine.formats.base import BadRow
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
 from millrace.engine.outputs import Destination, Part, Sink
 from millrace.engine.row_counts import RowCounts
+from millrace.engine.tables.rows import PutAside, Rows, Table
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
 
@@ -25,12 +30,23 @@ LEFT_OUT = "y"
 """The part that the filter of a configuration with one leaves out."""
 
 
+@runtime_checkable
+class TakesTime(Protocol):
+    """A stream whose conversion takes simulated time."""
+
+    def take_time(self, look_at_clock: Callable[[], None]) -> None:
+        """Let it pass."""
+        ...
+
+
 def convert(
     source: BinaryIO, recipe: Recipe, destination: Destination[S], context: ConversionContext = NO_CONTEXT
 ) -> Converted[S]:
     """Counterpart of ``one_file.convert``."""
     source.seek(0)
-    return _converted([source.read()], recipe, destination, context)
+    text = source.read()
+    _take_time(source, context)
+    return _converted([text], recipe, destination, context)
 
 
 def convert_many(
@@ -45,7 +61,49 @@ def convert_many(
         with source.open() as stream:
             stream.seek(0)
             texts.append(stream.read())
+            _take_time(stream, context)
     return _converted(texts, recipe, destination, context)
+
+
+_TYPES = pa.schema([("id", pa.int64()), ("part", pa.string()), ("version", pa.int64())])
+
+
+def _ignore_bad_row(_row: BadRow, _file: str | None) -> None:
+    return
+
+
+class _AnyFile:
+    """A table of one row, with the fields and types of every file of the simulation."""
+
+    def open(self, _report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+        return _TYPES, self._rows()
+
+    def _rows(self) -> Generator[Rows, None, None]:
+        yield Rows(_ONE_ROW, 1, None)
+
+
+_ONE_ROW = pa.RecordBatch.from_pylist([{"id": 1, "part": "x", "version": 1}], schema=_TYPES)
+
+
+def convert_into_table(
+    source: BinaryIO,
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
+    within: Callable[[Table], Table],
+) -> Converted[S]:
+    """Counterpart of ``one_file.convert_into_table``: all files have the same fields, and are written as they are."""
+    done = convert(source, recipe, destination, context)
+    _, rows = within(_AnyFile()).open(_ignore_bad_row)
+    for _ in rows:
+        pass
+    return done
+
+
+def _take_time(stream: object, context: ConversionContext) -> None:
+    """Let the time pass that a simulated stream says; the conversion looks at its clock meanwhile."""
+    if isinstance(stream, TakesTime):
+        stream.take_time(partial(context.on_batch, 0))
 
 
 def _converted(
@@ -112,5 +170,6 @@ def in_place() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(object_work, "convert", convert))
         stack.enter_context(patch.object(object_work, "convert_many", convert_many))
+        stack.enter_context(patch.object(object_work, "convert_into_table", convert_into_table))
         stack.enter_context(patch.object(builds, "convert_many", convert_many))
         yield

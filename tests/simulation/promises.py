@@ -12,10 +12,10 @@ from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
 from tests.simulation.buckets import Version
-from tests.simulation.faults import Fault
+from tests.simulation.faults import AT_CALLS, Fault
 from tests.simulation.queue import Message
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
-from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind
+from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind, stem
 from tests.simulation.sources import source
 from tests.simulation.world import World
 
@@ -26,12 +26,20 @@ Held = dict[ObjectRef, bytes]
 
 def violations(world: World) -> list[str]:
     """Everything that is not as promised."""
-    return [*_states(world), *_rows(world), *_outputs(world), *_entries_match(world), *_whole_at_all_times(world)]
+    return [
+        *_states(world),
+        *_rows(world),
+        *_outputs(world),
+        *_entries_match(world),
+        *_whole_at_all_times(world),
+        *_strangers(world),
+    ]
 
 
 def held(world: World) -> Held:
     """All outputs that stand in the target."""
-    return {ObjectRef(TARGET_BUCKET, key): one.data or b"" for key, one in world.target.live().items()}
+    live = world.target.live()
+    return {ObjectRef(TARGET_BUCKET, key): live[key].data or b"" for key in live.keys() - world.strangers.keys()}
 
 
 def entry(world: World, key: str, sync: str = SYNC) -> Entry | None:
@@ -51,14 +59,16 @@ def _states(world: World) -> Iterator[str]:
     for key in world.setup.keys:
         known = entry(world, key)
         if key in live:
-            yield from _state_of_live(key, known, live[key], waits=_waits(world))
-            alone = world.setup.kind in {Kind.REPLICATE, Kind.PARTITIONED} and not forgot(world)
+            waits = _waits(world) or key in world.source.archived
+            yield from _state_of_live(key, known, live[key], waits=waits)
+            alone = world.setup.kind.is_per_object and not forgot(world)
             if alone and known is not None and known.state is State.SUPERSEDED:
                 yield f"state: {key} is there and superseded by nothing ({known.reason})"
         elif known is not None and known.state is not State.REMOVED:
             yield f"state: {key} is not there, and its entry is {known.state}"
     for one in world.ledger.held.works():
-        if one.state is State.IN_FLIGHT or (one.state is State.WAITING and not _waits(world)):
+        waits = _waits(world) or one.source.key in world.source.archived
+        if one.state is State.IN_FLIGHT or (one.state is State.WAITING and not waits):
             yield f"state: {one.source} ({one.stored_sync}) is {one.state} at rest"
 
 
@@ -96,7 +106,7 @@ def _rows(world: World) -> Iterator[str]:
 
 def _outputs(world: World) -> Iterator[str]:
     match world.setup.kind:
-        case Kind.REPLICATE | Kind.PARTITIONED:
+        case Kind.REPLICATE | Kind.PARTITIONED | Kind.SHARED | Kind.APPEND:
             yield from _own_outputs(world)
         case Kind.SNAPSHOT:
             yield from _table(world)
@@ -108,9 +118,9 @@ def _own_outputs(world: World) -> Iterator[str]:
     """Each object's outputs are those of its newest version. Of one that cannot be converted they stay as they were."""
     there = held(world)
     for key in world.setup.keys:
-        mine = {ref: data for ref, data in there.items() if _is_of(ref, key)}
+        mine = {ref: data for ref, data in there.items() if _is_of(world, ref, key)}
         current = world.source.current(key)
-        if _too_big(entry(world, key)):
+        if _too_big(entry(world, key)) or key in world.source.archived:
             continue
         wanted = _rendering(world, key, current.data or b"") if current else None
         if wanted is not None and wanted.outputs is not None:
@@ -118,7 +128,7 @@ def _own_outputs(world: World) -> Iterator[str]:
                 mine = {ref: data for ref, data in mine.items() if ref in wanted.outputs}
             if mine != wanted.outputs:
                 yield f"outputs: of {key} are {_told(mine)}; its newest version makes {_told(wanted.outputs)}"
-        elif current is None and world.setup.remove and mine and not forgot(world):
+        elif current is None and world.setup.removes and mine and not forgot(world):
             yield f"outputs: {key} is gone, and {_told(mine)} are still there"
 
 
@@ -148,11 +158,12 @@ def forgot(world: World) -> bool:
     return world.faults.happened(Fault.LEDGER_GONE, Fault.LEDGER_RESTORED)
 
 
-def _is_of(ref: ObjectRef, key: str) -> bool:
-    """Whether an output's place is that of a source: ``lake/a...`` or ``lake/moved/_quarantine/a...``."""
-    stem = key.removeprefix("in/").removesuffix(".csv")
+def _is_of(world: World, ref: ObjectRef, key: str) -> bool:
+    """Whether an output's place is that of a source: ``lake/a...`` or ``lake/moved/_quarantine/orders/a...``."""
     path = ref.key.removeprefix("lake/").removeprefix("moved/").removeprefix("_quarantine/")
-    return path.startswith((f"{stem}.", f"{stem}/"))
+    if world.setup.kind.is_of_table:
+        path = path.removeprefix("orders/")
+    return path.startswith((f"{stem(key)}.", f"{stem(key)}/"))
 
 
 def _rendering(world: World, key: str, data: bytes) -> Rendering:
@@ -177,16 +188,19 @@ def _table(world: World) -> Iterator[str]:
     if newest is None:
         return
     key = newest[1]
+    if world.source.archived:
+        return
     accepted = [_rendering(world, key, world.source.live()[key].data or b"").outputs]
     if accepted[0] is None:
         return
     for other, versions in world.sources.history.items():
-        if versions[-1].data is not None:
-            continue
+        current = world.source.current(other)
         for version in versions:
-            if version.data is not None and (version.modified, other) > newest:
-                accepted += [of_object(setup, other, version.data or b"").outputs for setup in world.setups]
-                accepted += [{}] if world.setup.remove else []
+            if version.data is None or (version.modified, other) <= newest:
+                continue
+            last = current.data if current is not None else version.data
+            accepted += [of_object(setup, other, last or b"").outputs for setup in world.setups]
+            accepted += [{}] if world.setup.removes and current is None else []
     if unseen(world):
         return
     if forgot(world):
@@ -215,7 +229,7 @@ def _run(world: World) -> Iterator[str]:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"
 
 
-_LEFT_OPEN = frozenset({State.FAILED, State.SUPERSEDED, State.REMOVED, State.IN_FLIGHT})
+_LEFT_OPEN = frozenset({State.FAILED, State.SUPERSEDED, State.REMOVED, State.IN_FLIGHT, State.WAITING})
 """States in which what stands may be newer than the entry's outputs: published by work that was killed before it
 settled, on a version that is gone by now."""
 
@@ -236,8 +250,17 @@ def _entries_match(world: World) -> Iterator[str]:
         if one.obsolete and one.state not in _LEFT_OPEN:
             told = ", ".join(str(old.ref) for old in one.obsolete)
             yield f"ledger: {one.source} ({one.stored_sync}) still has obsolete outputs {told}"
-    for key in sorted(live.keys() - named) if not forgot(world) else ():
+    for key in sorted(live.keys() - named - world.strangers.keys()) if not forgot(world) else ():
         yield f"ledger: output {key} is nobody's"
+
+
+def _strangers(world: World) -> Iterator[str]:
+    """What strangers put into the target stays as it is."""
+    live = world.target.live()
+    for key, data in world.strangers.items():
+        there = live.get(key)
+        if there is None or there.data != data:
+            yield f"stranger: {key} is not as its owner left it"
 
 
 def _whole_at_all_times(world: World) -> Iterator[str]:
@@ -302,13 +325,42 @@ def _names(body: str, ref: ObjectRef) -> bool:
 def deleted(world: World, ref: ObjectRef) -> Iterator[str]:
     """An output that is being deleted although its source is there, and was before the worker began."""
     actor = world.scheduler.current
-    if actor is None or len(world.setups) > 1 or world.setup.kind not in {Kind.REPLICATE, Kind.PARTITIONED}:
+    if actor is None or len(world.setups) > 1 or not world.setup.kind.is_per_object:
         return
     for key, version in world.source.live().items():
         known_before = version.modified < world.clock.started_before(actor.started)
         made = of_object(world.setup, key, version.data or b"").outputs or {}
         if ref in made and known_before:
             yield f"deleted: {ref}, by {actor.name}, which {key} makes since before it began"
+
+
+# Promise 6: without a fault there is no dead letter
+
+_EXCUSES = (*AT_CALLS, Fault.TIMED_OUT, Fault.CONFLICT, Fault.LEDGER_GONE, Fault.LEDGER_RESTORED)
+"""Faults that may use up the attempts of a message."""
+
+
+def dead_letters(world: World, receipts_are_not_attempts: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
+    """Dead letters that no fault explains."""
+    if receipts_are_not_attempts and not world.faults.happened(*_EXCUSES):
+        for message in world.queue.dead:
+            yield f"dead letter: {message.id}, without a fault: {message.body[:200]}"
+
+
+# Promise 8: what a person asks for wins
+
+
+def wishes(world: World) -> Iterator[str]:
+    """Keys that a person asked for, and that are as an older configuration wants them than was deployed then."""
+    if forgot(world):
+        return
+    for wish in world.wishes:
+        deployed = world.setups[wish.setup :]
+        for key in sorted(wish.keys & world.source.live().keys()) if not _waits(world) else ():
+            known = entry(world, key)
+            accepted = {plan.fingerprint for setup in deployed for plan in setup.planner.plan(source(key))}
+            if known is not None and known.fingerprint not in accepted and key not in world.source.archived:
+                yield f"wish: {key} was asked for under {deployed[0].change}, and is as an older configuration wants it"
 
 
 # Promise 4: again changes nothing

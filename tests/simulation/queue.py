@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from millrace.objects.messages import Request, compose_message
 from tests.simulation.calls import Calls
+from tests.simulation.faults import Fault
 
 VISIBILITY_SECONDS = 5401.0
 MAX_RECEIVES = 5
@@ -30,6 +31,9 @@ class Queue:
 
     calls: Calls
     visibility: float = VISIBILITY_SECONDS
+    max_receives: int = MAX_RECEIVES
+    paused: bool = False
+    """Whether the breaker paused the event source: nothing is received."""
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     expired: list[Message] = field(default_factory=list)
@@ -45,11 +49,15 @@ class Queue:
 
     def visible(self) -> list[Message]:
         """Those that can be received now; what is older than the retention is gone."""
+        if self.paused:
+            return []
         now = self.calls.clock.now
         return [message for message in self.messages if message.visible_at <= now]
 
     def next_visible(self) -> float | None:
         """When the next message can be received."""
+        if self.paused:
+            return None
         return min((message.visible_at for message in self.messages), default=None)
 
     def receive(self, message: Message) -> bool:
@@ -60,7 +68,7 @@ class Queue:
             self.expired.append(message)
             self.calls.note("sqs expires", message.id)
             return False
-        if message.receives >= MAX_RECEIVES:
+        if message.receives >= self.max_receives:
             self.messages.remove(message)
             self.dead.append(message)
             self.calls.note("sqs gives up", message.id, "dead letter")
@@ -85,6 +93,15 @@ class Queue:
     def ask_anew(self, body: str, seconds: int) -> None:
         """Send a copy."""
         self.calls.call("sqs:SendMessage", "a copy", lambda: self.add(body, seconds))
+
+    def pause(self, queue: str) -> None:
+        """Stop receiving, as the breaker wants."""
+
+        def stop() -> None:
+            self.calls.faults.count(Fault.PAUSED, queue)
+            self.paused = True
+
+        self.calls.call("lambda:UpdateEventSourceMapping", queue, stop)
 
     def redrive(self) -> int:
         """Move the dead letters back: as new messages, where they have not outlived the retention."""

@@ -18,6 +18,7 @@ from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import Build, Plan
 from tests.simulation import light
+from tests.simulation.buckets import FORBIDDEN, KILLER
 from tests.simulation.calls import BEGINNING
 from tests.simulation.setups import Setup
 from tests.simulation.sources import source
@@ -63,6 +64,8 @@ def of_object(setup: Setup, key: str, data: bytes) -> Rendering:
 @lru_cache(maxsize=20_000)
 def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
     plan = plan_of(setup, key)
+    if is_harmful(data):
+        return Rendering(None)
     try:
         done: Converted[_Memory] = convert(
             io.BytesIO(data),
@@ -75,6 +78,11 @@ def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
     if done.quarantine is not None and plan.quarantine is not None:
         outputs[plan.quarantine] = bytes(done.quarantine.data)
     return Rendering(outputs, done.rows)
+
+
+def is_harmful(data: bytes) -> bool:
+    """Whether nobody can read an object of these bytes."""
+    return KILLER in data or FORBIDDEN in data
 
 
 def run_of(setup: Setup) -> Build:
@@ -92,6 +100,8 @@ def of_files(setup: Setup, files: Files) -> Rendering:
 @lru_cache(maxsize=20_000)
 def _of_files(setup: Setup, files: Files, convert_many: Any) -> Rendering:
     run = run_of(setup)
+    if any(is_harmful(data) for _, data in files):
+        return Rendering(None)
     sources = [
         Source(name=str(source(key)), format=FileFormat.CSV, read=run.read, open=partial(_opened, data))
         for key, data in files

@@ -23,6 +23,7 @@ _EVENT_RATES = (0.0, 0.0, 0.1, 0.3)
 _CALL_FAULTS = (
     Fault.KILLED_BEFORE,
     Fault.KILLED_AFTER,
+    Fault.LANDS_LATE,
     Fault.FAILED,
     Fault.ANSWER_LOST,
     Fault.TRIED_TWICE,
@@ -51,6 +52,44 @@ NEEDS_RECONCILIATION = (
 
 
 _BETWEEN_COMPARISONS = 3700.0
+_CALM = 0.3
+"""How many schedules have no fault at any call: then nothing may become a dead letter."""
+_CALM_PACES = (0.02, 0.02, 0.3)
+_SELDOM = 0.15
+"""How many schedules have one of the world's meannesses."""
+
+
+class Finding(enum.IntEnum):
+    """What a hostile look found, by its number in the table of findings, if its rule is in force.
+
+    What a rule does not yet keep apart is not drawn: each feature of the world needs the rules that it is mean to.
+    """
+
+    RECEIPTS_ARE_NOT_ATTEMPTS = 1
+    SUSPECTS_WORK_ALONE = 2
+    TABLES_BY_VERSION = 4
+    REMOVED_MEANS_LOOK = 5
+    ONE_DENIED_OBJECT = 7
+    TRUE_LIMITS = 8
+    DEPLOYMENTS_ARE_ORDERED = 11
+    FENCES_DECIDE = 12
+
+
+IN_FORCE: frozenset[Finding] = frozenset()
+"""Findings whose rules have landed; whoever lands one adds it, and the world becomes as mean."""
+
+NEEDS_RULE = {
+    Fault.KILLER: Finding.SUSPECTS_WORK_ALONE,
+    Fault.FORBIDDEN: Finding.ONE_DENIED_OBJECT,
+    Fault.LONG_WORK: Finding.RECEIPTS_ARE_NOT_ATTEMPTS,
+    Fault.OLDER_TIME: Finding.TABLES_BY_VERSION,
+    Fault.VERSION_DELETED: Finding.REMOVED_MEANS_LOOK,
+    Fault.UNDELETED: Finding.REMOVED_MEANS_LOOK,
+    Fault.HOSTILE_KEY: Finding.TRUE_LIMITS,
+}
+"""What is drawn only where the rule against it is in force."""
+SELDOM_MET = frozenset({Fault.PAUSED})
+"""What it takes a long row of other faults to bring about."""
 
 
 class Mended(enum.StrEnum):
@@ -88,6 +127,7 @@ class Rest:
         world.run()
         world.faults.active = False
         world.run()
+        self.found += promises.dead_letters(world, Finding.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE)
         for _ in range(5):
             if not world.queue.dead:
                 break
@@ -95,6 +135,7 @@ class Rest:
             world.calls.note("redrives", len(world.queue.dead))
             world.queue.redrive()
             world.run()
+        self._resume()
         if self._told_of_all() and not _asked_meanwhile(world):
             self._check("before any reconciliation: ")
         self._reconcile()
@@ -137,6 +178,14 @@ class Rest:
                 world.run()
         self.found.append(f"reconciliation finds something for ever: {world.reports[-1]}")
 
+    def _resume(self) -> None:
+        """Somebody mends the grants, and starts what the breaker paused."""
+        for _ in range(5):
+            if not self.world.resume():
+                return
+            self.mended = Mended.COMMAND
+            self.world.run()
+
     def _retry_failed(self) -> None:
         """Messages that outlived the retention leave entries that say so; the command asks for them again."""
         world = self.world
@@ -150,6 +199,8 @@ class Rest:
         """After a change of the configuration: what is there is brought under the new one."""
         world = self.world
         self._check("before the reprocess: ")
+        if Finding.DEPLOYMENTS_ARE_ORDERED in IN_FORCE:
+            self.found += promises.wishes(world)
         world.reprocess()
         world.run()
         self.found += promises.outdated(world)
@@ -168,8 +219,16 @@ def _failed(world: World) -> bool:
 def drawn(choices: Choices) -> World:
     """A world, its faults and its script."""
     kind = list(Kind)[choices.pick(len(Kind))]
-    setup = Setup(kind, remove=bool(choices.pick(2)), quarantine=bool(choices.pick(2)))
-    rates = {fault: _RATES[choices.pick(len(_RATES))] for fault in _CALL_FAULTS}
+    crowd = choices.chance(_SELDOM)
+    setup = Setup(
+        kind,
+        remove=bool(choices.pick(2)),
+        quarantine=bool(choices.pick(2)),
+        hostile=Finding.TRUE_LIMITS in IN_FORCE and choices.chance(_SELDOM),
+        more=3 + choices.pick(8) if crowd else 0,
+    )
+    calm = choices.chance(_CALM)
+    rates = {fault: 0.0 if calm else _RATES[choices.pick(len(_RATES))] for fault in _CALL_FAULTS}
     rates |= {fault: _EVENT_RATES[choices.pick(len(_EVENT_RATES))] for fault in _EVENT_FAULTS}
     rates[Fault.SAME_BYTES_AGAIN] = 0.3
     world = World(
@@ -178,14 +237,36 @@ def drawn(choices: Choices) -> World:
         rates=rates,
         versioned=bool(choices.pick(2)),
         workers=1 + choices.pick(3),
-        batch=1 + choices.pick(3),
+        batch=10 if crowd else 1 + choices.pick(3),
         skew=300.0,
         on_acknowledge=on_acknowledge,
         on_delete=on_delete,
     )
+    if calm:
+        world.paces = _CALM_PACES
     world.sources.bad_rows = (0.0, 0.2)[choices.pick(2)]
-    world.script = _script(choices, setup)
+    _make_mean(world)
+    world.script = _script(world)
     return world
+
+
+def _make_mean(world: World) -> None:
+    """Draw what makes this world mean beside its faults, of what the rules in force keep apart."""
+    choices, sources = world.choices, world.sources
+    if Finding.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE and choices.chance(_SELDOM):
+        sources.durations = _DURATIONS
+    if Finding.SUSPECTS_WORK_ALONE in IN_FORCE and choices.chance(_SELDOM):
+        sources.killers = 0.1
+    if Finding.ONE_DENIED_OBJECT in IN_FORCE and choices.chance(_SELDOM):
+        sources.forbidden = 0.1
+    if Finding.TABLES_BY_VERSION in IN_FORCE and choices.chance(_SELDOM):
+        sources.multipart = 0.5
+    if world.setup.hostile:
+        world.faults.count(Fault.HOSTILE_KEY, "the source's bucket")
+
+
+_DURATIONS = (0.0, 30.0, 300.0, 600.0, 850.0)
+"""Seconds that a conversion takes where it takes long: the last is nearly all that an invocation has."""
 
 
 Act = Callable[[World], None]
@@ -207,12 +288,14 @@ def world_violations(world: World) -> list[str]:
     return found
 
 
-def _script(choices: Choices, setup: Setup) -> list[Act]:
+def _script(world: World) -> list[Act]:
+    choices, setup = world.choices, world.setup
     keys = setup.keys[: 1 + choices.pick(2)]
-    acts: list[Act] = [partial(put, keys[0])]
+    acts: list[Act] = [partial(put, key) for key in (keys[0], *setup.keys[_USUAL_KEYS:])]
+    of_user = _OF_USER if not (world.versioned and Finding.REMOVED_MEANS_LOOK in IN_FORCE) else _OF_VERSIONS
     for _ in range(1 + choices.pick(4)):
         key = keys[choices.pick(len(keys))]
-        acts.append(partial(_OF_USER[choices.pick(len(_OF_USER))], key))
+        acts.append(partial(of_user[choices.pick(len(of_user))], key))
         if choices.chance(0.4):
             acts.append(partial(wait, (1.0, 100.0, 1000.0, 6000.0)[choices.pick(4)]))
         if choices.chance(0.3):
@@ -233,7 +316,27 @@ def _delete(key: str, world: World) -> None:
     world.sources.delete(key)
 
 
-_OF_USER = (put, put, _delete, _put_twice)
+def _remove_newest(key: str, world: World) -> None:
+    world.sources.remove_newest(key)
+
+
+def _archive(key: str, world: World) -> None:
+    """A lifecycle rule archives the object; somebody restores it some time after, or never."""
+    if world.setup.kind is Kind.RUN:
+        return
+    world.sources.archive(key)
+    if world.choices.pick(3):
+        world.script.append(partial(_restore, key))
+
+
+def _restore(key: str, world: World) -> None:
+    world.sources.restore(key)
+
+
+_USUAL_KEYS = 3
+_OF_USER = (put, put, put, put, _delete, _delete, _put_twice, _put_twice, _archive)
+_OF_VERSIONS = (*_OF_USER, _remove_newest, _remove_newest, _remove_newest)
+"""What users do in versioned buckets."""
 
 
 def wait(seconds: float, world: World) -> None:
@@ -280,7 +383,12 @@ def _lose_ledger(world: World) -> None:
     world.ledger.restore({})
 
 
+def _copy_output(world: World) -> None:
+    world.copy_output()
+
+
 _OF_OPERATORS: tuple[Act, ...] = (
+    _copy_output,
     _reconcile,
     _reconcile,
     _reprocess,

@@ -16,6 +16,10 @@ SYNC = "nightly"
 SOURCE_BUCKET, TARGET_BUCKET = "acme-in", "acme-out"
 
 
+HOSTILE_KEYS = ("in/a//../b\n.csv", "in/ä +%2B&=.csv", f"in/{'ж' * 143}.csv")
+"""Control characters and empty segments, what form encoding changes, and a key whose encoded form is long."""
+
+
 class Kind(enum.StrEnum):
     """How outputs follow from sources."""
 
@@ -23,6 +27,18 @@ class Kind(enum.StrEnum):
     PARTITIONED = "partitioned"
     SNAPSHOT = "snapshot"
     RUN = "one table of all files"
+    SHARED = "files of one table, with its schema"
+    APPEND = "files of a model that is appended to"
+
+    @property
+    def is_per_object(self) -> bool:
+        """Whether each object has outputs of its own."""
+        return self not in {Kind.SNAPSHOT, Kind.RUN}
+
+    @property
+    def is_of_table(self) -> bool:
+        """Whether the outputs of all objects are the files of one table."""
+        return self in {Kind.SHARED, Kind.APPEND}
 
 
 class Change(enum.StrEnum):
@@ -41,11 +57,21 @@ class Setup:
     remove: bool = False
     quarantine: bool = False
     change: Change = Change.NONE
+    hostile: bool = False
+    """Whether keys are such as are made to hurt."""
+    more: int = 0
+    """How many objects there may be beside the three of which most is made."""
 
     @property
     def keys(self) -> tuple[str, ...]:
         """The source objects that there may be."""
-        return ("in/a.csv", "in/ab.csv", "in/b.csv")
+        keys = HOSTILE_KEYS if self.hostile else ("in/a.csv", "in/ab.csv", "in/b.csv")
+        return (*keys, *(f"in/more-{number}.csv" for number in range(self.more)))
+
+    @property
+    def removes(self) -> bool:
+        """Whether outputs go with their sources."""
+        return self.remove and self.kind not in {Kind.RUN, Kind.APPEND}
 
     @property
     def planner(self) -> Planner:
@@ -55,18 +81,19 @@ class Setup:
 
 @cache
 def _planner(setup: Setup) -> Planner:
-    return Planner(_run(setup) if setup.kind is Kind.RUN else _bulk(setup))
+    return Planner(_model(setup) if setup.kind in {Kind.RUN, Kind.APPEND} else _bulk(setup))
 
 
 def _bulk(setup: Setup) -> Document:
     fields: dict[str, Any] = {"name": SYNC, "to": "json"}
     schema: dict[str, Any] = {}
     source: dict[str, Any] | None = None
-    tables = ["a", "ab", "b"]
-    if setup.kind is Kind.SNAPSHOT:
+    tables = [stem(key) for key in setup.keys]
+    if setup.kind in {Kind.SNAPSHOT, Kind.SHARED}:
         source = {"is_single_table": True, "single_table_name": "orders"}
-        fields["mode"] = "snapshot"
         tables = ["orders"]
+    if setup.kind is Kind.SNAPSHOT:
+        fields["mode"] = "snapshot"
     if setup.kind is Kind.PARTITIONED:
         schema["partition_key"] = "part"
     if setup.change is Change.FILTER:
@@ -82,16 +109,22 @@ def _bulk(setup: Setup) -> Document:
     return document(bulk_sync(**fields), source=source)
 
 
+def stem(key: str) -> str:
+    """A source's path in its folder, without extension."""
+    return key.removeprefix("in/").removesuffix(".csv")
+
+
 _FILTER = {"field": "part", "function": "Inequality", "value": LEFT_OUT}
 
 
-def _run(setup: Setup) -> Document:
+def _model(setup: Setup) -> Document:
     notified = {"enable_event_notifications": True, "event_queue_arn": "managed"}
     sync: dict[str, Any] = {
         "name": SYNC,
         "model": "orders",
         "target": {"connection": "lake", "object": "orders", "configuration": {"format": "json"}},
         "bad_rows": "quarantine" if setup.quarantine else "fail",
+        "mode": "append" if setup.kind is Kind.APPEND else "replace",
     }
     if setup.change is not Change.NONE:
         sync["filters"] = [_FILTER]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from millrace.delivery.breaker import Circuit
 from millrace.ledger.entries import Entry, State, WorkEntry
 from millrace.ledger.table_entries import AnyEntry, FormatEntry, SchemaEntry, TableEntry
 from millrace.objects.references import ObjectRef
 from millrace.operations.checkpoints import Checkpoint
-from tests.fakes import InMemoryCheckpoints, InMemoryLedger
+from tests.fakes import InMemoryCheckpoints, InMemoryCircuits, InMemoryLedger
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault
 
@@ -85,6 +86,22 @@ class Ledger:
     def restore(self, entries: Entries) -> None:
         """What a restored table holds."""
         self.held.entries = dict(entries)
+
+
+@dataclass(slots=True)
+class Circuits:
+    """Satisfies ``breaker.Circuits`` for the actor that runs."""
+
+    calls: Calls
+    held: InMemoryCircuits = field(default_factory=InMemoryCircuits)
+
+    def get(self, queue: str) -> Circuit | None:
+        """A consistent read."""
+        return self.calls.call("dynamodb:GetItem", f"circuit of {queue}", lambda: self.held.get(queue))
+
+    def put(self, circuit: Circuit) -> None:
+        """A conditional write."""
+        self.calls.call("dynamodb:PutItem", f"circuit of {circuit.queue}", lambda: self.held.put(circuit))
 
 
 @dataclass(slots=True)

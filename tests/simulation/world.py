@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from millrace.delivery.breaker import Breaker
 from millrace.delivery.intake import Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
@@ -27,9 +28,10 @@ from tests.simulation.queue import Message, Queue
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.setups import SOURCE_BUCKET, SYNC, TARGET_BUCKET, Setup
 from tests.simulation.sources import Sources
-from tests.simulation.tables import Checkpoints, Ledger
+from tests.simulation.tables import Checkpoints, Circuits, Ledger
 
 TIMEOUT_SECONDS = 900.0
+QUEUE = "arn:aws:sqs:us-east-1:111122223333:landing"
 _MOST_STEPS = 20_000
 
 
@@ -43,6 +45,15 @@ class Acknowledged:
 
     message: Message
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A reprocess that a person asked for: under which of the world's setups, and what there was to be asked for."""
+
+    setup: int
+    reprocess: Reprocess
+    keys: frozenset[str]
 
 
 @dataclass(eq=False)
@@ -77,10 +88,21 @@ class World:
         self.buckets.on_delete = partial(self.on_delete, self)
         self.ledger = Ledger(self.calls)
         self.checkpoints = Checkpoints(self.calls)
+        self.circuits = Circuits(self.calls)
         self.queue = Queue(self.calls)
         if self.visibility is not None:
             self.queue.visibility = self.visibility
         self.sources = Sources(self.calls, source, self.queue)
+        self.breaker = Breaker(
+            circuits=self.circuits,
+            sources=self.queue,
+            now=self.clock.at,
+            announce=lambda circuit: self.calls.note("announces", circuit.queue, circuit.reason),
+            trouble=lambda reason: self.calls.note("trouble", reason),
+        )
+        self.strangers: dict[str, bytes] = {}
+        """What strangers put into the target, by key."""
+        self.wishes: list[Wish] = []
         self.reports: list[Report] = []
         self.setups = [self.setup]
         self.waits_until = 0.0
@@ -123,6 +145,7 @@ class World:
             if self._steps > _MOST_STEPS:
                 raise Endless(f"no rest after {_MOST_STEPS:,} steps")
             self.sources.deliver_due()
+            self.calls.land_due()
             now = self.clock.now
             ready = [actor for actor in self.scheduler.actors if actor.ready_at <= now]
             others = self._others()
@@ -154,7 +177,8 @@ class World:
 
     def _next_time(self) -> float | None:
         times = [actor.ready_at for actor in self.scheduler.actors if actor.ready_at > self.clock.now]
-        times += [time for time in (self.queue.next_visible(), self.sources.next_due()) if time is not None]
+        dues = (self.queue.next_visible(), self.sources.next_due(), self.calls.next_landing())
+        times += [time for time in dues if time is not None]
         times += [self.waits_until] if self.script else []
         later = [time for time in times if time > self.clock.now]
         return min(later, default=None)
@@ -202,7 +226,7 @@ class World:
         outcomes: list[Outcome] = []
         intake = Intake(
             worker=worker,
-            tell=outcomes.append,
+            tell=partial(self._hear, outcomes),
             note=lambda note: self.calls.note("note", note),
             ask_anew=self.queue.ask_anew,
         )
@@ -223,6 +247,10 @@ class World:
                 self.calls.note("settles", message.id, told[:160])
         with suppress(ServiceUnavailable, AccessDenied):
             self.calls.call("lambda:response", actor.name, lambda: self._acknowledge(done))
+
+    def _hear(self, outcomes: list[Outcome], outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        self.breaker.hear(outcome, QUEUE)
 
     def _acknowledge(self, done: list[tuple[Message, int]]) -> None:
         for message, receives in done:
@@ -252,9 +280,12 @@ class World:
         self._operate("reprocess", partial(self._reprocess, Reprocess(sync=SYNC, **wish)))
 
     def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
+        wanted = Wish(len(self.setups) - 1, wish, frozenset(self.source.live()))
         reprocessor = Reprocessor(index=self.ledger, **self._ports(actor))
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
+        if answer["complete"]:
+            self.wishes.append(wanted)
 
     def rebuild(self) -> None:
         """Rebuild the ledger from the outputs' lineage."""
@@ -281,6 +312,30 @@ class World:
                 self.calls.note("fails", name, f"{type(error).__name__}: {error}"[:100])
 
         self.scheduler.spawn(actor, body)
+
+    def resume(self) -> bool:
+        """Let the event source receive again, as ``millrace resume`` does; whether it was paused."""
+        circuit = self.circuits.held.get(QUEUE)
+        if not self.queue.paused:
+            return False
+        if circuit is not None:
+            self.circuits.held.put(circuit.resumed())
+        self.calls.note("resumes", QUEUE)
+        self.queue.paused = False
+        return True
+
+    def copy_output(self) -> None:
+        """A stranger copies an output; S3 copies its metadata, too (Amazon S3 API Reference, "CopyObject")."""
+        live = self.target.live()
+        own = sorted(live.keys() - self.strangers.keys())
+        if not own:
+            return
+        key = own[self.choices.pick(len(own))]
+        version, copy = live[key], f"lake/copies/{len(self.strangers)}-{key.rpartition('/')[2]}"
+        self.faults.count(Fault.COPIED, "the target's bucket")
+        self.calls.note("stranger copies", key, copy)
+        self.target.put(copy, version.data, self.clock.now, version.metadata)
+        self.strangers[copy] = version.data or b""
 
     def reconfigure(self, setup: Setup) -> None:
         """Deploy another configuration; invocations at work keep theirs."""
