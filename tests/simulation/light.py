@@ -15,12 +15,11 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from millrace.delivery import builds, object_work
-from millrace.engine.formats.base import BadRow
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
 from millrace.engine.outputs import Destination, Part, Sink
 from millrace.engine.row_counts import RowCounts
-from millrace.engine.tables.rows import PutAside, Rows, Table
+from millrace.engine.tables.rows import PutAside, Table, TableRows, ignore_bad_row
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
 
@@ -68,18 +67,14 @@ def convert_many(
 _TYPES = pa.schema([("id", pa.int64()), ("part", pa.string()), ("version", pa.int64())])
 
 
-def _ignore_bad_row(_row: BadRow, _file: str | None) -> None:
-    return
-
-
 class _AnyFile:
     """A table of one row, with the fields and types of every file of the simulation."""
 
-    def open(self, _report: PutAside, /) -> tuple[pa.Schema, Generator[Rows, None, None]]:
+    def open(self, _report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
         return _TYPES, self._rows()
 
-    def _rows(self) -> Generator[Rows, None, None]:
-        yield Rows(_ONE_ROW, 1, None)
+    def _rows(self) -> Generator[TableRows, None, None]:
+        yield TableRows(_ONE_ROW, 1, None)
 
 
 _ONE_ROW = pa.RecordBatch.from_pylist([{"id": 1, "part": "x", "version": 1}], schema=_TYPES)
@@ -94,7 +89,7 @@ def convert_into_table(
 ) -> Converted[S]:
     """Counterpart of ``one_file.convert_into_table``: all files have the same fields, and are written as they are."""
     done = convert(source, recipe, destination, context)
-    _, rows = within(_AnyFile()).open(_ignore_bad_row)
+    _, rows = within(_AnyFile()).open(ignore_bad_row)
     for _ in rows:
         pass
     return done
