@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from infra.package import contents, package
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+
+IMPORT_HANDLERS = """
+import importlib, sys
+folder, *handlers = sys.argv[1:]
+sys.path.insert(0, folder)
+for handler in handlers:
+    assert callable(importlib.import_module(handler).handle)
+own = {"millrace", *(handler.partition(".")[0] for handler in handlers)}
+for name, module in sys.modules.items():
+    if name.partition(".")[0] in own and not str(module.__file__).startswith(folder):
+        print(name, "from", module.__file__)
+"""
 
 
 @pytest.fixture
@@ -65,3 +79,21 @@ def test_holds_every_handler_of_this_project() -> None:
         "millrace/deployment/settings.py",
     } <= deployed
     assert not [name for name in deployed if name.startswith(("millrace/demo", "millrace/cli"))]
+
+
+def test_every_handler_is_imported_from_the_asset_alone(tmp_path: Path) -> None:
+    """What is left out is needed by none of them."""
+    folder = package("{}", cache=tmp_path)
+    handlers = [path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob("*/handler.py")]
+
+    done = subprocess.run(  # noqa: S603 - the command is ours
+        [sys.executable, "-I", "-c", IMPORT_HANDLERS, str(folder), *(name.replace("/", ".") for name in handlers)],
+        env={"AWS_DEFAULT_REGION": "us-east-1", "POWERTOOLS_TRACE_DISABLED": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(handlers) >= 3
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [], "imported from elsewhere"
