@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,9 +14,12 @@ from infra.options import Options
 
 
 class EncryptionKey(Construct):
-    """Encrypts queues, ledger, log groups and created buckets; rotated yearly, kept when the stack goes."""
+    """Encrypts queues, ledger, log groups and created buckets; rotated yearly, kept when the stack goes.
 
-    def __init__(self, scope: Construct, construct_id: str, *, options: Options) -> None:
+    ``notifying`` are the buckets that notify queues under the key. No rule of EventBridge sends to them.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, notifying: Sequence[str], options: Options) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         self.key = kms.Key(
@@ -25,7 +30,15 @@ class EncryptionKey(Construct):
             enable_key_rotation=True,
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        self._allow("s3", {"StringEquals": {"aws:SourceAccount": stack.account}})
+        if notifying:
+            # Without the conditions a bucket of anybody's could have S3 use the key (Amazon SQS Developer Guide,
+            # "Access management for encrypted Amazon SQS queues with least privilege policies").
+            buckets = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in notifying]
+            conditions = {
+                "ArnEquals": {"aws:SourceArn": buckets},
+                "StringEquals": {"aws:SourceAccount": stack.account},
+            }
+            self._allow("s3", conditions)
         log_groups = stack.format_arn(
             service="logs",
             resource="log-group",

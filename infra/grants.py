@@ -8,14 +8,20 @@ that it may assume, or the secret that it may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from infra.options import Options
 from infra.topology import Topology
 from millrace.config.layout import Folder
 from millrace.deployment import permissions
-from millrace.deployment.settings import LEDGER_INDEXES
+from millrace.deployment.settings import EVENT_SOURCE, LEDGER_INDEXES
+
+_KEY_OF_DEPLOYMENT_SERVES = ("dynamodb", "s3", "secretsmanager", "sqs")
+"""What the deployment's own key encrypts and a function reads: the ledger, created buckets, secrets, queues."""
+_EXISTING_KEYS_SERVE = ("s3", "secretsmanager", "sqs")
+_OWN_EVENTS = {"StringEquals": {"events:source": EVENT_SOURCE}}
+"""Source: Amazon EventBridge User Guide, "Using IAM policy conditions"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +174,7 @@ def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
             sid="TellOfOpenCircuits",
             actions=("events:PutEvents",),
             resources=(f"arn:{arns.partition}:events:{region}:event-bus/default",),
+            conditions={} if options.emulator else _OWN_EVENTS,
         ),
     ]
 
@@ -221,13 +228,27 @@ def _keys(arns: Arns, options: Options) -> tuple[Grant, Grant]:
                 "kms:ReEncryptTo",
             ),
             resources=(arns.key,) if arns.key else (),
+            conditions=_by_way_of(_KEY_OF_DEPLOYMENT_SERVES, [arns.region], options),
         ),
         Grant(
             sid="UseExistingKeys",
             actions=permissions.WRITE_BY_KEY,
             resources=options.existing_key_arns,
+            conditions=_by_way_of(
+                _EXISTING_KEYS_SERVE, sorted(set(map(_region_of, options.existing_key_arns))), options
+            ),
         ),
     )
+
+
+def _by_way_of(services: Sequence[str], regions: Sequence[str], options: Options) -> Mapping[str, Mapping[str, object]]:
+    """No condition on the emulator, which fills in none of KMS's."""
+    return {} if options.emulator else permissions.by_way_of(services, regions)
+
+
+def _region_of(arn: str) -> str:
+    """The region of ``arn:aws:kms:eu-central-1:111122223333:key/0a1b``."""
+    return arn.split(":")[3]
 
 
 def _tracing(options: Options) -> tuple[Grant, ...]:

@@ -10,10 +10,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.dead_letter_queue import RETENTION
 from infra.names import Names
 from infra.options import Options
 
+RETENTION = Duration.days(10)
+"""Shorter than the dead letters': SQS counts a message's days from its first sending, also after it has moved it there
+(Amazon SQS Developer Guide, "Using dead-letter queues in Amazon SQS"). So four days are left at least."""
 MAX_RECEIVES = 5
 BATCHING_WINDOW_SECONDS = 1
 

@@ -13,7 +13,7 @@ from infra.created_bucket import CreatedBucket
 from infra.dead_letter_queue import DeadLetterQueue
 from infra.encryption_key import EncryptionKey
 from infra.ledger_table import LedgerTable
-from infra.names import construct_id
+from infra.names import Names, construct_id
 from infra.notification import ExistingBucketNotifications
 from infra.obfuscation_key import ObfuscationKey
 from infra.options import Encryption, Options
@@ -34,11 +34,14 @@ class StorageStack(Stack):
         )
         self.key: kms.IKey | None = None
         if options.kms is Encryption.CUSTOMER:
-            self.key = EncryptionKey(self, "Encryption", options=options).key
+            notifying = sorted({each.folder.bucket for each in topology.notifications})
+            self.key = EncryptionKey(self, "Encryption", notifying=notifying, options=options).key
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         self.ledger = LedgerTable(self, "Ledger", options=options, key=self.key).table
-        self.dead_letters = DeadLetterQueue(self, "DeadLetters", options=options, key=self.key).queue
+        self.dead_letters = DeadLetterQueue(
+            self, "DeadLetters", sources=self._list_sources(topology, options), options=options, key=self.key
+        ).queue
         notifications = topology.notifications
         self.queues = {
             source.connection: SourceQueue(
@@ -54,6 +57,16 @@ class StorageStack(Stack):
         }
         self._notify(topology, notifications, options)
         self._say(topology)
+
+    def _list_sources(self, topology: Topology, options: Options) -> list[str]:
+        """The ARNs of the queues whose dead letters come here: the managed ones, and users' own of this account."""
+        names = Names(options.name)
+        managed = [
+            self.format_arn(service="sqs", resource=names.queue(source.connection)) for source in topology.sources
+        ]
+        # arn:aws:sqs:eu-central-1:111122223333:uploads
+        own = [arn for arn in topology.own_queue_arns if arn.split(":")[3:5] == [self.region, self.account]]
+        return [*managed, *own]
 
     def _notify(self, topology: Topology, notifications: Iterable[Notification], options: Options) -> None:
         created = [bucket.name for bucket in topology.buckets if bucket.created]

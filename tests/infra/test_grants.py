@@ -106,6 +106,17 @@ class TestGrantsOfConvert:
         assert of_convert("customer key", key=own_key)["UseKeyOfDeployment"].resources == (own_key,)
         assert not {"UseExistingKeys", "UseKeyOfDeployment"} & set(of_convert("created buckets"))
 
+    def test_uses_keys_by_way_of_what_they_encrypt_in_their_region(self) -> None:
+        """Never by itself: no function of ours calls KMS."""
+        own_key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/own"
+
+        deployments = of_convert("customer key", key=own_key)["UseKeyOfDeployment"].conditions
+        existing = of_convert("existing buckets")["UseExistingKeys"].conditions
+
+        services = [f"{service}.{REGION}.amazonaws.com" for service in ("dynamodb", "s3", "secretsmanager", "sqs")]
+        assert deployments == {"StringEquals": {"kms:ViaService": services}}
+        assert existing == {"StringEquals": {"kms:ViaService": services[1:]}}
+
 
 class TestGrantsOfReprocess:
     """What the reprocess function may do."""

@@ -8,6 +8,7 @@ from typing import Any
 from infra.names import Names
 from infra.notification import EVENTS
 from infra.options import Encryption
+from infra.topology import describe
 from millrace.config.document import parse
 from millrace.deployment.permissions import Use, uses
 from millrace.deployment.settings import LEDGER_INDEXES
@@ -47,13 +48,32 @@ class TestQueues:
             if "RedrivePolicy" in queue:
                 assert queue["VisibilityTimeout"] >= 6 * slowest + window
 
-    def test_is_encrypted_and_tls_only_and_keeps_14_days(self, storage: Template) -> None:
-        """Nobody reads a message on its way or at rest, and a long weekend loses none."""
+    def test_is_encrypted_and_tls_only(self, storage: Template) -> None:
+        """Nobody reads a message on its way or at rest."""
         for name, queue in storage.of("SQS::Queue").items():
             properties = queue["Properties"]
             assert properties.get("SqsManagedSseEnabled") or properties.get("KmsMasterKeyId")
             assert denies_plain_http(storage, "SQS::QueuePolicy", "Queues", name)
-            assert properties["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+    def test_keeps_10_days_and_dead_letters_14(self, storage: Template) -> None:
+        """A long weekend loses none. A message that SQS moves keeps its age: dead letters have four days at least."""
+        for queue in storage.of("SQS::Queue").values():
+            days = 10 if _redrives(queue) else 14
+            assert queue["Properties"]["MessageRetentionPeriod"] == days * 24 * 3600
+
+    def test_dead_letters_are_of_the_deployments_queues_alone(self, synthesised: Synthesised) -> None:
+        """Another queue of the account cannot fill it with what nobody here can read."""
+        queues = synthesised.storage.of("SQS::Queue")
+        (dead_letters,) = (queue["Properties"] for queue in queues.values() if not _redrives(queue))
+        managed = {queue["Properties"]["QueueName"] for queue in queues.values() if _redrives(queue)}
+        users_own = set(describe(parse(synthesised.case.data)).own_queue_arns)
+        allowed = dead_letters["RedriveAllowPolicy"]
+
+        named = {text(arn) for arn in allowed["sourceQueueArns"]}
+        assert allowed["redrivePermission"] == "byQueue"
+        assert len(named) <= 10
+        assert managed <= {arn.rpartition(":")[2] for arn in named}
+        assert {arn for arn in named if arn.rpartition(":")[2] not in managed} <= users_own
 
     def test_all_but_one_redrive_to_that_one_after_five_receives(self, storage: Template) -> None:
         """There is one dead-letter queue, and every other queue uses it."""
@@ -240,6 +260,31 @@ class TestPolicies:
             for role in template.properties("IAM::Role"):
                 (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
                 assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+    def test_keys_are_used_by_way_of_services_alone(self, synthesised: Synthesised) -> None:
+        """A function cannot decrypt what it got elsewhere; the emulator fills in no condition of KMS's."""
+        wanted = not synthesised.case.options.emulator
+        for kind, statement in synthesised.processing.statements():
+            if kind == "AWS::IAM::Role" and any(action.startswith("kms:") for action in listed(statement["Action"])):
+                assert ("kms:ViaService" in statement.get("Condition", {}).get("StringEquals", {})) is wanted
+
+    def test_a_key_lets_s3_use_it_for_the_named_buckets_of_this_account(self, storage: Template) -> None:
+        """Nobody's bucket elsewhere has S3 use the key; no other service but CloudWatch's logs may."""
+        for kind, statement in storage.statements():
+            service = statement.get("Principal", {}).get("Service") if kind == "AWS::KMS::Key" else None
+            if service == "s3.amazonaws.com":
+                assert statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+                assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "111122223333"}
+            elif service is not None:
+                assert text(service).startswith("logs.")
+                assert "kms:EncryptionContext:aws:logs:arn" in statement["Condition"]["ArnLike"]
+
+    def test_functions_put_their_own_events_alone(self, synthesised: Synthesised) -> None:
+        """Nobody who gets hold of a role can pretend to be another source."""
+        wanted = {} if synthesised.case.options.emulator else {"StringEquals": {"events:source": "millrace"}}
+        for _, statement in synthesised.processing.statements():
+            if "events:PutEvents" in listed(statement["Action"]):
+                assert statement.get("Condition", {}) == wanted
 
 
 def _root_holds_key(kind: str, statement: dict[str, Any]) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 from millrace.aws.faults import translated
 from millrace.delivery.breaker import Circuit, how_to_resume
+from millrace.deployment.settings import EVENT_SOURCE
 from millrace.errors import ServiceUnavailable
 
-SOURCE = "millrace"
 CIRCUIT_OPENED = "Millrace Circuit Opened"
 
 
@@ -22,7 +22,7 @@ def put_circuit_opened(client: Any, circuit: Circuit) -> None:
         "since": circuit.paused.isoformat() if circuit.paused else None,
         "resume": how_to_resume(circuit),
     }
-    entry = {"Source": SOURCE, "DetailType": CIRCUIT_OPENED, "Detail": json.dumps(detail)}
+    entry = {"Source": EVENT_SOURCE, "DetailType": CIRCUIT_OPENED, "Detail": json.dumps(detail)}
     with translated("events:PutEvents of", CIRCUIT_OPENED):
         answer = client.put_events(Entries=[entry])
     if answer["FailedEntryCount"]:

@@ -151,6 +151,15 @@ def partition_of(region: str) -> str:
     return _partition_and_domain(region)[0]
 
 
+def by_way_of(services: Sequence[str], regions: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The condition that lets a key be used by way of these services alone, and never by itself.
+
+    Source: AWS Key Management Service Developer Guide, "kms:ViaService".
+    """
+    names = [f"{service}.{region}.{_partition_and_domain(region)[1]}" for region in regions for service in services]
+    return {"StringEquals": {"kms:ViaService": names}}
+
+
 def _by_way_of_s3(region: str) -> dict[str, dict[str, str]]:
     return {"StringEquals": {"kms:ViaService": f"s3.{region}.{_partition_and_domain(region)[1]}"}}
 

@@ -15,6 +15,9 @@ FUNCTIONS_ROOT = Path(__file__).parents[2]
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
+EVENT_SOURCE = "millrace"
+"""The source of the events that the functions put on the account's bus; they may put no others."""
+
 _IDENTITY = ("sync", "bucket", "key", "state", "revision", "fence", "fingerprint", "engine", "lease_until")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _STORY = (*_IDENTITY, *_ROWS, "attempts", "started", "finished", "failure", "reason", "run_id")
