@@ -1,11 +1,13 @@
-"""`millrace dead-letters` and `millrace redrive`: look at what five receipts could not settle, and try it again."""
+"""`millrace dead-letters` and `millrace redrive`: look at what was given up, try it again, or throw it away."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,19 +15,71 @@ from rich.progress import track
 
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import Terminal, print_json, print_line
-from millrace.errors import MillraceError
+from millrace.errors import MillraceError, UsageError
 from millrace.operations.dead_letters import Examined, LetterClass, examine
+from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:
     from millrace.aws.dead_letter_queue import DeadLetterQueue
     from millrace.aws.deployed import Deployed
     from millrace.ledger.stores import LedgerStore
+    from millrace.operations.queue_facts import QueueFacts
 
-_BY_DEFAULT = tuple(one for one in LetterClass if one is not LetterClass.UNREADABLE)
+_BY_DEFAULT = tuple(kind for kind in LetterClass if kind is not LetterClass.UNREADABLE)
+_SHOWN_BODY = 200
 Classes = Annotated[
     list[LetterClass] | None,
     typer.Option("--class", help="Of this class alone; may be given often: " + ", ".join(LetterClass) + "."),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterBoxes:
+    """The dead-letter queues of a deployment and of the user's own queues, and where their messages came from."""
+
+    boxes: Sequence[DeadLetterQueue]
+    urls: Mapping[str, str]
+    """Each queue's URL by its name."""
+    own: Sequence[QueueFacts]
+    syncs: Sequence[str]
+    ledger: LedgerStore
+
+    def examine_letters(self, classes: Iterable[LetterClass]) -> Iterator[Examined]:
+        """The letters of the classes, of one box after the other."""
+        wanted = frozenset(classes)
+        for letter in chain.from_iterable(box.letters() for box in self.boxes):
+            examined = examine(letter, syncs=self.syncs, ledger=self.ledger)
+            if examined.letter_class in wanted:
+                yield examined
+
+    def box_of(self, examined: Examined) -> DeadLetterQueue:
+        """The dead-letter queue that a letter lies in."""
+        return next(box for box in self.boxes if box.name == examined.letter.box)
+
+    def count_waiting(self) -> int:
+        """About how many letters wait."""
+        return sum(box.waiting() for box in self.boxes)
+
+    def find_home(self, examined: Examined) -> str:
+        """The URL of the queue that a message came from; raise MillraceError if nobody can say.
+
+        SQS does not say it of a message that somebody sent; then it is the only queue that gives up into the box.
+        """
+        letter = examined.letter
+        if letter.queue is not None and letter.queue in self.urls:
+            return self.urls[letter.queue]
+        into_box = [
+            queue.url for queue in self.own if queue.dead_letters and queue.dead_letters.endswith(":" + letter.box)
+        ]
+        candidates = into_box or list(self.urls.values())
+        if len(candidates) == 1:
+            return candidates[0]
+        known = join_names(sorted(self.urls))
+        named = ", ".join(examined.objects) or "nothing that can be read"
+        raise MillraceError(
+            f"message {letter.id} came from queue {letter.queue!r}, and the deployment has {known}; reprocess what it "
+            f"names instead: {named}"
+        )
 
 
 def dead_letters(
@@ -33,22 +87,53 @@ def dead_letters(
     *,
     letter_class: Classes = None,
     limit: Annotated[int, typer.Option(min=1, help="Look at so many messages at most.")] = 100,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Delete what is shown, after a question: nobody tries it again.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --discard: do not ask.")] = False,
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:
     """Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.
 
     Classes: unreadable (no shape that is known), transient (failed for reasons that pass), configuration (needs a
-    grant or another configuration), settled (done meanwhile).
+    grant or another configuration), settled (done meanwhile). The dead-letter queues of queues of your own are looked
+    at, too.
+
+    Example: millrace dead-letters --class settled --discard
     """
-    deployed, ledger, queue = _find_world(get_deployments(context), name)
-    with queue:
-        letters = _choose_letters(queue, deployed, ledger, letter_class or list(LetterClass))
-        for examined in islice(letters, limit):
+    if discard and as_json and not yes:
+        raise UsageError("--json asks no question: give --yes with --discard")
+    with ExitStack() as held:
+        boxes = _open_boxes(get_deployments(context), name, held)
+        shown = []
+        for examined in islice(boxes.examine_letters(letter_class or list(LetterClass)), limit):
             _print_letter(examined, as_json=as_json)
-        waiting = queue.waiting()
-    if not as_json:
-        print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+            shown.append(examined)
+        waiting = boxes.count_waiting()
+        if not as_json:
+            print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+        if discard and shown:
+            _discard_letters(boxes, shown, ask=not yes, as_json=as_json)
+
+
+def _discard_letters(boxes: LetterBoxes, letters: Sequence[Examined], *, ask: bool, as_json: bool) -> None:
+    """Delete letters, each for itself; raise MillraceError with how many could not be deleted."""
+    counts = Counter(examined.letter_class for examined in letters)
+    if ask:
+        typer.confirm(f"delete {_describe_counts(counts)} for good? Nobody will try them again", abort=True)
+    problems = []
+    for examined in letters:
+        try:
+            boxes.box_of(examined).discard(examined.letter)
+        except MillraceError as error:
+            counts[examined.letter_class] -= 1
+            problems.append(str(error))
+    if as_json:
+        print_json({"discarded": _by_class(counts)})
+    else:
+        print_line(f"discarded {_describe_counts(+counts)}")
+    _raise_problems(problems)
 
 
 def redrive(
@@ -63,36 +148,49 @@ def redrive(
 
     Without --class: all but the unreadable ones, which would only come back. Mend what `millrace dead-letters` names
     first. A message is sent before it is deleted: stopped in between, it is there twice, and done once.
+
+    Example: millrace redrive --class configuration
     """
-    deployed, ledger, queue = _find_world(get_deployments(context), name)
     counts: Counter[LetterClass] = Counter()
-    with queue:
-        letters = _choose_letters(queue, deployed, ledger, letter_class or list(_BY_DEFAULT))
-        for examined in _show_progress(letters, queue.waiting()):
-            if not dry_run:
-                queue.move(examined.letter, _find_home(examined, deployed))
-            counts[examined.letter_class] += 1
-    _print_counts(counts, dry_run=dry_run, as_json=as_json)
+    problems: list[str] = []
+    with ExitStack() as held:
+        boxes = _open_boxes(get_deployments(context), name, held)
+        letters = boxes.examine_letters(letter_class or list(_BY_DEFAULT))
+        for examined in _show_progress(letters, boxes.count_waiting()):
+            try:
+                if not dry_run:
+                    boxes.box_of(examined).move(examined.letter, boxes.find_home(examined))
+            except MillraceError as error:
+                problems.append(str(error))
+            else:
+                counts[examined.letter_class] += 1
+    _print_moved(counts, dry_run=dry_run, as_json=as_json)
+    _raise_problems(problems)
 
 
-def _print_counts(counts: Counter[LetterClass], *, dry_run: bool, as_json: bool) -> None:
+def _print_moved(counts: Counter[LetterClass], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        moved = {str(letter_class): count for letter_class, count in sorted(counts.items())}
-        print_json({"dry_run": dry_run, "moved": moved})
-        return
-    done = "would move" if dry_run else "moved"
-    classes = ", ".join(f"{count:,} {letter_class}" for letter_class, count in sorted(counts.items()))
-    print_line(f"{done} {classes or 'nothing'}")
+        print_json({"dry_run": dry_run, "moved": _by_class(counts)})
+    else:
+        print_line(f"{'would move' if dry_run else 'moved'} {_describe_counts(counts)}")
 
 
-def _choose_letters(
-    queue: DeadLetterQueue, deployed: Deployed, ledger: LedgerStore, classes: Iterable[LetterClass]
-) -> Iterator[Examined]:
-    wanted = frozenset(classes)
-    for letter in queue.letters():
-        examined = examine(letter, syncs=deployed.syncs, ledger=ledger)
-        if examined.letter_class in wanted:
-            yield examined
+def _by_class(counts: Counter[LetterClass]) -> dict[str, int]:
+    return {str(kind): count for kind, count in sorted(counts.items()) if count}
+
+
+def _describe_counts(counts: Counter[LetterClass]) -> str:
+    """``3 messages (1 settled, 2 transient)``."""
+    if not counts:
+        return "nothing"
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
+    return f"{count_of(counts.total(), 'message')} ({kinds})"
+
+
+def _raise_problems(problems: Sequence[str]) -> None:
+    """One message's trouble is its own: all are tried before the first few are named."""
+    if problems:
+        raise MillraceError("\n".join([f"{count_of(len(problems), 'message')} stayed where it was:", *problems[:10]]))
 
 
 def _show_progress(letters: Iterator[Examined], about: int) -> Iterable[Examined]:
@@ -100,20 +198,6 @@ def _show_progress(letters: Iterator[Examined], about: int) -> Iterable[Examined
     if not sys.stderr.isatty():
         return letters
     return track(letters, total=about, description="redriving", console=Terminal(stderr=True), transient=True)
-
-
-def _find_home(examined: Examined, deployed: Deployed) -> str:
-    """The URL of the queue that a message came from; with one managed queue alone, that one."""
-    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()}
-    letter = examined.letter
-    if letter.queue in urls:
-        return urls[letter.queue]
-    if len(urls) == 1:
-        return next(iter(urls.values()))
-    raise MillraceError(
-        f"message {letter.id} came from queue {letter.queue!r}, and the deployment has {sorted(urls)}: "
-        f"reprocess what it names instead: {', '.join(examined.objects) or 'nothing that can be read'}"
-    )
 
 
 def _print_letter(examined: Examined, *, as_json: bool) -> None:
@@ -126,17 +210,46 @@ def _print_letter(examined: Examined, *, as_json: bool) -> None:
         "sent": letter.sent.isoformat() if letter.sent else None,
         "receives": letter.receives,
         "queue": letter.queue,
+        "dead_letter_queue": letter.box,
+        "given_up": dict(letter.grounds) or None,
     }
     if as_json:
         print_json(fields | {"body": letter.body})
         return
-    print_line(f"{fields['class']}: {', '.join(examined.objects) or letter.body[:200]!r} (sent {fields['sent']})")
+    named = ", ".join(examined.objects) or repr(letter.body[:_SHOWN_BODY])
+    sent = f" (sent {letter.sent:%Y-%m-%d %H:%M} UTC)" if letter.sent else ""
+    print_line(f"{fields['class']}: {named}{sent}")
+    if letter.grounds.get("reason"):
+        error = letter.grounds.get("error")
+        print_line(f"  given up: {f'{error}: ' if error else ''}{letter.grounds['reason']}")
     if examined.reason:
-        print_line(f"  {examined.reason}")
+        print_line(f"  {'now' if letter.grounds else 'why'}: {examined.reason}")
 
 
-def _find_world(deployments: Deployments, name: str) -> tuple[Deployed, LedgerStore, DeadLetterQueue]:
+def _open_boxes(deployments: Deployments, name: str, held: ExitStack) -> LetterBoxes:
+    """The deployment's dead-letter queue, and those of the user's own queues; ``held`` lets their messages go."""
     from millrace.aws.dead_letter_queue import DeadLetterQueue  # noqa: PLC0415 - boto3 takes a third of a second
 
     deployed, ledger = deployments.find(name)
-    return deployed, ledger, DeadLetterQueue(deployments.client("sqs"), deployed.dead_letter_queue)
+    sqs = deployments.client("sqs")
+    own, own_boxes = _find_own_queues(deployments, deployed)
+    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()} | {queue.name: queue.url for queue in own}
+    boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (deployed.dead_letter_queue, *own_boxes)]
+    return LetterBoxes(boxes=boxes, urls=urls, own=own, syncs=deployed.syncs, ledger=ledger)
+
+
+def _find_own_queues(deployments: Deployments, deployed: Deployed) -> tuple[list[QueueFacts], list[str]]:
+    """The user's own queues that feed the function, and the URLs of their dead-letter queues.
+
+    What may not be asked is said, and keeps nobody from the deployment's own letters.
+    """
+    from millrace.aws import queues  # noqa: PLC0415 - needs boto3, which is slow to import
+
+    sqs = deployments.client("sqs")
+    try:
+        arns = queues.find_feeding_arns(deployed, deployments.client("lambda"))
+        facts = [queue for queue in queues.read_feeding_queues(deployed, sqs, arns) if not queue.is_managed]
+        return facts, [queues.find_queue_url(sqs, arn) for arn in queues.find_dead_letter_arns(deployed, facts)]
+    except MillraceError as error:
+        print_line(f"warning: dead letters of queues of your own are left out: {error}", err=True)
+        return [], []

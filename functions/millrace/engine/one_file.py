@@ -14,7 +14,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow, Learned, Widened
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S
+from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S, discard_all
 from millrace.engine.parallel import Beside, in_order
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
@@ -80,10 +80,8 @@ class Converted(Generic[S]):
 
     def discard(self) -> None:
         """Discard every sink; harmless for those that are published."""
-        for part in self.parts:
-            part.sink.discard()
-        if self.quarantine is not None:
-            self.quarantine.discard()
+        sinks = [part.sink for part in self.parts]
+        discard_all([*sinks, self.quarantine] if self.quarantine is not None else sinks)
 
 
 def convert(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -91,11 +92,17 @@ class Outputs(Generic[S]):
         return self._pipes[-1]
 
     def discard(self) -> None:
-        """Discard all that were opened."""
+        """Discard all that were opened; one that cannot be discarded does not keep the others."""
         for pipe in self._pipes:
             pipe.shut()
-        for sink in self._opened:
-            sink.discard()
+        discard_all(self._opened)
+
+
+def discard_all(sinks: Iterable[Sink]) -> None:
+    """Discard every sink, then raise what went wrong with the last one that gave trouble."""
+    with ExitStack() as discards:
+        for sink in sinks:
+            discards.callback(sink.discard)
 
 
 class _Pipe:

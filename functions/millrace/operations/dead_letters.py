@@ -1,23 +1,27 @@
-"""Messages that five receipts could not settle: what each one names, and why it did not get there."""
+"""Messages that were given up: what each one names, and why it did not get there."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from millrace.errors import MessageError
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request, parse_message
 
+GROUNDS = ("reason", "error", "connection", "sync", "key")
+"""The attributes that the function puts on a message beside the queue's name."""
+
 
 class LetterClass(enum.StrEnum):
     """Why a message is there."""
 
     UNREADABLE = "unreadable"
-    """Nobody can read it, or a part of it: it gets here again until a version does."""
+    """Nobody can read it, or a part of it: it comes back until a version of Millrace does."""
     TRANSIENT = "transient"
     """Something that it names failed for reasons that pass, or was never begun."""
     CONFIGURATION = "configuration"
@@ -28,13 +32,19 @@ class LetterClass(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A message of the dead-letter queue; ``queue`` is the name of the one that it came from, where SQS says so."""
+    """A message of the dead-letter queue ``box``.
+
+    ``queue`` is the name of the one that it came from, if that is known. ``grounds`` are what the function said when it
+    gave the message up, by the names of GROUNDS; empty for one that SQS moved by itself.
+    """
 
     id: str
     body: str
+    box: str = ""
     sent: datetime | None = None
     receives: int = 0
     queue: str | None = None
+    grounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,13 @@ def test_json_is_escaped_and_read_back_equal(value: object) -> None:
         assert json.loads(shown) == value
 
 
+COUNTS_OF_QUEUE = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
 @dataclass
 class LetterBox:
     """A client of SQS whose dead-letter queue holds one message, and which takes what is sent."""
@@ -84,9 +91,14 @@ class LetterBox:
         self.sent.append(request["MessageBody"])
         return {}
 
-    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
-        counts = {"ApproximateNumberOfMessages": "0", "ApproximateNumberOfMessagesNotVisible": "0"}
-        return {"Attributes": counts, "ResponseMetadata": {"HTTPHeaders": {}}}
+    def get_queue_url(self, **request: Any) -> dict[str, str]:
+        return {"QueueUrl": f"https://sqs/1/{request['QueueName']}"}
+
+    def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
+        counts = dict.fromkeys(COUNTS_OF_QUEUE, "0")
+        rest = {"VisibilityTimeout": "60", "MessageRetentionPeriod": "60"}
+        rest["QueueArn"] = f"arn:aws:sqs:us-east-1:1:{request['QueueUrl'].rpartition('/')[2]}"
+        return {"Attributes": counts | rest, "ResponseMetadata": {"HTTPHeaders": {}}}
 
     def delete_message(self, **_: Any) -> None:
         pass
@@ -105,7 +117,9 @@ class PausedFunction:
         return self
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
-        return [{"EventSourceMappings": [{"EventSourceArn": "arn:q", "UUID": "u", "State": "Disabled"}]}]
+        return [
+            {"EventSourceMappings": [{"EventSourceArn": "arn:aws:sqs:us-east-1:1:q", "UUID": "u", "State": "Disabled"}]}
+        ]
 
     def update_event_source_mapping(self, **_: Any) -> None:
         pass
@@ -190,6 +204,7 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("reprocess", "nightly"), True),
     (of_deployment("reconcile", "nightly"), True),
     (of_deployment("dead-letters"), True),
+    (of_deployment("dead-letters", "--discard", "--yes"), True),
     (of_deployment("redrive"), True),
     (of_deployment("resume", "--dry-run"), True),
     (explain, True),

@@ -13,7 +13,7 @@ from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions, recognise
-from millrace.engine.outputs import Destination
+from millrace.engine.outputs import Destination, discard_all
 from millrace.errors import MillraceError, OutOfTime, RaggedRow
 from tests.places import REAL_DATA
 from tests.unit.engine.formats.builders import Memory, table
@@ -180,3 +180,24 @@ def test_published_files_become_every_format(name: str, target: FileFormat) -> N
 def test_every_error_of_the_engine_is_one_of_ours() -> None:
     with pytest.raises(MillraceError):
         run(b"a\n1\n", "json", OpenedSource(), encoding="no-such")
+
+
+def test_a_sink_that_cannot_be_discarded_keeps_no_other() -> None:
+    """What is left of an upload costs money until somebody finds it."""
+
+    class Stubborn:
+        discarded = False
+
+        def write(self, data: bytes | memoryview, /) -> int:
+            return len(data)
+
+        def discard(self) -> None:
+            self.discarded = True
+            raise OSError("not now")
+
+    sinks = [Stubborn(), Stubborn(), Stubborn()]
+
+    with pytest.raises(OSError, match="not now"):
+        discard_all(sinks)
+
+    assert [sink.discarded for sink in sinks] == [True] * 3

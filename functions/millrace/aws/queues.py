@@ -1,0 +1,67 @@
+"""The queues that feed a deployment's convert function, managed or the user's own, and their dead-letter queues."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from millrace.aws.circuits import FunctionEventSources
+from millrace.aws.deployed import Deployed
+from millrace.aws.faults import translated
+from millrace.operations.queue_facts import QueueFacts, name_of_queue
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+
+def find_feeding_arns(deployed: Deployed, lambda_client: Any) -> list[str]:
+    """The ARNs of all queues that feed the convert function; needs lambda:ListEventSourceMappings."""
+    sources = FunctionEventSources(lambda_client, deployed.convert_function)
+    return [source.queue for source in sources.all() if ":sqs:" in source.queue]
+
+
+def read_feeding_queues(deployed: Deployed, sqs: SQSClient, arns: Iterable[str]) -> Iterator[QueueFacts]:
+    """What each queue of these ARNs says of itself."""
+    connections = {name_of_queue(url): connection for connection, url in deployed.queues.items()}
+    for arn in arns:
+        connection = connections.get(name_of_queue(arn))
+        url = deployed.queues[connection] if connection is not None else find_queue_url(sqs, arn)
+        yield read_queue(sqs, url, connection)
+
+
+def read_queue(sqs: SQSClient, url: str, connection: str | None = None) -> QueueFacts:
+    """One GetQueueAttributes."""
+    with translated("sqs:GetQueueAttributes of", url):
+        attributes: Mapping[Any, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    receives = redrive.get("maxReceiveCount")
+    return QueueFacts(
+        arn=attributes["QueueArn"],
+        url=url,
+        connection=connection,
+        waiting=int(attributes["ApproximateNumberOfMessages"]),
+        hidden=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        delayed=int(attributes["ApproximateNumberOfMessagesDelayed"]),
+        visibility_seconds=int(attributes["VisibilityTimeout"]),
+        retention_seconds=int(attributes["MessageRetentionPeriod"]),
+        # SQS gives the number back as a number or as text, as it was set.
+        max_receives=int(receives) if receives is not None else None,
+        dead_letters=redrive.get("deadLetterTargetArn"),
+        kms_key=attributes.get("KmsMasterKeyId") or None,
+        policy=json.loads(attributes["Policy"]) if attributes.get("Policy") else None,
+    )
+
+
+def find_queue_url(sqs: SQSClient, arn: str) -> str:
+    """The URL of a queue, which may be another account's."""
+    account, name = arn.split(":")[4:6]
+    with translated("sqs:GetQueueUrl of", arn):
+        return sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+
+
+def find_dead_letter_arns(deployed: Deployed, queues: Iterable[QueueFacts]) -> list[str]:
+    """The dead-letter queues of the user's own queues, each once, without the deployment's."""
+    deployments = name_of_queue(deployed.dead_letter_queue)
+    arns = {queue.dead_letters for queue in queues if queue.dead_letters is not None}
+    return sorted(arn for arn in arns if name_of_queue(arn) != deployments)
