@@ -184,6 +184,9 @@ def _table(world: World) -> Iterator[str]:
         return  # begun under one configuration and killed under another, of a file that is gone by now
     if len(tables) > 1 and not forgot(world):
         yield f"outputs: more than one table: {_told(there)}"
+    made_of = [key for key in world.setup.keys if (known_file := entry(world, key)) and known_file.state in DONE]
+    if len(made_of) > 1 and not forgot(world):
+        yield f"state: the table is made of one file, and {made_of} say that it is made of them"
     newest = max(((one.modified, key) for key, one in world.source.live().items()), default=None)
     if newest is None:
         return

@@ -12,6 +12,7 @@ from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_conversion import InTable, convert_in_table
+from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import hold_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
@@ -36,6 +37,7 @@ class ObjectWork:
 
     claims: Claims
     stores: Stores | Mapping[str, ObjectStore]
+    files: TableFiles
     timeout_seconds: float
     obfuscation_key: Callable[[], bytes | None] = lambda: None
 
@@ -64,7 +66,7 @@ class ObjectWork:
         return self.stores[plan.source_connection].head(plan.source) is not None
 
     def _tables(self) -> SnapshotTables:
-        return SnapshotTables(claims=self.claims, stores=self.stores, write=self._write)
+        return SnapshotTables(claims=self.claims, stores=self.stores, files=self.files, write=self._write)
 
     def _remove(self, job: GrantedWork[Entry]) -> Finish:
         table = table_of(job.plan)

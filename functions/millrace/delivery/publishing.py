@@ -62,9 +62,13 @@ def _may_replace(there: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> st
 
 
 def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> Finish:
-    """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first."""
+    """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first.
+
+    ``position`` is the place of what we work on in its own order: an event's sequencer, or a file's among a table's.
+    """
     theirs = newer.lineage.sequencer
-    if theirs is not None and position is not None and theirs.value > position.value:
+    # Lineage is text, so of which order its place is, only ours says.
+    if theirs is not None and position is not None and type(position)(theirs.value) > position.shortened():
         return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
     return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Generic
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
-from millrace.errors import LostRace
+from millrace.delivery.table_files import TableFiles
+from millrace.errors import LostRace, ObjectChanged
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Failure, Finish, State
-from millrace.ledger.rules import ClaimSubject, E, Refusal, RefusalKind
+from millrace.ledger.races import retry_lost_race
+from millrace.ledger.rules import ClaimSubject, E, Refusal, RefusalKind, settle
 from millrace.ledger.table_entries import TableEntry, TableOrder
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores
 from millrace.planning.plans import Plan, SnapshotTable
+
+_TRIES = 5
 
 
 @dataclass(slots=True)
@@ -38,31 +42,101 @@ class SnapshotTables:
 
     claims: Claims
     stores: Stores | Mapping[str, ObjectStore]
+    files: TableFiles
     write: Callable[[GrantedWork[TableEntry], OpenedObject], Finish]
 
     def replace_table(self, job: GrantedWork[E], table: ObjectRef, opened: OpenedObject) -> Finish:
         """Write a table of its newest file, under a claim on the table."""
         order = TableOrder.of(opened.head.modified, job.plan.source)
         claimed = self._claim(job, table, ChangeKind.CREATED, order)
-        if isinstance(claimed, Refusal) and is_news_of_the_same_second(claimed.entry, order, opened.head):
-            order = (claimed.entry.order or order).next_in_same_second()
-            claimed = self._claim(job, table, ChangeKind.CREATED, order)
         if isinstance(claimed, Refusal):
-            return finish_not_the_newest(claimed, opened.head)
+            if not self._is_news(job, claimed.entry, opened.head):
+                return finish_not_the_newest(claimed, job.plan.source, opened.head)
+            claimed = self._claim_older(job, claimed.entry, order, opened.head)
         finish = self._write_claimed(GrantedWork(job.plan, job.request, claimed, job.delivery, order), opened)
+        if finish.state is State.SUPERSEDED:
+            # Only the table's entry follows the fence of the output: the file's own fence is of another order.
+            return Finish(state=finish.state, outputs=(), etag=opened.head.etag, reason=finish.reason)
         return replace(finish, outputs=(), reason=f"table {table} is made of this file")
+
+    def _is_news(self, job: GrantedWork[E], entry: TableEntry, head: ObjectHead) -> bool:
+        """Whether a file replaces the table although its time is not later.
+
+        S3 gives a multipart upload the time at which it began, and after the newest version is deleted an older one is
+        there again (Amazon S3 User Guide, "Uploading and copying objects using multipart upload", "Deleting object
+        versions"). So another version of the very file that the table is made of is news whatever its time. For a run
+        that a person asked for, every file is, if what the table is made of is not there any more.
+        """
+        if entry.order is not None and entry.order.is_of(job.plan.source):
+            is_whole = entry.settled and entry.state is not State.REMOVED
+            return not (is_whole and entry.is_version(head.etag, head.version_id))
+        return job.request.run_id is not None and not self._is_current(job.plan, entry)
+
+    def _is_current(self, plan: Plan, entry: TableEntry) -> bool:
+        """Whether the version that a table is made of is that which the bucket has."""
+        head = self.files.head(plan, entry.made_of) if entry.made_of is not None else None
+        return head is not None and entry.is_version(head.etag, head.version_id)
+
+    def _claim_older(self, job: GrantedWork[E], entry: TableEntry, order: TableOrder, opened: ObjectHead) -> TableEntry:
+        """Claim a table for a version whose time is not later, and have a newer file looked at if there is one.
+
+        Raises ObjectChanged if another version is there by now, as for a worker that was slow: here no time decides.
+        """
+        plan = job.plan
+        head = self.files.head(plan, plan.source)
+        if head is None or (head.etag, head.version_id) != (opened.etag, opened.version_id):
+            raise ObjectChanged(f"{plan.source} was overwritten since it was opened; the work begins again")
+        subject = ClaimSubject(
+            sync=plan.sync,
+            change=ObjectChange(kind=ChangeKind.CREATED, ref=entry.source),
+            fingerprint=plan.fingerprint,
+            position=None,
+        )
+        claimed = self.claims.claim_table_as_read(entry, subject, job.delivery)
+        if isinstance(claimed, Refusal):
+            raise LostRace(f"table {entry.source} is being written from one of its files; tried again later")
+        self.files.ask_for_newer(plan, order)
+        return claimed
 
     def _write_claimed(self, job: GrantedWork[TableEntry], opened: OpenedObject) -> Finish:
         try:
             finish = self.write(job, opened)
+            self._demote_last_file(job)
         except NewerOutput as newer:
-            self._settle(job, finish_after_newer_output(newer, job.position))
-            raise
+            finish = finish_after_newer_output(newer, job.position)
+            self._settle(job, finish)
+            if finish.state is not State.SUPERSEDED:
+                # Not as it is: the file's own work would take it for an output of its own.
+                raise LostRace(str(newer)) from newer
+            return finish
         except Exception as error:
             self._settle(job, Finish(state=State.FAILED, failure=Failure.of(error)))
             raise
         self._settle(job, finish)
         return finish
+
+    def _demote_last_file(self, job: GrantedWork[TableEntry]) -> None:
+        """Have the file that the table was made of say so no longer: exactly one file does.
+
+        It happens under the claim on the table, so no other file can become the table's meanwhile.
+        """
+        file = job.claimed.made_of
+        if file is None or file == job.plan.source or not self.files.has(job.plan, file):
+            return
+        retry_lost_race(
+            lambda: self._demote_once(job, file), tries=_TRIES, problem=f"{file} is being settled; tried again later"
+        )
+
+    def _demote_once(self, job: GrantedWork[TableEntry], file: ObjectRef) -> None:
+        ledger = self.claims.ledger
+        entry = ledger.get(job.plan.sync, file)
+        if entry is not None and entry.state is State.IN_FLIGHT:
+            # Its worker may have written the table before us, and is about to settle it as the newest. The new
+            # revision makes that put fail, so its message comes back, and finds out that the file is superseded.
+            ledger.put(replace(entry, revision=entry.revision + 1, lease_until=self.claims.now()))
+        elif entry is not None and entry.state in DONE:
+            finish = Finish(state=State.SUPERSEDED, outputs=(), reason=_name_newest(job.plan.source))
+            ledger.put(replace(settle(entry, finish, self.claims.now()), finished=entry.finished))
 
     def remove(self, job: GrantedWork[E], table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
@@ -72,6 +146,9 @@ class SnapshotTables:
         """Remove the table if it is to be removed; what became of it, in words."""
         entry = self.claims.ledger.get_table(job.plan.sync, table)
         if entry is None or not may_be_of(entry, job.plan.source):
+            if entry is not None and not entry.settled:
+                # Who was killed may have published this very file; its message ends here, so another must mend that.
+                self.files.ask_for_newer(job.plan, None)
             return "the object was deleted; its table is another's"
         if not job.plan.remove_outputs:
             return "the object was deleted; its table is kept"
@@ -102,9 +179,9 @@ class SnapshotTables:
         return decision
 
     def _settle(self, job: GrantedWork[TableEntry], finish: Finish) -> None:
-        claimed = replace(job.claimed, file=job.plan.source)
+        claimed = job.claimed
         if finish.state in DONE or finish.state is State.REMOVED:
-            claimed = claimed.at_position(job.position)
+            claimed = replace(claimed, file=job.plan.source).at_position(job.position)
         settled = self.claims.settle(claimed, finish, self.stores[job.plan.target_connection])
         if settled.failure is not None and finish.failure is None:
             raise LostRace(f"table {claimed.source}: {settled.failure.message}; tried again later")
@@ -120,19 +197,12 @@ def may_be_of(table: TableEntry, source: ObjectRef) -> bool:
     return table.order.is_of(source) if table.order is not None else not table.settled
 
 
-def is_news_of_the_same_second(table: TableEntry, order: TableOrder, head: ObjectHead) -> bool:
-    """Whether the table is made of the same file as it was earlier in the second that S3's clock gives."""
-    is_same_file = table.order is not None and table.order.value.startswith(order.value)
-    return is_same_file and (table.state is State.REMOVED or table.etag != head.etag)
-
-
-def finish_not_the_newest(refusal: Refusal[TableEntry], head: ObjectHead) -> Finish:
+def finish_not_the_newest(refusal: Refusal[TableEntry], source: ObjectRef, head: ObjectHead) -> Finish:
     """The table is made of a newer file already, or of this very one."""
     table = refusal.entry
-    if refusal.kind is RefusalKind.SUPERSEDED:
-        return Finish(
-            state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=f"the table's newest file is {table.file}"
-        )
+    is_of_another = table.made_of is not None and table.made_of != source
+    if refusal.kind is RefusalKind.SUPERSEDED or is_of_another:
+        return Finish(state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=_name_newest(table.file))
     return Finish(
         # If a newer file failed, the table is what this one made it.
         state=table.state if table.state in DONE else State.CONVERTED,
@@ -144,3 +214,7 @@ def finish_not_the_newest(refusal: Refusal[TableEntry], head: ObjectHead) -> Fin
         rows_filtered=table.rows_filtered,
         reason=f"table {table.source} is made of this file",
     )
+
+
+def _name_newest(file: ObjectRef | None) -> str:
+    return f"the table's newest file is {file}" if file is not None else "the table has a newer file"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from millrace.delivery.builds import Builds
 from millrace.delivery.object_work import ObjectWork
+from millrace.delivery.table_files import TableFiles
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import ClaimSubject, Refusal
@@ -77,7 +78,11 @@ class Worker:
         """A worker on its ports; ``timeout_seconds`` is a whole invocation's time."""
         claims = Claims(ledger=ledger, now=now, engine=engine)
         objects = ObjectWork(
-            claims=claims, stores=stores, timeout_seconds=timeout_seconds, obfuscation_key=obfuscation_key
+            claims=claims,
+            stores=stores,
+            files=TableFiles(planner=planner, stores=stores, queues=queues),
+            timeout_seconds=timeout_seconds,
+            obfuscation_key=obfuscation_key,
         )
         builds = Builds(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
         return cls(planner=planner, claims=claims, objects=objects, builds=builds)

@@ -63,6 +63,18 @@ class Claims:
         blank = unseen_table(subject.sync, table, fingerprint=subject.fingerprint, engine=self.engine)
         return self._claim(lambda: self.ledger.get_table(subject.sync, table) or blank, subject, delivery)
 
+    def claim_table_as_read(
+        self, entry: TableEntry, subject: ClaimSubject, delivery: Delivery
+    ) -> TableEntry | Refusal[TableEntry]:
+        """Claim a snapshot table for a reason that lies in the entry that was read.
+
+        Raises LostRace if another entry is there by now.
+        """
+        decision = claim(entry, self._request(subject, delivery))
+        if not isinstance(decision, Refusal):
+            self._put(decision)
+        return decision
+
     def _claim(self, read: Callable[[], E], subject: ClaimSubject, delivery: Delivery) -> E | Refusal[E]:
         def attempt() -> E | Refusal[E]:
             decision = claim(read(), self._request(subject, delivery))

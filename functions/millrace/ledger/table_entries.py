@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import total_ordering
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from millrace.engine.options import FileFormat
 from millrace.ledger.entries import Entry, Finish, State, WorkEntry
@@ -19,6 +20,8 @@ TABLE_MARK = "#table"
 SCHEMA_MARK = "#schema"
 FORMAT_MARK = "#format"
 _LONGEST_KEY = 200
+"""Bytes of a quoted key in lineage, which has 2 KB for all that it says (Amazon S3 User Guide, "Working with object
+metadata")."""
 
 
 def table_sync(sync: str) -> str:
@@ -26,45 +29,66 @@ def table_sync(sync: str) -> str:
     return sync + TABLE_MARK
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@total_ordering
+@dataclass(frozen=True, slots=True)
 class TableOrder(Position):
     """The place of a version of a file among all of its snapshot table's: by its time, then by its key.
 
     S3 gives the time to the second. Of files of the same second the one whose key is greater counts as newer, which is
-    what dated names mean. For example ``00006921A880/in/a.csv/``. With ``+`` at its end it is the same file's next
-    version in that second, with ``~`` the deletion of the version.
+    what dated names mean. For example ``00006921A880/in/a.csv/``. With ``~`` at its end it is the deletion of the
+    version; until 0.1.0 ``+`` was the same file's next version in that second.
     """
 
     @classmethod
     def of(cls, modified: datetime, source: ObjectRef) -> Self:
         """The place of a file's version by the time that S3 gives it."""
-        return cls(f"{int(modified.timestamp()):012X}/{_short_key(source)}/")
+        return cls(f"{int(modified.timestamp()):012X}/{quote(source.key, safe='/')}/")
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, TableOrder):
+            return NotImplemented
+        return self._to_sort_key() < other._to_sort_key()
+
+    def _to_sort_key(self) -> tuple[str, bytes, str]:
+        # Not the text itself: "in/a.csv/" is greater than "in/a.csv.gz/", and "%3A", a colon, smaller than "0".
+        time, _, rest = self.value.partition("/")
+        key = self._key
+        return time, unquote(key).encode(), rest[len(key) + 1 :]
+
+    @property
+    def _key(self) -> str:
+        """The file's key, quoted."""
+        return self.value.partition("/")[2].rstrip("+~").removesuffix("/")
 
     def at_deletion(self) -> Self:
         """The place of this version's deletion."""
         return type(self)(self.value + "~")
 
-    def next_in_same_second(self) -> Self:
-        """The place of the same file's next version to which S3 gives the same second."""
-        return type(self)(self.value + "+")
+    def shortened(self) -> Self:
+        """The place as lineage carries it: a long key ends in its hash."""
+        time, _, rest = self.value.partition("/")
+        key = self._key
+        return type(self)(f"{time}/{_shorten(key)}{rest[len(key) :]}")
 
     def is_of(self, source: ObjectRef) -> bool:
-        """Whether it is this file's version, or its deletion."""
-        return self.value.partition("/")[2].rstrip("+~") == _short_key(source) + "/"
+        """Whether it is a version of this file, or its deletion."""
+        key = quote(source.key, safe="/")
+        # The ledger of 0.1.0, and one that was rebuilt from lineage, have long keys shortened.
+        return self._key in {key, _shorten(key)}
 
 
-def _short_key(source: ObjectRef) -> str:
-    key = quote(source.key, safe="/")
-    if len(key) > _LONGEST_KEY:
-        return key[:_LONGEST_KEY] + hashlib.sha256(key.encode()).hexdigest()[:16]
-    return key
+def _shorten(quoted: str) -> str:
+    if len(quoted) <= _LONGEST_KEY:
+        return quoted
+    return quoted[:_LONGEST_KEY] + hashlib.sha256(quoted.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableEntry(WorkEntry):
-    """Who writes a snapshot table, and the file that it was last made of, or should have been; ``source`` is the table.
+    """Who writes a snapshot table, and the file that it is made of; ``source`` is the table.
 
-    ``order`` is the place of the newest file that the table was made of: one that failed does not count.
+    ``order`` is the place of that file's version, ``etag`` and ``version_id`` are the version's: what failed, or was
+    killed, changes none of them. 0.1.0 stored a file that failed as ``file``, and changed ``version_id`` at each claim.
     """
 
     order: TableOrder | None = None
@@ -80,14 +104,26 @@ class TableEntry(WorkEntry):
         """The newest file's."""
         return self.order
 
+    @property
+    def made_of(self) -> ObjectRef | None:
+        """The file that it is made of, if the ledger says for sure."""
+        if self.file is None or self.order is None or not self.order.is_of(self.file):
+            return None
+        return self.file
+
+    def is_version(self, etag: str, version_id: str | None) -> bool:
+        """Whether it is made of this version of its file."""
+        # A claim clears the version id, so after a worker that was killed only the ETag is known.
+        return self.etag == etag and self.version_id in {None, version_id}
+
     def at_position(self, position: Position | None) -> Self:
         """With a newer file's place; None changes nothing."""
         return self if position is None else replace(self, order=TableOrder(position.value))
 
     def as_begun(self, position: Position | None) -> Self:
-        """With no file: until the work has succeeded, an older one may still be the newest that can be read."""
+        """As it is: until the work has succeeded, it is made of the file that it was made of before."""
         del position
-        return replace(self, file=None)
+        return self
 
     def as_finished(self, finish: Finish) -> Self:
         """As it is: the work itself says of which file it is."""

@@ -60,7 +60,7 @@ class Lineage:
             source=_encoded(source),
             etag=etag,
             version_id=version_id,
-            sequencer=sequencer,
+            sequencer=sequencer.shortened() if sequencer else None,
             fence=fence,
             fingerprint=fingerprint,
             engine=engine,

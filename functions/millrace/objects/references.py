@@ -36,6 +36,10 @@ class Position:
 
     value: str
 
+    def shortened(self) -> Self:
+        """The place as lineage carries it."""
+        return self
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Sequencer(Position):

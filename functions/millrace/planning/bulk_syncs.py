@@ -120,14 +120,15 @@ class BulkRoute:
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
             problem=self._find_foreign_format(ref, recognised, file.table) or too_long(place, quarantine),
-            way=self._way(place, table),
+            way=self._way(place, table, recognised.stem),
             format_table=table if self._formats_vary else None,
         )
 
-    def _way(self, place: OutputPlace, table: ObjectRef) -> Way:
+    def _way(self, place: OutputPlace, table: ObjectRef, stem: str) -> Way:
         if self._shares(place):
             return SharedTable(table=table, evolution=self.sync.schema_evolution)
-        return OwnOutput() if place.file.path is None else SnapshotTable(table=table)
+        path = place.file.path
+        return OwnOutput() if path is None else SnapshotTable(table=table, prefix=stem.removesuffix(path))
 
     def _shares(self, place: OutputPlace) -> bool:
         """Whether the table is read from many outputs, one a file."""

@@ -34,9 +34,13 @@ class ArchiveOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotTable:
-    """The output is not the object's own but its table's, the folder and the table's name; the newest file wins."""
+    """The output is not the object's own but its table's, the folder and the table's name; the newest file wins.
+
+    ``prefix`` is what the keys of all of the table's files begin with; those of other tables may, too.
+    """
 
     table: ObjectRef
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from millrace.errors import LostRace
 from millrace.ledger.entries import Entry, Failure, State
-from millrace.ledger.table_entries import TableEntry
+from millrace.ledger.table_entries import TableEntry, TableOrder
+from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import OpenedObject
 from tests.configurations import bulk_sync
-from tests.world import TARGET, World
+from tests.world import NOON, TARGET, World
 
 
 def failure(entry: Entry) -> Failure:
@@ -145,6 +151,159 @@ class TestSnapshot:
             assert world.one(requests[place]).acknowledge
 
         assert world.store.data(self.TABLE) == b'{"id":4}\n'
+
+    def states(self, world: World) -> dict[str, State]:
+        return {entry.source.key: entry.state for entry in world.ledger.works()}
+
+    def deliver_asked(self, world: World) -> None:
+        """Deliver the request that the work itself sent."""
+        (request,) = world.queue.sent
+        world.queue.sent.clear()
+        world.one(request, "asked")
+
+    def test_a_version_whose_upload_began_earlier_replaces_that_which_its_table_is_made_of(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=2))
+
+        outcome = world.one(self.put(world, "in/a.csv", 2, day=1), "m2")
+
+        assert outcome.result == State.CONVERTED
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_two_versions_of_one_second_are_in_the_order_of_their_events(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 1, day=1))
+        world.one(self.put(world, "in/a.csv", 2, day=1), "m2")
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_once_the_newest_version_is_gone_the_table_is_made_of_what_the_bucket_holds(self, world: World) -> None:
+        world.one(self.put(world, "in/b.csv", 2, day=2))
+        world.one(self.put(world, "in/a.csv", 3, day=3), "m2")
+        version_before = self.put(world, "in/a.csv", 1, day=1)
+
+        world.one(version_before, "m3")
+        self.deliver_asked(world)
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+        assert self.states(world) == {"in/a.csv": State.SUPERSEDED, "in/b.csv": State.CONVERTED}
+
+    def test_a_slow_worker_never_replaces_a_table_by_a_version_that_is_gone(self, world: World) -> None:
+        world.one(self.put(world, "in/a.csv", 2, day=2))
+        late = self.put(world, "in/a.csv", 1, day=1)
+        stale = world.store.buckets["acme-in"]["in/a.csv"]
+        self.put(world, "in/a.csv", 2, day=2)
+        genuine = world.store.open
+        opens = [stale]
+
+        @contextmanager
+        def open_stale(ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+            with genuine(ref, tail_first=tail_first) as opened:
+                if not opens:
+                    yield opened
+                    return
+                old = opens.pop()
+                yield OpenedObject(replace(opened.head, etag=old.etag, modified=old.modified), io.BytesIO(old.data))
+
+        world.store.open = open_stale  # type: ignore[method-assign] # a fake that is slow once
+
+        world.one(late, "m2")
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    @pytest.mark.parametrize("order", list(permutations(range(2))))
+    def test_a_run_wins_over_a_newest_file_that_is_gone(self, world: World, order: tuple[int, ...]) -> None:
+        refs = [self.put(world, f"in/{day}.csv", day, day=day).change.ref for day in (1, 2)]
+        newest = self.put(world, "in/3.csv", 3, day=3)
+        world.one(newest)
+        world.one(world.delete(newest.change.ref))
+        assert world.store.data(self.TABLE) == b'{"id":3}\n'
+
+        for place in order:
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=refs[place])
+            world.one(Request(change=change, sync="nightly", run_id="r"), f"m{place}")
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_a_run_of_one_key_ends_in_the_newest_file_that_the_bucket_holds(self, world: World) -> None:
+        older, newer = (self.put(world, f"in/{day}.csv", day, day=day) for day in (1, 2))
+        newest = self.put(world, "in/3.csv", 3, day=3)
+        for request in (newest, newer, older):
+            world.one(request)
+        world.one(world.delete(newest.change.ref))
+
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=older.change.ref)
+        world.one(Request(change=change, sync="nightly", run_id="r"), "m2")
+        self.deliver_asked(world)
+
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_exactly_one_file_says_that_the_table_is_made_of_it(self, world: World) -> None:
+        for day in (1, 2, 3):
+            world.one(self.put(world, f"in/{day}.csv", day, day=day), f"m{day}")
+
+        assert self.states(world) == {
+            "in/1.csv": State.SUPERSEDED,
+            "in/2.csv": State.SUPERSEDED,
+            "in/3.csv": State.CONVERTED,
+        }
+
+    def test_a_file_that_is_about_to_settle_finds_out_that_it_is_superseded(self, world: World) -> None:
+        first = self.put(world, "in/1.csv", 1, day=1)
+        world.one(first)
+        settled = world.entry(first.change.ref)
+        at_work = replace(settled, state=State.IN_FLIGHT, lease_until=NOON + timedelta(minutes=9), owner="m1")
+        world.ledger.entries["nightly", first.change.ref] = at_work
+
+        world.one(self.put(world, "in/2.csv", 2, day=2), "m2")
+
+        with pytest.raises(LostRace):
+            world.ledger.put(replace(settled, revision=at_work.revision + 1))
+        assert world.one(first, "m1").result == State.SUPERSEDED
+
+    def put_newer_output(self, world: World, *, day: int) -> None:
+        """What another worker published under a higher fence than the ledger, which lost entries, knows of."""
+        lineage = Lineage.of(
+            sync="nightly#table",
+            source=ObjectRef("acme-in", "in/0.csv"),
+            owner=ObjectRef("acme-in", "in/orders"),
+            etag="e",
+            version_id=None,
+            sequencer=TableOrder.of(datetime(2026, 11, day, tzinfo=UTC), ObjectRef("acme-in", "in/0.csv")),
+            fence=9,
+            fingerprint="f",
+            engine="1",
+        )
+        world.store.put(self.TABLE, b"another", lineage.to_metadata())
+
+    def test_a_newer_output_of_the_table_supersedes_the_file(self, world: World) -> None:
+        self.put_newer_output(world, day=2)
+
+        outcome = world.one(self.put(world, "in/a.csv", 1, day=1))
+
+        assert (outcome.result, outcome.acknowledge) == (State.SUPERSEDED, True)
+        assert world.entry(ObjectRef("acme-in", "in/a.csv")).fence == 1
+        assert world.store.data(self.TABLE) == b"another"
+
+    def test_an_older_output_under_a_higher_fence_is_replaced_at_the_next_try(self, world: World) -> None:
+        self.put_newer_output(world, day=1)
+        request = self.put(world, "in/a.csv", 2, day=2)
+
+        assert world.one(request).retry_after is not None
+        assert world.one(request).result == State.CONVERTED
+        assert world.store.data(self.TABLE) == b'{"id":2}\n'
+
+    def test_a_deletion_has_a_table_looked_at_that_may_hold_the_deleted_file(self, world: World) -> None:
+        world.one(self.put(world, "in/1.csv", 1, day=1))
+        request = self.put(world, "in/2.csv", 2, day=2)
+        table = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/orders"))
+        assert table is not None
+        killed = replace(table, state=State.IN_FLIGHT, lease_until=NOON - timedelta(minutes=1), owner="killed")
+        world.ledger.entries[table.stored_sync, table.source] = killed
+        world.store.put(self.TABLE, b'{"id":2}\n', world.store.buckets["acme-out"][self.TABLE.key].metadata)
+
+        world.one(world.delete(request.change.ref), "m3")
+        self.deliver_asked(world)
+
+        assert world.store.data(self.TABLE) == b'{"id":1}\n'
 
 
 class TestSchemas:

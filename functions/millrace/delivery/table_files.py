@@ -1,0 +1,57 @@
+"""The files that a snapshot table may be made of, as the bucket has them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from millrace.ledger.table_entries import TableOrder
+from millrace.objects.messages import Request
+from millrace.objects.queue import RequestQueue
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
+from millrace.planning.planner import Planner
+from millrace.planning.plans import Plan, SnapshotTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFiles:
+    """Looks after the other files of a table, and asks for them. ``queues`` holds each source connection's queue."""
+
+    planner: Planner
+    stores: Stores | Mapping[str, ObjectStore]
+    queues: Mapping[str, RequestQueue]
+
+    def head(self, plan: Plan, file: ObjectRef) -> ObjectHead | None:
+        """The current version of a file, or None."""
+        return self.stores[plan.source_connection].head(file)
+
+    def has(self, plan: Plan, file: ObjectRef) -> bool:
+        """Whether a file belongs to the table that ``plan`` writes."""
+        return any(
+            isinstance(other, Plan) and other.way == plan.way for other in self.planner.plan(file, only=plan.sync)
+        )
+
+    def ask_for_newer(self, plan: Plan, order: TableOrder | None) -> None:
+        """Have the newest file of the table looked at, if it is newer than ``order`` and another than the plan's.
+
+        It is one request, and the work on it asks again only if its own file, too, has become an older one. So no
+        chain of messages comes of it.
+        """
+        newest = max(self._list(plan), key=_to_order, default=None)
+        if newest is None or newest.ref == plan.source:
+            return
+        if order is None or _to_order(newest) > order:
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=newest.ref)
+            self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
+
+    def _list(self, plan: Plan) -> Iterator[ListedObject]:
+        assert isinstance(plan.way, SnapshotTable)  # noqa: S101 - for the type checker: only its work comes here
+        store, bucket = self.stores[plan.source_connection], plan.source.bucket
+        for listed in store.list(bucket, plan.way.prefix):
+            if self.has(plan, listed.ref):
+                yield listed
+
+
+def _to_order(listed: ListedObject) -> TableOrder:
+    return TableOrder.of(listed.modified, listed.ref)
