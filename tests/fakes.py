@@ -25,6 +25,7 @@ from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.operations.checkpoints import Checkpoint
+from tests.limits import demand_item, demand_key, demand_metadata
 
 
 @dataclass
@@ -63,6 +64,7 @@ class InMemoryLedger:
         there = self.entries.get((entry.stored_sync, entry.source))
         if (there.revision if there else 0) != entry.revision - 1:
             raise LostRace(f"revision {entry.revision} of {entry.source} does not follow {there}")
+        demand_item(entry)
         self.entries[entry.stored_sync, entry.source] = entry
         self.puts.append(entry)
 
@@ -155,6 +157,7 @@ class InMemoryObjectStore:
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
         """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
+        demand_key(ref)
         self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {}, self.modified)
 
     def data(self, ref: ObjectRef) -> bytes:
@@ -223,7 +226,9 @@ class InMemoryUpload:
         there = self.store._bucket(self.target.bucket).get(self.target.key)
         if (there.etag if there else None) != expected:
             raise TargetChanged(f"{self.target} is not {expected}")
-        self.store.put(self.target, bytes(self.pending), {**self.metadata, "millrace-rows": str(rows)})
+        metadata = {**self.metadata, "millrace-rows": str(rows)}
+        demand_metadata(self.target, metadata)
+        self.store.put(self.target, bytes(self.pending), metadata)
         stored = self.store.buckets[self.target.bucket][self.target.key]
         return Published(stored.etag, len(stored.data))
 

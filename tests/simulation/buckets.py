@@ -22,6 +22,7 @@ from millrace.errors import (
 )
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
+from tests.limits import demand_key, demand_metadata
 from tests.simulation.calls import BEGINNING, Calls
 from tests.simulation.faults import Fault
 
@@ -225,6 +226,8 @@ class Buckets:
     def put_output(self, upload: Uploading, expected: str | None, metadata: Mapping[str, str]) -> Published:
         """The conditional write itself."""
         target, there = upload.target, self.bucket(upload.target.bucket)
+        demand_key(target)
+        demand_metadata(target, metadata)
         if self.calls.faults.draw(Fault.CONFLICT, "s3:PutObject"):
             raise WriteConflict(f"{target}: simulated")
         current = there.current(target.key)

@@ -1,0 +1,69 @@
+"""What S3 and DynamoDB refuse by size, for the fakes; the emulators that tests run on take more (``test_limits``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from millrace.aws.dynamodb_ledger import item_of
+from millrace.errors import KeyTooLong, NotAccepted
+from millrace.ledger.entries import WorkEntry
+from millrace.ledger.table_entries import AnyEntry, SchemaEntry
+from millrace.objects.references import ObjectRef
+
+LONGEST_KEY = 1024
+"""Bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
+MOST_METADATA = 2048
+"""Bytes of all names and values in UTF-8 (Amazon S3 User Guide, "Working with object metadata")."""
+LARGEST_ITEM = 400 * 1024
+"""Bytes of names and values (Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats")."""
+_SURELY_SMALL = 100
+
+
+def demand_key(ref: ObjectRef) -> None:
+    """Refuse a key as S3 does."""
+    length = len(ref.key.encode())
+    if length > LONGEST_KEY:
+        raise KeyTooLong(f"{ref} was refused: its key has {length} bytes")
+
+
+def demand_metadata(ref: ObjectRef, metadata: Mapping[str, str]) -> None:
+    """Refuse user metadata as S3 does; raise ValueError for what no HTTP header carries unchanged."""
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
+    if size > MOST_METADATA:
+        raise NotAccepted(f"{ref} was refused: its metadata has {size} bytes")
+    for name, value in metadata.items():
+        if not (value.isascii() and value.isprintable()):
+            raise ValueError(f"{ref}: {name} is {value!r}")
+
+
+def demand_item(entry: AnyEntry) -> None:
+    """Refuse an entry whose item is larger than DynamoDB takes."""
+    if isinstance(entry, WorkEntry) and len(entry.outputs) + len(entry.obsolete) < _SURELY_SMALL:
+        return  # the only texts beside them are bounded, as a test of entries shows
+    if isinstance(entry, SchemaEntry | WorkEntry):
+        size = size_of(item_of(entry))
+        if size > LARGEST_ITEM:
+            raise NotAccepted(f"the entry of {entry.source} was refused: its item has {size:,} bytes")
+
+
+def size_of(item: Mapping[str, Any]) -> int:
+    """The bytes of an item, as DynamoDB counts them, numbers at their longest."""
+    return sum(len(name.encode()) + _size_of_value(value) for name, value in item.items())
+
+
+def _size_of_value(value: Mapping[str, Any]) -> int:
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(str(content).encode())
+        case "B":
+            return len(bytes(content))
+        case "L":
+            return 3 + sum(1 + _size_of_value(part) for part in content)
+        case "M":
+            return 3 + len(content) + size_of(content)
+        case "N":
+            return 21
+        case _:
+            return 1
