@@ -66,9 +66,11 @@ class World:
         sequencer = Sequencer.parse(f"{self.sequence:04X}")
         return Request(change=ObjectChange(kind=kind, ref=ref, sequencer=sequencer, etag=etag))
 
+    def delivery(self, message: str = "m1", receives: int = 1) -> Delivery:
+        return Delivery(message_id=message, remaining=lambda: self.remaining, receives=receives)
+
     def work(self, request: Request, message: str = "m1", receives: int = 1) -> list[Outcome]:
-        delivery = Delivery(message_id=message, remaining=lambda: self.remaining, receives=receives)
-        return list(self.worker.work(request, delivery))
+        return list(self.worker.work(request, self.delivery(message, receives)))
 
     def one(self, request: Request, message: str = "m1") -> Outcome:
         (outcome,) = self.work(request, message)

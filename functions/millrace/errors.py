@@ -24,6 +24,7 @@ MillraceError
 │   ├── BadArchive              a member that cannot be read, or two of one name
 │   ├── ArchiveTooBig           more members, bytes or compression than an archive may have
 │   ├── KeyTooLong              the output's key would exceed what S3 allows
+│   ├── ObjectDenied            this object may not be read, others of its connection may
 │   ├── NotAccepted             S3 or DynamoDB refuses the object or its entry, whoever asks and whenever
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
 │   ├── TooManyPartitions       more values of a partition key than one object is divided into
@@ -146,6 +147,10 @@ class ArchiveTooBig(DataError):
 
 class KeyTooLong(DataError):
     """The output's key would exceed what S3 allows."""
+
+
+class ObjectDenied(DataError):
+    """This object may not be read, though others of its connection may."""
 
 
 class NotAccepted(DataError):

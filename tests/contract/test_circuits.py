@@ -16,7 +16,7 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:landing"
 OPEN = Circuit(
     queue=QUEUE,
     revision=2,
-    failures={"orders ü": 10, "others": 3},
+    failures={"orders ü": ("0a", "1b"), "others": ("2c",)},
     paused=datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC),
     sync="orders ü",
     reason="s3:PutObject was denied",

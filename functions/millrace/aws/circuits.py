@@ -35,7 +35,10 @@ class DynamoDBCircuits:
             return None
         fields = json.loads(answer["Item"]["circuit"]["S"])
         paused = fields.pop("paused")
+        # 0.1.0 counted failures and did not name the objects: what it counted begins from nought.
+        named = {sync: tuple(objects) for sync, objects in fields.pop("failures").items() if isinstance(objects, list)}
         return Circuit(
+            failures=named,
             queue=queue,
             revision=int(answer["Item"]["revision"]["N"]),
             paused=datetime.fromisoformat(paused) if paused else None,

@@ -1,13 +1,15 @@
 """Circuit breakers: configuration errors in a row pause the event source, and messages wait where nothing is lost.
 
-One circuit an event source, kept in the ledger's table; what it counts is of one sync at a time. A sync that converts
-something counts from nought again. A paused event source starts again by ``millrace resume`` alone: whoever mends the
-configuration or the grants knows when.
+One circuit an event source, kept in the ledger's table; what it counts is distinct objects of one sync at a time: one
+object that comes back ten times says nothing of the others. An object that alone may not be read does not count at all
+(see ``read_evidence``). A sync that converts something counts from nought again. A paused event source starts again by
+``millrace resume`` alone: whoever mends the configuration or the grants knows when.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,43 +19,54 @@ from millrace.delivery.worker import Outcome
 from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE
 from millrace.ledger.races import retry_lost_race
+from millrace.objects.references import ObjectRef
+from millrace.texts import shorten_text
 
 TRIPS_AT = 10
-"""Configuration errors of one sync in a row."""
+"""Distinct objects of one sync with a configuration error, without a success between."""
 _TRIES = 5
 _LONGEST_REASON = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circuit:
-    """What is known of one event source; ``failures`` counts by sync, ``paused`` is since when it is open.
+    """What is known of one event source: the failed objects of each sync, and since when it is paused.
 
-    ``revision`` grows by one with every put; ``sync`` and ``reason`` tell what paused it.
+    ``failures`` holds a short hash of each object. ``revision`` grows by one with every put; ``sync`` and ``reason``
+    say what paused it.
     """
 
     queue: str
     revision: int = 0
-    failures: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paused: datetime | None = None
     sync: str | None = None
     reason: str | None = None
 
-    def failed(self, sync: str, reason: str, now: datetime) -> Circuit:
-        """With one more configuration error; open where that was the last it stands."""
-        count = self.failures.get(sync, 0) + 1
-        counted = replace(self, revision=self.revision + 1, failures={**self.failures, sync: count})
-        if self.paused is not None or count < TRIPS_AT:
+    def failed(self, sync: str, source: ObjectRef, reason: str, now: datetime) -> Circuit:
+        """With one more object that failed, and open if that was one too many; itself if the object is known."""
+        objects = self.failures.get(sync, ())
+        mark = _mark_of(source)
+        if mark in objects:
+            return self
+        counted = replace(self, revision=self.revision + 1, failures={**self.failures, sync: (*objects, mark)})
+        if self.paused is not None or len(objects) + 1 < TRIPS_AT:
             return counted
-        return replace(counted, paused=now, sync=sync, reason=reason[:_LONGEST_REASON])
+        return replace(counted, paused=now, sync=sync, reason=shorten_text(reason, _LONGEST_REASON))
 
     def succeeded(self, sync: str) -> Circuit:
         """With nothing counted of a sync; what is open stays so."""
-        failures = {name: count for name, count in self.failures.items() if name != sync}
+        failures = {name: objects for name, objects in self.failures.items() if name != sync}
         return replace(self, revision=self.revision + 1, failures=failures)
 
     def resumed(self) -> Circuit:
         """Closed, and nothing counted."""
         return Circuit(queue=self.queue, revision=self.revision + 1)
+
+
+def _mark_of(source: ObjectRef) -> str:
+    """A short name of an object: ten keys of a kilobyte for each sync would make the circuit's item costly."""
+    return hashlib.sha256(str(source).encode(errors="replace")).hexdigest()[:16]
 
 
 def how_to_resume(circuit: Circuit) -> str:
@@ -105,7 +118,7 @@ class Breaker:
         self._now = now
         self._announce = announce
         self._trouble = trouble
-        self._counted: Counter[tuple[str, str]] = Counter()
+        self._failed_objects: defaultdict[tuple[str, str], set[ObjectRef]] = defaultdict(set)
 
     def hear(self, outcome: Outcome, queue: str) -> None:
         """Count a configuration error, or what speaks against one, of the event source ``queue``, an ARN."""
@@ -113,26 +126,29 @@ class Breaker:
             return
         try:
             if outcome.misconfigured:
-                self._failed(queue, outcome.sync, str(outcome.reason))
+                self._failed(queue, outcome.sync, outcome.source, str(outcome.reason))
             elif outcome.result in DONE:
                 self._succeeded(queue, outcome.sync)
         except MillraceError as error:
             self._trouble(str(error))
 
-    def _failed(self, queue: str, sync: str, reason: str) -> None:
-        self._counted[queue, sync] += 1
+    def _failed(self, queue: str, sync: str, source: ObjectRef, reason: str) -> None:
+        objects = self._failed_objects[queue, sync]
+        # No more are kept than are needed: a process may live for hours.
+        if len(objects) < TRIPS_AT:
+            objects.add(source)
         try:
-            self._move(queue, lambda known: known.failed(sync, reason, self._now()))
+            self._move(queue, lambda circuit: circuit.failed(sync, source, reason, self._now()))
         except MillraceError:
             # Where even the ledger is out of reach, what this process has seen must do.
-            if self._counted[queue, sync] >= TRIPS_AT:
+            if len(objects) >= TRIPS_AT:
                 self._open(Circuit(queue=queue, paused=self._now(), sync=sync, reason=reason))
             raise
 
     def _succeeded(self, queue: str, sync: str) -> None:
         """Only who has seen a failure since the last success writes: good days cost nothing."""
-        if self._counted.pop((queue, sync), 0):
-            self._move(queue, lambda known: known.succeeded(sync))
+        if self._failed_objects.pop((queue, sync), None):
+            self._move(queue, lambda circuit: circuit.succeeded(sync))
 
     def _move(self, queue: str, change: Callable[[Circuit], Circuit]) -> None:
         retry_lost_race(
@@ -149,7 +165,8 @@ class Breaker:
             self._open(changed)
         elif changed.paused is not None:
             self._sources.pause(queue)
-        self._circuits.put(changed)
+        if changed is not circuit:
+            self._circuits.put(changed)
 
     def _open(self, circuit: Circuit) -> None:
         try:

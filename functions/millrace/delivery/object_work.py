@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import assert_never
 
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
+from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_conversion import InTable, convert_in_table
 from millrace.delivery.table_files import TableFiles
@@ -19,7 +21,7 @@ from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
 from millrace.engine.options import FileFormat
 from millrace.engine.outputs import Destination
-from millrace.errors import ObjectArchived, ObjectChanged, ObjectGone
+from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry, Failure, Finish, State
 from millrace.ledger.rules import E
@@ -40,6 +42,7 @@ class ObjectWork:
     files: TableFiles
     timeout_seconds: float
     obfuscation_key: Callable[[], bytes | None] = lambda: None
+    evidence: ReadEvidence = field(default_factory=ReadEvidence)
 
     def work(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
@@ -91,7 +94,7 @@ class ObjectWork:
     def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan
         tail_first = plan.recipe.source_format is FileFormat.PARQUET
-        with self.stores[plan.source_connection].open(plan.source, tail_first=tail_first) as opened:
+        with self._open(plan, tail_first=tail_first) as opened:
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
                 return Finish(state=State.IGNORED, etag=opened.head.etag, reason=reason)
@@ -99,6 +102,19 @@ class ObjectWork:
             if table is not None:
                 return self._tables().replace_table(job, table, opened)
             return self._write(job, opened)
+
+    @contextmanager
+    def _open(self, plan: Plan, *, tail_first: bool) -> Iterator[OpenedObject]:
+        """The source object; one that is denied, though others can be read, is refused by itself."""
+        connection = plan.source_connection
+        store = self.stores[connection]
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(store.open(plan.source, tail_first=tail_first))
+            except AccessDenied as denied:
+                raise self.evidence.judge(denied, plan.source, connection, store) from denied
+            self.evidence.remember(connection, plan.source)
+            yield opened
 
     def _write(self, job: GrantedWork[E], opened: OpenedObject) -> Finish:
         plan, lineage = job.plan, _lineage(job, opened.head)

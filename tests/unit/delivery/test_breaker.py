@@ -18,14 +18,20 @@ QUEUE = "arn:aws:sqs:us-east-1:111122223333:landing"
 SOURCE = ObjectRef("acme-in", "a.csv")
 
 
-def outcome(error: Exception | None = None, *, sync: str = "orders") -> Outcome:
+def outcome(error: Exception | None = None, *, sync: str = "orders", source: ObjectRef = SOURCE) -> Outcome:
     if error is None:
-        return Outcome(result=State.CONVERTED, source=SOURCE, sync=sync)
+        return Outcome(result=State.CONVERTED, source=source, sync=sync)
     failure = Failure.of(error)
-    return Outcome(result=State.FAILED, source=SOURCE, sync=sync, failure=failure, reason=failure.message)
+    return Outcome(result=State.FAILED, source=source, sync=sync, failure=failure, reason=failure.message)
 
 
-DENIED = outcome(AccessDenied("s3:PutObject was denied"))
+def denied(count: int, *, first: int = 0) -> list[Outcome]:
+    """Configuration errors of so many distinct objects."""
+    error = AccessDenied("s3:PutObject was denied")
+    return [outcome(error, source=ObjectRef("acme-in", f"{first + number}.csv")) for number in range(count)]
+
+
+(DENIED,) = denied(1)
 
 
 class Panel:
@@ -59,34 +65,57 @@ class Panel:
 def test_errors_in_a_row_pause_the_event_source_and_are_announced_once() -> None:
     panel = Panel()
 
-    panel.hear(*[DENIED] * (TRIPS_AT - 1))
+    panel.hear(*denied(TRIPS_AT - 1))
     assert panel.paused == []
 
-    panel.hear(DENIED, DENIED)
+    panel.hear(*denied(2, first=TRIPS_AT))
     assert set(panel.paused) == {QUEUE}
     (circuit,) = panel.announced
     assert (circuit.sync, circuit.reason, circuit.paused) == ("orders", "s3:PutObject was denied", NOON)
 
 
+def test_one_object_that_comes_back_again_and_again_pauses_nothing() -> None:
+    """In 12 quiet minutes it failed ten times, and a whole connection stood still; after each resume, too."""
+    panel = Panel()
+
+    for _ in range(3 * TRIPS_AT):
+        panel.another().hear(DENIED, QUEUE)
+        panel.hear(DENIED)
+
+    circuit = panel.circuits.get(QUEUE)
+    assert panel.paused == []
+    assert circuit is not None
+    assert circuit.revision == 1, "what is known already is not written again"
+
+
+def test_without_the_ledger_one_object_pauses_nothing_either() -> None:
+    panel = Panel()
+    panel.circuits.denied = True
+
+    panel.hear(*[DENIED] * 3 * TRIPS_AT)
+
+    assert panel.paused == []
+
+
 def test_errors_are_counted_across_processes() -> None:
     """Ten functions that see one error each are ten errors in a row."""
     panel = Panel()
-    for _ in range(TRIPS_AT):
-        panel.another().hear(DENIED, QUEUE)
+    for error in denied(TRIPS_AT):
+        panel.another().hear(error, QUEUE)
 
     assert panel.paused == [QUEUE]
 
 
 def test_a_success_begins_the_count_anew() -> None:
     panel = Panel()
-    panel.hear(*[DENIED] * (TRIPS_AT - 1), outcome(), *[DENIED] * (TRIPS_AT - 1))
+    panel.hear(*denied(TRIPS_AT - 1), outcome(), *denied(TRIPS_AT - 1, first=TRIPS_AT))
 
     assert panel.paused == []
 
 
 def test_the_success_of_another_sync_says_nothing() -> None:
     panel = Panel()
-    panel.hear(*[DENIED] * (TRIPS_AT - 1), outcome(sync="others"), DENIED)
+    panel.hear(*denied(TRIPS_AT - 1), outcome(sync="others"), *denied(1, first=TRIPS_AT))
 
     assert panel.paused == [QUEUE]
 
@@ -111,16 +140,16 @@ def test_good_days_cost_nothing() -> None:
 
 def test_a_resumed_circuit_counts_from_nought() -> None:
     panel = Panel()
-    panel.hear(*[DENIED] * TRIPS_AT)
+    panel.hear(*denied(TRIPS_AT))
     known = panel.circuits.get(QUEUE)
     assert known is not None
     panel.circuits.put(known.resumed())
     panel.paused.clear()
 
-    panel.hear(*[DENIED] * (TRIPS_AT - 1))
+    panel.hear(*denied(TRIPS_AT - 1))
     assert panel.paused == []
 
-    panel.hear(DENIED)
+    panel.hear(*denied(1, first=TRIPS_AT))
     assert panel.paused == [QUEUE]
 
 
@@ -129,7 +158,7 @@ def test_without_the_ledger_what_one_process_saw_must_do() -> None:
     panel = Panel()
     panel.circuits.denied = True
 
-    panel.hear(*[DENIED] * TRIPS_AT)
+    panel.hear(*denied(TRIPS_AT))
 
     assert panel.paused == [QUEUE]
     assert [circuit.sync for circuit in panel.announced] == ["orders"]
@@ -144,7 +173,7 @@ def test_a_race_is_counted_by_both() -> None:
 
     known = panel.circuits.get(QUEUE)
     assert known is not None
-    assert known.failures == {"orders": 1}
+    assert {sync: len(objects) for sync, objects in known.failures.items()} == {"orders": 1}
 
 
 def test_an_event_source_that_cannot_be_paused_is_announced_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +183,7 @@ def test_an_event_source_that_cannot_be_paused_is_announced_all_the_same(monkeyp
         raise AccessDenied("lambda:UpdateEventSourceMapping was denied")
 
     monkeypatch.setattr(panel, "pause", refuse)
-    panel.hear(*[DENIED] * TRIPS_AT)
+    panel.hear(*denied(TRIPS_AT))
 
     assert panel.announced
     assert panel.trouble == ["lambda:UpdateEventSourceMapping was denied"]

@@ -283,7 +283,8 @@ def _outputs(spec: TableTransform, fields: _Fields, now: datetime, key: bytes | 
     if spec.synced_at:
         outputs.append(_repeated(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
     if not outputs and len(fields.schema):
-        raise InvalidConfiguration("fields: none is left to write; enable at least one")
+        # The file's fault as well: it may have none but those that the configuration leaves out.
+        raise UnknownField(f"fields: none is left to write of {_listed(fields.schema.names)}; enable at least one")
     return outputs
 
 

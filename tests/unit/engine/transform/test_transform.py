@@ -100,7 +100,7 @@ class TestFields:
     def test_one_at_least_is_written(self) -> None:
         spec = bulk({"fields": [{"id": "a", "enabled": False}]})
 
-        with pytest.raises(InvalidConfiguration, match="none is left"):
+        with pytest.raises(UnknownField, match="none is left to write of 'a'"):
             bound(spec, batch(a=[1]))
 
     def test_rows_without_any_field_stay_rows(self) -> None:
