@@ -6,6 +6,7 @@ gap is a test here, so that it is noticed if a newer emulator closes it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.demo import emulator
-from millrace.errors import KeyTooLong, NotAccepted
+from millrace.errors import KeyTooLong, LostRace, NotAccepted
 from millrace.ledger.entries import Output, unseen
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.references import ObjectRef
@@ -26,13 +27,20 @@ from tests.limits import LONGEST_KEY, MOST_METADATA
 TARGET = ObjectRef("acme-out", "lake/orders.csv")
 TOO_MUCH = {"millrace-source": "x" * MOST_METADATA}
 TOO_LONG = "ü" * (LONGEST_KEY // 2 + 1)
-HUGE = replace(
-    unseen("nightly", ObjectRef("acme-in", "in/orders.csv"), fingerprint="f", engine="1"),
-    revision=1,
-    outputs=tuple(
-        Output(ref=ObjectRef("acme-out", f"{'k' * 900}{n}"), etag="e" * 32, size=n, rows=n) for n in range(450)
-    ),
-)
+SMALL = replace(unseen("nightly", ObjectRef("acme-in", "in/orders.csv"), fingerprint="f", engine="1"), revision=1)
+HUGE = replace(SMALL, reason="x" * 450_000)
+
+
+def outputs(count: int, *, seed: int = 0) -> tuple[Output, ...]:
+    """Outputs whose keys are long and, because of random names, hardly to be compressed."""
+    names = random.Random(seed)
+    return tuple(
+        Output(ref=ObjectRef("acme-out", names.randbytes(450).hex()), etag="e" * 32, size=n, rows=n)
+        for n in range(count)
+    )
+
+
+MANY_OUTPUTS = replace(SMALL, outputs=outputs(450), obsolete=outputs(1_000, seed=1))
 
 
 @pytest.fixture(params=["moto", "ministack"])
@@ -58,8 +66,9 @@ def ledger(request: pytest.FixtureRequest) -> LedgerStore:
             return DynamoDBLedger(request.getfixturevalue("dynamodb"), "ledger")
         case _:
             dynamodb = request.getfixturevalue("ministack").client("dynamodb")
-            create_ledger_table(dynamodb, "limits")
-            return DynamoDBLedger(dynamodb, "limits")
+            table = request.node.originalname
+            create_ledger_table(dynamodb, table)
+            return DynamoDBLedger(dynamodb, table)
 
 
 def test_the_fake_refuses_metadata_above_two_kilobytes() -> None:
@@ -79,6 +88,35 @@ def test_the_fake_refuses_keys_above_1024_bytes() -> None:
 def test_every_ledger_refuses_an_entry_above_400_kilobytes(ledger: LedgerStore) -> None:
     with pytest.raises(NotAccepted):
         ledger.put(HUGE)
+
+
+def test_every_ledger_takes_outputs_that_do_not_fit_into_one_item(ledger: LedgerStore) -> None:
+    """1.4 MB of keys: they go to items of their own, and are read back with the entry."""
+    ledger.put(MANY_OUTPUTS)
+    ledger.put(replace(MANY_OUTPUTS, revision=2, outputs=outputs(101, seed=2)))
+
+    entry = ledger.get(SMALL.sync, SMALL.source)
+
+    assert entry == replace(MANY_OUTPUTS, revision=2, outputs=outputs(101, seed=2))
+
+
+def test_of_two_workers_the_one_that_wins_has_its_outputs_in_the_ledger(ledger: LedgerStore) -> None:
+    """Parts are written before the entry is; those of the loser are nobody's."""
+    ledger.put(MANY_OUTPUTS)
+    winner = replace(MANY_OUTPUTS, revision=2, obsolete=outputs(600, seed=3))
+    ledger.put(winner)
+
+    with pytest.raises(LostRace):
+        ledger.put(replace(MANY_OUTPUTS, revision=2, obsolete=outputs(600, seed=4)))
+
+    assert ledger.get(SMALL.sync, SMALL.source) == winner
+
+
+def test_an_entry_that_fits_again_is_one_item_again(ledger: LedgerStore) -> None:
+    ledger.put(MANY_OUTPUTS)
+    ledger.put(replace(SMALL, revision=2, outputs=outputs(1)))
+
+    assert ledger.get(SMALL.sync, SMALL.source) == replace(SMALL, revision=2, outputs=outputs(1))
 
 
 def test_a_gap_of_the_emulators_they_take_more_metadata_than_s3(client: Any) -> None:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.aws.faults import translated
+from millrace.aws.item_parts import divide_item, join_item
 from millrace.engine.options import FileFormat
+from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State, WorkEntry
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
@@ -78,16 +80,29 @@ class DynamoDBLedger:
         return _to_format(fields) if fields else None
 
     def _get(self, stored_sync: str, source: ObjectRef) -> dict[str, Any] | None:
+        item = self._get_item(_partition(stored_sync, source))
+        return _to_fields(join_item(item, self._get_part)) if item else None
+
+    def _get_item(self, key: str) -> Mapping[str, Any]:
         with translated("dynamodb:GetItem on", self._table):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": _partition(stored_sync, source)}}, ConsistentRead=True
+            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": key}}, ConsistentRead=True)
+        return answer.get("Item", {})
+
+    def _get_part(self, key: str) -> Mapping[str, Any]:
+        part = self._get_item(key)
+        if not part:
+            raise ServiceUnavailable(
+                f"the table {self._table} lacks {key!r}, a part of an entry: was it restored whole?"
             )
-        return _to_fields(answer["Item"]) if "Item" in answer else None
+        return part
 
     def put(self, entry: AnyEntry) -> None:
-        """One conditional PutItem; LostRace where another revision stands."""
+        """One conditional PutItem, and one before it for each part that does not fit; LostRace for another revision."""
+        item, parts = divide_item(item_of(entry))
         with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.stored_sync!r})"):
-            self._client.put_item(TableName=self._table, Item=item_of(entry), **follows(entry.revision))
+            for part in parts:
+                self._client.put_item(TableName=self._table, Item=part)
+            self._client.put_item(TableName=self._table, Item=item, **follows(entry.revision))
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Query every shard of a state."""
