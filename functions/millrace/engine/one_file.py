@@ -238,6 +238,6 @@ def _ready(
 ) -> _Ready:
     rows, first = item
     with errors_naming(rows.file):
-        batch = superseded.without(rows.batch, first) if superseded else rows.batch
+        batch = superseded.remove_from(rows.batch, first) if superseded else rows.batch
         applied = bound.apply(batch, first_row=rows.first)
         return _Ready(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)

@@ -24,7 +24,7 @@ def superseded_rows(
         for rows in pieces:
             identifiers.observe(bound.identifiers(rows.batch))
             on_batch(identifiers.rows)
-        return identifiers.superseded()
+        return identifiers.superseded_rows()
 
 
 class Unique:

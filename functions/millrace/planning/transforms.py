@@ -9,11 +9,10 @@ from datetime import datetime
 from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, NormalizeNames, SchemaSelection
 from millrace.config.filters import Filter, labels_of
 from millrace.config.model import Model
-from millrace.config.model_sync import FieldMapping, ModelSync
-from millrace.config.model_sync import Override as OverrideRule
+from millrace.config.model_sync import FieldMapping, ModelSync, Override
 from millrace.engine.conditions import Logic
 from millrace.engine.transform.filters import Condition, Filters
-from millrace.engine.transform.spec import Override, TableTransform, Written
+from millrace.engine.transform.spec import TableTransform, ValueOverride, Written
 
 
 def table_transform(selection: SchemaSelection | None, sync: BulkSync) -> TableTransform:
@@ -56,7 +55,7 @@ def model_transform(sync: ModelSync, model: Model) -> TableTransform:
         written=tuple(map(_to_mapped_field, sync.fields or ())),
         others=not sync.fields,
         constants=tuple(constants),
-        overrides=tuple(Override(_to_condition(rule), rule.override) for rule in sync.overrides),
+        overrides=tuple(ValueOverride(_to_condition(rule), rule.override) for rule in sync.overrides),
         filters=to_filters(sync.filters, sync.logic),
         identifier=model.identifier,
     )
@@ -66,7 +65,7 @@ def _to_mapped_field(mapping: FieldMapping) -> Written:
     return Written(source=mapping.source, name=mapping.output_name, constant=mapping.override_value)
 
 
-def _to_condition(rule: Filter | OverrideRule) -> Condition:
+def _to_condition(rule: Filter | Override) -> Condition:
     return Condition(rule.field, rule.function, rule.value)
 
 

@@ -1,10 +1,11 @@
-"""A transform made ready for one schema: fields found, types decided, then batch after batch."""
+"""A transform bound to one schema: fields are looked up and types decided once, then batch after batch is changed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +14,10 @@ from millrace.engine.conditions import Logic
 from millrace.engine.names import normalize, number_doubles, suggestion
 from millrace.engine.options import RECORD_TIMESTAMP, RESCUED
 from millrace.engine.transform.comparison import Moment, moment_at, order
-from millrace.engine.transform.filters import Answer, answer, joined
-from millrace.engine.transform.obfuscation import obfuscated
-from millrace.engine.transform.overrides import Overridden, constant, overridden
-from millrace.engine.transform.spec import TableTransform, Written
+from millrace.engine.transform.filters import Answer, answer_of, join_answers
+from millrace.engine.transform.obfuscation import hash_texts
+from millrace.engine.transform.overrides import OverriddenField, constant, override_field
+from millrace.engine.transform.spec import TableTransform, ValueOverride, Written
 from millrace.engine.transform.values import TextColumn
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 
@@ -25,7 +26,7 @@ SYNCED_AT = RECORD_TIMESTAMP
 _INSTANT = pa.timestamp("us", tz="UTC")
 _SHOWN_FIELDS = 50
 _PANDAS = b"pandas"
-"""What pandas notes in a schema names its columns, and misleads where they are others."""
+"""What pandas notes in a schema names its columns, and misleads if they are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Applied:
     filtered: int
 
 
-class Rows:
+class SourceRows:
     """A source's batch; its columns, and what is derived of them, are made once."""
 
     def __init__(self, batch: pa.RecordBatch, schema: pa.Schema) -> None:
@@ -44,32 +45,32 @@ class Rows:
         self._schema = schema
         self._columns: dict[int, TextColumn] = {}
 
-    def column(self, place: int) -> TextColumn:
-        """The column at a place."""
-        if place not in self._columns:
-            self._columns[place] = TextColumn(self.batch.column(place), self._schema.field(place))
-        return self._columns[place]
+    def column(self, position: int) -> TextColumn:
+        """The column at a position."""
+        if position not in self._columns:
+            self._columns[position] = TextColumn(self.batch.column(position), self._schema.field(position))
+        return self._columns[position]
 
 
 @dataclass(frozen=True, slots=True)
-class _Output:
+class _OutputField:
     """One field of the output, and how its values are made of the source's rows."""
 
     field: pa.Field
-    values: Callable[[Rows], pa.Array]
+    values: Callable[[SourceRows], pa.Array]
 
 
 @dataclass(frozen=True, slots=True)
-class _Filters:
-    """Each letter's place and question, and the logic that joins them."""
+class _BoundFilters:
+    """Each letter with its field's position and its question, and the logic that joins them."""
 
     answers: tuple[tuple[str, int, Answer], ...]
     tree: Logic
 
-    def keep(self, rows: Rows) -> pa.Array:
+    def keep(self, rows: SourceRows) -> pa.Array:
         """Which rows stay."""
-        found = {label: ask(rows.column(place)) for label, place, ask in self.answers}
-        return pc.fill_null(joined(self.tree, found), fill_value=False)
+        answers = {label: ask(rows.column(position)) for label, position, ask in self.answers}
+        return pc.fill_null(join_answers(self.tree, answers), fill_value=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ class _Cutoff:
     """The field that says when a row changed, and the instant from which on it stays; a secret one is never shown."""
 
     name: str
-    place: int
+    position: int
     since: Moment
     secret: bool
 
-    def keep(self, rows: Rows, first_row: int) -> pa.Array:
-        """Which rows stay: all but those known to be older."""
-        column = rows.column(self.place)
+    def keep(self, rows: SourceRows, first_row: int) -> pa.Array:
+        """Which rows stay: those that are not older, and those without a value."""
+        column = rows.column(self.position)
         older = order(column, self.since).less
         odd = pc.and_(column.valid, older.is_null())
         if pc.any(odd).as_py():
@@ -91,9 +92,11 @@ class _Cutoff:
         return pc.invert(pc.fill_null(older, fill_value=False))
 
     def _refuse(self, column: TextColumn, at: int, first_row: int) -> None:
-        found = "a value that is not shown" if self.secret else repr(column.texts[at].as_py()[:100])
+        value = "a value that is not shown"
+        if not self.secret:
+            value = repr(column.texts[at].as_py()[:100])
         raise ValueDoesNotFit(
-            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {found}, which"
+            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {value}, which"
             " is no ISO 8601 date or time to compare with data_cutoff_timestamp; track another field, or set"
             " disable_data_cutoff",
             row=first_row + at,
@@ -108,41 +111,44 @@ class BoundTransform:
     schema: pa.Schema
     partition_field: str | None
     _source: pa.Schema
-    _outputs: tuple[_Output, ...] | None
-    _filters: _Filters | None
+    _outputs: tuple[_OutputField, ...] | None
+    _filters: _BoundFilters | None
     _cutoff: _Cutoff | None
     _identifier: int | None
 
     def apply(self, batch: pa.RecordBatch, *, first_row: int = 1) -> Applied:
         """The batch as it is written; ``first_row`` is the number of its first row, for errors."""
-        rows = Rows(batch, self._source)
-        kept = self._kept(rows, first_row)
-        return Applied(self._made(kept), batch.num_rows - kept.batch.num_rows)
+        rows = SourceRows(batch, self._source)
+        wanted = self._select_rows(rows, first_row)
+        return Applied(self._make_output(wanted), batch.num_rows - wanted.batch.num_rows)
 
     def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
-        """The identifiers of a source's batch as text, for ``Identifiers``; None where the model has none."""
-        return None if self._identifier is None else Rows(batch, self._source).column(self._identifier).texts
+        """The identifiers of a source's batch as text, for ``Identifiers``; None if the model has none."""
+        if self._identifier is None:
+            return None
+        return SourceRows(batch, self._source).column(self._identifier).texts
 
-    def _kept(self, rows: Rows, first_row: int) -> Rows:
+    def _select_rows(self, rows: SourceRows, first_row: int) -> SourceRows:
         if self._cutoff is not None:
-            rows = self._only(rows, self._cutoff.keep(rows, first_row))
+            rows = self._filter(rows, self._cutoff.keep(rows, first_row))
         if self._filters is not None:
-            rows = self._only(rows, self._filters.keep(rows))
+            rows = self._filter(rows, self._filters.keep(rows))
         return rows
 
-    def _only(self, rows: Rows, keep: pa.Array) -> Rows:
+    def _filter(self, rows: SourceRows, keep: pa.Array) -> SourceRows:
+        # The columns' texts are kept with the rows: they are made again only if a row goes.
         if pc.all(keep).as_py() is not False:
             return rows
-        return Rows(rows.batch.filter(keep), self._source)
+        return SourceRows(rows.batch.filter(keep), self._source)
 
-    def _made(self, rows: Rows) -> pa.RecordBatch:
+    def _make_output(self, rows: SourceRows) -> pa.RecordBatch:
         if self._outputs is None:
             return rows.batch
-        return pa.RecordBatch.from_arrays([one.values(rows) for one in self._outputs], schema=self.schema)
+        return pa.RecordBatch.from_arrays([output.values(rows) for output in self._outputs], schema=self.schema)
 
 
 def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes | None = None) -> BoundTransform:
-    """Make a transform ready for batches of a schema.
+    """The transform, bound to a schema.
 
     ``now`` is the instant of the run, with its zone; ``key`` hashes obfuscated fields. Raises UnknownField where the
     schema has no field that the transform names, ConfigurationError where a key is needed and none is given.
@@ -150,61 +156,74 @@ def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes |
     now = now.astimezone(UTC)
     fields = _Fields(schema, spec.table)
     _check_key(spec, key)
-    outputs = _outputs(spec, fields, now, key)
-    same_names = not spec.normalized or [one.field.name for one in outputs] == schema.names
-    untouched = same_names and _leaves_columns_alone(spec)
-    written = _written_schema(schema, [one.field for one in outputs])
-    return BoundTransform(
-        schema=schema if untouched else written,
+    outputs = _output_fields(spec, fields, now, key)
+    written = _written_schema(schema, [output.field for output in outputs])
+    bound = BoundTransform(
+        schema=written,
         partition_field=_partition_field(spec, fields, written),
         _source=schema,
-        _outputs=None if untouched else tuple(outputs),
-        _filters=_bound_filters(spec, fields, now),
-        _cutoff=_bound_cutoff(spec, fields),
-        _identifier=None if spec.identifier is None else fields.place(spec.identifier, "identifier"),
+        _outputs=tuple(outputs),
+        _filters=_bind_filters(spec, fields, now),
+        _cutoff=_bind_cutoff(spec, fields),
+        _identifier=_position_of_identifier(spec, fields),
     )
+    # A transform that changes no column passes batches on as they are, with the schema's metadata.
+    if _changes_no_column(spec, schema.names, written.names):
+        return replace(bound, schema=schema, _outputs=None)
+    return bound
+
+
+def _position_of_identifier(spec: TableTransform, fields: _Fields) -> int | None:
+    if spec.identifier is None:
+        return None
+    return fields.position(spec.identifier, "identifier")
 
 
 class _Fields:
-    """The fields of a table, by name; where a source has a name twice, it means the first."""
+    """The fields of a table, by name; a name that a source has twice means the first."""
 
     def __init__(self, schema: pa.Schema, table: Sequence[str] | None) -> None:
         self.schema = schema
-        self._places: dict[str, int] = {}
-        for place, name in enumerate(schema.names):
-            self._places.setdefault(name, place)
-        self.places = list(range(len(schema.names)))
+        self._positions: dict[str, int] = {}
+        for position, name in enumerate(schema.names):
+            self._positions.setdefault(name, position)
+        self.positions = list(range(len(schema.names)))
         if table is not None:
-            self.places = [self.place(name, "the model's fields") for name in table]
-            self._places = {name: self._places[name] for name in table}
+            self.positions = [self.position(name, "the model's fields") for name in table]
+            self._positions = dict(zip(table, self.positions, strict=True))
 
-    def place(self, name: str, where: str) -> int:
-        """Where the field stands in the source; ``where`` is the part of the configuration that names it."""
-        if name not in self._places:
+    def position(self, name: str, setting: str) -> int:
+        """The field's position in the source; ``setting`` is the part of the configuration that names it."""
+        if name not in self._positions:
             raise UnknownField(
-                f"{where} names the field {name!r}, which the table does not have; its fields are"
-                f" {_listed(list(self._places))}{suggestion(name, self._places)}",
+                f"{setting} names the field {name!r}, which the table does not have; its fields are"
+                f" {_enumerate_names(list(self._positions))}{suggestion(name, self._positions)}",
                 column=name,
             )
-        return self._places[name]
+        return self._positions[name]
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN_FIELDS:,} more" if len(names) > _SHOWN_FIELDS else ""
-    return (", ".join(map(repr, names[:_SHOWN_FIELDS])) or "none") + more
+def _enumerate_names(names: Sequence[str]) -> str:
+    text = ", ".join(map(repr, names[:_SHOWN_FIELDS])) or "none"
+    if len(names) > _SHOWN_FIELDS:
+        return f"{text} and {len(names) - _SHOWN_FIELDS:,} more"
+    return text
 
 
 def _check_key(spec: TableTransform, key: bytes | None) -> None:
     if spec.needs_key and not key:
-        names = _listed([str(one.source) for one in spec.written if one.obfuscated])
+        names = _enumerate_names([str(written.source) for written in spec.written if written.obfuscated])
         raise ConfigurationError(
             f"no key is given, but fields are to be obfuscated: {names}; store a key for the sync, or obfuscate none"
         )
 
 
-def _leaves_columns_alone(spec: TableTransform) -> bool:
-    chosen = spec.written or spec.left_out or spec.table is not None
-    return not (chosen or spec.constants or spec.overrides or spec.synced_at)
+def _changes_no_column(spec: TableTransform, source_names: list[str], output_names: list[str]) -> bool:
+    if spec.normalized and output_names != source_names:
+        return False
+    chooses = spec.written or spec.left_out or spec.table is not None
+    adds = spec.constants or spec.synced_at
+    return not (chooses or adds or spec.overrides)
 
 
 def _written_schema(schema: pa.Schema, fields: Sequence[pa.Field]) -> pa.Schema:
@@ -215,92 +234,112 @@ def _written_schema(schema: pa.Schema, fields: Sequence[pa.Field]) -> pa.Schema:
 def _partition_field(spec: TableTransform, fields: _Fields, written: pa.Schema) -> str | None:
     if spec.partition_key is None:
         return None
-    place = fields.place(spec.partition_key, "partition_key")
-    for chosen, name in zip(_chosen(spec, fields), written.names, strict=False):
-        if chosen.place == place:
+    position = fields.position(spec.partition_key, "partition_key")
+    for chosen, name in zip(_choose_fields(spec, fields), written.names, strict=False):
+        if chosen.position == position:
             return str(name)
     raise InvalidConfiguration(
         f"partition_key: the field {spec.partition_key!r} is not written; enable it, or divide by another field"
     )
 
 
-def _bound_filters(spec: TableTransform, fields: _Fields, now: datetime) -> _Filters | None:
+def _bind_filters(spec: TableTransform, fields: _Fields, now: datetime) -> _BoundFilters | None:
     if not spec.filters.conditions:
         return None
-    answers = tuple(
-        (label, fields.place(one.field, f"filter {label}"), answer(one, now=now))
-        for label, one in spec.filters.conditions
-    )
-    return _Filters(answers, spec.filters.tree)
+    answers = []
+    for label, condition in spec.filters.conditions:
+        position = fields.position(condition.field, f"filter {label}")
+        answers.append((label, position, answer_of(condition, now=now)))
+    return _BoundFilters(tuple(answers), spec.filters.tree)
 
 
-def _bound_cutoff(spec: TableTransform, fields: _Fields) -> _Cutoff | None:
+def _bind_cutoff(spec: TableTransform, fields: _Fields) -> _Cutoff | None:
     if spec.tracking_field is None:
         return None
-    place = fields.place(spec.tracking_field, "tracking_field")
+    position = fields.position(spec.tracking_field, "tracking_field")
     if spec.cutoff is None:
         return None
-    secret = any(one.obfuscated and one.source == spec.tracking_field for one in spec.written)
-    return _Cutoff(spec.tracking_field, place, moment_at(spec.cutoff), secret)
+    secret = any(written.obfuscated and written.source == spec.tracking_field for written in spec.written)
+    return _Cutoff(spec.tracking_field, position, moment_at(spec.cutoff), secret)
 
 
 @dataclass(frozen=True, slots=True)
-class _Chosen:
-    """A field to write, and the place of its values in the source; None for a constant."""
+class _ChosenField:
+    """A field to write, and the position of its values in the source; None for a constant."""
 
     written: Written
-    place: int | None
+    position: int | None
 
 
-def _chosen(spec: TableTransform, fields: _Fields) -> list[_Chosen]:
+def _choose_fields(spec: TableTransform, fields: _Fields) -> list[_ChosenField]:
     """The fields to write, the others and the constants included, in their order."""
+    # Of a source (a, b, c), with c written as x, b left out and the constants a and d, the output is x, the constant a
+    # in place of the field, and the constant d.
     for name in spec.left_out:
-        fields.place(name, "fields")
-    named = {one.source for one in spec.written} | set(spec.left_out) | ({RESCUED} if spec.rescued else set())
-    constants = {str(one.name): _Chosen(one, None) for one in spec.constants}
-    chosen = [_placed(one, fields) for one in spec.written]
-    names = fields.schema.names
-    for place in fields.places if spec.others else ():
-        name = names[place]
-        if name not in named:
-            chosen.append(constants.pop(name) if name in constants else _Chosen(Written(source=name), place))
-    rescued = [_placed(Written(source=RESCUED, name=RESCUED), fields)] if spec.rescued else []
-    return [*chosen, *constants.values(), *rescued]
+        fields.position(name, "fields")
+    chosen = [_choose_field(written, fields) for written in spec.written]
+    constants = {str(written.name): _ChosenField(written, None) for written in spec.constants}
+    if spec.others:
+        chosen.extend(_choose_others(spec, fields, constants))
+    chosen.extend(constants.values())
+    if spec.rescued:
+        chosen.append(_choose_field(Written(source=RESCUED, name=RESCUED), fields))
+    return chosen
 
 
-def _placed(one: Written, fields: _Fields) -> _Chosen:
-    place = None if one.source is None else fields.place(one.source, "fields")
-    return _Chosen(one, None if one.constant is not None else place)
+def _choose_others(spec: TableTransform, fields: _Fields, constants: dict[str, _ChosenField]) -> Iterator[_ChosenField]:
+    """The fields that the transform does not name; a constant of the same name is taken in a field's position."""
+    named = {written.source for written in spec.written}.union(spec.left_out)
+    if spec.rescued:
+        named.add(RESCUED)
+    for position in fields.positions:
+        name = fields.schema.names[position]
+        if name in named:
+            continue
+        yield constants.pop(name, None) or _ChosenField(Written(source=name), position)
 
 
-def _outputs(spec: TableTransform, fields: _Fields, now: datetime, key: bytes | None) -> list[_Output]:
-    chosen = _chosen(spec, fields)
+def _choose_field(written: Written, fields: _Fields) -> _ChosenField:
+    position = None
+    if written.source is not None:
+        position = fields.position(written.source, "fields")
+    if written.constant is not None:
+        position = None
+    return _ChosenField(written, position)
+
+
+def _output_fields(spec: TableTransform, fields: _Fields, now: datetime, key: bytes | None) -> list[_OutputField]:
+    chosen = _choose_fields(spec, fields)
+    names = _name_outputs(chosen, spec)
     overrides = _overrides(spec, fields, now)
-    outputs = [
-        _output(one, name, fields, overrides, key)
-        for one, name in zip(chosen, _name_outputs(chosen, spec), strict=True)
-    ]
+    outputs = [_output_field(column, name, fields, overrides, key) for column, name in zip(chosen, names, strict=True)]
     if spec.synced_at:
-        outputs.append(_repeated(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
+        outputs.append(_repeat(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
     if not outputs and len(fields.schema):
         # The file's fault as well: it may have none but those that the configuration leaves out.
         raise UnknownField(f"fields: none is left to write of {_listed(fields.schema.names)}; enable at least one")
     return outputs
 
 
-def _name_outputs(chosen: Sequence[_Chosen], spec: TableTransform) -> list[str]:
+def _name_outputs(chosen: Sequence[_ChosenField], spec: TableTransform) -> list[str]:
     """The output's names: those that are given stay as they are, the others are by rule and give way."""
+    # A field that is to be called "id" keeps that; a source's own field "id" beside it becomes "id_2".
     explicit = [column.written.name for column in chosen if column.written.name is not None]
     if spec.synced_at:
         explicit.append(SYNCED_AT)
     _check_names_differ(explicit)
-    ruled = [column for column in chosen if column.written.name is None]
-    sources = [str(column.written.source) for column in ruled]
-    formed = list(sources)
-    if spec.normalized:
-        formed = [normalize(name, (column.place or 0) + 1) for name, column in zip(sources, ruled, strict=True)]
-    unique = iter(number_doubles(formed, sources, explicit))
-    return [column.written.name or next(unique) for column in chosen]
+    by_rule = iter(_names_by_rule([column for column in chosen if column.written.name is None], explicit, spec))
+    return [column.written.name or next(by_rule) for column in chosen]
+
+
+def _names_by_rule(columns: Sequence[_ChosenField], reserved: Sequence[str], spec: TableTransform) -> list[str]:
+    """The names of columns that none was given for: the source's, normalized if the transform says so, none twice."""
+    source_names, names = list[str](), list[str]()
+    for column in columns:
+        name = str(column.written.source)
+        source_names.append(name)
+        names.append(normalize(name, (column.position or 0) + 1) if spec.normalized else name)
+    return number_doubles(names, source_names, reserved)
 
 
 def _check_names_differ(names: Sequence[str]) -> None:
@@ -309,45 +348,48 @@ def _check_names_differ(names: Sequence[str]) -> None:
         raise InvalidConfiguration(f"fields: two fields of the output have the name {', '.join(map(repr, doubles))}")
 
 
-def _overrides(spec: TableTransform, fields: _Fields, now: datetime) -> dict[str, Overridden]:
-    by_field: dict[str, list[int]] = {}
-    for number, one in enumerate(spec.overrides):
-        fields.place(one.condition.field, "overrides")
-        by_field.setdefault(one.condition.field, []).append(number)
-    return {
-        name: overridden(
-            fields.schema.field(fields.place(name, "overrides")), [spec.overrides[n] for n in numbers], now=now
-        )
-        for name, numbers in by_field.items()
-    }
+def _overrides(spec: TableTransform, fields: _Fields, now: datetime) -> dict[str, OverriddenField]:
+    by_field: dict[str, list[ValueOverride]] = {}
+    for override in spec.overrides:
+        by_field.setdefault(override.condition.field, []).append(override)
+    overridden = {}
+    for name, overrides in by_field.items():
+        field = fields.schema.field(fields.position(name, "overrides"))
+        overridden[name] = override_field(field, overrides, now=now)
+    return overridden
 
 
-def _output(
-    chosen: _Chosen, name: str, fields: _Fields, overrides: dict[str, Overridden], key: bytes | None
-) -> _Output:
-    if chosen.place is None:
-        return _repeated(*constant(name, chosen.written.constant))
-    source = _overridden(chosen.place, overrides.get(str(chosen.written.source)), fields.schema)
+def _output_field(
+    chosen: _ChosenField, name: str, fields: _Fields, overrides: dict[str, OverriddenField], key: bytes | None
+) -> _OutputField:
+    if chosen.position is None:
+        return _repeat(*constant(name, chosen.written.constant))
+    source = _source_field(chosen.position, overrides.get(str(chosen.written.source)), fields.schema)
     if chosen.written.obfuscated and key is not None:
-        return _hashed(source, name, key)
-    return _Output(source.field.with_name(name), source.values)
+        return _OutputField(pa.field(name, pa.string()), partial(_hash, source, key))
+    return _OutputField(source.field.with_name(name), source.values)
 
 
-def _repeated(field: pa.Field, value: pa.Scalar) -> _Output:
-    return _Output(field, lambda rows: pa.repeat(value, rows.batch.num_rows))
+def _repeat(field: pa.Field, value: pa.Scalar) -> _OutputField:
+    def repeat(rows: SourceRows) -> pa.Array:
+        return pa.repeat(value, rows.batch.num_rows)
+
+    return _OutputField(field, repeat)
 
 
-def _overridden(place: int, override: Overridden | None, schema: pa.Schema) -> _Output:
-    if override is None:
-        return _Output(schema.field(place), lambda rows: rows.batch.column(place))
-    return _Output(override.field, lambda rows: override.values(rows.column(place)))
+def _source_field(position: int, override: OverriddenField | None, schema: pa.Schema) -> _OutputField:
+    """A field of the source as an output, with its values overridden where conditions hold."""
+
+    def values(rows: SourceRows) -> pa.Array:
+        if override is None:
+            return rows.batch.column(position)
+        return override.values(rows.column(position))
+
+    return _OutputField(schema.field(position) if override is None else override.field, values)
 
 
-def _hashed(source: _Output, name: str, key: bytes) -> _Output:
-    field = source.field
-    return _Output(
-        pa.field(name, pa.string()), lambda rows: obfuscated(TextColumn(source.values(rows), field).texts, key)
-    )
+def _hash(source: _OutputField, key: bytes, rows: SourceRows) -> pa.Array:
+    return hash_texts(TextColumn(source.values(rows), source.field).texts, key)
 
 
 def identifier_of(batches: Iterable[pa.RecordBatch], bound: BoundTransform, row: int) -> str | None:
@@ -355,6 +397,8 @@ def identifier_of(batches: Iterable[pa.RecordBatch], bound: BoundTransform, row:
     for batch in batches:
         if row <= batch.num_rows:
             texts = bound.identifiers(batch.slice(row - 1, 1))
-            return None if texts is None else str(texts[0].as_py())
+            if texts is None:
+                return None
+            return str(texts[0].as_py())
         row -= batch.num_rows
     return None

@@ -1,6 +1,6 @@
 """Exact order of a column's values against one operand, by rules on their texts.
 
-The operand says how is compared. A number is compared with the values that are numbers as JSON writes them (``007``
+The operand decides how. A number is compared with the values that are numbers as JSON writes them (``007``
 and ``+1`` are none), exactly, never by way of a double. A date or time is compared with the values that are ISO 8601
 dates or times, as instants: a date is its midnight, no zone is UTC. Any other text is compared with every value's text,
 by code points.
@@ -35,6 +35,7 @@ _SHORT = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$"
 _SHORT_TYPE = pa.decimal128(36, 18)
 
 _DIVISIBLE_BY_4 = "0[48]|[2468][048]|[13579][26]"
+# The last day of each month, and 29 February of leap years: 2024, 2000, not 1900 (a century only if 400 divides it).
 _DAYS = (
     "[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     "|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -70,10 +71,13 @@ class Order:
 def text_of_scalar(value: Scalar) -> str:
     """The text of a configuration's scalar, as a value's text would be printed."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return str(value).lower()
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return _NOT_FINITE[str(value)]
     return str(value)
+
+
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def operand_of(value: Scalar) -> Operand:
@@ -100,19 +104,27 @@ def moment_at(when: datetime) -> Moment:
 
 
 def _nanoseconds(when: datetime) -> int:
-    aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1) * 1000
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return (when - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _moment_of_text(text: str) -> Moment | None:
     match = re.fullmatch(MOMENT, text)
     if not match or text.startswith(_NO_YEAR):
         return None
-    day, clock, second, fraction, sign, hours, minutes = match.groups()
-    local = datetime.fromisoformat(f"{day}T{clock or '00:00'}{second or ':00'}")
-    shift = (int(hours) * 60 + int(minutes or 0)) * 60 * _PER_SECOND if sign else 0
-    shift = -shift if sign == "-" else shift
-    return Moment(_nanoseconds(local) + int((fraction or "0").ljust(9, "0")) - shift, is_day=clock is None)
+    # "2024-03-15T12:30:00.5+02:00" is the clock 12:30:00, half a second, and two hours east: 10:30:00.5 in UTC.
+    local = datetime.fromisoformat(f"{match['day']}T{match['clock'] or '00:00'}{match['second'] or ':00'}")
+    fraction = int((match["fraction"] or "0").ljust(9, "0"))
+    nanoseconds = _nanoseconds(local) + fraction - _nanoseconds_east(match)
+    return Moment(nanoseconds, is_day=match["clock"] is None)
+
+
+def _nanoseconds_east(match: re.Match[str]) -> int:
+    if not match["sign"]:
+        return 0
+    minutes = int(match["hours"]) * 60 + int(match["minutes"] or 0)
+    return int(f"{match['sign']}{minutes}") * 60 * _PER_SECOND
 
 
 def order(column: TextColumn, operand: Operand) -> Order:
@@ -127,36 +139,53 @@ def order(column: TextColumn, operand: Operand) -> Order:
 def _against_number(column: TextColumn, number: Decimal) -> Order:
     kind = column.type
     if arrow_types.is_integer(kind):
-        return _at_floor(column.array, number, 0, *_integers_of(kind))
+        return _at_floor(column.array, number, _Multiples(0, *_bounds_of_integers(kind)))
     if arrow_types.is_decimal(kind) and kind.scale >= 0:
         most = 10**kind.precision - 1
-        return _at_floor(_wide(column.array), number, kind.scale, -most, most)
+        return _at_floor(_as_wide_decimal(column.array), number, _Multiples(kind.scale, -most, most))
     if arrow_types.is_floating(kind):
         return _doubles(column.array.cast(pa.float64()), number)
     return _texts(column.texts, number)
 
 
-def _integers_of(kind: pa.DataType) -> tuple[int, int]:
+def _bounds_of_integers(kind: pa.DataType) -> tuple[int, int]:
     if arrow_types.is_signed_integer(kind):
         return -(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1
     return 0, 2**kind.bit_width - 1
 
 
-def _wide(array: pa.Array) -> pa.Array:
-    return array if array.type.bit_width >= 128 else array.cast(pa.decimal128(38, array.type.scale))
+def _as_wide_decimal(array: pa.Array) -> pa.Array:
+    if array.type.bit_width >= 128:
+        return array
+    return array.cast(pa.decimal128(38, array.type.scale))
 
 
-def _at_floor(values: pa.Array, number: Decimal, scale: int, low: int, high: int) -> Order:
-    """Order of multiples of 10^-scale, from low to high of them."""
+@dataclass(frozen=True, slots=True)
+class _Multiples:
+    """The values that a type can have: multiples of 10^-scale, from low to high of them."""
+
+    scale: int
+    low: int
+    high: int
+
+    def at(self, count: int) -> int | Decimal:
+        """So many of them, as a number."""
+        if not self.scale:
+            return count
+        return Decimal((int(count < 0), tuple(map(int, str(abs(count)))), -self.scale))
+
+
+def _at_floor(values: pa.Array, number: Decimal, multiples: _Multiples) -> Order:
+    """Order of values that are such multiples, by the greatest of them that is not above the number."""
+    # Against 1.255, decimals of two digits are compared with 1.25, the 125th: those up to it are less, none is equal.
     sign, digits, exponent = number.as_tuple()
     if number and number.adjusted() > _BEYOND:
         return _beyond(values, less=not sign)
-    scaled = Decimal((sign, digits, int(exponent) + scale))
+    scaled = Decimal((sign, digits, int(exponent) + multiples.scale))
     floor = int(scaled.to_integral_value(ROUND_FLOOR))
-    if not low <= floor <= high:
-        return _beyond(values, less=floor > high)
-    one = Decimal((int(floor < 0), tuple(map(int, str(abs(floor)))), -scale)) if scale else floor
-    return _around(values, pa.scalar(one, values.type), exact=scaled == floor)
+    if not multiples.low <= floor <= multiples.high:
+        return _beyond(values, less=floor > multiples.high)
+    return _around(values, pa.scalar(multiples.at(floor), values.type), exact=scaled == floor)
 
 
 def _beyond(values: pa.Array, *, less: bool) -> Order:
@@ -170,47 +199,53 @@ def _around(values: pa.Array, floor: pa.Scalar, *, exact: bool) -> Order:
 
 
 def _doubles(values: pa.Array, number: Decimal) -> Order:
-    """A double is the shortest number that it alone is nearest to, as it is printed; that order is the doubles' own."""
+    """A double counts as the shortest number that it alone is nearest to, as it is printed."""
+    # 0.1 is printed so, and is equal to the number 0.1. Against 0.10000000000000001, whose nearest double it is, too,
+    # it is less: the number is not the one that is printed.
     finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
     nearest = float(number)
-    shortest = Decimal(repr(nearest))
-    here = pc.equal(finite, nearest)
-    below = pc.less(finite, nearest)
-    return Order(
-        pc.or_(below, here) if shortest < number else below,
-        here if shortest == number else every(finite, truth=False),
-    )
+    printed = Decimal(repr(nearest))
+    is_nearest = pc.equal(finite, nearest)
+    less = pc.less(finite, nearest)
+    if printed == number:
+        return Order(less, is_nearest)
+    if printed < number:
+        less = pc.or_(less, is_nearest)
+    return Order(less, every(finite, truth=False))
 
 
 def _texts(texts: pa.Array, number: Decimal) -> Order:
+    # Short numbers, which most are, are compared by Arrow at once; the few long ones by Python, one after the other.
     short = pc.match_substring_regex(texts, _SHORT)
     values = pc.if_else(short, texts, pa.scalar(None, pa.string())).cast(_SHORT_TYPE)
-    found = _at_floor(values, number, _SHORT_TYPE.scale, -(10**36) + 1, 10**36 - 1)
+    order_of_short = _at_floor(values, number, _Multiples(_SHORT_TYPE.scale, -(10**36) + 1, 10**36 - 1))
     long = pc.and_not(pc.match_substring_regex(texts, f"^(?:{NUMBER})$"), short)
-    return _with_long(found, texts, pc.fill_null(long, fill_value=False), number)
+    return _add_long_numbers(order_of_short, texts, pc.fill_null(long, fill_value=False), number)
 
 
-def _with_long(found: Order, texts: pa.Array, long: pa.Array, number: Decimal) -> Order:
+def _add_long_numbers(order_of_short: Order, texts: pa.Array, long: pa.Array, number: Decimal) -> Order:
     if not pc.any(long).as_py():
-        return found
-    values = [Decimal(text) for text in texts.filter(long).to_pylist()]
-    less = pa.array([value < number for value in values], pa.bool_())
-    equal = pa.array([value == number for value in values], pa.bool_())
-    return Order(pc.replace_with_mask(found.less, long, less), pc.replace_with_mask(found.equal, long, equal))
+        return order_of_short
+    values = list(map(Decimal, texts.filter(long).to_pylist()))
+    less = pa.array(map(number.__gt__, values), pa.bool_())
+    equal = pa.array(map(number.__eq__, values), pa.bool_())
+    return Order(
+        pc.replace_with_mask(order_of_short.less, long, less), pc.replace_with_mask(order_of_short.equal, long, equal)
+    )
 
 
 def _against_moment(column: TextColumn, moment: Moment) -> Order:
     kind = column.type
     if arrow_types.is_timestamp(kind):
-        return _counted(column.array.cast(pa.int64()), moment, _UNIT[kind.unit])
+        return _order_of_counts(column.array.cast(pa.int64()), moment, _UNIT[kind.unit])
     if arrow_types.is_date32(kind):
-        return _counted(column.array.cast(pa.int32()).cast(pa.int64()), moment, DAY)
+        return _order_of_counts(column.array.cast(pa.int32()).cast(pa.int64()), moment, DAY)
     if arrow_types.is_date64(kind):
-        return _counted(column.array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), moment, DAY)
+        return _order_of_counts(column.array.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), moment, DAY)
     return _moments(column.texts, moment)
 
 
-def _counted(values: pa.Array, moment: Moment, unit: int) -> Order:
+def _order_of_counts(values: pa.Array, moment: Moment, unit: int) -> Order:
     floor, rest = divmod(moment.nanoseconds, unit)
     if not -(2**63) <= floor < 2**63:
         return _beyond(values, less=floor > 0)
@@ -226,10 +261,10 @@ def _moments(texts: pa.Array, moment: Moment) -> Order:
     seconds = pc.subtract(local.cast(pa.timestamp("s")).cast(pa.int64()), _offsets(part))
     fractions = pc.ascii_rpad(part["fraction"], 9, "0").cast(pa.int64())
     whole, rest = divmod(moment.nanoseconds, _PER_SECOND)
-    here = pc.equal(seconds, whole)
+    same_second = pc.equal(seconds, whole)
     return Order(
-        pc.or_(pc.less(seconds, whole), pc.and_(here, pc.less(fractions, rest))),
-        pc.and_(here, pc.equal(fractions, rest)),
+        pc.or_(pc.less(seconds, whole), pc.and_(same_second, pc.less(fractions, rest))),
+        pc.and_(same_second, pc.equal(fractions, rest)),
     )
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial, reduce
 from typing import TypeAlias, assert_never, cast
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Scal
 from millrace.engine.transform.comparison import (
     DAY,
     Moment,
+    Operand,
     Order,
     moment_at,
     moment_of,
@@ -56,38 +58,29 @@ class Filters:
         return self.logic or And(tuple(Term(label) for label, _ in self.conditions))
 
 
-def joined(logic: Logic, answers: Mapping[str, pa.Array]) -> pa.Array:
+def join_answers(logic: Logic, answers: Mapping[str, pa.Array]) -> pa.Array:
     """The answer of the whole; ``answers`` are those of the letters."""
     match logic:
         case Term(label):
             return answers[label]
         case Not(part):
-            return pc.invert(joined(part, answers))
+            return pc.invert(join_answers(part, answers))
         case And(parts):
-            return _fold(pc.and_kleene, parts, answers)
+            return reduce(pc.and_kleene, [join_answers(part, answers) for part in parts])
         case Or(parts):
-            return _fold(pc.or_kleene, parts, answers)
+            return reduce(pc.or_kleene, [join_answers(part, answers) for part in parts])
         case _:
             assert_never(logic)
 
 
-def _fold(
-    join: Callable[[pa.Array, pa.Array], pa.Array], parts: tuple[Logic, ...], answers: Mapping[str, pa.Array]
-) -> pa.Array:
-    first, *rest = (joined(part, answers) for part in parts)
-    for one in rest:
-        first = join(first, one)
-    return first
-
-
-def answer(condition: Condition, *, now: datetime) -> Answer:
+def answer_of(condition: Condition, *, now: datetime) -> Answer:
     """What a condition says of columns; ``now`` is the instant that relative functions count from."""
-    return _FUNCTIONS[condition.function](_Asked(condition.value, now))
+    return _FUNCTIONS[condition.function](_ConditionValue(condition.value, now))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A condition's value, in the shape that its function takes; the configuration has seen to it."""
+class _ConditionValue:
+    """A condition's value, in the shape that its function takes: the configuration has checked it."""
 
     value: Scalar | tuple[Scalar, ...] | None
     now: datetime
@@ -109,6 +102,7 @@ class _Asked:
         return moment_at(ago(self.text, self.now))
 
 
+_Builder: TypeAlias = Callable[[_ConditionValue], Answer]
 _SPAN = re.compile(r"(\d+) (minute|hour|day|week|month|year)s?(?: ago)?")
 _FIXED = {
     "minute": timedelta(minutes=1),
@@ -128,7 +122,10 @@ def ago(span: str, now: datetime) -> datetime:
         raise ValueError(f"{span!r} is no span such as '7 days'")
     count, unit = int(match[1]), match[2]
     if unit in _FIXED:
-        return now - _FIXED[unit] * count if now - _FIRST > _FIXED[unit] * count else _FIRST
+        # Compared before it is subtracted: Python has no date before the year 1.
+        span = _FIXED[unit] * count
+        return now - span if now - _FIRST > span else _FIRST
+    # Months are counted from the year 0: one month before 2024-03-31 is the month 24290, so 2024-02, whose last is 29.
     year, month = divmod(now.year * 12 + now.month - 1 - _MONTHS[unit] * count, 12)
     if year < 1:
         return _FIRST
@@ -136,165 +133,219 @@ def ago(span: str, now: datetime) -> datetime:
     return now.replace(year=year, month=month + 1, day=day)
 
 
-def _negated(make: Callable[[_Asked], Answer]) -> Callable[[_Asked], Answer]:
-    def negated(asked: _Asked) -> Answer:
-        inner = make(asked)
-        return lambda column: pc.invert(inner(column))
-
-    return negated
+# Builders: each takes a condition's value once, and gives the answer that is then asked of column after column.
 
 
-def _equal(value: Scalar) -> Answer:
-    operand = operand_of(value)
-    return lambda column: _known(column, order(column, operand).equal)
+def _negation(build: _Builder, value: _ConditionValue) -> Answer:
+    return partial(_invert, build(value))
 
 
-def _known(column: TextColumn, truths: pa.Array) -> pa.Array:
-    """The truths, false where nothing could be compared, unknown where the value is missing."""
+def _invert(inner: Answer, column: TextColumn) -> pa.Array:
+    return pc.invert(inner(column))
+
+
+def _both(first: Answer, second: Answer, column: TextColumn) -> pa.Array:
+    return pc.and_kleene(first(column), second(column))
+
+
+def _equality(value: _ConditionValue) -> Answer:
+    return _equal_to(operand_of(value.scalar))
+
+
+def _equal_to(operand: Operand) -> Answer:
+    return partial(_is_equal, operand)
+
+
+def _is_equal(operand: Operand, column: TextColumn) -> pa.Array:
+    return _false_if_unknown(column, order(column, operand).equal)
+
+
+def _false_if_unknown(column: TextColumn, truths: pa.Array) -> pa.Array:
+    """The truths, false if nothing could be compared, unknown if the value is missing."""
     return pc.if_else(column.valid, pc.fill_null(truths, fill_value=False), pa.scalar(None, pa.bool_()))
 
 
-def _less(found: Order) -> pa.Array:
-    return found.less
+def _is_less(values: Order) -> pa.Array:
+    return values.less
 
 
-def _at_most(found: Order) -> pa.Array:
-    return pc.or_(found.less, found.equal)
+def _is_at_most(values: Order) -> pa.Array:
+    return pc.or_(values.less, values.equal)
 
 
-def _more(found: Order) -> pa.Array:
-    return pc.invert(_at_most(found))
+def _is_more(values: Order) -> pa.Array:
+    return pc.invert(_is_at_most(values))
 
 
-def _at_least(found: Order) -> pa.Array:
-    return pc.invert(found.less)
+def _is_at_least(values: Order) -> pa.Array:
+    return pc.invert(values.less)
 
 
-def _ordered(pick: Callable[[Order], pa.Array]) -> Callable[[_Asked], Answer]:
-    def make(asked: _Asked) -> Answer:
-        operand = operand_of(asked.scalar)
-        return lambda column: pick(order(column, operand))
-
-    return make
+_OrderTest: TypeAlias = Callable[[Order], pa.Array]
 
 
-def _from(moment: Moment) -> Answer:
-    return lambda column: _at_least(order(column, moment))
+def _comparison(test: _OrderTest, value: _ConditionValue) -> Answer:
+    return partial(_compare, test, operand_of(value.scalar))
 
 
-def _until(moment: Moment) -> Answer:
-    """On or before: the whole day where the bound is a day."""
-    if moment.is_day:
-        return lambda column: _less(order(column, Moment(moment.nanoseconds + DAY)))
-    return lambda column: _at_most(order(column, moment))
+def _compare(test: _OrderTest, operand: Operand, column: TextColumn) -> pa.Array:
+    return test(order(column, operand))
 
 
-def _between(asked: _Asked) -> Answer:
-    lowest, highest = (operand_of(one) for one in asked.scalars)
-    until = _until(highest) if isinstance(highest, Moment) else lambda column: _at_most(order(column, highest))
-    return lambda column: pc.and_kleene(_at_least(order(column, lowest)), until(column))
+def _from(operand: Operand) -> Answer:
+    return partial(_compare, _is_at_least, operand)
 
 
-def _in_the_last(asked: _Asked) -> Answer:
-    since, now = asked.span_ago, moment_at(asked.now)
-    return lambda column: pc.and_kleene(_at_least(order(column, since)), _at_most(order(column, now)))
+def _until(operand: Operand) -> Answer:
+    """On or before; the whole day if the bound is a day."""
+    if isinstance(operand, Moment) and operand.is_day:
+        return partial(_compare, _is_less, Moment(operand.nanoseconds + DAY))
+    return partial(_compare, _is_at_most, operand)
 
 
-def _truth(text: str) -> Callable[[_Asked], Answer]:
-    return lambda _asked: lambda column: pc.equal(pc.ascii_lower(column.texts), text)
+def _on_or_after(value: _ConditionValue) -> Answer:
+    return _from(moment_of(value.text))
 
 
-def _on_texts(act: Callable[[pa.Array, str], pa.Array]) -> Callable[[_Asked], Answer]:
-    def make(asked: _Asked) -> Answer:
-        text = asked.text
-        return lambda column: act(column.texts, text)
-
-    return make
+def _on_or_before(value: _ConditionValue) -> Answer:
+    return _until(moment_of(value.text))
 
 
-def _one_of(asked: _Asked) -> Answer:
-    accepted = pa.array([text_of_scalar(one) for one in asked.scalars], pa.string())
-    return lambda column: _known(column, pc.is_in(column.texts, value_set=accepted))
+def _relative_on_or_after(value: _ConditionValue) -> Answer:
+    return _from(value.span_ago)
+
+
+def _relative_on_or_before(value: _ConditionValue) -> Answer:
+    return _until(value.span_ago)
+
+
+def _between(value: _ConditionValue) -> Answer:
+    lowest, highest = map(operand_of, value.scalars)
+    return partial(_both, _from(lowest), _until(highest))
+
+
+def _in_the_last(value: _ConditionValue) -> Answer:
+    return partial(_both, _from(value.span_ago), _until(moment_at(value.now)))
+
+
+def _is_null(_value: _ConditionValue) -> Answer:
+    return partial(_invert, _is_valid)
+
+
+def _is_not_null(_value: _ConditionValue) -> Answer:
+    return _is_valid
+
+
+def _is_valid(column: TextColumn) -> pa.Array:
+    return column.valid
+
+
+def _truth(text: str, _value: _ConditionValue) -> Answer:
+    return partial(_has_lower_text, text)
+
+
+def _has_lower_text(text: str, column: TextColumn) -> pa.Array:
+    return pc.equal(pc.ascii_lower(column.texts), text)
+
+
+_TextTest: TypeAlias = Callable[[pa.Array, str], pa.Array]
+
+
+def _text_test(test: _TextTest, value: _ConditionValue) -> Answer:
+    return partial(_test_texts, test, value.text)
+
+
+def _test_texts(test: _TextTest, text: str, column: TextColumn) -> pa.Array:
+    return test(column.texts, text)
+
+
+def _one_of(value: _ConditionValue) -> Answer:
+    return partial(_is_one_of, pa.array(map(text_of_scalar, value.scalars), pa.string()))
+
+
+def _is_one_of(accepted: pa.Array, column: TextColumn) -> pa.Array:
+    return _false_if_unknown(column, pc.is_in(column.texts, value_set=accepted))
 
 
 def like_pattern(pattern: str) -> str:
     r"""The regular expression of a LIKE pattern: % any text, _ any one character, \ takes the next as it is."""
+    # Every character is written by its code point, so that none has a meaning: a% becomes \x{61}.*
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    return "(?s)^" + "".join(_LIKE.get(part) or f"\\x{{{ord(part[-1]):x}}}" for part in parts) + "$"
+    expressions = [_LIKE.get(part) or f"\\x{{{ord(part[-1]):x}}}" for part in parts]
+    return f"(?s)^{''.join(expressions)}$"
 
 
 _LIKE = {"%": ".*", "_": "."}
+
+
+def _is_like(texts: pa.Array, text: str) -> pa.Array:
+    return pc.match_substring_regex(texts, like_pattern(text))
 
 
 def _matches_trimmed(texts: pa.Array, text: str) -> pa.Array:
     return pc.equal(pc.utf8_trim_whitespace(texts), text.strip())
 
 
-def _contains_element(asked: _Asked) -> Answer:
-    equal = _equal(asked.scalar)
-
-    def contains(column: TextColumn) -> pa.Array:
-        if is_list(column.type):
-            return _any_element(column.array, equal)
-        return _any_in_json(column.texts, equal)
-
-    return contains
+def _has_element(value: _ConditionValue) -> Answer:
+    return partial(_any_element_is, _equal_to(operand_of(value.scalar)))
 
 
-def _any_element(lists: pa.Array, equal: Answer) -> pa.Array:
+def _any_element_is(equal: Answer, column: TextColumn) -> pa.Array:
+    if is_list(column.type):
+        return _any_in_lists(column.array, equal)
+    return _any_in_json(column.texts, equal)
+
+
+def _any_in_lists(lists: pa.Array, equal: Answer) -> pa.Array:
+    # Of the lists [1, 2], [] and [2, 2] the elements 1, 2, 2, 2 are of the rows 0, 0, 2, 2: those equal to 2 of 0 and 2.
     items = TextColumn(pc.list_flatten(lists), lists.type.value_field)
-    found = pc.list_parent_indices(lists).filter(pc.fill_null(equal(items), fill_value=False))
-    places = pa.array(range(len(lists)), pa.int64())
-    return pc.if_else(lists.is_valid(), pc.is_in(places, value_set=found.cast(pa.int64())), pa.scalar(None, pa.bool_()))
+    rows = pc.list_parent_indices(lists).filter(pc.fill_null(equal(items), fill_value=False))
+    every_row = pa.array(range(len(lists)), pa.int64())
+    has_element = pc.is_in(every_row, value_set=rows.cast(pa.int64()))
+    return pc.if_else(lists.is_valid(), has_element, pa.scalar(None, pa.bool_()))
 
 
 def _any_in_json(texts: pa.Array, equal: Answer) -> pa.Array:
     """Elements of the texts that are JSON arrays; of other texts nothing is known."""
     is_array = pc.fill_null(pc.starts_with(pc.utf8_ltrim(texts, " \t\n\r"), "["), fill_value=False)
-    parsed = [elements_of(text) for text in texts.filter(is_array).to_pylist()]
-    answers = _any_element(pa.array(parsed, pa.list_(pa.string())), equal)
+    parsed = map(elements_of, texts.filter(is_array).to_pylist())
+    answers = _any_in_lists(pa.array(parsed, pa.list_(pa.string())), equal)
     return pc.replace_with_mask(pa.nulls(len(texts), pa.bool_()), is_array, answers)
 
 
 _F = FilterFunction
-_starts = _on_texts(pc.starts_with)
-_ends = _on_texts(pc.ends_with)
-_contains = _on_texts(pc.match_substring)
-_like = _on_texts(lambda texts, text: pc.match_substring_regex(texts, like_pattern(text)))
-
-
-def _equality(asked: _Asked) -> Answer:
-    return _equal(asked.scalar)
-
-
-_FUNCTIONS: Mapping[FilterFunction, Callable[[_Asked], Answer]] = {
+_contains = partial(_text_test, pc.match_substring)
+_starts = partial(_text_test, pc.starts_with)
+_ends = partial(_text_test, pc.ends_with)
+_like = partial(_text_test, _is_like)
+_FUNCTIONS: Mapping[FilterFunction, _Builder] = {
     _F.EQUALITY: _equality,
-    _F.INEQUALITY: _negated(_equality),
-    _F.IS_NULL: lambda _asked: lambda column: pc.invert(column.valid),
-    _F.IS_NOT_NULL: lambda _asked: lambda column: column.valid,
-    _F.TRUE: _truth("true"),
-    _F.FALSE: _truth("false"),
-    _F.ON_OR_AFTER: lambda asked: _from(moment_of(asked.text)),
-    _F.ON_OR_BEFORE: lambda asked: _until(moment_of(asked.text)),
-    _F.GREATER_THAN: _ordered(_more),
-    _F.GREATER_THAN_EQUAL: _ordered(_at_least),
-    _F.LESS_THAN: _ordered(_less),
-    _F.LESS_THAN_EQUAL: _ordered(_at_most),
+    _F.INEQUALITY: partial(_negation, _equality),
+    _F.IS_NULL: _is_null,
+    _F.IS_NOT_NULL: _is_not_null,
+    _F.TRUE: partial(_truth, "true"),
+    _F.FALSE: partial(_truth, "false"),
+    _F.ON_OR_AFTER: _on_or_after,
+    _F.ON_OR_BEFORE: _on_or_before,
+    _F.GREATER_THAN: partial(_comparison, _is_more),
+    _F.GREATER_THAN_EQUAL: partial(_comparison, _is_at_least),
+    _F.LESS_THAN: partial(_comparison, _is_less),
+    _F.LESS_THAN_EQUAL: partial(_comparison, _is_at_most),
     _F.BETWEEN: _between,
     _F.STRING_CONTAINS: _contains,
-    _F.STRING_DOES_NOT_CONTAIN: _negated(_contains),
+    _F.STRING_DOES_NOT_CONTAIN: partial(_negation, _contains),
     _F.STRING_STARTS_WITH: _starts,
-    _F.STRING_DOES_NOT_START_WITH: _negated(_starts),
+    _F.STRING_DOES_NOT_START_WITH: partial(_negation, _starts),
     _F.STRING_ENDS_WITH: _ends,
-    _F.STRING_DOES_NOT_END_WITH: _negated(_ends),
+    _F.STRING_DOES_NOT_END_WITH: partial(_negation, _ends),
     _F.STRING_ONE_OF: _one_of,
-    _F.STRING_NOT_ONE_OF: _negated(_one_of),
+    _F.STRING_NOT_ONE_OF: partial(_negation, _one_of),
     _F.STRING_LIKE: _like,
-    _F.STRING_NOT_LIKE: _negated(_like),
-    _F.STRING_MATCHES_TRIMMED: _on_texts(_matches_trimmed),
+    _F.STRING_NOT_LIKE: partial(_negation, _like),
+    _F.STRING_MATCHES_TRIMMED: partial(_text_test, _matches_trimmed),
     _F.IN_THE_LAST: _in_the_last,
-    _F.RELATIVE_ON_OR_BEFORE: lambda asked: _until(asked.span_ago),
-    _F.RELATIVE_ON_OR_AFTER: lambda asked: _from(asked.span_ago),
-    _F.ARRAY_CONTAINS: _contains_element,
-    _F.ARRAY_DOES_NOT_CONTAIN: _negated(_contains_element),
+    _F.RELATIVE_ON_OR_BEFORE: _relative_on_or_before,
+    _F.RELATIVE_ON_OR_AFTER: _relative_on_or_after,
+    _F.ARRAY_CONTAINS: _has_element,
+    _F.ARRAY_DOES_NOT_CONTAIN: partial(_negation, _has_element),
 }

@@ -15,6 +15,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from types import TracebackType
 from typing import IO, Self
 
@@ -39,7 +40,8 @@ class Duplicate:
 class Identifiers:
     """The identifiers of a table's rows, observed in their order; to be closed, or used in a with statement."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_memory: int = _IN_MEMORY) -> None:
+        self._in_memory = in_memory
         self._spools: dict[int, IO[bytes]] = {}
         self.rows = 0
 
@@ -70,15 +72,15 @@ class Identifiers:
 
     def _spool(self, number: int) -> IO[bytes]:
         if number not in self._spools:
-            self._spools[number] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 # closed by close()
+            self._spools[number] = tempfile.SpooledTemporaryFile(self._in_memory)  # noqa: SIM115 # closed by close()
         return self._spools[number]
 
     def duplicate(self) -> Duplicate | None:
-        """The earliest row that repeats an identifier, with the row that has it first; None where all differ."""
-        return min(self._pairs(), key=lambda pair: pair.second, default=None)
+        """The earliest row that repeats an identifier, with the row that has it first; None if all differ."""
+        return min(self._pairs(), key=attrgetter("second"), default=None)
 
-    def superseded(self) -> Superseded:
-        """The rows whose identifier comes again in a later row: those to leave out where the last one wins."""
+    def superseded_rows(self) -> Superseded:
+        """The rows whose identifier comes again in a later row: those to leave out if the last one wins."""
         rows = array("Q", (pair.first for pair in self._pairs()))
         return Superseded(array("Q", sorted(rows)))
 
@@ -99,9 +101,10 @@ class Superseded:
 
     rows: array[int]
 
-    def without(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+    def remove_from(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """The batch without them; ``first_row`` is the number of its first row."""
-        begin, end = (bisect_left(self.rows, row) for row in (first_row, first_row + batch.num_rows))
+        begin = bisect_left(self.rows, first_row)
+        end = bisect_left(self.rows, first_row + batch.num_rows)
         if begin == end:
             return batch
         keep = [True] * batch.num_rows
@@ -113,15 +116,24 @@ class Superseded:
 def duplicate_error(
     field: str, value: str | None, duplicate: Duplicate, places: tuple[str, str] = ("", "")
 ) -> DuplicateIdentifier:
-    """The error of two rows with one identifier; ``value`` is its text, None where it is not at hand.
+    """The error of two rows with one identifier; ``value`` is its text, None if it is not at hand.
 
-    ``places`` say where the rows stand, where their numbers alone do not.
+    ``places`` say which rows these are, if their numbers alone do not: "row 3 of a.csv".
     """
-    shown = "" if value is None else f" {value[:_SHOWN]!r}{'…' if len(value) > _SHOWN else ''}"
-    rows = " and ".join(places) if all(places) else f"rows {duplicate.first:,} and {duplicate.second:,}"
+    rows = f"rows {duplicate.first:,} and {duplicate.second:,}"
+    if all(places):
+        rows = " and ".join(places)
     return DuplicateIdentifier(
-        f"{rows} have the same {field}{shown}, and it is the model's"
+        f"{rows} have the same {field}{_shorten(value)}, and it is the model's"
         " identifier; mend the data, choose another identifier, or let the last row win",
         row=duplicate.second,
         column=field,
     )
+
+
+def _shorten(value: str | None) -> str:
+    if value is None:
+        return ""
+    if len(value) > _SHOWN:
+        return f" {value[:_SHOWN]!r}…"
+    return f" {value!r}"

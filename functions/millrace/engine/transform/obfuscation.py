@@ -1,4 +1,4 @@
-"""Values replaced by keyed hashes: whoever has the key can tell which value it was, nobody else can."""
+"""Values replaced by keyed hashes: with the key one can check which value it was, without it nobody can."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-def obfuscated(texts: pa.Array, key: bytes) -> pa.Array:
+def hash_texts(texts: pa.Array, key: bytes) -> pa.Array:
     """HMAC-SHA-256 of each text's UTF-8 under the key, as 64 lower-case hexadecimal digits; missing stays missing."""
+    # Each distinct text is hashed once. The prepared key is copied: to prepare one hashes two blocks, as many as a
+    # short text needs.
     keyed = hmac.new(key, digestmod=hashlib.sha256)
     encoded = pc.dictionary_encode(texts)
     digests = [_digest(keyed, text) for text in encoded.dictionary.to_pylist()]
@@ -18,6 +20,6 @@ def obfuscated(texts: pa.Array, key: bytes) -> pa.Array:
 
 
 def _digest(keyed: hmac.HMAC, text: str) -> str:
-    own = keyed.copy()
-    own.update(text.encode())
-    return own.hexdigest()
+    copy = keyed.copy()
+    copy.update(text.encode())
+    return copy.hexdigest()

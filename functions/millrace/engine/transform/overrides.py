@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from millrace.engine.conditions import Scalar
 from millrace.engine.formats.text import rendering
 from millrace.engine.transform.comparison import text_of_scalar
-from millrace.engine.transform.filters import Answer, answer
-from millrace.engine.transform.spec import Override
+from millrace.engine.transform.filters import Answer, answer_of
+from millrace.engine.transform.spec import ValueOverride
 from millrace.engine.transform.values import TextColumn
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import FORM, JSON, form_of, is_raw_json, with_form
@@ -27,8 +27,9 @@ _INT64 = range(-(2**63), 2**63)
 def constant(name: str, value: Scalar | None) -> tuple[pa.Field, pa.Scalar]:
     """A constant's field and value; integers beyond 64 bits are decimals, or text beyond those."""
     kind = _type_of(value)
-    scalar = pa.scalar(text_of_scalar(value) if kind == pa.string() and value is not None else value, kind)
-    return pa.field(name, kind), scalar
+    if kind == pa.string() and value is not None:
+        value = text_of_scalar(value)
+    return pa.field(name, kind), pa.scalar(value, kind)
 
 
 def _type_of(value: Scalar | None) -> pa.DataType:
@@ -44,7 +45,7 @@ def _type_of(value: Scalar | None) -> pa.DataType:
 
 
 @dataclass(frozen=True, slots=True)
-class Overridden:
+class OverriddenField:
     """A field whose values are overridden: what it becomes, and how. Of several conditions the first that holds."""
 
     field: pa.Field
@@ -59,22 +60,25 @@ class Overridden:
         return array
 
 
-def overridden(field: pa.Field, overrides: Sequence[Override], *, now: datetime) -> Overridden:
+def override_field(field: pa.Field, overrides: Sequence[ValueOverride], *, now: datetime) -> OverriddenField:
     """How a field is overridden.
 
-    It keeps its type where every new value, printed from that type, is what it was; else it becomes JSON text if it
+    It keeps its type if every new value, printed from that type, is what it was; else it becomes JSON text if it
     holds objects, lists or JSON text, or if it and all new values are numbers or booleans; else text.
+    Worked example: integers with the new value 0 stay integers; with 0.5 they become JSON text, with "none" text.
     """
     into = field.with_type(arrow_types.value_type(field.type)).with_nullable(True)  # noqa: FBT003 - Arrow takes it so
     values = [override.value for override in overrides]
-    answers = [answer(override.condition, now=now) for override in overrides]
+    answers = [answer_of(override.condition, now=now) for override in overrides]
     fitting = _fit_all(values, into)
     if fitting is not None:
-        return Overridden(into, _as_it_is, tuple(zip(answers, fitting, strict=True)))
-    as_json = _is_json(into, values)
-    form, convert = (JSON, _as_json) if as_json else ("", _as_text)
-    texts = [_text(value, as_json=as_json) for value in values]
-    return Overridden(with_form(_without_form(into), form), convert, tuple(zip(answers, texts, strict=True)))
+        return OverriddenField(into, _as_it_is, tuple(zip(answers, fitting, strict=True)))
+    text_field = _as_text_field(into)
+    if _becomes_json(into, values):
+        return OverriddenField(
+            with_form(text_field, JSON), _as_json, tuple(zip(answers, map(_json_of, values), strict=True))
+        )
+    return OverriddenField(text_field, _as_text, tuple(zip(answers, map(_text_of, values), strict=True)))
 
 
 def _fit_all(values: Sequence[Scalar | None], field: pa.Field) -> list[pa.Scalar] | None:
@@ -83,18 +87,16 @@ def _fit_all(values: Sequence[Scalar | None], field: pa.Field) -> list[pa.Scalar
         return None
     scalars = []
     for value in values:
-        scalar = pa.scalar(None, field.type) if value is None else _fitting(value, field)
+        scalar = _fit_value(value, field)
         if scalar is None:
             return None
         scalars.append(scalar)
     return scalars
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if arrow_types.is_encoded(kind) else kind
-
-
-def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
+def _fit_value(value: Scalar | None, field: pa.Field) -> pa.Scalar | None:
+    if value is None:
+        return pa.scalar(None, field.type)
     texts = pa.array([text_of_scalar(value)], pa.string())
     try:
         values = inference.fit(texts, inference.Kind(field.type, form_of(field)))
@@ -103,28 +105,31 @@ def _fitting(value: Scalar, field: pa.Field) -> pa.Scalar | None:
     return None if values is None else values[0]
 
 
-def _is_json(field: pa.Field, values: Sequence[Scalar | None]) -> bool:
-    kind = field.type
-    if is_raw_json(field) or arrow_types.is_nested(kind):
+def _becomes_json(field: pa.Field, values: Sequence[Scalar | None]) -> bool:
+    if is_raw_json(field) or arrow_types.is_nested(field.type):
         return True
-    is_bare = any(
-        holds(kind)
-        for holds in (arrow_types.is_integer, arrow_types.is_floating, arrow_types.is_decimal, arrow_types.is_boolean)
-    )
-    return is_bare and not any(isinstance(value, str) for value in values)
+    has_text = any(isinstance(value, str) for value in values)
+    return not has_text and (arrow_types.is_number(field.type) or arrow_types.is_boolean(field.type))
 
 
-def _without_form(field: pa.Field) -> pa.Field:
-    metadata = {key: value for key, value in (field.metadata or {}).items() if key != FORM}
+def _as_text_field(field: pa.Field) -> pa.Field:
+    metadata = dict(field.metadata or {})
+    metadata.pop(FORM, None)
     return pa.field(field.name, pa.string(), metadata=metadata or None)
 
 
-def _text(value: Scalar | None, *, as_json: bool) -> pa.Scalar:
+def _text_of(value: Scalar | None) -> pa.Scalar:
     if value is None:
         return pa.scalar(None, pa.string())
-    text = text_of_scalar(value)
-    quoted = isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value))
-    return pa.scalar(json.dumps(text, ensure_ascii=False) if as_json and quoted else text, pa.string())
+    return pa.scalar(text_of_scalar(value), pa.string())
+
+
+def _json_of(value: Scalar | None) -> pa.Scalar:
+    # JSON has no NaN and no infinities: they become strings.
+    is_text = isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value))
+    if is_text and value is not None:
+        return pa.scalar(json.dumps(text_of_scalar(value), ensure_ascii=False), pa.string())
+    return _text_of(value)
 
 
 def _as_it_is(column: TextColumn) -> pa.Array:

@@ -20,7 +20,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
+class ValueOverride:
     """What a field's value becomes where a condition on it holds; None: missing."""
 
     condition: Condition
@@ -32,7 +32,7 @@ class TableTransform:
     """What becomes of a table's rows. Without arguments: nothing.
 
     ``table`` are the fields that there are, None: all of the source's. ``written`` come first, in their order; the
-    ``others``, if wanted, behind them, but for the ``left_out``. ``constants`` replace the other of their name, or
+    ``others``, if wanted, behind them, without the ``left_out``. ``constants`` replace the other of their name, or
     come last. ``cutoff`` needs ``tracking_field``. ``synced_at`` adds the time of the run.
     """
 
@@ -41,7 +41,7 @@ class TableTransform:
     others: bool = True
     left_out: tuple[str, ...] = ()
     constants: tuple[Written, ...] = ()
-    overrides: tuple[Override, ...] = ()
+    overrides: tuple[ValueOverride, ...] = ()
     filters: Filters = field(default_factory=Filters)
     tracking_field: str | None = None
     cutoff: datetime | None = None
@@ -54,18 +54,20 @@ class TableTransform:
     @property
     def needs_key(self) -> bool:
         """Whether a field is obfuscated."""
-        return any(one.obfuscated for one in self.written)
+        return any(written.obfuscated for written in self.written)
 
     @property
     def named(self) -> frozenset[str]:
         """The source's fields that it names, whatever for."""
-        names = {one.source for one in self.written if one.source} | set(self.left_out) | set(self.table or ())
-        names |= {condition.field for _, condition in self.filters.conditions}
-        names |= {one.condition.field for one in self.overrides}
-        singles = (self.tracking_field, self.partition_key, self.identifier)
-        return frozenset(names).union(name for name in singles if name is not None)
+        names: set[str | None] = {self.tracking_field, self.partition_key, self.identifier}
+        names.update(self.left_out, self.table or ())
+        names.update(written.source for written in self.written)
+        names.update(condition.field for _, condition in self.filters.conditions)
+        names.update(override.condition.field for override in self.overrides)
+        return frozenset(name for name in names if name is not None)
 
     @property
     def hidden(self) -> frozenset[str]:
         """The source's fields whose values must never be seen in the output as they are."""
-        return frozenset(self.left_out) | {one.source for one in self.written if one.source and one.obfuscated}
+        obfuscated = {written.source for written in self.written if written.obfuscated and written.source is not None}
+        return frozenset(obfuscated.union(self.left_out))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Term
 from millrace.engine.formats.text import rendering
-from millrace.engine.transform.filters import Condition, ago, answer, joined
+from millrace.engine.transform.filters import Condition, ago, answer_of, join_answers
 from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, with_form
 from tests.unit.engine.transform import reference
@@ -93,7 +93,7 @@ Question: TypeAlias = tuple[FilterFunction, Any, pa.Array]
 
 def asked(function: FilterFunction, operand: Any, array: pa.Array, field: pa.Field | None = None) -> list[bool | None]:
     column = TextColumn(array, field or pa.field("f", array.type))
-    found: list[bool | None] = answer(Condition("f", function, operand), now=NOW)(column).to_pylist()
+    found: list[bool | None] = answer_of(Condition("f", function, operand), now=NOW)(column).to_pylist()
     return found
 
 
@@ -189,7 +189,7 @@ TRUTHS = st.sampled_from([True, False, None])
 def test_logic_joins_with_three_truths(logic: Logic, rows: list[tuple[bool | None, ...]]) -> None:
     columns = {label: [row[place] for row in rows] for place, label in enumerate("ABC")}
 
-    found = joined(logic, {label: pa.array(column, pa.bool_()) for label, column in columns.items()})
+    found = join_answers(logic, {label: pa.array(column, pa.bool_()) for label, column in columns.items()})
 
     assert found.to_pylist() == [reference.joined(logic, dict(zip("ABC", row, strict=True))) for row in rows]
 

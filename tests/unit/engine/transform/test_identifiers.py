@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.transform import identifiers
 from millrace.engine.transform.identifiers import Duplicate, Identifiers, duplicate_error
 
 batches = st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=6), max_size=4)
@@ -40,20 +38,19 @@ def test_the_last_row_of_each_identifier_stays(given_batches: list[list[str | No
     with Identifiers() as seen:
         for batch in given_batches:
             seen.observe(pa.array(batch, pa.string()))
-        superseded = seen.superseded()
+        superseded = seen.superseded_rows()
     kept: list[int] = []
     row = 1
     for batch in given_batches:
         rows = pa.RecordBatch.from_pydict({"at": pa.array(range(row - 1, row - 1 + len(batch)), pa.int64())})
-        kept += superseded.without(rows, row).column(0).to_pylist()
+        kept += superseded.remove_from(rows, row).column(0).to_pylist()
         row += len(batch)
 
     assert kept == stay
 
 
-def test_spools_move_to_disk_and_are_gone_when_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identifiers, "_IN_MEMORY", 100)
-    seen = Identifiers()
+def test_spools_move_to_disk_and_are_gone_when_closed() -> None:
+    seen = Identifiers(in_memory=100)
     seen.observe(pa.array([str(number) for number in range(3000)]))
     seen.observe(pa.array(["17"]))
 
