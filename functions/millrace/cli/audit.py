@@ -21,7 +21,7 @@ from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.planning.planner import ActiveSync, Planner
 
 if TYPE_CHECKING:
-    from millrace.engine.files import Target
+    from millrace.engine.files import FileTarget
     from millrace.ledger.entries import Entry
     from millrace.ledger.stores import LedgerStore
     from millrace.objects.queue import RequestQueue
@@ -99,7 +99,7 @@ def _print_counts(sync: str, counts: Counter[str], *, as_json: bool) -> None:
 class Rows:
     """The report's rows on their way into a Parquet file; without one they are let go."""
 
-    def __init__(self, target: Target | None, ledger: LedgerStore) -> None:
+    def __init__(self, target: FileTarget | None, ledger: LedgerStore) -> None:
         self._ledger = ledger
         self._writer: Any = None
         if target is not None:

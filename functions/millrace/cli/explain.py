@@ -21,7 +21,7 @@ from millrace.texts import escape_controls
 from millrace.wording import count_of
 
 if TYPE_CHECKING:
-    from millrace.engine.explain.facts import Column, Explanation
+    from millrace.engine.explain.facts import ColumnFacts, Explanation
 
 _MOST_COLUMNS = 50
 """How many columns are shown where none are chosen."""
@@ -125,7 +125,7 @@ def _explain(
         raise UsageError(str(error)) from error
 
 
-def _choose_columns(explanation: Explanation, patterns: Sequence[str] | None) -> list[Column]:
+def _choose_columns(explanation: Explanation, patterns: Sequence[str] | None) -> list[ColumnFacts]:
     """The columns whose names match, in the file's order; without patterns, all.
 
     Raises: UsageError for a pattern without a column, unless the file was refused before all columns were seen.
@@ -140,12 +140,12 @@ def _choose_columns(explanation: Explanation, patterns: Sequence[str] | None) ->
     return [column for column in columns if _matches(column, patterns)]
 
 
-def _matches(column: Column, patterns: Sequence[str]) -> bool:
+def _matches(column: ColumnFacts, patterns: Sequence[str]) -> bool:
     # A name may hold * or [ itself, and is then its own pattern.
     return any(column.name == pattern or fnmatchcase(column.name, pattern) for pattern in patterns)
 
 
-def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: bool) -> None:
+def _print(file: str, found: Explanation, chosen: Sequence[ColumnFacts], *, are_all: bool) -> None:
     console = Terminal(highlight=False, markup=False)
     content = found.content
     compressed = "" if found.compression is Compression.NONE else f", compressed ({found.compression})"
@@ -166,7 +166,7 @@ def _print(file: str, found: Explanation, chosen: Sequence[Column], *, are_all: 
         console.print(_count_hidden(chosen, len(shown)), soft_wrap=True)
 
 
-def _count_hidden(chosen: Sequence[Column], shown: int) -> str:
+def _count_hidden(chosen: Sequence[ColumnFacts], shown: int) -> str:
     types = Counter(column.type for column in chosen).most_common(_MOST_KINDS)
     kinds = ", ".join(f"{count:,} are {kind}" for kind, count in types)
     return (
@@ -175,7 +175,7 @@ def _count_hidden(chosen: Sequence[Column], shown: int) -> str:
     )
 
 
-def _table(columns: Sequence[Column]) -> Table:
+def _table(columns: Sequence[ColumnFacts]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     has_empty = any(column.empty for column in columns)
     table.add_column("column", overflow="fold")
@@ -191,7 +191,7 @@ def _table(columns: Sequence[Column]) -> Table:
     return table
 
 
-def _reasons(columns: Sequence[Column]) -> Table:
+def _reasons(columns: Sequence[ColumnFacts]) -> Table:
     is_stored = any(column.stored for column in columns)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("column", overflow="fold", max_width=_NAME_WIDTH)
@@ -202,7 +202,7 @@ def _reasons(columns: Sequence[Column]) -> Table:
     return table
 
 
-def _values(column: Column) -> str:
+def _values(column: ColumnFacts) -> str:
     if column.limits:
         low, high = column.limits
         return low if low == high else f"{low} to {high}"
@@ -212,7 +212,7 @@ def _values(column: Column) -> str:
     return ""
 
 
-def _why(column: Column) -> Iterator[str]:
+def _why(column: ColumnFacts) -> Iterator[str]:
     yield from _why_not(column)
     if column.seen and len(column.seen) > 1:
         yield "seen: " + ", ".join(f"{kind} from row {row:,}" for kind, row in column.seen.items())
@@ -223,7 +223,7 @@ def _why(column: Column) -> Iterator[str]:
     yield from column.notes
 
 
-def _why_not(column: Column) -> Iterator[str]:
+def _why_not(column: ColumnFacts) -> Iterator[str]:
     """A line for each value that excludes types: `not integer, float: row 2 has '00501' (...)`; latest row first."""
     by_sight: dict[tuple[int, str, str], list[str]] = {}
     for exclusion in column.why_not:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from millrace.engine.files import LocalTarget, Target, open_local_source
+from millrace.engine.files import FileTarget, LocalTarget, open_local_source
 from millrace.objects.references import ObjectRef
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def open_source(path: str) -> BinaryIO:
     return _store().pin(ObjectRef.parse(path), tail_first=path.endswith(".parquet")).stream
 
 
-def open_target(path: str) -> Target:
+def open_target(path: str) -> FileTarget:
     """A local file, or an object; both appear whole or not at all."""
     if not path.startswith(_SCHEME):
         return LocalTarget(path)

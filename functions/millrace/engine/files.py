@@ -28,7 +28,7 @@ from millrace.errors import UsageError
 _MIB = 2**20
 
 
-class Target(Sink, Protocol):
+class FileTarget(Sink, Protocol):
     """An output of which nothing is visible until it is published."""
 
     def publish(self) -> None:
@@ -37,7 +37,7 @@ class Target(Sink, Protocol):
 
 
 OpenSource = Callable[[str], BinaryIO]
-OpenTarget = Callable[[str], Target]
+OpenTarget = Callable[[str], FileTarget]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Convert several files as one table: all columns of all of them, each of a type in which every file's values survive.
 
-Columns come in the order of their first appearance, files in the order that they are given in; where a file lacks a
+Columns come in the order of their first appearance, files in the order that they are given in; if a file lacks a
 column, it is missing in that file's rows. Columns and types are found before anything is written, in the beginnings of
-all files; where what comes later contradicts them, in all of all files, and writing begins anew. So it depends neither
-on the files' sizes nor, but for the columns' order, on their order. One file is open at a time.
+all files; if what comes later contradicts them, in all of all files, and writing starts over. So the types depend
+neither on the files' sizes nor on their order. One file is open at a time.
 """
 
 from __future__ import annotations
@@ -43,10 +43,6 @@ from millrace.engine.types.inference import Demanded, Evidence
 from millrace.engine.types.printing import with_form
 from millrace.errors import MalformedFile
 
-SAMPLE_BYTES = 32 * 2**20
-"""How much text of all files together is looked at before writing begins; some of each file at least."""
-KEPT_BYTES = 32 * 2**20
-"""How much of small files together is kept in memory, so that they are fetched once."""
 SMALL_BYTES = 4 * 2**20
 
 
@@ -68,7 +64,7 @@ def convert_many(
 ) -> Converted[S]:
     """Convert files as one table; without any, the output is empty. See ``one_file.convert``.
 
-    What the recipe says of reading is each source's own to say. Of rows that share an identifier the last one is that
+    How a source is read it says itself, whatever the recipe says. Of rows that share an identifier the last one is that
     of the last file. ``on_batch`` is also called, with the rows looked at, while types are found. Errors of the data
     begin with the source's name; rows are counted in it.
     """
@@ -76,8 +72,9 @@ def convert_many(
         return _convert_single(sources[0], recipe, destination, context)
     if not sources:
         recipe = replace(recipe, transform=TableTransform())
-    sources = _Kept().all(_untyped(sources, recipe))
-    survey = _survey(sources, context.on_batch, enough=SAMPLE_BYTES // max(1, len(sources)))
+    work = recipe.read.work
+    sources = _SmallFiles(work.kept).keep_open(_without_types(sources, recipe))
+    survey = _survey(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
@@ -104,42 +101,42 @@ def _convert_single(
         return convert(file, recipe, destination, context, name=source.name)
 
 
-def _untyped(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
-    """From text to text every type is printed back as it was, so none has to be found."""
-    texts = all(source.format is FileFormat.CSV and not source.read.column_types for source in sources)
-    if not texts or recipe.target_format is not FileFormat.CSV:
+def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
+    """The sources, read as text if all are text and become text: every type would be printed back as it was."""
+    demands_no_type = all(source.format is FileFormat.CSV and not source.read.column_types for source in sources)
+    if not demands_no_type or recipe.target_format is not FileFormat.CSV:
         return sources
     return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
 
 
-class _Kept:
+class _SmallFiles:
     """Keeps the bytes of small files: most of their time goes to being fetched."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-        self._room = KEPT_BYTES
+    def __init__(self, room: int) -> None:
+        self._contents: dict[str, bytes] = {}
+        self._room = room
 
-    def all(self, sources: Sequence[Source]) -> Sequence[Source]:
-        """The sources, their small ones opened once."""
+    def keep_open(self, sources: Sequence[Source]) -> Sequence[Source]:
+        """The sources, their small ones fetched once."""
         return [replace(source, open=partial(self._open, source)) for source in sources]
 
     @contextmanager
     def _open(self, source: Source) -> Iterator[BinaryIO]:
-        if source.name in self._kept:
-            yield io.BytesIO(self._kept[source.name])
+        if source.name in self._contents:
+            yield io.BytesIO(self._contents[source.name])
             return
         with source.open() as file:
             size = file.seek(0, io.SEEK_END)
             file.seek(0)
-            if size <= min(SMALL_BYTES, self._room):
-                self._room -= size
-                self._kept[source.name] = file.read()
-                yield io.BytesIO(self._kept[source.name])
-            else:
+            if size > min(SMALL_BYTES, self._room):
                 yield file
+                return
+            self._room -= size
+            self._contents[source.name] = file.read()
+            yield io.BytesIO(self._contents[source.name])
 
 
-class _Survey:
+class _TableSurvey:
     """What is known of all sources' columns; it changes as they are observed."""
 
     def __init__(self) -> None:
@@ -191,38 +188,48 @@ class _Survey:
             self._parquet.setdefault(name, []).append(field.with_name(name))
         yield 0
 
-    def table(self, sources: Sequence[Source], apart: frozenset[str]) -> _Files:
+    def table(self, sources: Sequence[Source], apart: frozenset[str]) -> _FilesTable:
         """The sources as a table of what is known; the types of columns ``apart`` are not widened to each other."""
         into = pa.schema([self._field(name, typed=name not in apart) for name in self._names])
-        return _Files(tuple(map(self._placed, sources)), into)
+        return _FilesTable(tuple(map(self._prepare, sources)), into)
 
     def _field(self, name: str, *, typed: bool) -> pa.Field:
         fields, as_text = list(self._parquet.get(name, ())), False
         if name in self._json.children:
-            child = self._json.children[name]
-            fields.append(child.field(name, 1) if child.kinds else pa.field(name, pa.null()))
+            fields.append(_json_field(name, self._json.children[name]))
         if name in self._csv:
-            known = self._csv[name]
-            as_text = known != Evidence()
-            fields.append(_csv_field(name, known) if as_text else pa.field(name, pa.null()))
+            evidence = self._csv[name]
+            as_text = evidence != Evidence()
+            fields.append(_csv_field(name, evidence) if as_text else pa.field(name, pa.null()))
         field = unify.unify(fields, as_text=as_text, typed=typed)
         if arrow_types.is_null(field.type) and name not in self._parquet:
             return pa.field(name, pa.string())
         return field
 
-    def _placed(self, source: Source) -> _Placed:
+    def _prepare(self, source: Source) -> _PreparedSource:
+        """A source with what its reader is to know, so that it types its columns as the table does."""
+        match source.format:
+            case FileFormat.PARQUET:
+                return _PreparedSource(source, None, frozenset())
+            case FileFormat.CSV:
+                return self._prepare_csv(source)
+            case _:
+                return self._prepare_json(source)
+
+    def _prepare_json(self, source: Source) -> _PreparedSource:
+        nodes = {name: self._json.children[name] for name in self._headers.get(source.name, ())}
+        blank = frozenset(name for name, node in nodes.items() if not node.kinds)
+        return _PreparedSource(source, LearnedFields(Node(children=nodes)), blank)
+
+    def _prepare_csv(self, source: Source) -> _PreparedSource:
+        # Of three files only the second may have the column "price" whose type is demanded: the others are read without
+        # that demand, which their reader would refuse.
         names = self._headers.get(source.name, ())
-        if source.format is FileFormat.PARQUET:
-            return _Placed(source, None, frozenset())
-        if source.format is not FileFormat.CSV:
-            known = {name: self._json.children[name] for name in names}
-            learned = LearnedFields(Node(children=known))
-            return _Placed(source, learned, frozenset(name for name in names if not known[name].kinds))
-        demanded = {name: kind for name, kind in source.read.column_types.items() if name in names}
-        return _Placed(
-            replace(source, read=replace(source.read, column_types=demanded)),
-            LearnedKinds(tuple(self._csv[name].resolve() for name in names)),
-            frozenset(name for name in names if self._csv[name] == Evidence()),
+        demanded = {name: source.read.column_types[name] for name in names if name in source.read.column_types}
+        kinds = tuple(self._csv[name].resolve() for name in names)
+        blank = frozenset(name for name in names if self._csv[name] == Evidence())
+        return _PreparedSource(
+            replace(source, read=replace(source.read, column_types=demanded)), LearnedKinds(kinds), blank
         )
 
 
@@ -233,24 +240,32 @@ def _not_yet(_bad: BadRow) -> None:
 def _first_evidence(read: ReadOptions, name: str) -> Evidence | Demanded:
     if demanded := read.column_types.get(name):
         return Demanded(demanded)
-    return Evidence() if read.infer_types else Demanded("text")
+    if read.infer_types:
+        return Evidence()
+    return Demanded("text")
 
 
-def _csv_field(name: str, known: Evidence | Demanded) -> pa.Field:
-    kind = known.resolve()
+def _json_field(name: str, node: Node) -> pa.Field:
+    if not node.kinds:
+        return pa.field(name, pa.null())
+    return node.field(name, 1)
+
+
+def _csv_field(name: str, evidence: Evidence | Demanded) -> pa.Field:
+    kind = evidence.resolve()
     return with_form(pa.field(name, kind.type), kind.form)
 
 
-_OBSERVED: Mapping[FileFormat, Callable[[_Survey, Source, BinaryIO, int | None], Iterator[int]]] = {
-    FileFormat.CSV: _Survey.observe_csv,
-    FileFormat.JSON: _Survey.observe_json,
-    FileFormat.JSON_DOC: _Survey.observe_json,
-    FileFormat.PARQUET: _Survey.observe_parquet,
+_OBSERVED: Mapping[FileFormat, Callable[[_TableSurvey, Source, BinaryIO, int | None], Iterator[int]]] = {
+    FileFormat.CSV: _TableSurvey.observe_csv,
+    FileFormat.JSON: _TableSurvey.observe_json,
+    FileFormat.JSON_DOC: _TableSurvey.observe_json,
+    FileFormat.PARQUET: _TableSurvey.observe_parquet,
 }
 
 
-def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enough: int | None) -> _Survey:
-    survey, seen = _Survey(), 0
+def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enough: int | None) -> _TableSurvey:
+    survey, seen = _TableSurvey(), 0
     for source in sources:
         for rows in survey.observe(source, enough):
             seen += rows
@@ -259,8 +274,8 @@ def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enoug
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
-    """A source, what its reader is to know, and the columns that no value was seen of."""
+class _PreparedSource:
+    """A source, what its reader is to know, and its columns in which no value was seen."""
 
     source: Source
     learned: Learned | None
@@ -268,10 +283,10 @@ class _Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
+class _FilesTable:
     """A table that is several files."""
 
-    sources: tuple[_Placed, ...]
+    sources: tuple[_PreparedSource, ...]
     schema: pa.Schema
 
     def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
@@ -279,13 +294,13 @@ class _Files:
         return self.schema, self._rows(report)
 
     def _rows(self, report: PutAside) -> Generator[TableRows, None, None]:
-        for placed in self.sources:
-            source = placed.source
+        for prepared in self.sources:
+            source = prepared.source
             with source.open() as file:
                 with errors_naming(source.name):
                     aside = partial(_put_aside, report, source.name)
-                    records = FORMATS[source.format].read(file, source.read, learned=placed.learned, report=aside)
-                batches = map(_Columns(records.schema, self.schema, placed.blank), records.batches)
+                    records = FORMATS[source.format].read(file, source.read, learned=prepared.learned, report=aside)
+                batches = map(_Columns(records.schema, self.schema, prepared.blank), records.batches)
                 yield from number_rows(batches, source.name)
 
 
@@ -296,12 +311,12 @@ def _put_aside(report: PutAside, file: str, bad: BadRow) -> None:
 class _Columns:
     """Gives a source's batches the columns of the table; raises Widened where the source holds more than was seen."""
 
-    def __init__(self, own: pa.Schema, into: pa.Schema, blank: frozenset[str]) -> None:
-        self._places = {name: place for place, name in enumerate(unique_names(own.names))}
-        self._own = own
+    def __init__(self, source_schema: pa.Schema, into: pa.Schema, blank: frozenset[str]) -> None:
+        self._positions = {name: position for position, name in enumerate(unique_names(source_schema.names))}
+        self._source_schema = source_schema
         self._into = into
         self._blank = blank
-        if not self._places.keys() <= set(into.names):
+        if not self._positions.keys() <= set(into.names):
             raise Widened(None)
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -310,10 +325,10 @@ class _Columns:
         return pa.RecordBatch.from_arrays([self._column(batch, field) for field in self._into], schema=self._into)
 
     def _column(self, batch: pa.RecordBatch, into: pa.Field) -> pa.Array:
-        place = self._places.get(into.name)
-        if place is None:
+        position = self._positions.get(into.name)
+        if position is None:
             return pa.nulls(batch.num_rows, into.type)
-        column = batch.column(place)
+        column = batch.column(position)
         if into.name in self._blank and column.null_count < len(column):
             raise Widened(None)
-        return unify.convert(column, self._own.field(place), into)
+        return unify.convert(column, self._source_schema.field(position), into)

@@ -1,21 +1,21 @@
-"""Convert one file: a reader's record batches into a writer, what follows is parsed while one is encoded."""
+"""Convert one file: a reader's record batches into a writer; the next are parsed while one is encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import BinaryIO, Generic
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow, Learned, Widened
+from millrace.engine.formats.base import BadRow, Format, Learned, Widened
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination, Outputs, Part, Parts, Piece, S, discard_all
-from millrace.engine.parallel import Beside, in_order
+from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, Parts, S, discard_all
+from millrace.engine.parallel import BackgroundWork, in_order
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, Table, TableRows, errors_naming, number_rows
@@ -49,14 +49,16 @@ def _ignore_progress(_rows: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionContext:
-    """What a conversion takes from its surroundings: the instant, the key, and who hears of its progress.
+    """What a conversion takes from its surroundings: the instant, the key, the formats, and who follows its progress.
 
     ``now`` is the instant that relative filters and record timestamps mean; ``key`` hashes obfuscated fields.
-    ``on_batch`` gets the number of rows read so far after every batch, and may raise to stop.
+    ``formats`` are those that it writes. ``on_batch`` gets the number of rows read so far after every batch, and may
+    raise to stop.
     """
 
     now: datetime = NO_TIME
     key: bytes | None = None
+    formats: Mapping[FileFormat, Format] = field(default_factory=lambda: FORMATS)
     on_batch: Callable[[int], None] = _ignore_progress
 
     def bind(self, transform: TableTransform, schema: pa.Schema) -> BoundTransform:
@@ -103,7 +105,7 @@ def convert(
         ConfigurationError: the recipe does not suit the content.
         Whatever ``source``, the sinks and ``on_batch`` raise.
     """
-    return _convert(partial(_File, source, recipe, name=name), recipe, destination, context)
+    return _convert(partial(_FileTable, source, recipe, name=name), recipe, destination, context)
 
 
 def convert_into_table(
@@ -117,7 +119,11 @@ def convert_into_table(
 
     If the rows of that raise ``unify.Lossy``, ``within`` must have learned from it, and the conversion starts over.
     """
-    return _convert(lambda learned: within(_File(source, recipe, learned, name=None)), recipe, destination, context)
+
+    def open_table(learned: Learned | None) -> Table:
+        return within(_FileTable(source, recipe, learned, name=None))
+
+    return _convert(open_table, recipe, destination, context)
 
 
 def _convert(
@@ -157,7 +163,7 @@ def options(recipe: Recipe) -> ReadOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _FileTable:
     """A table that is one file."""
 
     source: BinaryIO
@@ -189,8 +195,8 @@ def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: Conversi
     superseded = superseded_rows(table, context.on_batch, bound_to) if last_wins else None
     schema, pieces = table.open(outputs.put_aside)
     bound = bound_to(schema)
-    parts = Parts(bound, recipe.target_format, recipe.write, outputs)
-    work = partial(_ready, bound, superseded, parts)
+    parts = Parts(bound, context.formats[recipe.target_format], recipe.write, outputs)
+    work = partial(_prepare, bound, superseded, parts)
     delivered = filtered = 0
 
     with closing(pieces), Unique(bound) as unique:
@@ -204,10 +210,11 @@ def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: Conversi
                 context.on_batch(delivered + outputs.quarantined)
                 yield rows, first
 
-        workers = None if parts.renders else 1
+        processors = recipe.read.work.processors
+        workers = processors if parts.renders else 1
         with (
             closing(in_order(work, read_rows(), workers=workers)) as done,
-            Beside(parts.write, room=WAITING) as encoder,
+            BackgroundWork(parts.write, room=WAITING, workers=processors) as encoder,
         ):
             for ready in done:
                 filtered += ready.filtered
@@ -221,10 +228,10 @@ def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: Conversi
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class _PreparedRows:
     """Rows as their writers take them, and how many of those that were read are not among them."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PartitionPiece, ...]
     filtered: int
 
     @property
@@ -233,11 +240,14 @@ class _Ready:
         return sum(piece.weight for piece in self.pieces)
 
 
-def _ready(
+def _prepare(
     bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[TableRows, int]
-) -> _Ready:
+) -> _PreparedRows:
+    """Rows transformed and, if the format is text, rendered."""
     rows, first = item
+    batch = rows.batch
     with errors_naming(rows.file):
-        batch = superseded.remove_from(rows.batch, first) if superseded else rows.batch
+        if superseded is not None:
+            batch = superseded.remove_from(batch, first)
         applied = bound.apply(batch, first_row=rows.first)
-        return _Ready(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)
+        return _PreparedRows(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)

@@ -45,7 +45,9 @@ class OutputCompression(enum.StrEnum):
     @property
     def extension(self) -> str:
         """What an output's key ends in because of it: an extension with its dot, or nothing."""
-        return f".{self}" if self in _WHOLE else ""
+        if self in _WHOLE:
+            return f".{self}"
+        return ""
 
 
 _WHOLE = (OutputCompression.GZIP, OutputCompression.ZSTD, OutputCompression.BZIP2)
@@ -96,7 +98,9 @@ def output_compressions(file_format: FileFormat) -> tuple[OutputCompression, ...
 
 def output_extension(file_format: FileFormat, compression: OutputCompression | None) -> str:
     """What an output's key ends in: the format's extension, and that of the compression around it."""
-    return file_format.extension + (compression.extension if compression else "")
+    if compression is None:
+        return file_format.extension
+    return file_format.extension + compression.extension
 
 
 class BadRows(enum.StrEnum):
@@ -114,6 +118,36 @@ class DuplicatePolicy(enum.StrEnum):
 
 
 ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSizes:
+    """How much of a file is looked at, held and worked on at once; in bytes.
+
+    The defaults were measured on one and on several processors. Tests take smaller ones, so that a small file is many
+    blocks. ``processors`` None means: as many as the process may use.
+    """
+
+    processors: int | None = None
+    block: int = 2**20
+    """Text that is parsed at once."""
+    longest_record: int = 32 * 2**20
+    """The longest CSV row: several copies of it are in memory, and to JSON it may grow sixfold."""
+    csv_sample: int = 8 * 2**20
+    """Text that is looked at before types are chosen and writing begins."""
+    json_sample: int = 4 * 2**20
+    table_sample: int = 32 * 2**20
+    """Text of all files of a table together that is looked at before writing begins; some of each file at least."""
+    kept: int = 32 * 2**20
+    """Small files of a table that are kept in memory together, so that they are fetched once."""
+    explained: int = 8 * 2**20
+    """Blocks that are explained together: of a wide table one block has few rows."""
+    unpacked_freely: int = 256 * 2**20
+    """Content that may come out of a small compressed file; beyond it the ratio counts."""
+    row_group: int = 32 * 2**20
+    """The largest row group of Parquet that is read in one go: a request for each page would take longer."""
+    expanded: int = 8 * 2**20
+    """What a batch of Parquet rows may grow to by its dictionaries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +169,7 @@ class ReadOptions:
     infer_types: bool = True
     column_types: Mapping[str, ColumnType] = field(default_factory=lambda: MappingProxyType({}))
     bad_rows: BadRows = BadRows.FAIL
+    work: WorkSizes = WorkSizes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,11 +181,13 @@ class WriteOptions:
 
     compression: OutputCompression | None = None
     lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    group_rows: int = 122_880
+    """The most rows of a row group of Parquet."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecognisedKey:
-    """What a key's extensions say: format, compression, the key without them, and the delimiter if they tell it."""
+    """What a key's extensions say: format, compression, the key without them, and the delimiter if they say it."""
 
     format: FileFormat
     compression: Compression

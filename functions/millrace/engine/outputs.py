@@ -11,9 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow, ByteSink, RecordWriter, Text
-from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import FileFormat, WriteOptions
+from millrace.engine.formats.base import BadRow, ByteSink, Format, RecordWriter, Text
+from millrace.engine.options import WriteOptions
 from millrace.engine.transform.binding import BoundTransform
 from millrace.engine.transform.partition import directory, split
 from millrace.errors import MiscountedRows, TooManyPartitions
@@ -39,7 +38,7 @@ S = TypeVar("S", bound=Sink)
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[S]):
-    """One output: its sink, its rows, and the partition's directory, None where the output is not divided."""
+    """One output: its sink, its rows, and the partition's directory, None if the output is not divided."""
 
     directory: str | None
     sink: S
@@ -75,7 +74,7 @@ class Outputs(Generic[S]):
         return output
 
     def put_aside(self, bad: BadRow, file: str | None) -> None:
-        """Write a bad row's line, number, place, reason and text to the quarantine; without one it is only counted."""
+        """Write a bad row's line, number, byte, reason and text to the quarantine; without one it is only counted."""
         self.quarantined += 1
         if self._destination.open_quarantine is None:
             return
@@ -94,7 +93,7 @@ class Outputs(Generic[S]):
     def discard(self) -> None:
         """Discard all that were opened; one that cannot be discarded does not keep the others."""
         for pipe in self._pipes:
-            pipe.shut()
+            pipe.stop()
         discard_all(self._opened)
 
 
@@ -106,22 +105,24 @@ def discard_all(sinks: Iterable[Sink]) -> None:
 
 
 class _Pipe:
-    """What a writer writes to: its sink, until that is discarded; a writer that is given up may still have a say."""
+    """What a writer writes to: its sink, until that is discarded. Arrow's writers finish their file when collected."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink: Sink | None = sink
 
     def write(self, data: bytes | memoryview, /) -> int:
         """Pass bytes on."""
-        return len(data) if self._sink is None else self._sink.write(data)
+        if self._sink is None:
+            return len(data)
+        return self._sink.write(data)
 
-    def shut(self) -> None:
+    def stop(self) -> None:
         """Let nothing more through."""
         self._sink = None
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PartitionPiece:
     """Rows of one partition, ready to be written; ``weight`` is about the bytes that they take in memory."""
 
     directory: str | None
@@ -131,7 +132,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class _Output(Generic[S]):
+class _OpenOutput(Generic[S]):
     """An output in the making, and the rows that were given to its writer."""
 
     sink: S
@@ -143,13 +144,13 @@ class Parts(Generic[S]):
     """The writers of one attempt, one a partition. ``pieces`` may be called anywhere, the rest in rows' order."""
 
     def __init__(
-        self, bound: BoundTransform, target_format: FileFormat, options: WriteOptions, outputs: Outputs[S]
+        self, bound: BoundTransform, target_format: Format, options: WriteOptions, outputs: Outputs[S]
     ) -> None:
         self._bound = bound
-        self._format = FORMATS[target_format]
+        self._format = target_format
         self._options = options
         self._outputs = outputs
-        self._made: dict[str | None, _Output[S]] = {}
+        self._open: dict[str | None, _OpenOutput[S]] = {}
         if bound.partition_field is None:
             self._output(None)
 
@@ -158,14 +159,14 @@ class Parts(Generic[S]):
         """Whether most of the work is done by ``pieces``."""
         return self._format.render is not None
 
-    def pieces(self, batch: pa.RecordBatch) -> tuple[Piece, ...]:
+    def pieces(self, batch: pa.RecordBatch) -> tuple[PartitionPiece, ...]:
         """Rows divided by partition, each as its writer takes it."""
         field = self._bound.partition_field
         if field is None:
             return (self._piece(None, batch),)
         return tuple(self._piece(directory(field, value), part) for value, part in split(batch, field))
 
-    def write(self, pieces: tuple[Piece, ...]) -> None:
+    def write(self, pieces: tuple[PartitionPiece, ...]) -> None:
         """Write the next rows."""
         for piece in pieces:
             output = self._output(piece.directory)
@@ -173,19 +174,19 @@ class Parts(Generic[S]):
             output.rows += piece.rows
 
     def close(self) -> tuple[Part[S], ...]:
-        """Finish every output; raise MiscountedRows where one does not hold the rows that were given to it."""
-        return tuple(_closed(name, output) for name, output in self._made.items())
+        """Finish every output; raise MiscountedRows if one does not hold the rows that were given to it."""
+        return tuple(_close(name, output) for name, output in self._open.items())
 
-    def _piece(self, name: str | None, batch: pa.RecordBatch) -> Piece:
+    def _piece(self, name: str | None, batch: pa.RecordBatch) -> PartitionPiece:
         render = self._format.render
         if render is None:
-            return Piece(name, batch, batch.num_rows, batch.nbytes)
+            return PartitionPiece(name, batch, batch.num_rows, batch.nbytes)
         text = render(batch, self._bound.schema)
-        return Piece(name, text, batch.num_rows, sum(map(len, text.pieces)))
+        return PartitionPiece(name, text, batch.num_rows, sum(map(len, text.pieces)))
 
-    def _output(self, name: str | None) -> _Output[S]:
-        if name not in self._made:
-            if len(self._made) >= MOST_PARTITIONS:
+    def _output(self, name: str | None) -> _OpenOutput[S]:
+        if name not in self._open:
+            if len(self._open) >= MOST_PARTITIONS:
                 raise TooManyPartitions(
                     f"partition_key: the file has more than {MOST_PARTITIONS} values in the field"
                     f" {self._bound.partition_field!r}, which is the most that one object is divided into;"
@@ -193,11 +194,11 @@ class Parts(Generic[S]):
                 )
             sink = self._outputs.open(name)
             writer = self._format.write(self._outputs.pipe(sink), self._bound.schema, self._options)
-            self._made[name] = _Output(sink, writer)
-        return self._made[name]
+            self._open[name] = _OpenOutput(sink, writer)
+        return self._open[name]
 
 
-def _closed(name: str | None, output: _Output[S]) -> Part[S]:
+def _close(name: str | None, output: _OpenOutput[S]) -> Part[S]:
     held = output.writer.close()
     if held != output.rows:
         where = f" of the partition {name}" if name else ""

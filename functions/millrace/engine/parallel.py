@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def processors() -> int:
-    """How many processors this process may use: those that it is pinned to, where the system can tell."""
+    """How many processors this process may use: those that it is pinned to, if the system says so."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -26,13 +26,13 @@ def processors() -> int:
 def in_order(
     work: Callable[[T], R], items: Iterable[T], *, workers: int | None = None, ahead: int = 1
 ) -> Generator[R, None, None]:
-    """The results of ``work`` on each item, in the items' order; an error rises in its place.
+    """The results of ``work`` on each item, in the items' order; an error rises when it is its item's turn.
 
     ``workers`` (None: as many as there are processors) items are worked on at once and ``ahead`` more wait or are
     done, so at most ``workers + ahead`` items and results are held. Items are pulled in the caller's thread. With one
     worker nothing is done ahead and there is no thread. Closing the generator waits for what is being worked on.
     """
-    count = processors() if workers is None else workers
+    count = workers or processors()
     if count <= 1:
         yield from map(work, items)
         return
@@ -51,27 +51,31 @@ def in_order(
         pool.shutdown()
 
 
-class Beside(Generic[T]):
-    """Does work on items one after the other, in one thread beside the one that gives them.
+class BackgroundWork(Generic[T]):
+    """Does work on items one after the other, in another thread than the one that gives them.
 
     ``room`` bounds the weight of the items that wait or are worked on; one item alone may weigh more. An error of the
     work rises at the next ``put`` or when the with statement ends, and no later item is worked on. Leaving by an error
-    forgets what waits; either way nothing is being worked on afterwards. On one processor there is no thread.
+    forgets what waits; either way nothing is being worked on afterwards. With one worker (None: as many as there are
+    processors) there is no thread.
     """
 
-    def __init__(self, work: Callable[[T], None], *, room: int) -> None:
+    def __init__(self, work: Callable[[T], None], *, room: int, workers: int | None = None) -> None:
         self._work = work
         self._room = room
         self._held = 0
         self._pending: deque[tuple[Future[None], int]] = deque()
         self._failed = False
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="beside") if processors() > 1 else None
+        self._thread: ThreadPoolExecutor | None = None
+        if (workers or processors()) > 1:
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
 
     def put(self, item: T, weight: int) -> None:
         """Give the next item; waits until there is room for it."""
         if self._thread is None:
             self._work(item)
             return
+        # What is done is settled first, whether there is room or not: an error of it must stop the next item.
         while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
             self._settle()
         self._held += weight

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.engine import outputs, parallel
+from millrace.engine import outputs
 from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import ConversionContext, Recipe, convert
-from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import FileFormat, ReadOptions, WorkSizes, WriteOptions
 from millrace.engine.outputs import Destination
-from millrace.engine.parallel import Beside
+from millrace.engine.parallel import BackgroundWork
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
@@ -29,16 +29,11 @@ TARGETS = sorted(FORMATS)
 RENDERED = sorted(name for name, entry in FORMATS.items() if entry.render)
 
 
-@pytest.fixture(autouse=True)
-def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "processors", lambda: 2)
-
-
-def recipe(source: FileFormat, target: FileFormat, partition_key: str | None = None) -> Recipe:
+def recipe(source: FileFormat, target: FileFormat, partition_key: str | None = None, *, processors: int = 2) -> Recipe:
     return Recipe(
         source_format=source,
         target_format=target,
-        read=ReadOptions(),
+        read=ReadOptions(work=WorkSizes(processors=processors)),
         write=WriteOptions(),
         transform=TableTransform(partition_key=partition_key),
     )
@@ -56,7 +51,7 @@ def lines(rows: int) -> bytes:
 
 
 def put_fifty(work: Callable[[int], None], then: Callable[[], None] = lambda: None) -> None:
-    with Beside(work, room=100) as beside:
+    with BackgroundWork(work, room=100, workers=2) as beside:
         for item in range(50):
             beside.put(item, 1)
         then()
@@ -65,7 +60,7 @@ def put_fifty(work: Callable[[int], None], then: Callable[[], None] = lambda: No
 def test_work_beside_keeps_the_order() -> None:
     done: list[int] = []
 
-    with Beside(done.append, room=3) as beside:
+    with BackgroundWork(done.append, room=3, workers=2) as beside:
         for item in range(100):
             beside.put(item, 1)
 
@@ -78,7 +73,7 @@ def test_what_waits_is_bounded() -> None:
     def work(_item: int) -> None:
         gate.wait(5)
 
-    with Beside(work, room=10) as beside:
+    with BackgroundWork(work, room=10, workers=2) as beside:
         for _ in range(3):
             beside.put(0, 3)
             held += 1
@@ -121,27 +116,32 @@ def test_leaving_by_an_error_forgets_what_waits() -> None:
     assert len(seen) <= 1
 
 
-def test_one_processor_has_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "processors", lambda: 1)
-    monkeypatch.setattr(parallel, "ThreadPoolExecutor", None)
-    done: list[int] = []
+def test_one_processor_has_no_thread() -> None:
+    done, before = list[int](), threading.active_count()
 
-    with Beside(done.append, room=1) as beside:
+    def count_threads(_rows: int) -> None:
+        done.append(threading.active_count())
+
+    with BackgroundWork(count_threads, room=1, workers=1) as beside:
         beside.put(1, 1)
+    convert(
+        io.BytesIO(groups(3)),
+        recipe(FileFormat.PARQUET, FileFormat.CSV, processors=1),
+        Destination(Memory),
+        ConversionContext(on_batch=count_threads),
+    )
 
-    assert done == [1]
-    convert(io.BytesIO(parquet(id=list(range(9)))), recipe(FileFormat.PARQUET, FileFormat.CSV), Destination(Memory))
+    assert len(done) > 3
+    assert set(done) == {before}
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("partition_key", [None, "half"])
-def test_one_processor_and_two_write_the_same_bytes(
-    target: FileFormat, partition_key: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_processor_and_two_write_the_same_bytes(target: FileFormat, partition_key: str | None) -> None:
     made = []
     for count in (1, 2):
-        monkeypatch.setattr(parallel, "processors", lambda count=count: count)
-        done = convert(io.BytesIO(groups(3)), recipe(FileFormat.PARQUET, target, partition_key), Destination(Memory))
+        how = recipe(FileFormat.PARQUET, target, partition_key, processors=count)
+        done = convert(io.BytesIO(groups(3)), how, Destination(Memory))
         made.append([(part.directory, part.rows, part.sink.getvalue()) for part in done.parts])
 
     assert made[0] == made[1]
@@ -224,12 +224,10 @@ class _Loses:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("partition_key", [None, "half"])
-def test_a_writer_that_loses_a_row_is_noticed(
-    target: FileFormat, partition_key: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_that_loses_a_row_is_noticed(target: FileFormat, partition_key: str | None) -> None:
     begin = FORMATS[target].write
     losing = replace(FORMATS[target], write=lambda *given: _Loses(begin(*given)), render=None)
-    monkeypatch.setattr(outputs, "FORMATS", {target: losing})
+    context = ConversionContext(formats={target: losing})
     sinks: list[Memory] = []
 
     def opened(_directory: str | None) -> Memory:
@@ -237,20 +235,20 @@ def test_a_writer_that_loses_a_row_is_noticed(
         return sinks[-1]
 
     with pytest.raises(MiscountedRows, match="nothing is published"):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target, partition_key), Destination(opened))
+        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target, partition_key), Destination(opened), context)
 
     assert all(sink.discarded for sink in sinks)
 
 
 @pytest.mark.parametrize("target", RENDERED)
-def test_a_renderer_that_loses_a_row_is_noticed(target: FileFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renderer_that_loses_a_row_is_noticed(target: FileFormat) -> None:
     render = FORMATS[target].render
     assert render is not None
     losing = replace(FORMATS[target], render=lambda batch, into: render(batch.slice(1), into))
-    monkeypatch.setattr(outputs, "FORMATS", {target: losing})
+    context = ConversionContext(formats={target: losing})
 
     with pytest.raises(MiscountedRows, match=r"9 rows.*10 were given"):
-        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target), Destination(Memory))
+        convert(io.BytesIO(lines(10)), recipe(FileFormat.JSON, target), Destination(Memory), context)
 
 
 def test_a_transform_that_loses_a_row_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

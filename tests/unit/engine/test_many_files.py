@@ -10,19 +10,23 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, BinaryIO
-from unittest import mock
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.engine import many_files
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
-from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.engine.options import (
+    BadRows,
+    DuplicatePolicy,
+    FileFormat,
+    ReadOptions,
+    WorkSizes,
+    WriteOptions,
+    recognise,
+)
 from millrace.engine.outputs import Destination
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import (
@@ -33,7 +37,7 @@ from millrace.errors import (
     UnknownField,
     ValueDoesNotFit,
 )
-from tests.unit.engine.formats.builders import Memory, parquet, small_json_blocks, table
+from tests.unit.engine.formats.builders import Memory, parquet, small_work, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
 Files = dict[str, bytes]
@@ -90,9 +94,10 @@ def run(files: Files, target: str = "csv", made: Recipe | None = None, **options
     destination = Destination(options.pop("open_output", Memory), Memory)
     context = ConversionContext(on_batch=options.pop("on_batch", lambda _rows: None))
     read, opened = ReadOptions(**options), Opened()
+    made = replace(made or recipe(target), read=read)
     sources = [opened.source(name, data, read) for name, data in files.items()]
 
-    done: Converted[Memory] = convert_many(sources, made or recipe(target), destination, context)
+    done: Converted[Memory] = convert_many(sources, made, destination, context)
 
     assert (opened.now, opened.most) == (0, min(1, len(files)))
     return done
@@ -116,8 +121,7 @@ class TestColumns:
     def test_json_columns_come_in_their_order_wherever_in_a_file_they_first_appear(self) -> None:
         files = {"1.jsonl": b'{"a":1}\n' * 9 + b'{"b":1}\n', "2.jsonl": b'{"c":1}\n{"a":2}\n', "3.jsonl": b'{"b":2}\n'}
 
-        with small(8):
-            assert output(run(files)).startswith(b"a,b,c\n")
+        assert output(run(files, work=small_work(8))).startswith(b"a,b,c\n")
 
     def test_what_a_file_lacks_is_missing_and_what_is_empty_stays_empty(self) -> None:
         assert output(run({"1.csv": b'a,b\n"",1\n', "2.csv": b"b\n2\n"})) == b'a,b\n"",1\n,2\n'
@@ -189,8 +193,7 @@ class TestTypes:
     def test_a_later_value_that_contradicts_the_sample_begins_the_output_anew(self) -> None:
         sinks = Sinks()
         files = {"1.csv": b"a,z\n" + b"1,z\n" * 50, "2.csv": b"a,z\n" + b"2,z\n" * 50 + b"x,z\n"}
-        with small(8):
-            run(files, "json", open_output=sinks.open)
+        run(files, "json", open_output=sinks.open, work=small_work(8))
 
         assert [sink.discarded for sink in sinks.opened] == [True, False]
         assert json.loads(sinks.opened[1].getvalue().splitlines()[0]) == {"a": "1", "z": "z"}
@@ -215,34 +218,21 @@ class TestTypes:
             run({**files, "3.csv": b"a,b\n1,z\nx,z\n"}, "json", column_types={"a": "decimal"})
 
 
-@contextmanager
-def small(size: int) -> Iterator[None]:
-    """Types from the first rows alone, a batch a row or two."""
-    with (
-        mock.patch.object(csv_reader, "SAMPLE_BYTES", size),
-        mock.patch.object(csv_blocks, "BLOCK_BYTES", size),
-        small_json_blocks(size),
-        mock.patch.object(many_files, "SAMPLE_BYTES", size),
-    ):
-        yield
-
-
 def test_a_json_field_without_a_value_in_the_sample_is_looked_at_again() -> None:
     rows = [b'{"a":null}'] * 20
     files = {"1.jsonl": b"\n".join([*rows, b'{"a":"x"}']), "2.parquet": parquet(a=[1]), "3.jsonl": b'{"a":null}'}
 
-    with small(8):
-        assert lines(files)[19:] == [{"a": None}, {"a": "x"}, {"a": 1}, {"a": None}]
+    assert lines(files, work=small_work(8))[19:] == [{"a": None}, {"a": "x"}, {"a": 1}, {"a": None}]
 
 
-def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(many_files, "KEPT_BYTES", 12)
+def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed() -> None:
+    made = replace(recipe("json"), read=ReadOptions(work=WorkSizes(kept=12)))
     opened = Opened()
     sources = [
         opened.source(f"{n}.csv", data, ReadOptions()) for n, data in enumerate([b"a\n1\n", b"a\n22\n", b"a\n333\n"])
     ]
 
-    done = convert_many(sources, recipe("json"), Destination(Memory))
+    done = convert_many(sources, made, Destination(Memory))
 
     assert output(done) == b'{"a":1}\n{"a":22}\n{"a":333}\n'
     assert opened.times == 4
@@ -250,12 +240,11 @@ def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed(monkeypa
 
 def test_a_column_without_a_value_in_the_sample_is_looked_at_again() -> None:
     files = {"1.csv": b"a,z\n" + b",z\n" * 50 + b"007,z\n", "2.jsonl": b'{"a":1}', "3.csv": b"b\n\n"}
-    with small(8):
-        assert output(run(files)).splitlines()[51:] == [b"007,z,", b"1,,", b",,"]
-        assert (
-            table(output(run({"1.csv": b"a,z\n" + b",z\n" * 50 + b"7,z\n", "2.csv": b""}, "parquet")))["a"].type
-            == pa.int64()
-        )
+    work = small_work(8)
+    integers = {"1.csv": b"a,z\n" + b",z\n" * 50 + b"7,z\n", "2.csv": b""}
+
+    assert output(run(files, work=work)).splitlines()[51:] == [b"007,z,", b"1,,", b",,"]
+    assert table(output(run(integers, "parquet", work=work)))["a"].type == pa.int64()
 
 
 class TestErrors:
@@ -347,8 +336,8 @@ class TestIdentifiers:
         data = "\n".join(["id,v", *rows, ""]).encode()
         made = replace(recipe("json", "id"), duplicates=DuplicatePolicy.LAST_WINS)
 
-        with small(8):
-            done = convert(io.BytesIO(data), made, Destination(Memory))
+        made = replace(made, read=replace(made.read, work=small_work(8)))
+        done = convert(io.BytesIO(data), made, Destination(Memory))
 
         found = [json.loads(line) for line in output(done).splitlines()]
         assert found == [{"id": str(n % 40), "v": n} for n in range(20, 60)] + [{"id": "x", "v": 1.5}]
@@ -381,8 +370,7 @@ def test_parts_of_a_csv_file_are_the_file(rows: list[Any], cuts: list[int], size
 
     for target in TARGETS:
         expected = whole(data(rows), "csv", target)
-        with small(size):
-            found = output(run(files, target, delimiter=","))
+        found = output(run(files, target, delimiter=",", work=small_work(size)))
         if target == "parquet":
             assert table(found).equals(table(expected), check_metadata=True)
         else:
@@ -399,8 +387,7 @@ def test_parts_of_a_json_file_are_the_file(rows: list[Any], cuts: list[int], siz
 
     for target in TARGETS:
         expected = whole(data(rows), "json", target)
-        with small(size):
-            found = output(run(files, target))
+        found = output(run(files, target, work=small_work(size)))
         if target == "parquet":
             assert table(found).equals(table(expected), check_metadata=True)
         else:
@@ -447,8 +434,7 @@ def test_nothing_depends_on_how_much_is_looked_at_first(tables: list[tuple[str, 
     }
 
     expected = output(run(files, target, delimiter=","))
-    with small(4):
-        found = output(run(files, target, delimiter=","))
+    found = output(run(files, target, delimiter=",", work=small_work(4)))
 
     if target == "parquet":
         assert table(found).equals(table(expected), check_metadata=True)

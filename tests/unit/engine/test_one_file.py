@@ -9,10 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
-from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions, recognise
+from millrace.engine.options import BadRows, FileFormat, ReadOptions, WorkSizes, WriteOptions, recognise
 from millrace.engine.outputs import Destination, discard_all
 from millrace.errors import MillraceError, OutOfTime, RaggedRow
 from tests.places import REAL_DATA
@@ -43,51 +41,44 @@ def run(
     return convert(io.BytesIO(data), recipe, Destination(opened, aside), ConversionContext(on_batch=on_batch))
 
 
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Types from the first row alone, a batch a row or two."""
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 8)
-    monkeypatch.setattr(csv_reader, "SAMPLE_BYTES", 1)
+SMALL_BLOCKS = WorkSizes(block=8, csv_sample=1)
+"""Types from the first row alone, a batch a row or two."""
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_a_value_that_contradicts_the_types_begins_the_output_anew() -> None:
     opened = OpenedSource()
     data = b"a,b\n" + b"1,x\n" * 50 + b"1.5,x\n" + b"2,x\n" * 50
 
-    done = run(data, "parquet", opened)
+    done = run(data, "parquet", opened, work=SMALL_BLOCKS)
 
     assert [sink.discarded for sink in opened.sinks] == [True, False]
     assert done.parts[0].sink is opened.sinks[-1]
     assert table(done.parts[0].sink.getvalue())["a"].to_pylist() == [1.0] * 50 + [1.5] + [2.0] * 50
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("options", [{}, {"column_types": {"b": "text"}}])
 def test_a_column_is_typed_by_its_values_however_late_they_come(options: dict[str, Any]) -> None:
-    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", OpenedSource(), **options)
+    done = run(b"a,b\n" + b",x\n" * 50 + b"1,x\n", "json", OpenedSource(), work=SMALL_BLOCKS, **options)
 
     assert done.parts[0].sink.getvalue().splitlines()[49:] == [b'{"a":null,"b":"x"}', b'{"a":1,"b":"x"}']
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_widening_happens_once_however_often_types_change() -> None:
     opened = OpenedSource()
     data = b"a,b\n1,x\n2,x\n1.5,x\n10.10,x\nx,true\n,x\n"
 
-    done = run(data, "csv", OpenedSource()).parts[0].sink.getvalue()
-    run(data, "json", opened)
+    done = run(data, "csv", OpenedSource(), work=SMALL_BLOCKS).parts[0].sink.getvalue()
+    run(data, "json", opened, work=SMALL_BLOCKS)
 
     assert done == data
     assert len(opened.sinks) == 2
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_bad_rows_are_put_aside_once_though_the_file_is_read_again() -> None:
     opened, aside = OpenedSource(), OpenedSource()
     data = b"a,b\n1,x\n7\n" + b"2,x\n" * 20 + b"x,x\n8\n"
 
-    done = run(data, "parquet", opened, aside, bad_rows=BadRows.QUARANTINE)
+    done = run(data, "parquet", opened, aside, bad_rows=BadRows.QUARANTINE, work=SMALL_BLOCKS)
 
     assert [sink.discarded for sink in aside.sinks] == [True, False]
     assert done.quarantine is aside.sinks[-1]
@@ -104,17 +95,15 @@ def test_without_bad_rows_no_quarantine_is_opened() -> None:
     assert aside.sinks == []
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_an_error_discards_what_was_written() -> None:
     opened = OpenedSource()
 
     with pytest.raises(RaggedRow):
-        run(b"a,b\n" + b"1,2\n" * 20 + b"3\n", "csv", opened)
+        run(b"a,b\n" + b"1,2\n" * 20 + b"3\n", "csv", opened, work=SMALL_BLOCKS)
 
     assert [sink.discarded for sink in opened.sinks] == [True]
 
 
-@pytest.mark.usefixtures("small_blocks")
 def test_the_caller_can_stop_between_batches() -> None:
     opened = OpenedSource()
     heard: list[int] = []
@@ -125,7 +114,7 @@ def test_the_caller_can_stop_between_batches() -> None:
             raise OutOfTime("no time left")
 
     with pytest.raises(OutOfTime):
-        run(b"a,b\n" + b"1,2\n" * 50, "csv", opened, on_batch=stop)
+        run(b"a,b\n" + b"1,2\n" * 50, "csv", opened, on_batch=stop, work=SMALL_BLOCKS)
 
     assert heard == sorted(heard)
     assert opened.sinks[0].discarded

@@ -8,8 +8,8 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
-from millrace.engine.explain.measures import Texts, ends, first_that
+from millrace.engine.explain.facts import ColumnFacts, Sight, WhyNot, shown
+from millrace.engine.explain.measures import TextLengths, ends, first_that
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import plain, with_form
 from millrace.errors import UnsupportedType
@@ -32,7 +32,7 @@ class CsvColumn:
         self._misfits: dict[inference.Kind, Sight] = {}
         self._long: dict[int, Sight] = {}
         self._missing = 0
-        self._texts = Texts()
+        self._texts = TextLengths()
         self._limits: tuple[str, str] | None = None
 
     def observe(self, texts: pa.Array, row: int) -> None:
@@ -81,10 +81,10 @@ class CsvColumn:
         low, high = plain(ends(values), preferred.form).to_pylist()
         self._limits = low, high
 
-    def explain(self, notes: tuple[str, ...]) -> Column:
+    def explain(self, notes: tuple[str, ...]) -> ColumnFacts:
         """The column with its type."""
         kind = self._evidence.resolve()
-        return Column(
+        return ColumnFacts(
             name=self._name,
             field=with_form(pa.field(self._name, _in_parquet(kind.type)), kind.form),
             why_not=tuple(self._why_not(kind)),

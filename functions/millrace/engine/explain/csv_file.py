@@ -12,15 +12,12 @@ from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, reasons_of_names
 from millrace.engine.formats.base import BadRow, Learned, Widened
-from millrace.engine.formats.csv.texts import Layout, Texts, texts
+from millrace.engine.formats.csv.texts import CsvTexts, Layout, texts
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
 from millrace.engine.types import inference
 from millrace.errors import DataError
-
-_GATHERED_BYTES = 8 * 2**20
-"""Blocks are looked at together: of a wide table one block has few rows."""
 
 
 class _Seen:
@@ -38,7 +35,7 @@ class _Seen:
         self._gathered.append(batch)
         self._bytes += batch.nbytes
         self.rows += batch.num_rows
-        if self._bytes >= _GATHERED_BYTES:
+        if self._bytes >= self._layout.options.work.explained:
             self.flush()
 
     def flush(self) -> None:
@@ -129,7 +126,7 @@ def _before(source: BinaryIO, options: ReadOptions, seen: int, error: DataError)
         return
 
 
-def _part(block: Texts, seen: int, last: int) -> Iterator[pa.RecordBatch]:
+def _part(block: CsvTexts, seen: int, last: int) -> Iterator[pa.RecordBatch]:
     start = max(0, seen + 1 - block.first)
     if start < block.batch.num_rows:
         yield block.batch.slice(start, last - (block.first + start) + 1)

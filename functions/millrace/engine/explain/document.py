@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from millrace.engine.explain.facts import Column, Explanation, Fact, WhyNot
+from millrace.engine.explain.facts import ColumnFacts, Explanation, Fact, WhyNot
 from millrace.engine.types.printing import form_of
 
 
-def as_document(explanation: Explanation, columns: Collection[Column]) -> dict[str, Any]:
+def as_document(explanation: Explanation, columns: Collection[ColumnFacts]) -> dict[str, Any]:
     """The explanation with those of its columns."""
     content = explanation.content
     error = content.error
@@ -33,7 +33,7 @@ def _fact(fact: Fact) -> dict[str, Any]:
     return _without_empty(value=fact.value, why=fact.why, evidence=[dict(one) for one in fact.evidence])
 
 
-def _column(column: Column) -> dict[str, Any]:
+def _column(column: ColumnFacts) -> dict[str, Any]:
     return _without_empty(
         name=column.name,
         type=column.type,

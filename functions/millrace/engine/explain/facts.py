@@ -51,7 +51,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class ColumnFacts:
     """One column, or one field of JSON at its path.
 
     ``missing`` is None where missing values are not counted. ``lengths`` are those of the shortest and the longest text
@@ -84,7 +84,7 @@ class Content:
     facts: tuple[Fact, ...] = ()
     rows: int = 0
     schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ColumnFacts, ...] = ()
     error: DataError | None = None
 
 

@@ -9,7 +9,7 @@ from itertools import chain, repeat
 
 import pyarrow as pa
 
-from millrace.engine.explain.facts import Column, Sight, WhyNot, shown
+from millrace.engine.explain.facts import ColumnFacts, Sight, WhyNot, shown
 from millrace.engine.explain.json_numbers import NumbersSeen
 from millrace.engine.formats.json.types import MAX_DEPTH, MAX_FIELDS, Number, Value, columns_of, text_of
 from millrace.engine.types import arrow_types
@@ -98,15 +98,15 @@ class JsonField:
             self._lengths = min(low, *lengths), max(high, *lengths)
             self._empty += lengths.count(0)
 
-    def explain_fields(self, schema: pa.Schema, rows: int) -> Iterator[Column]:
+    def explain_fields(self, schema: pa.Schema, rows: int) -> Iterator[ColumnFacts]:
         """The columns of the rows' own fields and of all below them."""
         for field in schema:
             yield from self._children[field.name].explain(field, path_part(field.name), rows)
 
-    def explain(self, field: pa.Field, path: str, parents: int) -> Iterator[Column]:
+    def explain(self, field: pa.Field, path: str, parents: int) -> Iterator[ColumnFacts]:
         """The column of a field which so many objects or lists could have, and those below it."""
         first = min((sight.row for sight in self._kinds.values()), default=None)
-        yield Column(
+        yield ColumnFacts(
             name=path,
             field=field,
             why_not=tuple(self._why_not(field)),

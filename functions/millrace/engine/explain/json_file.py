@@ -16,7 +16,6 @@ from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 
-_BLOCK_BYTES = 2**20
 Row = dict[str, Value]
 
 
@@ -29,7 +28,7 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
     try:
         facts = _facts(source, options)
         with without_collection():
-            for block in _blocks(json_reader.rows(source, options)):
+            for block in _blocks(json_reader.rows(source, options), options.work.block):
                 columns = columns_of(block)
                 node.observe_columns(columns, 0)
                 top.observe_columns(columns, range(rows + 1, rows + len(block) + 1))
@@ -43,7 +42,7 @@ def explain_json(source: BinaryIO, options: ReadOptions) -> Content:
 def _facts(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     stream = Utf8Stream(open_plain(source, options.compression), JSON_ENCODING)
     beginning = b""
-    while not beginning and (data := stream.read(_BLOCK_BYTES)):
+    while not beginning and (data := stream.read(options.work.block)):
         beginning = data.lstrip(b" \t\r\n")
     shape = {
         b"": ("nothing", "there is only white space, or nothing"),
@@ -52,7 +51,7 @@ def _facts(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     return fact_of_encoding(stream.encoding), Fact("shape", *shape)
 
 
-def _blocks(rows: Iterator[tuple[Row, int]]) -> Iterator[list[Row]]:
+def _blocks(rows: Iterator[tuple[Row, int]], most_bytes: int) -> Iterator[list[Row]]:
     """The rows in blocks; those before a bad one are given, too, before the error is raised."""
     block, size = list[Row](), 0
     refused = None
@@ -60,7 +59,7 @@ def _blocks(rows: Iterator[tuple[Row, int]]) -> Iterator[list[Row]]:
         for row, length in rows:
             block.append(row)
             size += length
-            if size >= _BLOCK_BYTES:
+            if size >= most_bytes:
                 yield block
                 block, size = [], 0
     except DataError as error:

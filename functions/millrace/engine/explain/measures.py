@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
-class Texts:
+class TextLengths:
     """The lengths of a column's texts in characters, and how many of them are empty."""
 
     def __init__(self) -> None:

@@ -9,9 +9,9 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.engine.explain.facts import Column, Content, Fact, shown
+from millrace.engine.explain.facts import ColumnFacts, Content, Fact, shown
 from millrace.engine.explain.json_fields import path_part
-from millrace.engine.explain.measures import Texts, ends
+from millrace.engine.explain.measures import TextLengths, ends
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
@@ -58,7 +58,7 @@ class _Measured:
 
     def __init__(self) -> None:
         self.missing = 0
-        self.texts = Texts()
+        self.texts = TextLengths()
         self._limits: pa.Array | None = None
 
     def observe(self, values: pa.Array) -> None:
@@ -138,11 +138,11 @@ def _fact_of_groups(groups: list[pq.RowGroupMetaData]) -> Fact:
     return Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
 
 
-def _columns(schema: pa.Schema, metadata: pq.FileMetaData, measured: list[_Measured]) -> Iterator[Column]:
+def _columns(schema: pa.Schema, metadata: pq.FileMetaData, measured: list[_Measured]) -> Iterator[ColumnFacts]:
     stored = _storage_of_leaves(metadata)
     for top, values in zip(schema, measured, strict=True):
         for path, field, is_leaf in _fields(top, path_part(top.name)):
-            column = Column(name=path, field=field, missing=None)
+            column = ColumnFacts(name=path, field=field, missing=None)
             if field is top:
                 column = replace(
                     column,

@@ -95,6 +95,7 @@ class Fit:
 
     def __init__(self, table_schema: pa.Schema | None, rule: FitRule) -> None:
         self._table_schema = table_schema
+        self._table_types = {field.name: field.type for field in table_schema or ()}
         self._rule = rule
         self._named, self._hidden = rule.transform.named, rule.transform.hidden
         self._takes_others = rule.transform.others and rule.transform.table is None
@@ -135,8 +136,7 @@ class Fit:
     def _is_blank(self, column: _FittedColumn) -> bool:
         """Whether no file of the table has given the column a value."""
         name = column.target.name
-        types = {field.name: field.type for field in self._table_schema or ()}
-        if not arrow_types.is_null(types.get(name, pa.null())):
+        if not arrow_types.is_null(self._table_types.get(name, pa.null())):
             return False
         if column.source is None:
             return True

@@ -44,12 +44,11 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
     valued = [field for field in fields if not arrow_types.is_null(field.type)]
     if not valued:
         return pa.field(fields[0].name, pa.null())
-    if all(are_the_same(field, valued[0]) for field in valued):
+    if len(set(map(_signature, valued))) == 1:
         return _keep_common(valued).with_nullable(any(field.nullable for field in fields))
-    wider = _find_wider(valued, as_text=as_text) if typed else None
-    if wider is None:
-        return _as_texts(valued, as_text=as_text)
-    return wider
+    if typed and (wider := _find_wider(valued, as_text=as_text)):
+        return wider
+    return _as_texts(valued, as_text=as_text)
 
 
 def are_the_same(first: pa.Field, second: pa.Field) -> bool:

@@ -296,7 +296,7 @@ def _choose_others(spec: TableTransform, fields: _Fields, constants: dict[str, _
         name = fields.schema.names[position]
         if name in named:
             continue
-        yield constants.pop(name, None) or _ChosenField(Written(source=name), position)
+        yield constants.pop(name, _ChosenField(Written(source=name), position))
 
 
 def _choose_field(written: Written, fields: _Fields) -> _ChosenField:
@@ -317,7 +317,7 @@ def _output_fields(spec: TableTransform, fields: _Fields, now: datetime, key: by
         outputs.append(_repeat(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
     if not outputs and len(fields.schema):
         # The file's fault as well: it may have none but those that the configuration leaves out.
-        raise UnknownField(f"fields: none is left to write of {_listed(fields.schema.names)}; enable at least one")
+        raise UnknownField(f"fields: none is left to write of {_enumerate_names(fields.schema.names)}; enable at least one")
     return outputs
 
 

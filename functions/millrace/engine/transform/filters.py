@@ -123,8 +123,8 @@ def ago(span: str, now: datetime) -> datetime:
     count, unit = int(match[1]), match[2]
     if unit in _FIXED:
         # Compared before it is subtracted: Python has no date before the year 1.
-        span = _FIXED[unit] * count
-        return now - span if now - _FIRST > span else _FIRST
+        distance = _FIXED[unit] * count
+        return now - distance if now - _FIRST > distance else _FIRST
     # Months are counted from the year 0: one month before 2024-03-31 is the month 24290, so 2024-02, whose last is 29.
     year, month = divmod(now.year * 12 + now.month - 1 - _MONTHS[unit] * count, 12)
     if year < 1:
@@ -297,7 +297,7 @@ def _any_element_is(equal: Answer, column: TextColumn) -> pa.Array:
 
 
 def _any_in_lists(lists: pa.Array, equal: Answer) -> pa.Array:
-    # Of the lists [1, 2], [] and [2, 2] the elements 1, 2, 2, 2 are of the rows 0, 0, 2, 2: those equal to 2 of 0 and 2.
+    # Of the lists [1, 2], [] and [2, 2] the elements 1, 2, 2, 2 belong to the rows 0, 0, 2, 2: 2 is in the rows 0, 2.
     items = TextColumn(pc.list_flatten(lists), lists.type.value_field)
     rows = pc.list_parent_indices(lists).filter(pc.fill_null(equal(items), fill_value=False))
     every_row = pa.array(range(len(lists)), pa.int64())

@@ -29,14 +29,14 @@ FEW = 1000
 """Up to so many texts are printed faster than a pattern is compiled."""
 
 
-def is_printed_back(values: pa.Array, form: str, texts: pa.Array) -> bool:
+def is_printed_back(values: pa.Array, form: str, texts: pa.Array, *, few: int = FEW) -> bool:
     """Whether finite values, which are the texts cast to their type, are all printed as the text they come from."""
     if separators := _separators(values.type, form):
         return _have_separators(texts, separators)
-    if len(texts) > FEW and values.type == pa.int64():
+    if len(texts) > few and values.type == pa.int64():
         return _are_short(values, texts)
     pattern = _pattern(values.type, form)
-    if len(texts) > FEW and pattern and _is_decided_by_pattern(values.type, form, texts):
+    if len(texts) > few and pattern and _is_decided_by_pattern(values.type, form, texts):
         return _all_match(texts, pattern)
     return bool(plain(values, form).equals(texts))
 

@@ -13,11 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.explain import csv_file
 from millrace.engine.explain.any_file import explain_file
-from millrace.engine.explain.facts import Column, Content, Explanation, Fact
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.options import Compression, FileFormat, ReadOptions
+from millrace.engine.explain.facts import ColumnFacts, Content, Explanation, Fact
+from millrace.engine.options import Compression, FileFormat, ReadOptions, WorkSizes
 from millrace.engine.types import inference
 from tests.unit.engine.formats.builders import converted
 
@@ -48,7 +46,7 @@ def file_of(*columns: Sequence[str | None], names: list[str] | None = None) -> b
     return ("\n".join(lines) + "\n").encode()
 
 
-def why_not(column: Column) -> dict[str, tuple[int, str, str]]:
+def why_not(column: ColumnFacts) -> dict[str, tuple[int, str, str]]:
     """Why a column has no narrower type, by type."""
     return {one.kind: (one.row, one.value, one.reason) for one in column.why_not}
 
@@ -97,14 +95,11 @@ class TestExplainedCsvTypes:
         assert content.schema.equals(written(data, column_types=types), check_metadata=True)
         assert content.columns[0].notes == ("decimal is demanded",)
 
-    def test_nothing_depends_on_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_depends_on_blocks(self) -> None:
         data = file_of([str(n) for n in range(400)] + ["007", "x"], ["1.5"] * 201 + ["2"] + ["1.25"] * 200)
         whole = explained(data)
 
-        monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
-        monkeypatch.setattr(csv_file, "_GATHERED_BYTES", 100)
-
-        assert explained(data) == whole
+        assert explained(data, work=WorkSizes(block=64, explained=100)) == whole
 
 
 class TestWhyNot:
@@ -240,11 +235,10 @@ class TestRefused:
         assert str(content.error).startswith("row 3 at byte 14 has 1 fields where 2 are expected")
         assert why_not(content.columns[0])["integer"][:2] == (2, "007")
 
-    def test_in_a_later_block_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
+    def test_in_a_later_block_as_well(self) -> None:
         data = b"a,b\n" + b"1,2\n" * 100 + b"007,2\n3\n" + b"1,2\n" * 100
 
-        content = explained(data)
+        content = explained(data, work=WorkSizes(block=64))
 
         assert content.rows == 101
         assert why_not(content.columns[0])["integer"][:2] == (101, "007")

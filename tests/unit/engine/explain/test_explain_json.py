@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.explain import json_file
 from millrace.engine.explain.any_file import explain_file
-from millrace.engine.explain.facts import Column, Content
-from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.explain.facts import ColumnFacts, Content
+from millrace.engine.options import FileFormat, ReadOptions, WorkSizes
 from tests.unit.engine.formats.builders import converted
 
 VALUES = [
@@ -26,9 +25,9 @@ VALUES = [
 ]  # fmt: skip
 
 
-def explained(data: bytes) -> Content:
+def explained(data: bytes, **options: Any) -> Content:
     """A JSON file's content, explained."""
-    return explain_file(io.BytesIO(data), FileFormat.JSON, ReadOptions()).content
+    return explain_file(io.BytesIO(data), FileFormat.JSON, ReadOptions(**options)).content
 
 
 def lines_of(values: list[str]) -> bytes:
@@ -36,12 +35,12 @@ def lines_of(values: list[str]) -> bytes:
     return "".join('{"a": ' + value + "}\n" for value in values).encode()
 
 
-def column(content: Content, name: str) -> Column:
+def column(content: Content, name: str) -> ColumnFacts:
     """The column at that path."""
     return next(one for one in content.columns if one.name == name)
 
 
-def why_not(of: Column) -> dict[str, tuple[int, str]]:
+def why_not(of: ColumnFacts) -> dict[str, tuple[int, str]]:
     """Why a column has no narrower type, by type."""
     return {one.kind: (one.row, one.value) for one in of.why_not}
 
@@ -68,13 +67,11 @@ class TestExplainedJsonTypes:
         assert explained(b' [{"a": 1}]').schema.equals(written(b'[{"a": 1}]'))
         assert explained(b"").columns == ()
 
-    def test_nothing_depends_on_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nothing_depends_on_blocks(self) -> None:
         data = lines_of([*VALUES, "1.5", *VALUES]) + lines_of(["1", "2.5", "10.50"])
         whole = explained(data)
 
-        monkeypatch.setattr(json_file, "_BLOCK_BYTES", 20)
-
-        assert explained(data) == whole
+        assert explained(data, work=WorkSizes(block=20)) == whole
 
 
 class TestExplainedFields:

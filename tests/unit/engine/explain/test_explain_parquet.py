@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.engine.explain.any_file import explain_file
-from millrace.engine.explain.facts import Column, Content
+from millrace.engine.explain.facts import ColumnFacts, Content
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination
@@ -24,7 +24,7 @@ def explained(data: bytes) -> Content:
     return explain_file(io.BytesIO(data), FileFormat.PARQUET, ReadOptions()).content
 
 
-def column(content: Content, name: str) -> Column:
+def column(content: Content, name: str) -> ColumnFacts:
     """The column at that path."""
     return next(one for one in content.columns if one.name == name)
 

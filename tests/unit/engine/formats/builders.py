@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import Text
-from millrace.engine.formats.json import feed as json_feed
-from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import Converted, Recipe, convert
-from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import FileFormat, ReadOptions, WorkSizes, WriteOptions
 from millrace.engine.outputs import Destination
 
 Cell = str | None
@@ -51,11 +46,9 @@ def converted(data: bytes, source: str, target: str, **options: Any) -> bytes:
     return conversion(data, source, target, **options).parts[0].sink.getvalue()
 
 
-@contextmanager
-def small_json_blocks(size: int) -> Iterator[None]:
-    """JSON is read in blocks of so many bytes, types are first taken from one of them."""
-    with mock.patch.object(json_feed, "BLOCK_BYTES", size), mock.patch.object(json_reader, "SAMPLE_BYTES", size):
-        yield
+def small_work(size: int) -> WorkSizes:
+    """Files are read in blocks of so many bytes, types are first taken from one of them."""
+    return WorkSizes(block=size, csv_sample=size, json_sample=size, table_sample=size)
 
 
 def render_text(batch: pa.RecordBatch, file_format: FileFormat) -> Text:

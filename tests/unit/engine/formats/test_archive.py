@@ -228,15 +228,13 @@ def test_a_long_name_in_a_tar_takes_bounded_memory() -> None:
         listed(made.getvalue(), "x.tar")
 
 
-def test_a_full_disk_is_said_to_be_full(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_said_to_be_full() -> None:
     class Full(io.BytesIO):
         def write(self, _data: Any) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("millrace.engine.formats.streams.archive._spool", Full)
-
     with pytest.raises(ArchiveTooBig, match="the disk is full after 9 bytes"):
-        contents(zipped({"a.csv": A}))
+        contents(zipped({"a.csv": A}), limits=Limits(open_spool=Full))
 
 
 def test_half_a_zip_is_truncated() -> None:

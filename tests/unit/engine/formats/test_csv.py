@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from millrace.engine import parallel
-from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.formats.csv import reader as csv_reader
-from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.options import BadRows, ReadOptions, WorkSizes
 from millrace.errors import (
     DataError,
     InvalidConfiguration,
@@ -22,7 +21,7 @@ from millrace.errors import (
     ValueDoesNotFit,
     WrongEncoding,
 )
-from tests.unit.engine.formats.builders import cells, conversion, converted, table
+from tests.unit.engine.formats.builders import cells, conversion, converted, small_work, table
 
 
 def rows(data: bytes, **options: Any) -> list[dict[str, Any]]:
@@ -126,18 +125,17 @@ def test_blank_lines_are_missing_values_of_a_single_column_and_nothing_elsewhere
 
 
 @pytest.mark.parametrize("block", [1, 7, 64])
-def test_a_record_longer_than_a_block_is_read_whole(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block)
+def test_a_record_longer_than_a_block_is_read_whole(block: int) -> None:
     text = "a long text,\r\nof several lines " * 50
+    data = f'a,b\r\n1,"{text}"\r\n2,x\r\n'.encode()
 
-    assert rows(f'a,b\r\n1,"{text}"\r\n2,x\r\n'.encode()) == [{"a": 1, "b": text}, {"a": 2, "b": "x"}]
+    assert rows(data, work=WorkSizes(block=block)) == [{"a": 1, "b": text}, {"a": 2, "b": "x"}]
 
 
-def test_a_record_longer_than_memory_allows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 2**14)
-    monkeypatch.setattr(csv_blocks, "MAX_RECORD_BYTES", 2**16)
+def test_a_record_longer_than_memory_allows_is_refused() -> None:
+    work = WorkSizes(block=2**14, longest_record=2**16)
 
-    error = refusal(b'a,b\n1,2\n3,"' + b"x" * 2**18)
+    error = refusal(b'a,b\n1,2\n3,"' + b"x" * 2**18, work=work)
 
     assert isinstance(error, TooBig)
 
@@ -160,10 +158,10 @@ def test_a_bad_row_is_refused_with_its_place(data: bytes, kind: type[DataError],
 
 
 @pytest.mark.parametrize("block", [1, 20, 2**20])
-def test_the_place_of_a_bad_row_does_not_depend_on_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", block)
+def test_the_place_of_a_bad_row_does_not_depend_on_blocks(block: int) -> None:
+    data = b"a,b\n" + b"1,2\r\n" * 100 + b"1,2,3\r\n" + b"1,2\r\n"
 
-    error = refusal(b"a,b\n" + b"1,2\r\n" * 100 + b"1,2,3\r\n" + b"1,2\r\n")
+    error = refusal(data, work=WorkSizes(block=block))
 
     assert (error.row, error.byte) == (101, 504)
 
@@ -285,15 +283,11 @@ def test_values_that_do_not_fit_are_put_aside_where_that_is_wanted() -> None:
         ("timestamp", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00.123456789Z"]),
     ],
 )
-def test_what_is_demanded_has_room_for_every_value_however_late(
-    wanted: str, texts: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_demanded_has_room_for_every_value_however_late(wanted: str, texts: list[str]) -> None:
     data = ("a\n" + "".join(f"{text}\n" for text in texts)).encode()
-    at_once = converted(data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE)
+    convert_with = partial(converted, data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE)
 
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 8)
-    monkeypatch.setattr(csv_reader, "SAMPLE_BYTES", 8)
-    assert converted(data, "csv", "json", column_types={"a": wanted}, bad_rows=BadRows.QUARANTINE) == at_once
+    assert convert_with(work=small_work(8)) == convert_with()
 
 
 def test_a_file_without_a_column_whose_type_is_demanded_is_read_without_it() -> None:
@@ -355,15 +349,13 @@ def test_ten_thousand_columns_are_all_read() -> None:
     "late",
     [b"2.5,x,2024-01-02\n", b"x,x,x\n", b"1,,\n", b"1,x\n", b"12345678901234567890,1,2024-01-02\n", b'"1",""\n'],
 )
-def test_one_processor_reads_what_several_read(late: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_processor_reads_what_several_read(late: bytes) -> None:
     data = b"a,b,c\n" + b'1,"x ""y""\nz",2024-01-01\n' * 40 + late + b"7,w,2024-01-03\n" * 3
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
-    monkeypatch.setattr(csv_reader, "SAMPLE_BYTES", 128)
 
     results = []
     for count in (1, 2, 5):
-        monkeypatch.setattr(parallel, "processors", lambda count=count: count)
-        done = conversion(data, "csv", "json", bad_rows=BadRows.QUARANTINE)
+        work = WorkSizes(processors=count, block=64, csv_sample=128)
+        done = conversion(data, "csv", "json", bad_rows=BadRows.QUARANTINE, work=work)
         aside = done.quarantine.getvalue() if done.quarantine else b""
         results.append((done.parts[0].sink.getvalue(), aside, done.rows))
 

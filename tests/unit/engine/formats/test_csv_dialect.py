@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from unittest import mock
 
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.csv import blocks as csv_blocks
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.options import WorkSizes
 from millrace.errors import DataError, RaggedRow, TruncatedFile
 from tests.unit.engine.formats.builders import converted, table
 
@@ -36,8 +35,7 @@ def test_rows_are_those_of_pythons_csv_module(text: str, size: int) -> None:
     expected = second_opinion(text)
     widths = {len(row) for row in expected}
 
-    with mock.patch.object(csv_blocks, "BLOCK_BYTES", size):
-        found = rows_or_refusal(text)
+    found = rows_or_refusal(text, WorkSizes(block=size))
     if isinstance(found, TruncatedFile) or (isinstance(found, RaggedRow) and len(widths) > 1):
         return
 
@@ -48,9 +46,11 @@ def test_rows_are_those_of_pythons_csv_module(text: str, size: int) -> None:
         assert [row for row in found if row != [""]] == [row for row in expected if row != [""]]
 
 
-def rows_or_refusal(text: str) -> list[list[str]] | DataError:
+def rows_or_refusal(text: str, work: WorkSizes) -> list[list[str]] | DataError:
     try:
-        data = converted(text.encode(), "csv", "parquet", has_headers=False, delimiter=",", infer_types=False)
+        data = converted(
+            text.encode(), "csv", "parquet", has_headers=False, delimiter=",", infer_types=False, work=work
+        )
     except DataError as refused:
         return refused
     return [[cell or "" for cell in row.values()] for row in table(data).to_pylist()]

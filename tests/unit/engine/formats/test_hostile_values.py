@@ -7,9 +7,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.formats.csv import reader as csv_reader
-from tests.unit.engine.formats.builders import cells, converted, table
+from tests.unit.engine.formats.builders import cells, converted, small_work, table
 
 TEXTS: dict[str, list[str | None]] = {
     "zeros that mean something": ["00501", "10001"],
@@ -71,13 +69,9 @@ def test_a_text_comes_back_from_every_format(values: list[str | None], through: 
 
 
 @pytest.mark.parametrize("values", TEXTS.values(), ids=TEXTS)
-def test_types_do_not_depend_on_order_or_blocks(values: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(csv_reader, "SAMPLE_BYTES", 1)
-
-    in_blocks = table(converted(csv_of(values), "csv", "parquet"))
-    reversed_ = table(converted(csv_of(values[::-1]), "csv", "parquet"))
-    monkeypatch.undo()
+def test_types_do_not_depend_on_order_or_blocks(values: list[str | None]) -> None:
+    in_blocks = table(converted(csv_of(values), "csv", "parquet", work=small_work(1)))
+    reversed_ = table(converted(csv_of(values[::-1]), "csv", "parquet", work=small_work(1)))
     at_once = table(converted(csv_of(values), "csv", "parquet"))
 
     assert in_blocks.equals(at_once, check_metadata=True)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from unittest import mock
-
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.formats.text import joining
-from millrace.engine.formats.text.joining import Texts, choice, gather_rows, joined_rows
+from millrace.engine.formats.text.joining import RowTexts, choice, gather_rows, joined_rows
 from millrace.engine.types.printing import joined
 
 TEXT = st.none() | st.text(max_size=5)
 
 
 @st.composite
-def pieces(draw: st.DrawFn, rows: int) -> tuple[joining.Piece, list[str]]:
+def pieces(draw: st.DrawFn, rows: int) -> tuple[joining.TextPiece, list[str]]:
     """A piece, and what it says in each row."""
     match draw(st.sampled_from(["constant", "own", "chosen", "choice"])):
         case "constant":
@@ -24,11 +22,11 @@ def pieces(draw: st.DrawFn, rows: int) -> tuple[joining.Piece, list[str]]:
             return text, [text] * rows
         case "own":
             texts = draw(st.lists(TEXT, min_size=rows, max_size=rows))
-            return Texts(pa.array(texts, pa.string())), [text or "" for text in texts]
+            return RowTexts(pa.array(texts, pa.string())), [text or "" for text in texts]
         case "chosen":
             texts = draw(st.lists(TEXT, min_size=1, max_size=3))
             chosen = draw(st.lists(st.integers(0, len(texts) - 1), min_size=rows, max_size=rows))
-            return Texts(pa.array(texts, pa.string()), pa.array(chosen, pa.int32())), [
+            return RowTexts(pa.array(texts, pa.string()), pa.array(chosen, pa.int32())), [
                 texts[one] or "" for one in chosen
             ]
         case _:
@@ -44,8 +42,7 @@ def test_rows_are_their_pieces_one_after_the_other(data: st.DataObject, rows: in
     given_pieces = [piece for piece, _ in drawn]
 
     assert joined_rows(given_pieces, rows).to_pylist() == expected
-    with mock.patch.object(joining, "GATHERED_BYTES", 16):
-        parts = list(gather_rows(given_pieces, rows))
+    parts = list(gather_rows(given_pieces, rows, gathered_bytes=16))
     assert b"".join(map(joined, parts)).decode() == "".join(expected)
     assert not count or sum(map(len, parts)) == (rows if any(p != "" for p in given_pieces) else 0)
 
@@ -54,4 +51,4 @@ def test_slices_are_read_from_where_they_begin() -> None:
     texts = pa.array(["a", "b", "c", "d"], pa.string()).slice(1, 2)
     chosen = pa.array([1, 1, 0, 0], pa.int32()).slice(1, 2)
 
-    assert joined_rows([Texts(texts), "-", Texts(texts, chosen)], 2).to_pylist() == ["b-c", "c-b"]
+    assert joined_rows([RowTexts(texts), "-", RowTexts(texts, chosen)], 2).to_pylist() == ["b-c", "c-b"]

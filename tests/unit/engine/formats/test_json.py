@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from millrace.engine.options import BadRows
+from millrace.engine.options import BadRows, WorkSizes
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType, WrongEncoding
-from tests.unit.engine.formats.builders import conversion, converted, small_json_blocks, table
+from tests.unit.engine.formats.builders import conversion, converted, small_work, table
 
 
 @pytest.fixture(params=[3, 2**20], ids=["small blocks", "large blocks"])
-def blocks(request: pytest.FixtureRequest) -> Iterator[None]:
+def work(request: pytest.FixtureRequest) -> WorkSizes:
     """Blocks that cut everything, and blocks that cut nothing."""
-    with small_json_blocks(request.param):
-        yield
+    return small_work(request.param)
 
 
-@pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize(
     "data",
     [
@@ -34,8 +31,8 @@ def blocks(request: pytest.FixtureRequest) -> Iterator[None]:
         '[{"a":1},{"a":2}]'.encode("utf-16"),
     ],
 )
-def test_objects_are_rows_in_lines_and_in_an_array(data: bytes) -> None:
-    assert converted(data, "json", "json") == b'{"a":1}\n{"a":2}\n'
+def test_objects_are_rows_in_lines_and_in_an_array(data: bytes, work: WorkSizes) -> None:
+    assert converted(data, "json", "json", work=work) == b'{"a":1}\n{"a":2}\n'
 
 
 @pytest.mark.parametrize("data", [b"", b" \n", b"[]", b" [ ]\n"])
@@ -48,7 +45,6 @@ def test_no_objects_are_no_rows(data: bytes, target: str, expected: bytes | None
     assert output == expected if expected is not None else table(output).shape == (0, 0)
 
 
-@pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize(
     ("data", "kind", "row", "byte"),
     [
@@ -81,9 +77,11 @@ def test_no_objects_are_no_rows(data: bytes, target: str, expected: bytes | None
         (b'{"a":1}\n{"a":"\xff"}', WrongEncoding, 2, 14),
     ],
 )
-def test_what_is_no_json_is_refused_with_its_place(data: bytes, kind: type[DataError], row: int, byte: int) -> None:
+def test_what_is_no_json_is_refused_with_its_place(
+    data: bytes, kind: type[DataError], row: int, byte: int, work: WorkSizes
+) -> None:
     with pytest.raises(DataError) as refused:
-        converted(data, "json", "json")
+        converted(data, "json", "json", work=work)
 
     error = refused.value
     assert (type(error), error.row, error.byte) == (kind, row, byte)
@@ -111,22 +109,25 @@ def test_a_broken_array_is_refused_even_where_bad_rows_are_put_aside() -> None:
         conversion(b'[{"a":1},{"a":]', "json", "json", bad_rows=BadRows.QUARANTINE)
 
 
-@pytest.mark.usefixtures("blocks")
-def test_a_field_first_seen_late_is_a_column() -> None:
+def test_a_field_first_seen_late_is_a_column(work: WorkSizes) -> None:
     data = b'{"a":1}\n' * 500 + b'{"b":{"c":"x"}}\n'
 
-    rows = table(converted(data, "json", "parquet")).to_pylist()
+    rows = table(converted(data, "json", "parquet", work=work)).to_pylist()
 
     assert rows[0] == {"a": 1, "b": None}
     assert rows[-1] == {"a": None, "b": {"c": "x"}}
 
 
-@pytest.mark.usefixtures("blocks")
-def test_a_field_of_mixed_types_is_json_text_outside_of_json() -> None:
+def test_a_field_of_mixed_types_is_json_text_outside_of_json(work: WorkSizes) -> None:
     data = b'{"a":1}\n{"a":"x"}\n{"a":[1.0, {"b":1e5}]}\n{"a":null}\n'
 
-    assert table(converted(data, "json", "parquet"))["a"].to_pylist() == ["1", '"x"', '[1.0,{"b":1e5}]', None]
-    assert converted(data, "json", "csv") == b'a\n1\n"""x"""\n"[1.0,{""b"":1e5}]"\n\n'
+    assert table(converted(data, "json", "parquet", work=work))["a"].to_pylist() == [
+        "1",
+        '"x"',
+        '[1.0,{"b":1e5}]',
+        None,
+    ]
+    assert converted(data, "json", "csv", work=work) == b'a\n1\n"""x"""\n"[1.0,{""b"":1e5}]"\n\n'
 
 
 def test_rows_without_any_field_are_refused_where_they_would_vanish() -> None:

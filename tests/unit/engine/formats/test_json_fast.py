@@ -22,19 +22,30 @@ from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node, Number
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
-from tests.unit.engine.formats.builders import small_json_blocks
+from tests.unit.engine.formats.builders import small_work
 
 quickly = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def read(data: bytes, bad_rows: BadRows = BadRows.FAIL) -> tuple[Any, ...]:
+def find_no_plan(_node: Node) -> None:
+    """No plan at all: Arrow's parser has no part in the reading."""
+
+
+def read(
+    data: bytes,
+    bad_rows: BadRows = BadRows.FAIL,
+    *,
+    size: int = 2**20,
+    find_plan: json_reader.FindPlan = json_fast.plan,
+) -> tuple[Any, ...]:
     """What reading gives: schema, rows and what was put aside, or the error."""
     learned: Learned | None = None
+    options = ReadOptions(bad_rows=bad_rows, work=small_work(size))
     while True:
         aside = list[BadRow]()
         try:
             records = json_reader.read(
-                io.BytesIO(data), ReadOptions(bad_rows=bad_rows), learned=learned, report=aside.append
+                io.BytesIO(data), options, learned=learned, report=aside.append, find_plan=find_plan
             )
             batches = list(records.batches)
         except Widened as widened:
@@ -51,14 +62,13 @@ def read(data: bytes, bad_rows: BadRows = BadRows.FAIL) -> tuple[Any, ...]:
 
 def read_exactly(data: bytes, bad_rows: BadRows = BadRows.FAIL) -> tuple[Any, ...]:
     """What reading gives if Arrow's parser has no part in it."""
-    with mock.patch.object(json_fast, "plan", return_value=None):
-        return read(data, bad_rows)
+    return read(data, bad_rows, find_plan=find_no_plan)
 
 
-def known(data: bytes) -> object:
+def known(data: bytes, *, size: int = 2**20, find_plan: json_reader.FindPlan = json_fast.plan) -> object:
     """What is known of the types of all of a file's fields."""
     node = Node()
-    for _ in json_reader.observe(io.BytesIO(data), ReadOptions(), node):
+    for _ in json_reader.observe(io.BytesIO(data), ReadOptions(work=small_work(size)), node, find_plan=find_plan):
         pass
     return told(node)
 
@@ -71,15 +81,15 @@ def told(node: Node | None) -> object:
 
 
 @contextmanager
-def pieces(size: int) -> Iterator[list[int]]:
-    """Pieces of so many bytes; gives the offsets of those that the exact parser reads."""
-    offsets, exactly = list[int](), json_exact.Parser.rows
+def exact_pieces() -> Iterator[list[int]]:
+    """Gives the offsets of the pieces that the exact parser reads."""
+    offsets, exactly = list[int](), json_exact.ExactParser.rows
 
-    def counted(parser: json_exact.Parser, piece: json_feed.Piece) -> Any:
+    def counted(parser: json_exact.ExactParser, piece: json_feed.JsonPiece) -> Any:
         offsets.append(piece.byte)
         return exactly(parser, piece)
 
-    with small_json_blocks(size), mock.patch.object(json_exact.Parser, "rows", counted):
+    with mock.patch.object(json_exact.ExactParser, "rows", counted):
         yield offsets
 
 
@@ -125,9 +135,7 @@ def test_nobody_can_tell_which_parser_read_a_file(rows: list[str], between: str,
     text = between.join(rows * 2)
     data = (f" [{text}]" if "," in between and "{" not in between else text).encode()
 
-    with small_json_blocks(size):
-        found = read(data, bad_rows)
-    assert found == read_exactly(data, bad_rows)
+    assert read(data, bad_rows, size=size) == read_exactly(data, bad_rows)
 
 
 @quickly
@@ -136,13 +144,11 @@ def test_both_parsers_know_the_same_of_types(rows: list[str], between: str, size
     text = between.join(rows * 2)
     data = (f"[{text}]" if between == "," else text).encode()
 
-    with small_json_blocks(size):
-        try:
-            found = known(data)
-        except DataError:
-            return
-    with mock.patch.object(json_fast, "plan", return_value=None):
-        assert found == known(data)
+    try:
+        found = known(data, size=size)
+    except DataError:
+        return
+    assert found == known(data, find_plan=find_no_plan)
 
 
 PLAIN = {
@@ -167,8 +173,8 @@ def test_plain_files_are_read_by_arrow_but_for_the_beginning(row: str, layout: s
     separator = end + (close.strip("]") or ("\n" if begin.startswith("[\n") else ""))
     data = (separator.join(rows) if not end else begin + separator.join(rows) + close).encode()
 
-    with pieces(300) as exactly:
-        found = read(data)
+    with exact_pieces() as exactly:
+        found = read(data, size=300)
 
     assert exactly == [0]
     assert found == read_exactly(data)
@@ -201,8 +207,7 @@ def test_what_contradicts_the_beginning_is_never_misread(first: str, then: list[
         text = layout.join([row % first] * 20 + [row % value] + [row % first] * 3)
         data = (f"[{text}]" if layout == "," else text).encode()
 
-        with small_json_blocks(200):
-            assert read(data) == read_exactly(data), value
+        assert read(data, size=200) == read_exactly(data), value
 
 
 @pytest.mark.parametrize(
@@ -212,8 +217,7 @@ def test_what_contradicts_the_beginning_is_never_misread(first: str, then: list[
 def test_names_are_known_however_they_are_written(name: str, spelt: str) -> None:
     data = "\n".join([f'{{"{name}": 1.25}}'] * 30 + [f'{{"{spelt}": 1.250}}']).encode()
 
-    with small_json_blocks(100):
-        assert read(data) == read_exactly(data)
+    assert read(data, size=100) == read_exactly(data)
 
 
 def many(row: bytes, *, array: bool) -> bytes:
@@ -241,8 +245,7 @@ def many(row: bytes, *, array: bool) -> bytes:
 def test_trouble_far_behind_is_told_with_its_place(row: bytes, kind: type[DataError], behind: int, array: bool) -> None:  # noqa: FBT001 # given
     data = many(row, array=array)
 
-    with small_json_blocks(300):
-        found = read(data)
+    found = read(data, size=300)
 
     assert (found[0], found[3]) == (kind, data.index(row) + behind)
     assert found == read_exactly(data)
@@ -253,8 +256,7 @@ def test_half_a_file_is_refused_wherever_it_stops(array: bool) -> None:  # noqa:
     data = many(b'{"a": 5}', array=array)
 
     for end in range(len(data) - 8, len(data)):
-        with small_json_blocks(300):
-            found = read(data[:end])
+        found = read(data[:end], size=300)
         assert found == read_exactly(data[:end])
         assert not array or found[0] is TruncatedFile
 
@@ -262,8 +264,8 @@ def test_half_a_file_is_refused_wherever_it_stops(array: bool) -> None:  # noqa:
 def test_a_field_that_comes_late_costs_one_exact_reading_of_its_block() -> None:
     data = b"\n".join([b'{"a": 1.5}'] * 500 + [b'{"b": {"c": 1}}'] + [b'{"a": 2.5}'] * 500)
 
-    with pieces(300) as exactly:
-        found = read(data)
+    with exact_pieces() as exactly:
+        found = read(data, size=300)
 
     assert len(exactly) == 2
     assert found == read_exactly(data)
@@ -281,8 +283,7 @@ def test_bad_elements_are_put_aside_where_they_end() -> None:
     data = b'[{"a":"1"},\n' + b",".join(row + b',{"a":"2"}' for row in bad) + b"]"
 
     for size in (5, 30, 2**20):
-        with small_json_blocks(size):
-            _, rows, aside = read(data, BadRows.QUARANTINE)
+        _, rows, aside = read(data, BadRows.QUARANTINE, size=size)
         assert rows == repr([{"a": "1"}] + [{"a": "2"}] * len(bad))
         assert [(one.line, one.row, one.byte) for one in aside] == [
             (2, 2 + 2 * place, data.index(row)) for place, row in enumerate(bad)
@@ -294,8 +295,7 @@ def test_bad_elements_are_put_aside_where_they_end() -> None:
 @pytest.mark.parametrize("row", [b'{"a":}', b'{"a":1', b'{"a":"x}', b"nul", b'{"a" 1}'])
 def test_an_array_is_refused_where_it_is_not_certain_what_ends_a_row(row: bytes) -> None:
     for size in (5, 2**20):
-        with small_json_blocks(size):
-            found = read(b'[{"a":1},' + row + b',{"a":2}]', BadRows.QUARANTINE)
+        found = read(b'[{"a":1},' + row + b',{"a":2}]', BadRows.QUARANTINE, size=size)
         assert issubclass(found[0], DataError)
 
 
@@ -304,8 +304,7 @@ def test_braces_in_texts_only_cost_time(text: str) -> None:
     rows = [{"id": number, "text": text * (number % 3), "inner": [{"id": 1}, {"id": 2}]} for number in range(60)]
 
     for data in (json.dumps(rows), "".join(map(json.dumps, rows)), json.dumps(rows, indent=1)):
-        with small_json_blocks(300):
-            assert read(data.encode()) == read_exactly(data.encode())
+        assert read(data.encode(), size=300) == read_exactly(data.encode())
 
 
 class FaultyText(io.BytesIO):
@@ -323,8 +322,9 @@ class FaultyText(io.BytesIO):
 def test_what_comes_first_is_told_however_far_is_read_ahead(row: bytes, error: type[Exception]) -> None:
     data = b"\n".join([b'{"a": 1}'] * 290 + [row] + [b'{"a": 2}'] * 200)
 
-    with small_json_blocks(300), pytest.raises(error):
-        list(json_reader.read(FaultyText(data), ReadOptions(), report=lambda _bad: None).batches)
+    options = ReadOptions(work=small_work(300))
+    with pytest.raises(error):
+        list(json_reader.read(FaultyText(data), options, report=lambda _bad: None).batches)
 
 
 @pytest.mark.parametrize(("names", "searched"), [(200, True), (1001, False)])

@@ -8,6 +8,7 @@ from millrace.engine.formats import limits
 from millrace.engine.formats.json import types as json_types
 from millrace.engine.formats.streams import decompression
 from millrace.engine.formats.streams.archive import Limits
+from millrace.engine.options import WorkSizes
 from millrace.engine.outputs import MOST_PARTITIONS
 from tests.places import ROOT
 
@@ -22,7 +23,7 @@ ROWS = (
     ("levels of JSON that are read at all", "about 900", "`MalformedFile`"),
     ("names of an object below the top", f"{json_types.MAX_FIELDS:,}", "kept as JSON text"),
     (
-        f"content of a compressed file, once it has more than {decompression.FREE_BYTES // MB} MB",
+        f"content of a compressed file, once it has more than {WorkSizes().unpacked_freely // MB} MB",
         f"{decompression.MAX_RATIO} × the file",
         "`TooBig`",
     ),

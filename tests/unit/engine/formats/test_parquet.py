@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination
@@ -240,11 +239,17 @@ def test_a_compressed_parquet_file_is_refused() -> None:
         converted(GOOD, "parquet", "csv", compression=Compression.GZIP)
 
 
-def test_row_groups_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_writer, "GROUP_ROWS", 1000)
+def test_row_groups_stay_bounded() -> None:
+    recipe = Recipe(
+        source_format=FileFormat.PARQUET,
+        target_format=FileFormat.PARQUET,
+        read=ReadOptions(),
+        write=WriteOptions(group_rows=1000),
+    )
 
-    metadata = pq.ParquetFile(io.BytesIO(converted(GOOD, "parquet", "parquet"))).metadata
+    done = convert(io.BytesIO(GOOD), recipe, Destination(Memory))
 
+    metadata = pq.ParquetFile(io.BytesIO(done.parts[0].sink.getvalue())).metadata
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [1000] * 3
 
 

@@ -10,21 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.engine.formats.parquet import reader as parquet_reader
-from millrace.engine.formats.parquet import sizes as parquet_sizes
-from millrace.engine.options import ReadOptions
+from millrace.engine.options import ReadOptions, WorkSizes
 
 ROWS = 1200
 LONG = "x" * 3000
 LIMIT = 60_000
 
 
-@pytest.fixture(autouse=True)
-def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_sizes, "EXPANDED_BYTES", LIMIT)
-
-
-def batches(file: io.BytesIO) -> list[pa.RecordBatch]:
-    records = parquet_reader.read(file, ReadOptions(), report=lambda bad: pytest.fail(str(bad)))
+def batches(file: io.BytesIO, work: WorkSizes = WorkSizes(expanded=LIMIT)) -> list[pa.RecordBatch]:  # noqa: B008 - it is frozen
+    records = parquet_reader.read(file, ReadOptions(work=work), report=lambda bad: pytest.fail(str(bad)))
     found = list(records.batches)
     assert all(batch.schema.equals(records.schema) for batch in found)
     return found
@@ -98,8 +92,8 @@ def test_a_small_row_group_is_read_in_one_go() -> None:
     assert counted.reads < 10
 
 
-def test_a_large_row_group_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_reader, "HELD_BYTES", 1000)
+def test_a_large_row_group_is_read_piece_by_piece() -> None:
     file = written(pa.array(range(20_000)), row_group_size=10_000)
+    work = WorkSizes(expanded=LIMIT, row_group=1000)
 
-    assert pa.Table.from_batches(batches(file)) == pq.read_table(file)
+    assert pa.Table.from_batches(batches(file, work)) == pq.read_table(file)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.csv import blocks as csv_blocks
-from millrace.engine.formats.csv import reader as csv_reader
-from tests.unit.engine.formats.builders import BLANK, Cell, cells, converted, parquet, small_json_blocks, table
+from tests.unit.engine.formats.builders import BLANK, Cell, cells, converted, parquet, small_work, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
 quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,12 +35,11 @@ def test_csv_survives_every_format(values: list[list[Cell]], ending: str, size: 
     lines = [",".join(f"h{place}" for place in range(len(values))), *(",".join(map(quoted, row)) for row in rows)]
     data = "".join(line + ending for line in lines).encode()
 
-    with mock.patch.object(csv_blocks, "BLOCK_BYTES", size), mock.patch.object(csv_reader, "SAMPLE_BYTES", size):
-        for target in TARGETS:
-            there = converted(data, "csv", target, delimiter=",")
-            back = there if target == "csv" else converted(there, target, "csv")
-            found = [[None] if row == BLANK else row for row in cells(back.decode())[1:]]
-            assert found == rows
+    for target in TARGETS:
+        there = converted(data, "csv", target, delimiter=",", work=small_work(size))
+        back = there if target == "csv" else converted(there, target, "csv", work=small_work(size))
+        found = [[None] if row == BLANK else row for row in cells(back.decode())[1:]]
+        assert found == rows
 
 
 values = st.recursive(
@@ -74,12 +70,12 @@ def without_missing(value: object) -> object:
 def test_json_survives_every_format(rows: list[dict[str, Any]], as_array: bool, size: int) -> None:  # noqa: FBT001 # drawn
     data = (json.dumps(rows) if as_array else "\n".join(map(json.dumps, rows))).encode()
 
-    with small_json_blocks(size):
-        for target in TARGETS[1:]:
-            there = converted(data, "json", target)
-            back = there if target == "json" else converted(there, target, "json")
-            found = [json.loads(line) for line in back.decode().splitlines()]
-            assert str(without_missing(found)) == str(without_missing(in_order(rows, found)))
+    work = small_work(size)
+    for target in TARGETS[1:]:
+        there = converted(data, "json", target, work=work)
+        back = there if target == "json" else converted(there, target, "json", work=work)
+        found = [json.loads(line) for line in back.decode().splitlines()]
+        assert str(without_missing(found)) == str(without_missing(in_order(rows, found)))
 
 
 def in_order(rows: list[Any], like: list[Any]) -> list[Any]:

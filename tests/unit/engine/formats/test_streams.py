@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 from collections.abc import Callable
-from unittest import mock
 
 import pyarrow as pa
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.engine.formats.streams import decompression
-from millrace.engine.options import Compression
+from millrace.engine.options import Compression, WorkSizes
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
 from tests.unit.engine.formats.builders import converted
 
@@ -68,9 +67,8 @@ def test_members_are_read_whatever_the_sizes(
     content = [bytes(range(256)) * (size // 256) + b"x" * (size % 256) for size in sizes] or [b""]
     source = io.BytesIO(b"".join(map(PACK[compression], content)))
 
-    with mock.patch.object(decompression, "_READ_BYTES", block):
-        stream = decompression.open_plain(source, compression)
-        pieces = list(iter(lambda: stream.read(asked), b""))
+    stream = decompression.open_plain(source, compression, read_bytes=block)
+    pieces = list(iter(lambda: stream.read(asked), b""))
 
     assert b"".join(pieces) == b"".join(content)
     assert all(len(piece) <= asked for piece in pieces)
@@ -106,11 +104,11 @@ def test_a_damaged_file_is_refused(compression: Compression) -> None:
         converted(bytes(data), "csv", "csv", compression=compression)
 
 
-def test_a_bomb_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decompression, "FREE_BYTES", 2**20)
+def test_a_bomb_is_not_read_on() -> None:
+    bomb, work = gzip.compress(b"a\n" + b"0\n" * 2**21), WorkSizes(unpacked_freely=2**20)
 
     with pytest.raises(TooBig, match="bomb"):
-        converted(gzip.compress(b"a\n" + b"0\n" * 2**21), "csv", "csv", compression=Compression.GZIP)
+        converted(bomb, "csv", "csv", compression=Compression.GZIP, work=work)
 
 
 @pytest.mark.parametrize("compression", PACK)

@@ -1,4 +1,4 @@
-"""A CSV file's text in blocks of whole records, each with its place in the file."""
+"""A CSV file's text in blocks of whole records, each with its offset in the file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Dialect
-from millrace.engine.formats.limits import MAX_RECORD_BYTES
 from millrace.engine.formats.streams.encoding import Utf8Stream
+from millrace.engine.options import WorkSizes
 from millrace.errors import TooBig
 
-BLOCK_BYTES = 2**20
 _COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8
 """Each column of a block has its price, however few its values: so many columns are read in blocks twice as large."""
 
@@ -25,11 +24,12 @@ class Block:
     last: bool = False
 
 
-class Feed:
+class CsvFeed:
     """A file's text in blocks of whole records, with the offset of each."""
 
-    def __init__(self, stream: Utf8Stream, *, counts_lines: bool) -> None:
+    def __init__(self, stream: Utf8Stream, work: WorkSizes, *, counts_lines: bool) -> None:
         self._stream = stream
+        self._work = work
         self._counts_lines = counts_lines
         self._data = b""
         self._byte = stream.start
@@ -37,14 +37,15 @@ class Feed:
         self._ended = False
 
     def peek(self, size: int) -> bytes:
-        """The next bytes, left where they are: at least ``size``, or all where the file ends before."""
+        """The next bytes, without dropping them: at least ``size``, or all if the file ends before."""
         parts, count = [self._data], len(self._data)
         while count < size and not self._ended:
             data = self._stream.read(size - count)
             self._ended = not data
             parts.append(data)
             count += len(data)
-        self._data = b"".join(parts) if len(parts) > 1 else self._data
+        if len(parts) > 1:
+            self._data = b"".join(parts)
         return self._data
 
     def drop(self, block: Block) -> None:
@@ -58,7 +59,7 @@ class Feed:
         self._data = self._data[len(data) :]
 
     def skip_lines(self, count: int) -> None:
-        """Pass over lines, whatever stands in them."""
+        """Pass over lines, whatever is in them."""
         plain_lines = Dialect(",", None, None)
         for _ in range(count):
             line = self._next_record(plain_lines)
@@ -76,9 +77,9 @@ class Feed:
         return None
 
     def _grow(self, size: int) -> int:
-        if size >= MAX_RECORD_BYTES:
+        if size >= self._work.longest_record:
             raise TooBig(
-                f"the record that begins at byte {self._byte:,} is longer than {MAX_RECORD_BYTES:,} bytes; "
+                f"the record that begins at byte {self._byte:,} is longer than {self._work.longest_record:,} bytes; "
                 "is a quote left open there?",
                 byte=self._byte,
             )
@@ -94,7 +95,7 @@ class Feed:
 
     def blocks(self, dialect: Dialect, width: int) -> Iterator[Block]:
         """All that is left, in blocks of whole records of so many fields; the last may leave a quote open."""
-        usual = size = BLOCK_BYTES * min(1 + width // _COLUMNS_A_BLOCK, _MOST_BLOCKS)
+        usual = size = self._work.block * min(1 + width // _COLUMNS_A_BLOCK, _MOST_BLOCKS)
         while data := self.peek(size):
             last = self._ended and len(data) <= size
             end = dialect.end_of_records(data[:size], final=last)
@@ -109,5 +110,9 @@ class Feed:
 
 def line_ends(data: bytes) -> int:
     """How many line ends of any kind there are."""
+    # "a\r\nb\rc\n" has two \n and two \r, one pair of which is one line end: 2 + 2 - 1 = 3. The pairs are counted only
+    # if there is a \r, since most files have none and each count is a pass over the bytes.
     carriage_returns = data.count(b"\r")
-    return data.count(b"\n") + (carriage_returns - data.count(b"\r\n") if carriage_returns else 0)
+    if not carriage_returns:
+        return data.count(b"\n")
+    return data.count(b"\n") + carriage_returns - data.count(b"\r\n")

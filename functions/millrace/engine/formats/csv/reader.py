@@ -14,16 +14,13 @@ from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import Learned, Records, Widened
+from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.texts import Layout, Report, Texts, begin, parse_blocks
+from millrace.engine.formats.csv.texts import CsvTexts, Layout, Report, begin, keep_text, parse_blocks
 from millrace.engine.formats.csv.types import Converted, Trouble, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
 from millrace.engine.types import inference
-
-SAMPLE_BYTES = 8 * 2**20
-"""How much text is looked at before types are chosen and writing begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +40,12 @@ def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = No
     if isinstance(learned, LearnedKinds):
         types = Types(layout, learned.kinds)
         return Records(types.schema, _convert_rows(types, parse_blocks(layout, blocks, types.convert), start_over))
-    sample = [texts for texts, _ in parse_blocks(layout, _take_blocks(SAMPLE_BYTES, blocks), _keep_text)]
+    first_blocks = _take_blocks(options.work.csv_sample, blocks)
+    sample = [texts for texts, _ in parse_blocks(layout, first_blocks, keep_text)]
     types, converted = _find_types(layout, [texts.batch for texts in sample])
     row = 1 + sum(texts.rows for texts in sample)
     rows = chain(_empty_out(sample, converted), parse_blocks(layout, blocks, types.convert, row))
     return Records(types.schema, _convert_rows(types, rows, start_over))
-
-
-def _keep_text(_batch: pa.RecordBatch) -> None:
-    """A sample stays text until all of it is there."""
 
 
 def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -63,13 +57,13 @@ def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
             return
 
 
-def _empty_out(sample: list[Texts], converted: list[Converted]) -> Iterator[tuple[Texts, Converted]]:
+def _empty_out(sample: list[CsvTexts], converted: list[Converted]) -> Iterator[tuple[CsvTexts, Converted]]:
     while sample:  # what has been written need not be held any longer
         yield sample.pop(0), converted.pop(0)
 
 
 def _convert_rows(
-    types: Types, rows: Iterable[tuple[Texts, Converted]], start_over: Callable[[], NoReturn]
+    types: Types, rows: Iterable[tuple[CsvTexts, Converted]], start_over: Callable[[], NoReturn]
 ) -> Iterator[pa.RecordBatch]:
     for texts, attempt in rows:
         converted = attempt
@@ -84,26 +78,27 @@ def _find_types(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, li
     """The types of a sample, and its values in these types."""
     # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
     # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
-    survey = _Survey(layout)
+    at_once = partial(in_order, workers=layout.options.work.processors)
+    survey = _CsvSurvey(layout)
     survey.look_at(sample, _demanded_positions(layout))
     kinds, blank = _guess_kinds(survey, sample)
     types = Types(layout, tuple(kinds), blank)
-    converted = list(in_order(types.convert, sample))
+    converted = list(at_once(types.convert, sample))
     if Trouble.WIDER not in converted:
         return types, converted
-    contradicting = set().union(*in_order(types.find_contradictions, sample))
+    contradicting = set().union(*at_once(types.find_contradictions, sample))
     survey.look_at(sample, contradicting)
     for position in contradicting:
         kinds[position] = survey.evidence[position].resolve()
     types = Types(layout, tuple(kinds), blank)
-    return types, list(in_order(types.convert, sample))
+    return types, list(at_once(types.convert, sample))
 
 
 def _demanded_positions(layout: Layout) -> set[int]:
     return {position for position, name in enumerate(layout.names) if name in layout.options.column_types}
 
 
-def _guess_kinds(survey: _Survey, sample: list[pa.RecordBatch]) -> tuple[list[inference.Kind], frozenset[int]]:
+def _guess_kinds(survey: _CsvSurvey, sample: list[pa.RecordBatch]) -> tuple[list[inference.Kind], frozenset[int]]:
     """A likely kind for each column, and the positions of those without any value."""
     kinds, blank = list[inference.Kind](), set[int]()
     for position, evidence in enumerate(survey.evidence):
@@ -117,19 +112,20 @@ def _guess_kinds(survey: _Survey, sample: list[pa.RecordBatch]) -> tuple[list[in
     return kinds, frozenset(blank)
 
 
-class _Survey:
+class _CsvSurvey:
     """The evidence of a file's columns; it grows."""
 
     def __init__(self, layout: Layout) -> None:
         self.evidence = [_begin_evidence(layout.options, name) for name in layout.names]
         self._positions = list(range(len(self.evidence)))
+        self._processors = layout.options.work.processors
 
     def look_at(self, sample: list[pa.RecordBatch], positions: set[int]) -> None:
         """Add what a sample's columns at the positions say."""
         self._positions = sorted(positions)
         if not positions:
             return
-        for observed in in_order(self.observe, sample):
+        for observed in in_order(self.observe, sample, workers=self._processors):
             self.join(observed)
 
     def observe(self, batch: pa.RecordBatch) -> list[inference.Evidence | inference.Demanded]:
@@ -156,10 +152,14 @@ def _begin_evidence(options: ReadOptions, name: str) -> inference.Evidence | inf
     return inference.Demanded("text")
 
 
+def _ignore(_bad: BadRow) -> None:
+    """Do nothing with a bad row: it is reported when the file is read again."""
+
+
 def _start_over(source: BinaryIO, layout: Layout) -> NoReturn:
     """Find the types of the whole file, and begin again with them."""
-    survey = _Survey(layout)
-    opened = begin(source, layout.options, lambda _row: None)
+    survey = _CsvSurvey(layout)
+    opened = begin(source, layout.options, _ignore)
     if opened is not None:
         for _, observed in parse_blocks(*opened, survey.observe):
             survey.join(observed)

@@ -1,4 +1,4 @@
-"""A CSV file as columns of text: parsed by Arrow where its rows are good, record by record where one is not."""
+"""A CSV file as columns of text: parsed by Arrow if its rows are good, record by record if one is not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.csv.blocks import Block, Feed, line_ends
+from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Detected, Dialect, detect
 from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.streams.decompression import open_plain
@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of a file before its first row is read; ``header`` is what it says, None where it has none."""
+    """What is known of a file before its first row is read; ``header`` is its first line's fields, None without one."""
 
     names: tuple[str, ...]
     header: tuple[str, ...] | None
@@ -49,7 +49,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class CsvTexts:
     """One block's rows as columns of text; ``rows`` counts the bad ones, too, ``first`` is the number of the first."""
 
     batch: pa.RecordBatch
@@ -58,40 +58,47 @@ class Texts:
     block: Block
 
 
-def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Texts]] | None:
-    """A seekable CSV file's layout and its rows as columns of text, block by block; None where the file is empty.
+def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[CsvTexts]] | None:
+    """A seekable CSV file's layout and its rows as columns of text, block by block; None if the file is empty.
 
-    Missing values are null, empty ones are not. ``report`` hears of bad rows where the options say quarantine. Raises
+    Missing values are null, empty ones are not. ``report`` gets bad rows if the options say quarantine. Raises
     DataError, now or while blocks are pulled.
     """
     opened = begin(source, options, report)
     if opened is None:
         return None
     layout, blocks = opened
-    return layout, (texts for texts, _ in parse_blocks(layout, blocks, lambda _batch: None))
+    return layout, (texts for texts, _ in parse_blocks(layout, blocks, keep_text))
+
+
+def keep_text(_batch: pa.RecordBatch) -> None:
+    """Make nothing more of text: it is wanted as it is."""
 
 
 def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]] | None:
     """A file's layout and its blocks after the header; see ``texts``."""
-    stream = Utf8Stream(open_plain(source, options.compression), options.encoding)
-    feed = Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
+    plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
+    stream = Utf8Stream(plain, options.encoding)
+    feed = CsvFeed(stream, options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
     feed.skip_lines(options.skip_lines)
     detected = detect(options, feed.peek(DETECTION_BYTES)[:DETECTION_BYTES])
     dialect = detected.dialect
     header = feed.first_record(dialect)
     if header is None:
         return None
-    record = _checked_text(header)
+    record = _record_of_text(header)
     check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
     fields = dialect.fields(record)
-    names = column_names(fields if options.has_headers else [""] * len(fields))
+    names, header_fields = column_names([""] * len(fields)), None
     if options.has_headers:
+        names, header_fields = column_names(fields), tuple(fields)
         feed.drop(header)
-    said = tuple(fields) if options.has_headers else None
-    return Layout(tuple(names), said, detected, stream.encoding, options, report), feed.blocks(dialect, len(names))
+    layout = Layout(tuple(names), header_fields, detected, stream.encoding, options, report)
+    return layout, feed.blocks(dialect, len(names))
 
 
-def _checked_text(block: Block) -> bytes:
+def _record_of_text(block: Block) -> bytes:
+    """A block's bytes without their line end; raise WrongEncoding if they are no UTF-8."""
     record = block.data.rstrip(b"\r\n")
     try:
         record.decode()
@@ -110,22 +117,25 @@ def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> Wr
 
 def parse_blocks(
     layout: Layout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
-) -> Generator[tuple[Texts, R], None, None]:
+) -> Generator[tuple[CsvTexts, R], None, None]:
     """Blocks as columns of text and what ``then`` makes of these, on all processors; ``first`` is the next row.
 
     Bad rows are reported or raised in their order.
     """
-    parser = _Parser(layout)
+    parser = _CsvParser(layout)
 
     def work(block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
         batch = parser.parse(block)
-        return block, None if batch is None else (batch, then(batch))
+        if batch is None:
+            return block, None
+        return block, (batch, then(batch))
 
-    with closing(in_order(work, blocks)) as results:
+    # A block with a bad row waits for its turn, so that bad rows are reported in their order and with their numbers.
+    with closing(in_order(work, blocks, workers=layout.options.work.processors)) as results:
         for block, result in results:
             if result is not None:
                 batch, value = result
-                texts = Texts(batch, first, batch.num_rows, block)
+                texts = CsvTexts(batch, first, batch.num_rows, block)
             else:
                 texts = parser.parse_good(block, first)
                 value = then(texts.batch)
@@ -133,13 +143,13 @@ def parse_blocks(
             yield texts, value
 
 
-class _Parser:
-    """Parses blocks into columns of text: with Arrow where all rows are good, record by record where one is not."""
+class _CsvParser:
+    """Parses blocks into columns of text: with Arrow if all rows are good, record by record if one is not."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._width = len(layout.names)
-        places = [str(place) for place in range(self._width)]
+        self._positions = list(map(str, range(self._width)))
         dialect = layout.dialect
         self._parse = arrow_csv.ParseOptions(
             delimiter=dialect.delimiter,
@@ -150,14 +160,13 @@ class _Parser:
             ignore_empty_lines=self._width != 1,
         )
         self._convert = arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(places, pa.string()),
+            column_types=dict.fromkeys(self._positions, pa.string()),
             null_values=["", *layout.options.null_values],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             check_utf8=False,  # checked before, where the offset is known
         )
-        self._places = places
-        self._schema = pa.schema([pa.field(place, pa.string()) for place in places])
+        self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions])
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
@@ -177,15 +186,17 @@ class _Parser:
         if data.startswith(codecs.BOM_UTF8):
             data = codecs.BOM_UTF8 + data  # Arrow drops one wherever a block begins; the file's own is gone already
         options = arrow_csv.ReadOptions(
-            column_names=self._places, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
+            column_names=self._positions, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
         )
         table = arrow_csv.read_csv(
             pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
         )
         batches = table.combine_chunks().to_batches()
-        return batches[0] if batches else empty(self._schema)
+        if not batches:
+            return empty(self._schema)
+        return batches[0]
 
-    def parse_good(self, block: Block, first: int) -> Texts:
+    def parse_good(self, block: Block, first: int) -> CsvTexts:
         """The block's good rows; the bad ones are reported or raised."""
         good: list[bytes] = []
         rows = 0
@@ -195,13 +206,15 @@ class _Parser:
                 good.append(record.data)
             else:
                 refuse(self._layout, record, record.error)
-        batch = self._with_arrow(b"".join(good)) if good else empty(self._schema)
-        return Texts(batch, first, rows, block)
+        batch = empty(self._schema)
+        if good:
+            batch = self._with_arrow(b"".join(good))
+        return CsvTexts(batch, first, rows, block)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a block, with its line end, its place and what is wrong with it."""
+    """One record of a block, with its line end, its row, line and byte, and what is wrong with it."""
 
     data: bytes
     row: int
@@ -211,7 +224,7 @@ class Record:
 
 
 def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
-    """A block's records one by one, blank lines passed over: slow, for places where something is wrong."""
+    """A block's records one by one, blank lines passed over: slow, for blocks in which something is wrong."""
     width = len(layout.names)
     row, line, seen = first, block.line, 0
     for start, end, stop, whole in layout.dialect.records(block.data):

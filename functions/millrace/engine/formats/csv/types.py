@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace.engine.formats.csv.texts import Layout, Record, Texts, judge_records, refuse
+from millrace.engine.formats.csv.texts import CsvTexts, Layout, Record, judge_records, refuse
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
@@ -82,7 +82,7 @@ class Types:
                 return True
         return False
 
-    def convert_good(self, texts: Texts) -> pa.RecordBatch | Trouble:
+    def convert_good(self, texts: CsvTexts) -> pa.RecordBatch | Trouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
         misfits = self._find_misfits(texts.batch)
         good = (record for record in judge_records(self._layout, texts.block, texts.first) if record.error is None)

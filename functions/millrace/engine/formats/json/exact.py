@@ -14,13 +14,13 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.json import feed as json_feed
 from millrace.engine.formats.json import values as json_values
-from millrace.engine.formats.json.feed import Piece
+from millrace.engine.formats.json.feed import JsonPiece
 from millrace.engine.formats.json.types import Node, as_batches, columns_of
 from millrace.engine.formats.json.values import NotJson, Refused, Row
 from millrace.engine.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
 from millrace.engine.formats.memory import without_collection
+from millrace.engine.options import WorkSizes
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
 
 _NEAR_THE_END = 16
@@ -39,7 +39,7 @@ Report = Callable[[BadRow], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ExactRows:
     """Parsed rows as columns, and how much text they were."""
 
     columns: dict[str, Sequence[Any]]
@@ -60,14 +60,21 @@ class Rows:
         return as_batches(self.columns, self.count, into)
 
 
-class Parser:
+class ExactParser:
     """Parses pieces of JSON text. ``more`` gives the next piece, for rows that go beyond theirs; None at the end.
 
     ``row`` is the number of the next row.
     """
 
-    def __init__(self, more: Callable[[], Piece | None], report: Report | None) -> None:
+    def __init__(
+        self,
+        more: Callable[[], JsonPiece | None],
+        report: Report | None,
+        *,
+        block_bytes: int = WorkSizes().block,
+    ) -> None:
         self._pull = more
+        self._block_bytes = block_bytes
         self._report = report
         # Where bad rows are put aside, bytes that are no text become lone surrogates first, found row by row.
         self._errors = "strict" if report is None else "surrogateescape"
@@ -84,23 +91,23 @@ class Parser:
         self._odd = False
         self._surrogates = False
 
-    def rows(self, piece: Piece) -> Iterator[tuple[Row, int]]:
+    def rows(self, piece: JsonPiece) -> Iterator[tuple[Row, int]]:
         """The rows from the beginning of a piece until a row ends where a piece does, each with its size."""
         self._text, self._at, self._byte, self._line = "", 0, piece.byte, piece.line
         self._append(piece.data, last=False)
         yield from self._next_rows()
 
-    def blocks(self, piece: Piece) -> Iterator[Rows]:
+    def blocks(self, piece: JsonPiece) -> Iterator[ExactRows]:
         """The rows of ``rows`` in blocks."""
         rows = self.rows(piece)
         while True:
             with without_collection():
-                block, size = _take(rows)
+                block, size = _take(rows, self._block_bytes)
             if not block:
                 return
-            yield Rows(columns_of(block), len(block), size)
+            yield ExactRows(columns_of(block), len(block), size)
 
-    def pass_over(self, piece: Piece, rows: int) -> None:
+    def pass_over(self, piece: JsonPiece, rows: int) -> None:
         """Hear that somebody else has parsed a piece."""
         self._begun = True
         self._open_array = piece.in_array and not piece.last
@@ -196,7 +203,7 @@ class Parser:
         if self._undecodable is not None:
             self._refuse_undecodable()
         while len(self._text) == held and not self._ended:
-            wanted = max(json_feed.BLOCK_BYTES, min(held, MAX_RECORD_BYTES - held))
+            wanted = max(self._block_bytes, min(held, MAX_RECORD_BYTES - held))
             self._append(self._next_bytes(wanted), last=self._ended)
         return len(self._text) > held
 
@@ -353,20 +360,24 @@ class Parser:
                     raise type(error)(f"{error}{_NO_END}", row=error.row, byte=error.byte) from error
 
 
-def blocks_of(piece: Piece) -> Iterator[Rows]:
+def _no_piece() -> None:
+    """There is no further piece."""
+
+
+def blocks_of(piece: JsonPiece) -> Iterator[ExactRows]:
     """The rows of a piece that is known to hold nothing else."""
-    parser = Parser(lambda: None, None)
+    parser = ExactParser(_no_piece, None)
     if not piece.first:
         parser.pass_over(replace(piece, last=False), 0)
     return parser.blocks(piece)
 
 
-def _take(rows: Iterator[tuple[Row, int]]) -> tuple[list[Row], int]:
+def _take(rows: Iterator[tuple[Row, int]], most_bytes: int) -> tuple[list[Row], int]:
     block, size, names = list[Row](), 0, set[str]()
     for row, length in rows:
         block.append(row)
         size += length
         names.update(row)
-        if size >= json_feed.BLOCK_BYTES or len(block) >= _MOST_ROWS or len(block) * len(names) >= MAX_CELLS:
+        if size >= most_bytes or len(block) >= _MOST_ROWS or len(block) * len(names) >= MAX_CELLS:
             break
     return block, size

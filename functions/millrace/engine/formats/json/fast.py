@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from millrace.engine.formats.json import search as json_search
-from millrace.engine.formats.json.feed import Piece
+from millrace.engine.formats.json.feed import JsonPiece
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
 from millrace.engine.formats.json.types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
@@ -40,7 +40,7 @@ class _Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _FieldStep:
     """The way to a field within a node or an array: to the field of a struct, or, without a name, to a list's items."""
 
     name: str | None
@@ -51,7 +51,7 @@ class _Step:
 class _Numeric:
     """A field of numbers, its way from the top, and its type."""
 
-    steps: tuple[_Step, ...]
+    steps: tuple[_FieldStep, ...]
     type: pa.DataType
     form: str
 
@@ -88,7 +88,7 @@ class _Numeric:
 
 
 @dataclass(frozen=True, slots=True)
-class _Texts:
+class _NumberTexts:
     """A field's numbers as the text has them: those with a point or an exponent, and the least and largest others."""
 
     numbers: pa.Array
@@ -96,14 +96,14 @@ class _Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class FastRows:
     """A piece's rows, read by a plan."""
 
-    plan: Plan
-    piece: Piece
+    plan: FastPlan
+    piece: JsonPiece
     batch: pa.RecordBatch
     odd: frozenset[str] = frozenset()
-    texts: Mapping[_Numeric, _Texts] = field(default_factory=dict)
+    texts: Mapping[_Numeric, _NumberTexts] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -128,7 +128,7 @@ class Parsed:
                 _observe(numeric.node(node), numeric, values, self.texts.get(numeric))
 
 
-def _observe(node: Node, numeric: _Numeric, values: pa.Array, texts: _Texts | None) -> None:
+def _observe(node: Node, numeric: _Numeric, values: pa.Array, texts: _NumberTexts | None) -> None:
     if texts is not None:
         _observe_whole(node, texts.whole)
         _observe_numbers(node, texts.numbers)
@@ -180,7 +180,7 @@ def _observe_decimals(node: Node, values: pa.Array) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FastPlan:
     """How Arrow is asked for rows of a schema, and what would speak against its answer."""
 
     schema: pa.Schema
@@ -190,11 +190,11 @@ class Plan:
     leaves: int
     odd: frozenset[str] = frozenset()
 
-    def looking_at(self, odd: frozenset[str]) -> Plan:
+    def looking_at(self, odd: frozenset[str]) -> FastPlan:
         """The plan that looks at all doubles of these names one by one, and does not search for what they may be."""
         return replace(self, search=self.search.without(odd), odd=self.odd | odd) if odd - self.odd else self
 
-    def parse(self, piece: Piece) -> Parsed | None:
+    def parse(self, piece: JsonPiece) -> FastRows | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
         # The quick questions come first: what a search of the text refuses is not parsed in vain.
         text = self._readable_text(piece)
@@ -210,9 +210,9 @@ class Plan:
         texts = self._texts_of_doubles(batch, text, odd)
         if texts is None:
             return None
-        return Parsed(self, piece, batch, odd, texts)
+        return FastRows(self, piece, batch, odd, texts)
 
-    def _readable_text(self, piece: Piece) -> bytes | None:
+    def _readable_text(self, piece: JsonPiece) -> bytes | None:
         """The text to give to Arrow; None if Arrow would misread it, or fill too many cells."""
         if not piece.whole:
             return None
@@ -229,10 +229,10 @@ class Plan:
 
     def _texts_of_doubles(
         self, batch: pa.RecordBatch, text: bytes, odd: frozenset[str]
-    ) -> dict[_Numeric, _Texts] | None:
+    ) -> dict[_Numeric, _NumberTexts] | None:
         """The texts of the doubles that may be printed in another way; None if that cannot be decided."""
         # 1.5 is printed as 1.5 and needs no look; 1.50, 1e3 and 0.0000001 do.
-        texts = dict[_Numeric, _Texts]()
+        texts = dict[_Numeric, _NumberTexts]()
         for numeric in self._doubles:
             values = numeric.values(batch)
             if not math.isfinite(pc.sum(values).as_py() or 0):
@@ -263,7 +263,7 @@ class Plan:
         except (_Unfit, pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return None
 
-    def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _Texts | None:
+    def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _NumberTexts | None:
         """The texts of a field's numbers; None where they cannot be told from others, or are of another type."""
         if sum(other.name == numeric.name for other in self.numerics) > 1:
             return None
@@ -276,10 +276,10 @@ class Plan:
             whole = texts.filter(is_whole).cast(pa.int64())
         except pa.ArrowInvalid:  # one of more than 64 bits
             return None
-        return _Texts(texts.filter(pc.invert(is_whole)), _ends(whole))
+        return _NumberTexts(texts.filter(pc.invert(is_whole)), _ends(whole))
 
 
-def plan(node: Node) -> Plan | None:
+def plan(node: Node) -> FastPlan | None:
     """How to read rows that are like those which a node has observed; None where the exact parser alone can."""
     if not node.children:
         return None
@@ -290,19 +290,19 @@ def plan(node: Node) -> Plan | None:
         search.look(b"")
     except (_Unfit, Unsearchable, pa.ArrowInvalid):  # Arrow's: a pattern too long
         return None
-    return Plan(into, asked, tuple(numerics), search, max(1, leaves(into)))
+    return FastPlan(into, asked, tuple(numerics), search, max(1, leaves(into)))
 
 
 def _asked_children(
-    fields: Iterable[pa.Field], node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]
+    fields: Iterable[pa.Field], node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]
 ) -> list[pa.Field]:
     return [
-        _ask_for(into, node.children[into.name], (*steps, _Step(into.name, place)), numerics)
+        _ask_for(into, node.children[into.name], (*steps, _FieldStep(into.name, place)), numerics)
         for place, into in enumerate(fields)
     ]
 
 
-def _ask_for(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: list[_Numeric]) -> pa.Field:
+def _ask_for(into: pa.Field, node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]) -> pa.Field:
     """The field that Arrow is asked for; adds the fields of numbers in it to ``numerics``."""
     kind, form = into.type, form_of(into)
     if not node.kinds or form == JSON:
@@ -312,7 +312,7 @@ def _ask_for(into: pa.Field, node: Node, steps: tuple[_Step, ...], numerics: lis
         kind = pa.struct(_asked_children(kind, node, steps, numerics))
     elif arrow_types.is_list(kind):
         assert node.item is not None  # noqa: S101 # a list was observed
-        kind = pa.list_(_ask_for(kind.value_field, node.item, (*steps, _Step(None)), numerics))
+        kind = pa.list_(_ask_for(kind.value_field, node.item, (*steps, _FieldStep(None)), numerics))
     elif node.is_numeric:
         _require_one_spelling(kind, form, node)
         numerics.append(_Numeric(steps, kind, form))
@@ -331,7 +331,7 @@ def _require_one_spelling(kind: pa.DataType, form: str, node: Node) -> None:
         raise _Unfit
 
 
-def _document(piece: Piece) -> bytes | None:
+def _document(piece: JsonPiece) -> bytes | None:
     """What Arrow is given: objects, or one object that has an array's elements. None where it would be neither."""
     if not piece.in_array and piece.data.startswith(b"{") and piece.data.endswith(b"\n"):
         return piece.data
@@ -343,7 +343,7 @@ def _document(piece: Piece) -> bytes | None:
     return text + b"\n"
 
 
-def _array_document(piece: Piece, text: bytes) -> bytes | None:
+def _array_document(piece: JsonPiece, text: bytes) -> bytes | None:
     """An array's elements in one object: [{"a": 1}, {"a": 2}, becomes {"r":[{"a": 1}, {"a": 2}]}."""
     # Arrow reads objects, one after the other, and no array at the top.
     if piece.first:

@@ -1,4 +1,4 @@
-"""JSON text in pieces of about a megabyte, cut where a row probably ends: who parses a piece finds out."""
+"""JSON text in pieces of about a megabyte, cut where a row probably ends: the parser of a piece finds out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from millrace.engine.formats.streams.encoding import Utf8Stream
 
-BLOCK_BYTES = 2**20
 FIRST_BYTES = 2**18
 """The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have."""
 _TAIL = 2**16
@@ -19,10 +18,10 @@ _BETWEEN_ELEMENTS = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class JsonPiece:
     """Some text, its offset and the number of its first line, if lines are counted.
 
-    ``whole``: it seems to be rows and nothing else, but for the signs of an array around and between them.
+    ``whole``: it seems to be rows and nothing else, apart from the signs of an array around and between them.
     """
 
     data: bytes
@@ -34,11 +33,12 @@ class Piece:
     whole: bool
 
 
-class Feed:
+class JsonFeed:
     """Cuts a stream of JSON text into pieces."""
 
-    def __init__(self, stream: Utf8Stream, *, counts_lines: bool) -> None:
+    def __init__(self, stream: Utf8Stream, block_bytes: int, *, counts_lines: bool) -> None:
         self._stream = stream
+        self._block_bytes = block_bytes
         self._counts_lines = counts_lines
         self._data = b""
         self._byte = stream.start
@@ -47,15 +47,16 @@ class Feed:
         self._depth = 0
         self._in_array = False
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self) -> Iterator[JsonPiece]:
         """All of the text."""
-        size, first = min(FIRST_BYTES, BLOCK_BYTES), True
+        size, first = min(FIRST_BYTES, self._block_bytes), True
         while self._fill(size):
             if first:
                 self._in_array = self._begins_array()
             last = self._ended and len(self._data) <= size
+            # Without any boundary the piece is cut at its size, within a row: then it is not whole.
             end = len(self._data) if last else self._end_of_rows(size)
-            yield Piece(
+            yield JsonPiece(
                 self._data[: end or size],
                 self._byte,
                 self._line,
@@ -65,7 +66,7 @@ class Feed:
                 whole=end > 0,
             )
             self._advance(end or size)
-            size, first = BLOCK_BYTES, False
+            size, first = self._block_bytes, False
 
     def _fill(self, size: int) -> bool:
         while not self._ended and len(self._data) <= size:
@@ -77,7 +78,7 @@ class Feed:
     def _begins_array(self) -> bool:
         while not (begin := self._data.lstrip(_SPACE)[:1]) and not self._ended:
             self._advance(len(self._data))
-            self._fill(BLOCK_BYTES)
+            self._fill(self._block_bytes)
         return begin == b"["
 
     def _advance(self, size: int) -> None:
@@ -87,12 +88,13 @@ class Feed:
         self._data = self._data[size:]
 
     def _end_of_rows(self, size: int) -> int:
-        """Where the last row before ``size`` probably ends and another begins; 0 where none does."""
+        """Where the last row before ``size`` probably ends and another begins; 0 if none does."""
         # Most files have an object a line: one search from the end finds where the last line that fits ends.
-        end = -1 if self._in_array else self._data.rfind(_BETWEEN_LINES, 0, size + 1)
-        if end >= 0:
-            self._depth = 0
-            return end + len(b"}\n")
+        if not self._in_array:
+            end = self._data.rfind(_BETWEEN_LINES, 0, size + 1)
+            if end >= 0:
+                self._depth = 0
+                return end + len(b"}\n")
         return self._end_by_braces(size)
 
     def _end_by_braces(self, size: int) -> int:

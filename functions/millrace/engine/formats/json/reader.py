@@ -1,25 +1,25 @@
 """Reading JSON: objects one after the other, or one array of them, whichever the bytes are.
 
 Nothing is guessed: numbers keep their digits, names may not repeat, missing fields are null. Arrow's parser reads the
-pieces of text that it is proven to read exactly, several at once; the exact parser reads the others and tells of bad
-rows. Both give the same rows and say the same of types, so it does not show which one read what.
+pieces of text that it is proven to read exactly, several at once; the exact parser reads the others and reports bad
+rows. Both give the same rows and the same types, so nobody sees which one read what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import Learned, Records, Widened
+from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
-from millrace.engine.formats.json.exact import Parser, Report
-from millrace.engine.formats.json.fast import Parsed, Plan
-from millrace.engine.formats.json.feed import Feed, Piece
+from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
+from millrace.engine.formats.json.fast import FastPlan, FastRows
+from millrace.engine.formats.json.feed import JsonFeed, JsonPiece
 from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
 from millrace.engine.formats.streams.decompression import open_plain
@@ -27,9 +27,9 @@ from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
 
-SAMPLE_BYTES = 4 * 2**20
-"""How much text is looked at before types are chosen and writing begins."""
-Block = json_exact.Rows | Parsed
+JsonRows = ExactRows | FastRows
+FindPlan = Callable[[Node], FastPlan | None]
+"""Finds how Arrow's parser can read rows of a node; None: the exact parser reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,29 @@ class LearnedFields(Learned):
     top: Node
 
 
-def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = None, report: Report) -> Records:
+def read(
+    source: BinaryIO,
+    options: ReadOptions,
+    *,
+    learned: Learned | None = None,
+    report: Report,
+    find_plan: FindPlan = json_fast.plan,
+) -> Records:
     """Open a JSON file; see ``formats.base.Reader``."""
     if isinstance(learned, LearnedFields):
-        file = _File(source, options, learned.top, report)
+        file = _JsonFile(source, options, learned.top, report, find_plan)
         return Records(fields_of(file.node), _convert(file, [], file.blocks()))
-    file = _File(source, options, Node(), report)
+    file = _JsonFile(source, options, Node(), report, find_plan)
     blocks = file.blocks()
-    sample = _sample(file, blocks)
+    sample = _sample(file, blocks, options.work.json_sample)
     return Records(fields_of(file.node), _convert(file, sample, blocks))
 
 
-def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[tuple[int, int]]:
+def observe(
+    source: BinaryIO, options: ReadOptions, node: Node, *, find_plan: FindPlan = json_fast.plan
+) -> Iterator[tuple[int, int]]:
     """Add a file's values to what is known of their types, a block at a time; give each block's rows and size."""
-    file = _File(source, options, node, lambda _bad: None)
+    file = _JsonFile(source, options, node, _ignore, find_plan)
     for block in file.blocks():
         file.learn(block)
         yield block.count, block.size
@@ -61,79 +70,98 @@ def observe(source: BinaryIO, options: ReadOptions, node: Node) -> Iterator[tupl
 def rows(source: BinaryIO, options: ReadOptions) -> Iterator[tuple[Row, int]]:
     """A file's rows one by one, parsed exactly, each with how much text it is; raise DataError behind the good ones."""
     pieces = _feed(source, options).pieces()
-    parser = Parser(lambda: next(pieces, None), _reported(options, lambda _bad: None))
+
+    def next_piece() -> JsonPiece | None:
+        return next(pieces, None)
+
+    parser = ExactParser(next_piece, _report_or_none(options, _ignore), block_bytes=options.work.block)
     for piece in pieces:
         yield from parser.rows(piece)
     parser.finish()
 
 
-def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
-    stream = Utf8Stream(open_plain(source, options.compression), JSON_ENCODING)
-    return Feed(stream, counts_lines=options.bad_rows is BadRows.QUARANTINE)
+def _ignore(_bad: BadRow) -> None:
+    """Do nothing with a bad row: it is reported when rows are written."""
 
 
-def _reported(options: ReadOptions, report: Report) -> Report | None:
-    return report if options.bad_rows is BadRows.QUARANTINE else None
+def _feed(source: BinaryIO, options: ReadOptions) -> JsonFeed:
+    plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
+    counts_lines = options.bad_rows is BadRows.QUARANTINE
+    return JsonFeed(Utf8Stream(plain, JSON_ENCODING), options.work.block, counts_lines=counts_lines)
+
+
+def _report_or_none(options: ReadOptions, report: Report) -> Report | None:
+    if options.bad_rows is BadRows.QUARANTINE:
+        return report
+    return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
-    """A piece that a plan was tried on: None where there was none, or where it did not fit."""
+class _TriedPiece:
+    """A piece that a plan was tried on: ``parsed`` is None if there was no plan, or if it did not fit."""
 
-    piece: Piece
-    plan: Plan | None
-    parsed: Parsed | None
+    piece: JsonPiece
+    plan: FastPlan | None
+    parsed: FastRows | None
 
 
-class _File:
+class _JsonFile:
     """A file's rows, and what is known of their types."""
 
-    def __init__(self, source: BinaryIO, options: ReadOptions, node: Node, report: Report) -> None:
+    def __init__(self, source: BinaryIO, options: ReadOptions, node: Node, report: Report, find_plan: FindPlan) -> None:
         self.node = node
         self._fault: Exception | None = None
-        self._tried = in_order(self._try, self._pieces(_feed(source, options)))
-        self._parser = Parser(self._next_piece, _reported(options, report))
-        self._plan: Plan | None = None
+        pieces = self._pieces(_feed(source, options))
+        self._tried = in_order(self._try, pieces, workers=options.work.processors)
+        self._parser = ExactParser(self._next_piece, _report_or_none(options, report), block_bytes=options.work.block)
+        self._find_plan = find_plan
+        self._plan: FastPlan | None = None
 
-    def blocks(self) -> Generator[Block, None, None]:
+    def blocks(self) -> Generator[JsonRows, None, None]:
         """All rows, in blocks of about a megabyte of text."""
         with closing(self._tried):
             for tried in self._tried:
-                piece, parsed = tried.piece, self._retried(tried)
+                piece, parsed = tried.piece, self._try_newer_plan(tried)
                 if parsed is None:
                     yield from self._parser.blocks(piece)
                     continue
                 self._parser.pass_over(piece, parsed.count)
-                self._plan = self._plan.looking_at(parsed.odd) if self._plan else None
+                if self._plan is not None:
+                    self._plan = self._plan.looking_at(parsed.odd)
                 yield parsed
             if self._fault:
                 raise self._fault
             self._parser.finish()
 
-    def _pieces(self, feed: Feed) -> Iterator[Piece]:
-        """The file's pieces; what stops them is raised only where all before it has been read."""
+    def _pieces(self, feed: JsonFeed) -> Iterator[JsonPiece]:
+        """The file's pieces; what stops them is raised only when all before it has been read."""
         try:
             yield from feed.pieces()
         except Exception as fault:  # noqa: BLE001 # it is raised in its place
             self._fault = fault
 
-    def _try(self, piece: Piece) -> _Tried:
+    def _try(self, piece: JsonPiece) -> _TriedPiece:
         plan = self._plan
-        return _Tried(piece, plan, plan.parse(piece) if plan else None)
+        if plan is None:
+            return _TriedPiece(piece, None, None)
+        return _TriedPiece(piece, plan, plan.parse(piece))
 
-    def _retried(self, tried: _Tried) -> Parsed | None:
-        """What became of a piece, by the plan of today where that of its time did not fit."""
+    def _try_newer_plan(self, tried: _TriedPiece) -> FastRows | None:
+        """A piece's rows, by the newest plan if the one that was tried on it did not fit."""
+        # Pieces are tried ahead: the second is parsed by the plan of the first while that is still being learned from.
         if tried.parsed or self._plan is None or self._plan is tried.plan:
             return tried.parsed
         return self._plan.parse(tried.piece)
 
-    def _next_piece(self) -> Piece | None:
+    def _next_piece(self) -> JsonPiece | None:
         tried = next(self._tried, None)
-        if tried is None and self._fault:
+        if tried is not None:
+            return tried.piece
+        if self._fault:
             raise self._fault
-        return tried.piece if tried else None
+        return None
 
-    def learn(self, block: Block) -> None:
+    def learn(self, block: JsonRows) -> None:
         """Add a block's values to what is known, and read on by it."""
         block.observe(self.node)
         self.plan()
@@ -141,11 +169,11 @@ class _File:
     def plan(self) -> None:
         """Read on by what is known."""
         if self._plan is None or not self._plan.schema.equals(fields_of(self.node), check_metadata=True):
-            self._plan = json_fast.plan(self.node)
+            self._plan = self._find_plan(self.node)
 
-    def as_batches(self, block: Block, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def as_batches(self, block: JsonRows, into: pa.Schema) -> Iterator[pa.RecordBatch]:
         """A block's rows as batches of the schema of all that is known; it may have been read when less was."""
-        if isinstance(block, json_exact.Rows):
+        if isinstance(block, ExactRows):
             yield from block.as_batches(into)
         elif block.plan.schema.equals(into, check_metadata=True):
             yield block.batch
@@ -156,18 +184,20 @@ class _File:
                 yield from exact.as_batches(into)
 
 
-def _sample(file: _File, blocks: Iterator[Block]) -> list[Block]:
-    sample, size = list[Block](), 0
+def _sample(file: _JsonFile, blocks: Iterator[JsonRows], most_bytes: int) -> list[JsonRows]:
+    sample, size = list[JsonRows](), 0
     for block in blocks:
         file.learn(block)
         sample.append(block)
         size += max(block.size, block.cells)
-        if size >= SAMPLE_BYTES:
+        if size >= most_bytes:
             break
     return sample
 
 
-def _convert(file: _File, sample: list[Block], rest: Generator[Block, None, None]) -> Iterator[pa.RecordBatch]:
+def _convert(
+    file: _JsonFile, sample: list[JsonRows], rest: Generator[JsonRows, None, None]
+) -> Iterator[pa.RecordBatch]:
     into = fields_of(file.node)
     file.plan()
     with closing(rest):
@@ -176,11 +206,12 @@ def _convert(file: _File, sample: list[Block], rest: Generator[Block, None, None
         for block in rest:
             block.observe(file.node)
             if not fields_of(file.node).equals(into, check_metadata=True):
-                _widen(file, rest)
+                _start_over(file, rest)
             yield from file.as_batches(block, into)
 
 
-def _widen(file: _File, rest: Iterator[Block]) -> NoReturn:
+def _start_over(file: _JsonFile, rest: Iterator[JsonRows]) -> NoReturn:
+    """Learn from the rest of the file, and begin again with what is then known of all of it."""
     file.plan()
     for block in rest:
         file.learn(block)

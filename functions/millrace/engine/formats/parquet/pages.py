@@ -21,7 +21,7 @@ class _NoHeader(ValueError):
 
 
 @dataclass(slots=True)
-class _Reader:
+class _HeaderReader:
     """Thrift's compact protocol, as much of it as a page's header uses."""
 
     data: memoryview
@@ -77,7 +77,7 @@ class _Reader:
 
 def unpacked_sizes(data: memoryview) -> Iterator[int]:
     """What each page of a column chunk says to be unpacked; ends at the first bytes that are no page."""
-    reader = _Reader(data, 0)
+    reader = _HeaderReader(data, 0)
     try:
         while reader.at < len(data):
             sizes = {_UNPACKED: 0, _PACKED: 0}

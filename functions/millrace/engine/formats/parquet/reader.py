@@ -17,18 +17,17 @@ from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
-from millrace.engine.options import Compression, ReadOptions
+from millrace.engine.options import Compression, ReadOptions, WorkSizes
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
-HELD_BYTES = 32 * 2**20
 _READ_AHEAD = 32 * 2**20
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
 
 
-class _Source(io.RawIOBase):
+class _GuardedSource(io.RawIOBase):
     """A source as Arrow wants it, which remembers the errors that are its own and may hold a range in memory."""
 
     def __init__(self, source: BinaryIO) -> None:
@@ -44,7 +43,7 @@ class _Source(io.RawIOBase):
         self._kept = memoryview(b"")
         self._start, self._kept = start, memoryview(self._fetch(start, end - start))
 
-    def cached(self, start: int, end: int) -> memoryview:
+    def kept_part(self, start: int, end: int) -> memoryview:
         """What is in memory of a range."""
         return self._kept[max(0, start - self._start) : max(0, end - self._start)]
 
@@ -62,7 +61,9 @@ class _Source(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        wanted = self.size - self._position if size < 0 else size
+        wanted = size
+        if size < 0:
+            wanted = self.size - self._position
         begin = self._position - self._start
         if begin >= 0 and begin + wanted <= len(self._kept):
             data = bytes(self._kept[begin : begin + wanted])
@@ -103,8 +104,8 @@ def read(
     if options.compression is not Compression.NONE:
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
     _check_ends(source)
-    guarded = _Source(source)
-    file = _translate_errors(guarded, partial(_open, guarded))
+    guarded = _GuardedSource(source)
+    file = _translate_errors(guarded, partial(_open, guarded, options.work))
     return Records(file.plain.schema_arrow, _batches(file))
 
 
@@ -123,12 +124,13 @@ def _check_ends(source: BinaryIO) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """An opened file: its source, and what every reader of it is told."""
+class _OpenedParquet:
+    """An opened file: its source, the options of every reader of it, and how much is read at once."""
 
-    source: _Source
+    source: _GuardedSource
     options: Mapping[str, Any]
     plain: pq.ParquetFile
+    work: WorkSizes
 
     @property
     def metadata(self) -> pq.FileMetaData:
@@ -149,21 +151,21 @@ class _File:
         return batch
 
 
-def _open(source: _Source) -> _File:
+def _open(source: _GuardedSource, work: WorkSizes) -> _OpenedParquet:
     metadata = pq.read_metadata(source)
     check_columns(metadata.num_columns, "the Parquet file")
     size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
     options = {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
     options["coerce_int96_timestamp_unit"] = _int96_unit(source, metadata, options)
-    return _File(source, options, pq.ParquetFile(source, **options))
+    return _OpenedParquet(source, options, pq.ParquetFile(source, **options), work)
 
 
-def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
+def _int96_unit(source: _GuardedSource, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
     """The unit that keeps all int96 timestamps: None for nanoseconds, "us" if years lie too far away for them."""
     # An int96 is a day and the nanoseconds in it, so it reaches far beyond 64 bits of nanoseconds, which end in 2262.
     # The year 9999, a usual "never", fits microseconds; a time of 2026 with nine digits does not. Arrow wraps around
     # without an error, so both are looked for.
-    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    columns = map(metadata.schema.column, range(metadata.num_columns))
     names = [column.path for column in columns if column.physical_type == "INT96"]
     if not names:
         return None
@@ -180,10 +182,10 @@ def _int96_unit(source: _Source, metadata: pq.FileMetaData, options: Mapping[str
 
 
 def _has_far_times(batch: pa.RecordBatch) -> bool:
-    return any(map(_far, _times(batch)))
+    return any(map(_is_any_far, _times(batch)))
 
 
-def _far(us: pa.Array) -> bool:
+def _is_any_far(us: pa.Array) -> bool:
     return bool(pc.any(_out_of_range(us)).as_py())
 
 
@@ -207,12 +209,12 @@ def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:
             yield values.cast(pa.int64())
 
 
-def _batches(file: _File) -> Iterator[pa.RecordBatch]:
+def _batches(file: _OpenedParquet) -> Iterator[pa.RecordBatch]:
     row, schema, size = 0, file.plain.schema_arrow, 0
     for group in range(file.metadata.num_row_groups):
         for batch in _group(file, group, row):
             row += batch.num_rows
-            slices = expand(batch, schema)
+            slices = expand(batch, schema, expanded_bytes=file.work.expanded)
             while (part := _translate_errors(file.source, partial(next, slices, None), row)) is not None:
                 size += max(part.nbytes, part.num_rows * part.num_columns)
                 _check_expansion(size, file.source.size, row)
@@ -230,14 +232,14 @@ def _check_expansion(size: int, stored: int, row: int) -> None:
         )
 
 
-def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
+def _group(file: _OpenedParquet, group: int, row: int) -> Iterator[pa.RecordBatch]:
     """A row group's batches, some of their columns as dictionaries."""
     described = file.metadata.row_group(group)
 
     def begin() -> Iterator[pa.RecordBatch]:
         _check_described(file, group)
-        _read_small_group(file.source, described)
-        reading = plan_reading(described, file.plain, partial(file.first, group))
+        _read_small_group(file.source, described, file.work.row_group)
+        reading = plan_reading(described, file.plain, partial(file.first, group), expanded_bytes=file.work.expanded)
         reader = file.reader(reading.dictionaries)
         return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
 
@@ -247,7 +249,7 @@ def _group(file: _File, group: int, row: int) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _check_described(file: _File, group: int) -> None:
+def _check_described(file: _OpenedParquet, group: int) -> None:
     """Let Arrow look at the description of every column: what is wrong with one is an error here, an abort elsewhere.
 
     ``RowGroupMetaData.column`` ends the process where a description contradicts itself; a reader raises. It looks at
@@ -262,15 +264,15 @@ def _check_described(file: _File, group: int) -> None:
         file.source.fault = None
 
 
-def _read_small_group(source: _Source, group: pq.RowGroupMetaData) -> None:
-    """Read a row group in one go where it is small: a request for each page of each column would take longer."""
-    chunks = [group.column(number) for number in range(group.num_columns)]
+def _read_small_group(source: _GuardedSource, group: pq.RowGroupMetaData, most: int) -> None:
+    """Read a row group of at most so many bytes in one go: a request for each page of each column would take longer."""
+    chunks = list(map(group.column, range(group.num_columns)))
     if not chunks:
         return
     start = min(map(_start_of, chunks))
     end = start + sum(chunk.total_compressed_size for chunk in chunks)
     is_inside = 0 <= start < end <= source.size
-    if not is_inside or end - start > HELD_BYTES:
+    if not is_inside or end - start > most:
         return
     source.keep(start, end)
     for chunk in chunks:
@@ -282,9 +284,9 @@ def _start_of(chunk: pq.ColumnChunkMetaData) -> int:
     return int(min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63))
 
 
-def _check_pages(source: _Source, chunk: pq.ColumnChunkMetaData) -> None:
+def _check_pages(source: _GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
     start = _start_of(chunk)
-    largest = max(unpacked_sizes(source.cached(start, start + chunk.total_compressed_size)), default=0)
+    largest = max(unpacked_sizes(source.kept_part(start, start + chunk.total_compressed_size)), default=0)
     if largest > MAX_PAGE_BYTES:
         raise TooBig(
             f"a page of the Parquet column {chunk.path_in_schema!r} has {largest:,} bytes unpacked; {MAX_PAGE_BYTES:,}"
@@ -292,7 +294,7 @@ def _check_pages(source: _Source, chunk: pq.ColumnChunkMetaData) -> None:
         )
 
 
-def _translate_errors(source: _Source, act: Callable[[], Any], row: int | None = None) -> Any:
+def _translate_errors(source: _GuardedSource, act: Callable[[], Any], row: int | None = None) -> Any:
     """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
     try:
         return act()

@@ -1,7 +1,7 @@
 """How many rows of a Parquet file fit into a batch: a dictionary can make few bytes of a file many of memory.
 
-A column of texts whose values stand in a dictionary is read as one, and made plain in slices whose bytes are counted.
-Where that cannot be, the longest value in the dictionary bounds the rows.
+A column of texts whose values are in a dictionary is read as one, and made plain in slices whose bytes are counted.
+If that cannot be, the longest value in the dictionary bounds the rows.
 """
 
 from __future__ import annotations
@@ -35,38 +35,44 @@ class Reading:
 
 
 def plan_reading(
-    group: pq.RowGroupMetaData, file: pq.ParquetFile, read_first: Callable[[Sequence[str]], pa.RecordBatch]
+    group: pq.RowGroupMetaData,
+    file: pq.ParquetFile,
+    read_first: Callable[[Sequence[str]], pa.RecordBatch],
+    *,
+    expanded_bytes: int = EXPANDED_BYTES,
 ) -> Reading:
     """How to read a row group; ``read_first`` gives the first row of some leaves, read as dictionaries."""
     # A column of 1,000,000 rows may be stored in 4 MB because one text of 1 MB is in its dictionary and each row points
     # to it: its chunk is small, a batch of its rows is not. Such leaves are suspects. If little but places is stored
     # (a small dictionary of a plain column), they stay dictionaries; of the others the longest text bounds the batch.
-    chunks = [group.column(number) for number in range(group.num_columns)]
+    chunks = list(map(group.column, range(group.num_columns)))
     rows = _rows_by_width(chunks, file, group.num_rows)
-    suspects = {chunk.path_in_schema: chunk for chunk in chunks if _may_explode(chunk, rows)}
-    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
-    dictionaries, expanding = list[str](), list[str]()
-    for path, chunk in suspects.items():
-        stays = path in texts and _is_small_dictionary(chunk)
-        (dictionaries if stays else expanding).append(path)
+    texts = {field.name for field in file.schema_arrow if _is_stored_as_bytes(field.type)}
+    dictionaries, expanding = dict[str, pq.ColumnChunkMetaData](), dict[str, pq.ColumnChunkMetaData]()
+    for chunk in chunks:
+        if _may_explode(chunk, rows, expanded_bytes):
+            stays = chunk.path_in_schema in texts and _is_small_dictionary(chunk)
+            (dictionaries if stays else expanding)[chunk.path_in_schema] = chunk
     if expanding:
-        longest = _longest(read_first(expanding), [suspects[path] for path in expanding], group.num_rows)
-        rows = min(rows, max(1, int(EXPANDED_BYTES // max(1, longest))))
+        first = read_first(list(expanding))
+        longest = _longest(first, list(expanding.values()), group.num_rows)
+        rows = min(rows, max(1, int(expanded_bytes // max(1, longest))))
     return Reading(rows, tuple(dictionaries))
 
 
 def _rows_by_width(chunks: Sequence[pq.ColumnChunkMetaData], file: pq.ParquetFile, rows: int) -> int:
-    """How many rows a batch may have for what the footer says of their width."""
+    """How many rows a batch may have by what the footer says of their width."""
     width = sum(_width(chunk, file.schema.column(number), rows) for number, chunk in enumerate(chunks))
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, width))))
 
 
-def expand(batch: pa.RecordBatch, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+def expand(batch: pa.RecordBatch, into: pa.Schema, *, expanded_bytes: int = EXPANDED_BYTES) -> Iterator[pa.RecordBatch]:
     """The batch as the file's schema has it, in slices that stay small."""
-    if batch.num_rows > 1 and _grown(batch) > EXPANDED_BYTES:
+    # 1,000 rows that all point to a text of 1 MB are 1 GB as plain texts: halved until a slice has at most 8 of them.
+    if batch.num_rows > 1 and _expanded_size(batch) > expanded_bytes:
         middle = batch.num_rows // 2
-        yield from expand(batch.slice(0, middle), into)
-        yield from expand(batch.slice(middle), into)
+        yield from expand(batch.slice(0, middle), into, expanded_bytes=expanded_bytes)
+        yield from expand(batch.slice(middle), into, expanded_bytes=expanded_bytes)
         return
     if batch.schema.equals(into):
         yield batch
@@ -81,13 +87,13 @@ def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column.dictionary_decode().cast(kind)
 
 
-def _grown(batch: pa.RecordBatch) -> int:
-    """The bytes of the texts that the batch's dictionaries stand for."""
+def _expanded_size(batch: pa.RecordBatch) -> int:
+    """The bytes of the texts that the batch's rows have by their dictionaries."""
     return sum(_text_bytes(column) for column in batch.columns if arrow_types.is_dictionary(column.type))
 
 
 def _text_bytes(column: pa.DictionaryArray) -> int:
-    if not _is_text(column.dictionary.type) or not len(column.dictionary):
+    if not _is_stored_as_bytes(column.dictionary.type) or not len(column.dictionary):
         return 0
     lengths = pc.binary_length(column.dictionary)
     return int(pc.sum(pc.cast(pc.take(lengths, column.indices), pa.int64())).as_py() or 0)
@@ -101,9 +107,9 @@ _TEXTS = (
 )
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _is_stored_as_bytes(kind: pa.DataType) -> bool:
     """Whether Parquet stores values as BYTE_ARRAY, of which Arrow's readers make no views."""
-    return any(question(kind) for question in _TEXTS)
+    return arrow_types.is_one_of(kind, _TEXTS)
 
 
 def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) -> float:
@@ -114,9 +120,9 @@ def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) ->
     return float(_WIDTHS.get(chunk.physical_type, column.length) * values)
 
 
-def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int) -> bool:
+def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int, expanded_bytes: int) -> bool:
     of_texts = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
-    return bool(of_texts and chunk.total_uncompressed_size * rows > EXPANDED_BYTES)
+    return bool(of_texts and chunk.total_uncompressed_size * rows > expanded_bytes)
 
 
 def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
@@ -141,11 +147,11 @@ def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], ro
 def _dictionaries(values: pa.Array) -> Iterator[pa.Array]:
     """The dictionaries of texts inside a column."""
     kind = values.type
-    if arrow_types.is_dictionary(kind) and _is_text(kind.value_type):
+    if arrow_types.is_dictionary(kind) and _is_stored_as_bytes(kind.value_type):
         yield values.dictionary
     elif arrow_types.is_struct(kind):
-        for place in range(kind.num_fields):
-            yield from _dictionaries(values.field(place))
+        for member in map(values.field, range(kind.num_fields)):
+            yield from _dictionaries(member)
     elif arrow_types.is_map(kind):
         yield from _dictionaries(values.keys)
         yield from _dictionaries(values.items)

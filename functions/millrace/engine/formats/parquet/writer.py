@@ -18,7 +18,6 @@ from millrace.errors import UnsupportedType
 
 T = TypeVar("T")
 GROUP_BYTES = 32 * 2**20
-GROUP_ROWS = 122_880
 _OPTIONS: dict[str, Any] = {
     "version": "2.6",
     "write_page_checksum": True,
@@ -34,10 +33,11 @@ _CODECS: dict[str, dict[str, Any]] = {
 """Level 3 of zstd costs no more than 1 and takes a tenth less; pages of 4 MB are what it needs for texts."""
 
 
-class _Group:
+class _RowGroup:
     """Batches gathered until they make a row group."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_rows: int) -> None:
+        self.most_rows = most_rows
         self.batches: list[pa.RecordBatch] = []
         self.rows = 0
         self.bytes = 0
@@ -49,10 +49,10 @@ class _Group:
 
     @property
     def is_full(self) -> bool:
-        return self.rows >= GROUP_ROWS or self.bytes >= GROUP_BYTES
+        return self.rows >= self.most_rows or self.bytes >= GROUP_BYTES
 
 
-class _Output(ArrowSink):
+class _ParquetSink(ArrowSink):
     """A sink as Arrow wants it."""
 
     def __init__(self, sink: ByteSink) -> None:
@@ -68,13 +68,14 @@ class _ParquetWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         self._sink = sink
         self._schema = into
+        self._group_rows = options.group_rows
         metadata = dict(into.metadata or {})
         for name, value in sorted(options.lineage.items()):
             metadata[name.encode()] = value.encode()
         # Arrow writes metadata without entries as a field of its own: a schema that has none stays as it is.
         self._into = into.with_metadata(metadata) if metadata else into
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
-        self._group = _Group()
+        self._group = _RowGroup(self._group_rows)
         self._writer: pq.ParquetWriter | None = None
         _name_refusal("columns", partial(pq.ParquetWriter, io.BytesIO(), self._into, **self._options))
 
@@ -87,7 +88,7 @@ class _ParquetWriter:
                 f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
             )
         while batch.num_rows:
-            part = batch.slice(0, GROUP_ROWS - self._group.rows)
+            part = batch.slice(0, self._group_rows - self._group.rows)
             batch = batch.slice(part.num_rows)
             self._group.add(part)
             if self._group.is_full:
@@ -96,13 +97,13 @@ class _ParquetWriter:
     def _flush(self) -> pq.ParquetWriter:
         """Write what was gathered as a row group; the first one decides how the leaves are encoded."""
         table = pa.Table.from_batches(self._group.batches, self._schema).replace_schema_metadata(self._into.metadata)
-        self._group = _Group()
+        self._group = _RowGroup(self._group_rows)
         if self._writer is None:
             encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
             options = {**self._options, **encodings.arguments}
-            self._writer = pq.ParquetWriter(_Output(self._sink), self._into, **options)
+            self._writer = pq.ParquetWriter(_ParquetSink(self._sink), self._into, **options)
         if table.num_rows:
-            _name_refusal("values", partial(self._writer.write_table, table, row_group_size=GROUP_ROWS))
+            _name_refusal("values", partial(self._writer.write_table, table, row_group_size=self._group_rows))
         return self._writer
 
     def close(self) -> int:

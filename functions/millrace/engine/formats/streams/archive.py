@@ -21,8 +21,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
-from millrace.engine.formats.streams.decompression import FREE_BYTES, MAX_RATIO, ByteStream, open_plain
-from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat, RecognisedKey, recognise
+from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_plain
+from millrace.engine.options import (
+    READ_EXTENSIONS,
+    Compression,
+    FileFormat,
+    RecognisedKey,
+    WorkSizes,
+    recognise,
+)
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
 _TARS = {
@@ -57,15 +64,23 @@ _BROKEN = (
 _CUT_OFF = ("unexpected end", "truncated", "empty file")
 
 
+def _open_spool() -> AbstractContextManager[BinaryIO]:
+    return cast("AbstractContextManager[BinaryIO]", tempfile.SpooledTemporaryFile(_IN_MEMORY))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an archive may ask for; ``ratio`` is content to packed bytes, and counts from ``free_bytes`` on."""
+    """What an archive may ask for; ``ratio`` is content to packed bytes, and counts from ``free_bytes`` on.
+
+    ``open_spool`` opens the temporary file that a member is unpacked into.
+    """
 
     members: int = 10_000
     member_bytes: int = 4 * 2**30
     total_bytes: int = 16 * 2**30
     ratio: int = MAX_RATIO
-    free_bytes: int = FREE_BYTES
+    free_bytes: int = WorkSizes().unpacked_freely
+    open_spool: Callable[[], AbstractContextManager[BinaryIO]] = _open_spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +110,8 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """What an archive lists; ``packed`` is how many of its bytes the content takes, None where that says nothing."""
+class _ListedMember:
+    """What an archive lists; ``packed`` is how many of its bytes the content takes, None if that says nothing."""
 
     name: str
     size: int
@@ -163,12 +178,12 @@ def is_archive(name: str) -> bool:
 def open_archive(
     source: BinaryIO, name: str, *, file_format: FileFormat | None = None, limits: Limits | None = None
 ) -> Iterator[Archive]:
-    """List the members of a seekable archive, of which ``name`` tells the kind; they can be opened until it closes.
+    """The members of a seekable archive, whose kind its ``name`` says; they can be opened until it closes.
 
     Ignored are directories, links, devices, ``__MACOSX/``, names with a part that begins with a dot, and members whose
-    extension is foreign or, where a ``file_format`` is given, of another format.
+    extension is foreign or, if a ``file_format`` is given, of another format.
 
-    Raises ArchiveTooBig beyond the limits; BadArchive where a member is an archive itself, is encrypted or packed in
+    Raises ArchiveTooBig beyond the limits; BadArchive if a member is an archive itself, is encrypted or packed in
     an unknown way, or has another's name; TruncatedFile and MalformedFile for bytes that are no such archive.
     """
     limits = limits or Limits()
@@ -178,40 +193,49 @@ def open_archive(
             entries = _zip_entries(source, size, limits, stack)
         else:
             entries = _tar_entries(_plain_tar(source, name, size, limits, stack), limits, stack)
-        yield _list_members(entries, file_format, size, limits)
+        yield _sort_out(entries, file_format, size, limits)
 
 
-def _list_members(entries: list[_Entry], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
+def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
+    """The members to read and those to ignore, in the order of their names' bytes."""
     members: dict[str, Member] = {}
     ignored: list[IgnoredMember] = []
-    for entry in sorted(entries, key=_name_bytes):
+    for entry in sorted(listed, key=_name_bytes):
         key = recognise(entry.name)
-        reason = entry.no_file or _why_ignored(entry.name)
-        if not reason and entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
-            raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
-        reason = reason or _why_foreign(key, file_format)
+        reason = _why_ignored(entry, key, file_format)
         if reason or key is None:
             ignored.append(IgnoredMember(entry.name, reason))
             continue
         if entry.name in members:
             raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
-        members[entry.name] = _open_member(entry, key, limits)
+        members[entry.name] = _to_member(entry, key, limits)
     _check_total(sum(member.size for member in members.values()), size, limits)
     return Archive(tuple(members.values()), tuple(ignored))
 
 
-def _name_bytes(entry: _Entry) -> bytes:
+def _why_ignored(entry: _ListedMember, key: RecognisedKey | None, file_format: FileFormat | None) -> str:
+    """Why a member is not read; empty if it is to be read. Raise BadArchive for an archive inside."""
+    # A directory "old.zip/" is ignored, and so is ".old.zip": only then is "old.zip" an archive that is refused.
+    reason = entry.no_file or _why_hidden(entry.name)
+    if reason:
+        return reason
+    if entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
+        raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
+    return _why_foreign(key, file_format)
+
+
+def _name_bytes(entry: _ListedMember) -> bytes:
     return entry.name.encode()
 
 
-def _open_member(entry: _Entry, key: RecognisedKey, limits: Limits) -> Member:
+def _to_member(entry: _ListedMember, key: RecognisedKey, limits: Limits) -> Member:
     if entry.unreadable:
         raise BadArchive(f"{entry.name!r} {entry.unreadable}")
     _check_member(entry, limits)
     return Member(entry.name, key, entry.size, entry.open)
 
 
-def _why_ignored(name: str) -> str:
+def _why_hidden(name: str) -> str:
     segments = name.replace("\\", "/").split("/")
     if segments[0] == "__MACOSX":
         return "macOS keeps its own notes in __MACOSX"
@@ -228,7 +252,7 @@ def _why_foreign(key: RecognisedKey | None, wanted: FileFormat | None) -> str:
     return ""
 
 
-def _check_member(entry: _Entry, limits: Limits) -> None:
+def _check_member(entry: _ListedMember, limits: Limits) -> None:
     if entry.size > limits.member_bytes:
         raise ArchiveTooBig(
             f"{entry.name!r} has {entry.size:,} bytes unpacked; {limits.member_bytes:,} are the most of one member"
@@ -279,7 +303,7 @@ def _shown(name: str) -> str:
     return text
 
 
-def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.ExitStack) -> list[_Entry]:
+def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.ExitStack) -> list[_ListedMember]:
     source.seek(0)
     begun = source.read(4) == b"PK\x03\x04"
     guarded = _Guarded(source, _ZIP_END + _A_NAME * limits.members)
@@ -294,20 +318,24 @@ def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.
         raise
     guarded.most = None
     _check_count(len(archive.infolist()), limits)
-    return [_zip_entry(archive, info, guarded) for info in archive.infolist()]
+    unpack = partial(_unpack, archive, guarded, limits)
+    return [_zip_entry(info, unpack) for info in archive.infolist()]
 
 
-def _zip_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, guarded: _Guarded) -> _Entry:
-    name, unreadable = _shown(info.filename), ""
+_Unpack = Callable[[zipfile.ZipInfo], AbstractContextManager[BinaryIO]]
+
+
+def _zip_entry(info: zipfile.ZipInfo, unpack: _Unpack) -> _ListedMember:
+    unreadable = ""
     if info.flag_bits & 0x1:
         unreadable = "is encrypted; pack it without a password"
     elif info.compress_type not in _ZIP_METHODS:
         unreadable = f"is packed by the method {info.compress_type}, which is not known here; pack it by deflate"
-    return _Entry(
-        name=name,
+    return _ListedMember(
+        name=_shown(info.filename),
         size=info.file_size,
         packed=info.compress_size,
-        open=partial(_unpack, archive, info, name, guarded),
+        open=partial(unpack, info),
         no_file=_no_file_in_zip(info),
         unreadable=unreadable,
     )
@@ -319,21 +347,25 @@ _KIND, _REGULAR = 0o170000, 0o100000
 
 
 def _no_file_in_zip(info: zipfile.ZipInfo) -> str:
-    kind = (info.external_attr >> 16) & _KIND if info.create_system == _UNIX else 0
     if not info.filename:
         return "it has no name"
     if info.filename.endswith("/"):
         return "it is a directory"
-    return "it is a link or a device" if kind not in {0, _REGULAR} else ""
+    # Zip programs of Unix keep a file's mode in the upper half: 0o120777 is a link, 0o100644 a regular file.
+    kind = (info.external_attr >> 16) & _KIND
+    if info.create_system == _UNIX and kind not in {0, _REGULAR}:
+        return "it is a link or a device"
+    return ""
 
 
 @contextmanager
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, guarded: _Guarded) -> Iterator[BinaryIO]:
+def _unpack(archive: zipfile.ZipFile, guarded: _Guarded, limits: Limits, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
     """A member in a temporary file of no name; its checksum is proven before a byte of it is used."""
+    name = _shown(info.filename)
     translated = partial(_translate_errors, guarded, f"{name!r} in the zip archive")
     with translated():
         packed = archive.open(info)
-    with packed, _spool() as spool:
+    with packed, limits.open_spool() as spool:
         copied = _copy(_Packed(packed, translated), spool)
         if copied != info.file_size:
             raise TruncatedFile(f"{name!r} in the zip archive has {copied:,} bytes of {info.file_size:,}")
@@ -341,11 +373,11 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, guarded:
         yield spool
 
 
-def _spool() -> AbstractContextManager[BinaryIO]:
-    return cast("AbstractContextManager[BinaryIO]", tempfile.SpooledTemporaryFile(_IN_MEMORY))
+def _any_size(_copied: int) -> None:
+    """Accept any number of bytes."""
 
 
-def _copy(source: ByteStream, spool: BinaryIO, check: Callable[[int], None] = lambda _copied: None) -> int:
+def _copy(source: ByteStream, spool: BinaryIO, check: Callable[[int], None] = _any_size) -> int:
     copied = 0
     while data := source.read(_COPIED):
         copied += len(data)
@@ -364,15 +396,20 @@ def _copy(source: ByteStream, spool: BinaryIO, check: Callable[[int], None] = la
 
 def _plain_tar(source: BinaryIO, name: str, size: int, limits: Limits, stack: contextlib.ExitStack) -> BinaryIO:
     """The tar without its compression, in a temporary file of no name, since a stream cannot go back."""
-    compression = next(one for end, one in _TARS.items() if name.lower().endswith(end))
+    extension = next(filter(name.lower().endswith, _TARS))
+    compression = _TARS[extension]
     if compression is Compression.NONE:
         return source
-    spool = stack.enter_context(_spool())
-    _copy(open_plain(source, compression), spool, lambda copied: _check_total(copied, size, limits))
+
+    def check(copied: int) -> None:
+        _check_total(copied, size, limits)
+
+    spool = stack.enter_context(limits.open_spool())
+    _copy(open_plain(source, compression), spool, check)
     return spool
 
 
-def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) -> list[_Entry]:
+def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) -> list[_ListedMember]:
     source.seek(0)
     guarded = _Guarded(source, _TAR_HEADERS)
     infos: list[tarfile.TarInfo] = []
@@ -396,8 +433,10 @@ def _check_end(guarded: _Guarded, end: int) -> None:
         raise MalformedFile(f"the tar archive is damaged at byte {end:,}: no member begins there", byte=end)
 
 
-def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Entry:
-    return _Entry(_shown(info.name), info.size, None, partial(_window, archive, info), no_file=_no_file_in_tar(info))
+def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _ListedMember:
+    return _ListedMember(
+        _shown(info.name), info.size, None, partial(_window, archive, info), no_file=_no_file_in_tar(info)
+    )
 
 
 def _no_file_in_tar(info: tarfile.TarInfo) -> str:
@@ -410,7 +449,7 @@ def _no_file_in_tar(info: tarfile.TarInfo) -> str:
 
 @contextmanager
 def _window(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[BinaryIO]:
-    """A member where it stands in the tar."""
+    """A member at its position in the tar."""
     file = archive.extractfile(info)
     assert file is not None  # noqa: S101 # regular files alone are opened
     with file:

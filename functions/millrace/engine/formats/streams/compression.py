@@ -30,7 +30,7 @@ class _Zstd:
     """Arrow's stream with the methods of the others; like them it lets go of the interpreter while it compresses."""
 
     def __init__(self) -> None:
-        self._ready = _Ready()
+        self._ready = _CompressedBytes()
         self._stream = pa.CompressedOutputStream(self._ready, "zstd")
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
@@ -42,7 +42,7 @@ class _Zstd:
         return self._ready.take()
 
 
-class _Ready(ArrowSink):
+class _CompressedBytes(ArrowSink):
     """What is compressed already, as a file that Arrow writes to."""
 
     def __init__(self) -> None:

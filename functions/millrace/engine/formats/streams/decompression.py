@@ -6,21 +6,21 @@ import bz2
 import io
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
-from millrace.engine.options import Compression
+from millrace.engine.options import Compression, WorkSizes
 from millrace.errors import MalformedFile, TooBig, TruncatedFile
 
 _MAGIC = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd", Compression.BZIP2: b"BZh"}
 _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 MAX_RATIO = 250
-"""How many times larger than its file the content may be, once it is larger than FREE_BYTES."""
-FREE_BYTES = 256 * 2**20
+"""How many times larger than its file the content may be, once it is larger than ``WorkSizes.unpacked_freely``."""
 _READ_BYTES = 2**18
 _GZIP_CONTAINER = 31
-"""Window bits that tell zlib to expect a gzip file, and to check its sums."""
+"""Window bits by which zlib expects a gzip file, and checks its sums."""
 _TRUNCATED = ("truncated", "end-of-stream", "unexpected end", "ended before")
 
 
@@ -32,7 +32,7 @@ class ByteStream(Protocol):
         ...
 
 
-class _Counted(io.RawIOBase):
+class _CountedSource(io.RawIOBase):
     """A source that counts what is read of it, and remembers which errors are its own."""
 
     def __init__(self, source: BinaryIO) -> None:
@@ -56,10 +56,11 @@ class _Counted(io.RawIOBase):
 class _Decompressed:
     """The content of a compressed source; Arrow's and Python's errors become ours."""
 
-    def __init__(self, source: BinaryIO, compression: Compression) -> None:
-        self._counted = _Counted(source)
+    def __init__(self, source: BinaryIO, compression: Compression, free_bytes: int, read_bytes: int) -> None:
+        self._counted = _CountedSource(source)
         self._compression = compression
-        self._stream = _OPENERS[compression](self._counted)
+        self._free_bytes = free_bytes
+        self._stream = _OPENERS[compression](self._counted, read_bytes)
         self._written = 0
 
     def read(self, size: int) -> bytes:
@@ -68,7 +69,7 @@ class _Decompressed:
         except (EOFError, OSError, ValueError, zlib.error, pa.ArrowException) as error:
             raise self._translate(error) from error
         self._written += len(data)
-        if self._written > max(FREE_BYTES, MAX_RATIO * self._counted.bytes_read):
+        if self._written > max(self._free_bytes, MAX_RATIO * self._counted.bytes_read):
             raise TooBig(
                 f"the content is more than {MAX_RATIO} times as large as its {self._compression} file "
                 f"({self._written:,} bytes from {self._counted.bytes_read:,}): it looks like a bomb and is not read on",
@@ -100,8 +101,11 @@ class _Decompressor(Protocol):
 class _Members:
     """The content of members, one after the other; what follows them and is none is refused."""
 
-    def __init__(self, source: _Counted, compression: Compression, begin: Callable[[], _Decompressor]) -> None:
+    def __init__(
+        self, source: _CountedSource, read_bytes: int, compression: Compression, begin: Callable[[], _Decompressor]
+    ) -> None:
         self._source = source
+        self._read_bytes = read_bytes
         self._magic = _MAGIC[compression]
         self._padded = compression is Compression.GZIP
         self._begin = begin
@@ -121,19 +125,19 @@ class _Members:
         """The bytes to decompress next; none if the member has enough of them inside."""
         if self._waiting or not _wants(self._member):
             return self._waiting
-        packed = self._source.read(_READ_BYTES)
+        packed = self._source.read(self._read_bytes)
         if not packed:
             raise EOFError("truncated")
         return packed
 
     def _next_member(self) -> bool:
-        """Begin the next member; False where there is none. Zeros may follow those of gzip, as on tapes."""
+        """Begin the next member; False if there is none. Zeros may follow those of gzip, as on tapes."""
         while True:
             if self._padded:
                 self._waiting = self._waiting.lstrip(b"\0")
             if len(self._waiting) >= len(self._magic):
                 break
-            more = self._source.read(_READ_BYTES)
+            more = self._source.read(self._read_bytes)
             if not more:
                 break
             self._waiting += more
@@ -161,26 +165,43 @@ def _left_over(member: _Decompressor) -> bytes:
     return left
 
 
-def _open_zstd(source: _Counted) -> ByteStream:
+def _open_gzip(source: _CountedSource, read_bytes: int) -> ByteStream:
+    return _Members(source, read_bytes, Compression.GZIP, partial(zlib.decompressobj, _GZIP_CONTAINER))
+
+
+def _open_bzip2(source: _CountedSource, read_bytes: int) -> ByteStream:
+    return _Members(source, read_bytes, Compression.BZIP2, bz2.BZ2Decompressor)
+
+
+def _open_zstd(source: _CountedSource, _read_bytes: int) -> ByteStream:
     stream: ByteStream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "zstd")
     return stream
 
 
-_OPENERS: dict[Compression, Callable[[_Counted], ByteStream]] = {
-    Compression.GZIP: lambda source: _Members(source, Compression.GZIP, lambda: zlib.decompressobj(_GZIP_CONTAINER)),
-    Compression.BZIP2: lambda source: _Members(source, Compression.BZIP2, bz2.BZ2Decompressor),
+_OPENERS: dict[Compression, Callable[[_CountedSource, int], ByteStream]] = {
+    Compression.GZIP: _open_gzip,
+    Compression.BZIP2: _open_bzip2,
     Compression.ZSTD: _open_zstd,
 }
 
 
-def open_plain(source: BinaryIO, compression: Compression) -> ByteStream:
-    """The source's content from its beginning; raise MalformedFile where it is not compressed as said."""
+def open_plain(
+    source: BinaryIO,
+    compression: Compression,
+    *,
+    free_bytes: int = WorkSizes().unpacked_freely,
+    read_bytes: int = _READ_BYTES,
+) -> ByteStream:
+    """The source's content from its beginning; raise MalformedFile if it is not compressed as said.
+
+    Up to ``free_bytes`` of content are unpacked whatever their ratio; ``read_bytes`` of the file are read at once.
+    """
     source.seek(0)
     if compression is Compression.NONE:
         return source
     _check_magic(source, compression)
     source.seek(0)
-    return _Decompressed(source, compression)
+    return _Decompressed(source, compression, free_bytes, read_bytes)
 
 
 def _check_magic(source: BinaryIO, compression: Compression) -> None:

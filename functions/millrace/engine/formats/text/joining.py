@@ -14,51 +14,51 @@ from typing import TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-GATHERED_BYTES = 2**18
+_GATHERED_BYTES = 2**18
 """About how much text is gather_rows at once: more of it would leave the processor's cache."""
 _FOLDED = 2
 """A constant is put before every text of a choice that has this many times fewer texts than rows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class RowTexts:
     """A text for each row, a missing one being none at all; ``chosen`` says which each row has, None: its own."""
 
     texts: pa.Array
     chosen: pa.Array | None = None
 
 
-Piece: TypeAlias = "str | Texts"
+TextPiece: TypeAlias = "str | RowTexts"
 
 
-def choice(which: pa.Array, no: str, yes: str) -> Texts:
+def choice(which: pa.Array, no: str, yes: str) -> RowTexts:
     """The one text or the other, by a column of booleans without missing ones."""
-    return Texts(pa.array([no, yes], pa.string()), which.cast(pa.int32()))
+    return RowTexts(pa.array([no, yes], pa.string()), which.cast(pa.int32()))
 
 
-def joined_rows(pieces: Sequence[Piece], rows: int) -> pa.Array:
+def joined_rows(pieces: Sequence[TextPiece], rows: int) -> pa.Array:
     """A text for each row."""
     match list(_merge_constants(pieces, rows)):
-        case [Texts(texts, None)] if not texts.null_count:
+        case [RowTexts(texts, None)] if not texts.null_count:
             return texts
         case merged:
             return _rows(merged, rows)
 
 
-def gather_rows(pieces: Sequence[Piece], rows: int) -> Iterator[pa.Array]:
+def gather_rows(pieces: Sequence[TextPiece], rows: int, *, gathered_bytes: int = _GATHERED_BYTES) -> Iterator[pa.Array]:
     """The rows' texts, some rows after the other; ``printing.joined`` is their bytes."""
     merged = list(_merge_constants(pieces, rows))
     if not rows or not merged:
         return
     values, order = _lay_out(merged, rows)
     size = sum(_mean_size(piece) for piece in merged)
-    step = max(1, int(GATHERED_BYTES / max(1.0, size)))
+    step = max(1, int(gathered_bytes / max(1.0, size)))
     for start in range(0, rows, step):
         part = order.slice(start, step)
         yield _gather(values, part, len(merged))
 
 
-def _rows(merged: list[Piece], rows: int) -> pa.Array:
+def _rows(merged: list[TextPiece], rows: int) -> pa.Array:
     if not rows or not merged:
         return pa.array([""] * rows, pa.string())
     values, order = _lay_out(merged, rows)
@@ -77,7 +77,7 @@ def _gather(values: pa.Array, order: pa.RecordBatch, width: int) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), order.num_rows, [None, pa.py_buffer(ends), data])
 
 
-def _lay_out(merged: list[Piece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
+def _lay_out(merged: list[TextPiece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
     """All texts in one array, and for each row the numbers of its texts."""
     row_numbers = count_up(rows)
     values, columns, first = list[pa.Array](), list[pa.Array](), 0
@@ -85,9 +85,9 @@ def _lay_out(merged: list[Piece], rows: int) -> tuple[pa.Array, pa.RecordBatch]:
         match piece:
             case str():
                 texts, numbers = pa.array([piece], pa.string()), pa.repeat(pa.scalar(first, pa.int32()), rows)
-            case Texts(texts, None):
+            case RowTexts(texts, None):
                 numbers = pc.add(row_numbers, pa.scalar(first, pa.int32()))
-            case Texts(texts, chosen):
+            case RowTexts(texts, chosen):
                 numbers = pc.add(chosen, pa.scalar(first, pa.int32()))
         values.append(texts)
         columns.append(numbers)
@@ -100,16 +100,16 @@ def count_up(count: int) -> pa.Array:
     return pa.arange(0, count).cast(pa.int32())
 
 
-def _merge_constants(pieces: Sequence[Piece], rows: int) -> Iterator[Piece]:
+def _merge_constants(pieces: Sequence[TextPiece], rows: int) -> Iterator[TextPiece]:
     """The same pieces with constants put together, or before the texts that follow them if those are few."""
-    # '{' '"id":' Texts becomes '{"id":' Texts: each piece less is a number less for every row to gather.
+    # '{' '"id":' RowTexts becomes '{"id":' RowTexts: each piece less is a number less for every row to gather.
     constant = ""
     for piece in pieces:
         if isinstance(piece, str):
             constant += piece
             continue
         if constant and _is_choice_of_few(piece, rows):
-            yield Texts(_put_before(constant, piece.texts), piece.chosen)
+            yield RowTexts(_put_before(constant, piece.texts), piece.chosen)
         elif constant:
             yield constant
             yield piece
@@ -120,7 +120,7 @@ def _merge_constants(pieces: Sequence[Piece], rows: int) -> Iterator[Piece]:
         yield constant
 
 
-def _is_choice_of_few(piece: Texts, rows: int) -> bool:
+def _is_choice_of_few(piece: RowTexts, rows: int) -> bool:
     return piece.chosen is not None and len(piece.texts) * _FOLDED <= rows
 
 
@@ -128,7 +128,7 @@ def _put_before(constant: str, texts: pa.Array) -> pa.Array:
     return pc.binary_join_element_wise(constant, texts, "", null_handling="replace", null_replacement="")
 
 
-def _mean_size(piece: Piece) -> float:
+def _mean_size(piece: TextPiece) -> float:
     if isinstance(piece, str):
         return len(piece) + 4.0
     return float(piece.texts.nbytes) / max(1, len(piece.texts)) + 4.0

@@ -10,8 +10,8 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.formats.text.joining import Piece, Texts, choice, count_up, gather_rows, joined_rows
-from millrace.engine.formats.text.small_numbers import Numbers, find_places
+from millrace.engine.formats.text.joining import RowTexts, TextPiece, choice, count_up, gather_rows, joined_rows
+from millrace.engine.formats.text.small_numbers import NumberTable, find_places
 from millrace.engine.names import unique_names
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import ending_apart, form_of, is_raw_json, joined, plain, with_form
@@ -26,7 +26,7 @@ _QUOTED_FOR = '[",\r\n]'
 _SEARCH = {character: re.compile(re.escape(character.encode())).search for character in '"\\,\r\n'}
 PART_BYTES = 16 * 2**20
 _SAMPLE = 256
-Pieces = list[Piece]
+Pieces = list[TextPiece]
 
 
 def cells(array: pa.Array, field: pa.Field) -> pa.Array:
@@ -67,26 +67,26 @@ def csv_rows(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[pa.Array]:
 
 
 def quote_texts(texts: pa.Array) -> Pieces:
-    """Texts as CSV holds them: in quotes where they would be misread without."""
+    """RowTexts as CSV holds them: in quotes where they would be misread without."""
     doubled = _contains(texts, '"')
     lengths = pc.binary_length(texts)
     special = doubled or _contains(texts, ",") or _extremes(texts)[0] <= ord("\r")
     if not special and pc.min(lengths).as_py() != 0:
-        return [Texts(texts)]
+        return [RowTexts(texts)]
     needs = pc.equal(lengths, 0)
     if special:
         needs = pc.or_(needs, pc.match_substring_regex(texts, _QUOTED_FOR))
     quote = choice(pc.fill_null(needs, fill_value=False), "", '"')
     if doubled:
         texts = pc.replace_substring(texts, '"', '""')
-    return [quote, Texts(texts), quote]
+    return [quote, RowTexts(texts), quote]
 
 
 def _csv(array: pa.Array, field: pa.Field) -> Pieces:
     if _holds_values(array.type) or not _is_plain(array.type):
         return quote_texts(cells(array, field))
     texts, ending = ending_apart(array, form_of(field))
-    return [Texts(texts), *_where_valid(array, ending)]
+    return [RowTexts(texts), *_where_valid(array, ending)]
 
 
 def _where_valid(array: pa.Array, text: str) -> Pieces:
@@ -163,20 +163,20 @@ def _render_once_each(render: Callable[[pa.Array, pa.Field], Pieces], array: pa.
     if isinstance(array, pa.DictionaryArray) and len(array.dictionary) <= len(array):
         values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.type.value_type)])
         chosen = pc.fill_null(array.indices.cast(pa.int32()), len(values) - 1)
-        return [Texts(joined_rows(render(values, field), len(values)), chosen)]
+        return [RowTexts(joined_rows(render(values, field), len(values)), chosen)]
     if len(array) >= _SAMPLE and (small := find_places(array)) is not None:
-        return [Texts(_texts_of_numbers(render, small.numbers, form_of(field)), small.chosen)]
+        return [RowTexts(_texts_of_numbers(render, small.numbers, form_of(field)), small.chosen)]
     if not _repeats(array):
         return render(array, field)
     # As bits: 0.0 and -0.0 are two values, and NaN is one.
     bits = array.view(_BITS.get(array.type, array.type))
     encoded = bits.dictionary_encode(null_encoding="encode")
     values = encoded.dictionary.view(array.type)
-    return [Texts(joined_rows(render(values, field), len(values)), encoded.indices)]
+    return [RowTexts(joined_rows(render(values, field), len(values)), encoded.indices)]
 
 
 @lru_cache(maxsize=32)
-def _texts_of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: Numbers, form: str) -> pa.Array:
+def _texts_of_numbers(render: Callable[[pa.Array, pa.Field], Pieces], numbers: NumberTable, form: str) -> pa.Array:
     """The texts of a table of numbers: of their type and form alone, whatever the column."""
     values = numbers.values()
     return joined_rows(render(values, with_form(pa.field("", numbers.kind), form)), len(values))
@@ -236,7 +236,7 @@ def _restore_missing(texts: pa.Array, array: pa.Array) -> pa.Array:
 def _or_null(texts: pa.Array) -> Pieces:
     if texts.null_count:
         texts = pc.fill_null(texts, "null")
-    return [Texts(texts)]
+    return [RowTexts(texts)]
 
 
 def _numbers(array: pa.Array, texts: pa.Array) -> Pieces:
@@ -250,9 +250,9 @@ def _numbers(array: pa.Array, texts: pa.Array) -> Pieces:
 
 def _strings(texts: pa.Array, ending: str = "") -> Pieces:
     if not texts.null_count:
-        return ['"', Texts(_escape(texts)), ending + '"']
+        return ['"', RowTexts(_escape(texts)), ending + '"']
     valid = texts.is_valid()
-    return [choice(valid, "null", '"'), Texts(_escape(texts)), choice(valid, "", ending + '"')]
+    return [choice(valid, "null", '"'), RowTexts(_escape(texts)), choice(valid, "", ending + '"')]
 
 
 def _escape(texts: pa.Array) -> pa.Array:
@@ -292,7 +292,7 @@ def _contains(texts: pa.Array, character: str) -> bool:
 
 
 def _raw_json(texts: pa.Array) -> pa.Array:
-    """Texts that are JSON values, as they are, on one line; what is none after all becomes a string."""
+    """RowTexts that are JSON values, as they are, on one line; what is none after all becomes a string."""
     checked = pa.array(map(_json_or_string, texts.to_pylist()), pa.string())
     for character in ("\n", "\r"):
         if _contains(checked, character):
@@ -341,9 +341,9 @@ def _bracket_groups(opening: str, items: Pieces, lengths: pa.Array, closing: str
     ends = _ends(lengths)
     texts = _groups(items, ends)
     if not array.null_count:
-        return [opening, Texts(texts), closing]
+        return [opening, RowTexts(texts), closing]
     valid = array.is_valid()
-    return [choice(valid, "null", opening), Texts(texts), choice(valid, "", closing)]
+    return [choice(valid, "null", opening), RowTexts(texts), choice(valid, "", closing)]
 
 
 def _ends(lengths: pa.Array) -> pa.Array:

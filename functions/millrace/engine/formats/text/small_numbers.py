@@ -24,7 +24,7 @@ _WHOLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberTable:
     """All numbers of a type from the least to the greatest; doubles by hundredths, which the bounds count."""
 
     kind: pa.DataType
@@ -46,7 +46,7 @@ class Numbers:
 class Places:
     """A column as places in a table of numbers."""
 
-    numbers: Numbers
+    numbers: NumberTable
     chosen: pa.Array
 
 
@@ -83,16 +83,16 @@ def _count_steps(array: pa.Array) -> pa.Array | None:
     return None
 
 
-def _table(kind: pa.DataType, counts: pa.Array) -> Numbers | None:
+def _table(kind: pa.DataType, counts: pa.Array) -> NumberTable | None:
     """The table that all are within; its bounds are powers of two, so that columns and batches share tables."""
     bounds = pc.min_max(counts).as_py()
     least, most = bounds["min"], bounds["max"]
     if least is None or not -_MOST < least <= most < _MOST:
         return None
     bound = max(_FEWEST, 2 ** math.ceil(max(-least, most)).bit_length())
-    numbers = Numbers(kind, 0, bound)
+    numbers = NumberTable(kind, 0, bound)
     if least < 0:
-        numbers = Numbers(kind, -bound, bound * 2)
+        numbers = NumberTable(kind, -bound, bound * 2)
     if numbers.count > min(_MOST, len(counts) * _ROWS_FOR):
         return None
     return numbers
