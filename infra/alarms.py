@@ -40,7 +40,7 @@ class Alarms(Construct):
             "DeadLetters",
             dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
             0,
-            "Messages that five receives could not settle. Look: millrace status. Then redrive the queue.",
+            "Messages that nobody could read, or whose work failed five times. Look: millrace dead-letters.",
         )
         self._above(
             "Failures",

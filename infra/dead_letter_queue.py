@@ -1,4 +1,4 @@
-"""Where messages wait that nobody could settle."""
+"""Where messages wait that nobody could read, and those whose work failed five times."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ class Arns:
     account: str
     ledger: str
     queues: tuple[str, ...]
+    dead_letters: str
     key: str | None = None
     obfuscation_secret: str | None = None
 
@@ -94,7 +95,8 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
             actions=permissions.RECEIVE_MESSAGES,
             resources=every_queue,
         ),
-        Grant(sid="AskAnew", actions=_sending(options), resources=arns.queues),
+        Grant(sid="AskForBuilds", actions=_sending(options), resources=arns.queues),
+        Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_breaker(arns, options, itself),
         *_identities(topology, arns),
         Grant(

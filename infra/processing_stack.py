@@ -57,6 +57,7 @@ class ProcessingStack(Stack):
         self._queues = {
             source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
         }
+        self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
@@ -74,7 +75,7 @@ class ProcessingStack(Stack):
         Alarms(
             self,
             "Alarms",
-            dead_letters=self._queue(Names(options.name).dead_letters),
+            dead_letters=self._dead_letters,
             queues=self._receive(convert, topology),
             functions=functions,
             options=options,
@@ -141,6 +142,7 @@ class ProcessingStack(Stack):
                 service="dynamodb", resource="table", resource_name=Names(self._options.name).ledger
             ),
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
+            dead_letters=self._dead_letters.queue_arn,
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
         )
@@ -151,6 +153,7 @@ class ProcessingStack(Stack):
             queues={connection: queue.queue_url for connection, queue in self._queues.items()},
             timeout_seconds=self._options.timeout_seconds,
             obfuscation_secret=self._obfuscation_secret,
+            dead_letters=self._dead_letters.queue_url,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

@@ -16,7 +16,9 @@ from infra.options import Options
 RETENTION = Duration.days(10)
 """Shorter than the dead letters': SQS counts a message's days from its first sending, also after it has moved it there
 (Amazon SQS Developer Guide, "Using dead-letter queues in Amazon SQS"). So four days are left at least."""
-MAX_RECEIVES = 5
+MAX_RECEIVES = 1000
+"""The most that SQS allows (Amazon SQS API Reference, "SetQueueAttributes"). Receipts are no attempts: a message comes
+back while it waits. The function counts attempts and makes the dead letters itself; SQS does so only if it cannot."""
 BATCHING_WINDOW_SECONDS = 1
 
 

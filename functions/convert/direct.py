@@ -7,7 +7,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from millrace.delivery.intake import Intake
+from millrace.delivery.intake import Grounds, Intake, Received
+from millrace.errors import UnknownMessage
 from millrace.ledger.claims import Delivery
 
 
@@ -28,8 +29,19 @@ def work(event: dict[str, Any], context: LambdaContext, intake: Intake) -> None:
         message_id=context.aws_request_id,
         remaining=lambda: context.get_remaining_time_in_millis() / 1000,
     )
-    intake.take(json.dumps(event), delivery, _stay)
+    intake.take(Received(body=json.dumps(event), delivery=delivery, receipt=NoReceipt()))
 
 
-def _stay(seconds: int, /) -> None:
-    """Put nothing off: there is no queue."""
+class NoReceipt:
+    """Satisfies ``intake.Receipt`` without a queue: nothing is put off or deleted, and Lambda hears what is wrong."""
+
+    def put_off(self, seconds: int, /) -> None:
+        """Do nothing."""
+
+    def delete(self) -> None:
+        """Do nothing."""
+
+    def bury(self, body: str, grounds: Grounds, /) -> None:
+        """Raise UnknownMessage with the grounds: what is invoked by hand is read by who invoked it."""
+        del body
+        raise UnknownMessage(f"{grounds.error}: {grounds.reason}")

@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from millrace.delivery.breaker import Circuit, how_to_resume
+from millrace.delivery.intake import Grounds, Received
 from millrace.delivery.outcome_log import Severity, fields, metric_names, severity
 from millrace.delivery.worker import Outcome
 
@@ -34,9 +35,15 @@ class LoggedWitness:
         """Log what of a message asks for no work."""
         self.logger.info("passed over", reason=reason)
 
-    def comes_back(self, message_id: str, error: Exception) -> None:
+    def comes_back(self, message: Received, error: Exception) -> None:
         """Log why a message returns to its queue."""
+        message_id = message.delivery.message_id
         self.logger.warning("comes back", message_id=message_id, error=type(error).__name__, reason=str(error))
+
+    def buried(self, grounds: Grounds) -> None:
+        """Log why a message is a dead letter now, and count it."""
+        self.logger.error("dead letter", error=grounds.error, reason=grounds.reason, sync=grounds.sync, key=grounds.key)
+        self._count("DeadLetters")
 
     def circuit_opened(self, circuit: Circuit) -> None:
         """Log an event source that was paused, and count it for the alarm."""

@@ -1,15 +1,16 @@
 """The error tree. An exception's branch is what becomes of the message that led to it.
 
 MillraceError
-├── TransientError            back to the queue with backoff; after five receives to the dead-letter queue
+├── TransientError            back to the queue with backoff; after five attempts to the dead-letter queue
 │   ├── ServiceUnavailable      throttled, 5xx, connection lost
 │   ├── WrongAnswer             a service answered something else than it was asked for; nothing of it was used
 │   ├── LostRace                another worker was quicker; the truth is in the ledger by now
+│   │   └── WorkInFlight          what must be done first is being done by another; waiting is no attempt
 │   ├── TargetChanged           another object stands at the output's key than the write expected
 │   ├── WriteConflict           two writes to one key at the same moment
 │   ├── ObjectChanged           the object was overwritten while it was read
 │   ├── MiscountedRows          an output holds other rows than went into it: a defect, and nothing is published
-│   └── OutOfTime               the invocation ends before the work could
+│   └── OutOfTime               the invocation ends before the work could; this is no attempt
 ├── DataError                 the entry becomes failed, with row and byte; acknowledged; never blocks another object
 │   ├── MalformedFile           the bytes are not what the format asks for
 │   ├── TruncatedFile           the bytes stop before the format's end
@@ -28,13 +29,14 @@ MillraceError
 │   ├── NotAccepted             S3 or DynamoDB refuses the object or its entry, whoever asks and whenever
 │   ├── OutputCollision         two sources share one output, or a stranger's object stands there
 │   ├── TooManyPartitions       more values of a partition key than one object is divided into
+│   ├── Crashed                 three workers died over it
 │   └── TooBig                  more than one invocation can do
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
 │   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
 │   ├── AccessDenied            a grant is missing
 │   ├── NoSuchBucket            a bucket of the configuration does not exist
 │   └── BadCredentials          keys, role, external id or secret do not work
-├── MessageError              never acknowledged: the dead-letter queue
+├── MessageError              to the dead-letter queue at once, with the reason
 │   └── UnknownMessage          no shape that we know
 ├── ObjectGone                quiet: deleted before it was read
 ├── ObjectArchived            quiet: waits for its restore
@@ -63,6 +65,10 @@ class WrongAnswer(TransientError):
 
 class LostRace(TransientError):
     """Another worker changed the ledger or the output first."""
+
+
+class WorkInFlight(LostRace):
+    """What must be done first is in flight under another claim; the message waits for it, which is no attempt."""
 
 
 class TargetChanged(TransientError):
@@ -163,6 +169,10 @@ class OutputCollision(DataError):
 
 class TooManyPartitions(DataError):
     """More values of a partition key than one object is divided into."""
+
+
+class Crashed(DataError):
+    """Its workers died again and again; another would die, too."""
 
 
 class TooBig(DataError):

@@ -16,12 +16,20 @@ from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION, c
 
 LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/millrace-ledger"
 ITSELF = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:millrace-reconcile"
+DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-dead-letters"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-landing"
 
 
 def arns(**overrides: Any) -> Arns:
     """Where things are."""
-    own = {"partition": "aws", "region": REGION, "account": ACCOUNT, "ledger": LEDGER, "queues": (QUEUE,)}
+    own = {
+        "partition": "aws",
+        "region": REGION,
+        "account": ACCOUNT,
+        "ledger": LEDGER,
+        "queues": (QUEUE,),
+        "dead_letters": DEAD_LETTERS,
+    }
     return Arns(**{**own, **overrides})
 
 

@@ -75,14 +75,14 @@ class TestQueues:
         assert managed <= {arn.rpartition(":")[2] for arn in named}
         assert {arn for arn in named if arn.rpartition(":")[2] not in managed} <= users_own
 
-    def test_all_but_one_redrive_to_that_one_after_five_receives(self, storage: Template) -> None:
-        """There is one dead-letter queue, and every other queue uses it."""
+    def test_all_but_one_redrive_to_that_one_after_as_many_receives_as_may_be(self, storage: Template) -> None:
+        """There is one dead-letter queue, every other queue uses it, and receipts are no attempts."""
         queues = storage.of("SQS::Queue")
         redriven = [queue["Properties"]["RedrivePolicy"] for queue in queues.values() if _redrives(queue)]
 
         (dead_letters,) = (name for name, queue in queues.items() if not _redrives(queue))
         for policy in redriven:
-            assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]}, "maxReceiveCount": 5}
+            assert policy == {"deadLetterTargetArn": {"Fn::GetAtt": [dead_letters, "Arn"]}, "maxReceiveCount": 1000}
 
     def test_only_named_buckets_of_this_account_send(self, storage: Template) -> None:
         """Another account's bucket cannot fill a queue."""
@@ -333,6 +333,8 @@ class TestFunctions:
         for function in processing.properties("Lambda::Function"):
             names = set(function["Environment"]["Variables"])
             assert names <= {
+                "MILLRACE_DEAD_LETTERS",
+                "MILLRACE_DEPLOYMENT",
                 "MILLRACE_LEDGER_TABLE",
                 "MILLRACE_OBFUSCATION_SECRET",  # its name
                 "MILLRACE_QUEUES",

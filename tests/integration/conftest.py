@@ -46,6 +46,7 @@ class Surroundings:
     sqs: Any
     queue: str
     ledger: DynamoDBLedger
+    dead_letters: str
     sequence: int = 0
 
     def upload(self, key: str, data: bytes) -> dict[str, Any]:
@@ -66,6 +67,13 @@ class Surroundings:
     def entry(self, key: str, sync: str = "nightly") -> Entry | None:
         """The ledger's entry of an object."""
         return self.ledger.get(sync, ObjectRef("acme-in", key))
+
+    def letters(self) -> list[dict[str, Any]]:
+        """The dead letters, with their attributes."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return list(answer.get("Messages", ()))
 
     def deliver(self, *bodies: Any) -> dict[str, Any]:
         """Messages as Lambda hands them over, really received from the queue."""
@@ -136,12 +144,13 @@ def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: P
         s3.create_bucket(Bucket="acme-out")
         create_ledger_table(dynamodb, "ledger")
         queue = sqs.create_queue(QueueName="landing", Attributes={"VisibilityTimeout": "5400"})["QueueUrl"]
-        settings = Settings(ledger_table="ledger", queues={"landing": queue}, timeout_seconds=900)
+        dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        settings = Settings(ledger_table="ledger", queues={"landing": queue}, timeout_seconds=900, dead_letters=dead)
         for name, value in settings.to_environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("MILLRACE_CONFIGURATION", str(path))
         _forget_worlds()
-        yield Surroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"))
+        yield Surroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"), dead)
         _forget_worlds()
 
 

@@ -9,8 +9,9 @@ import pytest
 
 import convert.handler
 import reprocess.handler
+from millrace.aws.s3_objects import S3ObjectStore
 from millrace.config.document import Document
-from millrace.errors import UnknownMessage, UsageError
+from millrace.errors import ServiceUnavailable, UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import LambdaContext, Surroundings, s3_record
@@ -46,32 +47,65 @@ def test_a_message_with_several_records_is_worked_on_whole(around: Surroundings)
     assert around.outputs() == ["lake/0.jsonl", "lake/1.jsonl", "lake/2.jsonl"]
 
 
-def test_exactly_the_messages_that_failed_come_back(around: Surroundings) -> None:
+def test_exactly_the_message_that_nobody_can_read_is_a_dead_letter(around: Surroundings) -> None:
     event = around.deliver(
         {"Records": [around.upload("in/good.csv", ORDERS)]},
         "not ours",
         {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "acme-in"},
         {"Records": [around.upload("in/bad.csv", b"a,b\n1\n")]},
     )
-    not_ours = next(record["messageId"] for record in event["Records"] if record["body"] == "not ours")
 
-    assert convert_all(event) == [not_ours]
+    assert convert_all(event) == []
     assert around.outputs() == ["lake/good.jsonl"]
+    (letter,) = around.letters()
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert letter["Body"] == "not ours"
+    assert "not JSON" in attributes.pop("reason")
+    assert attributes == {"error": "UnknownMessage", "queue": "landing", "connection": "landing"}
 
 
-def test_a_batch_whose_every_message_fails_reports_them_and_does_not_raise(around: Surroundings) -> None:
-    event = around.deliver("not ours", "nor this")
+def test_an_object_that_stays_transient_is_a_dead_letter_after_five_attempts(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ServiceUnavailable("s3:GetObject failed: \x00")
+
+    monkeypatch.setattr(S3ObjectStore, "open", fail)
+    event = around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]})
+    for receives in range(1, 5):
+        event["Records"][0]["attributes"]["ApproximateReceiveCount"] = str(receives)
+        assert convert_all(event) == ids(event)
+    event["Records"][0]["attributes"]["ApproximateReceiveCount"] = "5"
+
+    assert convert_all(event) == []
+    (letter,) = around.letters()
+    attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert letter["Body"] == event["Records"][0]["body"]
+    assert attributes == {
+        "error": "ServiceUnavailable",
+        "reason": "s3:GetObject failed: \ufffd",
+        "queue": "landing",
+        "connection": "landing",
+        "sync": "nightly",
+        "key": "in/a.csv",
+    }
+
+
+def test_a_batch_whose_every_message_comes_back_reports_them_and_does_not_raise(around: Surroundings) -> None:
+    around.s3.delete_bucket(Bucket="acme-out")
+    event = around.deliver(*({"Records": [around.upload(f"in/{name}.csv", ORDERS)]} for name in "ab"))
 
     assert sorted(convert_all(event)) == sorted(ids(event))
 
 
-def test_one_unreadable_record_keeps_the_message_but_not_the_others_from_work(around: Surroundings) -> None:
+def test_one_unreadable_record_makes_a_dead_letter_but_keeps_no_other_from_work(around: Surroundings) -> None:
     broken = s3_record("in/x.csv")
     del broken["s3"]["object"]["key"]
     event = around.deliver({"Records": [around.upload("in/good.csv", ORDERS), broken]})
 
-    assert convert_all(event) == ids(event)
+    assert convert_all(event) == []
     assert around.outputs() == ["lake/good.jsonl"]
+    assert [letter["Body"] for letter in around.letters()] == [event["Records"][0]["body"]]
 
 
 def test_messages_that_there_is_no_time_for_are_reported_unstarted(around: Surroundings) -> None:

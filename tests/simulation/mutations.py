@@ -9,10 +9,9 @@ from functools import partial
 from unittest.mock import patch
 
 from millrace.delivery import publishing
-from millrace.delivery.intake import Intake, PutOff
+from millrace.delivery.intake import Intake, Received
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger import claims, rules
-from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import WorkEntry
 from millrace.ledger.rules import Refusal
 from millrace.objects.references import Sequencer
@@ -102,9 +101,9 @@ def _sweeping_by_prefix() -> Iterator[None]:
 def _acknowledging_early() -> AbstractContextManager[object]:
     genuine = Intake.take
 
-    def take(self: Intake, body: str, delivery: Delivery, put_off: PutOff) -> None:
+    def take(self: Intake, message: Received) -> None:
         try:
-            genuine(self, body, delivery, put_off)
+            genuine(self, message)
         except Exception:  # noqa: BLE001 - this is what must not be done
             return
 

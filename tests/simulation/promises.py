@@ -133,8 +133,11 @@ def _own_outputs(world: World) -> Iterator[str]:
 
 
 def _too_big(known: WorkEntry | None) -> bool:
-    """What a slow answer left too little time for is told as more than one invocation can do, and stays so."""
-    return known is not None and known.failure is not None and known.failure.error == "TooBig"
+    """What a slow answer left too little time for is told as more than one invocation can do, and stays so.
+
+    So is an object that three workers died over, whatever killed them.
+    """
+    return known is not None and known.failure is not None and known.failure.error in {"TooBig", "Crashed"}
 
 
 def unseen(world: World) -> bool:

@@ -1,17 +1,19 @@
-"""SQS in memory: at least once, in any order, invisible while somebody works, dead letters after five receipts."""
+"""SQS in memory: at least once, in any order, invisible while somebody works, a dead letter after 1,000 receipts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from millrace.delivery.intake import Grounds
 from millrace.objects.messages import Request, compose_message
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault
 
 VISIBILITY_SECONDS = 5401.0
-MAX_RECEIVES = 5
-RETENTION_SECONDS = 14 * 86_400.0
+MAX_RECEIVES = 1000
+RETENTION_SECONDS = 10 * 86_400.0
+DEAD_LETTER_RETENTION_SECONDS = 14 * 86_400.0
 
 
 @dataclass(eq=False, slots=True)
@@ -23,6 +25,8 @@ class Message:
     sent: float
     visible_at: float
     receives: int = 0
+    grounds: Grounds | None = None
+    """Why it is a dead letter, as the function said."""
 
 
 @dataclass(slots=True)
@@ -90,9 +94,16 @@ class Queue:
 
         self.calls.call("sqs:ChangeMessageVisibility", message.id, change)
 
-    def ask_anew(self, body: str, seconds: int) -> None:
-        """Send a copy."""
-        self.calls.call("sqs:SendMessage", "a copy", lambda: self.add(body, seconds))
+    def bury(self, body: str, grounds: Grounds) -> None:
+        """Make a dead letter of a body: a message of its own, sent now."""
+
+        def send() -> None:
+            self._ids += 1
+            now = self.calls.clock.now
+            self.dead.append(Message(f"m{self._ids}", body, now, now, grounds=grounds))
+            self.calls.note("buried", f"m{self._ids}", grounds.reason)
+
+        self.calls.call("sqs:SendMessage", "a dead letter", send)
 
     def pause(self, queue: str) -> None:
         """Stop receiving, as the breaker wants."""
@@ -107,7 +118,7 @@ class Queue:
         """Move the dead letters back: as new messages, where they have not outlived the retention."""
         moved, self.dead = self.dead, []
         for message in moved:
-            if self.calls.clock.now - message.sent > RETENTION_SECONDS:
+            if self.calls.clock.now - message.sent > DEAD_LETTER_RETENTION_SECONDS:
                 self.expired.append(message)
             else:
                 self.add(message.body)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+from millrace.delivery.batch import take_batch
 from millrace.delivery.breaker import Breaker
-from millrace.delivery.intake import Intake
+from millrace.delivery.intake import Grounds, Intake, Received
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.ledger.claims import Delivery
@@ -21,7 +22,7 @@ from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
 from tests.simulation.buckets import Bucket, Buckets
-from tests.simulation.calls import Calls, Clock
+from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.queue import Message, Queue
@@ -54,6 +55,29 @@ class Wish:
     setup: int
     reprocess: Reprocess
     keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedReceipt:
+    """Satisfies ``intake.Receipt`` for one receipt of a message: a later one makes its handle void."""
+
+    world: World
+    message: Message
+    receives: int
+
+    def put_off(self, seconds: int, /) -> None:
+        """Change the visibility."""
+        self.world.queue.put_off(self.message, seconds)
+
+    def delete(self) -> None:
+        """Delete it as the poller does."""
+        self.world.calls.call(
+            "sqs:DeleteMessage", self.message.id, lambda: self.world.acknowledge([(self.message, self.receives)])
+        )
+
+    def bury(self, body: str, grounds: Grounds, /) -> None:
+        """Send the body to the dead-letter queue."""
+        self.world.queue.bury(body, grounds)
 
 
 @dataclass(eq=False)
@@ -223,36 +247,32 @@ class World:
 
     def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
-        outcomes: list[Outcome] = []
-        intake = Intake(
-            worker=worker,
-            tell=partial(self._hear, outcomes),
-            note=lambda note: self.calls.note("note", note),
-            ask_anew=self.queue.ask_anew,
-        )
-        done = []
-        for message in batch:
-            receives = message.receives
-            delivery = Delivery(
-                message_id=message.id, remaining=lambda: actor.deadline - self.clock.now, receives=receives
-            )
-            outcomes.clear()
-            try:
-                intake.take(message.body, delivery, partial(self.queue.put_off, message))
-            except Exception as error:  # noqa: BLE001 - as the batch processor does
-                self.calls.note("comes back", message.id, f"{type(error).__name__}: {error}"[:100])
-            else:
-                done.append((message, receives))
-                told = ", ".join(f"{one.result} ({one.reason})" if one.reason else one.result for one in outcomes)
-                self.calls.note("settles", message.id, told[:160])
+        intake = Intake(worker=worker, tell=self._hear, note=lambda note: self.calls.note("note", note))
+        receives = {message.id: message.receives for message in batch}
+        returning = take_batch(intake, [self._receive(actor, message, batch) for message in batch], self._comes_back)
+        done = [(message, receives[message.id]) for message in batch if message.id not in returning]
         with suppress(ServiceUnavailable, AccessDenied):
-            self.calls.call("lambda:response", actor.name, lambda: self._acknowledge(done))
+            self.calls.call("lambda:response", actor.name, lambda: self.acknowledge(done))
 
-    def _hear(self, outcomes: list[Outcome], outcome: Outcome) -> None:
-        outcomes.append(outcome)
+    def _receive(self, actor: Actor, message: Message, batch: list[Message]) -> Received:
+        delivery = Delivery(
+            message_id=message.id,
+            remaining=lambda: actor.deadline - self.clock.now,
+            receives=message.receives,
+            sent=BEGINNING + timedelta(seconds=message.sent),
+            is_alone=len(batch) == 1,
+        )
+        return Received(body=message.body, delivery=delivery, receipt=SimulatedReceipt(self, message, message.receives))
+
+    def _hear(self, outcome: Outcome) -> None:
+        self.calls.note("outcome", outcome.source, f"{outcome.result} ({outcome.reason})"[:160])
         self.breaker.hear(outcome, QUEUE)
 
-    def _acknowledge(self, done: list[tuple[Message, int]]) -> None:
+    def _comes_back(self, message: Received, error: Exception) -> None:
+        self.calls.note("comes back", message.delivery.message_id, f"{type(error).__name__}: {error}"[:100])
+
+    def acknowledge(self, done: list[tuple[Message, int]]) -> None:
+        """Delete messages by their handles."""
         for message, receives in done:
             if message not in self.queue.messages:
                 continue

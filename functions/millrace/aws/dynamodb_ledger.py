@@ -46,6 +46,8 @@ _TIMES = ("lease_until", "started", "finished")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
 _WORK = (*_VERSION, *_ROWS, "owner", "attempts", "run_id")
+_SINCE_0_2 = ("deaths", "deployment")
+"""Numbers that 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
 _ENTRY = ("reason", "schema_version", "schema_changes")
 _SEPARATOR = "\x1f"
 _SERIALIZE = TypeSerializer().serialize
@@ -182,6 +184,7 @@ _NO_WORK = {"state": str(State.CONVERTED), "fingerprint": "", "engine": "", "fen
 
 def _work_fields(entry: WorkEntry) -> dict[str, Any]:
     fields: dict[str, Any] = {name: getattr(entry, name) for name in _WORK}
+    fields |= {name: getattr(entry, name) or None for name in _SINCE_0_2}
     fields |= {name: _time(getattr(entry, name)) for name in _TIMES}
     failure = asdict(entry.failure) if entry.failure else {}
     return fields | {
@@ -274,7 +277,7 @@ def _to_identity(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_work(fields: Mapping[str, Any]) -> dict[str, Any]:
     failure = fields.get("failure")
-    work = {name: fields[name] for name in _WORK if name in fields}
+    work = {name: fields[name] for name in (*_WORK, *_SINCE_0_2) if name in fields}
     work |= {name: datetime.fromisoformat(fields[name]) for name in _TIMES if name in fields}
     return (
         work

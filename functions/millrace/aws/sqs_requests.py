@@ -1,8 +1,9 @@
-"""Queues through boto3: send requests, and put off messages that must come back later."""
+"""Queues through boto3: send requests, and say what becomes of received messages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -13,17 +14,18 @@ from millrace.objects.messages import Request, compose_message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef, SendMessageBatchRequestEntryTypeDef
 
 _BATCH = 10
 """Messages of one SendMessageBatch (Amazon SQS quotas)."""
 _TRIES = 4
 _WAITING: Final = "ApproximateNumberOfMessages"
-_LONGEST_DELAY_SECONDS = 43_200
-"""The longest visibility timeout (Amazon SQS quotas)."""
-
-_LONGEST_SEND_DELAY_SECONDS = 900
-"""The longest delay of a message that is sent (Amazon SQS quotas)."""
+_LONGEST_DELAY_SECONDS = 43_200 - 900
+"""The longest that a message is put off. SQS counts its 12 hours from the receipt (Amazon SQS Developer Guide, "Amazon
+SQS visibility timeout"), and an invocation that asks for it has had the message for at most 15 minutes."""
+_NOT_FOR_ATTRIBUTES = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""What a string attribute may not hold: XML 1.0 has no such characters (SendMessage in the Amazon SQS API Reference).
+For example a null byte becomes U+FFFD; the body has the key as S3 sent it."""
 
 
 class SQSRequests:
@@ -40,13 +42,6 @@ class SQSRequests:
             self._send(batch, delay_seconds)
             sent += len(batch)
         return sent
-
-    def send_again(self, body: str, delay_seconds: int) -> None:
-        """Send a message's body as it was received, as a message of its own, to be seen after at most 900 seconds."""
-        with translated("sqs:SendMessage to", self._url):
-            self._client.send_message(
-                QueueUrl=self._url, MessageBody=body, DelaySeconds=min(delay_seconds, _LONGEST_SEND_DELAY_SECONDS)
-            )
 
     def waiting(self) -> int:
         """What SQS says: approximate, and without the messages that somebody works on or that are put off."""
@@ -71,14 +66,34 @@ def _entries(batch: list[Request], delay_seconds: int) -> Iterator[SendMessageBa
         yield {"Id": str(number), "MessageBody": compose_message(request), "DelaySeconds": delay_seconds}
 
 
-class MessageDelay:
-    """Puts a received message off, so that it is not seen again before its time."""
+class ReceivedMessages:
+    """Puts received messages off, deletes them, and sends their bodies to the dead-letter queue."""
 
-    def __init__(self, client: SQSClient) -> None:
+    def __init__(self, client: SQSClient, dead_letters: str | None) -> None:
         self._client = client
+        self._dead_letters = dead_letters
         self._url = lru_cache(maxsize=None)(self._find_url)
 
-    def delay(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
+    def delete(self, queue_arn: str, receipt_handle: str) -> None:
+        """Delete the message that was received under that handle; SQS answers the same if it is gone already."""
+        with translated("sqs:DeleteMessage on", queue_arn):
+            self._client.delete_message(QueueUrl=self._url(queue_arn), ReceiptHandle=receipt_handle)
+
+    def bury(self, body: str, attributes: Mapping[str, str]) -> None:
+        """Send a body to the dead-letter queue, with string attributes that say why; empty ones are left out.
+
+        Raises: ServiceUnavailable if the deployment has no such queue: then the message comes back.
+        """
+        if self._dead_letters is None:
+            raise ServiceUnavailable("MILLRACE_DEAD_LETTERS is not set; deploy both stacks")
+        with translated("sqs:SendMessage to", self._dead_letters):
+            self._client.send_message(
+                QueueUrl=self._dead_letters,
+                MessageBody=body,
+                MessageAttributes={name: _to_attribute(value) for name, value in attributes.items() if value},
+            )
+
+    def put_off(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
         """Make the message visible again in ``seconds`` (at most 12 hours)."""
         with translated("sqs:ChangeMessageVisibility on", queue_arn):
             self._client.change_message_visibility(
@@ -90,3 +105,7 @@ class MessageDelay:
     def _find_url(self, queue_arn: str) -> str:
         account, name = queue_arn.split(":")[4:6]
         return self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+
+
+def _to_attribute(value: str) -> MessageAttributeValueTypeDef:
+    return {"DataType": "String", "StringValue": _NOT_FOR_ATTRIBUTES.sub("\ufffd", value)}

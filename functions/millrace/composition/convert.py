@@ -11,11 +11,11 @@ from millrace import __version__
 from millrace.aws import announcements, secrets
 from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources
 from millrace.aws.sessions import Sessions
-from millrace.aws.sqs_requests import MessageDelay, SQSRequests
+from millrace.aws.sqs_requests import ReceivedMessages
 from millrace.composition.base import Foundation, utc_now
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
-from millrace.delivery.intake import Intake
+from millrace.delivery.intake import Grounds, Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.deployment.settings import Settings
 from millrace.engine.formats.memory import use_lean_pool
@@ -34,19 +34,60 @@ class Witness(Protocol):
         """Take note of what went wrong beside the work, such as an announcement that was not sent."""
         ...
 
+    def buried(self, grounds: Grounds) -> None:
+        """Take note of a message that is a dead letter now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueReceipt:
+    """Satisfies ``intake.Receipt`` for one message of one queue."""
+
+    messages: ReceivedMessages
+    queue_arn: str
+    handle: str
+    connection: str | None
+    witness: Witness
+
+    def put_off(self, seconds: int, /) -> None:
+        """Change the message's visibility."""
+        self.messages.put_off(self.queue_arn, self.handle, seconds)
+
+    def delete(self) -> None:
+        """Delete it by its receipt handle."""
+        self.messages.delete(self.queue_arn, self.handle)
+
+    def bury(self, body: str, grounds: Grounds, /) -> None:
+        """Send the body to the dead-letter queue; `millrace redrive` sends it back to what ``queue`` names."""
+        named = {
+            "reason": grounds.reason,
+            "error": grounds.error,
+            "queue": self.queue_arn.rpartition(":")[2],
+            "connection": self.connection,
+            "sync": grounds.sync,
+            "key": grounds.key,
+        }
+        self.messages.bury(body, {name: value for name, value in named.items() if value})
+        self.witness.buried(grounds)
+
 
 @dataclass(frozen=True, slots=True)
 class ConvertWorld:
     """What the convert function works with; ``breaker`` None outside of Lambda, where there is nothing to pause."""
 
     worker: Worker
-    delay: MessageDelay
     breaker: Breaker | None
-    _feeding: Mapping[str, SQSRequests]
+    _messages: ReceivedMessages
+    _connections: Mapping[str, str]
+    _witness: Witness
+
+    def receipt(self, queue_arn: str, handle: str) -> QueueReceipt:
+        """What can be done with a message that was received from a queue under a handle."""
+        connection = self._connections.get(queue_arn.rpartition(":")[2])
+        return QueueReceipt(self._messages, queue_arn, handle, connection, self._witness)
 
     def intake(self, queue_arn: str, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
-        """The intake of one queue; a message that is asked once more goes to its connection's managed queue."""
-        managed = self._feeding.get(queue_arn.rpartition(":")[2])
+        """The intake of one queue."""
         breaker = self.breaker
 
         def hear(outcome: Outcome) -> None:
@@ -54,8 +95,7 @@ class ConvertWorld:
             if breaker is not None:
                 breaker.hear(outcome, queue_arn)
 
-        ask = managed.send_again if managed is not None else None
-        return Intake(worker=self.worker, tell=hear, note=note, ask_anew=ask)
+        return Intake(worker=self.worker, tell=hear, note=note)
 
     def direct_intake(self, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
         """The intake of events that no queue brought: there is none to pause, and none to send to."""
@@ -75,18 +115,19 @@ def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ)
         engine=__version__,
         timeout_seconds=base.settings.timeout_seconds,
         obfuscation_key=obfuscation_key(base.settings, base.sessions),
+        deployment=base.settings.deployment,
     )
-    delay = MessageDelay(base.sessions.client("sqs"))
-    return ConvertWorld(worker, delay, _breaker(base, witness), _by_feeding_queue(base))
+    messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
+    return ConvertWorld(worker, _breaker(base, witness), messages, _name_connections(base), witness)
 
 
-def _by_feeding_queue(base: Foundation) -> dict[str, SQSRequests]:
-    """Each managed queue by the name of every queue that feeds it: itself, and its connection's queue of the user."""
-    by_name = {base.settings.queues[name].rpartition("/")[2]: queue for name, queue in base.queues.items()}
+def _name_connections(base: Foundation) -> dict[str, str]:
+    """Each connection by the names of its queues: the managed one, and the user's own."""
+    by_queue = {url.rpartition("/")[2]: name for name, url in base.settings.queues.items()}
     for connection in base.document.connections:
-        if isinstance(connection.notifications, QueueArn) and connection.name in base.queues:
-            by_name[connection.notifications.arn.rpartition(":")[2]] = base.queues[connection.name]
-    return by_name
+        if isinstance(connection.notifications, QueueArn):
+            by_queue[connection.notifications.arn.rpartition(":")[2]] = connection.name
+    return by_queue
 
 
 def _breaker(base: Foundation, witness: Witness) -> Breaker | None:

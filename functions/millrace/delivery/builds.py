@@ -20,7 +20,7 @@ from millrace.delivery.publishing import NewerOutput, finish_after_newer_output,
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
-from millrace.errors import LostRace, ObjectChanged, ObjectGone
+from millrace.errors import LostRace, ObjectChanged, ObjectGone, WorkInFlight
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale, unseen
 from millrace.ledger.races import retry_lost_race
@@ -61,7 +61,7 @@ class Builds:
     def _ask_once(self, file: SourceFile, request: Request) -> Finish:
         entry, now = self.claims.ledger.get(file.sync, file.build.folder), self.claims.now()
         if entry is not None and is_at_work(entry, now):
-            busy = LostRace(f"a run over {file.build.folder} is at work; this change is looked at after it")
+            busy = WorkInFlight(f"a run over {file.build.folder} is at work; this change is looked at after it")
             return Finish(state=State.FAILED, failure=Failure.of(busy))
         is_asked_for = entry is not None and entry.state is State.WAITING and not is_stale(entry, now)
         if not is_asked_for:

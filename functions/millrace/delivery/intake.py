@@ -3,84 +3,179 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from millrace.delivery.worker import Outcome, Worker
-from millrace.errors import MessageError, OutOfTime, TransientError, UnknownMessage
+from millrace.delivery.worker import Outcome, Worker, backoff
+from millrace.errors import (
+    ConfigurationError,
+    MessageError,
+    OutOfTime,
+    TransientError,
+    UnknownMessage,
+)
 from millrace.ledger.claims import Delivery
-from millrace.objects.messages import parse_message
+from millrace.objects.messages import Message, parse_message
+from millrace.texts import shorten_text
 
 START_SECONDS = 60.0
-"""What must be left of an invocation to start another message, or a fifth of it where that is less."""
-
-
-ASKED_ANEW_AT = 3
-"""The receipt from which on a message that only waits for another configuration is sent anew, as a message of its own:
-its receipts are counted from the first again, so that it never gets to the dead-letter queue."""
+"""What must be left of an invocation to start another object, or a fifth of it where that is less."""
+LONGEST_WAIT = timedelta(days=9)
+"""How long a message may come back. The managed queue deletes what is 10 days old without a word
+(`infra.source_queue`), so such a message goes to the dead-letter queue, which keeps it for 14 days more."""
+_NO_WAIT = 0
 
 
 class NotSettled(TransientError):
     """Something that the message names must be tried again, so it is not acknowledged."""
 
 
-class PutOff(Protocol):
-    """Makes the message invisible for that many seconds from now."""
+class WorksAlone(TransientError):
+    """A worker died over something that the message names: it waits for the end of its batch, where it is."""
 
-    def __call__(self, seconds: int, /) -> None:
-        """Put the message off."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """Why a message goes to the dead-letter queue, and what of it could not be settled, as far as that is known."""
+
+    reason: str
+    error: str
+    sync: str | None = None
+    key: str | None = None
+
+
+class Receipt(Protocol):
+    """What can be done with one received message, by its exact receipt handle."""
+
+    def put_off(self, seconds: int, /) -> None:
+        """Make the message invisible for that many seconds from now."""
         ...
 
+    def delete(self) -> None:
+        """Delete it; harmless if the queue deletes it once more."""
+        ...
 
-class AskAnew(Protocol):
-    """Puts a message on the queue once more, to be seen after a delay."""
-
-    def __call__(self, body: str, seconds: int, /) -> None:
-        """Send it; return only when the queue has it."""
+    def bury(self, body: str, grounds: Grounds, /) -> None:
+        """Send the body to the dead-letter queue; return only when that has it. The message itself stays."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """Takes messages in for a worker. ``tell`` hears every outcome and ``note`` what was passed over by rule.
+class Received:
+    """A message as it was received."""
 
-    ``ask_anew`` None: what only waits for another configuration comes back like everything else that waits.
-    """
+    body: str
+    delivery: Delivery
+    receipt: Receipt
+
+    def alone(self) -> Received:
+        """The same, to be worked on as the last of its batch."""
+        return replace(self, delivery=replace(self.delivery, is_alone=True))
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What of a message is not settled: its outcomes, and whether something was not even started."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    is_cut: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.outcomes and not self.is_cut
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing of it can end well by coming back once more."""
+        return not self.is_cut and all(outcome.is_given_up for outcome in self.outcomes)
+
+    @property
+    def seconds(self) -> int:
+        """When all of it is worth another look."""
+        waits = [outcome.retry_after or _NO_WAIT for outcome in self.outcomes]
+        return _NO_WAIT if self.is_cut else max(waits)
+
+    def to_grounds(self) -> Grounds:
+        worst = self.outcomes[0]
+        reasons = dict.fromkeys(outcome.reason or outcome.result for outcome in self.outcomes)
+        return Grounds(
+            reason=shorten_text("; ".join(reasons)),
+            error=worst.failure.error if worst.failure else str(worst.result),
+            sync=worst.sync,
+            key=worst.source.key,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Takes messages in for a worker. ``tell`` hears every outcome and ``note`` what was passed over by rule."""
 
     worker: Worker
     tell: Callable[[Outcome], None]
     note: Callable[[str], None]
-    ask_anew: AskAnew | None = None
 
-    def take(self, body: str, delivery: Delivery, put_off: PutOff) -> None:
-        """Return where the message is settled or sent anew; raise where it must come back, after having put it off.
+    def take(self, message: Received) -> None:
+        """Return if the message is settled or a dead letter by now; raise if it comes back, after putting it off.
 
-        Raises OutOfTime (not started), UnknownMessage (nobody can read it) or NotSettled.
+        Receipts are no attempts: a message may come back a thousand times while it waits for a grant, for other work or
+        for time. It is a dead letter if nobody can read it, if all that is left of it failed five times (the ledger
+        counts), or if it is nine days old.
+
+        Raises: OutOfTime (not started), NotSettled, WorksAlone (not put off: the batch's end is its turn).
         """
-        if delivery.remaining() < min(START_SECONDS, self.worker.timeout_seconds / 5):
-            put_off(0)
+        if not self._has_time(message.delivery):
+            message.receipt.put_off(_NO_WAIT)
             raise OutOfTime("the message was not started: too little is left of the invocation")
         try:
-            message = parse_message(body)
-        except MessageError:
-            put_off(0)
-            raise
-        for note in message.notes:
+            parsed = parse_message(message.body)
+        except MessageError as error:
+            self._bury(message, Grounds(reason=shorten_text(str(error)), error=type(error).__name__))
+            return
+        pending = self._work(parsed, message.delivery)
+        if not pending.is_empty:
+            self._keep(message, pending)
+        elif parsed.unreadable:
+            reason = shorten_text("; ".join(parsed.unreadable))
+            self._bury(message, Grounds(reason=reason, error=UnknownMessage.__name__))
+
+    def _has_time(self, delivery: Delivery) -> bool:
+        return delivery.remaining() >= min(START_SECONDS, self.worker.timeout_seconds / 5)
+
+    def _work(self, parsed: Message, delivery: Delivery) -> _Pending:
+        """Work on all records that there is time for; what was settled is found settled when the others come back."""
+        for note in parsed.notes:
             self.note(note)
-        waits, misconfigured = list[int](), True
-        for request in message.requests:
+        pending = _Pending()
+        for request in parsed.requests:
+            if not self._has_time(delivery):
+                pending.is_cut = True
+                break
             for outcome in self.worker.work(request, delivery):
                 self.tell(outcome)
-                if outcome.retry_after is not None:
-                    waits.append(outcome.retry_after)
-                    misconfigured &= outcome.misconfigured
-        if waits:
-            late = delivery.receives >= ASKED_ANEW_AT and not message.unreadable
-            if misconfigured and late and self.ask_anew is not None:
-                self.ask_anew(body, max(waits))
-                return
-            put_off(max(waits))
-            raise NotSettled(f"{len(waits)} of what the message names must be tried again")
-        if message.unreadable:
-            put_off(0)
-            raise UnknownMessage("; ".join(message.unreadable))
+                if not outcome.acknowledge:
+                    pending.outcomes.append(outcome)
+        return pending
+
+    def _keep(self, message: Received, pending: _Pending) -> None:
+        if any(outcome.is_suspect for outcome in pending.outcomes):
+            raise WorksAlone("a worker died over something that the message names")
+        if pending.is_given_up or (pending.outcomes and self._is_too_old(message.delivery)):
+            self._bury(message, pending.to_grounds())
+            return
+        message.receipt.put_off(pending.seconds)
+        raise NotSettled(f"{len(pending.outcomes)} of what the message names must be tried again")
+
+    def _is_too_old(self, delivery: Delivery) -> bool:
+        return delivery.sent is not None and self._now() - delivery.sent > LONGEST_WAIT
+
+    def _now(self) -> datetime:
+        return self.worker.claims.now()
+
+    def _bury(self, message: Received, grounds: Grounds) -> None:
+        """Make a dead letter of the message; if that cannot be done now, it comes back."""
+        try:
+            message.receipt.bury(message.body, grounds)
+        except (TransientError, ConfigurationError) as error:
+            message.receipt.put_off(backoff(message.delivery.receives))
+            raise NotSettled(f"the message is no dead letter yet, and comes back: {error}") from error

@@ -8,7 +8,7 @@ from typing import Generic
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.table_files import TableFiles
-from millrace.errors import LostRace, ObjectChanged
+from millrace.errors import LostRace, ObjectChanged, WorkInFlight
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Failure, Finish, State
 from millrace.ledger.races import retry_lost_race
@@ -175,7 +175,7 @@ class SnapshotTables:
         )
         decision = self.claims.claim_table(subject, job.delivery)
         if isinstance(decision, Refusal) and not decision.acknowledge:
-            raise LostRace(f"table {table} is being written from one of its files; tried again later")
+            raise WorkInFlight(f"table {table} is being written from one of its files; tried again later")
         return decision
 
     def _settle(self, job: GrantedWork[TableEntry], finish: Finish) -> None:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from millrace.delivery.builds import Builds
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.table_files import TableFiles
+from millrace.errors import Crashed, MillraceError
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
-from millrace.ledger.rules import ClaimSubject, Refusal
+from millrace.ledger.rules import MOST_ATTEMPTS, MOST_DEATHS, ClaimSubject, Refusal, RefusalKind
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
@@ -24,14 +25,17 @@ _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _SHORT_WAITS = 2
-"""Receipts of a message that found its object in flight, before it waits for the whole lease."""
+"""Receipts of a message that asks for more than the work in flight does, before it waits for the whole lease."""
+TRIED_AGAIN = "tried again"
+"""The result of work that only another worker, or the end of the invocation, was in the way of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one object under one sync; ``result`` is a state or the kind of a refusal.
 
-    ``retry_after`` (seconds) is set where the message must not be acknowledged but come back.
+    ``retry_after`` (seconds) is set if the message must not be acknowledged but come back. ``is_given_up``: it was
+    tried as often as it may be, so that somebody must decide what comes next.
     """
 
     result: str
@@ -41,6 +45,12 @@ class Outcome:
     reason: str | None = None
     failure: Failure | None = None
     retry_after: int | None = None
+    is_given_up: bool = False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it is left for the end of the batch, because a worker died over it."""
+        return self.result == RefusalKind.SUSPECT
 
     @property
     def acknowledge(self) -> bool:
@@ -74,9 +84,10 @@ class Worker:
         engine: str,
         timeout_seconds: float,
         obfuscation_key: Callable[[], bytes | None] = lambda: None,
+        deployment: int = 0,
     ) -> Worker:
         """A worker on its ports; ``timeout_seconds`` is a whole invocation's time."""
-        claims = Claims(ledger=ledger, now=now, engine=engine)
+        claims = Claims(ledger=ledger, now=now, engine=engine, deployment=deployment)
         objects = ObjectWork(
             claims=claims,
             stores=stores,
@@ -114,6 +125,8 @@ class Worker:
         return self._outcome(self._settled(plan, request, decision, delivery), delivery)
 
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
+        if claimed.deaths >= MOST_DEATHS:
+            return self.claims.settle(claimed, Finish(state=State.FAILED, failure=Failure.of(_to_crash(claimed))))
         match plan:
             case Ignored():
                 return self.claims.settle(claimed, Finish(state=State.IGNORED, reason=plan.reason))
@@ -127,36 +140,68 @@ class Worker:
                 return self.builds.work(plan, request, claimed, delivery)
 
     def _refused(self, refusal: Refusal[Entry], delivery: Delivery) -> Outcome:
-        """What must come back does so soon at first, since most work is short; then when the lease has run out."""
-        entry, seconds = refusal.entry, None
-        if refusal.retry_at is not None:
-            seconds = max(1, round((refusal.retry_at - self.claims.now()).total_seconds()))
-            seconds = min(seconds, backoff(delivery.receives)) if delivery.receives <= _SHORT_WAITS else seconds
+        entry = refusal.entry
+        seconds = self._wait(refusal, delivery)
         return Outcome(result=refusal.kind, source=entry.source, sync=entry.sync, entry=entry, retry_after=seconds)
+
+    def _wait(self, refusal: Refusal[Entry], delivery: Delivery) -> int | None:
+        """Seconds until a refused message comes back; None: it is done.
+
+        A copy of work in flight is needed only if that work dies: it hides until the lease ends. A newer change looks
+        again soon, since most work is short. For example after 30 s, 60 s, then when the lease of 25 minutes has ended.
+        """
+        if refusal.retry_at is None:
+            return None
+        if refusal.kind is RefusalKind.OUTDATED:
+            return backoff(delivery.receives)
+        seconds = max(1, round((refusal.retry_at - self.claims.now()).total_seconds()))
+        is_soon = refusal.kind is RefusalKind.BUSY and delivery.receives <= _SHORT_WAITS
+        return min(seconds, backoff(delivery.receives)) if is_soon else seconds
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
         failure = settled.failure
-        back = failure is not None and failure.branch is not Branch.DATA
+        if failure is None or failure.branch is Branch.DATA:
+            return Outcome(
+                result=settled.state,
+                source=settled.source,
+                sync=settled.sync,
+                entry=settled,
+                reason=failure.message if failure else settled.reason,
+                failure=failure,
+            )
+        is_given_up = settled.attempts >= MOST_ATTEMPTS and not failure.is_free
         return Outcome(
-            result=settled.state,
+            result=TRIED_AGAIN if failure.is_lost_race and not is_given_up else settled.state,
             source=settled.source,
             sync=settled.sync,
             entry=settled,
-            reason=failure.message if failure else settled.reason,
+            reason=failure.message,
             failure=failure,
-            retry_after=backoff(delivery.receives) if back else None,
+            retry_after=backoff(delivery.receives),
+            is_given_up=is_given_up,
         )
 
     def _unsettled(self, sync: str, request: Request, delivery: Delivery, error: Exception) -> Outcome:
+        """Of what has no entry to count attempts in. A defect is given up by receipts, since it would never pass."""
         failure = Failure.of(error)
+        is_defect = failure.branch is Branch.DATA or not isinstance(error, MillraceError)
         return Outcome(
-            result=State.FAILED,
+            result=TRIED_AGAIN if failure.is_lost_race else State.FAILED,
             source=request.change.ref,
             sync=sync,
             reason=f"{failure.error}: {failure.message}",
             failure=failure,
             retry_after=backoff(delivery.receives),
+            is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
+
+
+def _to_crash(claimed: Entry) -> Crashed:
+    return Crashed(
+        f"{claimed.deaths} workers died over {claimed.source} and left nothing but their leases: it may need more "
+        "memory or more time than the function has. Give the function more memory, or split the object, then "
+        "reprocess it"
+    )
 
 
 def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:

@@ -17,6 +17,8 @@ CONFIGURATION_FILE = "configuration.json"
 
 EVENT_SOURCE = "millrace"
 """The source of the events that the functions put on the account's bus; they may put no others."""
+DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
+"""Set by the stack itself: the number is known only while it is deployed."""
 
 _IDENTITY = ("sync", "bucket", "key", "state", "revision", "fence", "fingerprint", "engine", "lease_until")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
@@ -47,14 +49,18 @@ class Settings:
 
     ``queues`` maps a source connection's name to the URL of its managed queue. ``timeout_seconds`` is the convert
     function's time limit. ``obfuscation_secret`` is the name or ARN of the secret with the key of obfuscated fields;
-    None where no sync obfuscates any. ``function`` is the function's own name, which Lambda sets. The
-    configuration lies beside the code, where MILLRACE_CONFIGURATION names no other file.
+    None where no sync obfuscates any. ``dead_letters`` is the URL of the dead-letter queue. ``deployment`` is a number
+    that grows with every change of code or configuration, 0 for one from before there was such a number. ``function``
+    is the function's own name, which Lambda sets. The configuration lies beside the code, where MILLRACE_CONFIGURATION
+    names no other file.
     """
 
     ledger_table: str
     queues: Mapping[str, str]
     timeout_seconds: int
     obfuscation_secret: str | None = None
+    dead_letters: str | None = None
+    deployment: int = 0
     function: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
@@ -65,8 +71,12 @@ class Settings:
             "MILLRACE_QUEUES": json.dumps(dict(self.queues), sort_keys=True),
             "MILLRACE_TIMEOUT_SECONDS": str(self.timeout_seconds),
         }
-        secret = self.obfuscation_secret
-        return {**always, "MILLRACE_OBFUSCATION_SECRET": secret} if secret else always
+        optional = {
+            "MILLRACE_OBFUSCATION_SECRET": self.obfuscation_secret,
+            "MILLRACE_DEAD_LETTERS": self.dead_letters,
+            DEPLOYMENT_VARIABLE: str(self.deployment) if self.deployment else None,
+        }
+        return always | {name: value for name, value in optional.items() if value}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -79,6 +89,8 @@ class Settings:
             queues=json.loads(environment["MILLRACE_QUEUES"]),
             timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
             obfuscation_secret=environment.get("MILLRACE_OBFUSCATION_SECRET") or None,
+            dead_letters=environment.get("MILLRACE_DEAD_LETTERS") or None,
+            deployment=int(environment.get(DEPLOYMENT_VARIABLE) or 0),
             function=environment.get("AWS_LAMBDA_FUNCTION_NAME") or None,
             configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
         )

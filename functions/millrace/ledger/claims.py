@@ -36,20 +36,26 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One receipt of one message; ``remaining`` tells the seconds left to this invocation."""
+    """One receipt of one message; ``remaining`` gives the seconds left to this invocation.
+
+    ``sent`` is when the message was first sent. ``is_alone``: no other message waits for this invocation's end.
+    """
 
     message_id: str
     remaining: Callable[[], float]
     receives: int = 1
+    sent: datetime | None = None
+    is_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Claims and settles for one engine on one clock."""
+    """Claims and settles for one engine of one deployment, on one clock."""
 
     ledger: LedgerStore
     now: Callable[[], datetime]
     engine: str
+    deployment: int = 0
 
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
         """Claim an object or a build; raise LostRace if others are quicker again and again."""
@@ -58,8 +64,11 @@ class Claims:
         return self._claim(lambda: self.ledger.get(subject.sync, source) or blank, subject, delivery)
 
     def claim_table(self, subject: ClaimSubject, delivery: Delivery) -> TableEntry | Refusal[TableEntry]:
-        """Claim a snapshot table; raises as ``claim``."""
-        table = subject.change.ref
+        """Claim a snapshot table; raises as ``claim``.
+
+        A table is no suspect: the worker that left its lease died over one of its files, whose own entry says so.
+        """
+        table, delivery = subject.change.ref, replace(delivery, is_alone=True)
         blank = unseen_table(subject.sync, table, fingerprint=subject.fingerprint, engine=self.engine)
         return self._claim(lambda: self.ledger.get_table(subject.sync, table) or blank, subject, delivery)
 
@@ -96,6 +105,9 @@ class Claims:
             subject=subject,
             message_id=delivery.message_id,
             engine=self.engine,
+            deployment=self.deployment,
+            is_alone=delivery.is_alone,
+            is_first_receipt=delivery.receives == 1,
             now=now,
             lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
         )

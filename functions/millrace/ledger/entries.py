@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from millrace.errors import ConfigurationError, DataError, MillraceError, TransientError
+from millrace.errors import (
+    ConfigurationError,
+    DataError,
+    LostRace,
+    MillraceError,
+    OutOfTime,
+    TransientError,
+    WorkInFlight,
+)
 from millrace.objects.references import ObjectRef, Position, Sequencer
 from millrace.texts import shorten_text
 
@@ -71,6 +79,21 @@ class Failure:
             case _:
                 return cls(branch=Branch.TRANSIENT, error=type(error).__name__, message=f"unexpected: {error}")
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it counts as no attempt: nothing was tried, or only somebody's help can change the result."""
+        return self.branch is Branch.CONFIGURATION or self.error in _FREE
+
+    @property
+    def is_lost_race(self) -> bool:
+        """Whether only another worker, or the end of the invocation, was in the way."""
+        return self.error in _LOST_RACES
+
+
+_FREE = frozenset({OutOfTime.__name__, WorkInFlight.__name__})
+_LOST_RACES = _FREE | {LostRace.__name__, "NewerOutput"}
+"""Errors by the names that the ledger keeps; ``NewerOutput`` is the lost race of `delivery.publishing`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
@@ -89,7 +112,9 @@ class WorkEntry(ABC):
     ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
     last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
     among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
-    ``run_id`` is the newest manual run that reached it.
+    ``run_id`` is the newest manual run that reached it. ``attempts`` counts attempts at the same thing; it is put
+    before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out.
+    ``deployment`` is the number of the newest deployment that worked on it.
     """
 
     sync: str
@@ -105,6 +130,8 @@ class WorkEntry(ABC):
     lease_until: datetime | None = None
     owner: str | None = None
     attempts: int = 0
+    deaths: int = 0
+    deployment: int = 0
     outputs: tuple[Output, ...] = ()
     obsolete: tuple[Output, ...] = ()
     rows_read: int = 0

@@ -16,6 +16,10 @@ from millrace.ledger.entries import DONE, Finish, Output, State, WorkEntry, hold
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
 
 E = TypeVar("E", bound=WorkEntry)
+MOST_ATTEMPTS = 5
+"""Attempts at the same work that fail for reasons that pass, before its message is a dead letter."""
+MOST_DEATHS = 3
+"""Workers that may die over the same work before it fails as ``Crashed``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +42,20 @@ class ClaimSubject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
-    """A worker's request to work on a subject: by which message, with which engine, until when."""
+    """A worker's request to work on a subject: by which message, with which engine, until when.
+
+    ``is_alone``: no other message is lost for a while if the worker dies. ``is_first_receipt``: the message was not
+    received before. ``deployment`` is the number of the deployment that the worker is of; it only grows.
+    """
 
     subject: ClaimSubject
     message_id: str
     engine: str
     now: datetime
     lease_until: datetime
+    is_alone: bool = True
+    is_first_receipt: bool = False
+    deployment: int = 0
 
 
 class RefusalKind(enum.StrEnum):
@@ -55,6 +66,8 @@ class RefusalKind(enum.StrEnum):
     DUPLICATE = "duplicate of work in flight"
     OWN_LEASE = "in flight under this very message"
     BUSY = "an older version is in flight"
+    SUSPECT = "a worker died over it: it is worked on alone"
+    OUTDATED = "a newer deployment is at work"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +91,7 @@ def claim(entry: E, request: ClaimRequest) -> E | Refusal[E]:
     the former owner's late writes recognisable.
     """
     if entry.revision == 0:
-        return _grant(entry, request)
+        return _to_granted(entry, request)
     if _is_older(request, entry):
         return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
     if entry.state is State.IN_FLIGHT:
@@ -99,6 +112,20 @@ def _refuse_in_flight(entry: WorkEntry, request: ClaimRequest) -> RefusalKind:
     if entry.owner == request.message_id:
         return RefusalKind.OWN_LEASE
     return RefusalKind.BUSY if _is_news(entry, request) else RefusalKind.DUPLICATE
+
+
+def _grant(entry: E, request: ClaimRequest) -> E | Refusal[E]:
+    """The granted entry, unless a newer deployment has worked on it, or it must be worked on alone.
+
+    For example: a deployment gives a sync another format and somebody has an object converted again. A worker of the
+    former deployment that still holds an older message of the object would put the former format back in its place.
+    """
+    if request.deployment < entry.deployment:
+        return Refusal(kind=RefusalKind.OUTDATED, entry=entry, retry_at=request.now)
+    granted = _to_granted(entry, request)
+    if granted.deaths > 0 and not request.is_alone:
+        return Refusal(kind=RefusalKind.SUSPECT, entry=entry, retry_at=request.now)
+    return granted
 
 
 def _is_older(request: ClaimRequest, entry: WorkEntry) -> bool:
@@ -157,9 +184,35 @@ def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
     return etag is not None and etag == entry.etag and (subject.bytes_decide or subject.position is None)
 
 
-def _grant(entry: E, request: ClaimRequest) -> E:
+def _is_retry(entry: WorkEntry, request: ClaimRequest) -> bool:
+    """Whether the request asks once more for what was tried, and came to no end."""
+    subject = request.subject
+    # A build's request says nothing of what changed: it is always the same wish.
+    says_nothing = subject.position is None and subject.change.etag is None
+    is_same = says_nothing and not is_newer_run(subject.run_id, entry.run_id)
+    return not entry.settled and (is_same or not _is_news(entry, request))
+
+
+def _count_attempts(entry: WorkEntry, request: ClaimRequest) -> int:
+    """With this one; from 1 again after the last allowed one, if this message has not been here before.
+
+    For example: a dead letter that somebody sends back comes with a first receipt, and has all five attempts anew.
+    """
+    is_given_up = entry.attempts >= MOST_ATTEMPTS and request.is_first_receipt
+    if is_given_up or not _is_retry(entry, request):
+        return 1
+    return entry.attempts + 1
+
+
+def _count_deaths(entry: WorkEntry, request: ClaimRequest) -> int:
+    """With one more if the lease of the last worker ran out: who lives settles before that."""
+    if not _is_retry(entry, request):
+        return 0
+    return entry.deaths + (entry.state is State.IN_FLIGHT)
+
+
+def _to_granted(entry: E, request: ClaimRequest) -> E:
     subject, change = request.subject, request.subject.change
-    is_retry = not entry.settled and not _is_news(entry, request)
     begun = replace(
         entry,
         state=State.IN_FLIGHT,
@@ -172,7 +225,9 @@ def _grant(entry: E, request: ClaimRequest) -> E:
         size=change.size if change.size is not None else entry.size,
         lease_until=request.lease_until,
         owner=request.message_id,
-        attempts=entry.attempts + 1 if is_retry else 1,
+        attempts=_count_attempts(entry, request),
+        deaths=_count_deaths(entry, request),
+        deployment=request.deployment,
         started=request.now,
         finished=None,
         failure=None,
@@ -235,5 +290,14 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
         rows_filtered=finish.rows_filtered,
         finished=now,
         failure=finish.failure,
+        attempts=_without_free(claimed.attempts, finish),
     )
+    if settled.settled:
+        settled = replace(settled, deaths=0)
     return settled.as_finished(finish)
+
+
+def _without_free(attempts: int, finish: Finish) -> int:
+    """The attempts that count: waiting for a grant, for time or for other work is none."""
+    is_free = finish.failure is not None and finish.failure.is_free
+    return max(0, attempts - is_free)

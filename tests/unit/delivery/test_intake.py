@@ -1,17 +1,19 @@
-"""One message: settled and acknowledged, or put off and kept."""
+"""One message: settled and acknowledged, put off and kept, or made a dead letter."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.delivery.intake import ASKED_ANEW_AT, Intake, NotSettled
-from millrace.delivery.worker import Outcome, Worker
-from millrace.errors import OutOfTime, ServiceUnavailable, UnknownMessage
+from millrace.delivery.batch import take_batch
+from millrace.delivery.intake import LONGEST_WAIT, Grounds, Intake, NotSettled, Received
+from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker
+from millrace.errors import OutOfTime, ServiceUnavailable
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import State
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.rules import MOST_ATTEMPTS, RefusalKind
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
@@ -23,14 +25,17 @@ SOURCE = ObjectRef("acme-in", "in/a.csv")
 
 
 class Desk:
-    """An intake on the fakes, which remembers what it told."""
+    """An intake on the fakes, which remembers what it heard. ``refuses``: the queues take nothing."""
 
     def __init__(self) -> None:
         self.store = InMemoryObjectStore({"acme-in": {}, "acme-out": {}})
         self.ledger = InMemoryLedger()
         self.outcomes: list[Outcome] = []
         self.notes: list[str] = []
-        self.put_off: list[int] = []
+        self.delays: list[int] = []
+        self.deleted: list[str] = []
+        self.buried: list[tuple[str, Grounds]] = []
+        self.refuses = False
         self.now = NOON
         worker = Worker.build(
             planner=Planner(document(bulk_sync(to="json"))),
@@ -43,9 +48,58 @@ class Desk:
         )
         self.intake = Intake(worker=worker, tell=self.outcomes.append, note=self.notes.append)
 
+    def receive(
+        self,
+        body: str,
+        *,
+        remaining: Callable[[], float] = lambda: 900.0,
+        message: str = "m",
+        receives: int = 1,
+        is_alone: bool = True,
+        sent: datetime = NOON,
+    ) -> Received:
+        delivery = Delivery(
+            message_id=message,
+            remaining=remaining,
+            receives=receives,
+            sent=sent,
+            is_alone=is_alone,
+        )
+        return Received(body=body, delivery=delivery, receipt=DeskReceipt(self, message))
+
     def take(self, body: str, *, remaining: float = 900.0, message: str = "m", receives: int = 1) -> None:
-        delivery = Delivery(message_id=message, remaining=lambda: remaining, receives=receives)
-        self.intake.take(body, delivery, self.put_off.append)
+        self.intake.take(self.receive(body, remaining=lambda: remaining, message=message, receives=receives))
+
+    def die_over(self, key: str = "a") -> Entry:
+        """Leave a lease that ran out over an object, as a worker does that is killed."""
+        ref = ObjectRef("acme-in", f"in/{key}.csv")
+        self.take(request(ref))
+        entry = next(put for put in self.ledger.works_put() if put.source == ref)
+        self.ledger.entries["nightly", ref] = entry
+        self.outcomes.clear()
+        self.now += timedelta(hours=1)
+        return entry
+
+
+class DeskReceipt:
+    """Satisfies Receipt."""
+
+    def __init__(self, desk: Desk, message: str) -> None:
+        self.desk = desk
+        self.message = message
+
+    def put_off(self, seconds: int, /) -> None:
+        self.desk.delays.append(seconds)
+
+    def delete(self) -> None:
+        if self.desk.refuses:
+            raise ServiceUnavailable("sqs:DeleteMessage failed")
+        self.desk.deleted.append(self.message)
+
+    def bury(self, body: str, grounds: Grounds, /) -> None:
+        if self.desk.refuses:
+            raise ServiceUnavailable("sqs:SendMessage failed")
+        self.desk.buried.append((body, grounds))
 
 
 def request(ref: ObjectRef = SOURCE) -> str:
@@ -63,21 +117,38 @@ def test_a_settled_message_is_acknowledged(desk: Desk) -> None:
     desk.take(request())
 
     assert [outcome.result for outcome in desk.outcomes] == [State.CONVERTED]
-    assert desk.put_off == []
+    assert desk.delays == []
 
 
 def test_a_message_is_not_started_without_time_and_comes_back_at_once(desk: Desk) -> None:
     with pytest.raises(OutOfTime):
         desk.take(request(), remaining=59.0)
 
-    assert (desk.put_off, desk.outcomes) == ([0], [])
+    assert (desk.delays, desk.outcomes) == ([0], [])
 
 
-def test_an_unknown_message_comes_back_at_once_so_that_it_reaches_the_dead_letters_soon(desk: Desk) -> None:
-    with pytest.raises(UnknownMessage):
-        desk.take("hello")
+def test_the_clock_is_looked_at_for_each_record_of_a_message(desk: Desk) -> None:
+    """A message names up to ten objects, and the invocation may end after the first."""
+    names = ("a", "b")
+    for name in names:
+        desk.store.put(ObjectRef("acme-in", f"in/{name}.csv"), b"a\n1\n")
+    records = ", ".join(map(_record, names))
 
-    assert desk.put_off == [0]
+    with pytest.raises(NotSettled):
+        desk.intake.take(
+            desk.receive(f'{{"Records": [{records}]}}', remaining=lambda: 10.0 if desk.outcomes else 900.0)
+        )
+
+    assert [outcome.source.key for outcome in desk.outcomes] == ["in/a.csv"]
+    assert desk.delays == [0]
+    assert desk.buried == []
+
+
+def _record(name: str) -> str:
+    return (
+        '{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "acme-in"},'
+        f' "object": {{"key": "in/{name}.csv", "sequencer": "0A"}}}}}}'
+    )
 
 
 def test_a_test_event_is_noted_and_acknowledged(desk: Desk) -> None:
@@ -86,65 +157,191 @@ def test_a_test_event_is_noted_and_acknowledged(desk: Desk) -> None:
     assert desk.notes == ["test event of bucket acme-in"]
 
 
-@pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (3, 1440)])
-def test_work_in_flight_puts_the_message_off_shortly_and_then_until_the_lease_ends(
-    desk: Desk, receives: int, seconds: int
-) -> None:
-    desk.store.put(SOURCE, b"a\n1\n")
-    desk.take(request())
-    entry = desk.ledger.puts[0]
-    desk.ledger.entries["nightly", SOURCE] = entry
-    desk.now = NOON + timedelta(seconds=60)
+class TestWaiting:
+    """Receipts are no attempts: whatever a message waits for, it costs nothing."""
 
-    with pytest.raises(NotSettled):
-        desk.take(request(), receives=receives)
-
-    assert desk.put_off == [seconds]
-
-
-class TestConfigurationErrors:
-    """What only waits for another configuration is sent anew before its receipts are used up."""
-
-    @pytest.fixture
-    def denied(self, desk: Desk) -> Desk:
-        """An intake whose source bucket does not exist."""
-        self.anew: list[tuple[str, int]] = []
-        del desk.store.buckets["acme-in"]
-        desk.intake = replace(desk.intake, ask_anew=lambda body, seconds: self.anew.append((body, seconds)))
-        return desk
-
-    def test_the_first_receipts_come_back(self, denied: Desk) -> None:
-        for receives in range(1, ASKED_ANEW_AT):
-            with pytest.raises(NotSettled):
-                denied.take(request(), receives=receives)
-
-        assert self.anew == []
-        assert denied.put_off == [30, 60]
-
-    def test_a_later_one_is_sent_anew_and_acknowledged(self, denied: Desk) -> None:
-        """So it never has five receipts, and never gets to the dead-letter queue."""
-        denied.take(request(), receives=ASKED_ANEW_AT)
-
-        assert self.anew == [(request(), 120)]
-        assert denied.put_off == []
-
-    def test_what_the_queue_did_not_take_comes_back(self, denied: Desk) -> None:
-        def refuse(_body: str, _seconds: int) -> None:
-            raise ServiceUnavailable("sqs:SendMessage failed")
-
-        denied.intake = replace(denied.intake, ask_anew=refuse)
-
-        with pytest.raises(ServiceUnavailable):
-            denied.take(request(), receives=ASKED_ANEW_AT)
-
-    def test_what_stays_transient_is_not_sent_anew(self, denied: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Objects that stayed transient are for the dead-letter queue."""
-
-        def fail(*_: object, **__: object) -> None:
-            raise ServiceUnavailable("s3:GetObject failed")
-
-        monkeypatch.setattr(denied.store, "open", fail)
+    @pytest.mark.parametrize("receives", [1, 2, 3, 900])
+    def test_a_copy_of_work_in_flight_hides_until_the_lease_ends(self, desk: Desk, receives: int) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        desk.take(request())
+        entry = desk.ledger.puts[0]
+        desk.ledger.entries["nightly", SOURCE] = entry
+        desk.now = NOON + timedelta(seconds=60)
 
         with pytest.raises(NotSettled):
-            denied.take(request(), receives=ASKED_ANEW_AT)
-        assert self.anew == []
+            desk.intake.take(desk.receive(_event("0B", "m"), receives=receives))
+
+        assert desk.delays == [1440]
+        assert desk.buried == []
+
+    @pytest.mark.parametrize(("receives", "seconds"), [(1, 30), (2, 60), (3, 1440), (900, 1440)])
+    def test_a_newer_change_looks_soon_whether_the_work_in_flight_is_over(
+        self, desk: Desk, receives: int, seconds: int
+    ) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        desk.take(_event("0A", "first"))
+        desk.ledger.entries["nightly", SOURCE] = desk.ledger.puts[0]
+        desk.now = NOON + timedelta(seconds=60)
+
+        with pytest.raises(NotSettled):
+            desk.intake.take(desk.receive(_event("0B", "e2"), receives=receives, message="m2"))
+
+        assert desk.delays == [seconds]
+
+    def test_what_only_a_grant_can_help_waits_for_as_long_as_it_takes(self, desk: Desk) -> None:
+        del desk.store.buckets["acme-in"]
+
+        for receives in range(1, 40):
+            with pytest.raises(NotSettled):
+                desk.take(request(), receives=receives)
+
+        assert desk.buried == []
+        assert desk.delays[:6] == [30, 60, 120, 240, 480, 900]
+        assert next(desk.ledger.works()).attempts == 0
+
+    def test_a_message_that_waited_nine_days_is_a_dead_letter_before_its_queue_deletes_it(self, desk: Desk) -> None:
+        del desk.store.buckets["acme-in"]
+        body = request()
+
+        desk.intake.take(desk.receive(body, sent=NOON - LONGEST_WAIT - timedelta(seconds=1), receives=700))
+
+        ((sent, grounds),) = desk.buried
+        assert (sent, grounds.error, grounds.sync, grounds.key) == (body, "NoSuchBucket", "nightly", SOURCE.key)
+
+    def test_work_that_ran_out_of_time_was_no_attempt(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(desk.store, "open", raiser(OutOfTime("too late")))
+
+        for receives in range(1, 20):
+            with pytest.raises(NotSettled):
+                desk.take(request(), receives=receives)
+
+        assert desk.buried == []
+        assert {outcome.result for outcome in desk.outcomes} == {TRIED_AGAIN}
+
+
+def _event(sequencer: str, etag: str) -> str:
+    from millrace.objects.references import Sequencer  # noqa: PLC0415 - used here alone
+
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE, sequencer=Sequencer.parse(sequencer), etag=etag)
+    return compose_message(Request(change=change))
+
+
+def raiser(error: Exception) -> object:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+class TestDeadLetters:
+    """The function makes them, with the reason."""
+
+    @pytest.fixture
+    def failing(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+        monkeypatch.setattr(desk.store, "open", raiser(ServiceUnavailable("s3:GetObject failed")))
+        return desk
+
+    def test_five_real_attempts_make_one(self, failing: Desk) -> None:
+        for receives in range(1, MOST_ATTEMPTS):
+            with pytest.raises(NotSettled):
+                failing.take(request(), receives=receives)
+
+        failing.take(request(), receives=MOST_ATTEMPTS)
+
+        ((body, grounds),) = failing.buried
+        assert body == request()
+        assert grounds == Grounds(
+            reason="s3:GetObject failed", error="ServiceUnavailable", sync="nightly", key=SOURCE.key
+        )
+
+    def test_receipts_without_work_do_not_count(self, failing: Desk) -> None:
+        """For example those of an invocation that was throttled."""
+        with pytest.raises(NotSettled):
+            failing.take(request(), receives=600)
+
+        assert failing.buried == []
+
+    def test_one_that_is_sent_back_has_all_its_attempts_again(self, failing: Desk) -> None:
+        for receives in range(1, MOST_ATTEMPTS):
+            with pytest.raises(NotSettled):
+                failing.take(request(), receives=receives)
+        failing.take(request(), receives=MOST_ATTEMPTS)
+
+        with pytest.raises(NotSettled):
+            failing.take(request(), message="sent back", receives=1)
+
+        assert next(failing.ledger.works()).attempts == 1
+
+    def test_a_message_that_nobody_can_read_is_one_at_once(self, desk: Desk) -> None:
+        desk.take("hello")
+
+        ((body, grounds),) = desk.buried
+        assert (body, grounds.error) == ("hello", "UnknownMessage")
+        assert "not JSON" in grounds.reason
+        assert desk.delays == []
+
+    def test_one_that_the_queue_did_not_take_comes_back(self, desk: Desk) -> None:
+        desk.refuses = True
+
+        with pytest.raises(NotSettled):
+            desk.take("hello")
+
+        assert desk.delays == [30]
+
+
+class TestSuspects:
+    """One object's death costs one object."""
+
+    @pytest.fixture
+    def batch(self, desk: Desk) -> list[Received]:
+        """Three messages; a worker died over what the second names."""
+        for name in ("a", "killer", "b"):
+            desk.store.put(ObjectRef("acme-in", f"in/{name}.csv"), b"a\n1\n")
+        desk.die_over("killer")
+        return [
+            desk.receive(request(ObjectRef("acme-in", f"in/{name}.csv")), message=name, is_alone=False)
+            for name in ("a", "killer", "b")
+        ]
+
+    def test_one_works_last_after_the_settled_messages_are_deleted(self, desk: Desk, batch: list[Received]) -> None:
+        returning = take_batch(desk.intake, batch, lambda _message, _error: None)
+
+        assert returning == []
+        assert desk.deleted == ["b", "a"]
+        assert [(outcome.source.key, outcome.result) for outcome in desk.outcomes] == [
+            ("in/a.csv", State.CONVERTED),
+            ("in/killer.csv", RefusalKind.SUSPECT),
+            ("in/b.csv", State.CONVERTED),
+            ("in/killer.csv", State.CONVERTED),
+        ]
+
+    def test_one_does_not_work_if_the_others_could_not_be_deleted(self, desk: Desk, batch: list[Received]) -> None:
+        desk.refuses = True
+
+        returning = take_batch(desk.intake, batch, lambda _message, _error: None)
+
+        assert returning == ["killer"]
+        assert desk.delays == [30]
+
+    def test_a_batch_of_one_needs_no_second_turn(self, desk: Desk, batch: list[Received]) -> None:
+        take_batch(desk.intake, [batch[1].alone()], lambda _message, _error: None)
+
+        assert [outcome.result for outcome in desk.outcomes] == [State.CONVERTED]
+
+    def test_three_deaths_fail_the_object_as_data(self, desk: Desk) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        for _ in range(3):
+            desk.die_over()
+            desk.ledger.entries["nightly", SOURCE] = _last_in_flight(desk)
+
+        desk.take(request())
+
+        entry = desk.ledger.get("nightly", SOURCE)
+        assert entry is not None
+        assert entry.failure is not None
+        assert (entry.state, entry.failure.error, entry.settled) == (State.FAILED, "Crashed", True)
+        assert desk.buried == []
+
+
+def _last_in_flight(desk: Desk) -> Entry:
+    return [put for put in desk.ledger.works_put() if put.state is State.IN_FLIGHT][-1]

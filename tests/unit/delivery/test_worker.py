@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from millrace.delivery.worker import backoff
+from millrace.delivery.worker import TRIED_AGAIN, backoff
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, State
@@ -215,7 +215,7 @@ class TestCollisions:
 
         first, second = world.one(request), world.one(request)
 
-        assert (first.result, first.acknowledge) == (State.FAILED, False)
+        assert (first.result, first.acknowledge) == (TRIED_AGAIN, False)
         assert second.result == State.CONVERTED
         assert world.store.data(TARGET) == b'{"id":4}\n'
 

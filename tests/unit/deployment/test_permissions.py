@@ -161,7 +161,9 @@ class TestConnectionPolicy:
 
 
 def _granted(given: Document) -> set[tuple[str, str]]:
-    arns = grants.Arns(partition="aws", region="us-east-1", account="111122223333", ledger="l", queues=("q",))
+    arns = grants.Arns(
+        partition="aws", region="us-east-1", account="111122223333", ledger="l", queues=("q",), dead_letters="d"
+    )
     topology, options = describe(given), Options()
     every = (
         *grants.convert(topology, arns, options, itself="f"),
@@ -207,7 +209,7 @@ class TestQueueAndBucket:
             action
             for one in grants.convert(
                 describe(given),
-                grants.Arns(partition="aws", region="r", account="a", ledger="l", queues=()),
+                grants.Arns(partition="aws", region="r", account="a", ledger="l", queues=(), dead_letters="d"),
                 Options(),
                 itself="f",
             )

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
+from millrace.errors import AccessDenied, MalformedFile, OutOfTime, ServiceUnavailable, WorkInFlight
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, unseen
-from millrace.ledger.rules import ClaimRequest, ClaimSubject, Refusal, RefusalKind, claim, settle
+from millrace.ledger.rules import MOST_ATTEMPTS, ClaimRequest, ClaimSubject, Refusal, RefusalKind, claim, settle
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -120,9 +120,63 @@ class TestClaim:
 
         assert (entry.fence, entry.owner, entry.attempts) == (2, "m2", 2)
 
-    @pytest.mark.parametrize("error", [ServiceUnavailable("503"), AccessDenied("no"), RuntimeError("bug")])
+    @pytest.mark.parametrize("error", [ServiceUnavailable("503"), RuntimeError("bug")])
     def test_what_may_succeed_later_is_granted_again(self, error: Exception) -> None:
         assert granted(claim(failed(error), claim_request())).attempts == 2
+
+    @pytest.mark.parametrize("error", [AccessDenied("no"), OutOfTime("late"), WorkInFlight("busy")])
+    def test_what_waits_for_a_grant_or_for_time_or_for_others_was_no_attempt(self, error: Exception) -> None:
+        assert granted(claim(failed(error), claim_request())).attempts == 1
+
+    def test_an_attempt_is_written_down_before_the_work_begins(self) -> None:
+        """So that one whose worker dies is counted, too."""
+        assert in_flight().attempts == 1
+
+    def test_a_message_that_was_not_here_before_begins_to_count_after_the_last_attempt(self) -> None:
+        worn = replace(failed(ServiceUnavailable("503")), attempts=MOST_ATTEMPTS)
+
+        again = granted(claim(worn, replace(claim_request(), is_first_receipt=True)))
+        more = granted(claim(worn, claim_request()))
+
+        assert (again.attempts, more.attempts) == (1, MOST_ATTEMPTS + 1)
+
+    def test_a_build_counts_its_attempts_although_its_request_names_no_event(self) -> None:
+        build = replace(failed(ServiceUnavailable("503")), sequencer=None, etag="digest", attempts=3)
+
+        assert granted(claim(build, claim_request(sequencer=None, etag=None))).attempts == 4
+
+    def test_a_worker_that_died_makes_a_suspect_that_is_claimed_only_alone(self) -> None:
+        dead = in_flight()
+        late = claim_request(message="m2", at=NOON + LEASE)
+
+        refusal = refused(claim(dead, replace(late, is_alone=False)))
+        entry = granted(claim(dead, late))
+
+        assert refusal.kind is RefusalKind.SUSPECT
+        assert entry.deaths == 1
+
+    def test_a_suspect_stays_one_until_it_is_settled(self) -> None:
+        suspect = granted(claim(in_flight(), claim_request(message="m2", at=NOON + LEASE)))
+        late = settle(suspect, Finish(state=State.FAILED, failure=Failure.of(OutOfTime("late"))), NOON + LEASE)
+        done = settle(suspect, Finish(state=State.CONVERTED, outputs=()), NOON + LEASE)
+
+        assert refused(claim(late, replace(claim_request(), is_alone=False))).kind is RefusalKind.SUSPECT
+        assert done.deaths == 0
+
+    def test_a_newer_version_of_a_suspect_is_none(self) -> None:
+        newer = claim_request(sequencer="0B", etag="e2", at=NOON + LEASE)
+
+        assert granted(claim(in_flight(), replace(newer, is_alone=False))).deaths == 0
+
+    def test_a_worker_of_an_older_deployment_is_refused_and_its_message_comes_back(self) -> None:
+        entry = granted(claim(UNSEEN, replace(claim_request(), deployment=2)))
+        done = settle(entry, Finish(state=State.CONVERTED, outputs=(TARGET,)), NOON)
+
+        refusal = refused(claim(done, replace(claim_request(sequencer="0B", etag="e2"), deployment=1)))
+        newest = granted(claim(done, replace(claim_request(sequencer="0B", etag="e2"), deployment=3)))
+
+        assert (refusal.kind, refusal.acknowledge) == (RefusalKind.OUTDATED, False)
+        assert newest.deployment == 3
 
     def test_a_malformed_file_is_not_tried_again_for_the_same_event(self) -> None:
         assert refused(claim(failed(MalformedFile("bad")), claim_request())).kind is RefusalKind.ALREADY_DONE
