@@ -94,7 +94,7 @@ class SnapshotTables:
         )
         claimed = self.claims.claim_table_as_read(entry, subject, job.delivery)
         if isinstance(claimed, Refusal):
-            raise LostRace(f"table {entry.source} is being written from one of its files; tried again later")
+            raise WorkInFlight(f"table {entry.source} is being written from one of its files; tried again later")
         self.files.ask_for_newer(plan, order)
         return claimed
 
