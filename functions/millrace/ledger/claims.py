@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from millrace.errors import LostRace, TransientError
+from millrace.errors import LostRace, NotAccepted, TransientError
 from millrace.ledger.entries import Entry, Failure, Finish, State, WorkEntry, unseen
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import (
@@ -139,8 +139,26 @@ class Claims:
                 settled = settle(claimed, failed, self.now())
             else:
                 settled = replace(settled, obsolete=())
-        self._put(settled)
-        return settled
+        return self._put_settled(claimed, finish, settled)
+
+    def _put_settled(self, claimed: E, finish: Finish, settled: E) -> E:
+        """Put what came of the work; what the store refuses is put without its texts, then as failed for that reason.
+
+        An entry that stayed in flight because nobody could write it down would be worked on again for ever.
+        """
+        try:
+            self._put(settled)
+        except NotAccepted as refused:
+            error = refused
+        else:
+            return settled
+        bare = replace(settle(claimed, finish.without_texts(), self.now()), obsolete=settled.obsolete)
+        with suppress(NotAccepted):
+            self._put(bare)
+            return bare
+        failed = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(error)), self.now())
+        self._put(failed)
+        return failed
 
     def _put(self, entry: WorkEntry) -> None:
         """Put; if that fails, look whether it was done after all and only the answer was lost."""

@@ -317,7 +317,9 @@ def _output_fields(spec: TableTransform, fields: _Fields, now: datetime, key: by
         outputs.append(_repeat(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
     if not outputs and len(fields.schema):
         # The file's fault as well: it may have none but those that the configuration leaves out.
-        raise UnknownField(f"fields: none is left to write of {_enumerate_names(fields.schema.names)}; enable at least one")
+        raise UnknownField(
+            f"fields: none is left to write of {_enumerate_names(fields.schema.names)}; enable at least one"
+        )
     return outputs
 
 
