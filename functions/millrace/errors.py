@@ -15,6 +15,8 @@ MillraceError
 │   ├── MalformedFile           the bytes are not what the format asks for
 │   ├── TruncatedFile           the bytes stop before the format's end
 │   ├── WrongEncoding           the bytes are not text in the named encoding
+│   ├── AmbiguousDialect        a CSV file can be read in two ways, and nothing in it says which is meant
+│   ├── StrayQuote              a quote where CSV has none: values would lose characters
 │   ├── RaggedRow               a row has more or fewer fields than the header
 │   ├── ValueDoesNotFit         a value is not of the type the configuration demands
 │   ├── UnsupportedType         the target format has no way to keep the value
@@ -113,6 +115,14 @@ class TruncatedFile(DataError):
 
 class WrongEncoding(DataError):
     """The bytes are not text in the named encoding."""
+
+
+class AmbiguousDialect(DataError):
+    """A CSV file can be read in two ways, and nothing in it says which is meant."""
+
+
+class StrayQuote(DataError):
+    """A quote stands where CSV has none, so that a value would lose characters."""
 
 
 class RaggedRow(DataError):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.reading import SOURCES, TARGETS, character, format_named, place, watched
+from millrace.cli.reading import SOURCES, TARGETS, character, demanded_types, format_named, mark, place, watched
 from millrace.cli.terminal import Terminal
-from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
+from millrace.engine.options import Compression, FileFormat, OutputCompression, Quotes, ReadOptions
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.wording import count_of
 
@@ -37,8 +37,15 @@ def convert(
     headers: Annotated[bool, typer.Option("--headers/--no-headers", help="CSV begins with a row of names.")] = True,
     skip_lines: Annotated[int, typer.Option(min=0, help="Lines to drop before a CSV's header.")] = 0,
     delimiter: Annotated[str | None, typer.Option(help="Default: detected among , ; tab and |.")] = None,
-    quote: Annotated[str, typer.Option(help="Character around fields; empty: nothing is quoted.")] = '"',
-    escape: Annotated[str | None, typer.Option(help="Character before one meant literally; default none.")] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="Character around fields, or none: nothing is quoted; default: detected.")
+    ] = None,
+    escape: Annotated[
+        str | None, typer.Option(help="Character before one meant literally, or none; default: detected.")
+    ] = None,
+    quotes: Annotated[
+        Quotes, typer.Option(help="What a quote is that is none of CSV: refused, or (lenient) a character.")
+    ] = Quotes.STRICT,
     encoding: Annotated[str, typer.Option(help="Of a CSV; a byte order mark is honoured.")] = "utf-8",
     compression: Annotated[
         Compression | None, typer.Option(help="Of SOURCE as a whole; default: what its name says.")
@@ -46,6 +53,12 @@ def convert(
     compress: Annotated[
         OutputCompression | None,
         typer.Option(help="TARGET's compression; default: what its name says. snappy and zstd are for parquet."),
+    ] = None,
+    null_value: Annotated[
+        list[str] | None, typer.Option(help="Text that means missing where it is not quoted; may be given often.")
+    ] = None,
+    column_type: Annotated[
+        list[str] | None, typer.Option(help="NAME=TYPE that a CSV column must have; may be given often.")
     ] = None,
     infer_types: Annotated[
         bool, typer.Option("--types/--no-types", help="Give CSV columns a type where every value survives.")
@@ -62,10 +75,10 @@ def convert(
     Exit codes: 0 converted, 1 refused for its content (what and where is told; TARGET is as it was), 2 wrong use.
 
     With --jobs: one process, one JSON object a line: {"id", "source", "target", "to"} and optionally "from", "headers",
-    "skip_lines", "delimiter", "quote", "escape", "encoding", "compression", "compress",
-    "subfolder". Each is answered at once by a line {"id", "ok": true, "rows"} or {"id", "ok": false, "error":
-    {"class", "message", "row", "byte"}}. A job that fails never harms the next; exit code 0 says that every job was
-    answered.
+    "skip_lines", "delimiter", "quote", "escape", "quotes", "encoding", "null_values", "column_types",
+    "infer_types", "compression", "compress", "subfolder". Each is answered at once by a line {"id", "ok": true,
+    "rows"} or {"id", "ok": false, "error": {"class", "message", "row", "byte"}}. A job that fails never harms the
+    next; exit code 0 says that every job was answered.
     """
     if jobs is not None:
         if source is not None or target is not None:
@@ -78,9 +91,12 @@ def convert(
         has_headers=headers,
         skip_lines=skip_lines,
         delimiter=character("--delimiter", delimiter),
-        quote=character("--quote", quote),
-        escape=character("--escape", escape),
+        quote=mark("--quote", quote),
+        escape=mark("--escape", escape),
+        quotes=quotes,
         encoding=encoding,
+        null_values=tuple(null_value or ()),
+        column_types=demanded_types(column_type),
         infer_types=infer_types,
     )
     raise typer.Exit(

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from millrace.cli.reading import SOURCES, character, format_named, place, watched
+from millrace.cli.reading import SOURCES, character, demanded_types, format_named, mark, place, watched
 from millrace.cli.terminal import Terminal, print_json
-from millrace.engine.options import ColumnType, Compression, FileFormat, ReadOptions
+from millrace.engine.options import Compression, FileFormat, Quotes, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
 from millrace.texts import escape_controls
 from millrace.wording import count_of
@@ -41,9 +40,16 @@ def explain(
     headers: Annotated[bool, typer.Option("--headers/--no-headers", help="CSV begins with a row of names.")] = True,
     skip_lines: Annotated[int, typer.Option(min=0, help="Lines to drop before a CSV's header.")] = 0,
     delimiter: Annotated[str | None, typer.Option(help="Default: detected among , ; tab and |.")] = None,
-    quote: Annotated[str, typer.Option(help="Character around fields; empty: nothing is quoted.")] = '"',
-    escape: Annotated[str | None, typer.Option(help="Character before one meant literally; default none.")] = None,
-    encoding: Annotated[str, typer.Option(help="Of a CSV or JSON; a byte order mark is honoured.")] = "utf-8",
+    quote: Annotated[
+        str | None, typer.Option(help="Character around fields, or none: nothing is quoted; default: detected.")
+    ] = None,
+    escape: Annotated[
+        str | None, typer.Option(help="Character before one meant literally, or none; default: detected.")
+    ] = None,
+    quotes: Annotated[
+        Quotes, typer.Option(help="What a quote is that is none of CSV: refused, or (lenient) a character.")
+    ] = Quotes.STRICT,
+    encoding: Annotated[str, typer.Option(help="Of a CSV; a byte order mark is honoured.")] = "utf-8",
     compression: Annotated[
         Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
     ] = None,
@@ -71,11 +77,12 @@ def explain(
         has_headers=headers,
         skip_lines=skip_lines,
         delimiter=character("--delimiter", delimiter),
-        quote=character("--quote", quote),
-        escape=character("--escape", escape),
+        quote=mark("--quote", quote),
+        escape=mark("--escape", escape),
+        quotes=quotes,
         encoding=encoding,
         null_values=tuple(null_value or ()),
-        column_types=MappingProxyType(dict(map(_demanded, column_type or ()))),
+        column_types=demanded_types(column_type),
         infer_types=infer_types,
     )
     errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -95,13 +102,6 @@ def explain(
     if (error := found.content.error) is not None:
         errors.print(f"{file} is refused: {type(error).__name__}: {error}{place(error)}")
         raise typer.Exit(1)
-
-
-def _demanded(text: str) -> tuple[str, ColumnType]:
-    name, _, wanted = text.rpartition("=")
-    if not name or wanted not in get_args(ColumnType):
-        raise UsageError(f"--column-type: {text!r} is not NAME=TYPE with one of {', '.join(get_args(ColumnType))}")
-    return name, cast("ColumnType", wanted)
 
 
 def _explain(

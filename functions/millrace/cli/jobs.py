@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from millrace.engine.files import Job, LocalTarget, OpenSource, OpenTarget, convert_file, open_local_source
-from millrace.engine.options import Compression, FileFormat, OutputCompression, ReadOptions
+from millrace.engine.options import ColumnType, Compression, FileFormat, OutputCompression, Quotes, ReadOptions
 from millrace.errors import DataError, MillraceError, UsageError
 
 Write = Callable[[str], None]
@@ -21,7 +21,18 @@ _COMPRESSIONS = {
 }
 
 
-_READ_FIELDS = ("headers", "skip_lines", "delimiter", "quote", "escape", "encoding")
+_READ_FIELDS = (
+    "headers",
+    "skip_lines",
+    "delimiter",
+    "quote",
+    "escape",
+    "quotes",
+    "encoding",
+    "null_values",
+    "column_types",
+    "infer_types",
+)
 _TAB_NAMES = {"\\t": "\t", "tab": "\t"}
 
 
@@ -155,6 +166,33 @@ def _character(name: str, value: object) -> str | None:
     return _TAB_NAMES.get(text, text) or None
 
 
+def _mark(name: str, value: object) -> str:
+    """A quote or an escape; "" and none say that there is none."""
+    text = _text(name, value)
+    return "" if text == "none" else _character(name, text) or ""
+
+
+def _quotes(name: str, value: object) -> Quotes:
+    if not isinstance(value, str) or value not in set(Quotes):
+        raise UsageError(f"{name}: {value!r} is not one of {', '.join(Quotes)}")
+    return Quotes(value)
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise UsageError(f"{name}: expected a list of texts, found {value!r}")
+    return tuple(_text(name, item) for item in value)
+
+
+def _column_types(name: str, value: object) -> Mapping[str, ColumnType]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{name}: expected an object of types by column name, found {value!r}")
+    for wanted in value.values():
+        if wanted not in get_args(ColumnType):
+            raise UsageError(f"{name}: {wanted!r} is not one of {', '.join(get_args(ColumnType))}")
+    return value
+
+
 def _any(_name: str, value: object) -> object:
     return value
 
@@ -168,9 +206,13 @@ _FIELDS: dict[str, Callable[[str, object], Any]] = {
     "headers": _flag,
     "skip_lines": _count,
     "delimiter": _character,
-    "quote": _character,
-    "escape": _character,
+    "quote": _mark,
+    "escape": _mark,
+    "quotes": _quotes,
     "encoding": _text,
+    "null_values": _texts,
+    "column_types": _column_types,
+    "infer_types": _flag,
     "compression": _compression,
     "compress": _output_compression,
     "subfolder": _text,

@@ -77,7 +77,7 @@ _NAMED_CHARACTERS = {
 MANAGED = "managed"
 """The value of ``event_queue_arn`` that lets the stack make queue and notification."""
 NO_QUOTE = "none"
-"""The value of ``csv_quote`` that says: nothing is quoted."""
+"""The value of ``csv_quote`` and ``csv_escape`` that says: there is none."""
 
 
 def named_character(text: str) -> str:
@@ -99,7 +99,7 @@ def _quote(text: str) -> str:
     try:
         return _character(text)
     except ValueError:
-        raise ValueError("one ASCII character, one of the names double and single, or none") from None
+        raise ValueError("one ASCII character, one of the names double, single and backslash, or none") from None
 
 
 def _encoding(text: str) -> str:

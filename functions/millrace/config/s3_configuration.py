@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, is_blank, ours, unexpected
 from millrace.config.fields import (
     MANAGED,
+    NO_QUOTE,
     Character,
     Count,
     Encoding,
@@ -25,7 +26,7 @@ from millrace.config.fields import (
     SourceFormat,
     named_character,
 )
-from millrace.engine.options import ColumnType, FileFormat
+from millrace.engine.options import ColumnType, FileFormat, Quotes
 
 
 class AuthMode(enum.StrEnum):
@@ -176,17 +177,25 @@ class S3Configuration(Section):
         examples=["semicolon"],
         json_schema_extra=ours(when=_CSV),
     )
-    csv_quote: Quote = Field(
-        default='"',
-        description="Character around fields, or its name (double, single), or none: nothing is quoted.",
+    csv_quote: Quote | None = Field(
+        default=None,
+        description="Character around fields, or its name (double, single), or none: nothing is quoted; default:"
+        " detected.",
         examples=["single"],
         json_schema_extra=ours(when=_CSV),
     )
-    csv_escape: Character | None = Field(
+    csv_escape: Quote | None = Field(
         default=None,
-        description="Character before a character that is meant literally, or its name (backslash); default: none, a"
-        " doubled quote stands for a quote.",
+        description="Character before a character that is meant literally, or its name (backslash), or none: a doubled"
+        " quote stands for a quote; default: detected.",
         examples=["backslash"],
+        json_schema_extra=ours(when=_CSV),
+    )
+    csv_quotes: Quotes = Field(
+        default=Quotes.STRICT,
+        description="What becomes of a quote that is neither around a field nor doubled inside of one: strict refuses"
+        " the row, lenient keeps the quote as a character (a quote closes only before a delimiter or a line end).",
+        examples=["lenient"],
         json_schema_extra=ours(when=_CSV),
     )
     csv_encoding: Encoding = Field(
@@ -319,6 +328,7 @@ _CSV_FIELDS = (
     "csv_delimiter",
     "csv_quote",
     "csv_escape",
+    "csv_quotes",
     "csv_encoding",
     "csv_null_values",
     "csv_infer_types",
@@ -344,6 +354,8 @@ def _dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if not isinstance(value, str):
             continue
         value = named_character(value)
+        if value.lower() == NO_QUOTE:
+            continue
         # In some dialects the escape is the quote itself: a doubled quote.
         if value in seen and not (field == "csv_escape" and seen[value] == "csv_quote"):
             yield Contradiction(field, f"the same character as {seen[value]}; the two must differ")

@@ -110,6 +110,13 @@ class BadRows(enum.StrEnum):
     QUARANTINE = "quarantine"
 
 
+class Quotes(enum.StrEnum):
+    """What becomes of a quote in a CSV file that is neither around a field nor doubled inside of one."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
 class DuplicatePolicy(enum.StrEnum):
     """What becomes of rows that share an identifier."""
 
@@ -154,7 +161,8 @@ class WorkSizes:
 class ReadOptions:
     """How one file is read; what does not concern its format is ignored.
 
-    ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` None means: nothing is quoted.
+    ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` and ``escape`` None mean:
+    detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV.
     ``column_types`` maps a column's name to the type that its values must have.
     """
 
@@ -162,8 +170,9 @@ class ReadOptions:
     has_headers: bool = True
     skip_lines: int = 0
     delimiter: str | None = None
-    quote: str | None = '"'
+    quote: str | None = None
     escape: str | None = None
+    quotes: Quotes = Quotes.STRICT
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ()
     infer_types: bool = True

@@ -129,6 +129,13 @@ def test_a_refused_file_is_told_as_convert_does_with_what_was_found(run: Any, tm
     assert (document["error"]["class"], document["error"]["row"], document["error"]["byte"]) == ("RaggedRow", 2, 10)
 
 
+def test_a_demanded_type_of_a_column_that_the_file_lacks_is_told(run: Any, orders: str) -> None:
+    ran = run("explain", orders, "--column-type", "nobody=text")
+
+    assert ran.code == 0
+    assert " ".join(ran.out.split()).count("lacks nobody a type is demanded of it") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -140,7 +147,6 @@ def test_a_refused_file_is_told_as_convert_does_with_what_was_found(run: Any, tm
         (["{}", "--columns", "nobody"], "no column 'nobody'"),
         (["{}", "--column-type", "zip"], "NAME=TYPE"),
         (["{}", "--column-type", "zip=money"], "NAME=TYPE"),
-        (["{}", "--column-type", "nobody=text"], "nobody"),
     ],
 )
 def test_wrong_use_is_exit_code_two(run: Any, orders: str, arguments: list[str], said: str) -> None:

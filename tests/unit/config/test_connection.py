@@ -9,7 +9,7 @@ import pytest
 from millrace.config.connection import AccessKeys, ExecutionRole, IamRole, ManagedQueue, QueueArn
 from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, SingleTable
 from millrace.config.s3_configuration import S3Configuration
-from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions
+from millrace.engine.options import BadRows, Compression, FileFormat, Quotes, ReadOptions
 from tests.unit.config.builders import connection, parsed_connection, problems_of
 
 ROLE = "arn:aws:iam::123456789012:role/millrace"
@@ -44,6 +44,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("csv_delimiter", {}, "tab", "\t", "||", "one ASCII character"),
     ("csv_quote", {}, "'", "'", "<>", "one ASCII character"),
     ("csv_escape", {}, "backslash", "\\", "\n", "one ASCII character"),
+    ("csv_quotes", {}, "lenient", "lenient", "loose", "'strict' or 'lenient'"),
     ("csv_encoding", {}, "Latin-1", "iso8859-1", "klingon", "text encoding"),
     ("csv_null_values", {}, ["", "NA"], ("", "NA"), "NA", "expected a list"),
     ("csv_infer_types", {}, False, False, "off", "true, false"),
@@ -66,8 +67,9 @@ DEFAULTS: dict[str, Any] = {
     "directory_glob_pattern": None,
     "skip_lines": 0,
     "csv_delimiter": None,
-    "csv_quote": '"',
+    "csv_quote": None,
     "csv_escape": None,
+    "csv_quotes": "strict",
     "csv_encoding": "utf-8",
     "csv_null_values": (),
     "csv_infer_types": True,
@@ -288,6 +290,7 @@ def test_reading_follows_the_connection() -> None:
         csv_delimiter=";",
         csv_quote="none",
         csv_escape="\\",
+        csv_quotes="lenient",
         csv_encoding="cp1252",
         csv_null_values=["NA"],
         csv_infer_types=False,
@@ -299,8 +302,9 @@ def test_reading_follows_the_connection() -> None:
         has_headers=False,
         skip_lines=2,
         delimiter=";",
-        quote=None,
+        quote="",
         escape="\\",
+        quotes=Quotes.LENIENT,
         encoding="cp1252",
         null_values=("NA",),
         infer_types=False,

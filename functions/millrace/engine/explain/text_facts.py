@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from millrace.engine.explain.facts import Fact, shown
-from millrace.engine.formats.csv.dialect import Candidate, Detected
+from millrace.engine.formats.csv.detection import Detected
+from millrace.engine.formats.csv.sampling import Candidate
 from millrace.engine.formats.csv.texts import Layout
 from millrace.engine.formats.streams.encoding import Encoding
 
@@ -27,10 +28,45 @@ def facts_of_csv(layout: Layout) -> tuple[Fact, ...]:
     return (
         fact_of_encoding(layout.encoding),
         Fact("delimiter", _name_of(dialect.delimiter), _why(layout.detected), _evidence(layout.detected)),
-        Fact("quote", _name_of(dialect.quote), "by default" if dialect.quote == '"' else "as told"),
-        Fact("escape", _name_of(dialect.escape), "as told" if dialect.escape else "by default"),
+        Fact("quote", _name_of(dialect.quote), _why_quote(layout)),
+        Fact("escape", _name_of(dialect.escape), _why_escape(layout)),
         _header(layout),
+        *_lacking(layout),
     )
+
+
+def _why_quote(layout: Layout) -> str:
+    quote = layout.dialect.quote
+    if layout.dialect.lenient:
+        return "as told: other quotes are characters of their fields"
+    if layout.options.quote is not None:
+        return "as told"
+    if quote == '"':
+        return "by default"
+    if quote is None:
+        return f"detected: quotes are where CSV has none, and without quoting each line {_one_width(layout)}"
+    return f"detected: fields are within it, and so each line {_one_width(layout)}"
+
+
+def _why_escape(layout: Layout) -> str:
+    if layout.options.escape is not None:
+        return "as told"
+    if layout.dialect.escape:
+        return f"detected: with it no quote is where CSV has none, and each line {_one_width(layout)}"
+    return "by default"
+
+
+def _one_width(layout: Layout) -> str:
+    width = layout.detected.candidates[0].width
+    return f"has {width:,} {'field' if width == 1 else 'fields'}"
+
+
+def _lacking(layout: Layout) -> tuple[Fact, ...]:
+    """The columns whose types are demanded, and that the file does not have."""
+    lacking = [name for name in layout.options.column_types if name not in layout.names]
+    if not lacking:
+        return ()
+    return (Fact("lacks", shown(", ".join(lacking)), "a type is demanded of it, and the file has no such column"),)
 
 
 def reasons_of_names(layout: Layout) -> dict[str, str]:
@@ -49,11 +85,14 @@ def _name_of(character: str | None) -> str:
 
 
 def _why(detected: Detected) -> str:
-    if not detected.candidates:
+    if detected.named_by_file:
+        return "as the file says in a line of its own before the header"
+    if detected.delimiter_is_given:
         return "as told, or as the file's extension says"
     best, *rivals = detected.candidates
     alone = [_name_of(rival.delimiter) for rival in rivals if rival.width < 2]
-    tried = [f"{_name_of(rival.delimiter)} {_agreement(rival)}" for rival in rivals if rival.width >= 2]
+    divided = [rival for rival in rivals if rival.width > 1]
+    tried = [f"{_name_of(rival.delimiter)} {_agreement(rival)}{_lost(rival, best)}" for rival in divided]
     tried += [f"the first line has no {' and no '.join(alone)}"] if alone else []
     if best.width < 2:
         return "by default: no candidate divides the first line (confidence 0 %)"
@@ -65,10 +104,27 @@ def _agreement(candidate: Candidate) -> str:
     return f"gives {share} {candidate.records:,} sampled lines {candidate.width:,} fields"
 
 
+def _lost(rival: Candidate, best: Candidate) -> str:
+    """Why a delimiter that explains every line, or nearly so, is not the file's."""
+    if rival.strays:
+        return " but finds quotes inside fields"
+    if not rival.explains_all:
+        return ""
+    if round(rival.plausible, 2) < round(best.plausible, 2):
+        return f" that look less like values ({100 * rival.plausible:.0f} % against {100 * best.plausible:.0f} %)"
+    return " and, being the comma, loses to another that explains every line"
+
+
 def _evidence(detected: Detected) -> tuple[dict[str, object], ...]:
     return tuple(
-        {"delimiter": one.delimiter, "fields": one.width, "lines_alike": one.alike, "lines": one.records}
-        for one in detected.candidates
+        {
+            "delimiter": candidate.delimiter,
+            "fields": candidate.width,
+            "lines_alike": candidate.alike,
+            "lines": candidate.records,
+            "plausible": round(candidate.plausible, 3),
+        }
+        for candidate in detected.candidates
     )
 
 

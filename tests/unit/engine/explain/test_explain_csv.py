@@ -185,7 +185,13 @@ class TestFacts:
             "detected: gives all 3 sampled lines 2 fields (confidence 100 %); , gives 2 of 3 sampled lines 2 fields; "
             "the first line has no tab and no |"
         )
-        assert delimiter.evidence[0] == {"delimiter": ";", "fields": 2, "lines_alike": 3, "lines": 3}
+        assert delimiter.evidence[0] == {
+            "delimiter": ";",
+            "fields": 2,
+            "lines_alike": 3,
+            "lines": 3,
+            "plausible": 0.917,
+        }
         assert [one["delimiter"] for one in delimiter.evidence] == [";", ",", "\t", "|"]
 
     def test_a_delimiter_that_is_told_or_found_nowhere(self) -> None:
@@ -232,7 +238,7 @@ class TestRefused:
         content = explained(b"a,b\n1,x\n007,y\n3\n4,z\n")
 
         assert content.rows == 2
-        assert str(content.error).startswith("row 3 at byte 14 has 1 fields where 2 are expected")
+        assert str(content.error).startswith("row 3 at byte 14 has 1 field where 2 are expected: “3”")
         assert why_not(content.columns[0])["integer"][:2] == (2, "007")
 
     def test_in_a_later_block_as_well(self) -> None:

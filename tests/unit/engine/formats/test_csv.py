@@ -98,7 +98,7 @@ def test_decimal_commas_do_not_hide_the_semicolon() -> None:
 
 def test_quote_and_escape_are_as_told() -> None:
     assert rows(b"a,b\n'x,y','it''s'\n", quote="'") == [{"a": "x,y", "b": "it's"}]
-    assert rows(b'a,b\n"x,y\n', quote=None) == [{"a": '"x', "b": "y"}]
+    assert rows(b'a,b\n"x,y\n', quote="") == [{"a": '"x', "b": "y"}]
     assert rows(b'a,b\nx\\,y,"q\\"r"\n', escape="\\") == [{"a": "x,y", "b": 'q"r'}]
 
 

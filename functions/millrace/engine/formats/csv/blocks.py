@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Dialect
+from millrace.engine.formats.csv.detection import DETECTION_BYTES
+from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.options import WorkSizes
 from millrace.errors import TooBig
 
+_LARGEST_SAMPLE, _FEWEST_LINES = 2**22, 3
+_PLAIN_LINES = Dialect(",", None, None)
 _COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8
 """Each column of a block has its price, however few its values: so many columns are read in blocks twice as large."""
 
@@ -60,12 +63,25 @@ class CsvFeed:
 
     def skip_lines(self, count: int) -> None:
         """Pass over lines, whatever is in them."""
-        plain_lines = Dialect(",", None, None)
         for _ in range(count):
-            line = self._next_record(plain_lines)
+            line = self.first_line()
             if line is None:
                 return
             self.drop(line)
+
+    def first_line(self) -> Block | None:
+        """The next line, whatever stands in it; it stays."""
+        return self._next_record(_PLAIN_LINES)
+
+    def sample(self) -> tuple[bytes, bool]:
+        """The text to detect a dialect in, and whether it is all of the file."""
+        size = DETECTION_BYTES
+        data = self.peek(size)
+        # A header of 10,000 names may be longer than the usual sample, and says little without rows.
+        while size < _LARGEST_SAMPLE and len(data) >= size and line_ends(data[:size]) < _FEWEST_LINES:
+            size *= 2
+            data = self.peek(size)
+        return data[:size], len(data) < size or (self._ended and len(data) == size)
 
     def _next_record(self, dialect: Dialect) -> Block | None:
         size = DETECTION_BYTES

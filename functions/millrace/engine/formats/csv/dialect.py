@@ -1,7 +1,8 @@
-"""How a CSV file is cut into records and fields: what opens a quote, what ends a record, which delimiter it is.
+"""How a CSV file is cut into records and fields: what opens a quote, what ends a record.
 
-The rules are those of Python's csv module: a quote opens only at a field's beginning, text after a closing quote
-belongs to the field, a doubled quote inside quotes is one, and ``\\n``, ``\\r\\n`` and ``\\r`` end a record.
+A quote opens only at a field's beginning, a doubled quote inside quotes is one, and ``\\n``, ``\\r\\n`` and ``\\r``
+end a record. Records are cut as Python's csv module cuts them. A quote that is neither around a field nor doubled
+inside of one is *stray*: no value is made of such a record, unless the dialect is lenient.
 """
 
 from __future__ import annotations
@@ -14,24 +15,43 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.options import ReadOptions
-from millrace.errors import InvalidConfiguration
-
-DELIMITERS = (",", ";", "\t", "|")
-DETECTION_BYTES = 65536
-"""How much of a file the delimiter is detected from."""
-
 
 @dataclass(frozen=True)  # no slots: the patterns are cached in the instance
 class Dialect:
-    """The three characters of a CSV file, each of one byte."""
+    """The three characters of a CSV file, each of one byte.
+
+    ``lenient``: a quote closes only before a delimiter or a line end, and any other is a character like others.
+    """
 
     delimiter: str
     quote: str | None
     escape: str | None
+    lenient: bool = False
 
     @cached_property
     def _quoted(self) -> bytes:
+        if self.lenient:
+            return self._quoted_leniently
+        return self._quoted_strictly
+
+    @property
+    def quoted_pattern(self) -> bytes:
+        """A regular expression for a quoted field."""
+        return self._quoted
+
+    @cached_property
+    def _quoted_leniently(self) -> bytes:
+        # For , and ": "(?:[^"]++|""|"(?![,\r\n]|\Z))*+"(?=[,\r\n]|\Z) matches all of "He said "hi" to me".
+        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
+        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
+        field_end = rb"[\r\n" + delimiter + rb"]|\Z"
+        inside = (
+            rb"[^" + quote + escape + rb"]++|" + quote + quote + pairs + rb"|" + quote + rb"(?!" + field_end + rb")"
+        )
+        return quote + rb"(?:" + inside + rb")*+" + quote + rb"(?=" + field_end + rb")"
+
+    @cached_property
+    def _quoted_strictly(self) -> bytes:
         quote, escape = self._bytes(self.quote), self._bytes(self.escape)
         # For quote " and no escape: "(?:[^"]++|"")*+" matches "said ""hi""". The possessive ++ and *+ never give
         # back what they took: without them an open quote in a long text would be tried in every possible way.
@@ -107,8 +127,11 @@ class Dialect:
 
     def _quotes_whole_fields(self, data: bytes) -> bool:
         """Whether quotes stand around fields and, doubled, within quotes alone: then each other one ends a quote."""
-        if not self.quote or self.escape:
+        if not self.quote or self.escape or self.lenient:
             return False
+        return self._has_quotes_around_fields(data)
+
+    def _has_quotes_around_fields(self, data: bytes) -> bool:
         offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
         text = pa.Array.from_buffers(pa.binary(), 1, [None, offsets, pa.py_buffer(data)])
         matches: bool = pc.match_substring_regex(text, self._around_fields)[0].as_py()
@@ -117,10 +140,47 @@ class Dialect:
     @cached_property
     def _around_fields(self) -> str:
         # Arrow's regular expressions (RE2) need time in proportion to the text, and no step of Python's. For , and "
-        # it is \A(?:(?:[^"]*[\r\n,])?"[^"]*")*[^"]*\z: each quote that opens comes first, after a comma or a line end,
-        # or directly after one that closes (a doubled one). "a","b""c" matches, a"b" does not.
+        # a quoted part "[^"]*" comes first or behind a comma or a line end, and a comma, a line end, the text's end or
+        # directly another quoted part (they are halves of a field with a doubled quote) comes behind it.
+        # "a","b""c" matches, a"b" and "a"b do not.
         quote, delimiter = (rf"\x{ord(character):02x}" for character in (self.quote or "", self.delimiter))
-        return rf"\A(?:(?:[^{quote}]*[\r\n{delimiter}])?{quote}[^{quote}]*{quote})*[^{quote}]*\z"
+        plain, edge = rf"[^{quote}]*", rf"[\r\n{delimiter}]"
+        part = rf"{quote}{plain}{quote}"
+        quoted = rf"(?:{plain}{edge})?{part}(?:(?:{edge}(?:{plain}{edge})?)?{part})*(?:{edge}{plain})?"
+        return rf"\A(?:{quoted}|{plain})\z"
+
+    def is_strict(self, data: bytes) -> bool:
+        """Whether whole records have no stray quote and leave none open."""
+        if not self.quote or self.quote.encode() not in data:
+            return True
+        if self.lenient or (self.escape and self.escape.encode() in data):
+            return self._strict_records.fullmatch(data) is not None
+        return self._has_quotes_around_fields(data)
+
+    @cached_property
+    def _strict_field(self) -> bytes:
+        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
+        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
+        plain = rb"(?:[^\r\n" + delimiter + quote + escape + rb"]++" + pairs + rb")*+"
+        return self._quoted_strictly + rb"|" + plain if quote else plain
+
+    @cached_property
+    def _strict_records(self) -> re.Pattern[bytes]:
+        edge = rb"(?:\r\n|[\r\n" + self._bytes(self.delimiter) + rb"])"
+        return re.compile(rb"(?:(?:" + self._strict_field + rb")" + edge + rb")*+(?:" + self._strict_field + rb")")
+
+    def find_stray_quote(self, record: bytes) -> int | None:
+        """The offset in a whole record of the first quote that breaks the rules, or of text behind a closing one."""
+        if not self.quote or self.quote.encode() not in record or self.lenient:
+            return None
+        field = re.compile(rb"(?:" + self._strict_field + rb")(?:" + self._bytes(self.delimiter) + rb"|\Z)")
+        start = 0
+        while match := field.match(record, start):
+            start = match.end()
+            if start == len(record):
+                return None
+        closed = re.compile(self._quoted_strictly).match(record, start)
+        return closed.end() if closed else record.find(self.quote.encode(), start)
 
     @cached_property
     def _closed(self) -> re.Pattern[bytes]:
@@ -144,11 +204,44 @@ class Dialect:
             yield start, match.end(1), match.end(), True
             start = match.end()
 
+    @cached_property
+    def sampled_field(self) -> re.Pattern[str]:
+        """A pattern for one field of a text, quoted by the rules or plain, and what ends it."""
+        # For , and ": (?:"(?P<quoted>...)"(?=[,\r\n]|\Z)|(?P<plain>[^,\r\n]*+))(?P<end>,|\r\n|\n|\r|\Z), so that "a"x
+        # is plain, with a stray quote.
+        delimiter, escape = (self._bytes(c).decode() for c in (self.delimiter, self.escape))
+        pairs = rf"|{escape}(?s:.)|{escape}\Z" if escape else ""
+        plain = rf"(?P<plain>(?:[^\r\n{delimiter}{escape}]++{pairs})*+)"
+        quoted = "(?P<quoted>(?!))"
+        if self.quote:
+            quoted = rf"(?P<quoted>{self._quoted.decode()})(?=[\r\n{delimiter}]|\Z)"
+        return re.compile(rf"(?:{quoted}|{plain})(?P<end>{delimiter}|\r\n|\n|\r|\Z)")
+
+    @cached_property
+    def _closed_quote(self) -> re.Pattern[str]:
+        return re.compile(self._quoted.decode())
+
+    def closes_quote(self, text: str, at: int) -> bool:
+        """Whether the quote that opens there is closed somewhere behind."""
+        return self._closed_quote.match(text, at) is not None
+
+    def has_quote(self, field: str) -> bool:
+        """Whether a field has a quote that is not escaped."""
+        if not self.quote or self.quote not in field:
+            return False
+        if not self.escape:
+            return True
+        return self.quote in re.sub(re.escape(self.escape) + "(?s:.)", "", field)
+
     def fields(self, record: bytes) -> list[str]:
         """The fields of a whole record, unquoted."""
+        return [self.unquote(raw) for raw in self.raw_fields(record)]
+
+    def raw_fields(self, record: bytes) -> list[str]:
+        """The fields of a whole record as the text has them."""
         fields, start = [], 0
         while match := self._field.match(record, start):
-            fields.append(self._unquote(match[1].decode()))
+            fields.append(match[1].decode())
             start = match.end()
             if not match[2]:
                 break
@@ -166,7 +259,8 @@ class Dialect:
                 break
         return fields
 
-    def _unquote(self, field: str) -> str:
+    def unquote(self, field: str) -> str:
+        """The value that a field's text means."""
         if not self.quote or not field.startswith(self.quote):
             return self._unescape(field)
         body = re.match(self._quoted.decode(), field)
@@ -184,73 +278,6 @@ class Dialect:
         return re.sub(pattern, lambda match: match[match.lastindex or 0], text) if pattern else text
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """How well a delimiter explains the sample: the width of its first record, and how many records are as wide.
-
-    Where the first record does not have the delimiter, the others are not looked at.
-    """
-
-    delimiter: str
-    width: int
-    alike: int
-    records: int
-
-    @property
-    def score(self) -> tuple[bool, float, int]:
-        """All records of one width of at least two come first, then most records as wide as the first."""
-        if self.width < 2:
-            return False, 0.0, 0
-        return self.alike == self.records, self.alike / self.records, self.width
-
-
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """A dialect, and what speaks for its delimiter: the candidates, the best first; none where it was told."""
-
-    dialect: Dialect
-    candidates: tuple[Candidate, ...] = ()
-
-    @property
-    def confidence(self) -> float:
-        """1 where the delimiter was told or explains every record; 0 where no delimiter does better than another."""
-        if not self.candidates:
-            return 1.0
-        _, alike, _ = self.candidates[0].score
-        return alike
-
-
 def _last_line_end(data: bytes, stop: int) -> int:
     """The offset after the last line end before ``stop``; a \\r at the end of the data may be half of \\r\\n."""
     return max(data.rfind(b"\n", 0, stop), data.rfind(b"\r", 0, min(stop, len(data) - 1))) + 1
-
-
-def detect(options: ReadOptions, sample: bytes) -> Detected:
-    """The dialect as told, its delimiter detected in the sample where it is not told."""
-    for name, character in (("delimiter", options.delimiter), ("quote", options.quote), ("escape", options.escape)):
-        _check(name, character)
-    if options.delimiter in {options.quote, options.escape} and options.delimiter:
-        raise InvalidConfiguration(f"delimiter: {options.delimiter!r} cannot be quote or escape, too")
-    quote = options.quote or None
-    escape = options.escape if options.escape != quote else None
-    if options.delimiter:
-        return Detected(Dialect(options.delimiter, quote, escape))
-    candidates = [_candidate(Dialect(delimiter, quote, escape), sample) for delimiter in DELIMITERS]
-    candidates.sort(key=lambda candidate: candidate.score, reverse=True)  # stable: the first of equals stays first
-    return Detected(Dialect(candidates[0].delimiter, quote, escape), tuple(candidates))
-
-
-def _check(name: str, character: str | None) -> None:
-    if character and (len(character) != 1 or not character.isascii() or character in "\r\n\0"):
-        raise InvalidConfiguration(f"{name}: {character!r} is not one ASCII character that is no line end")
-
-
-def _candidate(dialect: Dialect, sample: bytes) -> Candidate:
-    whole = sample[: dialect.end_of_records(sample, final=len(sample) < DETECTION_BYTES)]
-    records = (whole[start:end] for start, end, _, whole_ in dialect.records(whole) if whole_ and end > start)
-    first = next(records, None)
-    width = dialect.count(first) if first is not None else 0
-    if width < 2:  # it does not matter how many records are like that
-        return Candidate(dialect.delimiter, width, width, width)
-    widths = [width, *map(dialect.count, records)]
-    return Candidate(dialect.delimiter, width, widths.count(width), len(widths))

@@ -13,14 +13,23 @@ import pyarrow.csv as arrow_csv
 
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
-from millrace.engine.formats.csv.dialect import DETECTION_BYTES, Detected, Dialect, detect
+from millrace.engine.formats.csv.detection import Detected, detect
+from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.refusals import (
+    refuse_all_widths,
+    refuse_open_quote,
+    refuse_stray_quote,
+    refuse_width,
+)
+from millrace.engine.formats.csv.rewriting import Rewriter
+from millrace.engine.formats.csv.sep_line import skip_preamble
 from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.engine.names import column_names
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.errors import DataError, RaggedRow, TruncatedFile, WrongEncoding
+from millrace.errors import DataError, RaggedRow, WrongEncoding
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")
@@ -80,13 +89,15 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
     stream = Utf8Stream(plain, options.encoding)
     feed = CsvFeed(stream, options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
-    feed.skip_lines(options.skip_lines)
-    detected = detect(options, feed.peek(DETECTION_BYTES)[:DETECTION_BYTES])
+    named = skip_preamble(feed, options.skip_lines)
+    sample, is_all = feed.sample()
+    detected = detect(options, sample, final=is_all, named=named)
     dialect = detected.dialect
     header = feed.first_record(dialect)
     if header is None:
         return None
     record = _record_of_text(header)
+    _check_quotes_of_first(dialect, header, record, row=None if options.has_headers else 1)
     check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
     fields = dialect.fields(record)
     names, header_fields = column_names([""] * len(fields)), None
@@ -95,6 +106,14 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
         feed.drop(header)
     layout = Layout(tuple(names), header_fields, detected, stream.encoding, options, report)
     return layout, feed.blocks(dialect, len(names))
+
+
+def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, row: int | None) -> None:
+    """Raise TruncatedFile or StrayQuote for the record that names the columns or counts them."""
+    if dialect.leaves_quote_open(block.data):
+        raise refuse_open_quote(record, row, block.byte)
+    if (stray := dialect.find_stray_quote(record)) is not None:
+        raise refuse_stray_quote(record, row, block.byte, stray, dialect)
 
 
 def _record_of_text(block: Block) -> bytes:
@@ -159,9 +178,10 @@ class _CsvParser:
             newlines_in_values=True,
             ignore_empty_lines=self._width != 1,
         )
+        self._rewriter = Rewriter(dialect, layout.options.null_values)
         self._convert = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(self._positions, pa.string()),
-            null_values=["", *layout.options.null_values],
+            null_values=[""] if self._rewriter.empties_nulls else ["", *layout.options.null_values],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             check_utf8=False,  # checked before, where the offset is known
@@ -170,15 +190,22 @@ class _CsvParser:
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
-        # Only the last block can leave a quote open: the others were cut where a record ends.
-        if (block.last and self._layout.dialect.leaves_quote_open(block.data)) or not is_utf8(block.data):
+        if not self._has_legal_quotes(block) or not is_utf8(block.data):
             return None
         try:
             return self._with_arrow(block.data)
         except pa.ArrowInvalid:  # a row of another width
             return None
 
+    def _has_legal_quotes(self, block: Block) -> bool:
+        """Whether no quote is stray or left open."""
+        dialect = self._layout.dialect
+        if dialect.lenient:  # only the last block can leave a quote open: the others were cut where a record ends
+            return not block.last or not dialect.leaves_quote_open(block.data)
+        return dialect.is_strict(block.data)
+
     def _with_arrow(self, data: bytes) -> pa.RecordBatch:
+        data = self._rewriter.rewrite(data)
         if self._width != 1 and not data.strip(b"\r\n"):
             return empty(self._schema)
         if not data.endswith((b"\n", b"\r")):
@@ -205,11 +232,22 @@ class _CsvParser:
             if record.error is None:
                 good.append(record.data)
             else:
-                refuse(self._layout, record, record.error)
+                refuse(self._layout, record, self._describe_error(block, record, record.error))
         batch = empty(self._schema)
         if good:
             batch = self._with_arrow(b"".join(good))
         return CsvTexts(batch, first, rows, block)
+
+    def _describe_error(self, block: Block, record: Record, error: DataError) -> DataError:
+        """What is wrong with a row, or with all rows if they are alike."""
+        if self._layout.quarantines or not isinstance(error, RaggedRow) or self._layout.header is None:
+            return error
+        records = (
+            block.data[start:end] for start, end, _, _ in self._layout.dialect.records(block.data) if start < end
+        )
+        widths = map(self._layout.dialect.count, records)
+        raw = record.data.rstrip(b"\r\n")
+        return refuse_all_widths(error, raw, widths, self._width, is_all=block.last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +282,13 @@ def _judge(layout: Layout, record: bytes, row: int, byte: int, *, whole: bool) -
     except UnicodeDecodeError as error:
         return _wrong_encoding(error, byte, row)
     if not whole:
-        return TruncatedFile(f"row {row:,} at byte {byte:,}: a quote is opened and never closed", row=row, byte=byte)
+        return refuse_open_quote(record, row, byte)
+    if (stray := layout.dialect.find_stray_quote(record)) is not None:
+        return refuse_stray_quote(record, row, byte, stray, layout.dialect)
     width, expected = layout.dialect.count(record), len(layout.names)
     if width == expected:
         return None
-    return RaggedRow(
-        f"row {row:,} at byte {byte:,} has {width:,} fields where {expected:,} are expected; mend the row, or let bad "
-        "rows be put aside with bad_rows: quarantine",
-        row=row,
-        byte=byte,
-    )
+    return refuse_width(record, row, byte, (width, expected), is_aside=layout.quarantines)
 
 
 def refuse(layout: Layout, record: Record, error: DataError) -> None:

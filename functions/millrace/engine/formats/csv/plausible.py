@@ -1,0 +1,71 @@
+"""How plausible a cell's text is as one value: a number, a date, words. A cell that was cut wrongly rarely is.
+
+The idea is that of van den Burg, Nazabal and Sutton, "Wrangling messy CSV files by detecting row and type patterns"
+(2019): the right dialect gives rows of one pattern, and cells that look like values.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+FULLY, WITH_SPACE, BY_LIST, BARELY, NOT_AT_ALL = 1.0, 0.9, 0.5, 0.2, 0.0
+_SEPARATORS = ",;\t|"
+_HAS_SEPARATOR = re.compile(f"[{_SEPARATORS}]")
+_SIGN_OR_CURRENCY = r"[+-]?(?:[$€£¥] ?)?[+-]?"
+# "1,5", "1.234,56", "1,234.56", "-12", "1e-5", "€ 3,50", "12 %", "1'000": numbers in either notation.
+_NUMBER = re.compile(
+    _SIGN_OR_CURRENCY
+    + r"(?:[0-9]{1,3}(?:[.,' ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?"
+    + r"(?: ?(?:[$€£¥%]|[A-Z]{3}))?"
+)
+_NATURAL = re.compile(r"(?<=[\w.)\]'\"?!%])[,;](?= \S)|(?<![\w,.])[0-9]+(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,])")
+"""Commas and semicolons of prose and numbers: "Paris, France", "ca. 1,5 kg"."""
+_LIST_OF_WORDS = re.compile(r"[^\W\d][\w .-]*(?:([,;|])[^\W\d][\w .-]*)(?:\1[^\W\d][\w .-]*)*")
+"""Words with one separator between them: "red;blue"."""
+_PAIRS = {"{": "}", "[": "]"}
+_PATH = re.compile(r"(?:[A-Za-z]:|\\)\\.*")
+
+
+def rate_cells(cells: Iterable[str]) -> float:
+    """How plausible cells are together, from 0 to 1; what is empty says nothing."""
+    total, count = 0.0, 0
+    for cell in cells:
+        if cell:
+            total += rate_cell(cell)
+            count += 1
+    return total / count if count else FULLY
+
+
+def rate_cell(cell: str) -> float:
+    """How plausible a text is as one value, from 0 to 1; that of ``5;2`` is far less than that of ``5,2``."""
+    text = cell.strip()
+    if not _HAS_SEPARATOR.search(cell) and not _is_cut_off(text):
+        return FULLY if text == cell else WITH_SPACE
+    if _NUMBER.fullmatch(text):
+        return FULLY
+    if text and text[-1] == _PAIRS.get(text[0]):
+        return FULLY  # JSON, or a list as Python prints it
+    if "\t" in text:
+        return NOT_AT_ALL
+    if _is_cut_off(text):
+        return BARELY
+    return _rate_prose(text)
+
+
+def _is_cut_off(text: str) -> bool:
+    """Whether a bracket of JSON is opened or closed alone, or the last character is a backslash of no path."""
+    if not text:
+        return False
+    ends_escaped = text[-1] == "\\" and not _PATH.fullmatch(text)
+    begins, ends = text[0] in _PAIRS, text[-1] in _PAIRS.values()
+    closes_alone = ends and not any(opening in text for opening in _PAIRS)
+    opens_alone = begins and not any(closing in text for closing in _PAIRS.values())
+    return ends_escaped or closes_alone or opens_alone
+
+
+def _rate_prose(text: str) -> float:
+    rest = _NATURAL.sub("", text)
+    if not _HAS_SEPARATOR.search(rest):
+        return FULLY
+    return BY_LIST if _LIST_OF_WORDS.fullmatch(rest) else BARELY

@@ -1,0 +1,62 @@
+"""Blocks of CSV whose text Arrow would not read as we do, written as plain CSV of the same values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from millrace.engine.formats.csv.dialect import Dialect
+
+
+class Rewriter:
+    """Writes what is beyond Arrow as what it reads: null values beside an escape, and quotes of a lenient dialect."""
+
+    def __init__(self, dialect: Dialect, null_values: tuple[str, ...]) -> None:
+        self._dialect = dialect
+        self._null_values = frozenset(filter(None, null_values))
+        self._null_marks = _find_null_marks(dialect, self._null_values) if self.empties_nulls else None
+
+    @property
+    def empties_nulls(self) -> bool:
+        """Whether null values are emptied here: Arrow compares them with the field only after it unescapes it."""
+        return self._dialect.escape is not None and bool(self._null_values)
+
+    def rewrite(self, data: bytes) -> bytes:
+        """The same records for Arrow; whole ones alone are given."""
+        if self._dialect.lenient and not self._dialect.is_strict(data):
+            data = b"".join(self._rewrite_records(data))
+        if self._null_marks is not None:
+            data = self._null_marks.sub(rb"\g<kept>", data)
+        return data
+
+    def _rewrite_records(self, data: bytes) -> Iterator[bytes]:
+        delimiter = self._dialect.delimiter.encode()
+        for start, end, stop, _whole in self._dialect.records(data):
+            record = data[start:end]
+            if not self._dialect.is_strict(record):
+                record = delimiter.join(map(self._rewrite_field, self._dialect.raw_fields(record)))
+            yield record + data[end:stop]
+
+    def _rewrite_field(self, raw: str) -> bytes:
+        """A field in strict quotes, so that ``"a "b" c"`` becomes ``"a ""b"" c"``."""
+        quote, escape = self._dialect.quote or "", self._dialect.escape
+        if quote not in raw or raw in self._null_values:
+            return raw.encode()
+        value = self._dialect.unquote(raw)
+        if escape:
+            value = value.replace(escape, escape * 2)
+        return f"{quote}{value.replace(quote, quote * 2)}{quote}".encode()
+
+
+def _find_null_marks(dialect: Dialect, null_values: frozenset[str]) -> re.Pattern[bytes]:
+    """A pattern for fields that are null values as the file has them, and for what must not be searched for them.
+
+    For , " and \\ and the value \\N: in ``1,\\N,"a,\\N,b",x\\,\\N`` the first \\N is one. The quoted field is kept as a
+    whole, and so is what follows an escaped delimiter.
+    """
+    delimiter, escape = (re.escape((character or "").encode()) for character in (dialect.delimiter, dialect.escape))
+    values = b"|".join(re.escape(value.encode()) for value in sorted(null_values, key=len, reverse=True))
+    begins, ends = rb"(?<![^\r\n" + delimiter + rb"])", rb"(?=[\r\n" + delimiter + rb"]|\Z)"
+    escaped = escape + rb"(?s:.)(?:[^\r\n" + delimiter + escape + rb"]++|" + escape + rb"(?s:.))*+"
+    quoted = begins + dialect.quoted_pattern + rb"|" if dialect.quote else b""
+    return re.compile(begins + rb"(?:" + values + rb")" + ends + rb"|(?P<kept>" + quoted + escaped + rb")")
