@@ -75,7 +75,7 @@ class Finding(enum.IntEnum):
     FENCES_DECIDE = 12
 
 
-IN_FORCE: frozenset[Finding] = frozenset()
+IN_FORCE = frozenset({Finding.TABLES_BY_VERSION, Finding.TRUE_LIMITS})
 """Findings whose rules have landed; whoever lands one adds it, and the world becomes as mean."""
 
 NEEDS_RULE = {

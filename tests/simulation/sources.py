@@ -74,9 +74,9 @@ class Sources:
         if tell:
             self._tell(ChangeKind.CREATED, key, version)
 
-    def write(self, key: str, data: bytes) -> None:
-        """Write these bytes."""
-        self._tell(ChangeKind.CREATED, key, self._write(key, data))
+    def write(self, key: str, data: bytes, *, begun: float | None = None) -> None:
+        """Write these bytes; ``begun``: by a multipart upload that began then."""
+        self._tell(ChangeKind.CREATED, key, self._write(key, data, begun))
 
     def put_twice(self, key: str) -> None:
         """Two writes at nearly the same time, of which S3 may tell but one."""
@@ -138,8 +138,8 @@ class Sources:
         """When the next arrives."""
         return min((news.due for news in self.on_the_way), default=None)
 
-    def _write(self, key: str, data: bytes | None) -> Version:
-        choices, now, begun = self.calls.choices, self.calls.clock.now, None
+    def _write(self, key: str, data: bytes | None, begun: float | None = None) -> Version:
+        choices, now = self.calls.choices, self.calls.clock.now
         if data is not None and choices.chance(self.multipart):
             begun = max(0.0, now - choices.between(0.0, _LONGEST_UPLOAD))
             self.calls.faults.count(Fault.OLDER_TIME, _WHERE)

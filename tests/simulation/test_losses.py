@@ -25,9 +25,9 @@ def lightly() -> Iterator[None]:
         yield
 
 
-def quiet(setup: Setup | None = None) -> World:
+def quiet(setup: Setup | None = None, *, versioned: bool = False) -> World:
     """A world in which nothing goes wrong that a test does not plan."""
-    world = World(Seeded(3), setup or Setup(Kind.REPLICATE), batch=1)
+    world = World(Seeded(3), setup or Setup(Kind.REPLICATE), batch=1, versioned=versioned)
     world.on_acknowledge = schedules.on_acknowledge
     world.on_delete = schedules.on_delete
     return world

@@ -90,6 +90,8 @@ class World:
     versioned: bool = False
     workers: int = 2
     batch: int = 2
+    fills_batches: bool = False
+    """Whether the poller always hands over as many messages as it may."""
     skew: float = 0.0
     paces: tuple[float, ...] = (0.02, 0.02, 0.3, 5.0)
     """Seconds between two steps."""
@@ -212,7 +214,8 @@ class World:
     def _invoke(self, visible: list[Message]) -> None:
         """Lambda's poller: receive some messages, in any order, and hand them to the function."""
         batch = []
-        for _ in range(1 + (self.choices.pick(self.batch) if len(visible) > 1 else 0)):
+        most = self.batch if self.fills_batches else 1 + (self.choices.pick(self.batch) if len(visible) > 1 else 0)
+        for _ in range(most):
             if visible:
                 message = visible.pop(self.choices.pick(len(visible)))
                 if self.queue.receive(message):
