@@ -240,7 +240,6 @@ def test_hostile_keys_are_converted(kind: Kind) -> None:
 # 7 One denied object is no configuration
 
 
-@waiting_for(7)
 def test_an_object_that_nobody_may_read_pauses_nothing() -> None:
     world = crowd(3)
     world.script = [write("in/a.csv", rows("x") + FORBIDDEN), wait(6 * HOUR), write("in/b.csv", rows("y"))]
