@@ -58,7 +58,6 @@ def do(act: str) -> Callable[[World], None]:
 # 1 Receipts are not attempts
 
 
-@waiting_for(1)
 def test_sixty_objects_of_five_minutes_in_batches_of_ten_leave_no_dead_letter() -> None:
     world = crowd(60, seconds=300.0)
     world.workers = 2
@@ -70,7 +69,6 @@ def test_sixty_objects_of_five_minutes_in_batches_of_ten_leave_no_dead_letter() 
     kept(world)
 
 
-@waiting_for(1)
 def test_ten_files_of_one_snapshot_table_wait_for_each_other_without_a_dead_letter() -> None:
     world = crowd(10, seconds=600.0, kind=Kind.SNAPSHOT)
 
@@ -80,7 +78,6 @@ def test_ten_files_of_one_snapshot_table_wait_for_each_other_without_a_dead_lett
     kept(world)
 
 
-@waiting_for(1)
 def test_files_that_change_while_their_run_is_at_work_leave_no_dead_letter() -> None:
     world = quiet(Setup(Kind.RUN, more=3))
     world.sources.durations = (285.0,)
@@ -102,7 +99,6 @@ def _write_short_files(world: World) -> None:
 # 2 Suspects work alone
 
 
-@waiting_for(2)
 def test_a_killer_among_forty_costs_itself_alone() -> None:
     world = crowd(41)
     world.script[20] = write(world.setup.keys[20], rows("x") + KILLER)
@@ -255,7 +251,6 @@ def test_an_object_that_nobody_may_read_pauses_nothing() -> None:
 # 9 No chain of own messages
 
 
-@waiting_for(9)
 def test_what_waits_for_a_grant_is_never_sent_anew() -> None:
     world = quiet()
     world.faults.set({Fault.DENIED: 1.0})
