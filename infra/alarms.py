@@ -64,6 +64,13 @@ class Alarms(Construct):
                 "Objects whose notification should have come and did not; they are on the queue now. Look: millrace "
                 "audit. Is the bucket's notification in place?",
             )
+            self._above(
+                "Vanished",
+                _ours("Vanished", options, statistic="Sum", function="reconcile"),
+                0,
+                "Outputs that the ledger knows are gone; a comparison looks at one in a hundred. Look: millrace audit "
+                "--outputs. Unless they were deleted on purpose: millrace audit --outputs --restore.",
+            )
         for construct_name, queue in queues.items():
             self._above(
                 f"Age{construct_name}",

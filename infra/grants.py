@@ -129,7 +129,8 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
 def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
     """What the reconcile function needs: to compare listings with the ledger, and to call ``itself``, an ARN, to go on.
 
-    It reads the ledger by one index; the items that it gets and puts are its own checkpoints.
+    It reads the ledger by one index; it gets the entries whose outputs it looks at, and puts its own checkpoints. It
+    takes no identity of a destination: outputs elsewhere are looked at by `millrace audit --outputs`.
     """
     return _wanted(
         *_list_sources(topology, arns),
@@ -137,6 +138,13 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
         Grant(sid="KeepCheckpoints", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
         Grant(sid="SendRequests", actions=(*_sending(options), "sqs:GetQueueAttributes"), resources=arns.queues),
         Grant(sid="GoOn", actions=("lambda:InvokeFunction",), resources=(itself,)),
+        Grant(
+            sid="LookAtOutputs",
+            actions=("s3:GetObject",),
+            resources=tuple(map(arns.objects, topology.own_writes)),
+            because="a few outputs of each comparison are looked at by HEAD, anywhere below the connection's folder",
+        ),
+        *_tell_gone_from_denied(topology.own_writes, arns),
         *_identities(replace(topology, destinations=()), arns),
         *_keys(arns, options),
         *_tracing(options),

@@ -152,13 +152,15 @@ class TestGrantsOfReconcile:
     """What the reconcile function may do."""
 
     def test_does_exactly_this(self) -> None:
-        """It lists, compares, keeps its place, asks and goes on; it touches no object and deletes nothing."""
-        allowed = {
-            action: grant.resources for grant in of_reconcile("no notifications").values() for action in grant.actions
-        }
+        """It lists, compares, looks at outputs, keeps its place, asks and goes on; it writes and deletes nothing."""
+        allowed: dict[str, tuple[str, ...]] = {}
+        for grant in of_reconcile("no notifications").values():
+            for action in grant.actions:
+                allowed[action] = allowed.get(action, ()) + grant.resources
 
         assert allowed == {
-            "s3:ListBucket": ("arn:aws:s3:::acme-told",),
+            "s3:ListBucket": ("arn:aws:s3:::acme-in", "arn:aws:s3:::acme-told", "arn:aws:s3:::acme-out"),
+            "s3:GetObject": ("arn:aws:s3:::acme-out/lake/*",),
             "dynamodb:Query": (f"{LEDGER}/index/sources",),
             "dynamodb:GetItem": (LEDGER,),
             "dynamodb:PutItem": (LEDGER,),

@@ -43,6 +43,7 @@ SHARDS = 16
 _MERGED_PAGE = 500
 """Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
 _TIMES = ("lease_until", "started", "finished")
+_CHECKPOINT_TIMES = ("lease_until", "put_off_since", "completed")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
 _WORK = (*_VERSION, *_ROWS, "owner", "attempts", "run_id")
@@ -328,14 +329,13 @@ class DynamoDBCheckpoints:
         if "Item" not in answer:
             return None
         fields = {name: _plain(_DESERIALIZE(value)) for name, value in answer["Item"].items() if name != "pk"}
-        fields["counts"] = Counts(**fields["counts"])
-        if "lease_until" in fields:
-            fields["lease_until"] = datetime.fromisoformat(fields["lease_until"])
+        fields |= {name: Counts(**fields[name]) for name in ("counts", "last") if name in fields}
+        fields |= {name: datetime.fromisoformat(fields[name]) for name in _CHECKPOINT_TIMES if name in fields}
         return Checkpoint(**fields)
 
     def put(self, checkpoint: Checkpoint) -> None:
         """One conditional PutItem."""
-        fields = asdict(checkpoint) | {"lease_until": _time(checkpoint.lease_until)}
+        fields = asdict(checkpoint) | {name: _time(getattr(checkpoint, name)) for name in _CHECKPOINT_TIMES}
         item = {name: _SERIALIZE(value) for name, value in fields.items() if value is not None}
         with translated("dynamodb:PutItem on", f"{self._table} for the checkpoint of sync {checkpoint.sync!r}"):
             self._client.put_item(

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
-from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
+from millrace.operations.lost_outputs import OutputChecker
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:
+    from millrace.aws.deployed import Deployed
+    from millrace.aws.sqs_requests import SQSRequests
     from millrace.engine.files import FileTarget
     from millrace.ledger.entries import Entry
     from millrace.ledger.stores import LedgerStore
     from millrace.objects.queue import RequestQueue
 
 _PORTION = 1000
+_NAMED = 10
+"""Lost outputs that are named; the report has them all."""
+_TROUBLE = (Standing.UNACCOUNTED, Standing.VANISHED, Standing.ALTERED)
 
 
 def audit(
@@ -34,6 +45,12 @@ def audit(
     sync: Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")] = None,
     *,
     config: Config = DEFAULT_CONFIG,
+    outputs: Annotated[
+        bool, typer.Option("--outputs", help="Look at every output, too: is it there, as it was written?")
+    ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="With --outputs: convert again what has lost an output.")
+    ] = False,
     report: Annotated[
         str | None, typer.Option(help="Write one row an object to this Parquet file, or s3://bucket/key.")
     ] = None,
@@ -44,47 +61,92 @@ def audit(
     """Account for every object: join the listing of each source with the ledger, and count by state.
 
     Unaccounted is what has stood there for half an hour and the ledger does not know as it is; younger changes are
-    expected. What differs is put on the queue. Exit 1 where something was unaccounted.
+    expected. What differs is put on the queue. With --outputs: vanished are objects whose output is gone, altered those
+    whose output somebody has written over. The first of them are named. Exit 1 where something was unaccounted,
+    vanished or altered.
 
-    Example: millrace audit --config millrace.yaml --report audit.parquet
+    Example: millrace audit --config millrace.yaml --outputs --report audit.parquet
     """
+    if restore and not outputs:
+        raise UsageError("--restore needs --outputs: only what was looked at is converted again")
     document = load(config)
-    planner = Planner(document)
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
+    planner = Planner(document)
     syncs = [planner.active_sync(sync_name) for sync_name in sync or deployed.syncs]
+    queues = _open_queues(deployments, deployed, syncs, config)
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
-    from millrace.aws.sqs_requests import SQSRequests  # noqa: PLC0415 - as above
 
-    sources = {active.source_connection for active in syncs}
-    if unknown := sorted(sources - set(deployed.queues)):
-        raise UsageError(f"the deployment has no queue for {unknown}: is {config} the configuration that was deployed?")
-    sqs = deployments.client("sqs")
-    queues = {connection: SQSRequests(sqs, url) for connection, url in deployed.queues.items()}
-    auditor = Auditor(planner=planner, stores=Sessions(document), index=ledger)
-    unaccounted = 0
+    stores = Sessions(document)
+    checker = OutputChecker(planner=planner, stores=stores, ledger=ledger) if outputs else None
+    auditor = Auditor(planner=planner, stores=stores, index=ledger, outputs=checker)
+    trouble = 0
     with each_alone() as alone, _report(report, ledger) as rows:
         for active in syncs:
             with alone():
                 queue = None if dry_run else queues[active.source_connection]
-                counts = _audit_sync(auditor, active, queue, rows)
-                unaccounted += counts[Standing.UNACCOUNTED]
+                counts = _audit_sync(auditor, active, _Asking(queue, is_restoring=restore), rows)
+                trouble += sum(counts[standing] for standing in _TROUBLE)
                 _print_counts(active.name, counts, as_json=as_json)
-    if unaccounted:
+    if trouble:
         raise typer.Exit(1)
 
 
-def _audit_sync(auditor: Auditor, sync: ActiveSync, queue: RequestQueue | None, rows: Rows) -> Counter[str]:
+def _open_queues(
+    deployments: Deployments, deployed: Deployed, syncs: Sequence[ActiveSync], config: Path
+) -> dict[str, SQSRequests]:
+    """The queue of each source connection. Raises: UsageError if the deployment lacks one that a sync needs."""
+    from millrace.aws.sqs_requests import SQSRequests  # noqa: PLC0415 - boto3 takes a third of a second to import
+
+    sources = {active.source_connection for active in syncs}
+    if unknown := sorted(sources - set(deployed.queues)):
+        names = join_names(unknown)
+        raise UsageError(f"the deployment has no queue for {names}: is {config} the configuration that was deployed?")
+    sqs = deployments.client("sqs")
+    return {connection: SQSRequests(sqs, url) for connection, url in deployed.queues.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """What is put on the queue for what was audited; without a queue nothing is."""
+
+    queue: RequestQueue | None
+    is_restoring: bool
+
+    def ask(self, sync: str, portion: Sequence[Audited], now: datetime) -> None:
+        """Ask for what differs, and for lost outputs, if they are to be restored, by a run of their own.
+
+        Only a run that a person asked for does again what the ledger has as done.
+        """
+        if self.queue is None:
+            return
+        requests = [audited.request for audited in portion if audited.request is not None]
+        if self.is_restoring:
+            lost = [audited.entry for audited in portion if audited.lost and audited.entry is not None]
+            requests += [_ask_again(sync, entry.source, now) for entry in lost]
+        self.queue.send(requests)
+
+
+def _ask_again(sync: str, source: ObjectRef, now: datetime) -> Request:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=source)
+    return Request(change=change, sync=sync, run_id=f"{now:%Y%m%dT%H%M%S%fZ}")
+
+
+def _audit_sync(auditor: Auditor, sync: ActiveSync, asking: _Asking, rows: ReportRows) -> Counter[str]:
     counts: Counter[str] = Counter()
     now = datetime.now(UTC)
     audited = auditor.audit(sync, now)
+    named = 0
     with counting() as show:
         while portion := list(islice(audited, _PORTION)):
-            if queue is not None:
-                queue.send([one.request for one in portion if one.request is not None])
+            asking.ask(sync.name, portion, now)
             rows.write(sync.name, portion, now)
-            counts.update(str(one.standing) for one in portion)
-            show(f"{sync.name}: {counts.total():,} objects")
+            counts.update(str(item.standing) for item in portion)
+            show(f"{sync.name}: {count_of(counts.total(), 'object')}")
+            lost = [output for item in portion for output in item.lost]
+            for output in lost[: _NAMED - named]:
+                print_line(f"{output.loss}: {output.ref}", err=True)
+            named = min(_NAMED, named + len(lost))
     return counts
 
 
@@ -96,7 +158,7 @@ def _print_counts(sync: str, counts: Counter[str], *, as_json: bool) -> None:
     print_line(f"{sync}: {standings or 'no objects'}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
 
 
-class Rows:
+class ReportRows:
     """The report's rows on their way into a Parquet file; without one they are let go."""
 
     def __init__(self, target: FileTarget | None, ledger: LedgerStore) -> None:
@@ -118,13 +180,13 @@ class Rows:
     def write(self, sync: str, audited: list[Audited], now: datetime) -> None:
         """Write the next rows; what is worth a look is read from the ledger, one GetItem each."""
         if self._writer is not None:
-            rows = [one.row(sync, now, self._whole(one)) for one in audited]
+            rows = [item.row(sync, now, self._read_whole(item)) for item in audited]
             self._writer.write(self._batch(rows, schema=self._schema))
 
-    def _whole(self, one: Audited) -> Entry | None:
-        if one.entry is None or one.standing not in WORTH_A_LOOK:
+    def _read_whole(self, audited: Audited) -> Entry | None:
+        if audited.entry is None or audited.standing not in WORTH_A_LOOK:
             return None
-        return self._ledger.get(one.entry.sync, one.entry.source)
+        return self._ledger.get(audited.entry.sync, audited.entry.source)
 
     def close(self) -> None:
         """Write what a Parquet file ends with."""
@@ -133,24 +195,24 @@ class Rows:
 
 
 _COLUMNS = {
-    **dict.fromkeys(("sync", "key", "standing", "etag", "ledger_etag", "error", "message"), "string"),
+    **dict.fromkeys(("sync", "key", "standing", "etag", "ledger_etag", "error", "message", "lost_outputs"), "string"),
     **dict.fromkeys(("size", "age_seconds", "attempts"), "int64"),
     **dict.fromkeys(("rows_read", "rows_written", "rows_quarantined", "rows_filtered"), "int64"),
 }
 
 
 @contextmanager
-def _report(path: str | None, ledger: LedgerStore) -> Iterator[Rows]:
+def _report(path: str | None, ledger: LedgerStore) -> Iterator[ReportRows]:
     """The report is there whole, or not at all."""
     if path is None:
-        yield Rows(None, ledger)
+        yield ReportRows(None, ledger)
         return
     from millrace.cli.places import open_target  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     with ExitStack() as undo:
         target = open_target(path)
         undo.callback(target.discard)
-        rows = Rows(target, ledger)
+        rows = ReportRows(target, ledger)
         yield rows
         rows.close()
         target.publish()

@@ -11,6 +11,8 @@ from typing import Any
 from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.composition.base import Foundation, utc_now
+from millrace.config.connection import ExecutionRole
+from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
 from millrace.planning.planner import Planner
@@ -38,12 +40,20 @@ class ReconcileWorld:
 def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWorld:
     """Read settings and configuration, and make the clients of the reconcile function."""
     base = Foundation.from_environment(environment)
+    planner = Planner(base.document)
     reconciler = Reconciler(
-        planner=Planner(base.document),
+        planner=planner,
         stores=base.sessions,
         index=base.ledger,
         queues=base.queues,
         checkpoints=DynamoDBCheckpoints(base.sessions.client("dynamodb"), base.settings.ledger_table),
         now=utc_now,
+        outputs=OutputChecker(
+            planner=planner,
+            stores=base.sessions,
+            ledger=base.ledger,
+            # The function takes no identity of a destination.
+            connections=frozenset(one.name for one in base.document.connections if isinstance(one.auth, ExecutionRole)),
+        ),
     )
     return ReconcileWorld(reconciler, partial(invoke_later, base.sessions.client("lambda")))

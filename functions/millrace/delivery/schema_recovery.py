@@ -44,12 +44,12 @@ class SchemaRecovery:
         with self.stores[plan.source_connection].open(plan.source) as opened:
             if opened.head.etag != etag:
                 return None
-            destination: Destination[Upload] = Destination(open_output=lambda _directory: _Nowhere())
+            destination: Destination[Upload] = Destination(open_output=lambda _directory: _KeepsNothing())
             convert = partial(convert_into_table, opened.stream, recipe, destination, ConversionContext(now=self.now()))
             return convert_in_table(plan, shared, request, claims, convert).version
 
 
-class _Nowhere:
+class _KeepsNothing:
     """Satisfies ``objects.store.Upload``, and keeps nothing."""
 
     def write(self, data: bytes | memoryview, /) -> int:

@@ -16,7 +16,8 @@ from millrace.operations.comparison import Compared, Difference, Finding
 class Counts:
     """Keys that were compared, and how many of them differed in which way.
 
-    ``unaccounted`` are those whose news should have come by now: it is lost, or nobody can read it.
+    ``unaccounted`` are those whose news should have come by now: it is lost, or nobody can read it. ``vanished`` are
+    those whose output is not there any more, among the few whose outputs were looked at.
     """
 
     compared: int = 0
@@ -24,6 +25,7 @@ class Counts:
     changed: int = 0
     gone: int = 0
     unaccounted: int = 0
+    vanished: int = 0
 
     @classmethod
     def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
@@ -31,7 +33,14 @@ class Counts:
         differing = [difference for _, difference in portion if difference is not None]
         findings = Counter(difference.finding for difference in differing)
         late = sum(_is_overdue(difference, overdue) for difference in differing)
-        return cls(len(portion), findings[Finding.NEW], findings[Finding.CHANGED], findings[Finding.GONE], late)
+        return cls(
+            compared=len(portion),
+            new=findings[Finding.NEW],
+            changed=findings[Finding.CHANGED],
+            gone=findings[Finding.GONE],
+            unaccounted=late,
+            vanished=findings[Finding.VANISHED],
+        )
 
     def __add__(self, more: Counts) -> Counts:
         return Counts(*map(add, astuple(self), astuple(more)))
@@ -48,7 +57,8 @@ class Checkpoint:
     """How far the comparison of a sync has come: all up to the key ``after`` is compared and enqueued.
 
     ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
-    comparison of another folder begins at its first key.
+    comparison of another folder begins at its first key. ``put_off_since`` is when the comparison was first put off for
+    a full queue; ``completed`` and ``last`` are the end and the counts of the last whole comparison.
     """
 
     sync: str
@@ -57,6 +67,9 @@ class Checkpoint:
     after: str = ""
     counts: Counts = Counts()
     lease_until: datetime | None = None
+    put_off_since: datetime | None = None
+    completed: datetime | None = None
+    last: Counts = Counts()
 
 
 class Checkpoints(Protocol):

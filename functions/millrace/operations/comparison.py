@@ -28,6 +28,8 @@ class Finding(enum.StrEnum):
     NEW = "new"
     CHANGED = "changed"
     GONE = "gone"
+    VANISHED = "vanished"
+    """The object is as the ledger has it, and its output is not."""
 
 
 @dataclass(frozen=True, slots=True)

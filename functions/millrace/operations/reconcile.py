@@ -11,14 +11,25 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import is_stuck
+from millrace.ledger.entries import DONE, is_stuck
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ObjectStore, Stores
 from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
-from millrace.operations.comparison import GRACE, Compared, Difference, Finding, concerns, differences, entries_below
+from millrace.operations.comparison import (
+    GRACE,
+    Compared,
+    Difference,
+    Finding,
+    Pair,
+    compare_pair,
+    concerns,
+    entries_below,
+    join_by_key,
+)
+from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.wording import count_of, join_names
@@ -32,6 +43,10 @@ _PORTION = 1000
 """Keys between two checkpoints: a page of a listing."""
 _BACKLOG = 1000
 """Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
+PATIENCE = timedelta(days=1)
+"""How long a full queue puts a comparison off."""
+LOOK_AT_ONE_IN = 100
+"""Of the objects that are as the ledger has them, the outputs of one in so many are looked at: a GetItem and a HEAD."""
 _LEASE_MARGIN = timedelta(seconds=5)
 _LONGEST_RUN_SECONDS = 900.0
 
@@ -111,6 +126,7 @@ class Reconciler:
     queues: Mapping[str, ReconcileQueue]
     checkpoints: Checkpoints
     now: Callable[[], datetime]
+    outputs: OutputChecker | None = None
 
     def run(self, sync_name: str, remaining: Callable[[], float] = never_ends) -> Report:
         """Compare from where the last run stopped, until done or out of time.
@@ -124,22 +140,34 @@ class Reconciler:
         if lease_until is not None and lease_until > self.now():
             return _report_busy(sync.name, f"another run is at work, until {lease_until:%H:%M:%S} UTC at the longest")
         start = _begin_at(checkpoint, sync.name, sync.folder)
-        if not start.after and (backlog := self._report_backlog(sync)):
-            return backlog
         try:
+            if not start.after:
+                start, put_off = self._look_at_queue(sync, start)
+                if put_off is not None:
+                    return put_off
             with self._hold(start, remaining) as hold:
                 return self._compare(sync, hold, remaining)
         except LostRace:
             return _report_busy(sync.name, "another run has begun")
 
-    def _report_backlog(self, sync: ActiveSync) -> Report | None:
-        """The answer of a run that is put off; None: few enough messages wait."""
+    def _look_at_queue(self, sync: ActiveSync, start: Checkpoint) -> tuple[Checkpoint, Report | None]:
+        """Where to begin, and the answer of a run that is put off; None: it may begin.
+
+        A queue that is never empty puts a comparison off for a day, not for ever. It then asks only for what is older
+        than the day: for that a message would have come, or is lost. So a queue that is full is not filled again with
+        what waits in it.
+        """
         waiting = self.queues[sync.source_connection].waiting()
         if waiting <= _BACKLOG:
-            return None
+            return replace(start, put_off_since=None), None
+        if start.put_off_since is None:
+            start = replace(start, revision=start.revision + 1, put_off_since=self.now())
+            self.checkpoints.put(start)
+        elif self.now() - start.put_off_since >= PATIENCE:
+            return start, None
         backlog = f"the queue of {sync.source_connection!r} holds about {count_of(waiting, 'message')}"
         reason = f"{backlog}, and is emptied first"
-        return Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
+        return start, Report(sync=sync.name, progress=Progress.PUT_OFF, reason=reason)
 
     @contextmanager
     def _hold(self, start: Checkpoint, remaining: Callable[[], float]) -> Iterator[_Hold]:
@@ -158,10 +186,14 @@ class Reconciler:
 
     def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
         this_run = Counts()
-        compared = self._compare_keys(sync, hold.checkpoint.after)
+        compared = self._compare_keys(sync, hold.checkpoint)
         while portion := take_portion(compared, _PORTION, remaining):
-            differing = (difference for _, difference in portion if difference is not None)
-            requests = [Request(change=difference.change, sync=sync.name) for difference in differing]
+            # An output that is gone may have been deleted on purpose: it is told, and asked for by people alone.
+            requests = [
+                Request(change=difference.change, sync=sync.name)
+                for _, difference in portion
+                if difference is not None and difference.finding is not Finding.VANISHED
+            ]
             self.queues[sync.source_connection].send(requests)
             counts = Counts.of(portion, overdue=self._overdue(sync))
             this_run += counts
@@ -172,7 +204,8 @@ class Reconciler:
                 return Report(sync=sync.name, progress=Progress.PARTIAL, this_run=this_run, total=total)
             hold.move(after=last_key, counts=total)
         total = hold.checkpoint.counts
-        hold.move(after="", counts=Counts(), lease_until=None)
+        end = {"put_off_since": None, "completed": self.now(), "last": total}
+        hold.move(after="", counts=Counts(), lease_until=None, **end)
         return Report(sync=sync.name, progress=Progress.COMPLETE, this_run=this_run, total=total)
 
     def _overdue(self, sync: ActiveSync) -> datetime | None:
@@ -182,15 +215,35 @@ class Reconciler:
             return None
         return self.now() - GRACE
 
-    def _compare_keys(self, sync: ActiveSync, after: str) -> Iterator[Compared]:
-        folder = sync.folder
+    def _compare_keys(self, sync: ActiveSync, checkpoint: Checkpoint) -> Iterator[Compared]:
+        folder, after = sync.folder, checkpoint.after
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
         entries = entries_below(self.index.of_sync(sync.name, after=after), folder)
-        for key, difference in differences(listed, entries, self.now()):
-            yield key, self._keep_wanted(sync, difference) if difference is not None else None
+        # Which of the keys are looked at moves on with the clock, so that in time every output has been.
+        begin = int(self.now().timestamp() // 60)
+        for number, pair in enumerate(join_by_key(listed, entries), begin):
+            difference = compare_pair(pair, self.now())
+            if difference is not None:
+                yield pair.key, self._keep_wanted(sync, difference, checkpoint)
+            else:
+                yield pair.key, self._look_at_outputs(pair) if number % LOOK_AT_ONE_IN == 0 else None
 
-    def _keep_wanted(self, sync: ActiveSync, difference: Difference) -> Difference | None:
+    def _look_at_outputs(self, pair: Pair) -> Difference | None:
+        """What an object whose output is lost differs in; trouble with the destination is not the comparison's."""
+        if self.outputs is None or pair.entry is None or pair.entry.state not in DONE:
+            return None
+        try:
+            lost = self.outputs.find_lost(pair.entry)
+        except MillraceError:
+            return None
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=pair.ref)
+        return Difference(Finding.VANISHED, change, entry=pair.entry) if lost else None
+
+    def _keep_wanted(self, sync: ActiveSync, difference: Difference, checkpoint: Checkpoint) -> Difference | None:
         """What is to be asked for. A run's entry, which stands under its folder, asks for the run where it is stuck."""
+        since = checkpoint.put_off_since
+        if since is not None and difference.modified is not None and difference.modified > since:
+            return None
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference
         entry = difference.entry

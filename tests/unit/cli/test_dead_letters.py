@@ -17,8 +17,8 @@ REGION = "arn:aws:sqs:us-east-1:1:"
 
 
 @dataclass
-class Queues:
-    """Queues of SQS and the event sources of a function. ``stuck``: bodies that may not be deleted."""
+class QueuesOfLetters:
+    """QueuesOfLetters of SQS and the event sources of a function. ``stuck``: bodies that may not be deleted."""
 
     letters: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     sent: dict[str, list[str]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Queues:
             attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": "5"})
         return {"Attributes": attributes, "ResponseMetadata": {"HTTPHeaders": {}}}
 
-    def get_paginator(self, _name: str) -> Queues:
+    def get_paginator(self, _name: str) -> QueuesOfLetters:
         return self
 
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
@@ -90,10 +90,10 @@ def _name(request: Mapping[str, str]) -> str:
 
 
 @dataclass
-class Deployment:
+class DeploymentOfLetters:
     """A deployment with one managed queue."""
 
-    queues: Queues
+    queues: QueuesOfLetters
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
 
     def find(self, _name: str, /) -> tuple[Deployed, Any]:
@@ -119,73 +119,75 @@ def body(number: int) -> str:
 
 
 @pytest.fixture
-def queues() -> Queues:
-    return Queues()
+def queues() -> QueuesOfLetters:
+    return QueuesOfLetters()
 
 
 def lines(ran: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ran.out.splitlines()]
 
 
-def test_letters_of_a_queue_of_ones_own_are_seen_and_go_home(run: Any, queues: Queues) -> None:
+def test_letters_of_a_queue_of_ones_own_are_seen_and_go_home(run: Any, queues: QueuesOfLetters) -> None:
     queues.dead_letters_of = {"own": "own-dead"}
     queues.put("dead", body(1), queue="managed")
     queues.put("own-dead", body(2))
 
-    shown = lines(run("dead-letters", "--json", deployments=Deployment(queues)))
+    shown = lines(run("dead-letters", "--json", deployments=DeploymentOfLetters(queues)))
     queues._given.clear()
-    moved = run("redrive", "--json", deployments=Deployment(queues))
+    moved = run("redrive", "--json", deployments=DeploymentOfLetters(queues))
 
     assert {line["dead_letter_queue"] for line in shown} == {"dead", "own-dead"}
     assert lines(moved) == [{"dry_run": False, "moved": {"transient": 2}}]
     assert queues.sent == {"managed": [body(1)], "own": [body(2)]}
 
 
-def test_what_the_function_said_is_shown(run: Any, queues: Queues) -> None:
+def test_what_the_function_said_is_shown(run: Any, queues: QueuesOfLetters) -> None:
     queues.put("dead", body(1), reason="503 five times", error="ServiceUnavailable", queue="managed")
 
-    ran = run("dead-letters", deployments=Deployment(queues))
+    ran = run("dead-letters", deployments=DeploymentOfLetters(queues))
 
     assert "given up: ServiceUnavailable: 503 five times" in ran.out
 
 
-def test_a_message_that_comes_twice_ends_no_look(run: Any, queues: Queues) -> None:
+def test_a_message_that_comes_twice_ends_no_look(run: Any, queues: QueuesOfLetters) -> None:
     """SQS delivers at least once. A redrive of one class saw a double, and left the rest where it was."""
     queues.doubles = True
     queues.put("dead", *map(body, range(7)))
 
-    ran = run("redrive", "--class", "transient", "--json", deployments=Deployment(queues))
+    ran = run("redrive", "--class", "transient", "--json", deployments=DeploymentOfLetters(queues))
 
     assert lines(ran)[-1]["moved"] == {"transient": 7}
 
 
 class TestDiscard:
-    def test_it_asks_and_says_what(self, run: Any, queues: Queues) -> None:
+    def test_it_asks_and_says_what(self, run: Any, queues: QueuesOfLetters) -> None:
         queues.put("dead", "no shape", body(1))
 
-        refused = run("dead-letters", "--discard", stdin="n\n", deployments=Deployment(queues))
+        refused = run("dead-letters", "--discard", stdin="n\n", deployments=DeploymentOfLetters(queues))
 
         assert refused.code == 1
         assert "delete 2 messages (1 transient, 1 unreadable) for good?" in refused.out
         assert len(queues.letters["dead"]) == 2
 
-    def test_only_the_class_that_was_named_goes(self, run: Any, queues: Queues) -> None:
+    def test_only_the_class_that_was_named_goes(self, run: Any, queues: QueuesOfLetters) -> None:
         queues.put("dead", "no shape", body(1))
 
-        ran = run("dead-letters", "--discard", "--class", "unreadable", stdin="y\n", deployments=Deployment(queues))
+        ran = run(
+            "dead-letters", "--discard", "--class", "unreadable", stdin="y\n", deployments=DeploymentOfLetters(queues)
+        )
 
         assert "discarded 1 message (1 unreadable)" in ran.out
         assert list(queues.letters["dead"]) == [body(1)]
 
-    def test_it_goes_on_after_a_failure(self, run: Any, queues: Queues) -> None:
+    def test_it_goes_on_after_a_failure(self, run: Any, queues: QueuesOfLetters) -> None:
         queues.put("dead", body(1), body(2), body(3))
         queues.stuck = frozenset({body(2)})
 
-        ran = run("dead-letters", "--discard", "--yes", deployments=Deployment(queues))
+        ran = run("dead-letters", "--discard", "--yes", deployments=DeploymentOfLetters(queues))
 
         assert ran.code == 1
         assert "1 message stayed where it was" in ran.err
         assert list(queues.letters["dead"]) == [body(2)]
 
-    def test_json_asks_no_question(self, run: Any, queues: Queues) -> None:
-        assert run("dead-letters", "--discard", "--json", deployments=Deployment(queues)).code == 2
+    def test_json_asks_no_question(self, run: Any, queues: QueuesOfLetters) -> None:
+        assert run("dead-letters", "--discard", "--json", deployments=DeploymentOfLetters(queues)).code == 2

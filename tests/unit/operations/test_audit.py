@@ -11,7 +11,9 @@ from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from millrace.operations.audit import Audited, Auditor, Standing
 from millrace.operations.comparison import GRACE
-from tests.world import NOON, SOURCE, World
+from millrace.operations.lost_outputs import Loss, LostOutput, OutputChecker
+from tests.configurations import bulk_sync
+from tests.world import NOON, SOURCE, TARGET, World
 
 OLD = NOON - GRACE - timedelta(seconds=1)
 
@@ -102,3 +104,55 @@ def test_the_report_tells_rows_and_reasons() -> None:
 
     assert (row["standing"], row["error"]) == ("failed", "RaggedRow")
     assert row["etag"] == row["ledger_etag"]
+
+
+def with_outputs(world: World) -> dict[str, Audited]:
+    stores = {"landing": world.store, "lake": world.store}
+    checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
+    auditor = Auditor(planner=world.planner, stores=stores, index=world.ledger, outputs=checker)
+    return {one.key: one for one in auditor.audit(world.planner.active_sync("nightly"), NOON)}
+
+
+class TestOutputs:
+    """Outputs are looked at where a person asks for it."""
+
+    def test_one_that_is_gone_is_noticed(self) -> None:
+        world = World()
+        world.one(world.upload())
+        assert with_outputs(world)[SOURCE.key].standing is State.CONVERTED
+        world.store.delete(TARGET)
+
+        found = with_outputs(world)[SOURCE.key]
+
+        assert (found.standing, found.lost) == (Standing.VANISHED, (LostOutput(TARGET, Loss.VANISHED),))
+        assert found.row("nightly", NOON, world.entry())["lost_outputs"] == str(TARGET)
+
+    def test_one_that_somebody_wrote_over_is_noticed(self) -> None:
+        world = World()
+        world.one(world.upload())
+        world.store.put(TARGET, b"mine")
+
+        assert with_outputs(world)[SOURCE.key].standing is Standing.ALTERED
+
+    def test_a_snapshot_tables_output_is_that_of_the_file_that_it_is_made_of(self) -> None:
+        world = World(
+            syncs=(bulk_sync(to="json", mode="snapshot"),), source={"is_single_table": True, "single_table_name": "t"}
+        )
+        for name in ("a", "b"):
+            world.one(world.upload(ref=ObjectRef("acme-in", f"in/{name}.csv")))
+        (target,) = world.store.buckets["acme-out"]
+        world.store.delete(ObjectRef("acme-out", target))
+
+        found = with_outputs(world)
+
+        assert {key: str(one.standing) for key, one in found.items() if one.lost} == {"in/b.csv": "vanished"}
+
+    def test_a_run_that_is_asked_for_writes_it_again(self) -> None:
+        world = World()
+        request = world.upload()
+        world.one(request)
+        world.store.delete(TARGET)
+
+        world.one(replace(request, run_id="20261122T120000000000Z"), message="again")
+
+        assert with_outputs(world)[SOURCE.key].standing is State.CONVERTED

@@ -315,7 +315,55 @@ def test_a_full_queue_comes_first(house: House) -> None:
     report = house.run()
 
     assert (report.progress, house.asked()) == (Progress.PUT_OFF, [])
-    assert "1,001 messages wait" in str(report.reason)
+    assert "about 1,001 messages" in str(report.reason)
+
+
+def test_a_queue_that_is_always_full_puts_a_comparison_off_for_a_day_alone(house: House) -> None:
+    """Then it asks for what is older than the day: what came meanwhile has a message, which may wait in the queue."""
+    house.store.modified = NOON - timedelta(hours=1)
+    house.upload("in/lost.csv")
+    house.queue.backlog = 1001
+    assert house.run().progress is Progress.PUT_OFF
+    house.time = house.store.modified = NOON + timedelta(hours=23)
+    house.upload("in/young.csv")
+    assert house.run().progress is Progress.PUT_OFF
+
+    house.time = NOON + timedelta(hours=24)
+
+    assert house.run().progress is Progress.COMPLETE
+    assert house.asked() == ["in/lost.csv"]
+    assert house.run().progress is Progress.PUT_OFF
+
+
+def test_the_end_and_the_counts_of_a_whole_comparison_are_kept(house: House) -> None:
+    house.upload("in/a.csv")
+
+    house.run()
+
+    kept = house.checkpoints.kept["nightly"]
+    assert (kept.completed, kept.last, kept.counts) == (NOON, Counts(compared=1, new=1, unaccounted=1), Counts())
+
+
+def test_in_time_every_output_is_looked_at_and_a_lost_one_is_told(house: House) -> None:
+    """It may have been deleted on purpose: nothing is put on the queue."""
+    names = [f"in/{number:03d}.csv" for number in range(250)]
+    house.upload(*names)
+    house.know(*names)
+    looked_at: list[str] = []
+
+    class Checker:
+        def find_lost(self, entry: Entry) -> tuple[str, ...]:
+            looked_at.append(entry.source.key)
+            return ("lost",) if entry.source.key == "in/007.csv" else ()
+
+    vanished = 0
+    for minute in range(100):
+        house.time = NOON + timedelta(minutes=minute)
+        vanished += house.run(outputs=Checker()).total.vanished
+
+    assert set(looked_at) == set(names)
+    assert len(looked_at) == len(names)
+    assert (vanished, house.asked()) == (1, [])
 
 
 def test_a_full_queue_does_not_hold_up_what_has_begun(house: House) -> None:
