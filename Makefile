@@ -10,7 +10,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test unit hostile fuzz simulate fire check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test unit hostile fuzz simulate fire mutants check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of 
 
 fire: install ## Kill workers, shuffle events and fail calls on the emulator while N=2000 objects are converted
 	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
+
+mutants: install ## Put N=300 small faults into the rules, one at a time; each must be noticed; ARGS="ledger --seed 2"
+	PYTHONPATH=functions:. $(BIN)/python -m tests.mutants.run --sample $(or $(N),300) $(ARGS)
 
 check: install ## Lint, types, import contracts
 	$(BIN)/ruff check .
