@@ -9,7 +9,7 @@ from tests.places import ROOT
 
 
 def test_faults_in_references_are_noticed() -> None:
-    """Four faults in what is said about objects."""
+    """Every fault in how a reference is read and written."""
     command = [
         sys.executable,
         "-m",
@@ -22,6 +22,7 @@ def test_faults_in_references_are_noticed() -> None:
         "--jobs",
         "1",
     ]
+    command += ["--judges", "tests/unit/objects"]
     run = subprocess.run(  # noqa: S603 - our own command
         command, cwd=ROOT, env={"PYTHONPATH": "functions:."}, capture_output=True, text=True, check=False
     )

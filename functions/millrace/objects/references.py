@@ -21,8 +21,8 @@ class ObjectRef:
     @classmethod
     def parse(cls, uri: str) -> Self:
         """Read ``s3://bucket/key``; raise InvalidReference for anything else."""
-        bucket, slash, key = uri.removeprefix("s3://").partition("/")
-        if not uri.startswith("s3://") or not bucket or not slash or not key:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        if not uri.startswith("s3://") or not bucket or not key:
             raise InvalidReference(f"{uri!r} is not an object's address; expected s3://bucket/key")
         return cls(bucket, key)
 
