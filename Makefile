@@ -34,7 +34,7 @@ test: check ## Run every check and every suite, end to end included
 	$(BIN)/python -m pytest tests/simulation -n 2 -q
 	$(BIN)/python -m pytest tests/hostile -n 2 -q
 	$(BIN)/python -m pytest tests/infra -n 2 -q
-	$(BIN)/python -m pytest tests/e2e -q --durations=10
+	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10
 
 unit: install ## Run the unit tests alone
 	$(BIN)/python -m pytest tests/unit -n 2 -q

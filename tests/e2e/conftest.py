@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,9 +14,22 @@ from millrace.demo.deployed import Deployed, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE
 from tests.e2e.places import EXAMPLES
+from tests.e2e.scheduling import DeploymentScheduling, sort_and_check
 
 CONTEXT = {"max_concurrency": "2"}
 """The emulator starts a process for each function that runs."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> DeploymentScheduling:
+    """Keep the tests of one deployment in one worker."""
+    return DeploymentScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin the longest groups first."""
+    sort_and_check(items, [item for item in items if item.path.parent == Path(__file__).parent])
 
 
 @pytest.fixture(scope="session")
