@@ -94,7 +94,7 @@ class ObjectWork:
     def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan
         tail_first = plan.recipe.source_format is FileFormat.PARQUET
-        with self._open(plan, tail_first=tail_first) as opened:
+        with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
                 return Finish(state=State.IGNORED, etag=opened.head.etag, reason=reason)
@@ -104,7 +104,7 @@ class ObjectWork:
             return self._write(job, opened)
 
     @contextmanager
-    def _open(self, plan: Plan, *, tail_first: bool) -> Iterator[OpenedObject]:
+    def _open(self, plan: Plan, *, tail_first: bool, attempts: int) -> Iterator[OpenedObject]:
         """The source object; one that is denied, though others can be read, is refused by itself."""
         connection = plan.source_connection
         store = self.stores[connection]
@@ -112,7 +112,7 @@ class ObjectWork:
             try:
                 opened = stack.enter_context(store.open(plan.source, tail_first=tail_first))
             except AccessDenied as denied:
-                raise self.evidence.judge(denied, plan.source, connection, store) from denied
+                raise self.evidence.judge(denied, plan.source, connection, store, attempts=attempts) from denied
             self.evidence.remember(connection, plan.source)
             yield opened
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from millrace.errors import AccessDenied, MillraceError, ObjectDenied
+from millrace.errors import AccessDenied, MillraceError, ObjectDenied, ServiceUnavailable
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectStore
 
+_TRIES = 3
 _NEIGHBOURS = 5
 """Objects beside the denied one that are tried."""
 
@@ -23,11 +24,19 @@ class ReadEvidence:
         """Take note of an object that could be read."""
         self._last_read[connection] = source
 
-    def judge(self, denied: AccessDenied, source: ObjectRef, connection: str, store: ObjectStore) -> MillraceError:
-        """The error to settle with: the object's own if another can be read now, else the grant's, as it was."""
+    def judge(
+        self, denied: AccessDenied, source: ObjectRef, connection: str, store: ObjectStore, *, attempts: int
+    ) -> MillraceError:
+        """The error to settle with: the object's own if another can be read now, else the grant's, as it was.
+
+        ``attempts`` counts this one. A new grant takes effect here sooner than there (IAM User Guide, "Changes that I
+        make are not always immediately visible"), so an object is denied only after it was denied three times.
+        """
         readable = self._find_readable(source, connection, store)
         if readable is None:
             return denied
+        if attempts < _TRIES:
+            return ServiceUnavailable(f"{denied}. Since {readable} can be read, it is tried again")
         return ObjectDenied(
             f"{denied}. Other objects of connection {connection!r} can be read, such as {readable}: so it is the "
             "owner, the access control list or the KMS key of this one. Grant it or write it again, then reprocess it"
