@@ -68,6 +68,15 @@ class InMemoryLedger:
         self.entries[entry.stored_sync, entry.source] = entry
         self.puts.append(entry)
 
+    def items_of_sync(self, sync: str) -> Iterator[str]:
+        """The keys of all entries of a sync and its tables."""
+        yield from (f"{name}\x1f{ref}" for name, ref in self.entries if name.partition("#")[0] == sync)
+
+    def forget(self, key: str) -> None:
+        """Delete an entry."""
+        name, _, ref = key.partition("\x1f")
+        del self.entries[name, ObjectRef.parse(ref)]
+
     def works(self) -> Iterator[Entry]:
         """Entries of objects and builds alone."""
         yield from (entry for entry in self.entries.values() if isinstance(entry, Entry))

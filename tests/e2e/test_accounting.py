@@ -72,7 +72,7 @@ def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) 
     """After everything else: no object that nobody knows of."""
     deployed.wait_until_idle(seconds=120)
 
-    told = lines(deployed, "audit", "--config", str(configuration), "--json")
+    told = lines(deployed, "audit", "--config", str(configuration), "--outputs", "--json")
 
     assert {line["unaccounted"] for line in told} == {0}
     assert sum(line.get(State.CONVERTED, 0) for line in told) > 0

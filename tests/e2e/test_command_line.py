@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from millrace.demo.deployed import Deployed
@@ -45,6 +48,27 @@ def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
     again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
     assert again[task].state is State.FAILED
     assert again[task].fence == failed.fence + 1
+
+
+def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: Deployed, configuration: Path) -> None:
+    """Nothing is in trouble but a bucket that does not exist, and a canary comes through the whole way."""
+    done = run(deployed, "doctor", "--config", str(configuration), "--canary", "--json")
+
+    checks = [json.loads(line) for line in done.stdout.splitlines()]
+    bad = [check for check in checks if check["verdict"] in {"trouble", "unknown"}]
+    assert {check["subject"] for check in bad} == {"connection 'e2e no bucket'"}
+    assert done.returncode == 1
+    assert any(check["subject"].startswith("canary") and "converted after" in check["text"] for check in checks)
+
+
+def test_status_fits_a_terminal_and_forget_counts_first(deployed: Deployed) -> None:
+    """Queues, dead letters and syncs, in 80 columns but for addresses."""
+    lines_of_text = run(deployed, "status", "--failures", "0").stdout.splitlines()
+
+    assert any(line.startswith("queue millrace-") for line in lines_of_text)
+    assert any(line.startswith("dead letters in millrace-dead-letters") for line in lines_of_text)
+    assert all(len(line) <= 80 for line in lines_of_text if "://" not in line)
+    assert "would forget 0 entries" in run(deployed, "forget", "never was").stdout
 
 
 def test_object_that_nobody_has_seen_is_an_error(opened: Deployed) -> None:

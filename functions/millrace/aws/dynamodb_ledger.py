@@ -124,7 +124,26 @@ class DynamoDBLedger:
         )
         return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
 
+    def items_of_sync(self, sync: str) -> Iterator[str]:
+        """The keys of all items of a sync, of whatever kind; satisfies ``forgetting.ForgettableLedger``."""
+        for stored_sync in (sync, *(sync + mark for mark in (TABLE_MARK, SCHEMA_MARK, FORMAT_MARK))):
+            for shard in range(SHARDS):
+                for item in self._query_items("sources", f"{stored_sync}#{shard:02}"):
+                    yield item["pk"]["S"]
+
+    def forget(self, key: str) -> None:
+        """One DeleteItem."""
+        with translated("dynamodb:DeleteItem on", self._table):
+            self._client.delete_item(TableName=self._table, Key={"pk": {"S": key}})
+
     def _query(self, index: str, partition: str, *, after: str = "", page: int | None = None) -> Iterator[Entry]:
+        for item in self._query_items(index, partition, after=after, page=page):
+            if "#" not in item["sync"]["S"]:
+                yield _to_entry(_to_fields(item))
+
+    def _query_items(
+        self, index: str, partition: str, *, after: str = "", page: int | None = None
+    ) -> Iterator[dict[str, Any]]:
         values: dict[str, Any] = {":pk": {"S": partition}} | ({":after": {"S": after}} if after else {})
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
@@ -135,9 +154,7 @@ class DynamoDBLedger:
         )
         with translated("dynamodb:Query on", f"{self._table}/index/{index}"):
             for answer in pages:
-                for item in answer["Items"]:
-                    if "#" not in item["sync"]["S"]:
-                        yield _to_entry(_to_fields(item))
+                yield from answer["Items"]
 
 
 def _partition(sync: str, source: ObjectRef) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from millrace.aws.circuits import FunctionEventSources
@@ -65,3 +66,20 @@ def find_dead_letter_arns(deployed: Deployed, queues: Iterable[QueueFacts]) -> l
     deployments = name_of_queue(deployed.dead_letter_queue)
     arns = {queue.dead_letters for queue in queues if queue.dead_letters is not None}
     return sorted(arn for arn in arns if name_of_queue(arn) != deployments)
+
+
+def read_oldest_age(cloudwatch: Any, queue: str) -> float | None:
+    """The seconds that a queue's oldest message waits, as CloudWatch last saw it; None if it knows nothing."""
+    now = datetime.now(UTC)
+    with translated("cloudwatch:GetMetricStatistics of", queue):
+        answer = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SQS",
+            MetricName="ApproximateAgeOfOldestMessage",
+            Dimensions=[{"Name": "QueueName", "Value": queue}],
+            StartTime=now - timedelta(minutes=15),
+            EndTime=now,
+            Period=60,
+            Statistics=["Maximum"],
+        )
+    points = sorted(answer.get("Datapoints", ()), key=lambda point: point["Timestamp"])
+    return float(points[-1]["Maximum"]) if points else None

@@ -49,10 +49,16 @@ COMMANDS = (
         "Check a configuration: all problems at once, each with the path of its field. Nothing is contacted.",
     ),
     CommandEntry("schema", "configuration", "schema", "Print the JSON Schema of the configuration file, for editors."),
-    CommandEntry("status", "operate", "status", "Count objects by sync and state, and show the newest failures."),
+    CommandEntry(
+        "doctor",
+        "doctor",
+        "doctor",
+        "Prove the wiring: credentials, buckets, notifications, queues, keys. Says what is wrong and what to do.",
+    ),
+    CommandEntry("status", "status", "status", "Show how it is going: queues, objects by sync and state, failures."),
     CommandEntry(
         "show",
-        "operate",
+        "show",
         "show",
         "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
     ),
@@ -97,6 +103,12 @@ COMMANDS = (
         "configuration",
         "connections",
         "Show connections with what their AWS side needs: external id, policies, user. `store` keeps keys safely.",
+    ),
+    CommandEntry(
+        "forget",
+        "forget",
+        "forget",
+        "Remove what the ledger has of a sync that the configuration no longer has; outputs stay.",
     ),
     CommandEntry("ledger", "ledger", "ledger", "The ledger as a whole."),
 )

@@ -14,25 +14,33 @@ from millrace.ledger.stores import LedgerIndex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """``counts`` by sync and state; ``failures``, newest first; ``oldest_in_flight`` says since when work runs."""
+    """``counts`` by sync and state; ``failures``, newest first; ``in_flight``, the longest first.
+
+    ``last_hour`` is how much was finished in it, whatever came of it.
+    """
 
     counts: dict[str, Counter[State]]
     failures: tuple[Entry, ...]
-    oldest_in_flight: Entry | None
+    in_flight: tuple[Entry, ...]
+    last_hour: int = 0
 
 
 def read_status(index: LedgerIndex, *, now: datetime, days: int, sync: str | None, newest: int) -> Status:
     """Ask for what finished in the last ``days`` UTC days, and for all that needs attention however old."""
     recent = chain.from_iterable(index.finished_on(day) for day in _list_days(now, days))
     pending = chain.from_iterable(map(index.needing_attention, sorted(NEEDS_ATTENTION)))
-    return summarise((entry for entry in chain(recent, pending) if sync in (None, entry.sync)), newest=newest)
+    wanted = (entry for entry in chain(recent, pending) if sync in (None, entry.sync))
+    return summarise(wanted, newest=newest, since=now - timedelta(hours=1))
 
 
-def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
+def summarise(entries: Iterable[Entry], *, newest: int, since: datetime) -> Status:
     """Count each entry once, whichever index it came from; memory grows with failures and syncs, not with entries."""
     counts: dict[str, Counter[State]] = {}
     attention: dict[tuple[str, str], Entry] = {}
+    finished_lately = 0
     for entry in entries:
+        is_seen = (entry.sync, str(entry.source)) in attention
+        finished_lately += entry.finished is not None and entry.finished >= since and not is_seen
         if entry.state in NEEDS_ATTENTION:
             # One entry may come from both indexes, and is counted once: the key of an object keeps one of them.
             attention[entry.sync, str(entry.source)] = entry
@@ -43,8 +51,13 @@ def summarise(entries: Iterable[Entry], *, newest: int) -> Status:
     failed = _in_state(attention.values(), State.FAILED)
     in_flight = _in_state(attention.values(), State.IN_FLIGHT)
     newest_first = sorted(failed, key=_sort_time, reverse=True)
-    oldest = min(in_flight, key=_sort_time, default=None)
-    return Status(counts=counts, failures=tuple(newest_first[:newest]), oldest_in_flight=oldest)
+    longest_first = sorted(in_flight, key=_sort_time)
+    return Status(
+        counts=counts,
+        failures=tuple(newest_first[:newest]),
+        in_flight=tuple(longest_first),
+        last_hour=finished_lately,
+    )
 
 
 def _count(counts: dict[str, Counter[State]], entry: Entry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,7 @@ class FakeDeployments:
     def __init__(self, ledger: Any = None, *, reconcile_function: str | None = None) -> None:
         self.answers: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
+        self.heads: dict[str, Any] = {}
         self._ledger = ledger
         self._deployed = Deployed(
             ledger_table="l",
@@ -279,7 +281,12 @@ class FakeDeployments:
         return counts | self.answers.pop(0)
 
     def client(self, service: str) -> Any:
-        raise AssertionError(f"{service} is not needed")
+        assert service == "s3"
+        return self
+
+    def head_object(self, **request: Any) -> dict[str, Any]:
+        metadata = self.heads[request["Key"]]
+        return {"ETag": "e", "ContentLength": 1, "LastModified": datetime.now(UTC), "Metadata": dict(metadata)}
 
 
 class TestReconcile:
@@ -343,12 +350,56 @@ class TestShowCommand:
             (2, "id: int64 -> text; note: new, no values yet"),
         ]
 
+    def test_an_output_shows_its_source(self, run: Any, world: World) -> None:
+        """As its metadata says it."""
+        (target, *_), there = sorted(world.store.buckets["acme-out"]), world.store.buckets["acme-out"]
+        deployments = FakeDeployments(world.ledger)
+        deployments.heads[target] = there[target].metadata
+
+        ran = run("show", f"s3://acme-out/{target}", "--json", deployments=deployments)
+
+        assert json.loads(ran.out)["source"] == "s3://acme-in/in/a.csv"
+
+    def test_values_are_in_one_column(self, run: Any, world: World) -> None:
+        ran = run("show", "s3://acme-in/in/a.csv", deployments=FakeDeployments(world.ledger))
+
+        assert {len(line) - len(line[18:]) for line in ran.out.splitlines() if line} == {18}
+        assert all(line[17] == " " for line in ran.out.splitlines() if line)
+
     def test_versions_are_lines_for_people(self, run: Any, world: World) -> None:
         ran = run("show", "s3://acme-in/in/orders", deployments=FakeDeployments(world.ledger))
 
-        assert "version 1: the first (s3://acme-in/in/a.csv, 2026-11-22T12:00:00+00:00)" in ran.out
+        assert "version 1:        the first (s3://acme-in/in/a.csv, 2026-11-22T12:00:00+00:00)" in ran.out
 
     def test_an_object_tells_its_schemas_version(self, run: Any, world: World) -> None:
         ran = run("show", "s3://acme-in/in/a.csv", "--json", deployments=FakeDeployments(world.ledger))
 
         assert json.loads(ran.out)["schema_version"] == 1
+
+
+class TestForget:
+    """What a sync leaves that was taken out of the configuration."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World(
+            syncs=(bulk_sync(), bulk_sync("hourly", subfolder="hourly")),
+            source={"is_single_table": True, "single_table_name": "t"},
+        )
+        world.work(world.upload())
+        return world
+
+    def test_it_counts_first_and_removes_what_is_asked_for_twice(self, run: Any, world: World) -> None:
+        counted = run("forget", "hourly", deployments=FakeDeployments(world.ledger))
+        before = len(world.ledger.entries)
+        removed = run("forget", "hourly", "--yes", "--json", deployments=FakeDeployments(world.ledger))
+
+        assert counted.out == "would forget 2 entries of sync 'hourly'; remove them with --yes\n"
+        assert (before, len(world.ledger.entries)) == (4, 2)
+        assert json.loads(removed.out) == {"sync": "hourly", "dry_run": False, "forgotten": 2}
+
+    def test_an_active_sync_is_kept(self, run: Any, world: World) -> None:
+        ran = run("forget", "nightly", "--yes", deployments=FakeDeployments(world.ledger))
+
+        assert (ran.code, len(world.ledger.entries)) == (2, 4)
+        assert "is active" in ran.err

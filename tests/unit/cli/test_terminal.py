@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,13 +125,21 @@ class PausedFunction:
     def update_event_source_mapping(self, **_: Any) -> None:
         pass
 
+    def get_metric_statistics(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": HOSTILE}}, "HeadObject")
+
     def put_metric_data(self, **_: Any) -> None:
         pass
 
     def put_item(self, **_: Any) -> None:
         pass
 
-    def get_item(self, **_: Any) -> dict[str, Any]:
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        if "circuit" not in request["Key"]["pk"]["S"]:
+            return {}
         circuit = {"failures": {}, "paused": "2026-11-22T00:00:00+00:00", "sync": "nightly", "reason": HOSTILE}
         return {"Item": {"revision": {"N": "1"}, "circuit": {"S": json.dumps(circuit)}}}
 
@@ -201,6 +210,7 @@ def connections(folder: Path) -> list[str]:
 COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("status"), True),
     (show, True),
+    (of_deployment("forget", HOSTILE), True),
     (of_deployment("reprocess", "nightly"), True),
     (of_deployment("reconcile", "nightly"), True),
     (of_deployment("dead-letters"), True),
@@ -217,6 +227,7 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
 SHOWS_NO_STRANGERS_TEXT = {
     "schema": "its own schema alone",
     "demo": "its own samples; its screen is a Terminal",
+    "doctor": "what AWS says, by the same two functions",
     "audit": "counts by state, and errors by the same two functions",
     "ledger": "counts, and errors by the same two functions",
 }

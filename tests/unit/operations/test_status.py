@@ -52,8 +52,7 @@ def test_what_needs_attention_counts_however_old_it_is() -> None:
     status = read_status(memory, now=NOON, days=7, sync=None, newest=10)
 
     assert status.counts == {"nightly": {State.FAILED: 1, State.IN_FLIGHT: 2}}
-    assert status.oldest_in_flight is not None
-    assert status.oldest_in_flight.source.key == "c"
+    assert [entry.source.key for entry in status.in_flight] == ["c", "d"]
 
 
 def test_failures_are_told_newest_first_and_no_more_than_asked() -> None:
@@ -62,6 +61,17 @@ def test_failures_are_told_newest_first_and_no_more_than_asked() -> None:
     status = read_status(memory, now=NOON, days=7, sync="nightly", newest=2)
 
     assert [failure.source.key for failure in status.failures] == ["1", "2"]
+
+
+def test_what_was_finished_in_the_last_hour_is_its_rate() -> None:
+    memory = ledger(
+        entry("a", State.CONVERTED),
+        entry("b", State.FAILED, failure=Failure.of(MalformedFile("x"))),
+        entry("c", State.CONVERTED, hours_ago=2),
+        entry("d", State.IN_FLIGHT),
+    )
+
+    assert read_status(memory, now=NOON, days=1, sync=None, newest=1).last_hour == 2
 
 
 def test_one_sync_alone() -> None:

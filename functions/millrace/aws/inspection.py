@@ -1,0 +1,183 @@
+"""Asks AWS what `millrace doctor` judges; each question is one call, and its trouble is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from millrace.aws.deployed import Deployed
+from millrace.aws.faults import error_code, translated
+from millrace.aws.queues import find_feeding_arns, read_feeding_queues
+from millrace.aws.sessions import Sessions
+from millrace.config.connection import Connection, ManagedQueue
+from millrace.config.document import Document
+from millrace.deployment.permissions import Use, uses
+from millrace.errors import MillraceError
+from millrace.operations.doctor import (
+    Check,
+    Mapped,
+    Verdict,
+    check_lifecycle,
+    check_notification,
+    check_queue,
+    check_versioning,
+)
+from millrace.operations.queue_facts import QueueFacts, name_of_queue
+
+T = TypeVar("T")
+ClientOf = Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """The parts of a deployment, asked one after the other under the caller's and the connections' identities."""
+
+    deployed: Deployed
+    document: Document
+    sessions: Sessions
+    client: ClientOf
+
+    def check_all(self) -> Iterator[Check]:
+        """Every check, from the caller's own credentials to the buckets."""
+        yield from _guard("credentials", self._check_caller)
+        queues: list[QueueFacts] = []
+        yield from _guard("queues", lambda: self._check_queues(queues))
+        yield from _guard(f"queue {name_of_queue(self.deployed.dead_letter_queue)}", self._check_dead_letters)
+        for connection in self.document.connections:
+            used = uses(self.document, connection.name)
+            if used:
+                yield from self._check_connection(connection, used, queues)
+
+    def _check_caller(self) -> Iterator[Check]:
+        with translated("sts:GetCallerIdentity by", "the caller"):
+            answer = self.client("sts").get_caller_identity()
+        yield Check("credentials", Verdict.OK, f"{answer['Arn']}")
+
+    def _check_queues(self, found: list[QueueFacts]) -> Iterator[Check]:
+        with translated("lambda:GetFunctionConfiguration of", self.deployed.convert_function):
+            function = self.client("lambda").get_function_configuration(FunctionName=self.deployed.convert_function)
+        arns = find_feeding_arns(self.deployed, self.client("lambda"))
+        if not arns:
+            yield Check("queues", Verdict.TROUBLE, "no queue feeds the convert function", "deploy again")
+        found += read_feeding_queues(self.deployed, self.client("sqs"), arns)
+        for queue in found:
+            mapped = self._read_readers(queue.arn)
+            yield from check_queue(
+                queue,
+                timeout_seconds=function["Timeout"],
+                mapped=mapped,
+                function=self.deployed.convert_function,
+            )
+
+    def _read_readers(self, queue: str) -> list[Mapped]:
+        with translated("lambda:ListEventSourceMappings of", queue):
+            answer = self.client("lambda").list_event_source_mappings(EventSourceArn=queue)
+        return [
+            Mapped(
+                queue=mapping["EventSourceArn"],
+                function=mapping["FunctionArn"],
+                is_enabled=not mapping["State"].startswith("Disabl"),
+                reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", ()),
+                has_filter=bool(mapping.get("FilterCriteria", {}).get("Filters")),
+            )
+            for mapping in answer["EventSourceMappings"]
+        ]
+
+    def _check_dead_letters(self) -> Iterator[Check]:
+        url = self.deployed.dead_letter_queue
+        with translated("sqs:GetQueueAttributes of", url):
+            attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        waiting = int(attributes["ApproximateNumberOfMessages"])
+        subject = f"queue {name_of_queue(url)}"
+        if waiting:
+            yield Check(subject, Verdict.NOTE, f"holds {waiting:,} dead letters", "millrace dead-letters")
+        else:
+            yield Check(subject, Verdict.OK, "holds no dead letters")
+
+    def _check_connection(
+        self, connection: Connection, used: Iterable[Use], queues: Iterable[QueueFacts]
+    ) -> Iterator[Check]:
+        subject = f"connection {connection.name!r}"
+        yield from _guard(subject, lambda: self._check_access(subject, connection), denied=Verdict.TROUBLE)
+        yield from _guard(subject, lambda: self._check_bucket(subject, connection, used))
+        managed = next((queue for queue in queues if queue.connection == connection.name), None)
+        if isinstance(connection.notifications, ManagedQueue) and Use.SOURCE in used:
+            yield from _guard(subject, lambda: self._check_notification(subject, connection, managed))
+
+    def _check_access(self, subject: str, connection: Connection) -> Iterator[Check]:
+        """Under the connection's identity, as the functions reach the bucket."""
+        client, root = self.sessions.s3(connection), connection.root
+        with translated("s3:ListBucket on", str(root)):
+            client.list_objects_v2(Bucket=root.bucket, Prefix=root.prefix, MaxKeys=1)
+            place = client.get_bucket_location(Bucket=root.bucket).get("LocationConstraint") or "us-east-1"
+        if place != connection.region:
+            remedy = f"set s3_bucket_region to {place}"
+            yield Check(subject, Verdict.TROUBLE, f"{root.bucket} is in {place}, not {connection.region}", remedy)
+        else:
+            yield Check(subject, Verdict.OK, f"{root} in {place} can be listed")
+
+    def _check_bucket(self, subject: str, connection: Connection, used: Iterable[Use]) -> Iterator[Check]:
+        client, bucket = self.sessions.s3(connection), connection.root.bucket
+        with translated("s3:GetBucketVersioning of", bucket):
+            yield check_versioning(subject, client.get_bucket_versioning(Bucket=bucket).get("Status"))
+        with translated("s3:GetEncryptionConfiguration of", bucket):
+            yield from _describe_encryption(subject, client, bucket)
+        if Use.DESTINATION in used:
+            with translated("s3:GetLifecycleConfiguration of", bucket):
+                yield from check_lifecycle(subject, _read_lifecycle(client, bucket))
+
+    def _check_notification(self, subject: str, connection: Connection, queue: QueueFacts | None) -> Iterator[Check]:
+        if queue is None:
+            text = "the deployment has no queue for it"
+            yield Check(subject, Verdict.TROUBLE, text, "is this the configuration that was deployed? Deploy again")
+            return
+        root = connection.root
+        with translated("s3:GetBucketNotification of", root.bucket):
+            answer = self.sessions.s3(connection).get_bucket_notification_configuration(Bucket=root.bucket)
+        prefixes = [
+            rule["Value"]
+            for one in answer.get("QueueConfigurations", [])
+            for rule in one.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+        ]
+        # S3 keeps a filter's value encoded as in a form (Amazon S3 User Guide, "Configuring event notifications").
+        decoded = {value: unquote_plus(value) for value in prefixes}
+        yield from check_notification(subject, answer, queue=queue.arn, prefix=root.prefix, decoded=decoded)
+
+
+def _describe_encryption(subject: str, client: Any, bucket: str) -> Iterator[Check]:
+    answer = _ask(lambda: client.get_bucket_encryption(Bucket=bucket), "ServerSideEncryptionConfigurationNotFoundError")
+    rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    keys = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules]
+    for key in filter(None, keys):
+        remedy = "the identities that read or write here need it: existing_key_arns, or millrace connections --kms-key"
+        yield Check(subject, Verdict.NOTE, f"objects are encrypted by {key}", remedy)
+
+
+def _read_lifecycle(client: Any, bucket: str) -> list[Any]:
+    absent = "NoSuchLifecycleConfiguration"
+    answer = _ask(lambda: client.get_bucket_lifecycle_configuration(Bucket=bucket), absent)
+    return list(answer["Rules"]) if answer else []
+
+
+def _ask(call: Callable[[], T], absent: str) -> T | None:
+    """The answer of a call; None where AWS says by an error code that nothing is configured."""
+    try:
+        return call()
+    except ClientError as error:
+        if error_code(error) != absent:
+            raise
+        return None
+
+
+def _guard(
+    subject: str, checks: Callable[[], Iterable[Check]], *, denied: Verdict = Verdict.UNKNOWN
+) -> Iterator[Check]:
+    """The checks; what AWS refuses to say is a check, too."""
+    try:
+        yield from checks()
+    except MillraceError as error:
+        yield Check(subject, denied, str(error))

@@ -1,0 +1,219 @@
+"""`millrace status`: how it is going."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.show import entry_to_json
+from millrace.cli.terminal import print_json, print_line
+from millrace.errors import MillraceError
+from millrace.ledger.entries import Entry, State
+from millrace.operations.status import Status, read_status
+from millrace.wording import count_of
+
+if TYPE_CHECKING:
+    from millrace.aws.deployed import Deployed
+    from millrace.operations.checkpoints import Checkpoint
+    from millrace.operations.queue_facts import QueueFacts
+
+_WIDTH = 80
+_SHOWN_IN_FLIGHT = 3
+T = TypeVar("T")
+
+
+def status(
+    context: typer.Context,
+    *,
+    name: Name = "millrace",
+    sync: Annotated[str | None, typer.Option(help="Of this sync alone.")] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Count what finished in so many UTC days.")] = 7,
+    failures: Annotated[int, typer.Option(min=0, help="How many of the newest failures to show.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Show how it is going: queues, objects by sync and state, failures.
+
+    What failed, waits or is in flight is counted however old it is; the rest by the day it finished. Entries of syncs
+    that the configuration no longer has are shown apart: `millrace forget` removes them.
+    """
+    deployments = get_deployments(context)
+    deployed, ledger = deployments.find(name)
+    counted = read_status(ledger, now=datetime.now(UTC), days=days, sync=sync, newest=failures)
+    surroundings = _read_surroundings(deployments, deployed)
+    if as_json:
+        _print_json(counted, surroundings)
+    else:
+        _print_text(counted, surroundings, deployed.syncs, days)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a deployment's other parts say; ``unknown`` are the questions that AWS did not answer."""
+
+    queues: Sequence[QueueFacts]
+    oldest: dict[str, float]
+    """The age in seconds of each queue's oldest message, by the queue's name, as far as CloudWatch knows."""
+    paused: Sequence[str]
+    dead_letters: dict[str, int]
+    comparisons: Sequence[Checkpoint]
+    unknown: Sequence[str]
+
+
+def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surroundings:
+    from millrace.aws import queues  # noqa: PLC0415 - needs boto3, which is slow to import
+    from millrace.aws.circuits import FunctionEventSources  # noqa: PLC0415 - needs boto3, which is slow to import
+    from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
+
+    unknown: list[str] = []
+
+    def ask(question: Callable[[], list[T]]) -> list[T]:
+        """An answer; trouble with one question keeps no other from being asked."""
+        try:
+            return question()
+        except MillraceError as error:
+            unknown.append(str(error))
+            return []
+
+    sqs = deployments.client("sqs")
+    sources = ask(lambda: list(FunctionEventSources(deployments.client("lambda"), deployed.convert_function).all()))
+    arns = [source.queue for source in sources]
+    facts = ask(lambda: list(queues.read_feeding_queues(deployed, sqs, arns)))
+    boxes = [deployed.dead_letter_queue]
+    boxes += ask(lambda: [queues.find_queue_url(sqs, arn) for arn in queues.find_dead_letter_arns(deployed, facts)])
+    dead = ask(lambda: [queues.read_queue(sqs, url) for url in boxes])
+    cloudwatch = deployments.client("cloudwatch")
+    ages = ask(lambda: [(queue.name, queues.read_oldest_age(cloudwatch, queue.name)) for queue in facts])
+    checkpoints = DynamoDBCheckpoints(deployments.client("dynamodb"), deployed.ledger_table)
+    kept = ask(lambda: [checkpoints.get(name) for name in deployed.syncs])
+    return Surroundings(
+        queues=facts,
+        oldest={name: age for name, age in ages if age is not None},
+        paused=[source.queue.rpartition(":")[2] for source in sources if not source.enabled],
+        dead_letters={queue.name: queue.waiting for queue in dead},
+        comparisons=[checkpoint for checkpoint in kept if checkpoint is not None],
+        unknown=unknown,
+    )
+
+
+def _print_json(counted: Status, surroundings: Surroundings) -> None:
+    for sync, counts in sorted(counted.counts.items()):
+        print_json({"sync": sync, "counts": {str(state): count for state, count in sorted(counts.items())}})
+    print_json({"finished_in_last_hour": counted.last_hour})
+    for entry in counted.in_flight:
+        print_json({"in_flight": entry_to_json(entry)})
+    for queue in surroundings.queues:
+        print_json({"queue": queue.name, **_queue_to_json(queue, surroundings)})
+    for name, count in surroundings.dead_letters.items():
+        print_json({"dead_letter_queue": name, "messages": count})
+    for checkpoint in surroundings.comparisons:
+        if checkpoint.completed is not None:
+            last, when = checkpoint.last, checkpoint.completed.isoformat()
+            lost = {"unaccounted": last.unaccounted, "vanished": last.vanished}
+            print_json({"compared": checkpoint.sync, "completed": when, **lost})
+    for problem in surroundings.unknown:
+        print_json({"unknown": problem})
+    for entry in counted.failures:
+        print_json({"failure": entry_to_json(entry)})
+
+
+def _queue_to_json(queue: QueueFacts, surroundings: Surroundings) -> dict[str, Any]:
+    return {
+        "waiting": queue.waiting,
+        "hidden": queue.hidden,
+        "delayed": queue.delayed,
+        "oldest_seconds": surroundings.oldest.get(queue.name),
+        "paused": queue.name in surroundings.paused,
+    }
+
+
+def _print_text(counted: Status, surroundings: Surroundings, syncs: Iterable[str], days: int) -> None:
+    for line in _describe_surroundings(surroundings):
+        _print_wrapped(line)
+    known = set(syncs)
+    if counted.counts:
+        print_line(f"objects by sync and state, last {count_of(days, 'day')}:")
+        _print_counts({sync: counts for sync, counts in counted.counts.items() if sync in known})
+        _print_wrapped(f"finished in the last hour: {counted.last_hour:,}")
+    else:
+        print_line(f"nothing finished in the last {count_of(days, 'day')}, and nothing is in flight")
+    forgotten = {sync: counts for sync, counts in counted.counts.items() if sync not in known}
+    if forgotten:
+        print_line("of syncs that the configuration no longer has (millrace forget SYNC):")
+        _print_counts(forgotten)
+    for entry in counted.in_flight[:_SHOWN_IN_FLIGHT]:
+        _print_wrapped(f"in flight for {_describe_age(entry.started)}: {entry.source} ({entry.sync})")
+    for entry in counted.failures:
+        _print_failure(entry)
+
+
+def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
+    for queue in surroundings.queues:
+        age = surroundings.oldest.get(queue.name)
+        oldest = f", the oldest for {_describe_seconds(age)}" if age else ""
+        paused = "; PAUSED: millrace resume" if queue.name in surroundings.paused else ""
+        put_off = queue.hidden + queue.delayed
+        waiting = count_of(queue.waiting, "message")
+        yield f"queue {queue.name}: {waiting} waiting{oldest}, {put_off:,} worked on or put off{paused}"
+    for name, count in surroundings.dead_letters.items():
+        hint = ": millrace dead-letters" if count else ""
+        yield f"dead letters in {name}: {count:,}{hint}"
+    for checkpoint in surroundings.comparisons:
+        if checkpoint.completed is not None:
+            last, ago = checkpoint.last, _describe_age(checkpoint.completed)
+            lost = f"{last.unaccounted:,} unaccounted, {last.vanished:,} vanished"
+            yield f"compared {checkpoint.sync!r} {ago} ago: {lost} of {count_of(last.compared, 'object')}"
+    for problem in surroundings.unknown:
+        yield f"unknown: {problem}"
+
+
+def _print_counts(by_sync: dict[str, Counter[State]]) -> None:
+    for sync, counts in sorted(by_sync.items()):
+        states = ", ".join(f"{counts[state]:,} {state}" for state in State if counts[state])
+        _print_wrapped(f"  {sync}: {states}")
+
+
+def _print_failure(entry: Entry) -> None:
+    failure = entry.failure
+    if failure is not None:
+        _print_wrapped(f"failed: {entry.source} ({entry.sync}): {failure.error}: {failure.message}")
+
+
+def _print_wrapped(text: str) -> None:
+    """Lines of at most 80 columns; an address stays whole, so that it can be copied."""
+    indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    # Wrapping counts characters, and a line's end in a key is no end of a line here: print_line escapes it.
+    lines = textwrap.wrap(
+        text,
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+        expand_tabs=False,
+    )
+    for line in lines:
+        print_line(line)
+
+
+def _describe_age(since: datetime | None) -> str:
+    return "an unknown time" if since is None else _describe_seconds((datetime.now(UTC) - since).total_seconds())
+
+
+def _describe_seconds(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h``, ``2 days``."""
+    span = timedelta(seconds=max(0.0, seconds))
+    if span < timedelta(minutes=2):
+        return f"{span.total_seconds():.0f} s"
+    if span < timedelta(hours=2):
+        return f"{span // timedelta(minutes=1)} min"
+    if span < timedelta(days=2):
+        return f"{span // timedelta(hours=1)} h"
+    return count_of(span.days, "day")
