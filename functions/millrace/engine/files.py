@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -56,7 +56,7 @@ class Job:
 
 
 class LocalTarget:
-    """A file written under a temporary name beside its place, and renamed once it is whole."""
+    """A file written under a temporary name in its folder, and renamed once it is whole."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -105,8 +105,14 @@ def convert_file(
     with contextlib.ExitStack() as undo:
         source = undo.enter_context(contextlib.closing(open_source(job.source)))
         quarantine = job.quarantine
-        open_quarantine = partial(open_target, quarantine) if quarantine else None
-        done = convert(source, recipe, Destination(lambda _directory: open_target(target), open_quarantine))
+        open_quarantine = None
+        if quarantine:
+            open_quarantine = partial(open_target, quarantine)
+
+        def open_output(_directory: str | None) -> FileTarget:
+            return open_target(target)
+
+        done = convert(source, recipe, Destination(open_output, open_quarantine))
         undo.callback(done.discard)  # harmless once it is published
         if quarantine:
             aside = done.quarantine or open_target(quarantine)
@@ -118,38 +124,53 @@ def convert_file(
 
 
 def _recipe(job: Job) -> Recipe:
-    bad_rows = BadRows.QUARANTINE if job.quarantine else job.read.bad_rows
-    asked = replace(job.read, bad_rows=bad_rows)
+    asked = job.read
+    if job.quarantine:
+        asked = replace(asked, bad_rows=BadRows.QUARANTINE)
     source_format, read = how_to_read(job.source, job.source_format, job.compression, asked)
     return Recipe(source_format=source_format, target_format=job.to, read=read, write=_how_to_write(job))
 
 
 def _how_to_write(job: Job) -> WriteOptions:
     accepted = output_compressions(job.to)
-    told = next((one for one in accepted if one.extension and job.target.lower().endswith(one.extension)), None)
-    compression = job.compress or told
+    compression = job.compress
+    if compression is None:
+        compression = _output_compression_of(job.target, accepted)
     if compression not in {None, *accepted}:
         raise UsageError(f"compress: {compression} is not what {job.to} may have; expected {', '.join(accepted)}")
     return WriteOptions(compression=compression)
 
 
+def _output_compression_of(path: str, accepted: Sequence[OutputCompression]) -> OutputCompression | None:
+    """The compression that a path's extension names, if it is one of the accepted."""
+    for compression in accepted:
+        if compression.extension and path.lower().endswith(compression.extension):
+            return compression
+    return None
+
+
 def how_to_read(
     path: str, source_format: FileFormat | None, compression: Compression | None, asked: ReadOptions
 ) -> tuple[FileFormat, ReadOptions]:
-    """A file's format and the options to read it with: what is not told (None) is what its name says."""
+    """A file's format and the options to read it with: what is not given (None) is what its name says."""
     recognised = recognise(path)
-    source_format = source_format or (recognised.format if recognised else None)
+    if source_format is None and recognised is not None:
+        source_format = recognised.format
     if source_format is None:
         raise UsageError(f"source: the name {path} does not tell its format; say which with from: csv, json or parquet")
     if compression is None:
         compression = recognised.compression if recognised else _compression_of(path)
-    delimiter = asked.delimiter or (recognised.delimiter if recognised else None)
+    delimiter = asked.delimiter
+    if delimiter is None and recognised is not None:
+        delimiter = recognised.delimiter
     return source_format, replace(asked, compression=compression, delimiter=delimiter)
 
 
 def _compression_of(path: str) -> Compression:
     extension = PurePosixPath(path).suffix.lower().removeprefix(".")
-    return Compression(extension) if extension in set(Compression) else Compression.NONE
+    if extension in set(Compression):
+        return Compression(extension)
+    return Compression.NONE
 
 
 def _place(job: Job) -> str:

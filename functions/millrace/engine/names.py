@@ -58,9 +58,10 @@ def number_doubles(names: Sequence[str], given: Sequence[str], reserved: Iterabl
     ``<name>_2``, ``<name>_3`` and so on, leaving out what any column is called or wants to be.
     """
     taken = set(reserved)
-    owners = [place for place, (name, first) in enumerate(zip(names, given, strict=True)) if name == first]
-    others = sorted(set(range(len(names))) - set(owners))
-    return _number_doubles(names, owners + others, kept_for=names, reserved={*names, *taken}, taken=taken)
+    owners, rest = list[int](), list[int]()
+    for position, (name, first) in enumerate(zip(names, given, strict=True)):
+        (owners if name == first else rest).append(position)
+    return _number_doubles(names, owners + rest, kept_for=names, reserved={*names, *taken}, taken=taken)
 
 
 def _number_doubles(
@@ -79,13 +80,13 @@ def _number_doubles(
     used, closed = set(taken), set(reserved)
     last_numbers: dict[str, int] = {}  # so that a thousand columns of one name are no million attempts
     unique = list(names)
-    for place in order:
-        name = candidate = names[place]
+    for position in order:
+        name = candidate = names[position]
         number = last_numbers.get(name, 1)
-        while candidate in used or (candidate in closed and candidate != kept_for[place]):
+        while candidate in used or (candidate in closed and candidate != kept_for[position]):
             number += 1
             candidate = f"{name}_{number}"
         last_numbers[name] = number
         used.add(candidate)
-        unique[place] = candidate
+        unique[position] = candidate
     return unique

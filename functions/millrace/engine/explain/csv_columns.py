@@ -36,7 +36,7 @@ class CsvColumn:
         self._limits: tuple[str, str] | None = None
 
     def observe(self, texts: pa.Array, row: int) -> None:
-        """Add the column's next texts, the first of which stands in that row."""
+        """Add the column's next texts, the first of them in that row."""
         self._missing += texts.null_count
         if texts.null_count == len(texts):
             return
@@ -105,7 +105,9 @@ class CsvColumn:
             narrow = self._long.get(_DECIMAL_CHARACTERS[0])
             wide = [WhyNot("decimal of 18 digits", narrow.row, shown(narrow.value))] if narrow else []
             return [self._not("integer"), self._not("float"), *wide]
-        return [self._not("integer")] if arrow_types.is_floating(kind.type) else []
+        if arrow_types.is_floating(kind.type):
+            return [self._not("integer")]
+        return []
 
     def _not(self, family: str) -> WhyNot:
         if family == "float":
@@ -159,7 +161,9 @@ class CsvColumn:
 
 def _in_parquet(kind: pa.DataType) -> pa.DataType:
     """Parquet's timestamps have three, six or nine digits; the form says how many are written."""
-    return pa.timestamp("ms", tz=kind.tz) if arrow_types.is_timestamp(kind) and kind.unit == "s" else kind
+    if arrow_types.is_timestamp(kind) and kind.unit == "s":
+        return pa.timestamp("ms", tz=kind.tz)
+    return kind
 
 
 def _has_misfit(kind: inference.Kind, texts: pa.Array) -> bool:
@@ -168,7 +172,9 @@ def _has_misfit(kind: inference.Kind, texts: pa.Array) -> bool:
 
 def _digits(text: str) -> int | None:
     match = _PLAIN_NUMBER.fullmatch(text)
-    return len(match[1] or "") if match else None
+    if match is None:
+        return None
+    return len(match[1] or "")
 
 
 def _print_back(text: str, kind: inference.Kind) -> str | None:
@@ -181,5 +187,9 @@ def _print_back(text: str, kind: inference.Kind) -> str | None:
 
 def _back(text: str, kind: inference.Kind | None) -> str:
     """What would be printed of a text, were it of a kind; empty where it is no value of it at all."""
-    back = _print_back(text, kind) if kind is not None else None
-    return f"printed back it would be {shown(back)!r}" if back is not None and back != text else ""
+    if kind is None:
+        return ""
+    back = _print_back(text, kind)
+    if back in {None, text}:
+        return ""
+    return f"printed back it would be {shown(str(back))!r}"

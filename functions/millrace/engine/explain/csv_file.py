@@ -20,7 +20,7 @@ from millrace.engine.types import inference
 from millrace.errors import DataError
 
 
-class _Seen:
+class _CsvSummary:
     """What has been seen of a file."""
 
     def __init__(self, layout: Layout) -> None:
@@ -58,9 +58,11 @@ class _Seen:
             column.explain(tuple(note for of, note in notes if of == name))
             for name, column in zip(self._layout.names, self._columns, strict=True)
         )
-        untyped = () if self._layout.options.infer_types else (Fact("types", "text", "types are not asked for"),)
+        facts = facts_of_csv(self._layout)
+        if not self._layout.options.infer_types:
+            facts += (Fact("types", "text", "types are not asked for"),)
         return Content(
-            facts=facts_of_csv(self._layout) + untyped,
+            facts=facts,
             rows=self.rows,
             schema=pa.schema([column.field for column in columns]),
             columns=columns,
@@ -76,7 +78,7 @@ def explain_csv(source: BinaryIO, options: ReadOptions) -> Content:
         if opened is None:
             return Content()
         layout, blocks = opened
-        seen = _Seen(layout)
+        seen = _CsvSummary(layout)
         for block in blocks:
             seen.observe(block.batch)
         _check_demands(source, options)
@@ -92,15 +94,17 @@ def explain_csv(source: BinaryIO, options: ReadOptions) -> Content:
 def _begin(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
     if demanded := options.column_types.get(name):
         return inference.Demanded(demanded)
-    return inference.Evidence() if options.infer_types else inference.Demanded("text")
+    if options.infer_types:
+        return inference.Evidence()
+    return inference.Demanded("text")
 
 
 def _ignore(_bad: BadRow) -> None:
-    """Rows that can't be read are no one's concern here: the error about the first is known."""
+    """Do nothing with bad rows: the error about the first is known already."""
 
 
 def _check_demands(source: BinaryIO, options: ReadOptions) -> None:
-    """Read as conversion does where types are demanded, so that a value that does not fit is told in the same way."""
+    """Read as conversion does if types are demanded, so that a value that does not fit has the same error."""
     learned: Learned | None = None
     for _attempt in range(MOST_ATTEMPTS if options.column_types else 0):
         try:

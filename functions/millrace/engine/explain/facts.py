@@ -108,12 +108,16 @@ def type_name(of: pa.Field) -> str:
     if arrow_types.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"
     if arrow_types.is_timestamp(kind):
-        return f"timestamp({kind.unit}{', ' + kind.tz if kind.tz else ''})"
+        return f"timestamp({', '.join(filter(None, (kind.unit, kind.tz)))})"
     if arrow_types.is_struct(kind):
         return f"struct of {kind.num_fields:,}"
-    return "list" if arrow_types.is_list(kind) else str(kind)
+    if arrow_types.is_list(kind):
+        return "list"
+    return str(kind)
 
 
 def shown(text: str) -> str:
     """A value short enough to be shown."""
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+    if len(text) <= MOST_CHARACTERS:
+        return text
+    return text[: MOST_CHARACTERS - 1] + "…"

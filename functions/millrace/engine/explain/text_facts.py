@@ -93,14 +93,17 @@ def _why(detected: Detected) -> str:
     alone = [_name_of(rival.delimiter) for rival in rivals if rival.width < 2]
     divided = [rival for rival in rivals if rival.width > 1]
     tried = [f"{_name_of(rival.delimiter)} {_agreement(rival)}{_lost(rival, best)}" for rival in divided]
-    tried += [f"the first line has no {' and no '.join(alone)}"] if alone else []
+    if alone:
+        tried.append(f"the first line has no {' and no '.join(alone)}")
     if best.width < 2:
         return "by default: no candidate divides the first line (confidence 0 %)"
     return f"detected: {_agreement(best)} (confidence {100 * detected.confidence:.0f} %); {'; '.join(tried)}"
 
 
 def _agreement(candidate: Candidate) -> str:
-    share = "all" if candidate.alike == candidate.records else f"{candidate.alike:,} of"
+    share = f"{candidate.alike:,} of"
+    if candidate.alike == candidate.records:
+        share = "all"
     return f"gives {share} {candidate.records:,} sampled lines {candidate.width:,} fields"
 
 
@@ -132,12 +135,13 @@ def _header(layout: Layout) -> Fact:
     if layout.header is None:
         return Fact("header", "none", "as told; columns are numbered")
     changed = reasons_of_names(layout)
-    why = f"{len(changed):,} of {len(layout.names):,} columns have another name than it says" if changed else ""
+    why = ""
+    if changed:
+        why = f"{len(changed):,} of {len(layout.names):,} columns have another name than it says"
     evidence = tuple(
-        {"position": place, "header": said, "name": name}
-        for place, (said, name) in enumerate(zip(layout.header, layout.names, strict=True), 1)
+        {"position": position, "header": said, "name": name}
+        for position, (said, name) in enumerate(zip(layout.header, layout.names, strict=True), 1)
         if said != name
     )
-    return Fact(
-        "header", "first line" if not layout.options.skip_lines else "first line that is not skipped", why, evidence
-    )
+    line = "first line that is not skipped" if layout.options.skip_lines else "first line"
+    return Fact("header", line, why, evidence)

@@ -1,7 +1,7 @@
 """Types found in text, by a rule that may only widen: a type holds only if every value, printed back, is what it was.
 
 What has been seen of a column is *evidence*. Evidence of two parts of a file, put together in either order, is the
-evidence of the whole: so a type does not depend on where a value stands, on block sizes or on threads.
+evidence of the whole: so a type does not depend on the row of a value, on block sizes or on threads.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Evidence:
     def join(self, other: Evidence) -> Evidence:
         """What is known with other texts of the same column."""
         if self.kinds is None or other.kinds is None:
-            return other if self.kinds is None else self
+            if self.kinds is None:
+                return other
+            return self
         common = tuple(kind for kind in self.kinds if kind in other.kinds)
         return Evidence(common, max(self.digits, other.digits))
 
@@ -151,7 +153,8 @@ class Demanded:
             return decimal(self.whole + self.fraction, scale) or Kind(pa.decimal256(MAX_DECIMAL_DIGITS, scale))
         if self.type == "timestamp":
             unit = "ns" if self.fraction > FRACTION_DIGITS["us"] else "us"
-            return Kind(pa.timestamp(unit, tz=None if self.unzoned else "UTC"))
+            zone = None if self.unzoned else "UTC"
+            return Kind(pa.timestamp(unit, tz=zone))
         return _DEMANDED[self.type]
 
 
@@ -179,7 +182,9 @@ def observe_all(evidence: Sequence[Evidence | Demanded], columns: Sequence[pa.Ar
 def infer(texts: pa.Array) -> Kind:
     """The kind of a whole column: what its evidence resolves to."""
     likely = guess([texts])
-    return likely if fit(texts, likely) is not None else Evidence().observe(texts).resolve()
+    if fit(texts, likely) is not None:
+        return likely
+    return Evidence().observe(texts).resolve()
 
 
 def guess(parts: Sequence[pa.Array]) -> Kind:
@@ -225,7 +230,9 @@ def fit(texts: pa.Array, kind: Kind) -> pa.Array | None:
         same = _in_range(values) and is_printed_back(values, kind.form, texts)
     except pa.ArrowInvalid:
         return None
-    return values if same else None
+    if not same:
+        return None
+    return values
 
 
 def fit_all(columns: Sequence[pa.Array], kind: Kind) -> list[pa.Array] | None:
@@ -304,7 +311,7 @@ def _first(texts: pa.Array) -> str:
 
 
 def _kinds_of(text: str) -> tuple[Kind, ...]:
-    """The kinds that a column can have in which this text stands, the preferred first."""
+    """The kinds that a column with this text can have, the preferred first."""
     if text in {"true", "false"}:
         return (BOOLEAN,)
     if match := _TIMESTAMP.fullmatch(text):

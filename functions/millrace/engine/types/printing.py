@@ -44,8 +44,10 @@ def form_of(field: pa.Field) -> str:
 
 
 def with_form(field: pa.Field, form: str) -> pa.Field:
-    """The field with its form in its metadata; the same field where there is no form."""
-    return field.with_metadata({**(field.metadata or {}), FORM: form.encode()}) if form else field
+    """The field with its form in its metadata; the same field if there is no form."""
+    if not form:
+        return field
+    return field.with_metadata({**(field.metadata or {}), FORM: form.encode()})
 
 
 def is_raw_json(field: pa.Field) -> bool:
@@ -77,7 +79,9 @@ def _printer(kind: pa.DataType) -> Callable[[pa.Array, str], pa.Array]:
 
 def ending_apart(array: pa.Array, form: str = "") -> tuple[pa.Array, str]:
     """Print an array of scalars like ``plain``, with the ending that all of its texts have apart from them."""
-    return _zone_apart(array, form) if arrow_types.is_timestamp(array.type) else (plain(array, form), "")
+    if arrow_types.is_timestamp(array.type):
+        return _zone_apart(array, form)
+    return plain(array, form), ""
 
 
 def _strings(array: pa.Array, _form: str) -> pa.Array:
@@ -85,7 +89,9 @@ def _strings(array: pa.Array, _form: str) -> pa.Array:
         array.validate(full=True)
     except pa.ArrowInvalid as error:
         raise MalformedFile(f"a text value is not valid UTF-8: {error}") from error
-    return array.cast(pa.string()) if array.type != pa.string() else array
+    if array.type == pa.string():
+        return array
+    return array.cast(pa.string())
 
 
 def _cast(array: pa.Array, _form: str) -> pa.Array:
@@ -96,7 +102,8 @@ def _doubles(array: pa.Array, form: str) -> pa.Array:
     # A float32 is printed as the double that it equals: whoever reads it with either precision gets the same number.
     values = array.cast(pa.float64())
     texts = pc.cast(values, pa.string())
-    # One sum tells of most columns that Arrow prints each of their values as we do: NaN is not less than anything.
+    # One sum proves of most columns that Arrow prints each of their values as we do: if all sizes together are below
+    # 1e10, each one is, and a NaN makes the sum NaN, which is less than nothing.
     usual = (pc.sum(pc.abs(values)).as_py() or 0) < _FIRST_EXPONENT_OF_ARROW
     if not usual:
         texts = _name_specials(values, _without_early_exponents(values, texts))
@@ -105,7 +112,9 @@ def _doubles(array: pa.Array, form: str) -> pa.Array:
     whole = pc.equal(pc.floor(values), values)
     if not usual:
         whole = pc.and_(whole, pc.less(pc.abs(values), _FIRST_EXPONENT))
-    return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts) if pc.any(whole).as_py() else texts
+    if not pc.any(whole).as_py():
+        return texts
+    return pc.if_else(whole, pc.binary_join_element_wise(texts, ".0", ""), texts)
 
 
 def _without_early_exponents(values: pa.Array, texts: pa.Array) -> pa.Array:
@@ -129,7 +138,8 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
     if 0 <= scale <= _PLAIN_SCALE:
         return pc.cast(array, pa.string())
     if scale < 0:
-        return pa.array([None if v is None else f"{Decimal(v):f}" for v in array.to_pylist()], pa.string())
+        return pa.array(map(_plain_decimal, array.to_pylist()), pa.string())
+    # Of 0.0000012 with the scale 7 the digits are 12: padded to 00000012, they are cut into 0 and 0000012.
     digits = pc.cast(_without_scale(array), pa.string())
     sign = pc.if_else(pc.starts_with(digits, "-"), "-", "")
     padded = pc.ascii_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
@@ -138,8 +148,16 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
     return pc.binary_join_element_wise(sign, whole, pc.binary_join_element_wise(".", fraction, ""), "")
 
 
+def _plain_decimal(value: Decimal | None) -> str | None:
+    if value is None:
+        return None
+    return f"{Decimal(value):f}"
+
+
 def _without_scale(array: pa.Array) -> pa.Array:
-    kind = pa.decimal256(76, 0) if arrow_types.is_decimal256(array.type) else pa.decimal128(38, 0)
+    kind = pa.decimal128(38, 0)
+    if arrow_types.is_decimal256(array.type):
+        kind = pa.decimal256(76, 0)
     if array.type.bit_width < 128:
         array = array.cast(pa.decimal128(38, array.type.scale))
     return pa.Array.from_buffers(kind, len(array), array.buffers(), offset=array.offset)
@@ -147,7 +165,10 @@ def _without_scale(array: pa.Array) -> pa.Array:
 
 def _calendar(array: pa.Array) -> pa.Array:
     """Dates, or timestamps without a zone, as ISO 8601; years beyond 1 to 9999 with a sign and at least six digits."""
-    counts = array.cast(pa.int32()).cast(pa.int64()) if arrow_types.is_date(array.type) else array.cast(pa.int64())
+    counts = array
+    if arrow_types.is_date(array.type):  # Arrow casts dates to integers of their own width alone
+        counts = array.cast(pa.int32())
+    counts = counts.cast(pa.int64())
     per_day = _PER_DAY[str(getattr(array.type, "unit", "day"))]
     first, last = _FIRST_DAY * per_day, (_LAST_DAY + 1) * per_day - 1
     if first < -(2**63):  # nanoseconds reach from 1677 to 2262 only
@@ -162,6 +183,8 @@ def _calendar(array: pa.Array) -> pa.Array:
 
 
 def _far_day(count: int, per_day: int) -> str:
+    # The calendar repeats every 400 years: the year 12024 is 25 cycles after 2024, so that day is printed with 10,000
+    # years more. Python's dates end at 9999.
     days, part = divmod(count, per_day)
     cycles, day = divmod(days - _FIRST_DAY, _DAYS_OF_400_YEARS)
     date = datetime.date.fromordinal(day + 1)
@@ -170,7 +193,9 @@ def _far_day(count: int, per_day: int) -> str:
         return text
     per_second = per_day // _SECONDS_A_DAY
     seconds, fraction = divmod(part, per_second)
-    digits = f".{fraction:0{len(str(per_second)) - 1}d}" if per_second > 1 else ""
+    digits = ""
+    if per_second > 1:
+        digits = f".{fraction:0{len(str(per_second)) - 1}d}"
     return f"{text} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{digits}"
 
 
@@ -180,12 +205,16 @@ def _dates(array: pa.Array, _form: str) -> pa.Array:
 
 def _timestamps(array: pa.Array, form: str) -> pa.Array:
     printed, zone = _zone_apart(array, form)
-    return pc.binary_join_element_wise(printed, zone, "") if zone else printed
+    if not zone:
+        return printed
+    return pc.binary_join_element_wise(printed, zone, "")
 
 
 def _zone_apart(array: pa.Array, form: str) -> tuple[pa.Array, str]:
     # Instants of a zone are printed in UTC: no zone database is needed, and the instant survives.
-    naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit)) if array.type.tz else array
+    naive = array
+    if array.type.tz:
+        naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit))
     separator, digits, zone = _timestamp_form(array, form)
     cut = naive.cast(_with_digits(naive.type, digits), safe=False)
     fits = pc.equal(cut.cast(naive.type, safe=False), naive)
@@ -207,7 +236,7 @@ def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:
     lengths = pc.min_max(pc.binary_length(printed)).as_py()
     if printed.null_count or printed.offset or (lengths["min"], lengths["max"]) != (width, width):
         return pc.replace_substring(printed, " ", separator, max_replacements=1)
-    data = bytearray(joined(printed))  # years of four digits: the separators stand at regular distances
+    data = bytearray(joined(printed))  # years of four digits: the separators are at regular distances
     data[10::width] = separator.encode() * len(printed)
     return pa.Array.from_buffers(pa.string(), len(printed), [None, printed.buffers()[1], pa.py_buffer(data)])
 
@@ -226,7 +255,7 @@ def _with_digits(kind: pa.DataType, digits: int) -> pa.DataType:
 
 
 def _durations(array: pa.Array, _form: str) -> pa.Array:
-    """Durations as ISO 8601 tells them, in seconds."""
+    """Durations in seconds, as ISO 8601 writes them."""
     counts = array.cast(pa.int64()).cast(pa.decimal128(38, 0))
     kind = pa.decimal128(38, FRACTION_DIGITS[array.type.unit])
     seconds = plain(pa.Array.from_buffers(kind, len(counts), counts.buffers(), offset=counts.offset))
@@ -234,8 +263,13 @@ def _durations(array: pa.Array, _form: str) -> pa.Array:
 
 
 def _binary(array: pa.Array, _form: str) -> pa.Array:
-    texts = [None if value is None else base64.b64encode(value).decode() for value in array.to_pylist()]
-    return pa.array(texts, pa.string())
+    return pa.array(map(_base64_of, array.to_pylist()), pa.string())
+
+
+def _base64_of(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    return base64.b64encode(value).decode()
 
 
 def _nothing(array: pa.Array, _form: str) -> pa.Array:
@@ -244,11 +278,20 @@ def _nothing(array: pa.Array, _form: str) -> pa.Array:
 
 def _extension(array: pa.Array, form: str) -> pa.Array:
     if array.type.extension_name == "arrow.uuid":
-        values = array.storage.to_pylist()
-        return pa.array([None if v is None else str(uuid.UUID(bytes=v)) for v in values], pa.string())
+        return pa.array(map(_uuid_of, array.storage.to_pylist()), pa.string())
     if array.type.extension_name == "arrow.bool8":
         return plain(pc.not_equal(array.storage, 0))
     return plain(array.storage, form)
+
+
+def _uuid_of(value: bytes | None) -> str | None:
+    if value is None:
+        return None
+    return str(uuid.UUID(bytes=value))
+
+
+def _days(array: pa.Array, form: str) -> pa.Array:
+    return plain(array.cast(pa.date32()), form)
 
 
 def _dictionary(array: pa.Array, form: str) -> pa.Array:
@@ -268,7 +311,7 @@ _PRINTERS: tuple[tuple[Callable[[Any], bool], Callable[[pa.Array, str], pa.Array
     (arrow_types.is_decimal, _decimals),
     (arrow_types.is_timestamp, _timestamps),
     (arrow_types.is_date32, _dates),
-    (arrow_types.is_date64, lambda array, form: plain(array.cast(pa.date32()), form)),
+    (arrow_types.is_date64, _days),
     (arrow_types.is_time, _cast),
     (arrow_types.is_duration, _durations),
     (arrow_types.is_any_binary, _binary),

@@ -55,16 +55,19 @@ class Dialect:
         quote, escape = self._bytes(self.quote), self._bytes(self.escape)
         # For quote " and no escape: "(?:[^"]++|"")*+" matches "said ""hi""". The possessive ++ and *+ never give
         # back what they took: without them an open quote in a long text would be tried in every possible way.
-        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
+        pairs = b""
+        if escape:
+            pairs = rb"|" + escape + rb"(?s:.)"
         return quote + rb"(?:[^" + quote + escape + rb"]++|" + quote + quote + pairs + rb")*+" + quote
 
     @cached_property
     def _piece(self) -> bytes:
         """A pattern for whatever of a record cannot end it."""
-        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
+        delimiter, quote, escape = map(self._bytes, (self.delimiter, self.quote, self.escape))
         pieces = [rb"[^\r\n" + quote + escape + rb"]++"]
-        if escape:  # a quote after an escaped character stands inside a field
-            pieces.append(escape + rb"(?s:.)" + (quote + b"*+" if quote else b""))
+        if escape:  # a quote after an escaped character is inside a field
+            quotes_behind = quote and quote + b"*+"
+            pieces.append(escape + rb"(?s:.)" + quotes_behind)
         if quote:
             # A quote opens at a field's beginning (the character before it is a delimiter or a line end, or there is
             # none) and is a plain character elsewhere: a,"b,c" has one quoted field, a,b"c" has none.
@@ -74,7 +77,9 @@ class Dialect:
 
     @staticmethod
     def _bytes(character: str | None) -> bytes:
-        return re.escape(character.encode()) if character else b""
+        if not character:
+            return b""
+        return re.escape(character.encode())
 
     @cached_property
     def _whole_records(self) -> re.Pattern[bytes]:
@@ -94,7 +99,7 @@ class Dialect:
     def end_of_records(self, data: bytes, *, final: bool) -> int:
         """The offset after a record that surely ends in the data, which begin at a record's beginning.
 
-        It is 0 only where no record surely ends, and after the last one but where quotes stand inside of fields.
+        It is 0 only if no record surely ends, and after the last one unless quotes are inside of fields.
         """
         if final:
             return len(data)
@@ -104,11 +109,15 @@ class Dialect:
         if not quote or quote.encode() not in data:
             return _last_line_end(data, len(data))
         end = self._end_by_parity(data, quote.encode())
-        return end if end and self._quotes_whole_fields(data[:end]) else self._end_step_by_step(data)
+        if end and self._quotes_whole_fields(data[:end]):
+            return end
+        return self._end_step_by_step(data)
 
     def _end_step_by_step(self, data: bytes) -> int:
         match = self._whole_records.match(data)
-        return max(match.end(1), 0) if match else 0
+        if match is None:
+            return 0
+        return max(match.end(1), 0)
 
     @staticmethod
     def _end_by_parity(data: bytes, quote: bytes) -> int:
@@ -126,7 +135,7 @@ class Dialect:
             stop = data.rfind(quote, 0, line)  # it has been open since here
 
     def _quotes_whole_fields(self, data: bytes) -> bool:
-        """Whether quotes stand around fields and, doubled, within quotes alone: then each other one ends a quote."""
+        """Whether quotes are around fields and, doubled, within quotes alone: then each other one ends a quote."""
         if not self.quote or self.escape or self.lenient:
             return False
         return self._has_quotes_around_fields(data)
@@ -270,12 +279,20 @@ class Dialect:
         return self._unescape(inside, quoted=True) + self._unescape(field[body.end() :])
 
     def _unescape(self, text: str, *, quoted: bool = False) -> str:
-        quote = self.quote or ""
-        pattern = "|".join(
-            ([re.escape(self.escape) + "(?s:(.))"] if self.escape else [])
-            + ([f"({re.escape(quote)}){re.escape(quote)}"] if quoted else [])
-        )
-        return re.sub(pattern, lambda match: match[match.lastindex or 0], text) if pattern else text
+        # With the escape \ and inside quotes \n becomes n, and "" becomes ": the character that a group keeps.
+        patterns = list[str]()
+        if self.escape:
+            patterns.append(re.escape(self.escape) + "(?s:(.))")
+        if quoted:
+            quote = re.escape(self.quote or "")
+            patterns.append(f"({quote}){quote}")
+        if not patterns:
+            return text
+        return re.sub("|".join(patterns), _kept_character, text)
+
+
+def _kept_character(match: re.Match[str]) -> str:
+    return str(match[match.lastindex or 0])
 
 
 def _last_line_end(data: bytes, stop: int) -> int:

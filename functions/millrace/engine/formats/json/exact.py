@@ -77,7 +77,9 @@ class ExactParser:
         self._block_bytes = block_bytes
         self._report = report
         # Where bad rows are put aside, bytes that are no text become lone surrogates first, found row by row.
-        self._errors = "strict" if report is None else "surrogateescape"
+        self._errors = "strict"
+        if report is not None:
+            self._errors = "surrogateescape"
         self._decode = codecs.getincrementaldecoder("utf-8")(self._errors)
         self._undecodable: UnicodeDecodeError | None = None
         self._text = ""
@@ -116,11 +118,13 @@ class ExactParser:
     def finish(self) -> None:
         """Refuse an array that was not closed."""
         if self._open_array:
-            raise self._truncated("the array is not closed")
+            raise self._truncated_error("the array is not closed")
 
     def _next_rows(self) -> Iterator[tuple[Row, int]]:
         if self._begun:
-            return self._elements() if self._open_array else self._lines()
+            if self._open_array:
+                return self._elements()
+            return self._lines()
         if not self._seek():
             return iter(())
         self._begun = True
@@ -141,7 +145,7 @@ class ExactParser:
     def _elements(self) -> Iterator[tuple[Row, int]]:
         while not self._is_done():
             if self._require("a value") == "]":
-                raise self._malformed("a value is missing after the comma", self._at)
+                raise self._malformed_error("a value is missing after the comma", self._at)
             if (parsed := self._row_or_none()) is not None:
                 yield parsed
             if self._require(",]") == "]":
@@ -152,7 +156,7 @@ class ExactParser:
     def _close(self) -> None:
         self._at += 1
         if self._seek():
-            raise self._malformed("text follows the end of the array", self._at)
+            raise self._malformed_error("text follows the end of the array", self._at)
         self._open_array = False
 
     def _row_or_none(self) -> tuple[Row, int] | None:
@@ -174,10 +178,10 @@ class ExactParser:
 
     def _require(self, expected: str) -> str:
         if not self._seek():
-            raise self._truncated("the array is not closed")
+            raise self._truncated_error("the array is not closed")
         character = self._text[self._at]
         if expected == ",]" and character not in expected:
-            raise self._malformed(f"expected a comma or the array's end, found {character!r}", self._at)
+            raise self._malformed_error(f"expected a comma or the array's end, found {character!r}", self._at)
         return character
 
     def _seek(self) -> bool:
@@ -190,8 +194,8 @@ class ExactParser:
                 return False
 
     def _skip_space(self) -> None:
-        match = _SPACE.match(self._text, self._at)
-        self._at = match.end() if match else self._at
+        if match := _SPACE.match(self._text, self._at):
+            self._at = match.end()
 
     def _more(self) -> bool:
         """Read on; what has been parsed is forgotten. False at the end of the text."""
@@ -210,7 +214,10 @@ class ExactParser:
     def _forget_parsed(self) -> None:
         parsed = self._text[: self._at]
         # Text of ASCII alone, which most is, has as many bytes as characters: it need not be encoded to be counted.
-        self._byte += len(parsed) if parsed.isascii() else len(parsed.encode(errors=self._errors))
+        if parsed.isascii():
+            self._byte += len(parsed)
+        else:
+            self._byte += len(parsed.encode(errors=self._errors))
         self._line += parsed.count("\n")
         self._text, self._at = self._text[self._at :], 0
 
@@ -259,9 +266,10 @@ class ExactParser:
 
     def _wrong_encoding(self, error: UnicodeError, at: int) -> DataError:
         cut_off = "unexpected end" in str(error)
-        kind = TruncatedFile if cut_off else WrongEncoding
-        hint = "the file stops within a character" if cut_off else "say which encoding the file has"
-        return kind(f"row {self.row:,}: the byte at offset {at:,} is not UTF-8 text; {hint}", row=self.row, byte=at)
+        problem = f"row {self.row:,}: the byte at offset {at:,} is not UTF-8 text"
+        if cut_off:
+            return TruncatedFile(f"{problem}; the file stops within a character", row=self.row, byte=at)
+        return WrongEncoding(f"{problem}; say which encoding the file has", row=self.row, byte=at)
 
     def _object(self) -> tuple[Row, int]:
         """The object that begins here, and how much text it is; steps behind it."""
@@ -272,7 +280,7 @@ class ExactParser:
             while len(self._text) < self._at + _SHOWN and self._more():
                 pass
             beginning = self._text[self._at : self._at + _SHOWN].splitlines()[0]
-            raise self._malformed(f"a row must be an object, found {beginning!r}", self._at)
+            raise self._malformed_error(f"a row must be an object, found {beginning!r}", self._at)
         if self._report is not None:
             self._check_text(self._at, end)
         if self._surrogates:
@@ -289,7 +297,7 @@ class ExactParser:
         except NotJson as error:
             self._read_on_or_refuse(error)
         except Refused as error:
-            raise self._malformed(str(error), self._at) from None
+            raise self._malformed_error(str(error), self._at) from None
         return None
 
     def _read_on_or_refuse(self, error: NotJson) -> None:
@@ -308,15 +316,15 @@ class ExactParser:
 
     def _check_surrogates(self, row: Row) -> None:
         if lone := json_values.lone_surrogate(row):
-            raise self._malformed(f"the escape {lone} is half of a character (a lone surrogate)", self._at)
+            raise self._malformed_error(f"the escape {lone} is half of a character (a lone surrogate)", self._at)
 
     def _place(self, at: int) -> tuple[str, int]:
         byte = self._byte + len(self._text[:at].encode(errors=self._errors))
         return f"row {self.row:,} at byte {byte:,}: ", byte
 
-    def _malformed(self, reason: str, at: int) -> MalformedFile:
-        place, byte = self._place(at)
-        return MalformedFile(place + reason, row=self.row, byte=byte)
+    def _malformed_error(self, reason: str, at: int) -> MalformedFile:
+        prefix, byte = self._place(at)
+        return MalformedFile(prefix + reason, row=self.row, byte=byte)
 
     def _not_json(self, reason: str, at: int) -> DataError:
         rest = self._text[at:].strip()
@@ -324,18 +332,18 @@ class ExactParser:
             reason.startswith("Invalid \\u") and '"' not in rest
         )
         if self._ended and (unfinished or reason.startswith("Unterminated")):
-            return self._truncated(reason)
-        return self._malformed(reason, at)
+            return self._truncated_error(reason)
+        return self._malformed_error(reason, at)
 
-    def _truncated(self, reason: str) -> TruncatedFile:
-        place, byte = self._place(len(self._text))
-        return TruncatedFile(f"{place}the file stops before its end: {reason}", row=self.row, byte=byte)
+    def _truncated_error(self, reason: str) -> TruncatedFile:
+        prefix, byte = self._place(len(self._text))
+        return TruncatedFile(f"{prefix}the file stops before its end: {reason}", row=self.row, byte=byte)
 
     def _put_aside(self, error: DataError) -> None:
         """Report a bad row and go on behind it; or raise."""
         if self._report is None or isinstance(error, TooBig):
             raise error
-        end = self._end_of_element(error) if self._open_array else self._end_of_line()
+        end = self._end_of_row(error)
         _, byte = self._place(self._at)
         line = self._line + self._text.count("\n", 0, self._at)
         raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors)
@@ -343,10 +351,17 @@ class ExactParser:
         self._at = end
         self.row += 1
 
+    def _end_of_row(self, error: DataError) -> int:
+        if self._open_array:
+            return self._end_of_element(error)
+        return self._end_of_line()
+
     def _end_of_line(self) -> int:
         while (end := self._text.find("\n", self._at)) < 0 and self._more():
             pass
-        return len(self._text) if end < 0 else end
+        if end < 0:
+            return len(self._text)
+        return end
 
     def _end_of_element(self, error: DataError) -> int:
         """Where the array's element ends that begins here, if it is text that has an end."""

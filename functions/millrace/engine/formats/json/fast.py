@@ -2,7 +2,7 @@
 
 Arrow refuses what is no JSON, names that come twice, and values of other types than it was asked for. Numbers of other
 texts than their types give back are searched for; where there are some, they are looked at one by one, or the piece is
-left to the exact parser. So a batch has every value as it is, and tells of types what the exact parser would tell.
+left to the exact parser. So a batch has every value as it is, and says of types what the exact parser would say.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _FieldStep:
     """The way to a field within a node or an array: to the field of a struct, or, without a name, to a list's items."""
 
     name: str | None
-    place: int = 0
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class _Numeric:
 
     @property
     def name(self) -> str:
-        """The name that stands before the numbers."""
+        """The name before the numbers."""
         return next(step.name for step in reversed(self.steps) if step.name is not None)
 
     @property
@@ -72,10 +72,12 @@ class _Numeric:
 
     def values(self, batch: pa.RecordBatch) -> pa.Array:
         """All of the field's numbers, in the order of the text."""
-        array = batch.column(self.steps[0].place)
+        array = batch.column(self.steps[0].position)
         for step in self.steps[1:]:
-            array = array.flatten() if step.name is None else array.field(step.place)
-        return array.drop_null() if array.null_count else array
+            array = array.flatten() if step.name is None else array.field(step.position)
+        if not array.null_count:
+            return array
+        return array.drop_null()
 
     def node(self, top: Node) -> Node:
         """What is known of the field."""
@@ -146,7 +148,9 @@ def _observe(node: Node, numeric: _Numeric, values: pa.Array, texts: _NumberText
 
 def _ends(values: pa.Array) -> tuple[int, ...]:
     ends = pc.min_max(values)
-    return tuple(int(ends[end].as_py()) for end in ("min", "max")) if len(values) else ()
+    if not len(values):
+        return ()
+    return int(ends["min"].as_py()), int(ends["max"].as_py())
 
 
 def _observe_whole(node: Node, ends: tuple[int, ...]) -> None:
@@ -192,7 +196,9 @@ class FastPlan:
 
     def looking_at(self, odd: frozenset[str]) -> FastPlan:
         """The plan that looks at all doubles of these names one by one, and does not search for what they may be."""
-        return replace(self, search=self.search.without(odd), odd=self.odd | odd) if odd - self.odd else self
+        if odd <= self.odd:
+            return self
+        return replace(self, search=self.search.leaving_out(odd), odd=self.odd | odd)
 
     def parse(self, piece: JsonPiece) -> FastRows | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""
@@ -253,7 +259,9 @@ class FastPlan:
         """The rows as Arrow reads them; None where it refuses to."""
         if text == b"\n":
             return pa.RecordBatch.from_pylist([], schema=self.schema)
-        asked = pa.schema([(_ROWS, pa.list_(pa.struct(list(self.asked))))]) if in_array else self.asked
+        asked = self.asked
+        if in_array:
+            asked = pa.schema([(_ROWS, pa.list_(pa.struct(list(self.asked))))])
         try:
             table = _read(text, asked)
             columns = [column.chunk(0) for column in table.columns]
@@ -264,7 +272,7 @@ class FastPlan:
             return None
 
     def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _NumberTexts | None:
-        """The texts of a field's numbers; None where they cannot be told from others, or are of another type."""
+        """The texts of a field's numbers; None if they cannot be distinguished from others, or are of another type."""
         if sum(other.name == numeric.name for other in self.numerics) > 1:
             return None
         in_lists = numeric.steps[-1].name is None
@@ -395,7 +403,9 @@ def _as_wanted(array: pa.Array, into: pa.Field) -> pa.Array:
     kind = into.type
     if array.type == _EMPTY:
         return _fill_empty(array, into)
-    missing = array.is_null() if array.null_count else None
+    missing = None
+    if array.null_count:
+        missing = array.is_null()
     if arrow_types.is_struct(kind):
         children = [_as_wanted(array.field(place), child) for place, child in enumerate(kind)]
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)

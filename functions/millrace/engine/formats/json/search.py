@@ -95,7 +95,7 @@ class Search:
             return None
         return _odd(data, self.dotted, _DOTTED) | _odd(data, self.bare, _BARE)
 
-    def without(self, names: frozenset[str]) -> Search:
+    def leaving_out(self, names: frozenset[str]) -> Search:
         """The search that does not look for doubles of these names."""
         return replace(self, dotted=self.dotted - names, bare=self.bare - names)
 

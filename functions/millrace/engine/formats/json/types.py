@@ -170,8 +170,8 @@ class Numbers:
         """What is known with the next numbers' texts."""
         scale = self._scale(texts)
         return Numbers(
-            bare=min(self.bare, _kept(texts, BARE)) if self.bare else Kept.NOT,
-            dotted=min(self.dotted, _kept(texts, "")) if self.dotted else Kept.NOT,
+            bare=min(self.bare, _how_kept(texts, BARE)) if self.bare else Kept.NOT,
+            dotted=min(self.dotted, _how_kept(texts, "")) if self.dotted else Kept.NOT,
             scale=scale,
             digits=0 if scale == NO_SCALE else max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
         )
@@ -190,11 +190,14 @@ class Numbers:
         return replace(self, bare=bare, digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()))
 
     def _scale(self, texts: pa.Array) -> int:
-        scale = len(str(texts[0]).partition(".")[2]) if self.scale is None else self.scale
+        scale = self.scale
+        if scale is None:
+            scale = len(str(texts[0]).partition(".")[2])
         if not 0 < scale < inference.MAX_DECIMAL_DIGITS:
             return NO_SCALE
-        fits = inference.fit(texts, inference.Kind(pa.decimal256(inference.MAX_DECIMAL_DIGITS, scale))) is not None
-        return scale if fits else NO_SCALE
+        if inference.fit(texts, inference.Kind(pa.decimal256(inference.MAX_DECIMAL_DIGITS, scale))) is None:
+            return NO_SCALE
+        return scale
 
     def resolve(self, low: int, high: int, *, whole: bool) -> inference.Kind | None:
         """The type that keeps all of the numbers and the integers from low to high; ``whole``: there are some."""
@@ -226,7 +229,8 @@ class Numbers:
         return (inference.DOUBLE, dotted), (inference.DOUBLE_BARE, bare)
 
 
-def _kept(texts: pa.Array, form: str) -> Kept:
+def _how_kept(texts: pa.Array, form: str) -> Kept:
+    """How well doubles of a form keep the numbers that are written so."""
     values = pc.cast(texts, pa.float64())
     if not pc.all(pc.is_finite(values)).as_py():
         return Kept.NOT
@@ -235,7 +239,9 @@ def _kept(texts: pa.Array, form: str) -> Kept:
     if not pc.any(differ).as_py():
         return Kept.AS_TEXT
     pairs = zip(texts.filter(differ).to_pylist(), printed.filter(differ).to_pylist(), strict=True)
-    return Kept.AS_VALUE if all(_says_the_same(written, back) for written, back in pairs) else Kept.NOT
+    if all(_says_the_same(written, back) for written, back in pairs):
+        return Kept.AS_VALUE
+    return Kept.NOT
 
 
 def _says_the_same(written: str, back: str) -> bool:

@@ -31,7 +31,7 @@ class Refused(ValueError):
 
 
 class _Repeated(ValueError):
-    """A name stands twice in one object."""
+    """A name is twice in one object."""
 
 
 class _NotANumber(ValueError):
@@ -51,7 +51,10 @@ def _constant(name: str) -> NoReturn:
 
 
 def _integer(text: str) -> int | Number:
-    return Number(text) if text == "-0" or len(text) > _INT_DIGITS else int(text)
+    # Python has no integer -0, and refuses to convert very long ones: both stay the text that they are.
+    if text == "-0" or len(text) > _INT_DIGITS:
+        return Number(text)
+    return int(text)
 
 
 def _scan_of(decoder: json.JSONDecoder) -> Scan:
@@ -79,7 +82,8 @@ def has_surrogates(text: str) -> bool:
 def value(text: str, begin: int, *, odd: bool) -> tuple[Any, int]:
     """The value that begins here, and its end; ``odd``: integers may be odd. Raise NotJson or Refused."""
     try:
-        return _scanned(_scan_odd if odd else _scan, text, begin)
+        scan = _scan_odd if odd else _scan
+        return _scan_value(scan, text, begin)
     except _Repeated as error:
         raise Refused(f"the name {str(error)[:100]!r} stands twice in one object") from None
     except _NotANumber as error:
@@ -92,10 +96,10 @@ def value(text: str, begin: int, *, odd: bool) -> tuple[Any, int]:
 
 def end_of_value(text: str, begin: int) -> int:
     """Where the value ends that begins here, also one that is refused for what it says; raise NotJson or Refused."""
-    return _scanned(_scan_anything, text, begin)[1]
+    return _scan_value(_scan_anything, text, begin)[1]
 
 
-def _scanned(scan: Scan, text: str, begin: int) -> tuple[Any, int]:
+def _scan_value(scan: Scan, text: str, begin: int) -> tuple[Any, int]:
     try:
         return scan(text, begin)
     except StopIteration as stop:

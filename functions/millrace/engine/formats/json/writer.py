@@ -20,8 +20,9 @@ class _LinesWriter:
 
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        text = rows if isinstance(rows, Text) else render_lines(rows, self._schema)
-        for piece in text.pieces:
+        if not isinstance(rows, Text):
+            rows = render_lines(rows, self._schema)
+        for piece in rows.pieces:
             self._sink.write(piece)
             self._rows += _line_ends(piece)
 
@@ -40,35 +41,38 @@ class _DocumentWriter:
 
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        text = rows if isinstance(rows, Text) else render_document(rows, self._schema)
-        for piece in text.pieces:
-            if not self._rows:
+        if not isinstance(rows, Text):
+            rows = render_document(rows, self._schema)
+        for piece in rows.pieces:
+            # Each row begins with a comma and a line end: the very first comma becomes the array's bracket.
+            if self._rows:
+                self._sink.write(piece)
+            else:
                 self._sink.write(b"[")
-            self._sink.write(piece if self._rows else piece[1:])
+                self._sink.write(piece[1:])
             self._rows += _line_ends(piece)
 
     def close(self) -> int:
         """Close the array."""
-        self._sink.write(b"\n]\n" if self._rows else b"[]\n")
+        end = b"\n]\n" if self._rows else b"[]\n"
+        self._sink.write(end)
         return self._rows
 
 
 def render_lines(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     """Rows as objects, each with a line end behind it; see ``formats.base.Render``."""
-    return _rendered(batch, into, before="", after="\n")
+    return _render(batch, into, before="", after="\n")
 
 
 def render_document(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     """Rows as objects, each with a comma and a line end before it; see ``formats.base.Render``."""
-    return _rendered(batch, into, before=",\n", after="")
+    return _render(batch, into, before=",\n", after="")
 
 
-def _rendered(batch: pa.RecordBatch, into: pa.Schema, *, before: str, after: str) -> Text:
-    parts = [
-        texts
-        for part in rendering.parts(batch)
-        for texts in rendering.json_rows(part, into, before=before, after=after)
-    ]
+def _render(batch: pa.RecordBatch, into: pa.Schema, *, before: str, after: str) -> Text:
+    parts = list[pa.Array]()
+    for part in rendering.parts(batch):
+        parts.extend(rendering.json_rows(part, into, before=before, after=after))
     return Text(tuple(map(joined, parts)), sum(map(len, parts)))
 
 
