@@ -158,34 +158,56 @@ class _Readings:
     def _try_apostrophe(self, choice: _Choice, usual: Dialect) -> _Choice:
         """Apostrophes as quotes, if fields need them or are within them throughout."""
         begins = re.compile(rf"(?:\A|[\r\n{re.escape(usual.delimiter)}])'")
-        if self._options.quote is not None or not begins.search(self._text):
+        double = choice.best
+        uses_double = double.quoted and double.is_regular
+        if self._options.quote is not None or uses_double or not begins.search(self._text):
             return choice
-        dialect = replace(choice.best.dialect, quote=_SINGLE)
-        sample = self._sample(dialect)
-        single, double = judge_sample(dialect, sample), choice.best
-        if not single.is_legal or not single.quoted or (double.quoted and double.is_regular):
-            return choice
-        if single.is_regular and not double.is_regular:
-            return _Choice(single)
-        if double.is_regular and not single.is_regular:
-            return choice
-        if single.width != double.width or _wraps_from_first(sample) or _doubles_quotes(sample, _SINGLE):
-            return _Choice(single)
-        if _wraps_column(sample):
-            return _Choice(double, single, "quote")
+        for escape in self._escapes(usual, "'"):
+            dialect = replace(usual, quote=_SINGLE, escape=escape)
+            sample = self._sample(dialect)
+            single = judge_sample(dialect, sample)
+            if single.is_legal and single.quoted:
+                return self._weigh_apostrophe(choice, single, sample)
         return choice
 
+    def _weigh_apostrophe(self, choice: _Choice, single: Candidate, sample: Sample) -> _Choice:
+        plain = choice.best if choice.best.is_regular else self.read(replace(choice.best.dialect, quote=None))
+        if not plain.is_regular:
+            return _Choice(single) if single.is_regular or single.share > choice.best.share else choice
+        if not single.is_regular:
+            return choice
+        marks = ("''",) if single.dialect.escape is None else ("''", f"{single.dialect.escape}'")
+        if single.width != plain.width or _wraps_from_first(sample) or _holds_any(sample, marks):
+            return _Choice(single)
+        return _Choice(plain, single, "quote") if _wraps_column(sample) else choice
+
+    def _escapes(self, usual: Dialect, quote: str) -> tuple[str | None, ...]:
+        """The escapes to try with a quote, plain CSV first."""
+        marks = (_BACKSLASH + mark for mark in (usual.delimiter, quote, "\n", "\r") if mark)
+        if self._options.escape is None and any(mark in self._text for mark in marks):
+            return (None, _BACKSLASH)
+        return (usual.escape,)
+
     def _try_without_quotes(self, choice: _Choice, usual: Dialect) -> _Choice:
-        """No quoting at all, if quotes stand where CSV has none and every record has one width without them."""
+        """No quoting at all, if quotes are where CSV has none and every record has one width without them."""
         strict = choice.best
         if not self._may_unquote or not strict.strays or strict.quoted > _MANY_QUOTED * strict.strays:
             return choice
-        dialect = replace(usual, quote=None)
+        readings = [self._read_without_quotes(usual, escape) for escape in self._escapes(usual, "")]
+        regular = [reading for reading in readings if reading is not None]
+        if not regular:
+            return choice
+        if len(regular) == 1 or regular[0].width == regular[1].width:
+            return _Choice(regular[0])
+        return _prefer_plausible(regular[1], regular[0], "escape")
+
+    def _read_without_quotes(self, usual: Dialect, escape: str | None) -> Candidate | None:
+        """A reading without quotes; None if records differ in width, or cells look like parts of quoted ones."""
+        dialect = replace(usual, quote=None, escape=escape)
         sample = self._sample(dialect)
         unquoted = judge_sample(dialect, sample)
-        if not unquoted.is_regular or unquoted.plausible < _HARDLY or has_torn_cell(sample, _DOUBLE):
-            return choice
-        return _Choice(unquoted)
+        is_plausible = unquoted.is_regular and unquoted.plausible >= _HARDLY
+        return unquoted if is_plausible and not has_torn_cell(sample, _DOUBLE) else None
 
     def rate_undivided(self) -> float:
         """How plausible the lines are as the values of a single column."""
@@ -217,9 +239,10 @@ def _wrapped_columns(rows: list[SampledRow]) -> Iterator[bool]:
         yield bool(values) and all(cell.quoted for cell in values)
 
 
-def _doubles_quotes(sample: Sample, quote: str) -> bool:
+def _holds_any(sample: Sample, marks: tuple[str, ...]) -> bool:
+    """Whether a quoted field holds a quote that is doubled or escaped, as a writer of such a dialect leaves it."""
     cells = (cell for row in sample.rows for cell in row.cells if cell.quoted)
-    return any(quote * 2 in cell.raw[1:-1] for cell in cells)
+    return any(mark in cell.raw[1:-1] for cell in cells for mark in marks)
 
 
 def _choose_delimiter(choices: list[_Choice], readings: _Readings) -> _Choice:
@@ -277,18 +300,31 @@ def _choose_irregular(choices: list[_Choice], readings: _Readings) -> _Choice:
     """The best of readings none of which explains every line; the reader refuses the lines that differ."""
     ranked = sorted(choices, key=lambda choice: choice.best.score, reverse=True)  # stable: comma is first of equals
     best, others = ranked[0], ranked[1:]
+    if all(choice.best.first_width < 2 for choice in choices):
+        return _choose_undivided(choices, best, readings)
     if best.best.width < 2:
-        begun = [choice for choice in ranked if choice.best.first_width > 1]
-        return begun[0] if begun else choices[0]
-    if best.best.delimiter != DELIMITERS[0] and all(choice.best.first_width < 2 for choice in choices):
-        undivided = readings.rate_undivided()
-        if undivided > best.best.score / _NEAR:
-            return choices[0]
-        if undivided > best.best.score * _NEAR:
-            return _Choice(best.best, choices[0].best, "delimiter")
+        return next(choice for choice in ranked if choice.best.first_width > 1)
     divided = (choice for choice in others if choice.best.width > 1 and choice.best.score > 0)
     near = [choice for choice in divided if choice.best.score >= _FULLY * best.best.score]
     return _Choice(best.best, near[0].best, "delimiter") if near else best
+
+
+def _choose_undivided(choices: list[_Choice], best: _Choice, readings: _Readings) -> _Choice:
+    """Of a file whose first line no delimiter divides: one column, or a table below a title."""
+    # "note" over "late; call again" is one column of prose. "Report" over a;b;c and 1;2;3 is a title over a table.
+    comma = choices[0]
+    if best.best.delimiter == comma.best.delimiter and best.best.score > 0:
+        return comma
+    undivided = readings.rate_undivided()
+    if undivided >= _NEAR and undivided > best.best.score / _NEAR:
+        return comma
+    rivals = [choice for choice in choices if choice.best.most > 1 and choice is not comma]
+    if not rivals:
+        return comma
+    rival = max(rivals, key=lambda choice: (choice.best.score, choice.best.most))
+    if rival.best.score * _NEAR > undivided:
+        return rival
+    return _Choice(rival.best, comma.best, "delimiter")
 
 
 _OPTIONS = {
@@ -309,4 +345,4 @@ def _describe(candidate: Candidate, option: str) -> str:
     character = {"delimiter": dialect.delimiter, "quote": dialect.quote, "escape": dialect.escape}[option]
     how = f"with the {option} {character!r}" if character else f"without {option}"
     fields = " | ".join(candidate.shown)
-    return f"{how} ({count_fields(candidate.width)}: {shorten(fields)})"
+    return f"{how} ({count_fields(len(candidate.shown))}: {shorten(fields)})"

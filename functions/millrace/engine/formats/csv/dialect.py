@@ -41,14 +41,15 @@ class Dialect:
 
     @cached_property
     def _quoted_leniently(self) -> bytes:
-        # For , and ": "(?:[^"]++|""|"(?![,\r\n]|\Z))*+"(?=[,\r\n]|\Z) matches all of "He said "hi" to me".
+        # For , and ": "(?:[^"]++|""(?![,\r\n]|\Z)|"(?![,\r\n]|\Z))*+"(?=[,\r\n]|\Z) matches all of "He said "hi" to me"
+        # and all of "say "hi"", whose last quote closes: it is before the field's end.
         delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
-        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
         field_end = rb"[\r\n" + delimiter + rb"]|\Z"
-        inside = (
-            rb"[^" + quote + escape + rb"]++|" + quote + quote + pairs + rb"|" + quote + rb"(?!" + field_end + rb")"
-        )
-        return quote + rb"(?:" + inside + rb")*+" + quote + rb"(?=" + field_end + rb")"
+        inside = [rb"[^" + quote + escape + rb"]++"]
+        if escape:
+            inside.append(escape + rb"(?s:.)")
+        inside += [quote * count + rb"(?!" + field_end + rb")" for count in (2, 1)]
+        return quote + rb"(?:" + rb"|".join(inside) + rb")*+" + quote + rb"(?=" + field_end + rb")"
 
     @cached_property
     def _quoted_strictly(self) -> bytes:

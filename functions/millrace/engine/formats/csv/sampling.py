@@ -115,8 +115,8 @@ class Candidate:
     """How well a dialect explains a sample.
 
     ``width`` is the usual number of fields, ``alike`` how many of the ``records`` have it and no stray quote,
-    ``plausible`` how much like values the cells look, from 0 to 1. ``first_width`` is that of the first record, and
-    ``shown`` a record of the usual width as the text has it, field by field.
+    ``plausible`` how much like values the cells look, from 0 to 1. ``first_width`` is that of the first record,
+    ``most`` that of the widest, and ``shown`` a record of the usual width as the text has it, field by field.
     """
 
     dialect: Dialect
@@ -128,6 +128,7 @@ class Candidate:
     quoted: int = 0
     is_open: bool = False
     first_width: int = 0
+    most: int = 0
     shown: tuple[str, ...] = ()
 
     @property
@@ -178,7 +179,8 @@ def judge_sample(dialect: Dialect, sample: Sample) -> Candidate:
         quoted=sum(row.quoted for row in rows),
         is_open=sample.is_open,
         first_width=rows[0].width if rows else 0,
-        shown=_show(rows, width),
+        most=max((row.width for row in rows), default=0),
+        shown=_show(rows, width if width > 1 else max((row.width for row in rows), default=0)),
     )
 
 
