@@ -11,7 +11,13 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.deployed import Deployed
 from millrace.aws.faults import error_code, translated
-from millrace.aws.queues import find_feeding_arns, read_feeding_queues
+from millrace.aws.queues import (
+    find_dead_letter_arns,
+    find_feeding_arns,
+    find_queue_url,
+    read_feeding_queues,
+    read_queue,
+)
 from millrace.aws.sessions import Sessions
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.document import Document
@@ -26,7 +32,8 @@ from millrace.operations.doctor import (
     check_queue,
     check_versioning,
 )
-from millrace.operations.queue_facts import QueueFacts, name_of_queue
+from millrace.operations.queue_facts import QueueFacts
+from millrace.wording import count_of
 
 T = TypeVar("T")
 ClientOf = Callable[[str], Any]
@@ -46,7 +53,7 @@ class Inspection:
         yield from _guard("credentials", self._check_caller)
         queues: list[QueueFacts] = []
         yield from _guard("queues", lambda: self._check_queues(queues))
-        yield from _guard(f"queue {name_of_queue(self.deployed.dead_letter_queue)}", self._check_dead_letters)
+        yield from _guard("dead letters", lambda: self._check_dead_letters(queues))
         for connection in self.document.connections:
             used = uses(self.document, connection.name)
             if used:
@@ -87,16 +94,18 @@ class Inspection:
             for mapping in answer["EventSourceMappings"]
         ]
 
-    def _check_dead_letters(self) -> Iterator[Check]:
-        url = self.deployed.dead_letter_queue
-        with translated("sqs:GetQueueAttributes of", url):
-            attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        waiting = int(attributes["ApproximateNumberOfMessages"])
-        subject = f"queue {name_of_queue(url)}"
-        if waiting:
-            yield Check(subject, Verdict.NOTE, f"holds {waiting:,} dead letters", "millrace dead-letters")
-        else:
-            yield Check(subject, Verdict.OK, "holds no dead letters")
+    def _check_dead_letters(self, queues: Iterable[QueueFacts]) -> Iterator[Check]:
+        """The deployment's dead-letter queue, and those of the user's own queues, which no alarm of ours watches."""
+        sqs = self.client("sqs")
+        own = [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(self.deployed, queues)]
+        for url in (self.deployed.dead_letter_queue, *own):
+            box = read_queue(sqs, url)
+            subject = f"queue {box.name}"
+            if box.waiting:
+                text = f"holds {count_of(box.waiting, 'dead letter')}"
+                yield Check(subject, Verdict.NOTE, text, "millrace dead-letters")
+            else:
+                yield Check(subject, Verdict.OK, "holds no dead letters")
 
     def _check_connection(
         self, connection: Connection, used: Iterable[Use], queues: Iterable[QueueFacts]

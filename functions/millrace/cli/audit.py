@@ -73,7 +73,7 @@ def audit(
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
     planner = Planner(document)
-    syncs = [planner.active_sync(sync_name) for sync_name in sync or deployed.syncs]
+    syncs = list(map(planner.active_sync, sync or deployed.syncs))
     queues = _open_queues(deployments, deployed, syncs, config)
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
 
@@ -118,13 +118,15 @@ class _Asking:
 
         Only a run that a person asked for does again what the ledger has as done.
         """
-        if self.queue is None:
-            return
-        requests = [audited.request for audited in portion if audited.request is not None]
-        if self.is_restoring:
-            lost = [audited.entry for audited in portion if audited.lost and audited.entry is not None]
-            requests += [_ask_again(sync, entry.source, now) for entry in lost]
-        self.queue.send(requests)
+        if self.queue is not None:
+            requests = [audited.request for audited in portion if audited.request is not None]
+            self.queue.send([*requests, *self._ask_for_lost(sync, portion, now)])
+
+    def _ask_for_lost(self, sync: str, portion: Sequence[Audited], now: datetime) -> list[Request]:
+        if not self.is_restoring:
+            return []
+        lost = [audited.entry for audited in portion if audited.lost and audited.entry is not None]
+        return [_ask_again(sync, entry.source, now) for entry in lost]
 
 
 def _ask_again(sync: str, source: ObjectRef, now: datetime) -> Request:

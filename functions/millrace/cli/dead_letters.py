@@ -66,8 +66,9 @@ class LetterBoxes:
         SQS does not say it of a message that somebody sent; then it is the only queue that gives up into the box.
         """
         letter = examined.letter
-        if letter.queue is not None and letter.queue in self.urls:
-            return self.urls[letter.queue]
+        home = self.urls.get(letter.queue or "")
+        if home is not None:
+            return home
         into_box = [
             queue.url for queue in self.own if queue.dead_letters and queue.dead_letters.endswith(":" + letter.box)
         ]
@@ -110,11 +111,14 @@ def dead_letters(
         for examined in islice(boxes.examine_letters(letter_class or list(LetterClass)), limit):
             _print_letter(examined, as_json=as_json)
             shown.append(examined)
-        waiting = boxes.count_waiting()
         if not as_json:
-            print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
+            _print_rest(boxes.count_waiting())
         if discard and shown:
             _discard_letters(boxes, shown, ask=not yes, as_json=as_json)
+
+
+def _print_rest(waiting: int) -> None:
+    print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
 
 
 def _discard_letters(boxes: LetterBoxes, letters: Sequence[Examined], *, ask: bool, as_json: bool) -> None:
@@ -216,12 +220,18 @@ def _print_letter(examined: Examined, *, as_json: bool) -> None:
     if as_json:
         print_json(fields | {"body": letter.body})
         return
+    _print_letter_text(examined)
+
+
+def _print_letter_text(examined: Examined) -> None:
+    """What a letter names, why it was given up, and how that is now."""
+    letter = examined.letter
     named = ", ".join(examined.objects) or repr(letter.body[:_SHOWN_BODY])
     sent = f" (sent {letter.sent:%Y-%m-%d %H:%M} UTC)" if letter.sent else ""
-    print_line(f"{fields['class']}: {named}{sent}")
+    print_line(f"{examined.letter_class}: {named}{sent}")
     if letter.grounds.get("reason"):
-        error = letter.grounds.get("error")
-        print_line(f"  given up: {f'{error}: ' if error else ''}{letter.grounds['reason']}")
+        parts = (letter.grounds.get("error"), letter.grounds["reason"])
+        print_line(f"  given up: {': '.join(filter(None, parts))}")
     if examined.reason:
         print_line(f"  {'now' if letter.grounds else 'why'}: {examined.reason}")
 

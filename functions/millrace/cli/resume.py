@@ -12,6 +12,7 @@ from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
+from millrace.wording import join_names
 
 if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource, FunctionEventSources
@@ -85,15 +86,16 @@ def resume(
     deployments = get_deployments(context)
     world = _find_world(deployments, name)
     paused = list(world.list_paused())
-    chosen = _choose_sources(paused, queue or ())
-    for source in chosen:
+    selected = _choose_sources(paused, queue or ())
+    if not selected:
+        if not as_json:
+            print_line("nothing is paused")
+        return
+    for source in selected:
         if not dry_run:
             world.resume(source)
         _print_source(source, dry_run=dry_run, as_json=as_json)
-    if not chosen and not as_json:
-        print_line("nothing is paused")
-    are_all_resumed = not dry_run and len(chosen) == len(paused)
-    if chosen and are_all_resumed:
+    if not dry_run and len(selected) == len(paused):
         _end_alarm(deployments, world.function, as_json=as_json)
 
 
@@ -103,7 +105,7 @@ def _choose_sources(paused: Sequence[PausedSource], queues: Collection[str]) -> 
         return paused
     names = [source.queue for source in paused]
     if unknown := sorted(set(queues) - set(names)):
-        raise UsageError(f"not paused: {unknown}; paused are {names}")
+        raise UsageError(f"not paused: {join_names(unknown)}; paused are {join_names(names)}")
     return [source for source in paused if source.queue in queues]
 
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -21,7 +23,7 @@ from millrace.wording import count_of
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
-    from millrace.operations.checkpoints import Checkpoint
+    from millrace.operations.checkpoints import Checkpoint, Checkpoints
     from millrace.operations.queue_facts import QueueFacts
 
 _WIDTH = 80
@@ -72,15 +74,7 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
     from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
 
     unknown: list[str] = []
-
-    def ask(question: Callable[[], list[T]]) -> list[T]:
-        """An answer; trouble with one question keeps no other from being asked."""
-        try:
-            return question()
-        except MillraceError as error:
-            unknown.append(str(error))
-            return []
-
+    ask = partial(_ask, unknown)
     sqs = deployments.client("sqs")
     sources = ask(lambda: list(FunctionEventSources(deployments.client("lambda"), deployed.convert_function).all()))
     arns = [source.queue for source in sources]
@@ -91,36 +85,58 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
     cloudwatch = deployments.client("cloudwatch")
     ages = ask(lambda: [(queue.name, queues.read_oldest_age(cloudwatch, queue.name)) for queue in facts])
     checkpoints = DynamoDBCheckpoints(deployments.client("dynamodb"), deployed.ledger_table)
-    kept = ask(lambda: [checkpoints.get(name) for name in deployed.syncs])
+    comparisons = ask(lambda: _read_comparisons(checkpoints, deployed.syncs))
     return Surroundings(
         queues=facts,
         oldest={name: age for name, age in ages if age is not None},
         paused=[source.queue.rpartition(":")[2] for source in sources if not source.enabled],
         dead_letters={queue.name: queue.waiting for queue in dead},
-        comparisons=[checkpoint for checkpoint in kept if checkpoint is not None],
+        comparisons=comparisons,
         unknown=unknown,
     )
 
 
+def _read_comparisons(checkpoints: Checkpoints, syncs: Iterable[str]) -> list[Checkpoint]:
+    kept = (checkpoints.get(sync) for sync in syncs)
+    return [checkpoint for checkpoint in kept if checkpoint is not None]
+
+
+def _ask(unknown: list[str], question: Callable[[], list[T]]) -> list[T]:
+    """An answer; trouble with one question is kept, and no other question is left out for it."""
+    try:
+        return question()
+    except MillraceError as error:
+        unknown.append(str(error))
+        return []
+
+
 def _print_json(counted: Status, surroundings: Surroundings) -> None:
+    for fields in chain(_counts_to_json(counted), _surroundings_to_json(surroundings)):
+        print_json(fields)
+    for entry in counted.failures:
+        print_json({"failure": entry_to_json(entry)})
+
+
+def _counts_to_json(counted: Status) -> Iterator[dict[str, Any]]:
     for sync, counts in sorted(counted.counts.items()):
-        print_json({"sync": sync, "counts": {str(state): count for state, count in sorted(counts.items())}})
-    print_json({"finished_in_last_hour": counted.last_hour})
+        yield {"sync": sync, "counts": {str(state): count for state, count in sorted(counts.items())}}
+    yield {"finished_in_last_hour": counted.last_hour}
     for entry in counted.in_flight:
-        print_json({"in_flight": entry_to_json(entry)})
+        yield {"in_flight": entry_to_json(entry)}
+
+
+def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]]:
     for queue in surroundings.queues:
-        print_json({"queue": queue.name, **_queue_to_json(queue, surroundings)})
+        yield {"queue": queue.name, **_queue_to_json(queue, surroundings)}
     for name, count in surroundings.dead_letters.items():
-        print_json({"dead_letter_queue": name, "messages": count})
+        yield {"dead_letter_queue": name, "messages": count}
     for checkpoint in surroundings.comparisons:
         if checkpoint.completed is not None:
             last, when = checkpoint.last, checkpoint.completed.isoformat()
             lost = {"unaccounted": last.unaccounted, "vanished": last.vanished}
-            print_json({"compared": checkpoint.sync, "completed": when, **lost})
+            yield {"compared": checkpoint.sync, "completed": when, **lost}
     for problem in surroundings.unknown:
-        print_json({"unknown": problem})
-    for entry in counted.failures:
-        print_json({"failure": entry_to_json(entry)})
+        yield {"unknown": problem}
 
 
 def _queue_to_json(queue: QueueFacts, surroundings: Surroundings) -> dict[str, Any]:
@@ -136,31 +152,38 @@ def _queue_to_json(queue: QueueFacts, surroundings: Surroundings) -> dict[str, A
 def _print_text(counted: Status, surroundings: Surroundings, syncs: Iterable[str], days: int) -> None:
     for line in _describe_surroundings(surroundings):
         _print_wrapped(line)
-    known = set(syncs)
     if counted.counts:
-        print_line(f"objects by sync and state, last {count_of(days, 'day')}:")
-        _print_counts({sync: counts for sync, counts in counted.counts.items() if sync in known})
-        _print_wrapped(f"finished in the last hour: {counted.last_hour:,}")
+        _print_all_counts(counted, frozenset(syncs), days)
     else:
         print_line(f"nothing finished in the last {count_of(days, 'day')}, and nothing is in flight")
-    forgotten = {sync: counts for sync, counts in counted.counts.items() if sync not in known}
-    if forgotten:
-        print_line("of syncs that the configuration no longer has (millrace forget SYNC):")
-        _print_counts(forgotten)
     for entry in counted.in_flight[:_SHOWN_IN_FLIGHT]:
         _print_wrapped(f"in flight for {_describe_age(entry.started)}: {entry.source} ({entry.sync})")
     for entry in counted.failures:
         _print_failure(entry)
 
 
+def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None:
+    """The counts of the configuration's syncs, and apart those of syncs that it no longer has."""
+    print_line(f"objects by sync and state, last {count_of(days, 'day')}:")
+    _print_counts({sync: counts for sync, counts in counted.counts.items() if sync in syncs})
+    print_line(f"finished in the last hour: {counted.last_hour:,}")
+    forgotten = {sync: counts for sync, counts in counted.counts.items() if sync not in syncs}
+    if forgotten:
+        print_line("of syncs that the configuration no longer has (millrace forget SYNC):")
+        _print_counts(forgotten)
+
+
+def _describe_queue(queue: QueueFacts, surroundings: Surroundings) -> str:
+    age = surroundings.oldest.get(queue.name)
+    oldest = f", the oldest for {_describe_seconds(age)}" if age else ""
+    paused = "; PAUSED: millrace resume" if queue.name in surroundings.paused else ""
+    waiting, put_off = count_of(queue.waiting, "message"), queue.hidden + queue.delayed
+    return f"queue {queue.name}: {waiting} waiting{oldest}, {put_off:,} worked on or put off{paused}"
+
+
 def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
     for queue in surroundings.queues:
-        age = surroundings.oldest.get(queue.name)
-        oldest = f", the oldest for {_describe_seconds(age)}" if age else ""
-        paused = "; PAUSED: millrace resume" if queue.name in surroundings.paused else ""
-        put_off = queue.hidden + queue.delayed
-        waiting = count_of(queue.waiting, "message")
-        yield f"queue {queue.name}: {waiting} waiting{oldest}, {put_off:,} worked on or put off{paused}"
+        yield _describe_queue(queue, surroundings)
     for name, count in surroundings.dead_letters.items():
         hint = ": millrace dead-letters" if count else ""
         yield f"dead letters in {name}: {count:,}{hint}"

@@ -95,15 +95,19 @@ def _check_readers(queue: QueueFacts, mapped: Sequence[Mapped], function: str) -
     if others:
         yield _trouble(queue, f"is read by {join_names(others)}, too", "give Millrace a queue of its own")
     for source in readers:
-        if _function_name(source) != function:
-            continue
-        if not source.is_enabled:
-            yield _trouble(queue, "nothing is received from it: its event source is off", "millrace resume")
-        if source.has_filter:
-            yield _trouble(queue, "its event source has a filter: Lambda deletes what does not match", "take it away")
-        if not source.reports_failures:
-            remedy = "set ReportBatchItemFailures, as the stack does"
-            yield _trouble(queue, "one failure brings the whole batch back", remedy)
+        if _function_name(source) == function:
+            yield from _check_event_source(queue, source)
+
+
+def _check_event_source(queue: QueueFacts, source: Mapped) -> Iterator[Check]:
+    """How the function receives from a queue."""
+    if not source.is_enabled:
+        yield _trouble(queue, "nothing is received from it: its event source is off", "millrace resume")
+    if source.has_filter:
+        yield _trouble(queue, "its event source has a filter: Lambda deletes what does not match", "take it away")
+    if not source.reports_failures:
+        remedy = "set ReportBatchItemFailures, as the stack does"
+        yield _trouble(queue, "one failure brings the whole batch back", remedy)
 
 
 def _function_name(source: Mapped) -> str:
@@ -134,9 +138,11 @@ def check_notification(
 
     ``configuration`` is what GetBucketNotificationConfiguration gives; ``decoded`` its filters' prefixes, decoded.
     """
-    ours = [one for one in configuration.get("QueueConfigurations", []) if one["QueueArn"] == queue]
-    covering = [one for one in ours if prefix.startswith(decoded.get(_prefix_of(one), _prefix_of(one)))]
-    events = {event for one in covering for event in one["Events"]}
+    events: set[str] = set()
+    for notification in configuration.get("QueueConfigurations", []):
+        theirs = _prefix_of(notification)
+        if notification["QueueArn"] == queue and prefix.startswith(decoded.get(theirs, theirs)):
+            events.update(notification["Events"])
     missing = sorted(set(NEEDED_EVENTS) - events)
     if missing:
         remedy = "deploy again; does somebody else put the bucket's notification configuration? It is one for all"
@@ -157,10 +163,11 @@ _TARGETS = {
 def _check_overlaps(subject: str, configuration: Mapping[str, Any], queue: str, prefix: str) -> Iterator[Check]:
     """S3 refuses a second notification of an event below an overlapping prefix: ours cannot be put beside it."""
     for kind, target in _TARGETS.items():
-        for one in configuration.get(kind, []):
-            theirs = _prefix_of(one)
-            if one[target] != queue and (theirs.startswith(prefix) or prefix.startswith(theirs)):
-                text = f"{one[target]} is notified below {theirs!r}, too"
+        for notification in configuration.get(kind, []):
+            theirs = _prefix_of(notification)
+            overlaps = theirs.startswith(prefix) or prefix.startswith(theirs)
+            if overlaps and notification[target] != queue:
+                text = f"{notification[target]} is notified below {theirs!r}, too"
                 yield Check(subject, Verdict.NOTE, text, "S3 refuses two notifications of one event that overlap")
 
 

@@ -113,9 +113,15 @@ class Rebuilder:
             return Traced(ref, Trace.TROUBLE, f"{type(error).__name__}: {error}")
 
     def _trace(self, ref: ObjectRef, head: ObjectHead | None, *, dry_run: bool) -> Traced:
-        lineage = Lineage.from_metadata(head.metadata) if head else None
-        if head is None or lineage is None or not self._is_ours(lineage):
+        if head is None:
             return Traced(ref, Trace.FOREIGN)
+        lineage = Lineage.from_metadata(head.metadata)
+        if lineage is None or not self._is_ours(lineage):
+            return Traced(ref, Trace.FOREIGN)
+        return self._trace_output(ref, head, lineage, dry_run=dry_run)
+
+    def _trace_output(self, ref: ObjectRef, head: ObjectHead, lineage: Lineage, *, dry_run: bool) -> Traced:
+        """What became of an object that bears the lineage of an active sync."""
         try:
             source, table = lineage.source_ref(), lineage.owner_ref()
         except InvalidReference:

@@ -26,6 +26,8 @@ from tests.fakes import InMemoryLedger
 HOSTILE = "a\x1b[2J\x1b]0;owned\x07\x9b31m\u202egpj.csv\u2066\nfailed: s3://b/forged\r\u2028\U000e0041"
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 """What no output may hold; a line's end is judged by what begins behind it."""
+OF_PYTHON = re.compile(r"<State|<LetterClass|: \['|\b1 (?:objects|rows|messages|entries|outputs|columns|days)\b")
+"""What no person should have to read: an enumeration's or a list's own form, a plural of one thing."""
 SOURCE = ObjectRef("acme-in", f"in/{HOSTILE}.csv")
 FAILED = Entry(
     sync="nightly",
@@ -259,6 +261,7 @@ def test_nor_does_its_json_which_is_read_back_whole(
 def check_output(text: str) -> None:
     assert text
     assert OBEYED.search(text) is None, ascii(text)
+    assert OF_PYTHON.search(text) is None, text
     assert not any(line.startswith("failed: s3://b/forged") for line in text.splitlines()), "a key forged a line"
 
 
