@@ -19,7 +19,7 @@ _MOST_NAMED_SOURCES = 10
 "Using dead-letter queues in Amazon SQS")."""
 
 
-class DeadLetterQueue(Construct):
+class DeadLetterStore(Construct):
     """One for the whole deployment: a message says by itself whose it is.
 
     ``sources`` are the ARNs of the queues that may use it: by name, so that they may be made after it.

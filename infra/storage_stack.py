@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.created_bucket import CreatedBucket
-from infra.dead_letter_queue import DeadLetterQueue
+from infra.dead_letter_queue import DeadLetterStore
 from infra.encryption_key import EncryptionKey
 from infra.ledger_table import LedgerTable
 from infra.names import Names, construct_id
@@ -39,7 +39,7 @@ class StorageStack(Stack):
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         self.ledger = LedgerTable(self, "Ledger", options=options, key=self.key).table
-        self.dead_letters = DeadLetterQueue(
+        self.dead_letters = DeadLetterStore(
             self, "DeadLetters", sources=self._list_sources(topology, options), options=options, key=self.key
         ).queue
         notifications = topology.notifications

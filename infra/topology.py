@@ -33,7 +33,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReadConnection:
     """A connection that an active sync reads."""
 
     connection: str
@@ -43,7 +43,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class WrittenConnection:
     """A connection that an active sync writes."""
 
     connection: str
@@ -76,8 +76,8 @@ class Topology:
     """
 
     buckets: tuple[Bucket, ...]
-    sources: tuple[Source, ...]
-    destinations: tuple[Destination, ...]
+    sources: tuple[ReadConnection, ...]
+    destinations: tuple[WrittenConnection, ...]
     listings: tuple[Listing, ...]
     obfuscates: bool = False
     runs: bool = False
@@ -170,12 +170,12 @@ def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:
     return tuple(by_name[name] for name in sorted(by_name))
 
 
-def _source(connection: Connection) -> Source:
-    return Source(connection.name, connection.root, connection.auth, connection.notifications)
+def _source(connection: Connection) -> ReadConnection:
+    return ReadConnection(connection.name, connection.root, connection.auth, connection.notifications)
 
 
-def _destination(connection: Connection) -> Destination:
-    return Destination(connection.name, connection.root, connection.auth)
+def _destination(connection: Connection) -> WrittenConnection:
+    return WrittenConnection(connection.name, connection.root, connection.auth)
 
 
 def refusals(document: Document, region: str | None) -> list[str]:

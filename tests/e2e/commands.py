@@ -8,19 +8,19 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 
 _MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 
 
-def lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
+def lines(deployed: DeployedDemo, *arguments: str) -> list[dict[str, Any]]:
     """The JSON lines of a command that succeeds."""
     done = run(deployed, *arguments)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def run(deployed: Deployed, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(deployed: DeployedDemo, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a command says, and how it ends."""
     return subprocess.run(  # noqa: S603 -- the command is ours
         [_MILLRACE, *arguments],

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from millrace.demo.deploy import bootstrap
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE
 from tests.e2e.places import EXAMPLES
@@ -56,30 +56,30 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def opened(configuration: Path) -> Iterator[Deployed]:
+def opened(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http."""
     with running(Mode.OPEN) as emulator:
         bootstrap(emulator)
-        yield Deployed.deploy(emulator, configuration, context=CONTEXT)
+        yield DeployedDemo.deploy(emulator, configuration, context=CONTEXT)
 
 
 @pytest.fixture(scope="session")
-def enforced(configuration: Path) -> Iterator[Deployed]:
+def enforced(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, over TLS."""
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
-        yield Deployed.deploy(emulator, configuration, context=CONTEXT)
+        yield DeployedDemo.deploy(emulator, configuration, context=CONTEXT)
 
 
 @pytest.fixture(scope="session", params=["opened", "enforced"])
-def deployed(request: pytest.FixtureRequest) -> Deployed:
+def deployed(request: pytest.FixtureRequest) -> DeployedDemo:
     """Each in turn."""
-    found: Deployed = request.getfixturevalue(request.param)
+    found: DeployedDemo = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(scope="session")
-def examples(deployed: Deployed) -> list[Task]:
+def examples(deployed: DeployedDemo) -> list[Task]:
     """Every example uploaded and converted."""
     files = sorted(file for file in (EXAMPLES / "data").rglob("*") if file.is_file())
     refs = [deployed.ref(file.relative_to(EXAMPLES / "data").as_posix()) for file in files]

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 
 
 @contextlib.contextmanager
-def without(deployed: Deployed, action: str) -> Iterator[None]:
+def without(deployed: DeployedDemo, action: str) -> Iterator[None]:
     """Take ``action`` from the convert function's role, and give it back."""
     iam = deployed.emulator.client("iam")
     role = _role(deployed)
@@ -30,7 +30,7 @@ def without(deployed: Deployed, action: str) -> Iterator[None]:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
-def _role(deployed: Deployed) -> str:
+def _role(deployed: DeployedDemo) -> str:
     function = deployed.resources.convert_function
     found = deployed.emulator.client("lambda").get_function_configuration(FunctionName=function)
     return str(found["Role"].rpartition("/")[2])

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from millrace.demo.deploy import Project
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.objects.references import ObjectRef
 
 EXAMPLES = Project.locate().examples
 
 
-def in_folder(deployed: Deployed, folder: str, name: str) -> ObjectRef:
+def in_folder(deployed: DeployedDemo, folder: str, name: str) -> ObjectRef:
     """The object ``name`` in the source folder ``folder``."""
     found = next(each for each in deployed.folders() if each.path == folder)
     return ObjectRef(found.bucket, found.prefix + name)
 
 
-def task_of(deployed: Deployed, sync: str, ref: ObjectRef) -> Task:
+def task_of(deployed: DeployedDemo, sync: str, ref: ObjectRef) -> Task:
     """What ``sync`` is to do with ``ref``."""
     return next(task for task in deployed.tasks([ref]) if task.sync == sync)

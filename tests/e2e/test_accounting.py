@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import DONE, State
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
@@ -15,7 +15,7 @@ from tests.e2e.places import in_folder, task_of
 pytestmark = pytest.mark.e2e
 
 
-def test_dead_letters_are_looked_at_and_redriven(deployed: Deployed) -> None:
+def test_dead_letters_are_looked_at_and_redriven(deployed: DeployedDemo) -> None:
     """What nobody can read gets there by the queue's own redrive; looking leaves it, redriving sends it home."""
     sqs, dead = deployed.emulator.client("sqs"), deployed.resources.dead_letters
     sqs.purge_queue(QueueUrl=dead)
@@ -37,7 +37,7 @@ def test_dead_letters_are_looked_at_and_redriven(deployed: Deployed) -> None:
 
 
 def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
-    opened: Deployed, configuration: Path, tmp_path: Path
+    opened: DeployedDemo, configuration: Path, tmp_path: Path
 ) -> None:
     """With the table emptied, the outputs' lineage brings back what was done; the rest is enqueued by the audit."""
     refs = [in_folder(opened, "in", f"rebuilt/{number}.csv") for number in range(5)]
@@ -68,7 +68,7 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
 
 
 @pytest.mark.usefixtures("examples")
-def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) -> None:
+def test_every_object_is_accounted_for(deployed: DeployedDemo, configuration: Path) -> None:
     """After everything else: no object that nobody knows of."""
     deployed.wait_until_idle(seconds=120)
 
@@ -78,7 +78,7 @@ def test_every_object_is_accounted_for(deployed: Deployed, configuration: Path) 
     assert sum(line.get(State.CONVERTED, 0) for line in told) > 0
 
 
-def _empty(deployed: Deployed) -> None:
+def _empty(deployed: DeployedDemo) -> None:
     table, name = deployed.emulator.client("dynamodb"), deployed.resources.ledger_table
     pages = table.get_paginator("scan").paginate(TableName=name, ProjectionExpression="pk")
     for item in [item for page in pages for item in page["Items"]]:

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange
@@ -21,7 +21,7 @@ MANY = b"id,name\n" + b"".join(b"%d,somebody\n" % number for number in range(100
 @pytest.mark.parametrize(
     ("name", "content"), [("empty.csv", b""), ("header only.csv", b"id,name\n"), ("none.json", b"[]")]
 )
-def test_file_without_rows_is_converted_to_one_without(opened: Deployed, name: str, content: bytes) -> None:
+def test_file_without_rows_is_converted_to_one_without(opened: DeployedDemo, name: str, content: bytes) -> None:
     """No rows is a table, too."""
     entry = _settled(opened, name, content)
     assert (entry.state, entry.rows_read, entry.rows_written) == (State.CONVERTED, 0, 0)
@@ -37,7 +37,9 @@ def test_file_without_rows_is_converted_to_one_without(opened: Deployed, name: s
         ("ragged.csv", b"id,name\n1,a\n2,b,c\n", "RaggedRow"),
     ],
 )
-def test_content_that_cannot_be_read_yields_no_output(opened: Deployed, name: str, content: bytes, error: str) -> None:
+def test_content_that_cannot_be_read_yields_no_output(
+    opened: DeployedDemo, name: str, content: bytes, error: str
+) -> None:
     """It fails for its content: told with its kind, acknowledged, target absent."""
     entry = _settled(opened, name, content)
     assert (entry.state, entry.outputs) == (State.FAILED, ())
@@ -50,7 +52,7 @@ def test_content_that_cannot_be_read_yields_no_output(opened: Deployed, name: st
     assert listed["KeyCount"] == 0
 
 
-def test_a_broken_file_does_not_stop_its_neighbours(opened: Deployed) -> None:
+def test_a_broken_file_does_not_stop_its_neighbours(opened: DeployedDemo) -> None:
     """Of many that come together, all but the broken one are converted."""
     names = [f"together/{number}.csv" for number in range(12)]
     for name in names:
@@ -61,7 +63,7 @@ def test_a_broken_file_does_not_stop_its_neighbours(opened: Deployed) -> None:
     assert states == {f"{number}.csv": State.FAILED if number == 5 else State.CONVERTED for number in range(12)}
 
 
-def test_a_failed_object_is_converted_once_it_is_mended(opened: Deployed) -> None:
+def test_a_failed_object_is_converted_once_it_is_mended(opened: DeployedDemo) -> None:
     """An overwrite is a new version with a new chance."""
     failed = _settled(opened, "mended.csv", b"a,b\n1,2,3\n")
     task = task_of(opened, "e2e parquet", failed.source)
@@ -72,7 +74,7 @@ def test_a_failed_object_is_converted_once_it_is_mended(opened: Deployed) -> Non
     assert (failed.state, mended.state) == (State.FAILED, State.CONVERTED)
 
 
-def test_object_that_is_gone_before_it_is_read_settles_quietly(opened: Deployed) -> None:
+def test_object_that_is_gone_before_it_is_read_settles_quietly(opened: DeployedDemo) -> None:
     """Deleted before its message was read: no error, nothing retried."""
     ref = in_folder(opened, "in", "gone.csv")
     created = Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=ref))
@@ -85,7 +87,7 @@ def test_object_that_is_gone_before_it_is_read_settles_quietly(opened: Deployed)
     assert (entry.state, entry.failure, entry.outputs) == (State.REMOVED, None, ())
 
 
-def test_message_that_is_not_ours_goes_to_the_dead_letter_queue(opened: Deployed) -> None:
+def test_message_that_is_not_ours_goes_to_the_dead_letter_queue(opened: DeployedDemo) -> None:
     """Nobody can read it, so it is never acknowledged; the messages beside it are."""
     url, dead = opened.resources.queues["e2e source"], opened.resources.dead_letters
     before = opened.messages(dead)
@@ -99,7 +101,7 @@ def test_message_that_is_not_ours_goes_to_the_dead_letter_queue(opened: Deployed
     assert _settled(opened, "beside it.csv", b"a\n1\n").state is State.CONVERTED
 
 
-def test_target_bucket_that_does_not_exist_keeps_the_message(opened: Deployed) -> None:
+def test_target_bucket_that_does_not_exist_keeps_the_message(opened: DeployedDemo) -> None:
     """It fails for its configuration and waits in the queue until somebody mends that."""
     ref, url = in_folder(opened, "lost", "a.csv"), opened.resources.queues["e2e missing"]
     opened.upload(ref, b"a\n1\n")
@@ -115,7 +117,7 @@ def test_target_bucket_that_does_not_exist_keeps_the_message(opened: Deployed) -
         opened.sqs.purge_queue(QueueUrl=url)
 
 
-def _settled(deployed: Deployed, name: str, content: bytes) -> Entry:
+def _settled(deployed: DeployedDemo, name: str, content: bytes) -> Entry:
     ref = in_folder(deployed, "in", name)
     deployed.upload(ref, content)
     task: Task = task_of(deployed, "e2e parquet", ref)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import State
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 OBJECTS = 50
 
 
-def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: Deployed) -> None:
+def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: DeployedDemo) -> None:
     """The function pauses its own event source, nothing gets to the dead-letter queue, and resuming converts all."""
     refs = [in_folder(enforced, "in", f"denied/{number}.csv") for number in range(OBJECTS)]
     tasks = [task_of(enforced, "e2e csv", ref) for ref in refs]
@@ -40,16 +40,16 @@ def test_fifty_objects_survive_a_grant_that_was_taken_away(enforced: Deployed) -
     assert all(enforced.read(entry.outputs[0].ref) for entry in entries.values())
 
 
-def test_resuming_what_is_not_paused_is_wrong_use(enforced: Deployed) -> None:
+def test_resuming_what_is_not_paused_is_wrong_use(enforced: DeployedDemo) -> None:
     """Exit 2, with what is paused."""
     done = run(enforced, "resume", "no-such-queue")
     assert done.returncode == 2
     assert "not paused" in done.stderr
 
 
-def _paused(deployed: Deployed) -> list[dict[str, Any]]:
+def _paused(deployed: DeployedDemo) -> list[dict[str, Any]]:
     return lines(deployed, "resume", "--dry-run", "--json")
 
 
-def _dead(deployed: Deployed) -> int:
+def _dead(deployed: DeployedDemo) -> int:
     return deployed.messages(deployed.resources.dead_letters)

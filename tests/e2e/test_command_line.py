@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import State
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
@@ -15,7 +15,7 @@ from tests.e2e.places import in_folder, task_of
 pytestmark = pytest.mark.e2e
 
 
-def test_operator_asks_and_steers(deployed: Deployed) -> None:
+def test_operator_asks_and_steers(deployed: DeployedDemo) -> None:
     """`show`, `status` and `reprocess` find the deployment by its name and tell what the ledger has."""
     ref = in_folder(deployed, "in", "by hand ü+.csv")
     task = task_of(deployed, "e2e parquet", ref)
@@ -34,7 +34,7 @@ def test_operator_asks_and_steers(deployed: Deployed) -> None:
     assert again[task].fence == first.fence + 1
 
 
-def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
+def test_failed_objects_are_found_by_their_state(deployed: DeployedDemo) -> None:
     """What failed is in the index of what needs attention, and is put on the queue again from there."""
     ref = in_folder(deployed, "in", "ragged by hand.csv")
     task = task_of(deployed, "e2e csv", ref)
@@ -50,7 +50,7 @@ def test_failed_objects_are_found_by_their_state(deployed: Deployed) -> None:
     assert again[task].fence == failed.fence + 1
 
 
-def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: Deployed, configuration: Path) -> None:
+def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: DeployedDemo, configuration: Path) -> None:
     """Nothing is in trouble but a bucket that does not exist, and a canary comes through the whole way."""
     done = run(deployed, "doctor", "--config", str(configuration), "--canary", "--json")
 
@@ -61,7 +61,7 @@ def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: Deployed, 
     assert any(check["subject"].startswith("canary") and "converted after" in check["text"] for check in checks)
 
 
-def test_status_fits_a_terminal_and_forget_counts_first(deployed: Deployed) -> None:
+def test_status_fits_a_terminal_and_forget_counts_first(deployed: DeployedDemo) -> None:
     """Queues, dead letters and syncs, in 80 columns but for addresses."""
     lines_of_text = run(deployed, "status", "--failures", "0").stdout.splitlines()
 
@@ -71,7 +71,7 @@ def test_status_fits_a_terminal_and_forget_counts_first(deployed: Deployed) -> N
     assert "would forget 0 entries" in run(deployed, "forget", "never was").stdout
 
 
-def test_object_that_nobody_has_seen_is_an_error(opened: Deployed) -> None:
+def test_object_that_nobody_has_seen_is_an_error(opened: DeployedDemo) -> None:
     """Exit 1, with what it may mean."""
     done = run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
     assert done.returncode == 1

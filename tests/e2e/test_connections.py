@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from millrace.demo.deploy import bootstrap
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import ACCOUNT, Emulator, Mode, running
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.references import ObjectRef
@@ -145,7 +145,7 @@ class RefusedCall:
 class TwoAccounts:
     """Both accounts."""
 
-    deployed: Deployed
+    deployed: DeployedDemo
     partner: Partner
 
     def upload(self, sync: str, name: str) -> Task:
@@ -199,7 +199,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
         for connection in ("role", "away", "wrong"):
             partner.make_role(connection)
         partner.trust("wrong", **{partner.printed["wrong"]["external_id"]: "another-one"})
-        yield TwoAccounts(Deployed.deploy(emulator, path, context={"max_concurrency": "2"}), partner)
+        yield TwoAccounts(DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2"}), partner)
 
 
 def new_keys(partner: Partner) -> dict[str, str]:

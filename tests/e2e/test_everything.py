@@ -23,7 +23,7 @@ from millrace.composition.base import utc_now
 from millrace.config.document import Document
 from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from millrace.demo.emulator import Mode, running
 from millrace.engine.options import Compression
 from millrace.ledger.claims import Delivery
@@ -209,7 +209,7 @@ def objects() -> dict[str, bytes]:
 class Everything:
     """The deployment, and what was uploaded to it."""
 
-    deployed: Deployed
+    deployed: DeployedDemo
     files: dict[str, bytes] = field(default_factory=objects)
 
     def outputs(self) -> dict[str, bytes]:
@@ -274,7 +274,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
     path.write_text(json.dumps(configuration()))
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
-        yield Everything(Deployed.deploy(emulator, path, context=CONTEXT))
+        yield Everything(DeployedDemo.deploy(emulator, path, context=CONTEXT))
 
 
 def expected(everything: Everything) -> dict[str, bytes]:

@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from tests.e2e.places import in_folder, task_of
 
 pytestmark = pytest.mark.e2e
 
 
-def test_small_object_costs_one_read_one_write_and_three_ledger_calls(opened: Deployed) -> None:
+def test_small_object_costs_one_read_one_write_and_three_ledger_calls(opened: DeployedDemo) -> None:
     """One GetItem, two PutItem, one GET, one PUT; no HEAD, no list, no second look."""
     _convert(opened, "warm.csv", b"a\n1\n")
     opened.wait_until_idle(seconds=30)
@@ -26,7 +26,7 @@ def test_small_object_costs_one_read_one_write_and_three_ledger_calls(opened: De
     assert calls == Counter({"GetItem": 1, "PutItem": 2, "S3 GET": 1, "S3 PUT": 1})
 
 
-def test_warm_function_is_quick(opened: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warm_function_is_quick(opened: DeployedDemo, capsys: pytest.CaptureFixture[str]) -> None:
     """A 10 kB CSV is claimed, converted, published and settled in well under a second."""
     milliseconds = [_convert(opened, f"timed/{number}.csv", _ten_kilobytes()) for number in range(10)]
 
@@ -35,7 +35,7 @@ def test_warm_function_is_quick(opened: Deployed, capsys: pytest.CaptureFixture[
     assert statistics.median(milliseconds) < 1000
 
 
-def _convert(deployed: Deployed, name: str, content: bytes) -> int:
+def _convert(deployed: DeployedDemo, name: str, content: bytes) -> int:
     task = task_of(deployed, "e2e figures", ref := in_folder(deployed, "figures", name))
     deployed.upload(ref, content)
     found = deployed.wait([task], seconds=30)[task].milliseconds

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import botocore.exceptions
 import pytest
 
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.ledger.entries import Branch, Entry, State
 from tests.e2e.denials import without
 from tests.e2e.places import in_folder, task_of
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 BACKOFF_SECONDS = 30
 
 
-def test_missing_grant_fails_as_configuration_and_loses_nothing(enforced: Deployed) -> None:
+def test_missing_grant_fails_as_configuration_and_loses_nothing(enforced: DeployedDemo) -> None:
     """The entry says what is denied, the message stays in the queue, and with the grant given back it is converted."""
     url = enforced.resources.queues["e2e source"]
     refused: dict[Task, Entry] = {}
@@ -43,7 +43,7 @@ def test_missing_grant_fails_as_configuration_and_loses_nothing(enforced: Deploy
     enforced.wait_until_idle(seconds=30)
 
 
-def test_plain_http_is_refused(enforced: Deployed) -> None:
+def test_plain_http_is_refused(enforced: DeployedDemo) -> None:
     """Who may do everything is still refused where the connection is not encrypted."""
     source, queue = enforced.folders()[0].bucket, next(iter(enforced.resources.queues.values()))
     emulator = enforced.emulator
@@ -59,7 +59,7 @@ def test_plain_http_is_refused(enforced: Deployed) -> None:
             queues_over_http.send_message(QueueUrl=queue, MessageBody="{}")
 
 
-def test_caller_without_credentials_is_refused(enforced: Deployed) -> None:
+def test_caller_without_credentials_is_refused(enforced: DeployedDemo) -> None:
     """Nothing is public."""
     stranger = enforced.emulator.client("s3", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
     with pytest.raises(botocore.exceptions.ClientError, match=r"InvalidAccessKeyId|AccessDenied|Unrecognized"):
@@ -67,7 +67,7 @@ def test_caller_without_credentials_is_refused(enforced: Deployed) -> None:
 
 
 @contextlib.contextmanager
-def _administrator(deployed: Deployed) -> Iterator[dict[str, str]]:
+def _administrator(deployed: DeployedDemo) -> Iterator[dict[str, str]]:
     """The keys of a user who may do everything. The root user would not do: the emulator asks no policy about it."""
     iam = deployed.emulator.client("iam")
     iam.create_user(UserName="admin")

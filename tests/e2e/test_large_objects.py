@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.large import row_differences, write_large
 from millrace.ledger.entries import Entry, State
 from tests.e2e.places import in_folder
@@ -16,7 +16,7 @@ SEED = 16
 
 
 @pytest.fixture(scope="module")
-def converted(opened: Deployed, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Task, Entry, pa.Table]]:
+def converted(opened: DeployedDemo, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Task, Entry, pa.Table]]:
     """Three objects of 20 MB, each under both syncs that want it."""
     files = write_large(tmp_path_factory.mktemp("large"), SEED)
     rows = {in_folder(opened, "in", f"large/{file.name}"): (file, table) for file, table in files.items()}
@@ -26,7 +26,7 @@ def converted(opened: Deployed, tmp_path_factory: pytest.TempPathFactory) -> lis
     return [(task, entry, rows[task.source][1]) for task, entry in entries.items()]
 
 
-def test_every_row_is_as_it_was(opened: Deployed, converted: list[tuple[Task, Entry, pa.Table]]) -> None:
+def test_every_row_is_as_it_was(opened: DeployedDemo, converted: list[tuple[Task, Entry, pa.Table]]) -> None:
     assert len(converted) == 6
     for task, entry, rows in converted:
         assert entry.state is State.CONVERTED, (task, entry.failure)
@@ -35,7 +35,9 @@ def test_every_row_is_as_it_was(opened: Deployed, converted: list[tuple[Task, En
         assert entry.rows_read == entry.rows_written == rows.num_rows
 
 
-def test_ranges_of_one_version_were_asked_for(opened: Deployed, converted: list[tuple[Task, Entry, pa.Table]]) -> None:
+def test_ranges_of_one_version_were_asked_for(
+    opened: DeployedDemo, converted: list[tuple[Task, Entry, pa.Table]]
+) -> None:
     """Otherwise the test above shows nothing of how versions are read."""
     assert all(entry.version_id for _, entry, _ in converted)
     requests = opened.emulator.request_log.read_text().splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 SMALL = b"id,name\n007,Ada\n008,\n"
 
 
-def test_every_example_is_converted_value_by_value(deployed: Deployed, examples: list[Task]) -> None:
+def test_every_example_is_converted_value_by_value(deployed: DeployedDemo, examples: list[Task]) -> None:
     """What a field said in the source is what a reader gets from the target, in every example."""
     for task in examples:
         entry = deployed.entry(task)
@@ -33,7 +33,7 @@ def test_every_example_is_converted_value_by_value(deployed: Deployed, examples:
         assert entry.rows_read == entry.rows_written == len(source) == output.rows
 
 
-def test_every_output_tells_where_it_came_from(deployed: Deployed, examples: list[Task]) -> None:
+def test_every_output_tells_where_it_came_from(deployed: DeployedDemo, examples: list[Task]) -> None:
     """Lineage travels with the output, for somebody who has nothing but the bucket."""
     for task in examples:
         entry = _entry(deployed, task)
@@ -42,7 +42,7 @@ def test_every_output_tells_where_it_came_from(deployed: Deployed, examples: lis
         assert metadata["millrace-fingerprint"] == entry.fingerprint
 
 
-def test_upload_again_does_nothing(deployed: Deployed, examples: list[Task]) -> None:
+def test_upload_again_does_nothing(deployed: DeployedDemo, examples: list[Task]) -> None:
     """The same bytes again are seen and refused: no claim, output neither written nor touched.
 
     The entry takes the later event's sequencer, so that an earlier one that comes late is told apart.
@@ -60,7 +60,7 @@ def test_upload_again_does_nothing(deployed: Deployed, examples: list[Task]) -> 
     assert _version(deployed, task) == version
 
 
-def test_overwrite_replaces_the_output(deployed: Deployed) -> None:
+def test_overwrite_replaces_the_output(deployed: DeployedDemo) -> None:
     """Other bytes under the same key: the output becomes theirs, under the next fence."""
     task = _upload(deployed, in_folder(deployed, "in", "overwritten.csv"), SMALL)
     first = deployed.wait([task], seconds=30)[task]
@@ -72,7 +72,7 @@ def test_overwrite_replaces_the_output(deployed: Deployed) -> None:
     assert len(read(".parquet", deployed.read(second.outputs[0].ref))) == 3
 
 
-def test_reprocess_converts_once_for_a_run(deployed: Deployed, examples: list[Task]) -> None:
+def test_reprocess_converts_once_for_a_run(deployed: DeployedDemo, examples: list[Task]) -> None:
     """A manual run converts again what is converted already; the same run id does not do so twice."""
     task = examples[0]
     before, version = _entry(deployed, task), _version(deployed, task)
@@ -93,14 +93,14 @@ def test_reprocess_converts_once_for_a_run(deployed: Deployed, examples: list[Ta
     assert _entry(deployed, task) == after
 
 
-def test_dry_run_sends_nothing(deployed: Deployed, examples: list[Task]) -> None:
+def test_dry_run_sends_nothing(deployed: DeployedDemo, examples: list[Task]) -> None:
     """It says what it would do."""
     answer = deployed.reprocess({"sync": examples[0].sync, "prefix": "", "dry_run": True})
     assert answer["selected"] > 0
     assert answer["sent"] == 0
 
 
-def test_delete_removes_the_output_where_the_sync_says_so(deployed: Deployed) -> None:
+def test_delete_removes_the_output_where_the_sync_says_so(deployed: DeployedDemo) -> None:
     """``on_delete: remove`` takes the output away with its source; ``keep`` leaves it."""
     ref = in_folder(deployed, "in", "deleted.csv")
     tasks = _upload_all(deployed, ref, SMALL)
@@ -127,7 +127,7 @@ def test_delete_removes_the_output_where_the_sync_says_so(deployed: Deployed) ->
         "=&?.csv",
     ],
 )
-def test_any_key_finds_its_way(deployed: Deployed, name: str) -> None:
+def test_any_key_finds_its_way(deployed: DeployedDemo, name: str) -> None:
     """Keys are decoded once, and once only."""
     if "\n" in name and deployed.emulator.mode is Mode.ENFORCED:
         pytest.skip("in the emulator's policies, unlike in IAM's, a * does not match a newline")
@@ -138,7 +138,7 @@ def test_any_key_finds_its_way(deployed: Deployed, name: str) -> None:
     assert len(read(".parquet", deployed.read(entry.outputs[0].ref))) == 2
 
 
-def test_foreign_extension_is_ignored_with_its_reason(deployed: Deployed) -> None:
+def test_foreign_extension_is_ignored_with_its_reason(deployed: DeployedDemo) -> None:
     """It ends in the ledger, not in silence."""
     task = _upload(deployed, in_folder(deployed, "in", "README.md"), b"# hello")
     entry = deployed.wait([task], seconds=30)[task]
@@ -150,29 +150,29 @@ def _example(ref: ObjectRef) -> bytes:
     return Path(EXAMPLES / "data" / ref.key).read_bytes()
 
 
-def _skip_lines(deployed: Deployed, task: Task) -> int:
+def _skip_lines(deployed: DeployedDemo, task: Task) -> int:
     sync = next(sync for sync in deployed.document.bulk_syncs if sync.name == task.sync)
     return deployed.document.connection(sync.source_connection).configuration.skip_lines
 
 
-def _upload_all(deployed: Deployed, ref: ObjectRef, content: bytes) -> list[Task]:
+def _upload_all(deployed: DeployedDemo, ref: ObjectRef, content: bytes) -> list[Task]:
     deployed.upload(ref, content)
     return deployed.tasks([ref])
 
 
-def _upload(deployed: Deployed, ref: ObjectRef, content: bytes) -> Task:
+def _upload(deployed: DeployedDemo, ref: ObjectRef, content: bytes) -> Task:
     return next(task for task in _upload_all(deployed, ref, content) if task.sync == "e2e parquet")
 
 
-def _entry(deployed: Deployed, task: Task) -> Entry:
+def _entry(deployed: DeployedDemo, task: Task) -> Entry:
     entry = deployed.entry(task)
     assert entry is not None
     return entry
 
 
-def _version(deployed: Deployed, task: Task) -> tuple[str, str, str | None]:
+def _version(deployed: DeployedDemo, task: Task) -> tuple[str, str, str | None]:
     return deployed.version(_entry(deployed, task).outputs[0].ref)
 
 
-def _exists(deployed: Deployed, ref: ObjectRef) -> bool:
+def _exists(deployed: DeployedDemo, ref: ObjectRef) -> bool:
     return any(found["Key"] == ref.key for found in deployed.s3.list_objects_v2(Bucket=ref.bucket).get("Contents", []))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace.demo.deploy import Project
-from millrace.demo.deployed import Deployed
+from millrace.demo.deployed import DeployedDemo
 from millrace.engine.options import recognise
 from millrace.ledger.entries import State
 from tests.e2e.places import in_folder
@@ -21,7 +21,7 @@ FILES = sorted(file for file in DATA.glob("*") if recognise(file.name)) if DATA.
 
 @pytest.mark.skipif(not FILES, reason=f"there is no real data in {DATA}")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_real_file_says_the_same_in_every_format(opened: Deployed, file: Path) -> None:
+def test_real_file_says_the_same_in_every_format(opened: DeployedDemo, file: Path) -> None:
     """Whatever a sync makes of it, a reader finds what the source said."""
     ref = in_folder(opened, "shop", f"data/{file.name}")
     opened.upload(ref, file.read_bytes())

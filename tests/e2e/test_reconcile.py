@@ -13,7 +13,7 @@ import pytest
 
 from millrace.aws.deployed import Deployed as Found
 from millrace.demo.deploy import bootstrap
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
@@ -54,16 +54,16 @@ SMALL = b"id,name\n007,Ada\n008,\n"
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, so that the function's grants are enough."""
     path = tmp_path_factory.mktemp("quiet") / "millrace.json"
     path.write_text(json.dumps(QUIET))
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
-        yield Deployed.deploy(emulator, path, context={"max_concurrency": "2"})
+        yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2"})
 
 
-def test_a_source_without_notifications_is_kept_in_step(quiet: Deployed) -> None:
+def test_a_source_without_notifications_is_kept_in_step(quiet: DeployedDemo) -> None:
     """New, overwritten and deleted objects are found by the listing, and nothing is found twice."""
     refs = [ObjectRef("e2e-quiet", f"in/{name}") for name in ("2026 q1+ü.csv", "b.csv")]
     tasks = [Task("from quiet", ref) for ref in refs]
@@ -86,7 +86,7 @@ def test_a_source_without_notifications_is_kept_in_step(quiet: Deployed) -> None
     assert [found["Key"] for found in listed] == ["quiet/b.jsonl"]
 
 
-def test_a_lost_event_is_healed(quiet: Deployed) -> None:
+def test_a_lost_event_is_healed(quiet: DeployedDemo) -> None:
     """The bucket forgets its notification for a while; what came meanwhile is found."""
     ref = ObjectRef("e2e-told", "lost.csv")
     kept = quiet.s3.get_bucket_notification_configuration(Bucket=ref.bucket)
@@ -101,7 +101,7 @@ def test_a_lost_event_is_healed(quiet: Deployed) -> None:
     assert (entry.state, entry.rows_written) == (State.CONVERTED, 2)
 
 
-def test_the_function_may_call_itself(quiet: Deployed) -> None:
+def test_the_function_may_call_itself(quiet: DeployedDemo) -> None:
     """Its own role allows what going on takes, and no other function."""
     found = Found.find(quiet.emulator.client("cloudformation"), "millrace")
     functions = quiet.emulator.client("lambda")
@@ -114,7 +114,7 @@ def test_the_function_may_call_itself(quiet: Deployed) -> None:
     assert [one["Resource"] for one in statements if "lambda:InvokeFunction" in one["Action"]] == [arn]
 
 
-def _reconcile(deployed: Deployed, sync: str) -> tuple[int, int, int]:
+def _reconcile(deployed: DeployedDemo, sync: str) -> tuple[int, int, int]:
     """What `millrace reconcile` says: new, changed, gone."""
     done = subprocess.run(  # noqa: S603 -- the command is ours
         [str(Path(sysconfig.get_path("scripts")) / "millrace"), "reconcile", sync, "--json"],

@@ -25,7 +25,7 @@ from millrace import __version__
 from millrace.config.document import load
 from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap
-from millrace.demo.deployed import Deployed, Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import DONE
@@ -63,14 +63,14 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def burning(place: Path) -> Iterator[Deployed]:
+def burning(place: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http, which the proxy can read."""
     with running(Mode.OPEN) as emulator:
         bootstrap(emulator)
-        yield Deployed.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
+        yield DeployedDemo.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
 
 
-def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: Deployed, place: Path) -> None:
+def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, place: Path) -> None:
     """Byte for byte, every object accounted for, every row counted, and nothing left among the dead letters."""
     burning.wait_until_idle(seconds=60)  # S3's greetings, while their function is what was deployed
     began = time.monotonic()
@@ -117,7 +117,7 @@ def _ref(number: int) -> ObjectRef:
     return ObjectRef(SOURCE_BUCKET, key(number))
 
 
-def _hurry(deployed: Deployed, endpoint: str) -> None:
+def _hurry(deployed: DeployedDemo, endpoint: str) -> None:
     """Put the function behind the proxy, and cut short what it waits for."""
     functions = deployed.emulator.client("lambda")
     name = deployed.resources.convert_function
@@ -141,7 +141,7 @@ def _hurry(deployed: Deployed, endpoint: str) -> None:
 
 
 @contextlib.contextmanager
-def _held(deployed: Deployed) -> Iterator[list[dict[str, Any]]]:
+def _held(deployed: DeployedDemo) -> Iterator[list[dict[str, Any]]]:
     """Have S3 tell a queue of the test's own meanwhile; the list is filled with the records when it is over."""
     own = deployed.sqs.create_queue(QueueName="held")["QueueUrl"]
     arn = deployed.sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -158,7 +158,7 @@ def _held(deployed: Deployed) -> Iterator[list[dict[str, Any]]]:
         deployed.sqs.delete_message_batch(QueueUrl=own, Entries=handles)
 
 
-def _send(deployed: Deployed, records: list[dict[str, Any]]) -> int:
+def _send(deployed: DeployedDemo, records: list[dict[str, Any]]) -> int:
     """Send records in the order given, one to three a message, each to its source's queue; how many messages."""
     choice, sent = random.Random(SEED), 0
     for source, url in deployed.resources.queues.items():
@@ -169,14 +169,14 @@ def _send(deployed: Deployed, records: list[dict[str, Any]]) -> int:
     return sent
 
 
-def _wait_while_busy(deployed: Deployed, seconds: float) -> None:
+def _wait_while_busy(deployed: DeployedDemo, seconds: float) -> None:
     """Wait until no message is in the queues, or the time is over."""
     deadline, queues = time.monotonic() + seconds, deployed.resources.queues.values()
     while time.monotonic() < deadline and any(deployed.messages(url) for url in queues):
         time.sleep(0.2)
 
 
-def _redrive(deployed: Deployed) -> Counter[str]:
+def _redrive(deployed: DeployedDemo) -> Counter[str]:
     """Redrive until nothing comes back; how many messages, by class."""
     moved: Counter[str] = Counter()
     for _ in range(_REDRIVES):
@@ -215,13 +215,13 @@ def _last_version(number: int) -> int:
     return 2 if number in OVERWRITTEN else 1
 
 
-def _outputs(deployed: Deployed) -> dict[str, bytes]:
+def _outputs(deployed: DeployedDemo) -> dict[str, bytes]:
     pages = deployed.s3.get_paginator("list_objects_v2").paginate(Bucket=TARGET_BUCKET)
     names = [found["Key"] for page in pages for found in page.get("Contents", ())]
     return {name: deployed.read(ObjectRef(TARGET_BUCKET, name)) for name in names}
 
 
-def _assert_settled(deployed: Deployed) -> None:
+def _assert_settled(deployed: DeployedDemo) -> None:
     """Each entry is of the newest bytes, and its rows add up."""
     rows, repeated = Counter[str](), 0
     for number in range(OBJECTS):
@@ -238,7 +238,7 @@ def _assert_settled(deployed: Deployed) -> None:
     print(f"rows: {dict(rows)}; objects in a second attempt or a later one: {repeated}")  # noqa: T201 -- as above
 
 
-def _lines(deployed: Deployed, *arguments: str) -> list[dict[str, Any]]:
+def _lines(deployed: DeployedDemo, *arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(  # noqa: S603 -- the command is ours
         [_MILLRACE, *arguments],
         env=deployed.emulator.subprocess_environment(),

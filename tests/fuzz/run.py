@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.fuzz.mutation import mutated
-from tests.fuzz.targets import TARGETS, Target
+from tests.fuzz.targets import TARGETS, FuzzTarget
 
 ADDRESS_SPACE = 3 * 2**30
 MOST_SECONDS = 10
@@ -31,7 +31,7 @@ class Hang(BaseException):
     """An input takes too long."""
 
 
-def trouble(target: Target, data: bytes) -> str | None:
+def trouble(target: FuzzTarget, data: bytes) -> str | None:
     """What is wrong with how a target takes the data; None where it returns, or refuses them as it should."""
     try:
         with _in_time():

@@ -52,7 +52,7 @@ MESSAGE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FuzzTarget:
     """``attempt`` may return, or raise an error of the branch ``refuses``; whatever else it raises is a find."""
 
     seeds: Callable[[], list[bytes]]
@@ -169,24 +169,24 @@ def _zstd(data: bytes) -> bytes:
     return bytes(pa.Codec("zstd").compress(data, asbytes=True))
 
 
-TARGETS: dict[str, Target] = {
-    "csv": Target(lambda: [CSV, CSV.decode().encode("utf-16")], _convert(FileFormat.CSV), DataError),
-    "json": Target(lambda: [LINES, ARRAY], _convert(FileFormat.JSON), DataError),
-    "parquet": Target(
+TARGETS: dict[str, FuzzTarget] = {
+    "csv": FuzzTarget(lambda: [CSV, CSV.decode().encode("utf-16")], _convert(FileFormat.CSV), DataError),
+    "json": FuzzTarget(lambda: [LINES, ARRAY], _convert(FileFormat.JSON), DataError),
+    "parquet": FuzzTarget(
         lambda: [_parquet(), _parquet(compression="zstd", data_page_version="2.0"), _parquet(compression="none")],
         _convert(FileFormat.PARQUET),
         DataError,
     ),
-    "gz": Target(
+    "gz": FuzzTarget(
         lambda: [gzip.compress(CSV), gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])],
         _convert(FileFormat.CSV, Compression.GZIP),
         DataError,
     ),
-    "zst": Target(lambda: [_zstd(CSV)], _convert(FileFormat.CSV, Compression.ZSTD), DataError),
-    "bz2": Target(lambda: [bz2.compress(CSV)], _convert(FileFormat.CSV, Compression.BZIP2), DataError),
-    "zip": Target(lambda: [_zip()], _archive("x.zip"), DataError),
-    "tar": Target(lambda: [_tar()], _archive("x.tar"), DataError),
-    "tgz": Target(lambda: [gzip.compress(_tar())], _archive("x.tar.gz"), DataError),
-    "message": Target(_messages, _parse, MessageError),
-    "configuration": Target(_configurations, _configure, InvalidConfiguration),
+    "zst": FuzzTarget(lambda: [_zstd(CSV)], _convert(FileFormat.CSV, Compression.ZSTD), DataError),
+    "bz2": FuzzTarget(lambda: [bz2.compress(CSV)], _convert(FileFormat.CSV, Compression.BZIP2), DataError),
+    "zip": FuzzTarget(lambda: [_zip()], _archive("x.zip"), DataError),
+    "tar": FuzzTarget(lambda: [_tar()], _archive("x.tar"), DataError),
+    "tgz": FuzzTarget(lambda: [gzip.compress(_tar())], _archive("x.tar.gz"), DataError),
+    "message": FuzzTarget(_messages, _parse, MessageError),
+    "configuration": FuzzTarget(_configurations, _configure, InvalidConfiguration),
 }

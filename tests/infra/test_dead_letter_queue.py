@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
-from infra.dead_letter_queue import DeadLetterQueue
+from infra.dead_letter_queue import DeadLetterStore
 from infra.options import Options
 
 
@@ -19,7 +19,7 @@ def test_up_to_ten_queues_are_named_as_sqs_allows(sources: int, permission: str,
     """Above that, SQS knows all queues of the account or none."""
     stack = Stack(App())
     arns = [f"arn:aws:sqs:eu-central-1:111122223333:queue-{number}" for number in range(sources)]
-    DeadLetterQueue(stack, "DeadLetters", sources=arns, options=Options(), key=None)
+    DeadLetterStore(stack, "DeadLetters", sources=arns, options=Options(), key=None)
 
     (queue,) = Template.from_stack(stack).find_resources("AWS::SQS::Queue").values()
     policy = queue["Properties"]["RedriveAllowPolicy"]

@@ -237,12 +237,9 @@ class BulkSync(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """Refuse a table named or written twice, and what is new left out where nothing says what is old."""
+        """Refuse a table named or written twice, and new things left out if nothing says what is old."""
         schemas = _items(given, "schemas")
-        if twice := _twice(map(_id, schemas)):
-            yield Contradiction("schemas", f"named twice: {', '.join(twice)}")
-        elif twice := _twice(map(_output_name, filter(_is_enabled, schemas))):
-            yield Contradiction("schemas", f"two tables are written under the name {', '.join(map(repr, twice))}")
+        yield from _doubled_tables(schemas)
         if not schemas and given.get("automatically_add_new_objects") == Discover.NONE:
             yield Contradiction(
                 "automatically_add_new_objects", "none needs schemas to say which tables are written; give schemas"
@@ -328,6 +325,13 @@ def _not_the_name(schemas: Sequence[object], name: str, cause: str) -> Iterator[
         output_names = [_text(field, "user_output_name") for field in _items(schema, "fields")]
         if name in output_names:
             yield Contradiction("schemas", f"table {_id(schema)!r} names a field {name!r}, which {cause} adds")
+
+
+def _doubled_tables(schemas: Sequence[object]) -> Iterator[Contradiction]:
+    if twice := _twice(map(_id, schemas)):
+        yield Contradiction("schemas", f"named twice: {', '.join(twice)}")
+    elif twice := _twice(map(_output_name, filter(_is_enabled, schemas))):
+        yield Contradiction("schemas", f"two tables are written under the name {', '.join(map(repr, twice))}")
 
 
 def _twice(names: Iterable[str]) -> list[str]:

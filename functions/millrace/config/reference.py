@@ -12,6 +12,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -155,20 +156,24 @@ def _compound(origin: object, parts: tuple[Any, ...]) -> str:
 
 def _plural(word: str) -> str:
     """The word for several; a link's text, too."""
-    return re.sub(r"^\[?object\b", lambda match: f"{match[0]}s", re.sub(r"^text$", "texts", word))
+    return re.sub(r"^(\[?object)\b", r"\1s", re.sub(r"^text$", "texts", word))
 
 
 def _choices(hint: Any) -> list[object]:
     """The values of a field that takes one of few."""
-    if get_origin(hint) is Annotated:
+    # Literal["none"] | Discover has the choices "none" and those of the enum, Annotated[bool, ...] true and false.
+    origin = get_origin(hint)
+    if origin is Annotated:
         return _choices(get_args(hint)[0])
-    if get_origin(hint) in {Union, types.UnionType}:
-        return [choice for part in get_args(hint) for choice in _choices(part)]
-    if get_origin(hint) is Literal:
+    if origin in {Union, types.UnionType}:
+        return list(chain.from_iterable(map(_choices, get_args(hint))))
+    if origin is Literal:
         return list(get_args(hint))
     if hint is bool:
         return [True, False]
-    return [member.value for member in hint] if _is_enum(hint) else []
+    if not _is_enum(hint):
+        return []
+    return [member.value for member in hint]
 
 
 def _is_enum(hint: Any) -> bool:
@@ -181,7 +186,7 @@ def _anchor(place: str) -> str:
 
 
 def main(paths: list[str]) -> None:
-    """Write each page anew."""
+    """Write each page again."""
     for path in map(Path, paths):
         path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")
 

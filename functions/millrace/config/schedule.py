@@ -38,10 +38,7 @@ class Schedule:
     def parse(cls, value: object) -> Self:
         """Read an expression, a frequency, or Polytomic's object; raise ValueError with what was expected."""
         if isinstance(value, Mapping):
-            given = {key: part for key, part in value.items() if not is_blank(part)}
-            if unknown := sorted(str(key) for key in given.keys() - {"frequency", "minute", "hour", "day_of_week"}):
-                raise ValueError(f"an object with frequency, minute, hour, day_of_week and no {', '.join(unknown)}")
-            return cls(_expression(given.pop("frequency", None), given))
+            return cls(_expression_of_object(value))
         if isinstance(value, str) and (_RATE.fullmatch(value) or _is_cron(value)):
             return cls(value)
         return cls(_expression(value, {}))
@@ -51,9 +48,17 @@ class Schedule:
 
 
 LISTING = Schedule("rate(15 minutes)")
-"""How often a folder is listed that nobody tells of."""
+"""How often a folder is listed whose changes nobody reports."""
 RECONCILIATION = Schedule("rate(1 day)")
-"""How often a folder is listed whose changes S3 tells of: events may be lost."""
+"""How often a folder is listed whose changes S3 reports: events may be lost."""
+
+
+def _expression_of_object(value: Mapping[Any, Any]) -> str | None:
+    """The expression of ``{"frequency": "daily", "hour": 6}`` and its like; blank members mean nothing."""
+    given = {key: part for key, part in value.items() if not is_blank(part)}
+    if unknown := sorted(str(key) for key in given.keys() - {"frequency", "minute", "hour", "day_of_week"}):
+        raise ValueError(f"an object with frequency, minute, hour, day_of_week and no {', '.join(unknown)}")
+    return _expression(given.pop("frequency", None), given)
 
 
 def _is_cron(text: str) -> bool:

@@ -72,7 +72,7 @@ def is_final(entry: Entry) -> bool:
     return entry.settled or blocked
 
 
-class Deployed:
+class DeployedDemo:
     """The deployed stacks of one configuration."""
 
     def __init__(self, emulator: Emulator, document: Document, resources: Resources) -> None:
@@ -93,7 +93,7 @@ class Deployed:
         *,
         context: Mapping[str, str] | None = None,
         on_line: Callable[[str], None] = lambda _line: None,
-    ) -> Deployed:
+    ) -> DeployedDemo:
         """Deploy ``configuration`` to a bootstrapped ``emulator``."""
         outputs = deploy(emulator, configuration, context=context, on_line=on_line)
         return cls(emulator, load(configuration), Resources.of(outputs))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from rich.console import Console
 
 from millrace.demo.deploy import DeployError, Project, bootstrap
-from millrace.demo.deployed import DemoFailure, Deployed, Task
+from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
 from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
 from millrace.demo.large import FOLDER, row_differences, write_large
@@ -34,7 +34,7 @@ _ONE_MACHINE = {"max_concurrency": "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
+class DemoUpload:
     """A file and where it goes; ``ours`` must come out converted, and with exactly ``rows`` if they are known."""
 
     file: Path
@@ -114,32 +114,32 @@ def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
     return example
 
 
-def _deploy(emulator: Emulator, screen: Screen) -> Deployed:
+def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
     with screen.step("cdk bootstrap") as step:
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
         configuration = Project.locate().examples / "millrace.yaml"
-        deployed = Deployed.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
+        deployed = DeployedDemo.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
         syncs = [sync.name for sync in deployed.document.bulk_syncs if sync.active]
         step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
     return deployed
 
 
-def _uploads(deployed: Deployed, data: Path | None) -> list[Upload]:
+def _uploads(deployed: DeployedDemo, data: Path | None) -> list[DemoUpload]:
     examples = Project.locate().examples / "data"
     found = [
-        Upload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
+        DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
         for file in _files(examples)
     ]
     large = deployed.folders()[0].child(FOLDER)
     found += [
-        Upload(file=file, ref=ObjectRef(large.bucket, large.prefix + file.name), ours=True, rows=rows)
+        DemoUpload(file=file, ref=ObjectRef(large.bucket, large.prefix + file.name), ours=True, rows=rows)
         for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items()
     ]
     if data is not None:
         folder = deployed.folders()[0].child(_DATA_FOLDER)
         found += [
-            Upload(
+            DemoUpload(
                 file=file, ref=ObjectRef(folder.bucket, folder.prefix + file.relative_to(data).as_posix()), ours=False
             )
             for file in _files(data)
@@ -151,7 +151,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def _convert(deployed: Deployed, uploads: Sequence[Upload], screen: Screen) -> Mapping[Task, Entry]:
+def _convert(deployed: DeployedDemo, uploads: Sequence[DemoUpload], screen: Screen) -> Mapping[Task, Entry]:
     with screen.step("Upload") as step:
         for upload in uploads:
             step.update(str(upload.ref))
@@ -176,7 +176,7 @@ def _counts(entries: Sequence[Entry]) -> dict[State, int]:
     return {state: states.count(state) for state in State if state in states}
 
 
-def _report(entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Screen) -> None:
+def _report(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen: Screen) -> None:
     screen.heading("What came out, as the ledger tells it")
     for source, group in groupby(entries.values(), key=lambda entry: entry.source):
         screen.say(f"  {source}")
@@ -208,7 +208,9 @@ def _is_promised(entry: Entry, ours: set[ObjectRef]) -> bool:
     return entry.state in DONE if entry.source in ours else entry.settled
 
 
-def _compare_rows(deployed: Deployed, entries: Mapping[Task, Entry], uploads: Sequence[Upload], screen: Screen) -> None:
+def _compare_rows(
+    deployed: DeployedDemo, entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen: Screen
+) -> None:
     """Read the large objects' outputs with other readers than Millrace's, and compare every row."""
     expected = {upload.ref: upload.rows for upload in uploads if upload.rows is not None}
     with screen.step("Compare every row of the large objects") as step:
@@ -224,13 +226,13 @@ def _compare_rows(deployed: Deployed, entries: Mapping[Task, Entry], uploads: Se
         step.result = f"{rows:,} rows in {outputs} outputs, each as it was, in its order"
 
 
-def _example(entries: Mapping[Task, Entry], uploads: Sequence[Upload]) -> Task:
+def _example(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload]) -> Task:
     ours = {upload.ref for upload in uploads if upload.ours}
     candidates = [task for task in entries if task.source in ours]
     return next((task for task in candidates if task.source.key.endswith(_SHOWN_AGAIN)), candidates[0])
 
 
-def _preview(deployed: Deployed, entries: Mapping[Task, Entry], screen: Screen) -> None:
+def _preview(deployed: DeployedDemo, entries: Mapping[Task, Entry], screen: Screen) -> None:
     shown = next((entry for task, entry in entries.items() if task.source.key.endswith(_SHOWN_AGAIN)), None)
     entry = shown or next(iter(entries.values()))
     output = entry.outputs[0]
@@ -239,7 +241,7 @@ def _preview(deployed: Deployed, entries: Mapping[Task, Entry], screen: Screen) 
     screen.table(names, rows)
 
 
-def _show_nothing_twice(deployed: Deployed, task: Task, uploads: Sequence[Upload], screen: Screen) -> None:
+def _show_nothing_twice(deployed: DeployedDemo, task: Task, uploads: Sequence[DemoUpload], screen: Screen) -> None:
     screen.heading("Nothing is done twice, unless somebody asks")
     with screen.step(f"Upload {task.source} again, unchanged") as step:
         before, version = _standing(deployed, task)
@@ -253,7 +255,7 @@ def _show_nothing_twice(deployed: Deployed, task: Task, uploads: Sequence[Upload
         step.result = f"seen and not done twice: fence {after.fence}, output {version[0]} of {version[1]} as before"
 
 
-def _show_reprocessing(deployed: Deployed, task: Task, screen: Screen) -> None:
+def _show_reprocessing(deployed: DeployedDemo, task: Task, screen: Screen) -> None:
     with screen.step("Reprocess it by hand") as step:
         before, version = _standing(deployed, task)
         answer = deployed.reprocess({"sync": task.sync, "keys": [task.source.key]})
@@ -269,14 +271,14 @@ def _show_reprocessing(deployed: Deployed, task: Task, screen: Screen) -> None:
         )
 
 
-def _standing(deployed: Deployed, task: Task) -> tuple[Entry, tuple[str, str, str | None]]:
+def _standing(deployed: DeployedDemo, task: Task) -> tuple[Entry, tuple[str, str, str | None]]:
     entry = deployed.entry(task)
     if entry is None or not entry.outputs:
         raise DemoFailure(f"{task.source} under sync {task.sync!r} has no output")
     return entry, deployed.version(entry.outputs[0].ref)
 
 
-def _show_dead_letters(deployed: Deployed, screen: Screen) -> None:
+def _show_dead_letters(deployed: DeployedDemo, screen: Screen) -> None:
     deployed.wait_until_idle(seconds=_AGAIN_SECONDS)
     if dead := deployed.messages(deployed.resources.dead_letters):
         raise DemoFailure(f"{dead} messages are in the dead-letter queue; expected none")

@@ -17,7 +17,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
 from millrace.engine.formats.csv.texts import CsvTexts, Layout, Report, begin, keep_text, parse_blocks
-from millrace.engine.formats.csv.types import Converted, Trouble, Types, is_blank
+from millrace.engine.formats.csv.types import ConversionTrouble, Converted, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
 from millrace.engine.types import inference
@@ -67,9 +67,9 @@ def _convert_rows(
 ) -> Iterator[pa.RecordBatch]:
     for texts, attempt in rows:
         converted = attempt
-        if attempt is Trouble.MISFIT:
+        if attempt is ConversionTrouble.MISFIT:
             converted = types.convert_good(texts)
-        if isinstance(converted, Trouble):
+        if isinstance(converted, ConversionTrouble):
             start_over()
         yield converted
 
@@ -84,7 +84,7 @@ def _find_types(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, li
     kinds, blank = _guess_kinds(survey, sample)
     types = Types(layout, tuple(kinds), blank)
     converted = list(at_once(types.convert, sample))
-    if Trouble.WIDER not in converted:
+    if ConversionTrouble.WIDER not in converted:
         return types, converted
     contradicting = set().union(*at_once(types.find_contradictions, sample))
     survey.look_at(sample, contradicting)

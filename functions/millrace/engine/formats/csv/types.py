@@ -13,14 +13,14 @@ from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
 
 
-class Trouble(enum.Enum):
+class ConversionTrouble(enum.Enum):
     """Why a block's texts have no values of the types: one contradicts what was found, or what was demanded."""
 
     WIDER = enum.auto()
     MISFIT = enum.auto()
 
 
-Converted = pa.RecordBatch | Trouble
+Converted = pa.RecordBatch | ConversionTrouble
 
 
 class Types:
@@ -40,18 +40,18 @@ class Types:
         fields = zip(layout.names, kinds, strict=True)
         self.schema = pa.schema([with_form(pa.field(name, kind.type), kind.form) for name, kind in fields])
 
-    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch | Trouble:
+    def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch | ConversionTrouble:
         """The rows with their types, or what contradicts them; that of rows to be put aside counts, too."""
         if not is_blank(batch.column(position) for position in self._blank):
-            return Trouble.WIDER
+            return ConversionTrouble.WIDER
         columns = self._fit_columns(batch)
         if columns is None:
-            return Trouble.WIDER
+            return ConversionTrouble.WIDER
         try:
             for position in self._demanded:
                 columns[position] = inference.demand(self._kinds[position], batch.column(position))
         except pa.ArrowInvalid:
-            return Trouble.WIDER if self._is_outgrown(batch) else Trouble.MISFIT
+            return ConversionTrouble.WIDER if self._is_outgrown(batch) else ConversionTrouble.MISFIT
         arrays = [columns[position] for position in range(len(columns))]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -82,7 +82,7 @@ class Types:
                 return True
         return False
 
-    def convert_good(self, texts: CsvTexts) -> pa.RecordBatch | Trouble:
+    def convert_good(self, texts: CsvTexts) -> pa.RecordBatch | ConversionTrouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
         misfits = self._find_misfits(texts.batch)
         good = (record for record in judge_records(self._layout, texts.block, texts.first) if record.error is None)
