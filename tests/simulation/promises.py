@@ -120,7 +120,7 @@ def _own_outputs(world: World) -> Iterator[str]:
     for key in world.setup.keys:
         mine = {ref: data for ref, data in there.items() if _is_of(world, ref, key)}
         current = world.source.current(key)
-        if _too_big(entry(world, key)) or key in world.source.archived:
+        if _was_given_up(entry(world, key)) or key in world.source.archived:
             continue
         wanted = _rendering(world, key, current.data or b"") if current else None
         if wanted is not None and wanted.outputs is not None:
@@ -132,12 +132,14 @@ def _own_outputs(world: World) -> Iterator[str]:
             yield f"outputs: {key} is gone, and {_told(mine)} are still there"
 
 
-def _too_big(known: WorkEntry | None) -> bool:
-    """What a slow answer left too little time for is told as more than one invocation can do, and stays so.
+_GIVEN_UP = frozenset({"TooBig", "Crashed", "ObjectDenied"})
+"""What a slow answer left too little time for is taken for more than one invocation can do, and stays so. So does what
+three workers died over, whatever killed them, and what was
+denied thrice stays so until somebody asks for it."""
 
-    So is an object that three workers died over, whatever killed them.
-    """
-    return known is not None and known.failure is not None and known.failure.error in {"TooBig", "Crashed"}
+
+def _was_given_up(known: WorkEntry | None) -> bool:
+    return known is not None and known.failure is not None and known.failure.error in _GIVEN_UP
 
 
 def unseen(world: World) -> bool:
@@ -148,7 +150,7 @@ def unseen(world: World) -> bool:
 
 def gave_up(world: World) -> bool:
     """Whether something was too slow: asked again without faults, it succeeds."""
-    return any(_too_big(one) for one in _works(world))
+    return any(_was_given_up(one) for one in _works(world))
 
 
 def left_open(world: World) -> bool:
@@ -194,7 +196,7 @@ def _table(world: World) -> Iterator[str]:
     if newest is None:
         return
     key = newest[1]
-    if world.source.archived:
+    if world.source.archived or _was_given_up(entry(world, key)):
         return
     accepted = [_rendering(world, key, world.source.live()[key].data or b"").outputs]
     if accepted[0] is None:
@@ -229,7 +231,7 @@ def _run(world: World) -> Iterator[str]:
         return
     setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
     wanted = of_files(setup, tuple((key, live[key].data or b"") for key in sorted(live)))
-    if _too_big(known) or unseen(world) or (not live and not any(there.values())):
+    if _was_given_up(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
     if wanted.outputs is not None and there != wanted.outputs:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"

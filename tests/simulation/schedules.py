@@ -75,7 +75,15 @@ class Finding(enum.IntEnum):
     FENCES_DECIDE = 12
 
 
-IN_FORCE = frozenset({Finding.TABLES_BY_VERSION, Finding.TRUE_LIMITS})
+IN_FORCE = frozenset(
+    {
+        Finding.RECEIPTS_ARE_NOT_ATTEMPTS,
+        Finding.SUSPECTS_WORK_ALONE,
+        Finding.TABLES_BY_VERSION,
+        Finding.ONE_DENIED_OBJECT,
+        Finding.TRUE_LIMITS,
+    }
+)
 """Findings whose rules have landed; whoever lands one adds it, and the world becomes as mean."""
 
 NEEDS_RULE = {
@@ -364,10 +372,14 @@ def _remember_ledger(world: World) -> None:
     world.yesterday = dict(world.ledger.held.entries)
 
 
+_A_WHILE = 20.0
+
+
 def _restore_ledger(world: World) -> None:
     """As an operator would: with nobody at work."""
     if world.scheduler.actors:
         world.script.insert(0, _restore_ledger)
+        wait(_A_WHILE, world)
         return
     world.faults.count(Fault.LEDGER_RESTORED)
     world.calls.note("restores the ledger")
@@ -377,6 +389,7 @@ def _restore_ledger(world: World) -> None:
 def _lose_ledger(world: World) -> None:
     if world.scheduler.actors:
         world.script.insert(0, _lose_ledger)
+        wait(_A_WHILE, world)
         return
     world.faults.count(Fault.LEDGER_GONE)
     world.calls.note("loses the ledger")

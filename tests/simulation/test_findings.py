@@ -238,7 +238,8 @@ def test_hostile_keys_are_converted(kind: Kind) -> None:
 
 def test_an_object_that_nobody_may_read_pauses_nothing() -> None:
     world = crowd(3)
-    world.script = [write("in/a.csv", rows("x") + FORBIDDEN), wait(6 * HOUR), write("in/b.csv", rows("y"))]
+    world.script = [write("in/b.csv", rows("x")), wait(60.0), write("in/a.csv", rows("x") + FORBIDDEN)]
+    world.script += [wait(HOUR), write("in/b.csv", rows("y", version=2))]
 
     world.run()
 

@@ -87,6 +87,24 @@ def test_a_copy_of_a_message_is_kept_while_the_work_is_in_flight() -> None:
     kept(world)
 
 
+def test_a_restore_that_is_heard_of_before_its_version_is_not_taken_for_done() -> None:
+    """The event of the version itself is older by then, and asks for nothing."""
+    world = quiet()
+    world.sources.write("in/a.csv", rows("x", version=1))
+    world.run()
+    world.sources.write("in/a.csv", rows("y", version=2))
+    late = world.sources.on_the_way.pop()
+    world.sources.archive("in/a.csv")
+    world.sources.restore("in/a.csv")
+    world.run()
+    world.queue.add(late.body)
+
+    world.run()
+
+    assert output(world, "a.jsonl") == b'{"id":1,"part":"y","version":2}\n'
+    kept(world)
+
+
 def _send_anew(world: World) -> None:
     world.queue.add(world.sources.told[0])
 
