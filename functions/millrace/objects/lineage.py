@@ -97,13 +97,7 @@ class Lineage:
             "table": self.owner,
         }
         metadata = {_PREFIX + name: value for name, value in fields.items() if value}
-        longest_first = sorted(("source", "table"), key=lambda name: len(fields[name] or ""), reverse=True)
-        for name in longest_first:
-            if _is_too_long(metadata) and _PREFIX + name in metadata:
-                metadata[_PREFIX + name] = _hash_encoded(metadata[_PREFIX + name])
-        if _is_too_long(metadata):
-            metadata.pop(f"{_PREFIX}source-version", None)
-        return metadata
+        return _shorten(metadata)
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
@@ -151,6 +145,16 @@ def _hashed(source: ObjectRef) -> str:
 def _hash_encoded(text: str) -> str:
     """The hash of an object's address by its encoded form, which may be a hash already."""
     return text if text.startswith(_HASHED) else _hashed(ObjectRef.parse(unquote(text)))
+
+
+def _shorten(metadata: dict[str, str]) -> dict[str, str]:
+    addresses = [name for name in (f"{_PREFIX}source", f"{_PREFIX}table") if name in metadata]
+    for name in sorted(addresses, key=lambda name: len(metadata[name]), reverse=True):
+        if _is_too_long(metadata):
+            metadata[name] = _hash_encoded(metadata[name])
+    if _is_too_long(metadata):
+        metadata.pop(f"{_PREFIX}source-version", None)
+    return metadata
 
 
 def _is_too_long(metadata: Mapping[str, str]) -> bool:

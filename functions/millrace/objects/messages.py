@@ -79,7 +79,7 @@ def _parse(body: str, *, envelopes: int) -> Message:
         return Message(notes=(f"test event of bucket {data.get('Bucket')}",))
     if isinstance(data.get("Records"), list):
         return _records(data["Records"], envelopes=envelopes)
-    if data.get("Type") == "Notification" and isinstance(data.get("Message"), str) and envelopes:
+    if envelopes and _is_notification(data):
         return _parse(data["Message"], envelopes=envelopes - 1)
     if data.get("source") == "aws.s3" and isinstance(data.get("detail"), dict):
         return _eventbridge(data)
@@ -89,6 +89,10 @@ def _parse(body: str, *, envelopes: int) -> Message:
         f"a message with the fields {sorted(data)[:8]} is none of: S3 notification, SNS notification, "
         "EventBridge event of aws.s3, Millrace request"
     )
+
+
+def _is_notification(data: Mapping[str, Any]) -> bool:
+    return data.get("Type") == "Notification" and isinstance(data.get("Message"), str)
 
 
 def _object(body: str) -> dict[str, Any]:
