@@ -17,6 +17,8 @@ from tests.peers.outcomes import outcome
 from tests.peers.tools import TOOLS
 
 RECORDED = Path(__file__).parent / "recorded.json"
+DIALECTS = Path(__file__).parent / "dialects.md"
+"""What ``python -m bench.dialects --docs`` measured."""
 PAGE = Path(__file__).parents[2] / "docs" / "values-compared.md"
 Outcomes = Mapping[str, Mapping[str, str]]
 
@@ -46,6 +48,8 @@ If you do not know the file before, defaults are what you have.
 | pyarrow, streaming | its reader that has one block at a time |
 """
 _FOOT = """
+## Late rows and refusals
+
 Late rows are behind the samples of the tools:
 
 | tool | looks at |
@@ -79,7 +83,7 @@ def recorded() -> Outcomes:
 
 def markdown(outcomes: Outcomes) -> str:
     """The page."""
-    return "\n".join((_HEAD, *_tables(outcomes), _FOOT))
+    return "\n".join((_HEAD, *_tables(outcomes), "", DIALECTS.read_text(encoding="utf-8"), _FOOT.lstrip("\n")))
 
 
 def _tables(outcomes: Outcomes) -> Iterator[str]:
