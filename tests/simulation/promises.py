@@ -64,7 +64,7 @@ def _states(world: World) -> Iterator[str]:
             alone = world.setup.kind.is_per_object and not forgot(world)
             if alone and known is not None and known.state is State.SUPERSEDED:
                 yield f"state: {key} is there and superseded by nothing ({known.reason})"
-        elif known is not None and known.state is not State.REMOVED:
+        elif known is not None and known.state is not State.REMOVED and not _was_given_up(known):
             yield f"state: {key} is not there, and its entry is {known.state}"
     for one in world.ledger.held.works():
         waits = _waits(world) or one.source.key in world.source.archived
