@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import ArnFormat, CfnOutput, Duration, Environment, Stack
+from aws_cdk import ArnFormat, CfnOutput, CustomResource, Duration, Environment, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -19,9 +19,11 @@ from infra.options import Options
 from infra.schedules import Schedules
 from infra.source_queue import BATCHING_WINDOW_SECONDS
 from infra.topology import Topology
-from millrace.deployment.settings import Settings
+from millrace.deployment.settings import DEPLOYMENT_VARIABLE, Settings
 
 BATCH_SIZE = 10
+NUMBER_MEMORY_MB = 128
+"""It answers one request."""
 REPROCESS_MEMORY_MB = 512
 """It lists keys and sends messages, and waits for both."""
 RECONCILE_MEMORY_MB = 1024
@@ -62,6 +64,7 @@ class ProcessingStack(Stack):
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         arns = self._arns()
+        self._number = self._number_deployment(digest=code.name)
         convert = self._convert(topology, arns)
         reprocess = self._function(
             "reprocess",
@@ -82,6 +85,32 @@ class ProcessingStack(Stack):
         )
         CfnOutput(self, "ConvertFunction", value=convert.function_name)
         CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
+
+    def _number_deployment(self, *, digest: str) -> str:
+        """The number of this deployment, known while it is deployed; it grows whenever ``digest`` changes.
+
+        A worker of an older deployment may still run when a newer one has begun, and must not write over its outputs.
+        """
+        function = HandlerFunction(
+            self,
+            "Number",
+            name="number",
+            code=self._code,
+            layers=(),
+            environment={},
+            grants=(),
+            options=self._options,
+            key=self._key,
+            memory_mb=NUMBER_MEMORY_MB,
+        ).function
+        resource = CustomResource(
+            self,
+            "Deployment",
+            service_token=function.function_arn,
+            resource_type="Custom::MillraceDeployment",
+            properties={"Digest": digest},
+        )
+        return resource.get_att_string("Number")
 
     def _convert(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
         """The function that converts, and pauses its event sources where only somebody's help can go on."""
@@ -120,7 +149,7 @@ class ProcessingStack(Stack):
             name=name,
             code=self._code,
             layers=self._layers,
-            environment=self._settings().to_environment(),
+            environment={**self._settings().to_environment(), DEPLOYMENT_VARIABLE: self._number},
             grants=allowed,
             options=self._options,
             key=self._key,

@@ -192,10 +192,12 @@ class InMemoryObjectStore:
         """Begin an output."""
         return InMemoryUpload(self, target, metadata)
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Delete by name."""
+    def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
+        """Delete by name, if it has that ETag."""
         self.calls.append("delete")
-        self._bucket(ref.bucket).pop(ref.key, None)
+        there = self._bucket(ref.bucket).get(ref.key)
+        if etag is None or (there is not None and there.etag == etag):
+            self._bucket(ref.bucket).pop(ref.key, None)
 
     def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
         """In key order, by bytes."""

@@ -298,7 +298,7 @@ class TestFunctions:
         """The layers are built for nothing else."""
         functions = processing.properties("Lambda::Function")
 
-        handlers = {f"{name}.handler.handle" for name in ("convert", "reprocess", "reconcile")}
+        handlers = {f"{name}.handler.handle" for name in ("convert", "reprocess", "reconcile", "number")}
         assert {function["Handler"] for function in functions} == handlers
         assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
             ("python3.13", "arm64")
@@ -310,7 +310,7 @@ class TestFunctions:
 
         ours = {one["FunctionName"] for one in functions if one["Handler"].endswith(".handler.handle")}
 
-        assert ours <= {f"{name}-{role}" for role in ("convert", "reprocess", "reconcile")}
+        assert ours <= {f"{name}-{role}" for role in ("convert", "reprocess", "reconcile", "number")}
 
     def test_write_logs_that_end(self, processing: Template) -> None:
         """Each function has its log group, and logs are kept for a month."""

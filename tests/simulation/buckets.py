@@ -201,12 +201,15 @@ class Buckets:
         """Begin an output."""
         return Uploading(self, target, dict(metadata))
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Delete by name."""
+    def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
+        """Delete by name, if it has that ETag."""
 
         def remove() -> None:
             there = self.bucket(ref.bucket)
-            if there.current(ref.key) is not None:
+            current = there.current(ref.key)
+            if etag is not None and (current is None or current.etag != etag):
+                return
+            if current is not None:
                 self.on_delete(ref)
                 there.put(ref.key, None, self.calls.clock.now)
                 self.written.append((self.calls.clock.now, ref, None))

@@ -82,7 +82,7 @@ def _acknowledging_under_its_own_lease() -> AbstractContextManager[object]:
 
 
 def _removing_without_asking() -> AbstractContextManager[object]:
-    return patch.object(ObjectWork, "exists", lambda _self, _plan: False)
+    return patch.object(ObjectWork, "head", lambda _self, _plan: None)
 
 
 @contextmanager

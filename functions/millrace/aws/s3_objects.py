@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
@@ -57,10 +57,15 @@ class S3ObjectStore:
         """Begin an output; no request is made until there is a part to send."""
         return S3Upload(self._client, target, metadata)
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Delete by name; S3 answers the same whether it was there or not."""
-        with translated("s3:DeleteObject on", ref):
-            self._client.delete_object(Bucket=ref.bucket, Key=ref.key)
+    def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
+        """Delete by name, with an ETag on the condition that it is that object still.
+
+        S3 answers the same whether it was there or not. The condition is of 2025 (Amazon S3 User Guide, "How to perform
+        conditional deletes"); it needs s3:GetObject besides.
+        """
+        condition: dict[str, Any] = {"IfMatch": f'"{etag}"'} if etag else {}
+        with suppress(ObjectChanged, ObjectGone), translated("s3:DeleteObject on", ref):
+            self._client.delete_object(Bucket=ref.bucket, Key=ref.key, **condition)
 
     def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
         """Page through ListObjectsV2, a thousand keys in memory at a time."""

@@ -25,7 +25,12 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
     """Read settings and configuration, and make the clients of the reprocess function."""
     base = Foundation.from_environment(environment)
     return Reprocessor(
-        planner=Planner(base.document), stores=base.sessions, index=base.ledger, queues=base.queues, now=utc_now
+        planner=Planner(base.document),
+        stores=base.sessions,
+        index=base.ledger,
+        queues=base.queues,
+        now=utc_now,
+        deployment=base.settings.deployment,
     )
 
 

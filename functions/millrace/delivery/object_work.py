@@ -48,7 +48,11 @@ class ObjectWork:
         """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
         job = GrantedWork(plan, request, claimed, delivery, claimed.sequencer)
         finish = self._finish(job)
-        return self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
+        settled = self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
+        freed = {output.ref for output in job.claimed.outputs} - {output.ref for output in settled.outputs}
+        if freed and settled.state is State.REMOVED:
+            self.files.ask_for_rivals(plan, freed)
+        return settled
 
     def _finish(self, job: GrantedWork[Entry]) -> Finish:
         removed = job.request.change.kind is ChangeKind.REMOVED
@@ -66,7 +70,11 @@ class ObjectWork:
 
     def exists(self, plan: Plan) -> bool:
         """Whether the source object is there: a late delete event is no reason to remove anything."""
-        return self.stores[plan.source_connection].head(plan.source) is not None
+        return self.head(plan) is not None
+
+    def head(self, plan: Plan) -> ObjectHead | None:
+        """The source object's current version; None if there is none."""
+        return self.stores[plan.source_connection].head(plan.source)
 
     def _tables(self) -> SnapshotTables:
         return SnapshotTables(claims=self.claims, stores=self.stores, files=self.files, write=self._write)

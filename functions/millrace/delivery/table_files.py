@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from millrace.ledger.table_entries import TableOrder
 from millrace.objects.messages import Request
@@ -11,7 +12,10 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Plan, SnapshotTable
+from millrace.planning.plans import OwnOutput, Plan, SnapshotTable
+
+_ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""For outputs whose names hold no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,26 @@ class TableFiles:
         if order is None or _to_order(newest) > order:
             change = ObjectChange(kind=ChangeKind.CREATED, ref=newest.ref)
             self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
+
+    def ask_for_rivals(self, plan: Plan, freed: Collection[ObjectRef]) -> None:
+        """Have the objects looked at that could not have an output because this one's stood there.
+
+        For example ``in/a.csv`` and ``in/a.csv.gz`` both become ``a.parquet``. The second fails as a collision. If the
+        first and its output are removed, nothing but this tells of the second. Both begin with ``in/a.``.
+        """
+        folder, slash, name = plan.source.key.rpartition("/")
+        stem = folder + slash + name.partition(".")[0] + "."
+        for listed in self.stores[plan.source_connection].list(plan.source.bucket, stem):
+            if listed.ref != plan.source and self._becomes(listed.ref, plan.sync, freed):
+                change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref)
+                self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
+
+    def _becomes(self, source: ObjectRef, sync: str, outputs: Collection[ObjectRef]) -> bool:
+        """Whether one of the outputs is the object's own."""
+        for other in self.planner.plan(source, only=sync):
+            if isinstance(other, Plan) and isinstance(other.way, OwnOutput) and not other.keep_earlier:
+                return other.output(None, _ANY_TIME) in outputs
+        return False
 
     def _list(self, plan: Plan) -> Iterator[ListedObject]:
         assert isinstance(plan.way, SnapshotTable)  # noqa: S101 - for the type checker: only its work comes here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from millrace.delivery.builds import Builds
@@ -105,6 +105,9 @@ class Worker:
 
     def work(self, request: Request, delivery: Delivery) -> Iterator[Outcome]:
         """Work on a request for every sync that wants its object; one sync's trouble never stops another's work."""
+        if request.deployment > self.claims.deployment:
+            yield _leave_to_newer(request, delivery)
+            return
         plans = self.planner.plan(request.change.ref, only=request.sync)
         if not plans:
             yield Outcome(result=State.IGNORED, source=request.change.ref, reason="no active sync reads this object")
@@ -115,14 +118,43 @@ class Worker:
                 yield self._unsettled(plan.sync, request, delivery, error)
 
     def _work(self, plan: AnyPlan, request: Request, delivery: Delivery) -> Outcome:
-        change = request.change
-        if isinstance(plan, Plan) and change.kind is ChangeKind.REMOVED and self.objects.exists(plan):
-            reason = "a late delete event: the object exists"
-            return Outcome(result=State.SUPERSEDED, source=change.ref, sync=plan.sync, reason=reason)
+        if isinstance(plan, Plan):
+            if self._never_was(plan, request):
+                reason = "there is no such object, and the ledger knows of none"
+                return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
+            request = self._look_again(plan, request)
         decision = self.claims.claim(_to_subject(plan, request), delivery)
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
         return self._outcome(self._settled(plan, request, decision, delivery), delivery)
+
+    def _never_was(self, plan: Plan, request: Request) -> bool:
+        """Whether somebody asked for an object that is not there and never was: then nothing is written down."""
+        is_asked_for = request.run_id is not None and request.change.kind is ChangeKind.CREATED
+        return is_asked_for and self.claims.ledger.get(plan.sync, plan.source) is None and not self.objects.exists(plan)
+
+    def _look_again(self, plan: Plan, request: Request) -> Request:
+        """The request with what the bucket holds, if the event tells of a deletion and the object exists all the same.
+
+        S3 sends ``ObjectRemoved:Delete`` also for the deletion of one version or of a delete marker (Amazon S3 User
+        Guide, "Supported event types for SQS, SNS, and Lambda"). The claim then compares what is there with the entry::
+
+            put v1, put v2           the entry has v2
+            delete version v2        event: removed; the bucket holds v1 again, which is another: it is converted
+            delete                   event: removed; there is nothing: the entry becomes removed
+            delete the marker        event: removed; the bucket holds v1: it is converted, since the state is removed
+
+        A late event of an object that was written again finds the entry's own bytes, and is done.
+        """
+        if request.change.kind is not ChangeKind.REMOVED:
+            return request
+        head = self.objects.head(plan)
+        if head is None:
+            return request
+        change = replace(
+            request.change, kind=ChangeKind.CREATED, etag=head.etag, version_id=head.version_id, size=head.size
+        )
+        return replace(request, change=change)
 
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         if claimed.deaths >= MOST_DEATHS:
@@ -194,6 +226,16 @@ class Worker:
             retry_after=backoff(delivery.receives),
             is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
+
+
+def _leave_to_newer(request: Request, delivery: Delivery) -> Outcome:
+    return Outcome(
+        result=RefusalKind.OUTDATED,
+        source=request.change.ref,
+        sync=request.sync,
+        reason="it was asked for under a newer deployment than this worker is of",
+        retry_after=backoff(delivery.receives),
+    )
 
 
 def _to_crash(claimed: Entry) -> Crashed:

@@ -19,12 +19,13 @@ from millrace.ledger.rules import (
     announce_outputs,
     claim,
     settle,
+    to_be_done_again,
 )
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import TableEntry, unseen_table
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectStore
+from millrace.objects.store import ObjectHead, ObjectStore
 
 LEASE_MARGIN = timedelta(minutes=10)
 """How long a lease outlives the invocation that took it: by so much two workers' clocks may differ before one takes
@@ -139,7 +140,12 @@ class Claims:
                 settled = settle(claimed, failed, self.now())
             else:
                 settled = replace(settled, obsolete=())
-        return self._put_settled(claimed, finish, settled)
+        try:
+            return self._put_settled(claimed, finish, settled)
+        except LostRace:
+            if store is not None and not finish.keep_earlier:
+                self._withdraw(claimed, finish, store)
+            raise
 
     def _put_settled(self, claimed: E, finish: Finish, settled: E) -> E:
         """Put what came of the work; what the store refuses is put without its texts, then as failed for that reason.
@@ -159,6 +165,37 @@ class Claims:
         failed = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(error)), self.now())
         self._put(failed)
         return failed
+
+    def _withdraw(self, claimed: E, finish: Finish, store: ObjectStore) -> None:
+        """Undo what a worker published whose claim was taken over before it knew.
+
+        Conditional writes compare ETags, and the same bytes have the same ETag. So a late worker may pass::
+
+            worker A (fence 5)   claims v2 ............................... publishes v2 over e1, settles: lost
+            worker B (fence 6)        claims v3 = v1, publishes e1, settles with e1
+
+        Whoever loses the settle looks, so that a worker who wins pays nothing for it. What of A's stands under A's own
+        fence goes if B's entry does not name it: a partition that v3 lacks, or any output of an object that was removed
+        meanwhile. If B's entry names the place with another ETag, B's output is gone: the entry fails as transient and
+        forgets its event, so that A's message, which comes back, does the work again. If B is still at work, its own
+        settle is made to fail by a new revision, and B does it again.
+        """
+        entry = self._read(claimed)
+        if entry is None or entry.fence <= claimed.fence:
+            return
+        is_damaged = False
+        places = (*claimed.obsolete, *claimed.outputs, *(finish.outputs or ()))
+        for ref in dict.fromkeys(output.ref for output in places):
+            there = store.head(ref)
+            if there is None or not _is_written_under(claimed, there):
+                continue
+            named = entry.output(ref)
+            if entry.state is State.IN_FLIGHT or (named is not None and named.etag != there.etag):
+                is_damaged = True
+            elif named is None:
+                store.delete(ref, etag=there.etag)
+        if is_damaged:
+            self._write(to_be_done_again(entry))
 
     def _put(self, entry: WorkEntry) -> None:
         """Put; if that fails, look whether it was done after all and only the answer was lost."""
@@ -186,5 +223,12 @@ def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
     for output in settled.obsolete:
         there = store.head(output.ref)
         lineage = Lineage.from_metadata(there.metadata) if there else None
-        if lineage is not None and lineage.is_of(settled.stored_sync, settled.source) and lineage.fence <= fence:
-            store.delete(output.ref)
+        is_ours = lineage is not None and lineage.is_of(settled.stored_sync, settled.source)
+        if there is not None and lineage is not None and is_ours and lineage.fence <= fence:
+            store.delete(output.ref, etag=there.etag)
+
+
+def _is_written_under(claimed: WorkEntry, there: ObjectHead) -> bool:
+    """Whether an object is what the very worker wrote that had this claim."""
+    lineage = Lineage.from_metadata(there.metadata)
+    return lineage is not None and lineage.is_of(claimed.stored_sync, claimed.source) and lineage.fence == claimed.fence

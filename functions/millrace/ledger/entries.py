@@ -157,6 +157,10 @@ class WorkEntry(ABC):
     def at_position(self, position: Position | None) -> Self:
         """With a later position; None changes nothing."""
 
+    def without_position(self) -> Self:
+        """With no event to compare others with, so that any of them may ask for the work; as it is if files compete."""
+        return self
+
     @abstractmethod
     def as_begun(self, position: Position | None) -> Self:
         """With what the claim of work changes of it."""
@@ -212,6 +216,10 @@ class Entry(WorkEntry):
         if position is None:
             return self
         return replace(self, sequencer=Sequencer(position.value))
+
+    def without_position(self) -> Self:
+        """With no event: what is read is the bucket's current version, whichever event asks."""
+        return replace(self, sequencer=None)
 
     def as_begun(self, position: Position | None) -> Self:
         """With the event's sequencer, and nothing left of what was said about earlier work."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from millrace.ledger.entries import DONE, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
+from millrace.errors import LostRace
+from millrace.ledger.entries import DONE, Failure, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
 
 E = TypeVar("E", bound=WorkEntry)
@@ -296,6 +297,15 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
     if settled.settled:
         settled = replace(settled, deaths=0)
     return settled.as_finished(finish)
+
+
+def to_be_done_again(entry: E) -> E:
+    """The entry to put if a late worker wrote over its output. Work in flight goes on, and cannot settle."""
+    if entry.state is State.IN_FLIGHT:
+        return replace(entry, revision=entry.revision + 1)
+    failure = Failure.of(LostRace(f"a late worker wrote over the output of {entry.source}; it is written again"))
+    marked = replace(entry, revision=entry.revision + 1, state=State.FAILED, failure=failure)
+    return marked.without_position()
 
 
 def _without_free(attempts: int, finish: Finish) -> int:

@@ -39,13 +39,15 @@ _EVENTBRIDGE_EVENTS = {
 class Request:
     """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then).
 
-    ``reset_schema``: the run's first file of a table gives it a schema of its own.
+    ``reset_schema``: the run's first file of a table gives it a schema of its own. ``deployment`` is the number of the
+    deployment under which it was asked for: a worker of an older one leaves it to a newer one.
     """
 
     change: ObjectChange
     sync: str | None = None
     run_id: str | None = None
     reset_schema: bool = False
+    deployment: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def compose_message(request: Request) -> str:
         "sync": request.sync,
         "run_id": request.run_id,
         "reset_schema": request.reset_schema or None,
+        "deployment": request.deployment or None,
     }
     return json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
 
@@ -241,6 +244,7 @@ def _own_request(data: Mapping[str, Any]) -> Message:
             sync=_optional(data.get("sync")),
             run_id=_optional(data.get("run_id")),
             reset_schema=data.get("reset_schema") is True,
+            deployment=_size(data.get("deployment")) or 0,
         )
         return replace(message, requests=(asked,))
     except _UNREADABLE as error:

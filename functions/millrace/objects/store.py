@@ -88,8 +88,11 @@ class ObjectStore(Protocol):
         """Begin an output."""
         ...
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Delete one object by its name; no error where there is none."""
+    def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
+        """Delete one object by its name; no error if there is none.
+
+        With an ``etag`` only if the object has it still; another that stands there by now stays, without an error.
+        """
         ...
 
     def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:

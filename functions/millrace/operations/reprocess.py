@@ -157,6 +157,7 @@ class Reprocessor:
     index: LedgerIndex
     queues: Mapping[str, RequestQueue]
     now: Callable[[], datetime]
+    deployment: int = 0
 
     def run(self, wish: Reprocess, remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """Put what ``wish`` names on the queue; counts and the run's id.
@@ -192,7 +193,16 @@ class Reprocessor:
             if isinstance(plan, SourceFile):
                 folders.add(subject)
             change = ObjectChange(kind=ChangeKind.CREATED, ref=subject)
-            yield ref, Request(change=change, sync=sync.name, run_id=run_id, reset_schema=wish.reset_schema)
+            yield (
+                ref,
+                Request(
+                    change=change,
+                    sync=sync.name,
+                    run_id=run_id,
+                    reset_schema=wish.reset_schema,
+                    deployment=self.deployment,
+                ),
+            )
 
     def _select_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         source = self.planner.document.connection(sync.source_connection)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gzip
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from millrace.delivery.worker import TRIED_AGAIN, backoff
+from millrace.delivery.worker import TRIED_AGAIN, Outcome, backoff
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
+from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
+from millrace.objects.store import Published
 from tests.configurations import bulk_sync
-from tests.fakes import InMemoryObjectStore
-from tests.world import CONVERTED, NOON, SOURCE, TARGET, World
+from tests.fakes import InMemoryObjectStore, InMemoryUpload
+from tests.world import CONVERTED, NOON, ORDERS, SOURCE, TARGET, World
 
 
 @pytest.fixture
@@ -257,6 +260,52 @@ class TestDeletions:
         assert world.one(again).acknowledge
         assert world.store.data(TARGET) == CONVERTED
 
+    def test_a_deletion_of_the_newest_version_converts_the_one_that_is_there_again(self, world: World) -> None:
+        """S3 tells of a removal, and the object exists: the bucket is looked at again."""
+        world.one(world.upload())
+        world.one(world.upload(b"id\n7\n"))
+        world.store.put(SOURCE, ORDERS)
+
+        outcome = world.one(world.event(kind=ChangeKind.REMOVED))
+
+        assert outcome.result == State.CONVERTED
+        assert world.store.data(TARGET) == CONVERTED
+
+    @pytest.mark.parametrize("on_delete", ["keep", "remove"])
+    def test_an_undelete_converts_the_object(self, world: World, on_delete: str) -> None:
+        """The deletion of a delete marker is a removal, too."""
+        world.syncs = (bulk_sync(to="json", on_delete=on_delete),)
+        world.one(world.upload())
+        world.one(world.delete())
+        world.store.put(SOURCE, ORDERS)
+
+        outcome = world.one(world.event(kind=ChangeKind.REMOVED))
+
+        assert (outcome.result, world.entry().state) == (State.CONVERTED, State.CONVERTED)
+        assert world.store.data(TARGET) == CONVERTED
+
+    def test_a_late_deletion_of_what_is_there_changes_nothing(self, world: World) -> None:
+        world.one(world.upload())
+        world.store.calls.clear()
+
+        outcome = world.one(world.event(kind=ChangeKind.REMOVED))
+
+        assert (outcome.result, world.store.calls) == (RefusalKind.ALREADY_DONE, ["head"])
+
+    def test_a_removed_winner_of_a_collision_has_its_loser_looked_at(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", on_delete="remove"),)
+        loser = ObjectRef("acme-in", "in/orders.csv.gz")
+        world.one(world.upload())
+        world.store.put(loser, gzip.compress(b"id\n7\n"))
+        assert world.one(world.event(loser)).failure is not None
+
+        world.one(world.delete())
+
+        (asked,) = world.queue.sent
+        assert asked.change.ref == loser
+        assert world.one(asked).result == State.CONVERTED
+        assert world.store.data(TARGET) == b'{"id":7}\n'
+
     def test_an_object_that_comes_back_is_converted_again(self, world: World) -> None:
         world.syncs = (bulk_sync(to="json", on_delete="remove"),)
         world.one(world.upload())
@@ -264,6 +313,83 @@ class TestDeletions:
 
         assert world.one(world.upload()).result == State.CONVERTED
         assert world.store.data(TARGET) == CONVERTED
+
+
+class TestRuns:
+    def test_a_key_that_never_was_leaves_nothing(self, world: World) -> None:
+        request = replace(world.event(ObjectRef("acme-in", "in/typo.csv")), run_id="20261122T120000Z")
+
+        outcome = world.one(request)
+
+        assert (outcome.result, outcome.acknowledge) == (State.IGNORED, True)
+        assert world.ledger.puts == []
+
+    def test_what_was_asked_for_under_a_newer_deployment_is_left_to_it(self, world: World) -> None:
+        request = replace(world.upload(), run_id="20261122T120000Z", deployment=1)
+
+        outcome = world.one(request)
+
+        assert (outcome.result, outcome.acknowledge) == (RefusalKind.OUTDATED, False)
+        assert world.ledger.puts == []
+
+
+class TestLateWorkers:
+    """A worker whose claim was taken over undoes what it published, although ETags let it pass."""
+
+    def publish_late(self, world: World, request: Request, meanwhile: Callable[[], None]) -> Outcome:
+        """Work on a request; just before its output is published, an hour passes and others do ``meanwhile``."""
+        genuine = world.store.upload
+
+        def upload(target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+            begun = genuine(target, metadata)
+            publish = begun.publish
+
+            def publish_later(*, expected: str | None, rows: int) -> Published:
+                begun.publish = publish  # type: ignore[method-assign] # once
+                world.store.upload = genuine  # type: ignore[method-assign] # for the others
+                world.now += timedelta(hours=1)
+                meanwhile()
+                return begun.publish(expected=expected, rows=rows)
+
+            begun.publish = publish_later  # type: ignore[method-assign] # as above
+            return begun
+
+        world.store.upload = upload  # type: ignore[method-assign] # for the first worker
+        return world.one(request, "late")
+
+    def test_an_output_that_became_older_bytes_is_written_again(self, world: World) -> None:
+        """The same bytes again have the same ETag: the condition of the late write is met."""
+        first = b"id\n1\n"
+        world.one(world.upload(first))
+        second = world.upload(b"id\n2\n")
+
+        def overwrite() -> None:
+            assert world.one(world.upload(first), "quick").result == State.CONVERTED
+
+        late = self.publish_late(world, second, overwrite)
+        assert (late.result, late.acknowledge) == (TRIED_AGAIN, False)
+        assert world.entry().state is State.FAILED
+
+        assert world.one(second, "late").result == State.CONVERTED
+        assert world.store.data(TARGET) == b'{"id":1}\n'
+
+    def test_an_output_of_an_object_that_was_removed_meanwhile_goes(self, world: World) -> None:
+        world.syncs = (bulk_sync(to="json", on_delete="remove"),)
+        request = world.upload()
+
+        late = self.publish_late(world, request, lambda: world.work(world.delete(), "quick") and None)
+
+        assert not late.acknowledge
+        assert world.entry().state is State.REMOVED
+        assert TARGET.key not in world.store.buckets["acme-out"]
+
+    def test_one_who_wins_looks_at_nothing_more(self, world: World) -> None:
+        world.one(world.upload())
+        world.store.calls.clear()
+
+        world.one(world.upload(b"id\n2\n"))
+
+        assert world.store.calls == ["open", "put"]
 
 
 class FaultyStore(InMemoryObjectStore):

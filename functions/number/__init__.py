@@ -1,0 +1,1 @@
+"""The function that numbers deployments: a custom resource of CloudFormation."""
