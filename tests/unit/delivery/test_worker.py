@@ -377,7 +377,10 @@ class TestLateWorkers:
         world.syncs = (bulk_sync(to="json", on_delete="remove"),)
         request = world.upload()
 
-        late = self.publish_late(world, request, lambda: world.work(world.delete(), "quick") and None)
+        def remove() -> None:
+            world.one(world.delete(), "quick")
+
+        late = self.publish_late(world, request, remove)
 
         assert not late.acknowledge
         assert world.entry().state is State.REMOVED
