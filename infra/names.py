@@ -58,6 +58,11 @@ class Names:
         return f"{self.deployment}-convert"
 
     @property
+    def number(self) -> str:
+        """The function that numbers deployments."""
+        return f"{self.deployment}-number"
+
+    @property
     def reprocess(self) -> str:
         """The function that people invoke by hand: they type its name."""
         return f"{self.deployment}-reprocess"

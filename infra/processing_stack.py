@@ -64,7 +64,8 @@ class ProcessingStack(Stack):
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         arns = self._arns()
-        self._number = self._number_deployment(digest=code.name)
+        number = self._numbering()
+        self._number = self._number_deployment(number, digest=code.name)
         convert = self._convert(topology, arns)
         reprocess = self._function(
             "reprocess",
@@ -72,7 +73,7 @@ class ProcessingStack(Stack):
             memory_mb=REPROCESS_MEMORY_MB,
             function_name=Names(options.name).reprocess,
         )
-        functions = {"Convert": convert, "Reprocess": reprocess}
+        functions = {"Convert": convert, "Reprocess": reprocess, "Number": number}
         if topology.sources:
             functions["Reconcile"] = self._reconcile(topology, arns)
         Alarms(
@@ -86,12 +87,9 @@ class ProcessingStack(Stack):
         CfnOutput(self, "ConvertFunction", value=convert.function_name)
         CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
 
-    def _number_deployment(self, *, digest: str) -> str:
-        """The number of this deployment, known while it is deployed; it grows whenever ``digest`` changes.
-
-        A worker of an older deployment may still run when a newer one has begun, and must not write over its outputs.
-        """
-        function = HandlerFunction(
+    def _numbering(self) -> lambda_.Function:
+        """The function behind the custom resource. It needs the standard library alone, and no settings."""
+        return HandlerFunction(
             self,
             "Number",
             name="number",
@@ -102,7 +100,14 @@ class ProcessingStack(Stack):
             options=self._options,
             key=self._key,
             memory_mb=NUMBER_MEMORY_MB,
+            function_name=Names(self._options.name).number,
         ).function
+
+    def _number_deployment(self, function: lambda_.IFunction, *, digest: str) -> str:
+        """The number of this deployment, known while it is deployed; it grows whenever ``digest`` changes.
+
+        A worker of an older deployment may still run when a newer one has begun, and must not write over its outputs.
+        """
         resource = CustomResource(
             self,
             "Deployment",

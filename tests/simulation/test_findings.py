@@ -135,7 +135,6 @@ def _upload_begun_before(world: World) -> None:
     world.sources.write("in/a.csv", rows("y", version=2), begun=0.0)
 
 
-@waiting_for(5)
 def test_a_table_whose_newest_version_is_deleted_holds_what_is_there() -> None:
     world = quiet(Setup(Kind.SNAPSHOT), versioned=True)
     world.script = [
@@ -167,7 +166,6 @@ def test_a_reprocess_makes_the_table_of_what_is_there() -> None:
 # 5 REMOVED means "look again"
 
 
-@waiting_for(5)
 @pytest.mark.parametrize("remove", [True, False])
 def test_an_undelete_brings_the_output_back(*, remove: bool) -> None:
     world = quiet(Setup(Kind.REPLICATE, remove=remove), versioned=True)
@@ -186,7 +184,6 @@ def test_an_undelete_brings_the_output_back(*, remove: bool) -> None:
     kept(world)
 
 
-@waiting_for(5)
 def test_a_deletion_of_the_newest_version_brings_the_output_of_the_one_before() -> None:
     world = quiet(Setup(Kind.REPLICATE), versioned=True)
     world.script = [
@@ -293,7 +290,6 @@ def test_a_folder_that_keeps_changing_is_made_into_a_table() -> None:
 # 11 Deployments are ordered
 
 
-@waiting_for(11)
 @pytest.mark.parametrize("kind", [Kind.REPLICATE, Kind.PARTITIONED, Kind.SHARED, Kind.APPEND])
 def test_an_invocation_of_before_a_deployment_undoes_no_reprocess(kind: Kind) -> None:
     world = quiet(Setup(kind))
@@ -359,7 +355,6 @@ def test_a_rebuilt_ledger_knows_the_schema_of_a_table() -> None:
 # 18 Losers of a collision, keys that never were, files of a table
 
 
-@waiting_for(18)
 def test_the_loser_of_a_collision_is_converted_when_the_winner_goes() -> None:
     world = quiet(Setup(Kind.REPLICATE, remove=True))
     world.script = [
@@ -375,7 +370,6 @@ def test_the_loser_of_a_collision_is_converted_when_the_winner_goes() -> None:
     assert output(world, "a.jsonl") == b'{"id":1,"part":"y","version":2}\n'
 
 
-@waiting_for(18)
 def test_a_reprocess_of_a_key_that_never_was_leaves_nothing() -> None:
     world = quiet()
 

@@ -246,7 +246,13 @@ class World:
         }
 
     def _worker(self, actor: Actor) -> Worker:
-        return Worker.build(ledger=self.ledger, engine="1", timeout_seconds=self.timeout, **self._ports(actor))
+        return Worker.build(
+            ledger=self.ledger,
+            engine="1",
+            timeout_seconds=self.timeout,
+            deployment=len(self.setups),
+            **self._ports(actor),
+        )
 
     def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
@@ -304,7 +310,7 @@ class World:
 
     def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
         wanted = Wish(len(self.setups) - 1, wish, frozenset(self.source.live()))
-        reprocessor = Reprocessor(index=self.ledger, **self._ports(actor))
+        reprocessor = Reprocessor(index=self.ledger, deployment=len(self.setups), **self._ports(actor))
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
         if answer["complete"]:
