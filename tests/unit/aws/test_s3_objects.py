@@ -141,6 +141,20 @@ def range_that_contradicts_the_length(server: S3Server, request: Mapping[str, An
     return right | {"ContentLength": end - start - 1, "Body": RecordedBody(right["Body"].getvalue()[1:])}
 
 
+def range_shorter_than_the_length(server: S3Server, request: Mapping[str, Any], right: Answer) -> Answer:
+    start, end, size = _span(right)
+    return right | {"ContentRange": f"bytes {start}-{end - 2}/{size}"}
+
+
+def another_range_of_the_whole_object(server: S3Server, request: Mapping[str, Any], right: Answer) -> Answer:
+    start, end, size = _span(right)
+    return server.whole(_version(right)) | {"ContentRange": f"bytes {start + 1}-{end - 1}/{size}"}
+
+
+def another_status(server: S3Server, request: Mapping[str, Any], right: Answer) -> Answer:
+    return right | {"ResponseMetadata": {"HTTPStatusCode": 203}}
+
+
 def range_of_another_size(server: S3Server, request: Mapping[str, Any], right: Answer) -> Answer:
     start, end, size = _span(right)
     return right | {"ContentRange": f"bytes {start}-{end - 1}/{size + 1}"}
@@ -195,6 +209,9 @@ WRONG_HEADERS = [
     earlier_range,
     shorter_range,
     range_that_contradicts_the_length,
+    range_shorter_than_the_length,
+    another_range_of_the_whole_object,
+    another_status,
     range_of_unknown_size,
     no_range,
     no_length,
@@ -232,12 +249,28 @@ def test_a_server_that_ignores_ranges_of_versions_is_asked_for_the_etag_and_read
 
 
 @TAIL_FIRST
-@pytest.mark.parametrize("twist", [*WRONG_LATER, another_version, newest_version, no_version])
+@pytest.mark.parametrize("twist", [*WRONG_LATER, another_version, no_version])
 def test_a_wrong_range_of_a_version_is_asked_for_by_its_etag(twist: Twist, tail_first: bool) -> None:  # noqa: FBT001 - a parameter
     server = S3Server(OLD, rightly, twist, rightly)
     with server.store.open(REF, tail_first=tail_first) as opened:
         opened.stream.seek(CHUNK + 5 if not tail_first else 5)
         assert opened.stream.read(100) == OLD[opened.stream.tell() - 100 : opened.stream.tell()]
+    assert "IfMatch" in server.requests[-1]
+
+
+def test_the_same_bytes_under_another_version_are_the_same() -> None:
+    """Somebody uploaded them again: the ETag is the same, the version is another."""
+    server = S3Server(OLD, rightly, whole_object, another_version)
+    with server.store.open(REF) as opened:
+        opened.stream.seek(CHUNK + 5)
+        assert opened.stream.read(100) == OLD[CHUNK + 5 : CHUNK + 105]
+
+
+@TAIL_FIRST
+@pytest.mark.parametrize("twist", [range_shorter_than_the_length, another_range_of_the_whole_object, another_status])
+def test_an_object_of_one_range_is_checked_too(twist: Twist, tail_first: bool) -> None:  # noqa: FBT001 - a parameter
+    with pytest.raises(WrongAnswer):
+        read(S3Server(SHORT, twist), tail_first=tail_first)
 
 
 @TAIL_FIRST
