@@ -248,6 +248,27 @@ def test_a_server_that_ignores_ranges_of_versions_is_asked_for_the_etag_and_read
     assert server.requests[-1]["IfMatch"] == '"etag of v1"'
 
 
+def test_a_server_that_ignores_ranges_of_versions_is_not_asked_for_them_again_and_again() -> None:
+    data = random.Random(18).randbytes(20 * CHUNK)
+    server = S3Server(data, whole_object_beside_version)
+
+    assert read(server) == data
+
+    assert sum("VersionId" in request for request in server.requests) <= 3
+
+
+def test_a_bucket_without_versions_is_asked_for_the_etag() -> None:
+    """S3 answers the version `null` for what was written while versioning was off; the next write replaces it."""
+
+    def null_version(server: S3Server, request: Mapping[str, Any], right: Answer) -> Answer:
+        return right | {"VersionId": "null"}
+
+    server = S3Server(OLD, null_version)
+
+    assert read(server) == OLD
+    assert not any("VersionId" in request for request in server.requests)
+
+
 @TAIL_FIRST
 @pytest.mark.parametrize("twist", [*WRONG_LATER, another_version, no_version])
 def test_a_wrong_range_of_a_version_is_asked_for_by_its_etag(twist: Twist, tail_first: bool) -> None:  # noqa: FBT001 - a parameter
