@@ -21,6 +21,9 @@ FULL = Checkpoint(
     after="in/2026 q1+ü\n.csv",
     counts=Counts(2**40, 3, 2, 1),
     lease_until=datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC),
+    put_off_since=datetime(2026, 11, 21, 12, tzinfo=UTC),
+    completed=datetime(2026, 11, 20, 12, tzinfo=UTC),
+    last=Counts(5, 4, 3, 2, 1, 1),
 )
 
 

@@ -195,3 +195,23 @@ def test_a_table_that_is_not_there_is_a_matter_of_configuration(aws: None) -> No
 
     with pytest.raises(ConfigurationError, match="deploy the stacks"):
         DynamoDBLedger(boto3.client("dynamodb"), "nowhere").get("s", SOURCE)
+
+
+def test_a_sync_is_forgotten_with_its_tables_and_no_other(ledger: Any) -> None:
+    """Of objects, tables and formats alike."""
+    table = ObjectRef("acme-in", "in/t")
+    of_format = FormatEntry(
+        sync="nightly", source=table, revision=1, fingerprint="f", format=FileFormat.CSV, finished=NOON
+    )
+    kept = entry(sync="nightly two")
+    for item in (entry(), entry(source=ObjectRef("acme-in", "in/b.csv")), of_format, kept):
+        ledger.put(item)
+
+    keys = list(ledger.items_of_sync("nightly"))
+    for key in keys:
+        ledger.forget(key)
+
+    assert len(keys) == 3
+    assert list(ledger.items_of_sync("nightly")) == []
+    assert (ledger.get("nightly", SOURCE), ledger.get_format("nightly", table)) == (None, None)
+    assert ledger.get("nightly two", SOURCE) == kept

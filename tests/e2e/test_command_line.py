@@ -51,12 +51,12 @@ def test_failed_objects_are_found_by_their_state(deployed: DeployedDemo) -> None
 
 
 def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: DeployedDemo, configuration: Path) -> None:
-    """Nothing is in trouble but a bucket that does not exist, and a canary comes through the whole way."""
+    """Nothing is in trouble but what the configuration breaks on purpose, and a canary comes through the whole way."""
     done = run(deployed, "doctor", "--config", str(configuration), "--canary", "--json")
 
     checks = [json.loads(line) for line in done.stdout.splitlines()]
     bad = [check for check in checks if check["verdict"] in {"trouble", "unknown"}]
-    assert {check["subject"] for check in bad} == {"connection 'e2e no bucket'"}
+    assert {check["subject"] for check in bad} == {"connection 'e2e no bucket'", "canary of 'e2e missing'"}
     assert done.returncode == 1
     assert any(check["subject"].startswith("canary") and "converted after" in check["text"] for check in checks)
 
