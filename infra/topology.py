@@ -24,7 +24,7 @@ from millrace.deployment.permissions import Use, uses
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class UsedBucket:
     """A bucket; ``created``: by the stack, otherwise it is there already."""
 
     name: str
@@ -75,7 +75,7 @@ class Topology:
     table of a folder's files, so that a file that changes asks for a run.
     """
 
-    buckets: tuple[Bucket, ...]
+    buckets: tuple[UsedBucket, ...]
     sources: tuple[ReadConnection, ...]
     destinations: tuple[WrittenConnection, ...]
     listings: tuple[Listing, ...]
@@ -160,13 +160,13 @@ def _has_obfuscated_field(schema: SchemaSelection) -> bool:
     return any(field.enabled and field.obfuscated for field in schema.fields or ())
 
 
-def _buckets(connections: Iterable[Connection]) -> tuple[Bucket, ...]:
+def _buckets(connections: Iterable[Connection]) -> tuple[UsedBucket, ...]:
     """Each bucket once, whatever number of connections use folders of it; created if one of them says so."""
-    by_name: dict[str, Bucket] = {}
+    by_name: dict[str, UsedBucket] = {}
     for connection in connections:
         earlier = by_name.get(connection.bucket)
         created = connection.create_bucket or (earlier is not None and earlier.created)
-        by_name[connection.bucket] = Bucket(connection.bucket, connection.region, created)
+        by_name[connection.bucket] = UsedBucket(connection.bucket, connection.region, created)
     return tuple(by_name[name] for name in sorted(by_name))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from infra.topology import Bucket, describe, refusals
+from infra.topology import UsedBucket, describe, refusals
 from millrace.config.document import parse
 from millrace.config.layout import Folder
 from tests.infra.cases import (
@@ -37,8 +37,8 @@ class TestDescribe:
         )
 
         assert describe(parse(data)).buckets == (
-            Bucket("acme-in", REGION, created=True),
-            Bucket("acme-out", REGION, created=False),
+            UsedBucket("acme-in", REGION, created=True),
+            UsedBucket("acme-out", REGION, created=False),
         )
 
     def test_leaves_out_what_only_inactive_syncs_use(self) -> None:

@@ -19,7 +19,7 @@ from millrace.objects.store import ObjectHead, ObjectStore, Published
 from tests.simulation import schedules
 from tests.simulation.buckets import Buckets, Uploading
 from tests.simulation.faults import Fault
-from tests.simulation.setups import Kind, Setup
+from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.world import World
 
 BEYOND_THE_MARGIN = 2400.0
@@ -41,7 +41,7 @@ def any_world(_world: World) -> None:
 
 def with_zombies(world: World) -> None:
     """Workers that are slow, and others whose clocks take their leases for run out. No bytes come twice."""
-    world.setup = Setup(Kind.REPLICATE)
+    world.setup = Setup(SetupKind.REPLICATE)
     world.setups = [world.setup]
     world.skew = BEYOND_THE_MARGIN
     world.workers = 3

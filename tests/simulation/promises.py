@@ -15,7 +15,7 @@ from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
 from tests.simulation.queue import Message
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
-from tests.simulation.setups import SYNC, TARGET_BUCKET, Kind, stem
+from tests.simulation.setups import SYNC, TARGET_BUCKET, SetupKind, stem
 from tests.simulation.sources import source
 from tests.simulation.world import World
 
@@ -106,11 +106,11 @@ def _rows(world: World) -> Iterator[str]:
 
 def _outputs(world: World) -> Iterator[str]:
     match world.setup.kind:
-        case Kind.REPLICATE | Kind.PARTITIONED | Kind.SHARED | Kind.APPEND:
+        case SetupKind.REPLICATE | SetupKind.PARTITIONED | SetupKind.SHARED | SetupKind.APPEND:
             yield from _own_outputs(world)
-        case Kind.SNAPSHOT:
+        case SetupKind.SNAPSHOT:
             yield from _table(world)
-        case Kind.RUN:
+        case SetupKind.RUN:
             yield from _run(world)
 
 
@@ -144,7 +144,7 @@ def _was_given_up(known: WorkEntry | None) -> bool:
 
 def unseen(world: World) -> bool:
     """Whether a file may have been written anew with the bytes that it had, untold: no listing shows that."""
-    of_table = world.setup.kind in {Kind.SNAPSHOT, Kind.RUN}
+    of_table = world.setup.kind in {SetupKind.SNAPSHOT, SetupKind.RUN}
     return of_table and world.faults.happened(*_UNTOLD) and world.faults.happened(Fault.SAME_BYTES_AGAIN)
 
 
@@ -273,7 +273,7 @@ def _strangers(world: World) -> Iterator[str]:
 
 def _whole_at_all_times(world: World) -> Iterator[str]:
     """No reader ever saw an output that is not one version's, whole."""
-    if world.setup.kind is Kind.RUN:
+    if world.setup.kind is SetupKind.RUN:
         return
     valid = _valid(world)
     for when, ref, data in world.buckets.written:
@@ -375,14 +375,14 @@ def wishes(world: World) -> Iterator[str]:
 
 
 _ALIKE = {
-    Kind.SNAPSHOT: dict.fromkeys((State.QUARANTINED, State.SUPERSEDED), State.CONVERTED),
-    Kind.RUN: {State.FAILED: State.WAITING},
+    SetupKind.SNAPSHOT: dict.fromkeys((State.QUARANTINED, State.SUPERSEDED), State.CONVERTED),
+    SetupKind.RUN: {State.FAILED: State.WAITING},
 }
 """States between which a file changes when it is looked at again: of a table that another file is newest in, or of one
 that is not made because a file cannot be converted."""
 
 
-def _told_alike(kind: Kind, state: State) -> State:
+def _told_alike(kind: SetupKind, state: State) -> State:
     return _ALIKE.get(kind, {}).get(state, state)
 
 
@@ -392,7 +392,7 @@ def fingerprint(world: World) -> dict[str, Any]:
     A file that its table is not made of any more is told so when it is looked at again; and a table's entry tells of
     the last try.
     """
-    of_table = world.setup.kind is Kind.SNAPSHOT
+    of_table = world.setup.kind is SetupKind.SNAPSHOT
     return {
         "outputs": {ref: data for ref, data in held(world).items() if data},
         "states": {

@@ -14,7 +14,7 @@ from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault
 from tests.simulation.queue import Message
-from tests.simulation.setups import SOURCE_BUCKET, Change, Kind, Setup
+from tests.simulation.setups import SOURCE_BUCKET, Change, Setup, SetupKind
 from tests.simulation.world import World
 
 _RATES = (0.0, 0.0, 0.01, 0.04)
@@ -216,7 +216,7 @@ class Rest:
 
 def _asked_meanwhile(world: World) -> bool:
     """Whether a listing may have asked a run for a file that was gone by then; the next listing settles that."""
-    return world.setup.kind is Kind.RUN and world.faults.happened(Fault.RECONCILED, Fault.REPROCESSED)
+    return world.setup.kind is SetupKind.RUN and world.faults.happened(Fault.RECONCILED, Fault.REPROCESSED)
 
 
 def _failed(world: World) -> bool:
@@ -226,7 +226,7 @@ def _failed(world: World) -> bool:
 
 def drawn(choices: Choices) -> World:
     """A world, its faults and its script."""
-    kind = list(Kind)[choices.pick(len(Kind))]
+    kind = list(SetupKind)[choices.pick(len(SetupKind))]
     crowd = choices.chance(_SELDOM)
     setup = Setup(
         kind,
@@ -330,7 +330,7 @@ def _remove_newest(key: str, world: World) -> None:
 
 def _archive(key: str, world: World) -> None:
     """A lifecycle rule archives the object; somebody restores it some time after, or never."""
-    if world.setup.kind is Kind.RUN:
+    if world.setup.kind is SetupKind.RUN:
         return
     world.sources.archive(key)
     if world.choices.pick(3):

@@ -20,7 +20,7 @@ HOSTILE_KEYS = ("in/a//../b\n.csv", "in/ä +%2B&=.csv", f"in/{'ж' * 143}.csv")
 """Control characters and empty segments, what form encoding changes, and a key whose encoded form is long."""
 
 
-class Kind(enum.StrEnum):
+class SetupKind(enum.StrEnum):
     """How outputs follow from sources."""
 
     REPLICATE = "replicate"
@@ -33,12 +33,12 @@ class Kind(enum.StrEnum):
     @property
     def is_per_object(self) -> bool:
         """Whether each object has outputs of its own."""
-        return self not in {Kind.SNAPSHOT, Kind.RUN}
+        return self not in {SetupKind.SNAPSHOT, SetupKind.RUN}
 
     @property
     def is_of_table(self) -> bool:
         """Whether the outputs of all objects are the files of one table."""
-        return self in {Kind.SHARED, Kind.APPEND}
+        return self in {SetupKind.SHARED, SetupKind.APPEND}
 
 
 class Change(enum.StrEnum):
@@ -53,7 +53,7 @@ class Change(enum.StrEnum):
 class Setup:
     """One configuration, by what matters to the protocol."""
 
-    kind: Kind
+    kind: SetupKind
     remove: bool = False
     quarantine: bool = False
     change: Change = Change.NONE
@@ -71,7 +71,7 @@ class Setup:
     @property
     def removes(self) -> bool:
         """Whether outputs go with their sources."""
-        return self.remove and self.kind not in {Kind.RUN, Kind.APPEND}
+        return self.remove and self.kind not in {SetupKind.RUN, SetupKind.APPEND}
 
     @property
     def planner(self) -> Planner:
@@ -81,7 +81,7 @@ class Setup:
 
 @cache
 def _planner(setup: Setup) -> Planner:
-    return Planner(_model(setup) if setup.kind in {Kind.RUN, Kind.APPEND} else _bulk(setup))
+    return Planner(_model(setup) if setup.kind in {SetupKind.RUN, SetupKind.APPEND} else _bulk(setup))
 
 
 def _bulk(setup: Setup) -> Document:
@@ -89,12 +89,12 @@ def _bulk(setup: Setup) -> Document:
     schema: dict[str, Any] = {}
     source: dict[str, Any] | None = None
     tables = [stem(key) for key in setup.keys]
-    if setup.kind in {Kind.SNAPSHOT, Kind.SHARED}:
+    if setup.kind in {SetupKind.SNAPSHOT, SetupKind.SHARED}:
         source = {"is_single_table": True, "single_table_name": "orders"}
         tables = ["orders"]
-    if setup.kind is Kind.SNAPSHOT:
+    if setup.kind is SetupKind.SNAPSHOT:
         fields["mode"] = "snapshot"
-    if setup.kind is Kind.PARTITIONED:
+    if setup.kind is SetupKind.PARTITIONED:
         schema["partition_key"] = "part"
     if setup.change is Change.FILTER:
         schema["filters"] = [_FILTER]
@@ -124,7 +124,7 @@ def _model(setup: Setup) -> Document:
         "model": "orders",
         "target": {"connection": "lake", "object": "orders", "configuration": {"format": "json"}},
         "bad_rows": "quarantine" if setup.quarantine else "fail",
-        "mode": "append" if setup.kind is Kind.APPEND else "replace",
+        "mode": "append" if setup.kind is SetupKind.APPEND else "replace",
     }
     if setup.change is not Change.NONE:
         sync["filters"] = [_FILTER]

@@ -12,7 +12,7 @@ from tests.simulation import light, schedules
 from tests.simulation.choices import Seeded
 from tests.simulation.exploration import explore
 from tests.simulation.faults import Fault
-from tests.simulation.setups import Kind, Setup
+from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.world import World
 
 KILLS = {Fault.KILLED_BEFORE: 0.5, Fault.KILLED_AFTER: 0.5}
@@ -33,14 +33,14 @@ A_BAD = partial(put, "in/a.csv", light.HEADER + b"1,y\n")
 B1 = partial(put, "in/ab.csv", light.HEADER + b"1,z,3\n")
 A_GONE = partial(delete, "in/a.csv")
 WORLDS: dict[str, tuple[Setup, tuple[Act, ...], tuple[Act, ...]]] = {
-    "two versions": (Setup(Kind.REPLICATE), (A1, A2), ()),
-    "a version and its deletion": (Setup(Kind.REPLICATE, remove=True), (A1,), (A_GONE,)),
-    "partitions that change": (Setup(Kind.PARTITIONED), (A1,), (A2,)),
-    "a version that cannot be converted": (Setup(Kind.REPLICATE, quarantine=False), (A1,), (A_BAD,)),
-    "bad rows set aside": (Setup(Kind.REPLICATE, quarantine=True), (A_BAD,), (A1,)),
-    "two files of a snapshot table": (Setup(Kind.SNAPSHOT), (A1, B1), ()),
-    "a snapshot table and the deletion of its file": (Setup(Kind.SNAPSHOT, remove=True), (A1,), (A_GONE,)),
-    "one table of two files": (Setup(Kind.RUN), (A1, B1), ()),
+    "two versions": (Setup(SetupKind.REPLICATE), (A1, A2), ()),
+    "a version and its deletion": (Setup(SetupKind.REPLICATE, remove=True), (A1,), (A_GONE,)),
+    "partitions that change": (Setup(SetupKind.PARTITIONED), (A1,), (A2,)),
+    "a version that cannot be converted": (Setup(SetupKind.REPLICATE, quarantine=False), (A1,), (A_BAD,)),
+    "bad rows set aside": (Setup(SetupKind.REPLICATE, quarantine=True), (A_BAD,), (A1,)),
+    "two files of a snapshot table": (Setup(SetupKind.SNAPSHOT), (A1, B1), ()),
+    "a snapshot table and the deletion of its file": (Setup(SetupKind.SNAPSHOT, remove=True), (A1,), (A_GONE,)),
+    "one table of two files": (Setup(SetupKind.RUN), (A1, B1), ()),
 }
 
 

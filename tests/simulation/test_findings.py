@@ -17,7 +17,7 @@ from millrace.ledger.entries import State
 from tests.simulation import light, promises
 from tests.simulation.buckets import FORBIDDEN, KILLER
 from tests.simulation.faults import Fault
-from tests.simulation.setups import HOSTILE_KEYS, Change, Kind, Setup
+from tests.simulation.setups import HOSTILE_KEYS, Change, Setup, SetupKind
 from tests.simulation.sources import source
 from tests.simulation.test_finds import delete, wait, write
 from tests.simulation.test_losses import kept, output, quiet, rows, state
@@ -37,7 +37,7 @@ def lightly() -> Iterator[None]:
         yield
 
 
-def crowd(count: int, *, seconds: float = 0.0, kind: Kind = Kind.REPLICATE) -> World:
+def crowd(count: int, *, seconds: float = 0.0, kind: SetupKind = SetupKind.REPLICATE) -> World:
     """Objects in a queue that gives ten at once to five workers."""
     world = quiet(Setup(kind, more=count - 3))
     world.batch, world.workers, world.fills_batches = 10, 5, True
@@ -70,7 +70,7 @@ def test_sixty_objects_of_five_minutes_in_batches_of_ten_leave_no_dead_letter() 
 
 
 def test_ten_files_of_one_snapshot_table_wait_for_each_other_without_a_dead_letter() -> None:
-    world = crowd(10, seconds=600.0, kind=Kind.SNAPSHOT)
+    world = crowd(10, seconds=600.0, kind=SetupKind.SNAPSHOT)
 
     world.run()
 
@@ -79,7 +79,7 @@ def test_ten_files_of_one_snapshot_table_wait_for_each_other_without_a_dead_lett
 
 
 def test_files_that_change_while_their_run_is_at_work_leave_no_dead_letter() -> None:
-    world = quiet(Setup(Kind.RUN, more=3))
+    world = quiet(Setup(SetupKind.RUN, more=3))
     world.sources.durations = (285.0,)
     world.script = [write(key, rows("x")) for key in world.setup.keys[:3]]
     world.script += [wait(100.0), _write_short_files]
@@ -120,7 +120,7 @@ def test_a_killer_among_forty_costs_itself_alone() -> None:
 
 
 def test_a_later_version_whose_upload_began_earlier_becomes_the_table() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT))
+    world = quiet(Setup(SetupKind.SNAPSHOT))
     world.clock.now = HOUR
     world.script = [write("in/a.csv", rows("x", version=1)), wait(60.0), _upload_begun_before]
 
@@ -136,7 +136,7 @@ def _upload_begun_before(world: World) -> None:
 
 
 def test_a_table_whose_newest_version_is_deleted_holds_what_is_there() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT), versioned=True)
+    world = quiet(Setup(SetupKind.SNAPSHOT), versioned=True)
     world.script = [
         write("in/a.csv", rows("x", version=1)),
         wait(60.0),
@@ -152,7 +152,7 @@ def test_a_table_whose_newest_version_is_deleted_holds_what_is_there() -> None:
 
 
 def test_a_reprocess_makes_the_table_of_what_is_there() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT), versioned=True)
+    world = quiet(Setup(SetupKind.SNAPSHOT), versioned=True)
     world.script = [write("in/a.csv", rows("x", version=1)), wait(60.0), write("in/a.csv", rows("y", version=2))]
     world.run()
     world.source.remove_newest("in/a.csv")
@@ -168,7 +168,7 @@ def test_a_reprocess_makes_the_table_of_what_is_there() -> None:
 
 @pytest.mark.parametrize("remove", [True, False])
 def test_an_undelete_brings_the_output_back(*, remove: bool) -> None:
-    world = quiet(Setup(Kind.REPLICATE, remove=remove), versioned=True)
+    world = quiet(Setup(SetupKind.REPLICATE, remove=remove), versioned=True)
     world.script = [
         write("in/a.csv", rows("x")),
         wait(60.0),
@@ -185,7 +185,7 @@ def test_an_undelete_brings_the_output_back(*, remove: bool) -> None:
 
 
 def test_a_deletion_of_the_newest_version_brings_the_output_of_the_one_before() -> None:
-    world = quiet(Setup(Kind.REPLICATE), versioned=True)
+    world = quiet(Setup(SetupKind.REPLICATE), versioned=True)
     world.script = [
         write("in/a.csv", rows("x", version=1)),
         wait(60.0),
@@ -218,8 +218,8 @@ def test_an_error_of_half_a_megabyte_settles_its_object() -> None:
     assert not world.queue.dead
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_hostile_keys_are_converted(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(SetupKind))
+def test_hostile_keys_are_converted(kind: SetupKind) -> None:
     world = quiet(Setup(kind, hostile=True))
     world.script = [write(key, rows("x")) for key in HOSTILE_KEYS]
 
@@ -273,7 +273,7 @@ def _grant(world: World) -> None:
 
 @waiting_for(10)
 def test_a_folder_that_keeps_changing_is_made_into_a_table() -> None:
-    world = quiet(Setup(Kind.RUN))
+    world = quiet(Setup(SetupKind.RUN))
     world.sources.durations = (50.0,)
     world.script = [write("in/a.csv", rows("x"))]
     for number in range(60):
@@ -290,8 +290,8 @@ def test_a_folder_that_keeps_changing_is_made_into_a_table() -> None:
 # 11 Deployments are ordered
 
 
-@pytest.mark.parametrize("kind", [Kind.REPLICATE, Kind.PARTITIONED, Kind.SHARED, Kind.APPEND])
-def test_an_invocation_of_before_a_deployment_undoes_no_reprocess(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.PARTITIONED, SetupKind.SHARED, SetupKind.APPEND])
+def test_an_invocation_of_before_a_deployment_undoes_no_reprocess(kind: SetupKind) -> None:
     world = quiet(Setup(kind))
     world.calls.answers = (200.0,)
     world.script = [write("in/a.csv", rows("x", "y")), wait(60.0), _deliver_slowly, wait(20.0)]
@@ -319,8 +319,8 @@ def _add_filter(world: World) -> None:
 # 13 Rebuilding the ledger
 
 
-@pytest.mark.parametrize("kind", [Kind.REPLICATE, Kind.PARTITIONED, Kind.SHARED])
-def test_a_rebuilt_ledger_leaves_a_strangers_copy_alone(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.PARTITIONED, SetupKind.SHARED])
+def test_a_rebuilt_ledger_leaves_a_strangers_copy_alone(kind: SetupKind) -> None:
     world = quiet(Setup(kind))
     world.script = [write("in/a.csv", rows("x", "y")), wait(60.0), do("copy_output")]
     world.run()
@@ -338,7 +338,7 @@ def test_a_rebuilt_ledger_leaves_a_strangers_copy_alone(kind: Kind) -> None:
 
 @waiting_for(13)
 def test_a_rebuilt_ledger_knows_the_schema_of_a_table() -> None:
-    world = quiet(Setup(Kind.SHARED))
+    world = quiet(Setup(SetupKind.SHARED))
     world.sources.write("in/a.csv", rows("x"))
     world.run()
     table = source("in/orders")
@@ -356,7 +356,7 @@ def test_a_rebuilt_ledger_knows_the_schema_of_a_table() -> None:
 
 
 def test_the_loser_of_a_collision_is_converted_when_the_winner_goes() -> None:
-    world = quiet(Setup(Kind.REPLICATE, remove=True))
+    world = quiet(Setup(SetupKind.REPLICATE, remove=True))
     world.script = [
         write("in/a.csv", rows("x", version=1)),
         wait(60.0),
@@ -380,7 +380,7 @@ def test_a_reprocess_of_a_key_that_never_was_leaves_nothing() -> None:
 
 
 def test_one_file_alone_says_that_a_table_is_made_of_it() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT))
+    world = quiet(Setup(SetupKind.SNAPSHOT))
     world.script = [write("in/a.csv", rows("x")), wait(60.0), write("in/b.csv", rows("y"))]
 
     world.run()

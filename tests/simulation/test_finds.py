@@ -9,7 +9,7 @@ import pytest
 from millrace.ledger.entries import State
 from tests.simulation import light, promises, schedules
 from tests.simulation.faults import Fault
-from tests.simulation.setups import Kind, Setup
+from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.test_losses import kept, output, quiet, rows, state
 from tests.simulation.world import World
 
@@ -36,7 +36,7 @@ def delete(key: str) -> Callable[[World], None]:
 
 
 def test_an_output_whose_worker_was_killed_before_it_settled_goes_with_its_source() -> None:
-    world = quiet(Setup(Kind.REPLICATE, remove=True))
+    world = quiet(Setup(SetupKind.REPLICATE, remove=True))
     world.calls.planned.append(("s3:PutObject", "lake/a", Fault.KILLED_AFTER))
     world.script = [write("in/a.csv", rows("x")), wait(60.0), delete("in/a.csv")]
 
@@ -47,7 +47,7 @@ def test_an_output_whose_worker_was_killed_before_it_settled_goes_with_its_sourc
 
 
 def test_cleaning_up_takes_no_partition_that_came_back_meanwhile() -> None:
-    world = quiet(Setup(Kind.PARTITIONED))
+    world = quiet(Setup(SetupKind.PARTITIONED))
     world.calls.answers = (200.0,)
     world.calls.planned.append(("s3:DeleteObject", "part=x", Fault.SLOW))
     world.script = [
@@ -65,7 +65,7 @@ def test_cleaning_up_takes_no_partition_that_came_back_meanwhile() -> None:
 
 
 def test_a_cleanup_that_fails_is_done_again() -> None:
-    world = quiet(Setup(Kind.PARTITIONED))
+    world = quiet(Setup(SetupKind.PARTITIONED))
     world.calls.planned.append(("s3:DeleteObject", "part=x", Fault.FAILED))
     world.script = [write("in/a.csv", rows("x", "y")), wait(60.0), write("in/a.csv", rows("y"))]
 
@@ -110,7 +110,7 @@ def _send_anew(world: World) -> None:
 
 
 def test_a_snapshot_table_takes_the_later_of_two_versions_of_one_second() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT))
+    world = quiet(Setup(SetupKind.SNAPSHOT))
     world.clock.now, world.paces = 0.1, (0.02,)
     world.script = [write("in/a.csv", rows("x", version=1)), wait(0.6), write("in/a.csv", rows("y", version=2))]
 
@@ -121,7 +121,7 @@ def test_a_snapshot_table_takes_the_later_of_two_versions_of_one_second() -> Non
 
 
 def test_the_same_bytes_again_make_a_file_the_newest_of_its_snapshot_table() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT))
+    world = quiet(Setup(SetupKind.SNAPSHOT))
     world.script = [
         write("in/a.csv", rows("x", version=1)),
         wait(60.0),
@@ -137,7 +137,7 @@ def test_the_same_bytes_again_make_a_file_the_newest_of_its_snapshot_table() -> 
 
 
 def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
-    world = quiet(Setup(Kind.SNAPSHOT))
+    world = quiet(Setup(SetupKind.SNAPSHOT))
     world.sources.write("in/a.csv", rows("x"))
     world.sources.on_the_way[0].due = 120.0
     world.script = [wait(60.0), write("in/b.csv", light.HEADER + b"1,x\n")]
@@ -149,7 +149,7 @@ def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
 
 
 def test_a_deletion_during_a_run_is_not_taken_for_done() -> None:
-    world = quiet(Setup(Kind.RUN))
+    world = quiet(Setup(SetupKind.RUN))
     world.calls.answers = (40.0,)
     world.calls.planned.append(("s3:PutObject", "lake/orders", Fault.SLOW))
     world.script = [write("in/a.csv", rows("x")), wait(80.0), delete("in/a.csv")]
@@ -161,7 +161,7 @@ def test_a_deletion_during_a_run_is_not_taken_for_done() -> None:
 
 
 def test_a_run_killed_after_it_published_is_not_taken_for_unchanged() -> None:
-    world = quiet(Setup(Kind.RUN))
+    world = quiet(Setup(SetupKind.RUN))
     first = rows("x", version=1)
     world.script = [write("in/a.csv", first), wait(200.0), _kill_the_next_run, write("in/a.csv", rows("y", version=2))]
     world.script += [wait(100.0), write("in/a.csv", first)]
@@ -177,7 +177,7 @@ def _kill_the_next_run(world: World) -> None:
 
 
 def test_a_lost_run_is_asked_for_again_by_the_comparison() -> None:
-    world = quiet(Setup(Kind.RUN))
+    world = quiet(Setup(SetupKind.RUN))
     world.sources.write("in/a.csv", rows("x"))
     world.script = [wait(30.0), lambda world: world.queue.messages.clear()]
     world.run()

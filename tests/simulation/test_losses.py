@@ -14,7 +14,7 @@ from tests.simulation import light, promises, schedules
 from tests.simulation.calls import BEGINNING
 from tests.simulation.choices import Seeded
 from tests.simulation.faults import Fault
-from tests.simulation.setups import Kind, Setup
+from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.sources import source
 from tests.simulation.world import World
 
@@ -27,7 +27,7 @@ def lightly() -> Iterator[None]:
 
 def quiet(setup: Setup | None = None, *, versioned: bool = False) -> World:
     """A world in which nothing goes wrong that a test does not plan."""
-    world = World(Seeded(3), setup or Setup(Kind.REPLICATE), batch=1, versioned=versioned)
+    world = World(Seeded(3), setup or Setup(SetupKind.REPLICATE), batch=1, versioned=versioned)
     world.on_acknowledge = schedules.on_acknowledge
     world.on_delete = schedules.on_delete
     return world
@@ -109,8 +109,8 @@ def test_lock_without_expiry() -> None:
     kept(world)
 
 
-@pytest.mark.parametrize("kind", [Kind.REPLICATE, Kind.PARTITIONED, Kind.SNAPSHOT])
-def test_ledger_gone_everything_ingested_twice(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.PARTITIONED, SetupKind.SNAPSHOT])
+def test_ledger_gone_everything_ingested_twice(kind: SetupKind) -> None:
     """ClickHouse 116294 and 112041."""
     world = quiet(Setup(kind))
     for key in ("in/a.csv", "in/b.csv"):
@@ -131,7 +131,7 @@ def test_ledger_gone_everything_ingested_twice(kind: Kind) -> None:
 
 def test_prefix_delete_takes_a_sibling() -> None:
     """aws-sdk-pandas 144."""
-    world = quiet(Setup(Kind.PARTITIONED))
+    world = quiet(Setup(SetupKind.PARTITIONED))
     world.sources.write("in/ab.csv", rows("x"))
     world.sources.write("in/a.csv", rows("x", "y"))
     world.run()
@@ -146,7 +146,7 @@ def test_prefix_delete_takes_a_sibling() -> None:
 
 def test_re_run_with_fewer_parts_leaves_stale_ones() -> None:
     """aws-sdk-pandas 3021."""
-    world = quiet(Setup(Kind.PARTITIONED))
+    world = quiet(Setup(SetupKind.PARTITIONED))
     world.calls.planned.append(("dynamodb:PutItem", "converted", Fault.KILLED_BEFORE))
     world.sources.write("in/a.csv", rows("x", "y", "z"))
     world.script = [lambda world: schedules.wait(60.0, world), lambda world: world.sources.write("in/a.csv", rows("y"))]

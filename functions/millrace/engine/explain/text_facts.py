@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from millrace.engine.explain.facts import Fact, shown
 from millrace.engine.formats.csv.detection import Detected
 from millrace.engine.formats.csv.sampling import Candidate
@@ -90,14 +92,22 @@ def _why(detected: Detected) -> str:
     if detected.delimiter_is_given:
         return "as told, or as the file's extension says"
     best, *rivals = detected.candidates
-    alone = [_name_of(rival.delimiter) for rival in rivals if rival.width < 2]
-    divided = [rival for rival in rivals if rival.width > 1]
-    tried = [f"{_name_of(rival.delimiter)} {_agreement(rival)}{_lost(rival, best)}" for rival in divided]
-    if alone:
-        tried.append(f"the first line has no {' and no '.join(alone)}")
     if best.width < 2:
         return "by default: no candidate divides the first line (confidence 0 %)"
-    return f"detected: {_agreement(best)} (confidence {100 * detected.confidence:.0f} %); {'; '.join(tried)}"
+    reasons = "; ".join(_reasons_against(rivals, best))
+    return f"detected: {_agreement(best)} (confidence {100 * detected.confidence:.0f} %); {reasons}"
+
+
+def _reasons_against(rivals: Sequence[Candidate], best: Candidate) -> Iterator[str]:
+    """Why each of the other candidates is not the delimiter, those that are not in the first line together at last."""
+    absent = list[str]()
+    for rival in rivals:
+        if rival.width > 1:
+            yield f"{_name_of(rival.delimiter)} {_agreement(rival)}{_lost(rival, best)}"
+        else:
+            absent.append(_name_of(rival.delimiter))
+    if absent:
+        yield f"the first line has no {' and no '.join(absent)}"
 
 
 def _agreement(candidate: Candidate) -> str:
