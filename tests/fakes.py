@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from millrace.delivery.breaker import Circuit
-from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectGone, TargetChanged
+from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectChanged, ObjectGone, TargetChanged
 from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
@@ -181,6 +181,14 @@ class InMemoryObjectStore:
         if there is None:
             raise ObjectGone(f"{ref} is gone")
         yield OpenedObject(_head(there), io.BytesIO(there.data))
+
+    @contextmanager
+    def reopen(self, ref: ObjectRef, head: ObjectHead) -> Iterator[OpenedObject]:
+        """The object, if it still is what was opened."""
+        with self.open(ref) as opened:
+            if opened.head.etag != head.etag:
+                raise ObjectChanged(f"{ref} was overwritten")
+            yield opened
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """The current version."""

@@ -22,6 +22,7 @@ from millrace.errors import (
 )
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
+from millrace.planning.targets import is_record
 from tests.limits import demand_key, demand_metadata
 from tests.simulation.calls import BEGINNING, Calls
 from tests.simulation.faults import Fault
@@ -188,6 +189,21 @@ class Buckets:
             self.granted_at = self.calls.clock.now + _UNTIL_GRANTED
         return self.calls.clock.now < self.granted_at
 
+    @contextmanager
+    def reopen(self, ref: ObjectRef, head: ObjectHead) -> Iterator[OpenedObject]:
+        """The version that was opened before, with a range of its own."""
+
+        def find() -> Version:
+            there = self.bucket(ref.bucket)
+            pinned = there.pinned(ref.key, head)
+            if pinned is None or (pinned.version_id is None and there.current(ref.key) != pinned):
+                kind = ObjectChanged if there.current(ref.key) else ObjectGone
+                raise kind(f"{ref} is another by now")
+            return pinned
+
+        version = self.calls.call("s3:GetObject range", ref, find)
+        yield OpenedObject(version.head, io.BytesIO(version.data or b""))
+
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """The current version, or None."""
 
@@ -248,7 +264,8 @@ class Buckets:
 
     def _put(self, target: ObjectRef, data: bytes, metadata: Mapping[str, str]) -> Published:
         version = self.bucket(target.bucket).put(target.key, data, self.calls.clock.now, metadata)
-        self.written.append((self.calls.clock.now, target, data))
+        if not is_record(target):
+            self.written.append((self.calls.clock.now, target, data))
         return Published(version.etag, len(data))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.planning.targets import is_record
 from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
 from tests.simulation.queue import Message
@@ -38,8 +39,14 @@ def violations(world: World) -> list[str]:
 
 def held(world: World) -> Held:
     """All outputs that stand in the target."""
-    live = world.target.live()
+    live = outputs_in_place(world)
     return {ObjectRef(TARGET_BUCKET, key): live[key].data or b"" for key in live.keys() - world.strangers.keys()}
+
+
+def outputs_in_place(world: World) -> dict[str, Version]:
+    """What stands in the target, but for what Millrace remembers there for itself."""
+    live = world.target.live()
+    return {key: version for key, version in live.items() if not is_record(ObjectRef(TARGET_BUCKET, key))}
 
 
 def entry(world: World, key: str, sync: str = SYNC) -> Entry | None:
@@ -244,7 +251,7 @@ settled, on a version that is gone by now."""
 
 def _entries_match(world: World) -> Iterator[str]:
     """What the ledger says stands in the target, stands there, with that ETag, and nothing else does."""
-    live, named = world.target.live(), set()
+    live, named = outputs_in_place(world), set()
     for one in _works(world):
         for output in one.outputs:
             named.add(output.ref.key)

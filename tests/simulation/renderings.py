@@ -20,7 +20,7 @@ from millrace.planning.plans import Build, Plan
 from tests.simulation import light
 from tests.simulation.buckets import KILLER
 from tests.simulation.calls import BEGINNING
-from tests.simulation.setups import Setup
+from tests.simulation.setups import SYNC, Setup
 from tests.simulation.sources import source
 
 Files = tuple[tuple[str, bytes], ...]
@@ -87,7 +87,7 @@ def is_harmful(data: bytes) -> bool:
 
 def run_of(setup: Setup) -> Build:
     """The run of the model."""
-    (plan,) = setup.planner.plan(source("in/"))
+    (plan,) = setup.planner.plan(source("in/"), only=SYNC)
     assert isinstance(plan, Build)
     return plan
 

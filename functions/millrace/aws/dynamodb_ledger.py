@@ -49,7 +49,7 @@ _VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", 
 _WORK = (*_VERSION, *_ROWS, "owner", "attempts", "run_id")
 _SINCE_0_2 = ("deaths", "deployment")
 """Numbers that 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
-_ENTRY = ("reason", "schema_version", "schema_changes")
+_ENTRY = ("reason", "schema_version", "schema_changes", "built_etag")
 _SEPARATOR = "\x1f"
 _SERIALIZE = TypeSerializer().serialize
 _DESERIALIZE = TypeDeserializer().deserialize

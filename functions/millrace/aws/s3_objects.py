@@ -40,9 +40,18 @@ class S3ObjectStore:
     def pin(self, ref: ObjectRef, *, tail_first: bool = False) -> OpenedObject:
         """Open as ``open`` does; the stream is the caller's to close."""
         head, held = self._get_first(FirstRequest(ref, self._chunk, tail_first))
-        start = head.size - len(held) if tail_first else 0
+        return self._read_pinned(ref, head, (head.size - len(held) if tail_first else 0, held))
+
+    @contextmanager
+    def reopen(self, ref: ObjectRef, head: ObjectHead) -> Iterator[OpenedObject]:
+        """Read a version whose head is known: no request is made until there is a range to read."""
+        opened = self._read_pinned(ref, head, (0, b""))
+        with opened.stream:
+            yield opened
+
+    def _read_pinned(self, ref: ObjectRef, head: ObjectHead, held: tuple[int, bytes]) -> OpenedObject:
         ranges = _PinnedRanges(self, ref, head)
-        return OpenedObject(head, cast("BinaryIO", RangedReader(ranges, head.size, (start, held), chunk=self._chunk)))
+        return OpenedObject(head, cast("BinaryIO", RangedReader(ranges, head.size, held, chunk=self._chunk)))
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """HEAD, which needs s3:GetObject."""

@@ -1,26 +1,30 @@
 """Builds: one table made of all files below a model's folder, once for a burst of changes.
 
 A file that changes asks for the build; the first to ask sends a delayed message and marks the build as waiting in the
-ledger, the others find the mark. The build lists the folder, so it sees all that changed until then. Who changes while
-a build is at work asks again afterwards.
+ledger, the others find the mark. The build lists the folder, so it sees all that changed until then. When it has
+settled it lists the folder once more: what changed meanwhile is in the next build, for which the same message comes
+back. So no message of ours leads to another, however often the folder changes.
+
+    a file      F waiting ──────► is the build at work?  yes: leave it to the second listing; no: ask for a build
+    the build   B settled ──────► does the folder differ from what was built?  yes: build again
+    Each writes first and reads then, so that one of the two sees the other.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import BinaryIO
 
-from millrace.delivery.deadline import time_limit
+from millrace.delivery.build_files import FileRecord, FileRecords, PinnedFiles, StoredRecord, trust_file
+from millrace.delivery.deadline import STOP_SECONDS, time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
-from millrace.errors import LostRace, ObjectChanged, ObjectGone, WorkInFlight
+from millrace.errors import LostRace, ObjectChanged, ObjectGone, OutOfTime
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale, unseen
 from millrace.ledger.races import retry_lost_race
@@ -34,7 +38,10 @@ from millrace.planning.plans import Build, SourceFile, with_extensions
 
 DELAY_SECONDS = 60
 """How long a build waits for what else changes."""
-_TRIES = 3
+MOST_BUILDS = 500
+"""Receipts of one message for which a build follows: a queue takes 1,000 receipts at most (Amazon SQS API Reference,
+"RedrivePolicy"). Then the mark stays, and the next file to change after an hour, or the comparison, asks again."""
+_TRIES = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,8 +54,18 @@ class Builds:
     queues: Mapping[str, RequestQueue]
     timeout_seconds: float
 
-    def ask(self, file: SourceFile, request: Request) -> Finish:
-        """Have the build of a changed file done soon; the file waits for it."""
+    def ask(self, file: SourceFile, request: Request, claimed: Entry) -> Finish:
+        """Have the build of a changed file done soon; the file waits for it.
+
+        A version that the table has already does not wait: a build does not look at files that are as it read them.
+        """
+        is_built = request.change.kind is not ChangeKind.REMOVED and claimed.built_etag is not None
+        if is_built and claimed.built_etag == claimed.etag and claimed.fingerprint == file.build.fingerprint:
+            self._ask(file, request)
+            return Finish(state=State.CONVERTED, reason=_name_part(file.build))
+        return self._ask(file, request)
+
+    def _ask(self, file: SourceFile, request: Request) -> Finish:
         try:
             return retry_lost_race(
                 lambda: self._ask_once(file, request),
@@ -61,8 +78,7 @@ class Builds:
     def _ask_once(self, file: SourceFile, request: Request) -> Finish:
         entry, now = self.claims.ledger.get(file.sync, file.build.folder), self.claims.now()
         if entry is not None and is_at_work(entry, now):
-            busy = WorkInFlight(f"a run over {file.build.folder} is at work; this change is looked at after it")
-            return Finish(state=State.FAILED, failure=Failure.of(busy))
+            return _asked(file, request)
         is_asked_for = entry is not None and entry.state is State.WAITING and not is_stale(entry, now)
         if not is_asked_for:
             self._send(file.build)
@@ -70,10 +86,11 @@ class Builds:
         return _asked(file, request)
 
     def ask_again(self, file: SourceFile, request: Request, settled: Entry) -> None:
-        """Where the build was over before its file was written down as waiting, have another one, which finds it so."""
+        """If the build was over before its file was written down as waiting, have another one, which finds it so."""
         entry = self.claims.ledger.get(file.sync, file.build.folder)
-        if settled.state is State.WAITING and entry is not None and entry.settled and entry.state is not State.WAITING:
-            self.ask(file, request)
+        is_asked = settled.state in {State.WAITING, State.REMOVED}
+        if is_asked and entry is not None and entry.settled and entry.state is not State.WAITING:
+            self._ask(file, request)
 
     def _send(self, build: Build) -> None:
         change = ObjectChange(kind=ChangeKind.CREATED, ref=build.folder)
@@ -81,79 +98,153 @@ class Builds:
         self.queues[build.source_connection].send([request], delay_seconds=DELAY_SECONDS)
 
     def work(self, build: Build, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
-        """Make the table of all files that are there now, and settle. Raises LostRace where the claim is lost.
+        """Make the table of all files that are there now, and settle; WAITING: the message comes back for what changed.
 
-        Where they are those of the last build, under the same configuration, only a manual run makes it again.
+        If the files are those of the last build, under the same configuration, only a manual run makes it again.
+        Raises LostRace if the claim is lost.
         """
         if not build.keep_earlier:
-            aside = [build.quarantine] if build.quarantine else []
-            claimed = self.claims.announce_outputs(claimed, [build.place.target(_EPOCH), *aside])
-        finish = self._attempt(build, request, claimed, delivery)
-        return self.claims.settle(claimed, finish, self.stores[build.target_connection])
+            quarantine = [build.quarantine] if build.quarantine else []
+            claimed = self.claims.announce_outputs(claimed, [build.place.target(_EPOCH), *quarantine])
+        job = _Job(build, request, claimed, delivery)
+        made = self._attempt(job)
+        settled = self.claims.settle(claimed, made.finish, self.stores[build.target_connection])
+        if settled.state not in DONE:
+            return settled
+        return self._follow_up_or_fail(job, made, settled)
 
-    def _attempt(self, build: Build, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
+    def _attempt(self, job: _Job) -> _Made:
         try:
-            return self._finish(build, request, claimed, delivery)
+            return self._make(job)
         except NewerOutput as newer:
-            return finish_after_newer_output(newer, claimed.position)
+            return _Made(finish_after_newer_output(newer, job.claimed.position))
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            return Finish(state=State.FAILED, failure=Failure.of(error))
+            return _Made(Finish(state=State.FAILED, failure=Failure.of(error)))
 
-    def _finish(self, build: Build, request: Request, claimed: Entry, delivery: Delivery) -> Finish:
-        store = self.stores[build.source_connection]
+    def _make(self, job: _Job) -> _Made:
+        stored, listed_at = self._records.read(job.build), self.claims.now()
+        files = self._list(job.build)
+        digest = _digest(job.build, files)
+        is_wanted = job.request.run_id is not None and not _is_of_run(stored, job.request)
+        if job.claimed.etag == digest and not is_wanted and self._has_outputs(job.build, job.claimed):
+            return _Made(_unchanged(job.claimed), files, digest, stored, listed_at)
+        for _ in range(_TRIES):
+            pinned = PinnedFiles(self.stores[job.build.source_connection])
+            try:
+                return self._write(job, files, pinned, stored, listed_at)
+            except (ObjectChanged, ObjectGone):
+                # Only here: a file was deleted, or a large one overwritten between its two openings.
+                listed_at = self.claims.now()
+                files = self._list(job.build)
+        raise LostRace(f"files of {job.build.folder} were deleted or overwritten while they were read, {_TRIES} times")
+
+    def _list(self, build: Build) -> list[ListedObject]:
         prefix = build.folder.key if build.folder.key != "/" else ""
-        files = [one for one in store.list(build.folder.bucket, prefix) if file_of(build, one.ref.key) is not None]
-        digest = _digest(build, files)
-        if claimed.etag == digest and request.run_id is None and self._stands(build, claimed):
-            finish = _unchanged(claimed)
-        else:
-            finish = self._write(build, claimed, files, digest, delivery)
-        for file in files:
-            self._part_of(build, file, claimed)
-        return finish
+        listed = self.stores[build.source_connection].list(build.folder.bucket, prefix)
+        return [file for file in listed if file_of(build, file.ref.key) is not None]
 
-    def _stands(self, build: Build, claimed: Entry) -> bool:
+    def _has_outputs(self, build: Build, claimed: Entry) -> bool:
         """Whether the last build's outputs are still what it wrote: who was killed since may have written over them."""
-        heads = [self.stores[build.target_connection].head(output.ref) for output in claimed.outputs]
-        known = [output.etag for output in claimed.outputs]
-        return bool(heads) and [head.etag if head else None for head in heads] == known
+        store = self.stores[build.target_connection]
+        for output in claimed.outputs:
+            head = store.head(output.ref)
+            if head is None or head.etag != output.etag:
+                return False
+        return bool(claimed.outputs)
 
     def _write(
-        self, build: Build, claimed: Entry, files: list[ListedObject], digest: str, delivery: Delivery
-    ) -> Finish:
-        lineage = _lineage(build, claimed, digest)
-        target, metadata = self.stores[build.target_connection], lineage.to_metadata()
+        self, job: _Job, files: list[ListedObject], pinned: PinnedFiles, stored: StoredRecord, listed_at: datetime
+    ) -> _Made:
+        build, claimed = job.build, job.claimed
+        target, metadata = self.stores[build.target_connection], _lineage(job, _digest(build, files)).to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
         place, quarantine = build.place, build.quarantine
+        inside = _lineage(job, _digest(build, files)).inside_file()
         done = convert_many(
-            [self._source(build, file) for file in files],
-            replace(build.recipe, write=replace(build.recipe.write, lineage=lineage.inside_file())),
+            [_source(build, file, pinned) for file in files],
+            replace(build.recipe, write=replace(build.recipe.write, lineage=inside)),
             Destination(
                 open_output=lambda _directory: target.upload(place.target(modified), metadata),
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
             ),
-            ConversionContext(now=self.claims.now(), on_batch=time_limit(build.folder, delivery, self.timeout_seconds)),
+            ConversionContext(
+                now=self.claims.now(), on_batch=time_limit(build.folder, job.delivery, self.timeout_seconds)
+            ),
         )
         finish = published(
             done, claimed, target, output=lambda _directory: place.target(modified), quarantine=quarantine
         )
-        return replace(finish, etag=digest, keep_earlier=build.keep_earlier, reason=f"made of {len(files):,} files")
+        read = [pinned.as_read(file) for file in files]
+        digest = _digest(build, read)
+        reason = f"made of {len(files):,} files"
+        finish = replace(finish, etag=digest, keep_earlier=build.keep_earlier, reason=reason)
+        return _Made(finish, read, digest, stored, listed_at)
 
-    def _source(self, build: Build, file: ListedObject) -> Source:
-        found = file_of(build, file.ref.key)
-        assert found is not None  # noqa: S101 - told to the type checker: only files of the run are asked for
-        return Source(
-            name=str(file.ref),
-            format=found.format,
-            read=with_extensions(build.read, found),
-            open=partial(_open, self.stores[build.source_connection], file),
-        )
+    def _follow_up(self, job: _Job, made: _Made, settled: Entry) -> Entry:
+        """Write down that the files are in the table, as far as there is time; then look what changed meanwhile."""
+        is_complete, record_etag = self._settle_files(job, made)
+        try:
+            settled = self._name_record(job, settled, record_etag)
+            if not is_complete:
+                late = OutOfTime(f"the table of {job.build.folder} is made; its files are still being written down")
+                return self._put_off(settled, late)
+            if _digest(job.build, self._list(job.build)) != made.digest:
+                return self._wait_for_changes(job, settled)
+        except LostRace:
+            # A file has asked for the next build since: its message does what is left.
+            return settled
+        return settled
 
-    def _part_of(self, build: Build, file: ListedObject, claimed: Entry) -> None:
-        """Write down that a file is in the table; who changed it meanwhile writes something newer."""
+    def _follow_up_or_fail(self, job: _Job, made: _Made, settled: Entry) -> Entry:
+        """Follow up; what goes wrong leaves an entry that says so, since the files' own messages are gone."""
+        try:
+            return self._follow_up(job, made, settled)
+        except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
+            return self._put_off(settled, error)
+
+    def _name_record(self, job: _Job, settled: Entry, record_etag: str | None) -> Entry:
+        """The build's entry with the record that may be believed; raise LostRace if files asked for a build since."""
+        if record_etag is None or record_etag == settled.built_etag:
+            return settled
+        named = replace(settled, revision=settled.revision + 1, built_etag=record_etag)
+        try:
+            self.claims.ledger.put(named)
+        except LostRace:
+            entry = self.claims.ledger.get(job.build.sync, job.build.folder)
+            if entry is not None and entry.state is State.WAITING:
+                self.claims.ledger.put(replace(entry, revision=entry.revision + 1, built_etag=record_etag))
+            raise
+        return named
+
+    def _settle_files(self, job: _Job, made: _Made) -> tuple[bool, str | None]:
+        """Write the entries of files that are not known to be written: whether all are, and the new record's ETag.
+
+        The calls of the ledger are as many as files that changed, not as files that there are: a hundred thousand
+        would take longer than an invocation has.
+        """
+        record = _find_believed(made.stored, job)
+        written = dict[str, tuple[str, str]]()
+        is_complete = True
+        for file in made.files:
+            if record is not None and record.has(file):
+                written[file.ref.key] = record.files[file.ref.key]
+            elif job.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
+                is_complete = False
+            elif self._settle_file(job, file):
+                written[file.ref.key] = trust_file(file, made.listed_at)
+        if record is not None and written == record.files:
+            return is_complete, made.stored.etag
+        new = FileRecord(fingerprint=job.build.fingerprint, run_id=job.request.run_id, files=written)
+        return is_complete, self._records.write(job.build, new, made.stored)
+
+    def _settle_file(self, job: _Job, file: ListedObject) -> bool:
+        """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
+        build, claimed = job.build, job.claimed
         entry = self.claims.ledger.get(build.sync, file.ref)
-        if entry is not None and (entry.state is State.IN_FLIGHT or _knows(entry, build, file)):
-            return
+        if entry is not None and entry.state is State.IN_FLIGHT:
+            return False
+        if entry is not None and _is_settled_as(entry, build, file):
+            return True
         base = entry or unseen(build.sync, file.ref, fingerprint=build.fingerprint, engine=claimed.engine)
         part = replace(
             base,
@@ -163,20 +254,88 @@ class Builds:
             sequencer=base.sequencer if base.settled else None,
             fingerprint=build.fingerprint,
             etag=file.etag,
+            built_etag=file.etag,
             size=file.size,
             started=claimed.started,
             finished=self.claims.now(),
             failure=None,
-            reason=f"a file of the table that {build.folder} is",
+            reason=_name_part(build),
         )
         try:
             self.claims.ledger.put(part)
         except LostRace:
-            return
+            return False
+        return True
+
+    def _put_off(self, settled: Entry, error: Exception) -> Entry:
+        """The table is made, and not all files are written down: the same message goes on."""
+        # Not settled once more: what is said of the outputs and their rows stays.
+        unfinished = replace(settled, state=State.FAILED, revision=settled.revision + 1, failure=Failure.of(error))
+        self.claims.ledger.put(unfinished)
+        return unfinished
+
+    def _wait_for_changes(self, job: _Job, settled: Entry) -> Entry:
+        waiting = _marked(settled, job.build, self.claims)
+        self.claims.ledger.put(waiting)
+        return waiting
+
+    @property
+    def _records(self) -> FileRecords:
+        return FileRecords(self.stores)
 
 
-def _knows(entry: Entry, build: Build, file: ListedObject) -> bool:
-    return entry.state in DONE and entry.etag == file.etag and entry.fingerprint == build.fingerprint
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A granted build."""
+
+    build: Build
+    request: Request
+    claimed: Entry
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a build came to; of one that is done also its files, as they were read, and the record of the last one."""
+
+    finish: Finish
+    files: Sequence[ListedObject] = ()
+    digest: str = ""
+    stored: StoredRecord = StoredRecord(None, None)  # noqa: RUF009 - frozen
+    listed_at: datetime = _EPOCH
+
+
+def _find_believed(stored: StoredRecord, job: _Job) -> FileRecord | None:
+    """The last build's record, if it is of this configuration and this ledger; a new run looks at every file."""
+    record = stored.record
+    if record is None or record.fingerprint != job.build.fingerprint or stored.etag != job.claimed.built_etag:
+        return None
+    return record if job.request.run_id is None or _is_of_run(stored, job.request) else None
+
+
+def _is_of_run(stored: StoredRecord, request: Request) -> bool:
+    """Whether this very run has made the table already, and was cut while it wrote the files down."""
+    return stored.record is not None and stored.record.run_id == request.run_id
+
+
+def _source(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
+    recognised = file_of(build, file.ref.key)
+    assert recognised is not None  # noqa: S101 - for the type checker: only files of the build are asked for
+    return Source(
+        name=str(file.ref),
+        format=recognised.format,
+        read=with_extensions(build.read, recognised),
+        open=partial(pinned.open, file.ref),
+    )
+
+
+def _is_settled_as(entry: Entry, build: Build, file: ListedObject) -> bool:
+    is_of_version = entry.etag == file.etag == entry.built_etag
+    return entry.state in DONE and is_of_version and entry.fingerprint == build.fingerprint
+
+
+def _name_part(build: Build) -> str:
+    return f"a file of the table that {build.folder} is"
 
 
 def _asked(file: SourceFile, request: Request) -> Finish:
@@ -198,10 +357,10 @@ def _marked(entry: Entry | None, build: Build, claims: Claims) -> Entry:
     )
 
 
-def _digest(build: Build, files: list[ListedObject]) -> str:
+def _digest(build: Build, files: Sequence[ListedObject]) -> str:
     """What the table is made of: files with their ETags, and the configuration."""
-    told = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+    parts = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _unchanged(claimed: Entry) -> Finish:
@@ -215,26 +374,14 @@ def _unchanged(claimed: Entry) -> Finish:
     )
 
 
-def _lineage(build: Build, claimed: Entry, digest: str) -> Lineage:
+def _lineage(job: _Job, digest: str) -> Lineage:
     return Lineage.of(
-        sync=build.sync,
-        source=build.folder,
+        sync=job.build.sync,
+        source=job.build.folder,
         etag=digest,
         version_id=None,
         sequencer=None,
-        fence=claimed.fence,
-        fingerprint=build.fingerprint,
-        engine=claimed.engine,
+        fence=job.claimed.fence,
+        fingerprint=job.build.fingerprint,
+        engine=job.claimed.engine,
     )
-
-
-@contextmanager
-def _open(store: ObjectStore, file: ListedObject) -> Iterator[BinaryIO]:
-    """The version that the listing told; ObjectChanged where it is another by now."""
-    try:
-        with store.open(file.ref) as opened:
-            if opened.head.etag != file.etag:
-                raise ObjectChanged(f"{file.ref} was overwritten since it was listed; the run begins again")
-            yield opened.stream
-    except ObjectGone as gone:
-        raise ObjectChanged(f"{file.ref} was deleted since it was listed; the run begins again") from gone

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from millrace.delivery.builds import Builds
+from millrace.delivery.builds import DELAY_SECONDS, MOST_BUILDS, Builds
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.table_files import TableFiles
 from millrace.errors import Crashed, MillraceError
@@ -123,10 +123,32 @@ class Worker:
                 reason = "there is no such object, and the ledger knows of none"
                 return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
             request = self._look_again(plan, request)
+        request = self._look_at_listed(plan, request)
         decision = self.claims.claim(_to_subject(plan, request), delivery)
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
-        return self._outcome(self._settled(plan, request, decision, delivery), delivery)
+        outcome = self._outcome(self._settled(plan, request, decision, delivery), delivery)
+        if isinstance(plan, Build) and outcome.result is State.WAITING and delivery.receives < MOST_BUILDS:
+            # Its folder changed meanwhile. The same message, not a new one: Lambda ends a chain of a function's own
+            # messages after about 16 (Lambda Developer Guide, "Recursive loop detection").
+            return replace(outcome, retry_after=DELAY_SECONDS)
+        return outcome
+
+    def _look_at_listed(self, plan: AnyPlan, request: Request) -> Request:
+        """The request with what the bucket has now: a listing may have been a page old when it was compared.
+
+        So what was converted meanwhile is found done already. Events of S3 have a sequencer, and need no look.
+        """
+        change = request.change
+        is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
+        if not is_listed or not isinstance(plan, Plan | SourceFile):
+            return request
+        connection = plan.source_connection if isinstance(plan, Plan) else plan.build.source_connection
+        head = self.objects.stores[connection].head(change.ref)
+        if head is None:
+            return request
+        change = replace(change, etag=head.etag, version_id=head.version_id, size=head.size)
+        return replace(request, change=change)
 
     def _never_was(self, plan: Plan, request: Request) -> bool:
         """Whether somebody asked for an object that is not there and never was: then nothing is written down."""
@@ -165,7 +187,7 @@ class Worker:
             case Plan():
                 return self.objects.work(plan, request, claimed, delivery)
             case SourceFile():
-                settled = self.claims.settle(claimed, self.builds.ask(plan, request))
+                settled = self.claims.settle(claimed, self.builds.ask(plan, request, claimed))
                 self.builds.ask_again(plan, request, settled)
                 return settled
             case Build():

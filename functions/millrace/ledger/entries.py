@@ -193,13 +193,15 @@ class Entry(WorkEntry):
     """What the ledger knows of one source object under one sync, or of a model folder's build.
 
     ``reason`` is a sentence for people. ``schema_version`` is that of the table's schema that the outputs were written
-    with, ``schema_changes`` what the last work changed of it.
+    with, ``schema_changes`` what the last work changed of it. ``built_etag`` is the version of a source file that its
+    model's table was last made of; of a build, that of the record of its files.
     """
 
     sequencer: Sequencer | None = None
     reason: str | None = None
     schema_version: int | None = None
     schema_changes: str | None = None
+    built_etag: str | None = None
 
     @property
     def stored_sync(self) -> str:

@@ -80,6 +80,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def reopen(self, ref: ObjectRef, head: ObjectHead) -> AbstractContextManager[OpenedObject]:
+        """The version that was opened before, read by ranges.
+
+        Raises ObjectChanged or ObjectGone, now or at a read, if it is no longer to be had: in a bucket that keeps
+        versions, it is until somebody deletes it.
+        """
+        ...
+
     def head(self, ref: ObjectRef) -> ObjectHead | None:
         """The current version, or None where there is none."""
         ...

@@ -33,7 +33,7 @@ from millrace.planning.plans import (
     too_long,
     with_extensions,
 )
-from millrace.planning.targets import ModelPlace
+from millrace.planning.targets import ModelPlace, record_of
 from millrace.planning.transforms import model_transform
 
 _NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (each but .parquet also .gz .zst .bz2)"
@@ -194,6 +194,7 @@ class ModelRoute:
             fingerprint=self.fingerprint,
             file_format=self.model.file_format,
             read=options,
+            record=record_of(self.target.root, self.name),
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
             quarantine=self._quarantine(place),
         )

@@ -10,7 +10,8 @@ from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 from millrace.planning.bulk_syncs import BulkRoute
 from millrace.planning.model_syncs import ModelRoute
-from millrace.planning.plans import AnyPlan
+from millrace.planning.plans import AnyPlan, Build
+from millrace.planning.targets import is_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,13 @@ class Planner:
         raise UsageError(f"there is no active sync {name!r}; the configuration has {names}")
 
     def plan(self, ref: ObjectRef, *, only: str | None = None) -> tuple[AnyPlan, ...]:
-        """One answer for each active sync whose source folder holds ``ref``; of sync ``only`` alone where given."""
-        return tuple(
-            route.plan(ref) for route in self._routes if (only is None or route.name == only) and route.wants(ref)
-        )
+        """One answer for each active sync whose source folder holds ``ref``; of sync ``only`` alone where given.
+
+        A build is asked for by Millrace itself, which names the sync. An event of S3 for the same key is that of the
+        folder's marker, an object without content, and concerns nobody; nor do Millrace's own records.
+        """
+        if is_record(ref):
+            return ()
+        routes = (route for route in self._routes if only in {None, route.name} and route.wants(ref))
+        plans = (route.plan(ref) for route in routes)
+        return tuple(plan for plan in plans if only is not None or not isinstance(plan, Build))

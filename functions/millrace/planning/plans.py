@@ -115,6 +115,7 @@ class Build:
     """The making of one table of all files below ``folder`` (a key that ends in a slash), as one piece of work.
 
     ``file_format`` is that of every file; None: each by its extension. ``read`` lacks what the extension says.
+    ``record`` is where the target keeps what the last build knew of its files.
     """
 
     sync: str
@@ -126,6 +127,7 @@ class Build:
     fingerprint: str
     file_format: FileFormat | None
     read: ReadOptions
+    record: ObjectRef
     keep_earlier: bool = False
     quarantine: ObjectRef | None = None
 

@@ -18,6 +18,19 @@ _SNAPSHOT_TIME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 QUARANTINE_FOLDER = "_quarantine"
 """Below a sync's output folder; most readers of a folder pass over names that begin with an underscore."""
 
+RECORDS_FOLDER = ".millrace"
+"""Below a connection's folder: what Millrace itself remembers. It is neither output nor input, under any sync."""
+
+
+def record_of(folder: Folder, sync: str) -> ObjectRef:
+    """Where a sync's builds remember their files; names of syncs hold no slash."""
+    return ObjectRef(folder.bucket, f"{folder.prefix}{RECORDS_FOLDER}/{sync}.files")
+
+
+def is_record(ref: ObjectRef) -> bool:
+    """Whether a key is that of something that Millrace itself remembers."""
+    return ref.key.startswith(f"{RECORDS_FOLDER}/") or f"/{RECORDS_FOLDER}/" in ref.key
+
 
 class Place(Protocol):
     """Names the outputs of one piece of work."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -13,12 +15,20 @@ import pytest
 
 from millrace.config.document import parse
 from millrace.delivery.builds import DELAY_SECONDS
+from millrace.delivery.worker import Outcome
+from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Entry, State
 from millrace.ledger.rules import RefusalKind
+from millrace.ledger.table_entries import AnyEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import OpenedObject
 from millrace.planning.planner import Planner
+from millrace.planning.targets import is_record
 from tests.configurations import connection
+from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.simulation import light
+from tests.simulation.light import HEADER
 from tests.world import NOON, World
 
 OUT = ObjectRef("acme-out", "lake/customers.jsonl")
@@ -79,7 +89,9 @@ class ModelWorld(World):
         return self.store.data(ObjectRef("acme-out", key))
 
     def keys(self) -> list[str]:
-        return sorted(self.store.buckets["acme-out"])
+        """Outputs, without what Millrace remembers for itself."""
+        keys = sorted(self.store.buckets["acme-out"])
+        return [key for key in keys if not is_record(ObjectRef("acme-out", key))]
 
 
 class TestSingleFile:
@@ -181,22 +193,63 @@ class TestFolder:
         assert world.entry(ObjectRef("acme-in", "in/crm/a.csv")).state is State.CONVERTED
         assert world.entry(ObjectRef("acme-in", "in/crm/b.txt")).state is State.IGNORED
 
-    def test_a_change_while_a_run_is_at_work_asks_again_afterwards(self) -> None:
+    def change_during_next_build(self, world: ModelWorld, change: Callable[[], object]) -> None:
+        """Let somebody change the folder right after the next build has opened its first file."""
+        world.store = ChangingStore(world.store.buckets, change=change)
+
+    def test_a_change_while_a_build_is_at_work_is_built_by_the_same_message(self) -> None:
         world = self.world()
         world.one(world.put("in/crm/a.csv", b"id\n1\n"))
-        world.run_asked()
-        folder = ObjectRef("acme-in", "in/crm/")
-        settled = world.entry(folder)
-        at_work = replace(settled, state=State.IN_FLIGHT, lease_until=NOON + timedelta(minutes=9), owner="run")
-        world.ledger.entries["nightly", folder] = at_work
-        request = world.put("in/crm/b.csv", b"id\n2\n")
+        results: list[str] = []
+        self.change_during_next_build(
+            world, lambda: results.append(world.one(world.put("in/crm/b.csv", b"id\n2\n"), "m2").result)
+        )
 
-        assert world.one(request, "m2").retry_after == 30
-        world.ledger.entries["nightly", folder] = settled
-        assert world.one(request, "m2").result == State.WAITING
-        world.run_asked("run2")
+        first = world.one(world.queue.sent[0], "build")
+        assert (first.result, first.retry_after) == (State.WAITING, DELAY_SECONDS)
+        assert world.output() == b'{"id":1}\n'
+        second = world.one(world.queue.sent[0], "build")
 
+        assert (second.result, second.retry_after) == (State.CONVERTED, None)
         assert world.output() == b'{"id":1}\n{"id":2}\n'
+        assert (results, len(world.queue.sent)) == ([State.WAITING], 1)
+        assert world.entry(ObjectRef("acme-in", "in/crm/b.csv")).state is State.CONVERTED
+
+    def test_a_folder_that_keeps_changing_is_built_again_and_again(self) -> None:
+        world = self.world()
+        for name in "abc":
+            world.one(world.put(f"in/crm/{name}.csv", b"id\n0\n"), name)
+        version = iter(range(1, 100))
+
+        for _ in range(5):
+            self.change_during_next_build(
+                world, lambda: [world.put(f"in/crm/{name}.csv", b"id\n%d\n" % next(version)) for name in "abc"]
+            )
+            assert world.one(world.queue.sent[0], "build").result == State.WAITING
+        world.store = InMemoryObjectStore(world.store.buckets)
+        assert world.one(world.queue.sent[0], "build").result == State.CONVERTED
+
+        assert world.output() == b'{"id":13}\n{"id":14}\n{"id":15}\n'
+        assert len(world.queue.sent) == 1
+
+    def test_a_file_that_is_deleted_while_it_is_read_is_not_in_the_table(self) -> None:
+        world = self.world()
+        for name in "ab":
+            world.one(world.put(f"in/crm/{name}.csv", b"id\n1\n"), name)
+        self.change_during_next_build(world, lambda: world.delete(ObjectRef("acme-in", "in/crm/b.csv")))
+
+        assert world.run_asked().state is State.CONVERTED
+        assert world.output() == b'{"id":1}\n'
+
+    def test_the_event_of_the_folders_marker_changes_nothing(self) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        built = world.run_asked()
+
+        for request in (world.put("in/crm/", b""), world.delete(ObjectRef("acme-in", "in/crm/"))):
+            assert world.one(request, "marker").result == State.IGNORED
+
+        assert world.entry(ObjectRef("acme-in", "in/crm/")) == built
 
     def test_a_mark_whose_message_was_lost_is_not_trusted_for_ever(self) -> None:
         world = self.world()
@@ -301,6 +354,124 @@ class TestFolder:
         world.run_asked()
 
         assert world.output().splitlines()[0] == b'{"id":0,"c0":"x","c1":null,"c2":null}'
+
+
+@dataclass
+class ChangingStore(InMemoryObjectStore):
+    """Somebody changes what it holds, once, right after a file was opened."""
+
+    change: Callable[[], object] | None = None
+
+    @contextmanager
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+        with super().open(ref, tail_first=tail_first) as opened:
+            change, self.change = self.change, None
+            if ref.key.startswith("in/") and change is not None:
+                change()
+            elif change is not None:
+                self.change = change
+            yield opened
+
+
+@dataclass
+class CountingLedger(InMemoryLedger):
+    """Counts its calls; of a slow one, each takes a second."""
+
+    calls: int = 0
+
+    @property
+    def remaining(self) -> float:
+        """What is left of an invocation of 900 seconds."""
+        return 900.0 - self.calls
+
+    def get(self, sync: str, source: ObjectRef) -> Entry | None:
+        self.calls += 1
+        return super().get(sync, source)
+
+    def put(self, entry: AnyEntry) -> None:
+        self.calls += 1
+        super().put(entry)
+
+
+class TestManyFiles:
+    """A build of as many files as a folder may well have: the ledger is asked for those that changed."""
+
+    MANY = 120_000
+    SOME = 1_200
+    CALLS_OF_A_BUILD = 5
+    """Claim (a read and a write), outputs announced, settled, record named."""
+    KEY = "in/crm/{:06}.csv"
+    MOST_CALLS = 20
+
+    @pytest.fixture(autouse=True)
+    def lightly(self) -> Iterator[None]:
+        with light.in_place():
+            yield
+
+    def world(self, files: int) -> ModelWorld:
+        world = ModelWorld(model={"model_from": "multi_file_archive", "subfolder": "crm"}, ledger=CountingLedger())
+        world.now = NOON + timedelta(days=30)
+        for number in range(files):
+            world.put(self.KEY.format(number), HEADER + b"%d,x,1\n" % number)
+        return world
+
+    def build(self, world: ModelWorld, run_id: str | None = None, *, is_slow: bool = False) -> tuple[Outcome, int]:
+        """Deliver the request for the build; what came of it, and how often the ledger was asked."""
+        assert isinstance(world.ledger, CountingLedger)
+        world.ledger.calls = 0
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("acme-in", "in/crm/"))
+        request = Request(change=change, sync="nightly", run_id=run_id)
+        ledger = world.ledger
+        delivery = Delivery(message_id="build", remaining=lambda: ledger.remaining if is_slow else 900.0)
+        (outcome,) = world.worker.work(request, delivery)
+        return outcome, ledger.calls
+
+    def test_settling_asks_the_ledger_for_files_that_changed_alone(self) -> None:
+        world = self.world(self.MANY)
+        first, calls = self.build(world)
+        assert (first.result, calls) == (State.CONVERTED, 2 * self.MANY + self.CALLS_OF_A_BUILD)
+        for number in (0, 7, self.MANY - 1):
+            world.put(self.KEY.format(number), HEADER + b"%d,x,2\n" % number, day=20)
+
+        second, calls = self.build(world)
+
+        assert second.result == State.CONVERTED
+        assert calls <= self.MOST_CALLS
+        changed = world.store.buckets["acme-in"][self.KEY.format(7)]
+        assert world.entry(ObjectRef("acme-in", self.KEY.format(7))).etag == changed.etag
+
+    def test_what_there_is_no_time_for_is_settled_when_the_message_comes_back(self) -> None:
+        world = self.world(self.SOME)
+        ledger = world.ledger
+        assert isinstance(ledger, CountingLedger)
+        receipts, outcome = 0, None
+        while outcome is None or not outcome.acknowledge:
+            receipts += 1
+            outcome, _ = self.build(world, run_id="r1", is_slow=True)
+
+        assert (outcome.result, receipts) == (State.CONVERTED, 3)
+        assert world.store.calls.count("put") == 1 + receipts
+        assert {entry.state for entry in ledger.works()} == {State.CONVERTED}
+
+    def test_a_ledger_that_lost_its_entries_gets_them_back(self) -> None:
+        world = self.world(self.SOME)
+        self.build(world)
+        self.build(world)
+        world.ledger.entries.clear()
+
+        self.build(world)
+
+        assert len(world.ledger.entries) == self.SOME + 1
+
+    def test_a_record_that_nobody_can_read_is_made_again(self) -> None:
+        world = self.world(self.SOME)
+        self.build(world)
+        world.store.put(ObjectRef("acme-out", "lake/.millrace/nightly.files"), b"no record")
+
+        outcome, calls = self.build(world)
+
+        assert (outcome.result, calls) == (State.CONVERTED, self.SOME + self.CALLS_OF_A_BUILD - 2)
+        assert self.build(world)[1] <= self.MOST_CALLS
 
 
 class TestArchive:
