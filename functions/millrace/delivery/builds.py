@@ -241,7 +241,9 @@ class Builds:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
         build, claimed = job.build, job.claimed
         entry = self.claims.ledger.get(build.sync, file.ref)
-        if entry is not None and entry.state is State.IN_FLIGHT:
+        if entry is not None and entry.state in {State.IN_FLIGHT, State.REMOVED}:
+            # A deletion while the build was at work is told by the entry alone; if the file is there again, its own
+            # event, or the comparison, asks.
             return False
         if entry is not None and _is_settled_as(entry, build, file):
             return True
