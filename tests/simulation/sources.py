@@ -123,7 +123,7 @@ class Sources:
         if key in self.bucket.archived and version is not None:
             self.calls.note("restored", key)
             self.bucket.archived.discard(key)
-            self._tell(ChangeKind.RESTORED, key, version, surely=True)
+            self._tell(ChangeKind.RESTORED, key, version)
 
     def deliver_due(self) -> None:
         """Let arrive what is due."""
@@ -162,9 +162,7 @@ class Sources:
             self.calls.faults.count(Fault.FORBIDDEN, _WHERE)
         return HEADER + "".join(rows).encode() + harm
 
-    def _tell(
-        self, kind: ChangeKind, key: str, version: Version, *, for_good: bool = False, surely: bool = False
-    ) -> None:
+    def _tell(self, kind: ChangeKind, key: str, version: Version, *, for_good: bool = False) -> None:
         faults = self.calls.faults
         self._sequence += 1
         # S3's sequencers vary in length; trailing zeros are what they leave out.
@@ -172,12 +170,12 @@ class Sources:
         name = _name_event(kind, for_good=for_good or version.version_id is None)
         body = _body(name, key, version, sequencer, eventbridge=bool(faults.choices.pick(2)))
         self.told.append(body)
-        if not surely and faults.draw(Fault.EVENT_LOST, kind):
+        if faults.draw(Fault.EVENT_LOST, kind):
             self.calls.note("event lost", key, sequencer)
             return
         copies = 2 if faults.draw(Fault.EVENT_TWICE, kind) else 1
         for _ in range(copies):
-            delay = 0.0 if surely else self._delay(kind)
+            delay = self._delay(kind)
             self.on_the_way.append(News(self.calls.clock.now + delay, body))
             self.calls.note("event", f"{kind} {key}", f"sequencer {sequencer}, in {delay:.0f} s")
 
