@@ -39,7 +39,7 @@ class LambdaContext:
 
 
 @dataclass
-class Surroundings:
+class FakeSurroundings:
     """A deployment without its functions."""
 
     s3: Any
@@ -128,7 +128,7 @@ def configuration() -> Document:
 
 
 @pytest.fixture
-def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Surroundings]:
+def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeSurroundings]:
     """The surroundings, with the handlers' caches emptied."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "test")
@@ -150,7 +150,7 @@ def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: P
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("MILLRACE_CONFIGURATION", str(path))
         _forget_worlds()
-        yield Surroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"), dead)
+        yield FakeSurroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"), dead)
         _forget_worlds()
 
 

@@ -14,7 +14,7 @@ from millrace.config.document import Document
 from millrace.errors import ServiceUnavailable, UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
-from tests.integration.conftest import LambdaContext, Surroundings, s3_record
+from tests.integration.conftest import LambdaContext, FakeSurroundings, s3_record
 
 ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
 CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
@@ -30,7 +30,7 @@ def ids(event: dict[str, Any]) -> list[str]:
     return [record["messageId"] for record in event["Records"]]
 
 
-def test_an_uploaded_object_comes_out_converted(around: Surroundings) -> None:
+def test_an_uploaded_object_comes_out_converted(around: FakeSurroundings) -> None:
     event = around.deliver({"Records": [around.upload("in/2026 q1+ü.csv", ORDERS)]})
 
     assert convert_all(event) == []
@@ -40,14 +40,14 @@ def test_an_uploaded_object_comes_out_converted(around: Surroundings) -> None:
     assert (entry.state, entry.rows_written) == (State.CONVERTED, 2)
 
 
-def test_a_message_with_several_records_is_worked_on_whole(around: Surroundings) -> None:
+def test_a_message_with_several_records_is_worked_on_whole(around: FakeSurroundings) -> None:
     records = [around.upload(f"in/{number}.csv", ORDERS) for number in range(3)]
 
     assert convert_all(around.deliver({"Records": records})) == []
     assert around.outputs() == ["lake/0.jsonl", "lake/1.jsonl", "lake/2.jsonl"]
 
 
-def test_exactly_the_message_that_nobody_can_read_is_a_dead_letter(around: Surroundings) -> None:
+def test_exactly_the_message_that_nobody_can_read_is_a_dead_letter(around: FakeSurroundings) -> None:
     event = around.deliver(
         {"Records": [around.upload("in/good.csv", ORDERS)]},
         "not ours",
@@ -65,7 +65,7 @@ def test_exactly_the_message_that_nobody_can_read_is_a_dead_letter(around: Surro
 
 
 def test_an_object_that_stays_transient_is_a_dead_letter_after_five_attempts(
-    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+    around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ServiceUnavailable("s3:GetObject failed: \x00")
@@ -91,14 +91,14 @@ def test_an_object_that_stays_transient_is_a_dead_letter_after_five_attempts(
     }
 
 
-def test_a_batch_whose_every_message_comes_back_reports_them_and_does_not_raise(around: Surroundings) -> None:
+def test_a_batch_whose_every_message_comes_back_reports_them_and_does_not_raise(around: FakeSurroundings) -> None:
     around.s3.delete_bucket(Bucket="acme-out")
     event = around.deliver(*({"Records": [around.upload(f"in/{name}.csv", ORDERS)]} for name in "ab"))
 
     assert sorted(convert_all(event)) == sorted(ids(event))
 
 
-def test_one_unreadable_record_makes_a_dead_letter_but_keeps_no_other_from_work(around: Surroundings) -> None:
+def test_one_unreadable_record_makes_a_dead_letter_but_keeps_no_other_from_work(around: FakeSurroundings) -> None:
     broken = s3_record("in/x.csv")
     del broken["s3"]["object"]["key"]
     event = around.deliver({"Records": [around.upload("in/good.csv", ORDERS), broken]})
@@ -108,14 +108,14 @@ def test_one_unreadable_record_makes_a_dead_letter_but_keeps_no_other_from_work(
     assert [letter["Body"] for letter in around.letters()] == [event["Records"][0]["body"]]
 
 
-def test_messages_that_there_is_no_time_for_are_reported_unstarted(around: Surroundings) -> None:
+def test_messages_that_there_is_no_time_for_are_reported_unstarted(around: FakeSurroundings) -> None:
     event = around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]})
 
     assert convert_all(event, LambdaContext(milliseconds=[30_000])) == ids(event)
     assert around.entry("in/a.csv") is None
 
 
-def test_a_message_that_comes_back_is_put_off_and_seen_again(around: Surroundings) -> None:
+def test_a_message_that_comes_back_is_put_off_and_seen_again(around: FakeSurroundings) -> None:
     around.s3.delete_bucket(Bucket="acme-out")
     event = around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]})
 
@@ -127,7 +127,7 @@ def test_a_message_that_comes_back_is_put_off_and_seen_again(around: Surrounding
 
 
 def test_every_outcome_is_one_log_line_and_one_metric(
-    around: Surroundings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    around: FakeSurroundings, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     convert_all(around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]}))
 
@@ -141,26 +141,26 @@ def test_every_outcome_is_one_log_line_and_one_metric(
 class TestDirectInvocation:
     """S3, SNS and EventBridge may call the function themselves, without a queue between."""
 
-    def test_s3_hands_over_an_event(self, around: Surroundings) -> None:
+    def test_s3_hands_over_an_event(self, around: FakeSurroundings) -> None:
         event = {"Records": [around.upload(f"in/{number}.csv", ORDERS) for number in range(2)]}
 
         assert convert_all(event) == []
         assert around.outputs() == ["lake/0.jsonl", "lake/1.jsonl"]
 
-    def test_sns_hands_over_an_event(self, around: Surroundings) -> None:
+    def test_sns_hands_over_an_event(self, around: FakeSurroundings) -> None:
         inner = json.dumps({"Records": [around.upload("in/a.csv", ORDERS)]})
 
         assert convert_all({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": inner}}]}) == []
         assert around.outputs() == ["lake/a.jsonl"]
 
-    def test_eventbridge_hands_over_an_event(self, around: Surroundings) -> None:
+    def test_eventbridge_hands_over_an_event(self, around: FakeSurroundings) -> None:
         around.upload("in/a.csv", ORDERS)
         detail = {"bucket": {"name": "acme-in"}, "object": {"key": "in/a.csv", "size": len(ORDERS)}}
 
         assert convert_all({"source": "aws.s3", "detail-type": "Object Created", "detail": detail}) == []
         assert around.outputs() == ["lake/a.jsonl"]
 
-    def test_what_must_come_back_raises_so_that_lambda_invokes_again(self, around: Surroundings) -> None:
+    def test_what_must_come_back_raises_so_that_lambda_invokes_again(self, around: FakeSurroundings) -> None:
         """After the batch: the other objects are converted first."""
         broken = s3_record("in/x.csv")
         del broken["s3"]["object"]["key"]
@@ -171,7 +171,7 @@ class TestDirectInvocation:
 
     @pytest.mark.parametrize("event", [{}, {"Records": []}, {"hello": "world"}])
     def test_an_event_of_no_known_shape_raises_and_asks_for_nothing(
-        self, around: Surroundings, event: dict[str, Any]
+        self, around: FakeSurroundings, event: dict[str, Any]
     ) -> None:
         if event == {"Records": []}:
             assert convert_all(event) == []
@@ -195,7 +195,7 @@ class TestBadInput:
         ],
     )
     def test_a_file_that_cannot_be_read_fails_under_its_key_and_is_acknowledged(
-        self, around: Surroundings, key: str, data: bytes, error: str
+        self, around: FakeSurroundings, key: str, data: bytes, error: str
     ) -> None:
         assert convert_all(around.deliver({"Records": [around.upload(key, data)]})) == []
 
@@ -206,7 +206,7 @@ class TestBadInput:
         assert around.outputs() == []
 
     @pytest.mark.parametrize(("data", "rows"), [(b"", b""), (b"id,zip\n", b"")])
-    def test_an_empty_file_comes_out_empty(self, around: Surroundings, data: bytes, rows: bytes) -> None:
+    def test_an_empty_file_comes_out_empty(self, around: FakeSurroundings, data: bytes, rows: bytes) -> None:
         assert convert_all(around.deliver({"Records": [around.upload("in/empty.csv", data)]})) == []
 
         assert around.output("lake/empty.jsonl") == rows
@@ -214,7 +214,7 @@ class TestBadInput:
         assert entry is not None
         assert (entry.state, entry.rows_read) == (State.CONVERTED, 0)
 
-    def test_an_object_deleted_before_it_is_read_is_acknowledged(self, around: Surroundings) -> None:
+    def test_an_object_deleted_before_it_is_read_is_acknowledged(self, around: FakeSurroundings) -> None:
         record = around.upload("in/gone.csv", ORDERS)
         around.s3.delete_object(Bucket="acme-in", Key="in/gone.csv")
 
@@ -225,7 +225,7 @@ class TestBadInput:
 
 
 class TestReprocess:
-    def test_a_key_is_converted_again_once(self, around: Surroundings) -> None:
+    def test_a_key_is_converted_again_once(self, around: FakeSurroundings) -> None:
         convert_all(around.deliver({"Records": [around.upload("in/a.csv", ORDERS)]}))
 
         answer = reprocess.handler.handle({"sync": "nightly", "keys": ["in/a.csv"]}, LambdaContext())
@@ -238,7 +238,7 @@ class TestReprocess:
         assert entry is not None
         assert (entry.run_id, entry.fence, entry.state) == (answer["run_id"], 2, State.CONVERTED)
 
-    def test_a_prefix_selects_what_is_below_and_passes_over_foreign_files(self, around: Surroundings) -> None:
+    def test_a_prefix_selects_what_is_below_and_passes_over_foreign_files(self, around: FakeSurroundings) -> None:
         for key in ("in/eu/a.csv", "in/eu/b.csv", "in/eu/notes.txt", "in/us/c.csv"):
             around.upload(key, ORDERS)
 
@@ -246,7 +246,7 @@ class TestReprocess:
 
         assert (answer["selected"], answer["ignored"]) == (2, 1)
 
-    def test_a_dry_run_sends_nothing(self, around: Surroundings) -> None:
+    def test_a_dry_run_sends_nothing(self, around: FakeSurroundings) -> None:
         around.upload("in/a.csv", ORDERS)
 
         answer = reprocess.handler.handle({"sync": "nightly", "dry_run": True}, LambdaContext())
@@ -254,7 +254,7 @@ class TestReprocess:
         assert (answer["selected"], answer["sent"]) == (1, 0)
         assert answer["examples"] == ["s3://acme-in/in/a.csv"]
 
-    def test_a_state_selects_what_failed(self, around: Surroundings) -> None:
+    def test_a_state_selects_what_failed(self, around: FakeSurroundings) -> None:
         records = [around.upload("in/bad.csv", b"a,b\n1\n"), around.upload("in/a.csv", ORDERS)]
         convert_all(around.deliver({"Records": records}))
 
@@ -263,7 +263,7 @@ class TestReprocess:
         assert answer["examples"] == ["s3://acme-in/in/bad.csv"]
 
     def test_a_selection_that_outlasts_the_invocation_says_where_to_go_on(
-        self, around: Surroundings, monkeypatch: pytest.MonkeyPatch
+        self, around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("millrace.operations.reprocess._PORTION", 2)
         for number in range(5):
@@ -290,7 +290,7 @@ class TestReprocess:
         ],
     )
     def test_an_event_that_makes_no_sense_is_refused_with_what_was_expected(
-        self, around: Surroundings, event: dict[str, Any], told: str
+        self, around: FakeSurroundings, event: dict[str, Any], told: str
     ) -> None:
         with pytest.raises(UsageError, match=told):
             reprocess.handler.handle(event, LambdaContext())

@@ -15,7 +15,7 @@ from millrace.errors import ConfigurationError, UsageError
 from millrace.ledger.entries import State
 from millrace.operations.reconcile import CALLS
 from tests.configurations import bulk_sync, document
-from tests.integration.conftest import LambdaContext, Surroundings
+from tests.integration.conftest import LambdaContext, FakeSurroundings
 
 ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
 CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
@@ -35,7 +35,7 @@ def counts(answer: Mapping[str, Any]) -> tuple[int, int, int]:
     return answer["new"], answer["changed"], answer["gone"]
 
 
-def settle(around: Surroundings, messages: int) -> None:
+def settle(around: FakeSurroundings, messages: int) -> None:
     """Let the convert function work on so many messages, and see that there are no more."""
     if messages:
         event = around.deliver_waiting(messages)
@@ -46,7 +46,7 @@ def settle(around: Surroundings, messages: int) -> None:
 
 
 @pytest.fixture
-def again(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
+def again(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
     """The calls that the function makes of itself."""
     calls: list[tuple[str, Mapping[str, Any]]] = []
     monkeypatch.setattr("millrace.composition.runs.invoke_later", lambda _, name, event: calls.append((name, event)))
@@ -59,7 +59,7 @@ class TestWithoutNotifications:
         quiet = {"enable_event_notifications": False, "event_queue_arn": ""}
         return document(bulk_sync(to="json", on_delete="remove"), source=quiet)
 
-    def test_what_is_uploaded_overwritten_and_deleted_is_found_and_done(self, around: Surroundings) -> None:
+    def test_what_is_uploaded_overwritten_and_deleted_is_found_and_done(self, around: FakeSurroundings) -> None:
         """A schedule is all that it needs: nobody tells of anything."""
         around.upload("in/2026 q1+ü.csv", ORDERS)
         around.upload("in/b.csv", ORDERS)
@@ -81,7 +81,7 @@ class TestWithoutNotifications:
         settle(around, 1)
         assert around.output("lake/2026 q1+ü.jsonl") == CONVERTED
 
-    def test_what_is_known_is_left_alone(self, around: Surroundings) -> None:
+    def test_what_is_known_is_left_alone(self, around: FakeSurroundings) -> None:
         """Converted, failed, ignored or removed: the second comparison finds nothing, and neither does any after."""
         around.upload("in/good.csv", ORDERS)
         around.upload("in/bad.csv", b"a,b\n1\n")
@@ -98,7 +98,7 @@ class TestWithoutNotifications:
         assert counts(compare()) == (0, 0, 0)
         assert around.outputs() == []
 
-    def test_asking_twice_converts_once(self, around: Surroundings) -> None:
+    def test_asking_twice_converts_once(self, around: FakeSurroundings) -> None:
         """The comparison came again before the first message was worked on."""
         around.upload("in/a.csv", ORDERS)
 
@@ -111,7 +111,7 @@ class TestWithoutNotifications:
 
 
 class TestWithNotifications:
-    def test_a_lost_event_is_healed(self, around: Surroundings) -> None:
+    def test_a_lost_event_is_healed(self, around: FakeSurroundings) -> None:
         """S3 told of one upload and not of the other, and not of a deletion."""
         told = around.upload("in/told.csv", ORDERS)
         convert.handler.handle(around.deliver({"Records": [told]}), LambdaContext())
@@ -130,7 +130,7 @@ class TestWithNotifications:
         assert entry is not None
         assert entry.state is State.REMOVED
 
-    def test_an_event_that_was_late_and_not_lost_does_no_harm(self, around: Surroundings) -> None:
+    def test_an_event_that_was_late_and_not_lost_does_no_harm(self, around: FakeSurroundings) -> None:
         """What the comparison found first is not done again when the event comes."""
         late = around.upload("in/late.csv", ORDERS)
         compare()
@@ -149,7 +149,7 @@ class TestOutOfTime:
         monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
 
     def test_it_calls_itself_and_goes_on_where_it_stopped(
-        self, around: Surroundings, again: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
+        self, around: FakeSurroundings, again: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nothing is listed twice from the start."""
         for number in range(5):
@@ -177,7 +177,7 @@ class TestOutOfTime:
         assert len(around.outputs()) == 5
 
     def test_its_chain_of_calls_ends_and_the_schedule_goes_on(
-        self, around: Surroundings, again: list[tuple[str, Mapping[str, Any]]]
+        self, around: FakeSurroundings, again: list[tuple[str, Mapping[str, Any]]]
     ) -> None:
         """Before Lambda would end it; the next scheduled call begins behind the checkpoint."""
         for number in range(3):
@@ -189,7 +189,7 @@ class TestOutOfTime:
         settle(around, 3)
 
     def test_every_call_tells_its_own_counts_as_metrics(
-        self, around: Surroundings, again: list[Any], capsys: pytest.CaptureFixture[str]
+        self, around: FakeSurroundings, again: list[Any], capsys: pytest.CaptureFixture[str]
     ) -> None:
         """So that their sum is the whole."""
         for number in range(3):
@@ -205,7 +205,7 @@ class TestOutOfTime:
         ]
 
 
-def test_a_full_queue_comes_first(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_comes_first(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits would be found again, and asked for again."""
     monkeypatch.setattr("millrace.operations.reconcile._BACKLOG", 0)
     around.upload("in/a.csv", ORDERS)
@@ -217,7 +217,7 @@ def test_a_full_queue_comes_first(around: Surroundings, monkeypatch: pytest.Monk
     assert "about 1 message," in answer["reason"]
 
 
-def test_trouble_is_an_error_of_the_function_and_the_next_call_begins(around: Surroundings) -> None:
+def test_trouble_is_an_error_of_the_function_and_the_next_call_begins(around: FakeSurroundings) -> None:
     """So that its alarm tells of it."""
     around.s3.delete_bucket(Bucket="acme-in")
 
@@ -235,7 +235,7 @@ def test_trouble_is_an_error_of_the_function_and_the_next_call_begins(around: Su
         ({"sync": "nightly", "calls_left": 99}, "calls_left is 99"),
     ],
 )
-def test_an_event_that_makes_no_sense_is_refused(around: Surroundings, event: dict[str, Any], told: str) -> None:
+def test_an_event_that_makes_no_sense_is_refused(around: FakeSurroundings, event: dict[str, Any], told: str) -> None:
     """With what was expected."""
     with pytest.raises(UsageError, match=told):
         reconcile.handler.handle(event, LambdaContext())

@@ -53,7 +53,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MutantVerdict:
     """What became of a mutant: which stage noticed it, or that it survived."""
 
     mutant: Mutant
@@ -90,7 +90,7 @@ class _MutatedFinder(importlib.abc.MetaPathFinder):
         return None
 
 
-def judge(mutant: Mutant, tests: Sequence[str]) -> Verdict:
+def judge(mutant: Mutant, tests: Sequence[str]) -> MutantVerdict:
     """Test a mutant in a forked process."""
     begun = time.monotonic()
     process = multiprocessing.get_context("fork").Process(target=_run_tests, args=(mutant, tests))
@@ -99,7 +99,7 @@ def judge(mutant: Mutant, tests: Sequence[str]) -> Verdict:
     if process.is_alive():
         process.kill()
         process.join()
-    return Verdict(mutant, noticed=process.exitcode != 0, seconds=time.monotonic() - begun)
+    return MutantVerdict(mutant, noticed=process.exitcode != 0, seconds=time.monotonic() - begun)
 
 
 def check_judges(part: str, judges: Sequence[str]) -> None:

@@ -315,7 +315,7 @@ class TestDeletions:
         assert world.store.data(TARGET) == CONVERTED
 
 
-class TestRuns:
+class TestRunsOfTables:
     def test_a_key_that_never_was_leaves_nothing(self, world: World) -> None:
         request = replace(world.event(ObjectRef("acme-in", "in/typo.csv")), run_id="20261122T120000Z")
 
