@@ -14,7 +14,7 @@ from millrace.config.document import Document
 from millrace.errors import ServiceUnavailable, UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
-from tests.integration.conftest import LambdaContext, FakeSurroundings, s3_record
+from tests.integration.conftest import FakeSurroundings, LambdaContext, s3_record
 
 ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
 CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'

@@ -15,7 +15,7 @@ from millrace.errors import ConfigurationError, UsageError
 from millrace.ledger.entries import State
 from millrace.operations.reconcile import CALLS
 from tests.configurations import bulk_sync, document
-from tests.integration.conftest import LambdaContext, FakeSurroundings
+from tests.integration.conftest import FakeSurroundings, LambdaContext
 
 ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
 CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'

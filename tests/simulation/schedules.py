@@ -208,7 +208,7 @@ class Rest:
         """Where the event of a restore was lost, listings tell nothing of it; the command asks for what waits."""
         world = self.world
         waiting = {one.source.key for one in world.ledger.held.needing_attention(State.WAITING)}
-        if world.setup.kind is Kind.RUN or waiting <= world.source.archived:
+        if world.setup.kind is SetupKind.RUN or waiting <= world.source.archived:
             return
         self.mended = Mended.COMMAND
         world.reprocess(state=State.WAITING)
