@@ -42,12 +42,12 @@ def rate_cell(cell: str) -> float:
     text = cell.strip()
     if not _HAS_SEPARATOR.search(cell) and not _is_cut_off(text):
         return FULLY if text == cell else WITH_SPACE
+    if "\t" in cell:  # however it is written: a tab is no part of a value
+        return NOT_AT_ALL
     if _NUMBER.fullmatch(text):
         return FULLY
     if text and text[-1] == _PAIRS.get(text[0]):
         return FULLY  # JSON, or a list as Python prints it
-    if "\t" in text:
-        return NOT_AT_ALL
     if _is_cut_off(text):
         return BARELY
     return _rate_prose(text)
