@@ -6,7 +6,7 @@ import enum
 from typing import Any
 
 from millrace.delivery.worker import Outcome
-from millrace.ledger.entries import DONE, State
+from millrace.ledger.entries import DONE, Entry, Failure, State
 
 
 class Severity(enum.Enum):
@@ -37,25 +37,31 @@ def _schema_changes(outcome: Outcome) -> str | None:
 
 def fields(outcome: Outcome) -> dict[str, Any]:
     """The keys of the outcome's log line; what is unknown is left out."""
-    told: dict[str, Any] = {
+    line: dict[str, Any] = {
         "object": str(outcome.source),
         "sync": outcome.sync,
         "reason": outcome.reason,
         "retry_after_seconds": outcome.retry_after,
     }
-    entry = outcome.entry
-    if entry is not None:
-        told |= {
-            "targets": [str(output.ref) for output in entry.outputs] or None,
-            "rows": entry.rows_written,
-            "rows_quarantined": entry.rows_quarantined or None,
-            "milliseconds": entry.milliseconds,
-            "attempt": entry.attempts,
-            "error": entry.failure.error if entry.failure else None,
-            "row": entry.failure.row if entry.failure else None,
-            "byte": entry.failure.byte if entry.failure else None,
-            "run_id": entry.run_id,
-            "schema_version": entry.schema_version,
-            "schema_changes": _schema_changes(outcome),
-        }
-    return {name: value for name, value in told.items() if value is not None}
+    if outcome.entry is not None:
+        line |= _to_work(outcome.entry) | {"schema_changes": _schema_changes(outcome)}
+    return {name: value for name, value in line.items() if value is not None}
+
+
+def _to_work(entry: Entry) -> dict[str, Any]:
+    return {
+        "targets": [str(output.ref) for output in entry.outputs] or None,
+        "rows": entry.rows_written,
+        "rows_quarantined": entry.rows_quarantined or None,
+        "milliseconds": entry.milliseconds,
+        "attempt": entry.attempts,
+        "run_id": entry.run_id,
+        "schema_version": entry.schema_version,
+        **_to_place(entry.failure),
+    }
+
+
+def _to_place(failure: Failure | None) -> dict[str, Any]:
+    if failure is None:
+        return {}
+    return {"error": failure.error, "row": failure.row, "byte": failure.byte}
