@@ -27,13 +27,15 @@ def test_dead_letters_are_looked_at_and_redriven(deployed: DeployedDemo) -> None
         (letter,) = lines(deployed, "dead-letters", "--json")
         assert (letter["class"], letter["queue"]) == ("unreadable", home.rpartition("/")[2])
         assert "no" in letter["reason"]
+        assert letter["given_up"]["reason"]
     assert lines(deployed, "redrive", "--json") == [{"dry_run": False, "moved": {}}]
     assert lines(deployed, "redrive", "--class", "unreadable", "--dry-run", "--json")[-1]["moved"] == {"unreadable": 1}
     assert deployed.messages(dead) == 1
 
     assert lines(deployed, "redrive", "--class", "unreadable", "--json")[-1]["moved"] == {"unreadable": 1}
     deployed.wait_until(lambda: deployed.messages(dead) == 1, seconds=60, what="the message to be dead again")
-    sqs.purge_queue(QueueUrl=dead)
+    assert lines(deployed, "dead-letters", "--discard", "--yes", "--json")[-1] == {"discarded": {"unreadable": 1}}
+    deployed.wait_until(lambda: deployed.messages(dead) == 0, seconds=10, what="the message to be gone")
 
 
 def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
