@@ -240,6 +240,8 @@ def _run(world: World) -> Iterator[str]:
     wanted = of_files(setup, tuple((key, live[key].data or b"") for key in sorted(live)))
     if _was_given_up(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
+    if known.state is State.FAILED and world.faults.happened(*_UNTOLD):
+        return  # the file that cannot be converted came and went, and nobody heard of either
     if wanted.outputs is not None and there != wanted.outputs:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"
 

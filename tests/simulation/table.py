@@ -1,6 +1,6 @@
 """The table of faults and what came of them, counted while schedules run: ``python -m tests.simulation.table FILE``.
 
-The file's text between the two marks is written anew.
+The file's text between the marks is written anew: of the faults, and of what a hostile look found.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.simulation import light, schedules
 from tests.simulation.faults import Fault
+from tests.simulation.findings import table_of_findings
 from tests.simulation.schedules import Mended, Result
 
 BEGIN = "<!-- faults -->"
@@ -79,13 +80,14 @@ def _row(tally: Tally, fault: Fault) -> list[str]:
     ]
 
 
-def written(text: str, table: str) -> str:
+def written(text: str, table: str, mark: str = "faults") -> str:
     """A text with the table between its marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the file lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise SystemExit(f"the file lacks the marks {begin} and {end}")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 def main(arguments: list[str]) -> None:
@@ -96,7 +98,7 @@ def main(arguments: list[str]) -> None:
         print(table)  # noqa: T201 - a script's answer
         return
     path = Path(arguments[0])
-    path.write_text(written(path.read_text(), table))
+    path.write_text(written(written(path.read_text(), table), table_of_findings(), "findings"))
 
 
 if __name__ == "__main__":

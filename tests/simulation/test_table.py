@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.faults import Fault
+from tests.simulation.findings import FINDINGS, TESTS, missing_tests, table_of_findings
 from tests.simulation.schedules import IN_FORCE, NEEDS_RULE, SELDOM_MET
 from tests.simulation.table import BEGIN, END, counted, rendered, written
 
@@ -13,6 +14,17 @@ def test_every_fault_is_met_and_every_schedule_counted() -> None:
     assert (tally.schedules, tally.broken) == (400, 0)
     not_drawn = {fault for fault, rule in NEEDS_RULE.items() if rule not in IN_FORCE}
     assert set(tally.injected) | SELDOM_MET == set(Fault) - not_drawn
+
+
+def test_every_finding_names_tests_that_there_are() -> None:
+    assert missing_tests() == []
+    assert [finding.number for finding in FINDINGS] == list(range(1, 20))
+
+
+def test_the_page_has_the_table_of_findings() -> None:
+    page = (TESTS.parent / "docs" / "faults.md").read_text()
+
+    assert table_of_findings() in page, "write it anew: python -m tests.simulation.table docs/faults.md"
 
 
 def test_the_table_stands_between_its_marks() -> None:
