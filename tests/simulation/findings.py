@@ -56,6 +56,7 @@ FINDINGS = (
         "a deletion of what exists was passed over",
         _scenarios(
             "an_undelete_brings_the_output_back",
+            "an_undelete_brings_a_file_back_to_its_table",
             "a_deletion_of_the_newest_version_brings_the_output_of_the_one_before",
         ),
     ),

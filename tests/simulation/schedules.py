@@ -75,15 +75,7 @@ class Finding(enum.IntEnum):
     FENCES_DECIDE = 12
 
 
-IN_FORCE = frozenset(
-    {
-        Finding.RECEIPTS_ARE_NOT_ATTEMPTS,
-        Finding.SUSPECTS_WORK_ALONE,
-        Finding.TABLES_BY_VERSION,
-        Finding.ONE_DENIED_OBJECT,
-        Finding.TRUE_LIMITS,
-    }
-)
+IN_FORCE = frozenset(Finding)
 """Findings whose rules have landed; whoever lands one adds it, and the world becomes as mean."""
 
 NEEDS_RULE = {

@@ -13,6 +13,7 @@ from unittest.mock import patch
 from millrace.delivery.batch import take_batch
 from millrace.delivery.breaker import Breaker
 from millrace.delivery.intake import Grounds, Intake, Received
+from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.ledger.claims import Delivery
@@ -323,7 +324,11 @@ class World:
     def _rebuild(self, actor: Actor) -> None:
         ports = self._ports(actor)
         rebuilder = Rebuilder(
-            planner=ports["planner"], stores=ports["stores"], ledger=self.ledger, now=self._time(actor)()
+            planner=ports["planner"],
+            stores=ports["stores"],
+            ledger=self.ledger,
+            now=self._time(actor)(),
+            learn_schema=SchemaRecovery(stores=ports["stores"], ledger=self.ledger, now=self._time(actor)).learn_schema,
         )
         # Heads are asked for side by side; here the baton allows one thread alone.
         with patch.object(rebuild, "_HEADS_AT_ONCE", 1):

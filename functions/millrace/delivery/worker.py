@@ -17,7 +17,7 @@ from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
-from millrace.objects.store import ObjectStore, Stores
+from millrace.objects.store import ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SnapshotTable, SourceFile
 
@@ -118,10 +118,10 @@ class Worker:
                 yield self._unsettled(plan.sync, request, delivery, error)
 
     def _work(self, plan: AnyPlan, request: Request, delivery: Delivery) -> Outcome:
-        if isinstance(plan, Plan):
-            if self._never_was(plan, request):
-                reason = "there is no such object, and the ledger knows of none"
-                return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
+        if isinstance(plan, Plan) and self._never_was(plan, request):
+            reason = "there is no such object, and the ledger knows of none"
+            return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
+        if isinstance(plan, Plan | SourceFile):
             request = self._look_again(plan, request)
         request = self._look_at_listed(plan, request)
         decision = self.claims.claim(_to_subject(plan, request), delivery)
@@ -143,8 +143,7 @@ class Worker:
         is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
         if not is_listed or not isinstance(plan, Plan | SourceFile):
             return request
-        connection = plan.source_connection if isinstance(plan, Plan) else plan.build.source_connection
-        head = self.objects.stores[connection].head(change.ref)
+        head = self._head(plan)
         if head is None:
             return request
         change = replace(change, etag=head.etag, version_id=head.version_id, size=head.size)
@@ -155,7 +154,11 @@ class Worker:
         is_asked_for = request.run_id is not None and request.change.kind is ChangeKind.CREATED
         return is_asked_for and self.claims.ledger.get(plan.sync, plan.source) is None and not self.objects.exists(plan)
 
-    def _look_again(self, plan: Plan, request: Request) -> Request:
+    def _head(self, plan: Plan | SourceFile) -> ObjectHead | None:
+        connection = plan.source_connection if isinstance(plan, Plan) else plan.build.source_connection
+        return self.objects.stores[connection].head(plan.source)
+
+    def _look_again(self, plan: Plan | SourceFile, request: Request) -> Request:
         """The request with what the bucket holds, if the event tells of a deletion and the object exists all the same.
 
         S3 sends ``ObjectRemoved:Delete`` also for the deletion of one version or of a delete marker (Amazon S3 User
@@ -170,7 +173,7 @@ class Worker:
         """
         if request.change.kind is not ChangeKind.REMOVED:
             return request
-        head = self.objects.head(plan)
+        head = self._head(plan)
         if head is None:
             return request
         change = replace(
