@@ -169,9 +169,9 @@ def _is_same_event(entry: WorkEntry, subject: ClaimSubject) -> bool:
 
 
 def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
-    if subject.change.kind is ChangeKind.RESTORED:
+    if subject.change.kind is ChangeKind.RESTORED and entry.state in DONE:
         # News of a restore may come before that of the version that was restored.
-        return entry.state in DONE and subject.change.etag in {None, entry.etag}
+        return subject.change.etag in {None, entry.etag}
     if entry.state is State.WAITING:
         # A worker that was killed while it asked for a build, or for a restore, asks again.
         return False
