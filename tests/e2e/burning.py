@@ -1,4 +1,4 @@
-"""What burns in ``test_under_fire``: small objects of four formats, and workers that are killed."""
+"""What burns in ``test_under_fire``: small and large objects of four formats, and workers that are killed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from millrace.demo.emulator import Emulator
 from tests.configurations import bulk_sync, connection
+from tests.e2e.killer_keys import KILLER_ENDING
 
 SOURCE_BUCKET = "fire-source"
 TARGET_BUCKET = "fire-target"
@@ -32,7 +33,7 @@ def configuration(objects: int) -> dict[str, Any]:
     told = {"create_bucket": True, "enable_event_notifications": True, "event_queue_arn": "managed"}
     sources = [connection(name, f"s3://{SOURCE_BUCKET}/{name}", **told) for name in TARGETS]
     syncs = [
-        bulk_sync(name, to=target, subfolder=name, source_connection=name, bad_rows="quarantine")
+        bulk_sync(name, to=target, subfolder=name, source_connection=name, bad_rows="quarantine", on_delete="remove")
         for name, target in TARGETS.items()
     ]
     tables = [key(number).partition("/")[2].removesuffix(".csv") for number in range(0, objects, 80)]
@@ -44,18 +45,44 @@ def configuration(objects: int) -> dict[str, Any]:
     }
 
 
+LARGE = range(8, 1_900, 97)
+"""These objects have 20 MB, in each format by turns."""
+_LARGE_ROWS, _LARGE_NOTE_BYTES = 10_000, 1_000
+KILLERS = (50, 1_051)
+"""These end the process that opens them; see ``impatient``."""
+_HOSTILE = range(3, 940, 19)
+"""These have hostile keys."""
+_HOSTILE_FOLDERS = (
+    *("a b", " lead", "trail ", "trail.", "a+b", "+", "100%", "%2F", "%252e", "=&?#", "a//b", "semi;colon", "a,b"),
+    *("Käse ü", "e\u0301", "\u00e9", "日本", "🜁", "new\nline", "tab\there", "'quoted'", '"double"', "back\\slash"),
+    *("[a]*?", "**", "{x}", "$(id)", "`id`", "<b>&amp;", "..a", "...", ".hidden", "-rf", "~", "|", "^", "a:b", "@!"),
+    *("\u200bzero", "\u202ertl", "\u00a0nbsp", "null", "NaN", "CON", "region=EU", "__HIVE_DEFAULT_PARTITION__"),
+    *("-" * 100, "x" * 200, "ü" * 100, "a" * 50 + "/" + "b" * 50),
+)
+
+
 def key(number: int) -> str:
     """The key of an object; every fourth is of the same format."""
     kind = list(TARGETS)[number % len(TARGETS)]
-    return f"{kind}/{number:05d}.{kind}"
+    folder = f"{_HOSTILE_FOLDERS[_HOSTILE.index(number)]}/" if number in _HOSTILE else ""
+    ending = KILLER_ENDING if number in KILLERS else ""
+    return f"{kind}/{folder}{number:05d}{ending}.{kind}"
 
 
 def content(number: int, version: int) -> bytes:
-    """A few hundred bytes; one text in seven has a row that cannot be read."""
+    """A few hundred bytes, or 20 MB; one text in seven has a row that cannot be read."""
     choice = random.Random(number * 10 + version)
+    is_large = number in LARGE
+    count = _LARGE_ROWS if is_large else choice.randrange(1, 9)
+    noise = choice.randbytes(count * _LARGE_NOTE_BYTES).hex() if is_large else ""
+    width = len(noise) // count
     rows = [
-        {"id": f"{row:03d}", "zip": choice.choice(["00501", "90210", None]), "note": f"{number}.{version} ü,{row}"}
-        for row in range(choice.randrange(1, 9))
+        {
+            "id": f"{row:03d}",
+            "zip": choice.choice(["00501", "90210", None]),
+            "note": f"{number}.{version} ü,{row}{noise[row * width : (row + 1) * width]}",
+        }
+        for row in range(count)
     ]
     return _RENDERED[list(TARGETS)[number % len(TARGETS)]](rows, bad=number % 7 == 0)
 

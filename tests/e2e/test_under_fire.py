@@ -1,4 +1,4 @@
-"""Under fire: workers killed, events sent twice and shuffled, S3 and DynamoDB failing; and the same bytes come out.
+"""Under fire: workers killed, events sent twice and shuffled, calls failing; and the same bytes come out.
 
 FIRE_OBJECTS=2000 (`make fire`) burns as many as that; as one of many tests it makes do with fewer.
 """
@@ -27,12 +27,13 @@ from millrace.delivery.worker import Worker
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
+from millrace.errors import Crashed
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import DONE
+from millrace.ledger.entries import DONE, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
-from tests.e2e.burning import SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
+from tests.e2e.burning import KILLERS, LARGE, SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.world import NOON
@@ -41,14 +42,19 @@ pytestmark = pytest.mark.e2e
 
 OBJECTS = int(os.environ.get("FIRE_OBJECTS", "200"))
 OVERWRITTEN = range(0, OBJECTS, 9)
+DELETED = range(4, OBJECTS, 31)
+UNDELETED = DELETED[::2]
+"""Their delete markers are deleted again, so that the version before is there once more."""
+GONE = frozenset(DELETED) - frozenset(UNDELETED)
 SEED = 5
 SHARE = 0.05
-TIMEOUT_SECONDS = 15
-VISIBILITY_SECONDS = 20
+TIMEOUT_SECONDS = 20
+VISIBILITY_SECONDS = 26
 """Above the lease, which is the timeout and a margin of two seconds; see ``impatient``."""
 KILLING_SECONDS = 20 + OBJECTS / 20
 """Then what is left is done in peace, so that the test ends."""
-DEADLINE_SECONDS = 120 + OBJECTS
+DEADLINE_SECONDS = 600 + OBJECTS
+_KILLERS = frozenset(number for number in KILLERS if number < OBJECTS)
 _REDRIVES = 10
 _MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 _ROOT = Path(__file__).parents[2]
@@ -64,7 +70,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def burning(place: Path) -> Iterator[DeployedDemo]:
-    """Deployed where every caller may do everything, over plain http, which the proxy can read."""
+    """DeployedDemo where every caller may do everything, over plain http, which the proxy can read."""
     with running(Mode.OPEN) as emulator:
         bootstrap(emulator)
         yield DeployedDemo.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
@@ -87,17 +93,23 @@ def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, 
             messages = _send(burning, records)
             for number in OVERWRITTEN:
                 burning.upload(_ref(number), content(number, 2))
+            _delete_and_undelete(burning)
             _wait_while_busy(burning, KILLING_SECONDS)
         burning.wait_until_idle(seconds=DEADLINE_SECONDS)
         redriven = _redrive(burning)
+        victims = _reprocess_victims(burning)
     seconds = time.monotonic() - began
 
+    large = len([number for number in LARGE if number < OBJECTS])
     print(  # noqa: T201 -- shown by -s, and where the test fails
-        f"\n{OBJECTS} objects, {len(OVERWRITTEN)} overwritten, {len(records)} records in {messages} messages: "
+        f"\n{OBJECTS} objects, {large} of 20 MB, {len(OVERWRITTEN)} overwritten, {len(DELETED)} deleted, "
+        f"{len(UNDELETED)} undeleted, {len(records)} records in {messages} messages: "
         f"{killer.kills} kills, {trouble.struck.total()} of {sum(trouble.passed.values())} requests struck "
-        f"({trouble.gave_up} for good), redriven {dict(redriven)}, {seconds:.0f} s"
+        f"({trouble.gave_up} for good), redriven {dict(redriven)}, "
+        f"reprocessed after three kills {victims}, {seconds:.0f} s"
     )
     assert killer.kills >= 5
+    assert len(victims) <= OBJECTS / 50, "kills are few, so that three of one object are chance"
     assert {(service, applied) for service, _, applied in trouble.struck} == {
         (service, applied) for service in ("s3", "dynamodb") for applied in (False, True)
     }
@@ -109,8 +121,19 @@ def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, 
     _assert_settled(burning)
     lines = _lines(burning, "audit", "--config", str(place), "--json")
     assert {line["unaccounted"] for line in lines} == {0}
-    assert sum(line["objects"] for line in lines) == OBJECTS
-    assert sum(line.get(state, 0) for line in lines for state in DONE) == OBJECTS
+    assert sum(line["objects"] for line in lines) == OBJECTS - len(GONE)
+    done = sum(line.get(state, 0) for line in lines for state in DONE)
+    assert done == OBJECTS - len(GONE) - len(_KILLERS)
+
+
+def _delete_and_undelete(deployed: DeployedDemo) -> None:
+    markers = {}
+    for number in DELETED:
+        ref = _ref(number)
+        markers[number] = deployed.s3.delete_object(Bucket=ref.bucket, Key=ref.key)["VersionId"]
+    for number in UNDELETED:
+        ref = _ref(number)
+        deployed.s3.delete_object(Bucket=ref.bucket, Key=ref.key, VersionId=markers[number])
 
 
 def _ref(number: int) -> ObjectRef:
@@ -188,8 +211,25 @@ def _redrive(deployed: DeployedDemo) -> Counter[str]:
     return moved
 
 
-def _quiet(place: Path) -> dict[str, bytes]:
-    """What one worker makes of the same objects in memory, with nothing in its way."""
+def _reprocess_victims(deployed: DeployedDemo) -> list[str]:
+    """Ask again for what three random kills struck, as a person would who reads that it failed as ``Crashed``."""
+    victims = [
+        number
+        for number in sorted(set(range(OBJECTS)) - GONE - _KILLERS)
+        if (entry := deployed.entry(_task(number))) and entry.failure and entry.failure.error == Crashed.__name__
+    ]
+    for number in victims:
+        deployed.reprocess({"sync": _task(number).sync, "keys": [key(number)]})
+    deployed.wait_until_idle(seconds=DEADLINE_SECONDS)
+    return [key(number) for number in victims]
+
+
+def _task(number: int) -> Task:
+    return Task(key(number).partition("/")[0], _ref(number))
+
+
+def _quiet(place: Path) -> dict[str, str]:
+    """The digests of what one worker makes of the same objects in memory, with nothing in its way."""
     store = InMemoryObjectStore({SOURCE_BUCKET: {}, TARGET_BUCKET: {}})
     worker = Worker.build(
         planner=Planner(load(place)),
@@ -200,7 +240,7 @@ def _quiet(place: Path) -> dict[str, bytes]:
         engine=__version__,
         timeout_seconds=900,
     )
-    for number in range(OBJECTS):
+    for number in sorted(set(range(OBJECTS)) - GONE - _KILLERS):
         ref = _ref(number)
         store.put(ref, content(number, _last_version(number)))
         (outcome,) = worker.work(
@@ -208,26 +248,36 @@ def _quiet(place: Path) -> dict[str, bytes]:
             Delivery(message_id=str(number), remaining=lambda: 900),
         )
         assert outcome.result in DONE, outcome
-    return {name: stored.data for name, stored in store.buckets[TARGET_BUCKET].items()}
+    return {name: _digest(stored.data) for name, stored in store.buckets[TARGET_BUCKET].items()}
 
 
 def _last_version(number: int) -> int:
     return 2 if number in OVERWRITTEN else 1
 
 
-def _outputs(deployed: DeployedDemo) -> dict[str, bytes]:
+def _digest(data: bytes) -> str:
+    return f"{len(data)} bytes {hashlib.sha256(data).hexdigest()}"
+
+
+def _outputs(deployed: DeployedDemo) -> dict[str, str]:
     pages = deployed.s3.get_paginator("list_objects_v2").paginate(Bucket=TARGET_BUCKET)
     names = [found["Key"] for page in pages for found in page.get("Contents", ())]
-    return {name: deployed.read(ObjectRef(TARGET_BUCKET, name)) for name in names}
+    return {name: _digest(deployed.read(ObjectRef(TARGET_BUCKET, name))) for name in names}
 
 
 def _assert_settled(deployed: DeployedDemo) -> None:
     """Each entry is of the newest bytes, and its rows add up."""
     rows, repeated = Counter[str](), 0
     for number in range(OBJECTS):
-        entry = deployed.entry(Task(key(number).partition("/")[0], _ref(number)))
+        entry = deployed.entry(_task(number))
         assert entry is not None
-        assert entry.state in DONE
+        if number in GONE:
+            assert entry.state is State.REMOVED, entry
+            continue
+        if number in _KILLERS:
+            assert (entry.state, entry.failure and entry.failure.error) == (State.FAILED, Crashed.__name__), entry
+            continue
+        assert entry.state in DONE, entry
         newest = hashlib.md5(content(number, _last_version(number)), usedforsecurity=False).hexdigest()
         assert entry.etag == newest
         counts = entry.rows_read, entry.rows_written, entry.rows_quarantined, entry.rows_filtered
