@@ -233,7 +233,7 @@ def _run(world: World) -> Iterator[str]:
     there, live = held(world), world.source.live()
     known = world.ledger.held.get(SYNC, source("in/"))
     if known is None:
-        if (there or live) and not forgot(world):
+        if (there or live) and not forgot(world) and not gave_up(world):
             yield f"outputs: {_told(there)} without a run over {sorted(live)}"
         return
     setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
