@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -10,12 +9,10 @@ from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from convert import direct
+from convert import direct, queue_records
 from convert.witness import LoggedWitness
 from millrace.composition.convert import ConvertWorld, convert_world
 from millrace.delivery.batch import take_batch
-from millrace.delivery.intake import Received
-from millrace.ledger.claims import Delivery
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")
@@ -36,28 +33,11 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(records))
     queue = records[0]["eventSourceARN"]
     intake = world().intake(queue, tell=witness.outcome, note=witness.passed_over)
-    batch = [_receive(record, context, is_alone=len(records) == 1) for record in records]
+    batch = queue_records.receive_all(records, context, world().receipt)
     # Powertools' BatchProcessor takes messages one after another, too, but knows nothing of those that work alone; and
     # it loads 70 modules of other event sources.
     returning = take_batch(intake, batch, witness.comes_back)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in returning]}
-
-
-def _receive(record: dict[str, Any], context: LambdaContext, *, is_alone: bool) -> Received:
-    attributes = record["attributes"]
-    sent = attributes.get("SentTimestamp")
-    return Received(
-        body=record["body"],
-        delivery=Delivery(
-            message_id=record["messageId"],
-            remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-            receives=int(attributes.get("ApproximateReceiveCount") or 1),
-            # SQS counts milliseconds since 1970.
-            sent=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
-            is_alone=is_alone,
-        ),
-        receipt=world().receipt(record["eventSourceARN"], record["receiptHandle"]),
-    )
 
 
 @cache

@@ -10,6 +10,8 @@ from millrace.engine.formats.streams import decompression
 from millrace.engine.formats.streams.archive import Limits
 from millrace.engine.options import WorkSizes
 from millrace.engine.outputs import MOST_PARTITIONS
+from millrace.planning.plans import LONGEST_KEY
+from millrace.texts import LONGEST_TEXT
 from tests.places import ROOT
 
 PAGE = ROOT / "docs/limits.md"
@@ -38,6 +40,17 @@ ROWS = (
     ("all members of an archive, unpacked", f"{ARCHIVE.total_bytes // GB} GB", "`ArchiveTooBig`"),
     ("archives within archives", "0", "`BadArchive`"),
     ("values of a partition key in one object", f"{MOST_PARTITIONS}", "`TooManyPartitions`"),
+    ("the key of an output, in bytes of UTF-8", f"{LONGEST_KEY:,}", "`KeyTooLong`"),
+    (
+        "an error, a reason, changes of a schema, as text in the ledger",
+        f"{LONGEST_TEXT // 1024} kB",
+        "the middle is left out, and counted",
+    ),
+    (
+        "what S3 or DynamoDB refuses for its size, names or encryption (SSE-C)",
+        "–",
+        "`KeyTooLong`, `NotAccepted`, `TooBig`",
+    ),
 )
 
 
