@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from millrace.delivery import publishing
+from millrace.delivery import publishing, worker
 from millrace.delivery.intake import Intake, Received
 from millrace.delivery.object_work import ObjectWork
 from millrace.ledger import claims, rules
@@ -81,8 +81,29 @@ def _acknowledging_under_its_own_lease() -> AbstractContextManager[object]:
     return patch.object(rules, "_claim_in_flight", claim_in_flight)
 
 
-def _removing_without_asking() -> AbstractContextManager[object]:
-    return patch.object(ObjectWork, "head", lambda _self, _plan: None)
+@contextmanager
+def _removing_without_asking() -> Iterator[None]:
+    with (
+        patch.object(ObjectWork, "head", lambda _self, _plan: None),
+        patch.object(worker.Worker, "_head", lambda _self, _plan: None),
+    ):
+        yield
+
+
+def _with_five_receipts(world: World) -> None:
+    """The queue gives up after five receipts; ten objects of five minutes wait for two workers."""
+    world.queue.max_receives, world.workers, world.batch = 5, 2, 10
+    world.sources.durations = (300.0,)
+    world.faults.set({})
+
+
+def _with_killers(world: World) -> None:
+    world.sources.killers = 0.3
+    world.faults.set({})
+
+
+def _never_giving_up() -> AbstractContextManager[object]:
+    return patch.object(worker, "MOST_DEATHS", 10**9)
 
 
 @contextmanager
@@ -123,4 +144,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("exact cleanup by name", _sweeping_by_prefix, any_world),
     Mutation("acknowledge after settle", _acknowledging_early, any_world),
     Mutation("intent before publishing", _without_intent, any_world),
+    Mutation("receipts are not attempts", nullcontext, _with_five_receipts),
+    Mutation("three deaths are enough", _never_giving_up, _with_killers),
 )
