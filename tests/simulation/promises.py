@@ -162,7 +162,10 @@ def gave_up(world: World) -> bool:
 
 def left_open(world: World) -> bool:
     """Whether a second round may mend what the first could not know of."""
-    return gave_up(world) or unseen(world) or forgot(world)
+    is_empty_run = world.setup.kind is SetupKind.RUN and not world.source.live()
+    # Of an empty folder a reprocess finds nothing to ask for: the next event brings it under the new configuration.
+    is_outdated = is_empty_run and len(world.setups) > 1
+    return gave_up(world) or unseen(world) or forgot(world) or bool(world.source.archived) or is_outdated
 
 
 def forgot(world: World) -> bool:
