@@ -143,7 +143,11 @@ class Worker:
         is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
         if not is_listed or not isinstance(plan, Plan | SourceFile):
             return request
-        head = self._head(plan)
+        try:
+            head = self._head(plan)
+        except MillraceError:
+            # The work meets the same trouble under a claim, and its entry says so.
+            return request
         if head is None:
             return request
         change = replace(change, etag=head.etag, version_id=head.version_id, size=head.size)
@@ -152,7 +156,13 @@ class Worker:
     def _never_was(self, plan: Plan, request: Request) -> bool:
         """Whether somebody asked for an object that is not there and never was: then nothing is written down."""
         is_asked_for = request.run_id is not None and request.change.kind is ChangeKind.CREATED
-        return is_asked_for and self.claims.ledger.get(plan.sync, plan.source) is None and not self.objects.exists(plan)
+        if not is_asked_for or self.claims.ledger.get(plan.sync, plan.source) is not None:
+            return False
+        try:
+            return not self.objects.exists(plan)
+        except MillraceError:
+            # Nobody can say, for example because a role may not be assumed: the entry of the work says why.
+            return False
 
     def _head(self, plan: Plan | SourceFile) -> ObjectHead | None:
         connection = plan.source_connection if isinstance(plan, Plan) else plan.build.source_connection

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, backoff
-from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ServiceUnavailable
+from millrace.errors import AccessDenied, BadCredentials, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind, ObjectRef, Sequencer
-from millrace.objects.store import Published
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.store import ObjectHead, Published
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore, InMemoryUpload
 from tests.world import CONVERTED, NOON, ORDERS, SOURCE, TARGET, World
@@ -331,6 +331,32 @@ class TestRunsOfTables:
 
         assert (outcome.result, outcome.acknowledge) == (RefusalKind.OUTDATED, False)
         assert world.ledger.puts == []
+
+
+class LockedStore(InMemoryObjectStore):
+    """A bucket that tells nobody anything, as one whose role may not be assumed."""
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        raise BadCredentials("the role may not be assumed")
+
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Any:
+        raise BadCredentials("the role may not be assumed")
+
+
+class TestLooksThatFail:
+    """The looks before a claim may fail: the object is accounted for all the same."""
+
+    @pytest.mark.parametrize("run_id", ["20261122T120000Z", None], ids=["asked for", "listed"])
+    def test_the_entry_says_why(self, run_id: str | None) -> None:
+        world = World(store=LockedStore({"acme-in": {}, "acme-out": {}}))
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE, etag='"e"')
+
+        outcome = world.one(Request(change=change, run_id=run_id))
+
+        assert (outcome.result, outcome.acknowledge) == (State.FAILED, False)
+        failure = world.entry().failure
+        assert failure is not None
+        assert (failure.error, failure.branch) == ("BadCredentials", Branch.CONFIGURATION)
 
 
 class TestLateWorkers:
