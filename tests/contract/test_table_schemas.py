@@ -36,6 +36,8 @@ class Together:
         self.ledger = ledger
         self.both = threading.Barrier(2, timeout=20)
         self.met: set[int] = set()
+        # DynamoDB checks and puts in one step; moto does not, if two threads ask at the very same time.
+        self.one_at_a_time = threading.Lock()
 
     def get(self, sync: str, source: ObjectRef) -> Entry | None:
         """As the ledger."""
@@ -59,7 +61,8 @@ class Together:
         if isinstance(entry, SchemaEntry) and me not in self.met:
             self.met.add(me)
             self.both.wait()
-        self.ledger.put(entry)
+        with self.one_at_a_time:
+            self.ledger.put(entry)
 
 
 def test_both_succeed_and_both_changes_are_kept(ledger: LedgerStore) -> None:
