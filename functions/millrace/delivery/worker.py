@@ -25,7 +25,7 @@ _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _SHORT_WAITS = 2
-"""Receipts of a message that asks for more than the work in flight does, before it waits for the whole lease."""
+"""Receipts of a message that finds its object in flight, before it waits for the whole lease."""
 TRIED_AGAIN = "tried again"
 """The result of work that only another worker, or the end of the invocation, was in the way of."""
 
@@ -214,15 +214,15 @@ class Worker:
     def _wait(self, refusal: Refusal[Entry], delivery: Delivery) -> int | None:
         """Seconds until a refused message comes back; None: it is done.
 
-        A copy of work in flight is needed only if that work dies: it hides until the lease ends. A newer change looks
-        again soon, since most work is short. For example after 30 s, 60 s, then when the lease of 25 minutes has ended.
+        It looks again soon, since most work is short and a queue that is empty is easier to trust; then it hides until
+        the lease ends. For example after 30 s, 60 s, then when the lease of 25 minutes has ended.
         """
         if refusal.retry_at is None:
             return None
         if refusal.kind is RefusalKind.OUTDATED:
             return backoff(delivery.receives)
         seconds = max(1, round((refusal.retry_at - self.claims.now()).total_seconds()))
-        is_soon = refusal.kind is RefusalKind.BUSY and delivery.receives <= _SHORT_WAITS
+        is_soon = delivery.receives <= _SHORT_WAITS
         return min(seconds, backoff(delivery.receives)) if is_soon else seconds
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
