@@ -29,9 +29,9 @@ def readers(template: Template) -> dict[str, str]:
 
 
 def environments(template: Template) -> set[str | None]:
-    """What the functions are told of the secret."""
-    functions = template.properties("Lambda::Function")
-    return {one["Environment"]["Variables"].get("MILLRACE_OBFUSCATION_SECRET") for one in functions}
+    """What the functions that read the ledger are told of the secret; the one that numbers deployments reads none."""
+    settings = [one["Environment"]["Variables"] for one in template.properties("Lambda::Function")]
+    return {one.get("MILLRACE_OBFUSCATION_SECRET") for one in settings if "MILLRACE_LEDGER_TABLE" in one}
 
 
 def without(**changes: Any) -> dict[str, Any]:
