@@ -13,7 +13,7 @@ from millrace.engine.options import FileFormat
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
-from millrace.ledger.table_entries import FormatEntry, SchemaEntry, TableEntry, TableOrder
+from millrace.ledger.table_entries import FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.objects.references import ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
 
@@ -98,6 +98,14 @@ SCHEMA = SchemaEntry(
 FORMAT = FormatEntry(
     sync="nightly", source=SOURCE, revision=1, fingerprint="f", format=FileFormat.JSON, finished=NOON, run_id="r"
 )
+BID = replace(FORMAT, format=None, bid=FormatBid(format=FileFormat.CSV, file=SOURCE), run_id=None)
+
+
+@pytest.mark.parametrize("kept", [BID, replace(BID, format=FileFormat.JSON)], ids=["undecided", "decided again"])
+def test_a_bid_for_a_tables_format_comes_back(ledger: LedgerUnderTest, kept: FormatEntry) -> None:
+    ledger.put(kept)
+
+    assert ledger.get_format("nightly", SOURCE) == kept
 
 
 def test_what_is_kept_of_a_table_comes_back_beside_the_object_of_its_name(ledger: LedgerUnderTest) -> None:

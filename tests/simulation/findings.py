@@ -120,11 +120,13 @@ FINDINGS = (
     ),
     Shown(
         15,
-        "small gaps of audit, comparison and dead letters",
+        "a file that failed decided its table's format; small gaps of audit, comparison and dead letters",
         (
             "unit/operations/test_audit.py::test_one_that_is_gone_is_noticed",
             "unit/operations/test_reconcile.py::test_a_queue_that_is_always_full_puts_a_comparison_off_for_a_day_alone",
             "unit/delivery/test_intake.py::test_the_clock_is_looked_at_for_each_record_of_a_message",
+            "unit/delivery/test_table_format.py::test_a_first_file_that_fails_decides_nothing",
+            "unit/delivery/test_table_format.py::test_of_two_first_files_of_different_formats_one_is_converted",
         ),
     ),
     Shown(

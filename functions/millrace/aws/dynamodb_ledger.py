@@ -28,6 +28,7 @@ from millrace.ledger.table_entries import (
     SCHEMA_MARK,
     TABLE_MARK,
     AnyEntry,
+    FormatBid,
     FormatEntry,
     SchemaEntry,
     TableEntry,
@@ -188,7 +189,8 @@ def _to_stored(entry: AnyEntry) -> dict[str, Any]:
             return _NO_WORK | {
                 "finished": entry.finished.isoformat(),
                 "fingerprint": entry.fingerprint,
-                "reason": str(entry.format),
+                "reason": str(entry.format) if entry.format is not None else None,
+                "bid": _bid_fields(entry.bid) if entry.bid is not None else None,
             }
         case _:
             assert_never(entry)
@@ -212,6 +214,10 @@ def _work_fields(entry: WorkEntry) -> dict[str, Any]:
         "failure": {name: value for name, value in failure.items() if value is not None},
         "milliseconds": entry.milliseconds,
     }
+
+
+def _bid_fields(bid: FormatBid) -> dict[str, str]:
+    return {"format": str(bid.format), "file": str(bid.file)}
 
 
 def _output_fields(output: Output) -> dict[str, Any]:
@@ -276,10 +282,12 @@ def _to_schema(fields: Mapping[str, Any]) -> SchemaEntry:
 
 
 def _to_format(fields: Mapping[str, Any]) -> FormatEntry:
+    bid = fields.get("bid")
     return FormatEntry(
         **_to_identity(fields),
         fingerprint=fields["fingerprint"],
-        format=FileFormat(fields["reason"]),
+        format=FileFormat(fields["reason"]) if "reason" in fields else None,
+        bid=FormatBid(format=FileFormat(bid["format"]), file=ObjectRef.parse(bid["file"])) if bid else None,
         finished=datetime.fromisoformat(fields["finished"]),
     )
 

@@ -13,9 +13,9 @@ from millrace.delivery.deadline import time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
-from millrace.delivery.table_conversion import InTable, convert_in_table
+from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table
 from millrace.delivery.table_files import TableFiles
-from millrace.delivery.table_format import hold_format
+from millrace.delivery.table_format import OpenFormat, open_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
@@ -92,8 +92,7 @@ class ObjectWork:
     def _convert(self, job: GrantedWork[Entry]) -> Finish:
         if job.plan.problem is not None:
             raise job.plan.problem
-        if job.plan.format_table is not None:
-            hold_format(job.plan, job.plan.format_table, job.request, self.claims.ledger, self.claims.now())
+        job.table_format = open_format(job.plan, job.request, self.claims)
         try:
             return self._attempt(job)
         except ObjectChanged:
@@ -145,6 +144,8 @@ class ObjectWork:
         finish = published(
             made.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
         )
+        if job.table_format is not None:
+            job.table_format.decide()
         return replace(
             finish,
             etag=head.etag,
@@ -169,10 +170,12 @@ class ObjectWork:
                 with open_archive(opened.stream, plan.source.key, file_format=members_format) as archive:
                     return InTable(convert_many(_members(plan, archive), recipe, destination, context))
             case OwnOutput() | SnapshotTable():
-                return InTable(convert(opened.stream, recipe, destination, context))
+                return InTable(_bid_for(job.table_format, convert(opened.stream, recipe, destination, context)))
             case SharedTable() as shared:
                 convert_with = partial(convert_into_table, opened.stream, recipe, destination, context)
-                return convert_in_table(plan, shared, job.request, self.claims, convert_with)
+                # The bid comes before the schema is remembered: a file of another format adds nothing to it.
+                bidding = partial(_bid_within, job.table_format, convert_with)
+                return convert_in_table(plan, shared, job.request, self.claims, bidding)
             case _:
                 assert_never(plan.way)
 
@@ -185,6 +188,21 @@ class ObjectWork:
         except BaseException:
             done.discard()
             raise
+
+
+def _bid_for(table_format: OpenFormat | None, done: Converted[Upload]) -> Converted[Upload]:
+    """A finished conversion, if its file's format is or may become its table's."""
+    try:
+        if table_format is not None:
+            table_format.bid()
+    except BaseException:
+        done.discard()
+        raise
+    return done
+
+
+def _bid_within(table_format: OpenFormat | None, convert_with: Convert, within: Within) -> Converted[Upload]:
+    return _bid_for(table_format, convert_with(within))
 
 
 def _members(plan: Plan, archive: Archive) -> list[Source]:

@@ -8,6 +8,7 @@ from typing import Generic
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.table_files import TableFiles
+from millrace.delivery.table_format import OpenFormat
 from millrace.errors import LostRace, ObjectChanged, WorkInFlight
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Failure, Finish, State
@@ -26,7 +27,8 @@ _TRIES = 5
 class GrantedWork(Generic[E]):
     """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
 
-    ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order.
+    ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order. ``table_format``
+    is set if this work may decide it.
     """
 
     plan: Plan
@@ -34,6 +36,7 @@ class GrantedWork(Generic[E]):
     claimed: E
     delivery: Delivery
     position: Position | None
+    table_format: OpenFormat | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,8 @@ class SnapshotTables:
             if not self._is_news(job, claimed.entry, opened.head):
                 return finish_not_the_newest(claimed, job.plan.source, opened.head)
             claimed = self._claim_older(job, claimed.entry, order, opened.head)
-        finish = self._write_claimed(GrantedWork(job.plan, job.request, claimed, job.delivery, order), opened)
+        writing = GrantedWork(job.plan, job.request, claimed, job.delivery, order, job.table_format)
+        finish = self._write_claimed(writing, opened)
         if finish.state is State.SUPERSEDED:
             # Only the table's entry follows the fence of the output: the file's own fence is of another order.
             return Finish(state=finish.state, outputs=(), etag=opened.head.etag, reason=finish.reason)

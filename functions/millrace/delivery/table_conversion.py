@@ -23,7 +23,9 @@ from millrace.objects.store import Upload
 from millrace.planning.plans import Plan, SharedTable
 
 _TRIES = 5
-Convert = Callable[[Callable[[Table], Table]], Converted[Upload]]
+Within = Callable[[Table], Table]
+"""How a file's rows are brought into its table's schema."""
+Convert = Callable[[Within], Converted[Upload]]
 
 
 @dataclass(frozen=True, slots=True)

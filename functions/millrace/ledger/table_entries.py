@@ -163,15 +163,27 @@ class SchemaEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormatBid:
+    """A file that is converted and not published yet, and the format that its table has if it is."""
+
+    format: FileFormat
+    file: ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FormatEntry:
-    """The one format of a table's files. ``source`` is the table, ``fingerprint`` of the first configuration."""
+    """The one format of a table's files, None until one is converted; ``bid`` is of the file that may decide it next.
+
+    ``source`` is the table, ``fingerprint`` of the first configuration, ``run_id`` the run that decided it last.
+    """
 
     sync: str
     source: ObjectRef
     revision: int
     fingerprint: str
-    format: FileFormat
+    format: FileFormat | None
     finished: datetime
+    bid: FormatBid | None = None
     run_id: str | None = None
 
     @property

@@ -174,12 +174,15 @@ class Rebuilder:
     def _put_back_format(self, plan: Plan, lineage: Lineage) -> None:
         """A table's files share one format: what one of them was converted from says it of all."""
         table = plan.format_table
-        if table is None or self.ledger.get_format(plan.sync, table) is not None:
+        if table is None:
+            return
+        entry = self.ledger.get_format(plan.sync, table)
+        if entry is not None and entry.format is not None:
             return
         kept = FormatEntry(
             sync=plan.sync,
             source=table,
-            revision=1,
+            revision=entry.revision + 1 if entry is not None else 1,
             fingerprint=lineage.fingerprint,
             format=plan.recipe.source_format,
             finished=self.now,
