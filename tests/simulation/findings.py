@@ -101,7 +101,14 @@ FINDINGS = (
     Shown(
         12,
         "late writes stood where bytes came back",
-        ("simulation/test_mutations.py::test_fences_and_conditions_hold_where_leases_do_not",),
+        (
+            *_scenarios(
+                "older_bytes_do_not_stay_where_the_earlier_ones_came_back",
+                "a_partition_that_only_a_late_worker_wrote_does_not_stay",
+                "a_late_worker_leaves_no_output_of_an_object_that_was_removed",
+            ),
+            "simulation/test_mutations.py::test_fences_and_conditions_hold_where_leases_do_not",
+        ),
     ),
     Shown(
         13,

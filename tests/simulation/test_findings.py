@@ -332,6 +332,66 @@ def _add_filter(world: World) -> None:
     world.reconfigure(replace(world.setup, change=Change.FILTER))
 
 
+# 12 A late worker whose conditions pass, since the bytes it expects are back
+
+
+def test_older_bytes_do_not_stay_where_the_earlier_ones_came_back() -> None:
+    world = late_worker(Setup(SetupKind.REPLICATE))
+    first = rows("x", version=1)
+    world.script = [write("in/a.csv", first), wait(60.0), slow_down("lake/a"), write("in/a.csv", rows("y", version=2))]
+    world.script += [wait(60.0), write("in/a.csv", first)]
+
+    world.run()
+
+    assert world.faults.happened(Fault.SLOW)
+    assert output(world, "a.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    kept(world)
+
+
+def test_a_partition_that_only_a_late_worker_wrote_does_not_stay() -> None:
+    world = late_worker(Setup(SetupKind.PARTITIONED))
+    first = rows("x")
+    world.script = [write("in/a.csv", first), wait(60.0), slow_down("part=y"), write("in/a.csv", rows("x", "y"))]
+    world.script += [wait(60.0), write("in/a.csv", first)]
+
+    world.run()
+
+    assert world.faults.happened(Fault.SLOW)
+    assert output(world, "a/part=y/a.jsonl") is None
+    kept(world)
+
+
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.PARTITIONED, SetupKind.SHARED])
+def test_a_late_worker_leaves_no_output_of_an_object_that_was_removed(kind: SetupKind) -> None:
+    world = late_worker(Setup(kind, remove=True))
+    world.script = [
+        write("in/a.csv", rows("x")),
+        wait(60.0),
+        slow_down("lake/"),
+        write("in/a.csv", rows("x", version=2)),
+    ]
+    world.script += [wait(60.0), delete("in/a.csv")]
+
+    world.run()
+
+    assert world.faults.happened(Fault.SLOW)
+    assert promises.held(world) == {}
+    kept(world)
+
+
+def late_worker(setup: Setup) -> World:
+    """The clock of the third worker says that the lease of the second has run out."""
+    world = quiet(setup)
+    world.calls.answers = (600.0,)
+    world.skews = [0.0, 0.0, HOUR]
+    return world
+
+
+def slow_down(place: str) -> Callable[[World], None]:
+    """From now on, the first write of a place takes ten minutes."""
+    return lambda world: world.calls.planned.append(("s3:PutObject", place, Fault.SLOW))
+
+
 # 13 Rebuilding the ledger
 
 
