@@ -10,11 +10,12 @@ import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.engine.options import FileFormat
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.ledger.table_entries import FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
-from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
 from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -49,18 +50,13 @@ def entry(**fields: Any) -> Entry:
 FULL = entry(
     state=State.FAILED,
     sequencer=Sequencer.parse("0A"),
-    etag="e",
-    version_id="v",
-    size=2**40,
+    version=SourceVersion(etag="e", version_id="v", size=2**40),
     lease_until=NOON + timedelta(minutes=16),
     owner="m",
     attempts=3,
     outputs=(Output(ref=ObjectRef("out", "a.parquet"), etag="t", size=1, rows=2),),
     obsolete=(Output(ref=ObjectRef("out", "a.csv"), etag="u", size=3, rows=4),),
-    rows_read=10,
-    rows_written=7,
-    rows_quarantined=2,
-    rows_filtered=1,
+    rows=RowCounts(read=10, written=7, quarantined=2, filtered=1),
     finished=NOON + timedelta(seconds=2),
     failure=Failure.of(MalformedFile("row 7 has 3 fields", row=7, byte=99)),
     reason="because",

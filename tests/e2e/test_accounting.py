@@ -62,7 +62,7 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     for task, entry in after.items():
         assert entry is not None
         assert entry.state in DONE
-        assert (entry.fence, entry.etag) == (before[task].fence, before[task].etag)
+        assert (entry.fence, entry.version.etag) == (before[task].fence, before[task].version.etag)
     assert {ref: opened.version(ref) for ref in versions} == versions
     rows = pq.read_table(report).to_pylist()
     assert {row["key"] for row in rows if row["sync"] == "e2e csv"} >= {ref.key for ref in refs}

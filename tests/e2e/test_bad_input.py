@@ -24,7 +24,7 @@ MANY = b"id,name\n" + b"".join(b"%d,somebody\n" % number for number in range(100
 def test_file_without_rows_is_converted_to_one_without(opened: DeployedDemo, name: str, content: bytes) -> None:
     """No rows is a table, too."""
     entry = _settled(opened, name, content)
-    assert (entry.state, entry.rows_read, entry.rows_written) == (State.CONVERTED, 0, 0)
+    assert (entry.state, entry.rows.read, entry.rows.written) == (State.CONVERTED, 0, 0)
     assert read(".parquet", opened.read(entry.outputs[0].ref)) == []
 
 

@@ -32,14 +32,14 @@ def test_every_row_is_as_it_was(opened: DeployedDemo, converted: list[tuple[Task
         assert entry.state is State.CONVERTED, (task, entry.failure)
         output = entry.outputs[0].ref
         assert row_differences(rows, output.key, opened.read(output)) == [], f"{task.source} became {output}"
-        assert entry.rows_read == entry.rows_written == rows.num_rows
+        assert entry.rows.read == entry.rows.written == rows.num_rows
 
 
 def test_ranges_of_one_version_were_asked_for(
     opened: DeployedDemo, converted: list[tuple[Task, Entry, pa.Table]]
 ) -> None:
     """Otherwise the test above shows nothing of how versions are read."""
-    assert all(entry.version_id for _, entry, _ in converted)
+    assert all(entry.version.version_id for _, entry, _ in converted)
     requests = opened.emulator.request_log.read_text().splitlines()
     pinned = [line for line in requests if "|GET|" in line and "versionId=" in line and "/in/large/" in line]
     assert len(pinned) >= len(converted)

@@ -30,7 +30,7 @@ def test_every_example_is_converted_value_by_value(deployed: DeployedDemo, examp
         target = read(output.ref.key, deployed.read(output.ref))
 
         assert differences(source, target) == [], f"{task.source} became {output.ref}"
-        assert entry.rows_read == entry.rows_written == len(source) == output.rows
+        assert entry.rows.read == entry.rows.written == len(source) == output.rows
 
 
 def test_every_output_tells_where_it_came_from(deployed: DeployedDemo, examples: list[Task]) -> None:
@@ -68,7 +68,7 @@ def test_overwrite_replaces_the_output(deployed: DeployedDemo) -> None:
     deployed.upload(task.source, SMALL + b"009,Eve\n")
     second = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.fence > first.fence)[task]
 
-    assert (first.rows_written, second.rows_written) == (2, 3)
+    assert (first.rows.written, second.rows.written) == (2, 3)
     assert len(read(".parquet", deployed.read(second.outputs[0].ref))) == 3
 
 

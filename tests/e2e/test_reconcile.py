@@ -81,7 +81,7 @@ def test_a_source_without_notifications_is_kept_in_step(quiet: DeployedDemo) -> 
     quiet.upload(refs[1], SMALL + b"009,Eve\n")
     assert _reconcile(quiet, "from quiet") == (0, 1, 1)
     quiet.wait([tasks[0]], seconds=60, until=lambda entry: entry.state is State.REMOVED)
-    quiet.wait([tasks[1]], seconds=60, until=lambda entry: entry.settled and entry.rows_written == 3)
+    quiet.wait([tasks[1]], seconds=60, until=lambda entry: entry.settled and entry.rows.written == 3)
     listed = quiet.s3.list_objects_v2(Bucket="e2e-lake", Prefix="quiet/")["Contents"]
     assert [found["Key"] for found in listed] == ["quiet/b.jsonl"]
 
@@ -98,7 +98,7 @@ def test_a_lost_event_is_healed(quiet: DeployedDemo) -> None:
     assert _reconcile(quiet, "from told") == (1, 0, 0)
 
     (entry,) = quiet.wait([Task("from told", ref)], seconds=60).values()
-    assert (entry.state, entry.rows_written) == (State.CONVERTED, 2)
+    assert (entry.state, entry.rows.written) == (State.CONVERTED, 2)
 
 
 def test_the_function_may_call_itself(quiet: DeployedDemo) -> None:

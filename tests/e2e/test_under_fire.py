@@ -279,8 +279,8 @@ def _assert_settled(deployed: DeployedDemo) -> None:
             continue
         assert entry.state in DONE, entry
         newest = hashlib.md5(content(number, _last_version(number)), usedforsecurity=False).hexdigest()
-        assert entry.etag == newest
-        counts = entry.rows_read, entry.rows_written, entry.rows_quarantined, entry.rows_filtered
+        assert entry.version.etag == newest
+        counts = entry.rows.read, entry.rows.written, entry.rows.quarantined, entry.rows.filtered
         assert counts[0] == sum(counts[1:]), f"{entry.source}: {counts}"
         repeated += entry.attempts > 1
         rows.update(read=counts[0], written=counts[1], quarantined=counts[2], filtered=counts[3])

@@ -37,7 +37,7 @@ def test_an_uploaded_object_comes_out_converted(around: FakeSurroundings) -> Non
     assert around.output("lake/2026 q1+ü.jsonl") == CONVERTED
     entry = around.entry("in/2026 q1+ü.csv")
     assert entry is not None
-    assert (entry.state, entry.rows_written) == (State.CONVERTED, 2)
+    assert (entry.state, entry.rows.written) == (State.CONVERTED, 2)
 
 
 def test_a_message_with_several_records_is_worked_on_whole(around: FakeSurroundings) -> None:
@@ -212,7 +212,7 @@ class TestBadInput:
         assert around.output("lake/empty.jsonl") == rows
         entry = around.entry("in/empty.csv")
         assert entry is not None
-        assert (entry.state, entry.rows_read) == (State.CONVERTED, 0)
+        assert (entry.state, entry.rows.read) == (State.CONVERTED, 0)
 
     def test_an_object_deleted_before_it_is_read_is_acknowledged(self, around: FakeSurroundings) -> None:
         record = around.upload("in/gone.csv", ORDERS)

@@ -94,8 +94,9 @@ def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bo
     failure = known.failure
     if failure is not None and failure.branch is not Branch.DATA and not waits:
         yield f"state: {key} failed and nothing tries it again: {failure.error}: {failure.message}"
-    if known.etag != version.etag:
-        yield f"state: {key} has ETag {version.etag[:6]}, its entry {known.etag and known.etag[:6]} ({known.state})"
+    etag = known.version.etag
+    if etag != version.etag:
+        yield f"state: {key} has ETag {version.etag[:6]}, its entry {etag and etag[:6]} ({known.state})"
 
 
 # Rows
@@ -103,9 +104,9 @@ def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bo
 
 def _rows(world: World) -> Iterator[str]:
     for one in _works(world):
-        counted = one.rows_written + one.rows_quarantined + one.rows_filtered
-        if one.rows_read != counted:
-            yield f"rows: {one.source} ({one.stored_sync}): {one.rows_read} read, {counted} accounted for"
+        counted = one.rows.written + one.rows.quarantined + one.rows.filtered
+        if one.rows.read != counted:
+            yield f"rows: {one.source} ({one.stored_sync}): {one.rows.read} read, {counted} accounted for"
 
 
 # Promise 2: whole, of one version, the newest
@@ -410,7 +411,7 @@ def fingerprint(world: World) -> dict[str, Any]:
         "states": {
             (one.stored_sync, one.source): (
                 State.CONVERTED if not isinstance(one, Entry) else _told_alike(world.setup.kind, one.state),
-                one.etag if one.state in DONE and not of_table else None,
+                one.version.etag if one.state in DONE and not of_table else None,
                 one.outputs,
             )
             for one in _works(world)

@@ -408,7 +408,7 @@ def test_a_rebuilt_ledger_leaves_a_strangers_copy_alone(kind: SetupKind) -> None
 
     known = promises.entry(world, "in/a.csv")
     assert known is not None
-    assert known.rows_read == 1
+    assert known.rows.read == 1
     kept(world)
 
 

@@ -76,7 +76,7 @@ def test_it_is_all_accounted_for(name: str) -> None:
         if not isinstance(entry, WorkEntry):
             continue
         assert entry.state not in {State.FAILED, State.IN_FLIGHT, State.WAITING}, entry
-        assert entry.rows_read == entry.rows_written + entry.rows_quarantined + entry.rows_filtered
+        assert entry.rows.read == entry.rows.written + entry.rows.quarantined + entry.rows.filtered
 
 
 @pytest.mark.parametrize("name", NAMES)

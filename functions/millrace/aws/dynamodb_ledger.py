@@ -21,6 +21,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from millrace.aws.faults import translated
 from millrace.aws.item_parts import divide_item, join_item
 from millrace.engine.options import FileFormat
+from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State, WorkEntry
 from millrace.ledger.table_entries import (
@@ -34,7 +35,7 @@ from millrace.ledger.table_entries import (
     TableEntry,
     TableOrder,
 )
-from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
 from millrace.operations.checkpoints import Checkpoint, Counts
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ _MERGED_PAGE = 500
 """Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
 _TIMES = ("lease_until", "started", "finished")
 _CHECKPOINT_TIMES = ("lease_until", "put_off_since", "completed")
-_ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
-_VERSION = ("revision", "fence", "fingerprint", "engine", "etag", "version_id", "size")
-_WORK = (*_VERSION, *_ROWS, "owner", "attempts", "run_id")
+_ROWS = ("read", "written", "quarantined", "filtered")
+"""Counts of rows, each stored under its name after ``rows_``."""
+_VERSION = ("etag", "version_id", "size")
+_WORK = ("revision", "fence", "fingerprint", "engine", "owner", "attempts", "run_id")
 _SINCE_0_2 = ("deaths", "deployment")
 """Numbers that 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
 _ENTRY = ("reason", "schema_version", "schema_changes", "built_etag")
@@ -196,14 +198,10 @@ def _to_stored(entry: AnyEntry) -> dict[str, Any]:
             assert_never(entry)
 
 
-_NO_WORK = {"state": str(State.CONVERTED), "fingerprint": "", "engine": "", "fence": 0, "attempts": 0} | dict.fromkeys(
-    _ROWS, 0
-)
-"""What is stored of a schema or a format beside what it says: until 0.1.0 these were entries of finished work."""
-
-
 def _work_fields(entry: WorkEntry) -> dict[str, Any]:
     fields: dict[str, Any] = {name: getattr(entry, name) for name in _WORK}
+    fields |= {name: getattr(entry.version, name) for name in _VERSION}
+    fields |= _rows_fields(entry.rows)
     fields |= {name: getattr(entry, name) or None for name in _SINCE_0_2}
     fields |= {name: _time(getattr(entry, name)) for name in _TIMES}
     failure = asdict(entry.failure) if entry.failure else {}
@@ -218,6 +216,16 @@ def _work_fields(entry: WorkEntry) -> dict[str, Any]:
 
 def _bid_fields(bid: FormatBid) -> dict[str, str]:
     return {"format": str(bid.format), "file": str(bid.file)}
+
+
+def _rows_fields(rows: RowCounts) -> dict[str, int]:
+    return {f"rows_{name}": getattr(rows, name) for name in _ROWS}
+
+
+_NO_WORK = {"state": str(State.CONVERTED), "fingerprint": "", "engine": "", "fence": 0, "attempts": 0} | _rows_fields(
+    NO_ROWS
+)
+"""What is stored of a schema or a format beside what it says: until 0.1.0 these were entries of finished work."""
 
 
 def _output_fields(output: Output) -> dict[str, Any]:
@@ -305,6 +313,9 @@ def _to_work(fields: Mapping[str, Any]) -> dict[str, Any]:
     failure = fields.get("failure")
     work = {name: fields[name] for name in (*_WORK, *_SINCE_0_2) if name in fields}
     work |= {name: datetime.fromisoformat(fields[name]) for name in _TIMES if name in fields}
+    work["version"] = SourceVersion(**{name: fields[name] for name in _VERSION if name in fields})
+    # An entry from an index has no rows, since the index does not carry them.
+    work["rows"] = RowCounts(**{name: fields.get(f"rows_{name}", 0) for name in _ROWS})
     return (
         work
         | _to_identity(fields)

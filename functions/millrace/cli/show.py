@@ -88,12 +88,12 @@ def entry_to_json(entry: Entry | SchemaEntry) -> dict[str, Any]:
             {"target": str(output.ref), "rows": output.rows, "bytes": output.size, "etag": output.etag}
             for output in entry.outputs
         ],
-        "rows_read": entry.rows_read,
-        "rows_written": entry.rows_written,
-        "rows_quarantined": entry.rows_quarantined,
-        "rows_filtered": entry.rows_filtered,
-        "source_bytes": entry.size,
-        "source_etag": entry.etag,
+        "rows_read": entry.rows.read,
+        "rows_written": entry.rows.written,
+        "rows_quarantined": entry.rows.quarantined,
+        "rows_filtered": entry.rows.filtered,
+        "source_bytes": entry.version.size,
+        "source_etag": entry.version.etag,
         # Stored sequencers are padded with zeros on the right, so that texts of two lengths compare as numbers.
         "sequencer": entry.sequencer.value.rstrip("0") if entry.sequencer else None,
         "fence": entry.fence,

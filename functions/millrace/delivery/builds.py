@@ -31,7 +31,7 @@ from millrace.ledger.races import retry_lost_race
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
-from millrace.objects.references import ChangeKind, ObjectChange
+from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.planning.model_syncs import file_of
 from millrace.planning.plans import Build, SourceFile, with_extensions
@@ -60,7 +60,7 @@ class Builds:
         A version that the table has already does not wait: a build does not look at files that are as it read them.
         """
         is_built = request.change.kind is not ChangeKind.REMOVED and claimed.built_etag is not None
-        if is_built and claimed.built_etag == claimed.etag and claimed.fingerprint == file.build.fingerprint:
+        if is_built and claimed.built_etag == claimed.version.etag and claimed.fingerprint == file.build.fingerprint:
             self._ask(file, request)
             return Finish(state=State.CONVERTED, reason=_name_part(file.build))
         return self._ask(file, request)
@@ -126,7 +126,7 @@ class Builds:
         files = self._list(job.build)
         digest = _digest(job.build, files)
         is_wanted = job.request.run_id is not None and not _is_of_run(stored, job.request)
-        if job.claimed.etag == digest and not is_wanted and self._has_outputs(job.build, job.claimed):
+        if job.claimed.version.etag == digest and not is_wanted and self._has_outputs(job.build, job.claimed):
             return _Made(_unchanged(job.claimed), files, digest, stored, listed_at)
         for _ in range(_TRIES):
             pinned = PinnedFiles(self.stores[job.build.source_connection])
@@ -177,7 +177,7 @@ class Builds:
         read = [pinned.as_read(file) for file in files]
         digest = _digest(build, read)
         reason = f"made of {len(files):,} files"
-        finish = replace(finish, etag=digest, keep_earlier=build.keep_earlier, reason=reason)
+        finish = replace(finish, version=SourceVersion(etag=digest), keep_earlier=build.keep_earlier, reason=reason)
         return _Made(finish, read, digest, stored, listed_at)
 
     def _follow_up(self, job: _Job, made: _Made, settled: Entry) -> Entry:
@@ -255,9 +255,8 @@ class Builds:
             # The event that failed comes again, and may tell of what happened since the files were listed.
             sequencer=base.sequencer if base.settled else None,
             fingerprint=build.fingerprint,
-            etag=file.etag,
+            version=SourceVersion(etag=file.etag, size=file.size),
             built_etag=file.etag,
-            size=file.size,
             started=claimed.started,
             finished=self.claims.now(),
             failure=None,
@@ -332,7 +331,7 @@ def _source(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
 
 
 def _is_settled_as(entry: Entry, build: Build, file: ListedObject) -> bool:
-    is_of_version = entry.etag == file.etag == entry.built_etag
+    is_of_version = entry.version.etag == file.etag == entry.built_etag
     return entry.state in DONE and is_of_version and entry.fingerprint == build.fingerprint
 
 
@@ -367,11 +366,8 @@ def _digest(build: Build, files: Sequence[ListedObject]) -> str:
 
 def _unchanged(claimed: Entry) -> Finish:
     return Finish(
-        state=State.QUARANTINED if claimed.rows_quarantined else State.CONVERTED,
-        rows_read=claimed.rows_read,
-        rows_written=claimed.rows_written,
-        rows_quarantined=claimed.rows_quarantined,
-        rows_filtered=claimed.rows_filtered,
+        state=State.QUARANTINED if claimed.rows.quarantined else State.CONVERTED,
+        rows=claimed.rows,
         reason="nothing changed since the last run",
     )
 

@@ -28,7 +28,7 @@ from millrace.ledger.rules import E
 from millrace.ledger.table_entries import table_sync
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind
+from millrace.objects.references import ChangeKind, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
 from millrace.planning.plans import ArchiveOutput, OwnOutput, Plan, SharedTable, SnapshotTable, with_extensions
 
@@ -104,7 +104,7 @@ class ObjectWork:
         with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
-                return Finish(state=State.IGNORED, etag=opened.head.etag, reason=reason)
+                return Finish(state=State.IGNORED, version=SourceVersion(etag=opened.head.etag), reason=reason)
             table = table_of(plan)
             if table is not None:
                 return self._tables().replace_table(job, table, opened)
@@ -148,9 +148,7 @@ class ObjectWork:
             job.table_format.decide()
         return replace(
             finish,
-            etag=head.etag,
-            version_id=head.version_id,
-            size=head.size,
+            version=head.version,
             keep_earlier=plan.keep_earlier,
             schema_version=made.version,
             schema_changes=made.changes,

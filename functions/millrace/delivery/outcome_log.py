@@ -51,8 +51,8 @@ def fields(outcome: Outcome) -> dict[str, Any]:
 def _to_work(entry: Entry) -> dict[str, Any]:
     return {
         "targets": [str(output.ref) for output in entry.outputs] or None,
-        "rows": entry.rows_written,
-        "rows_quarantined": entry.rows_quarantined or None,
+        "rows": entry.rows.written,
+        "rows_quarantined": entry.rows.quarantined or None,
         "milliseconds": entry.milliseconds,
         "attempt": entry.attempts,
         "run_id": entry.run_id,

@@ -94,8 +94,5 @@ def published(
     return Finish(
         state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
         outputs=(*outputs, *aside),
-        rows_read=rows.read,
-        rows_written=rows.written,
-        rows_quarantined=rows.quarantined,
-        rows_filtered=rows.filtered,
+        rows=rows,
     )

@@ -16,7 +16,7 @@ from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import ClaimSubject, E, Refusal, RefusalKind, settle
 from millrace.ledger.table_entries import TableEntry, TableOrder
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores
 from millrace.planning.plans import Plan, SnapshotTable
 
@@ -60,7 +60,12 @@ class SnapshotTables:
         finish = self._write_claimed(writing, opened)
         if finish.state is State.SUPERSEDED:
             # Only the table's entry follows the fence of the output: the file's own fence is of another order.
-            return Finish(state=finish.state, outputs=(), etag=opened.head.etag, reason=finish.reason)
+            return Finish(
+                state=finish.state,
+                outputs=(),
+                version=SourceVersion(etag=opened.head.etag),
+                reason=finish.reason,
+            )
         return replace(finish, outputs=(), reason=f"table {table} is made of this file")
 
     def _is_news(self, job: GrantedWork[E], entry: TableEntry, head: ObjectHead) -> bool:
@@ -206,16 +211,15 @@ def finish_not_the_newest(refusal: Refusal[TableEntry], source: ObjectRef, head:
     table = refusal.entry
     is_of_another = table.made_of is not None and table.made_of != source
     if refusal.kind is RefusalKind.SUPERSEDED or is_of_another:
-        return Finish(state=State.SUPERSEDED, outputs=(), etag=head.etag, reason=_name_newest(table.file))
+        return Finish(
+            state=State.SUPERSEDED, outputs=(), version=SourceVersion(etag=head.etag), reason=_name_newest(table.file)
+        )
     return Finish(
         # If a newer file failed, the table is what this one made it.
         state=table.state if table.state in DONE else State.CONVERTED,
         outputs=(),
-        etag=head.etag,
-        rows_read=table.rows_read,
-        rows_written=table.rows_written,
-        rows_quarantined=table.rows_quarantined,
-        rows_filtered=table.rows_filtered,
+        version=SourceVersion(etag=head.etag),
+        rows=table.rows,
         reason=f"table {table.source} is made of this file",
     )
 

@@ -191,7 +191,9 @@ def _report(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen
 def _outcome(entry: Entry) -> str:
     if why := _reason(entry):
         return why
-    rows = f"{entry.rows_written:,} rows" + (f", {entry.rows_quarantined:,} aside" if entry.rows_quarantined else "")
+    rows = f"{entry.rows.written:,} rows"
+    if entry.rows.quarantined:
+        rows += f", {entry.rows.quarantined:,} aside"
     targets = ", ".join(str(output.ref) for output in entry.outputs)
     return f"{rows} to {targets} in {entry.milliseconds:,} ms"
 

@@ -16,6 +16,15 @@ class RowCounts:
     quarantined: int = 0
     filtered: int = 0
 
+    def __add__(self, other: RowCounts) -> RowCounts:
+        """The rows of both."""
+        return RowCounts(
+            read=self.read + other.read,
+            written=self.written + other.written,
+            quarantined=self.quarantined + other.quarantined,
+            filtered=self.filtered + other.filtered,
+        )
+
     @classmethod
     def of(cls, *, delivered: int, written: int, quarantined: int, filtered: int) -> RowCounts:
         """The counts of a conversion whose reader ``delivered`` rows beside those put aside.
@@ -34,3 +43,7 @@ class RowCounts:
                 f" {self.filtered:,} filtered; nothing is published. This is a defect of Millrace: please report it"
                 " with the file"
             )
+
+
+NO_ROWS = RowCounts(read=0, written=0)
+"""Of work that read nothing, or is not done yet."""

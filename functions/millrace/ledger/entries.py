@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import (
     ConfigurationError,
     DataError,
@@ -17,7 +18,7 @@ from millrace.errors import (
     TransientError,
     WorkInFlight,
 )
-from millrace.objects.references import ObjectRef, Position, Sequencer
+from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, Position, Sequencer, SourceVersion
 from millrace.texts import shorten_text
 
 
@@ -124,9 +125,7 @@ class WorkEntry(ABC):
     fence: int
     fingerprint: str
     engine: str
-    etag: str | None = None
-    version_id: str | None = None
-    size: int | None = None
+    version: SourceVersion = UNKNOWN_VERSION
     lease_until: datetime | None = None
     owner: str | None = None
     attempts: int = 0
@@ -134,10 +133,7 @@ class WorkEntry(ABC):
     deployment: int = 0
     outputs: tuple[Output, ...] = ()
     obsolete: tuple[Output, ...] = ()
-    rows_read: int = 0
-    rows_written: int = 0
-    rows_quarantined: int = 0
-    rows_filtered: int = 0
+    rows: RowCounts = NO_ROWS
     started: datetime | None = None
     finished: datetime | None = None
     failure: Failure | None = None
@@ -243,13 +239,8 @@ class Finish:
 
     state: State
     outputs: tuple[Output, ...] | None = None
-    etag: str | None = None
-    version_id: str | None = None
-    size: int | None = None
-    rows_read: int = 0
-    rows_written: int = 0
-    rows_quarantined: int = 0
-    rows_filtered: int = 0
+    version: SourceVersion = UNKNOWN_VERSION
+    rows: RowCounts = NO_ROWS
     failure: Failure | None = None
     reason: str | None = None
     fence: int | None = None

@@ -141,7 +141,7 @@ def _is_news(entry: WorkEntry, request: ClaimRequest) -> bool:
         return is_newer_run(subject.run_id, entry.run_id)
     if subject.position is not None:
         return subject.position != entry.position
-    return subject.change.etag != entry.etag
+    return subject.change.etag != entry.version.etag
 
 
 def _is_done_already(entry: WorkEntry, request: ClaimRequest) -> bool:
@@ -171,7 +171,7 @@ def _is_same_event(entry: WorkEntry, subject: ClaimSubject) -> bool:
 def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
     if subject.change.kind is ChangeKind.RESTORED and entry.state in DONE:
         # News of a restore may come before that of the version that was restored.
-        return subject.change.etag in {None, entry.etag}
+        return subject.change.etag in {None, entry.version.etag}
     if entry.state is State.WAITING:
         # A worker that was killed while it asked for a build, or for a restore, asks again.
         return False
@@ -183,7 +183,7 @@ def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
 
 def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
     etag = subject.change.etag
-    return etag is not None and etag == entry.etag and (subject.bytes_decide or subject.position is None)
+    return etag is not None and etag == entry.version.etag and (subject.bytes_decide or subject.position is None)
 
 
 def _is_retry(entry: WorkEntry, request: ClaimRequest) -> bool:
@@ -222,9 +222,7 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         fence=entry.fence + 1,
         fingerprint=subject.fingerprint,
         engine=request.engine,
-        etag=change.etag or entry.etag,
-        version_id=change.version_id,
-        size=change.size if change.size is not None else entry.size,
+        version=replace(entry.version.updated(change.version), version_id=change.version_id),
         lease_until=request.lease_until,
         owner=request.message_id,
         attempts=_count_attempts(entry, request),
@@ -283,13 +281,8 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
         owner=None,
         outputs=outputs,
         obsolete=tuple({output.ref: output for output in earlier if output.ref not in kept}.values()),
-        etag=finish.etag or claimed.etag,
-        version_id=finish.version_id or claimed.version_id,
-        size=claimed.size if finish.size is None else finish.size,
-        rows_read=finish.rows_read,
-        rows_written=finish.rows_written,
-        rows_quarantined=finish.rows_quarantined,
-        rows_filtered=finish.rows_filtered,
+        version=claimed.version.updated(finish.version),
+        rows=finish.rows,
         finished=now,
         failure=finish.failure,
         attempts=_without_free(claimed.attempts, finish),

@@ -87,8 +87,8 @@ def _shorten(quoted: str) -> str:
 class TableEntry(WorkEntry):
     """Who writes a snapshot table, and the file that it is made of; ``source`` is the table.
 
-    ``order`` is the place of that file's version, ``etag`` and ``version_id`` are the version's: what failed, or was
-    killed, changes none of them. 0.1.0 stored a file that failed as ``file``, and changed ``version_id`` at each claim.
+    ``order`` is the place of that file's version, ``version`` is the version itself: what failed, or was killed,
+    changes neither. 0.1.0 stored a file that failed as ``file``, and changed the version's id at each claim.
     """
 
     order: TableOrder | None = None
@@ -114,7 +114,7 @@ class TableEntry(WorkEntry):
     def is_version(self, etag: str, version_id: str | None) -> bool:
         """Whether it is made of this version of its file."""
         # A claim clears the version id, so after a worker that was killed only the ETag is known.
-        return self.etag == etag and self.version_id in {None, version_id}
+        return self.version.etag == etag and self.version.version_id in {None, version_id}
 
     def at_position(self, position: Position | None) -> Self:
         """With a newer file's place; None changes nothing."""

@@ -70,6 +70,29 @@ class ChangeKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceVersion:
+    """A version of a source, as far as it is known; ``etag`` without quotes, ``size`` in bytes.
+
+    A build's ETag is the digest of its files.
+    """
+
+    etag: str | None = None
+    version_id: str | None = None
+    size: int | None = None
+
+    def updated(self, newer: Self) -> Self:
+        """What ``newer`` says, and of this version what it leaves open."""
+        return type(self)(
+            etag=newer.etag or self.etag,
+            version_id=newer.version_id or self.version_id,
+            size=self.size if newer.size is None else newer.size,
+        )
+
+
+UNKNOWN_VERSION = SourceVersion()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectChange:
     """One change of one object, as an event told it; what the event did not say is None."""
 
@@ -79,3 +102,8 @@ class ObjectChange:
     etag: str | None = None
     version_id: str | None = None
     size: int | None = None
+
+    @property
+    def version(self) -> SourceVersion:
+        """The version that it made, as far as the event says."""
+        return SourceVersion(etag=self.etag, version_id=self.version_id, size=self.size)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
-from millrace.objects.references import ObjectRef
+from millrace.objects.references import ObjectRef, SourceVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,11 @@ class ObjectHead:
     modified: datetime
     version_id: str | None = None
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def version(self) -> SourceVersion:
+        """Which version it is."""
+        return SourceVersion(etag=self.etag, version_id=self.version_id, size=self.size)
 
 
 @dataclass(frozen=True, slots=True)

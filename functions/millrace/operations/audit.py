@@ -75,17 +75,17 @@ class Audited:
         if self.listed is not None:
             row.update(size=self.listed.size, etag=self.listed.etag, modified=self.listed.modified)
         if self.entry is not None:
-            row.update(ledger_etag=self.entry.etag)
+            row.update(ledger_etag=self.entry.version.etag)
         since = self._since(whole)
         if since is not None:
             row.update(age_seconds=round((now - since).total_seconds()))
         if whole is not None:
             row.update(
                 attempts=whole.attempts,
-                rows_read=whole.rows_read,
-                rows_written=whole.rows_written,
-                rows_quarantined=whole.rows_quarantined,
-                rows_filtered=whole.rows_filtered,
+                rows_read=whole.rows.read,
+                rows_written=whole.rows.written,
+                rows_quarantined=whole.rows.quarantined,
+                rows_filtered=whole.rows.filtered,
             )
         if self.lost:
             row.update(lost_outputs=" ".join(str(output.ref) for output in self.lost))

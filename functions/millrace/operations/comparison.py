@@ -134,7 +134,7 @@ def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
     """Work under a live lease is left alone: when it settles, the next listing compares again."""
     if entry.state in _UNSETTLED:
         return is_at_work(entry, now)
-    return entry.etag == listed.etag
+    return entry.version.etag == listed.etag
 
 
 _UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})

@@ -18,6 +18,7 @@ from functools import partial
 
 from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
+from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import InvalidReference, LostRace, MillraceError
 from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
 from millrace.ledger.stores import LedgerStore
@@ -222,10 +223,10 @@ class Rebuilder:
         """The entry with the output's rows: those of a quarantine are not written but put aside."""
         if output is None:
             return entry
-        entry = replace(entry, rows_read=entry.rows_read + output.rows)
         if not self._is_quarantine(entry, output):
-            return replace(entry, rows_written=entry.rows_written + output.rows)
-        return replace(entry, state=State.QUARANTINED, rows_quarantined=entry.rows_quarantined + output.rows)
+            return replace(entry, rows=entry.rows + RowCounts(read=output.rows, written=output.rows))
+        rows = entry.rows + RowCounts(read=output.rows, written=0, quarantined=output.rows)
+        return replace(entry, state=State.QUARANTINED, rows=rows)
 
     def _is_quarantine(self, entry: Kept, output: Output) -> bool:
         if isinstance(entry, TableEntry):
@@ -300,15 +301,11 @@ def _rebuild_entry(lineage: Lineage, base: Kept, outputs: tuple[Output, ...], *,
         fence=lineage.fence,
         fingerprint=lineage.fingerprint,
         engine=lineage.engine,
-        etag=lineage.etag,
-        version_id=lineage.version_id,
+        version=replace(base.version, etag=lineage.etag, version_id=lineage.version_id),
         lease_until=None,
         owner=None,
         outputs=outputs,
-        rows_read=0,
-        rows_written=0,
-        rows_quarantined=0,
-        rows_filtered=0,
+        rows=NO_ROWS,
         finished=now,
         failure=None,
     ).at_position(lineage.sequencer)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from millrace.aws.deployed import Deployed
 from millrace.cli.commands import COMMANDS
 from millrace.ledger.entries import Branch, Entry, Failure, Output, State
-from millrace.objects.references import ObjectRef
+from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.texts import escape_controls, to_json_text
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger
@@ -38,7 +38,7 @@ FAILED = Entry(
     fingerprint="f",
     engine="1",
     reason=HOSTILE,
-    etag=HOSTILE,
+    version=SourceVersion(etag=HOSTILE),
     failure=Failure(branch=Branch.DATA, error="RaggedRow", message=f"the column {HOSTILE}"),
     outputs=(Output(ref=ObjectRef("acme-out", HOSTILE), etag="e", size=1, rows=1),),
     started=datetime(2026, 11, 22, tzinfo=UTC),

@@ -149,7 +149,7 @@ class TestSingleFile:
         assert world.output() == (
             b'{"id":2,"customer":"unknown","origin":"shop"}\n{"id":9,"customer":"Zoe","origin":"shop"}\n'
         )
-        assert (world.entry(ObjectRef("acme-in", self.KEY)).rows_filtered) == 2
+        assert (world.entry(ObjectRef("acme-in", self.KEY)).rows.filtered) == 2
 
     def test_a_duplicate_identifier_is_an_error_that_names_both_rows(self) -> None:
         world = self.world()
@@ -270,7 +270,7 @@ class TestFolder:
         entry = world.run_asked("again")
 
         assert "put" not in world.store.calls
-        assert entry.rows_written == 1
+        assert entry.rows.written == 1
 
     def test_a_manual_run_makes_it_again(self) -> None:
         world = self.world()
@@ -440,7 +440,7 @@ class TestManyFiles:
         assert second.result == State.CONVERTED
         assert calls <= self.MOST_CALLS
         changed = world.store.buckets["acme-in"][self.KEY.format(7)]
-        assert world.entry(ObjectRef("acme-in", self.KEY.format(7))).etag == changed.etag
+        assert world.entry(ObjectRef("acme-in", self.KEY.format(7))).version.etag == changed.etag
 
     def test_what_there_is_no_time_for_is_settled_when_the_message_comes_back(self) -> None:
         world = self.world(self.SOME)

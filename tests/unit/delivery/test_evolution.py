@@ -100,7 +100,10 @@ class TestEvolve:
         put(world, "b.csv", "zip\n00501\n")
 
         duplicate = world.one(
-            world.event(ObjectRef("acme-in", "in/b.csv"), etag=world.entry(ObjectRef("acme-in", "in/b.csv")).etag), "m9"
+            world.event(
+                ObjectRef("acme-in", "in/b.csv"), etag=world.entry(ObjectRef("acme-in", "in/b.csv")).version.etag
+            ),
+            "m9",
         )
 
         assert metric_names(first) == ("Converted",)

@@ -337,7 +337,7 @@ class TestSchemas:
         world.one(world.upload(self.ORDERS))
 
         entry = world.entry()
-        assert (entry.rows_read, entry.rows_written, entry.rows_filtered) == (3, 2, 1)
+        assert (entry.rows.read, entry.rows.written, entry.rows.filtered) == (3, 2, 1)
 
     def test_a_partition_key_makes_one_output_a_value(self, world: World) -> None:
         world.syncs = (self.schema(partition_key="region"),)

@@ -35,7 +35,7 @@ class TestConverting:
 
         assert (outcome.result, outcome.acknowledge) == (State.CONVERTED, True)
         assert world.store.data(TARGET) == CONVERTED
-        assert (world.entry().rows_read, world.entry().rows_written) == (2, 2)
+        assert (world.entry().rows.read, world.entry().rows.written) == (2, 2)
         assert world.entry().output(TARGET) is not None
 
     def test_a_small_object_costs_one_read_and_one_write_and_nothing_else(self, world: World) -> None:
@@ -58,7 +58,7 @@ class TestConverting:
         lineage = Lineage.from_metadata(metadata)
         assert lineage is not None
         assert lineage.is_of("nightly", SOURCE)
-        assert (lineage.etag, lineage.fence, metadata["millrace-rows"]) == (world.entry().etag, 1, "2")
+        assert (lineage.etag, lineage.fence, metadata["millrace-rows"]) == (world.entry().version.etag, 1, "2")
 
     def test_the_same_event_twice_writes_once(self, world: World) -> None:
         request = world.upload()
@@ -172,7 +172,7 @@ class TestWorkOnBadInput:
 
         assert outcome.result == State.QUARANTINED
         entry = world.entry()
-        assert (entry.rows_read, entry.rows_written, entry.rows_quarantined) == (3, 2, 1)
+        assert (entry.rows.read, entry.rows.written, entry.rows.quarantined) == (3, 2, 1)
         assert b'"row": 2' in world.store.data(ObjectRef("acme-out", "lake/_quarantine/orders.jsonl"))
 
     def test_a_good_file_leaves_no_quarantine_object(self, world: World) -> None:

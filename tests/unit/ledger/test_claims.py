@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import MalformedFile, NotAccepted
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, Output, State
@@ -48,11 +49,17 @@ def settle(finish: Finish, *, most_outputs: int = 1) -> tuple[Entry, Entry | Non
 
 def test_what_is_refused_for_its_size_is_written_without_its_texts() -> None:
     answered, kept = settle(
-        Finish(state=State.CONVERTED, outputs=(OUTPUT,), rows_written=2, reason="x" * 11, schema_changes="y")
+        Finish(
+            state=State.CONVERTED,
+            outputs=(OUTPUT,),
+            rows=RowCounts(read=2, written=2),
+            reason="x" * 11,
+            schema_changes="y",
+        )
     )
 
     assert answered == kept
-    assert (answered.state, answered.outputs, answered.rows_written) == (State.CONVERTED, (OUTPUT,), 2)
+    assert (answered.state, answered.outputs, answered.rows.written) == (State.CONVERTED, (OUTPUT,), 2)
     assert (answered.reason, answered.schema_changes) == (None, None)
 
 

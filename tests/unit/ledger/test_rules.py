@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import AccessDenied, MalformedFile, OutOfTime, ServiceUnavailable, WorkInFlight
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, unseen
 from millrace.ledger.rules import MOST_ATTEMPTS, ClaimRequest, ClaimSubject, Refusal, RefusalKind, claim, settle
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer, SourceVersion
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=16)
@@ -59,7 +60,8 @@ def in_flight(**words: object) -> Entry:
 
 def converted(**words: object) -> Entry:
     claimed = in_flight(**words)
-    finish = Finish(state=State.CONVERTED, outputs=(TARGET,), etag=claimed.etag, rows_read=3, rows_written=3)
+    rows = RowCounts(read=3, written=3)
+    finish = Finish(state=State.CONVERTED, outputs=(TARGET,), version=claimed.version, rows=rows)
     return settle(claimed, finish, NOON + timedelta(seconds=2))
 
 
@@ -141,7 +143,8 @@ class TestClaim:
         assert (again.attempts, more.attempts) == (1, MOST_ATTEMPTS + 1)
 
     def test_a_build_counts_its_attempts_although_its_request_names_no_event(self) -> None:
-        build = replace(failed(ServiceUnavailable("503")), sequencer=None, etag="digest", attempts=3)
+        build = replace(failed(ServiceUnavailable("503")), sequencer=None, attempts=3)
+        build = replace(build, version=SourceVersion(etag="digest"))
 
         assert granted(claim(build, claim_request(sequencer=None, etag=None))).attempts == 4
 

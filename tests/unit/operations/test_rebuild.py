@@ -84,10 +84,11 @@ def test_an_entry_says_what_the_lineage_says() -> None:
     rebuilt(world)
 
     entry = world.entry()
-    for name in ("state", "fence", "sequencer", "etag", "version_id", "fingerprint", "engine"):
+    for name in ("state", "fence", "sequencer", "fingerprint", "engine"):
         assert getattr(entry, name) == getattr(known, name)
+    assert entry.version == replace(known.version, size=None)
     assert [output.ref for output in entry.outputs] == [TARGET]
-    assert entry.rows_read == entry.rows_written + entry.rows_quarantined + entry.rows_filtered
+    assert entry.rows.read == entry.rows.written + entry.rows.quarantined + entry.rows.filtered
 
 
 def test_partitions_of_one_source_are_one_entry() -> None:
@@ -179,7 +180,7 @@ def test_a_persons_copy_of_an_output_is_a_strangers_object() -> None:
     assert rebuilt(world) == {Trace.REBUILT: 1, Trace.ELSEWHERE: 1}
 
     entry = world.entry()
-    assert ([output.ref for output in entry.outputs], entry.rows_read) == ([TARGET], 2)
+    assert ([output.ref for output in entry.outputs], entry.rows.read) == ([TARGET], 2)
     world.one(world.upload(ORDERS + b'3,10115,"c"\n'))
     assert world.store.data(copy) == original.data
 

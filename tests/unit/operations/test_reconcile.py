@@ -17,7 +17,7 @@ from millrace.config.document import parse
 from millrace.errors import ServiceUnavailable, UsageError
 from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.objects.references import ChangeKind, ObjectRef, SourceVersion
 from millrace.objects.store import ListedObject
 from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.operations.comparison import Finding, UnsortedStream, differences
@@ -45,7 +45,7 @@ def entry(
         fence=1,
         fingerprint="f",
         engine="1",
-        etag=etag,
+        version=SourceVersion(etag=etag),
         lease_until=lease,
     )
 
