@@ -7,13 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import BinaryIO, Generic
+from typing import BinaryIO, Generic, assert_never
 
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Format, Learned, Widened
+from millrace.engine.formats.json import non_finite
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, WriteOptions
 from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, Parts, S, discard_all
 from millrace.engine.parallel import BackgroundWork, in_order
 from millrace.engine.row_counts import RowCounts
@@ -23,7 +24,7 @@ from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.uniqueness import Unique, superseded_rows
-from millrace.errors import MalformedFile
+from millrace.errors import MalformedFile, ValueDoesNotFit
 
 MOST_ATTEMPTS = 3
 WAITING = 8 * 2**20
@@ -196,7 +197,7 @@ def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: Conversi
     schema, pieces = table.open(outputs.put_aside)
     bound = bound_to(schema)
     parts = Parts(bound, context.formats[recipe.target_format], recipe.write, outputs)
-    work = partial(_prepare, bound, superseded, parts)
+    work = _Preparation(bound, superseded, parts, _non_finite_of(recipe))
     delivered = filtered = 0
 
     with closing(pieces), Unique(bound) as unique:
@@ -240,14 +241,64 @@ class _PreparedRows:
         return sum(piece.weight for piece in self.pieces)
 
 
-def _prepare(
-    bound: BoundTransform, superseded: Superseded | None, parts: Parts[S], item: tuple[TableRows, int]
-) -> _PreparedRows:
-    """Rows transformed and, if the format is text, rendered."""
-    rows, first = item
-    batch = rows.batch
-    with errors_naming(rows.file):
-        if superseded is not None:
-            batch = superseded.remove_from(batch, first)
-        applied = bound.apply(batch, first_row=rows.first)
-        return _PreparedRows(parts.pieces(applied.batch), applied.filtered + rows.batch.num_rows - batch.num_rows)
+@dataclass(frozen=True, slots=True)
+class _Preparation(Generic[S]):
+    """What is done with rows between their reader and their writers; may be called anywhere, in any order."""
+
+    bound: BoundTransform
+    superseded: Superseded | None
+    parts: Parts[S]
+    non_finite: NonFinite
+
+    def __call__(self, item: tuple[TableRows, int]) -> _PreparedRows:
+        """Rows transformed and, if the format is text, rendered; ``item`` has the first one's number in its table."""
+        rows, first = item
+        with errors_naming(rows.file):
+            batch = self._settle_non_finite(self._transform(rows, first), rows, first)
+            return _PreparedRows(self.parts.pieces(batch), rows.batch.num_rows - batch.num_rows)
+
+    def _transform(self, rows: TableRows, first: int) -> pa.RecordBatch:
+        batch = rows.batch
+        if self.superseded is not None:
+            batch = self.superseded.remove_from(batch, first)
+        return self.bound.apply(batch, first_row=rows.first).batch
+
+    def _settle_non_finite(self, batch: pa.RecordBatch, rows: TableRows, first: int) -> pa.RecordBatch:
+        match self.non_finite:
+            case NonFinite.TEXT:
+                return batch
+            case NonFinite.NULL:
+                return non_finite.make_missing(batch)
+            case NonFinite.ERROR:
+                self._require_finite(batch, rows, first)
+                return batch
+            case _:
+                assert_never(self.non_finite)
+
+    def _require_finite(self, batch: pa.RecordBatch, rows: TableRows, first: int) -> None:
+        if non_finite.find_column(batch) is None:
+            return
+        # Filters may have left rows out. The row that is meant is found by halving the rows as they were read.
+        begin, count = 0, rows.batch.num_rows
+        while count > 1:
+            half = replace(rows, batch=rows.batch.slice(begin, count // 2), first=rows.first + begin)
+            if non_finite.find_column(self._transform(half, first + begin)) is None:
+                begin, count = begin + count // 2, count - count // 2
+            else:
+                count //= 2
+        row = rows.first + begin
+        found = replace(rows, batch=rows.batch.slice(begin, 1), first=row)
+        column = non_finite.find_column(self._transform(found, first + begin))
+        raise ValueDoesNotFit(
+            f"row {row:,}: the field {column!r} is NaN or infinite, which JSON has no number for; write it as missing"
+            ' (json_non_finite: null) or as the text "NaN", "Infinity" or "-Infinity" (json_non_finite: text)',
+            row=row,
+            column=column,
+        )
+
+
+def _non_finite_of(recipe: Recipe) -> NonFinite:
+    """What becomes of NaN: formats other than JSON have it."""
+    if recipe.target_format in {FileFormat.JSON, FileFormat.JSON_DOC}:
+        return recipe.write.json_non_finite
+    return NonFinite.TEXT

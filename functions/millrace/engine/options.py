@@ -117,6 +117,21 @@ class Quotes(enum.StrEnum):
     LENIENT = "lenient"
 
 
+class ParquetBinary(enum.StrEnum):
+    """What Parquet's values of bytes become in text formats."""
+
+    BASE64 = "base64"
+    TEXT = "text"
+
+
+class NonFinite(enum.StrEnum):
+    """What becomes of NaN and infinities, which JSON has no numbers for, in JSON outputs."""
+
+    TEXT = "text"
+    NULL = "null"
+    ERROR = "error"
+
+
 class DuplicatePolicy(enum.StrEnum):
     """What becomes of rows that share an identifier."""
 
@@ -178,6 +193,7 @@ class ReadOptions:
     infer_types: bool = True
     column_types: Mapping[str, ColumnType] = field(default_factory=lambda: MappingProxyType({}))
     bad_rows: BadRows = BadRows.FAIL
+    parquet_binary: ParquetBinary = ParquetBinary.BASE64
     work: WorkSizes = WorkSizes()
 
 
@@ -189,6 +205,7 @@ class WriteOptions:
     """
 
     compression: OutputCompression | None = None
+    json_non_finite: NonFinite = NonFinite.TEXT
     lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     group_rows: int = 122_880
     """The most rows of a row group of Parquet."""

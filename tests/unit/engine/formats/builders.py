@@ -30,13 +30,15 @@ class Memory(io.BytesIO):
         self.discarded = True
 
 
-def conversion(data: bytes, source: str, target: str, **options: Any) -> Converted[Memory]:
+def conversion(
+    data: bytes, source: str, target: str, *, write: WriteOptions | None = None, **options: Any
+) -> Converted[Memory]:
     """What converting the bytes gives."""
     recipe = Recipe(
         source_format=FileFormat(source),
         target_format=FileFormat(target),
         read=ReadOptions(**options),
-        write=WriteOptions(),
+        write=write or WriteOptions(),
     )
     return convert(io.BytesIO(data), recipe, Destination(Memory, Memory))
 

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
+from millrace.engine.formats.parquet.binaries import read_as_texts
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
-from millrace.engine.options import Compression, ReadOptions, WorkSizes
+from millrace.engine.options import Compression, ParquetBinary, ReadOptions, WorkSizes
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
@@ -106,7 +107,10 @@ def read(
     _check_ends(source)
     guarded = _GuardedSource(source)
     file = _translate_errors(guarded, partial(_open, guarded, options.work))
-    return Records(file.plain.schema_arrow, _batches(file))
+    records = Records(file.plain.schema_arrow, _batches(file))
+    if options.parquet_binary is ParquetBinary.TEXT:
+        return read_as_texts(records)
+    return records
 
 
 def _check_ends(source: BinaryIO) -> None:
