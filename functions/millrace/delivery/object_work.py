@@ -30,7 +30,15 @@ from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
-from millrace.planning.plans import ArchiveOutput, OwnOutput, Plan, SharedTable, SnapshotTable, with_extensions
+from millrace.planning.plans import (
+    ArchiveOutput,
+    OwnOutput,
+    Plan,
+    SharedTable,
+    SnapshotTable,
+    SourceFile,
+    with_extensions,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +80,7 @@ class ObjectWork:
         """Whether the source object is there: a late delete event is no reason to remove anything."""
         return self.head(plan) is not None
 
-    def head(self, plan: Plan) -> ObjectHead | None:
+    def head(self, plan: Plan | SourceFile) -> ObjectHead | None:
         """The source object's current version; None if there is none."""
         return self.stores[plan.source_connection].head(plan.source)
 

@@ -154,8 +154,10 @@ class SnapshotTables:
     def _remove(self, job: GrantedWork[E], table: ObjectRef) -> str:
         """Remove the table if it is to be removed; what became of it, in words."""
         entry = self.claims.ledger.get_table(job.plan.sync, table)
-        if entry is None or not may_be_of(entry, job.plan.source):
-            if entry is not None and not entry.settled:
+        if entry is None:
+            return "the object was deleted; its table is another's"
+        if not may_be_of(entry, job.plan.source):
+            if not entry.settled:
                 # Who was killed may have published this very file; its message ends here, so another must mend that.
                 self.files.ask_for_newer(job.plan, None)
             return "the object was deleted; its table is another's"
@@ -163,6 +165,10 @@ class SnapshotTables:
             return "the object was deleted; its table is kept"
         if entry.state is State.REMOVED:
             return "the object was deleted; its table was removed"
+        return self._remove_claimed(job, entry)
+
+    def _remove_claimed(self, job: GrantedWork[E], entry: TableEntry) -> str:
+        table = entry.source
         order = entry.order.at_deletion() if entry.order else None
         claimed = self._claim(job, table, ChangeKind.REMOVED, order)
         if isinstance(claimed, Refusal):

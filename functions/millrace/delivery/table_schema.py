@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -28,8 +28,8 @@ from millrace.texts import shorten_text
 
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""
-_TOLD_VERSIONS = 20
-_TOLD_CHANGES = 10
+_KEPT_VERSIONS = 20
+_SHOWN_CHANGES = 10
 _TABLE = b"millrace.table"
 
 
@@ -57,8 +57,8 @@ class TableSchema:
 
     def to_bytes(self) -> bytes:
         """Compressed, for an entry of the ledger; raise TooBig where it would not fit into one."""
-        told = json.dumps([asdict(version) for version in self.versions], ensure_ascii=False)
-        data = zlib.compress(self.fields.with_metadata({_TABLE: told}).serialize().to_pybytes(), 9)
+        versions = json.dumps([asdict(version) for version in self.versions], ensure_ascii=False)
+        data = zlib.compress(self.fields.with_metadata({_TABLE: versions}).serialize().to_pybytes(), 9)
         if len(data) > MOST_BYTES:
             raise TooBig(
                 f"the table has {len(self.fields):,} fields, whose names and types take {len(data):,} bytes;"
@@ -70,9 +70,9 @@ class TableSchema:
     @classmethod
     def from_bytes(cls, data: bytes) -> TableSchema:
         """Read back what ``to_bytes`` gave."""
-        found = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(data)))
-        told = json.loads(found.metadata[_TABLE])
-        return cls(fields=found.remove_metadata(), versions=tuple(Version(**one) for one in told))
+        schema = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(data)))
+        versions = [Version(**version) for version in json.loads(schema.metadata[_TABLE])]
+        return cls(fields=schema.remove_metadata(), versions=tuple(versions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,34 +102,45 @@ class Remembered:
         """
         if self.schema is not None and fields.equals(self.schema.fields, check_metadata=True):
             return self.schema.version
+        schema = self._with_next_version(fields, source, now)
+        entry = SchemaEntry(
+            sync=self.sync,
+            source=self.table,
+            revision=1,
+            schema=schema.to_bytes(),
+            schema_version=schema.version,
+            run_id=request.run_id,
+            finished=now,
+        )
+        if self.entry is not None:
+            run_id = request.run_id or self.entry.run_id
+            entry = replace(entry, revision=self.entry.revision + 1, run_id=run_id)
+        ledger.put(entry)
+        return schema.version
+
+    def _with_next_version(self, fields: pa.Schema, source: ObjectRef, now: datetime) -> TableSchema:
+        """The schema to remember: its versions go on after those of the entry, also if it begins again."""
         earlier = _stored(self.entry)
+        versions: tuple[Version, ...] = ()
+        number, changes = 1, "the first"
+        if earlier is not None:
+            versions, number, changes = earlier.versions, earlier.version + 1, "begun anew"
         version = Version(
-            number=(earlier.version if earlier else 0) + 1,
+            number=number,
             source=str(source),
             when=now.isoformat(timespec="seconds"),
-            changes=self.changed(fields) or ("begun anew" if earlier else "the first"),
+            changes=self.changed(fields) or changes,
         )
-        versions = (*(earlier.versions if earlier else ()), version)[-_TOLD_VERSIONS:]
-        run_id = self.entry.run_id if self.entry else None
-        ledger.put(
-            SchemaEntry(
-                sync=self.sync,
-                source=self.table,
-                revision=(self.entry.revision if self.entry else 0) + 1,
-                schema=TableSchema(fields=fields, versions=versions).to_bytes(),
-                schema_version=version.number,
-                run_id=request.run_id or run_id,
-                finished=now,
-            )
-        )
-        return version.number
+        return TableSchema(fields=fields, versions=(*versions, version)[-_KEPT_VERSIONS:])
 
 
 def remembered(sync: str, table: ObjectRef, request: Request, ledger: LedgerStore) -> Remembered:
     """What the ledger has of a table; a run that is to begin anew has no schema before its first file gave it one."""
     entry = ledger.get_schema(sync, table)
-    known = None if entry is None or _begins_anew(entry, request) else _stored(entry)
-    return Remembered(sync=sync, table=table, entry=entry, schema=known)
+    schema = None
+    if entry is not None and not _begins_anew(entry, request):
+        schema = _stored(entry)
+    return Remembered(sync=sync, table=table, entry=entry, schema=schema)
 
 
 def _stored(entry: SchemaEntry | None) -> TableSchema | None:
@@ -141,9 +152,9 @@ def _begins_anew(entry: SchemaEntry, request: Request) -> bool:
 
 
 def _changes(before: pa.Schema, after: pa.Schema) -> Iterator[str]:
-    known = {field.name: field for field in before}
+    earlier = {field.name: field for field in before}
     for field in after:
-        old = known.get(field.name)
+        old = earlier.get(field.name)
         if old is None:
             yield f"{field.name}: new, {kind_of(field)}"
         elif not old.equals(field, check_metadata=True):
@@ -151,10 +162,16 @@ def _changes(before: pa.Schema, after: pa.Schema) -> Iterator[str]:
 
 
 def _other_kind(old: pa.Field, new: pa.Field) -> str:
-    told = kind_of(new)
-    return told if told != kind_of(old) else f"{told} ({(new.metadata or {}).get(FORM, b'as usual').decode()})"
+    kind = kind_of(new)
+    if kind != kind_of(old):
+        return kind
+    # Both are times, or both numbers as text: what they differ in is how the file writes them.
+    form = (new.metadata or {}).get(FORM, b"as usual")
+    return f"{kind} ({form.decode()})"
 
 
 def _shortened(changes: list[str]) -> str:
-    more = f"; and {len(changes) - _TOLD_CHANGES:,} more" if len(changes) > _TOLD_CHANGES else ""
-    return shorten_text("; ".join(change[:200] for change in changes[:_TOLD_CHANGES]) + more)
+    text = "; ".join(change[:200] for change in changes[:_SHOWN_CHANGES])
+    if len(changes) > _SHOWN_CHANGES:
+        text += f"; and {len(changes) - _SHOWN_CHANGES:,} more"
+    return shorten_text(text)

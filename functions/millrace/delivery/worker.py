@@ -17,7 +17,7 @@ from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
-from millrace.objects.store import ObjectHead, ObjectStore, Stores
+from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SnapshotTable, SourceFile
 
@@ -122,8 +122,7 @@ class Worker:
             reason = "there is no such object, and the ledger knows of none"
             return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
         if isinstance(plan, Plan | SourceFile):
-            request = self._look_again(plan, request)
-        request = self._look_at_listed(plan, request)
+            request = self._look_at_listed(plan, self._look_again(plan, request))
         decision = self.claims.claim(_to_subject(plan, request), delivery)
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
@@ -134,24 +133,23 @@ class Worker:
             return replace(outcome, retry_after=DELAY_SECONDS)
         return outcome
 
-    def _look_at_listed(self, plan: AnyPlan, request: Request) -> Request:
+    def _look_at_listed(self, plan: Plan | SourceFile, request: Request) -> Request:
         """The request with what the bucket has now: a listing may have been a page old when it was compared.
 
         So what was converted meanwhile is found done already. Events of S3 have a sequencer, and need no look.
         """
         change = request.change
         is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
-        if not is_listed or not isinstance(plan, Plan | SourceFile):
+        if not is_listed:
             return request
         try:
-            head = self._head(plan)
+            head = self.objects.head(plan)
         except MillraceError:
             # The work meets the same trouble under a claim, and its entry says so.
             return request
         if head is None:
             return request
-        change = replace(change, etag=head.etag, version_id=head.version_id, size=head.size)
-        return replace(request, change=change)
+        return replace(request, change=change.at_version(head.version))
 
     def _never_was(self, plan: Plan, request: Request) -> bool:
         """Whether somebody asked for an object that is not there and never was: then nothing is written down."""
@@ -163,10 +161,6 @@ class Worker:
         except MillraceError:
             # Nobody can say, for example because a role may not be assumed: the entry of the work says why.
             return False
-
-    def _head(self, plan: Plan | SourceFile) -> ObjectHead | None:
-        connection = plan.source_connection if isinstance(plan, Plan) else plan.build.source_connection
-        return self.objects.stores[connection].head(plan.source)
 
     def _look_again(self, plan: Plan | SourceFile, request: Request) -> Request:
         """The request with what the bucket holds, if the event tells of a deletion and the object exists all the same.
@@ -183,13 +177,11 @@ class Worker:
         """
         if request.change.kind is not ChangeKind.REMOVED:
             return request
-        head = self._head(plan)
+        head = self.objects.head(plan)
         if head is None:
             return request
-        change = replace(
-            request.change, kind=ChangeKind.CREATED, etag=head.etag, version_id=head.version_id, size=head.size
-        )
-        return replace(request, change=change)
+        change = replace(request.change, kind=ChangeKind.CREATED)
+        return replace(request, change=change.at_version(head.version))
 
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         if claimed.deaths >= MOST_DEATHS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, NotAccepted, TransientError
-from millrace.ledger.entries import Entry, Failure, Finish, State, WorkEntry, unseen
+from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry, unseen
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import (
     ClaimRequest,
@@ -132,20 +132,25 @@ class Claims:
         What is obsolete then is deleted from ``store`` first: under the claim nobody else writes there.
         """
         settled = settle(claimed, finish, self.now())
-        if store is not None and settled.obsolete and settled.state not in _KEEP_OBSOLETE:
-            try:
-                sweep(settled, claimed.fence, store)
-            except Exception as error:  # noqa: BLE001 - what cannot be deleted now is tried again with the message
-                failed = replace(finish, state=State.FAILED, failure=Failure.of(error))
-                settled = settle(claimed, failed, self.now())
-            else:
-                settled = replace(settled, obsolete=())
+        if store is not None:
+            settled = self._sweep(claimed, finish, settled, store)
         try:
             return self._put_settled(claimed, finish, settled)
         except LostRace:
             if store is not None and not finish.keep_earlier:
                 self._withdraw(claimed, finish, store)
             raise
+
+    def _sweep(self, claimed: E, finish: Finish, settled: E, store: ObjectStore) -> E:
+        """The entry to put once what is obsolete is deleted, or failed because it could not be."""
+        if not settled.obsolete or settled.state in _KEEP_OBSOLETE:
+            return settled
+        try:
+            sweep(settled, claimed.fence, store)
+        except Exception as error:  # noqa: BLE001 - what cannot be deleted now is tried again with the message
+            failed = replace(finish, state=State.FAILED, failure=Failure.of(error))
+            return settle(claimed, failed, self.now())
+        return replace(settled, obsolete=())
 
     def _put_settled(self, claimed: E, finish: Finish, settled: E) -> E:
         """Put what came of the work; what the store refuses is put without its texts, then as failed for that reason.
@@ -185,15 +190,12 @@ class Claims:
             return
         is_damaged = False
         places = (*claimed.obsolete, *claimed.outputs, *(finish.outputs or ()))
-        for ref in dict.fromkeys(output.ref for output in places):
-            there = store.head(ref)
-            if there is None or not _is_written_under(claimed, there):
-                continue
+        for ref, head in _find_written(claimed, places, store):
             named = entry.output(ref)
-            if entry.state is State.IN_FLIGHT or (named is not None and named.etag != there.etag):
+            if entry.state is State.IN_FLIGHT or (named is not None and named.etag != head.etag):
                 is_damaged = True
             elif named is None:
-                store.delete(ref, etag=there.etag)
+                store.delete(ref, etag=head.etag)
         if is_damaged:
             self._write(to_be_done_again(entry))
 
@@ -221,14 +223,27 @@ class Claims:
 def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
     """Delete by name what is obsolete; nothing that is another's, or was written under a higher fence."""
     for output in settled.obsolete:
-        there = store.head(output.ref)
-        lineage = Lineage.from_metadata(there.metadata) if there else None
-        is_ours = lineage is not None and lineage.is_of(settled.stored_sync, settled.source)
-        if there is not None and lineage is not None and is_ours and lineage.fence <= fence:
-            store.delete(output.ref, etag=there.etag)
+        head = store.head(output.ref)
+        if head is None:
+            continue
+        last_fence = _read_fence(settled, head)
+        if last_fence is not None and last_fence <= fence:
+            store.delete(output.ref, etag=head.etag)
 
 
-def _is_written_under(claimed: WorkEntry, there: ObjectHead) -> bool:
-    """Whether an object is what the very worker wrote that had this claim."""
-    lineage = Lineage.from_metadata(there.metadata)
-    return lineage is not None and lineage.is_of(claimed.stored_sync, claimed.source) and lineage.fence == claimed.fence
+def _find_written(
+    claimed: WorkEntry, places: Iterable[Output], store: ObjectStore
+) -> Iterator[tuple[ObjectRef, ObjectHead]]:
+    """What is there that the very worker wrote that had this claim: each place once."""
+    for ref in dict.fromkeys(output.ref for output in places):
+        head = store.head(ref)
+        if head is not None and _read_fence(claimed, head) == claimed.fence:
+            yield ref, head
+
+
+def _read_fence(entry: WorkEntry, head: ObjectHead) -> int | None:
+    """The fence that an output was written under; None if it is no output of the entry's source."""
+    lineage = Lineage.from_metadata(head.metadata)
+    if lineage is None or not lineage.is_of(entry.stored_sync, entry.source):
+        return None
+    return lineage.fence

@@ -252,8 +252,9 @@ def advance_sequencer(refusal: Refusal[E], position: Position | None) -> E | Non
 
 def _with_intended(entry: WorkEntry, refs: Iterable[ObjectRef]) -> tuple[Output, ...]:
     """What may stand once ``refs`` are being published: written down before, so that a kill leaves no orphan."""
-    known = {output.ref for output in (*entry.outputs, *entry.obsolete)}
-    return (*entry.obsolete, *(Output(ref=ref, etag="", size=0, rows=0) for ref in refs if ref not in known))
+    listed = {output.ref for output in (*entry.outputs, *entry.obsolete)}
+    intended = [Output(ref=ref, etag="", size=0, rows=0) for ref in refs if ref not in listed]
+    return (*entry.obsolete, *intended)
 
 
 def announce_outputs(claimed: E, refs: Iterable[ObjectRef]) -> E:
@@ -270,8 +271,6 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
     Outputs of earlier work that the new work lacks are ``obsolete``: they are deleted by name before this is put.
     """
     outputs = claimed.outputs if finish.outputs is None else finish.outputs
-    kept = {output.ref for output in outputs}
-    earlier = claimed.obsolete if finish.keep_earlier else (*claimed.obsolete, *claimed.outputs)
     settled = replace(
         claimed,
         state=finish.state,
@@ -280,7 +279,7 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
         lease_until=None,
         owner=None,
         outputs=outputs,
-        obsolete=tuple({output.ref: output for output in earlier if output.ref not in kept}.values()),
+        obsolete=_find_obsolete(claimed, outputs, keep_earlier=finish.keep_earlier),
         version=claimed.version.updated(finish.version),
         rows=finish.rows,
         finished=now,
@@ -290,6 +289,15 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
     if settled.settled:
         settled = replace(settled, deaths=0)
     return settled.as_finished(finish)
+
+
+def _find_obsolete(claimed: WorkEntry, kept: Iterable[Output], *, keep_earlier: bool) -> tuple[Output, ...]:
+    """What may be there of earlier work and is not kept: each place once, with what was last written down of it."""
+    earlier = claimed.obsolete if keep_earlier else (*claimed.obsolete, *claimed.outputs)
+    obsolete = {output.ref: output for output in earlier}
+    for output in kept:
+        obsolete.pop(output.ref, None)
+    return tuple(obsolete.values())
 
 
 def to_be_done_again(entry: E) -> E:

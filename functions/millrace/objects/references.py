@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from millrace.errors import InvalidReference, UnknownMessage
@@ -107,3 +107,7 @@ class ObjectChange:
     def version(self) -> SourceVersion:
         """The version that it made, as far as the event says."""
         return SourceVersion(etag=self.etag, version_id=self.version_id, size=self.size)
+
+    def at_version(self, version: SourceVersion) -> Self:
+        """The same change, of the version that the bucket has."""
+        return replace(self, etag=version.etag, version_id=version.version_id, size=version.size)

@@ -149,6 +149,11 @@ class SourceFile:
         """The build's."""
         return self.build.fingerprint
 
+    @property
+    def source_connection(self) -> str:
+        """The build's."""
+        return self.build.source_connection
+
 
 AnyPlan = Plan | Ignored | Build | SourceFile
 
