@@ -152,7 +152,7 @@ def _example(ref: ObjectRef) -> bytes:
 
 def _skip_lines(deployed: DeployedDemo, task: Task) -> int:
     sync = next(sync for sync in deployed.document.bulk_syncs if sync.name == task.sync)
-    return deployed.document.connection(sync.source_connection).configuration.skip_lines
+    return deployed.document.connection(sync.source_connection).file_options().read.skip_lines
 
 
 def _upload_all(deployed: DeployedDemo, ref: ObjectRef, content: bytes) -> list[Task]:

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import pytest
 
 from millrace.config.document import Document, parse
 from millrace.config.reference import TOP, by_place
+from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.engine.formats.streams.decompression import name_compression, open_plain
 from millrace.errors import InvalidConfiguration
 from millrace.objects.references import ObjectRef
@@ -229,6 +230,7 @@ EMAIL_FIRST = (
 )
 OBFUSCATED = EMAIL_FIRST.replace("a@x", hmac.new(KEY, b"a@x", hashlib.sha256).hexdigest())
 CUT = {"tracking_field": "changed", "data_cutoff_timestamp": "2026-01-01T00:00:00Z"}
+NO_OPTIONS: Raw = dict.fromkeys(OPTION_OF_NAME)
 IDS = '{"id":1}\n{"id":2}\n'
 
 
@@ -404,7 +406,7 @@ ROWS = [
     Row(place=MODEL, name="connection", valid="spare", invalid="nowhere", says="not among the connections",
         default=REQUIRED, after=NOTHING),
     Row(place=MODEL, name="configuration", valid={"key": "in/b.csv"}, invalid="in/b.csv", says="expected an object",
-        default={"model_from": None, "key": None, "file_format": None, "skip_lines": 0, "subfolder": ""}, files=TWO,
+        default={"model_from": None, "key": None, "file_format": None, "subfolder": ""} | NO_OPTIONS, files=TWO,
         before=_one(IDS), after=_one('{"id":2}\n')),
     Row(place=MODEL, name="fields", valid=["region", "id"], invalid=["id", "id"], says="each field once", default=None,
         before=AS_IT_IS, after=_one('{"region":"EU","id":1}\n{"region":"US","id":2}\n')),
@@ -420,9 +422,6 @@ ROWS = [
         default=None, files=TWO, before=_one(IDS), after=_one('{"id":2}\n')),
     Row(place=MODEL_CONFIGURATION, name="file_format", valid="json", invalid="xlsx", says="'json'", default=None,
         files={"in/orders.csv": '{"id":1}\n'}, before=_one(""), after=_one('{"id":1}\n')),
-    Row(place=MODEL_CONFIGURATION, name="skip_lines", valid=1, invalid=-1, says="at least 0", default=0,
-        files={"in/orders.csv": "note\nid\n1\n"}, before=_one('{"note":"id"}\n{"note":"1"}\n'),
-        after=_one('{"id":1}\n')),
     Row(place=MODEL_CONFIGURATION, name="subfolder", valid="sub", invalid="..", says="'..'", default="",
         context={"key": ...}, files={"in/a.csv": "id\n1\n", "in/sub/b.csv": "id\n2\n"}, before=_one(IDS),
         after=_one('{"id":2}\n')),
@@ -484,6 +483,14 @@ ROWS = [
         before=_one('{"id":null}\n{"id":2}\n'), after=_one('{"id":7}\n{"id":2}\n')),
 ]
 # fmt: on
+# A model keeps the names of its fields, which a bulk sync brings into one form.
+OF_MODELS = {"csv_delimiter": _one('{"a,b":"1,2","c,d":"3,4"}\n')}
+OPTION_ROWS = [row for row in ROWS if row.place == S3 and row.name in OPTION_OF_NAME]
+ROWS += [replace(row, place=SCHEMA, default=None) for row in OPTION_ROWS]
+ROWS += [
+    replace(row, place=MODEL_CONFIGURATION, default=None, after=OF_MODELS.get(row.name, row.after))
+    for row in OPTION_ROWS
+]
 
 
 def _problems(raw: Raw) -> list[str]:

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.reading import SOURCES, TARGETS, character, demanded_types, format_named, mark, place, watched
+from millrace.cli.file_options import takes_file_options
+from millrace.cli.reading import SOURCES, TARGETS, format_named, place, watched
 from millrace.cli.terminal import Terminal
-from millrace.engine.options import Compression, FileFormat, OutputCompression, Quotes, ReadOptions
+from millrace.engine.file_options import FileOptionValues
+from millrace.engine.options import Compression, FileFormat, OutputCompression
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.wording import count_of
 
@@ -24,6 +26,7 @@ _TARGET_FORMATS = {
 }
 
 
+@takes_file_options
 def convert(
     source: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)] = None,
     target: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)] = None,
@@ -34,19 +37,7 @@ def convert(
     source_format: Annotated[
         str | None, typer.Option("--from", help="csv, json or parquet; default: what SOURCE's name says.")
     ] = None,
-    headers: Annotated[bool, typer.Option("--headers/--no-headers", help="CSV begins with a row of names.")] = True,
-    skip_lines: Annotated[int, typer.Option(min=0, help="Lines to drop before a CSV's header.")] = 0,
-    delimiter: Annotated[str | None, typer.Option(help="Default: detected among , ; tab and |.")] = None,
-    quote: Annotated[
-        str | None, typer.Option(help="Character around fields, or none: nothing is quoted; default: detected.")
-    ] = None,
-    escape: Annotated[
-        str | None, typer.Option(help="Character before one meant literally, or none; default: detected.")
-    ] = None,
-    quotes: Annotated[
-        Quotes, typer.Option(help="What a quote is that is none of CSV: refused, or (lenient) a character.")
-    ] = Quotes.STRICT,
-    encoding: Annotated[str, typer.Option(help="Of a CSV; a byte order mark is honoured.")] = "utf-8",
+    asked: FileOptionValues,
     compression: Annotated[
         Compression | None, typer.Option(help="Of SOURCE as a whole; default: what its name says.")
     ] = None,
@@ -54,15 +45,6 @@ def convert(
         OutputCompression | None,
         typer.Option(help="TARGET's compression; default: what its name says. snappy and zstd are for parquet."),
     ] = None,
-    null_value: Annotated[
-        list[str] | None, typer.Option(help="Text that means missing where it is not quoted; may be given often.")
-    ] = None,
-    column_type: Annotated[
-        list[str] | None, typer.Option(help="NAME=TYPE that a CSV column must have; may be given often.")
-    ] = None,
-    infer_types: Annotated[
-        bool, typer.Option("--types/--no-types", help="Give CSV columns a type where every value survives.")
-    ] = True,
     quarantine: Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")] = None,
     jobs: Annotated[
         str | None, typer.Option(help="A file (or - for standard input) with one JSON job a line; see below.")
@@ -74,11 +56,10 @@ def convert(
 
     Exit codes: 0 converted, 1 refused for its content (what and where is told; TARGET is as it was), 2 wrong use.
 
-    With --jobs: one process, one JSON object a line: {"id", "source", "target", "to"} and optionally "from", "headers",
-    "skip_lines", "delimiter", "quote", "escape", "quotes", "encoding", "null_values", "column_types",
-    "infer_types", "compression", "compress", "subfolder". Each is answered at once by a line {"id", "ok": true,
-    "rows"} or {"id", "ok": false, "error": {"class", "message", "row", "byte"}}. A job that fails never harms the
-    next; exit code 0 says that every job was answered.
+    With --jobs: one process, one JSON object a line: {"id", "source", "target", "to"} and optionally "from",
+    "compression", "compress", "subfolder", KEYS.
+    Each is answered at once by a line {"id", "ok": true, "rows"} or {"id", "ok": false, "error": {"class", "message",
+    "row", "byte"}}. A job that fails never harms the next; exit code 0 says that every job was answered.
     """
     if jobs is not None:
         if source is not None or target is not None:
@@ -87,25 +68,13 @@ def convert(
         return
     if source is None or target is None:
         raise UsageError("SOURCE and TARGET are missing; see millrace convert --help")
-    read = ReadOptions(
-        has_headers=headers,
-        skip_lines=skip_lines,
-        delimiter=character("--delimiter", delimiter),
-        quote=mark("--quote", quote),
-        escape=mark("--escape", escape),
-        quotes=quotes,
-        encoding=encoding,
-        null_values=tuple(null_value or ()),
-        column_types=demanded_types(column_type),
-        infer_types=infer_types,
-    )
     raise typer.Exit(
         _convert_one(
             source,
             target,
             to=format_named("--to", to or _told_by_name(target), TARGETS),
             source_format=format_named("--from", source_format, SOURCES) if source_format else None,
-            read=read,
+            asked=asked,
             compression=compression,
             compress=compress,
             quarantine=quarantine,
@@ -119,7 +88,7 @@ def _convert_one(
     *,
     to: FileFormat,
     source_format: FileFormat | None,
-    read: ReadOptions,
+    asked: FileOptionValues,
     compression: Compression | None,
     compress: OutputCompression | None,
     quarantine: str | None,
@@ -136,7 +105,8 @@ def _convert_one(
         source_format=source_format,
         compression=compression,
         compress=compress,
-        read=read,
+        read=asked.read,
+        write=asked.write,
         quarantine=quarantine,
     )
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)

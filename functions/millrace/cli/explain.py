@@ -12,9 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from millrace.cli.reading import SOURCES, character, demanded_types, format_named, mark, place, watched
+from millrace.cli.file_options import takes_file_options
+from millrace.cli.reading import SOURCES, format_named, place, watched
 from millrace.cli.terminal import Terminal, print_json
-from millrace.engine.options import Compression, FileFormat, Quotes, ReadOptions
+from millrace.engine.file_options import FileOptionValues
+from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
 from millrace.texts import escape_controls
 from millrace.wording import count_of
@@ -31,37 +33,17 @@ _NAME_WIDTH = 40
 _PROGRESS_FROM_BYTES = 4 * 2**20
 
 
+@takes_file_options
 def explain(
     file: Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)],
     *,
     source_format: Annotated[
         str | None, typer.Option("--from", help="csv, json or parquet; default: what FILE's name says.")
     ] = None,
-    headers: Annotated[bool, typer.Option("--headers/--no-headers", help="CSV begins with a row of names.")] = True,
-    skip_lines: Annotated[int, typer.Option(min=0, help="Lines to drop before a CSV's header.")] = 0,
-    delimiter: Annotated[str | None, typer.Option(help="Default: detected among , ; tab and |.")] = None,
-    quote: Annotated[
-        str | None, typer.Option(help="Character around fields, or none: nothing is quoted; default: detected.")
-    ] = None,
-    escape: Annotated[
-        str | None, typer.Option(help="Character before one meant literally, or none; default: detected.")
-    ] = None,
-    quotes: Annotated[
-        Quotes, typer.Option(help="What a quote is that is none of CSV: refused, or (lenient) a character.")
-    ] = Quotes.STRICT,
-    encoding: Annotated[str, typer.Option(help="Of a CSV; a byte order mark is honoured.")] = "utf-8",
+    asked: FileOptionValues,
     compression: Annotated[
         Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
     ] = None,
-    null_value: Annotated[
-        list[str] | None, typer.Option(help="Text that means missing where it is not quoted; may be given often.")
-    ] = None,
-    column_type: Annotated[
-        list[str] | None, typer.Option(help="NAME=TYPE that a CSV column must have; may be given often.")
-    ] = None,
-    infer_types: Annotated[
-        bool, typer.Option("--types/--no-types", help="Give CSV columns a type where every value survives.")
-    ] = True,
     columns: Annotated[
         list[str] | None, typer.Option(help="Show this column alone, * and ? are wild; may be given often.")
     ] = None,
@@ -73,22 +55,10 @@ def explain(
 
     Exit codes: 0 explained, 1 refused for its content (what was found up to there is shown all the same), 2 wrong use.
     """
-    asked = ReadOptions(
-        has_headers=headers,
-        skip_lines=skip_lines,
-        delimiter=character("--delimiter", delimiter),
-        quote=mark("--quote", quote),
-        escape=mark("--escape", escape),
-        quotes=quotes,
-        encoding=encoding,
-        null_values=tuple(null_value or ()),
-        column_types=demanded_types(column_type),
-        infer_types=infer_types,
-    )
     errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     told_format = format_named("--from", source_format, SOURCES) if source_format else None
     try:
-        found = _explain(file, told_format, compression, asked, errors)
+        found = _explain(file, told_format, compression, asked.read, errors)
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(130) from None

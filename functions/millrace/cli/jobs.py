@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
+from millrace.engine.file_options import OPTION_OF_KEY, to_values
 from millrace.engine.files import Job, LocalTarget, OpenSource, OpenTarget, convert_file, open_local_source
-from millrace.engine.options import ColumnType, Compression, FileFormat, OutputCompression, Quotes, ReadOptions
+from millrace.engine.options import Compression, FileFormat, OutputCompression
 from millrace.errors import DataError, MillraceError, UsageError
 
 Write = Callable[[str], None]
@@ -19,21 +20,6 @@ _COMPRESSIONS = {
     "zstd": Compression.ZSTD,
     "bzip2": Compression.BZIP2,
 }
-
-
-_READ_FIELDS = (
-    "headers",
-    "skip_lines",
-    "delimiter",
-    "quote",
-    "escape",
-    "quotes",
-    "encoding",
-    "null_values",
-    "column_types",
-    "infer_types",
-)
-_TAB_NAMES = {"\\t": "\t", "tab": "\t"}
 
 
 def run_jobs(
@@ -93,12 +79,8 @@ def _parse_line(line: str) -> dict[str, Any]:
 
 def job_of(given: Mapping[str, Any]) -> Job:
     """A job from its JSON object; raise UsageError that names the field. A field that is null is not given."""
-    fields = {name: value for name, value in given.items() if value is not None}
-    if unknown := sorted(set(fields) - set(_FIELDS)):
-        raise UsageError(f"the job's field {unknown[0]!r} is not known; known are {', '.join(_FIELDS)}")
-    if missing := [name for name in ("id", "source", "target", "to") if name not in fields]:
-        raise UsageError(f"the job lacks {', '.join(missing)}")
-    values = {name: _FIELDS[name](name, value) for name, value in fields.items()}
+    values = _parse_fields({name: value for name, value in given.items() if value is not None})
+    options = to_values({option.name: values.get(key) for key, option in OPTION_OF_KEY.items()})
     return Job(
         source=values["source"],
         target=values["target"],
@@ -106,16 +88,18 @@ def job_of(given: Mapping[str, Any]) -> Job:
         source_format=values.get("from"),
         compression=values.get("compression"),
         compress=values.get("compress"),
-        read=_read_options_of(values),
+        read=options.read,
+        write=options.write,
         subfolder=values.get("subfolder"),
     )
 
 
-def _read_options_of(values: Mapping[str, Any]) -> ReadOptions:
-    options = {name: values[name] for name in _READ_FIELDS if name in values}
-    if "headers" in options:
-        options["has_headers"] = options.pop("headers")
-    return ReadOptions(**options)
+def _parse_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := sorted(set(fields) - set(_FIELDS)):
+        raise UsageError(f"the job's field {unknown[0]!r} is not known; known are {', '.join(_FIELDS)}")
+    if missing := [name for name in ("id", "source", "target", "to") if name not in fields]:
+        raise UsageError(f"the job lacks {', '.join(missing)}")
+    return {name: _FIELDS[name](name, value) for name, value in fields.items()}
 
 
 def _text(name: str, value: object) -> str:
@@ -129,18 +113,6 @@ def _path(name: str, value: object) -> str:
     if not path or "\0" in path:
         raise UsageError(f"{name}: {path!r} is no path")
     return path
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{name}: expected true or false, found {value!r}")
-    return value
-
-
-def _count(name: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise UsageError(f"{name}: expected a whole number from 0, found {value!r}")
-    return value
 
 
 def _format(name: str, value: object) -> FileFormat:
@@ -161,36 +133,12 @@ def _output_compression(name: str, value: object) -> OutputCompression:
     return OutputCompression(value)
 
 
-def _character(name: str, value: object) -> str | None:
-    text = _text(name, value)
-    return _TAB_NAMES.get(text, text) or None
-
-
-def _mark(name: str, value: object) -> str:
-    """A quote or an escape; "" and none say that there is none."""
-    text = _text(name, value)
-    return "" if text == "none" else _character(name, text) or ""
-
-
-def _quotes(name: str, value: object) -> Quotes:
-    if not isinstance(value, str) or value not in set(Quotes):
-        raise UsageError(f"{name}: {value!r} is not one of {', '.join(Quotes)}")
-    return Quotes(value)
-
-
-def _texts(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise UsageError(f"{name}: expected a list of texts, found {value!r}")
-    return tuple(_text(name, item) for item in value)
-
-
-def _column_types(name: str, value: object) -> Mapping[str, ColumnType]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{name}: expected an object of types by column name, found {value!r}")
-    for wanted in value.values():
-        if wanted not in get_args(ColumnType):
-            raise UsageError(f"{name}: {wanted!r} is not one of {', '.join(get_args(ColumnType))}")
-    return value
+def _option(name: str, value: object) -> Any:
+    """The value of an option of the file."""
+    try:
+        return OPTION_OF_KEY[name].kind.parse(value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _any(_name: str, value: object) -> object:
@@ -203,16 +151,7 @@ _FIELDS: dict[str, Callable[[str, object], Any]] = {
     "target": _path,
     "to": _format,
     "from": _format,
-    "headers": _flag,
-    "skip_lines": _count,
-    "delimiter": _character,
-    "quote": _mark,
-    "escape": _mark,
-    "quotes": _quotes,
-    "encoding": _text,
-    "null_values": _texts,
-    "column_types": _column_types,
-    "infer_types": _flag,
+    **dict.fromkeys(OPTION_OF_KEY, _option),
     "compression": _compression,
     "compress": _output_compression,
     "subfolder": _text,

@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
 from millrace.config.fields import Flag, Name, Path, compression_of_another_format
+from millrace.config.file_options import OptionFields, with_table_options
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (
@@ -102,7 +103,8 @@ class FieldSelection(Section):
     )
 
 
-class SchemaSelection(Section):
+@with_table_options
+class SchemaSelection(OptionFields):
     """One table of the source, and how it is written."""
 
     place: ClassVar[str] = "bulk_syncs[].schemas[]"

@@ -2,22 +2,24 @@
 
 What others use of a Connection: ``name``, ``bucket``, ``folder`` (path without outer slashes), ``root`` (both, as a
 Folder), ``region``, ``auth``, ``layout``, ``notifications``, ``create_bucket``, ``has_headers``, ``external_id``,
-``read_options()``. The fields as written stand in ``configuration``.
+``file_options()``, ``read_options()``. The fields as written stand in ``configuration``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeAlias
 
 from pydantic import Field, SecretStr
 
 from millrace.config.base import Section, doc
-from millrace.config.fields import MANAGED, NO_QUOTE, Name
+from millrace.config.fields import MANAGED, Name
+from millrace.config.file_options import OptionFields, effective_options
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
 from millrace.config.s3_configuration import AuthMode, S3Configuration
+from millrace.engine.file_options import FileOptionValues
 from millrace.engine.options import BadRows, Compression, ReadOptions
 
 
@@ -102,7 +104,7 @@ class Connection(Section):
     @property
     def has_headers(self) -> bool:
         """Whether CSV files begin with a row of names."""
-        return self.configuration.csv_has_headers
+        return self.file_options().read.has_headers
 
     @property
     def auth(self) -> Auth:
@@ -155,22 +157,12 @@ class Connection(Section):
             case str(queue):
                 return QueueArn(queue)
 
+    def file_options(self, table: OptionFields | None = None) -> FileOptionValues:
+        """The options of a file of this connection; those that its table gives go before the connection's."""
+        return effective_options(self.configuration, table)
+
     def read_options(
         self, compression: Compression = Compression.NONE, *, bad_rows: BadRows = BadRows.FAIL
     ) -> ReadOptions:
         """How a file of this connection is read."""
-        fields = self.configuration
-        return ReadOptions(
-            compression=compression,
-            has_headers=fields.csv_has_headers,
-            skip_lines=fields.skip_lines,
-            delimiter=fields.csv_delimiter,
-            quote="" if fields.csv_quote == NO_QUOTE else fields.csv_quote,
-            escape="" if fields.csv_escape == NO_QUOTE else fields.csv_escape,
-            quotes=fields.csv_quotes,
-            encoding=fields.csv_encoding,
-            null_values=fields.csv_null_values,
-            infer_types=fields.csv_infer_types,
-            column_types=fields.csv_column_types,
-            bad_rows=bad_rows,
-        )
+        return replace(self.file_options().read, compression=compression, bad_rows=bad_rows)

@@ -21,12 +21,14 @@ from millrace.config import reading, references
 from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, ours
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection
+from millrace.config.file_options import OptionFields
 from millrace.config.layout import Folder
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
 from millrace.config.references import Reach, Sync
 from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
+from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.errors import InvalidConfiguration
 
 _S = TypeVar("_S", bound=Section)
@@ -129,8 +131,8 @@ class Document(Section):
         }
         if isinstance(sync, ModelSync):
             model = self.model(sync.model)
-            shape["model"] = _shape(model, leave_out={"name", "connection"})
             reading_fields = self.connection(model.connection).configuration
+            shape["model"] = _model_shape(model, reading_fields)
         else:
             reading_fields = self.connection(sync.source_connection).configuration
         shape["reading"] = _shape(reading_fields, leave_out=_NOT_OF_READING)
@@ -259,6 +261,22 @@ def _located(field: str, items: Sequence[_S]) -> dict[str, _S]:
 
 def _shape(section: Section, *, leave_out: set[str]) -> dict[str, Any]:
     return section.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=leave_out)
+
+
+def _model_shape(model: Model, connection: OptionFields) -> dict[str, Any]:
+    """The model's fields but for options that say the default, which its connection has anyway.
+
+    ``skip_lines: 0`` is in many models, and was their default before a model could go before its connection.
+    """
+    shape = _shape(model, leave_out={"name", "connection"})
+    fields = shape.get("configuration", {})
+    for name, value in model.configuration.options.items():
+        default = OPTION_OF_NAME[name].default
+        if value == default == connection.options.get(name, default):
+            del fields[name]
+    if fields == {}:
+        shape.pop("configuration", None)
+    return shape
 
 
 def _canonical(value: object, *, indent: int | None = None) -> str:

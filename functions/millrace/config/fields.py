@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, W
 
 from millrace.config.base import Contradiction, unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
+from millrace.engine.option_kinds import NONE, to_character, to_encoding
 from millrace.engine.options import FileFormat, OutputCompression, output_compressions
 
 
@@ -62,54 +62,17 @@ def _must_be_folder(value: Any) -> Folder:
     return value
 
 
-_NAMED_CHARACTERS = {
-    "comma": ",",
-    "semicolon": ";",
-    "tab": "\t",
-    "\\t": "\t",
-    "bar": "|",
-    "pipe": "|",
-    "space": " ",
-    "backslash": "\\",
-    "double": '"',
-    "single": "'",
-}
 MANAGED = "managed"
 """The value of ``event_queue_arn`` that lets the stack make queue and notification."""
-NO_QUOTE = "none"
-"""The value of ``csv_quote`` and ``csv_escape`` that says: there is none."""
-
-
-def named_character(text: str) -> str:
-    """Give the character that a name stands for; a text that is no name is itself."""
-    return _NAMED_CHARACTERS.get(text.lower(), text)
-
-
-def _character(text: str) -> str:
-    character = named_character(text)
-    if len(character) != 1 or not character.isascii() or character in "\r\n\0":
-        names = ", ".join(name for name in _NAMED_CHARACTERS if name.isalpha())
-        raise ValueError(f"one ASCII character, or one of the names {names}")
-    return character
 
 
 def _quote(text: str) -> str:
-    if text.lower() == NO_QUOTE:
-        return NO_QUOTE
+    if text.lower() == NONE:
+        return NONE
     try:
-        return _character(text)
+        return to_character(text)
     except ValueError:
         raise ValueError("one ASCII character, one of the names double, single and backslash, or none") from None
-
-
-def _encoding(text: str) -> str:
-    expected = "the name of a text encoding that Python knows, such as utf-8, utf-16, latin-1 or cp1252"
-    try:
-        codec = codecs.lookup(text)
-        "".encode(codec.name)
-    except (LookupError, ValueError):
-        raise ValueError(expected) from None
-    return codec.name
 
 
 def compression_of_another_format(given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -133,9 +96,9 @@ Count = Annotated[int, Strict()]
 Name = Annotated[str, AfterValidator(text_rule(_name))]
 Path = Annotated[str, AfterValidator(text_rule(parse_path))]
 Glob = Annotated[str, AfterValidator(text_rule(parse_glob))]
-Character = Annotated[str, AfterValidator(text_rule(_character))]
+Character = Annotated[str, AfterValidator(text_rule(to_character))]
 Quote = Annotated[str, AfterValidator(text_rule(_quote))]
-Encoding = Annotated[str, AfterValidator(text_rule(_encoding))]
+Encoding = Annotated[str, AfterValidator(text_rule(to_encoding))]
 FolderField = Annotated[
     Folder,
     BeforeValidator(_must_be_folder),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, assert_never
 
+from millrace.engine.file_options import READABLE
 from millrace.engine.options import FileFormat
 
 
@@ -31,6 +32,19 @@ class DirectorySnapshot:
 
 
 Layout: TypeAlias = MultiTable | SingleTable | DirectorySnapshot
+
+
+def formats_of(layout: Layout) -> tuple[FileFormat, ...]:
+    """The formats that files may have."""
+    match layout:
+        case SingleTable(format=only):
+            return (only,)
+        case DirectorySnapshot(formats=formats):
+            return formats
+        case MultiTable():
+            return READABLE
+        case _:
+            assert_never(layout)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -14,8 +14,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
-from millrace.config.fields import Count, Name, Path, SourceFormat, text_rule
+from millrace.config.fields import Name, Path, SourceFormat, text_rule
+from millrace.config.file_options import OptionFields, check_formats, with_table_options
 from millrace.config.layout import parse_path
+from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
 
 ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.zst")
@@ -41,7 +43,8 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-class ModelConfiguration(Section):
+@with_table_options
+class ModelConfiguration(OptionFields):
     """Where a model's rows come from, under Polytomic's names; all blank means: every file of the connection."""
 
     place: ClassVar[str] = "models[].configuration"
@@ -62,13 +65,6 @@ class ModelConfiguration(Section):
     file_format: SourceFormat | None = Field(
         default=None, description="Format of the file or files; default: by extension.", json_schema_extra=doc()
     )
-    skip_lines: Count = Field(
-        default=0,
-        ge=0,
-        description="Lines to drop from each CSV file before its header is read.",
-        examples=[2],
-        json_schema_extra=doc(when="csv is among the formats"),
-    )
     subfolder: Path = Field(
         default="",
         description="Subfolder of the connection's folder to read files from.",
@@ -86,8 +82,16 @@ class ModelConfiguration(Section):
             yield from _single_file(given, archive=archive)
         elif kind == ModelFrom.MULTI_FILE_ARCHIVE and isinstance(key, str):
             yield from _archive_file(given, archive=archive)
-        if given.get("skip_lines") and given.get("file_format", "csv") != FileFormat.CSV:
-            yield Contradiction("skip_lines", f"only for csv, and file_format is {given['file_format']}")
+        yield from _other_formats(given)
+
+
+def _other_formats(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield the options that do not touch the one format of the files."""
+    if given.get("file_format") not in set(FileFormat):
+        return
+    for field, _ in check_formats(given, [given["file_format"]]):
+        touched = " or ".join(OPTION_OF_NAME[field].formats)
+        yield Contradiction(field, f"only for {touched}, and file_format is {given['file_format']}")
 
 
 def _archive_file(given: Mapping[str, Any], *, archive: bool) -> Iterator[Contradiction]:
@@ -190,5 +194,5 @@ class Model(Section):
 
     @property
     def skip_lines(self) -> int:
-        """The lines to drop from each CSV file."""
-        return self.configuration.skip_lines
+        """The lines to drop from each CSV file, if the model says it; its connection may, too."""
+        return int(self.configuration.options.get("skip_lines", 0))

@@ -22,7 +22,10 @@ from pydantic.fields import FieldInfo
 from millrace.config import fields, filters, model_sync, schedule
 from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
+from millrace.config.file_options import OptionFields
+from millrace.config.s3_configuration import S3Configuration
 from millrace.engine.conditions import FilterFunction
+from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.errors import UsageError
 
 TOP = "the file"
@@ -61,11 +64,12 @@ def _about(section: type[Section]) -> str:
 
 def _rows(section: type[Section]) -> Iterator[str]:
     hints = get_type_hints(section, include_extras=True)
-    for name, field in section.model_fields.items():
-        also = "".join(f", `{synonym}`" for synonym, of in section.synonyms.items() if of == name)
+    options = _table_options(section)
+    own = {name: field for name, field in section.model_fields.items() if name not in options}
+    for name, field in own.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         cells = (
-            f"`{name}`{also}",
+            _names(section, name),
             _type(hints[name]),
             _default(field),
             str(extra.get("x-when", "")) or _NONE,
@@ -73,8 +77,34 @@ def _rows(section: type[Section]) -> Iterator[str]:
             f"{field.description} [{extra['x-mark']}]",
         )
         yield _row(cells)
+    if options:
+        yield _row(_options_cells(options))
     for name, why in section.read_only.items():
         yield _row((f"`{name}`", "read-only", _NONE, _NONE, _NONE, f"Refused as input: {why}. [doc]"))
+
+
+def _names(section: type[Section], name: str) -> str:
+    synonyms = [synonym for synonym, of in section.synonyms.items() if of == name]
+    return ", ".join(map(_code, [name, *synonyms]))
+
+
+def _table_options(section: type[Section]) -> tuple[str, ...]:
+    """The options of files that a table has; they are described where its connection has them."""
+    is_table = issubclass(section, OptionFields) and not issubclass(section, S3Configuration)
+    return tuple(OPTION_OF_NAME) if is_table else ()
+
+
+def _options_cells(options: tuple[str, ...]) -> tuple[str, ...]:
+    names = ", ".join(map(_code, options))
+    place = f"[as of the connection](#{_anchor(S3Configuration.place)})"
+    return (
+        names,
+        place,
+        "the connection's",
+        _NONE,
+        _NONE,
+        "Options of this table's files; they go before those of its connection. [ours]",
+    )
 
 
 def _row(cells: tuple[str, ...]) -> str:

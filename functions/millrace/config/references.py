@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync
 from millrace.config.connection import Connection, ManagedQueue
-from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
-from millrace.config.model import Model
+from millrace.config.file_options import OptionFields, check_dialect, check_formats
+from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
+from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
 from millrace.engine.names import suggestion
 from millrace.engine.options import SchemaEvolution, recognise
@@ -61,6 +62,7 @@ def problems(parsed: Parsed) -> Iterator[str]:
     yield from _models_outside(parsed)
     yield from _tables_that_cannot_be(parsed)
     yield from _tables_without_files(parsed)
+    yield from _options_that_cannot_be(parsed)
     yield from _fields_outside_the_model(parsed)
     yield from _overlaps(parsed)
     yield from _overlapping_notifications(parsed)
@@ -164,6 +166,30 @@ def _tables_without_files(parsed: Parsed) -> Iterator[str]:
                 f"{found}every object of connection {sync.source_connection!r} is a table of its own, and has its"
                 " fields and types alone; tables of several files need is_single_table"
             )
+
+
+def _options_that_cannot_be(parsed: Parsed) -> Iterator[str]:
+    """A table's options are checked together with those of its connection, which it has where it gives none."""
+    connections = _by_name(parsed.connections)
+    for path, sync in parsed.bulk_syncs.items():
+        connection = connections.get(sync.source_connection)
+        for index, selection in enumerate(sync.schemas or ()):
+            yield from _table_options(f"{path}.schemas[{index}]", selection, connection)
+    for path, model in parsed.models.items():
+        yield from _table_options(f"{path}.configuration", model.configuration, connections.get(model.connection))
+
+
+def _table_options(path: str, table: OptionFields, connection: Connection | None) -> Iterator[str]:
+    own = table.options
+    if connection is None or not own:
+        return
+    together = {**connection.configuration.options, **own}
+    wrong = [*check_dialect(together)]
+    if not isinstance(table, ModelConfiguration):
+        wrong += check_formats(own, formats_of(connection.layout))
+    for field, text in wrong:
+        # The fault is the table's, whichever of two equal characters it gave: a connection has been checked alone.
+        yield f"{path}.{field}: {text} (with what connection {connection.name!r} says)"
 
 
 def _no_table(name: str, layout: Layout) -> str | None:

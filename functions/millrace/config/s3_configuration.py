@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, is_blank, ours, unexpected
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, doc, ours, unexpected
 from millrace.config.fields import (
     MANAGED,
-    NO_QUOTE,
-    Character,
-    Count,
-    Encoding,
     Flag,
     FolderField,
     Glob,
     QueueField,
-    Quote,
     Region,
     RoleArn,
     SecretName,
     SourceFormat,
-    named_character,
 )
-from millrace.engine.options import ColumnType, FileFormat, Quotes
+from millrace.config.file_options import OptionFields, check_dialect, check_formats, is_set, with_connection_options
+from millrace.engine.file_options import READABLE
+from millrace.engine.options import FileFormat
 
 
 class AuthMode(enum.StrEnum):
@@ -35,12 +31,6 @@ class AuthMode(enum.StrEnum):
     ACCESS_KEY = "access_key_and_secret"
     IAM_ROLE = "iam_role"
     EXECUTION_ROLE = "execution_role"
-
-
-def _without_blanks(value: object) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    return {name: part for name, part in value.items() if not is_blank(part)}
 
 
 def _segment(text: str) -> str:
@@ -57,10 +47,10 @@ def _distinct(formats: tuple[FileFormat, ...]) -> tuple[FileFormat, ...]:
 
 _SINGLE = "is_single_table is true and is_directory_snapshot is false"
 _SNAPSHOT = "is_single_table and is_directory_snapshot are true"
-_CSV = "csv is among the formats"
 
 
-class S3Configuration(Section):
+@with_connection_options
+class S3Configuration(OptionFields):
     """The fields of an S3 connection, under Polytomic's names."""
 
     place: ClassVar[str] = "connections[].configuration"
@@ -113,11 +103,6 @@ class S3Configuration(Section):
         description="true: the stack creates the bucket (and keeps it when the stack goes). false: it exists.",
         json_schema_extra=ours(),
     )
-    csv_has_headers: Flag = Field(
-        default=True,
-        description="Whether CSV files begin with a row of field names; false: columns are column_1 to column_n.",
-        json_schema_extra=doc(),
-    )
     enable_event_notifications: Flag = Field(
         default=False,
         description="Whether S3 tells a queue about every change; false: a schedule lists the bucket.",
@@ -163,64 +148,6 @@ class S3Configuration(Section):
         examples=["*", "tenant=*/orders", "exports/**/daily"],
         json_schema_extra=doc(when="is_directory_snapshot is true"),
     )
-    skip_lines: Count = Field(
-        default=0,
-        ge=0,
-        description="Lines to drop from each CSV file before its header is read.",
-        examples=[2],
-        json_schema_extra=doc(when=_CSV),
-    )
-    csv_delimiter: Character | None = Field(
-        default=None,
-        description="Character between fields, or its name (comma, semicolon, tab, bar, space); default: detected"
-        " among comma, semicolon, tab and bar.",
-        examples=["semicolon"],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_quote: Quote | None = Field(
-        default=None,
-        description="Character around fields, or its name (double, single), or none: nothing is quoted; default:"
-        " detected.",
-        examples=["single"],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_escape: Quote | None = Field(
-        default=None,
-        description="Character before a character that is meant literally, or its name (backslash), or none: a doubled"
-        " quote stands for a quote; default: detected.",
-        examples=["backslash"],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_quotes: Quotes = Field(
-        default=Quotes.STRICT,
-        description="What becomes of a quote that is neither around a field nor doubled inside of one: strict refuses"
-        " the row, lenient keeps the quote as a character (a quote closes only before a delimiter or a line end).",
-        examples=["lenient"],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_encoding: Encoding = Field(
-        default="utf-8",
-        description="Encoding of CSV files; a byte order mark is honoured.",
-        examples=["utf-8", "latin-1", "cp1252"],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_null_values: tuple[str, ...] = Field(
-        default=(),
-        description="Texts that mean missing; default: none, only an empty field without quotes is missing.",
-        examples=[["NA", "null"]],
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_infer_types: Flag = Field(
-        default=True,
-        description="Whether a column gets a type where every value of it survives; false: all columns are text.",
-        json_schema_extra=ours(when=_CSV),
-    )
-    csv_column_types: Annotated[dict[str, ColumnType], BeforeValidator(_without_blanks)] = Field(
-        default_factory=dict,
-        description="Types by column name; a value that does not fit is an error with its row.",
-        examples=[{"zip": "text", "price": "decimal"}],
-        json_schema_extra=ours(when=_CSV),
-    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -228,7 +155,7 @@ class S3Configuration(Section):
         yield from _authentication(given)
         yield from _notifications(given)
         yield from _layout(given)
-        yield from _dialect(given)
+        yield from check_dialect(given)
 
 
 def _authentication(given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -290,7 +217,7 @@ def _layout(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         yield Contradiction("is_directory_snapshot", "only where is_single_table is true")
     one_table = single and not snapshot
     yield from _check_table_fields(given, one_table=one_table, snapshot=snapshot)
-    yield from _check_csv_fields(given, _formats(given, one_table=one_table, snapshot=snapshot))
+    yield from check_formats(given, _formats(given, one_table=one_table, snapshot=snapshot))
 
 
 def _check_table_fields(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> Iterator[Contradiction]:
@@ -300,18 +227,10 @@ def _check_table_fields(given: Mapping[str, Any], *, one_table: bool, snapshot: 
         ("single_table_file_formats", snapshot, _SNAPSHOT),
         ("directory_glob_pattern", snapshot, "is_directory_snapshot is true"),
     ):
-        if not applies and _is_set(given, field):
+        if not applies and is_set(given, field, _default_of(field)):
             yield Contradiction(field, f"only where {condition}")
     if snapshot and "directory_glob_pattern" not in given:
         yield Contradiction("directory_glob_pattern", "required where is_directory_snapshot is true, but not given")
-
-
-def _check_csv_fields(given: Mapping[str, Any], formats: Sequence[str]) -> Iterator[Contradiction]:
-    if "csv" in formats:
-        return
-    for field in _CSV_FIELDS:
-        if _is_set(given, field):
-            yield Contradiction(field, f"only where csv is among the formats, which are: {', '.join(formats)}")
 
 
 def _formats(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> list[str]:
@@ -320,43 +239,8 @@ def _formats(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> li
     if snapshot:
         formats = given.get("single_table_file_formats", ["csv"])
         return list(map(str, formats)) if isinstance(formats, list | tuple) else ["csv"]
-    return ["csv", "json", "parquet"]
+    return list(READABLE)
 
 
-_CSV_FIELDS = (
-    "skip_lines",
-    "csv_delimiter",
-    "csv_quote",
-    "csv_escape",
-    "csv_quotes",
-    "csv_encoding",
-    "csv_null_values",
-    "csv_infer_types",
-    "csv_column_types",
-)
-
-
-def _is_set(given: Mapping[str, Any], field: str) -> bool:
-    """Whether a field is given and is not the default; a default that is written out contradicts nothing."""
-    if field not in given:
-        return False
-    value = given[field]
-    if isinstance(value, list):
-        value = tuple(value)
-    default = S3Configuration.model_fields[field].get_default(call_default_factory=True, validated_data={})
-    return bool(value != default)
-
-
-def _dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
-    seen: dict[object, str] = {}
-    for field in ("csv_delimiter", "csv_quote", "csv_escape"):
-        value = given.get(field, '"' if field == "csv_quote" else None)
-        if not isinstance(value, str):
-            continue
-        value = named_character(value)
-        if value.lower() == NO_QUOTE:
-            continue
-        # In some dialects the escape is the quote itself: a doubled quote.
-        if value in seen and not (field == "csv_escape" and seen[value] == "csv_quote"):
-            yield Contradiction(field, f"the same character as {seen[value]}; the two must differ")
-        seen.setdefault(value, field)
+def _default_of(field: str) -> object:
+    return S3Configuration.model_fields[field].get_default(call_default_factory=True, validated_data={})

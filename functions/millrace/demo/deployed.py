@@ -102,7 +102,7 @@ class DeployedDemo:
         """The folders that active syncs read, those of plain tables first."""
         names = dict.fromkeys(sync.source_connection for sync in self.document.bulk_syncs if sync.active)
         sources = [self.document.connection(name) for name in names]
-        return [source.root for source in sorted(sources, key=lambda source: source.configuration.skip_lines)]
+        return [source.root for source in sorted(sources, key=lambda source: source.file_options().read.skip_lines)]
 
     def ref(self, path: str) -> ObjectRef:
         """The object at ``path`` of the bucket that a sync reads it from; raise DemoFailure where none does."""

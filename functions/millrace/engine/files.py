@@ -51,6 +51,7 @@ class Job:
     compression: Compression | None = None
     compress: OutputCompression | None = None
     read: ReadOptions = ReadOptions()  # noqa: RUF009 # frozen
+    write: WriteOptions = WriteOptions()  # noqa: RUF009 # frozen
     quarantine: str | None = None
     subfolder: str | None = None
 
@@ -138,7 +139,7 @@ def _how_to_write(job: Job) -> WriteOptions:
         compression = _output_compression_of(job.target, accepted)
     if compression not in {None, *accepted}:
         raise UsageError(f"compress: {compression} is not what {job.to} may have; expected {', '.join(accepted)}")
-    return WriteOptions(compression=compression)
+    return replace(job.write, compression=compression)
 
 
 def _output_compression_of(path: str, accepted: Sequence[OutputCompression]) -> OutputCompression | None:

@@ -15,7 +15,6 @@ from millrace.engine.options import (
     FileFormat,
     RecognisedKey,
     SchemaEvolution,
-    WriteOptions,
     recognise,
 )
 from millrace.errors import DataError, ForeignFormat
@@ -93,12 +92,13 @@ class BulkRoute:
 
     def _recipe(self, recognised: RecognisedKey, selection: SchemaSelection | None, *, shared: bool) -> Recipe:
         rescued = shared and self.sync.schema_evolution is SchemaEvolution.RESCUE
-        read = self.source.read_options(bad_rows=self.sync.bad_rows)
+        options = self.source.file_options(selection)
+        read = replace(options.read, bad_rows=self.sync.bad_rows)
         return Recipe(
             source_format=recognised.format,
             target_format=self.sync.format,
             read=with_extensions(read, recognised),
-            write=WriteOptions(compression=self.sync.compression),
+            write=replace(options.write, compression=self.sync.compression),
             transform=replace(table_transform(selection, self.sync), rescued=rescued),
         )
 

@@ -9,6 +9,7 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
 from millrace.config.model_sync import ModelSync, ModelSyncMode
+from millrace.engine.file_options import FileOptionValues
 from millrace.engine.one_file import Recipe
 from millrace.engine.options import (
     READ_EXTENSIONS,
@@ -16,7 +17,6 @@ from millrace.engine.options import (
     FileFormat,
     ReadOptions,
     RecognisedKey,
-    WriteOptions,
     recognise,
 )
 from millrace.objects.references import ObjectRef
@@ -126,8 +126,11 @@ class ModelRoute:
         return self.model.key is not None and self.model.model_from is ModelFrom.MULTI_FILE_ARCHIVE
 
     def _base_options(self) -> ReadOptions:
-        options = self.source.read_options(bad_rows=self.sync.bad_rows)
-        return replace(options, skip_lines=self.model.skip_lines or options.skip_lines)
+        return replace(self._file_options.read, bad_rows=self.sync.bad_rows)
+
+    @property
+    def _file_options(self) -> FileOptionValues:
+        return self.source.file_options(self.model.configuration)
 
     def _place(self, file: str) -> ModelPlace:
         return ModelPlace(
@@ -144,7 +147,7 @@ class ModelRoute:
             source_format=source_format,
             target_format=self.sync.format,
             read=read,
-            write=WriteOptions(compression=self.sync.compression),
+            write=replace(self._file_options.write, compression=self.sync.compression),
             transform=model_transform(self.sync, self.model),
             duplicates=self.model.duplicate_identifiers,
         )

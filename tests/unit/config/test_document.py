@@ -473,3 +473,100 @@ def test_folders_overlap_where_keys_do(one: str, other: str) -> None:
     assert not first.overlaps(Folder("b-2", other))
     assert first.contains(first.child("x"))
     assert Folder.parse(str(first.child(other))) == first.child(other)
+
+
+OPTIONS = {"csv_delimiter": "|", "skip_lines": 2}
+
+
+@pytest.mark.parametrize(
+    ("table", "delimiter", "skip_lines"),
+    [
+        ({}, "|", 2),
+        ({"csv_delimiter": ";"}, ";", 2),
+        ({"skip_lines": 0}, "|", 0),
+        ({"csv_delimiter": "", "skip_lines": None}, "|", 2),
+    ],
+)
+def test_an_option_of_a_table_goes_before_its_connections(
+    table: dict[str, Any], delimiter: str, skip_lines: int
+) -> None:
+    """Also a default that is written out, and also after the document was written for deployment."""
+    raw = document(
+        connections=[connection("in", **OPTIONS), connection("out")],
+        models=[model(configuration=table)],
+        bulk_syncs=[bulk_sync(schemas=[{"id": "a", **table}])],
+    )
+    for made in (parse(raw), parse(json.loads(parse(raw).to_json()))):
+        schema = (made.bulk_syncs[0].schemas or ())[0]
+        for section in (schema, made.models[0].configuration):
+            read = made.connection("in").file_options(section).read
+            assert (read.delimiter, read.skip_lines) == (delimiter, skip_lines)
+
+
+@pytest.mark.parametrize(
+    ("source", "schema", "problem"),
+    [
+        (
+            {"is_single_table": True, "single_table_file_format": "json"},
+            {"id": "acme-in", "skip_lines": 1},
+            "bulk_syncs[0].schemas[0].skip_lines: only where csv is among the formats, which are: json",
+        ),
+        (
+            {"csv_delimiter": "|"},
+            {"id": "a", "csv_quote": "bar"},
+            "bulk_syncs[0].schemas[0].csv_quote: the same character as csv_delimiter",
+        ),
+    ],
+)
+def test_a_tables_options_are_checked_with_its_connections(
+    source: dict[str, Any], schema: dict[str, Any], problem: str
+) -> None:
+    raw = document(
+        connections=[connection("in", **source), connection("out")], bulk_syncs=[bulk_sync(schemas=[schema])]
+    )
+
+    assert any(one.startswith(problem) for one in problems_of(raw)), problems_of(raw)
+
+
+def test_the_options_of_a_model_are_checked_with_its_connections() -> None:
+    raw = document(
+        connections=[connection("in", csv_quote="single"), connection("out")],
+        models=[model(configuration={"csv_delimiter": "single"})],
+    )
+
+    assert any("models[0].configuration.csv_quote: the same character" in one for one in problems_of(raw))
+
+
+RECORDED_FINGERPRINTS = [
+    ({}, {}, "01760bf07286"),
+    ({}, {"skip_lines": 0}, "01760bf07286"),
+    ({"csv_has_headers": True, "skip_lines": 0, "csv_null_values": []}, {"skip_lines": 0}, "01760bf07286"),
+    ({"skip_lines": 2}, {"skip_lines": 2}, "1f7934bfebdf"),
+    ({}, {"key": "a.csv"}, "ea30a9843035"),
+]
+
+
+@pytest.mark.parametrize(("source", "configuration", "recorded"), RECORDED_FINGERPRINTS)
+def test_a_fingerprint_of_an_unchanged_configuration_stays(
+    source: dict[str, Any], configuration: dict[str, Any], recorded: str
+) -> None:
+    """Recorded before tables had options of their own: else every output would be stale after an upgrade."""
+    made = parse(
+        document(
+            connections=[connection("in", **source), connection("out")],
+            models=[model("m", configuration=configuration)],
+            model_syncs=[model_sync("push", model="m")],
+        )
+    )
+
+    assert made.fingerprint(made.model_syncs[0]) == recorded
+
+
+@pytest.mark.parametrize("given", [{"csv_delimiter": ";"}, {"csv_has_headers": True}])
+def test_a_fingerprint_sees_the_options_of_a_table(given: dict[str, Any]) -> None:
+    """Also one that says a connection's default: the connection may come to say another."""
+    plain, other = (
+        parse(document(bulk_syncs=[bulk_sync(schemas=[{"id": "a", **options}])])) for options in ({}, given)
+    )
+
+    assert plain.fingerprint(plain.bulk_syncs[0]) != other.fingerprint(other.bulk_syncs[0])

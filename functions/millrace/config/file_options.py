@@ -1,0 +1,148 @@
+"""The options of reading and writing a file, as fields of a connection and of a table.
+
+They are defined in ``engine.file_options``; the decorators here give a section a field for each. A connection's fields
+have the engine's defaults. A table's (a schema of a bulk sync, or a model) have none: what is not given is its
+connection's.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field, create_model
+
+from millrace.config import fields
+from millrace.config.base import Contradiction, Section, doc, is_blank, ours
+from millrace.engine import option_kinds as kinds
+from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues, Side, to_values
+
+_S = TypeVar("_S", bound="OptionFields")
+_HINTS: Mapping[type[kinds.ValueKind], Any] = {
+    kinds.FlagKind: fields.Flag,
+    kinds.CountKind: fields.Count,
+    kinds.CharacterKind: fields.Character,
+    kinds.MarkKind: fields.Quote,
+    kinds.EncodingKind: fields.Encoding,
+    kinds.TextKind: str,
+    kinds.TextsKind: tuple[str, ...],
+}
+"""What pydantic makes of a value: messages and JSON schema are those of the configuration's other fields."""
+
+
+def _to_hint(kind: kinds.ValueKind) -> Any:
+    match kind:
+        case kinds.ChoiceKind(words=words):
+            return words
+        case kinds.WordByNameKind(word=word):
+            return Annotated[types.GenericAlias(dict, (str, word)), BeforeValidator(_without_blanks)]
+        case kinds.RecordsKind(record=record):
+            return types.GenericAlias(tuple, (record, ...))
+        case _:
+            return _HINTS[type(kind)]
+
+
+def _without_blanks(value: object) -> object:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: part for name, part in value.items() if not is_blank(part)}
+
+
+def _connection_field(option: FileOption) -> tuple[Any, Any]:
+    hint = _to_hint(option.kind)
+    default = option.default
+    if default is None:
+        hint = hint | None
+    mark = doc if option.is_vendors else ours
+    return hint, _field(option, default, mark(when=option.condition))
+
+
+def _table_field(option: FileOption) -> tuple[Any, Any]:
+    return _to_hint(option.kind) | None, _field(option, None, ours(when=option.condition))
+
+
+def _field(option: FileOption, default: Any, extra: dict[str, Any]) -> Any:
+    least = 0 if isinstance(option.kind, kinds.CountKind) else None
+    examples = list(option.examples) or None
+    if isinstance(default, Mapping):
+        # A mapping cannot be copied where it is a proxy, as the engine's are.
+        return Field(default_factory=dict, description=option.help, examples=examples, json_schema_extra=extra)
+    return Field(default=default, ge=least, description=option.help, examples=examples, json_schema_extra=extra)
+
+
+class OptionFields(Section):
+    """A section that one of the decorators below gives a field for each option of a file."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The engine's values of the options that are given, by their names."""
+        values = {option.name: getattr(self, option.name) for option in FILE_OPTIONS}
+        return {name: OPTION_OF_NAME[name].kind.parse(value) for name, value in values.items() if value is not None}
+
+
+def with_connection_options(section: type[_S]) -> type[_S]:
+    """The section with a field for each option, behind its own fields; each has the engine's default."""
+    return _extend(section, {option.name: _connection_field(option) for option in FILE_OPTIONS})
+
+
+def with_table_options(section: type[_S]) -> type[_S]:
+    """The section with a field for each option, behind its own fields; what is not given is the connection's."""
+    return _extend(section, {option.name: _table_field(option) for option in FILE_OPTIONS})
+
+
+def _extend(section: type[_S], added: dict[str, Any]) -> type[_S]:
+    extended: type[_S] = create_model(
+        section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **added
+    )
+    return extended
+
+
+def effective_options(connection: OptionFields, table: OptionFields | None) -> FileOptionValues:
+    """The options of a table's files: its own, and its connection's where it gives none."""
+    of_table = {} if table is None else table.options
+    return to_values({**connection.options, **of_table})
+
+
+def check_formats(given: Mapping[str, Any], formats: Sequence[str]) -> Iterator[Contradiction]:
+    """Yield the options that touch none of the formats of the files; a default that is written out is none.
+
+    What an option of writing touches is the output, whose format is another section's.
+    """
+    for option in FILE_OPTIONS:
+        is_used = option.is_always_taken or option.side is Side.WRITE or set(option.formats) & set(formats)
+        if not is_used and is_set(given, option.name, option.default):
+            touched, verb = " or ".join(option.formats), "are" if len(option.formats) > 1 else "is"
+            yield Contradiction(
+                option.name, f"only where {touched} {verb} among the formats, which are: {', '.join(formats)}"
+            )
+
+
+def is_set(given: Mapping[str, Any], field: str, default: object) -> bool:
+    """Whether a field is given and is not the default; a default that is written out contradicts nothing."""
+    if field not in given:
+        return False
+    value = given[field]
+    if isinstance(value, list):
+        value = tuple(value)
+    return bool(value != default)
+
+
+def check_dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield the characters of a CSV's dialect that are another's, too; ``given`` is raw."""
+    seen: dict[str, str] = {}
+    for field in ("csv_delimiter", "csv_quote", "csv_escape"):
+        character = _meant_character(given.get(field, '"' if field == "csv_quote" else None))
+        if character is None:
+            continue
+        # In some dialects the escape is the quote itself: a doubled quote.
+        doubles_quote = field == "csv_escape" and seen.get(character) == "csv_quote"
+        if character in seen and not doubles_quote:
+            yield Contradiction(field, f"the same character as {seen[character]}; the two must differ")
+        seen.setdefault(character, field)
+
+
+def _meant_character(value: object) -> str | None:
+    if not isinstance(value, str) or value.lower() in {"", kinds.NONE}:
+        return None
+    return kinds.named_character(value)

@@ -1,0 +1,233 @@
+"""The options of reading and writing one file. Each is defined here, once, and met under three faces.
+
+| face | made of these definitions by |
+|---|---|
+| a field of a connection, and of a table (``schemas[]`` or a model), which wins | config/file_options |
+| an option of `millrace convert` and `millrace explain` | cli/file_options |
+| a key of a job of `millrace convert --jobs` | cli/jobs |
+
+To add an option:
+
+1. Give ReadOptions or WriteOptions (``engine/options.py``) a field; its default is the option's.
+2. Add a FileOption below. Its ``kind`` reads what people write; ``option_kinds`` has those that there are.
+3. `make docs` writes the reference, and `tests/unit/test_every_field.py` wants a row that shows the effect. An example
+   belongs into ``examples/``, a line into CHANGELOG.md.
+
+The reader finds the value in its ReadOptions. Configuration, planning, recipe, fingerprint, commands and jobs need no
+change: a table's option goes before its connection's, and what is not given is the default of the field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.engine.option_kinds import (
+    COLUMN_TYPES,
+    CharacterKind,
+    ChoiceKind,
+    CountKind,
+    EncodingKind,
+    FlagKind,
+    MarkKind,
+    TextsKind,
+    ValueKind,
+)
+from millrace.engine.options import FileFormat, Quotes, ReadOptions, WriteOptions
+
+READABLE = tuple(file_format for file_format in FileFormat if file_format is not FileFormat.JSON_DOC)
+"""The formats that a source may have; JSON in one array is read as JSON."""
+
+
+class Side(enum.Enum):
+    """Which of the engine's options a definition sets."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOption:
+    """One option. ``name`` is that of the configuration, ``field`` that of ReadOptions or WriteOptions.
+
+    ``formats`` are those that it touches. ``help`` is a sentence for the reference; ``short`` one for a command's help
+    (default: the same). ``key`` is that of a job (default: the name without ``csv_``), and ``declarations`` are those
+    of the commands' option (default: made of the key). ``is_vendors`` marks a field of Polytomic's.
+    """
+
+    name: str
+    field: str
+    kind: ValueKind
+    formats: tuple[FileFormat, ...]
+    help: str
+    examples: tuple[Any, ...] = ()
+    short: str = ""
+    key: str = ""
+    declarations: tuple[str, ...] = ()
+    side: Side = Side.READ
+    is_vendors: bool = False
+    is_always_taken: bool = False
+    """Also if it touches none of the formats, since forms write it whatever the format is."""
+
+    @property
+    def job_key(self) -> str:
+        """The key of a job: ``csv_delimiter`` is ``delimiter`` there."""
+        return self.key or self.name.removeprefix("csv_")
+
+    @property
+    def command_help(self) -> str:
+        """What a command's help says of it."""
+        return self.short or self.help
+
+    @property
+    def command_options(self) -> tuple[str, ...]:
+        """How it is typed: ``--skip-lines``, and of a flag ``--headers/--no-headers``."""
+        typed = self.job_key.replace("_", "-")
+        if self.declarations:
+            return self.declarations
+        return (f"--{typed}/--no-{typed}",) if isinstance(self.kind, FlagKind) else (f"--{typed}",)
+
+    @property
+    def default(self) -> Any:
+        """The engine's value where nothing is given."""
+        fields = {field.name: field for field in dataclasses.fields(_OWNERS[self.side])}
+        field = fields[self.field]
+        return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+    @property
+    def condition(self) -> str:
+        """When it has a meaning, in words: "csv is among the formats"; empty if it always has."""
+        if self.is_always_taken or set(self.formats) >= set(READABLE):
+            return ""
+        formats = " or ".join(self.formats)
+        return f"{formats} is written" if self.side is Side.WRITE else f"{formats} is among the formats"
+
+
+_OWNERS: Mapping[Side, type[ReadOptions | WriteOptions]] = {Side.READ: ReadOptions, Side.WRITE: WriteOptions}
+_CSV = (FileFormat.CSV,)
+
+FILE_OPTIONS: tuple[FileOption, ...] = (
+    FileOption(
+        name="csv_has_headers",
+        field="has_headers",
+        kind=FlagKind(),
+        formats=_CSV,
+        help="Whether CSV files begin with a row of field names; false: columns are column_1 to column_n.",
+        short="CSV begins with a row of names.",
+        key="headers",
+        is_vendors=True,
+        is_always_taken=True,
+    ),
+    FileOption(
+        name="skip_lines",
+        field="skip_lines",
+        kind=CountKind(),
+        formats=_CSV,
+        help="Lines to drop from each CSV file before its header is read.",
+        short="Lines to drop before a CSV's header.",
+        examples=(2,),
+        is_vendors=True,
+    ),
+    FileOption(
+        name="csv_delimiter",
+        field="delimiter",
+        kind=CharacterKind(),
+        formats=_CSV,
+        help="Character between fields, or its name (comma, semicolon, tab, bar, space); default: detected among"
+        " comma, semicolon, tab and bar.",
+        short="Default: detected among , ; tab and |.",
+        examples=("semicolon",),
+    ),
+    FileOption(
+        name="csv_quote",
+        field="quote",
+        kind=MarkKind(),
+        formats=_CSV,
+        help="Character around fields, or its name (double, single), or none: nothing is quoted; default: detected.",
+        short="Character around fields, or none: nothing is quoted; default: detected.",
+        examples=("single",),
+    ),
+    FileOption(
+        name="csv_escape",
+        field="escape",
+        kind=MarkKind(),
+        formats=_CSV,
+        help="Character before a character that is meant literally, or its name (backslash), or none: a doubled quote"
+        " stands for a quote; default: detected.",
+        short="Character before one meant literally, or none; default: detected.",
+        examples=("backslash",),
+    ),
+    FileOption(
+        name="csv_quotes",
+        field="quotes",
+        kind=ChoiceKind(Quotes),
+        formats=_CSV,
+        help="What becomes of a quote that is neither around a field nor doubled inside of one: strict refuses the"
+        " row, lenient keeps the quote as a character (a quote closes only before a delimiter or a line end).",
+        short="What a quote is that is none of CSV: refused, or (lenient) a character.",
+        examples=("lenient",),
+    ),
+    FileOption(
+        name="csv_encoding",
+        field="encoding",
+        kind=EncodingKind(),
+        formats=_CSV,
+        help="Encoding of CSV files; a byte order mark is honoured.",
+        short="Of a CSV; a byte order mark is honoured.",
+        examples=("utf-8", "latin-1", "cp1252"),
+    ),
+    FileOption(
+        name="csv_null_values",
+        field="null_values",
+        kind=TextsKind(),
+        formats=_CSV,
+        help="Texts that mean missing; default: none, only an empty field without quotes is missing.",
+        short="Text that means missing where it is not quoted; may be given often.",
+        examples=(["NA", "null"],),
+        declarations=("--null-value",),
+    ),
+    FileOption(
+        name="csv_infer_types",
+        field="infer_types",
+        kind=FlagKind(),
+        formats=_CSV,
+        help="Whether a column gets a type where every value of it survives; false: all columns are text.",
+        short="Give CSV columns a type where every value survives.",
+        declarations=("--types/--no-types",),
+    ),
+    FileOption(
+        name="csv_column_types",
+        field="column_types",
+        kind=COLUMN_TYPES,
+        formats=_CSV,
+        help="Types by column name; a value that does not fit is an error with its row.",
+        short="NAME=TYPE that a CSV column must have; may be given often.",
+        examples=({"zip": "text", "price": "decimal"},),
+        declarations=("--column-type",),
+    ),
+)
+"""All options, in the order of the reference and of the commands' help."""
+
+OPTION_OF_NAME: Mapping[str, FileOption] = {option.name: option for option in FILE_OPTIONS}
+OPTION_OF_KEY: Mapping[str, FileOption] = {option.job_key: option for option in FILE_OPTIONS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptionValues:
+    """What the options of one file are, as the engine takes them."""
+
+    read: ReadOptions = ReadOptions()  # noqa: RUF009 - ReadOptions is frozen
+    write: WriteOptions = WriteOptions()  # noqa: RUF009 - WriteOptions is frozen
+
+
+def to_values(given: Mapping[str, Any]) -> FileOptionValues:
+    """The engine's options of its values by the names of the configuration; None is not given."""
+    fields: dict[Side, dict[str, Any]] = {Side.READ: {}, Side.WRITE: {}}
+    for name, value in given.items():
+        if value is not None:
+            option = OPTION_OF_NAME[name]
+            fields[option.side][option.field] = value
+    return FileOptionValues(read=ReadOptions(**fields[Side.READ]), write=WriteOptions(**fields[Side.WRITE]))
