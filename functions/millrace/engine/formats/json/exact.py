@@ -328,10 +328,10 @@ class ExactParser:
 
     def _not_json(self, reason: str, at: int) -> DataError:
         rest = self._text[at:].strip()
-        unfinished = any(literal.startswith(rest) for literal in _LITERALS) or (
-            reason.startswith("Invalid \\u") and '"' not in rest
-        )
-        if self._ended and (unfinished or reason.startswith("Unterminated")):
+        # tru, -, "caf\u00 and "caf are cut off if nothing follows; in the midst of a file they are no JSON.
+        escape_unfinished = reason.startswith("Invalid \\u") and '"' not in rest
+        unfinished = _begins_literal(rest) or escape_unfinished or reason.startswith("Unterminated")
+        if self._ended and unfinished:
             return self._truncated_error(reason)
         return self._malformed_error(reason, at)
 
@@ -385,6 +385,10 @@ def blocks_of(piece: JsonPiece) -> Iterator[ExactRows]:
     if not piece.first:
         parser.pass_over(replace(piece, last=False), 0)
     return parser.blocks(piece)
+
+
+def _begins_literal(text: str) -> bool:
+    return any(literal.startswith(text) for literal in _LITERALS)
 
 
 def _take(rows: Iterator[tuple[Row, int]], most_bytes: int) -> tuple[list[Row], int]:

@@ -46,6 +46,19 @@ class _FieldStep:
     name: str | None
     position: int = 0
 
+    def into_array(self, array: pa.Array) -> pa.Array:
+        """The array of the field, or of the lists' items."""
+        if self.name is None:
+            return array.flatten()
+        return array.field(self.position)
+
+    def into_node(self, node: Node) -> Node:
+        """What is known of the field, or of the lists' items."""
+        if self.name is not None:
+            return node.children[self.name]
+        assert node.item is not None  # noqa: S101 - the way was found by walking it
+        return node.item
+
 
 @dataclass(frozen=True, slots=True)
 class _Numeric:
@@ -74,18 +87,16 @@ class _Numeric:
         """All of the field's numbers, in the order of the text."""
         array = batch.column(self.steps[0].position)
         for step in self.steps[1:]:
-            array = array.flatten() if step.name is None else array.field(step.position)
+            array = step.into_array(array)
         if not array.null_count:
             return array
         return array.drop_null()
 
     def node(self, top: Node) -> Node:
         """What is known of the field."""
-        node: Node | None = top
+        node = top
         for step in self.steps:
-            assert node is not None  # noqa: S101 # the way was found by walking it
-            node = node.item if step.name is None else node.children[step.name]
-        assert node is not None  # noqa: S101 # as above
+            node = step.into_node(node)
         return node
 
 
@@ -229,17 +240,15 @@ class FastPlan:
             return None
         return text
 
-    @property
-    def _doubles(self) -> list[_Numeric]:
-        return [numeric for numeric in self.numerics if numeric.is_double]
-
     def _texts_of_doubles(
         self, batch: pa.RecordBatch, text: bytes, odd: frozenset[str]
     ) -> dict[_Numeric, _NumberTexts] | None:
         """The texts of the doubles that may be printed in another way; None if that cannot be decided."""
         # 1.5 is printed as 1.5 and needs no look; 1.50, 1e3 and 0.0000001 do.
         texts = dict[_Numeric, _NumberTexts]()
-        for numeric in self._doubles:
+        for numeric in self.numerics:
+            if not numeric.is_double:
+                continue
             values = numeric.values(batch)
             if not math.isfinite(pc.sum(values).as_py() or 0):
                 return None
@@ -294,20 +303,25 @@ def plan(node: Node) -> FastPlan | None:
     into, numerics = fields_of(node), list[_Numeric]()
     try:
         asked = pa.schema(_asked_children(into, node, (), numerics))
-        search = json_search.search([Wanted(one.name, one.type, one.form) for one in numerics])
+        search = json_search.search(list(map(_as_searched, numerics)))
         search.look(b"")
     except (_Unfit, Unsearchable, pa.ArrowInvalid):  # Arrow's: a pattern too long
         return None
     return FastPlan(into, asked, tuple(numerics), search, max(1, leaves(into)))
 
 
+def _as_searched(numeric: _Numeric) -> Wanted:
+    return Wanted(numeric.name, numeric.type, numeric.form)
+
+
 def _asked_children(
     fields: Iterable[pa.Field], node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]
 ) -> list[pa.Field]:
-    return [
-        _ask_for(into, node.children[into.name], (*steps, _FieldStep(into.name, place)), numerics)
-        for place, into in enumerate(fields)
-    ]
+    asked = list[pa.Field]()
+    for position, into in enumerate(fields):
+        step = _FieldStep(into.name, position)
+        asked.append(_ask_for(into, node.children[into.name], (*steps, step), numerics))
+    return asked
 
 
 def _ask_for(into: pa.Field, node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]) -> pa.Field:
@@ -356,7 +370,9 @@ def _array_document(piece: JsonPiece, text: bytes) -> bytes | None:
     # Arrow reads objects, one after the other, and no array at the top.
     if piece.first:
         text = text.removeprefix(b"[").lstrip(_SPACE)
-    end = b"]" if piece.last else b","
+    end = b","
+    if piece.last:
+        end = b"]"
     if not text.startswith(b"{") or not text.endswith(end):
         return None
     return b'{"%s":[%s]}\n' % (_ROWS.encode(), text[:-1])
@@ -375,7 +391,7 @@ def _elements(column: pa.Array) -> list[pa.Array]:
     objects = column.flatten()
     if len(column) != 1 or objects.null_count:
         raise _Unfit
-    return [objects.field(place) for place in range(objects.type.num_fields)]
+    return list(map(objects.field, range(objects.type.num_fields)))
 
 
 def _may_print_otherwise(values: pa.Array) -> bool:
@@ -407,7 +423,8 @@ def _as_wanted(array: pa.Array, into: pa.Field) -> pa.Array:
     if array.null_count:
         missing = array.is_null()
     if arrow_types.is_struct(kind):
-        children = [_as_wanted(array.field(place), child) for place, child in enumerate(kind)]
+        members = map(array.field, range(kind.num_fields))
+        children = list(map(_as_wanted, members, kind))
         return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
     if arrow_types.is_list(kind):
         items = _as_wanted(array.values, kind.value_field)

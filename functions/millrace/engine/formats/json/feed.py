@@ -55,7 +55,9 @@ class JsonFeed:
                 self._in_array = self._begins_array()
             last = self._ended and len(self._data) <= size
             # Without any boundary the piece is cut at its size, within a row: then it is not whole.
-            end = len(self._data) if last else self._end_of_rows(size)
+            end = len(self._data)
+            if not last:
+                end = self._end_of_rows(size)
             yield JsonPiece(
                 self._data[: end or size],
                 self._byte,
@@ -100,10 +102,12 @@ class JsonFeed:
     def _end_by_braces(self, size: int) -> int:
         # Braces are counted, not parsed. In {"a":[{"b":1},{"b":2}]} the boundary after the comma is within a row: one
         # brace is open there. The last 64 KB nearly always have a boundary; only if not is all of the text searched.
-        boundary = _BETWEEN_ELEMENTS if self._in_array else _BETWEEN_OBJECTS
+        boundary = _BETWEEN_OBJECTS
+        if self._in_array:
+            boundary = _BETWEEN_ELEMENTS
         depth = self._depth + self._data.count(b"{", 0, size) - self._data.count(b"}", 0, size)
         for start in (max(0, size - _TAIL), 0):
-            ends = [match.end() for match in boundary.finditer(self._data, start, size + 1)]
+            ends = list(map(re.Match.end, boundary.finditer(self._data, start, size + 1)))
             end, lowest = _lowest(self._data, ends, size, depth)
             is_best_guess = end > 0 and start == 0
             if lowest == 0 or is_best_guess:

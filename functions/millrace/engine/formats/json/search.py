@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -73,6 +73,10 @@ class _Sign:
         return _matches(data, self.hint) and (self.hint == self.pattern or _matches(data, self.pattern))
 
 
+def _is_any_in(signs: Iterable[_Sign], data: pa.Array) -> bool:
+    return any(sign.is_in(data) for sign in signs)
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What to look for.
@@ -91,7 +95,8 @@ class Search:
         data = pa.Array.from_buffers(
             pa.binary(), 1, [None, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text)]
         )
-        if (self.by_name and _matches(data, _ESCAPED_NAME)) or any(sign.is_in(data) for sign in self.sure):
+        hides_names = self.by_name and _matches(data, _ESCAPED_NAME)
+        if hides_names or _is_any_in(self.sure, data):
             return None
         return _odd(data, self.dotted, _DOTTED) | _odd(data, self.bare, _BARE)
 
@@ -142,9 +147,9 @@ def _odd(data: pa.Array, names: frozenset[str], pattern: str) -> frozenset[str]:
     """The names that a number of the pattern follows."""
     # Most texts have nothing odd. One search for all names says so, and each name is searched for only if it does not.
     behind = rf"{_IN_LIST}\s*(?:{pattern})"
-    if len(names) > _FEW_NAMES and not any(sign.is_in(data) for sign in _behind(names, behind)):
+    if len(names) > _FEW_NAMES and not _is_any_in(_behind(names, behind), data):
         return frozenset()
-    return frozenset(name for name in names if any(sign.is_in(data) for sign in _behind({name}, behind)))
+    return frozenset(name for name in names if _is_any_in(_behind({name}, behind), data))
 
 
 def _decimal(scale: int) -> str:
@@ -158,12 +163,15 @@ def _decimal(scale: int) -> str:
 
 def _behind(names: Collection[str], pattern: str) -> list[_Sign]:
     """The signs that one of the names has the pattern behind it."""
-    spelt = [_spelt(name) for name in sorted(names)]
+    spelt = list(map(_spelt, sorted(names)))
     if len(names) > _FEW_NAMES:
         together = rf'"(?:{"|".join(spelt)})"\s*:{pattern}'
         return [_Sign(together, together)]
     # Quotes are everywhere: without the first the text that a pattern begins with is rarer.
-    return [_Sign(rf'{name}"\s*:{pattern}', rf'"{name}"\s*:{pattern}') for name in spelt]
+    signs = list[_Sign]()
+    for name in spelt:
+        signs.append(_Sign(rf'{name}"\s*:{pattern}', rf'"{name}"\s*:{pattern}'))
+    return signs
 
 
 def _spelt(name: str) -> str:
@@ -179,13 +187,13 @@ def _spelt_character(character: str) -> str:
     if character.isascii():
         return re.escape(character)
     units = character.encode("utf-16-be").hex()
-    escaped = "".join(rf"\\u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4))
+    # JSON writes an escape for each unit of UTF-16: \u20ac is a euro sign, \ud83d\ude00 a smiling face.
+    escaped = re.sub("(....)", r"\\\\u(?i:\1)", units)
     return f"(?:{character}|{escaped})"
 
 
 def _matches(data: pa.Array, pattern: str) -> bool:
-    found: bool = pc.match_substring_regex(data, pattern)[0].as_py()
-    return found
+    return bool(pc.match_substring_regex(data, pattern)[0].as_py())
 
 
 _DIGITS = rb"-?[0-9][0-9.eE+-]*"

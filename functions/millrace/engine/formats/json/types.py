@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
-from itertools import accumulate, chain
+from itertools import accumulate, chain, starmap
 from typing import Any
 
 import pyarrow as pa
@@ -124,8 +124,11 @@ class Node:
     def _resolve_objects(self, depth: int) -> inference.Kind:
         if not self.children or len(self.children) > MAX_FIELDS:
             return _JSON_TEXT
-        fields = [child.field(name, depth + 1) for name, child in self.children.items()]
-        return inference.Kind(pa.struct(fields))
+        return inference.Kind(pa.struct(self.child_fields(depth + 1)))
+
+    def child_fields(self, depth: int) -> list[pa.Field]:
+        """The Arrow fields of the objects' members, which are so deep below the top."""
+        return [child.field(name, depth) for name, child in self.children.items()]
 
     def _resolve_numbers(self) -> inference.Kind | None:
         if self.numbers is not None:
@@ -239,7 +242,7 @@ def _how_kept(texts: pa.Array, form: str) -> Kept:
     if not pc.any(differ).as_py():
         return Kept.AS_TEXT
     pairs = zip(texts.filter(differ).to_pylist(), printed.filter(differ).to_pylist(), strict=True)
-    if all(_says_the_same(written, back) for written, back in pairs):
+    if all(starmap(_says_the_same, pairs)):
         return Kept.AS_VALUE
     return Kept.NOT
 
@@ -274,20 +277,36 @@ def build(values: Sequence[Value], into: pa.Field) -> pa.Array:
         return _build_lists(values, kind)
     if arrow_types.is_floating(kind) or arrow_types.is_decimal(kind):
         # Texts, because Arrow reads each digit of them: 0.1 as a decimal is 0.1, and not what a double has of it.
-        texts = [str(value) if type(value) is int else value for value in values]
-        return pc.cast(pa.array(texts, pa.string()), kind)
+        return pc.cast(pa.array(map(_as_digits, values), pa.string()), kind)
     return pa.array(values, kind)
 
 
+def _as_digits(number: Value) -> Value:
+    if type(number) is int:
+        return str(number)
+    return number
+
+
 def _build_json_texts(values: Sequence[Value]) -> pa.Array:
-    return pa.array([None if value is None else text_of(value) for value in values], pa.string())
+    return pa.array(map(_text_or_none, values), pa.string())
+
+
+def _text_or_none(value: Value) -> str | None:
+    if value is None:
+        return None
+    return text_of(value)
 
 
 def _build_structs(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
     objects = [value or {} for value in values]
-    columns, absent = columns_of(objects), [None] * len(objects)
-    children = [build(columns.get(child.name, absent), child) for child in kind]
+    children = _build_all(columns_of(objects), kind, len(objects))
     return pa.StructArray.from_arrays(children, fields=list(kind), mask=_are_missing(values))
+
+
+def _build_all(columns: Mapping[str, Sequence[Value]], fields: Iterable[pa.Field], rows: int) -> list[pa.Array]:
+    """An array of so many rows for each field, of missing values if no object has it."""
+    absent = [None] * rows
+    return [build(columns.get(field.name, absent), field) for field in fields]
 
 
 def _are_missing(values: Sequence[Value]) -> pa.Array:
@@ -310,15 +329,20 @@ def text_of(value: Value) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
-        return "{" + ",".join(f"{text_of(name)}:{text_of(inner)}" for name, inner in value.items()) + "}"
+        return "{" + ",".join(map(_member_text, value.items())) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(text_of, value)) + "]"
     return json.dumps(value)
 
 
+def _member_text(member: tuple[str, Value]) -> str:
+    name, value = member
+    return f"{text_of(name)}:{text_of(value)}"
+
+
 def fields_of(top: Node) -> pa.Schema:
     """The schema of rows that are the objects which a node has observed."""
-    schema = pa.schema([child.field(name, 1) for name, child in top.children.items()])
+    schema = pa.schema(top.child_fields(1))
     check_columns(leaves(schema), "the file's rows together")
     return schema
 
@@ -331,7 +355,10 @@ def columns_of(objects: Sequence[dict[str, Value]], *, most_names: int | None = 
     """
     shapes = set(map(tuple, objects))
     if len(shapes) == 1:
-        return dict(zip(shapes.pop(), zip(*(o.values() for o in objects), strict=True), strict=True))
+        # Most often all objects have the same names in the same order: a and b of {"a": 1, "b": 2} and
+        # {"a": 3, "b": 4} are the columns (1, 3) and (2, 4), which zip transposes faster than any loop.
+        columns = zip(*map(dict.values, objects), strict=True)
+        return dict(zip(shapes.pop(), columns, strict=True))
     names = dict.fromkeys(chain.from_iterable(objects))
     if most_names is not None and len(names) > most_names:
         return dict.fromkeys(names, ())
@@ -357,6 +384,4 @@ def as_batches(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schem
 def _as_batch(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> pa.RecordBatch:
     if not len(into):
         return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
-    missing = [None] * rows
-    arrays = [build(columns.get(field.name, missing), field) for field in into]
-    return pa.RecordBatch.from_arrays(arrays, schema=into)
+    return pa.RecordBatch.from_arrays(_build_all(columns, into, rows), schema=into)

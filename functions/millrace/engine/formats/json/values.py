@@ -82,8 +82,9 @@ def has_surrogates(text: str) -> bool:
 def value(text: str, begin: int, *, odd: bool) -> tuple[Any, int]:
     """The value that begins here, and its end; ``odd``: integers may be odd. Raise NotJson or Refused."""
     try:
-        scan = _scan_odd if odd else _scan
-        return _scan_value(scan, text, begin)
+        if odd:
+            return _scan_value(_scan_odd, text, begin)
+        return _scan_value(_scan, text, begin)
     except _Repeated as error:
         raise Refused(f"the name {str(error)[:100]!r} stands twice in one object") from None
     except _NotANumber as error:

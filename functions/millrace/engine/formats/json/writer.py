@@ -54,8 +54,10 @@ class _DocumentWriter:
 
     def close(self) -> int:
         """Close the array."""
-        end = b"\n]\n" if self._rows else b"[]\n"
-        self._sink.write(end)
+        if self._rows:
+            self._sink.write(b"\n]\n")
+        else:
+            self._sink.write(b"[]\n")
         return self._rows
 
 
