@@ -118,7 +118,7 @@ class Fit:
 
     def output_schema(self) -> pa.Schema:
         """The schema that the file's rows are written with, before the transform."""
-        fields = [column.target for column in self.plan_columns(self._file_schema) if column.is_written]
+        fields = list(map(_target_of, self._written_columns()))
         if self._rule.rescues:
             fields.append(rescue.FIELD)
         return pa.schema(fields)
@@ -126,12 +126,15 @@ class Fit:
     def remembered_schema(self) -> pa.Schema:
         """The table's schema once it has this file: a field without any value so far has no type."""
         fields = []
-        for column in self.plan_columns(self._file_schema):
-            if not column.is_written:
-                continue
-            blank = self._is_blank(column)
-            fields.append(column.target.with_type(pa.null()) if blank else column.target)
+        for column in self._written_columns():
+            field = column.target
+            if self._is_blank(column):
+                field = field.with_type(pa.null())
+            fields.append(field)
         return pa.schema(fields)
+
+    def _written_columns(self) -> list[_FittedColumn]:
+        return [column for column in self.plan_columns(self._file_schema) if column.is_written]
 
     def _is_blank(self, column: _FittedColumn) -> bool:
         """Whether no file of the table has given the column a value."""
@@ -159,7 +162,9 @@ class Fit:
                 column=RESCUED,
             )
         # A table of (a, b) and a file of (b, c) become a (missing), b, and c if the table may grow.
-        columns = [self._plan_known(field, sources.pop(field.name, None)) for field in self._table_schema or ()]
+        columns = list[_FittedColumn]()
+        for field in self._table_schema or ():
+            columns.append(self._plan_known(field, sources.pop(field.name, None)))
         columns.extend(map(self._plan_new, sources.values()))
         return columns
 
@@ -294,6 +299,10 @@ class Fit:
         )
 
 
+def _target_of(column: _FittedColumn) -> pa.Field:
+    return column.target
+
+
 def _as_text(name: str) -> pa.Field:
     return pa.field(name, pa.string())
 
@@ -335,7 +344,9 @@ def _with_metadata(written: pa.Schema, file_schema: pa.Schema) -> pa.Schema:
     metadata = dict(file_schema.metadata or {})
     if written.names != file_schema.names:
         metadata.pop(_PANDAS, None)
-    return written.with_metadata(metadata) if metadata else written
+    if not metadata:
+        return written
+    return written.with_metadata(metadata)
 
 
 def guesses_of_reader(file_format: FileFormat, *, infer: bool, demanded: frozenset[str]) -> Callable[[str], bool]:

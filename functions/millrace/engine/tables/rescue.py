@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
@@ -85,7 +86,9 @@ def _find_fitting(texts: pa.Array, field: pa.Field, into: pa.Field) -> pa.Array 
     """Which texts fit; None where none does, since values of the type cannot be known by their texts."""
     if _is_plain_text(into):
         # Of JSON text the strings fit into text, such as "x": 7 and true are to stay what they are.
-        return pc.starts_with(pc.fill_null(texts, ""), '"') if is_raw_json(field) else None
+        if not is_raw_json(field):
+            return None
+        return pc.starts_with(pc.fill_null(texts, ""), '"')
     pattern = _pattern_of(into)
     if pattern is None:
         return None
@@ -112,8 +115,18 @@ def _pattern_of(into: pa.Field) -> str | None:
         return None
     for is_of_type, pattern in _PATTERNS:
         if is_of_type(into.type):
-            return pattern if isinstance(pattern, str) else pattern(into)
+            return pattern(into)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _OnePattern:
+    """One pattern for all fields of a type."""
+
+    pattern: str
+
+    def __call__(self, _into: pa.Field) -> str:
+        return self.pattern
 
 
 _WHOLE = "-?(0|[1-9][0-9]*)"
@@ -135,11 +148,11 @@ def _pattern_of_decimals(into: pa.Field) -> str:
 
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_PATTERNS: tuple[tuple[arrow_types.TypeQuestion, str | Callable[[pa.Field], str]], ...] = (
-    (arrow_types.is_boolean, "true|false"),
-    (arrow_types.is_date32, _DAY),
-    (arrow_types.is_timestamp, f"{_DAY}[T ][0-9:.]+Z?"),
-    (arrow_types.is_integer, _WHOLE),
+_PATTERNS: tuple[tuple[arrow_types.TypeQuestion, Callable[[pa.Field], str]], ...] = (
+    (arrow_types.is_boolean, _OnePattern("true|false")),
+    (arrow_types.is_date32, _OnePattern(_DAY)),
+    (arrow_types.is_timestamp, _OnePattern(f"{_DAY}[T ][0-9:.]+Z?")),
+    (arrow_types.is_integer, _OnePattern(_WHOLE)),
     (arrow_types.is_decimal, _pattern_of_decimals),
     (arrow_types.is_floating, _pattern_of_doubles),
 )

@@ -55,5 +55,7 @@ def errors_naming(file: str | None) -> Iterator[None]:
         if file is None:
             raise
         # A name with a line end in it, which S3 allows, must not break the error's text into two lines.
-        shown = file if file.isprintable() else repr(file)
+        shown = file
+        if not file.isprintable():
+            shown = repr(file)
         raise type(error)(f"{shown}: {error}", row=error.row, byte=error.byte, column=error.column) from error

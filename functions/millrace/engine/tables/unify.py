@@ -9,7 +9,7 @@ Numbers are hoped to survive in the type that one long file with all of them wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -45,10 +45,14 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
     if not valued:
         return pa.field(fields[0].name, pa.null())
     if len(set(map(_signature, valued))) == 1:
-        return _keep_common(valued).with_nullable(any(field.nullable for field in fields))
+        return _keep_common(valued).with_nullable(any(map(_is_nullable, fields)))
     if typed and (wider := _find_wider(valued, as_text=as_text)):
         return wider
     return _as_texts(valued, as_text=as_text)
+
+
+def _is_nullable(field: pa.Field) -> bool:
+    return bool(field.nullable)
 
 
 def are_the_same(first: pa.Field, second: pa.Field) -> bool:
@@ -89,7 +93,15 @@ def _widest_of_family(fields: Sequence[pa.Field]) -> pa.Field | None:
 
 
 def _value_types(fields: Sequence[pa.Field]) -> Types:
-    return [arrow_types.value_type(field.type) for field in fields]
+    return list(map(arrow_types.value_type, _types(fields)))
+
+
+def _types(fields: Iterable[pa.Field]) -> Types:
+    return [field.type for field in fields]
+
+
+def _names(fields: Iterable[pa.Field]) -> list[str]:
+    return [field.name for field in fields]
 
 
 def _field_or_none(name: str, kind: pa.DataType | None) -> pa.Field | None:
@@ -99,8 +111,7 @@ def _field_or_none(name: str, kind: pa.DataType | None) -> pa.Field | None:
 
 
 def _first_name(fields: Sequence[pa.Field]) -> str:
-    names: list[str] = [field.name for field in fields]
-    return min(names)
+    return min(_names(fields))
 
 
 def _join_doubles(fields: Sequence[pa.Field], *, as_text: bool) -> pa.Field | None:
@@ -131,26 +142,39 @@ def _doubles_apart(fields: Sequence[pa.Field]) -> tuple[list[pa.Field], list[pa.
     """The fields of doubles, and the others."""
     doubles, rest = list[pa.Field](), list[pa.Field]()
     for field in fields:
-        is_double = arrow_types.is_float64(arrow_types.value_type(field.type))
-        (doubles if is_double else rest).append(field)
+        if arrow_types.is_float64(arrow_types.value_type(field.type)):
+            doubles.append(field)
+        else:
+            rest.append(field)
     return doubles, rest
 
 
 def _field_of_doubles(name: str, *, bare: bool) -> pa.Field:
-    return with_form(pa.field(name, pa.float64()), BARE if bare else "")
+    field = pa.field(name, pa.float64())
+    if bare:
+        return with_form(field, BARE)
+    return field
+
+
+def _scale_of(decimal: pa.DataType) -> int:
+    return int(decimal.scale)
+
+
+def _bit_width(integer: pa.DataType) -> int:
+    return int(integer.bit_width)
 
 
 def _as_decimals(name: str, decimals: Types) -> pa.Field | None:
-    if min(kind.scale for kind in decimals) <= 0:
+    if min(map(_scale_of, decimals)) <= 0:
         return None
     return _field_or_none(name, _widest_decimal(decimals))
 
 
 def _join_nested(fields: Sequence[pa.Field]) -> pa.Field | None:
     """Of structs the one with the members of all, in the order of the first; of lists that of all their values."""
-    types = [field.type for field in fields]
+    types = _types(fields)
     if all(map(arrow_types.is_list, types)):
-        elements = [_element(kind) for kind in types]
+        elements = list(map(_element, types))
         return pa.field(fields[0].name, pa.list_(unify(elements, as_text=False)))
     if all(map(_is_mergeable, types)):
         return _join_structs(fields[0].name, types)
@@ -164,8 +188,11 @@ def _join_structs(name: str, types: Types) -> pa.Field | None:
             members.setdefault(child.name, []).append(child)
     if len(members) > MAX_FIELDS:
         return None
-    merged = [unify(children, as_text=False).with_nullable(nullable=True) for children in members.values()]
-    return pa.field(name, pa.struct(merged))
+    return pa.field(name, pa.struct(map(_join_members, members.values())))
+
+
+def _join_members(fields: Sequence[pa.Field]) -> pa.Field:
+    return unify(fields, as_text=False).with_nullable(nullable=True)
 
 
 def _element(kind: pa.DataType) -> pa.Field:
@@ -176,7 +203,7 @@ def _is_mergeable(kind: pa.DataType) -> bool:
     """Whether a type is a struct that has members, each of another name."""
     if not arrow_types.is_struct(kind):
         return False
-    names = [child.name for child in kind]
+    names = _names(kind)
     return bool(names) and len(set(names)) == len(names)
 
 
@@ -189,17 +216,23 @@ def _signature(field: pa.Field) -> tuple[object, ...]:
     inner = list[tuple[object, ...]]()
     for child in map(kind.field, range(kind.num_fields)):
         # The element of a list has a name, too, but "item" and "element" are printed alike.
-        name = child.name if named else ""
+        name = ""
+        if named:
+            name = child.name
         inner.append((name, child.nullable, _signature(child)))
     return kind.id, getattr(kind, "list_size", None), tuple(inner)
 
 
 def _form(field: pa.Field) -> str:
     form, kind = form_of(field), field.type
-    if arrow_types.is_timestamp(kind):
-        zone = "Z" if kind.tz else ""
-        return form or f"T{FRACTION_DIGITS[kind.unit]}{zone}"
-    return JSON if is_raw_json(field) else form
+    if is_raw_json(field):
+        return JSON
+    if form or not arrow_types.is_timestamp(kind):
+        return form
+    # Seconds without a zone are T0: 2026-01-31 10:00:00; milliseconds with one are T3Z: 2026-01-31 10:00:00.000Z.
+    if kind.tz:
+        return f"T{FRACTION_DIGITS[kind.unit]}Z"
+    return f"T{FRACTION_DIGITS[kind.unit]}"
 
 
 _UNSIGNED = {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}
@@ -208,7 +241,7 @@ _SIGNED = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}
 
 def _widest_integer(types: Types) -> pa.DataType | None:
     if all(map(arrow_types.is_unsigned_integer, types)):
-        return _UNSIGNED[max(kind.bit_width for kind in types)]
+        return _UNSIGNED[max(map(_bit_width, types))]
     # The greatest uint8, 255, is beyond int8: among signed integers it needs 16 bits, a uint64 a decimal.
     bits = max(kind.bit_width * (1 + arrow_types.is_unsigned_integer(kind)) for kind in types)
     return _SIGNED.get(bits, pa.decimal128(38, 0))
@@ -220,13 +253,15 @@ def _is_whole_or_decimal(kind: pa.DataType) -> bool:
 
 def _widest_decimal(types: Types) -> pa.DataType | None:
     """A decimal for all; with integers only if none has a fraction: the integer 1 must not be printed as 1.00."""
-    scales = [kind.scale for kind in types if arrow_types.is_decimal(kind)]
+    scales = list(map(_scale_of, filter(arrow_types.is_decimal, types)))
     has_integers = len(scales) < len(types)
     if min(scales) < 0 or (has_integers and max(scales) > 0):
         return None
     digits = max(map(_whole_digits, types))
     decimal = inference.decimal(digits + max(scales), max(scales))
-    return None if decimal is None else decimal.type
+    if decimal is None:
+        return None
+    return decimal.type
 
 
 def _whole_digits(kind: pa.DataType) -> int:
@@ -242,8 +277,9 @@ def _finest_timestamp(types: Types) -> pa.DataType | None:
         return None
     unit = max((kind.unit for kind in types), key=_UNITS.index)
     # Times of Paris and of Rome are instants both: together they are written in UTC.
-    zone = zones.pop() if len(zones) == 1 else "UTC"
-    return pa.timestamp(unit, tz=zone)
+    if len(zones) > 1:
+        return pa.timestamp(unit, tz="UTC")
+    return pa.timestamp(unit, tz=zones.pop())
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +354,7 @@ def _convert_plain(column: TextColumn, into: pa.Field) -> pa.Array:
 
 
 def _convert_struct(array: pa.StructArray, into: pa.Field) -> pa.Array:
-    values = dict(zip((member.name for member in array.type), array.flatten(), strict=True))
+    values = dict(zip(_names(array.type), array.flatten(), strict=True))
     children = []
     for child in into.type:
         if child.name in values:

@@ -75,7 +75,11 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any]) -> Encodings:
 def _delta_encodings(leaves: Sequence[_Leaf]) -> dict[str, str]:
     """The encoding of each leaf of integers; Arrow cannot say which leaf is meant if two have one path."""
     paths = Counter(leaf.path for leaf in leaves)
-    return {leaf.path: _DELTA for leaf in leaves if leaf.physical in _INTEGERS and paths[leaf.path] == 1}
+    encodings = dict[str, str]()
+    for leaf in leaves:
+        if leaf.physical in _INTEGERS and paths[leaf.path] == 1:
+            encodings[leaf.path] = _DELTA
+    return encodings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,8 @@ def _sample(table: pa.Table) -> pa.Table:
         return table
     run, step = rows // _SLICES, table.num_rows / _SLICES
     numbers = [*range(0, _SLICES, 2), *range(1, _SLICES, 2)]
-    return pa.concat_tables([table.slice(int(number * step), run) for number in numbers]).combine_chunks()
+    slices = [table.slice(int(number * step), run) for number in numbers]
+    return pa.concat_tables(slices).combine_chunks()
 
 
 def _leaves(sample: pa.Table, options: Mapping[str, Any], encodings: Encodings) -> list[_Leaf]:
@@ -107,7 +112,7 @@ def _leaves(sample: pa.Table, options: Mapping[str, Any], encodings: Encodings) 
     writer.write_table(sample, row_group_size=max(1, sample.num_rows))
     writer.close()
     group = writer.writer.metadata.row_group(0)
-    return [_leaf(group.column(number)) for number in range(group.num_columns)]
+    return list(map(_leaf, map(group.column, range(group.num_columns))))
 
 
 def _leaf(chunk: pq.ColumnChunkMetaData) -> _Leaf:

@@ -274,13 +274,17 @@ def _read_small_group(source: _GuardedSource, group: pq.RowGroupMetaData, most: 
     if not chunks:
         return
     start = min(map(_start_of, chunks))
-    end = start + sum(chunk.total_compressed_size for chunk in chunks)
+    end = start + sum(map(_stored_size, chunks))
     is_inside = 0 <= start < end <= source.size
     if not is_inside or end - start > most:
         return
     source.keep(start, end)
     for chunk in chunks:
         _check_pages(source, chunk)
+
+
+def _stored_size(chunk: pq.ColumnChunkMetaData) -> int:
+    return int(chunk.total_compressed_size)
 
 
 def _start_of(chunk: pq.ColumnChunkMetaData) -> int:

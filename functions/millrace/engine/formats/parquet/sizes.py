@@ -51,8 +51,10 @@ def plan_reading(
     dictionaries, expanding = dict[str, pq.ColumnChunkMetaData](), dict[str, pq.ColumnChunkMetaData]()
     for chunk in chunks:
         if _may_explode(chunk, rows, expanded_bytes):
-            stays = chunk.path_in_schema in texts and _is_small_dictionary(chunk)
-            (dictionaries if stays else expanding)[chunk.path_in_schema] = chunk
+            if chunk.path_in_schema in texts and _is_small_dictionary(chunk):
+                dictionaries[chunk.path_in_schema] = chunk
+            else:
+                expanding[chunk.path_in_schema] = chunk
     if expanding:
         first = read_first(list(expanding))
         longest = _longest(first, list(expanding.values()), group.num_rows)
@@ -62,7 +64,9 @@ def plan_reading(
 
 def _rows_by_width(chunks: Sequence[pq.ColumnChunkMetaData], file: pq.ParquetFile, rows: int) -> int:
     """How many rows a batch may have by what the footer says of their width."""
-    width = sum(_width(chunk, file.schema.column(number), rows) for number, chunk in enumerate(chunks))
+    width = 0.0
+    for number, chunk in enumerate(chunks):
+        width += _width(chunk, file.schema.column(number), rows)
     return max(1, min(BATCH_ROWS, int(BATCH_BYTES // max(1, width))))
 
 
@@ -77,8 +81,7 @@ def expand(batch: pa.RecordBatch, into: pa.Schema, *, expanded_bytes: int = EXPA
     if batch.schema.equals(into):
         yield batch
         return
-    columns = [_plain(column, field.type) for column, field in zip(batch.columns, into, strict=True)]
-    yield pa.RecordBatch.from_arrays(columns, schema=into)
+    yield pa.RecordBatch.from_arrays(list(map(_plain, batch.columns, into.types)), schema=into)
 
 
 def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -89,10 +92,12 @@ def _plain(column: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _expanded_size(batch: pa.RecordBatch) -> int:
     """The bytes of the texts that the batch's rows have by their dictionaries."""
-    return sum(_text_bytes(column) for column in batch.columns if arrow_types.is_dictionary(column.type))
+    return sum(map(_text_bytes, batch.columns))
 
 
-def _text_bytes(column: pa.DictionaryArray) -> int:
+def _text_bytes(column: pa.Array) -> int:
+    if not arrow_types.is_dictionary(column.type):
+        return 0
     if not _is_stored_as_bytes(column.dictionary.type) or not len(column.dictionary):
         return 0
     lengths = pc.binary_length(column.dictionary)
@@ -140,8 +145,12 @@ def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], ro
     if len(dictionaries) < len(chunks):
         return sum(float(chunk.total_uncompressed_size) for chunk in chunks)
     most_values = max(chunk.num_values for chunk in chunks)
-    longest = sum(float(pc.max(pc.binary_length(dictionary)).as_py() or 0.0) for dictionary in dictionaries)
+    longest = sum(map(_longest_value, dictionaries))
     return max(1.0, float(most_values) / max(1, rows)) * longest
+
+
+def _longest_value(texts: pa.Array) -> float:
+    return float(pc.max(pc.binary_length(texts)).as_py() or 0.0)
 
 
 def _dictionaries(values: pa.Array) -> Iterator[pa.Array]:

@@ -73,7 +73,9 @@ class _ParquetWriter:
         for name, value in sorted(options.lineage.items()):
             metadata[name.encode()] = value.encode()
         # Arrow writes metadata without entries as a field of its own: a schema that has none stays as it is.
-        self._into = into.with_metadata(metadata) if metadata else into
+        self._into = into
+        if metadata:
+            self._into = into.with_metadata(metadata)
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
         self._group = _RowGroup(self._group_rows)
         self._writer: pq.ParquetWriter | None = None
