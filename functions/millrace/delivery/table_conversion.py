@@ -9,6 +9,7 @@ have written the same, its output stands; else it converts again.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from millrace.delivery.table_schema import Remembered, remembered
@@ -42,39 +43,40 @@ def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: 
 
     Raises SchemaFrozen where the file does not fit and must, LostRace where others are quicker again and again.
     """
-    rule, table = _rule(plan, shared), shared.table
+    # No retry_lost_race here: a race that ``convert`` itself loses, as for the table's format, is another's to retry.
     for _ in range(_TRIES):
-        known = remembered(plan.sync, table, request, claims.ledger)
-        fit = Fit(known.fields, rule)
+        schema = remembered(plan.sync, shared.table, request, claims.ledger)
+        fit = Fit(schema.fields, _rule(plan, shared))
         done = convert(fit.table)
         try:
-            kept = _remember(known, fit, plan, request, claims)
+            kept = _remember(schema, fit, plan, request, claims)
         except BaseException:
             done.discard()
             raise
         if kept is not None:
-            return InTable(done, *kept)
+            version, changes = kept
+            return InTable(done, version, changes)
         done.discard()
-    raise LostRace(f"the schema of table {table} is being changed by others; {plan.source} is tried again later")
+    raise LostRace(f"the schema of table {shared.table} is being changed by others; {plan.source} is tried again later")
 
 
 def _remember(
-    known: Remembered, fit: Fit, plan: Plan, request: Request, claims: Claims
+    schema: Remembered, fit: Fit, plan: Plan, request: Request, claims: Claims
 ) -> tuple[int | None, str | None] | None:
     """The version that holds what the file was written with, and what is new in it; None where it was overtaken."""
     for _ in range(_TRIES):
         fields = fit.remembered_schema()
-        if not len(fields) and known.schema is None:
+        if not len(fields) and schema.schema is None:
             return None, None
-        try:
-            version = known.put(fields, plan.source, request, claims.ledger, claims.now())
-        except LostRace:
-            known = remembered(plan.sync, known.table, request, claims.ledger)
-            if (again := fit.against(known.fields)) is None:
-                return None
-            fit = again
-            continue
-        return version, known.changed(fields)
+        # No retry_lost_race here either: the first try reads nothing, and a schema may be one that ends the tries.
+        with suppress(LostRace):
+            version = schema.put(fields, plan.source, request, claims.ledger, claims.now())
+            return version, schema.changed(fields)
+        schema = remembered(plan.sync, schema.table, request, claims.ledger)
+        refitted = fit.against(schema.fields)
+        if refitted is None:
+            return None
+        fit = refitted
     return None
 
 

@@ -21,6 +21,7 @@ from millrace.engine.parallel import in_order
 from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import InvalidReference, LostRace, MillraceError
 from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
+from millrace.ledger.races import retry_lost_race
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import TABLE_MARK, FormatEntry, TableEntry, unseen_table
 from millrace.objects.lineage import Lineage
@@ -200,19 +201,21 @@ class Rebuilder:
     def _put_back(
         self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool
     ) -> Trace:
-        for _ in range(_TRIES):
+        """Put the entry of an output's source; BUSY if workers change it again and again."""
+
+        def attempt() -> Trace:
             entry = self._get(lineage, source)
             rebuilt = merge_output(entry, lineage, source, output, now=self.now, reason=reason)
             if isinstance(rebuilt, Trace):
                 return rebuilt
-            if dry_run:
-                return Trace.REBUILT
-            try:
+            if not dry_run:
                 self.ledger.put(self._count_rows(rebuilt, output))
-            except LostRace:
-                continue
             return Trace.REBUILT
-        return Trace.BUSY
+
+        try:
+            return retry_lost_race(attempt, tries=_TRIES, problem=f"{source} is being worked on")
+        except LostRace:
+            return Trace.BUSY
 
     def _get(self, lineage: Lineage, source: ObjectRef) -> Kept | None:
         if lineage.sync.endswith(TABLE_MARK):
