@@ -117,8 +117,8 @@ def _arn(service: str) -> Callable[[object], str]:
 
 
 def _key_arns(value: object) -> tuple[str, ...]:
-    each = value if isinstance(value, list) else str(value).split(",")
-    return tuple(_arn("kms")(str(arn).strip()) for arn in each)
+    items = value if isinstance(value, list) else str(value).split(",")
+    return tuple(_arn("kms")(str(arn).strip()) for arn in items)
 
 
 def _secret(value: object) -> str:

@@ -54,8 +54,8 @@ class ProcessingStack(Stack):
             description=f"Millrace ({options.name}): functions and alarms. It keeps nothing and can be made again.",
         )
         self._options = options
-        made = options.obfuscation_secret or Names(options.name).obfuscation_key
-        self._obfuscation_secret = made if topology.obfuscates else None
+        secret_name = options.obfuscation_secret or Names(options.name).obfuscation_key
+        self._obfuscation_secret = secret_name if topology.obfuscates else None
         self._queues = {
             source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
         }

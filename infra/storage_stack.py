@@ -65,8 +65,8 @@ class StorageStack(Stack):
             self.format_arn(service="sqs", resource=names.queue(source.connection)) for source in topology.sources
         ]
         # arn:aws:sqs:eu-central-1:111122223333:uploads
-        own = [arn for arn in topology.own_queue_arns if arn.split(":")[3:5] == [self.region, self.account]]
-        return [*managed, *own]
+        own_queues = [arn for arn in topology.own_queue_arns if arn.split(":")[3:5] == [self.region, self.account]]
+        return [*managed, *own_queues]
 
     def _notify(self, topology: Topology, notifications: Iterable[Notification], options: Options) -> None:
         created = [bucket.name for bucket in topology.buckets if bucket.created]

@@ -64,14 +64,14 @@ class Inspection:
             answer = self.client("sts").get_caller_identity()
         yield Check("credentials", Verdict.OK, f"{answer['Arn']}")
 
-    def _check_queues(self, found: list[QueueFacts]) -> Iterator[Check]:
+    def _check_queues(self, queues: list[QueueFacts]) -> Iterator[Check]:
         with translated("lambda:GetFunctionConfiguration of", self.deployed.convert_function):
             function = self.client("lambda").get_function_configuration(FunctionName=self.deployed.convert_function)
         arns = find_feeding_arns(self.deployed, self.client("lambda"))
         if not arns:
             yield Check("queues", Verdict.TROUBLE, "no queue feeds the convert function", "deploy again")
-        found += read_feeding_queues(self.deployed, self.client("sqs"), arns)
-        for queue in found:
+        queues += read_feeding_queues(self.deployed, self.client("sqs"), arns)
+        for queue in queues:
             mapped = self._read_readers(queue.arn)
             yield from check_queue(
                 queue,
@@ -97,8 +97,8 @@ class Inspection:
     def _check_dead_letters(self, queues: Iterable[QueueFacts]) -> Iterator[Check]:
         """The deployment's dead-letter queue, and those of the user's own queues, which no alarm of ours watches."""
         sqs = self.client("sqs")
-        own = [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(self.deployed, queues)]
-        for url in (self.deployed.dead_letter_queue, *own):
+        urls = [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(self.deployed, queues)]
+        for url in (self.deployed.dead_letter_queue, *urls):
             box = read_queue(sqs, url)
             subject = f"queue {box.name}"
             if box.waiting:
@@ -122,12 +122,12 @@ class Inspection:
         client, root = self.sessions.s3(connection), connection.root
         with translated("s3:ListBucket on", str(root)):
             client.list_objects_v2(Bucket=root.bucket, Prefix=root.prefix, MaxKeys=1)
-            place = client.get_bucket_location(Bucket=root.bucket).get("LocationConstraint") or "us-east-1"
-        if place != connection.region:
-            remedy = f"set s3_bucket_region to {place}"
-            yield Check(subject, Verdict.TROUBLE, f"{root.bucket} is in {place}, not {connection.region}", remedy)
+            region = client.get_bucket_location(Bucket=root.bucket).get("LocationConstraint") or "us-east-1"
+        if region != connection.region:
+            remedy = f"set s3_bucket_region to {region}"
+            yield Check(subject, Verdict.TROUBLE, f"{root.bucket} is in {region}, not {connection.region}", remedy)
         else:
-            yield Check(subject, Verdict.OK, f"{root} in {place} can be listed")
+            yield Check(subject, Verdict.OK, f"{root} in {region} can be listed")
 
     def _check_bucket(self, subject: str, connection: Connection, used: Iterable[Use]) -> Iterator[Check]:
         client, bucket = self.sessions.s3(connection), connection.root.bucket

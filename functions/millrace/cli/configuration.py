@@ -113,13 +113,13 @@ def show_connections(
         return
     document, functions = load(config), _Functions(account, tuple(role or ()))
     for connection in document.connections:
-        told = _described(document, connection, functions, tuple(kms_key or ()))
+        described = _described(document, connection, functions, tuple(kms_key or ()))
         if isinstance(connection.auth, AccessKeys) and not offline:
-            told["aws_user"] = _aws_user(document, connection)
+            described["aws_user"] = _aws_user(document, connection)
         if as_json:
-            print_json(told)
+            print_json(described)
         else:
-            _print_connection(told)
+            _print_connection(described)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +141,15 @@ class _Functions:
 
     def own(self, arn: str) -> bool:
         """Whether an ARN is known to be of the functions' account."""
-        known = {self.account, *(role.split(":")[4] for role in self.roles if role.count(":") > 4)} - {""}
-        return arn.split(":")[4] in known
+        accounts = {self.account, *(role.split(":")[4] for role in self.roles if role.count(":") > 4)} - {""}
+        return arn.split(":")[4] in accounts
 
 
 def _described(
     document: Document, connection: Connection, functions: _Functions, kms_keys: tuple[str, ...]
 ) -> dict[str, object]:
     principals = functions.principals(connection)
-    told: dict[str, object] = {
+    described: dict[str, object] = {
         "name": connection.name,
         "location": str(connection.root),
         "region": connection.region,
@@ -158,17 +158,17 @@ def _described(
     }
     match connection.auth:
         case IamRole(arn=arn, external_id=external_id):
-            told |= {"iam_role_arn": arn, "external_id": external_id}
-            told["trust_policy"] = trust_policy(external_id, principals=principals)
-            told["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
+            described |= {"iam_role_arn": arn, "external_id": external_id}
+            described["trust_policy"] = trust_policy(external_id, principals=principals)
+            described["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
         case AccessKeys():
-            told["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
+            described["permission_policy"] = connection_policy(document, connection, kms_keys=kms_keys)
         case ExecutionRole() if functions.known and not connection.create_bucket:
-            told["bucket_policy"] = bucket_policy(document, connection, principals=principals)
+            described["bucket_policy"] = bucket_policy(document, connection, principals=principals)
     match connection.notifications:
         case QueueArn(arn=queue) if not functions.own(queue):
-            told["queue_policy"] = queue_policy(document, connection, principals=principals)
-    return {field: value for field, value in told.items() if value is not None}
+            described["queue_policy"] = queue_policy(document, connection, principals=principals)
+    return {field: value for field, value in described.items() if value is not None}
 
 
 def _aws_user(document: Document, connection: Connection) -> str:
@@ -182,10 +182,10 @@ def _aws_user(document: Document, connection: Connection) -> str:
         return f"unknown: {error}"
 
 
-def _print_connection(told: dict[str, object]) -> None:
+def _print_connection(described: dict[str, object]) -> None:
     console = Terminal(highlight=False, markup=False, soft_wrap=True)
-    console.print(str(told["name"]), style="bold")
-    for name, value in told.items():
+    console.print(str(described["name"]), style="bold")
+    for name, value in described.items():
         if name in _TITLES:
             console.print(f"  {_TITLES[name]}:")
             print_json(value, indent=2)
@@ -246,14 +246,14 @@ def _put_keys(secret: str, keys: tuple[str, str], connection: str, kms_key: str,
     from millrace.aws import secrets  # noqa: PLC0415 - as above
 
     session = boto3.Session()
-    there = region or session.region_name or os.environ.get("AWS_REGION")
-    if not there:
+    chosen_region = region or session.region_name or os.environ.get("AWS_REGION")
+    if not chosen_region:
         raise UsageError("no region is known: give --region, the one that the functions are deployed to")
     stored = secrets.store(
-        session.client("secretsmanager", region_name=there),
+        session.client("secretsmanager", region_name=chosen_region),
         secret,
         json.dumps(dict(zip(secrets.KEY_FIELDS, keys, strict=True))),
         description=f"Access keys of the Millrace connection {connection}",
         kms_key=kms_key or None,
     )
-    return f"{stored} in {there}: stored"
+    return f"{stored} in {chosen_region}: stored"

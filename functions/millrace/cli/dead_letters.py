@@ -75,10 +75,10 @@ class LetterBoxes:
         candidates = into_box or list(self.urls.values())
         if len(candidates) == 1:
             return candidates[0]
-        known = join_names(sorted(self.urls))
+        names = join_names(sorted(self.urls))
         named = ", ".join(examined.objects) or "nothing that can be read"
         raise MillraceError(
-            f"message {letter.id} came from queue {letter.queue!r}, and the deployment has {known}; reprocess what it "
+            f"message {letter.id} came from queue {letter.queue!r}, and the deployment has {names}; reprocess what it "
             f"names instead: {named}"
         )
 
@@ -242,10 +242,11 @@ def _open_boxes(deployments: Deployments, name: str, held: ExitStack) -> LetterB
 
     deployed, ledger = deployments.find(name)
     sqs = deployments.client("sqs")
-    own, own_boxes = _find_own_queues(deployments, deployed)
-    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()} | {queue.name: queue.url for queue in own}
+    own_queues, own_boxes = _find_own_queues(deployments, deployed)
+    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()}
+    urls |= {queue.name: queue.url for queue in own_queues}
     boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (deployed.dead_letter_queue, *own_boxes)]
-    return LetterBoxes(boxes=boxes, urls=urls, own=own, syncs=deployed.syncs, ledger=ledger)
+    return LetterBoxes(boxes=boxes, urls=urls, own=own_queues, syncs=deployed.syncs, ledger=ledger)
 
 
 def _find_own_queues(deployments: Deployments, deployed: Deployed) -> tuple[list[QueueFacts], list[str]]:

@@ -111,5 +111,5 @@ def _print_counts(destination: str, counts: Counter[Trace], *, dry_run: bool, as
         print_json({"destination": destination, "dry_run": dry_run, **by_trace})
         return
     done = "would put back" if dry_run else "put back"
-    others = ", ".join(f"{counts[trace]:,} {trace}" for trace in Trace if trace is not Trace.REBUILT)
-    print_line(f"{destination}: {done} {count_of(counts[Trace.REBUILT], 'output')}; {others}")
+    other_traces = ", ".join(f"{counts[trace]:,} {trace}" for trace in Trace if trace is not Trace.REBUILT)
+    print_line(f"{destination}: {done} {count_of(counts[Trace.REBUILT], 'output')}; {other_traces}")

@@ -33,8 +33,8 @@ class _S3Target:
 
     def __init__(self, ref: ObjectRef) -> None:
         store = _store()
-        there = store.head(ref)
-        self._expected = there.etag if there else None
+        head = store.head(ref)
+        self._expected = head.etag if head else None
         self._upload: S3Upload = store.upload(ref, {})
 
     def write(self, data: bytes | memoryview, /) -> int:

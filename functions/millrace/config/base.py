@@ -127,8 +127,8 @@ class Section(BaseModel):
         return f"unknown field; accepted are {', '.join(cls.model_fields)}"
 
 
-def _rule(field: str, text: str, found: object) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=(field,), input=found)
+def _rule(field: str, text: str, value: object) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=(field,), input=value)
 
 
 def all_sections(parent: type[Section] = Section) -> Iterator[type[Section]]:

@@ -90,8 +90,8 @@ class Document(Section):
     def schedule_of(self, sync: Sync) -> Schedule:
         """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""
         source = self.model(sync.model).connection if isinstance(sync, ModelSync) else sync.source_connection
-        told = self.connection(source).notifications is not None
-        return sync.schedule or (RECONCILIATION if told else LISTING)
+        is_notified = self.connection(source).notifications is not None
+        return sync.schedule or (RECONCILIATION if is_notified else LISTING)
 
     def inline_secrets(self) -> list[str]:
         """Give the paths of the secrets that stand in the document itself."""
@@ -251,8 +251,8 @@ def _named(items: Sequence[_S], name: str, kind: str) -> _S:
     for item in items:
         if getattr(item, "name", None) == name:
             return item
-    known = ", ".join(sorted(str(getattr(item, "name", "")) for item in items)) or "none"
-    raise InvalidConfiguration(f"{name}: no such {kind}; there are: {known}")
+    names = ", ".join(sorted(str(getattr(item, "name", "")) for item in items)) or "none"
+    raise InvalidConfiguration(f"{name}: no such {kind}; there are: {names}")
 
 
 def _located(field: str, items: Sequence[_S]) -> dict[str, _S]:

@@ -184,8 +184,8 @@ def _check_letters(text: str, labels: Sequence[str]) -> Iterator[Contradiction]:
     except (ValueError, RecursionError):
         return
     if unknown := sorted(used - set(labels)):
-        known = ", ".join(labels) or "none"
-        yield Contradiction("filter_logic", f"no filter has the letter {', '.join(unknown)}; there are: {known}")
+        names = ", ".join(labels) or "none"
+        yield Contradiction("filter_logic", f"no filter has the letter {', '.join(unknown)}; there are: {names}")
     if unused := sorted(set(labels) - used):
         yield Contradiction("filter_logic", f"leaves out the filter {', '.join(unused)}; use it or remove it")
 

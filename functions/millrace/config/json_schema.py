@@ -28,9 +28,9 @@ def schema() -> dict[str, Any]:
 def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> None:
     required = definition.get("required", [])
     properties = definition["properties"]
-    for name, own in properties.items():
+    for name, property_schema in properties.items():
         if name not in required:
-            properties[name] = _or_blank(own)
+            properties[name] = _or_blank(property_schema)
     for synonym, name in section.synonyms.items():
         properties[synonym] = properties[name]
         if name in required:
@@ -40,9 +40,9 @@ def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> N
         properties[name] = {"enum": ["", None], "description": f"Read-only: {why}.", "readOnly": True, "x-mark": "doc"}
 
 
-def _or_blank(own: dict[str, Any]) -> dict[str, Any]:
-    about = {key: own[key] for key in _ABOUT if key in own}
-    rest = {key: value for key, value in own.items() if key not in about}
+def _or_blank(property_schema: dict[str, Any]) -> dict[str, Any]:
+    about = {key: property_schema[key] for key in _ABOUT if key in property_schema}
+    rest = {key: value for key, value in property_schema.items() if key not in about}
     choices = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
     choices = [choice for choice in choices if choice != {"type": "null"}]
     return {**about, "anyOf": [*choices, {"enum": ["", None]}]}

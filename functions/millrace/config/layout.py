@@ -74,13 +74,13 @@ class Folder:
         """Give the folder at ``path`` below this one; the folder itself for ``""``."""
         return Folder(self.bucket, f"{self.prefix}{path}".strip("/"))
 
-    def contains(self, other: Folder) -> bool:
+    def contains(self, folder: Folder) -> bool:
         """Tell whether ``other`` is this folder or lies below it, segment by segment: ``a/b`` is not in ``a/bc``."""
-        return self.bucket == other.bucket and (other.prefix or "/").startswith(self.prefix)
+        return self.bucket == folder.bucket and (folder.prefix or "/").startswith(self.prefix)
 
-    def overlaps(self, other: Folder) -> bool:
+    def overlaps(self, folder: Folder) -> bool:
         """Tell whether the two share any key."""
-        return self.contains(other) or other.contains(self)
+        return self.contains(folder) or folder.contains(self)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.path}".rstrip("/")

@@ -114,8 +114,9 @@ def _single_file(given: Mapping[str, Any], *, archive: bool) -> Iterator[Contrad
     if archive:
         yield Contradiction("key", "names an archive; use model_from multi_file_archive")
     elif isinstance(key, str) and "file_format" not in given and recognise(key) is None:
-        known = ", ".join(READ_EXTENSIONS)
-        yield Contradiction("file_format", f"required, since the key's extension does not say it; known are {known}")
+        extensions = ", ".join(READ_EXTENSIONS)
+        problem = f"required, since the key's extension does not say it; known are {extensions}"
+        yield Contradiction("file_format", problem)
 
 
 def is_archive(key: str) -> bool:

@@ -286,10 +286,10 @@ class ModelSync(Section):
 
 def _targets(given: Mapping[str, Any], field: str) -> Iterator[str]:
     raw = given.get(field, ())
-    for one in raw if isinstance(raw, list | tuple) else ():
-        if not isinstance(one, Mapping):
+    for item in raw if isinstance(raw, list | tuple) else ():
+        if not isinstance(item, Mapping):
             continue
-        source = one.get("source")
-        name = one.get("target") or (source.get("field") if isinstance(source, Mapping) else source)
+        source = item.get("source")
+        name = item.get("target") or (source.get("field") if isinstance(source, Mapping) else source)
         if isinstance(name, str) and name:
             yield name

@@ -45,10 +45,10 @@ def _read_text(text: str, path: Path) -> object:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    made = _Object(pairs)
+    mapping = _Object(pairs)
     names = [name for name, _ in pairs]
-    made.twice = tuple(name for name in made if names.count(name) > 1)
-    return made
+    mapping.twice = tuple(name for name in mapping if names.count(name) > 1)
+    return mapping
 
 
 def _duplicates(value: object, at: tuple[Step, ...]) -> Iterator[str]:
@@ -151,9 +151,11 @@ def _loader() -> Any:
         def construct_object_node(self, node: Any) -> Any:
             names = [self._name_of(key) for key, _ in node.value if key.tag != _MERGE]
             self.flatten_mapping(node)
-            made = _Object((self._name_of(key), self.construct_object(value, deep=True)) for key, value in node.value)
-            made.twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
-            return made
+            mapping = _Object()
+            for key, value in node.value:
+                mapping[self._name_of(key)] = self.construct_object(value, deep=True)
+            mapping.twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+            return mapping
 
         def _name_of(self, key: Any) -> str:
             name = self.construct_object(key, deep=True)

@@ -65,8 +65,8 @@ def _about(section: type[Section]) -> str:
 def _rows(section: type[Section]) -> Iterator[str]:
     hints = get_type_hints(section, include_extras=True)
     options = _table_options(section)
-    own = {name: field for name, field in section.model_fields.items() if name not in options}
-    for name, field in own.items():
+    part = {name: field for name, field in section.model_fields.items() if name not in options}
+    for name, field in part.items():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         cells = (
             _names(section, name),
@@ -96,10 +96,10 @@ def _table_options(section: type[Section]) -> tuple[str, ...]:
 
 def _options_cells(options: tuple[str, ...]) -> tuple[str, ...]:
     names = ", ".join(map(_code, options))
-    place = f"[as of the connection](#{_anchor(S3Configuration.place)})"
+    link = f"[as of the connection](#{_anchor(S3Configuration.place)})"
     return (
         names,
-        place,
+        link,
         "the connection's",
         _NONE,
         _NONE,
@@ -122,8 +122,8 @@ def _examples(field: FieldInfo, hint: object) -> str:
     if field.examples:
         return " ".join(map(_code, field.examples))
     default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
-    others = [choice for choice in _choices(hint) if choice != default]
-    return _code(others[0]) if others else _NONE
+    choices = [choice for choice in _choices(hint) if choice != default]
+    return _code(choices[0]) if choices else _NONE
 
 
 def _code(value: object) -> str:
@@ -210,9 +210,9 @@ def _is_enum(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
-def _anchor(place: str) -> str:
+def _anchor(path: str) -> str:
     """The link to a heading, as GitHub makes it."""
-    return re.sub(r"[^\w -]", "", place.lower()).replace(" ", "-")
+    return re.sub(r"[^\w -]", "", path.lower()).replace(" ", "-")
 
 
 def main(paths: list[str]) -> None:

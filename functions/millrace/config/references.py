@@ -40,15 +40,15 @@ class Reach:
     folder: Folder
     exact: bool = False
 
-    def meets(self, other: Reach) -> bool:
+    def meets(self, reach: Reach) -> bool:
         """Tell whether some key belongs to both."""
-        if self.exact and other.exact:
-            return self.folder == other.folder
+        if self.exact and reach.exact:
+            return self.folder == reach.folder
         if self.exact:
-            return other.folder.contains(self.folder)
-        if other.exact:
-            return self.folder.contains(other.folder)
-        return self.folder.overlaps(other.folder)
+            return reach.folder.contains(self.folder)
+        if reach.exact:
+            return self.folder.contains(reach.folder)
+        return self.folder.overlaps(reach.folder)
 
     def __str__(self) -> str:
         return str(self.folder) if self.exact else f"{self.folder}/"
@@ -106,20 +106,20 @@ def _names_given_twice(parsed: Parsed) -> Iterator[str]:
 
 def _unknown_references(parsed: Parsed) -> Iterator[str]:
     for path, kind, name in parsed.mentions:
-        known = {given for _, given in parsed.names[kind]}
-        if name not in known:
-            listed = ", ".join(sorted(known)) or "none"
-            yield f"{path}: found {name!r}, which is not among the {kind} ({listed}){suggestion(name, known)}"
+        names = {given for _, given in parsed.names[kind]}
+        if name not in names:
+            listed = ", ".join(sorted(names)) or "none"
+            yield f"{path}: found {name!r}, which is not among the {kind} ({listed}){suggestion(name, names)}"
 
 
 def _regions(parsed: Parsed) -> Iterator[str]:
     first: dict[str, tuple[str, str]] = {}
     for path, connection in parsed.connections.items():
-        there, region = first.setdefault(connection.bucket, (path, connection.region))
+        first_path, region = first.setdefault(connection.bucket, (path, connection.region))
         if region != connection.region:
             yield (
                 f"{path}.configuration.s3_bucket_region: found {connection.region!r} for the bucket"
-                f" {connection.bucket!r}, for which {there} says {region!r}; a bucket has one region"
+                f" {connection.bucket!r}, for which {first_path} says {region!r}; a bucket has one region"
             )
 
 
@@ -158,12 +158,12 @@ def _tables_without_files(parsed: Parsed) -> Iterator[str]:
         connection = connections.get(sync.source_connection)
         if connection is None or sync.schema_evolution is SchemaEvolution.EVOLVE:
             continue
-        found = f"{path}.schema_evolution: found {str(sync.schema_evolution)!r}, but "
+        prefix = f"{path}.schema_evolution: found {str(sync.schema_evolution)!r}, but "
         if sync.mode is BulkMode.SNAPSHOT:
-            yield f"{found}a table is its newest file (mode: snapshot), and has its fields and types alone"
+            yield f"{prefix}a table is its newest file (mode: snapshot), and has its fields and types alone"
         elif isinstance(connection.layout, MultiTable):
             yield (
-                f"{found}every object of connection {sync.source_connection!r} is a table of its own, and has its"
+                f"{prefix}every object of connection {sync.source_connection!r} is a table of its own, and has its"
                 " fields and types alone; tables of several files need is_single_table"
             )
 
@@ -180,13 +180,13 @@ def _options_that_cannot_be(parsed: Parsed) -> Iterator[str]:
 
 
 def _table_options(path: str, table: OptionFields, connection: Connection | None) -> Iterator[str]:
-    own = table.options
-    if connection is None or not own:
+    own_options = table.options
+    if connection is None or not own_options:
         return
-    together = {**connection.configuration.options, **own}
+    together = {**connection.configuration.options, **own_options}
     wrong = [*check_dialect(together)]
     if not isinstance(table, ModelConfiguration):
-        wrong += check_formats(own, formats_of(connection.layout))
+        wrong += check_formats(own_options, formats_of(connection.layout))
     for field, text in wrong:
         # The fault is the table's, whichever of two equal characters it gave: a connection has been checked alone.
         yield f"{path}.{field}: {text} (with what connection {connection.name!r} says)"
@@ -200,9 +200,9 @@ def _no_table(name: str, layout: Layout) -> str | None:
         case DirectorySnapshot():
             return "a directory's name, or its path joined by '_'" if "/" in name else None
         case MultiTable():
-            found = recognise(name)
-            if found is not None:
-                return f"a path below the folder without its extension: {found.stem.strip('/')!r}"
+            recognised = recognise(name)
+            if recognised is not None:
+                return f"a path below the folder without its extension: {recognised.stem.strip('/')!r}"
             return f"a path below the folder: {name.strip('/')!r}" if name != name.strip("/") else None
         case _:
             assert_never(layout)
@@ -214,10 +214,10 @@ def _fields_outside_the_model(parsed: Parsed) -> Iterator[str]:
         model = models.get(sync.model)
         if model is None or model.fields is None:
             continue
-        for place, name in _fields_named(sync):
+        for field_path, name in _fields_named(sync):
             if name not in model.fields:
                 yield (
-                    f"{path}.{place}: found {name!r}, which is not among the fields of model {model.name!r}"
+                    f"{path}.{field_path}: found {name!r}, which is not among the fields of model {model.name!r}"
                     f" ({', '.join(model.fields)}){suggestion(name, set(model.fields))}"
                 )
 
@@ -266,11 +266,11 @@ def _flows(parsed: Parsed) -> Iterator[_Flow]:
 def _same_output(flows: Sequence[_Flow]) -> Iterator[str]:
     first: dict[Reach, _Flow] = {}
     for flow in flows:
-        other = first.setdefault(flow.output, flow)
-        if other is not flow:
+        earlier = first.setdefault(flow.output, flow)
+        if earlier is not flow:
             yield (
-                f"{flow.path}.{flow.field}: writes to {flow.output}, as {other.sync.name!r} ({other.path}) does; give"
-                " each sync an output of its own"
+                f"{flow.path}.{flow.field}: writes to {flow.output}, as {earlier.sync.name!r} ({earlier.path}) does;"
+                " give each sync an output of its own"
             )
 
 

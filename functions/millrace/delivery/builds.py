@@ -107,11 +107,11 @@ class Builds:
             quarantine = [build.quarantine] if build.quarantine else []
             claimed = self.claims.announce_outputs(claimed, [build.place.target(_EPOCH), *quarantine])
         job = _Job(build, request, claimed, delivery)
-        made = self._attempt(job)
-        settled = self.claims.settle(claimed, made.finish, self.stores[build.target_connection])
+        outcome = self._attempt(job)
+        settled = self.claims.settle(claimed, outcome.finish, self.stores[build.target_connection])
         if settled.state not in DONE:
             return settled
-        return self._follow_up_or_fail(job, made, settled)
+        return self._follow_up_or_fail(job, outcome, settled)
 
     def _attempt(self, job: _Job) -> _Made:
         try:
@@ -158,13 +158,13 @@ class Builds:
         build, claimed = job.build, job.claimed
         target, metadata = self.stores[build.target_connection], _lineage(job, _digest(build, files)).to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
-        place, quarantine = build.place, build.quarantine
+        output_place, quarantine = build.place, build.quarantine
         inside = _lineage(job, _digest(build, files)).inside_file()
         done = convert_many(
             [_source(build, file, pinned) for file in files],
             replace(build.recipe, write=replace(build.recipe.write, lineage=inside)),
             Destination(
-                open_output=lambda _directory: target.upload(place.target(modified), metadata),
+                open_output=lambda _directory: target.upload(output_place.target(modified), metadata),
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
             ),
             ConversionContext(
@@ -172,7 +172,7 @@ class Builds:
             ),
         )
         finish = published(
-            done, claimed, target, output=lambda _directory: place.target(modified), quarantine=quarantine
+            done, claimed, target, output=lambda _directory: output_place.target(modified), quarantine=quarantine
         )
         read = [pinned.as_read(file) for file in files]
         digest = _digest(build, read)
@@ -180,25 +180,25 @@ class Builds:
         finish = replace(finish, version=SourceVersion(etag=digest), keep_earlier=build.keep_earlier, reason=reason)
         return _Made(finish, read, digest, stored, listed_at)
 
-    def _follow_up(self, job: _Job, made: _Made, settled: Entry) -> Entry:
+    def _follow_up(self, job: _Job, outcome: _Made, settled: Entry) -> Entry:
         """Write down that the files are in the table, as far as there is time; then look what changed meanwhile."""
-        is_complete, record_etag = self._settle_files(job, made)
+        is_complete, record_etag = self._settle_files(job, outcome)
         try:
             settled = self._name_record(job, settled, record_etag)
             if not is_complete:
                 late = OutOfTime(f"the table of {job.build.folder} is made; its files are still being written down")
                 return self._put_off(settled, late)
-            if _digest(job.build, self._list(job.build)) != made.digest:
+            if _digest(job.build, self._list(job.build)) != outcome.digest:
                 return self._wait_for_changes(job, settled)
         except LostRace:
             # A file has asked for the next build since: its message does what is left.
             return settled
         return settled
 
-    def _follow_up_or_fail(self, job: _Job, made: _Made, settled: Entry) -> Entry:
+    def _follow_up_or_fail(self, job: _Job, outcome: _Made, settled: Entry) -> Entry:
         """Follow up; what goes wrong leaves an entry that says so, since the files' own messages are gone."""
         try:
-            return self._follow_up(job, made, settled)
+            return self._follow_up(job, outcome, settled)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return self._put_off(settled, error)
 
@@ -216,26 +216,26 @@ class Builds:
             raise
         return named
 
-    def _settle_files(self, job: _Job, made: _Made) -> tuple[bool, str | None]:
+    def _settle_files(self, job: _Job, outcome: _Made) -> tuple[bool, str | None]:
         """Write the entries of files that are not known to be written: whether all are, and the new record's ETag.
 
         The calls of the ledger are as many as files that changed, not as files that there are: a hundred thousand
         would take longer than an invocation has.
         """
-        record = _find_believed(made.stored, job)
+        record = _find_believed(outcome.stored, job)
         written = dict[str, tuple[str, str]]()
         is_complete = True
-        for file in made.files:
+        for file in outcome.files:
             if record is not None and record.has(file):
                 written[file.ref.key] = record.files[file.ref.key]
             elif job.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
                 is_complete = False
             elif self._settle_file(job, file):
-                written[file.ref.key] = trust_file(file, made.listed_at)
+                written[file.ref.key] = trust_file(file, outcome.listed_at)
         if record is not None and written == record.files:
-            return is_complete, made.stored.etag
+            return is_complete, outcome.stored.etag
         new = FileRecord(fingerprint=job.build.fingerprint, run_id=job.request.run_id, files=written)
-        return is_complete, self._records.write(job.build, new, made.stored)
+        return is_complete, self._records.write(job.build, new, outcome.stored)
 
     def _settle_file(self, job: _Job, file: ListedObject) -> bool:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""

@@ -21,12 +21,12 @@ def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Ca
     def check(rows: int) -> None:
         if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
             return
-        told = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
+        problem = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
         if had < timeout_seconds * _FULL_RUN:
-            raise OutOfTime(f"{told}; it starts again with more time")
+            raise OutOfTime(f"{problem}; it starts again with more time")
         raise TooBig(
-            f"{told} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it gets "
-            "processors in proportion), or split the object, then reprocess it"
+            f"{problem} after {had:.0f} s: it is more than one invocation can do. Give the function more memory (it "
+            "gets processors in proportion), or split the object, then reprocess it"
         )
 
     return check

@@ -145,12 +145,12 @@ class ObjectWork:
             key=self.obfuscation_key() if recipe.transform.needs_key else None,
             on_batch=time_limit(plan.source, job.delivery, self.timeout_seconds),
         )
-        made = self._made(job, opened, recipe, destination, context)
+        in_table = self._made(job, opened, recipe, destination, context)
         head = opened.head
         if not plan.keep_earlier:
-            job.claimed = self._intending(job.claimed, made.done, plan, modified)
+            job.claimed = self._intending(job.claimed, in_table.done, plan, modified)
         finish = published(
-            made.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
+            in_table.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
         )
         if job.table_format is not None:
             job.table_format.decide()
@@ -158,8 +158,8 @@ class ObjectWork:
             finish,
             version=head.version,
             keep_earlier=plan.keep_earlier,
-            schema_version=made.version,
-            schema_changes=made.changes,
+            schema_version=in_table.version,
+            schema_changes=in_table.changes,
         )
 
     def _made(

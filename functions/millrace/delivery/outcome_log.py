@@ -26,8 +26,8 @@ def severity(outcome: Outcome) -> Severity:
 
 def metric_names(outcome: Outcome) -> tuple[str, ...]:
     """The outcome's metrics: ``Converted``, ``AlreadyDone``, ``Failed`` and so on; and ``SchemaEvolved``."""
-    own = "".join(word.capitalize() for word in outcome.result.split())
-    return (own, "SchemaEvolved") if _schema_changes(outcome) else (own,)
+    name = "".join(word.capitalize() for word in outcome.result.split())
+    return (name, "SchemaEvolved") if _schema_changes(outcome) else (name,)
 
 
 def _schema_changes(outcome: Outcome) -> str | None:

@@ -32,19 +32,19 @@ def publish(upload: Upload, target: ObjectRef, claimed: WorkEntry, store: Object
     expected = last.etag if last else None
     for _ in range(_TRIES):
         try:
-            head = upload.publish(expected=expected, rows=rows)
+            published_as = upload.publish(expected=expected, rows=rows)
         except WriteConflict:
             continue
         except TargetChanged:
-            there = store.head(target)
-            expected = _may_replace(there, target, claimed) if there else None
+            head = store.head(target)
+            expected = _may_replace(head, target, claimed) if head else None
             continue
-        return Output(ref=target, etag=head.etag, size=head.size, rows=rows)
+        return Output(ref=target, etag=published_as.etag, size=published_as.size, rows=rows)
     raise LostRace(f"{target} kept changing while it was written; the message is tried again later")
 
 
-def _may_replace(there: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str:
-    lineage = Lineage.from_metadata(there.metadata)
+def _may_replace(head: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str:
+    lineage = Lineage.from_metadata(head.metadata)
     if lineage is None:
         raise OutputCollision(
             f"{target} exists and was not written by Millrace; it is left as it is. Move it away, or give sync "
@@ -58,7 +58,7 @@ def _may_replace(there: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> st
         )
     if lineage.fence > claimed.fence:
         raise NewerOutput(f"{target} was written under fence {lineage.fence}, above ours, {claimed.fence}", lineage)
-    return there.etag
+    return head.etag
 
 
 def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> Finish:
@@ -66,9 +66,13 @@ def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> 
 
     ``position`` is the place of what we work on in its own order: an event's sequencer, or a file's among a table's.
     """
-    theirs = newer.lineage.sequencer
+    last_position = newer.lineage.sequencer
     # Lineage is text, so of which order its place is, only ours says.
-    if theirs is not None and position is not None and type(position)(theirs.value) > position.shortened():
+    if (
+        last_position is not None
+        and position is not None
+        and type(position)(last_position.value) > position.shortened()
+    ):
         return Finish(state=State.SUPERSEDED, reason=str(newer), fence=newer.lineage.fence)
     return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
 

@@ -43,9 +43,9 @@ class ReadEvidence:
         )
 
     def _find_readable(self, source: ObjectRef, connection: str, store: ObjectStore) -> ObjectRef | None:
-        for other in self._list_others(source, connection, store):
-            if _can_read(other, store):
-                return other
+        for neighbour in self._list_others(source, connection, store):
+            if _can_read(neighbour, store):
+                return neighbour
         return None
 
     def _list_others(self, source: ObjectRef, connection: str, store: ObjectStore) -> Iterator[ObjectRef]:

@@ -64,9 +64,9 @@ class TableFiles:
 
     def _becomes(self, source: ObjectRef, sync: str, outputs: Collection[ObjectRef]) -> bool:
         """Whether one of the outputs is the object's own."""
-        for other in self.planner.plan(source, only=sync):
-            if isinstance(other, Plan) and isinstance(other.way, OwnOutput) and not other.keep_earlier:
-                return other.output(None, _ANY_TIME) in outputs
+        for plan in self.planner.plan(source, only=sync):
+            if isinstance(plan, Plan) and isinstance(plan.way, OwnOutput) and not plan.keep_earlier:
+                return plan.output(None, _ANY_TIME) in outputs
         return False
 
     def _list(self, plan: Plan) -> Iterator[ListedObject]:

@@ -32,12 +32,12 @@ class Certificates:
         authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
         authority = _authority(authority_key)
         server = _server(server_key.public_key(), authority, authority_key)
-        made = cls(authority=folder / "authority.pem", certificate=folder / "server.pem", key=folder / "server.key")
-        made.authority.write_bytes(authority.public_bytes(Encoding.PEM))
-        made.certificate.write_bytes(server.public_bytes(Encoding.PEM))
-        made.key.touch(mode=0o600)
-        made.key.write_bytes(server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return made
+        files = cls(authority=folder / "authority.pem", certificate=folder / "server.pem", key=folder / "server.key")
+        files.authority.write_bytes(authority.public_bytes(Encoding.PEM))
+        files.certificate.write_bytes(server.public_bytes(Encoding.PEM))
+        files.key.touch(mode=0o600)
+        files.key.write_bytes(server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return files
 
 
 def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -147,6 +147,6 @@ def _cdk_environment(emulator: Emulator) -> dict[str, str]:
 
 def _node() -> str:
     scripts = sysconfig.get_path("scripts")
-    if found := shutil.which("node", path=os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])):
-        return found
+    if path := shutil.which("node", path=os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])):
+        return path
     raise DeployError(f"no Node beside {sys.executable} and none on PATH: run `make install`")

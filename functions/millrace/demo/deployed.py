@@ -133,19 +133,19 @@ class DeployedDemo:
         on_entry: Callable[[Entry], None] = lambda _entry: None,
     ) -> dict[Task, Entry]:
         """Wait until every task's entry is as wanted; raise DemoFailure with a diagnosis when the time is over."""
-        pending, found = list(tasks), dict[Task, Entry]()
+        pending, entries = list(tasks), dict[Task, Entry]()
         deadline = time.monotonic() + seconds
         while pending:
             for task in list(pending):
                 entry = self.entry(task)
                 if entry is not None and until(entry):
                     pending.remove(task)
-                    found[task] = entry
+                    entries[task] = entry
                     on_entry(entry)
             if pending and time.monotonic() > deadline:
                 raise DemoFailure(self.diagnosis(pending, seconds))
             time.sleep(_POLL_SECONDS if pending else 0)
-        return found
+        return entries
 
     def wait_until(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Wait until ``condition``, called ``what``, comes true; raise DemoFailure when the time is over."""
@@ -166,8 +166,8 @@ class DeployedDemo:
 
     def messages(self, url: str) -> int:
         """How many messages a queue holds, those in flight included."""
-        found = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_MESSAGES))["Attributes"]
-        return sum(int(found[name]) for name in _MESSAGES)
+        attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_MESSAGES))["Attributes"]
+        return sum(int(attributes[name]) for name in _MESSAGES)
 
     def reprocess(self, event: Mapping[str, object]) -> dict[str, Any]:
         """Invoke the deployed reprocess function by hand; raise DemoFailure with its error where it raises."""
@@ -217,11 +217,11 @@ def _described(entry: Entry | None) -> str:
 
 def _function_call(line: str) -> str | None:
     """The operation that a line of the request log tells of, if a function sent it."""
-    if not (found := _REQUEST.search(line)):
+    if not (match := _REQUEST.search(line)):
         return None
-    if operation := _OPERATION.search(found["target"]):
+    if operation := _OPERATION.search(match["target"]):
         return operation[1]
-    return f"S3 {found['method']}{_s3_suffix(found['path'], found['query'])}"
+    return f"S3 {match['method']}{_s3_suffix(match['path'], match['query'])}"
 
 
 def _s3_suffix(path: str, query: str) -> str:

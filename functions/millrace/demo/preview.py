@@ -23,9 +23,9 @@ Rows = Iterable[dict[str, Any]]
 def preview(ref: ObjectRef, content: bytes, *, rows: int) -> tuple[list[str], list[list[str]]]:
     """Column names and the cells of the first ``rows`` rows; columns beyond the seventh are left out."""
     read = next(read for extension, read in _READ.items() if ref.key.endswith(extension))
-    found = list(islice(read(content), rows))
-    names = list(dict.fromkeys(name for row in found for name in row))[:_COLUMNS]
-    return names, [[cell(row.get(name)) for name in names] for row in found]
+    first_rows = list(islice(read(content), rows))
+    names = list(dict.fromkeys(name for row in first_rows for name in row))[:_COLUMNS]
+    return names, [[cell(row.get(name)) for name in names] for row in first_rows]
 
 
 def _csv(content: bytes) -> Rows:

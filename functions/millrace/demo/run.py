@@ -127,24 +127,24 @@ def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
 
 def _uploads(deployed: DeployedDemo, data: Path | None) -> list[DemoUpload]:
     examples = Project.locate().examples / "data"
-    found = [
+    uploads = [
         DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
         for file in _files(examples)
     ]
     large = deployed.folders()[0].child(FOLDER)
-    found += [
+    uploads += [
         DemoUpload(file=file, ref=ObjectRef(large.bucket, large.prefix + file.name), ours=True, rows=rows)
         for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items()
     ]
     if data is not None:
         folder = deployed.folders()[0].child(_DATA_FOLDER)
-        found += [
+        uploads += [
             DemoUpload(
                 file=file, ref=ObjectRef(folder.bucket, folder.prefix + file.relative_to(data).as_posix()), ours=False
             )
             for file in _files(data)
         ]
-    return found
+    return uploads
 
 
 def _files(folder: Path) -> list[Path]:
@@ -201,8 +201,13 @@ def _outcome(entry: Entry) -> str:
 def _reason(entry: Entry) -> str | None:
     if entry.failure is None:
         return entry.reason
-    place = "".join(f", {name} {at}" for name, at in (("row", entry.failure.row), ("byte", entry.failure.byte)) if at)
-    return f"{entry.failure.branch} error {entry.failure.error}{place}: {entry.failure.message}"
+    failure = entry.failure
+    position = ""
+    if failure.row:
+        position += f", row {failure.row}"
+    if failure.byte:
+        position += f", byte {failure.byte}"
+    return f"{failure.branch} error {failure.error}{position}: {failure.message}"
 
 
 def _is_promised(entry: Entry, ours: set[ObjectRef]) -> bool:

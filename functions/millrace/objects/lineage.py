@@ -102,19 +102,19 @@ class Lineage:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
         """Read S3 user metadata back; None where it is not Millrace's."""
-        found = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
+        stored = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
         try:
-            sequencer = found.get("sequencer")
+            sequencer = stored.get("sequencer")
             return cls(
-                sync=unquote(found["sync"]),
-                source=found["source"],
-                etag=found["source-etag"],
-                version_id=found.get("source-version"),
+                sync=unquote(stored["sync"]),
+                source=stored["source"],
+                etag=stored["source-etag"],
+                version_id=stored.get("source-version"),
                 sequencer=Sequencer(sequencer) if sequencer else None,
-                fence=int(found["fence"]),
-                fingerprint=found["fingerprint"],
-                engine=found["engine"],
-                owner=found.get("table"),
+                fence=int(stored["fence"]),
+                fingerprint=stored["fingerprint"],
+                engine=stored["engine"],
+                owner=stored.get("table"),
             )
         except (KeyError, ValueError):
             return None

@@ -83,8 +83,8 @@ def join_by_key(listed: Iterable[ListedObject], entries: Iterable[Entry]) -> Ite
     UTF-8 bytes, as S3 lists them: that is not the order of Python's strings, so bytes are compared.
     """
     objects = ((item.ref.key.encode(), item) for item in listed)
-    known = ((item.source.key.encode(), item) for item in entries)
-    merged: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(objects, known, key=itemgetter(0))
+    listed_entries = ((item.source.key.encode(), item) for item in entries)
+    merged: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(objects, listed_entries, key=itemgetter(0))
     last = b""
     for key, group in groupby(merged, key=itemgetter(0)):
         if key < last:

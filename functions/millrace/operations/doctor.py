@@ -91,9 +91,9 @@ def _check_redrive(queue: QueueFacts) -> Check:
 def _check_readers(queue: QueueFacts, mapped: Sequence[Mapped], function: str) -> Iterator[Check]:
     """Each message goes to one reader: a second one takes what Millrace then never sees."""
     readers = [source for source in mapped if source.queue == queue.arn]
-    others = sorted({_function_name(source) for source in readers} - {function})
-    if others:
-        yield _trouble(queue, f"is read by {join_names(others)}, too", "give Millrace a queue of its own")
+    other_functions = sorted({_function_name(source) for source in readers} - {function})
+    if other_functions:
+        yield _trouble(queue, f"is read by {join_names(other_functions)}, too", "give Millrace a queue of its own")
     for source in readers:
         if _function_name(source) == function:
             yield from _check_event_source(queue, source)
@@ -140,8 +140,8 @@ def check_notification(
     """
     events: set[str] = set()
     for notification in configuration.get("QueueConfigurations", []):
-        theirs = _prefix_of(notification)
-        if notification["QueueArn"] == queue and prefix.startswith(decoded.get(theirs, theirs)):
+        prefix_there = _prefix_of(notification)
+        if notification["QueueArn"] == queue and prefix.startswith(decoded.get(prefix_there, prefix_there)):
             events.update(notification["Events"])
     missing = sorted(set(NEEDED_EVENTS) - events)
     if missing:
@@ -164,10 +164,10 @@ def _check_overlaps(subject: str, configuration: Mapping[str, Any], queue: str, 
     """S3 refuses a second notification of an event below an overlapping prefix: ours cannot be put beside it."""
     for kind, target in _TARGETS.items():
         for notification in configuration.get(kind, []):
-            theirs = _prefix_of(notification)
-            overlaps = theirs.startswith(prefix) or prefix.startswith(theirs)
+            prefix_there = _prefix_of(notification)
+            overlaps = prefix_there.startswith(prefix) or prefix.startswith(prefix_there)
             if overlaps and notification[target] != queue:
-                text = f"{notification[target]} is notified below {theirs!r}, too"
+                text = f"{notification[target]} is notified below {prefix_there!r}, too"
                 yield Check(subject, Verdict.NOTE, text, "S3 refuses two notifications of one event that overlap")
 
 

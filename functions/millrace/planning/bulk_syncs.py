@@ -105,34 +105,34 @@ class BulkRoute:
     def _plan(
         self, ref: ObjectRef, recognised: RecognisedKey, file: TableFile, selection: SchemaSelection | None
     ) -> Plan:
-        place = self._place(file, selection)
-        recipe = self._recipe(recognised, selection, shared=self._shares(place))
+        output_place = self._place(file, selection)
+        recipe = self._recipe(recognised, selection, shared=self._shares(output_place))
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
-        quarantine = place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
+        quarantine = output_place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
         return Plan(
             sync=self.sync.name,
             source=ref,
-            place=place,
+            place=output_place,
             source_connection=self.source.name,
             target_connection=self.target.name,
             recipe=recipe,
             fingerprint=self.fingerprint,
             remove_outputs=self.sync.on_delete is OnDelete.REMOVE,
             quarantine=quarantine,
-            problem=self._find_foreign_format(ref, recognised, file.table) or too_long(place, quarantine),
-            way=self._way(place, table, recognised.stem),
+            problem=self._find_foreign_format(ref, recognised, file.table) or too_long(output_place, quarantine),
+            way=self._way(output_place, table, recognised.stem),
             format_table=table if self._formats_vary else None,
         )
 
-    def _way(self, place: OutputPlace, table: ObjectRef, stem: str) -> Way:
-        if self._shares(place):
+    def _way(self, output_place: OutputPlace, table: ObjectRef, stem: str) -> Way:
+        if self._shares(output_place):
             return SharedTable(table=table, evolution=self.sync.schema_evolution)
-        path = place.file.path
+        path = output_place.file.path
         return OwnOutput() if path is None else SnapshotTable(table=table, prefix=stem.removesuffix(path))
 
-    def _shares(self, place: OutputPlace) -> bool:
+    def _shares(self, output_place: OutputPlace) -> bool:
         """Whether the table is read from many outputs, one a file."""
-        return place.file.path is not None and not place.snapshot
+        return output_place.file.path is not None and not output_place.snapshot
 
     @property
     def _formats_vary(self) -> bool:

@@ -152,23 +152,23 @@ class ModelRoute:
             duplicates=self.model.duplicate_identifiers,
         )
 
-    def _quarantine(self, place: ModelPlace) -> ObjectRef | None:
-        return place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
+    def _quarantine(self, model_place: ModelPlace) -> ObjectRef | None:
+        return model_place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
 
     def _plan(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan:
         stem = recognised.stem[len(self.folder.prefix) :]
-        place = self._place(_without_archive_extension(stem) if self._is_archive else stem)
-        quarantine = self._quarantine(place)
+        model_place = self._place(_without_archive_extension(stem) if self._is_archive else stem)
+        quarantine = self._quarantine(model_place)
         return Plan(
             sync=self.name,
             source=ref,
-            place=place,
+            place=model_place,
             source_connection=self.source.name,
             target_connection=self.target.name,
             recipe=self._recipe(recognised.format, self.read_options(recognised)),
             fingerprint=self.fingerprint,
             quarantine=quarantine,
-            problem=too_long(place, quarantine),
+            problem=too_long(model_place, quarantine),
             way=self._way(),
         )
 
@@ -185,12 +185,12 @@ class ModelRoute:
         return ObjectRef(self.source.bucket, self.folder.prefix or "/")
 
     def _to_build(self) -> Build:
-        place = self._place("")
+        model_place = self._place("")
         options = self._base_options()
         return Build(
             sync=self.name,
             folder=self._table(),
-            place=place,
+            place=model_place,
             source_connection=self.source.name,
             target_connection=self.target.name,
             recipe=self._recipe(self.model.file_format or FileFormat.CSV, options),
@@ -199,7 +199,7 @@ class ModelRoute:
             read=options,
             record=record_of(self.target.root, self.name),
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
-            quarantine=self._quarantine(place),
+            quarantine=self._quarantine(model_place),
         )
 
 

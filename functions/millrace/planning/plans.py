@@ -163,17 +163,16 @@ def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
 
     A snapshot's key holds the time of its source, and a partition's the value of its rows: both are read from the key.
     """
-    place = plan.place
-    times = [_ANY_TIME, *read_times(ref.key)]
-    return (
-        ref == plan.quarantine or ref in place.partitions_like(ref) or any(place.target(time) == ref for time in times)
-    )
+    output_place = plan.place
+    if ref == plan.quarantine or ref in output_place.partitions_like(ref):
+        return True
+    return any(output_place.target(time) == ref for time in (_ANY_TIME, *read_times(ref.key)))
 
 
-def too_long(place: Place, quarantine: ObjectRef | None) -> DataError | None:
+def too_long(output_place: Place, quarantine: ObjectRef | None) -> DataError | None:
     """The problem of an output whose key S3 would not take."""
     problem = _find_long_key(quarantine) if quarantine is not None else None
-    return problem or _find_long_key(place.target(_ANY_TIME))
+    return problem or _find_long_key(output_place.target(_ANY_TIME))
 
 
 def _find_long_key(target: ObjectRef) -> DataError | None:
@@ -183,6 +182,6 @@ def _find_long_key(target: ObjectRef) -> DataError | None:
     return KeyTooLong(f"the output's key would have {length} bytes, S3 allows {LONGEST_KEY}: {target}; shorten it")
 
 
-def with_extensions(options: ReadOptions, found: RecognisedKey) -> ReadOptions:
+def with_extensions(options: ReadOptions, recognised: RecognisedKey) -> ReadOptions:
     """Options with what a key's extensions add: its compression, and its delimiter where none is given."""
-    return replace(options, compression=found.compression, delimiter=options.delimiter or found.delimiter)
+    return replace(options, compression=recognised.compression, delimiter=options.delimiter or recognised.delimiter)
