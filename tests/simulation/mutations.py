@@ -6,21 +6,31 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import BinaryIO
 from unittest.mock import patch
 
-from millrace.delivery import publishing, worker
-from millrace.delivery.intake import Intake, Received
+from millrace.delivery import builds, publishing, worker
+from millrace.delivery.build_files import PinnedFiles
+from millrace.delivery.intake import Intake, Received, _Pending
 from millrace.delivery.object_work import ObjectWork
+from millrace.delivery.snapshot_table import SnapshotTables
+from millrace.delivery.table_files import TableFiles
+from millrace.engine.many_files import Source
+from millrace.errors import ObjectChanged
 from millrace.ledger import claims, rules
-from millrace.ledger.entries import WorkEntry
-from millrace.ledger.rules import Refusal
+from millrace.ledger.entries import State, WorkEntry
+from millrace.ledger.rules import E, Refusal
+from millrace.objects.messages import parse_message
 from millrace.objects.references import Sequencer
-from millrace.objects.store import ObjectHead, ObjectStore, Published
-from tests.simulation import schedules
-from tests.simulation.buckets import Buckets, Uploading
+from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Published
+from millrace.planning.plans import Build
+from tests.simulation import light, schedules
+from tests.simulation.buckets import KILLER, Buckets, Uploading
 from tests.simulation.faults import Fault
-from tests.simulation.setups import Setup, SetupKind
-from tests.simulation.world import World
+from tests.simulation.queue import Message
+from tests.simulation.setups import SYNC, Change, Setup, SetupKind
+from tests.simulation.sources import source
+from tests.simulation.world import SimulatedReceipt, World
 
 BEYOND_THE_MARGIN = 2400.0
 """Seconds by which clocks are off where leases no longer keep two workers apart: fences and conditions must."""
@@ -39,14 +49,21 @@ def any_world(_world: World) -> None:
     """As it was drawn."""
 
 
+def _begin_quietly(world: World, setup: Setup) -> None:
+    """Of one setup, and nothing goes wrong by itself."""
+    world.setup, world.setups = setup, [setup]
+    world.faults.set({})
+    sources = world.sources
+    sources.bad_rows = sources.killers = sources.forbidden = sources.multipart = 0.0
+    sources.durations = (0.0,)
+
+
 def with_zombies(world: World) -> None:
     """Workers that are slow, and others whose clocks take their leases for run out. No bytes come twice."""
-    world.setup = Setup(SetupKind.REPLICATE)
-    world.setups = [world.setup]
+    _begin_quietly(world, Setup(SetupKind.REPLICATE))
     world.skew = BEYOND_THE_MARGIN
     world.workers = 3
     world.faults.set({Fault.SKEW: 0.7, Fault.SLOW: 0.25})
-    world.sources.bad_rows = 0.0
     world.script = [act for _ in range(3) for act in (partial(schedules.put, "in/a.csv"), partial(schedules.wait, 5.0))]
 
 
@@ -130,6 +147,195 @@ def _without_intent() -> AbstractContextManager[object]:
     return patch.object(rules, "_with_intended", lambda entry, _refs: entry.obsolete)
 
 
+def _late_workers(world: World) -> None:
+    """As with zombies, and now and then earlier bytes come again: a condition on an ETag passes that should not."""
+    with_zombies(world)
+    world.setup = Setup((SetupKind.REPLICATE, SetupKind.PARTITIONED)[world.choices.pick(2)], remove=True)
+    world.setups = [world.setup]
+    world.faults.set({Fault.SKEW: 0.7, Fault.SLOW: 0.25, Fault.SAME_BYTES_AGAIN: 0.5})
+
+
+@contextmanager
+def _never_withdrawing() -> Iterator[None]:
+    with patch.object(claims.Claims, "_withdraw", lambda *_: None):
+        yield
+
+
+def _with_versions(world: World) -> None:
+    """One file of a snapshot table, whose versions come with older times and go again."""
+    _begin_quietly(world, Setup(SetupKind.SNAPSHOT))
+    world.sources.multipart = 0.5
+    world.script = [
+        act for _ in range(3) for act in (partial(schedules.put, "in/a.csv"), partial(schedules.wait, 60.0))
+    ]
+
+
+def _ordered_by_time_alone() -> AbstractContextManager[object]:
+    return patch.object(SnapshotTables, "_is_news", lambda *_: False)
+
+
+def _without_a_grant(world: World) -> None:
+    """Nobody may read for an hour."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE))
+    world.faults.set({Fault.DENIED: 1.0})
+    world.script = [partial(schedules.put, "in/a.csv"), partial(schedules.wait, 3600.0), _grant]
+
+
+def _grant(world: World) -> None:
+    world.faults.active = False
+
+
+def _sending_anew() -> AbstractContextManager[object]:
+    """What waits is sent to the queue once more and acknowledged, in place of coming back."""
+    genuine = Intake._keep
+
+    def keep(self: Intake, message: Received, pending: _Pending) -> None:
+        receipt = message.receipt
+        if any(outcome.is_suspect for outcome in pending.outcomes) or not isinstance(receipt, SimulatedReceipt):
+            genuine(self, message, pending)
+        else:
+            receipt.world.queue.add_own(message.body, pending.seconds)
+
+    return patch.object(Intake, "_keep", keep)
+
+
+def _with_a_restless_folder(world: World) -> None:
+    """A folder of a model that changes every 40 seconds for 40 minutes; a build takes 50 seconds a file."""
+    _begin_quietly(world, Setup(SetupKind.RUN))
+    world.sources.durations = (50.0,)
+    again = (partial(schedules.put, "in/b.csv"), partial(schedules.wait, 40.0))
+    world.script = [partial(schedules.put, "in/a.csv"), *(act for _ in range(60) for act in again)]
+    world.demands.append(_find_built_late)
+
+
+def _find_built_late(world: World) -> Iterator[str]:
+    if not any(data and when < 60 * 40.0 for when, _, data in world.buckets.written):
+        yield "build: a folder that kept changing was not made into a table meanwhile"
+
+
+def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
+    genuine = builds._source
+
+    def find(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
+        as_read = genuine(build, file, pinned)
+
+        @contextmanager
+        def open_listed() -> Iterator[BinaryIO]:
+            with as_read.open() as stream:
+                if pinned.heads[file.ref].etag != file.etag:
+                    raise ObjectChanged(f"{file.ref} changed since it was listed")
+                yield stream
+
+        return replace(as_read, open=open_listed)
+
+    return patch.object(builds, "_source", find)
+
+
+def _with_deployments(world: World) -> None:
+    """Somebody deploys another configuration and has all converted again, while older invocations are slow."""
+    _begin_quietly(world, Setup((SetupKind.REPLICATE, SetupKind.SHARED)[world.choices.pick(2)]))
+    world.faults.set({Fault.SLOW: 0.2, Fault.EVENT_TWICE: 0.5})
+    world.workers = 3
+    world.script = [partial(schedules.put, "in/a.csv"), partial(schedules.wait, 60.0)]
+    world.script += [partial(schedules.put, "in/a.csv"), _filter, schedules.reprocess]
+
+
+def _filter(world: World) -> None:
+    world.reconfigure(replace(world.setup, change=Change.FILTER))
+
+
+def _of_no_deployment() -> AbstractContextManager[object]:
+    genuine = rules._grant
+
+    def grant(entry: E, request: rules.ClaimRequest) -> E | Refusal[E]:
+        return genuine(entry, replace(request, deployment=max(request.deployment, entry.deployment)))
+
+    return patch.object(rules, "_grant", grant)
+
+
+def _with_a_collision(world: World) -> None:
+    """Two objects want one output; the first is removed. Their keys are not those that the promises are of."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE, remove=True))
+    world.script = [partial(schedules.put, "in/c.csv"), partial(schedules.wait, 60.0)]
+    world.script += [partial(schedules.put, "in/c.tsv"), partial(schedules.wait, 60.0), _delete_winner]
+    world.demands.append(_find_unhelped_loser)
+    # What both want is the first one's to delete.
+    world.buckets.on_delete = lambda _ref: None
+
+
+def _delete_winner(world: World) -> None:
+    world.sources.delete("in/c.csv")
+
+
+def _find_unhelped_loser(world: World) -> Iterator[str]:
+    entry = world.ledger.held.get(SYNC, source("in/c.tsv"))
+    if entry is None or entry.state is not State.CONVERTED:
+        yield "collision: the winner is gone, and the loser is not converted"
+
+
+def _leaving_losers() -> AbstractContextManager[object]:
+    return patch.object(TableFiles, "ask_for_rivals", lambda *_: None)
+
+
+def _with_a_wish_for_nothing(world: World) -> None:
+    """Somebody asks for a key that never was."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE))
+    world.script = [lambda world: world.reprocess(keys=("in/never.csv",))]
+    world.demands.append(_find_entry_of_nothing)
+    # No entry has to say what became of it.
+    world.on_acknowledge = lambda _world, _message: None
+
+
+def _find_entry_of_nothing(world: World) -> Iterator[str]:
+    if world.ledger.held.get(SYNC, source("in/never.csv")) is not None:
+        yield "never: there is an entry of a key that never was"
+
+
+def _writing_down_nothing() -> AbstractContextManager[object]:
+    return patch.object(worker.Worker, "_never_was", lambda *_: False)
+
+
+def _with_files_of_a_table(world: World) -> None:
+    """Three files of a snapshot table, each newer than the last."""
+    _begin_quietly(world, Setup(SetupKind.SNAPSHOT))
+    keys = world.setup.keys
+    world.script = [act for key in keys for act in (partial(schedules.put, key), partial(schedules.wait, 60.0))]
+
+
+def _demoting_none() -> AbstractContextManager[object]:
+    return patch.object(SnapshotTables, "_demote_last_file", lambda *_: None)
+
+
+def _with_one_killer(world: World) -> None:
+    """A killer among twelve objects, ten of which come at once."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE, more=9))
+    world.batch, world.fills_batches = 10, True
+    first, *others = world.setup.keys
+    world.script = [partial(_put_killer, first), *(partial(schedules.put, key) for key in others)]
+    acknowledge = world.on_acknowledge
+
+    def count(world: World, message: Message) -> None:
+        acknowledge(world, message)
+        is_killer = any(request.change.ref == source(first) for request in parse_message(message.body).requests)
+        if message.receives > 2 and not is_killer:
+            schedules.world_violations(world).append(f"killer: {message.id} came back {message.receives} times")
+
+    world.on_acknowledge = count
+
+
+def _put_killer(key: str, world: World) -> None:
+    world.sources.write(key, light.HEADER + b"1,x,1\n" + KILLER)
+
+
+def _working_in_company() -> AbstractContextManager[object]:
+    genuine = rules._grant
+
+    def grant(entry: E, request: rules.ClaimRequest) -> E | Refusal[E]:
+        return genuine(entry, replace(request, is_alone=True))
+
+    return patch.object(rules, "_grant", grant)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("fence", _without_fence, with_zombies),
     Mutation("conditional write", _without_condition, with_zombies),
@@ -141,4 +347,13 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("intent before publishing", _without_intent, any_world),
     Mutation("receipts are not attempts", nullcontext, _with_five_receipts),
     Mutation("three deaths are enough", _never_giving_up, _with_killers),
+    Mutation("suspects work alone", _working_in_company, _with_one_killer),
+    Mutation("another version of a table's file is news", _ordered_by_time_alone, _with_versions),
+    Mutation("what waits is not sent anew", _sending_anew, _without_a_grant),
+    Mutation("a build reads what there is", _building_what_was_listed_or_nothing, _with_a_restless_folder),
+    Mutation("deployments are ordered", _of_no_deployment, _with_deployments),
+    Mutation("late workers withdraw", _never_withdrawing, _late_workers),
+    Mutation("a winner's removal asks for the loser", _leaving_losers, _with_a_collision),
+    Mutation("keys that never were leave nothing", _writing_down_nothing, _with_a_wish_for_nothing),
+    Mutation("one file alone is a table's", _demoting_none, _with_files_of_a_table),
 )

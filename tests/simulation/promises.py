@@ -34,6 +34,8 @@ def violations(world: World) -> list[str]:
         *_entries_match(world),
         *_whole_at_all_times(world),
         *_strangers(world),
+        *_chains(world),
+        *(violation for demand in world.demands for violation in demand(world)),
     ]
 
 
@@ -282,6 +284,12 @@ def _strangers(world: World) -> Iterator[str]:
         there = live.get(key)
         if there is None or there.data != data:
             yield f"stranger: {key} is not as its owner left it"
+
+
+def _chains(world: World) -> Iterator[str]:
+    """No message of the function leads to its next, again and again: Lambda would end that."""
+    for message in world.queue.chained:
+        yield f"chain: {message.id} is the last of {message.hops} messages of the function's own: {message.body[:200]}"
 
 
 def _whole_at_all_times(world: World) -> Iterator[str]:

@@ -13,6 +13,9 @@ from tests.simulation.faults import Fault
 VISIBILITY_SECONDS = 5401.0
 MAX_RECEIVES = 1000
 RETENTION_SECONDS = 10 * 86_400.0
+MOST_HOPS = 16
+"""Messages of the function that lead to one another, before Lambda ends such a chain (Lambda Developer Guide,
+"Recursive loop detection")."""
 DEAD_LETTER_RETENTION_SECONDS = 14 * 86_400.0
 
 
@@ -27,6 +30,8 @@ class Message:
     receives: int = 0
     grounds: Grounds | None = None
     """Why it is a dead letter, as the function said."""
+    hops: int = 0
+    """Of the function's own messages, each of which was sent while the one before was worked on."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Queue:
     messages: list[Message] = field(default_factory=list)
     dead: list[Message] = field(default_factory=list)
     expired: list[Message] = field(default_factory=list)
+    chained: list[Message] = field(default_factory=list)
+    """Messages that ended too long a chain of the function's own."""
     _ids: int = 0
 
     def add(self, body: str, delay: float = 0.0) -> Message:
@@ -50,6 +57,14 @@ class Queue:
         message = Message(f"m{self._ids}", body, now, now + delay)
         self.messages.append(message)
         return message
+
+    def add_own(self, body: str, delay: float = 0.0) -> None:
+        """A message of the function that runs."""
+        message, sender = self.add(body, delay), self.calls.scheduler.current
+        if sender is not None and sender.name.startswith("convert"):
+            message.hops = sender.hops + 1
+        if message.hops > MOST_HOPS:
+            self.chained.append(message)
 
     def visible(self) -> list[Message]:
         """Those that can be received now; what is older than the retention is gone."""
@@ -129,7 +144,7 @@ class Queue:
         count = 0
         for request in requests:
             body = compose_message(request)
-            self.calls.call("sqs:SendMessage", request.change.ref, lambda body=body: self.add(body, delay_seconds))  # type: ignore[misc] # bound now
+            self.calls.call("sqs:SendMessage", request.change.ref, lambda body=body: self.add_own(body, delay_seconds))  # type: ignore[misc] # bound now
             count += 1
         return count
 

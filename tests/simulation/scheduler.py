@@ -19,7 +19,10 @@ class Killed(BaseException):
 
 @dataclass(eq=False, slots=True)
 class Actor:
-    """Something that runs: an invocation. After ``deadline`` it is dead; before ``ready_at`` it waits for an answer."""
+    """Something that runs: an invocation. After ``deadline`` it is dead; before ``ready_at`` it waits for an answer.
+
+    ``hops`` is how long the chain of the function's own messages is, of which it works on the last.
+    """
 
     name: str
     started: float
@@ -27,6 +30,7 @@ class Actor:
     skew: float = 0.0
     ready_at: float = 0.0
     dead: bool = False
+    hops: int = 0
     thread: _Thread | None = None
 
 

@@ -360,7 +360,8 @@ def _reconcile(world: World) -> None:
     world.reconcile()
 
 
-def _reprocess(world: World) -> None:
+def reprocess(world: World) -> None:
+    """Somebody has all objects converted again."""
     world.faults.count(Fault.REPROCESSED)
     world.reprocess()
 
@@ -407,8 +408,8 @@ _OF_OPERATORS: tuple[Act, ...] = (
     _copy_output,
     _reconcile,
     _reconcile,
-    _reprocess,
-    _reprocess,
+    reprocess,
+    reprocess,
     _reconfigure,
     _remember_ledger,
     _restore_ledger,

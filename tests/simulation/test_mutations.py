@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from tests.simulation.schedules import Mended
 from tests.simulation.world import World
 
 MOST = 1500
+FEW = 20
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule)
@@ -22,6 +24,16 @@ def test_a_rule_that_is_switched_off_breaks_a_promise(mutation: Mutation) -> Non
         broken = any(schedules.run(seed, mutation.world).violations for seed in range(MOST))
 
     assert broken, f"{MOST} schedules without {mutation.rule!r} broke nothing"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.rule)
+def test_the_same_schedules_break_nothing_while_the_rule_is_in_force(mutation: Mutation) -> None:
+    if mutation.off is nullcontext:
+        pytest.skip("its world itself is without the rule")
+    with light.in_place():
+        for seed in range(FEW):
+            result = schedules.run(seed, mutation.world)
+            assert not result.violations, schedules.told(result)
 
 
 def test_fences_and_conditions_hold_where_leases_do_not() -> None:

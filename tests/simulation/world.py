@@ -81,6 +81,19 @@ class SimulatedReceipt:
         self.world.queue.bury(body, grounds)
 
 
+class TracedIntake(Intake):
+    """Knows how long the chain of messages is that it works on the last of."""
+
+    def take(self, message: Received) -> None:
+        """As the function does."""
+        receipt = message.receipt
+        assert isinstance(receipt, SimulatedReceipt)
+        actor = receipt.world.scheduler.current
+        assert actor is not None
+        actor.hops = receipt.message.hops
+        super().take(message)
+
+
 @dataclass(eq=False)
 class World:
     """See the module. ``script`` holds what the user and the operator do, in this order."""
@@ -102,6 +115,8 @@ class World:
     script: list[Callable[[World], None]] = field(default_factory=list)
     on_acknowledge: Callable[[World, Message], None] = lambda _world, _message: None
     on_delete: Callable[[World, ObjectRef], None] = lambda _world, _ref: None
+    demands: list[Callable[[World], Iterator[str]]] = field(default_factory=list)
+    """What must hold at rest in this world beside the promises; each gives what does not."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -257,7 +272,7 @@ class World:
 
     def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
-        intake = Intake(worker=worker, tell=self._hear, note=lambda note: self.calls.note("note", note))
+        intake = TracedIntake(worker=worker, tell=self._hear, note=lambda note: self.calls.note("note", note))
         receives = {message.id: message.receives for message in batch}
         returning = take_batch(intake, [self._receive(actor, message, batch) for message in batch], self._comes_back)
         done = [(message, receives[message.id]) for message in batch if message.id not in returning]
