@@ -18,6 +18,7 @@ MillraceError
 │   ├── AmbiguousDialect        a CSV file can be read in two ways, and nothing in it says which is meant
 │   ├── StrayQuote              a quote where CSV has none: values would lose characters
 │   ├── RaggedRow               a row has more or fewer fields than the header
+│   ├── MisfitLine              a line of a log or of a fixed layout that is not of its preset's or layout's form
 │   ├── ValueDoesNotFit         a value is not of the type the configuration demands
 │   ├── UnsupportedType         the target format has no way to keep the value
 │   ├── ForeignFormat           a file of another format than its table's
@@ -127,6 +128,10 @@ class StrayQuote(DataError):
 
 class RaggedRow(DataError):
     """A row has more or fewer fields than the header."""
+
+
+class MisfitLine(DataError):
+    """A line of a log or of a fixed layout that has not the form of its preset or layout."""
 
 
 class ValueDoesNotFit(DataError):

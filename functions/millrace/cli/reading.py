@@ -9,13 +9,12 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from millrace.engine.file_options import READABLE
-from millrace.engine.options import FileFormat
+from millrace.engine.options import SOURCE_FORMATS, TARGET_FORMATS, FileFormat
 from millrace.errors import DataError, UsageError
 
 _PROGRESS_FROM_BYTES = 32 * 2**20
-SOURCES = READABLE
-TARGETS = tuple(FileFormat)
+SOURCES = SOURCE_FORMATS
+TARGETS = TARGET_FORMATS
 
 
 def place(error: DataError) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.one_file import Converted, options
-from millrace.engine.options import FileFormat
+from millrace.engine.options import words_of
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace
@@ -85,7 +85,7 @@ def _rule(plan: Plan, shared: SharedTable) -> FitRule:
     return FitRule(
         evolution=shared.evolution,
         transform=plan.recipe.transform,
-        as_text=plan.recipe.source_format is FileFormat.CSV,
+        as_text=words_of(plan.recipe.source_format).is_text,
         is_guessed=guesses_of_reader(
             plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)
         ),

@@ -33,7 +33,7 @@ from millrace.engine.one_file import (
     attempt,
     convert,
 )
-from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.options import FileFormat, ReadOptions, words_of
 from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import PutAside, TableRows, errors_naming, number_rows
@@ -103,7 +103,7 @@ def _convert_single(
 
 def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
     """The sources, read as text if all are text and become text: every type would be printed back as it was."""
-    demands_no_type = all(source.format is FileFormat.CSV and not source.read.column_types for source in sources)
+    demands_no_type = all(words_of(source.format).is_text and not source.read.column_types for source in sources)
     if not demands_no_type or recipe.target_format is not FileFormat.CSV:
         return sources
     return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
@@ -141,9 +141,9 @@ class _TableSurvey:
 
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
-        self._csv: dict[str, Evidence | Demanded] = {}
+        self._texts: dict[str, Evidence | Demanded] = {}
         self._json = Node()
-        self._parquet: dict[str, list[pa.Field]] = {}
+        self._typed: dict[str, list[pa.Field]] = {}
         self._headers: dict[str, tuple[str, ...]] = {}
 
     def observe(self, source: Source, enough: int | None) -> Iterator[int]:
@@ -151,19 +151,19 @@ class _TableSurvey:
         with errors_naming(source.name), source.open() as file:
             yield from _OBSERVED[source.format](self, source, file, enough)
 
-    def observe_csv(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
-        """Add a CSV file: its texts are evidence like those of one long file."""
+    def observe_text(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
+        """Add a file of text: its texts are evidence like those of one long file."""
         read = replace(source.read, infer_types=False, column_types={})
-        records = FORMATS[FileFormat.CSV].read(file, read, report=_not_yet)
+        records = FORMATS[source.format].read(file, read, report=_not_yet)
         names = tuple(records.schema.names)
         self._headers[source.name] = names
         self._names.update(dict.fromkeys(names))
         for name in names:
-            self._csv.setdefault(name, _first_evidence(source.read, name))
+            self._texts.setdefault(name, _first_evidence(source.read, name))
         seen = 0
         for batch in records.batches:
             for name, column in zip(names, batch.columns, strict=True):
-                self._csv[name] = self._csv[name].observe(column)
+                self._texts[name] = self._texts[name].observe(column)
             yield batch.num_rows
             seen += batch.nbytes
             if enough is not None and seen >= enough:
@@ -180,12 +180,12 @@ class _TableSurvey:
         self._headers[source.name] = tuple(self._json.children)
         self._names.update(dict.fromkeys(self._json.children))
 
-    def observe_parquet(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
-        """Add what a Parquet file's footer says."""
-        fields = FORMATS[FileFormat.PARQUET].read(file, source.read, report=_not_yet).schema
+    def observe_typed(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
+        """Add the types that a file says, as Parquet does in its footer."""
+        fields = FORMATS[source.format].read(file, source.read, report=_not_yet).schema
         for name, field in zip(unique_names(fields.names), fields, strict=True):
             self._names[name] = None
-            self._parquet.setdefault(name, []).append(field.with_name(name))
+            self._typed.setdefault(name, []).append(field.with_name(name))
         yield 0
 
     def table(self, sources: Sequence[Source], apart: frozenset[str]) -> _FilesTable:
@@ -194,40 +194,40 @@ class _TableSurvey:
         return _FilesTable(tuple(map(self._prepare, sources)), into)
 
     def _field(self, name: str, *, typed: bool) -> pa.Field:
-        fields, as_text = list(self._parquet.get(name, ())), False
+        fields, as_text = list(self._typed.get(name, ())), False
         if name in self._json.children:
             fields.append(_json_field(name, self._json.children[name]))
-        if name in self._csv:
-            evidence = self._csv[name]
+        if name in self._texts:
+            evidence = self._texts[name]
             as_text = evidence != Evidence()
-            fields.append(_csv_field(name, evidence) if as_text else pa.field(name, pa.null()))
+            fields.append(_text_field(name, evidence) if as_text else pa.field(name, pa.null()))
         field = unify.unify(fields, as_text=as_text, typed=typed)
-        if arrow_types.is_null(field.type) and name not in self._parquet:
+        if arrow_types.is_null(field.type) and name not in self._typed:
             return pa.field(name, pa.string())
         return field
 
     def _prepare(self, source: Source) -> _PreparedSource:
         """A source with what its reader is to know, so that it types its columns as the table does."""
         match source.format:
-            case FileFormat.PARQUET:
-                return _PreparedSource(source, None, frozenset())
-            case FileFormat.CSV:
-                return self._prepare_csv(source)
-            case _:
+            case FileFormat.JSON | FileFormat.JSON_DOC:
                 return self._prepare_json(source)
+            case _ if words_of(source.format).is_text:
+                return self._prepare_text(source)
+            case _:
+                return _PreparedSource(source, None, frozenset())
 
     def _prepare_json(self, source: Source) -> _PreparedSource:
         nodes = {name: self._json.children[name] for name in self._headers.get(source.name, ())}
         blank = frozenset(name for name, node in nodes.items() if not node.kinds)
         return _PreparedSource(source, LearnedFields(Node(children=nodes)), blank)
 
-    def _prepare_csv(self, source: Source) -> _PreparedSource:
+    def _prepare_text(self, source: Source) -> _PreparedSource:
         # Of three files only the second may have the column "price" whose type is demanded: the others are read without
         # that demand, which their reader would refuse.
         names = self._headers.get(source.name, ())
         demanded = {name: source.read.column_types[name] for name in names if name in source.read.column_types}
-        kinds = tuple(self._csv[name].resolve() for name in names)
-        blank = frozenset(name for name in names if self._csv[name] == Evidence())
+        kinds = tuple(self._texts[name].resolve() for name in names)
+        blank = frozenset(name for name in names if self._texts[name] == Evidence())
         return _PreparedSource(
             replace(source, read=replace(source.read, column_types=demanded)), LearnedKinds(kinds), blank
         )
@@ -251,16 +251,18 @@ def _json_field(name: str, node: Node) -> pa.Field:
     return node.field(name, 1)
 
 
-def _csv_field(name: str, evidence: Evidence | Demanded) -> pa.Field:
+def _text_field(name: str, evidence: Evidence | Demanded) -> pa.Field:
     kind = evidence.resolve()
     return with_form(pa.field(name, kind.type), kind.form)
 
 
 _OBSERVED: Mapping[FileFormat, Callable[[_TableSurvey, Source, BinaryIO, int | None], Iterator[int]]] = {
-    FileFormat.CSV: _TableSurvey.observe_csv,
+    FileFormat.CSV: _TableSurvey.observe_text,
     FileFormat.JSON: _TableSurvey.observe_json,
     FileFormat.JSON_DOC: _TableSurvey.observe_json,
-    FileFormat.PARQUET: _TableSurvey.observe_parquet,
+    FileFormat.PARQUET: _TableSurvey.observe_typed,
+    FileFormat.FIXED_WIDTH: _TableSurvey.observe_text,
+    FileFormat.LOG: _TableSurvey.observe_text,
 }
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow, Format, Learned, Widened
 from millrace.engine.formats.json import non_finite
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, WriteOptions
+from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, WriteOptions, words_of
 from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, Parts, S, discard_all
 from millrace.engine.parallel import BackgroundWork, in_order
 from millrace.engine.row_counts import RowCounts
@@ -158,7 +158,8 @@ def _convert(
 
 def options(recipe: Recipe) -> ReadOptions:
     """The options to read with. From text to text every type is printed back as it was, so none has to be found."""
-    if recipe.source_format is recipe.target_format is FileFormat.CSV and not recipe.read.column_types:
+    is_from_text = words_of(recipe.source_format).is_text
+    if is_from_text and recipe.target_format is FileFormat.CSV and not recipe.read.column_types:
         return replace(recipe.read, infer_types=False)
     return recipe.read
 

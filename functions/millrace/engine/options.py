@@ -16,6 +16,8 @@ class FileFormat(enum.StrEnum):
     JSON = "json"
     JSON_DOC = "json-doc"
     PARQUET = "parquet"
+    FIXED_WIDTH = "fixed_width"
+    LOG = "log"
 
     @property
     def extension(self) -> str:
@@ -59,10 +61,16 @@ class FormatWords:
     """What a configuration needs to know of a format; how it is read and written is `formats.base.Format`.
 
     ``extension`` is an output's, ``compressions`` are those of an output, the default first. ``read_extensions`` maps
-    each extension of a file that is read to the delimiter that it names, if any.
+    each extension of a file that is read to the delimiter that it names, if any. ``is_read`` and ``is_written`` say
+    what its name may be given for. ``is_text``: every value is text in the file. ``declares_types``: the file says its
+    types itself.
     """
 
     extension: str
+    is_read: bool = True
+    is_written: bool = True
+    is_text: bool = False
+    declares_types: bool = False
     compressions: tuple[OutputCompression, ...] = _OF_TEXT
     read_extensions: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     compresses_inside: bool = False
@@ -73,17 +81,24 @@ _JSON_EXTENSIONS = {".json": None, ".jsonl": None, ".ndjson": None}
 _PARQUET_COMPRESSIONS = (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE)
 _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
     {
-        FileFormat.CSV: FormatWords(extension=".csv", read_extensions=_CSV_EXTENSIONS),
+        FileFormat.CSV: FormatWords(extension=".csv", read_extensions=_CSV_EXTENSIONS, is_text=True),
         FileFormat.JSON: FormatWords(extension=".jsonl", read_extensions=_JSON_EXTENSIONS),
-        FileFormat.JSON_DOC: FormatWords(extension=".json"),
+        FileFormat.JSON_DOC: FormatWords(extension=".json", is_read=False),
         FileFormat.PARQUET: FormatWords(
             extension=".parquet",
             read_extensions={".parquet": None},
             compressions=_PARQUET_COMPRESSIONS,
             compresses_inside=True,
+            declares_types=True,
         ),
+        FileFormat.FIXED_WIDTH: FormatWords(extension=".txt", is_written=False, is_text=True),
+        FileFormat.LOG: FormatWords(extension=".log", is_written=False, is_text=True),
     }
 )
+SOURCE_FORMATS = tuple(name for name, words in _WORDS.items() if words.is_read)
+"""What a file may be said to be; json also reads what json-doc writes."""
+TARGET_FORMATS = tuple(name for name, words in _WORDS.items() if words.is_written)
+"""What an output may be."""
 
 
 def words_of(file_format: FileFormat) -> FormatWords:
@@ -139,6 +154,45 @@ class DuplicatePolicy(enum.StrEnum):
     LAST_WINS = "last_wins"
 
 
+class Trim(enum.StrEnum):
+    """Which blanks around a field of fixed width are padding, and no part of its value."""
+
+    BOTH = "both"
+    RIGHT = "right"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedField:
+    """A field of a file of fixed width: ``start`` is its first character, counted from 1, ``length`` how many it has.
+
+    Worked example: in ``0001Ada  7`` the field with start 5 and length 5 is ``Ada``.
+    """
+
+    name: str
+    start: int
+    length: int
+    trim: Trim = Trim.BOTH
+
+    @property
+    def end(self) -> int:
+        """The first character behind it, counted from 1."""
+        return self.start + self.length
+
+
+class LogPreset(enum.StrEnum):
+    """A kind of log, whose fields and their order are known."""
+
+    APACHE = "apache"
+    NGINX = "nginx"
+    ALB = "alb"
+    NLB = "nlb"
+    CLOUDFRONT = "cloudfront"
+    S3_ACCESS = "s3_access"
+    VPC_FLOW = "vpc_flow"
+    W3C = "w3c"
+
+
 ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp"]
 
 
@@ -178,7 +232,8 @@ class ReadOptions:
 
     ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` and ``escape`` None mean:
     detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV.
-    ``column_types`` maps a column's name to the type that its values must have.
+    ``column_types`` maps a column's name to the type that its values must have. ``fixed_width`` are the fields of a
+    file of fixed width, ``log_preset`` is the kind of a log: files of these formats are not read without.
     """
 
     compression: Compression = Compression.NONE
@@ -194,6 +249,8 @@ class ReadOptions:
     column_types: Mapping[str, ColumnType] = field(default_factory=lambda: MappingProxyType({}))
     bad_rows: BadRows = BadRows.FAIL
     parquet_binary: ParquetBinary = ParquetBinary.BASE64
+    fixed_width: tuple[FixedField, ...] = ()
+    log_preset: LogPreset | None = None
     work: WorkSizes = WorkSizes()
 
 

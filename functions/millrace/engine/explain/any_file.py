@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-from millrace.engine.explain.csv_file import explain_csv
+from millrace.engine.explain.csv_file import explain_csv, explain_fixed_width, explain_log
 from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.explain.json_file import explain_json
 from millrace.engine.explain.parquet_file import explain_parquet
@@ -17,6 +17,8 @@ _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
     FileFormat.JSON: explain_json,
     FileFormat.JSON_DOC: explain_json,
     FileFormat.PARQUET: explain_parquet,
+    FileFormat.FIXED_WIDTH: explain_fixed_width,
+    FileFormat.LOG: explain_log,
 }
 
 

@@ -8,7 +8,9 @@ from millrace.engine.explain.facts import Fact, shown
 from millrace.engine.formats.csv.detection import Detected
 from millrace.engine.formats.csv.sampling import Candidate
 from millrace.engine.formats.csv.texts import Layout
+from millrace.engine.formats.lines.texts import LineLayout
 from millrace.engine.formats.streams.encoding import Encoding
+from millrace.engine.options import FixedField
 
 _ENCODINGS = {
     "configuration": "as told",
@@ -35,6 +37,31 @@ def facts_of_csv(layout: Layout) -> tuple[Fact, ...]:
         _header(layout),
         *_lacking(layout),
     )
+
+
+def facts_of_fixed_width(layout: LineLayout) -> tuple[Fact, ...]:
+    """The encoding, the layout, and the characters that are in no field."""
+    fields = sorted(layout.options.fixed_width, key=lambda field: field.start)
+    places = ", ".join(f"{field.name} {field.start:,}-{field.end - 1:,}" for field in fields)
+    facts = (fact_of_encoding(layout.encoding), Fact("layout", shown(places), "as told, in characters counted from 1"))
+    gaps = ", ".join(_gaps(fields))
+    if not gaps:
+        return facts
+    return (*facts, Fact("not read", shown(gaps), "characters between the fields of the layout"))
+
+
+def _gaps(fields: Sequence[FixedField]) -> Iterator[str]:
+    end = 1
+    for field in fields:
+        if field.start > end:
+            yield f"{end:,}-{field.start - 1:,}"
+        end = field.end
+
+
+def facts_of_log(layout: LineLayout) -> tuple[Fact, ...]:
+    """The encoding and the preset."""
+    preset = str(layout.options.log_preset)
+    return (fact_of_encoding(layout.encoding), Fact("preset", preset, f"as told: {len(layout.names):,} columns"))
 
 
 def _why_quote(layout: Layout) -> str:

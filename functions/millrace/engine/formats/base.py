@@ -9,7 +9,8 @@ from typing import BinaryIO, Protocol, Self
 
 import pyarrow as pa
 
-from millrace.engine.options import FileFormat, FormatWords, ReadOptions, WriteOptions, words_of
+from millrace.engine.options import TARGET_FORMATS, FileFormat, FormatWords, ReadOptions, WriteOptions, words_of
+from millrace.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,15 @@ class Writer(Protocol):
     def __call__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
         """Begin an output; raise UnsupportedType where the format cannot hold the schema's types."""
         ...
+
+
+def refuse_writing(name: FileFormat) -> Writer:
+    """The writer of a format that is only read: it raises UsageError."""
+
+    def write(_sink: ByteSink, _into: pa.Schema, _options: WriteOptions, /) -> RecordWriter:
+        raise UsageError(f"{name} is read and not written; write one of {', '.join(TARGET_FORMATS)}")
+
+    return write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

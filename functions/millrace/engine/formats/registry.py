@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from millrace.engine.formats.base import Format
+from millrace.engine.formats.base import Format, refuse_writing
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv import writer as csv_writer
+from millrace.engine.formats.fixed_width import reader as fixed_width_reader
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
+from millrace.engine.formats.log import reader as log_reader
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.streams.compression import compressible
@@ -35,6 +37,11 @@ JSON_DOC = Format(
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
+FIXED_WIDTH = Format(
+    name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
+)
+LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
 
-FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in (CSV, JSON, JSON_DOC, PARQUET)})
+_ALL = (CSV, JSON, JSON_DOC, PARQUET, FIXED_WIDTH, LOG)
+FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every format, under its name in the configuration."""

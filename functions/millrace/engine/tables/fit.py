@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.names import unique_names
-from millrace.engine.options import RESCUED, FileFormat, SchemaEvolution
+from millrace.engine.options import RESCUED, FileFormat, SchemaEvolution, words_of
 from millrace.engine.tables import rescue, unify
 from millrace.engine.tables.fields import as_remembered, kind_of
 from millrace.engine.tables.rows import PutAside, Table, TableRows
@@ -351,7 +351,8 @@ def _with_metadata(written: pa.Schema, file_schema: pa.Schema) -> pa.Schema:
 
 def guesses_of_reader(file_format: FileFormat, *, infer: bool, demanded: frozenset[str]) -> Callable[[str], bool]:
     """Whether a field's type was found in its values, for each field of a file that is read in this way."""
-    finds_types = file_format is not FileFormat.PARQUET and (infer or file_format is not FileFormat.CSV)
+    words = words_of(file_format)
+    finds_types = not words.declares_types and (infer or not words.is_text)
 
     def is_guessed(name: str) -> bool:
         return finds_types and name not in demanded

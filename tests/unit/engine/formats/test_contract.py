@@ -13,6 +13,7 @@ import pytest
 from millrace.engine.formats.base import Format, Text
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import (
+    TARGET_FORMATS,
     Compression,
     FileFormat,
     OutputCompression,
@@ -22,7 +23,7 @@ from millrace.engine.options import (
     output_extension,
     recognise,
 )
-from millrace.errors import DataError
+from millrace.errors import DataError, UsageError
 from tests.unit.engine.formats.builders import Memory
 
 ROWS: list[dict[str, Any]] = [
@@ -91,6 +92,9 @@ class Faulty(io.BytesIO):
 
 
 every_format = pytest.mark.parametrize("entry", FORMATS.values(), ids=FORMATS)
+WRITTEN = [FORMATS[name] for name in TARGET_FORMATS]
+written_format = pytest.mark.parametrize("entry", WRITTEN, ids=TARGET_FORMATS)
+READ_ONLY = [entry for entry in FORMATS.values() if not entry.words.is_written]
 
 
 def test_every_format_of_the_configuration_is_registered_under_its_name() -> None:
@@ -98,13 +102,25 @@ def test_every_format_of_the_configuration_is_registered_under_its_name() -> Non
 
 
 @every_format
+def test_its_name_may_be_given_for_reading_or_for_writing(entry: Format) -> None:
+    assert entry.words.is_read or entry.words.is_written
+    assert (entry.name in TARGET_FORMATS) is entry.words.is_written
+
+
+@pytest.mark.parametrize("entry", READ_ONLY, ids=[entry.name for entry in READ_ONLY])
+def test_what_is_only_read_is_not_written(entry: Format) -> None:
+    with pytest.raises(UsageError, match=f"{entry.name} is read and not written"):
+        entry.write(Memory(), SCHEMA, WriteOptions())
+
+
+@written_format
 def test_what_is_written_is_read_again(entry: Format) -> None:
     data = write(entry, batch(ROWS))
 
     assert comparable(read(entry, data)) == ROWS
 
 
-@every_format
+@written_format
 def test_how_rows_are_gathered_in_batches_changes_nothing(entry: Format) -> None:
     whole = write(entry, batch(ROWS))
     single = write(entry, *(batch([row]) for row in ROWS))
@@ -113,21 +129,21 @@ def test_how_rows_are_gathered_in_batches_changes_nothing(entry: Format) -> None
     assert whole == single == sliced
 
 
-@every_format
+@written_format
 def test_no_rows_are_a_whole_file(entry: Format) -> None:
     data = write(entry)
 
     assert read(entry, data) == []
 
 
-@every_format
+@written_format
 def test_no_columns_are_a_whole_file(entry: Format) -> None:
     data = write(entry, schema=pa.schema([]))
 
     assert read(entry, data) == []
 
 
-@every_format
+@written_format
 @pytest.mark.parametrize("good_reads", [0, 1, 2])
 def test_an_error_of_the_source_stays_what_it_is(entry: Format, good_reads: int) -> None:
     data = write(entry, batch(ROWS))
@@ -136,7 +152,7 @@ def test_an_error_of_the_source_stays_what_it_is(entry: Format, good_reads: int)
         read(entry, Faulty(data, good_reads))
 
 
-@every_format
+@written_format
 @pytest.mark.parametrize("data", [b"\xff\xfe\xfd\xfc" * 8, b'{"a": 1', b"PAR1 and so on", b'a,b\n"1,2'])
 def test_what_is_no_such_file_is_refused_as_bad_data(entry: Format, data: bytes) -> None:
     if entry.name is FileFormat.CSV and not data.endswith(b'"1,2'):
@@ -146,7 +162,7 @@ def test_what_is_no_such_file_is_refused_as_bad_data(entry: Format, data: bytes)
         read(entry, data)
 
 
-@every_format
+@written_format
 def test_its_compressions_change_no_row(entry: Format) -> None:
     for compression in output_compressions(entry.name):
         data = write(entry, batch(ROWS), compression=compression)
@@ -156,14 +172,14 @@ def test_its_compressions_change_no_row(entry: Format) -> None:
         assert comparable(read(FORMATS[key.format], data, key.compression)) == ROWS
 
 
-@every_format
+@written_format
 def test_its_first_compression_is_the_default(entry: Format) -> None:
     first = entry.words.compressions[0]
 
     assert write(entry, batch(ROWS)) == write(entry, batch(ROWS), compression=first)
 
 
-@every_format
+@written_format
 def test_what_is_rendered_apart_is_what_its_writer_renders(entry: Format) -> None:
     if entry.render is None:
         pytest.skip("its rows are not rendered apart")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from millrace.engine.formats.csv.texts import texts
+from millrace.engine.formats.csv.texts import begin, texts
 from millrace.engine.options import BadRows, Quotes, ReadOptions
 from millrace.errors import AmbiguousDialect, DataError, RaggedRow, StrayQuote, TruncatedFile
 from tests.unit.engine.formats.builders import conversion, converted, table
@@ -215,7 +215,7 @@ def test_a_header_longer_than_the_sample_has_its_delimiter() -> None:
     names = [f"column {number}" for number in range(6000)]
     data = (";".join(names) + "\n" + ";".join("1,5" for _ in names) + "\n").encode()
 
-    opened = texts(io.BytesIO(data), ReadOptions(), lambda _bad: None)
+    opened = texts(begin, io.BytesIO(data), ReadOptions(), lambda _bad: None)
 
     assert opened is not None
     assert opened[0].names == tuple(names)

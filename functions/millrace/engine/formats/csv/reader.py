@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.texts import CsvTexts, Layout, Report, begin, keep_text, parse_blocks
+from millrace.engine.formats.csv.texts import Begin, CsvTexts, L, Report, TextLayout, begin, keep_text, parse_blocks
 from millrace.engine.formats.csv.types import ConversionTrouble, Converted, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
@@ -32,11 +32,18 @@ class LearnedKinds(Learned):
 
 def read(source: BinaryIO, options: ReadOptions, *, learned: Learned | None = None, report: Report) -> Records:
     """Open a CSV file; see ``formats.base.Reader``."""
-    opened = begin(source, options, report)
+    return read_typed(begin, source, options, learned, report)
+
+
+def read_typed(
+    begin_rows: Begin[L], source: BinaryIO, options: ReadOptions, learned: Learned | None, report: Report
+) -> Records:
+    """Open a file of rows of text, whose columns get the types that all of their values have."""
+    opened = begin_rows(source, options, report)
     if opened is None:
         return Records(pa.schema([]), iter(()))
     layout, blocks = opened
-    start_over = partial(_start_over, source, layout)
+    start_over = partial(_start_over, begin_rows, source, layout)
     if isinstance(learned, LearnedKinds):
         types = Types(layout, learned.kinds)
         return Records(types.schema, _convert_rows(types, parse_blocks(layout, blocks, types.convert), start_over))
@@ -74,7 +81,7 @@ def _convert_rows(
         yield converted
 
 
-def _find_types(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
+def _find_types(layout: TextLayout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
     """The types of a sample, and its values in these types."""
     # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
     # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
@@ -94,7 +101,7 @@ def _find_types(layout: Layout, sample: list[pa.RecordBatch]) -> tuple[Types, li
     return types, list(at_once(types.convert, sample))
 
 
-def _demanded_positions(layout: Layout) -> set[int]:
+def _demanded_positions(layout: TextLayout) -> set[int]:
     return {position for position, name in enumerate(layout.names) if name in layout.options.column_types}
 
 
@@ -115,7 +122,7 @@ def _guess_kinds(survey: _CsvSurvey, sample: list[pa.RecordBatch]) -> tuple[list
 class _CsvSurvey:
     """The evidence of a file's columns; it grows."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: TextLayout) -> None:
         self.evidence = [_begin_evidence(layout.options, name) for name in layout.names]
         self._positions = list(range(len(self.evidence)))
         self._processors = layout.options.work.processors
@@ -156,10 +163,10 @@ def _ignore(_bad: BadRow) -> None:
     """Do nothing with a bad row: it is reported when the file is read again."""
 
 
-def _start_over(source: BinaryIO, layout: Layout) -> NoReturn:
+def _start_over(begin_rows: Begin[L], source: BinaryIO, layout: TextLayout) -> NoReturn:
     """Find the types of the whole file, and begin again with them."""
     survey = _CsvSurvey(layout)
-    opened = begin(source, layout.options, _ignore)
+    opened = begin_rows(source, layout.options, _ignore)
     if opened is not None:
         for _, observed in parse_blocks(*opened, survey.observe):
             survey.join(observed)

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -35,6 +35,55 @@ Report = Callable[[BadRow], None]
 R = TypeVar("R")
 
 
+class BlockParser(Protocol):
+    """Makes columns of text of a file's blocks."""
+
+    def parse(self, block: Block, /) -> pa.RecordBatch | None:
+        """The block's rows, or None where one of them is bad."""
+        ...
+
+    def parse_good(self, block: Block, first: int, /) -> CsvTexts:
+        """The block's good rows, the first of which has that number; the bad ones are reported or raised."""
+        ...
+
+
+class TextLayout(Protocol):
+    """What is known of a file of rows of text before its first row is read, whatever cuts its rows into fields."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names."""
+        ...
+
+    @property
+    def options(self) -> ReadOptions:
+        """How the file is read."""
+        ...
+
+    @property
+    def report(self) -> Report:
+        """Gets the rows that are put aside."""
+        ...
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether bad rows are put aside."""
+        ...
+
+    def parser(self) -> BlockParser:
+        """What makes columns of text of its blocks."""
+        ...
+
+    def judge(self, block: Block, first: int, /) -> Iterator[Record]:
+        """A block's rows one by one, the first of which has that number, each with what is wrong with it."""
+        ...
+
+
+L = TypeVar("L", bound=TextLayout)
+Begin = Callable[[BinaryIO, ReadOptions, Report], tuple[L, Iterator[Block]] | None]
+"""Opens a file: its layout and its blocks of whole rows, or None if it is empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What is known of a file before its first row is read; ``header`` is its first line's fields, None without one."""
@@ -56,6 +105,14 @@ class Layout:
         """Whether bad rows are put aside."""
         return self.options.bad_rows is BadRows.QUARANTINE
 
+    def parser(self) -> BlockParser:
+        """What makes columns of text of its blocks."""
+        return _CsvParser(self)
+
+    def judge(self, block: Block, first: int, /) -> Iterator[Record]:
+        """A block's records one by one; see ``judge_records``."""
+        return judge_records(self, block, first)
+
 
 @dataclass(frozen=True, slots=True)
 class CsvTexts:
@@ -67,13 +124,15 @@ class CsvTexts:
     block: Block
 
 
-def texts(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[CsvTexts]] | None:
-    """A seekable CSV file's layout and its rows as columns of text, block by block; None if the file is empty.
+def texts(
+    begin_rows: Begin[L], source: BinaryIO, options: ReadOptions, report: Report
+) -> tuple[L, Iterator[CsvTexts]] | None:
+    """A seekable file's layout and its rows as columns of text, block by block; None if the file is empty.
 
     Missing values are null, empty ones are not. ``report`` gets bad rows if the options say quarantine. Raises
     DataError, now or while blocks are pulled.
     """
-    opened = begin(source, options, report)
+    opened = begin_rows(source, options, report)
     if opened is None:
         return None
     layout, blocks = opened
@@ -135,13 +194,13 @@ def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> Wr
 
 
 def parse_blocks(
-    layout: Layout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
+    layout: TextLayout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
 ) -> Generator[tuple[CsvTexts, R], None, None]:
     """Blocks as columns of text and what ``then`` makes of these, on all processors; ``first`` is the next row.
 
     Bad rows are reported or raised in their order.
     """
-    parser = _CsvParser(layout)
+    parser = layout.parser()
 
     def work(block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
         batch = parser.parse(block)
@@ -291,7 +350,7 @@ def _judge(layout: Layout, record: bytes, row: int, byte: int, *, whole: bool) -
     return refuse_width(record, row, byte, (width, expected), is_aside=layout.quarantines)
 
 
-def refuse(layout: Layout, record: Record, error: DataError) -> None:
+def refuse(layout: TextLayout, record: Record, error: DataError) -> None:
     """Put a bad row aside, or raise what is wrong with it."""
     if not layout.quarantines:
         raise error

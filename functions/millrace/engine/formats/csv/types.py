@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace.engine.formats.csv.texts import CsvTexts, Layout, Record, judge_records, refuse
+from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit
@@ -26,7 +26,9 @@ Converted = pa.RecordBatch | ConversionTrouble
 class Types:
     """The types of a file's columns; ``blank`` are the positions of those without a value so far."""
 
-    def __init__(self, layout: Layout, kinds: tuple[inference.Kind, ...], blank: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, layout: TextLayout, kinds: tuple[inference.Kind, ...], blank: frozenset[int] = frozenset()
+    ) -> None:
         self._layout = layout
         self._kinds = kinds
         self._blank = blank
@@ -85,7 +87,7 @@ class Types:
     def convert_good(self, texts: CsvTexts) -> pa.RecordBatch | ConversionTrouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
         misfits = self._find_misfits(texts.batch)
-        good = (record for record in judge_records(self._layout, texts.block, texts.first) if record.error is None)
+        good = (record for record in self._layout.judge(texts.block, texts.first) if record.error is None)
         for index, record in enumerate(good):
             if index in misfits:
                 value = texts.batch.column(misfits[index])[index].as_py()
