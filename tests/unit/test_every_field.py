@@ -323,6 +323,12 @@ ROWS = [
     _csv("csv_column_types", {"a": "text"}, {"a": "number"}, "'text'", {}, "a,b\n1,1\n", '{"a":1,"b":1}\n',
          '{"a":"1","b":1}\n'),
 
+    Row(place=S3, name="fixed_width", valid=[{"name": "id", "start": 1, "length": 4}], invalid=[{"name": "id"}],
+        says="fixed_width", default=[],
+        shown=("unit/engine/formats/test_fixed_width.py", "fields_are_cut_at_their_characters")),
+    Row(place=S3, name="log_preset", valid="alb", invalid="syslog", says="'alb'", default=None,
+        shown=("unit/engine/formats/test_log.py", "a_line_has_its_presets_fields")),
+
     Row(place=BULK, name="name", valid="daily", invalid="a#b", says="found 'a#b'", default=REQUIRED, after=AS_IT_IS,
         shown=("unit/objects/test_lineage.py", "sync")),
     Row(place=BULK, name="source_connection", valid="spare", invalid="nowhere", says="not among the connections",

@@ -35,7 +35,7 @@ def convert(
         str | None, typer.Option(help="csv, json (one object a line), json-doc (one array) or parquet.")
     ] = None,
     source_format: Annotated[
-        str | None, typer.Option("--from", help="csv, json or parquet; default: what SOURCE's name says.")
+        str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
     ] = None,
     asked: FileOptionValues,
     compression: Annotated[

@@ -38,7 +38,7 @@ def explain(
     file: Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)],
     *,
     source_format: Annotated[
-        str | None, typer.Option("--from", help="csv, json or parquet; default: what FILE's name says.")
+        str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what FILE's name says.")
     ] = None,
     asked: FileOptionValues,
     compression: Annotated[

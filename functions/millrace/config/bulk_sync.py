@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
-from millrace.config.fields import Flag, Name, Path, compression_of_another_format
+from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.file_options import OptionFields, with_table_options
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.schedule import ScheduleField
@@ -62,7 +62,7 @@ class DestinationConfiguration(Section):
 
     place: ClassVar[str] = "bulk_syncs[].destination_configuration"
 
-    format: FileFormat = Field(
+    format: TargetFormat = Field(
         default=FileFormat.CSV,
         description="Format of the outputs: csv, json (newline-delimited), json-doc (one array) or parquet.",
         json_schema_extra=doc(),

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from millrace.config.base import Contradiction, unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
 from millrace.engine.option_kinds import NONE, to_character, to_encoding
-from millrace.engine.options import FileFormat, OutputCompression, output_compressions
+from millrace.engine.options import (
+    SOURCE_FORMATS,
+    TARGET_FORMATS,
+    FileFormat,
+    OutputCompression,
+    output_compressions,
+)
 
 
 def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:
@@ -87,8 +94,21 @@ def compression_of_another_format(given: Mapping[str, Any]) -> Iterator[Contradi
 
 def _readable(file_format: FileFormat) -> FileFormat:
     if file_format is FileFormat.JSON_DOC:
-        raise unexpected("csv, json or parquet (json also reads one top-level array)")
+        raise unexpected(f"{', '.join(SOURCE_FORMATS)} (json also reads one top-level array)")
     return file_format
+
+
+def _one_of(accepted: Sequence[FileFormat]) -> BeforeValidator:
+    """Refuse all other values as if the enumeration had these alone."""
+    *first, last = (f"'{name}'" for name in accepted)
+    expected = f"{', '.join(first)} or {last}"
+
+    def check(value: object) -> object:
+        if value not in accepted:
+            raise PydanticKnownError("enum", {"expected": expected})
+        return value
+
+    return BeforeValidator(check)
 
 
 Flag = Annotated[bool, Strict()]
@@ -128,5 +148,8 @@ SecretName = Annotated[
     str, pattern_rule(_CREDENTIALS, "the name or ARN of a Secrets Manager secret"), pattern_schema(_CREDENTIALS)
 ]
 SourceFormat = Annotated[
-    FileFormat, AfterValidator(_readable), WithJsonSchema({"type": "string", "enum": ["csv", "json", "parquet"]})
+    FileFormat, AfterValidator(_readable), WithJsonSchema({"type": "string", "enum": list(SOURCE_FORMATS)})
+]
+TargetFormat = Annotated[
+    FileFormat, _one_of(TARGET_FORMATS), WithJsonSchema({"type": "string", "enum": list(TARGET_FORMATS)})
 ]

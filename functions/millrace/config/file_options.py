@@ -7,11 +7,14 @@ connection's.
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import types
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 
 from millrace.config import fields
 from millrace.config.base import Contradiction, Section, doc, is_blank, ours
@@ -38,9 +41,26 @@ def _to_hint(kind: kinds.ValueKind) -> Any:
         case kinds.WordByNameKind(word=word):
             return Annotated[types.GenericAlias(dict, (str, word)), BeforeValidator(_without_blanks)]
         case kinds.RecordsKind(record=record):
-            return types.GenericAlias(tuple, (record, ...))
+            # The records are the engine's: their fields are described in the option's own sentence.
+            return Annotated[types.GenericAlias(tuple, (record, ...)), WithJsonSchema(_schema_of(record))]
         case _:
             return _HINTS[type(kind)]
+
+
+def _schema_of(record: type) -> dict[str, Any]:
+    """The JSON schema of a list of records, whose fields are texts and whole numbers."""
+    types_of_fields = typing.get_type_hints(record)
+    properties: dict[str, Any] = {}
+    required = list[str]()
+    for field in dataclasses.fields(record):
+        hint = types_of_fields[field.name]
+        properties[field.name] = {"type": "integer" if hint is int else "string"}
+        if issubclass(hint, enum.Enum):
+            properties[field.name]["enum"] = [str(word) for word in hint]
+        if field.default is dataclasses.MISSING:
+            required.append(field.name)
+    items = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {"type": "array", "items": items}
 
 
 def _without_blanks(value: object) -> object:

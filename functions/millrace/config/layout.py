@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Self, TypeAlias, assert_never
 
-from millrace.engine.file_options import READABLE
-from millrace.engine.options import FileFormat
+from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def formats_of(layout: Layout) -> tuple[FileFormat, ...]:
         case DirectorySnapshot(formats=formats):
             return formats
         case MultiTable():
-            return READABLE
+            return SOURCE_FORMATS
         case _:
             assert_never(layout)
 

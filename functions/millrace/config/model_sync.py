@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
-from millrace.config.fields import Flag, Name, Path, compression_of_another_format
+from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.filters import (
     Filter,
     OperandField,
@@ -82,7 +82,7 @@ class TargetConfiguration(Section):
 
     place: ClassVar[str] = "model_syncs[].target.configuration"
 
-    format: FileFormat = Field(
+    format: TargetFormat = Field(
         default=FileFormat.CSV,
         description="Output file encoding: csv, json-doc (one array), json (newline-delimited) or parquet.",
         json_schema_extra=doc(),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import re
@@ -26,6 +27,7 @@ from millrace.config.file_options import OptionFields
 from millrace.config.s3_configuration import S3Configuration
 from millrace.engine.conditions import FilterFunction
 from millrace.engine.file_options import OPTION_OF_NAME
+from millrace.engine.options import SOURCE_FORMATS, TARGET_FORMATS
 from millrace.errors import UsageError
 
 TOP = "the file"
@@ -145,7 +147,8 @@ _WORDS: tuple[tuple[object, str], ...] = (
     (fields.RoleArn, "ARN"),
     (fields.QueueField, "ARN or `managed`"),
     (fields.SecretName, "name or ARN"),
-    (fields.SourceFormat, "`csv` `json` `parquet`"),
+    (fields.SourceFormat, " ".join(f"`{name}`" for name in SOURCE_FORMATS)),
+    (fields.TargetFormat, " ".join(f"`{name}`" for name in TARGET_FORMATS)),
     (filters.ScalarField, "text, number, `true` or `false`"),
     (filters.OperandField, "[as the function wants it](#filter-functions)"),
     (FilterFunction, "[function](#filter-functions)"),
@@ -169,6 +172,8 @@ def _type(hint: Any) -> str:
         return _type(get_args(hint)[0])
     if get_origin(hint) is Literal or _is_enum(hint):
         return " ".join(map(_code, _choices(hint)))
+    if dataclasses.is_dataclass(hint):
+        return "object"
     if isinstance(hint, type) and issubclass(hint, Section):
         return f"[object](#{_anchor(hint.place)})"
     return _compound(get_origin(hint), get_args(hint))

@@ -21,8 +21,7 @@ from millrace.config.fields import (
     SourceFormat,
 )
 from millrace.config.file_options import OptionFields, check_dialect, check_formats, is_set, with_connection_options
-from millrace.engine.file_options import READABLE
-from millrace.engine.options import FileFormat
+from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 
 class AuthMode(enum.StrEnum):
@@ -239,7 +238,7 @@ def _formats(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> li
     if snapshot:
         formats = given.get("single_table_file_formats", ["csv"])
         return list(map(str, formats)) if isinstance(formats, list | tuple) else ["csv"]
-    return list(READABLE)
+    return list(SOURCE_FORMATS)
 
 
 def _default_of(field: str) -> object:

@@ -33,13 +33,11 @@ from millrace.engine.option_kinds import (
     EncodingKind,
     FlagKind,
     MarkKind,
+    RecordsKind,
     TextsKind,
     ValueKind,
 )
-from millrace.engine.options import FileFormat, Quotes, ReadOptions, WriteOptions
-
-READABLE = tuple(file_format for file_format in FileFormat if file_format is not FileFormat.JSON_DOC)
-"""The formats that a source may have; JSON in one array is read as JSON."""
+from millrace.engine.options import SOURCE_FORMATS, FileFormat, FixedField, LogPreset, Quotes, ReadOptions, WriteOptions
 
 
 class Side(enum.Enum):
@@ -100,7 +98,7 @@ class FileOption:
     @property
     def condition(self) -> str:
         """When it has a meaning, in words: "csv is among the formats"; empty if it always has."""
-        if self.is_always_taken or set(self.formats) >= set(READABLE):
+        if self.is_always_taken or set(self.formats) >= set(SOURCE_FORMATS):
             return ""
         formats = " or ".join(self.formats)
         return f"{formats} is written" if self.side is Side.WRITE else f"{formats} is among the formats"
@@ -108,6 +106,8 @@ class FileOption:
 
 _OWNERS: Mapping[Side, type[ReadOptions | WriteOptions]] = {Side.READ: ReadOptions, Side.WRITE: WriteOptions}
 _CSV = (FileFormat.CSV,)
+_TEXT = (FileFormat.CSV, FileFormat.FIXED_WIDTH, FileFormat.LOG)
+"""The formats of rows of text, whose types are found in their values."""
 
 FILE_OPTIONS: tuple[FileOption, ...] = (
     FileOption(
@@ -125,9 +125,9 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="skip_lines",
         field="skip_lines",
         kind=CountKind(),
-        formats=_CSV,
-        help="Lines to drop from each CSV file before its header is read.",
-        short="Lines to drop before a CSV's header.",
+        formats=_TEXT,
+        help="Lines to drop from each CSV, fixed-width or log file before its header or first row is read.",
+        short="Lines to drop before a CSV's header, or the rows of a fixed-width file or a log.",
         examples=(2,),
         is_vendors=True,
     ),
@@ -174,16 +174,16 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="csv_encoding",
         field="encoding",
         kind=EncodingKind(),
-        formats=_CSV,
-        help="Encoding of CSV files; a byte order mark is honoured.",
-        short="Of a CSV; a byte order mark is honoured.",
+        formats=_TEXT,
+        help="Encoding of CSV, fixed-width and log files; a byte order mark is honoured.",
+        short="Of a CSV, fixed-width file or log; a byte order mark is honoured.",
         examples=("utf-8", "latin-1", "cp1252"),
     ),
     FileOption(
         name="csv_null_values",
         field="null_values",
         kind=TextsKind(),
-        formats=_CSV,
+        formats=_TEXT,
         help="Texts that mean missing; default: none, only an empty field without quotes is missing.",
         short="Text that means missing where it is not quoted; may be given often.",
         examples=(["NA", "null"],),
@@ -193,7 +193,7 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="csv_infer_types",
         field="infer_types",
         kind=FlagKind(),
-        formats=_CSV,
+        formats=_TEXT,
         help="Whether a column gets a type where every value of it survives; false: all columns are text.",
         short="Give CSV columns a type where every value survives.",
         declarations=("--types/--no-types",),
@@ -202,11 +202,29 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="csv_column_types",
         field="column_types",
         kind=COLUMN_TYPES,
-        formats=_CSV,
+        formats=_TEXT,
         help="Types by column name; a value that does not fit is an error with its row.",
         short="NAME=TYPE that a CSV column must have; may be given often.",
         examples=({"zip": "text", "price": "decimal"},),
         declarations=("--column-type",),
+    ),
+    FileOption(
+        name="fixed_width",
+        field="fixed_width",
+        kind=RecordsKind(FixedField),
+        formats=(FileFormat.FIXED_WIDTH,),
+        help="Fields of files of fixed width: name, start (the first character, counted from 1), length in characters,"
+        " and trim: the padding is blanks on both sides (both, the default), on the right, or none.",
+        short='Fields of fixed width as JSON: [{"name": "id", "start": 1, "length": 8}, ...].',
+        examples=([{"name": "id", "start": 1, "length": 8}, {"name": "amount", "start": 9, "length": 12}],),
+    ),
+    FileOption(
+        name="log_preset",
+        field="log_preset",
+        kind=ChoiceKind(LogPreset),
+        formats=(FileFormat.LOG,),
+        help="Kind of the logs, which says what divides their lines and names their fields.",
+        examples=("alb",),
     ),
 )
 """All options, in the order of the reference and of the commands' help."""

@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 from millrace.engine.one_file import Recipe, convert
 from millrace.engine.options import (
+    SOURCE_FORMATS,
     BadRows,
     Compression,
     FileFormat,
@@ -158,7 +159,9 @@ def how_to_read(
     if source_format is None and recognised is not None:
         source_format = recognised.format
     if source_format is None:
-        raise UsageError(f"source: the name {path} does not tell its format; say which with from: csv, json or parquet")
+        raise UsageError(
+            f"source: the name {path} does not tell its format; say which with from: {', '.join(SOURCE_FORMATS)}"
+        )
     if compression is None:
         compression = recognised.compression if recognised else _compression_of(path)
     delimiter = asked.delimiter

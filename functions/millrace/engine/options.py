@@ -174,6 +174,18 @@ class FixedField:
     length: int
     trim: Trim = Trim.BOTH
 
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no place in a line."""
+        for name in ("start", "length"):
+            count = getattr(self, name)
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise ValueError(f"{name}: expected a whole number from 1, found {count!r}")
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name: expected text, found {self.name!r}")
+        if self.trim not in set(Trim):
+            raise ValueError(f"trim: expected {', '.join(Trim)}, found {self.trim!r}")
+        object.__setattr__(self, "trim", Trim(self.trim))  # a configuration gives its word
+
     @property
     def end(self) -> int:
         """The first character behind it, counted from 1."""

@@ -18,7 +18,7 @@ from millrace.config.bulk_sync import (
     SchemaSelection,
 )
 from millrace.config.document import parse
-from millrace.engine.options import RECORD_TIMESTAMP, RESCUED, BadRows, FileFormat, SchemaEvolution
+from millrace.engine.options import RECORD_TIMESTAMP, RESCUED, TARGET_FORMATS, BadRows, FileFormat, SchemaEvolution
 from tests.unit.config.builders import bulk_sync, connection, document, model, model_sync, parsed_bulk_sync, problems_of
 
 # field, default, a valid value, what is kept of it, an invalid value, what the problem says
@@ -66,8 +66,8 @@ def test_required_fields(field: str, blank: str | None) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [*FileFormat])
-def test_the_four_target_formats(name: str) -> None:
+@pytest.mark.parametrize("name", TARGET_FORMATS)
+def test_the_target_formats(name: str) -> None:
     """[doc] csv (default), json, json-doc, parquet; the folder is normalised."""
     made = parsed_bulk_sync(destination_configuration={"format": name, "subfolder": "/reports/daily/"})
 

@@ -9,7 +9,7 @@ import pytest
 from millrace.config.connection import AccessKeys, ExecutionRole, IamRole, ManagedQueue, QueueArn
 from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, SingleTable
 from millrace.config.s3_configuration import S3Configuration
-from millrace.engine.options import BadRows, Compression, FileFormat, Quotes, ReadOptions
+from millrace.engine.options import BadRows, Compression, FileFormat, FixedField, Quotes, ReadOptions
 from tests.unit.config.builders import connection, parsed_connection, problems_of
 
 ROLE = "arn:aws:iam::123456789012:role/millrace"
@@ -23,6 +23,7 @@ DIRECTORIES: dict[str, Any] = {
 KEYS: dict[str, Any] = {"auth_mode": "access_key_and_secret"}
 NOTIFIED: dict[str, Any] = {"enable_event_notifications": True}
 
+LAYOUT: list[dict[str, Any]] = [{"name": "a", "start": 1, "length": 4}]
 # field, what it takes beside it, a valid value, what is kept of it, an invalid value, what the problem says
 ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("auth_mode", {}, "execution_role", "execution_role", "password", "'access_key_and_secret', 'iam_role'"),
@@ -37,7 +38,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("is_single_table", {}, True, True, 1, "true, false"),
     ("is_directory_snapshot", DIRECTORIES, True, True, "no", "true, false"),
     ("single_table_name", ONE_TABLE, "orders", "orders", "a/b", "a table's name"),
-    ("single_table_file_format", ONE_TABLE, "json", "json", "json-doc", "csv, json or parquet"),
+    ("single_table_file_format", ONE_TABLE, "json", "json", "json-doc", "csv, json, parquet"),
     ("single_table_file_formats", DIRECTORIES, ["csv", "json"], ("csv", "json"), [], "at least one item"),
     ("directory_glob_pattern", DIRECTORIES, "a=*/**/b/", "a=*/**/b", "a**/b", "'**' as a whole segment"),
     ("skip_lines", {}, 2, 2, -1, "at least 0"),
@@ -49,6 +50,8 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("csv_null_values", {}, ["", "NA"], ("", "NA"), "NA", "expected a list"),
     ("csv_infer_types", {}, False, False, "off", "true, false"),
     ("csv_column_types", {}, {"zip": "text", "x": ""}, {"zip": "text"}, {"zip": "string"}, "'text', 'integer'"),
+    ("fixed_width", {}, LAYOUT, (FixedField(**LAYOUT[0]),), [{"name": "a", "start": 0, "length": 1}], "start"),
+    ("log_preset", {}, "alb", "alb", "syslog", "'apache', 'nginx', 'alb'"),
 ]
 DEFAULTS: dict[str, Any] = {
     "aws_access_key_id": None,
@@ -74,6 +77,8 @@ DEFAULTS: dict[str, Any] = {
     "csv_null_values": (),
     "csv_infer_types": True,
     "csv_column_types": {},
+    "fixed_width": (),
+    "log_preset": None,
 }
 
 
@@ -153,7 +158,7 @@ def test_bucket_and_region_are_required(field: str, value: Any) -> None:
         ({**ONE_TABLE, "single_table_file_formats": ["json"]}, "single_table_file_formats: only where"),
         (
             {**ONE_TABLE, "single_table_file_format": "parquet", "skip_lines": 1},
-            "skip_lines: only where csv is among the formats, which are: parquet",
+            "skip_lines: only where csv or fixed_width or log are among the formats, which are: parquet",
         ),
         ({**DIRECTORIES, "single_table_file_formats": ["json"], "csv_delimiter": ","}, "csv_delimiter: only where csv"),
         ({**DIRECTORIES, "single_table_file_formats": ["json", "json"]}, "each format once"),

@@ -52,8 +52,11 @@ def test_what_a_model_is_made_from(configuration: dict[str, Any], kind: ModelFro
         ({"key": "feed"}, "file_format: required, since the key's extension does not say it"),
         ({"model_from": "some_files"}, "model_from: found 'some_files'; accepted: 'single_file' or"),
         ({"file_format": "xlsx"}, "file_format: found 'xlsx'; accepted"),
-        ({"file_format": "json-doc"}, "file_format: found 'json-doc'; expected csv, json or parquet"),
-        ({"file_format": "json", "skip_lines": 1}, "skip_lines: only for csv, and file_format is json"),
+        ({"file_format": "json-doc"}, "file_format: found 'json-doc'; expected csv, json, parquet"),
+        (
+            {"file_format": "json", "skip_lines": 1},
+            "skip_lines: only for csv or fixed_width or log, and",
+        ),
         ({"skip_lines": -1}, "skip_lines: found -1; expected at least 0"),
         ({"skip_lines": 1.5}, "skip_lines: found 1.5; expected a whole number"),
         ({"key": "/a.csv"}, "key: found '/a.csv'; expected an object's whole key"),

@@ -103,7 +103,9 @@ def test_every_log_is_read_compressed_and_in_small_blocks(preset: LogPreset) -> 
         log_preset=preset, infer_types=False, compression=Compression.GZIP, work=small_work(len(line) * 3)
     )
 
-    records = FORMATS[FileFormat.LOG].read(io.BytesIO(gzip.compress(text.encode())), read, report=pytest.fail)
+    records = FORMATS[FileFormat.LOG].read(
+        io.BytesIO(gzip.compress(text.encode())), read, report=lambda bad: pytest.fail(str(bad))
+    )
 
     assert len(rows) == 100
     assert [row for batch in records.batches for row in batch.to_pylist()] == rows
