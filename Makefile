@@ -51,7 +51,7 @@ simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of 
 fire: install ## Kill workers, shuffle events and fail calls on the emulator while N=2000 objects are converted
 	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
 
-mutants: install ## Put N=300 small faults into the rules, one at a time; each must be noticed; ARGS="ledger --seed 2"
+mutants: install ## Put N=300 small faults into the rules (0: all), each must be noticed; ARGS="ledger --seed 2 --jobs 1"
 	PYTHONPATH=functions:. $(BIN)/python -m tests.mutants.run --sample $(or $(N),300) $(ARGS)
 
 check: install ## Lint, types, import contracts

@@ -1,15 +1,16 @@
 """Which small faults can be put into a module: pure, from source text to source text.
 
-A mutant changes one node of the syntax tree. What cannot change behaviour is passed over: docstrings, annotations,
-messages for people, decorators, protocols and what runs for type checkers alone.
+A mutant changes one node of the syntax tree, in the text itself. What cannot change behaviour is passed over:
+docstrings, annotations, messages for people, decorators, protocols and what runs for type checkers alone.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -41,67 +42,119 @@ class Mutant:
     module: str
     function: str
     line: int
+    lines: frozenset[int]
+    """Those of the statement that is changed: a test that runs none of them cannot notice."""
     before: str
     after: str
     source: str
+    around: str
+    """The text of its function as it is without the fault: what is known of a mutant is true while this is the same."""
+    number: int = 1
+    """Which one it is among those of its function that read alike."""
 
     @property
     def key(self) -> str:
         """What a list of explained survivors calls it; holds no line number, so that it outlives other changes."""
-        return f"{self.module}:{self.function}: {self.before} -> {self.after}"
+        which = f" ({self.number})" if self.number > 1 else ""
+        return f"{self.module}:{self.function}: {self.before} -> {self.after}{which}"
 
 
 def find_mutants(module: str, source: str) -> Iterator[Mutant]:
-    """Every mutant of a module, in the order of its text."""
-    tree = ast.parse(source)
-    for function, parent, name, index in _places(tree):
-        node = _at(parent, name, index)
-        for replacement in _replacements(node):
-            _put(parent, name, index, replacement)
-            text = ast.unparse(ast.fix_missing_locations(tree))
-            _put(parent, name, index, node)
-            yield Mutant(module, function, node.lineno, _line(node), _line(replacement), text)
+    """Every mutant of a module, in the order of its text; the lines of functions keep their numbers."""
+    lines = source.encode().splitlines(keepends=True)
+    alike: Counter[tuple[str, str, str]] = Counter()
+    for place in _places(ast.parse(source)):
+        for replacement in _replacements(place.node):
+            mutant = _to_mutant(module, place, replacement, lines)
+            name = (mutant.function, mutant.before, mutant.after)
+            alike[name] += 1
+            yield replace(mutant, number=alike[name])
+
+
+def _to_mutant(module: str, place: _Place, replacement: ast.AST, lines: list[bytes]) -> Mutant:
+    node = place.node
+    first, last = place.around.lineno - 1, place.around.end_lineno
+    return Mutant(
+        module=module,
+        function=place.function,
+        line=node.lineno,
+        lines=_header(place.statement) | _header(node),
+        before=_line(node),
+        after=_line(replacement),
+        source=_splice(lines, node, replacement),
+        around=b"".join(lines[first:last]).decode(),
+    )
+
+
+def _header(node: ast.expr | ast.stmt) -> frozenset[int]:
+    """The lines of a node, but not those of a block inside it. Example: of an `if` the lines of its condition."""
+    last = node.end_lineno or node.lineno
+    if isinstance(node, ast.Match):
+        last = node.subject.end_lineno or node.lineno
+    elif isinstance(node, ast.stmt) and hasattr(node, "body"):
+        last = max(node.lineno, node.body[0].lineno - 1)
+    return frozenset(range(node.lineno, last + 1))
+
+
+def _splice(lines: list[bytes], node: ast.expr | ast.stmt, replacement: ast.AST) -> str:
+    """The text with one node replaced. Example: `if a < b:` becomes `if (a <= b):`.
+
+    What spanned several lines is followed by as many line ends, so that all below keeps its line.
+    """
+    if isinstance(node, ast.If) and isinstance(replacement, ast.If):
+        node, replacement = node.test, replacement.test
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    text = ast.unparse(replacement).encode() + b"\n" * (last - first)
+    if isinstance(node, ast.expr):
+        text = b"(" + text + b")"
+    before, behind = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+    return b"".join([*lines[:first], before, text, behind, *lines[last + 1 :]]).decode()
 
 
 def _line(node: ast.AST) -> str:
-    return " ".join(ast.unparse(node).split())[:120]
-
-
-def _at(parent: ast.AST, name: str, index: int | None) -> ast.expr | ast.stmt:
-    value = getattr(parent, name)
-    found: ast.expr | ast.stmt = value if index is None else value[index]
-    return found
-
-
-def _put(parent: ast.AST, name: str, index: int | None, node: ast.AST) -> None:
-    if index is None:
-        setattr(parent, name, node)
-    else:
-        getattr(parent, name)[index] = node
+    text = f"if {ast.unparse(node.test)}:" if isinstance(node, ast.If) else ast.unparse(node)
+    return " ".join(text.split())[:120]
 
 
 _NO_BEHAVIOUR = {"annotation", "returns", "decorator_list", "type_params", "bases"}
 
 
-def _places(tree: ast.Module) -> Iterator[tuple[str, ast.AST, str, int | None]]:
-    """Where an expression or statement stands: the function around it, its parent, the field and the index in it."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An expression or statement, the innermost statement with it, and the innermost function or class around it."""
 
-    def visit(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST, str, int | None]]:
-        if _is_passed_over(node):
-            return
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            function = f"{function}.{node.name}".lstrip(".")
-        for name, value in ast.iter_fields(node):
-            if name in _NO_BEHAVIOUR:
-                continue
-            children = value if isinstance(value, list) else [value]
-            for index, child in enumerate(children):
-                if isinstance(child, ast.expr | ast.stmt) and function:
-                    yield function, node, name, index if isinstance(value, list) else None
-                if isinstance(child, ast.AST):
-                    yield from visit(child, function)
+    function: str
+    around: ast.stmt
+    statement: ast.stmt
+    node: ast.expr | ast.stmt
 
-    yield from visit(tree, "")
+
+def _places(tree: ast.Module) -> Iterator[_Place]:
+    """Every place inside a function or class, in the order of the text."""
+    for statement in tree.body:
+        yield from _places_below(statement, _Place("", statement, statement, statement))
+
+
+def _places_below(node: ast.AST, place: _Place) -> Iterator[_Place]:
+    if _is_passed_over(node):
+        return
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        place = replace(place, function=f"{place.function}.{node.name}".lstrip("."), around=node)
+    for child in _children(node):
+        inner = place
+        if isinstance(child, ast.expr | ast.stmt):
+            statement = child if isinstance(child, ast.stmt) else place.statement
+            inner = replace(place, statement=statement, node=child)
+            if place.function:
+                yield inner
+        yield from _places_below(child, inner)
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name, value in ast.iter_fields(node):
+        values = value if isinstance(value, list) else [value]
+        if name not in _NO_BEHAVIOUR:
+            yield from (child for child in values if isinstance(child, ast.AST))
 
 
 def _is_passed_over(node: ast.AST) -> bool:

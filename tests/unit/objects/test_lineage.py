@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,46 @@ def test_the_longest_of_everything_is_within_what_s3_takes() -> None:
     assert reread is not None
     assert reread.is_of("😀" * 64, ObjectRef("in", key[:-1]))
     assert not reread.is_of("😀" * 64, ObjectRef("in", key))
+
+
+def test_addresses_read_back_as_long_as_they_fit() -> None:
+    lineage = lineage_of("a b.csv", table="a")
+
+    assert lineage.source_ref() == ObjectRef("in", "a b.csv")
+    assert lineage.owner_ref() == ObjectRef("in", "a")
+    assert lineage_of("a b.csv").owner_ref() is None
+
+
+def test_an_output_of_no_event_has_no_place_in_an_order() -> None:
+    reread = Lineage.from_metadata(lineage_of("a").to_metadata())
+
+    assert reread is not None
+    assert reread.sequencer is None
+
+
+@pytest.mark.parametrize(("length", "is_carried"), [(1024, True), (1025, False)])
+def test_an_address_of_up_to_1024_bytes_is_carried_as_it_is(length: int, *, is_carried: bool) -> None:
+    ref = ObjectRef("in", "k" * (length - len("s3://in/")))
+    lineage = lineage_of(ref.key)
+
+    assert lineage.is_of("nightly", ref)
+    assert (lineage.source == str(ref)) == is_carried
+
+
+@pytest.mark.parametrize(("over", "is_carried"), [(0, True), (1, False)])
+def test_the_longer_address_is_hashed_first_and_only_where_the_sum_is_too_long(over: int, *, is_carried: bool) -> None:
+    """Room is kept for the rows, which are counted last: 20 digits."""
+    longer, shorter = "a" * 900, "b" * 800
+    spare = 2048 - 1 - count_bytes(lineage_of(longer, table=shorter, version_id="v").to_metadata())
+    lineage = lineage_of(longer, table=shorter, version_id="v" * (1 + spare + over))
+
+    reread = Lineage.from_metadata(lineage.to_metadata())
+
+    assert reread is not None
+    assert reread.version_id == lineage.version_id
+    assert reread.owner_ref() == ObjectRef("in", shorter)
+    assert (reread.source == f"s3://in/{longer}") == is_carried
+    assert reread.is_of("nightly", ObjectRef("in", shorter))
 
 
 def test_lineage_belongs_to_one_source_under_one_sync() -> None:

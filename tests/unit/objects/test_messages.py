@@ -174,6 +174,14 @@ def test_other_events_of_eventbridge_are_passed_over_by_rule() -> None:
         ("[]", "a JSON list"),
         ('{"order": 1}', "none of"),
         ('{"Records": 3}', "none of"),
+        ('{"source": "aws.s3"}', "none of"),
+        ('{"source": "aws.s3", "detail": "x"}', "none of"),
+        ('{"source": "aws.ec2", "detail": {"object": {}}}', "none of"),
+        ('{"Type": "Notification"}', "none of"),
+        ('{"Type": "Notification", "Message": {}}', "none of"),
+        ('{"Type": "Other", "Message": "no"}', "none of"),
+        ('{"millrace": 1, "kind": "created", "bucket": "b", "key": "\\ud800"}', "surrogates"),
+        ('{"millrace": 1, "kind": "created", "bucket": "b", "key": 7}', "text is expected"),
         ('{"source": "aws.s3", "detail-type": "Object Created", "detail": {}}', "lacks 'object'"),
         ('{"millrace": 2}', "version 2"),
         ('{"millrace": 1, "kind": "created"}', "'bucket'"),
@@ -195,11 +203,55 @@ def test_envelopes_nest_three_deep_and_no_deeper() -> None:
         parse_message(body)
 
 
+def wrap_like_lambda(body: str, times: int) -> str:
+    """An event as Lambda gets it from SNS, in so many envelopes."""
+    for _ in range(times):
+        body = json.dumps({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": body}}]})
+    return body
+
+
+def test_records_of_sns_nest_three_deep_and_no_deeper() -> None:
+    body = (MESSAGES / "s3-put.json").read_text()
+
+    assert keys(parse_message(wrap_like_lambda(body, 3))) == ["landing/orders/2026-q1.csv"]
+    assert [text[:11] for text in parse_message(wrap_like_lambda(body, 4)).unreadable] == ["record 1 of"]
+
+
+def test_what_is_unreadable_inside_an_envelope_is_not_lost() -> None:
+    message = parse_message(wrap_like_lambda((MESSAGES / "s3-partly-unreadable.json").read_text(), 1))
+
+    assert keys(message) == ["landing/good.csv"]
+    assert len(message.unreadable) == 2
+
+
+@pytest.mark.parametrize(
+    ("stated", "size"), [(0, 0), (1024, 1024), (-1, None), (True, None), (1.5, None), ("7", None), (None, None)]
+)
+def test_a_size_is_a_count_of_bytes_or_not_known(stated: object, size: int | None) -> None:
+    event = json.loads((MESSAGES / "s3-put.json").read_text())
+    event["Records"][0]["s3"]["object"]["size"] = stated
+
+    (request,) = parse_message(json.dumps(event)).requests
+
+    assert request.change.size == size
+
+
+@pytest.mark.parametrize("stated", [None, 1, "true", False])
+def test_only_a_request_that_says_so_resets_a_schema(stated: object) -> None:
+    body = {"millrace": 1, "kind": "created", "bucket": "b", "key": "k", "reset_schema": stated}
+    (request,) = parse_message(json.dumps(body)).requests
+
+    assert request == Request(change=request.change)
+    assert (request.reset_schema, request.deployment) == (False, 0)
+
+
 @given(
     kind=st.sampled_from(ChangeKind),
     key=st.text(min_size=1),
     sequencer=st.none() | st.text("0123456789ABCDEF", min_size=1, max_size=24).map(Sequencer.parse),
     etag=st.none() | st.text("0123456789abcdef-", min_size=1),
+    version_id=st.none() | st.text(min_size=1),
+    deployment=st.integers(0, 2**40),
     size=st.none() | st.integers(0, 5 * 2**40),
     sync=st.none() | st.text(min_size=1),
     run_id=st.none() | st.text(min_size=1),
@@ -209,11 +261,15 @@ def test_our_own_requests_are_read_back_equal(
     key: str,
     sequencer: Sequencer | None,
     etag: str | None,
+    version_id: str | None,
+    deployment: int,
     size: int | None,
     sync: str | None,
     run_id: str | None,
 ) -> None:
-    change = ObjectChange(kind=kind, ref=ObjectRef("b", key), sequencer=sequencer, etag=etag, size=size)
-    request = Request(change=change, sync=sync, run_id=run_id, reset_schema=run_id is not None)
+    ref = ObjectRef("b", key)
+    change = ObjectChange(kind=kind, ref=ref, sequencer=sequencer, etag=etag, version_id=version_id, size=size)
+    reset = run_id is not None
+    request = Request(change=change, sync=sync, run_id=run_id, reset_schema=reset, deployment=deployment)
 
     assert parse_message(compose_message(request)) == Message(requests=(request,))
