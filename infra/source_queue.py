@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.names import Names
 from infra.options import Options
+from millrace.deployment.settings import VISIBILITY_FACTOR
 
 RETENTION = Duration.days(10)
 """Shorter than the dead letters': SQS counts a message's days from its first sending, also after it has moved it there
@@ -27,7 +28,7 @@ def visibility_seconds(options: Options) -> int:
 
     A shorter one shows a message again while a throttled function still holds it.
     """
-    return 6 * options.timeout_seconds + BATCHING_WINDOW_SECONDS
+    return VISIBILITY_FACTOR * options.timeout_seconds + BATCHING_WINDOW_SECONDS
 
 
 class SourceQueue(Construct):

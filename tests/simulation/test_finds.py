@@ -105,6 +105,53 @@ def test_a_restore_that_is_heard_of_before_its_version_is_not_taken_for_done() -
     kept(world)
 
 
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.SNAPSHOT, SetupKind.SHARED])
+def test_a_worker_whose_ledger_refuses_to_write_down_what_came_of_its_work_is_not_dead(kind: SetupKind) -> None:
+    world = quiet(Setup(kind))
+    world.calls.planned += [("dynamodb:PutItem", "in/a.csv (nightly) -> converted", Fault.FAILED)] * 4
+    world.sources.write("in/a.csv", rows("x"))
+
+    world.run()
+
+    assert world.faults.done[Fault.FAILED, "dynamodb:PutItem"] == 4
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def test_a_run_killed_before_it_wrote_its_files_down_goes_on_with_them() -> None:
+    """SEED=104523."""
+    world = quiet(Setup(SetupKind.RUN))
+    world.sources.write("in/a.csv", rows("x"))
+    world.sources.on_the_way[0].due = 600.0
+    world.calls.planned.append(("dynamodb:PutItem", "in/ (nightly) -> converted", Fault.KILLED_AFTER))
+    world.script = [lambda world: world.reprocess()]
+
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def test_a_file_that_failed_is_known_by_the_bytes_that_were_read() -> None:
+    """SEED=304712: earlier bytes, whose event was slow, come back, and nothing tells of it."""
+    world = quiet()
+    first = rows("x")
+    world.sources.write("in/a.csv", first)
+    world.sources.write("in/a.csv", light.HEADER + b"1,x\n")
+    world.sources.on_the_way.pop()
+    world.run()
+    assert state(world, "in/a.csv") is State.FAILED
+    world.sources.write("in/a.csv", first)
+    world.sources.on_the_way.clear()
+
+    world.clock.now += 4000.0
+    world.reconcile()
+    world.run()
+
+    assert output(world, "a.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    kept(world)
+
+
 def _send_anew(world: World) -> None:
     world.queue.add(world.sources.told[0])
 

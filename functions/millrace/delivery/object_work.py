@@ -72,9 +72,9 @@ class ObjectWork:
         except ObjectArchived as archived:
             return Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            return finish_after_newer_output(newer, job.claimed.position)
+            return replace(finish_after_newer_output(newer, job.claimed.position), version=job.version)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            return Finish(state=State.FAILED, failure=Failure.of(error))
+            return Finish(state=State.FAILED, failure=Failure.of(error), version=job.version)
 
     def exists(self, plan: Plan) -> bool:
         """Whether the source object is there: a late delete event is no reason to remove anything."""
@@ -110,6 +110,7 @@ class ObjectWork:
         plan = job.plan
         tail_first = plan.recipe.source_format is FileFormat.PARQUET
         with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
+            job.version = opened.head.version
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
                 return Finish(state=State.IGNORED, version=SourceVersion(etag=opened.head.etag), reason=reason)

@@ -16,7 +16,14 @@ from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import ClaimSubject, E, Refusal, RefusalKind, settle
 from millrace.ledger.table_entries import TableEntry, TableOrder
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position, SourceVersion
+from millrace.objects.references import (
+    UNKNOWN_VERSION,
+    ChangeKind,
+    ObjectChange,
+    ObjectRef,
+    Position,
+    SourceVersion,
+)
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores
 from millrace.planning.plans import Plan, SnapshotTable
 
@@ -28,7 +35,7 @@ class GrantedWork(Generic[E]):
     """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
 
     ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order. ``table_format``
-    is set if this work may decide it.
+    is set if this work may decide it. ``version`` is what was read, once it is: it may be newer than the event's.
     """
 
     plan: Plan
@@ -37,6 +44,7 @@ class GrantedWork(Generic[E]):
     delivery: Delivery
     position: Position | None
     table_format: OpenFormat | None = None
+    version: SourceVersion = UNKNOWN_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

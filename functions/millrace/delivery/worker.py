@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from millrace.delivery.builds import DELAY_SECONDS, MOST_BUILDS, Builds
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.table_files import TableFiles
+from millrace.deployment.settings import VISIBILITY_FACTOR
 from millrace.errors import Crashed, MillraceError
-from millrace.ledger.claims import Claims, Delivery
+from millrace.ledger.claims import LEASE_MARGIN, Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import MOST_ATTEMPTS, MOST_DEATHS, ClaimSubject, Refusal, RefusalKind
 from millrace.ledger.stores import LedgerStore
@@ -87,7 +88,8 @@ class Worker:
         deployment: int = 0,
     ) -> Worker:
         """A worker on its ports; ``timeout_seconds`` is a whole invocation's time."""
-        claims = Claims(ledger=ledger, now=now, engine=engine, deployment=deployment)
+        hidden_for = timedelta(seconds=VISIBILITY_FACTOR * timeout_seconds) - LEASE_MARGIN
+        claims = Claims(ledger=ledger, now=now, engine=engine, deployment=deployment, hidden_for=hidden_for)
         objects = ObjectWork(
             claims=claims,
             stores=stores,
@@ -282,6 +284,7 @@ def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
         run_id=request.run_id,
         outputs=intended(plan),
         bytes_decide=not (isinstance(plan, Plan) and isinstance(plan.way, SnapshotTable)),
+        has_follow_up=isinstance(plan, Build),
     )
 
 

@@ -20,6 +20,9 @@ EVENT_SOURCE = "millrace"
 DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
 """Set by the stack itself: the number is known only while it is deployed."""
 
+VISIBILITY_FACTOR = 6
+"""A queue's visibility in timeouts of its function (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
+
 _IDENTITY = ("sync", "bucket", "key", "state", "revision", "fence", "fingerprint", "engine", "lease_until")
 _ROWS = ("rows_read", "rows_written", "rows_quarantined", "rows_filtered")
 _STORY = (*_IDENTITY, *_ROWS, "attempts", "started", "finished", "failure", "reason", "run_id")

@@ -51,12 +51,16 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """Claims and settles for one engine of one deployment, on one clock."""
+    """Claims and settles for one engine of one deployment, on one clock.
+
+    ``hidden_for``: so long the queue hides a message whose worker died, whatever clocks say.
+    """
 
     ledger: LedgerStore
     now: Callable[[], datetime]
     engine: str
     deployment: int = 0
+    hidden_for: timedelta = timedelta(0)
 
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
         """Claim an object or a build; raise LostRace if others are quicker again and again."""
@@ -107,6 +111,7 @@ class Claims:
             message_id=delivery.message_id,
             engine=self.engine,
             deployment=self.deployment,
+            hidden_for=self.hidden_for,
             is_alone=delivery.is_alone,
             is_first_receipt=delivery.receives == 1,
             now=now,

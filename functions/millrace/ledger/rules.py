@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from millrace.errors import LostRace
@@ -29,7 +29,8 @@ class ClaimSubject:
 
     ``position`` is the change's place among those of its object or table. ``outputs`` are those that are known before
     the work begins. If not ``bytes_decide``, the same bytes again are news all the same, because the time matters at
-    which they were written.
+    which they were written. ``has_follow_up``: when it is settled, work is left that its entry does not show, as the
+    files of a build.
     """
 
     sync: str
@@ -39,6 +40,7 @@ class ClaimSubject:
     run_id: str | None = None
     outputs: tuple[ObjectRef, ...] = ()
     bytes_decide: bool = True
+    has_follow_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class ClaimRequest:
 
     ``is_alone``: no other message is lost for a while if the worker dies. ``is_first_receipt``: the message was not
     received before. ``deployment`` is the number of the deployment that the worker is of; it only grows.
+    ``hidden_for``: so long the queue hides a message whose worker died; zero if nobody knows.
     """
 
     subject: ClaimSubject
@@ -57,6 +60,7 @@ class ClaimRequest:
     is_alone: bool = True
     is_first_receipt: bool = False
     deployment: int = 0
+    hidden_for: timedelta = timedelta(0)
 
 
 class RefusalKind(enum.StrEnum):
@@ -159,9 +163,13 @@ def _is_done_already(entry: WorkEntry, request: ClaimRequest) -> bool:
 
 
 def _is_run_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    if is_newer_run(subject.run_id, entry.run_id):
+        return False
+    if subject.has_follow_up and subject.run_id == entry.run_id:
+        # Its worker may have died before the follow-up. Who looks once more finds the table as it is, and goes on.
+        return False
     # A snapshot table is claimed for each of its files in one run: a newer file is news, run or not.
-    is_newer_file = subject.position is not None and subject.position != entry.position
-    return not is_newer_file and not is_newer_run(subject.run_id, entry.run_id)
+    return subject.position is None or subject.position == entry.position
 
 
 def _is_same_event(entry: WorkEntry, subject: ClaimSubject) -> bool:
@@ -207,10 +215,24 @@ def _count_attempts(entry: WorkEntry, request: ClaimRequest) -> int:
 
 
 def _count_deaths(entry: WorkEntry, request: ClaimRequest) -> int:
-    """With one more if the lease of the last worker ran out: who lives settles before that."""
+    """With one more if the lease of the last worker ran out: who lives settles before that, or puts its message off."""
     if not _is_retry(entry, request):
         return 0
-    return entry.deaths + (entry.state is State.IN_FLIGHT)
+    is_death = entry.state is State.IN_FLIGHT and not _has_lived(entry, request)
+    return entry.deaths + is_death
+
+
+def _has_lived(entry: WorkEntry, request: ClaimRequest) -> bool:
+    """Whether the last worker lived, and only could not write down what came of its work.
+
+    Then it has put its message off. That of a worker that died is hidden for six of the function's timeouts. For
+    example, work that began at 12:00 with a timeout of 15 minutes: if its own message is back at 12:25, when the lease
+    has run out, the worker lived; if it is back at 13:30, it died. A queue of one's own may show messages sooner, so
+    this is believed for as many attempts as any work has.
+    """
+    if entry.owner != request.message_id or entry.started is None or entry.attempts >= MOST_ATTEMPTS:
+        return False
+    return request.now < entry.started + request.hidden_for
 
 
 def _to_granted(entry: E, request: ClaimRequest) -> E:

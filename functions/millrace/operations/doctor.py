@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.deployment.settings import VISIBILITY_FACTOR
 from millrace.operations.queue_facts import QueueFacts
 from millrace.wording import join_names
 
-VISIBILITY_FACTOR = 6
-"""A queue's visibility in timeouts of its function (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 LEAST_RECEIVES = 5
 """Below it a throttled function loses messages (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 NEEDED_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")

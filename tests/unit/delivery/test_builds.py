@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
@@ -285,7 +285,12 @@ class TestFolder:
 
         assert world.one(request, "x").result == State.CONVERTED
         assert "put" in world.store.calls
-        assert world.one(request, "y").result == RefusalKind.ALREADY_DONE
+        world.store.calls.clear()
+        again = world.one(request, "y")
+        assert (again.result, again.reason) == (State.CONVERTED, "nothing changed since the last run")
+        assert "put" not in world.store.calls
+        earlier = replace(request, run_id="r0")
+        assert world.one(earlier, "z").result == RefusalKind.ALREADY_DONE
 
     def test_a_deleted_file_leaves_the_table(self) -> None:
         world = self.world()

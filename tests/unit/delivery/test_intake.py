@@ -77,7 +77,7 @@ class Desk:
         entry = next(put for put in self.ledger.works_put() if put.source == ref)
         self.ledger.entries["nightly", ref] = entry
         self.outcomes.clear()
-        self.now += timedelta(hours=1)
+        self.now += timedelta(hours=2)
         return entry
 
 

@@ -158,6 +158,33 @@ class TestClaim:
         assert refusal.kind is RefusalKind.SUSPECT
         assert entry.deaths == 1
 
+    @pytest.mark.parametrize(
+        ("minutes", "message", "attempts", "deaths"),
+        [(20, "m1", 1, 0), (90, "m1", 1, 1), (20, "m2", 1, 1), (20, "m1", MOST_ATTEMPTS, 1)],
+        ids=["it is back soon", "it was hidden", "another is here", "too often"],
+    )
+    def test_a_worker_whose_message_is_back_before_the_queue_shows_it_was_alive(
+        self, minutes: int, message: str, attempts: int, deaths: int
+    ) -> None:
+        """It could not write down what came of its work, and put its message off."""
+        left = replace(in_flight(), attempts=attempts)
+        late = claim_request(message=message, at=NOON + timedelta(minutes=minutes))
+
+        entry = granted(claim(left, replace(late, hidden_for=timedelta(minutes=90))))
+
+        assert entry.deaths == deaths
+
+    def test_a_run_goes_on_with_work_that_has_a_follow_up(self) -> None:
+        """The worker of a build may have died when the table was made, and its files were not written down."""
+        run = claim_request(sequencer=None, etag=None, run_id="r2")
+        done = settle(granted(claim(UNSEEN, run)), Finish(state=State.CONVERTED, outputs=(TARGET,)), NOON)
+        build = replace(run.subject, has_follow_up=True)
+
+        assert granted(claim(done, replace(run, subject=build))).state is State.IN_FLIGHT
+        assert refused(claim(done, run)).kind is RefusalKind.ALREADY_DONE
+        earlier = replace(run, subject=replace(build, run_id="r1"))
+        assert refused(claim(done, earlier)).kind is RefusalKind.ALREADY_DONE
+
     def test_a_suspect_stays_one_until_it_is_settled(self) -> None:
         suspect = granted(claim(in_flight(), claim_request(message="m2", at=NOON + LEASE)))
         late = settle(suspect, Finish(state=State.FAILED, failure=Failure.of(OutOfTime("late"))), NOON + LEASE)
