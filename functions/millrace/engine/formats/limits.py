@@ -12,6 +12,10 @@ MAX_RECORD_BYTES = 32 * 2**20
 """The longest row as text: several copies of it are in memory, and to JSON it may grow sixfold."""
 MAX_VALUES = 2_000_000
 """Commas in a long JSON row: each value is an object in memory, twenty times as large as its text."""
+MAX_KEPT_BYTES = 32 * 2**20
+"""Rows of a JSON list that wait for a member of their parent which comes behind it."""
+MAX_PARENT_BYTES = 2**16
+"""The longest member of a parent as text: every row repeats it."""
 MAX_COLUMNS = 20_000
 """Columns of a table, fields within fields counted one by one."""
 MAX_CELLS = 2**20

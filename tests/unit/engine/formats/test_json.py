@@ -29,6 +29,9 @@ def work(request: pytest.FixtureRequest) -> WorkSizes:
         b' [\n{"a":1}\n,\n{"a":2}\n]\n',
         b'\xef\xbb\xbf{"a":1}\n{"a":2}',
         '[{"a":1},{"a":2}]'.encode("utf-16"),
+        b'[{"a":1}]\n[{"a":2}]\n',
+        b'[{"a":1}][][ ] [{"a":2}][]',
+        b'[{"a":1},\n{"a":2}]\n[]',
     ],
 )
 def test_objects_are_rows_in_lines_and_in_an_array(data: bytes, work: WorkSizes) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import values as json_values
-from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.feed import JsonPiece, RowOrigins
 from millrace.engine.formats.json.types import Node, as_batches, columns_of
 from millrace.engine.formats.json.values import NotJson, Refused, Row
 from millrace.engine.formats.limits import MAX_CELLS, MAX_RECORD_BYTES, MAX_VALUES
@@ -23,8 +23,6 @@ from millrace.engine.formats.memory import without_collection
 from millrace.engine.options import WorkSizes
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
 
-_NEAR_THE_END = 16
-"""An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
 _SHOWN = 20
 _MOST_ROWS = 8192
 """Of a block: each may have values where no other has."""
@@ -34,7 +32,6 @@ _NO_END = (
     "rows that are no JSON can be put aside only where each has its line"
 )
 _SPACE = re.compile(r"[ \t\n\r]*")
-_LITERALS = ("true", "false", "null", "-")
 Report = Callable[[BadRow], None]
 
 
@@ -86,8 +83,10 @@ class ExactParser:
         self._at = 0
         self._byte = 0
         self._line = 1
+        self._origins: RowOrigins | None = None
         self.row = 1
         self._begun = False
+        self._has_arrays = False
         self._open_array = False
         self._ended = False
         self._odd = False
@@ -96,6 +95,7 @@ class ExactParser:
     def rows(self, piece: JsonPiece) -> Iterator[tuple[Row, int]]:
         """The rows from the beginning of a piece until a row ends where a piece does, each with its size."""
         self._text, self._at, self._byte, self._line = "", 0, piece.byte, piece.line
+        self._origins = piece.origins
         self._append(piece.data, last=False)
         yield from self._next_rows()
 
@@ -112,6 +112,7 @@ class ExactParser:
     def pass_over(self, piece: JsonPiece, rows: int) -> None:
         """Hear that somebody else has parsed a piece."""
         self._begun = True
+        self._has_arrays = piece.in_array
         self._open_array = piece.in_array and not piece.last
         self.row += rows
 
@@ -121,21 +122,31 @@ class ExactParser:
             raise self._truncated_error("the array is not closed")
 
     def _next_rows(self) -> Iterator[tuple[Row, int]]:
-        if self._begun:
+        if not self._begun:
+            if not self._seek():
+                return iter(())
+            self._begun = True
+            self._has_arrays = self._text[self._at] == "["
+        if self._has_arrays:
+            return self._arrays()
+        return self._lines()
+
+    def _arrays(self) -> Iterator[tuple[Row, int]]:
+        """The elements of one array after the other."""
+        while self._open_array or self._begin_array():
+            yield from self._elements()
             if self._open_array:
-                return self._elements()
-            return self._lines()
-        if not self._seek():
-            return iter(())
-        self._begun = True
-        if self._text[self._at] != "[":
-            return self._lines()
+                return
+
+    def _begin_array(self) -> bool:
+        """Step into the next array; False where there is none."""
+        if self._is_done():
+            return False
         self._open_array = True
         self._at += 1
         if self._require("]") == "]":
             self._close()
-            return iter(())
-        return self._elements()
+        return True
 
     def _lines(self) -> Iterator[tuple[Row, int]]:
         while not self._is_done():
@@ -143,7 +154,8 @@ class ExactParser:
                 yield parsed
 
     def _elements(self) -> Iterator[tuple[Row, int]]:
-        while not self._is_done():
+        """The elements of the open array, to its end or to the end of the piece."""
+        while self._open_array and not self._is_done():
             if self._require("a value") == "]":
                 raise self._malformed_error("a value is missing after the comma", self._at)
             if (parsed := self._row_or_none()) is not None:
@@ -154,9 +166,10 @@ class ExactParser:
             self._at += 1
 
     def _close(self) -> None:
+        """Step out of the array; what follows is looked at now, while nobody else has parsed the next piece."""
         self._at += 1
-        if self._seek():
-            raise self._malformed_error("text follows the end of the array", self._at)
+        if self._seek() and self._text[self._at] != "[":
+            raise self._malformed_error("text follows the end of the array, which is no other array", self._at)
         self._open_array = False
 
     def _row_or_none(self) -> tuple[Row, int] | None:
@@ -230,10 +243,11 @@ class ExactParser:
             raise self._too_big(f"is {held:,} bytes long already and has more than {MAX_VALUES:,} commas")
 
     def _too_big(self, reason: str) -> TooBig:
+        byte = self._byte_in_file(0)
         return TooBig(
-            f"row {self.row:,} at byte {self._byte:,} {reason}, more than can be one row; divide it",
+            f"row {self.row:,} at byte {byte:,} {reason}, more than can be one row; divide it",
             row=self.row,
-            byte=self._byte,
+            byte=byte,
         )
 
     def _next_bytes(self, size: int) -> bytes:
@@ -242,6 +256,8 @@ class ExactParser:
             piece = self._pull()
             self._ended = piece is None
             if piece is not None:
+                if self._origins is not None and piece.origins is not None:
+                    self._origins += piece.origins
                 parts.append(piece.data)
                 length += len(piece.data)
         return b"".join(parts)
@@ -261,7 +277,7 @@ class ExactParser:
 
     def _refuse_undecodable(self) -> NoReturn:
         assert self._undecodable is not None  # noqa: S101 # only called where there is one
-        at = self._byte + len(self._text.encode(errors=self._errors))
+        at = self._byte_in_file(len(self._text))
         raise self._wrong_encoding(self._undecodable, at) from self._undecodable
 
     def _wrong_encoding(self, error: UnicodeError, at: int) -> DataError:
@@ -306,7 +322,7 @@ class ExactParser:
             raise self._not_json(error.reason, self._at + behind)
 
     def _is_cut_off(self, error: NotJson) -> bool:
-        return error.reason.startswith("Unterminated") or error.at >= len(self._text) - _NEAR_THE_END
+        return json_values.may_be_cut_off(error, self._text)
 
     def _check_text(self, begin: int, end: int) -> None:
         try:
@@ -318,8 +334,23 @@ class ExactParser:
         if lone := json_values.lone_surrogate(row):
             raise self._malformed_error(f"the escape {lone} is half of a character (a lone surrogate)", self._at)
 
+    def _byte_of(self, at: int) -> int:
+        """The byte of a place in the text, counted in the pieces."""
+        return self._byte + len(self._text[:at].encode(errors=self._errors))
+
+    def _byte_in_file(self, at: int) -> int:
+        byte = self._byte_of(at)
+        if self._origins is None:
+            return byte
+        return self._origins.locate(byte)[0]
+
+    def _line_in_file(self, at: int) -> int:
+        if self._origins is None:
+            return self._line + self._text.count("\n", 0, at)
+        return self._origins.locate(self._byte_of(at))[1]
+
     def _place(self, at: int) -> tuple[str, int]:
-        byte = self._byte + len(self._text[:at].encode(errors=self._errors))
+        byte = self._byte_in_file(at)
         return f"row {self.row:,} at byte {byte:,}: ", byte
 
     def _malformed_error(self, reason: str, at: int) -> MalformedFile:
@@ -327,11 +358,7 @@ class ExactParser:
         return MalformedFile(prefix + reason, row=self.row, byte=byte)
 
     def _not_json(self, reason: str, at: int) -> DataError:
-        rest = self._text[at:].strip()
-        # tru, -, "caf\u00 and "caf are cut off if nothing follows; in the midst of a file they are no JSON.
-        escape_unfinished = reason.startswith("Invalid \\u") and '"' not in rest
-        unfinished = _begins_literal(rest) or escape_unfinished or reason.startswith("Unterminated")
-        if self._ended and unfinished:
+        if self._ended and json_values.is_unfinished(reason, self._text[at:]):
             return self._truncated_error(reason)
         return self._malformed_error(reason, at)
 
@@ -345,7 +372,7 @@ class ExactParser:
             raise error
         end = self._end_of_row(error)
         _, byte = self._place(self._at)
-        line = self._line + self._text.count("\n", 0, self._at)
+        line = self._line_in_file(self._at)
         raw = self._text[self._at : end].rstrip("\r").encode(errors=self._errors)
         self._report(BadRow.of(raw, line=line, row=self.row, byte=byte, reason=str(error)))
         self._at = end
@@ -385,10 +412,6 @@ def blocks_of(piece: JsonPiece) -> Iterator[ExactRows]:
     if not piece.first:
         parser.pass_over(replace(piece, last=False), 0)
     return parser.blocks(piece)
-
-
-def _begins_literal(text: str) -> bool:
-    return any(literal.startswith(text) for literal in _LITERALS)
 
 
 def _take(rows: Iterator[tuple[Row, int]], most_bytes: int) -> tuple[list[Row], int]:

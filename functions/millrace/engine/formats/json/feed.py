@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from millrace.engine.formats.streams.encoding import Utf8Stream
 
@@ -17,11 +20,44 @@ _BETWEEN_OBJECTS = re.compile(rb"\}[ \t\n\r]*(?=\{)")
 _BETWEEN_ELEMENTS = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 
 
+class RowOrigins:
+    """Where rows are in the file whose text in pieces is not the file's own."""
+
+    def __init__(self) -> None:
+        # Integers in arrays: a piece of a megabyte may have 100,000 rows.
+        self._starts, self._bytes, self._lines = array("q"), array("q"), array("q")
+
+    def extend(self, starts: Iterable[int], bytes_in_file: Iterable[int], lines: Iterable[int]) -> None:
+        """Note that the next rows, at ``starts`` in the pieces, are at these bytes and in these lines of the file."""
+        self._starts.extend(starts)
+        self._bytes.extend(bytes_in_file)
+        self._lines.extend(lines)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __add__(self, other: RowOrigins) -> RowOrigins:
+        both = RowOrigins()
+        both._starts = self._starts + other._starts
+        both._bytes = self._bytes + other._bytes
+        both._lines = self._lines + other._lines
+        return both
+
+    def locate(self, byte: int) -> tuple[int, int]:
+        """The byte and the line in the file of a byte in the pieces.
+
+        Worked example: the second row begins at byte 20 of the pieces and at byte 130 of the file; 25 is 135 there.
+        """
+        at = max(0, bisect_right(self._starts, byte) - 1)
+        return self._bytes[at] + byte - self._starts[at], self._lines[at]
+
+
 @dataclass(frozen=True, slots=True)
 class JsonPiece:
     """Some text, its offset and the number of its first line, if lines are counted.
 
     ``whole``: it seems to be rows and nothing else, apart from the signs of an array around and between them.
+    ``origins``: where its rows are in the file, if the text is not the file's own; None: it is.
     """
 
     data: bytes
@@ -31,6 +67,15 @@ class JsonPiece:
     first: bool
     last: bool
     whole: bool
+    origins: RowOrigins | None = None
+
+
+class Feed(Protocol):
+    """Gives a file's rows in pieces of text."""
+
+    def pieces(self) -> Iterator[JsonPiece]:
+        """All of the text."""
+        ...
 
 
 class JsonFeed:

@@ -19,7 +19,8 @@ from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import fast as json_fast
 from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
 from millrace.engine.formats.json.fast import FastPlan, FastRows
-from millrace.engine.formats.json.feed import JsonFeed, JsonPiece
+from millrace.engine.formats.json.feed import Feed, JsonFeed, JsonPiece
+from millrace.engine.formats.json.records import RecordsFeed
 from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
 from millrace.engine.formats.streams.decompression import open_plain
@@ -84,10 +85,13 @@ def _ignore(_bad: BadRow) -> None:
     """Do nothing with a bad row: it is reported when rows are written."""
 
 
-def _feed(source: BinaryIO, options: ReadOptions) -> JsonFeed:
+def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
+    stream = Utf8Stream(plain, JSON_ENCODING)
+    if options.json_records is not None:
+        return RecordsFeed(stream, options.json_records, options.work.block)
     counts_lines = options.bad_rows is BadRows.QUARANTINE
-    return JsonFeed(Utf8Stream(plain, JSON_ENCODING), options.work.block, counts_lines=counts_lines)
+    return JsonFeed(stream, options.work.block, counts_lines=counts_lines)
 
 
 def _report_or_none(options: ReadOptions, report: Report) -> Report | None:
@@ -133,7 +137,7 @@ class _JsonFile:
                 raise self._fault
             self._parser.finish()
 
-    def _pieces(self, feed: JsonFeed) -> Iterator[JsonPiece]:
+    def _pieces(self, feed: Feed) -> Iterator[JsonPiece]:
         """The file's pieces; what stops them is raised only when all before it has been read."""
         try:
             yield from feed.pieces()

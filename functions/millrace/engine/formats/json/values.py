@@ -13,6 +13,9 @@ from millrace.engine.formats.json.types import Number, text_of
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
 _INT_DIGITS = 4000
+_NEAR_THE_END = 16
+"""An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
+_LITERALS = ("true", "false", "null", "-")
 Row = dict[str, Any]
 Scan = Callable[[str, int], tuple[Any, int]]
 
@@ -93,6 +96,25 @@ def value(text: str, begin: int, *, odd: bool) -> tuple[Any, int]:
         raise
     except ValueError:  # an integer of more digits than Python converts without being asked
         return value(text, begin, odd=True)
+
+
+def any_value(text: str, begin: int) -> tuple[Any, int]:
+    """Like ``value``, also of one that is refused for what it says; its numbers are texts."""
+    return _scan_value(_scan_anything, text, begin)
+
+
+def may_be_cut_off(error: NotJson, text: str) -> bool:
+    """Whether the trouble may come from what has not been read yet."""
+    return error.reason.startswith("Unterminated") or error.at >= len(text) - _NEAR_THE_END
+
+
+def is_unfinished(reason: str, rest: str) -> bool:
+    """Whether the text, which has been read to its end, stops within a value; ``rest`` is what is in the trouble."""
+    # tru, -, "caf\\u00 and "caf are cut off if nothing follows; in the midst of a file they are no JSON.
+    rest = rest.strip()
+    if any(literal.startswith(rest) for literal in _LITERALS):
+        return True
+    return reason.startswith("Unterminated") or (reason.startswith("Invalid \\u") and '"' not in rest)
 
 
 def end_of_value(text: str, begin: int) -> int:
