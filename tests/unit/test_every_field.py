@@ -9,11 +9,14 @@ from __future__ import annotations
 import copy
 import hashlib
 import hmac
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from millrace.config.document import Document, parse
@@ -234,6 +237,16 @@ NO_OPTIONS: Raw = dict.fromkeys(OPTION_OF_NAME)
 IDS = '{"id":1}\n{"id":2}\n'
 
 
+def _parquet(values: pa.Array) -> bytes:
+    file = BytesIO()
+    pq.write_table(pa.table({"a": values}), file)
+    return file.getvalue()
+
+
+BYTES_IN_PARQUET = _parquet(pa.array([b"x"]))
+NAN_IN_PARQUET = _parquet(pa.array([math.nan]))
+
+
 def _csv(
     name: str, valid: Any, invalid: Any, says: str, default: Any, text: str | bytes, before: Any, after: str
 ) -> Row:
@@ -322,6 +335,17 @@ ROWS = [
          before='{"a":1}\n', after='{"a":"1"}\n'),
     _csv("csv_column_types", {"a": "text"}, {"a": "number"}, "'text'", {}, "a,b\n1,1\n", '{"a":1,"b":1}\n',
          '{"a":"1","b":1}\n'),
+
+    Row(place=S3, name="json_records", valid="r", invalid="a..b", says="is no path", default=None,
+        files={"in/orders.json": '{"r":[{"a":1},{"a":2}]}'}, before=_one('{"r":[{"a":1},{"a":2}]}\n'),
+        after=_one('{"a":1}\n{"a":2}\n')),
+    Row(place=S3, name="json_parent_fields", valid=["owner"], invalid="owner", says="expected a list", default=[],
+        context={"json_records": "r"}, files={"in/orders.json": '{"r":[{"a":1}],"owner":"x"}'},
+        before=_one('{"a":1}\n'), after=_one('{"a":1,"owner":"x"}\n')),
+    Row(place=S3, name="parquet_binary", valid="text", invalid="utf8", says="'text'", default="base64",
+        files={"in/orders.parquet": BYTES_IN_PARQUET}, before=_one('{"a":"eA=="}\n'), after=_one('{"a":"x"}\n')),
+    Row(place=S3, name="json_non_finite", valid="null", invalid="none", says="'null'", default="text",
+        files={"in/orders.parquet": NAN_IN_PARQUET}, before=_one('{"a":"NaN"}\n'), after=_one('{"a":null}\n')),
 
     Row(place=S3, name="fixed_width", valid=[{"name": "id", "start": 1, "length": 4}], invalid=[{"name": "id"}],
         says="fixed_width", default=[],
@@ -494,7 +518,13 @@ OF_MODELS = {"csv_delimiter": _one('{"a,b":"1,2","c,d":"3,4"}\n')}
 OPTION_ROWS = [row for row in ROWS if row.place == S3 and row.name in OPTION_OF_NAME]
 ROWS += [replace(row, place=SCHEMA, default=None) for row in OPTION_ROWS]
 ROWS += [
-    replace(row, place=MODEL_CONFIGURATION, default=None, after=OF_MODELS.get(row.name, row.after))
+    replace(
+        row,
+        place=MODEL_CONFIGURATION,
+        default=None,
+        after=OF_MODELS.get(row.name, row.after),
+        context={**row.context, "key": next(iter(row.files))},
+    )
     for row in OPTION_ROWS
 ]
 

@@ -11,6 +11,7 @@ from pydantic_core import PydanticKnownError
 
 from millrace.config.base import Contradiction, unexpected
 from millrace.config.layout import Folder, parse_glob, parse_path
+from millrace.engine.json_paths import parse_path as parse_json_path
 from millrace.engine.option_kinds import NONE, to_character, to_encoding
 from millrace.engine.options import (
     SOURCE_FORMATS,
@@ -111,6 +112,11 @@ def _one_of(accepted: Sequence[FileFormat]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _json_path(text: str) -> str:
+    parse_json_path(text)
+    return text
+
+
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict()]
 Name = Annotated[str, AfterValidator(text_rule(_name))]
@@ -119,6 +125,7 @@ Glob = Annotated[str, AfterValidator(text_rule(parse_glob))]
 Character = Annotated[str, AfterValidator(text_rule(to_character))]
 Quote = Annotated[str, AfterValidator(text_rule(_quote))]
 Encoding = Annotated[str, AfterValidator(text_rule(to_encoding))]
+JsonPathField = Annotated[str, AfterValidator(text_rule(_json_path))]
 FolderField = Annotated[
     Folder,
     BeforeValidator(_must_be_folder),

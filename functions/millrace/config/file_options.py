@@ -20,6 +20,8 @@ from millrace.config import fields
 from millrace.config.base import Contradiction, Section, doc, is_blank, ours
 from millrace.engine import option_kinds as kinds
 from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues, Side, to_values
+from millrace.engine.json_paths import find_record_path
+from millrace.errors import InvalidConfiguration
 
 _S = TypeVar("_S", bound="OptionFields")
 _HINTS: Mapping[type[kinds.ValueKind], Any] = {
@@ -29,6 +31,7 @@ _HINTS: Mapping[type[kinds.ValueKind], Any] = {
     kinds.MarkKind: fields.Quote,
     kinds.EncodingKind: fields.Encoding,
     kinds.TextKind: str,
+    kinds.JsonPathKind: fields.JsonPathField,
     kinds.TextsKind: tuple[str, ...],
 }
 """What pydantic makes of a value: messages and JSON schema are those of the configuration's other fields."""
@@ -160,6 +163,17 @@ def check_dialect(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         if character in seen and not doubles_quote:
             yield Contradiction(field, f"the same character as {seen[character]}; the two must differ")
         seen.setdefault(character, field)
+
+
+def check_records(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield what is wrong with the path to JSON's rows and the fields of their parents together; ``given`` is raw."""
+    path, parents = given.get("json_records"), given.get("json_parent_fields")
+    if not isinstance(parents, list | tuple) or not all(isinstance(parent, str) for parent in parents):
+        return
+    try:
+        find_record_path(path if isinstance(path, str) else None, parents)
+    except InvalidConfiguration as error:
+        yield Contradiction("json_parent_fields", str(error).partition(": ")[2])
 
 
 def _meant_character(value: object) -> str | None:

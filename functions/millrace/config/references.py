@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync
 from millrace.config.connection import Connection, ManagedQueue
-from millrace.config.file_options import OptionFields, check_dialect, check_formats
+from millrace.config.file_options import OptionFields, check_dialect, check_formats, check_records
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
@@ -184,7 +184,7 @@ def _table_options(path: str, table: OptionFields, connection: Connection | None
     if connection is None or not own_options:
         return
     together = {**connection.configuration.options, **own_options}
-    wrong = [*check_dialect(together)]
+    wrong = [*check_dialect(together), *check_records(together)]
     if not isinstance(table, ModelConfiguration):
         wrong += check_formats(own_options, formats_of(connection.layout))
     for field, text in wrong:

@@ -20,7 +20,14 @@ from millrace.config.fields import (
     SecretName,
     SourceFormat,
 )
-from millrace.config.file_options import OptionFields, check_dialect, check_formats, is_set, with_connection_options
+from millrace.config.file_options import (
+    OptionFields,
+    check_dialect,
+    check_formats,
+    check_records,
+    is_set,
+    with_connection_options,
+)
 from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 
@@ -155,6 +162,7 @@ class S3Configuration(OptionFields):
         yield from _notifications(given)
         yield from _layout(given)
         yield from check_dialect(given)
+        yield from check_records(given)
 
 
 def _authentication(given: Mapping[str, Any]) -> Iterator[Contradiction]:

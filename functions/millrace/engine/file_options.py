@@ -32,12 +32,23 @@ from millrace.engine.option_kinds import (
     CountKind,
     EncodingKind,
     FlagKind,
+    JsonPathKind,
     MarkKind,
     RecordsKind,
     TextsKind,
     ValueKind,
 )
-from millrace.engine.options import SOURCE_FORMATS, FileFormat, FixedField, LogPreset, Quotes, ReadOptions, WriteOptions
+from millrace.engine.options import (
+    SOURCE_FORMATS,
+    FileFormat,
+    FixedField,
+    LogPreset,
+    NonFinite,
+    ParquetBinary,
+    Quotes,
+    ReadOptions,
+    WriteOptions,
+)
 
 
 class Side(enum.Enum):
@@ -106,6 +117,7 @@ class FileOption:
 
 _OWNERS: Mapping[Side, type[ReadOptions | WriteOptions]] = {Side.READ: ReadOptions, Side.WRITE: WriteOptions}
 _CSV = (FileFormat.CSV,)
+_JSON = (FileFormat.JSON,)
 _TEXT = (FileFormat.CSV, FileFormat.FIXED_WIDTH, FileFormat.LOG)
 """The formats of rows of text, whose types are found in their values."""
 
@@ -207,6 +219,48 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         short="NAME=TYPE that a CSV column must have; may be given often.",
         examples=({"zip": "text", "price": "decimal"},),
         declarations=("--column-type",),
+    ),
+    FileOption(
+        name="json_records",
+        field="json_records",
+        kind=JsonPathKind(),
+        formats=_JSON,
+        help="Path to the list whose elements are the rows of JSON documents: names with a dot between them, and * for"
+        " every member; a dot or a star of a name has a backslash before it. Default: rows are the objects at the top.",
+        short="Path to the list of a JSON document whose elements are rows: data.items, or * for every list.",
+        examples=("Records", "response.items", "*"),
+    ),
+    FileOption(
+        name="json_parent_fields",
+        field="json_parent_fields",
+        kind=TextsKind(),
+        formats=_JSON,
+        help="Paths of members around that list, which each of its rows repeats; NEW_NAME=PATH gives the field another"
+        " name. A member that comes behind the list is waited for.",
+        short="Path of a member that every row repeats, or NEW_NAME=PATH; may be given often.",
+        examples=(["owner", "batch_id=meta.id"],),
+        declarations=("--json-parent-field",),
+    ),
+    FileOption(
+        name="parquet_binary",
+        field="parquet_binary",
+        kind=ChoiceKind(ParquetBinary),
+        formats=(FileFormat.PARQUET,),
+        help="What values of bytes in Parquet files are: base64 (in text outputs; Parquet keeps the bytes), or text,"
+        " for writers that do not mark their texts (Impala, Hive, Sqoop). Bytes that are not UTF-8 are then refused.",
+        short="What bytes in Parquet are: base64, or text, which must be UTF-8.",
+        examples=("text",),
+    ),
+    FileOption(
+        name="json_non_finite",
+        field="json_non_finite",
+        kind=ChoiceKind(NonFinite),
+        formats=(FileFormat.JSON, FileFormat.JSON_DOC),
+        help='What becomes of NaN and infinities, for which JSON has no numbers: the text "NaN", "Infinity" or'
+        ' "-Infinity", null, or an error that names the row.',
+        short='What NaN and infinities become in JSON: "NaN" as text, null, or an error.',
+        examples=("null",),
+        side=Side.WRITE,
     ),
     FileOption(
         name="fixed_width",

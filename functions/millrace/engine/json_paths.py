@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from millrace.errors import InvalidConfiguration
+
 ANY = "*"
 """The step that stands for every member."""
 _TOKEN = re.compile(r"\\[.*=\\]|[^\\]", re.DOTALL)
@@ -63,6 +65,24 @@ class RecordPath:
 
     def __str__(self) -> str:
         return written(self.steps)
+
+
+def find_record_path(path: str | None, parents: Iterable[str]) -> RecordPath | None:
+    """What both options say together; None if rows are at the top of the file.
+
+    Raises InvalidConfiguration that says what is wrong and expected.
+    """
+    parents = tuple(parents)
+    if path is None and parents:
+        raise InvalidConfiguration(
+            f"json_parent_fields: {', '.join(parents)}: only together with json_records, the path to the rows"
+        )
+    if path is None:
+        return None
+    try:
+        return RecordPath.of(path, parents)
+    except ValueError as error:
+        raise InvalidConfiguration(f"json_records or json_parent_fields: {error}") from None
 
 
 def written(steps: JsonPath) -> str:

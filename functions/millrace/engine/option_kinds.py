@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, get_args
 
+from millrace.engine.json_paths import parse_path
 from millrace.engine.options import ColumnType
 
 NONE = "none"
@@ -162,6 +163,23 @@ class TextKind:
     def parse(self, value: object) -> str | None:
         """The text."""
         return _to_text(value) or None
+
+    parse_typed = parse
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPathKind:
+    """A path in a JSON document; the empty text is not given."""
+
+    typed: ClassVar[type] = str
+
+    def parse(self, value: object) -> str | None:
+        """The path as it was written."""
+        text = _to_text(value)
+        if not text:
+            return None
+        parse_path(text)
+        return text
 
     parse_typed = parse
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from millrace.engine.json_paths import RecordPath
-
 
 class FileFormat(enum.StrEnum):
     """A format, under its name in the configuration."""
@@ -246,7 +244,8 @@ class ReadOptions:
 
     ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` and ``escape`` None mean:
     detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV.
-    ``json_records`` None means: rows are the objects at the top of a JSON file, or of the lists there.
+    ``json_records`` None means: rows are the objects at the top of a JSON file, or of the lists there; else it is a
+    path, and so are ``json_parent_fields``, as ``json_paths`` reads them.
     ``column_types`` maps a column's name to the type that its values must have. ``fixed_width`` are the fields of a
     file of fixed width, ``log_preset`` is the kind of a log: files of these formats are not read without.
     """
@@ -264,7 +263,8 @@ class ReadOptions:
     column_types: Mapping[str, ColumnType] = field(default_factory=lambda: MappingProxyType({}))
     bad_rows: BadRows = BadRows.FAIL
     parquet_binary: ParquetBinary = ParquetBinary.BASE64
-    json_records: RecordPath | None = None
+    json_records: str | None = None
+    json_parent_fields: tuple[str, ...] = ()
     fixed_width: tuple[FixedField, ...] = ()
     log_preset: LogPreset | None = None
     work: WorkSizes = WorkSizes()

@@ -30,13 +30,14 @@ def work(request: pytest.FixtureRequest) -> WorkSizes:
 def lines(data: bytes | str, path: str, *parents: str, **options: Any) -> list[str]:
     """The rows of a document as JSON lines."""
     data = data.encode() if isinstance(data, str) else data
-    records = RecordPath.of(path, parents)
-    return converted(data, "json", "json", json_records=records, **options).decode().splitlines()
+    return (
+        converted(data, "json", "json", json_records=path, json_parent_fields=parents, **options).decode().splitlines()
+    )
 
 
 def refusal(data: bytes, path: str, *parents: str, **options: Any) -> DataError:
     with pytest.raises(DataError) as refused:
-        conversion(data, "json", "json", json_records=RecordPath.of(path, parents), **options)
+        conversion(data, "json", "json", json_records=path, json_parent_fields=parents, **options)
     return refused.value
 
 
@@ -163,7 +164,7 @@ def test_what_is_wrong_is_named_with_its_place(
 def test_bad_elements_are_set_aside_with_their_places(work: WorkSizes) -> None:
     data = b'{"o":1,\n"r":[{"a":1},\n{"a":2,"a":3},5,\n{"a":"\xff"},{"a":NaN},{"a":6}]}'
 
-    done = conversion(data, "json", "json", json_records=RecordPath.of("r"), bad_rows=BadRows.QUARANTINE, work=work)
+    done = conversion(data, "json", "json", json_records="r", bad_rows=BadRows.QUARANTINE, work=work)
 
     assert done.quarantine is not None
     aside = [json.loads(line) for line in done.quarantine.getvalue().splitlines()]
@@ -211,10 +212,9 @@ def test_types_and_values_are_those_of_a_file_with_a_row_on_each_line(
         texts.append(json.dumps(members, indent=indent, ensure_ascii=indent is None))
         repeated = dict.fromkeys(parents, parent)
         flat += [json.dumps(row | repeated) for row in rows]
-    records = RecordPath.of("r", parents)
     data = "\n".join(texts).encode()
 
-    given_ = _read(data, json_records=records, work=small_work(size))
+    given_ = _read(data, json_records="r", json_parent_fields=tuple(parents), work=small_work(size))
 
     assert given_ == _read("\n".join(flat).encode(), work=small_work(size))
 
@@ -231,7 +231,7 @@ def _read(data: bytes, **options: Any) -> bytes | str:
 def test_every_target_has_the_rows(target: str) -> None:
     data = b'{"o":1,"r":[{"a":1.50},{"a":2.25}]}'
 
-    with_path = converted(data, "json", target, json_records=RecordPath.of("r", ["o"]))
+    with_path = converted(data, "json", target, json_records="r", json_parent_fields=("o",))
 
     assert with_path == converted(b'{"a":1.50,"o":1}\n{"a":2.25,"o":1}\n', "json", target)
 
@@ -284,7 +284,7 @@ def test_a_list_larger_than_any_row_may_be_is_read_in_pieces() -> None:
     rows = 0
     records = json_reader.read(
         source,  # type: ignore[arg-type] # it does what a reader asks of it
-        ReadOptions(json_records=RecordPath.of("r", ["o"])),
+        ReadOptions(json_records="r", json_parent_fields=("o",)),
         report=lambda _bad: None,
     )
     for batch in records.batches:

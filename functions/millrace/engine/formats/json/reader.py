@@ -25,6 +25,7 @@ from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
+from millrace.engine.json_paths import find_record_path
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
 
@@ -88,8 +89,9 @@ def _ignore(_bad: BadRow) -> None:
 def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
     stream = Utf8Stream(plain, JSON_ENCODING)
-    if options.json_records is not None:
-        return RecordsFeed(stream, options.json_records, options.work.block)
+    path = find_record_path(options.json_records, options.json_parent_fields)
+    if path is not None:
+        return RecordsFeed(stream, path, options.work.block)
     counts_lines = options.bad_rows is BadRows.QUARANTINE
     return JsonFeed(stream, options.work.block, counts_lines=counts_lines)
 
