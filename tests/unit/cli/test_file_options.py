@@ -15,12 +15,14 @@ from millrace.cli.file_options import takes_file_options
 from millrace.cli.jobs import job_of
 from millrace.config.document import parse
 from millrace.config.reference import by_place
-from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues
+from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues
 from millrace.errors import UsageError
 from tests.unit.config.builders import bulk_sync, connection, document, model
 
 PLACES = ("connections[].configuration", "bulk_syncs[].schemas[]", "models[].configuration")
 COMMANDS_OF_FILES = ("convert", "explain")
+NEEDED = {"json_parent_fields": {"json_records": "r"}}
+"""Options without which another one has no meaning."""
 
 
 def other_value(option: FileOption) -> Any:
@@ -67,22 +69,25 @@ def of_the_command(*arguments: str) -> FileOptionValues:
 @pytest.mark.parametrize("option", FILE_OPTIONS, ids=lambda option: option.name)
 def test_the_three_faces_give_the_engine_the_same(option: FileOption) -> None:
     value = other_value(option)
+    needed = NEEDED.get(option.name, {})
+    given = {**needed, option.name: value}
     raw = document(
-        connections=[connection("in", **{option.name: value}), connection("out")],
-        models=[model(configuration={option.name: value})],
-        bulk_syncs=[bulk_sync(schemas=[{"id": "a", option.name: value}])],
+        connections=[connection("in", **given), connection("out")],
+        models=[model(configuration=given)],
+        bulk_syncs=[bulk_sync(schemas=[{"id": "a", **given}])],
     )
     made = parse(raw)
     of_the_connection = made.connection("in").file_options()
     (schema,) = made.bulk_syncs[0].schemas or ()
     other = made.connection("out")
-    job = job_of({"id": 1, "source": "a", "target": "b", "to": "json", option.job_key: value})
+    job = job_of({"id": 1, "source": "a", "target": "b", "to": "json", **needed, option.job_key: value})
+    arguments = [part for name, text in needed.items() for part in typed(OPTION_OF_NAME[name], text)]
 
     assert of_the_connection != FileOptionValues()
     assert other.file_options() == FileOptionValues()
     assert other.file_options(schema) == of_the_connection
     assert other.file_options(made.models[0].configuration) == of_the_connection
-    assert FileOptionValues(read=job.read, write=job.write) == of_the_command(*typed(option, value))
+    assert FileOptionValues(read=job.read, write=job.write) == of_the_command(*arguments, *typed(option, value))
     if option.name == "csv_encoding":
         return  # the configuration has Python's name of it, such as iso8859-1 for latin-1
     assert FileOptionValues(read=job.read, write=job.write) == of_the_connection
