@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 def test_dead_letters_are_looked_at_and_redriven(deployed: DeployedDemo) -> None:
     """What nobody can read gets there by the queue's own redrive; looking leaves it, redriving sends it home."""
-    sqs, dead = deployed.emulator.client("sqs"), deployed.resources.dead_letters
+    sqs, dead = deployed.emulator.client("sqs"), deployed.resources.dead_letter_queue
     sqs.purge_queue(QueueUrl=dead)
     home = deployed.resources.queues["e2e source"]
     sqs.send_message(QueueUrl=home, MessageBody='{"no": "shape"}')

@@ -89,7 +89,7 @@ def test_object_that_is_gone_before_it_is_read_settles_quietly(opened: DeployedD
 
 def test_message_that_is_not_ours_goes_to_the_dead_letter_queue(opened: DeployedDemo) -> None:
     """Nobody can read it, so it is never acknowledged; the messages beside it are."""
-    url, dead = opened.resources.queues["e2e source"], opened.resources.dead_letters
+    url, dead = opened.resources.queues["e2e source"], opened.resources.dead_letter_queue
     before = opened.messages(dead)
 
     opened.sqs.send_message(QueueUrl=url, MessageBody="good morning")

@@ -52,4 +52,4 @@ def _paused(deployed: DeployedDemo) -> list[dict[str, Any]]:
 
 
 def _dead(deployed: DeployedDemo) -> int:
-    return deployed.messages(deployed.resources.dead_letters)
+    return deployed.messages(deployed.resources.dead_letter_queue)

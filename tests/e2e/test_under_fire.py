@@ -117,7 +117,7 @@ def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, 
 
     quiet = _quiet(place)
     assert _outputs(burning) == quiet
-    assert burning.messages(burning.resources.dead_letters) == 0
+    assert burning.messages(burning.resources.dead_letter_queue) == 0
     _assert_settled(burning)
     lines = _lines(burning, "audit", "--config", str(place), "--json")
     assert {line["unaccounted"] for line in lines} == {0}
@@ -203,7 +203,7 @@ def _redrive(deployed: DeployedDemo) -> Counter[str]:
     """Redrive until nothing comes back; how many messages, by class."""
     moved: Counter[str] = Counter()
     for _ in range(_REDRIVES):
-        if not deployed.messages(deployed.resources.dead_letters):
+        if not deployed.messages(deployed.resources.dead_letter_queue):
             break
         time.sleep(1)  # what died in this very second is left to the next redrive
         moved.update(_lines(deployed, "redrive", "--json")[-1]["moved"])

@@ -97,7 +97,7 @@ OTHER_IDENTITIES = configuration(
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class StackCase:
     """A configuration and how it is deployed."""
 
     data: dict[str, Any]
@@ -105,16 +105,16 @@ class Case:
 
 
 CASES = {
-    "created buckets": Case(CREATED),
-    "existing buckets": Case(EXISTING, Options(existing_key_arns=(EXISTING_KEY,))),
-    "own queues": Case(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=30)),
-    "other identities": Case(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
-    "customer key": Case(CREATED, Options(kms=Encryption.CUSTOMER)),
-    "customer key, existing buckets": Case(EXISTING, Options(kms=Encryption.CUSTOMER)),
-    "no notifications": Case(QUIET),
-    "obfuscated fields": Case(OBFUSCATED),
-    "obfuscated fields, customer key": Case(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
-    "obfuscated fields, existing secret": Case(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
-    "models": Case(MODELS),
-    "emulator": Case(CREATED, Options(emulator=True)),
+    "created buckets": StackCase(CREATED),
+    "existing buckets": StackCase(EXISTING, Options(existing_key_arns=(EXISTING_KEY,))),
+    "own queues": StackCase(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=30)),
+    "other identities": StackCase(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
+    "customer key": StackCase(CREATED, Options(kms=Encryption.CUSTOMER)),
+    "customer key, existing buckets": StackCase(EXISTING, Options(kms=Encryption.CUSTOMER)),
+    "no notifications": StackCase(QUIET),
+    "obfuscated fields": StackCase(OBFUSCATED),
+    "obfuscated fields, customer key": StackCase(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
+    "obfuscated fields, existing secret": StackCase(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
+    "models": StackCase(MODELS),
+    "emulator": StackCase(CREATED, Options(emulator=True)),
 }

@@ -14,7 +14,7 @@ from cdk_nag import AwsSolutionsChecks
 from infra.deployment import deploy
 from millrace.config.document import parse
 from millrace.deployment.settings import FUNCTIONS_ROOT
-from tests.infra.cases import ACCOUNT, REGION, Case
+from tests.infra.cases import ACCOUNT, REGION, StackCase
 
 Resource = dict[str, Any]
 
@@ -60,7 +60,7 @@ class Template:
 class Synthesised:
     """Both templates of a case, and what cdk-nag had to say."""
 
-    case: Case
+    case: StackCase
     storage: Template
     processing: Template
     findings: list[str]
@@ -75,13 +75,13 @@ FLAGS = json.loads((FUNCTIONS_ROOT.parent / "cdk.json").read_text())["context"]
 HERE = Environment(account=ACCOUNT, region=REGION)
 
 
-def synthesise(case: Case, folder: Path, env: Environment = HERE) -> Synthesised:
+def synthesise(case: StackCase, folder: Path, env: Environment = HERE) -> Synthesised:
     """What the CDK writes to ``folder`` for a case, cdk-nag's report included; assets are not copied."""
     write_assembly(case, folder, env)
     return read_assembly(case, folder)
 
 
-def write_assembly(case: Case, folder: Path, env: Environment = HERE) -> None:
+def write_assembly(case: StackCase, folder: Path, env: Environment = HERE) -> None:
     """Synthesise as the CDK does."""
     app = App(outdir=str(folder), context={**FLAGS, "aws:cdk:disable-asset-staging": True})
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -93,7 +93,7 @@ def write_assembly(case: Case, folder: Path, env: Environment = HERE) -> None:
             raise
 
 
-def read_assembly(case: Case, folder: Path) -> Synthesised:
+def read_assembly(case: StackCase, folder: Path) -> Synthesised:
     """What a case was synthesised to before."""
     storage, processing = (
         Template(path, json.loads(path.read_text()))

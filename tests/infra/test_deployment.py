@@ -17,7 +17,7 @@ from infra.deployment import main
 from infra.notification import filter_prefix
 from infra.options import Options
 from millrace.deployment.settings import FUNCTIONS_ROOT
-from tests.infra.cases import CREATED, REGION, Case, configuration, connection, source, sync
+from tests.infra.cases import CREATED, REGION, StackCase, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, synthesise, text
 
 INLINE = source(
@@ -90,7 +90,7 @@ class TestRefusal:
 
 def test_an_unknown_account_and_region_do_not_matter(tmp_path: Path) -> None:
     """Without credentials `cdk synth` shows the templates all the same."""
-    made = synthesise(Case(CREATED), tmp_path, Environment())
+    made = synthesise(StackCase(CREATED), tmp_path, Environment())
 
     assert made.findings == []
     assert "AWS::Region" in json.dumps(made.processing.body)
@@ -101,7 +101,7 @@ def test_a_changed_configuration_is_a_changed_code_asset(tmp_path: Path) -> None
     changed = configuration(CREATED["connections"], [CREATED["bulk_syncs"][0]])
 
     first, second = (
-        synthesise(Case(data, Options(emulator=True)), tmp_path / str(number))
+        synthesise(StackCase(data, Options(emulator=True)), tmp_path / str(number))
         for number, data in enumerate((CREATED, changed))
     )
 

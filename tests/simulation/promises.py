@@ -14,7 +14,7 @@ from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.planning.targets import is_record
 from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
-from tests.simulation.queue import Message
+from tests.simulation.queue import QueuedMessage
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
 from tests.simulation.setups import SYNC, TARGET_BUCKET, SetupKind, stem
 from tests.simulation.sources import source
@@ -327,7 +327,7 @@ _UNTOLD = (Fault.EVENT_LOST, Fault.ONE_EVENT_FOR_TWO, Fault.LEDGER_GONE, Fault.L
 """After these a listing looks after objects that no message names."""
 
 
-def acknowledged(world: World, message: Message) -> Iterator[str]:
+def acknowledged(world: World, message: QueuedMessage) -> Iterator[str]:
     """What a message that was just deleted names, and nobody looks after any more."""
     if world.faults.happened(*_UNTOLD):
         return

@@ -20,7 +20,7 @@ DEAD_LETTER_RETENTION_SECONDS = 14 * 86_400.0
 
 
 @dataclass(eq=False, slots=True)
-class Message:
+class QueuedMessage:
     """One message; it keeps its identity in the dead-letter queue."""
 
     id: str
@@ -43,18 +43,18 @@ class Queue:
     max_receives: int = MAX_RECEIVES
     paused: bool = False
     """Whether the breaker paused the event source: nothing is received."""
-    messages: list[Message] = field(default_factory=list)
-    dead: list[Message] = field(default_factory=list)
-    expired: list[Message] = field(default_factory=list)
-    chained: list[Message] = field(default_factory=list)
+    messages: list[QueuedMessage] = field(default_factory=list)
+    dead: list[QueuedMessage] = field(default_factory=list)
+    expired: list[QueuedMessage] = field(default_factory=list)
+    chained: list[QueuedMessage] = field(default_factory=list)
     """Messages that ended too long a chain of the function's own."""
     _ids: int = 0
 
-    def add(self, body: str, delay: float = 0.0) -> Message:
+    def add(self, body: str, delay: float = 0.0) -> QueuedMessage:
         """A new message."""
         self._ids += 1
         now = self.calls.clock.now
-        message = Message(f"m{self._ids}", body, now, now + delay)
+        message = QueuedMessage(f"m{self._ids}", body, now, now + delay)
         self.messages.append(message)
         return message
 
@@ -66,7 +66,7 @@ class Queue:
         if message.hops > MOST_HOPS:
             self.chained.append(message)
 
-    def visible(self) -> list[Message]:
+    def visible(self) -> list[QueuedMessage]:
         """Those that can be received now; what is older than the retention is gone."""
         if self.paused:
             return []
@@ -79,7 +79,7 @@ class Queue:
             return None
         return min((message.visible_at for message in self.messages), default=None)
 
-    def receive(self, message: Message) -> bool:
+    def receive(self, message: QueuedMessage) -> bool:
         """Receive it, if it was not received, or kept, too often or too long already."""
         now = self.calls.clock.now
         if now - message.sent > RETENTION_SECONDS:
@@ -96,12 +96,12 @@ class Queue:
         message.visible_at = now + self.visibility
         return True
 
-    def delete(self, message: Message) -> None:
+    def delete(self, message: QueuedMessage) -> None:
         """Acknowledge."""
         if message in self.messages:
             self.messages.remove(message)
 
-    def put_off(self, message: Message, seconds: int) -> None:
+    def put_off(self, message: QueuedMessage, seconds: int) -> None:
         """Change the visibility."""
 
         def change() -> None:
@@ -115,7 +115,7 @@ class Queue:
         def send() -> None:
             self._ids += 1
             now = self.calls.clock.now
-            self.dead.append(Message(f"m{self._ids}", body, now, now, grounds=grounds))
+            self.dead.append(QueuedMessage(f"m{self._ids}", body, now, now, grounds=grounds))
             self.calls.note("buried", f"m{self._ids}", grounds.reason)
 
         self.calls.call("sqs:SendMessage", "a dead letter", send)

@@ -13,7 +13,7 @@ from millrace.objects.references import ObjectRef
 from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault
-from tests.simulation.queue import Message
+from tests.simulation.queue import QueuedMessage
 from tests.simulation.setups import SOURCE_BUCKET, Change, Setup, SetupKind
 from tests.simulation.world import World
 
@@ -59,7 +59,7 @@ _SELDOM = 0.15
 """How many schedules have one of the world's meannesses."""
 
 
-class Finding(enum.IntEnum):
+class FindingRule(enum.IntEnum):
     """What a hostile look found, by its number in the table of findings, if its rule is in force.
 
     What a rule does not yet keep apart is not drawn: each feature of the world needs the rules that it is mean to.
@@ -75,17 +75,17 @@ class Finding(enum.IntEnum):
     FENCES_DECIDE = 12
 
 
-IN_FORCE = frozenset(Finding)
+IN_FORCE = frozenset(FindingRule)
 """Findings whose rules have landed; whoever lands one adds it, and the world becomes as mean."""
 
 NEEDS_RULE = {
-    Fault.KILLER: Finding.SUSPECTS_WORK_ALONE,
-    Fault.FORBIDDEN: Finding.ONE_DENIED_OBJECT,
-    Fault.LONG_WORK: Finding.RECEIPTS_ARE_NOT_ATTEMPTS,
-    Fault.OLDER_TIME: Finding.TABLES_BY_VERSION,
-    Fault.VERSION_DELETED: Finding.REMOVED_MEANS_LOOK,
-    Fault.UNDELETED: Finding.REMOVED_MEANS_LOOK,
-    Fault.HOSTILE_KEY: Finding.TRUE_LIMITS,
+    Fault.KILLER: FindingRule.SUSPECTS_WORK_ALONE,
+    Fault.FORBIDDEN: FindingRule.ONE_DENIED_OBJECT,
+    Fault.LONG_WORK: FindingRule.RECEIPTS_ARE_NOT_ATTEMPTS,
+    Fault.OLDER_TIME: FindingRule.TABLES_BY_VERSION,
+    Fault.VERSION_DELETED: FindingRule.REMOVED_MEANS_LOOK,
+    Fault.UNDELETED: FindingRule.REMOVED_MEANS_LOOK,
+    Fault.HOSTILE_KEY: FindingRule.TRUE_LIMITS,
 }
 """What is drawn only where the rule against it is in force."""
 SELDOM_MET = frozenset({Fault.PAUSED})
@@ -127,7 +127,7 @@ class Rest:
         world.run()
         world.faults.active = False
         world.run()
-        self.found += promises.dead_letters(world, Finding.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE)
+        self.found += promises.dead_letters(world, FindingRule.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE)
         for _ in range(5):
             if not world.queue.dead:
                 break
@@ -210,7 +210,7 @@ class Rest:
         """After a change of the configuration: what is there is brought under the new one."""
         world = self.world
         self._check("before the reprocess: ")
-        if Finding.DEPLOYMENTS_ARE_ORDERED in IN_FORCE:
+        if FindingRule.DEPLOYMENTS_ARE_ORDERED in IN_FORCE:
             self.found += promises.wishes(world)
         world.reprocess()
         world.run()
@@ -235,7 +235,7 @@ def drawn(choices: Choices) -> World:
         kind,
         remove=bool(choices.pick(2)),
         quarantine=bool(choices.pick(2)),
-        hostile=Finding.TRUE_LIMITS in IN_FORCE and choices.chance(_SELDOM),
+        hostile=FindingRule.TRUE_LIMITS in IN_FORCE and choices.chance(_SELDOM),
         more=3 + choices.pick(8) if crowd else 0,
     )
     calm = choices.chance(_CALM)
@@ -264,13 +264,13 @@ def drawn(choices: Choices) -> World:
 def _make_mean(world: World) -> None:
     """Draw what makes this world mean beside its faults, of what the rules in force keep apart."""
     choices, sources = world.choices, world.sources
-    if Finding.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE and choices.chance(_SELDOM):
+    if FindingRule.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE and choices.chance(_SELDOM):
         sources.durations = _DURATIONS
-    if Finding.SUSPECTS_WORK_ALONE in IN_FORCE and choices.chance(_SELDOM):
+    if FindingRule.SUSPECTS_WORK_ALONE in IN_FORCE and choices.chance(_SELDOM):
         sources.killers = 0.1
-    if Finding.ONE_DENIED_OBJECT in IN_FORCE and choices.chance(_SELDOM):
+    if FindingRule.ONE_DENIED_OBJECT in IN_FORCE and choices.chance(_SELDOM):
         sources.forbidden = 0.1
-    if Finding.TABLES_BY_VERSION in IN_FORCE and choices.chance(_SELDOM):
+    if FindingRule.TABLES_BY_VERSION in IN_FORCE and choices.chance(_SELDOM):
         sources.multipart = 0.5
     if world.setup.hostile:
         world.faults.count(Fault.HOSTILE_KEY, "the source's bucket")
@@ -283,7 +283,7 @@ _DURATIONS = (0.0, 30.0, 300.0, 600.0, 850.0)
 Act = Callable[[World], None]
 
 
-def on_acknowledge(world: World, message: Message) -> None:
+def on_acknowledge(world: World, message: QueuedMessage) -> None:
     """Look whether the message that was just deleted is settled."""
     world_violations(world).extend(promises.acknowledged(world, message))
 
@@ -303,7 +303,7 @@ def _script(world: World) -> list[Act]:
     choices, setup = world.choices, world.setup
     keys = setup.keys[: 1 + choices.pick(2)]
     acts: list[Act] = [partial(put, key) for key in (keys[0], *setup.keys[_USUAL_KEYS:])]
-    of_user = _OF_USER if not (world.versioned and Finding.REMOVED_MEANS_LOOK in IN_FORCE) else _OF_VERSIONS
+    of_user = _OF_USER if not (world.versioned and FindingRule.REMOVED_MEANS_LOOK in IN_FORCE) else _OF_VERSIONS
     for _ in range(1 + choices.pick(4)):
         key = keys[choices.pick(len(keys))]
         acts.append(partial(of_user[choices.pick(len(of_user))], key))

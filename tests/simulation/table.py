@@ -22,7 +22,7 @@ _MOST_CALLS = 4
 
 
 @dataclass(slots=True)
-class Tally:
+class FaultTally:
     """What was done to the program, and what it took until every promise held."""
 
     schedules: int = 0
@@ -46,16 +46,16 @@ class Tally:
             self.outcomes[fault, result.mended] += 1
 
 
-def counted(seeds: Iterable[int]) -> Tally:
+def counted(seeds: Iterable[int]) -> FaultTally:
     """Run schedules and count."""
-    tally = Tally()
+    tally = FaultTally()
     with light.in_place():
         for seed in seeds:
             tally.add(schedules.run(seed))
     return tally
 
 
-def rendered(tally: Tally) -> str:
+def rendered(tally: FaultTally) -> str:
     """Markdown: one row a fault."""
     heads = ["fault", "times", "where", "schedules", *(f"held by {one}" for one in Mended)]
     lines = [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
@@ -67,7 +67,7 @@ def rendered(tally: Tally) -> str:
     return "\n".join([told, "", *lines])
 
 
-def _row(tally: Tally, fault: Fault) -> list[str]:
+def _row(tally: FaultTally, fault: Fault) -> list[str]:
     calls = tally.calls[fault]
     where = ", ".join(f"`{call}`" for call, _ in calls.most_common(_MOST_CALLS) if call)
     more = len(calls) - _MOST_CALLS

@@ -89,7 +89,7 @@ class Ledger:
 
 
 @dataclass(slots=True)
-class Circuits:
+class CircuitTable:
     """Satisfies ``breaker.Circuits`` for the actor that runs."""
 
     calls: Calls
@@ -105,7 +105,7 @@ class Circuits:
 
 
 @dataclass(slots=True)
-class Checkpoints:
+class CheckpointTable:
     """Satisfies ``reconciliation.Checkpoints`` for the actor that runs."""
 
     calls: Calls

@@ -26,11 +26,11 @@ from tests.simulation.buckets import Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.queue import Message, Queue
+from tests.simulation.queue import Queue, QueuedMessage
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.setups import SOURCE_BUCKET, SYNC, TARGET_BUCKET, Setup
 from tests.simulation.sources import Sources
-from tests.simulation.tables import Checkpoints, Circuits, Ledger
+from tests.simulation.tables import CheckpointTable, CircuitTable, Ledger
 
 TIMEOUT_SECONDS = 900.0
 QUEUE = "arn:aws:sqs:us-east-1:111122223333:landing"
@@ -45,7 +45,7 @@ class Endless(Exception):
 class Acknowledged:
     """A message that was deleted, and what the world looked like then."""
 
-    message: Message
+    message: QueuedMessage
     at: float
 
 
@@ -63,7 +63,7 @@ class SimulatedReceipt:
     """Satisfies ``intake.Receipt`` for one receipt of a message: a later one makes its handle void."""
 
     world: World
-    message: Message
+    message: QueuedMessage
     receives: int
 
     def put_off(self, seconds: int, /) -> None:
@@ -113,7 +113,7 @@ class World:
     timeout: float = TIMEOUT_SECONDS
     reads_at_once: bool = False
     script: list[Callable[[World], None]] = field(default_factory=list)
-    on_acknowledge: Callable[[World, Message], None] = lambda _world, _message: None
+    on_acknowledge: Callable[[World, QueuedMessage], None] = lambda _world, _message: None
     on_delete: Callable[[World, ObjectRef], None] = lambda _world, _ref: None
     demands: list[Callable[[World], Iterator[str]]] = field(default_factory=list)
     """What must hold at rest in this world beside the promises; each gives what does not."""
@@ -129,8 +129,8 @@ class World:
         )
         self.buckets.on_delete = partial(self.on_delete, self)
         self.ledger = Ledger(self.calls)
-        self.checkpoints = Checkpoints(self.calls)
-        self.circuits = Circuits(self.calls)
+        self.checkpoints = CheckpointTable(self.calls)
+        self.circuits = CircuitTable(self.calls)
         self.queue = Queue(self.calls)
         if self.visibility is not None:
             self.queue.visibility = self.visibility
@@ -227,7 +227,7 @@ class World:
 
     # Invocations
 
-    def _invoke(self, visible: list[Message]) -> None:
+    def _invoke(self, visible: list[QueuedMessage]) -> None:
         """Lambda's poller: receive some messages, in any order, and hand them to the function."""
         batch = []
         most = self.batch if self.fills_batches else 1 + (self.choices.pick(self.batch) if len(visible) > 1 else 0)
@@ -270,7 +270,7 @@ class World:
             **self._ports(actor),
         )
 
-    def _convert(self, actor: Actor, batch: list[Message], worker: Worker) -> None:
+    def _convert(self, actor: Actor, batch: list[QueuedMessage], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
         intake = TracedIntake(worker=worker, tell=self._hear, note=lambda note: self.calls.note("note", note))
         receives = {message.id: message.receives for message in batch}
@@ -279,7 +279,7 @@ class World:
         with suppress(ServiceUnavailable, AccessDenied):
             self.calls.call("lambda:response", actor.name, lambda: self.acknowledge(done))
 
-    def _receive(self, actor: Actor, message: Message, batch: list[Message]) -> Received:
+    def _receive(self, actor: Actor, message: QueuedMessage, batch: list[QueuedMessage]) -> Received:
         delivery = Delivery(
             message_id=message.id,
             remaining=lambda: actor.deadline - self.clock.now,
@@ -296,7 +296,7 @@ class World:
     def _comes_back(self, message: Received, error: Exception) -> None:
         self.calls.note("comes back", message.delivery.message_id, f"{type(error).__name__}: {error}"[:100])
 
-    def acknowledge(self, done: list[tuple[Message, int]]) -> None:
+    def acknowledge(self, done: list[tuple[QueuedMessage, int]]) -> None:
         """Delete messages by their handles."""
         for message, receives in done:
             if message not in self.queue.messages:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from millrace.aws.faults import translated
 from millrace.errors import MillraceError
+from millrace.mappings import pick
 from millrace.operations.dead_letters import GROUNDS, Letter
 from millrace.operations.queue_facts import name_of_queue
 
@@ -72,13 +73,16 @@ class DeadLetterQueue:
         seen: set[str] = set()
         receipts_without_new = 0
         while receipts_without_new < _LAST_RECEIPTS and (received := self._receive()):
-            new = [message for message in received if message["MessageId"] not in seen]
-            receipts_without_new = 0 if new else receipts_without_new + 1
-            seen.update(message["MessageId"] for message in new)
-            # The newest handle of a message is the one that SQS takes.
-            self._held |= {message["MessageId"]: message["ReceiptHandle"] for message in received}
-            for letter in map(self._to_letter, new):
-                if letter.sent is None or letter.sent <= start:
+            receipts_without_new += 1
+            for message in received:
+                # The newest handle of a message is the one that SQS takes.
+                self._held[message["MessageId"]] = message["ReceiptHandle"]
+                if message["MessageId"] in seen:
+                    continue
+                receipts_without_new = 0
+                seen.add(message["MessageId"])
+                letter = _to_letter(message, self.name)
+                if not _is_sent_after(letter, start):
                     yield letter
 
     def move(self, letter: Letter, queue_url: str) -> None:
@@ -112,17 +116,28 @@ class DeadLetterQueue:
             )
         return list(answer.get("Messages", ()))
 
-    def _to_letter(self, message: Any) -> Letter:
-        attributes = message.get("Attributes", {})
+
+def _is_sent_after(letter: Letter, start: datetime) -> bool:
+    return letter.sent is not None and letter.sent > start
+
+
+def _to_letter(message: Any, box: str) -> Letter:
+    """A message as SQS gives it; times are in milliseconds since 1970."""
+    attributes = message.get("Attributes", {})
+    sent: datetime | None = None
+    if "SentTimestamp" in attributes:
+        sent = datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC)
+    said = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
+    queue: str | None = said.get("queue")
+    if not queue and "DeadLetterQueueSourceArn" in attributes:
         # The function says why it gave a message up; of one that SQS moved by itself only the queue is known.
-        said = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
-        sent, source = attributes.get("SentTimestamp"), attributes.get("DeadLetterQueueSourceArn")
-        return Letter(
-            id=message["MessageId"],
-            body=message["Body"],
-            box=self.name,
-            sent=datetime.fromtimestamp(int(sent) / 1000, UTC) if sent else None,
-            receives=int(attributes.get("ApproximateReceiveCount", 0)),
-            queue=said.get("queue") or (name_of_queue(source) if source else None),
-            grounds={name: said[name] for name in GROUNDS if name in said},
-        )
+        queue = name_of_queue(attributes["DeadLetterQueueSourceArn"])
+    return Letter(
+        id=message["MessageId"],
+        body=message["Body"],
+        box=box,
+        sent=sent,
+        receives=int(attributes.get("ApproximateReceiveCount", 0)),
+        queue=queue,
+        grounds=pick(said, *GROUNDS),
+    )

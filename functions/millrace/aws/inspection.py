@@ -12,9 +12,8 @@ from botocore.exceptions import ClientError
 from millrace.aws.deployed import Deployed
 from millrace.aws.faults import error_code, translated
 from millrace.aws.queues import (
-    find_dead_letter_arns,
+    find_dead_letter_urls,
     find_feeding_arns,
-    find_queue_url,
     read_feeding_queues,
     read_queue,
 )
@@ -97,7 +96,7 @@ class Inspection:
     def _check_dead_letters(self, queues: Iterable[QueueFacts]) -> Iterator[Check]:
         """The deployment's dead-letter queue, and those of the user's own queues, which no alarm of ours watches."""
         sqs = self.client("sqs")
-        urls = [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(self.deployed, queues)]
+        urls = find_dead_letter_urls(self.deployed, sqs, queues)
         for url in (self.deployed.dead_letter_queue, *urls):
             box = read_queue(sqs, url)
             subject = f"queue {box.name}"

@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from millrace.mappings import pick
+
 _LISTS = ("outputs", "obsolete")
 _PARTS = "parts"
 _MARK = "\x1fpart\x1f"
@@ -30,22 +32,28 @@ Item = dict[str, Any]
 
 def divide_item(item: Item) -> tuple[Item, list[Item]]:
     """An entry's item, and the parts to write before it; none, and the item as it is, if all fits."""
-    lists = {name: item[name] for name in _LISTS if name in item}
-    if sum(len(value["L"]) for value in lists.values()) <= _SURELY_FIT:
+    lists = pick(item, *_LISTS)
+    count = sum(len(value["L"]) for value in lists.values())
+    if count <= _SURELY_FIT:
         return item, []
     text = json.dumps(lists, sort_keys=True).encode()
     if len(text) <= _MOST_BYTES:
         return item, []
     # Keys of one entry are much alike: 450 outputs of 500 kB take a few kilobytes.
-    content = zlib.compress(text)
+    parts = _to_parts(zlib.compress(text))
+    small = {**item, _PARTS: {"L": [part["pk"] for part in parts]}}
+    for name in lists:
+        del small[name]
+    return small, parts
+
+
+def _to_parts(content: bytes) -> list[Item]:
     digest = hashlib.sha256(content).hexdigest()
     parts = []
     for number, start in enumerate(range(0, len(content), _PART_BYTES)):
         key = {"S": f"{_MARK}{digest}\x1f{number}"}
         parts.append({"pk": key, "content": {"B": content[start : start + _PART_BYTES]}})
-    names = [part["pk"] for part in parts]
-    rest = {name: value for name, value in item.items() if name not in _LISTS}
-    return rest | {_PARTS: {"L": names}}, parts
+    return parts
 
 
 def join_item(item: Mapping[str, Any], read_part: Callable[[str], Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -68,7 +68,20 @@ def find_dead_letter_arns(deployed: Deployed, queues: Iterable[QueueFacts]) -> l
     return sorted(arn for arn in arns if name_of_queue(arn) != deployments)
 
 
-def read_oldest_age(cloudwatch: Any, queue: str) -> float | None:
+def find_dead_letter_urls(deployed: Deployed, sqs: SQSClient, queues: Iterable[QueueFacts]) -> list[str]:
+    """The URLs of the dead-letter queues of the user's own queues."""
+    return [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(deployed, queues)]
+
+
+def read_ages(cloudwatch: Any, queues: Iterable[QueueFacts]) -> Iterator[tuple[str, float]]:
+    """Each queue's name with the seconds that its oldest message waits, as far as CloudWatch knows."""
+    for queue in queues:
+        age = _read_oldest_age(cloudwatch, queue.name)
+        if age is not None:
+            yield queue.name, age
+
+
+def _read_oldest_age(cloudwatch: Any, queue: str) -> float | None:
     """The seconds that a queue's oldest message waits, as CloudWatch last saw it; None if it knows nothing."""
     now = datetime.now(UTC)
     with translated("cloudwatch:GetMetricStatistics of", queue):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
+    from millrace.aws.dynamodb_ledger import DynamoDBLedger
     from millrace.aws.sqs_requests import SQSRequests
     from millrace.engine.files import FileTarget
     from millrace.ledger.entries import Entry
@@ -75,11 +76,7 @@ def audit(
     planner = Planner(document)
     syncs = list(map(planner.active_sync, sync or deployed.syncs))
     queues = _open_queues(deployments, deployed, syncs, config)
-    from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
-
-    stores = Sessions(document)
-    checker = OutputChecker(planner=planner, stores=stores, ledger=ledger) if outputs else None
-    auditor = Auditor(planner=planner, stores=stores, index=ledger, outputs=checker)
+    auditor = _make_auditor(planner, ledger, look_at_outputs=outputs)
     trouble = 0
     with each_alone() as alone, _report(report, ledger) as rows:
         for active in syncs:
@@ -90,6 +87,16 @@ def audit(
                 _print_counts(active.name, counts, as_json=as_json)
     if trouble:
         raise typer.Exit(1)
+
+
+def _make_auditor(planner: Planner, ledger: DynamoDBLedger, *, look_at_outputs: bool) -> Auditor:
+    from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
+
+    stores = Sessions(planner.document)
+    auditor = Auditor(planner=planner, stores=stores, index=ledger)
+    if not look_at_outputs:
+        return auditor
+    return replace(auditor, outputs=OutputChecker(planner=planner, stores=stores, ledger=ledger))
 
 
 def _open_queues(

@@ -24,6 +24,7 @@ from millrace.deployment.permissions import (
     uses,
 )
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
+from millrace.mappings import leave_out_none
 from millrace.wording import count_of
 
 Config = Annotated[
@@ -168,7 +169,7 @@ def _described(
     match connection.notifications:
         case QueueArn(arn=queue) if not functions.own(queue):
             described["queue_policy"] = queue_policy(document, connection, principals=principals)
-    return {field: value for field, value in described.items() if value is not None}
+    return leave_out_none(described)
 
 
 def _aws_user(document: Document, connection: Connection) -> str:

@@ -60,6 +60,10 @@ class LetterBoxes:
         """About how many letters wait."""
         return sum(box.waiting() for box in self.boxes)
 
+    def _find_feeding(self, box: str) -> list[str]:
+        """The URLs of the user's own queues that give up into a box."""
+        return [queue.url for queue in self.own if (queue.dead_letters or "").endswith(":" + box)]
+
     def find_home(self, examined: Examined) -> str:
         """The URL of the queue that a message came from; raise MillraceError if nobody can say.
 
@@ -69,10 +73,7 @@ class LetterBoxes:
         home = self.urls.get(letter.queue or "")
         if home is not None:
             return home
-        into_box = [
-            queue.url for queue in self.own if queue.dead_letters and queue.dead_letters.endswith(":" + letter.box)
-        ]
-        candidates = into_box or list(self.urls.values())
+        candidates = self._find_feeding(letter.box) or list(self.urls.values())
         if len(candidates) == 1:
             return candidates[0]
         names = join_names(sorted(self.urls))
@@ -107,14 +108,20 @@ def dead_letters(
         raise UsageError("--json asks no question: give --yes with --discard")
     with ExitStack() as held:
         boxes = _open_boxes(get_deployments(context), name, held)
-        shown = []
-        for examined in islice(boxes.examine_letters(letter_class or list(LetterClass)), limit):
-            _print_letter(examined, as_json=as_json)
-            shown.append(examined)
-        if not as_json:
-            _print_rest(boxes.count_waiting())
+        shown = _show_letters(boxes, letter_class or list(LetterClass), limit, as_json=as_json)
         if discard and shown:
             _discard_letters(boxes, shown, ask=not yes, as_json=as_json)
+
+
+def _show_letters(boxes: LetterBoxes, classes: Sequence[LetterClass], limit: int, *, as_json: bool) -> list[Examined]:
+    """Print letters, and give those that were printed."""
+    shown = []
+    for examined in islice(boxes.examine_letters(classes), limit):
+        _print_letter(examined, as_json=as_json)
+        shown.append(examined)
+    if not as_json:
+        _print_rest(boxes.count_waiting())
+    return shown
 
 
 def _print_rest(waiting: int) -> None:
@@ -260,7 +267,7 @@ def _find_own_queues(deployments: Deployments, deployed: Deployed) -> tuple[list
     try:
         arns = queues.find_feeding_arns(deployed, deployments.client("lambda"))
         facts = [queue for queue in queues.read_feeding_queues(deployed, sqs, arns) if not queue.is_managed]
-        return facts, [queues.find_queue_url(sqs, arn) for arn in queues.find_dead_letter_arns(deployed, facts)]
+        return facts, queues.find_dead_letter_urls(deployed, sqs, facts)
     except MillraceError as error:
         print_line(f"warning: dead letters of queues of your own are left out: {error}", err=True)
         return [], []

@@ -17,6 +17,7 @@ from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import MillraceError
+from millrace.mappings import leave_out_none
 from millrace.objects.references import ObjectRef
 from millrace.operations.doctor import Check, Verdict
 from millrace.planning.planner import Planner
@@ -74,7 +75,7 @@ def doctor(
 
 def _print_check(check: Check, *, as_json: bool) -> None:
     if as_json:
-        print_json({field: value for field, value in asdict(check).items() if value is not None})
+        print_json(leave_out_none(asdict(check)))
         return
     print_line(f"{check.verdict:<8} {check.subject}: {check.text}")
     if check.remedy is not None:

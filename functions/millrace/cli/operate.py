@@ -9,6 +9,7 @@ import typer
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError, UsageError
+from millrace.mappings import leave_out_none, pick
 from millrace.operations.reprocess import Reprocess
 from millrace.wording import count_of, join_names
 
@@ -34,16 +35,14 @@ def reprocess(
     """
     event: dict[str, Any] = {"sync": sync, "keys": key, "prefix": prefix, "state": state, "dry_run": dry_run}
     event |= {"reset_schema": reset_schema or None}
-    event = {field: value for field, value in event.items() if value is not None}
+    event = leave_out_none(event)
     Reprocess.parse(event)
     deployments = get_deployments(context)
     deployed, _ = deployments.find(name)
     answer = deployments.invoke(deployed.reprocess_function, event)
     while not answer["complete"]:
         _print_answer(answer, as_json=as_json)
-        answer = deployments.invoke(
-            deployed.reprocess_function, event | {field: answer[field] for field in ("run_id", "start_after")}
-        )
+        answer = deployments.invoke(deployed.reprocess_function, event | pick(answer, "run_id", "start_after"))
     _print_answer(answer, as_json=as_json)
 
 

@@ -12,6 +12,7 @@ from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
+from millrace.mappings import leave_out_none
 from millrace.wording import join_names
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class PausedSource:
             return {"queue": self.queue, "reason": "switched off by hand"}
         since = circuit.paused.isoformat() if circuit.paused else None
         fields = {"queue": self.queue, "sync": circuit.sync, "since": since, "reason": circuit.reason}
-        return {name: value for name, value in fields.items() if value is not None}
+        return leave_out_none(fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -58,8 +58,10 @@ def show(
 
 
 def _find_entries(ledger: LedgerStore, syncs: Iterable[str], ref: ObjectRef) -> list[Entry | SchemaEntry]:
-    kept = [entry for sync in syncs for entry in (ledger.get(sync, ref), ledger.get_schema(sync, ref))]
-    return [entry for entry in kept if entry is not None]
+    entries: list[Entry | SchemaEntry] = []
+    for sync in syncs:
+        entries += filter(None, (ledger.get(sync, ref), ledger.get_schema(sync, ref)))
+    return entries
 
 
 def _find_source(deployments: Deployments, output: ObjectRef) -> ObjectRef | None:
@@ -162,20 +164,33 @@ def _print_entry(entry: Entry | SchemaEntry) -> None:
 def _to_lines(entry: Entry | SchemaEntry) -> Iterator[tuple[str, str]]:
     """A label and a text for each line."""
     for field, value in entry_to_json(entry).items():
-        label = field.replace("_", " ")
-        match field:
-            case "outputs":
-                for output in value:
-                    counts = f"{count_of(output['rows'], 'row')}, {count_of(output['bytes'], 'byte')}"
-                    yield "output", f"{output['target']} ({counts})"
-            case "versions":
-                for version in value:
-                    yield (
-                        f"version {version['number']}",
-                        f"{version['changes']} ({version['source']}, {version['when']})",
-                    )
-            case "fields":
-                for name, kind in value.items():
-                    yield "field", f"{name}: {kind}"
-            case _:
-                yield label, f"{value:,}" if isinstance(value, int) else str(value)
+        if field in _LINES:
+            yield from _LINES[field](value)
+        elif isinstance(value, int):
+            yield field.replace("_", " "), f"{value:,}"
+        else:
+            yield field.replace("_", " "), str(value)
+
+
+def _to_output_lines(outputs: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for output in outputs:
+        counts = f"{count_of(output['rows'], 'row')}, {count_of(output['bytes'], 'byte')}"
+        yield "output", f"{output['target']} ({counts})"
+
+
+def _to_version_lines(versions: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for version in versions:
+        yield f"version {version['number']}", f"{version['changes']} ({version['source']}, {version['when']})"
+
+
+def _to_field_lines(fields: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, kind in fields.items():
+        yield "field", f"{name}: {kind}"
+
+
+_LINES: dict[str, Callable[[Any], Iterator[tuple[str, str]]]] = {
+    "outputs": _to_output_lines,
+    "versions": _to_version_lines,
+    "fields": _to_field_lines,
+}
+"""Fields that have a line for each of their parts."""

@@ -22,8 +22,9 @@ from millrace.operations.status import Status, read_status
 from millrace.wording import count_of
 
 if TYPE_CHECKING:
+    from millrace.aws.circuits import EventSource
     from millrace.aws.deployed import Deployed
-    from millrace.operations.checkpoints import Checkpoint, Checkpoints
+    from millrace.operations.checkpoints import Checkpoint
     from millrace.operations.queue_facts import QueueFacts
 
 _WIDTH = 80
@@ -75,30 +76,28 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
 
     unknown: list[str] = []
     ask = partial(_ask, unknown)
-    sqs = deployments.client("sqs")
+    sqs, cloudwatch = deployments.client("sqs"), deployments.client("cloudwatch")
     sources = ask(lambda: list(FunctionEventSources(deployments.client("lambda"), deployed.convert_function).all()))
     arns = [source.queue for source in sources]
     facts = ask(lambda: list(queues.read_feeding_queues(deployed, sqs, arns)))
     boxes = [deployed.dead_letter_queue]
-    boxes += ask(lambda: [queues.find_queue_url(sqs, arn) for arn in queues.find_dead_letter_arns(deployed, facts)])
-    dead = ask(lambda: [queues.read_queue(sqs, url) for url in boxes])
-    cloudwatch = deployments.client("cloudwatch")
-    ages = ask(lambda: [(queue.name, queues.read_oldest_age(cloudwatch, queue.name)) for queue in facts])
+    boxes += ask(lambda: queues.find_dead_letter_urls(deployed, sqs, facts))
+    dead = ask(lambda: list(map(partial(queues.read_queue, sqs), boxes)))
     checkpoints = DynamoDBCheckpoints(deployments.client("dynamodb"), deployed.ledger_table)
-    comparisons = ask(lambda: _read_comparisons(checkpoints, deployed.syncs))
+    comparisons = ask(lambda: list(filter(None, map(checkpoints.get, deployed.syncs))))
+    oldest = dict(ask(lambda: list(queues.read_ages(cloudwatch, facts))))
     return Surroundings(
         queues=facts,
-        oldest={name: age for name, age in ages if age is not None},
-        paused=[source.queue.rpartition(":")[2] for source in sources if not source.enabled],
+        oldest=oldest,
+        paused=_name_paused(sources),
         dead_letters={queue.name: queue.waiting for queue in dead},
         comparisons=comparisons,
         unknown=unknown,
     )
 
 
-def _read_comparisons(checkpoints: Checkpoints, syncs: Iterable[str]) -> list[Checkpoint]:
-    kept = (checkpoints.get(sync) for sync in syncs)
-    return [checkpoint for checkpoint in kept if checkpoint is not None]
+def _name_paused(sources: Iterable[EventSource]) -> list[str]:
+    return [source.queue.rpartition(":")[2] for source in sources if not source.enabled]
 
 
 def _ask(unknown: list[str], question: Callable[[], list[T]]) -> list[T]:

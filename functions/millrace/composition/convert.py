@@ -20,6 +20,7 @@ from millrace.delivery.worker import Outcome, Worker
 from millrace.deployment.settings import Settings
 from millrace.engine.formats.memory import use_lean_pool
 from millrace.errors import MillraceError
+from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
 
 
@@ -67,7 +68,7 @@ class QueueReceipt:
             "sync": grounds.sync,
             "key": grounds.key,
         }
-        self.messages.bury(body, {name: value for name, value in named.items() if value})
+        self.messages.bury(body, leave_out_empty(named))
         self.witness.buried(grounds)
 
 

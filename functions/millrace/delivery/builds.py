@@ -106,37 +106,37 @@ class Builds:
         if not build.keep_earlier:
             quarantine = [build.quarantine] if build.quarantine else []
             claimed = self.claims.announce_outputs(claimed, [build.place.target(_EPOCH), *quarantine])
-        job = _Job(build, request, claimed, delivery)
-        outcome = self._attempt(job)
+        work = _BuildWork(build, request, claimed, delivery)
+        outcome = self._attempt(work)
         settled = self.claims.settle(claimed, outcome.finish, self.stores[build.target_connection])
         if settled.state not in DONE:
             return settled
-        return self._follow_up_or_fail(job, outcome, settled)
+        return self._follow_up_or_fail(work, outcome, settled)
 
-    def _attempt(self, job: _Job) -> _Made:
+    def _attempt(self, work: _BuildWork) -> _BuildOutcome:
         try:
-            return self._make(job)
+            return self._make(work)
         except NewerOutput as newer:
-            return _Made(finish_after_newer_output(newer, job.claimed.position))
+            return _BuildOutcome(finish_after_newer_output(newer, work.claimed.position))
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            return _Made(Finish(state=State.FAILED, failure=Failure.of(error)))
+            return _BuildOutcome(Finish(state=State.FAILED, failure=Failure.of(error)))
 
-    def _make(self, job: _Job) -> _Made:
-        stored, listed_at = self._records.read(job.build), self.claims.now()
-        files = self._list(job.build)
-        digest = _digest(job.build, files)
-        is_wanted = job.request.run_id is not None and not _is_of_run(stored, job.request)
-        if job.claimed.version.etag == digest and not is_wanted and self._has_outputs(job.build, job.claimed):
-            return _Made(_unchanged(job.claimed), files, digest, stored, listed_at)
+    def _make(self, work: _BuildWork) -> _BuildOutcome:
+        stored, listed_at = self._records.read(work.build), self.claims.now()
+        files = self._list(work.build)
+        digest = _digest(work.build, files)
+        is_wanted = work.request.run_id is not None and not _is_of_run(stored, work.request)
+        if work.claimed.version.etag == digest and not is_wanted and self._has_outputs(work.build, work.claimed):
+            return _BuildOutcome(_unchanged(work.claimed), files, digest, stored, listed_at)
         for _ in range(_TRIES):
-            pinned = PinnedFiles(self.stores[job.build.source_connection])
+            pinned = PinnedFiles(self.stores[work.build.source_connection])
             try:
-                return self._write(job, files, pinned, stored, listed_at)
+                return self._write(work, files, pinned, stored, listed_at)
             except (ObjectChanged, ObjectGone):
                 # Only here: a file was deleted, or a large one overwritten between its two openings.
                 listed_at = self.claims.now()
-                files = self._list(job.build)
-        raise LostRace(f"files of {job.build.folder} were deleted or overwritten while they were read, {_TRIES} times")
+                files = self._list(work.build)
+        raise LostRace(f"files of {work.build.folder} were deleted or overwritten while they were read, {_TRIES} times")
 
     def _list(self, build: Build) -> list[ListedObject]:
         prefix = build.folder.key if build.folder.key != "/" else ""
@@ -153,13 +153,18 @@ class Builds:
         return bool(claimed.outputs)
 
     def _write(
-        self, job: _Job, files: list[ListedObject], pinned: PinnedFiles, stored: StoredRecord, listed_at: datetime
-    ) -> _Made:
-        build, claimed = job.build, job.claimed
-        target, metadata = self.stores[build.target_connection], _lineage(job, _digest(build, files)).to_metadata()
+        self,
+        work: _BuildWork,
+        files: list[ListedObject],
+        pinned: PinnedFiles,
+        stored: StoredRecord,
+        listed_at: datetime,
+    ) -> _BuildOutcome:
+        build, claimed = work.build, work.claimed
+        target, metadata = self.stores[build.target_connection], _lineage(work, _digest(build, files)).to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
         output_place, quarantine = build.place, build.quarantine
-        inside = _lineage(job, _digest(build, files)).inside_file()
+        inside = _lineage(work, _digest(build, files)).inside_file()
         done = convert_many(
             [_source(build, file, pinned) for file in files],
             replace(build.recipe, write=replace(build.recipe.write, lineage=inside)),
@@ -168,7 +173,7 @@ class Builds:
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
             ),
             ConversionContext(
-                now=self.claims.now(), on_batch=time_limit(build.folder, job.delivery, self.timeout_seconds)
+                now=self.claims.now(), on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds)
             ),
         )
         finish = published(
@@ -178,31 +183,31 @@ class Builds:
         digest = _digest(build, read)
         reason = f"made of {len(files):,} files"
         finish = replace(finish, version=SourceVersion(etag=digest), keep_earlier=build.keep_earlier, reason=reason)
-        return _Made(finish, read, digest, stored, listed_at)
+        return _BuildOutcome(finish, read, digest, stored, listed_at)
 
-    def _follow_up(self, job: _Job, outcome: _Made, settled: Entry) -> Entry:
+    def _follow_up(self, work: _BuildWork, outcome: _BuildOutcome, settled: Entry) -> Entry:
         """Write down that the files are in the table, as far as there is time; then look what changed meanwhile."""
-        is_complete, record_etag = self._settle_files(job, outcome)
+        is_complete, record_etag = self._settle_files(work, outcome)
         try:
-            settled = self._name_record(job, settled, record_etag)
+            settled = self._name_record(work, settled, record_etag)
             if not is_complete:
-                late = OutOfTime(f"the table of {job.build.folder} is made; its files are still being written down")
+                late = OutOfTime(f"the table of {work.build.folder} is made; its files are still being written down")
                 return self._put_off(settled, late)
-            if _digest(job.build, self._list(job.build)) != outcome.digest:
-                return self._wait_for_changes(job, settled)
+            if _digest(work.build, self._list(work.build)) != outcome.digest:
+                return self._wait_for_changes(work, settled)
         except LostRace:
             # A file has asked for the next build since: its message does what is left.
             return settled
         return settled
 
-    def _follow_up_or_fail(self, job: _Job, outcome: _Made, settled: Entry) -> Entry:
+    def _follow_up_or_fail(self, work: _BuildWork, outcome: _BuildOutcome, settled: Entry) -> Entry:
         """Follow up; what goes wrong leaves an entry that says so, since the files' own messages are gone."""
         try:
-            return self._follow_up(job, outcome, settled)
+            return self._follow_up(work, outcome, settled)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return self._put_off(settled, error)
 
-    def _name_record(self, job: _Job, settled: Entry, record_etag: str | None) -> Entry:
+    def _name_record(self, work: _BuildWork, settled: Entry, record_etag: str | None) -> Entry:
         """The build's entry with the record that may be believed; raise LostRace if files asked for a build since."""
         if record_etag is None or record_etag == settled.built_etag:
             return settled
@@ -210,36 +215,36 @@ class Builds:
         try:
             self.claims.ledger.put(named)
         except LostRace:
-            entry = self.claims.ledger.get(job.build.sync, job.build.folder)
+            entry = self.claims.ledger.get(work.build.sync, work.build.folder)
             if entry is not None and entry.state is State.WAITING:
                 self.claims.ledger.put(replace(entry, revision=entry.revision + 1, built_etag=record_etag))
             raise
         return named
 
-    def _settle_files(self, job: _Job, outcome: _Made) -> tuple[bool, str | None]:
+    def _settle_files(self, work: _BuildWork, outcome: _BuildOutcome) -> tuple[bool, str | None]:
         """Write the entries of files that are not known to be written: whether all are, and the new record's ETag.
 
         The calls of the ledger are as many as files that changed, not as files that there are: a hundred thousand
         would take longer than an invocation has.
         """
-        record = _find_believed(outcome.stored, job)
+        record = _find_believed(outcome.stored, work)
         written = dict[str, tuple[str, str]]()
         is_complete = True
         for file in outcome.files:
             if record is not None and record.has(file):
                 written[file.ref.key] = record.files[file.ref.key]
-            elif job.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
+            elif work.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
                 is_complete = False
-            elif self._settle_file(job, file):
+            elif self._settle_file(work, file):
                 written[file.ref.key] = trust_file(file, outcome.listed_at)
         if record is not None and written == record.files:
             return is_complete, outcome.stored.etag
-        new = FileRecord(fingerprint=job.build.fingerprint, run_id=job.request.run_id, files=written)
-        return is_complete, self._records.write(job.build, new, outcome.stored)
+        new = FileRecord(fingerprint=work.build.fingerprint, run_id=work.request.run_id, files=written)
+        return is_complete, self._records.write(work.build, new, outcome.stored)
 
-    def _settle_file(self, job: _Job, file: ListedObject) -> bool:
+    def _settle_file(self, work: _BuildWork, file: ListedObject) -> bool:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
-        build, claimed = job.build, job.claimed
+        build, claimed = work.build, work.claimed
         entry = self.claims.ledger.get(build.sync, file.ref)
         if entry is not None and entry.state in {State.IN_FLIGHT, State.REMOVED}:
             # A deletion while the build was at work is told by the entry alone; if the file is there again, its own
@@ -275,8 +280,8 @@ class Builds:
         self.claims.ledger.put(unfinished)
         return unfinished
 
-    def _wait_for_changes(self, job: _Job, settled: Entry) -> Entry:
-        waiting = _marked(settled, job.build, self.claims)
+    def _wait_for_changes(self, work: _BuildWork, settled: Entry) -> Entry:
+        waiting = _marked(settled, work.build, self.claims)
         self.claims.ledger.put(waiting)
         return waiting
 
@@ -286,7 +291,7 @@ class Builds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _BuildWork:
     """A granted build."""
 
     build: Build
@@ -296,7 +301,7 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _BuildOutcome:
     """What a build came to; of one that is done also its files, as they were read, and the record of the last one."""
 
     finish: Finish
@@ -306,12 +311,12 @@ class _Made:
     listed_at: datetime = _EPOCH
 
 
-def _find_believed(stored: StoredRecord, job: _Job) -> FileRecord | None:
+def _find_believed(stored: StoredRecord, work: _BuildWork) -> FileRecord | None:
     """The last build's record, if it is of this configuration and this ledger; a new run looks at every file."""
     record = stored.record
-    if record is None or record.fingerprint != job.build.fingerprint or stored.etag != job.claimed.built_etag:
+    if record is None or record.fingerprint != work.build.fingerprint or stored.etag != work.claimed.built_etag:
         return None
-    return record if job.request.run_id is None or _is_of_run(stored, job.request) else None
+    return record if work.request.run_id is None or _is_of_run(stored, work.request) else None
 
 
 def _is_of_run(stored: StoredRecord, request: Request) -> bool:
@@ -372,14 +377,14 @@ def _unchanged(claimed: Entry) -> Finish:
     )
 
 
-def _lineage(job: _Job, digest: str) -> Lineage:
+def _lineage(work: _BuildWork, digest: str) -> Lineage:
     return Lineage.of(
-        sync=job.build.sync,
-        source=job.build.folder,
+        sync=work.build.sync,
+        source=work.build.folder,
         etag=digest,
         version_id=None,
         sequencer=None,
-        fence=job.claimed.fence,
-        fingerprint=job.build.fingerprint,
-        engine=job.claimed.engine,
+        fence=work.claimed.fence,
+        fingerprint=work.build.fingerprint,
+        engine=work.claimed.engine,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from millrace.delivery.worker import Outcome
 from millrace.ledger.entries import DONE, Entry, Failure, State
+from millrace.mappings import leave_out_none
 
 
 class Severity(enum.Enum):
@@ -45,7 +46,7 @@ def fields(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.entry is not None:
         line |= _to_work(outcome.entry) | {"schema_changes": _schema_changes(outcome)}
-    return {name: value for name, value in line.items() if value is not None}
+    return leave_out_none(line)
 
 
 def _to_work(entry: Entry) -> dict[str, Any]:

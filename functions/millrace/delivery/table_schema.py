@@ -34,7 +34,7 @@ _TABLE = b"millrace.table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
+class SchemaVersion:
     """What a version brought, by which object and when (ISO 8601)."""
 
     number: int
@@ -48,7 +48,7 @@ class TableSchema:
     """A table's fields, and the newest versions, the last of which they are."""
 
     fields: pa.Schema
-    versions: tuple[Version, ...]
+    versions: tuple[SchemaVersion, ...]
 
     @property
     def version(self) -> int:
@@ -71,7 +71,7 @@ class TableSchema:
     def from_bytes(cls, data: bytes) -> TableSchema:
         """Read back what ``to_bytes`` gave."""
         schema = pa.ipc.read_schema(pa.py_buffer(zlib.decompress(data)))
-        versions = [Version(**version) for version in json.loads(schema.metadata[_TABLE])]
+        versions = [SchemaVersion(**version) for version in json.loads(schema.metadata[_TABLE])]
         return cls(fields=schema.remove_metadata(), versions=tuple(versions))
 
 
@@ -121,11 +121,11 @@ class Remembered:
     def _with_next_version(self, fields: pa.Schema, source: ObjectRef, now: datetime) -> TableSchema:
         """The schema to remember: its versions go on after those of the entry, also if it begins again."""
         earlier = _stored(self.entry)
-        versions: tuple[Version, ...] = ()
+        versions: tuple[SchemaVersion, ...] = ()
         number, changes = 1, "the first"
         if earlier is not None:
             versions, number, changes = earlier.versions, earlier.version + 1, "begun anew"
-        version = Version(
+        version = SchemaVersion(
             number=number,
             source=str(source),
             when=now.isoformat(timespec="seconds"),

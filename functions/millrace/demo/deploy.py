@@ -21,6 +21,14 @@ Outputs = Mapping[str, Mapping[str, str]]
 """A stack's name to the names and values of its outputs."""
 
 
+def merge_outputs(outputs: Outputs) -> dict[str, str]:
+    """The outputs of all stacks; a name is in one stack alone."""
+    merged: dict[str, str] = {}
+    for values in outputs.values():
+        merged |= values
+    return merged
+
+
 class DeployError(RuntimeError):
     """The CDK could not be run, or it failed; the text ends with what it said."""
 

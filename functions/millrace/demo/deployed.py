@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from millrace.aws.deployed import Deployed
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.config.document import Document, load
 from millrace.config.layout import Folder
-from millrace.demo.deploy import Outputs, deploy
+from millrace.demo.deploy import deploy, merge_outputs
 from millrace.demo.emulator import Emulator
 from millrace.ledger.entries import Branch, Entry
 from millrace.objects.references import ObjectRef
@@ -43,29 +44,6 @@ class Task:
     source: ObjectRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
-    """What the stacks' outputs name."""
-
-    ledger_table: str
-    dead_letters: str
-    queues: Mapping[str, str]
-    convert_function: str
-    reprocess_function: str
-
-    @classmethod
-    def of(cls, outputs: Outputs) -> Resources:
-        """Read them; a missing output is a KeyError."""
-        every = {name: value for stack in outputs.values() for name, value in stack.items()}
-        return cls(
-            ledger_table=every["LedgerTable"],
-            dead_letters=every["DeadLetterQueue"],
-            queues=json.loads(every["Queues"]),
-            convert_function=every["ConvertFunction"],
-            reprocess_function=every["ReprocessFunction"],
-        )
-
-
 def is_final(entry: Entry) -> bool:
     """Whether waiting longer would change nothing: settled, or failed until somebody changes the configuration."""
     blocked = entry.failure is not None and entry.failure.branch is Branch.CONFIGURATION
@@ -75,7 +53,7 @@ def is_final(entry: Entry) -> bool:
 class DeployedDemo:
     """The deployed stacks of one configuration."""
 
-    def __init__(self, emulator: Emulator, document: Document, resources: Resources) -> None:
+    def __init__(self, emulator: Emulator, document: Document, resources: Deployed) -> None:
         self.emulator = emulator
         self.document = document
         self.resources = resources
@@ -96,7 +74,7 @@ class DeployedDemo:
     ) -> DeployedDemo:
         """Deploy ``configuration`` to a bootstrapped ``emulator``."""
         outputs = deploy(emulator, configuration, context=context, on_line=on_line)
-        return cls(emulator, load(configuration), Resources.of(outputs))
+        return cls(emulator, load(configuration), Deployed.of(merge_outputs(outputs)))
 
     def folders(self) -> list[Folder]:
         """The folders that active syncs read, those of plain tables first."""
@@ -201,7 +179,7 @@ class DeployedDemo:
 
     def _circumstances(self) -> str:
         queues = ", ".join(f"{name} {self.messages(url)}" for name, url in self.resources.queues.items())
-        dead = self.messages(self.resources.dead_letters)
+        dead = self.messages(self.resources.dead_letter_queue)
         return (
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
             f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"

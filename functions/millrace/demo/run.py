@@ -287,7 +287,7 @@ def _standing(deployed: DeployedDemo, task: Task) -> tuple[Entry, tuple[str, str
 
 def _show_dead_letters(deployed: DeployedDemo, screen: Screen) -> None:
     deployed.wait_until_idle(seconds=_AGAIN_SECONDS)
-    if dead := deployed.messages(deployed.resources.dead_letters):
+    if dead := deployed.messages(deployed.resources.dead_letter_queue):
         raise DemoFailure(f"{dead} messages are in the dead-letter queue; expected none")
     screen.say("No message is left in a queue, none in the dead-letter queue.")
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Self
 
 from millrace.errors import InvalidConfiguration
+from millrace.mappings import leave_out_empty
 
 FUNCTIONS_ROOT = Path(__file__).parents[2]
 CONFIGURATION_FILE = "configuration.json"
@@ -46,6 +47,10 @@ def _pascal(deployment: str) -> str:
     return "".join(part.capitalize() for part in deployment.split("-"))
 
 
+_NEEDED = ("MILLRACE_LEDGER_TABLE", "MILLRACE_QUEUES", "MILLRACE_TIMEOUT_SECONDS")
+"""Variables without which no function runs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The environment of a deployed function.
@@ -79,21 +84,22 @@ class Settings:
             "MILLRACE_DEAD_LETTERS": self.dead_letters,
             DEPLOYMENT_VARIABLE: str(self.deployment) if self.deployment else None,
         }
-        return always | {name: value for name, value in optional.items() if value}
+        return always | leave_out_empty(optional)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the variables back; raise InvalidConfiguration naming every one that is missing."""
-        needed = ("MILLRACE_LEDGER_TABLE", "MILLRACE_QUEUES", "MILLRACE_TIMEOUT_SECONDS")
-        if missing := [name for name in needed if not environment.get(name)]:
+        given = leave_out_empty(environment)
+        missing = [name for name in _NEEDED if name not in given]
+        if missing:
             raise InvalidConfiguration([f"environment variable {name} is not set" for name in missing])
         return cls(
-            ledger_table=environment["MILLRACE_LEDGER_TABLE"],
-            queues=json.loads(environment["MILLRACE_QUEUES"]),
-            timeout_seconds=int(environment["MILLRACE_TIMEOUT_SECONDS"]),
-            obfuscation_secret=environment.get("MILLRACE_OBFUSCATION_SECRET") or None,
-            dead_letters=environment.get("MILLRACE_DEAD_LETTERS") or None,
-            deployment=int(environment.get(DEPLOYMENT_VARIABLE) or 0),
-            function=environment.get("AWS_LAMBDA_FUNCTION_NAME") or None,
-            configuration_path=Path(environment.get("MILLRACE_CONFIGURATION") or FUNCTIONS_ROOT / CONFIGURATION_FILE),
+            ledger_table=given["MILLRACE_LEDGER_TABLE"],
+            queues=json.loads(given["MILLRACE_QUEUES"]),
+            timeout_seconds=int(given["MILLRACE_TIMEOUT_SECONDS"]),
+            obfuscation_secret=given.get("MILLRACE_OBFUSCATION_SECRET"),
+            dead_letters=given.get("MILLRACE_DEAD_LETTERS"),
+            deployment=int(given.get(DEPLOYMENT_VARIABLE, "0")),
+            function=given.get("AWS_LAMBDA_FUNCTION_NAME"),
+            configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )

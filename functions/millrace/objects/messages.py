@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from millrace.errors import UnknownMessage
+from millrace.mappings import leave_out_none
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from millrace.texts import shorten_text
 
@@ -227,7 +228,7 @@ def compose_message(request: Request) -> str:
         "reset_schema": request.reset_schema or None,
         "deployment": request.deployment or None,
     }
-    return json.dumps({name: value for name, value in fields.items() if value is not None}, ensure_ascii=False)
+    return json.dumps(leave_out_none(fields), ensure_ascii=False)
 
 
 def _own_request(data: Mapping[str, Any]) -> Message:

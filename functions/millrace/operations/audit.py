@@ -79,18 +79,10 @@ class Audited:
         since = self._since(whole)
         if since is not None:
             row.update(age_seconds=round((now - since).total_seconds()))
-        if whole is not None:
-            row.update(
-                attempts=whole.attempts,
-                rows_read=whole.rows.read,
-                rows_written=whole.rows.written,
-                rows_quarantined=whole.rows.quarantined,
-                rows_filtered=whole.rows.filtered,
-            )
         if self.lost:
             row.update(lost_outputs=" ".join(str(output.ref) for output in self.lost))
-        if whole is not None and whole.failure is not None:
-            row.update(error=whole.failure.error, message=whole.failure.message)
+        if whole is not None:
+            row.update(_to_cells(whole))
         return row
 
     def _since(self, whole: Entry | None) -> datetime | None:
@@ -100,6 +92,20 @@ class Audited:
         if self.listed is None:
             return None
         return self.listed.modified
+
+
+def _to_cells(entry: Entry) -> dict[str, object]:
+    """What a report has of a whole entry."""
+    cells: dict[str, object] = {
+        "attempts": entry.attempts,
+        "rows_read": entry.rows.read,
+        "rows_written": entry.rows.written,
+        "rows_quarantined": entry.rows.quarantined,
+        "rows_filtered": entry.rows.filtered,
+    }
+    if entry.failure is not None:
+        cells |= {"error": entry.failure.error, "message": entry.failure.message}
+    return cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

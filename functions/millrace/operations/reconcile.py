@@ -13,6 +13,7 @@ from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.ledger.entries import DONE, is_stuck
 from millrace.ledger.stores import LedgerIndex
+from millrace.mappings import leave_out_none
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange
@@ -84,7 +85,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """The answer of the function."""
         answer = {"sync": self.sync, "progress": str(self.progress), "reason": self.reason, **asdict(self.total)}
-        return {name: value for name, value in answer.items() if value is not None}
+        return leave_out_none(answer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

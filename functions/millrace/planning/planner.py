@@ -53,6 +53,11 @@ class Planner:
         """
         if is_record(ref):
             return ()
-        routes = (route for route in self._routes if only in {None, route.name} and route.wants(ref))
-        plans = (route.plan(ref) for route in routes)
-        return tuple(plan for plan in plans if only is not None or not isinstance(plan, Build))
+        plans = []
+        for route in self._routes:
+            if only not in {None, route.name} or not route.wants(ref):
+                continue
+            plan = route.plan(ref)
+            if only is not None or not isinstance(plan, Build):
+                plans.append(plan)
+        return tuple(plans)

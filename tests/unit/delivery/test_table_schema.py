@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.delivery.table_schema import TableSchema, Version, remembered
+from millrace.delivery.table_schema import SchemaVersion, TableSchema, remembered
 from millrace.engine.tables.fields import as_remembered
 from millrace.engine.types.printing import with_form
 from millrace.errors import LostRace, TooBig
@@ -20,7 +20,7 @@ from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TABLE, FILE = ObjectRef("acme-in", "in/orders"), ObjectRef("acme-in", "in/orders/a.csv")
-FIRST = Version(number=1, source=str(FILE), when=NOON.isoformat(), changes="the first")
+FIRST = SchemaVersion(number=1, source=str(FILE), when=NOON.isoformat(), changes="the first")
 KINDS = [
     pa.null(),
     pa.string(),

@@ -333,7 +333,7 @@ class TestRunsOfTables:
         assert world.ledger.puts == []
 
 
-class LockedStore(InMemoryObjectStore):
+class UnreadableStore(InMemoryObjectStore):
     """A bucket that tells nobody anything, as one whose role may not be assumed."""
 
     def head(self, ref: ObjectRef) -> ObjectHead | None:
@@ -348,7 +348,7 @@ class TestLooksThatFail:
 
     @pytest.mark.parametrize("run_id", ["20261122T120000Z", None], ids=["asked for", "listed"])
     def test_the_entry_says_why(self, run_id: str | None) -> None:
-        world = World(store=LockedStore({"acme-in": {}, "acme-out": {}}))
+        world = World(store=UnreadableStore({"acme-in": {}, "acme-out": {}}))
         change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE, etag='"e"')
 
         outcome = world.one(Request(change=change, run_id=run_id))

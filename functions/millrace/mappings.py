@@ -1,0 +1,23 @@
+"""What mappings lack. It imports nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+V = TypeVar("V")
+
+
+def leave_out_none(fields: Mapping[str, V | None]) -> dict[str, V]:
+    """Only what is known, in the same order: ``{"a": 0, "b": None}`` gives ``{"a": 0}``."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def leave_out_empty(fields: Mapping[str, V | None]) -> dict[str, V]:
+    """Only what says something: no None, no empty text, list or mapping, no zero."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def pick(fields: Mapping[str, V], *names: str) -> dict[str, V]:
+    """The fields of these names, as far as there are any, in the order of the names."""
+    return {name: fields[name] for name in names if name in fields}
