@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "functions"))
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
-from millrace.aws.dynamodb_ledger import entry_of, item_of
+from millrace.aws.ledger_items import entry_of, item_of
 from millrace.config.document import parse
 from millrace.deployment.settings import LEDGER_INDEXES
 from millrace.ledger.entries import Entry, State

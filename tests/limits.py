@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from millrace.aws.dynamodb_ledger import item_of
 from millrace.aws.item_parts import divide_item
+from millrace.aws.ledger_items import item_of
 from millrace.errors import KeyTooLong, NotAccepted
 from millrace.ledger.entries import Entry, WorkEntry
 from millrace.ledger.table_entries import AnyEntry, SchemaEntry

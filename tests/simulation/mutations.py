@@ -27,7 +27,7 @@ from millrace.planning.plans import Build
 from tests.simulation import light, schedules
 from tests.simulation.buckets import KILLER, Buckets, Uploading
 from tests.simulation.faults import Fault
-from tests.simulation.queue import Message
+from tests.simulation.queue import QueuedMessage
 from tests.simulation.setups import SYNC, Change, Setup, SetupKind
 from tests.simulation.sources import source
 from tests.simulation.world import SimulatedReceipt, World
@@ -314,7 +314,7 @@ def _with_one_killer(world: World) -> None:
     world.script = [partial(_put_killer, first), *(partial(schedules.put, key) for key in others)]
     acknowledge = world.on_acknowledge
 
-    def count(world: World, message: Message) -> None:
+    def count(world: World, message: QueuedMessage) -> None:
         acknowledge(world, message)
         is_killer = any(request.change.ref == source(first) for request in parse_message(message.body).requests)
         if message.receives > 2 and not is_killer:

@@ -174,9 +174,13 @@ def _type(hint: Any) -> str:
         return " ".join(map(_code, _choices(hint)))
     if dataclasses.is_dataclass(hint):
         return "object"
+    return _link_section(hint) or _compound(get_origin(hint), get_args(hint))
+
+
+def _link_section(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, Section):
         return f"[object](#{_anchor(hint.place)})"
-    return _compound(get_origin(hint), get_args(hint))
+    return ""
 
 
 def _compound(origin: object, parts: tuple[Any, ...]) -> str:

@@ -193,15 +193,11 @@ class Claims:
         entry = self._read(claimed)
         if entry is None or entry.fence <= claimed.fence:
             return
-        is_damaged = False
         places = (*claimed.obsolete, *claimed.outputs, *(finish.outputs or ()))
-        for ref, head in _find_written(claimed, places, store):
-            named = entry.output(ref)
-            if entry.state is State.IN_FLIGHT or (named is not None and named.etag != head.etag):
-                is_damaged = True
-            elif named is None:
-                store.delete(ref, etag=head.etag)
-        if is_damaged:
+        damaged = [
+            ref for ref, head in _find_written(claimed, places, store) if not _withdraw_output(entry, ref, head, store)
+        ]
+        if damaged:
             self._write(to_be_done_again(entry))
 
     def _put(self, entry: WorkEntry) -> None:
@@ -234,6 +230,16 @@ def sweep(settled: WorkEntry, fence: int, store: ObjectStore) -> None:
         last_fence = _read_fence(settled, head)
         if last_fence is not None and last_fence <= fence:
             store.delete(output.ref, etag=head.etag)
+
+
+def _withdraw_output(entry: WorkEntry, ref: ObjectRef, head: ObjectHead, store: ObjectStore) -> bool:
+    """Delete what a late worker wrote where ``entry`` has nothing; whether what it has there is whole."""
+    if entry.state is State.IN_FLIGHT:
+        return False
+    named = entry.output(ref)
+    if named is None:
+        store.delete(ref, etag=head.etag)
+    return named is None or named.etag == head.etag
 
 
 def _find_written(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from millrace.aws.dynamodb_ledger import entry_of, item_of
+from millrace.aws.ledger_items import entry_of, item_of
 from millrace.ledger.entries import State
 
 RECORDED = Path(__file__).parent / "recorded" / "ledger-0.1.0.jsonl"
