@@ -252,7 +252,7 @@ def test_utf_16_is_read_too() -> None:
     assert lines('{"r":[{"a":"é"}]}'.encode("utf-16"), "r") == ['{"a":"é"}']
 
 
-class Endless(io.RawIOBase):
+class EndlessText(io.RawIOBase):
     """A document whose list goes on, made as it is read; remembers the most that was asked for at once."""
 
     def __init__(self, rows: int) -> None:
@@ -278,7 +278,7 @@ class Endless(io.RawIOBase):
 
 
 def test_a_list_larger_than_any_row_may_be_is_read_in_pieces() -> None:
-    source = Endless(200_000)  # about 43 MB, in one document
+    source = EndlessText(200_000)  # about 43 MB, in one document
 
     largest = 0
     rows = 0
