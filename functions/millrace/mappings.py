@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
 V = TypeVar("V")
+
+
+class Named(Protocol):
+    """What has a name that is unique among its kind, such as a connection or a sync."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+N = TypeVar("N", bound=Named)
 
 
 def leave_out_none(fields: Mapping[str, V | None]) -> dict[str, V]:
@@ -21,3 +32,8 @@ def leave_out_empty(fields: Mapping[str, V | None]) -> dict[str, V]:
 def pick(fields: Mapping[str, V], *names: str) -> dict[str, V]:
     """The fields of these names, as far as there are any, in the order of the names."""
     return {name: fields[name] for name in names if name in fields}
+
+
+def by_name(items: Iterable[N]) -> dict[str, N]:
+    """Things by their names, in the same order; of two with one name, the last."""
+    return {item.name: item for item in items}

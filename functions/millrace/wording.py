@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def count_of(number: int, noun: str) -> str:
@@ -23,3 +23,9 @@ def join_names(names: Iterable[str], *, before_last: str = "and") -> str:
     if len(quoted) < 2:
         return "".join(quoted) or "none"
     return f"{', '.join(quoted[:-1])} {before_last} {quoted[-1]}"
+
+
+def list_counts(counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> str:
+    """How many of each, in the order given: ``1,204 converted, 3 failed``; nothing for none."""
+    pairs = counts.items() if isinstance(counts, Mapping) else counts
+    return ", ".join(f"{count:,} {kind}" for kind, count in pairs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millrace.wording import count_of, join_names
+from millrace.wording import count_of, join_names, list_counts
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_a_number_has_its_noun(number: int, noun: str, expected: str) -> None:
 )
 def test_names_are_joined_as_in_a_sentence(names: tuple[str, ...], expected: str) -> None:
     assert join_names(names) == expected
+
+
+def test_counts_are_listed_in_the_order_given() -> None:
+    assert list_counts({"converted": 1204, "failed": 3}) == "1,204 converted, 3 failed"
+    assert list_counts([("b", 1), ("a", 2)]) == "1 b, 2 a"
+    assert list_counts({}) == ""

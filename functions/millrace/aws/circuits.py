@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,8 @@ class DynamoDBCircuits:
             return None
         fields = json.loads(answer["Item"]["circuit"]["S"])
         paused = fields.pop("paused")
-        # 0.1.0 counted failures and did not name the objects: what it counted begins from nought.
-        named = {sync: tuple(objects) for sync, objects in fields.pop("failures").items() if isinstance(objects, list)}
         return Circuit(
-            failures=named,
+            failures=_to_failures(fields.pop("failures")),
             queue=queue,
             revision=int(answer["Item"]["revision"]["N"]),
             paused=datetime.fromisoformat(paused) if paused else None,
@@ -56,6 +54,16 @@ class DynamoDBCircuits:
         item: dict[str, Any] = {"revision": {"N": str(circuit.revision)}, "circuit": {"S": json.dumps(fields)}}
         with translated("dynamodb:PutItem on", f"{self._table} for the circuit of {circuit.queue}"):
             self._client.put_item(TableName=self._table, Item=item | _key(circuit.queue), **follows(circuit.revision))
+
+
+def _to_failures(stored: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The objects that failed, by sync."""
+    failures: dict[str, tuple[str, ...]] = {}
+    for sync, objects in stored.items():
+        # 0.1.0 counted failures and did not name the objects: what it counted begins from nought.
+        if isinstance(objects, list):
+            failures[sync] = tuple(objects)
+    return failures
 
 
 def _key(queue: str) -> dict[str, Any]:

@@ -82,16 +82,7 @@ class Inspection:
     def _read_readers(self, queue: str) -> list[Mapped]:
         with translated("lambda:ListEventSourceMappings of", queue):
             answer = self.client("lambda").list_event_source_mappings(EventSourceArn=queue)
-        return [
-            Mapped(
-                queue=mapping["EventSourceArn"],
-                function=mapping["FunctionArn"],
-                is_enabled=not mapping["State"].startswith("Disabl"),
-                reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", ()),
-                has_filter=bool(mapping.get("FilterCriteria", {}).get("Filters")),
-            )
-            for mapping in answer["EventSourceMappings"]
-        ]
+        return list(map(_to_mapped, answer["EventSourceMappings"]))
 
     def _check_dead_letters(self, queues: Iterable[QueueFacts]) -> Iterator[Check]:
         """The deployment's dead-letter queue, and those of the user's own queues, which no alarm of ours watches."""
@@ -112,7 +103,7 @@ class Inspection:
         subject = f"connection {connection.name!r}"
         yield from _guard(subject, lambda: self._check_access(subject, connection), denied=Verdict.TROUBLE)
         yield from _guard(subject, lambda: self._check_bucket(subject, connection, used))
-        managed = next((queue for queue in queues if queue.connection == connection.name), None)
+        managed = _find_queue(queues, connection)
         if isinstance(connection.notifications, ManagedQueue) and Use.SOURCE in used:
             yield from _guard(subject, lambda: self._check_notification(subject, connection, managed))
 
@@ -146,23 +137,52 @@ class Inspection:
         root = connection.root
         with translated("s3:GetBucketNotification of", root.bucket):
             answer = self.sessions.s3(connection).get_bucket_notification_configuration(Bucket=root.bucket)
-        prefixes = [
-            rule["Value"]
-            for one in answer.get("QueueConfigurations", [])
-            for rule in one.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-        ]
-        # S3 keeps a filter's value encoded as in a form (Amazon S3 User Guide, "Configuring event notifications").
-        decoded = {value: unquote_plus(value) for value in prefixes}
+        decoded = _decode_prefixes(answer.get("QueueConfigurations", []))
         yield from check_notification(subject, answer, queue=queue.arn, prefix=root.prefix, decoded=decoded)
+
+
+def _to_mapped(mapping: Any) -> Mapped:
+    """What Lambda says of an event source."""
+    return Mapped(
+        queue=mapping["EventSourceArn"],
+        function=mapping["FunctionArn"],
+        is_enabled=not mapping["State"].startswith("Disabl"),
+        reports_failures="ReportBatchItemFailures" in mapping.get("FunctionResponseTypes", ()),
+        has_filter=bool(mapping.get("FilterCriteria", {}).get("Filters")),
+    )
+
+
+def _find_queue(queues: Iterable[QueueFacts], connection: Connection) -> QueueFacts | None:
+    """The managed queue of a connection, if the deployment has one."""
+    for queue in queues:
+        if queue.connection == connection.name:
+            return queue
+    return None
+
+
+def _decode_prefixes(configurations: Iterable[Any]) -> dict[str, str]:
+    """The prefixes that a bucket's notifications filter by, as S3 gives them, and decoded.
+
+    S3 keeps a filter's value encoded as in a form: ``sales+2026/`` for ``sales 2026/``. Source: Amazon S3 User Guide,
+    "Configuring event notifications".
+    """
+    decoded: dict[str, str] = {}
+    for configuration in configurations:
+        for rule in configuration.get("Filter", {}).get("Key", {}).get("FilterRules", []):
+            decoded[rule["Value"]] = unquote_plus(rule["Value"])
+    return decoded
 
 
 def _describe_encryption(subject: str, client: Any, bucket: str) -> Iterator[Check]:
     answer = _ask(lambda: client.get_bucket_encryption(Bucket=bucket), "ServerSideEncryptionConfigurationNotFoundError")
     rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-    keys = [rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules]
-    for key in filter(None, keys):
-        remedy = "the identities that read or write here need it: existing_key_arns, or millrace connections --kms-key"
-        yield Check(subject, Verdict.NOTE, f"objects are encrypted by {key}", remedy)
+    for rule in rules:
+        key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
+        if key:
+            remedy = (
+                "the identities that read or write here need it: existing_key_arns, or millrace connections --kms-key"
+            )
+            yield Check(subject, Verdict.NOTE, f"objects are encrypted by {key}", remedy)
 
 
 def _read_lifecycle(client: Any, bucket: str) -> list[Any]:

@@ -61,16 +61,14 @@ def find_queue_url(sqs: SQSClient, arn: str) -> str:
         return sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
 
 
-def find_dead_letter_arns(deployed: Deployed, queues: Iterable[QueueFacts]) -> list[str]:
+def find_dead_letter_urls(deployed: Deployed, sqs: SQSClient, queues: Iterable[QueueFacts]) -> list[str]:
     """The dead-letter queues of the user's own queues, each once, without the deployment's."""
     deployments = name_of_queue(deployed.dead_letter_queue)
-    arns = {queue.dead_letters for queue in queues if queue.dead_letters is not None}
-    return sorted(arn for arn in arns if name_of_queue(arn) != deployments)
-
-
-def find_dead_letter_urls(deployed: Deployed, sqs: SQSClient, queues: Iterable[QueueFacts]) -> list[str]:
-    """The URLs of the dead-letter queues of the user's own queues."""
-    return [find_queue_url(sqs, arn) for arn in find_dead_letter_arns(deployed, queues)]
+    arns: set[str] = set()
+    for queue in queues:
+        if queue.dead_letters is not None and name_of_queue(queue.dead_letters) != deployments:
+            arns.add(queue.dead_letters)
+    return [find_queue_url(sqs, arn) for arn in sorted(arns)]
 
 
 def read_ages(cloudwatch: Any, queues: Iterable[QueueFacts]) -> Iterator[tuple[str, float]]:

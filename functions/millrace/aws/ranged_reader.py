@@ -116,12 +116,19 @@ class RangedReader(io.RawIOBase):
 
     def _read_ahead(self, start: int, length: int) -> None:
         """Fetch a range in a thread; what was fetched longest ago and never asked for makes room."""
-        while self._ahead and sum(size for size, _ in self._ahead.values()) + length > _CHUNKS_AHEAD * self._chunk_size:
+        while self._ahead and self._count_ahead() + length > _CHUNKS_AHEAD * self._chunk_size:
             oldest = next(iter(self._ahead))
             self._ahead.pop(oldest)[1].cancel()
             self._remember(oldest)
         self._threads = self._threads or ThreadPoolExecutor(_THREADS, "read-ahead")
         self._ahead[start] = length, self._threads.submit(self._fetch_exactly, start, length)
+
+    def _count_ahead(self) -> int:
+        """The bytes that are read ahead, or will be."""
+        count = 0
+        for size, _ in self._ahead.values():
+            count += size
+        return count
 
     def _fetch_exactly(self, start: int, length: int) -> bytes:
         """The bytes asked for; fewer or more would move everything behind them."""

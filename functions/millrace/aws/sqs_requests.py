@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from millrace.aws.faults import translated
 from millrace.errors import ServiceUnavailable
+from millrace.mappings import leave_out_empty
 from millrace.objects.messages import Request, compose_message
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class ReceivedMessages:
             self._client.send_message(
                 QueueUrl=self._dead_letters,
                 MessageBody=body,
-                MessageAttributes={name: _to_attribute(value) for name, value in attributes.items() if value},
+                MessageAttributes={name: _to_attribute(value) for name, value in leave_out_empty(attributes).items()},
             )
 
     def put_off(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
