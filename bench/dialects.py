@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from millrace.engine.formats.csv.texts import texts
+from millrace.engine.formats.csv.texts import begin, texts
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 from tests.peers.page import DIALECTS, PAGE, markdown, recorded
@@ -157,7 +157,7 @@ def read_with_millrace(path: Path) -> Rows | None:
     rows: Rows = []
     try:
         with path.open("rb") as file:
-            opened = texts(file, ReadOptions(has_headers=False, infer_types=False), lambda _bad: None)
+            opened = texts(begin, file, ReadOptions(has_headers=False, infer_types=False), lambda _bad: None)
             for block in opened[1] if opened else ():
                 columns = [column.fill_null("").to_pylist() for column in block.batch.columns]
                 rows += map(list, zip(*columns, strict=True))
@@ -262,7 +262,8 @@ def render(files: list[Made], grades: dict[tuple[str, str], Counter[str]]) -> st
 
 
 _NOTES_BELOW = (
-    "A title above the header is never guessed away: Millrace refuses the file, and names `skip_lines`.",
+    "A title above the header is passed over only if the lines below prove that it is no row.",
+    "Else Millrace refuses the file: the first line may be a row that lacks fields.",
     "For the other tools such a file counts as right even if the title is one of the rows.",
     "Of the rest Millrace refuses what can be read in two ways, and shows both.",
 )

@@ -35,6 +35,7 @@ from millrace.engine.option_kinds import (
     JsonPathKind,
     MarkKind,
     RecordsKind,
+    TextKind,
     TextsKind,
     ValueKind,
 )
@@ -142,6 +143,26 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         short="Lines to drop before a CSV's header, or the rows of a fixed-width file or a log.",
         examples=(2,),
         is_vendors=True,
+    ),
+    FileOption(
+        name="csv_skip_footer",
+        field="skip_footer",
+        kind=CountKind(),
+        formats=_CSV,
+        help="Lines to drop from each CSV file behind its rows, such as a line of totals; blank lines at the very end"
+        " do not count.",
+        short="Lines to drop behind a CSV's rows.",
+        examples=(1,),
+    ),
+    FileOption(
+        name="csv_comment",
+        field="comment",
+        kind=TextKind(),
+        formats=_CSV,
+        help="What a line of a CSV file begins with that is no row, before the header or behind it; default: no line is"
+        " a comment.",
+        short="What a line begins with that is no row, such as #.",
+        examples=("#",),
     ),
     FileOption(
         name="csv_delimiter",

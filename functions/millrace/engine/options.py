@@ -243,7 +243,8 @@ class ReadOptions:
     """How one file is read; what does not concern its format is ignored.
 
     ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` and ``escape`` None mean:
-    detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV.
+    detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV. ``comment`` is
+    what a line of CSV begins with that is no row.
     ``json_records`` None means: rows are the objects at the top of a JSON file, or of the lists there; else it is a
     path, and so are ``json_parent_fields``, as ``json_paths`` reads them.
     ``column_types`` maps a column's name to the type that its values must have. ``fixed_width`` are the fields of a
@@ -253,10 +254,12 @@ class ReadOptions:
     compression: Compression = Compression.NONE
     has_headers: bool = True
     skip_lines: int = 0
+    skip_footer: int = 0
     delimiter: str | None = None
     quote: str | None = None
     escape: str | None = None
     quotes: Quotes = Quotes.STRICT
+    comment: str | None = None
     encoding: str = "utf-8"
     null_values: tuple[str, ...] = ()
     infer_types: bool = True

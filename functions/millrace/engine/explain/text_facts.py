@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from millrace.engine.explain.facts import Fact, shown
 from millrace.engine.formats.csv.detection import Detected
-from millrace.engine.formats.csv.sampling import Candidate
+from millrace.engine.formats.csv.judging import Candidate
 from millrace.engine.formats.csv.texts import Layout
+from millrace.engine.formats.csv.wording import count_fields, count_lines, shorten
 from millrace.engine.formats.lines.texts import LineLayout
 from millrace.engine.formats.streams.encoding import Encoding
 from millrace.engine.options import FixedField
@@ -34,6 +35,8 @@ def facts_of_csv(layout: Layout) -> tuple[Fact, ...]:
         Fact("delimiter", _name_of(dialect.delimiter), _why(layout.detected), _evidence(layout.detected)),
         Fact("quote", _name_of(dialect.quote), _why_quote(layout)),
         Fact("escape", _name_of(dialect.escape), _why_escape(layout)),
+        *_titles(layout),
+        *_left_out(layout),
         _header(layout),
         *_lacking(layout),
     )
@@ -64,6 +67,22 @@ def facts_of_log(layout: LineLayout) -> tuple[Fact, ...]:
     return (fact_of_encoding(layout.encoding), Fact("preset", preset, f"as told: {len(layout.names):,} columns"))
 
 
+def _titles(layout: Layout) -> tuple[Fact, ...]:
+    """The lines above the table, if there are some."""
+    if not layout.titles:
+        return ()
+    why = f"{' / '.join(map(shorten, layout.titles))}: fewer fields than all lines below, so that they are no rows"
+    return (Fact("title", count_lines(len(layout.titles)), why),)
+
+
+def _left_out(layout: Layout) -> Iterator[Fact]:
+    """What options leave out of the file's lines."""
+    if layout.options.comment:
+        yield Fact("comment", layout.options.comment, "as told: lines that begin so are no rows")
+    if layout.options.skip_footer:
+        yield Fact("footer", count_lines(layout.options.skip_footer), "as told: the last lines are no rows")
+
+
 def _why_quote(layout: Layout) -> str:
     quote = layout.dialect.quote
     if layout.dialect.lenient:
@@ -86,8 +105,7 @@ def _why_escape(layout: Layout) -> str:
 
 
 def _one_width(layout: Layout) -> str:
-    width = layout.detected.candidates[0].width
-    return f"has {width:,} {'field' if width == 1 else 'fields'}"
+    return f"has {count_fields(layout.detected.candidates[0].width)}"
 
 
 def _lacking(layout: Layout) -> tuple[Fact, ...]:
@@ -139,9 +157,13 @@ def _reasons_against(rivals: Sequence[Candidate], best: Candidate) -> Iterator[s
 
 def _agreement(candidate: Candidate) -> str:
     share = f"{candidate.alike:,} of"
-    if candidate.alike == candidate.records:
+    lines = candidate.records - candidate.titles
+    if candidate.alike == lines:
         share = "all"
-    return f"gives {share} {candidate.records:,} sampled lines {candidate.width:,} fields"
+    below = ""
+    if candidate.titles:
+        below = " below the title"
+    return f"gives {share} {lines:,} sampled lines{below} {candidate.width:,} fields"
 
 
 def _lost(rival: Candidate, best: Candidate) -> str:
@@ -180,5 +202,12 @@ def _header(layout: Layout) -> Fact:
         for position, (said, name) in enumerate(zip(layout.header, layout.names, strict=True), 1)
         if said != name
     )
-    line = "first line that is not skipped" if layout.options.skip_lines else "first line"
-    return Fact("header", line, why, evidence)
+    return Fact("header", _line_of_header(layout), why, evidence)
+
+
+def _line_of_header(layout: Layout) -> str:
+    if layout.options.skip_lines:
+        return "first line that is not skipped"
+    if layout.titles:
+        return "first line below the title"
+    return "first line"

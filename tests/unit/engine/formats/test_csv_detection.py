@@ -85,7 +85,7 @@ def test_a_dialect_is_found(name: str, line_end: str) -> None:
         ("a,b;c,d\n1,2;3,4\n", "csv_delimiter"),
         ("id,name\n1,'Bob'\n2,'Al'\n", "csv_quote"),
         ("1,C:\\tmp\\,5\n2,C:\\x\\,6\n", "csv_escape"),
-        ("Report\na;b\n1;2\n", "csv_delimiter"),
+        ("Report\na;b\nc;d\n", "csv_delimiter"),
     ],
 )
 def test_a_file_that_can_be_read_in_two_ways_is_refused_with_both(text: str, option: str, repeat: int) -> None:
@@ -122,7 +122,7 @@ def test_an_option_restricts_what_is_looked_for(text: str, options: dict[str, An
         ("a,b\n1,2\n3\n4,5\n", 3, 1),
         ('a,b,c\n1,"x,y"\n1,2,3\n', 2, 2),
         ("a;b;c\n1;2\n3;4;5\n", 2, 2),
-        ("Report\na;b;c\n1;2;3\n4;5;6\n", 2, 3),
+        ("Anna\nBob;1;2\nEve;3;4\nUli;5;6\n", 2, 3),
         ("name\nSmith, John\nDoe, Jane\n", 2, 2),
     ],
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millrace.engine.formats.csv.detection import DETECTION_BYTES
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.streams.encoding import Utf8Stream
+from millrace.engine.formats.csv.endings import TextSource, drop_end_marks
 from millrace.engine.options import WorkSizes
 from millrace.errors import TooBig
 
@@ -30,7 +30,7 @@ class Block:
 class CsvFeed:
     """A file's text in blocks of whole records, with the offset of each."""
 
-    def __init__(self, stream: Utf8Stream, work: WorkSizes, *, counts_lines: bool) -> None:
+    def __init__(self, stream: TextSource, work: WorkSizes, *, counts_lines: bool) -> None:
         self._stream = stream
         self._work = work
         self._counts_lines = counts_lines
@@ -81,15 +81,23 @@ class CsvFeed:
         while size < _LARGEST_SAMPLE and len(data) >= size and line_ends(data[:size]) < _FEWEST_LINES:
             size *= 2
             data = self.peek(size)
-        return data[:size], len(data) < size or (self._ended and len(data) == size)
+        is_all = len(data) < size or (self._ended and len(data) == size)
+        if is_all:
+            return drop_end_marks(data, _PLAIN_LINES, 2), True
+        return data[:size], False
 
     def _next_record(self, dialect: Dialect) -> Block | None:
+        """The next record; it stays, comments before it do not."""
         size = DETECTION_BYTES
         while data := self.peek(size):
             end = dialect.end_of_records(data, final=self._ended)
             for start, _, stop, _whole in dialect.records(data[:end]):
+                self._advance(data[:start])
                 return Block(data[start:stop], self._byte, self._line)
-            size = self._grow(size)
+            if end:  # comments alone
+                self._advance(data[:end])
+            else:
+                size = self._grow(size)
         return None
 
     def _grow(self, size: int) -> int:
@@ -109,8 +117,32 @@ class CsvFeed:
             self.drop(record)
         return None
 
+    def take_titles(self, dialect: Dialect, count: int) -> tuple[str, ...]:
+        """The next records, blank lines passed over, which are a title above the table; they are dropped."""
+        titles = list[str]()
+        while len(titles) < count and (record := self.first_record(dialect)):
+            titles.append(record.data.rstrip(b"\r\n").decode(errors="backslashreplace"))
+            self.drop(record)
+        return tuple(titles)
+
     def blocks(self, dialect: Dialect, width: int) -> Iterator[Block]:
-        """All that is left, in blocks of whole records of so many fields; the last may leave a quote open."""
+        """All that is left, in blocks of whole records of so many fields; the last may leave a quote open.
+
+        Marks of the file's end are left out.
+        """
+        held: Block | None = None
+        for block in self._blocks(dialect, width):
+            # A block is held back, since what is behind it may be the rest of the same marks.
+            if held is not None and block.last and not drop_end_marks(block.data, dialect, width):
+                held = Block(held.data + block.data, held.byte, held.line, last=True)
+                continue
+            if held is not None:
+                yield held
+            held = block
+        if held is not None and (data := drop_end_marks(held.data, dialect, width)):
+            yield replace(held, data=data)
+
+    def _blocks(self, dialect: Dialect, width: int) -> Iterator[Block]:
         usual = size = self._work.block * min(1 + width // _COLUMNS_A_BLOCK, _MOST_BLOCKS)
         while data := self.peek(size):
             last = self._ended and len(data) <= size

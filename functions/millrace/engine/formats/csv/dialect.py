@@ -21,12 +21,18 @@ class Dialect:
     """The three characters of a CSV file, each of one byte.
 
     ``lenient``: a quote closes only before a delimiter or a line end, and any other is a character like others.
+    ``comment`` is what a line begins with that is no record.
     """
 
     delimiter: str
     quote: str | None
     escape: str | None
     lenient: bool = False
+    comment: str | None = None
+
+    def is_comment(self, text: str, at: int = 0) -> bool:
+        """Whether a record that begins there is a comment."""
+        return self.comment is not None and text.startswith(self.comment, at)
 
     @cached_property
     def _quoted(self) -> bytes:
@@ -76,6 +82,27 @@ class Dialect:
             pieces.append(rb"(?<=[^\r\n" + delimiter + rb"])" + quote)
         return rb"|".join(pieces)
 
+    @cached_property
+    def _piece_or_comment(self) -> bytes:
+        """A pattern for whatever of a record, or of a line that is none, cannot end it."""
+        if not self.comment:
+            return self._piece
+        # A quote in a comment opens nothing: # the "old" table, "new
+        return rb"(?<![^\r\n])" + re.escape(self.comment.encode()) + rb"[^\r\n]*+|" + self._piece
+
+    def has_comment(self, data: bytes) -> bool:
+        """Whether a line begins like a comment; it may be inside of a quoted field."""
+        if not self.comment:
+            return False
+        comment = self.comment.encode()
+        return data.startswith(comment) or b"\n" + comment in data or b"\r" + comment in data
+
+    def without_comments(self, data: bytes) -> bytes:
+        """Whole records without those that are comments."""
+        if not self.has_comment(data):
+            return data
+        return b"".join(data[start:stop] for start, _, stop, _ in self.records(data))
+
     @staticmethod
     def _bytes(character: str | None) -> bytes:
         if not character:
@@ -85,11 +112,11 @@ class Dialect:
     @cached_property
     def _whole_records(self) -> re.Pattern[bytes]:
         # A \r at the very end may be half of \r\n, so it ends a record only once the next byte is known.
-        return re.compile(rb"(?:" + self._piece + rb"|(\r\n|\n|\r(?=[^\n])))*+")
+        return re.compile(rb"(?:" + self._piece_or_comment + rb"|(\r\n|\n|\r(?=[^\n])))*+")
 
     @cached_property
     def _record(self) -> re.Pattern[bytes]:
-        return re.compile(rb"((?:" + self._piece + rb")*+)(\r\n|\n|\r|\Z)")
+        return re.compile(rb"((?:" + self._piece_or_comment + rb")*+)(\r\n|\n|\r|\Z)")
 
     @cached_property
     def _field(self) -> re.Pattern[bytes]:
@@ -104,15 +131,22 @@ class Dialect:
         """
         if final:
             return len(data)
-        quote, escape = self.quote, self.escape
-        if escape and escape.encode() in data:
+        quote = self._find(self.quote, data)
+        if self._find(self.escape, data) or (quote and self.has_comment(data)):
             return self._end_step_by_step(data)
-        if not quote or quote.encode() not in data:
+        if not quote:
             return _last_line_end(data, len(data))
-        end = self._end_by_parity(data, quote.encode())
+        end = self._end_by_parity(data, quote)
         if end and self._quotes_whole_fields(data[:end]):
             return end
         return self._end_step_by_step(data)
+
+    @staticmethod
+    def _find(character: str | None, data: bytes) -> bytes | None:
+        """A character's byte if the data have it."""
+        if not character or character.encode() not in data:
+            return None
+        return character.encode()
 
     def _end_step_by_step(self, data: bytes) -> int:
         match = self._whole_records.match(data)
@@ -195,7 +229,7 @@ class Dialect:
     @cached_property
     def _closed(self) -> re.Pattern[bytes]:
         # All of the text as pieces and line ends: an open quote is no piece, so 1,"a matches only up to the comma.
-        return re.compile(rb"(?:" + self._piece + rb"|[\r\n])*+\Z")
+        return re.compile(rb"(?:" + self._piece_or_comment + rb"|[\r\n])*+\Z")
 
     def leaves_quote_open(self, data: bytes) -> bool:
         """Whether whole records are followed by one whose quote is never closed."""
@@ -204,7 +238,19 @@ class Dialect:
         return self._closed.match(data) is None
 
     def records(self, data: bytes) -> Iterator[tuple[int, int, int, bool]]:
-        """Begin, end without line end, end, and whether it is whole (no quote left open), of each record."""
+        """Begin, end without line end, end, and whether it is whole (no quote left open), of each record.
+
+        Comments are passed over.
+        """
+        if not self.has_comment(data):
+            yield from self._all_records(data)
+            return
+        comment = (self.comment or "").encode()
+        for start, end, stop, whole in self._all_records(data):
+            if not data.startswith(comment, start):
+                yield start, end, stop, whole
+
+    def _all_records(self, data: bytes) -> Iterator[tuple[int, int, int, bool]]:
         start = 0
         while start < len(data):
             match = self._record.match(data, start)

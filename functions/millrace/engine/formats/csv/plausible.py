@@ -19,11 +19,12 @@ _NUMBER = re.compile(
     + r"(?:[0-9]{1,3}(?:[.,' ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?"
     + r"(?: ?(?:[$€£¥%]|[A-Z]{3}))?"
 )
-_NATURAL = re.compile(r"(?<=[\w.)\]'\"?!%])[,;](?= \S)|(?<![\w,.])[0-9]+(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,])")
+_NATURAL = re.compile(r"(?<=[\w.)\]'\"?!%])[,;](?= \S)|(?<![\w,.:/])(?<!\w-)[0-9]+(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,:])")
 """Commas and semicolons of prose and numbers: "Paris, France", "ca. 1,5 kg"."""
 _LIST_OF_WORDS = re.compile(r"[^\W\d][\w .-]*(?:([,;|])[^\W\d][\w .-]*)(?:\1[^\W\d][\w .-]*)*")
 """Words with one separator between them: "red;blue"."""
 _PAIRS = {"{": "}", "[": "]"}
+_OPENING, _CLOSING = frozenset(_PAIRS), frozenset(_PAIRS.values())
 _PATH = re.compile(r"(?:[A-Za-z]:|\\)\\.*")
 
 
@@ -34,38 +35,58 @@ def rate_cells(cells: Iterable[str]) -> float:
         if cell:
             total += rate_cell(cell)
             count += 1
-    return total / count if count else FULLY
+    if not count:
+        return FULLY
+    return total / count
 
 
 def rate_cell(cell: str) -> float:
     """How plausible a text is as one value, from 0 to 1; that of ``5;2`` is far less than that of ``5,2``."""
     text = cell.strip()
-    if not _HAS_SEPARATOR.search(cell) and not _is_cut_off(text):
-        return FULLY if text == cell else WITH_SPACE
+    is_divided, is_cut_off = _HAS_SEPARATOR.search(cell) is not None, _is_cut_off(text)
+    if not is_divided and not is_cut_off:
+        return _rate_undivided(cell)
     if "\t" in cell:  # however it is written: a tab is no part of a value
         return NOT_AT_ALL
-    if _NUMBER.fullmatch(text):
+    if is_number(text) or _is_in_brackets(text):
         return FULLY
-    if text and text[-1] == _PAIRS.get(text[0]):
-        return FULLY  # JSON, or a list as Python prints it
-    if _is_cut_off(text):
+    if is_cut_off:
         return BARELY
     return _rate_prose(text)
 
 
+def is_number(text: str) -> bool:
+    """Whether a text is a number, in either notation, perhaps with a currency."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _rate_undivided(cell: str) -> float:
+    if cell != cell.strip():
+        return WITH_SPACE
+    return FULLY
+
+
+def _is_in_brackets(text: str) -> bool:
+    """Whether a text is JSON, or a list as Python prints it, by its first and last character."""
+    return bool(text) and text[-1] == _PAIRS.get(text[0])
+
+
 def _is_cut_off(text: str) -> bool:
     """Whether a bracket of JSON is opened or closed alone, or the last character is a backslash of no path."""
+    # Of 1,{"a":1,"b":2} a comma cuts off {"a":1 and "b":2}; of Paris\\, France it cuts off Paris\\ alone.
     if not text:
         return False
-    ends_escaped = text[-1] == "\\" and not _PATH.fullmatch(text)
-    begins, ends = text[0] in _PAIRS, text[-1] in _PAIRS.values()
-    closes_alone = ends and not any(opening in text for opening in _PAIRS)
-    opens_alone = begins and not any(closing in text for closing in _PAIRS.values())
-    return ends_escaped or closes_alone or opens_alone
+    if text[-1] == "\\" and not _PATH.fullmatch(text):
+        return True
+    if text[-1] in _CLOSING and _OPENING.isdisjoint(text):
+        return True
+    return text[0] in _OPENING and _CLOSING.isdisjoint(text)
 
 
 def _rate_prose(text: str) -> float:
     rest = _NATURAL.sub("", text)
     if not _HAS_SEPARATOR.search(rest):
         return FULLY
-    return BY_LIST if _LIST_OF_WORDS.fullmatch(rest) else BARELY
+    if _LIST_OF_WORDS.fullmatch(rest):
+        return BY_LIST
+    return BARELY

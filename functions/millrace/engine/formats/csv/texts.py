@@ -15,6 +15,7 @@ from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.detection import Detected, detect
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.endings import FooterlessText, TextSource
 from millrace.engine.formats.csv.refusals import (
     refuse_all_widths,
     refuse_open_quote,
@@ -86,7 +87,10 @@ Begin = Callable[[BinaryIO, ReadOptions, Report], tuple[L, Iterator[Block]] | No
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of a file before its first row is read; ``header`` is its first line's fields, None without one."""
+    """What is known of a file before its first row is read; ``header`` is its first line's fields, None without one.
+
+    ``titles`` are the lines above the table that are none of its rows.
+    """
 
     names: tuple[str, ...]
     header: tuple[str, ...] | None
@@ -94,6 +98,7 @@ class Layout:
     encoding: Encoding
     options: ReadOptions
     report: Report
+    titles: tuple[str, ...] = ()
 
     @property
     def dialect(self) -> Dialect:
@@ -147,11 +152,14 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     """A file's layout and its blocks after the header; see ``texts``."""
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
     stream = Utf8Stream(plain, options.encoding)
-    feed = CsvFeed(stream, options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
+    feed = CsvFeed(_without_footer(stream, options), options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
     named = skip_preamble(feed, options.skip_lines)
     sample, is_all = feed.sample()
+    if is_all and not sample:
+        return None
     detected = detect(options, sample, final=is_all, named=named)
     dialect = detected.dialect
+    titles = feed.take_titles(dialect, detected.titles)
     header = feed.first_record(dialect)
     if header is None:
         return None
@@ -163,8 +171,14 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     if options.has_headers:
         names, header_fields = column_names(fields), tuple(fields)
         feed.drop(header)
-    layout = Layout(tuple(names), header_fields, detected, stream.encoding, options, report)
+    layout = Layout(tuple(names), header_fields, detected, stream.encoding, options, report, titles)
     return layout, feed.blocks(dialect, len(names))
+
+
+def _without_footer(stream: Utf8Stream, options: ReadOptions) -> TextSource:
+    if not options.skip_footer:
+        return stream
+    return FooterlessText(stream, options.skip_footer, most=options.work.longest_record)
 
 
 def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, row: int | None) -> None:
@@ -249,23 +263,24 @@ class _CsvParser:
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
-        if not self._has_legal_quotes(block) or not is_utf8(block.data):
+        data = self._layout.dialect.without_comments(block.data)
+        if not self._has_legal_quotes(data, is_last=block.last) or not is_utf8(data):
             return None
         try:
-            return self._with_arrow(block.data)
+            return self._with_arrow(data)
         except pa.ArrowInvalid:  # a row of another width
             return None
 
-    def _has_legal_quotes(self, block: Block) -> bool:
+    def _has_legal_quotes(self, data: bytes, *, is_last: bool) -> bool:
         """Whether no quote is stray or left open."""
         dialect = self._layout.dialect
         if dialect.lenient:  # only the last block can leave a quote open: the others were cut where a record ends
-            return not block.last or not dialect.leaves_quote_open(block.data)
-        return dialect.is_strict(block.data)
+            return not is_last or not dialect.leaves_quote_open(data)
+        return dialect.is_strict(data)
 
     def _with_arrow(self, data: bytes) -> pa.RecordBatch:
         data = self._rewriter.rewrite(data)
-        if self._width != 1 and not data.strip(b"\r\n"):
+        if not data or (self._width != 1 and not data.strip(b"\r\n")):
             return empty(self._schema)
         if not data.endswith((b"\n", b"\r")):
             data += b"\n"  # without it Arrow takes a missing last field behind a quoted one for an empty one

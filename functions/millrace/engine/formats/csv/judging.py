@@ -1,0 +1,201 @@
+"""How well a dialect explains a sample: whether its records have one width, and whether its cells look like values."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.plausible import rate_cells
+from millrace.engine.formats.csv.records import MOST_RATED_CELLS, Sample, SampledCell, SampledRow
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """How well a dialect explains a sample.
+
+    ``width`` is the usual number of fields, ``alike`` how many of the ``records`` have it and no stray quote,
+    ``plausible`` how much like values the cells look, from 0 to 1. ``first_width`` is that of the first record,
+    ``most`` that of the widest, ``shown`` a record of the usual width as the text has it, field by field, and
+    ``titles`` how many of the records are a title above the table, which nothing else is counted of.
+    """
+
+    dialect: Dialect
+    width: int = 0
+    alike: int = 0
+    records: int = 0
+    plausible: float = 1.0
+    strays: int = 0
+    quoted: int = 0
+    is_open: bool = False
+    first_width: int = 0
+    most: int = 0
+    shown: tuple[str, ...] = ()
+    titles: int = 0
+
+    @property
+    def delimiter(self) -> str:
+        """What divides the fields."""
+        return self.dialect.delimiter
+
+    @property
+    def share(self) -> float:
+        """The share of records that are alike; 0 if they are not divided at all."""
+        if self.width < 2 or not self.records:
+            return 0.0
+        return self.alike / self.records
+
+    @property
+    def confidence(self) -> float:
+        """The share of records that are alike of those that are no title; 0 if they are not divided at all."""
+        if self.width < 2 or not self.records:
+            return 0.0
+        return self.alike / (self.records - self.titles)
+
+    @property
+    def score(self) -> float:
+        """How constant the records are, times how plausible their cells."""
+        return self.share * self.plausible
+
+    @property
+    def is_legal(self) -> bool:
+        """Whether every quote is where the dialect allows one."""
+        return not self.strays and not self.is_open
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether every record of the table has one and the same width, and every quote is legal."""
+        return self.alike == self.records - self.titles and self.is_legal
+
+    @property
+    def explains_table(self) -> bool:
+        """Whether it is regular and divides the records, perhaps below a title."""
+        return self.width > 1 and self.is_regular
+
+    @property
+    def explains_all(self) -> bool:
+        """Whether it is regular and divides the records, the first one, too."""
+        return self.explains_table and not self.titles
+
+    @property
+    def explained(self) -> int:
+        """2 if it explains all, 1 if it explains the table below a title, else 0."""
+        return int(self.explains_table) + int(self.explains_all)
+
+
+def judge_sample(dialect: Dialect, sample: Sample, titles: int = 0) -> Candidate:
+    """How well the dialect explains the sample that was read by it, whose first records may be titles."""
+    rows = sample.rows[titles:]
+    width = _usual_width(rows)
+    strays, quoted, alike, most = 0, 0, 0, 0
+    for row in rows:
+        strays += row.stray
+        quoted += row.quoted
+        alike += row.width == width and not row.stray
+        most = max(most, row.width)
+    if _have_trailing_delimiter(rows, width):
+        alike += 1  # the header
+    return Candidate(
+        dialect,
+        width=width,
+        alike=alike,
+        records=len(sample.rows),
+        plausible=rate_cells(_texts_to_rate(dialect, rows)),
+        strays=strays,
+        quoted=quoted,
+        is_open=sample.is_open,
+        first_width=_first_width(sample),
+        most=most,
+        shown=_show(rows, width, most),
+        titles=titles,
+    )
+
+
+def _first_width(sample: Sample) -> int:
+    if not sample.rows:
+        return 0
+    return sample.rows[0].width
+
+
+def _usual_width(rows: Sequence[SampledRow]) -> int:
+    """The number of fields that most records have; of equally frequent ones the larger."""
+    widths = Counter(row.width for row in rows if not row.stray) or Counter(row.width for row in rows)
+    return max(widths, key=lambda width: (widths[width], width), default=0)
+
+
+def _have_trailing_delimiter(rows: Sequence[SampledRow], width: int) -> bool:
+    """Whether each record but the header ends in a delimiter: a,b over 1,2, and 3,4, is one table of two columns."""
+    below = rows[1:]
+    if not below or rows[0].stray or rows[0].width + 1 != width or width < 3:
+        return False
+    return all(row.width == width and row.ends_empty for row in below)
+
+
+def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> Iterator[str]:
+    count = 0
+    for row in rows:
+        for cell in row.cells:
+            yield _text_to_rate(dialect, cell)
+        count += row.width
+        if count >= MOST_RATED_CELLS:
+            return
+
+
+def _text_to_rate(dialect: Dialect, cell: SampledCell) -> str:
+    """A cell without marks of the dialect; in quotes there may be anything, so that it speaks for the dialect."""
+    if cell.quoted:
+        return "quoted"
+    text = cell.raw
+    if dialect.escape and dialect.escape in text:
+        # Paris\, France is plausible as one value once its escaped comma is gone.
+        marks = re.escape(dialect.escape) + rf"[{re.escape(dialect.delimiter)}\"'\\N]"
+        text = re.sub(marks, "", text)
+    if not dialect.quote:
+        text = text.replace('"', "")
+    return text
+
+
+def has_torn_cell(sample: Sample, quote: str) -> bool:
+    """Whether a cell that was read without quoting looks like the first part of a quoted one, such as ``"Paris``."""
+    return any(_is_torn(cell.raw, quote) for cell in sample.cells())
+
+
+def _is_torn(raw: str, quote: str) -> bool:
+    is_closed = len(raw) > 1 and raw.endswith(quote)
+    return raw.startswith(quote) and not is_closed and raw.count(quote) % 2 == 1
+
+
+def _show(rows: Sequence[SampledRow], width: int, most: int) -> tuple[str, ...]:
+    """The cells of a record of the usual width: the second, since the first may be a header and show little.
+
+    If most records have one field, the widest one shows how the dialect would divide.
+    """
+    shown_width = width
+    if width < 2:
+        shown_width = most
+    usual = [row for row in rows if row.width == shown_width and row.cells][:2]
+    if not usual:
+        return ()
+    return tuple(cell.text for cell in usual[-1].cells)
+
+
+def wraps_column(rows: Sequence[SampledRow]) -> bool:
+    """Whether a column is within quotes throughout."""
+    columns = zip(*(row.cells for row in rows if row.cells), strict=False)
+    return any(map(_is_wrapped, columns))
+
+
+def _is_wrapped(column: Sequence[SampledCell]) -> bool:
+    """Whether all values are in quotes; there is at least one."""
+    values = [cell for cell in column if cell.raw]
+    return bool(values) and all(cell.quoted for cell in values)
+
+
+def holds_quote_in_quotes(sample: Sample, dialect: Dialect) -> bool:
+    """Whether a quoted field holds a quote that is doubled or escaped, as a writer of such a dialect leaves it."""
+    marks = [f"{dialect.quote}{dialect.quote}"]
+    if dialect.escape:
+        marks.append(f"{dialect.escape}{dialect.quote}")
+    return any(mark in cell.text for cell in sample.cells() if cell.quoted for mark in marks)
