@@ -44,3 +44,21 @@ def document(*syncs: dict[str, Any], source: dict[str, Any] | None = None) -> Do
             "bulk_syncs": list(syncs) or [bulk_sync()],
         }
     )
+
+
+def model_document(
+    model: dict[str, Any], sync: dict[str, Any] | None = None, *, source: dict[str, Any] | None = None, **fields: Any
+) -> Document:
+    """A model ``customers`` of ``s3://acme-in/in``, written as ``s3://acme-out/lake/customers`` by one sync."""
+    landing = {"enable_event_notifications": True, "event_queue_arn": "managed"} | (source or {})
+    target = {"connection": "lake", "object": "customers", "configuration": {"format": "json"}}
+    return parse(
+        {
+            "connections": [
+                connection("landing", "s3://acme-in/in", **landing),
+                connection("lake", "s3://acme-out/lake"),
+            ],
+            "models": [{"name": "customers", "connection": "landing", "configuration": model, **fields}],
+            "model_syncs": [{"name": "nightly", "model": "customers", "target": target, **(sync or {})}],
+        }
+    )

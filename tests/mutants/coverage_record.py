@@ -41,8 +41,17 @@ class CoverageRecord:
     tests: dict[str, TestRecord] = field(default_factory=dict)
 
     def tests_of(self, module: str, lines: frozenset[int] | None) -> list[str]:
-        """The tests that run any of these lines, or any at all of the module, the quickest first."""
+        """The tests that run any of these lines, or any of the module if none are given, the quickest first."""
         names = [name for name, test in self.tests.items() if name != IMPORT and _runs(test, module, lines)]
+        return sorted(names, key=lambda name: self.tests[name].seconds)
+
+    def tests_beside(self, module: str) -> list[str]:
+        """The tests of every file that has one that runs a line of the module, the quickest first.
+
+        A class without methods of its own has no lines that run when it is used.
+        """
+        files = {name.partition("::")[0] for name in self.tests_of(module, None)}
+        names = [name for name in self.tests if name.partition("::")[0] in files]
         return sorted(names, key=lambda name: self.tests[name].seconds)
 
     def runs_at_import(self, module: str, lines: frozenset[int]) -> bool:

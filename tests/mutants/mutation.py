@@ -141,6 +141,8 @@ def _places_below(node: ast.AST, place: _Place) -> Iterator[_Place]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         place = replace(place, function=f"{place.function}.{node.name}".lstrip("."), around=node)
     for child in _children(node):
+        if _is_guard(child):
+            continue
         inner = place
         if isinstance(child, ast.expr | ast.stmt):
             statement = child if isinstance(child, ast.stmt) else place.statement
@@ -165,6 +167,14 @@ def _is_passed_over(node: ast.AST) -> bool:
         return True
     # What is raised is told apart by its type; its message is for people.
     return isinstance(node, ast.JoinedStr | ast.Raise | ast.Assert)
+
+
+def _is_guard(node: ast.AST) -> bool:
+    """What only a mistake of our own would reach: `assert_never(...)`, `zip(..., strict=True)`."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "strict"
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "assert_never"
 
 
 def _replacements(node: ast.expr | ast.stmt) -> Iterator[ast.AST]:
@@ -211,12 +221,13 @@ def _replaced_statements(node: ast.stmt) -> Iterator[ast.AST]:
             yield ast.copy_location(ast.Pass(), node)
         case ast.Continue():
             yield ast.copy_location(ast.Break(), node)
-        case ast.Return(value=ast.expr() as value) if not _is_none(value):
+        case ast.Return(value=ast.expr() as value) if not _is_none_or_bool(value):
             yield _changed(node, value=ast.Constant(value=None))
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_none_or_bool(node: ast.expr) -> bool:
+    """None in place of False decides the same; that False becomes True is a mutant of its own."""
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
 
 
 def _changed(node: ast.AST, **fields: object) -> ast.AST:

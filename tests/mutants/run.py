@@ -122,7 +122,10 @@ class MutantRun:
             verdict = self._verdicts.read_verdict(mutant)
             if verdict is not None and verdict.noticed_by is not None:
                 continue
-            tests = self._record.tests_of(mutant.module, mutant.lines)
+            if self._record.runs_at_import(mutant.module, mutant.lines):
+                tests = self._record.tests_beside(mutant.module)
+            else:
+                tests = self._record.tests_of(mutant.module, mutant.lines)
             tests = [test for test in tests if self._verdicts.is_new_to(verdict, test)]
             if verdict is None or tests:
                 yield self._to_trial(mutant, tests)
@@ -131,7 +134,7 @@ class MutantRun:
         for mutant in self._mutants:
             verdict = self._verdicts.read_verdict(mutant)
             if verdict is not None and verdict.noticed_by == NEEDS_IMPORT:
-                yield self._to_trial(mutant, self._record.tests_of(mutant.module, None))
+                yield self._to_trial(mutant, self._record.tests_beside(mutant.module))
 
     def _simulator_trials(self) -> Iterator[Trial]:
         for mutant in self._mutants:

@@ -128,7 +128,7 @@ class Build:
     file_format: FileFormat | None
     read: ReadOptions
     record: ObjectRef
-    keep_earlier: bool = False
+    keep_earlier: bool
     quarantine: ObjectRef | None = None
 
 

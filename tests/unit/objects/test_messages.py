@@ -273,3 +273,12 @@ def test_our_own_requests_are_read_back_equal(
     request = Request(change=change, sync=sync, run_id=run_id, reset_schema=reset, deployment=deployment)
 
     assert parse_message(compose_message(request)) == Message(requests=(request,))
+
+
+def test_a_plain_request_says_no_more_than_it_must() -> None:
+    """Messages are counted by their bytes, so letters stay letters."""
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("b", "grüße.csv"))
+
+    assert compose_message(Request(change=change)) == (
+        '{"millrace": 1, "kind": "created", "bucket": "b", "key": "grüße.csv"}'
+    )

@@ -83,8 +83,64 @@ def test_matching_follows_the_written_rule(glob: list[str], path: list[str]) -> 
     ],
 )
 def test_the_forms_that_people_write(glob: str, yes: list[str], no: list[str]) -> None:
+    check(glob, yes, no)
+
+
+def check(glob: str, yes: list[str], no: list[str]) -> None:
     assert [path for path in yes if not matches(glob, path)] == []
     assert [path for path in no if matches(glob, path)] == []
+
+
+@pytest.mark.parametrize(
+    ("glob", "yes", "no"),
+    [
+        ("a*", ["a", "ab"], ["", "ba"]),
+        ("*a", ["a", "ba"], ["", "ab"]),
+        ("ab*ba", ["abba", "abxba"], ["aba", "ab", "ba"]),
+        ("a*b*c", ["abc", "axbxc", "abbc"], ["ac", "acb", "abxcx", "axbx"]),
+        ("aba*b*c", ["ababc", "abaxbc"], ["abac", "abc"]),
+        ("*a*b*", ["ab", "xaxbx"], ["ba", "a", "b"]),
+        ("*-*-x", ["a-b-c-x", "--x"], ["a-x", "-x", "--xy"]),
+        ("a?c", ["abc", "a?c"], ["ac", "abbc"]),
+    ],
+)
+def test_pieces_between_stars_come_in_their_order_without_overlap(glob: str, yes: list[str], no: list[str]) -> None:
+    check(glob, yes, no)
+
+
+@pytest.mark.parametrize(
+    ("glob", "yes", "no"),
+    [
+        ("[a]", ["a"], ["[a]", "b"]),
+        ("[abd]", ["a", "b", "d"], ["c", "", "ab"]),
+        ("x[ab]y", ["xay", "xby"], ["xy", "xcy", "[ab]"]),
+        ("[a-cx]", ["a", "b", "c", "x"], ["-", "d"]),
+        ("[a-a]", ["a"], ["-", "b"]),
+        ("[a-]", ["a", "-"], ["b"]),
+        ("[z-a]", [], ["z", "a", "-", "m", ""]),
+        ("[z-ab]", ["b"], ["z", "a", "-"]),
+        ("[!a-c]", ["d", "-", "!"], ["a", "b", "c", ""]),
+        ("[]a]", ["]", "a"], ["[]a]", "b"]),
+        ("[!]a]", ["b", "!"], ["]", "a"]),
+        ("[^a]", ["^", "a"], ["b"]),
+        ("[a", ["[a"], ["a"]),
+        ("[]", ["[]"], ["]", ""]),
+        ("[!]", ["[!]"], ["!", "a"]),
+        ("a]", ["a]"], ["a"]),
+    ],
+)
+def test_a_choice_is_one_character_and_a_bracket_without_an_end_is_itself(
+    glob: str, yes: list[str], no: list[str]
+) -> None:
+    check(glob, yes, no)
+
+
+@pytest.mark.parametrize("literals", range(10))
+def test_any_depth_at_the_end_takes_one_segment_or_more(literals: int) -> None:
+    """However many segments come before it."""
+    glob = "/".join(["a"] * literals + ["**"])
+
+    assert matching_depths(glob, ["a"] * 12) == list(range(literals + 1, 13))
 
 
 @given(st.lists(GLOB_SEGMENTS, min_size=1, max_size=4), st.lists(NAMES, min_size=1, max_size=5))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +42,21 @@ def test_a_matching_directory_is_a_table(glob: str, stem: str, file: TableFile |
 
 def test_the_deepest_matching_directory_is_the_table() -> None:
     assert in_directories("exports/daily/x/daily/a", "exports/**/daily") == TableFile("exports_daily_x_daily", "a")
+
+
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [
+        ("a", "a"),
+        ("a_b", "a_b"),
+        ("a/b", "a_b"),
+        ("a_b/c", "a_b_c_[0-9a-f]{6}"),
+        ("a/b_c", "a_b_c_[0-9a-f]{6}"),
+        ("a/b/c", "a_b_c"),
+    ],
+)
+def test_a_hash_is_added_only_where_a_joined_name_can_be_read_in_two_ways(directory: str, name: str) -> None:
+    assert re.fullmatch(name, directory_table(directory, "**"))
 
 
 SEGMENT = st.text("ab_", min_size=1, max_size=3)

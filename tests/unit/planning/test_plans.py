@@ -1,0 +1,119 @@
+"""Which keys are outputs of a plan, and which no output may have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millrace.errors import KeyTooLong, UsageError
+from millrace.objects.references import ObjectRef
+from millrace.planning.planner import ActiveSync, Planner
+from millrace.planning.plans import Build, Plan, SourceFile, is_output_of
+from millrace.planning.targets import is_record, read_times
+from tests.configurations import bulk_sync, document, model_document
+
+FOLDER = {"model_from": "multi_file_archive", "subfolder": "people"}
+SINGLE = {"is_single_table": True, "single_table_name": "orders"}
+
+
+def plan_of(key: str, *, source: dict[str, Any] | None = None, **sync: Any) -> Plan:
+    (plan,) = Planner(document(bulk_sync(**sync), source=source)).plan(ObjectRef("acme-in", key))
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def build_of(mode: str) -> Build:
+    (plan,) = Planner(model_document(FOLDER, {"mode": mode})).plan(ObjectRef("acme-in", "in/people/a.csv"))
+    assert isinstance(plan, SourceFile)
+    return plan.build
+
+
+REPLICATED = plan_of("in/eu/a.csv", bad_rows="quarantine")
+SHARED = plan_of("in/eu/a.csv", source=SINGLE)
+SNAPSHOT = plan_of("in/eu/a.csv", source=SINGLE, mode="snapshot")
+
+
+@pytest.mark.parametrize(
+    ("plan", "keys"),
+    [
+        (
+            REPLICATED,
+            ["lake/eu/a.parquet", "lake/eu/a/country=de/a.parquet", "lake/_quarantine/eu/a.jsonl"],
+        ),
+        (SHARED, ["lake/orders/eu/a.parquet", "lake/orders/country=de/eu/a.parquet"]),
+        (SNAPSHOT, ["lake/orders/orders.parquet", "lake/orders/country=de/orders.parquet"]),
+        (build_of("replace"), ["lake/customers.jsonl"]),
+        (build_of("snapshot"), ["lake/customers/20261128T110500Z.jsonl"]),
+    ],
+)
+def test_an_output_is_at_a_key_that_planning_gives(plan: Plan | Build, keys: list[str]) -> None:
+    copies = [*(f"lake/copy/{key}" for key in keys), *(f"{key}.bak" for key in keys), "lake/customers/x.jsonl"]
+
+    assert [key for key in keys if not is_output_of(plan, ObjectRef("acme-out", key))] == []
+    assert [key for key in copies if is_output_of(plan, ObjectRef("acme-out", key))] == []
+    assert [key for key in keys if is_output_of(plan, ObjectRef("acme-else", key))] == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "lake/eu/a/country=de/b.parquet",
+        "lake/eu/a/x/country=de/a.parquet",
+        "lake/eu/a/country=de/x/a.parquet",
+        "lake/eu/a/country/a.parquet",
+    ],
+)
+def test_another_folder_is_no_partition(key: str) -> None:
+    assert not is_output_of(REPLICATED, ObjectRef("acme-out", key))
+
+
+def test_only_real_times_are_read_from_a_key() -> None:
+    assert [time.isoformat() for time in read_times("a/20261128T110500Z-20260231T000000Z/20260101T000000Z.csv")] == [
+        "2026-11-28T11:05:00+00:00",
+        "2026-01-01T00:00:00+00:00",
+    ]
+    assert read_times("a/2026/11.csv") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (".millrace/nightly.files", True),
+        ("lake/.millrace/nightly.files", True),
+        ("lake/x.millrace/a.csv", False),
+        ("lake/.millrace.csv", False),
+        ("lake/millrace/a.csv", False),
+    ],
+)
+def test_millraces_own_records_are_no_input(key: str, *, expected: bool) -> None:
+    ref = ObjectRef("acme-in", key)
+
+    assert is_record(ref) == expected
+    assert Planner(document(source={"s3_bucket_name": "s3://acme-in"})).plan(ref) == () or not expected
+
+
+@pytest.mark.parametrize(("length", "fits"), [(1024, True), (1025, False)])
+def test_a_key_of_1024_bytes_is_the_longest(length: int, *, fits: bool) -> None:
+    stem = "a" * (length - len("lake/.parquet"))
+
+    assert (plan_of(f"in/{stem}.csv").problem is None) == fits
+
+
+@pytest.mark.parametrize(("rule", "fits"), [("fail", True), ("quarantine", False)])
+def test_the_quarantine_of_an_output_must_fit_as_well(rule: str, *, fits: bool) -> None:
+    """Its key is longer by a folder's name."""
+    problem = plan_of("in/" + "a" * 1005 + ".csv", bad_rows=rule).problem
+
+    assert (problem is None) == fits
+    assert problem is None or (isinstance(problem, KeyTooLong) and "_quarantine" in str(problem))
+
+
+def test_an_active_sync_is_found_by_its_name_and_others_are_listed() -> None:
+    given = document(bulk_sync("a", subfolder="a"), bulk_sync("b", subfolder="b"), bulk_sync("c", active=False))
+    planner = Planner(given)
+
+    assert planner.document is given
+    assert planner.active_sync("b") == ActiveSync("b", "landing", given.connection("landing").root)
+    with pytest.raises(UsageError, match=r"no active sync 'c'; the configuration has \['a', 'b'\]"):
+        planner.active_sync("c")
