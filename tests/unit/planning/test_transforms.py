@@ -20,7 +20,7 @@ FIELDS = ["id", {"id": "email", "user_output_name": "mail", "obfuscated": True},
 
 def transform_of(schema: dict[str, Any] | None = None, **sync: Any) -> TableTransform:
     others = [{"id": "returns", "fields": ["id"]}]
-    schemas = {"schemas": [{"id": "orders", **schema}, *others]} if schema else {}
+    schemas: dict[str, Any] = {"schemas": [{"id": "orders", **schema}, *others]} if schema else {}
     (plan,) = Planner(document(bulk_sync(**schemas, **sync))).plan(ObjectRef("acme-in", "in/orders.csv"))
     assert isinstance(plan, Plan)
     return plan.recipe.transform
