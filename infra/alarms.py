@@ -36,6 +36,15 @@ class Alarms(Construct):
         self._topic = (
             sns.Topic.from_topic_arn(self, "Topic", options.alarm_topic_arn) if options.alarm_topic_arn else None
         )
+        self._watch_work(dead_letters, options)
+        if "Reconcile" in functions:
+            self._watch_comparisons(options)
+        for name, queue in queues.items():
+            self._watch_queue(name, queue, options)
+        for name, function in functions.items():
+            self._watch_function(name, function)
+
+    def _watch_work(self, dead_letters: sqs.IQueue, options: Options) -> None:
         self._above(
             "DeadLetters",
             dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
@@ -56,38 +65,37 @@ class Alarms(Construct):
             "it names, then run: millrace resume (which also ends this alarm).",
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
-        if "Reconcile" in functions:
-            self._above(
-                "Unaccounted",
-                _ours("Unaccounted", options, statistic="Sum", function="reconcile"),
-                0,
-                "Objects whose notification should have come and did not; they are on the queue now. Look: millrace "
-                "audit. Is the bucket's notification in place?",
-            )
-            self._above(
-                "Vanished",
-                _ours("Vanished", options, statistic="Sum", function="reconcile"),
-                0,
-                "Outputs that the ledger knows are gone; a comparison looks at one in a hundred. Look: millrace audit "
-                "--outputs. Unless they were deleted on purpose: millrace audit --outputs --restore.",
-            )
-        for construct_name, queue in queues.items():
-            self._above(
-                f"Age{construct_name}",
-                queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
-                visibility_seconds(options),
-                "A message has waited longer than a whole attempt takes. Is the function throttled, or denied?",
-            )
-        for name, function in functions.items():
-            self._above(
-                f"{name}Errors", function.metric_errors(period=_PERIOD), 0, f"The {name} function broke. Read its log."
-            )
-            self._above(
-                f"{name}Throttles",
-                function.metric_throttles(period=_PERIOD),
-                0,
-                f"The {name} function was refused: the account's concurrency is used up.",
-            )
+
+    def _watch_comparisons(self, options: Options) -> None:
+        self._above(
+            "Unaccounted",
+            _ours("Unaccounted", options, statistic="Sum", function="reconcile"),
+            0,
+            "Objects whose notification should have come and did not; they are on the queue now. Look: millrace "
+            "audit. Is the bucket's notification in place?",
+        )
+        self._above(
+            "Vanished",
+            _ours("Vanished", options, statistic="Sum", function="reconcile"),
+            0,
+            "Outputs that the ledger knows are gone; a comparison looks at one in a hundred. Look: millrace audit "
+            "--outputs. Unless they were deleted on purpose: millrace audit --outputs --restore.",
+        )
+
+    def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:
+        self._above(
+            f"Age{name}",
+            queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+            visibility_seconds(options),
+            "A message has waited longer than a whole attempt takes. Is the function throttled, or denied?",
+        )
+
+    def _watch_function(self, name: str, function: lambda_.IFunction) -> None:
+        errors, throttles = function.metric_errors(period=_PERIOD), function.metric_throttles(period=_PERIOD)
+        self._above(f"{name}Errors", errors, 0, f"The {name} function broke. Read its log.")
+        self._above(
+            f"{name}Throttles", throttles, 0, f"The {name} function was refused: the account's concurrency is used up."
+        )
 
     def _above(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
@@ -14,6 +14,13 @@ from infra.acknowledged import acknowledge
 from infra.notification import EVENTS, filter_prefix
 from infra.options import Options
 from infra.topology import Notification
+
+_SWEEP = s3.LifecycleRule(
+    id="sweep",
+    abort_incomplete_multipart_upload_after=Duration.days(7),
+    noncurrent_version_expiration=Duration.days(30),
+    expired_object_delete_marker=True,
+)
 
 
 class CreatedBucket(Construct):
@@ -45,14 +52,7 @@ class CreatedBucket(Construct):
             encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
             encryption_key=key,
             bucket_key_enabled=key is not None,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    id="sweep",
-                    abort_incomplete_multipart_upload_after=Duration.days(7),
-                    noncurrent_version_expiration=Duration.days(30),
-                    expired_object_delete_marker=True,
-                )
-            ],
+            lifecycle_rules=[_SWEEP],
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
         acknowledge(
@@ -71,20 +71,21 @@ class CreatedBucket(Construct):
             return
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)  # noqa: S101 -- tells the type checker what the CDK always makes
-        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-            queue_configurations=[
-                s3.CfnBucket.QueueConfigurationProperty(
-                    event=event,
-                    queue=queues[notification.connection].queue_arn,
-                    filter=_filter(filter_prefix(notification.folder.prefix, options)),
-                )
-                for notification in notifications
-                for event in EVENTS
-            ]
-        )
+        configurations: list[s3.CfnBucket.QueueConfigurationProperty] = []
         for notification in notifications:
+            queue = queues[notification.connection]
+            configurations += _configure(queue, filter_prefix(notification.folder.prefix, options))
             # S3 tries the queue when it is told of it, so that the queue's policy must stand by then.
-            self.bucket.node.add_dependency(queues[notification.connection].node.find_child("Policy"))
+            self.bucket.node.add_dependency(queue.node.find_child("Policy"))
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=configurations
+        )
+
+
+def _configure(queue: sqs.Queue, prefix: str) -> Iterator[s3.CfnBucket.QueueConfigurationProperty]:
+    """One for each kind of event: S3 takes one event in each."""
+    for event in EVENTS:
+        yield s3.CfnBucket.QueueConfigurationProperty(event=event, queue=queue.queue_arn, filter=_filter(prefix))
 
 
 def _filter(prefix: str) -> s3.CfnBucket.NotificationFilterProperty | None:

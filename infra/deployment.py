@@ -79,5 +79,4 @@ def _environment() -> Environment:
 
 
 def _refuse(problems: list[str]) -> None:
-    lines = "\n".join(f"  - {problem}" for problem in problems)
-    sys.exit(f"Millrace cannot be deployed like this:\n{lines}")
+    sys.exit("\n  - ".join(["Millrace cannot be deployed like this:", *problems]))

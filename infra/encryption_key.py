@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import ArnFormat, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.names import Names
+from infra.notification import sent_by_buckets
 from infra.options import Options
 
 
@@ -33,25 +34,17 @@ class EncryptionKey(Construct):
         if notifying:
             # Without the conditions a bucket of anybody's could have S3 use the key (Amazon SQS Developer Guide,
             # "Access management for encrypted Amazon SQS queues with least privilege policies").
-            buckets = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in notifying]
-            conditions = {
-                "ArnEquals": {"aws:SourceArn": buckets},
-                "StringEquals": {"aws:SourceAccount": stack.account},
-            }
-            self._allow("s3", conditions)
+            self._allow("s3", sent_by_buckets(stack, notifying))
         log_groups = stack.format_arn(
             service="logs",
             resource="log-group",
             resource_name=f"{Names(options.name).log_groups}*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        self._allow(
-            f"logs.{stack.region}",
-            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
-            also=("kms:Encrypt",),
-        )
+        conditions = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}}
+        self._allow(f"logs.{stack.region}", conditions, also=("kms:Encrypt",))
 
-    def _allow(self, service: str, conditions: dict[str, object], also: tuple[str, ...] = ()) -> None:
+    def _allow(self, service: str, conditions: Mapping[str, object], also: tuple[str, ...] = ()) -> None:
         """Let an AWS service use the key for this account: S3 to notify encrypted queues, CloudWatch to keep logs."""
         self.key.add_to_resource_policy(
             iam.PolicyStatement(

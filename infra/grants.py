@@ -72,29 +72,10 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
     """What the convert function needs: also to pause the event sources of ``itself``, an ARN, and to say so."""
     every_queue = (*arns.queues, *topology.own_queue_arns)
     return _wanted(
-        Grant(
-            sid="ReadSources",
-            actions=permissions.READ_OBJECTS,
-            resources=tuple(map(arns.objects, topology.own_reads)),
-            because="every object below the connection's folder is its source",
-        ),
-        Grant(
-            sid="WriteDestinations",
-            actions=permissions.WRITE_OBJECTS,
-            resources=tuple(map(arns.objects, topology.own_writes)),
-            because="outputs are named after their sources, anywhere below the connection's folder",
-        ),
+        *_read_and_write(topology, arns),
         *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
-        Grant(
-            sid="KeepLedger",
-            actions=("dynamodb:GetItem", "dynamodb:PutItem"),
-            resources=(arns.ledger,),
-        ),
-        Grant(
-            sid="ReceiveMessages",
-            actions=permissions.RECEIVE_MESSAGES,
-            resources=every_queue,
-        ),
+        Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
+        Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=every_queue),
         Grant(sid="AskForBuilds", actions=_sending(options), resources=arns.queues),
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_breaker(arns, options, itself),
@@ -107,6 +88,23 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
         ),
         *_keys(arns, options),
         *_tracing(options),
+    )
+
+
+def _read_and_write(topology: Topology, arns: Arns) -> tuple[Grant, Grant]:
+    return (
+        Grant(
+            sid="ReadSources",
+            actions=permissions.READ_OBJECTS,
+            resources=tuple(map(arns.objects, topology.own_reads)),
+            because="every object below the connection's folder is its source",
+        ),
+        Grant(
+            sid="WriteDestinations",
+            actions=permissions.WRITE_OBJECTS,
+            resources=tuple(map(arns.objects, topology.own_writes)),
+            because="outputs are named after their sources, anywhere below the connection's folder",
+        ),
     )
 
 
@@ -152,15 +150,15 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
 
 
 def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
-    return [
-        Grant(
-            sid=f"ListSource{number}",
-            actions=permissions.LIST_OBJECTS,
-            resources=(arns.bucket(folder),),
-            conditions={"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {},
-        )
-        for number, folder in enumerate(topology.own_reads)
-    ]
+    grants = []
+    for number, folder in enumerate(topology.own_reads):
+        conditions = {"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {}
+        grants.append(_list_folder(f"ListSource{number}", folder, arns, conditions))
+    return grants
+
+
+def _list_folder(sid: str, folder: Folder, arns: Arns, conditions: Mapping[str, Mapping[str, object]]) -> Grant:
+    return Grant(sid=sid, actions=permissions.LIST_OBJECTS, resources=(arns.bucket(folder),), conditions=conditions)
 
 
 def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
@@ -200,15 +198,10 @@ def _wanted(*grants: Grant) -> tuple[Grant, ...]:
 
 def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
     """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others."""
-    return [
-        Grant(
-            sid=f"TellGoneFromDenied{number}",
-            actions=permissions.LIST_OBJECTS,
-            resources=(arns.bucket(folder),),
-            conditions=permissions.within(folder),
-        )
-        for number, folder in enumerate(sorted(set(folders)))
-    ]
+    grants = []
+    for number, folder in enumerate(sorted(set(folders))):
+        grants.append(_list_folder(f"TellGoneFromDenied{number}", folder, arns, permissions.within(folder)))
+    return grants
 
 
 def _identities(topology: Topology, arns: Arns) -> tuple[Grant, Grant]:

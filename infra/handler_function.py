@@ -40,24 +40,8 @@ class HandlerFunction(Construct):
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.log_group = logs.LogGroup(
-            self,
-            "Log",
-            log_group_name=Names(options.name).log_group(name),
-            retention=logs.RetentionDays.ONE_MONTH,
-            encryption_key=key,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        self.role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"What the {name} function of {options.name} may do",
-            inline_policies={"Grants": iam.PolicyDocument(statements=[*map(_statement, grants), self._log()])},
-        )
-        for grant in grants:
-            for resource in filter(is_wildcard, grant.resources):
-                acknowledge_wildcard(self.role, resource, grant.because)
+        self.log_group = self._make_log_group(Names(options.name).log_group(name), key)
+        self.role = self._make_role(f"What the {name} function of {options.name} may do", grants)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -79,6 +63,29 @@ class HandlerFunction(Construct):
         )
 
         acknowledge(self.function, "AwsSolutions-L1", "the layers hold wheels for this version of Python")
+
+    def _make_log_group(self, name: str, key: kms.IKey | None) -> logs.LogGroup:
+        return logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=name,
+            retention=logs.RetentionDays.ONE_MONTH,
+            encryption_key=key,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+
+    def _make_role(self, description: str, grants: Sequence[Grant]) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=description,
+            inline_policies={"Grants": iam.PolicyDocument(statements=[*map(_statement, grants), self._log()])},
+        )
+        for grant in grants:
+            for resource in filter(is_wildcard, grant.resources):
+                acknowledge_wildcard(role, resource, grant.because)
+        return role
 
     def _log(self) -> iam.PolicyStatement:
         return iam.PolicyStatement(

@@ -90,20 +90,27 @@ def layers(cache: Path = CACHE) -> Mapping[str, Path]:
 
 def fetch(target: Path, platform: Platform, requirements: Path = REQUIREMENTS) -> None:
     """Install the packages of ``requirements`` into ``target``; raise LayersNotBuilt with what uv said."""
-    foreign = {"--python-platform": platform.uv_platform, "--python-version": platform.python}
     command = [
         *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--requirement", str(requirements), "--target", str(target)),
-        *(word for option, value in foreign.items() if value for word in (option, value)),
+        *_choose_python(platform),
     ]
-    if not any(foreign.values()):
-        command += ["--python", sys.executable]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- nothing of it is from outside
     if done.returncode:
         raise LayersNotBuilt(
             f"the packages of {requirements.name} could not be fetched for {platform.uv_platform or 'this machine'}:\n"
             f"{done.stderr.strip()}\nIs the package registry reachable? After `make lock`, are the locks committed?"
         )
+
+
+def _choose_python(platform: Platform) -> list[str]:
+    """The options that say for which Python the wheels are: another machine's, or this one's own."""
+    options = []
+    if platform.uv_platform:
+        options += ["--python-platform", platform.uv_platform]
+    if platform.python:
+        options += ["--python-version", platform.python]
+    return options or ["--python", sys.executable]
 
 
 def trim(folder: Path) -> None:
@@ -115,7 +122,11 @@ def trim(folder: Path) -> None:
 
 def size(folders: Iterator[Path] | list[Path]) -> int:
     """The bytes of all files in ``folders``: what Lambda unpacks."""
-    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for folder in folders:
+        for path in folder.rglob("*"):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _publish(cache: Path, built: Path) -> None:

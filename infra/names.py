@@ -89,5 +89,5 @@ def slug(text: str) -> str:
 
 def construct_id(text: str) -> str:
     """A construct's id for what the configuration calls ``text``: readable, and its own."""
-    words = "".join(word.capitalize() for word in slug(text).split("-"))
+    words = "".join(map(str.capitalize, slug(text).split("-")))
     return f"{words[:40]}{hashlib.sha256(text.encode()).hexdigest()[:6]}"

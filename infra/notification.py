@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote_plus
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_notifications as destinations
@@ -28,6 +29,12 @@ def filter_prefix(prefix: str, options: Options) -> str:
     return prefix if options.emulator else quote_plus(prefix, safe="/!*'()")
 
 
+def sent_by_buckets(stack: Stack, buckets: Iterable[str]) -> dict[str, object]:
+    """The conditions that S3 meets if it acts for one of these buckets, and the bucket is this account's."""
+    arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
+    return {"ArnEquals": {"aws:SourceArn": arns}, "StringEquals": {"aws:SourceAccount": stack.account}}
+
+
 class ExistingBucketNotifications(Construct):
     """Adds our notifications to buckets that are there already, beside what their owners have configured.
 
@@ -43,19 +50,17 @@ class ExistingBucketNotifications(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        notifications: Iterable[Notification],
+        notifications: Mapping[str, Iterable[Notification]],
         queues: Mapping[str, sqs.Queue],
         options: Options,
     ) -> None:
+        """``notifications`` are those of each bucket by its name."""
         super().__init__(scope, construct_id)
         self._options = options
-        grouped: dict[str, list[Notification]] = {}
-        for notification in notifications:
-            grouped.setdefault(notification.folder.bucket, []).append(notification)
-        if not grouped:
+        if not notifications:
             return
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        for name, group in grouped.items():
+        for name, group in notifications.items():
             bucket = s3.Bucket.from_bucket_attributes(
                 self, name, bucket_name=name, notifications_handler_role=role.without_policy_updates()
             )

@@ -55,12 +55,15 @@ class Options:
     @classmethod
     def from_context(cls, lookup: Callable[[str], Any]) -> Options:
         """Read every option with ``lookup`` (None: not given); raise InvalidConfiguration with all that is wrong."""
-        given = {key: value for key in _PARSERS if (value := lookup(key)) not in (None, "")}
         parsed: dict[str, Any] = {}
         problems = []
-        for key, value in given.items():
+        for key, parse in _PARSERS.items():
+            value = lookup(key)
+            # `--context key=` gives an empty text: nobody means it, and the option keeps its default.
+            if value in (None, ""):
+                continue
             try:
-                parsed[key] = _PARSERS[key](value)
+                parsed[key] = parse(value)
             except ValueError as problem:
                 problems.append(f"context {key}: {problem}, found {value!r}")
         if problems:

@@ -33,8 +33,12 @@ def contents(functions: Path) -> Iterator[tuple[str, bytes]]:
 
 def _is_deployed(name: PurePosixPath) -> bool:
     ancestors = {str(name), *map(str, name.parents)}
-    foreign = any(part == "__pycache__" or part.startswith(".") or part.endswith(".egg-info") for part in name.parts)
-    return not foreign and not ancestors & LEFT_OUT and name.suffix != ".pyc"
+    return not any(map(_is_of_a_tool, name.parts)) and not ancestors & LEFT_OUT and name.suffix != ".pyc"
+
+
+def _is_of_a_tool(part: str) -> bool:
+    """Whether a tool made what is called so: ``__pycache__``, ``.mypy_cache``, ``millrace.egg-info``."""
+    return part == "__pycache__" or part.startswith(".") or part.endswith(".egg-info")
 
 
 def _digest(files: Mapping[str, bytes]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import ArnFormat, CfnOutput, CustomResource, Duration, Environment, Stack
@@ -56,36 +56,37 @@ class ProcessingStack(Stack):
         self._options = options
         secret_name = options.obfuscation_secret or Names(options.name).obfuscation_key
         self._obfuscation_secret = secret_name if topology.obfuscates else None
-        self._queues = {
-            source.connection: self._queue(Names(options.name).queue(source.connection)) for source in topology.sources
-        }
+        self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
+        functions = self._make_functions(topology, digest=code.name)
+        queues = self._receive(functions["Convert"], topology)
+        Alarms(self, "Alarms", dead_letters=self._dead_letters, queues=queues, functions=functions, options=options)
+        CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
+        CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
+
+    def _find_queues(self, topology: Topology) -> Iterator[tuple[str, sqs.IQueue]]:
+        """The managed queue of each source connection, which the storage stack makes."""
+        names = Names(self._options.name)
+        for source in topology.sources:
+            yield source.connection, self._queue(names.queue(source.connection))
+
+    def _make_functions(self, topology: Topology, *, digest: str) -> dict[str, lambda_.Function]:
+        """All functions by construct name; ``digest`` is the code's, configuration included."""
         arns = self._arns()
         number = self._numbering()
-        self._number = self._number_deployment(number, digest=code.name)
-        convert = self._convert(topology, arns)
-        reprocess = self._function(
-            "reprocess",
-            grants.reprocess(topology, arns, options),
-            memory_mb=REPROCESS_MEMORY_MB,
-            function_name=Names(options.name).reprocess,
-        )
-        functions = {"Convert": convert, "Reprocess": reprocess, "Number": number}
+        # The others have the number in their environment.
+        self._number = self._number_deployment(number, digest=digest)
+        functions = {
+            "Convert": self._convert(topology, arns),
+            "Reprocess": self._reprocess(topology, arns),
+            "Number": number,
+        }
         if topology.sources:
             functions["Reconcile"] = self._reconcile(topology, arns)
-        Alarms(
-            self,
-            "Alarms",
-            dead_letters=self._dead_letters,
-            queues=self._receive(convert, topology),
-            functions=functions,
-            options=options,
-        )
-        CfnOutput(self, "ConvertFunction", value=convert.function_name)
-        CfnOutput(self, "ReprocessFunction", value=reprocess.function_name)
+        return functions
 
     def _numbering(self) -> lambda_.Function:
         """The function behind the custom resource. It needs the standard library alone, and no settings."""
@@ -125,6 +126,15 @@ class ProcessingStack(Stack):
             grants.convert(topology, arns, self._options, itself=self._function_arn(name)),
             memory_mb=self._options.memory_mb,
             function_name=name,
+        )
+
+    def _reprocess(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that asks for chosen objects again."""
+        return self._function(
+            "reprocess",
+            grants.reprocess(topology, arns, self._options),
+            memory_mb=REPROCESS_MEMORY_MB,
+            function_name=Names(self._options.name).reprocess,
         )
 
     def _function_arn(self, name: str) -> str:

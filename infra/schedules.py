@@ -45,13 +45,16 @@ class Schedules(Construct):
                 targets=[target],
             )
         if listings:
-            stack = Stack.of(self)
-            lambda_.CfnPermission(
-                self,
-                "Call",
-                action="lambda:InvokeFunction",
-                function_name=function.function_arn,
-                principal="events.amazonaws.com",
-                source_account=stack.account,
-                source_arn=stack.format_arn(service="events", resource="rule", resource_name=f"{names.rules}*"),
-            )
+            self._permit(function, rules=f"{names.rules}*")
+
+    def _permit(self, function: lambda_.IFunction, *, rules: str) -> None:
+        stack = Stack.of(self)
+        lambda_.CfnPermission(
+            self,
+            "Call",
+            action="lambda:InvokeFunction",
+            function_name=function.function_arn,
+            principal="events.amazonaws.com",
+            source_account=stack.account,
+            source_arn=stack.format_arn(service="events", resource="rule", resource_name=rules),
+        )

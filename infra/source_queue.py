@@ -11,6 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.names import Names
+from infra.notification import sent_by_buckets
 from infra.options import Options
 from millrace.deployment.settings import VISIBILITY_FACTOR
 
@@ -58,17 +59,16 @@ class SourceQueue(Construct):
             encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=key,
         )
-        stack = Stack.of(self)
-        if arns := [f"arn:{stack.partition}:s3:::{bucket}" for bucket in sorted(set(buckets))]:
-            self.queue.add_to_resource_policy(
-                iam.PolicyStatement(
-                    sid="BucketsNotify",
-                    principals=[iam.ServicePrincipal("s3.amazonaws.com")],
-                    actions=["sqs:SendMessage"],
-                    resources=[self.queue.queue_arn],
-                    conditions={
-                        "ArnEquals": {"aws:SourceArn": arns},
-                        "StringEquals": {"aws:SourceAccount": stack.account},
-                    },
-                )
+        if notifying := sorted(set(buckets)):
+            self._allow(notifying)
+
+    def _allow(self, buckets: Iterable[str]) -> None:
+        self.queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="BucketsNotify",
+                principals=[iam.ServicePrincipal("s3.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.queue.queue_arn],
+                conditions=sent_by_buckets(Stack.of(self), buckets),
             )
+        )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from aws_cdk import CfnOutput, Environment, Stack
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.created_bucket import CreatedBucket
@@ -19,6 +20,7 @@ from infra.obfuscation_key import ObfuscationKey
 from infra.options import Encryption, Options
 from infra.source_queue import SourceQueue
 from infra.topology import Notification, Topology
+from millrace.config.connection import ManagedQueue
 
 
 class StorageStack(Stack):
@@ -34,54 +36,56 @@ class StorageStack(Stack):
         )
         self.key: kms.IKey | None = None
         if options.kms is Encryption.CUSTOMER:
-            notifying = sorted({each.folder.bucket for each in topology.notifications})
+            notifying = sorted(_group_by_bucket(topology.notifications))
             self.key = EncryptionKey(self, "Encryption", notifying=notifying, options=options).key
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         self.ledger = LedgerTable(self, "Ledger", options=options, key=self.key).table
-        self.dead_letters = DeadLetterStore(
-            self, "DeadLetters", sources=self._list_sources(topology, options), options=options, key=self.key
-        ).queue
-        notifications = topology.notifications
-        self.queues = {
-            source.connection: SourceQueue(
+        sources = list(self._list_sources(topology, options))
+        self.dead_letters = DeadLetterStore(self, "DeadLetters", sources=sources, options=options, key=self.key).queue
+        self.queues = dict(self._make_queues(topology, options))
+        self._notify(topology, options)
+        self._say(topology)
+
+    def _make_queues(self, topology: Topology, options: Options) -> Iterator[tuple[str, sqs.Queue]]:
+        """A managed queue for each source, also for one whose events the user's own queue gets: requests go there."""
+        for source in topology.sources:
+            is_notified = isinstance(source.notifications, ManagedQueue)
+            queue = SourceQueue(
                 self,
                 f"Queue{construct_id(source.connection)}",
                 connection=source.connection,
-                buckets=[each.folder.bucket for each in notifications if each.connection == source.connection],
+                buckets=[source.folder.bucket] if is_notified else [],
                 dead_letters=self.dead_letters,
                 options=options,
                 key=self.key,
-            ).queue
-            for source in topology.sources
-        }
-        self._notify(topology, notifications, options)
-        self._say(topology)
+            )
+            yield source.connection, queue.queue
 
-    def _list_sources(self, topology: Topology, options: Options) -> list[str]:
+    def _list_sources(self, topology: Topology, options: Options) -> Iterator[str]:
         """The ARNs of the queues whose dead letters come here: the managed ones, and users' own of this account."""
         names = Names(options.name)
-        managed = [
-            self.format_arn(service="sqs", resource=names.queue(source.connection)) for source in topology.sources
-        ]
-        # arn:aws:sqs:eu-central-1:111122223333:uploads
-        own_queues = [arn for arn in topology.own_queue_arns if arn.split(":")[3:5] == [self.region, self.account]]
-        return [*managed, *own_queues]
+        for source in topology.sources:
+            yield self.format_arn(service="sqs", resource=names.queue(source.connection))
+        for arn in topology.own_queue_arns:
+            # arn:aws:sqs:eu-central-1:111122223333:uploads
+            if arn.split(":")[3:5] == [self.region, self.account]:
+                yield arn
 
-    def _notify(self, topology: Topology, notifications: Iterable[Notification], options: Options) -> None:
-        created = [bucket.name for bucket in topology.buckets if bucket.created]
-        for name in created:
+    def _notify(self, topology: Topology, options: Options) -> None:
+        notifications = _group_by_bucket(topology.notifications)
+        for name in topology.created_buckets:
             CreatedBucket(
                 self,
                 f"Bucket{construct_id(name)}",
                 name=name,
-                notifications=[each for each in notifications if each.folder.bucket == name],
+                notifications=notifications.pop(name, ()),
                 queues=self.queues,
                 options=options,
                 key=self.key,
             )
-        existing = [each for each in notifications if each.folder.bucket not in created]
-        ExistingBucketNotifications(self, "Existing", notifications=existing, queues=self.queues, options=options)
+        # Those that are left are of buckets that are there already.
+        ExistingBucketNotifications(self, "Existing", notifications=notifications, queues=self.queues, options=options)
 
     def _say(self, topology: Topology) -> None:
         """Write down what the command line looks up."""
@@ -89,4 +93,12 @@ class StorageStack(Stack):
         CfnOutput(self, "LedgerTable", value=self.ledger.table_name)
         CfnOutput(self, "DeadLetterQueue", value=self.dead_letters.queue_url)
         CfnOutput(self, "Queues", value=self.to_json_string(urls))
-        CfnOutput(self, "Buckets", value=json.dumps([bucket.name for bucket in topology.buckets if bucket.created]))
+        CfnOutput(self, "Buckets", value=json.dumps(topology.created_buckets))
+
+
+def _group_by_bucket(notifications: Iterable[Notification]) -> dict[str, list[Notification]]:
+    """Notifications by the name of their bucket, in their order."""
+    groups: dict[str, list[Notification]] = {}
+    for notification in notifications:
+        groups.setdefault(notification.folder.bucket, []).append(notification)
+    return groups

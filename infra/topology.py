@@ -92,45 +92,78 @@ class Topology:
         )
 
     @property
+    def created_buckets(self) -> tuple[str, ...]:
+        """The names of the buckets that the stack makes."""
+        return tuple(bucket.name for bucket in self.buckets if bucket.created)
+
+    @property
     def own_queue_arns(self) -> tuple[str, ...]:
         """The users' own queues, each once."""
-        queues = (source.notifications for source in self.sources)
-        return tuple(sorted({queue.arn for queue in queues if isinstance(queue, QueueArn)}))
+        arns = set()
+        for source in self.sources:
+            if isinstance(source.notifications, QueueArn):
+                arns.add(source.notifications.arn)
+        return tuple(sorted(arns))
 
     @property
     def own_reads(self) -> tuple[Folder, ...]:
         """The folders that the function's own role reads, each once."""
-        return tuple(sorted({source.folder for source in self.sources if isinstance(source.auth, ExecutionRole)}))
+        return _list_own_folders(self.sources)
 
     @property
     def own_writes(self) -> tuple[Folder, ...]:
         """The folders that the function's own role writes, each once."""
-        return tuple(sorted({one.folder for one in self.destinations if isinstance(one.auth, ExecutionRole)}))
+        return _list_own_folders(self.destinations)
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The ARNs of the roles that it assumes, each once."""
-        return tuple(sorted({auth.arn for auth in self._auths() if isinstance(auth, IamRole)}))
+        arns = set()
+        for auth in self._auths():
+            if isinstance(auth, IamRole):
+                arns.add(auth.arn)
+        return tuple(sorted(arns))
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The names or ARNs of the secrets that it reads, each once."""
-        return tuple(sorted({auth.secret for auth in self._auths() if isinstance(auth, AccessKeys) and auth.secret}))
+        names = set()
+        for auth in self._auths():
+            # Keys that the document itself holds have no secret; they are refused before anything is deployed.
+            if isinstance(auth, AccessKeys) and auth.secret:
+                names.add(auth.secret)
+        return tuple(sorted(names))
 
-    def _auths(self) -> tuple[Auth, ...]:
-        return tuple(source.auth for source in self.sources) + tuple(one.auth for one in self.destinations)
+    def _auths(self) -> Iterator[Auth]:
+        for source in self.sources:
+            yield source.auth
+        for destination in self.destinations:
+            yield destination.auth
+
+
+def _list_own_folders(connections: Iterable[ReadConnection | WrittenConnection]) -> tuple[Folder, ...]:
+    """The folders that need no other identity than the function's own."""
+    folders = set()
+    for connection in connections:
+        if isinstance(connection.auth, ExecutionRole):
+            folders.add(connection.folder)
+    return tuple(sorted(folders))
 
 
 def describe(document: Document) -> Topology:
     """What ``document`` asks for. Syncs that are not active need no queue and get no grant."""
     active = document.active_syncs()
-    names = sorted(connection.name for connection in document.connections)
-    sources = [name for name in names if Use.SOURCE in uses(document, name)]
-    destinations = [name for name in names if Use.DESTINATION in uses(document, name)]
+    sources, destinations = [], []
+    for connection in sorted(document.connections, key=lambda connection: connection.name):
+        used = uses(document, connection.name)
+        if Use.SOURCE in used:
+            sources.append(_source(connection))
+        if Use.DESTINATION in used:
+            destinations.append(_destination(connection))
     return Topology(
         buckets=_buckets(document.connections),
-        sources=tuple(map(_source, map(document.connection, sources))),
-        destinations=tuple(map(_destination, map(document.connection, destinations))),
+        sources=tuple(sources),
+        destinations=tuple(destinations),
         listings=tuple(_listings(document, active)),
         obfuscates=any(map(_is_obfuscating, active)),
         runs=any(_is_run(document, sync) for sync in active),
@@ -162,12 +195,12 @@ def _has_obfuscated_field(schema: SchemaSelection) -> bool:
 
 def _buckets(connections: Iterable[Connection]) -> tuple[UsedBucket, ...]:
     """Each bucket once, whatever number of connections use folders of it; created if one of them says so."""
-    by_name: dict[str, UsedBucket] = {}
+    buckets: dict[str, UsedBucket] = {}
     for connection in connections:
-        earlier = by_name.get(connection.bucket)
+        earlier = buckets.get(connection.bucket)
         created = connection.create_bucket or (earlier is not None and earlier.created)
-        by_name[connection.bucket] = UsedBucket(connection.bucket, connection.region, created)
-    return tuple(by_name[name] for name in sorted(by_name))
+        buckets[connection.bucket] = UsedBucket(connection.bucket, connection.region, created)
+    return tuple(buckets[name] for name in sorted(buckets))
 
 
 def _source(connection: Connection) -> ReadConnection:

@@ -44,7 +44,7 @@ def processing_stack(deployment: str) -> str:
 
 
 def _pascal(deployment: str) -> str:
-    return "".join(part.capitalize() for part in deployment.split("-"))
+    return "".join(map(str.capitalize, deployment.split("-")))
 
 
 _NEEDED = ("MILLRACE_LEDGER_TABLE", "MILLRACE_QUEUES", "MILLRACE_TIMEOUT_SECONDS")
