@@ -5,23 +5,23 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from convert import direct, queue_records
 from convert.witness import LoggedWitness
 from millrace.composition.convert import ConvertWorld, convert_world
+from millrace.composition.tracing import trace_handler
 from millrace.delivery.batch import take_batch
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")
-tracer = Tracer()
 witness = LoggedWitness(logger, metrics)
 
 
 @logger.inject_lambda_context(clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
+@trace_handler
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Work on every message there is time for; report exactly those that must come back."""

@@ -6,21 +6,21 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from millrace.composition.runs import reconcile_world
+from millrace.composition.tracing import trace_handler
 from millrace.operations.reconcile import Call, Progress
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")
-tracer = Tracer()
 world = cache(reconcile_world)
 
 
 @logger.inject_lambda_context(clear_state=True)
-@tracer.capture_lambda_handler(capture_response=False)
+@trace_handler
 @metrics.log_metrics
 def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Compare the sync that ``{"sync": name}`` names; call itself to go on where the time was too short."""

@@ -19,6 +19,9 @@ NOT_NEEDED = (
     "rich",
     "yaml",
     "moto",
+    "boto3",  # botocore's clients are enough
+    "s3transfer",
+    "aws_xray_sdk",  # only where X-Ray is on
     "millrace.cli",
     "millrace.demo",
     "aws_lambda_powertools.utilities.batch",
@@ -36,7 +39,7 @@ OF_OTHER_FUNCTIONS = {
 def loaded_modules(function: str) -> frozenset[str]:
     """Modules that are loaded when Lambda imports a function's handler."""
     code = LIST_MODULES.format(function=function)
-    environment = {"PYTHONPATH": str(FUNCTIONS), "POWERTOOLS_TRACE_DISABLED": "1"}
+    environment = {"PYTHONPATH": str(FUNCTIONS)}
     answer = subprocess.run(  # noqa: S603 - this very interpreter, with code from this file
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
     )

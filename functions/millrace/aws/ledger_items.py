@@ -9,10 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, assert_never
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
@@ -29,8 +26,6 @@ _WORK = ("revision", "fence", "fingerprint", "engine", "owner", "attempts", "run
 _SINCE_0_2 = ("deaths", "deployment")
 """Numbers that 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
 _ENTRY = ("reason", "schema_version", "schema_changes", "built_etag")
-_SERIALIZE = TypeSerializer().serialize
-_DESERIALIZE = TypeDeserializer().deserialize
 
 
 def to_key(sync: str, source: ObjectRef) -> str:
@@ -132,7 +127,7 @@ def entry_of(item: Mapping[str, Any]) -> AnyEntry:
 
 def to_fields(item: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an item, or of what an index has of it, without DynamoDB's types."""
-    return {name: _plain(_DESERIALIZE(value)) for name, value in item.items()}
+    return {name: _deserialize(value) for name, value in item.items()}
 
 
 def to_entry(fields: Mapping[str, Any]) -> Entry:
@@ -229,17 +224,44 @@ def to_time_text(value: datetime | None) -> str | None:
 
 def serialize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields as DynamoDB's API has them, each with its type; what is None or empty is left out."""
-    return {name: _SERIALIZE(value) for name, value in fields.items() if value not in (None, [], {})}
+    return {name: _serialize(value) for name, value in fields.items() if value not in (None, [], {})}
 
 
-def _plain(value: Any) -> Any:
-    """DynamoDB's numbers as integers, at any depth; all of ours are whole."""
+def _serialize(value: Any) -> dict[str, Any]:
+    """A value as DynamoDB's API has it: ``{"N": "7"}`` for 7.
+
+    boto3 has this, too, and with it much that takes time to import and is not used.
+    """
     match value:
-        case Decimal():
-            return int(value)
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": value}
+        case bytes():
+            return {"B": value}
+        case list() | tuple():
+            return {"L": list(map(_serialize, value))}
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case list():
-            return [_plain(inner) for inner in value]
-        case _:
-            return value
+            return {"M": {name: _serialize(inner) for name, inner in value.items()}}
+    raise TypeError(f"{type(value).__name__} is not written to the ledger")
+
+
+def _deserialize(typed: Mapping[str, Any]) -> Any:
+    """The value; all of our numbers are whole."""
+    ((kind, value),) = typed.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return int(value)
+        case "L":
+            return list(map(_deserialize, value))
+        case "M":
+            return {name: _deserialize(inner) for name, inner in value.items()}
+        case "B":
+            return bytes(value)
+    return value

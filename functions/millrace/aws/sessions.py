@@ -7,11 +7,10 @@ from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials, DeferredRefreshableCredentials
 from botocore.exceptions import ClientError
-from botocore.session import get_session
+from botocore.session import Session, get_session
 
 from millrace.aws import secrets
 from millrace.aws.faults import error_code, translated
@@ -38,7 +37,8 @@ _ROLE_SESSION = "millrace"
 class Sessions:
     """Makes clients, each once; satisfies ``objects.store.Stores``. Nothing is sent before a client is used.
 
-    boto3's clients may be shared between threads and its sessions may not: making one is done under a lock.
+    Clients may be shared between threads and sessions may not: making one is done under a lock. They are botocore's,
+    as boto3 adds nothing that is used here, and takes time to import.
     """
 
     def __init__(self, document: Document) -> None:
@@ -46,7 +46,6 @@ class Sessions:
         self._core = get_session()
         # STS's global endpoint is in one region and ends with it; an older boto3 may still prefer it.
         self._core.set_config_variable("sts_regional_endpoints", "regional")
-        self._own = boto3.Session(botocore_session=self._core)
         self._credentials: dict[str, RenewableCredentials] = {}
         self._stores: dict[str, S3ObjectStore] = {}
         self._lock = RLock()
@@ -54,7 +53,7 @@ class Sessions:
     def client(self, service: Any, *, region: str | None = None) -> Any:
         """A client under the caller's own credentials: the function's role, or the user's profile."""
         with self._lock:
-            return self._own.client(service, region_name=region, config=_CONFIG)
+            return self._core.create_client(service, region_name=region, config=_CONFIG)
 
     def __getitem__(self, connection: str, /) -> S3ObjectStore:
         """The bucket access of a connection; made once."""
@@ -83,17 +82,18 @@ class Sessions:
             if fetch is None:
                 return self.client(service, region=connection.region)
             credentials = self._credentials.setdefault(connection.name, RenewableCredentials(fetch))
-            client = self._session(credentials).client(service, region_name=connection.region, config=_CONFIG)
+            session = self._session(credentials)
+            client = session.create_client(service, region_name=connection.region, config=_CONFIG)
         renew_when_refused(client, credentials)
         return client
 
-    def _session(self, credentials: RenewableCredentials) -> boto3.Session:
+    def _session(self, credentials: RenewableCredentials) -> Session:
         session = get_session()
         # What AWS's services look like takes a tenth of a second to read: once is enough.
         session.register_component("data_loader", self._core.get_component("data_loader"))
         session.set_config_variable("sts_regional_endpoints", "regional")
         use(session, credentials)
-        return boto3.Session(botocore_session=session)
+        return session
 
     def _fetch(self, connection: Connection) -> Callable[[], Credentials] | None:
         """How to get a connection's credentials; None: they are the caller's own."""
@@ -115,7 +115,7 @@ class Sessions:
 
     def _assume_role(self, connection: Connection, arn: str, external_id: str) -> Credentials:
         """Credentials of a role, fetched at their first use and again a quarter of an hour before they run out."""
-        sts = self.client("sts", region=self._own.region_name or connection.region)
+        sts = self.client("sts", region=self._core.get_config_variable("region") or connection.region)
         assume = partial(_assume, sts, connection.name, arn, external_id)
         return DeferredRefreshableCredentials(assume, method="assume-role")
 
