@@ -13,8 +13,7 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from millrace.demo import emulator as demo_emulator
-from millrace.demo.emulator import EmulatorError, Mode, running
+from millrace.demo.emulator import EmulatorError, Launch, Mode, running
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +73,7 @@ def test_interrupted_caller_leaves_nothing(number: signal.Signals) -> None:
     assert not Path(folder).exists()
 
 
-def test_an_emulator_that_ends_at_once_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulator_that_ends_at_once_says_why() -> None:
     """The error carries the tail of the log; the folder is gone."""
     folders: list[Path] = []
 
@@ -85,13 +84,13 @@ def test_an_emulator_that_ends_at_once_says_why(monkeypatch: pytest.MonkeyPatch)
                 [sys.executable, "-c", "raise SystemExit('no room')"], stderr=log, start_new_session=True
             )
 
-    monkeypatch.setattr(demo_emulator, "_spawn", broken)
-    with pytest.raises(EmulatorError, match=r"ended at once with exit code 1(.|\n)*no room"), running():
+    launch = Launch(broken)
+    with pytest.raises(EmulatorError, match=r"ended at once with exit code 1(.|\n)*no room"), running(launch=launch):
         pass
     assert not folders[0].exists()
 
 
-def test_an_emulator_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulator_that_never_answers_is_given_up() -> None:
     """Waiting has an end, and the process does not outlive it."""
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -101,9 +100,8 @@ def test_an_emulator_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPa
         )
         return processes[-1]
 
-    monkeypatch.setattr(demo_emulator, "_spawn", silent)
-    monkeypatch.setattr(demo_emulator, "_READY_SECONDS", 0.5)
-    with pytest.raises(EmulatorError, match="did not answer"), running():
+    launch = Launch(silent, ready_seconds=0.5)
+    with pytest.raises(EmulatorError, match="did not answer"), running(launch=launch):
         pass
     assert processes[0].poll() is not None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -265,7 +267,8 @@ class TestReprocess:
     def test_a_selection_that_outlasts_the_invocation_says_where_to_go_on(
         self, around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("millrace.operations.reprocess._PORTION", 2)
+        small = replace(reprocess.handler.world(), portion=2)
+        monkeypatch.setattr(reprocess.handler, "world", cache(lambda: small))
         for number in range(5):
             around.upload(f"in/{number}.csv", ORDERS)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -49,7 +51,9 @@ def settle(around: FakeSurroundings, messages: int) -> None:
 def again(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Mapping[str, Any]]]:
     """The calls that the function makes of itself."""
     calls: list[tuple[str, Mapping[str, Any]]] = []
-    monkeypatch.setattr("millrace.composition.runs.invoke_later", lambda _, name, event: calls.append((name, event)))
+    world = reconcile.handler.world()
+    heard = replace(world, invoke_later=lambda name, event: calls.append((name, event)))
+    monkeypatch.setattr(reconcile.handler, "world", cache(lambda: heard))
     return calls
 
 
@@ -143,10 +147,17 @@ class TestWithNotifications:
         assert (entry.state, entry.fence) == (State.CONVERTED, 1)
 
 
+def _use_sizes(monkeypatch: pytest.MonkeyPatch, *, portion: int = 1000, most_waiting: int = 1000) -> None:
+    """Have the function work with a reconciler of other sizes."""
+    world = reconcile.handler.world()
+    small = replace(world, reconciler=replace(world.reconciler, portion=portion, most_waiting=most_waiting))
+    monkeypatch.setattr(reconcile.handler, "world", cache(lambda: small))
+
+
 class TestOutOfTime:
     @pytest.fixture(autouse=True)
-    def portions(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
+    def portions(self, around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+        _use_sizes(monkeypatch, portion=2)
 
     def test_it_calls_itself_and_goes_on_where_it_stopped(
         self, around: FakeSurroundings, again: list[tuple[str, Mapping[str, Any]]], monkeypatch: pytest.MonkeyPatch
@@ -207,7 +218,7 @@ class TestOutOfTime:
 
 def test_a_full_queue_comes_first(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits would be found again, and asked for again."""
-    monkeypatch.setattr("millrace.operations.reconcile._BACKLOG", 0)
+    _use_sizes(monkeypatch, most_waiting=0)
     around.upload("in/a.csv", ORDERS)
     around.sqs.send_message(QueueUrl=around.queue, MessageBody="{}")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 from millrace.delivery.batch import take_batch
 from millrace.delivery.breaker import Breaker
@@ -18,7 +17,6 @@ from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.objects.references import ObjectRef
-from millrace.operations import rebuild
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
@@ -344,12 +342,12 @@ class World:
             ledger=self.ledger,
             now=self._time(actor)(),
             learn_schema=SchemaRecovery(stores=ports["stores"], ledger=self.ledger, now=self._time(actor)).learn_schema,
+            # The baton allows one thread alone.
+            heads_at_once=1,
         )
-        # Heads are asked for side by side; here the baton allows one thread alone.
-        with patch.object(rebuild, "_HEADS_AT_ONCE", 1):
-            for destination in rebuilder.destinations():
-                for traced in rebuilder.rebuild(destination):
-                    self.calls.note("traced", traced.ref, traced.trace)
+        for destination in rebuilder.destinations():
+            for traced in rebuilder.rebuild(destination):
+                self.calls.note("traced", traced.ref, traced.trace)
 
     def _operate(self, name: str, work: Callable[[Actor], None]) -> None:
         actor = self._actor(name)

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -36,7 +36,6 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 _ROOT_KEY = "test"
-_READY_SECONDS = 30.0
 _STOP_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "SYSTEMROOT")
@@ -136,28 +135,61 @@ _CLIENT = Config(
 )
 
 
+def spawn_emulator(
+    folder: Path, listener: socket.socket, plain_listener: socket.socket, certificates: Certificates | None
+) -> subprocess.Popen[bytes]:
+    """The emulator's process, which answers on the listeners that it inherits."""
+    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0", "--keep-alive", "75"]
+    command += ["--graceful-timeout", "0", "--bind", f"fd://{listener.fileno()}"]
+    command += ["--access-logfile", str(folder / "requests.log"), "--access-logformat", _REQUEST_LOG]
+    inherited = [listener.fileno()]
+    if certificates:
+        command += ["--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)]
+        command += ["--insecure-bind", f"fd://{plain_listener.fileno()}"]
+        inherited.append(plain_listener.fileno())
+    with (folder / "emulator.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 -- the command is ours
+            command,
+            cwd=folder,
+            env=_emulator_environment(folder, listener, certificates),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=inherited,
+            start_new_session=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How an emulator is started, and the seconds in which it must answer."""
+
+    spawn: Callable[..., subprocess.Popen[bytes]] = spawn_emulator
+    ready_seconds: float = 30.0
+
+
 @contextlib.contextmanager
-def running(mode: Mode = Mode.OPEN) -> Iterator[Emulator]:
+def running(mode: Mode = Mode.OPEN, launch: Launch = Launch()) -> Iterator[Emulator]:
     """Start an emulator and stop it whatever happens: an error, Ctrl-C or SIGTERM included."""
     with terminating():
-        emulator = start(mode)
+        emulator = start(mode, launch)
         try:
             yield emulator
         finally:
             stop(emulator)
 
 
-def start(mode: Mode = Mode.OPEN) -> Emulator:
+def start(mode: Mode = Mode.OPEN, launch: Launch = Launch()) -> Emulator:
     """Start an emulator that outlives its caller; raise EmulatorError with its log where it does not answer in time."""
     folder = Path(tempfile.mkdtemp(prefix="millrace-emulator-"))
     process: subprocess.Popen[bytes] | None = None
     try:
         with _listener() as listener, _listener() as plain_listener:
             certificates = Certificates.write(folder) if mode is Mode.ENFORCED else None
-            process = _spawn(folder, listener, plain_listener, certificates)
+            process = launch.spawn(folder, listener, plain_listener, certificates)
             ports = listener.getsockname()[1], plain_listener.getsockname()[1]
         emulator = _describe(process, folder, ports, certificates)
-        _wait_until_ready(emulator, process)
+        _wait_until_ready(emulator, process, launch.ready_seconds)
     except BaseException:
         if process is not None:
             _end_group(process.pid)
@@ -207,30 +239,6 @@ def _listener() -> socket.socket:
     listener = socket.create_server((HOST, 0), backlog=256)
     listener.set_inheritable(True)
     return listener
-
-
-def _spawn(
-    folder: Path, listener: socket.socket, plain_listener: socket.socket, certificates: Certificates | None
-) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0", "--keep-alive", "75"]
-    command += ["--graceful-timeout", "0", "--bind", f"fd://{listener.fileno()}"]
-    command += ["--access-logfile", str(folder / "requests.log"), "--access-logformat", _REQUEST_LOG]
-    inherited = [listener.fileno()]
-    if certificates:
-        command += ["--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)]
-        command += ["--insecure-bind", f"fd://{plain_listener.fileno()}"]
-        inherited.append(plain_listener.fileno())
-    with (folder / "emulator.log").open("wb") as log:
-        return subprocess.Popen(  # noqa: S603 -- the command is ours
-            command,
-            cwd=folder,
-            env=_emulator_environment(folder, listener, certificates),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=inherited,
-            start_new_session=True,
-        )
 
 
 def _emulator_environment(folder: Path, listener: socket.socket, certificates: Certificates | None) -> dict[str, str]:
@@ -292,15 +300,14 @@ def _describe(
     )
 
 
-def _wait_until_ready(emulator: Emulator, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
+def _wait_until_ready(emulator: Emulator, process: subprocess.Popen[bytes], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while not _answers(emulator):
         if (code := process.poll()) is not None:
             raise EmulatorError(f"the emulator ended at once with exit code {code}; its log:\n{emulator.log_tail()}")
         if time.monotonic() > deadline:
             raise EmulatorError(
-                f"the emulator did not answer on {emulator.url} within {_READY_SECONDS:.0f} s; "
-                f"its log:\n{emulator.log_tail()}"
+                f"the emulator did not answer on {emulator.url} within {seconds:.0f} s; its log:\n{emulator.log_tail()}"
             )
         time.sleep(_POLL_SECONDS)
 

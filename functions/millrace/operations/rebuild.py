@@ -33,7 +33,6 @@ from millrace.planning.plans import Build, Plan, SharedTable, SnapshotTable, is_
 Kept = Entry | TableEntry
 """What an output's lineage can put back."""
 REASON = "rebuilt from the lineage of its outputs"
-_HEADS_AT_ONCE = 16
 _TRIES = 3
 
 
@@ -80,7 +79,7 @@ class Rebuilder:
     """Puts back what the ledger lost. Doing it again, or from the middle, changes nothing that is there.
 
     An output holds its fields as they were chosen and renamed, and text has no types: what the ledger had of a table's
-    schema is learned from the sources of its outputs.
+    schema is learned from the sources of its outputs. ``heads_at_once`` objects are looked at side by side.
     """
 
     planner: Planner
@@ -88,6 +87,7 @@ class Rebuilder:
     ledger: LedgerStore
     now: datetime
     learn_schema: LearnSchema = learn_nothing
+    heads_at_once: int = 16
 
     def destinations(self) -> list[Connection]:
         """The connections that active syncs write to, in the order of their names."""
@@ -100,7 +100,7 @@ class Rebuilder:
         """Look at every object of a destination's folder, in the order of their keys."""
         folder, store = destination.root, self.stores[destination.name]
         listed = store.list(folder.bucket, folder.prefix, start_after=start_after)
-        heads = in_order(partial(_head, store), listed, workers=_HEADS_AT_ONCE, ahead=_HEADS_AT_ONCE)
+        heads = in_order(partial(_head, store), listed, workers=self.heads_at_once, ahead=self.heads_at_once)
         for ref, head in heads:
             yield self._trace_alone(ref, head, dry_run=dry_run)
 

@@ -40,10 +40,6 @@ CALLS = 12
 
 Lambda ends a chain of calls of a function to itself after 16 (Lambda Developer Guide, "Recursive loop detection"). That
 guard against a loop by mistake stays on, so the chain ends by itself before."""
-_PORTION = 1000
-"""Keys between two checkpoints: a page of a listing."""
-_BACKLOG = 1000
-"""Messages that wait in the queue, above which no comparison is begun: it would find what they name, and ask again."""
 PATIENCE = timedelta(days=1)
 """How long a full queue puts a comparison off."""
 LOOK_AT_ONE_IN = 100
@@ -119,7 +115,11 @@ def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """Compares a sync's source folder with the ledger, and puts what differs on the source connection's queue."""
+    """Compares a sync's source folder with the ledger, and puts what differs on the source connection's queue.
+
+    ``portion`` is the number of keys between two checkpoints: a page of a listing. ``most_waiting`` is the number of
+    messages in the queue above which no comparison is begun: it would find what they name, and ask again.
+    """
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
@@ -128,6 +128,8 @@ class Reconciler:
     checkpoints: Checkpoints
     now: Callable[[], datetime]
     outputs: OutputChecker | None = None
+    portion: int = 1000
+    most_waiting: int = 1000
 
     def run(self, sync_name: str, remaining: Callable[[], float] = never_ends) -> Report:
         """Compare from where the last run stopped, until done or out of time.
@@ -159,7 +161,7 @@ class Reconciler:
         what waits in it.
         """
         waiting = self.queues[sync.source_connection].waiting()
-        if waiting <= _BACKLOG:
+        if waiting <= self.most_waiting:
             return replace(start, put_off_since=None), None
         if start.put_off_since is None:
             start = replace(start, revision=start.revision + 1, put_off_since=self.now())
@@ -188,7 +190,7 @@ class Reconciler:
     def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
         this_run = Counts()
         compared = self._compare_keys(sync, hold.checkpoint)
-        while portion := take_portion(compared, _PORTION, remaining):
+        while portion := take_portion(compared, self.portion, remaining):
             # An output that is gone may have been deleted on purpose: it is told, and asked for by people alone.
             requests = [
                 Request(change=difference.change, sync=sync.name)

@@ -27,7 +27,6 @@ _SELECTIONS = ("keys", "prefix", "state")
 """Fields that exclude each other."""
 SCHEME = "s3://"
 _EXAMPLES = 10
-_PORTION = 1000
 STOP_SECONDS = 20.0
 """What is left of an invocation when a long selection is cut, to be carried on by another call."""
 _CUT_SECONDS = 10.0
@@ -150,7 +149,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprocessor:
-    """Selects, and puts on the queue. ``queues`` holds each source connection's queue."""
+    """Selects, and puts on the queue. ``queues`` holds each source connection's queue, which gets a portion at once."""
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
@@ -158,6 +157,7 @@ class Reprocessor:
     queues: Mapping[str, RequestQueue]
     now: Callable[[], datetime]
     deployment: int = 0
+    portion: int = 1000
 
     def run(self, wish: Reprocess, remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """Put what ``wish`` names on the queue; counts and the run's id.
@@ -169,7 +169,7 @@ class Reprocessor:
         run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
         tally, complete = Tally(), True
         selected = self._select_requests(sync, wish, run_id, tally)
-        while portion := take_portion(selected, _PORTION, remaining):
+        while portion := take_portion(selected, self.portion, remaining):
             if not wish.dry_run:
                 requests = [request for _, request in portion if request is not None]
                 tally.sent += self.queues[sync.source_connection].send(requests)

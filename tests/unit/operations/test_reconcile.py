@@ -158,6 +158,7 @@ class House:
             "queues": {"landing": self.queue},
             "checkpoints": self.checkpoints,
             "now": lambda: self.time,
+            "portion": 2,
         }
         return Reconciler(**(words | parts)).run(sync, remaining)
 
@@ -166,8 +167,7 @@ class House:
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr("millrace.operations.reconcile._PORTION", 2)
+def house() -> House:
     return House()
 
 
@@ -458,29 +458,27 @@ def test_killed_or_stopped_anywhere_it_finds_all_and_repeats_a_portion_at_most(
     house.upload(*(f"in/{key}" for key in there))
     house.know(*(f"in/{key}" for key in known))
     kills = 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("millrace.operations.reconcile._PORTION", 2)
-        for interruption in interruptions:
-            before = house.checkpoints.kept.get("nightly")
-            if isinstance(interruption, float):
-                report = house.run(lambda: 10.0)
-            else:
-                kill = Kill(interruption)
-                killing: dict[str, Any] = {
-                    "queues": {"landing": KillingQueue(house=house, kill=kill)},
-                    "checkpoints": KillingCheckpoints(house.checkpoints.kept, kill=kill),
-                }
-                try:
-                    report = house.run(**killing)
-                except KilledComparison:
-                    kills += 1
-                    house.time += timedelta(minutes=16)
-                    continue
-            if report.progress is Progress.COMPLETE:
-                break
-            assert before is None or report.total.compared >= before.counts.compared
+    for interruption in interruptions:
+        before = house.checkpoints.kept.get("nightly")
+        if isinstance(interruption, float):
+            report = house.run(lambda: 10.0)
         else:
-            report = house.run()
+            kill = Kill(interruption)
+            killing: dict[str, Any] = {
+                "queues": {"landing": KillingQueue(house=house, kill=kill)},
+                "checkpoints": KillingCheckpoints(house.checkpoints.kept, kill=kill),
+            }
+            try:
+                report = house.run(**killing)
+            except KilledComparison:
+                kills += 1
+                house.time += timedelta(minutes=16)
+                continue
+        if report.progress is Progress.COMPLETE:
+            break
+        assert before is None or report.total.compared >= before.counts.compared
+    else:
+        report = house.run()
 
     assert report.progress is Progress.COMPLETE
     asked = Counter(house.asked())
