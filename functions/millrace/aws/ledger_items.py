@@ -232,22 +232,25 @@ def _serialize(value: Any) -> dict[str, Any]:
 
     boto3 has this, too, and with it much that takes time to import and is not used.
     """
+    if type(value) in _AS_THEY_ARE:
+        return {_AS_THEY_ARE[type(value)]: value}
     match value:
         case None:
             return {"NULL": True}
-        case bool():
-            return {"BOOL": value}
         case int():
             return {"N": str(value)}
         case str():
-            return {"S": value}
-        case bytes():
-            return {"B": value}
+            # A member of an enumeration.
+            return {"S": str(value)}
         case list() | tuple():
             return {"L": list(map(_serialize, value))}
         case dict():
             return {"M": {name: _serialize(inner) for name, inner in value.items()}}
     raise TypeError(f"{type(value).__name__} is not written to the ledger")
+
+
+_AS_THEY_ARE = {bool: "BOOL", str: "S", bytes: "B"}
+"""Kinds whose values the API takes as they are, with DynamoDB's names of them."""
 
 
 def _deserialize(typed: Mapping[str, Any]) -> Any:
