@@ -13,15 +13,28 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from millrace.config.document import load
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.archive import Limits, open_archive
 from millrace.engine.one_file import Recipe, convert
-from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.options import (
+    BadRows,
+    Compression,
+    FileFormat,
+    FixedField,
+    LogPreset,
+    OutputCompression,
+    ReadOptions,
+    Trim,
+    WriteOptions,
+    output_compressions,
+)
 from millrace.engine.outputs import Destination
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.objects.messages import parse_message
@@ -37,6 +50,18 @@ LINES = (
     b'{"a": -0, "b": [], "d": {"e": null, "g": 1e400}}\n'
 )
 ARRAY = b"[" + b",".join(LINES.splitlines()) + b"]"
+FIXED = b"0001Ada   :  1.50\n0002Bob   : 12.25\r\n\n0003\n0004Z\xc3\xa9     -3.00\n"
+LAYOUT = (FixedField(name="id", start=1, length=4), FixedField(name="name", start=5, length=6, trim=Trim.RIGHT))
+ALB = (
+    b"https 2026-11-28T10:00:00.186641Z app/a 192.0.2.7:2817 10.0.0.1:80 0.1 0.2 0.3 200 200 0 57 "
+    b'"GET https://a:443/ HTTP/1.1" "a \\"b\\" (x)" - - arn "Root=1" "a" "-" 1 2026-11-28T10:00:00Z "f" "-" "-"\n'
+) * 3
+S3_ACCESS = (
+    b'79a5 b [28/Nov/2026:10:00:38 +0000] 192.0.2.3 79a5 3E REST.GET.OBJECT k "GET /b/k HTTP/1.1" 200 - 113 1130 7 5 '
+    b'"-" "agent/0.4" - s9= SigV4\n'
+) * 3
+CLOUDFRONT = b"#Version: 1.0\n#Fields: date time sc-bytes c-ip\n" + b"2026-11-28\t10:00:00\t392\t192.0.2.4\n" * 3
+FLOW = b"version srcaddr dstaddr log-status\n5 192.0.2.1 - NODATA\n5 192.0.2.1 192.0.2.9 OK\n"
 MESSAGE = {
     "Records": [
         {
@@ -69,7 +94,9 @@ class _Bounded(Memory):
         return super().write(data)
 
 
-def _convert(source: FileFormat, compression: Compression = Compression.NONE) -> Callable[[bytes], None]:
+def _convert(
+    source: FileFormat, compression: Compression = Compression.NONE, **options: Any
+) -> Callable[[bytes], None]:
     """A conversion, whose target and options are taken from the bytes, so that a find is one file."""
     targets = (FileFormat.JSON, FileFormat.CSV, FileFormat.PARQUET)
 
@@ -82,6 +109,7 @@ def _convert(source: FileFormat, compression: Compression = Compression.NONE) ->
                 compression=compression,
                 has_headers=choice % 5 != 0,
                 bad_rows=BadRows.QUARANTINE if choice % 2 else BadRows.FAIL,
+                **options,
             ),
             write=WriteOptions(),
         )
@@ -116,8 +144,8 @@ def _configure(data: bytes) -> None:
                 load(path)
 
 
-def _parquet(**options: object) -> bytes:
-    table = pa.table(
+def _table() -> pa.Table:
+    return pa.table(
         {
             "id": pa.array([1, 2, None] * 20),
             "name": pa.array(["Ada", "", None] * 20),
@@ -126,9 +154,25 @@ def _parquet(**options: object) -> bytes:
             "paid": pa.array([True, False, None] * 20),
         }
     )
+
+
+def _parquet(**options: object) -> bytes:
     file = io.BytesIO()
-    pq.write_table(table, file, **options)
+    pq.write_table(_table(), file, **options)
     return file.getvalue()
+
+
+def _avros() -> list[bytes]:
+    return [_written(FileFormat.AVRO, compression) for compression in output_compressions(FileFormat.AVRO)]
+
+
+def _written(file_format: FileFormat, compression: OutputCompression) -> bytes:
+    sink, table = Memory(), _table()
+    writer = FORMATS[file_format].write(sink, table.schema, WriteOptions(compression=compression))
+    for batch in table.to_batches():
+        writer.write(batch)
+    writer.close()
+    return sink.getvalue()
 
 
 def _zip() -> bytes:
@@ -177,6 +221,18 @@ TARGETS: dict[str, FuzzTarget] = {
         _convert(FileFormat.PARQUET),
         DataError,
     ),
+    "avro": FuzzTarget(_avros, _convert(FileFormat.AVRO), DataError),
+    "fixed_width": FuzzTarget(
+        lambda: [FIXED, FIXED.decode().encode("utf-16")],
+        _convert(FileFormat.FIXED_WIDTH, fixed_width=LAYOUT),
+        DataError,
+    ),
+    "alb": FuzzTarget(lambda: [ALB], _convert(FileFormat.LOG, log_preset=LogPreset.ALB), DataError),
+    "s3_access": FuzzTarget(lambda: [S3_ACCESS], _convert(FileFormat.LOG, log_preset=LogPreset.S3_ACCESS), DataError),
+    "cloudfront": FuzzTarget(
+        lambda: [CLOUDFRONT], _convert(FileFormat.LOG, log_preset=LogPreset.CLOUDFRONT), DataError
+    ),
+    "vpc_flow": FuzzTarget(lambda: [FLOW], _convert(FileFormat.LOG, log_preset=LogPreset.VPC_FLOW), DataError),
     "gz": FuzzTarget(
         lambda: [gzip.compress(CSV), gzip.compress(CSV[:20]) + gzip.compress(CSV[20:])],
         _convert(FileFormat.CSV, Compression.GZIP),

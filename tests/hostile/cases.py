@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
@@ -13,7 +14,8 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.engine.options import Compression
+from millrace.engine.formats.avro import container as avro
+from millrace.engine.options import Compression, FixedField
 from tests.hostile import thrift
 from tests.hostile.streams import Repeated, many
 
@@ -132,6 +134,32 @@ def _shared_texts(rows: int, length: int) -> pa.Table:
     return pa.table({"id": range(rows), "text": pa.DictionaryArray.from_arrays(pa.array([0] * rows), ["x" * length])})
 
 
+def _avro(items: str, data: bytes) -> bytes:
+    """A file of one row with a list of items."""
+    return _avro_of(_record({"name": "a", "type": {"type": "array", "items": items}}), 1, data)
+
+
+def _record(*fields: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "record", "name": "r", "fields": list(fields)}
+
+
+def _avro_of(schema: Any, rows: int, data: bytes, codec: str = "deflate") -> bytes:
+    file = io.BytesIO()
+    avro.AvroSink(file, schema, codec, {}).write(rows, data)
+    return file.getvalue()
+
+
+def _avro_bomb(size_mb: int) -> bytes:
+    """A block whose packed bytes are small; they are made piece by piece."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = b"".join(compressor.compress(bytes(MB)) for _ in range(size_mb)) + compressor.flush()
+    whole = _avro_of("bytes", 1, b"")
+    sync = whole[-avro.SYNC_BYTES :]
+    head = whole[: whole.index(sync) + avro.SYNC_BYTES]
+    return head + b"\2" + avro.encode_long(len(packed)) + packed + sync
+
+
+NULLS = bytes(20_000_000)
 CASES: dict[str, Case] = {
     # one thing that does not end
     "a CSV field of 1 GB": Case(
@@ -156,6 +184,61 @@ CASES: dict[str, Case] = {
     ),
     "a CSV field of 30 MB to JSON": Case(
         source="csv", target="json", make=_stream((b'a,b\n1,"', 1), (b"\x01" * MB, 30), (b'"\n', 1)), rows=1, mb=1100
+    ),
+    "a line of fixed width of 1 GB": Case(
+        source="fixed_width",
+        target="parquet",
+        make=_stream((b"x" * MB, 1024)),
+        read={"fixed_width": (FixedField(name="a", start=1, length=4),)},
+        refused="TooBig",
+    ),
+    "a line of a log of 1 GB": Case(
+        source="log", target="parquet", make=_stream((b"x" * MB, 1024)), read={"log_preset": "alb"}, refused="TooBig"
+    ),
+    "a line of a log of 30 MB of escapes": Case(
+        source="log",
+        target="csv",
+        make=_stream((b'a b c [t] "', 1), (b'\\"' * (MB // 2), 30), (b'" 200 1\n', 1)),
+        read={"log_preset": "nginx"},
+        rows=1,
+    ),
+    "a line of a log of 30 MB that does not fit": Case(
+        source="log",
+        target="csv",
+        make=_stream((b'a b c [t] "', 1), (b'\\"' * (MB // 2), 30), (b"\n", 1)),
+        read={"log_preset": "nginx"},
+        refused="MisfitLine",
+    ),
+    "a million fields of a log": Case(
+        source="log",
+        target="csv",
+        make=_stream((b"#Fields:", 1), (b" x" * (MB // 2), 4), (b"\n", 1)),
+        read={"log_preset": "w3c"},
+        refused="TooBig",
+    ),
+    "Avro: a list of a trillion nulls": Case(
+        source="avro",
+        target="json",
+        make=_made(lambda: _avro("null", avro.encode_long(2**40) + b"\0")),
+        refused="TooBig",
+    ),
+    "Avro: 2 million values in a list": Case(
+        source="avro",
+        target="json",
+        make=_made(lambda: _avro("int", avro.encode_long(2_000_000) + b"\2" * 2_000_000 + b"\0")),
+        rows=1,
+    ),
+    "Avro: a block of 20 MB of missing values": Case(
+        source="avro",
+        target="parquet",
+        make=_made(
+            lambda: _avro_of(_record(*({"name": f"c{n}", "type": ["null", "int"]} for n in range(100))), 200_000, NULLS)
+        ),
+        rows=200_000,
+        seconds=60,
+    ),
+    "Avro: a block that unpacks to 2 GB": Case(
+        source="avro", target="csv", make=_made(lambda: _avro_bomb(2048)), refused="TooBig", says=("67,108,864",)
     ),
     "a JSON text of 1 GB": Case(
         source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"

@@ -23,6 +23,7 @@ _TARGET_FORMATS = {
     ".ndjson": FileFormat.JSON,
     ".json": FileFormat.JSON_DOC,
     ".parquet": FileFormat.PARQUET,
+    ".avro": FileFormat.AVRO,
 }
 
 
@@ -32,7 +33,7 @@ def convert(
     target: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)] = None,
     *,
     to: Annotated[
-        str | None, typer.Option(help="csv, json (one object a line), json-doc (one array) or parquet.")
+        str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet or avro.")
     ] = None,
     source_format: Annotated[
         str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
@@ -43,7 +44,9 @@ def convert(
     ] = None,
     compress: Annotated[
         OutputCompression | None,
-        typer.Option(help="TARGET's compression; default: what its name says. snappy and zstd are for parquet."),
+        typer.Option(
+            help="TARGET's; default: what its name says. snappy and zstd are for parquet and avro, deflate for avro."
+        ),
     ] = None,
     quarantine: Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")] = None,
     jobs: Annotated[

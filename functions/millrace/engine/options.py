@@ -16,6 +16,7 @@ class FileFormat(enum.StrEnum):
     JSON = "json"
     JSON_DOC = "json-doc"
     PARQUET = "parquet"
+    AVRO = "avro"
     FIXED_WIDTH = "fixed_width"
     LOG = "log"
 
@@ -35,7 +36,7 @@ class Compression(enum.StrEnum):
 
 
 class OutputCompression(enum.StrEnum):
-    """How an output is compressed: a text as a whole, under its extension; Parquet inside, under its codec's name."""
+    """How an output is compressed: a text as a whole, under its extension; others inside, under their codec's name."""
 
     NONE = "none"
     GZIP = "gz"
@@ -43,6 +44,7 @@ class OutputCompression(enum.StrEnum):
     BZIP2 = "bz2"
     PARQUET_SNAPPY = "snappy"
     PARQUET_ZSTD = "zstd"
+    AVRO_DEFLATE = "deflate"
 
     @property
     def extension(self) -> str:
@@ -79,6 +81,12 @@ class FormatWords:
 _CSV_EXTENSIONS = {".csv": None, ".tsv": "\t"}
 _JSON_EXTENSIONS = {".json": None, ".jsonl": None, ".ndjson": None}
 _PARQUET_COMPRESSIONS = (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE)
+_AVRO_COMPRESSIONS = (
+    OutputCompression.AVRO_DEFLATE,
+    OutputCompression.PARQUET_SNAPPY,
+    OutputCompression.PARQUET_ZSTD,
+    OutputCompression.NONE,
+)
 _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
     {
         FileFormat.CSV: FormatWords(extension=".csv", read_extensions=_CSV_EXTENSIONS, is_text=True),
@@ -88,6 +96,13 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             extension=".parquet",
             read_extensions={".parquet": None},
             compressions=_PARQUET_COMPRESSIONS,
+            compresses_inside=True,
+            declares_types=True,
+        ),
+        FileFormat.AVRO: FormatWords(
+            extension=".avro",
+            read_extensions={".avro": None},
+            compressions=_AVRO_COMPRESSIONS,
             compresses_inside=True,
             declares_types=True,
         ),
@@ -298,7 +313,7 @@ class RecognisedKey:
 
 
 READ_EXTENSIONS = tuple(extension for words in _WORDS.values() for extension in words.read_extensions)
-"""The extensions of files that are read, each also followed by .gz, .zst or .bz2 (Parquet compresses inside)."""
+"""The extensions of files that are read, those of text also followed by .gz, .zst or .bz2."""
 _COMPRESSION_EXTENSIONS = {
     ".gz": Compression.GZIP,
     ".zst": Compression.ZSTD,

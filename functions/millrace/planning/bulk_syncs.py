@@ -62,7 +62,7 @@ class BulkRoute:
         recognised = recognise(ref.key)
         if recognised is None:
             accepted = " ".join(READ_EXTENSIONS)
-            return self._ignore(f"{ref} has none of the extensions {accepted} (each but .parquet also .gz .zst .bz2)")
+            return self._ignore(f"{ref} has none of the extensions {accepted} (those of text also with .gz .zst .bz2)")
         return self._plan_file(ref, recognised)
 
     def _ignore(self, reason: str) -> Ignored:

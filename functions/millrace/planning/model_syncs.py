@@ -36,7 +36,7 @@ from millrace.planning.plans import (
 from millrace.planning.targets import ModelPlace, record_of
 from millrace.planning.transforms import model_transform
 
-_NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (each but .parquet also .gz .zst .bz2)"
+_NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (those of text also with .gz .zst .bz2)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ _ORDERED = (
 """The types whose least and greatest value are shown; Arrow finds none for halves of a float."""
 
 
-class _Measured:
+class MeasuredColumn:
     """What the values of a column at the top have in common."""
 
     def __init__(self) -> None:
@@ -62,6 +62,7 @@ class _Measured:
         self._limits: pa.Array | None = None
 
     def observe(self, values: pa.Array) -> None:
+        """Add the next values."""
         if arrow_types.is_dictionary(values.type):
             values = values.dictionary_decode()
         self.missing += values.null_count
@@ -78,6 +79,7 @@ class _Measured:
         self._limits = ends(values)
 
     def limits(self) -> tuple[str, str] | None:
+        """The least and the greatest value, if they have an order."""
         if self._limits is None:
             return None
         low, high = plain(self._limits).to_pylist()
@@ -96,7 +98,7 @@ def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
         metadata = pq.ParquetFile(source).metadata
     except DataError as error:
         return Content(error=error)
-    measured = [_Measured() for _ in records.schema]
+    measured = [MeasuredColumn() for _ in records.schema]
     rows = 0
     refused = None
     try:
@@ -110,7 +112,7 @@ def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
         facts=tuple(_facts(metadata)),
         rows=rows,
         schema=records.schema,
-        columns=tuple(_columns(records.schema, metadata, measured)),
+        columns=tuple(describe_columns(records.schema, _storage_of_leaves(metadata), measured)),
         error=refused,
     )
 
@@ -138,8 +140,8 @@ def _fact_of_groups(groups: list[pq.RowGroupMetaData]) -> Fact:
     return Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
 
 
-def _columns(schema: pa.Schema, metadata: pq.FileMetaData, measured: list[_Measured]) -> Iterator[ColumnFacts]:
-    stored = _storage_of_leaves(metadata)
+def describe_columns(schema: pa.Schema, stored: Iterator[str], measured: list[MeasuredColumn]) -> Iterator[ColumnFacts]:
+    """The facts of each column and of each field below it; ``stored`` are those of the leaves, if they are known."""
     for top, values in zip(schema, measured, strict=True):
         for path, field, is_leaf in _fields(top, path_part(top.name)):
             column = ColumnFacts(name=path, field=field, missing=None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from millrace.engine.formats.avro import reader as avro_reader
+from millrace.engine.formats.avro import writer as avro_writer
 from millrace.engine.formats.base import Format, refuse_writing
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv import writer as csv_writer
@@ -37,11 +39,12 @@ JSON_DOC = Format(
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
+AVRO = Format(name=FileFormat.AVRO, read=avro_reader.read, write=avro_writer.write)
 FIXED_WIDTH = Format(
     name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
 )
 LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
 
-_ALL = (CSV, JSON, JSON_DOC, PARQUET, FIXED_WIDTH, LOG)
+_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, FIXED_WIDTH, LOG)
 FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every format, under its name in the configuration."""

@@ -60,7 +60,7 @@ def csv_of(values: list[str | None]) -> bytes:
 
 
 @pytest.mark.parametrize("values", TEXTS.values(), ids=TEXTS)
-@pytest.mark.parametrize("through", ["csv", "json", "json-doc", "parquet"])
+@pytest.mark.parametrize("through", ["csv", "json", "json-doc", "parquet", "avro"])
 def test_a_text_comes_back_from_every_format(values: list[str | None], through: str) -> None:
     there = converted(csv_of(values), "csv", through)
     back = there if through == "csv" else converted(there, through, "csv")
@@ -135,7 +135,7 @@ def exact(text: str) -> object:
 
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-@pytest.mark.parametrize("through", ["json", "json-doc", "parquet"])
+@pytest.mark.parametrize("through", ["json", "json-doc", "parquet", "avro"])
 def test_a_json_value_comes_back_from_every_format(values: str, through: str) -> None:
     lines = "\n".join(f'{{"id": {row}, "value": {part}}}' for row, part in enumerate(split(values)))
 

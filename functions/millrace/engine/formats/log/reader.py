@@ -41,7 +41,6 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[LineL
     cutter = _find_cutter(options.log_preset, feed)
     if cutter is None:
         return None
-    check_columns(len(cutter.names), "the log")
     layout = LineLayout(cutter, stream.encoding, options, report)
     return layout, feed.blocks(PLAIN_LINES, len(cutter.names))
 
@@ -58,6 +57,7 @@ def _cutter_of_flow(feed: CsvFeed) -> LineCutter:
     """Files in S3 begin with the names of their fields; those of CloudWatch have the default ones, and no header."""
     line = feed.first_line()
     words = line.data.decode(errors="replace").split() if line else []
+    check_columns(len(words), "the log")
     named = sum(word in VPC_FLOW_KNOWN for word in words)
     if line is None or named <= _SHARE_OF_HEADER * len(words):
         return DelimitedCutter(VPC_FLOW_DEFAULT.split(), " ", has_comments=False)
@@ -73,6 +73,7 @@ def _cutter_of_directives(preset: LogPreset, feed: CsvFeed) -> LineCutter | None
         if text and not text.startswith(b"#"):
             break
         names = names_of_fields(text) or names
+        check_columns(len(names or ()), "the log")
         feed.drop(line)
     if names is None:
         if line is None:

@@ -1,0 +1,57 @@
+"""A file whose format has types of its own explained: what is in its columns, and what text makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from millrace.engine.explain.facts import Content, Fact
+from millrace.engine.explain.parquet_file import MeasuredColumn, describe_columns
+from millrace.engine.formats.avro.container import AvroFile
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.registry import FORMATS
+from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.options import FileFormat, ReadOptions
+from millrace.errors import DataError
+
+FindFacts = Callable[[BinaryIO, ReadOptions], tuple[Fact, ...]]
+
+
+def explain_avro(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in an Avro file."""
+    return _explain_typed(FileFormat.AVRO, _facts_of_avro, source, options)
+
+
+def _facts_of_avro(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
+    file = AvroFile(open_plain(source, options.compression))
+    written = sorted(name for name in file.metadata if not name.startswith("avro."))
+    facts = (Fact("codec", file.codec, "of its blocks, as its header says"),)
+    if not written:
+        return facts
+    return (*facts, Fact("metadata", ", ".join(written), "beside the schema, in its header"))
+
+
+def _explain_typed(file_format: FileFormat, find_facts: FindFacts, source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in a file of a format: all of it is read, so that damage is found."""
+    try:
+        facts = find_facts(source, options)
+        source.seek(0)
+        records = FORMATS[file_format].read(source, options, report=_ignore)
+    except DataError as error:
+        return Content(error=error)
+    measured = [MeasuredColumn() for _ in records.schema]
+    rows = 0
+    refused = None
+    try:
+        for batch in records.batches:
+            for column, values in zip(measured, batch.columns, strict=True):
+                column.observe(values)
+            rows += batch.num_rows
+    except DataError as error:
+        refused = error
+    columns = tuple(describe_columns(records.schema, iter(()), measured))
+    return Content(facts=facts, rows=rows, schema=records.schema, columns=columns, error=refused)
+
+
+def _ignore(_bad: BadRow) -> None:
+    """Such files have no single bad rows."""
