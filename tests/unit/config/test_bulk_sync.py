@@ -193,7 +193,7 @@ def _is_null(field: str, **label: str) -> dict[str, Any]:
         ),
         ({"schema_evolution": "freeze"}, "schema_evolution: found 'freeze', but every object of connection 'in' is a"),
         ({"format": "csv"}, "format: misplaced field; it belongs in bulk_syncs[].destination_configuration"),
-        ({"destination_configuration": {"format": "xlsx"}}, "'csv', 'json', 'json-doc' or 'parquet'"),
+        ({"destination_configuration": {"format": "xlsx"}}, "'csv', 'json', 'json-doc', 'parquet'"),
     ],
 )
 def test_contradictions_are_refused(fields: dict[str, Any], line: str) -> None:

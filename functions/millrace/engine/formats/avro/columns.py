@@ -106,7 +106,7 @@ class Column(Protocol):
         ...
 
 
-class _Leaf:
+class _LeafColumn:
     """A column of values that Arrow takes as they are."""
 
     type: pa.DataType = pa.null()
@@ -123,7 +123,7 @@ class _Leaf:
         return pa.array(values, self.type)
 
 
-class NullColumn(_Leaf):
+class NullColumn(_LeafColumn):
     """Values that are always missing, and take no bytes."""
 
     least = 0
@@ -133,7 +133,7 @@ class NullColumn(_Leaf):
         self._values.append(None)
 
 
-class BooleanColumn(_Leaf):
+class BooleanColumn(_LeafColumn):
     """True is 1, false is 0."""
 
     type = pa.bool_()
@@ -147,7 +147,7 @@ class BooleanColumn(_Leaf):
         self._values.append(byte == 1)
 
 
-class IntegerColumn(_Leaf):
+class IntegerColumn(_LeafColumn):
     """Whole numbers, and what is counted by them: days, and parts of a second."""
 
     def __init__(self, stored: pa.DataType, kind: pa.DataType) -> None:
@@ -165,7 +165,7 @@ class IntegerColumn(_Leaf):
         return pa.array(values, self._stored).cast(self.type)
 
 
-class FloatColumn(_Leaf):
+class FloatColumn(_LeafColumn):
     """Floats of four and of eight bytes."""
 
     def __init__(self, kind: pa.DataType, form: str) -> None:
@@ -183,7 +183,7 @@ class FloatColumn(_Leaf):
         self._values.append(self._unpack(cursor.data, at)[0])
 
 
-class BytesColumn(_Leaf):
+class BytesColumn(_LeafColumn):
     """Bytes behind their count."""
 
     type = pa.binary()
@@ -193,7 +193,7 @@ class BytesColumn(_Leaf):
         self._values.append(cursor.take(cursor.long()))
 
 
-class TextColumn(BytesColumn):
+class Utf8Column(BytesColumn):
     """Text in UTF-8."""
 
     type = pa.string()
@@ -204,7 +204,7 @@ class TextColumn(BytesColumn):
         return pa.array(values, pa.binary()).cast(pa.string())
 
 
-class FixedColumn(_Leaf):
+class FixedColumn(_LeafColumn):
     """Bytes of one count."""
 
     def __init__(self, size: int) -> None:
@@ -217,7 +217,7 @@ class FixedColumn(_Leaf):
         self._values.append(cursor.take(self.least))
 
 
-class UuidColumn(_Leaf):
+class UuidColumn(_LeafColumn):
     """The sixteen bytes of a UUID, as its text."""
 
     type = pa.string()
@@ -228,7 +228,7 @@ class UuidColumn(_Leaf):
         self._values.append(str(uuid.UUID(bytes=cursor.take(16))))
 
 
-class DurationColumn(_Leaf):
+class DurationColumn(_LeafColumn):
     """Months, days and milliseconds, which have no common unit."""
 
     type = pa.struct([("months", pa.uint32()), ("days", pa.uint32()), ("milliseconds", pa.uint32())])
@@ -240,7 +240,7 @@ class DurationColumn(_Leaf):
         self._values.append(dict(zip(("months", "days", "milliseconds"), parts, strict=True)))
 
 
-class DecimalColumn(_Leaf):
+class DecimalColumn(_LeafColumn):
     """Decimals as whole numbers of their last digit, in the fewest bytes or in ``size`` of them."""
 
     def __init__(self, kind: pa.DataType, size: int | None) -> None:
@@ -260,7 +260,7 @@ class DecimalColumn(_Leaf):
         self._values.append(Decimal(whole).scaleb(-self.type.scale, _EXACT))
 
 
-class EnumColumn(_Leaf):
+class EnumColumn(_LeafColumn):
     """Words by their number."""
 
     type = pa.string()
@@ -277,7 +277,7 @@ class EnumColumn(_Leaf):
         self._values.append(self._symbols[number])
 
 
-class _Nested:
+class _NestedColumn:
     """A column with columns inside; which of its values are missing."""
 
     def __init__(self) -> None:
@@ -290,7 +290,7 @@ class _Nested:
         return pa.array(missing, pa.bool_())
 
 
-class ListColumn(_Nested):
+class ListColumn(_NestedColumn):
     """Lists: counts of items and items, until a count of 0."""
 
     least = 1
@@ -323,14 +323,14 @@ class ListColumn(_Nested):
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, self.type, mask=self._mask())
 
 
-class MapColumn(_Nested):
+class MapColumn(_NestedColumn):
     """Maps: counts of entries and entries, until a count of 0."""
 
     least = 1
 
     def __init__(self, values: Column) -> None:
         super().__init__()
-        self._keys = TextColumn()
+        self._keys = Utf8Column()
         self._items = values
         self._offsets: list[int | None] = [0]
         self._total = 0
@@ -365,7 +365,7 @@ class NamedColumn:
     form: str = ""
 
 
-class RecordColumn(_Nested):
+class RecordColumn(_NestedColumn):
     """Records: their fields' values, one behind the other."""
 
     def __init__(self, fields: Sequence[NamedColumn]) -> None:
@@ -425,7 +425,7 @@ class UnionColumn:
         return self._values.finish()
 
 
-class ChoiceColumn(_Nested):
+class ChoiceColumn(_NestedColumn):
     """A union of several types: a struct with a field for each, one of which has the value."""
 
     least = 1

@@ -34,15 +34,15 @@ class _Names:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _SchemaPlace:
     """Where in the schema: the namespace that names without one are in, the path for messages, and how deep."""
 
     namespace: str
     path: str
     depth: int = 0
 
-    def below(self, name: str, namespace: str | None = None) -> _Place:
-        return _Place(self.namespace if namespace is None else namespace, f"{self.path}.{name}", self.depth + 1)
+    def below(self, name: str, namespace: str | None = None) -> _SchemaPlace:
+        return _SchemaPlace(self.namespace if namespace is None else namespace, f"{self.path}.{name}", self.depth + 1)
 
 
 def to_columns(schema: Any) -> avro.RowColumn:
@@ -51,22 +51,27 @@ def to_columns(schema: Any) -> avro.RowColumn:
     Raises MalformedFile for what is no schema, UnsupportedType for one that is defined by itself.
     """
     names = _Names()
-    column = _column(schema, names, _Place("", "the schema"))
+    column = _column(schema, names, _SchemaPlace("", "the schema"))
     check_columns(names.fields, "the Avro file")
     if isinstance(column, avro.RecordColumn):
         return avro.RowColumn(column)
     return avro.RowColumn(avro.RecordColumn([avro.NamedColumn(_VALUE, column)]))
 
 
-def _column(schema: Any, names: _Names, place: _Place) -> avro.Column:
+def _column(schema: Any, names: _Names, place: _SchemaPlace) -> avro.Column:
     if place.depth > _DEEPEST:
         raise MalformedFile(f"{place.path[:200]}: types are nested more than {_DEEPEST} deep")
-    if isinstance(schema, list):
-        return _column_of_union(schema, names, place)
-    if isinstance(schema, str):
-        return _column_of_name(schema, names, place)
-    if not isinstance(schema, dict) or "type" not in schema:
-        raise MalformedFile(f"{place.path}: {str(schema)[:80]!r} is no type of Avro")
+    match schema:
+        case list():
+            return _column_of_union(schema, names, place)
+        case str():
+            return _column_of_name(schema, names, place)
+        case {"type": _}:
+            return _column_of_object(schema, names, place)
+    raise MalformedFile(f"{place.path}: {str(schema)[:80]!r} is no type of Avro")
+
+
+def _column_of_object(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
     kind = schema["type"]
     if not isinstance(kind, str):
         return _column(kind, names, place)
@@ -79,7 +84,7 @@ def _column(schema: Any, names: _Names, place: _Place) -> avro.Column:
     return _logical(schema) or _column_of_name(kind, names, place)
 
 
-def _column_of_name(name: str, names: _Names, place: _Place) -> avro.Column:
+def _column_of_name(name: str, names: _Names, place: _SchemaPlace) -> avro.Column:
     if name in _PRIMITIVES:
         primitive: avro.Column = _PRIMITIVES[name]()
         return primitive
@@ -89,7 +94,7 @@ def _column_of_name(name: str, names: _Names, place: _Place) -> avro.Column:
     if full not in names.types:
         raise MalformedFile(f"{place.path}: the type {name!r} is defined nowhere")
     schema, namespace = names.types[full]
-    return _build(schema, full, names, _Place(namespace, place.path, place.depth))
+    return _build(schema, full, names, _SchemaPlace(namespace, place.path, place.depth))
 
 
 def _full_name(name: str, namespace: str) -> str:
@@ -98,7 +103,7 @@ def _full_name(name: str, namespace: str) -> str:
     return f"{namespace}.{name}"
 
 
-def _define(schema: Mapping[str, Any], names: _Names, place: _Place) -> avro.Column:
+def _define(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
     name = schema.get("name")
     if not isinstance(name, str):
         raise MalformedFile(f"{place.path}: a {schema['type']} needs a name")
@@ -108,29 +113,30 @@ def _define(schema: Mapping[str, Any], names: _Names, place: _Place) -> avro.Col
     full = _full_name(name, namespace)
     namespace = full.rpartition(".")[0]
     names.types[full] = (schema, namespace)
-    return _build(schema, full, names, _Place(namespace, place.path, place.depth))
+    return _build(schema, full, names, _SchemaPlace(namespace, place.path, place.depth))
 
 
-def _build(schema: Mapping[str, Any], full: str, names: _Names, place: _Place) -> avro.Column:
+def _build(schema: Mapping[str, Any], full: str, names: _Names, place: _SchemaPlace) -> avro.Column:
     names.open.add(full)
     column: avro.Column = _NAMED[schema["type"]](schema, names, place)
     names.open.discard(full)
     return column
 
 
-def _record(schema: Mapping[str, Any], names: _Names, place: _Place) -> avro.Column:
+def _record(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
     fields = schema.get("fields")
     if not isinstance(fields, list):
         raise MalformedFile(f"{place.path}: the record {schema['name']!r} has no list of fields")
     columns = list[avro.NamedColumn]()
     for entry in fields:
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or "type" not in entry:
-            raise MalformedFile(f"{place.path}: {str(entry)[:80]!r} is no field; it needs name and type")
-        name = entry.get(NAME, entry["name"])
+        match entry:
+            case {"name": str(name), "type": kind}:
+                called = str(entry.get(NAME, name))
+            case _:
+                raise MalformedFile(f"{place.path}: {str(entry)[:80]!r} is no field; it needs name and type")
         names.fields += 1
         check_columns(names.fields, "the Avro file")
-        column = _column(entry["type"], names, place.below(str(name)))
-        columns.append(avro.NamedColumn(str(name), column, _form(entry)))
+        columns.append(avro.NamedColumn(called, _column(kind, names, place.below(called)), _form(entry)))
     return avro.RecordColumn(columns)
 
 
@@ -139,17 +145,22 @@ def _form(described: Mapping[str, Any]) -> str:
     return form if isinstance(form, str) else ""
 
 
-def _enum(schema: Mapping[str, Any], _names: _Names, place: _Place) -> avro.Column:
+def _enum(schema: Mapping[str, Any], _names: _Names, place: _SchemaPlace) -> avro.Column:
     symbols = schema.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
         raise MalformedFile(f"{place.path}: the enum {schema['name']!r} has no list of symbols")
     return avro.EnumColumn(tuple(symbols))
 
 
-def _fixed(schema: Mapping[str, Any], _names: _Names, place: _Place) -> avro.Column:
+def _size(schema: Mapping[str, Any], place: _SchemaPlace) -> int:
     size = schema.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 2**31:
         raise MalformedFile(f"{place.path}: the fixed {schema['name']!r} has no size")
+    return size
+
+
+def _fixed(schema: Mapping[str, Any], _names: _Names, place: _SchemaPlace) -> avro.Column:
+    size = _size(schema, place)
     logical = schema.get("logicalType")
     if logical == "uuid" and size == 16:
         return avro.UuidColumn()
@@ -161,7 +172,7 @@ def _fixed(schema: Mapping[str, Any], _names: _Names, place: _Place) -> avro.Col
     return avro.FixedColumn(size)
 
 
-def _column_of_union(branches: list[Any], names: _Names, place: _Place) -> avro.Column:
+def _column_of_union(branches: list[Any], names: _Names, place: _SchemaPlace) -> avro.Column:
     """A union with null is a column whose values may be missing; one of several types has a column for each.
 
     Worked example: ``["null", "string"]`` is text, ``["int", "string"]`` a struct of ``int`` and ``string``, one of
@@ -170,13 +181,13 @@ def _column_of_union(branches: list[Any], names: _Names, place: _Place) -> avro.
     columns = list[avro.Column | None]()
     labels = list[str]()
     for branch in branches:
-        if branch == "null" or (isinstance(branch, dict) and branch.get("type") == "null"):
-            columns.append(None)
-            continue
         if isinstance(branch, list):
             raise MalformedFile(f"{place.path}: a union holds a union, which Avro does not have")
-        labels.append(_label(branch))
-        columns.append(_column(branch, names, _Place(place.namespace, f"{place.path}.{labels[-1]}", place.depth)))
+        label, column = _label(branch), None
+        if label != "null":
+            labels.append(label)
+            column = _column(branch, names, _SchemaPlace(place.namespace, f"{place.path}.{label}", place.depth))
+        columns.append(column)
     values = [column for column in columns if column is not None]
     if not values:
         return avro.UnionColumn(columns, avro.NullColumn())
@@ -234,6 +245,6 @@ _PRIMITIVES: Mapping[str, Any] = {
     "float": lambda: avro.FloatColumn(pa.float32(), "<f"),
     "double": lambda: avro.FloatColumn(pa.float64(), "<d"),
     "bytes": avro.BytesColumn,
-    "string": avro.TextColumn,
+    "string": avro.Utf8Column,
 }
 _NAMED: Mapping[str, Any] = {"record": _record, "error": _record, "enum": _enum, "fixed": _fixed}

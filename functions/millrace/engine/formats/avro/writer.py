@@ -151,13 +151,17 @@ def _encode_nullable(encode: Encode, column: pa.Array) -> list[bytes]:
 
 
 def _encoder(kind: pa.DataType, name: str, taken: set[str], column: str) -> _Encoder:
-    for question, make in _SIMPLE:
-        if question(kind):
-            return make(kind)
+    make = next((make for question, make in _SIMPLE if question(kind)), None)
+    if make is not None:
+        return make(kind)
     if isinstance(kind, pa.BaseExtensionType):
         return _through(lambda values: values.storage, _encoder(kind.storage_type, name, taken, column))
     if arrow_types.is_dictionary(kind):
         return _through(lambda values: values.dictionary_decode(), _encoder(kind.value_type, name, taken, column))
+    return _encoder_of_nested(kind, name, taken, column)
+
+
+def _encoder_of_nested(kind: pa.DataType, name: str, taken: set[str], column: str) -> _Encoder:
     if arrow_types.is_struct(kind):
         record, encoders = _encoder_of_fields(list(kind), name, taken)
         return _Encoder(record, partial(_encode_struct, [encode for _, encode in encoders]))

@@ -67,20 +67,28 @@ def _cutter_of_flow(feed: CsvFeed) -> LineCutter:
 
 def _cutter_of_directives(preset: LogPreset, feed: CsvFeed) -> LineCutter | None:
     """The fields that ``#Fields:`` names, among the directives at the file's beginning."""
-    names: list[str] | None = None
+    names = _read_directives(feed)
+    line = feed.first_line()
+    first = line.data if line else b""
+    if names:
+        is_tabbed = preset is LogPreset.CLOUDFRONT or b"\t" in first
+        return DelimitedCutter(names, "\t" if is_tabbed else " ", has_comments=True)
+    if line is None:
+        return None
+    raise MalformedFile(
+        f"the log names no fields before byte {line.byte:,}: a {preset} log begins with #Version and #Fields:",
+        byte=line.byte,
+    )
+
+
+def _read_directives(feed: CsvFeed) -> list[str]:
+    """Pass over the directives and blank lines before the rows; the names that the last of them lists."""
+    names = list[str]()
     while line := feed.first_line():
         text = line.data.strip()
         if text and not text.startswith(b"#"):
             break
         names = names_of_fields(text) or names
-        check_columns(len(names or ()), "the log")
+        check_columns(len(names), "the log")
         feed.drop(line)
-    if names is None:
-        if line is None:
-            return None
-        raise MalformedFile(
-            f"the log names no fields before byte {line.byte:,}: a {preset} log begins with #Version and #Fields:",
-            byte=line.byte,
-        )
-    is_tabbed = preset is LogPreset.CLOUDFRONT or (line is not None and b"\t" in line.data)
-    return DelimitedCutter(names, "\t" if is_tabbed else " ", has_comments=True)
+    return names
