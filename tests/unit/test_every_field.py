@@ -351,6 +351,9 @@ ROWS = [
     Row(place=S3, name="json_non_finite", valid="null", invalid="none", says="'null'", default="text",
         files={"in/orders.parquet": NAN_IN_PARQUET}, before=_one('{"a":"NaN"}\n'), after=_one('{"a":null}\n')),
 
+    Row(place=S3, name="source_columns", valid=["row"], invalid=["line"], says="'row'", default=[],
+        before=AS_IT_IS, after=_one(FIRST.replace("}", ',"_row":1}') + SECOND.replace("}", ',"_row":2}'))),
+
     Row(place=S3, name="fixed_width", valid=[{"name": "id", "start": 1, "length": 4}], invalid=[{"name": "id"}],
         says="fixed_width", default=[],
         shown=("unit/engine/formats/test_fixed_width.py", "fields_are_cut_at_their_characters")),

@@ -113,12 +113,14 @@ def _convert_one(
         quarantine=quarantine,
     )
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    sources = places.SourceOpener()
     try:
         with contextlib.ExitStack() as stack:
             rows = convert_file(
                 job,
-                open_source=lambda path: stack.enter_context(watched(places.open_source(path), console)),
+                open_source=lambda path: stack.enter_context(watched(sources.open(path), console)),
                 open_target=places.open_target,
+                find_origin=sources.find_origin,
             )
     except DataError as error:
         console.print(f"{source} is refused: {type(error).__name__}: {error}{place(error)}")
@@ -150,7 +152,14 @@ def _run_jobs(jobs: str) -> None:
                 lines = stack.enter_context(Path(jobs).open(encoding="utf-8"))
             except OSError as error:
                 raise UsageError(f"--jobs: {jobs} cannot be read: {error.strerror}") from error
-        run_jobs(lines, answer, open_source=places.open_source, open_target=places.open_target)
+        sources = places.SourceOpener()
+        run_jobs(
+            lines,
+            answer,
+            open_source=sources.open,
+            open_target=places.open_target,
+            find_origin=sources.find_origin,
+        )
 
 
 def _told_by_name(target: str) -> str:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from millrace.engine.file_options import OPTION_OF_KEY, to_values
-from millrace.engine.files import Job, LocalTarget, OpenSource, OpenTarget, convert_file, open_local_source
+from millrace.engine.files import (
+    FindFileOrigin,
+    Job,
+    LocalTarget,
+    OpenSource,
+    OpenTarget,
+    convert_file,
+    find_local_origin,
+    open_local_source,
+)
 from millrace.engine.options import Compression, FileFormat, OutputCompression
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError, MillraceError, UsageError
 
 Write = Callable[[str], None]
@@ -28,27 +39,29 @@ def run_jobs(
     *,
     open_source: OpenSource = open_local_source,
     open_target: OpenTarget = LocalTarget,
+    find_origin: FindFileOrigin = find_local_origin,
 ) -> int:
     """Do a job a line, and write a line of JSON for each at once; the number of those that failed.
 
     No job harms another: whatever goes wrong is the answer to the job where it did.
     """
     failed = 0
+    convert = partial(convert_file, open_source=open_source, open_target=open_target, find_origin=find_origin)
     for line in lines:
         if not line.strip():
             continue
-        answer = _answer(line, open_source, open_target)
+        answer = _answer(line, convert)
         failed += not answer["ok"]
         write(json.dumps(answer, ensure_ascii=True))
     return failed
 
 
-def _answer(line: str, open_source: OpenSource, open_target: OpenTarget) -> dict[str, Any]:
+def _answer(line: str, convert: Callable[[Job], RowCounts]) -> dict[str, Any]:
     identity: object = None
     try:
         given = _parse_line(line)
         identity = given.get("id")
-        rows = convert_file(job_of(given), open_source=open_source, open_target=open_target)
+        rows = convert(job_of(given))
     except Exception as error:  # noqa: BLE001 # the answer to this job; the next one goes on
         return {"id": identity, "ok": False, "error": describe(error)}
     return {"id": identity, "ok": True, "rows": rows.written}

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from millrace.engine.files import FileTarget, LocalTarget, open_local_source
+from millrace.engine.files import FileTarget, LocalTarget, find_local_origin, open_local_source
 from millrace.objects.references import ObjectRef
 
 if TYPE_CHECKING:
     from millrace.aws.s3_objects import S3ObjectStore
     from millrace.aws.s3_upload import S3Upload
+    from millrace.engine.tables.source_columns import FileOrigin
 
 _SCHEME = "s3://"
 
 
 def open_source(path: str) -> BinaryIO:
     """A local file, or an object pinned to the version that is there now."""
-    if not path.startswith(_SCHEME):
-        return open_local_source(path)
-    return _store().pin(ObjectRef.parse(path), tail_first=path.endswith(".parquet")).stream
+    return SourceOpener().open(path)
+
+
+class SourceOpener:
+    """Opens local files and objects, and remembers which version of an object it was."""
+
+    def __init__(self) -> None:
+        self._origins: dict[str, FileOrigin] = {}
+
+    def open(self, path: str) -> BinaryIO:
+        """A local file, or an object pinned to the version that is there now."""
+        if not path.startswith(_SCHEME):
+            return open_local_source(path)
+        from millrace.delivery.origins import origin_of  # noqa: PLC0415 - it knows the configuration; most files are local
+
+        ref = ObjectRef.parse(path)
+        opened = _store().pin(ref, tail_first=path.endswith(".parquet"))
+        self._origins[path] = origin_of(ref, opened.head)
+        return opened.stream
+
+    def find_origin(self, path: str) -> FileOrigin:
+        """What source columns hold of a file that was opened."""
+        if path in self._origins:
+            return self._origins[path]
+        return find_local_origin(path)
 
 
 def open_target(path: str) -> FileTarget:

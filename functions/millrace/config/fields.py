@@ -112,6 +112,13 @@ def _one_of(accepted: Sequence[FileFormat]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def check_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The values; a validator that refuses one that comes twice."""
+    if len(set(values)) < len(values):
+        raise unexpected("each value once")
+    return values
+
+
 def _json_path(text: str) -> str:
     parse_json_path(text)
     return text

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 
 from millrace.config import fields
 from millrace.config.base import Contradiction, Section, doc, is_blank, ours
@@ -41,6 +41,8 @@ def _to_hint(kind: kinds.ValueKind) -> Any:
     match kind:
         case kinds.ChoiceKind(words=words):
             return words
+        case kinds.ChoicesKind(words=words):
+            return Annotated[types.GenericAlias(tuple, (words, ...)), AfterValidator(fields.check_distinct)]
         case kinds.WordByNameKind(word=word):
             return Annotated[types.GenericAlias(dict, (str, word)), BeforeValidator(_without_blanks)]
         case kinds.RecordsKind(record=record):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, Self
 
+from millrace.delivery.origins import origin_of
+from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import ObjectGone, TargetChanged, WriteConflict
 from millrace.ledger.claims import LEASE_MARGIN
 from millrace.objects.references import ObjectRef
@@ -37,6 +39,10 @@ class PinnedFiles:
         with self.store.open(file) if head is None else self.store.reopen(file, head) as opened:
             self.heads[file] = opened.head
             yield opened.stream
+
+    def origin(self, file: ObjectRef) -> FileOrigin:
+        """What source columns hold of a file, once it has been opened."""
+        return origin_of(file, self.heads[file])
 
     def as_read(self, listed: ListedObject) -> ListedObject:
         """A listed file with what was read of it."""

@@ -332,6 +332,7 @@ def _source(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
         format=recognised.format,
         read=with_extensions(build.read, recognised),
         open=partial(pinned.open, file.ref),
+        find_origin=partial(pinned.origin, file.ref),
     )
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import assert_never
 
 from millrace.delivery.deadline import time_limit
+from millrace.delivery.origins import origin_of
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
 from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
@@ -21,6 +22,7 @@ from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
 from millrace.engine.options import FileFormat
 from millrace.engine.outputs import Destination
+from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry, Failure, Finish, State
@@ -144,6 +146,7 @@ class ObjectWork:
         context = ConversionContext(
             now=self.claims.now(),
             key=self.obfuscation_key() if recipe.transform.needs_key else None,
+            origin=origin_of(plan.source, opened.head),
             on_batch=time_limit(plan.source, job.delivery, self.timeout_seconds),
         )
         in_table = self._made(job, opened, recipe, destination, context)
@@ -175,7 +178,8 @@ class ObjectWork:
         match plan.way:
             case ArchiveOutput(members_format=members_format):
                 with open_archive(opened.stream, plan.source.key, file_format=members_format) as archive:
-                    return InTable(convert_many(_members(plan, archive), recipe, destination, context))
+                    members = _members(plan, archive, context.origin)
+                    return InTable(convert_many(members, recipe, destination, context))
             case OwnOutput() | SnapshotTable():
                 return InTable(_bid_for(job.table_format, convert(opened.stream, recipe, destination, context)))
             case SharedTable() as shared:
@@ -212,13 +216,14 @@ def _bid_within(table_format: OpenFormat | None, convert_with: Convert, within: 
     return _bid_for(table_format, convert_with(within))
 
 
-def _members(plan: Plan, archive: Archive) -> list[Source]:
+def _members(plan: Plan, archive: Archive, origin: FileOrigin) -> list[Source]:
     return [
         Source(
             name=f"{plan.source.key}/{member.name}",
             format=member.known.format,
             read=with_extensions(plan.recipe.read, member.known),
             open=member.open,
+            find_origin=partial(replace, origin, file=f"{plan.source}/{member.name}"),
         )
         for member in archive.members
     ]

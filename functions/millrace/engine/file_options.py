@@ -29,6 +29,7 @@ from millrace.engine.option_kinds import (
     COLUMN_TYPES,
     CharacterKind,
     ChoiceKind,
+    ChoicesKind,
     CountKind,
     EncodingKind,
     FlagKind,
@@ -48,6 +49,7 @@ from millrace.engine.options import (
     ParquetBinary,
     Quotes,
     ReadOptions,
+    SourceColumn,
     WriteOptions,
 )
 
@@ -282,6 +284,18 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         short='What NaN and infinities become in JSON: "NaN" as text, null, or an error.',
         examples=("null",),
         side=Side.WRITE,
+    ),
+    FileOption(
+        name="source_columns",
+        field="source_columns",
+        kind=ChoicesKind(SourceColumn),
+        formats=SOURCE_FORMATS,
+        help="Columns that say where a row comes from: file (_file, the address of the file), row (_row, its number"
+        " there, as in errors), modified (_modified, the instant at which the file was written) and version (_version,"
+        " its id, or the ETag if the bucket keeps no versions). Filters, fields and overrides may name them.",
+        short="Add a column that says where a row comes from: file, row, modified or version; may be given often.",
+        examples=(["file", "row", "modified", "version"],),
+        declarations=("--source-column",),
     ),
     FileOption(
         name="fixed_width",

@@ -6,11 +6,12 @@ import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Recipe, convert
 from millrace.engine.options import (
     SOURCE_FORMATS,
     BadRows,
@@ -24,6 +25,7 @@ from millrace.engine.options import (
 )
 from millrace.engine.outputs import Destination, Sink
 from millrace.engine.row_counts import RowCounts
+from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import UsageError
 
 _MIB = 2**20
@@ -37,6 +39,7 @@ class FileTarget(Sink, Protocol):
         ...
 
 
+FindFileOrigin = Callable[[str], FileOrigin]
 OpenSource = Callable[[str], BinaryIO]
 OpenTarget = Callable[[str], FileTarget]
 
@@ -95,10 +98,22 @@ def open_local_source(path: str) -> BinaryIO:
         raise UsageError(f"source: {path} cannot be read: {reason}") from error
 
 
+def find_local_origin(path: str) -> FileOrigin:
+    """What source columns hold of a local file: its path as it was given, and its time; it has no version."""
+    modified = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+    return FileOrigin(file=path, modified=modified)
+
+
 def convert_file(
-    job: Job, *, open_source: OpenSource = open_local_source, open_target: OpenTarget = LocalTarget
+    job: Job,
+    *,
+    open_source: OpenSource = open_local_source,
+    open_target: OpenTarget = LocalTarget,
+    find_origin: FindFileOrigin = find_local_origin,
 ) -> RowCounts:
     """Convert one file. The target is there whole, or as it was before the call.
+
+    ``find_origin`` says what source columns hold of the source, once it is open.
 
     Raises DataError where the content is refused, UsageError where source, target or options are wrong.
     """
@@ -114,7 +129,10 @@ def convert_file(
         def open_output(_directory: str | None) -> FileTarget:
             return open_target(target)
 
-        done = convert(source, recipe, Destination(open_output, open_quarantine))
+        context = NO_CONTEXT
+        if recipe.read.source_columns:
+            context = ConversionContext(origin=find_origin(job.source))
+        done = convert(source, recipe, Destination(open_output, open_quarantine), context)
         undo.callback(done.discard)  # harmless once it is published
         if quarantine:
             aside = done.quarantine or open_target(quarantine)

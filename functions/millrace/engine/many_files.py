@@ -36,7 +36,8 @@ from millrace.engine.one_file import (
 from millrace.engine.options import FileFormat, ReadOptions, words_of
 from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
-from millrace.engine.tables.rows import PutAside, TableRows, errors_naming, number_rows
+from millrace.engine.tables.rows import FileRows, PutAside, TableRows, errors_naming
+from millrace.engine.tables.source_columns import FileOrigin
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import Demanded, Evidence
@@ -48,12 +49,21 @@ SMALL_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One file of a table, its name no other's. ``open`` gives a seekable file, as often as it is asked."""
+    """One file of a table, its name no other's. ``open`` gives a seekable file, as often as it is asked.
+
+    ``find_origin`` says what source columns hold of it, once it has been opened; None: its name alone.
+    """
 
     name: str
     format: FileFormat
     read: ReadOptions
     open: Callable[[], AbstractContextManager[BinaryIO]]
+    find_origin: Callable[[], FileOrigin] | None = None
+
+    @property
+    def origin(self) -> FileOrigin:
+        """What source columns hold of the file, which is or was open."""
+        return FileOrigin(file=self.name) if self.find_origin is None else self.find_origin()
 
 
 def convert_many(
@@ -71,15 +81,17 @@ def convert_many(
     if len(sources) == 1:
         return _convert_single(sources[0], recipe, destination, context)
     if not sources:
-        recipe = replace(recipe, transform=TableTransform())
+        without_columns = replace(recipe.read, source_columns=())
+        recipe = replace(recipe, transform=TableTransform(), read=without_columns)
     work = recipe.read.work
     sources = _SmallFiles(work.kept).keep_open(_without_types(sources, recipe))
     survey = _survey(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
+    origins = _Origins({source.name: source for source in sources})
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(survey.table(sources, apart), recipe, outputs, context)
+            return attempt(survey.table(sources, apart), origins.find, recipe, outputs, context)
         except unify.Lossy as lossy:
             outputs.discard()
             apart |= {lossy.column}
@@ -96,9 +108,21 @@ def convert_many(
 def _convert_single(
     source: Source, recipe: Recipe, destination: Destination[S], context: ConversionContext
 ) -> Converted[S]:
-    recipe = replace(recipe, source_format=source.format, read=source.read)
+    read = replace(source.read, source_columns=recipe.read.source_columns)
+    recipe = replace(recipe, source_format=source.format, read=read)
     with source.open() as file:
-        return convert(file, recipe, destination, context, name=source.name)
+        return convert(file, recipe, destination, replace(context, origin=source.origin), name=source.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origins:
+    """Where the rows of each source come from."""
+
+    sources: Mapping[str, Source]
+
+    def find(self, name: str | None) -> FileOrigin:
+        """The origin of the source of that name."""
+        return self.sources[str(name)].origin
 
 
 def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
@@ -300,15 +324,12 @@ class _FilesTable:
         for prepared in self.sources:
             source = prepared.source
             with source.open() as file:
+                rows = FileRows(source.name, report)
                 with errors_naming(source.name):
-                    aside = partial(_put_aside, report, source.name)
-                    records = FORMATS[source.format].read(file, source.read, learned=prepared.learned, report=aside)
+                    read = FORMATS[source.format].read
+                    records = read(file, source.read, learned=prepared.learned, report=rows.put_aside)
                 batches = map(_Columns(records.schema, self.schema, prepared.blank), records.batches)
-                yield from number_rows(batches, source.name)
-
-
-def _put_aside(report: PutAside, file: str, bad: BadRow) -> None:
-    report(bad, file)
+                yield from rows.number(batches)
 
 
 class _Columns:

@@ -7,11 +7,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import compress
 from typing import BinaryIO, Generic, assert_never
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow, Format, Learned, Widened
+from millrace.engine.formats.base import Format, Learned, Widened
 from millrace.engine.formats.json import non_finite
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, WriteOptions, words_of
@@ -19,7 +20,8 @@ from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, 
 from millrace.engine.parallel import BackgroundWork, in_order
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
-from millrace.engine.tables.rows import PutAside, Table, TableRows, errors_naming, number_rows
+from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
+from millrace.engine.tables.source_columns import FileOrigin, FindOrigin, add_source_columns
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
@@ -53,12 +55,13 @@ class ConversionContext:
     """What a conversion takes from its surroundings: the instant, the key, the formats, and who follows its progress.
 
     ``now`` is the instant that relative filters and record timestamps mean; ``key`` hashes obfuscated fields.
-    ``formats`` are those that it writes. ``on_batch`` gets the number of rows read so far after every batch, and may
-    raise to stop.
+    ``origin`` is what source columns say of the one file. ``formats`` are those that it writes. ``on_batch`` gets the
+    number of rows read so far after every batch, and may raise to stop.
     """
 
     now: datetime = NO_TIME
     key: bytes | None = None
+    origin: FileOrigin = FileOrigin()  # noqa: RUF009 - frozen
     formats: Mapping[FileFormat, Format] = field(default_factory=lambda: FORMATS)
     on_batch: Callable[[int], None] = _ignore_progress
 
@@ -140,10 +143,14 @@ def _convert(
     """
     learned: Learned | None = None
     contradicted = 0
+
+    def find_origin(_file: str | None) -> FileOrigin:
+        return context.origin
+
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(open_table(learned), recipe, outputs, context)
+            return attempt(open_table(learned), find_origin, recipe, outputs, context)
         except unify.Lossy:
             outputs.discard()
         except Widened as widened:
@@ -177,22 +184,23 @@ class _FileTable:
         """Read the file from its beginning."""
         with errors_naming(self.name):
             self.source.seek(0)
-            read, aside = FORMATS[self.recipe.source_format].read, partial(_put_aside, report, self.name)
-            records = read(self.source, options(self.recipe), learned=self.learned, report=aside)
-        return records.schema, number_rows(records.batches, self.name)
+            read, rows = FORMATS[self.recipe.source_format].read, FileRows(self.name, report)
+            records = read(self.source, options(self.recipe), learned=self.learned, report=rows.put_aside)
+        return records.schema, rows.number(records.batches)
 
 
-def _put_aside(report: PutAside, file: str | None, bad: BadRow) -> None:
-    report(bad, file)
-
-
-def attempt(table: Table, recipe: Recipe, outputs: Outputs[S], context: ConversionContext) -> Converted[S]:
+def attempt(
+    table: Table, find_origin: FindOrigin, recipe: Recipe, outputs: Outputs[S], context: ConversionContext
+) -> Converted[S]:
     """Convert a table with the types that are known of it; see ``convert``. The caller discards the outputs.
 
     The caller's thread reads. If the target is text, its rows are transformed and rendered on all processors, as
     many batches at once; what is ready is written by one thread beside. On one processor all is done in turn.
     """
-    bound_to = partial(context.bind, recipe.transform)
+    columns = recipe.read.source_columns
+    table = add_source_columns(table, columns, find_origin)
+    transform = replace(recipe.transform, added=tuple(column.field for column in columns))
+    bound_to = partial(context.bind, transform)
     last_wins = recipe.transform.identifier is not None and recipe.duplicates is DuplicatePolicy.LAST_WINS
     superseded = superseded_rows(table, context.on_batch, bound_to) if last_wins else None
     schema, pieces = table.open(outputs.put_aside)
@@ -259,10 +267,11 @@ class _Preparation(Generic[S]):
             return _PreparedRows(self.parts.pieces(batch), rows.batch.num_rows - batch.num_rows)
 
     def _transform(self, rows: TableRows, first: int) -> pa.RecordBatch:
-        batch = rows.batch
-        if self.superseded is not None:
-            batch = self.superseded.remove_from(batch, first)
-        return self.bound.apply(batch, first_row=rows.first).batch
+        if self.superseded is None:
+            return self.bound.apply(rows.batch, row_numbers=rows.row_numbers).batch
+        batch = self.superseded.remove_from(rows.batch, first)
+        numbers = list(compress(rows.row_numbers, self.superseded.kept(first, rows.batch.num_rows)))
+        return self.bound.apply(batch, row_numbers=numbers).batch
 
     def _settle_non_finite(self, batch: pa.RecordBatch, rows: TableRows, first: int) -> pa.RecordBatch:
         match self.non_finite:
@@ -282,13 +291,13 @@ class _Preparation(Generic[S]):
         # Filters may have left rows out. The row that is meant is found by halving the rows as they were read.
         begin, count = 0, rows.batch.num_rows
         while count > 1:
-            half = replace(rows, batch=rows.batch.slice(begin, count // 2), first=rows.first + begin)
+            half = rows.part(begin, count // 2)
             if non_finite.find_column(self._transform(half, first + begin)) is None:
                 begin, count = begin + count // 2, count - count // 2
             else:
                 count //= 2
-        row = rows.first + begin
-        found = replace(rows, batch=rows.batch.slice(begin, 1), first=row)
+        row = rows.row_numbers[begin]
+        found = rows.part(begin, 1)
         column = non_finite.find_column(self._transform(found, first + begin))
         raise ValueDoesNotFit(
             f"row {row:,}: the field {column!r} is NaN or infinite, which JSON has no number for; write it as missing"

@@ -200,6 +200,24 @@ class TextsKind:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoicesKind:
+    """Some of the words of an enumeration, each once; an option of a command is given once for each."""
+
+    words: type[enum.StrEnum]
+
+    typed: ClassVar[Any] = list[str]
+
+    def parse(self, value: object) -> tuple[enum.StrEnum, ...]:
+        """The members with those words, in the order that they were given in."""
+        chosen = tuple(map(ChoiceKind(self.words).parse, TextsKind().parse(value)))
+        if len(set(chosen)) < len(chosen):
+            raise _refuse(f"each of {', '.join(self.words)} at most once", value)
+        return chosen
+
+    parse_typed = parse
+
+
+@dataclass(frozen=True, slots=True)
 class WordByNameKind:
     """One of a few words for each of several names, such as a type for each column; typed as NAME=WORD."""
 

@@ -162,6 +162,20 @@ class NonFinite(enum.StrEnum):
     ERROR = "error"
 
 
+class SourceColumn(enum.StrEnum):
+    """What a column says of a row's source."""
+
+    FILE = "file"
+    ROW = "row"
+    MODIFIED = "modified"
+    VERSION = "version"
+
+    @property
+    def field(self) -> str:
+        """The column's name."""
+        return f"_{self}"
+
+
 class DuplicatePolicy(enum.StrEnum):
     """What becomes of rows that share an identifier."""
 
@@ -285,6 +299,7 @@ class ReadOptions:
     json_parent_fields: tuple[str, ...] = ()
     fixed_width: tuple[FixedField, ...] = ()
     log_preset: LogPreset | None = None
+    source_columns: tuple[SourceColumn, ...] = ()
     work: WorkSizes = WorkSizes()
 
 

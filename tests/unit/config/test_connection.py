@@ -54,6 +54,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("json_parent_fields", {"json_records": "r"}, ["o", "x=m.id"], ("o", "x=m.id"), ["r"], "leads to the rows"),
     ("parquet_binary", {}, "text", "text", "utf8", "'base64' or 'text'"),
     ("json_non_finite", {}, "null", "null", "none", "'text', 'null' or 'error'"),
+    ("source_columns", {}, ["row", "file"], ("row", "file"), ["row", "row"], "each value once"),
     ("fixed_width", {}, LAYOUT, (FixedField(**LAYOUT[0]),), [{"name": "a", "start": 0, "length": 1}], "start"),
     ("log_preset", {}, "alb", "alb", "syslog", "'apache', 'nginx', 'alb'"),
 ]
@@ -81,6 +82,7 @@ DEFAULTS: dict[str, Any] = {
     "json_parent_fields": (),
     "parquet_binary": "base64",
     "json_non_finite": "text",
+    "source_columns": (),
     "csv_encoding": "utf-8",
     "csv_null_values": (),
     "csv_infer_types": True,

@@ -8,7 +8,7 @@ wrong the reading starts over (``unify.Lossy``), and what was learned is kept.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -231,11 +231,11 @@ class Fit:
             return _FittedColumn(_as_text(field.name), source)
         return _FittedColumn(field, source, _Treatment.AS_THEY_ARE)
 
-    def convert(self, batch: pa.RecordBatch, columns: list[_FittedColumn], first: int) -> list[pa.Array]:
-        """A batch's columns as the table has them; ``first`` is the number of the batch's first row."""
+    def convert(self, batch: pa.RecordBatch, columns: list[_FittedColumn], numbers: Sequence[int]) -> list[pa.Array]:
+        """A batch's columns as the table has them; ``numbers`` are those of the batch's rows."""
         arrays, rest = list[pa.Array](), dict[str, pa.Array]()
         for column in columns:
-            array, spared = self._convert_column(batch, column, first)
+            array, spared = self._convert_column(batch, column, numbers)
             if column.is_written:
                 arrays.append(array)
             if spared is not None:
@@ -244,7 +244,7 @@ class Fit:
             arrays.append(rescue.column(rest, batch.num_rows))
         return arrays
 
-    def _convert_column(self, batch: pa.RecordBatch, column: _FittedColumn, first: int) -> Divided:
+    def _convert_column(self, batch: pa.RecordBatch, column: _FittedColumn, numbers: Sequence[int]) -> Divided:
         target, source = column.target, column.source
         if source is None:
             return pa.nulls(batch.num_rows, target.type), None
@@ -259,16 +259,18 @@ class Fit:
                 return self._divide(array, source.field, target)
             case _Treatment.AS_THEY_ARE if array.type == target.type:
                 return array, None
-        return self._convert_values(array, source.field, column, first)
+        return self._convert_values(array, source.field, column, numbers)
 
-    def _convert_values(self, array: pa.Array, field: pa.Field, column: _FittedColumn, first: int) -> Divided:
+    def _convert_values(
+        self, array: pa.Array, field: pa.Field, column: _FittedColumn, numbers: Sequence[int]
+    ) -> Divided:
         try:
             return unify.convert(array, field, column.target), None
         except unify.Lossy:
             if self._rule.rescues:
                 return self._divide(array, field, column.target)
             if not self._rule.widens:
-                raise self._misfit(array, field, column.target, first) from None
+                raise self._misfit(array, field, column.target, numbers) from None
             # With evolve the reading starts over. A column that was only hoped to be blank is now known to have values;
             # one that was converted is not to be widened again.
             if column.treatment is _Treatment.CONVERTED:
@@ -278,14 +280,14 @@ class Fit:
     def _divide(self, array: pa.Array, field: pa.Field, target: pa.Field) -> Divided:
         return rescue.divide(array, field, target, as_text=self._rule.as_text)
 
-    def _misfit(self, array: pa.Array, field: pa.Field, target: pa.Field, first: int) -> SchemaFrozen:
+    def _misfit(self, array: pa.Array, field: pa.Field, target: pa.Field, numbers: Sequence[int]) -> SchemaFrozen:
         """The error of the first value that does not fit, with its row; a hidden one is never shown: it is text."""
         _, spared = self._divide(array, field, target)
         value, index = "a value", 0
         if spared is not None:
             index = pc.index(spared.is_valid(), value=True).as_py()
             value = str(spared[index].as_py())[:100]
-        row = first + index
+        row = numbers[index]
         return self._refusal(
             target.name, f"holds {value} in row {row:,}, and is {kind_of(target)} in its table", row=row
         )
@@ -336,7 +338,7 @@ class _FittedTable:
                 if not len(into):
                     yield rows
                     continue
-                arrays = self.fit.convert(rows.batch, columns, rows.first)
+                arrays = self.fit.convert(rows.batch, columns, rows.row_numbers)
                 yield replace(rows, batch=pa.RecordBatch.from_arrays(arrays, schema=into))
 
 

@@ -82,24 +82,25 @@ class _Cutoff:
     since: Moment
     secret: bool
 
-    def keep(self, rows: SourceRows, first_row: int) -> pa.Array:
+    def keep(self, rows: SourceRows, row_numbers: Sequence[int]) -> pa.Array:
         """Which rows stay: those that are not older, and those without a value."""
         column = rows.column(self.position)
         older = order(column, self.since).less
         odd = pc.and_(column.valid, older.is_null())
         if pc.any(odd).as_py():
-            self._refuse(column, pc.index(odd, value=True).as_py(), first_row)
+            at = pc.index(odd, value=True).as_py()
+            self._refuse(column, at, row_numbers[at])
         return pc.invert(pc.fill_null(older, fill_value=False))
 
-    def _refuse(self, column: TextColumn, at: int, first_row: int) -> None:
+    def _refuse(self, column: TextColumn, at: int, row: int) -> None:
         value = "a value that is not shown"
         if not self.secret:
             value = repr(column.texts[at].as_py()[:100])
         raise ValueDoesNotFit(
-            f"row {first_row + at:,}: the tracking_field {self.name!r} holds {value}, which"
+            f"row {row:,}: the tracking_field {self.name!r} holds {value}, which"
             " is no ISO 8601 date or time to compare with data_cutoff_timestamp; track another field, or set"
             " disable_data_cutoff",
-            row=first_row + at,
+            row=row,
             column=self.name,
         )
 
@@ -116,10 +117,12 @@ class BoundTransform:
     _cutoff: _Cutoff | None
     _identifier: int | None
 
-    def apply(self, batch: pa.RecordBatch, *, first_row: int = 1) -> Applied:
-        """The batch as it is written; ``first_row`` is the number of its first row, for errors."""
+    def apply(self, batch: pa.RecordBatch, *, row_numbers: Sequence[int] | None = None) -> Applied:
+        """The batch as it is written; ``row_numbers`` are those of its rows, for errors; None: from 1 on."""
+        if row_numbers is None:
+            row_numbers = range(1, batch.num_rows + 1)
         rows = SourceRows(batch, self._source)
-        wanted = self._select_rows(rows, first_row)
+        wanted = self._select_rows(rows, row_numbers)
         return Applied(self._make_output(wanted), batch.num_rows - wanted.batch.num_rows)
 
     def identifiers(self, batch: pa.RecordBatch) -> pa.Array | None:
@@ -128,9 +131,9 @@ class BoundTransform:
             return None
         return SourceRows(batch, self._source).column(self._identifier).texts
 
-    def _select_rows(self, rows: SourceRows, first_row: int) -> SourceRows:
+    def _select_rows(self, rows: SourceRows, row_numbers: Sequence[int]) -> SourceRows:
         if self._cutoff is not None:
-            rows = self._filter(rows, self._cutoff.keep(rows, first_row))
+            rows = self._filter(rows, self._cutoff.keep(rows, row_numbers))
         if self._filters is not None:
             rows = self._filter(rows, self._filters.keep(rows))
         return rows
@@ -154,7 +157,7 @@ def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes |
     schema has no field that the transform names, ConfigurationError where a key is needed and none is given.
     """
     now = now.astimezone(UTC)
-    fields = _Fields(schema, spec.table)
+    fields = _Fields(schema, spec.table, spec.added)
     _check_key(spec, key)
     outputs = _output_fields(spec, fields, now, key)
     written = _written_schema(schema, [output.field for output in outputs])
@@ -182,15 +185,16 @@ def _position_of_identifier(spec: TableTransform, fields: _Fields) -> int | None
 class _Fields:
     """The fields of a table, by name; a name that a source has twice means the first."""
 
-    def __init__(self, schema: pa.Schema, table: Sequence[str] | None) -> None:
+    def __init__(self, schema: pa.Schema, table: Sequence[str] | None, added: Sequence[str]) -> None:
         self.schema = schema
         self._positions: dict[str, int] = {}
         for position, name in enumerate(schema.names):
             self._positions.setdefault(name, position)
         self.positions = list(range(len(schema.names)))
         if table is not None:
-            self.positions = [self.position(name, "the model's fields") for name in table]
-            self._positions = dict(zip(table, self.positions, strict=True))
+            names = [*table, *(name for name in added if name not in table)]
+            self.positions = [self.position(name, "the model's fields") for name in names]
+            self._positions = dict(zip(names, self.positions, strict=True))
 
     def position(self, name: str, setting: str) -> int:
         """The field's position in the source; ``setting`` is the part of the configuration that names it."""
@@ -282,14 +286,20 @@ def _choose_fields(spec: TableTransform, fields: _Fields) -> list[_ChosenField]:
     if spec.others:
         chosen.extend(_choose_others(spec, fields, constants))
     chosen.extend(constants.values())
-    if spec.rescued:
-        chosen.append(_choose_field(Written(source=RESCUED, name=RESCUED), fields))
+    chosen.extend(_choose_field(Written(source=name, name=name), fields) for name in _added_fields(spec))
     return chosen
+
+
+def _added_fields(spec: TableTransform) -> list[str]:
+    """The fields that were added to the source's and are written under their own names, behind all others."""
+    named = {written.source for written in spec.written}.union(spec.left_out)
+    added = [name for name in spec.added if name not in named]
+    return [RESCUED, *added] if spec.rescued else added
 
 
 def _choose_others(spec: TableTransform, fields: _Fields, constants: dict[str, _ChosenField]) -> Iterator[_ChosenField]:
     """The fields that the transform does not name; a constant of the same name is taken in a field's position."""
-    named = {written.source for written in spec.written}.union(spec.left_out)
+    named = {written.source for written in spec.written}.union(spec.left_out, spec.added)
     if spec.rescued:
         named.add(RESCUED)
     for position in fields.positions:
@@ -340,7 +350,8 @@ def _names_by_rule(columns: Sequence[_ChosenField], reserved: Sequence[str], spe
     for column in columns:
         name = str(column.written.source)
         source_names.append(name)
-        names.append(normalize(name, (column.position or 0) + 1) if spec.normalized else name)
+        is_normalized = spec.normalized and name not in spec.added
+        names.append(normalize(name, (column.position or 0) + 1) if is_normalized else name)
     return number_doubles(names, source_names, reserved)
 
 

@@ -103,14 +103,17 @@ class Superseded:
 
     def remove_from(self, batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
         """The batch without them; ``first_row`` is the number of its first row."""
+        keep = self.kept(first_row, batch.num_rows)
+        return batch if all(keep) else batch.filter(pa.array(keep))
+
+    def kept(self, first_row: int, count: int) -> list[bool]:
+        """Which of so many rows stay."""
+        keep = [True] * count
         begin = bisect_left(self.rows, first_row)
-        end = bisect_left(self.rows, first_row + batch.num_rows)
-        if begin == end:
-            return batch
-        keep = [True] * batch.num_rows
+        end = bisect_left(self.rows, first_row + count)
         for row in self.rows[begin:end]:
             keep[row - first_row] = False
-        return batch.filter(pa.array(keep))
+        return keep
 
 
 def duplicate_error(

@@ -33,7 +33,9 @@ class TableTransform:
 
     ``table`` are the fields that there are, None: all of the source's. ``written`` come first, in their order; the
     ``others``, if wanted, behind them, without the ``left_out``. ``constants`` replace the other of their name, or
-    come last. ``cutoff`` needs ``tracking_field``. ``synced_at`` adds the time of the run.
+    come last. ``cutoff`` needs ``tracking_field``. ``added`` are fields that were added to the source's: they are there
+    whatever ``table`` says, and are written under their names, unless they are written or left out by name.
+    ``synced_at`` adds the time of the run.
     """
 
     table: tuple[str, ...] | None = None
@@ -49,6 +51,7 @@ class TableTransform:
     identifier: str | None = None
     normalized: bool = False
     rescued: bool = False
+    added: tuple[str, ...] = ()
     synced_at: bool = False
 
     @property

@@ -226,7 +226,7 @@ class TestRows:
         transform = bound(bulk({"tracking_field": "at", "data_cutoff_timestamp": "2024-01-01T00:00:00Z"}), rows)
 
         with pytest.raises(ValueDoesNotFit, match="row 1,002: the tracking_field 'at' holds 'soon'") as refused:
-            transform.apply(rows, first_row=1001)
+            transform.apply(rows, row_numbers=range(1001, 1001 + rows.num_rows))
 
         assert (refused.value.row, refused.value.column) == (1002, "at")
 

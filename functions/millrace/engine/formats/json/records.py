@@ -229,19 +229,22 @@ class _Documents:
     def _members(self, depth: int, outer: _Scope | None, begin: TextPlace, *, is_sought: bool) -> Iterator[_Rows]:
         """The elements within an object on the way."""
         step = self._path.steps[depth]
-        wanted = tuple(parent for parent in self._parents if parent.depth == depth)
-        scope = _Scope(wanted, outer)
+        scope = self._scope(depth, outer)
         names = dict[str, None]()
         is_last = depth + 1 == len(self._path.steps)
         for name in self._names(names):
             if step.matches(name) and self._leads_on(step.is_any, is_last=is_last):
-                self._require_no_parent(name, wanted)
+                self._require_no_parent(name, scope.wanted)
                 yield from self._walk(depth + 1, scope, is_sought=step.is_any)
             else:
                 self._take(name, scope)
         scope.is_closed = True
-        if not (step.is_any or is_sought or step.name in names):
+        may_lack = step.is_any or is_sought
+        if not may_lack and step.name not in names:
             raise self._lacking_member(step.name, names, begin)
+
+    def _scope(self, depth: int, outer: _Scope | None) -> _Scope:
+        return _Scope(tuple(parent for parent in self._parents if parent.depth == depth), outer)
 
     def _leads_on(self, is_any: bool, *, is_last: bool) -> bool:  # noqa: FBT001 - a step's own word
         """Whether the member's value is on the way: what ``*`` matches may be something else."""

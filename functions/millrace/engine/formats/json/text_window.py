@@ -93,9 +93,7 @@ class TextWindow:
             try:
                 value, end = json_values.any_value(self._text, self._at)
             except NotJson as error:
-                behind = error.at - self._at
-                if not (json_values.may_be_cut_off(error, self._text) and self._more(where, row=row)):
-                    raise self._not_json(where, error.reason, self._at + behind, row) from None
+                self._read_on_or_refuse(error, where, row)
                 continue
             except Refused as error:
                 raise self._error(MalformedFile, where, str(error), row) from None
@@ -148,6 +146,11 @@ class TextWindow:
         """The error of a file that stops too early."""
         self._at = len(self._text)
         return self._error(TruncatedFile, where, f"the file stops before its end: {reason}", None)
+
+    def _read_on_or_refuse(self, error: NotJson, where: str, row: int | None) -> None:
+        behind = error.at - self._at
+        if not (json_values.may_be_cut_off(error, self._text) and self._more(where, row=row)):
+            raise self._not_json(where, error.reason, self._at + behind, row) from None
 
     def _not_json(self, where: str, reason: str, at: int, row: int | None) -> DataError:
         if self._ended and json_values.is_unfinished(reason, self._text[at:]):
