@@ -6,10 +6,11 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from millrace.delivery.breaker import Circuit
+from millrace.engine.row_counts import NO_ROWS
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectChanged, ObjectGone, TargetChanged
 from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
 from millrace.ledger.table_entries import (
@@ -22,7 +23,7 @@ from millrace.ledger.table_entries import (
     TableEntry,
 )
 from millrace.objects.messages import Request
-from millrace.objects.references import ObjectRef
+from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, SourceVersion
 from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
 from millrace.operations.checkpoints import Checkpoint
 from tests.limits import demand_item, demand_key, demand_metadata
@@ -87,11 +88,12 @@ class InMemoryLedger:
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Entries in a state that needs attention."""
-        yield from (entry for entry in self.works() if entry.state is state and state in NEEDS_ATTENTION)
+        attention = (entry for entry in self.works() if entry.state is state and state in NEEDS_ATTENTION)
+        yield from map(_as_story, attention)
 
     def of_sync(self, sync: str, *, after: str = "") -> Iterator[Entry]:
         """Entries of a sync in key order."""
-        mine = (entry for entry in self.works() if entry.sync == sync)
+        mine = (_as_identity(entry) for entry in self.works() if entry.sync == sync)
         yield from sorted(
             (entry for entry in mine if entry.source.key.encode() > after.encode()),
             key=lambda entry: entry.source.key.encode(),
@@ -101,7 +103,40 @@ class InMemoryLedger:
         """Entries that finished on a UTC day."""
         for entry in self.works():
             if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
-                yield entry
+                yield _as_story(entry)
+
+
+def _as_story(entry: Entry) -> Entry:
+    """What the indexes of states and of days carry of an entry."""
+    return replace(
+        entry,
+        version=UNKNOWN_VERSION,
+        owner=None,
+        deaths=0,
+        deployment=0,
+        outputs=(),
+        obsolete=(),
+        sequencer=None,
+        schema_version=None,
+        schema_changes=None,
+        built_etag=None,
+        refused_etag=None,
+    )
+
+
+def _as_identity(entry: Entry) -> Entry:
+    """What the index of a sync's keys carries of an entry."""
+    story = replace(_as_story(entry), version=SourceVersion(etag=entry.version.etag))
+    return replace(
+        story,
+        rows=NO_ROWS,
+        attempts=0,
+        started=None,
+        finished=None,
+        failure=None,
+        reason=None,
+        run_id=None,
+    )
 
 
 @dataclass
@@ -158,11 +193,12 @@ class StoredObject:
 
 @dataclass
 class InMemoryObjectStore:
-    """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked."""
+    """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked; ``is_readable`` is of all that it lists."""
 
     buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
+    is_readable: bool = True
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
         """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
@@ -211,7 +247,8 @@ class InMemoryObjectStore:
         """In key order, by bytes."""
         for key, there in sorted(self._bucket(bucket).items(), key=lambda item: item[0].encode()):
             if key.startswith(prefix) and key.encode() > start_after.encode():
-                yield ListedObject(ObjectRef(bucket, key), there.etag, len(there.data), there.modified)
+                ref = ObjectRef(bucket, key)
+                yield ListedObject(ref, there.etag, len(there.data), there.modified, self.is_readable)
 
     def _bucket(self, name: str) -> dict[str, StoredObject]:
         if name not in self.buckets:

@@ -247,7 +247,10 @@ class Buckets:
 
         while portion := self.calls.call("s3:ListObjectsV2", f"{bucket}/{prefix}", page):
             for key, version in portion:
-                yield ListedObject(ObjectRef(bucket, key), version.etag, version.head.size, version.modified)
+                is_readable = key not in there.archived
+                yield ListedObject(
+                    ObjectRef(bucket, key), version.etag, version.head.size, version.modified, is_readable
+                )
             after = portion[-1][0]
 
     def put_output(self, upload: Uploading, expected: str | None, metadata: Mapping[str, str]) -> Published:

@@ -16,7 +16,7 @@ from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
 from tests.simulation.queue import QueuedMessage
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
-from tests.simulation.setups import SYNC, TARGET_BUCKET, SetupKind, stem
+from tests.simulation.setups import SYNC, TARGET_BUCKET, Setup, SetupKind, stem
 from tests.simulation.sources import source
 from tests.simulation.world import World
 
@@ -84,7 +84,16 @@ def _states(world: World) -> Iterator[str]:
 def _waits(world: World) -> bool:
     """Whether files wait by right: the run found one that cannot be converted, and is made again when it changes."""
     run = world.ledger.held.get(SYNC, source("in/"))
-    return run is not None and run.state is State.FAILED and run.settled
+    if run is None or run.state is not State.FAILED or not run.settled:
+        return False
+    live = world.source.live()
+    files = tuple((key, live[key].data or b"") for key in sorted(live))
+    return _was_given_up(run) or of_files(_setup_of(world, run), files).outputs is None
+
+
+def _setup_of(world: World, run: Entry) -> Setup:
+    """The configuration that a run was last made under."""
+    return next((one for one in world.setups if run_of(one).fingerprint == run.fingerprint), world.setup)
 
 
 def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bool) -> Iterator[str]:
@@ -242,12 +251,9 @@ def _run(world: World) -> Iterator[str]:
         if (there or live) and not forgot(world) and not gave_up(world):
             yield f"outputs: {_told(there)} without a run over {sorted(live)}"
         return
-    setup = next((one for one in world.setups if run_of(one).fingerprint == known.fingerprint), world.setup)
-    wanted = of_files(setup, tuple((key, live[key].data or b"") for key in sorted(live)))
+    wanted = of_files(_setup_of(world, known), tuple((key, live[key].data or b"") for key in sorted(live)))
     if _was_given_up(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
-    if known.state is State.FAILED and world.faults.happened(*_UNTOLD):
-        return  # the file that cannot be converted came and went, and nobody heard of either
     if wanted.outputs is not None and there != wanted.outputs:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"
 

@@ -140,7 +140,6 @@ class Rest:
             self._check("before any reconciliation: ")
         self._reconcile()
         self._retry_failed()
-        self._retry_waiting()
         if len(world.setups) > 1:
             self._reprocess_all()
         self._check("")
@@ -194,16 +193,6 @@ class Rest:
             return
         self.mended = Mended.COMMAND
         world.reprocess(state=State.FAILED)
-        world.run()
-
-    def _retry_waiting(self) -> None:
-        """Where the event of a restore was lost, listings tell nothing of it; the command asks for what waits."""
-        world = self.world
-        waiting = {one.source.key for one in world.ledger.held.needing_attention(State.WAITING)}
-        if world.setup.kind is SetupKind.RUN or waiting <= world.source.archived:
-            return
-        self.mended = Mended.COMMAND
-        world.reprocess(state=State.WAITING)
         world.run()
 
     def _reprocess_all(self) -> None:

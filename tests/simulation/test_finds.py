@@ -152,6 +152,42 @@ def test_a_file_that_failed_is_known_by_the_bytes_that_were_read() -> None:
     kept(world)
 
 
+@pytest.mark.parametrize("kind", [SetupKind.REPLICATE, SetupKind.SNAPSHOT, SetupKind.SHARED])
+def test_a_restore_whose_event_is_lost_is_found_by_the_comparison(kind: SetupKind) -> None:
+    world = quiet(Setup(kind))
+    world.sources.write("in/a.csv", rows("x"))
+    world.sources.archive("in/a.csv")
+    world.run()
+    assert state(world, "in/a.csv") is State.WAITING
+    world.sources.restore("in/a.csv")
+    world.sources.on_the_way.clear()
+
+    world.clock.now += 4000.0
+    world.reconcile()
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def test_files_do_not_wait_for_a_bad_one_that_came_and_went_unheard() -> None:
+    world = quiet(Setup(SetupKind.RUN))
+    world.sources.write("in/a.csv", rows("x"))
+    world.sources.write("in/b.csv", light.HEADER + b"1,x\n")
+    world.sources.on_the_way.pop()
+    world.run()
+    assert state(world, "in/a.csv") is State.WAITING
+    world.sources.delete("in/b.csv")
+    world.sources.on_the_way.clear()
+
+    world.clock.now += 4000.0
+    world.reconcile()
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
 def _send_anew(world: World) -> None:
     world.queue.add(world.sources.told[0])
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _BODY_TRIES = 4
+_MAY_BE_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"})
+"""Storage classes whose objects may have to be restored (Amazon S3 User Guide, "Working with archived objects")."""
 _BROKEN_BODY = (IncompleteReadError, ResponseStreamingError, HTTPClientError)
 
 
@@ -79,13 +81,12 @@ class S3ObjectStore:
     def list(self, bucket: str, prefix: str, *, start_after: str = "") -> Iterator[ListedObject]:
         """Page through ListObjectsV2, a thousand keys in memory at a time."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, StartAfter=start_after
+            Bucket=bucket, Prefix=prefix, StartAfter=start_after, OptionalObjectAttributes=["RestoreStatus"]
         )
         with translated("s3:ListBucket on", f"s3://{bucket}/{prefix}"):
             for page in pages:
                 for item in page.get("Contents", ()):
-                    ref = ObjectRef(bucket, item["Key"])
-                    yield ListedObject(ref, item["ETag"].strip('"'), item["Size"], item["LastModified"])
+                    yield _to_listed(bucket, item)
 
     def _get_first(self, request: FirstRequest) -> tuple[ObjectHead, bytes]:
         try:
@@ -174,6 +175,14 @@ def _detect_empty() -> Iterator[None]:
         if error_code(error) in {"InvalidRange", "416"}:
             raise _EmptyObject from error
         raise
+
+
+def _to_listed(bucket: str, item: Mapping[str, Any]) -> ListedObject:
+    # RestoreStatus says nothing of what was never restored (Amazon S3 API Reference, "RestoreStatus").
+    is_restored = item.get("RestoreStatus", {}).get("IsRestoreInProgress") is False
+    is_readable = is_restored or item.get("StorageClass") not in _MAY_BE_ARCHIVED
+    ref = ObjectRef(bucket, item["Key"])
+    return ListedObject(ref, item["ETag"].strip('"'), item["Size"], item["LastModified"], is_readable)
 
 
 def _to_head(answer: Mapping[str, Any], size: int) -> ObjectHead:

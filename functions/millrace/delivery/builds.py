@@ -12,7 +12,6 @@ back. So no message of ours leads to another, however often the folder changes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from millrace.delivery.publishing import NewerOutput, finish_after_newer_output,
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
-from millrace.errors import LostRace, ObjectChanged, ObjectGone, OutOfTime
+from millrace.errors import DataError, LostRace, ObjectChanged, ObjectGone, OutOfTime
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale, unseen
 from millrace.ledger.races import retry_lost_race
@@ -33,7 +32,7 @@ from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.planning.model_syncs import file_of
+from millrace.planning.model_syncs import digest_files, file_of, select_files
 from millrace.planning.plans import Build, SourceFile, with_extensions
 
 DELAY_SECONDS = 60
@@ -113,6 +112,11 @@ class Builds:
             return settled
         return self._follow_up_or_fail(work, outcome, settled)
 
+    def crash(self, build: Build, failure: Failure) -> Finish:
+        """A build over which workers died: of the files that are there now, which the comparison looks at."""
+        refused = digest_files(build, self._list(build))
+        return Finish(state=State.FAILED, failure=failure, refused_etag=refused)
+
     def _attempt(self, work: _BuildWork) -> _BuildOutcome:
         try:
             return self._make(work)
@@ -124,7 +128,7 @@ class Builds:
     def _make(self, work: _BuildWork) -> _BuildOutcome:
         stored, listed_at = self._records.read(work.build), self.claims.now()
         files = self._list(work.build)
-        digest = _digest(work.build, files)
+        digest = digest_files(work.build, files)
         is_wanted = work.request.run_id is not None and not _is_of_run(stored, work.request)
         if work.claimed.version.etag == digest and not is_wanted and self._has_outputs(work.build, work.claimed):
             return _BuildOutcome(_unchanged(work.claimed), files, digest, stored, listed_at)
@@ -136,12 +140,14 @@ class Builds:
                 # Only here: a file was deleted, or a large one overwritten between its two openings.
                 listed_at = self.claims.now()
                 files = self._list(work.build)
+            except DataError as error:
+                refused = digest_files(work.build, files)
+                return _BuildOutcome(Finish(state=State.FAILED, failure=Failure.of(error), refused_etag=refused))
         raise LostRace(f"files of {work.build.folder} were deleted or overwritten while they were read, {_TRIES} times")
 
     def _list(self, build: Build) -> list[ListedObject]:
-        prefix = build.folder.key if build.folder.key != "/" else ""
-        listed = self.stores[build.source_connection].list(build.folder.bucket, prefix)
-        return [file for file in listed if file_of(build, file.ref.key) is not None]
+        listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
+        return select_files(build, listed)
 
     def _has_outputs(self, build: Build, claimed: Entry) -> bool:
         """Whether the last build's outputs are still what it wrote: who was killed since may have written over them."""
@@ -161,13 +167,13 @@ class Builds:
         listed_at: datetime,
     ) -> _BuildOutcome:
         build, claimed = work.build, work.claimed
-        target, metadata = self.stores[build.target_connection], _lineage(work, _digest(build, files)).to_metadata()
+        lineage = _lineage(work, digest_files(build, files))
+        target, metadata = self.stores[build.target_connection], lineage.to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
         output_place, quarantine = build.place, build.quarantine
-        inside = _lineage(work, _digest(build, files)).inside_file()
         done = convert_many(
             [_source(build, file, pinned) for file in files],
-            replace(build.recipe, write=replace(build.recipe.write, lineage=inside)),
+            replace(build.recipe, write=replace(build.recipe.write, lineage=lineage.inside_file())),
             Destination(
                 open_output=lambda _directory: target.upload(output_place.target(modified), metadata),
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
@@ -180,7 +186,7 @@ class Builds:
             done, claimed, target, output=lambda _directory: output_place.target(modified), quarantine=quarantine
         )
         read = [pinned.as_read(file) for file in files]
-        digest = _digest(build, read)
+        digest = digest_files(build, read)
         reason = f"made of {len(files):,} files"
         finish = replace(finish, version=SourceVersion(etag=digest), keep_earlier=build.keep_earlier, reason=reason)
         return _BuildOutcome(finish, read, digest, stored, listed_at)
@@ -193,7 +199,7 @@ class Builds:
             if not is_complete:
                 late = OutOfTime(f"the table of {work.build.folder} is made; its files are still being written down")
                 return self._put_off(settled, late)
-            if _digest(work.build, self._list(work.build)) != outcome.digest:
+            if digest_files(work.build, self._list(work.build)) != outcome.digest:
                 return self._wait_for_changes(work, settled)
         except LostRace:
             # A file has asked for the next build since: its message does what is left.
@@ -362,12 +368,6 @@ def _marked(entry: Entry | None, build: Build, claims: Claims) -> Entry:
         owner=None,
         reason="a run is asked for",
     )
-
-
-def _digest(build: Build, files: Sequence[ListedObject]) -> str:
-    """What the table is made of: files with their ETags, and the configuration."""
-    parts = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _unchanged(claimed: Entry) -> Finish:

@@ -187,7 +187,7 @@ class Worker:
 
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         if claimed.deaths >= MOST_DEATHS:
-            return self.claims.settle(claimed, Finish(state=State.FAILED, failure=Failure.of(_to_crash(claimed))))
+            return self.claims.settle(claimed, self._crash(plan, Failure.of(_to_crash(claimed))))
         match plan:
             case Ignored():
                 return self.claims.settle(claimed, Finish(state=State.IGNORED, reason=plan.reason))
@@ -199,6 +199,11 @@ class Worker:
                 return settled
             case Build():
                 return self.builds.work(plan, request, claimed, delivery)
+
+    def _crash(self, plan: AnyPlan, failure: Failure) -> Finish:
+        return (
+            self.builds.crash(plan, failure) if isinstance(plan, Build) else Finish(state=State.FAILED, failure=failure)
+        )
 
     def _refused(self, refusal: Refusal[Entry], delivery: Delivery) -> Outcome:
         entry = refusal.entry

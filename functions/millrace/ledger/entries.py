@@ -190,7 +190,8 @@ class Entry(WorkEntry):
 
     ``reason`` is a sentence for people. ``schema_version`` is that of the table's schema that the outputs were written
     with, ``schema_changes`` what the last work changed of it. ``built_etag`` is the version of a source file that its
-    model's table was last made of; of a build, that of the record of its files.
+    model's table was last made of; of a build, that of the record of its files. ``refused_etag`` is of a build that
+    failed for what its files are: the digest of those files.
     """
 
     sequencer: Sequencer | None = None
@@ -198,6 +199,7 @@ class Entry(WorkEntry):
     schema_version: int | None = None
     schema_changes: str | None = None
     built_etag: str | None = None
+    refused_etag: str | None = None
 
     @property
     def stored_sync(self) -> str:
@@ -221,12 +223,18 @@ class Entry(WorkEntry):
 
     def as_begun(self, position: Position | None) -> Self:
         """With the event's sequencer, and nothing left of what was said about earlier work."""
-        return replace(self.at_position(position), reason=None, schema_changes=None)
+        return replace(self.at_position(position), reason=None, schema_changes=None, refused_etag=None)
 
     def as_finished(self, finish: Finish) -> Self:
         """With the reason, and the schema of what was written."""
         version = self.schema_version if finish.outputs is None else finish.schema_version
-        return replace(self, reason=finish.reason, schema_version=version, schema_changes=finish.schema_changes)
+        return replace(
+            self,
+            reason=finish.reason,
+            schema_version=version,
+            schema_changes=finish.schema_changes,
+            refused_etag=finish.refused_etag,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +255,7 @@ class Finish:
     keep_earlier: bool = False
     schema_version: int | None = None
     schema_changes: str | None = None
+    refused_etag: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("reason", "schema_changes"):

@@ -35,7 +35,10 @@ class LedgerStore(Protocol):
 
 
 class LedgerIndex(Protocol):
-    """What is asked of the ledger's objects and builds as a whole; may lag behind the store by seconds."""
+    """What is asked of the ledger's objects and builds as a whole; may lag behind the store by seconds.
+
+    Its entries lack what an index does not carry (`deployment.settings`): those of a sync say neither when nor why.
+    """
 
     def needing_attention(self, state: State) -> Iterator[Entry]:
         """Entries in a state of NEEDS_ATTENTION, oldest first within a shard."""
@@ -48,3 +51,7 @@ class LedgerIndex(Protocol):
     def finished_on(self, day: str) -> Iterator[Entry]:
         """Entries whose last work finished on the UTC day ``YYYY-MM-DD``."""
         ...
+
+
+class WholeLedger(LedgerStore, LedgerIndex, Protocol):
+    """Both: what an index shows, and the entries themselves."""

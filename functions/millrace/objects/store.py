@@ -38,12 +38,17 @@ class OpenedObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object as a listing tells it."""
+    """An object as a listing shows it.
+
+    ``is_readable``: the listing shows that it can be read. It cannot while it is archived; of Intelligent-Tiering, a
+    listing does not show the tier.
+    """
 
     ref: ObjectRef
     etag: str
     size: int
     modified: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    is_readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

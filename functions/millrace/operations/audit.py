@@ -14,11 +14,19 @@ from functools import partial
 
 from millrace.engine.parallel import in_order
 from millrace.ledger.entries import DONE, Entry, State, is_stuck
-from millrace.ledger.stores import LedgerIndex
+from millrace.ledger.stores import WholeLedger
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.operations.comparison import GRACE, Difference, Pair, compare_pair, concerns, entries_below, join_by_key
+from millrace.operations.comparison import (
+    GRACE,
+    Difference,
+    Pair,
+    compare_planned,
+    concerns,
+    entries_below,
+    join_by_key,
+)
 from millrace.operations.lost_outputs import Loss, LostOutput, OutputChecker
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build
@@ -114,7 +122,7 @@ class Auditor:
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
-    index: LedgerIndex
+    index: WholeLedger
     grace: timedelta = GRACE
     outputs: OutputChecker | None = None
 
@@ -135,9 +143,11 @@ class Auditor:
         for pair in join_by_key(listed, entries):
             if not concerns(self.planner, sync.name, pair.ref):
                 if pair.entry is not None and self._is_build(pair.entry):
-                    yield _audit_build(pair.key, pair.entry, now)
+                    # The index does not say since when a build waits, or why it failed.
+                    whole = self.index.get(sync.name, pair.ref)
+                    yield _audit_build(pair.key, whole or pair.entry, now)
                 continue
-            difference = compare_pair(pair, now)
+            difference = compare_planned(self.planner, sync.name, pair, now)
             standing = self._find_standing(difference, pair, now)
             if standing is None:
                 continue

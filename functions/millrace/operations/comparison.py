@@ -16,7 +16,7 @@ from millrace.ledger.entries import Entry, State, is_at_work
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Build
+from millrace.planning.plans import Build, Plan
 
 GRACE = timedelta(minutes=30)
 """How long news of an object may take: behind others, put off after a failure, or under the lease of a dead worker."""
@@ -102,6 +102,21 @@ def _to_pair(items: Iterable[ListedObject | Entry]) -> Pair:
         else:
             entry, ref = entry or item, item.source
     return Pair(ref, listed, entry)
+
+
+def compare_planned(planner: Planner, sync: str, pair: Pair, now: datetime) -> Difference | None:
+    """As ``compare_pair``; and what waits for its restore, and can be read, is news.
+
+    The event of the restore is lost or on its way; or the same bytes were written again, and that event is.
+    """
+    difference = compare_pair(pair, now)
+    if difference is not None or pair.listed is None or not pair.listed.is_readable:
+        return difference
+    if pair.entry is None or pair.entry.state is not State.WAITING:
+        return None
+    # A file of a model waits for its table, however readable it is.
+    is_converted_alone = any(isinstance(plan, Plan) for plan in planner.plan(pair.ref, only=sync))
+    return _as_difference(pair.listed, Finding.CHANGED, pair.entry) if is_converted_alone else None
 
 
 def compare_pair(pair: Pair, now: datetime) -> Difference | None:

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import DONE, is_stuck
-from millrace.ledger.stores import LedgerIndex
+from millrace.ledger.entries import DONE, Entry, is_stuck
+from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
@@ -25,14 +25,16 @@ from millrace.operations.comparison import (
     Difference,
     Finding,
     Pair,
-    compare_pair,
+    compare_planned,
     concerns,
     entries_below,
     join_by_key,
 )
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
+from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.planning.plans import Build
 from millrace.wording import count_of, join_names
 
 CALLS = 12
@@ -123,7 +125,7 @@ class Reconciler:
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
-    index: LedgerIndex
+    index: WholeLedger
     queues: Mapping[str, ReconcileQueue]
     checkpoints: Checkpoints
     now: Callable[[], datetime]
@@ -225,7 +227,7 @@ class Reconciler:
         # Which of the keys are looked at moves on with the clock, so that in time every output has been.
         begin = int(self.now().timestamp() // 60)
         for number, pair in enumerate(join_by_key(listed, entries), begin):
-            difference = compare_pair(pair, self.now())
+            difference = compare_planned(self.planner, sync.name, pair, self.now())
             if difference is not None:
                 yield pair.key, self._keep_wanted(sync, difference, checkpoint)
             else:
@@ -249,10 +251,20 @@ class Reconciler:
             return None
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference
-        entry = difference.entry
-        if entry is None or not is_stuck(entry, self.now()) or not self.planner.plan(entry.source, only=sync.name):
+        folder = difference.change.ref
+        build = next((plan for plan in self.planner.plan(folder, only=sync.name) if isinstance(plan, Build)), None)
+        # The index does not say since when a build waits, or why it failed.
+        entry = self.index.get(sync.name, folder) if build is not None else None
+        if build is None or entry is None or not self._is_worth_asking(build, entry):
             return None
-        return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=entry.source), entry=entry)
+        return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=folder), entry=entry)
+
+    def _is_worth_asking(self, build: Build, entry: Entry) -> bool:
+        """Whether nobody does a build, or it failed for files that are others by now."""
+        if entry.refused_etag is None or not entry.settled:
+            return is_stuck(entry, self.now())
+        listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
+        return digest_files(build, select_files(build, listed)) != entry.refused_etag
 
 
 @dataclass(slots=True)

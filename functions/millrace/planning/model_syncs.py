@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from millrace.config.connection import Connection
@@ -20,6 +22,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.objects.references import ObjectRef
+from millrace.objects.store import ListedObject
 from millrace.planning.plans import (
     AnyPlan,
     ArchiveOutput,
@@ -211,6 +214,17 @@ def file_of(build: Build, key: str) -> RecognisedKey | None:
     if recognised is None or build.file_format not in {None, recognised.format}:
         return None
     return recognised
+
+
+def select_files(build: Build, listed: Iterable[ListedObject]) -> list[ListedObject]:
+    """The files of a build among what a listing of its folder shows."""
+    return [file for file in listed if file_of(build, file.ref.key) is not None]
+
+
+def digest_files(build: Build, files: Sequence[ListedObject]) -> str:
+    """What a build's table is made of, in 32 digits: its files with their ETags, and the configuration."""
+    parts = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _without_archive_extension(name: str) -> str:

@@ -131,6 +131,11 @@ class Build:
     keep_earlier: bool
     quarantine: ObjectRef | None = None
 
+    @property
+    def prefix(self) -> str:
+        """What the keys of its files begin with; of a whole bucket, whose folder's key is a slash, nothing."""
+        return self.folder.key if self.folder.key != "/" else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:

@@ -171,6 +171,25 @@ def house() -> House:
     return House()
 
 
+@pytest.mark.parametrize(
+    ("state", "is_readable", "asked"),
+    [(State.WAITING, False, []), (State.WAITING, True, ["in/a.csv"]), (State.CONVERTED, True, [])],
+)
+def test_what_waits_for_its_restore_and_can_be_read_is_asked_for(
+    house: House, state: State, *, is_readable: bool, asked: list[str]
+) -> None:
+    """The event of the restore is lost, or that of the same bytes that were written again."""
+    house.upload("in/a.csv")
+    house.know("in/a.csv")
+    (known,) = house.ledger.works()
+    house.ledger.put(replace(known, revision=known.revision + 1, state=state))
+    house.store.is_readable = is_readable
+
+    house.run()
+
+    assert house.asked() == asked
+
+
 def test_a_run_puts_what_differs_on_the_queue_for_its_sync(house: House) -> None:
     house.upload("in/a.csv", "in/b.csv", "other/c.csv")
     house.know("in/b.csv", "in/gone.csv")
