@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.errors import SchemaFrozen, ServiceUnavailable
-from millrace.ledger.entries import Failure, Finish, State
+from millrace.errors import (
+    AccessDenied,
+    LostRace,
+    MalformedFile,
+    MillraceError,
+    OutOfTime,
+    SchemaFrozen,
+    ServiceUnavailable,
+    WorkInFlight,
+)
+from millrace.ledger.entries import (
+    STALE_MARK,
+    Branch,
+    Entry,
+    Failure,
+    Finish,
+    Output,
+    State,
+    holds_lease,
+    is_at_work,
+    is_newer_run,
+    is_stale,
+    is_stuck,
+    unseen,
+)
+from millrace.objects.references import ObjectRef, Sequencer
 from millrace.texts import LONGEST_TEXT, shorten_text
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+BLANK = unseen("nightly", ObjectRef("acme-in", "in/a.csv"), fingerprint="f", engine="1")
 
 
 @given(st.text(max_size=50), st.integers(1, 500), st.text(max_size=50))
@@ -52,3 +83,135 @@ def test_a_reason_and_the_changes_of_a_schema_are_bounded() -> None:
 
     assert len((finish.reason or "").encode()) <= LONGEST_TEXT
     assert len((finish.schema_changes or "").encode()) <= LONGEST_TEXT
+
+
+@pytest.mark.parametrize(
+    ("error", "branch", "is_free", "is_lost_race"),
+    [
+        (MalformedFile("bad"), Branch.DATA, False, False),
+        (AccessDenied("no"), Branch.CONFIGURATION, True, False),
+        (ServiceUnavailable("503"), Branch.TRANSIENT, False, False),
+        (OutOfTime("late"), Branch.TRANSIENT, True, True),
+        (WorkInFlight("busy"), Branch.TRANSIENT, True, True),
+        (LostRace("late"), Branch.TRANSIENT, False, True),
+        (MillraceError("?"), Branch.TRANSIENT, False, False),
+        (RuntimeError("bug"), Branch.TRANSIENT, False, False),
+    ],
+)
+def test_a_failure_says_by_its_branch_what_becomes_of_the_message(
+    error: Exception, branch: Branch, *, is_free: bool, is_lost_race: bool
+) -> None:
+    failure = Failure.of(error)
+
+    assert (failure.branch, failure.is_free, failure.is_lost_race) == (branch, is_free, is_lost_race)
+    assert failure.error == type(error).__name__
+    assert failure.message.startswith("unexpected: ") == isinstance(error, RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "settled"),
+    [
+        (State.CONVERTED, None, True),
+        (State.WAITING, None, True),
+        (State.REMOVED, None, True),
+        (State.IN_FLIGHT, None, False),
+        (State.FAILED, MalformedFile("bad"), True),
+        (State.FAILED, AccessDenied("no"), False),
+        (State.FAILED, ServiceUnavailable("503"), False),
+        (State.FAILED, None, False),
+    ],
+)
+def test_an_entry_is_settled_if_nothing_is_left_to_do(state: State, error: Exception | None, *, settled: bool) -> None:
+    entry = replace(BLANK, state=state, failure=Failure.of(error) if error else None)
+
+    assert entry.settled == settled
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "milliseconds"),
+    [(NOON, NOON + timedelta(milliseconds=1500), 1500), (None, NOON, None), (NOON, None, None), (None, None, None)],
+)
+def test_the_time_of_finished_work_is_told_in_milliseconds(
+    started: datetime | None, finished: datetime | None, milliseconds: int | None
+) -> None:
+    assert replace(BLANK, started=started, finished=finished).milliseconds == milliseconds
+
+
+def test_an_output_is_found_by_its_place() -> None:
+    outputs = tuple(Output(ref=ObjectRef("out", key), etag=key, size=1, rows=1) for key in ("a", "b"))
+    entry = replace(BLANK, outputs=outputs)
+
+    assert entry.output(ObjectRef("out", "b")) == outputs[1]
+    assert entry.output(ObjectRef("out", "c")) is None
+
+
+def test_a_later_place_is_kept_and_none_changes_nothing() -> None:
+    entry = replace(BLANK, sequencer=Sequencer.parse("0A"), reason="old", schema_changes="new column")
+    later = Sequencer.parse("0B")
+
+    assert entry.position == Sequencer.parse("0A")
+    assert entry.at_position(later).sequencer == later
+    assert entry.at_position(None) is entry
+    assert entry.without_position().sequencer is None
+    begun = entry.as_begun(later)
+    assert (begun.sequencer, begun.reason, begun.schema_changes) == (later, None, None)
+    assert entry.stored_sync == "nightly"
+
+
+@pytest.mark.parametrize(("outputs", "version"), [(None, 3), ((), 4)])
+def test_the_version_of_a_schema_is_that_of_what_was_written(outputs: tuple[Output, ...] | None, version: int) -> None:
+    """Work that wrote nothing leaves the outputs as they are, and their schema."""
+    entry = replace(BLANK, schema_version=3)
+    finish = Finish(state=State.FAILED, outputs=outputs, schema_version=4, reason="why", schema_changes="new column")
+
+    finished = entry.as_finished(finish)
+
+    assert (finished.schema_version, finished.reason, finished.schema_changes) == (version, "why", "new column")
+
+
+def test_a_finish_without_texts_says_the_rest() -> None:
+    finish = Finish(state=State.FAILED, failure=Failure.of(MalformedFile("bad", row=7)), reason="r", schema_changes="s")
+    bare = finish.without_texts()
+
+    assert bare.failure == replace(Failure.of(MalformedFile("bad", row=7)), message="")
+    assert (bare.reason, bare.schema_changes, bare.state) == (None, None, State.FAILED)
+    assert Finish(state=State.CONVERTED, reason="r").without_texts() == Finish(state=State.CONVERTED)
+    assert not finish.keep_earlier
+
+
+@pytest.mark.parametrize(
+    ("run_id", "than", "is_newer"),
+    [("r2", "r1", True), ("r1", "r1", False), ("r1", "r2", False), ("r1", None, True), (None, "r1", False)],
+)
+def test_runs_are_ordered_by_their_ids(run_id: str | None, than: str | None, *, is_newer: bool) -> None:
+    assert is_newer_run(run_id, than) == is_newer
+
+
+@pytest.mark.parametrize(
+    ("until", "holds"), [(None, False), (NOON - SECOND, False), (NOON, False), (NOON + SECOND, True)]
+)
+def test_a_lease_keeps_others_away_until_it_ends(until: datetime | None, *, holds: bool) -> None:
+    live = replace(BLANK, state=State.IN_FLIGHT, lease_until=until)
+
+    assert holds_lease(until, NOON) == holds
+    assert is_at_work(live, NOON) == holds
+    assert is_stuck(live, NOON) == (not holds)
+    assert not is_at_work(replace(live, state=State.CONVERTED), NOON)
+
+
+@pytest.mark.parametrize(
+    ("started", "stale"), [(None, True), (NOON - STALE_MARK - SECOND, True), (NOON - STALE_MARK, False), (NOON, False)]
+)
+def test_a_mark_is_trusted_for_an_hour(started: datetime | None, *, stale: bool) -> None:
+    waiting = replace(BLANK, state=State.WAITING, started=started)
+    failed = replace(waiting, state=State.FAILED, failure=Failure.of(ServiceUnavailable("503")))
+
+    assert is_stale(waiting, NOON) == stale
+    assert is_stuck(waiting, NOON) == stale
+    assert is_stuck(failed, NOON) == stale
+    assert not is_stuck(replace(waiting, state=State.CONVERTED), NOON)
+
+
+def test_an_entry_that_nobody_wrote_is_of_no_revision() -> None:
+    assert (BLANK.revision, BLANK.fence, BLANK.attempts, BLANK.deaths, BLANK.deployment) == (0, 0, 0, 0, 0)
+    assert isinstance(BLANK, Entry)

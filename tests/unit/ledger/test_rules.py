@@ -10,7 +10,18 @@ import pytest
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import AccessDenied, MalformedFile, OutOfTime, ServiceUnavailable, WorkInFlight
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, unseen
-from millrace.ledger.rules import MOST_ATTEMPTS, ClaimRequest, ClaimSubject, Refusal, RefusalKind, claim, settle
+from millrace.ledger.rules import (
+    MOST_ATTEMPTS,
+    ClaimRequest,
+    ClaimSubject,
+    Refusal,
+    RefusalKind,
+    advance_sequencer,
+    announce_outputs,
+    claim,
+    settle,
+    to_be_done_again,
+)
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer, SourceVersion
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -246,6 +257,133 @@ class TestClaim:
 
         assert granted(claim(waiting, claim_request(sequencer=None, kind=ChangeKind.RESTORED)))
 
+    @pytest.mark.parametrize(
+        ("etag", "kind"), [("e1", RefusalKind.DUPLICATE), ("e2", RefusalKind.BUSY)], ids=["same bytes", "other bytes"]
+    )
+    def test_the_etag_of_a_listing_says_whether_work_in_flight_is_on_these_bytes(
+        self, etag: str, kind: RefusalKind
+    ) -> None:
+        """A listing has no sequencer."""
+        listed = claim_request(sequencer=None, etag=etag, message="m2", at=NOON + timedelta(minutes=1))
+
+        assert refused(claim(in_flight(), listed)).kind is kind
+
+    def test_the_same_event_of_an_object_that_waits_is_granted(self) -> None:
+        """Its worker may have died while it asked for a build or for a restore."""
+        waiting = settle(in_flight(), Finish(state=State.WAITING), NOON)
+
+        assert granted(claim(waiting, claim_request())).state is State.IN_FLIGHT
+
+    @pytest.mark.parametrize(("etag", "is_done"), [(None, True), ("e1", True), ("e2", False)])
+    def test_news_of_a_restore_is_done_if_that_version_is_converted(self, etag: str | None, *, is_done: bool) -> None:
+        """It may come before the news of the version that was restored."""
+        restored = claim_request(sequencer="0B", kind=ChangeKind.RESTORED, etag=etag)
+
+        assert isinstance(claim(converted(), restored), Refusal) == is_done
+
+    def test_a_deletion_is_news_even_if_it_names_the_bytes(self) -> None:
+        assert granted(claim(converted(), claim_request(sequencer="0B", kind=ChangeKind.REMOVED)))
+
+    def test_bytes_that_nobody_names_are_not_the_same(self) -> None:
+        assert granted(claim(converted(etag=None), claim_request(sequencer="0B", etag=None)))
+
+    @pytest.mark.parametrize(("sequencer", "is_done"), [("0B", False), (None, True)])
+    def test_the_same_bytes_are_news_if_their_time_matters(self, sequencer: str | None, *, is_done: bool) -> None:
+        """A snapshot table is made of its newest file; a listing without an order says nothing new."""
+        request = claim_request(sequencer=sequencer)
+        timed = replace(request, subject=replace(request.subject, bytes_decide=False))
+
+        assert isinstance(claim(converted(), timed), Refusal) == is_done
+
+    @pytest.mark.parametrize(
+        ("sequencer", "is_done"), [("0B", True), ("0C", False), (None, False)], ids=["same", "later", "listing"]
+    )
+    def test_under_another_configuration_only_the_same_deletion_is_done(
+        self, sequencer: str | None, *, is_done: bool
+    ) -> None:
+        gone = claim_request(sequencer="0B", kind=ChangeKind.REMOVED, etag=None)
+        removed = settle(granted(claim(UNSEEN, gone)), Finish(state=State.REMOVED, outputs=()), NOON)
+        changed = claim_request(sequencer=sequencer, kind=ChangeKind.REMOVED, etag=None, fingerprint="f2")
+
+        assert isinstance(claim(removed, changed), Refusal) == is_done
+
+    def test_an_event_keeps_the_run_that_reached_the_object(self) -> None:
+        done = settle(in_flight(run_id="r1"), Finish(state=State.CONVERTED), NOON)
+
+        assert granted(claim(done, claim_request(sequencer="0B", etag="e2"))).run_id == "r1"
+
+    def test_an_entry_that_never_said_when_work_began_leaves_a_death(self) -> None:
+        dead = replace(in_flight(), started=None)
+        late = replace(claim_request(at=NOON + LEASE), hidden_for=timedelta(hours=9))
+
+        assert granted(claim(dead, late)).deaths == 1
+
+
+class TestAttempts:
+    @pytest.mark.parametrize(
+        ("words", "attempts"),
+        [
+            ({}, 4),
+            ({"sequencer": "0B", "etag": "e2"}, 1),
+            ({"sequencer": None, "etag": "e1"}, 4),
+            ({"sequencer": None, "etag": "e2"}, 1),
+            ({"sequencer": None, "etag": None}, 4),
+            ({"sequencer": None, "etag": None, "run_id": "r2"}, 1),
+            ({"sequencer": None, "etag": None, "run_id": "r1"}, 4),
+            ({"run_id": "r1"}, 4),
+            ({"run_id": "r2"}, 1),
+        ],
+    )
+    def test_only_the_same_wish_once_more_is_another_attempt(self, words: dict[str, str | None], attempts: int) -> None:
+        claimed = replace(in_flight(run_id="r1"), attempts=3)
+        worn = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(ServiceUnavailable("503"))), NOON)
+
+        assert granted(claim(worn, claim_request(**words))).attempts == attempts  # type: ignore[arg-type] # builder's
+
+    def test_what_was_settled_counts_from_one(self) -> None:
+        done = replace(converted(), attempts=3)
+
+        assert granted(claim(done, claim_request(fingerprint="f2"))).attempts == 1
+
+    @pytest.mark.parametrize(("before", "attempts"), [(MOST_ATTEMPTS - 1, MOST_ATTEMPTS), (MOST_ATTEMPTS, 1)])
+    def test_a_first_receipt_begins_to_count_only_after_the_last_attempt(self, before: int, attempts: int) -> None:
+        worn = replace(failed(ServiceUnavailable("503")), attempts=before)
+
+        assert granted(claim(worn, replace(claim_request(), is_first_receipt=True))).attempts == attempts
+
+
+class TestAdvancing:
+    @pytest.mark.parametrize(
+        ("kind", "position", "becomes"),
+        [
+            (RefusalKind.ALREADY_DONE, "0B", "0B"),
+            (RefusalKind.ALREADY_DONE, "0A", None),
+            (RefusalKind.ALREADY_DONE, "09", None),
+            (RefusalKind.ALREADY_DONE, None, None),
+            (RefusalKind.SUPERSEDED, "0B", None),
+            (RefusalKind.DUPLICATE, "0B", None),
+        ],
+    )
+    def test_only_a_later_event_of_work_that_is_done_is_remembered(
+        self, kind: RefusalKind, position: str | None, becomes: str | None
+    ) -> None:
+        entry = converted()
+        parsed = Sequencer.parse(position) if position else None
+
+        advanced = advance_sequencer(Refusal(kind=kind, entry=entry), parsed)
+
+        assert advanced == (
+            replace(entry, revision=entry.revision + 1, sequencer=Sequencer.parse(becomes)) if becomes else None
+        )
+
+    def test_the_first_event_of_an_object_that_was_listed_is_remembered(self) -> None:
+        listed = converted(sequencer=None)
+
+        advanced = advance_sequencer(Refusal(kind=RefusalKind.ALREADY_DONE, entry=listed), Sequencer.parse("0A"))
+
+        assert advanced is not None
+        assert advanced.sequencer == Sequencer.parse("0A")
+
 
 class TestRuns:
     RUN = "20261122T120000000000Z"
@@ -265,6 +403,21 @@ class TestRuns:
         done = settle(in_flight(run_id=self.LATER_RUN), Finish(state=State.CONVERTED), NOON)
 
         assert refused(claim(done, claim_request(run_id=self.RUN, message="m2"))).kind is RefusalKind.ALREADY_DONE
+
+    @pytest.mark.parametrize(("sequencer", "is_done"), [("0A", True), ("0B", False), (None, True)])
+    def test_in_one_run_a_newer_file_of_a_snapshot_table_is_news(self, sequencer: str | None, *, is_done: bool) -> None:
+        """The table is claimed for each of its files."""
+        done = settle(in_flight(run_id=self.RUN), Finish(state=State.CONVERTED), NOON)
+
+        assert isinstance(claim(done, claim_request(sequencer=sequencer, run_id=self.RUN)), Refusal) == is_done
+
+    def test_a_run_of_before_is_a_duplicate_of_live_work_and_a_later_one_waits(self) -> None:
+        live = in_flight(run_id=self.RUN)
+
+        same = refused(claim(live, claim_request(run_id=self.RUN, message="m2")))
+        later = refused(claim(live, claim_request(run_id=self.LATER_RUN, message="m2")))
+
+        assert (same.kind, later.kind) == (RefusalKind.DUPLICATE, RefusalKind.BUSY)
 
     def test_a_run_waits_for_live_work(self) -> None:
         assert refused(claim(in_flight(), claim_request(run_id=self.RUN, message="m2"))).kind is RefusalKind.BUSY
@@ -304,3 +457,59 @@ class TestSettle:
 
         assert entry.outputs == (TARGET,)
         assert entry.failure == Failure.of(MalformedFile("bad", row=7))
+
+    def test_a_fence_is_the_claims_unless_the_work_read_a_higher_one(self) -> None:
+        assert settle(in_flight(), Finish(state=State.CONVERTED), NOON).fence == 1
+        assert settle(in_flight(), Finish(state=State.CONVERTED, fence=7), NOON).fence == 7
+
+    def test_snapshots_of_before_stay_but_what_was_announced_goes(self) -> None:
+        """Each version of a model's snapshots has an output of its own, and none is obsolete."""
+        again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
+        announced = announce_outputs(again, [ObjectRef("out", "killed.parquet")])
+        newer = replace(TARGET, ref=ObjectRef("out", "newer.parquet"))
+
+        kept = settle(announced, Finish(state=State.CONVERTED, outputs=(newer,), keep_earlier=True), NOON)
+        replaced = settle(announced, Finish(state=State.CONVERTED, outputs=(newer,)), NOON)
+
+        assert [output.ref.key for output in kept.obsolete] == ["killed.parquet"]
+        assert [output.ref.key for output in replaced.obsolete] == ["killed.parquet", "orders.parquet"]
+
+    def test_outputs_that_are_announced_may_stand_and_have_nothing_yet(self) -> None:
+        again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
+        new = ObjectRef("out", "new.parquet")
+
+        announced = announce_outputs(again, [TARGET.ref, new])
+
+        assert announced.obsolete == (Output(ref=new, etag="", size=0, rows=0),)
+        assert announced.revision == again.revision + 1
+
+    def test_what_the_entry_says_already_is_not_announced(self) -> None:
+        again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))
+        announced = announce_outputs(again, [ObjectRef("out", "new.parquet")])
+
+        assert announce_outputs(again, [TARGET.ref]) is again
+        assert announce_outputs(announced, [ObjectRef("out", "new.parquet"), TARGET.ref]) is announced
+
+    def test_outputs_that_are_known_before_are_written_down_with_the_claim(self) -> None:
+        request = claim_request()
+        subject = replace(request.subject, outputs=(TARGET.ref,))
+
+        assert granted(claim(UNSEEN, replace(request, subject=subject))).obsolete == (
+            Output(ref=TARGET.ref, etag="", size=0, rows=0),
+        )
+
+
+class TestDoneAgain:
+    def test_what_a_late_worker_wrote_over_is_asked_for_by_any_event(self) -> None:
+        done = converted()
+
+        marked = to_be_done_again(done)
+
+        assert (marked.state, marked.revision, marked.sequencer) == (State.FAILED, done.revision + 1, None)
+        assert not marked.settled
+        assert granted(claim(marked, claim_request())).state is State.IN_FLIGHT
+
+    def test_work_in_flight_goes_on_and_cannot_settle(self) -> None:
+        live = in_flight()
+
+        assert to_be_done_again(live) == replace(live, revision=live.revision + 1)
