@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -29,7 +30,7 @@ def leave_out_empty(fields: Mapping[str, V | None]) -> dict[str, V]:
     return {name: value for name, value in fields.items() if value}
 
 
-def pick(fields: Mapping[str, V], *names: str) -> dict[str, V]:
+def pick(fields: Mapping[K, V], *names: K) -> dict[K, V]:
     """The fields of these names, as far as there are any, in the order of the names."""
     return {name: fields[name] for name in names if name in fields}
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+K = TypeVar("K")
 
 
 def count_of(number: int, noun: str) -> str:
@@ -25,7 +28,7 @@ def join_names(names: Iterable[str], *, before_last: str = "and") -> str:
     return f"{', '.join(quoted[:-1])} {before_last} {quoted[-1]}"
 
 
-def list_counts(counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> str:
+def list_counts(counts: Mapping[K, int] | Iterable[tuple[K, int]]) -> str:
     """How many of each, in the order given: ``1,204 converted, 3 failed``; nothing for none."""
     pairs = counts.items() if isinstance(counts, Mapping) else counts
     return ", ".join(f"{count:,} {kind}" for kind, count in pairs)

@@ -86,7 +86,7 @@ def _send_canaries(document: Document, sessions: Sessions, ledger: LedgerStore, 
     """One for each source of bulk syncs, of which no sync makes more than outputs of its own."""
     planner = Planner(document)
     name = f"millrace-canary-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.csv"
-    for source in dict.fromkeys(sync.source_connection for sync in document.bulk_syncs if sync.active):
+    for source in dict.fromkeys(sync.source_connection for sync in document.active_bulk_syncs()):
         root = document.connection(source).root
         subject, ref = f"canary of {source!r}", ObjectRef(root.bucket, root.prefix + name)
         plans = planner.plan(ref)

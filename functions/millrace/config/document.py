@@ -2,8 +2,8 @@
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
 ``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
-``output_of(sync)``, ``active_syncs()``, ``schedule_of(sync)``, ``inline_secrets()``, ``to_json()``,
-``fingerprint(sync)``.
+``output_of(sync)``, ``active_syncs()``, ``read_connections()``, ``written_connections()``, ``schedule_of(sync)``,
+``inline_secrets()``, ``to_json()``, ``fingerprint(sync)``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from millrace.config.references import Reach, Sync
 from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
 from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.errors import InvalidConfiguration
+from millrace.mappings import by_name
 
 _S = TypeVar("_S", bound=Section)
 
@@ -64,16 +65,14 @@ class Document(Section):
 
     def source_of(self, sync: Sync) -> Reach:
         """Give what a sync reads: a folder, or (``exact``) one object."""
-        reach = references.source_of(
-            sync, {one.name: one for one in self.connections}, {one.name: one for one in self.models}
-        )
+        reach = references.source_of(sync, by_name(self.connections), by_name(self.models))
         if reach is None:
             raise InvalidConfiguration(f"{sync.name}: its source is not in this document")
         return reach
 
     def output_of(self, sync: Sync) -> Reach:
         """Give what a sync writes: a folder, or (``exact``) one object."""
-        reach = references.output_of(sync, {one.name: one for one in self.connections})
+        reach = references.output_of(sync, by_name(self.connections))
         if reach is None:
             raise InvalidConfiguration(f"{sync.name}: its destination is not in this document")
         return reach
@@ -84,8 +83,33 @@ class Document(Section):
 
     def active_syncs(self) -> tuple[Sync, ...]:
         """Give all that run, bulk syncs first."""
-        syncs: tuple[Sync, ...] = (*self.bulk_syncs, *self.model_syncs)
-        return tuple(sync for sync in syncs if sync.active)
+        return (*self.active_bulk_syncs(), *self.active_model_syncs())
+
+    def active_bulk_syncs(self) -> tuple[BulkSync, ...]:
+        """Give the bulk syncs that run."""
+        return tuple(sync for sync in self.bulk_syncs if sync.active)
+
+    def active_model_syncs(self) -> tuple[ModelSync, ...]:
+        """Give the model syncs that run."""
+        return tuple(sync for sync in self.model_syncs if sync.active)
+
+    def read_connections(self) -> set[str]:
+        """Give the names of the connections that active syncs read."""
+        names = set()
+        for sync in self.active_bulk_syncs():
+            names.add(sync.source_connection)
+        for model_sync in self.active_model_syncs():
+            names.add(self.model(model_sync.model).connection)
+        return names
+
+    def written_connections(self) -> set[str]:
+        """Give the names of the connections that active syncs write to."""
+        names = set()
+        for sync in self.active_bulk_syncs():
+            names.add(sync.destination_connection)
+        for model_sync in self.active_model_syncs():
+            names.add(model_sync.target_connection)
+        return names
 
     def schedule_of(self, sync: Sync) -> Schedule:
         """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""
@@ -95,20 +119,18 @@ class Document(Section):
 
     def inline_secrets(self) -> list[str]:
         """Give the paths of the secrets that stand in the document itself."""
-        return [
-            f"connections[{index}].configuration.{field}"
-            for index, connection in enumerate(self.connections)
-            for field in sorted(SECRET_FIELDS)
-            if getattr(connection.configuration, field) is not None
-        ]
+        paths = []
+        for index, connection in enumerate(self.connections):
+            paths += [f"connections[{index}].configuration.{field}" for field in _list_inline_secrets(connection)]
+        return paths
 
     def inline_secret_problems(self) -> list[str]:
         """Write one line a connection with inline secrets: where, and the command that stores them."""
         return [
             f"connections[{index}].configuration: holds access keys, which must not reach a template; store them with:"
-            f" millrace connections store {shlex.quote(one.name)}"
-            for index, one in enumerate(self.connections)
-            if any(getattr(one.configuration, field) is not None for field in SECRET_FIELDS)
+            f" millrace connections store {shlex.quote(connection.name)}"
+            for index, connection in enumerate(self.connections)
+            if _list_inline_secrets(connection)
         ]
 
     def to_json(self) -> str:
@@ -137,6 +159,11 @@ class Document(Section):
             reading_fields = self.connection(sync.source_connection).configuration
         shape["reading"] = _shape(reading_fields, leave_out=_NOT_OF_READING)
         return hashlib.sha256(_canonical(shape).encode()).hexdigest()[:12]
+
+
+def _list_inline_secrets(connection: Connection) -> list[str]:
+    """The fields with a secret that the document itself holds."""
+    return [field for field in sorted(SECRET_FIELDS) if getattr(connection.configuration, field) is not None]
 
 
 _NOT_OF_THE_OUTPUT = {
@@ -253,10 +280,6 @@ def _named(items: Sequence[_S], name: str, kind: str) -> _S:
             return item
     names = ", ".join(sorted(str(getattr(item, "name", "")) for item in items)) or "none"
     raise InvalidConfiguration(f"{name}: no such {kind}; there are: {names}")
-
-
-def _located(field: str, items: Sequence[_S]) -> dict[str, _S]:
-    return {f"{field}[{index}]": item for index, item in enumerate(items)}
 
 
 def _shape(section: Section, *, leave_out: set[str]) -> dict[str, Any]:

@@ -85,7 +85,8 @@ def deploy(
     given = {"emulator": "true", "config": str(configuration.resolve()), **(context or {})}
     command = ["deploy", "--all", "--require-approval", "never", "--concurrency", "1"]
     command += ["--output", str(assembly / "cdk.out"), "--outputs-file", str(outputs)]
-    command += [word for name, value in given.items() for word in ("--context", f"{name}={value}")]
+    for name, value in given.items():
+        command += ["--context", f"{name}={value}"]
     _run_cdk(project, emulator, command, on_line=on_line)
     read: dict[str, dict[str, str]] = json.loads(outputs.read_text())
     shutil.rmtree(assembly)

@@ -13,6 +13,7 @@ from typing import Any
 
 from millrace.aws.deployed import Deployed
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.config.connection import Connection
 from millrace.config.document import Document, load
 from millrace.config.layout import Folder
 from millrace.demo.deploy import deploy, merge_outputs
@@ -78,16 +79,16 @@ class DeployedDemo:
 
     def folders(self) -> list[Folder]:
         """The folders that active syncs read, those of plain tables first."""
-        names = dict.fromkeys(sync.source_connection for sync in self.document.bulk_syncs if sync.active)
-        sources = [self.document.connection(name) for name in names]
-        return [source.root for source in sorted(sources, key=lambda source: source.file_options().read.skip_lines)]
+        names = dict.fromkeys(sync.source_connection for sync in self.document.active_bulk_syncs())
+        sources = sorted(map(self.document.connection, names), key=_count_skipped_lines)
+        return [source.root for source in sources]
 
     def ref(self, path: str) -> ObjectRef:
         """The object at ``path`` of the bucket that a sync reads it from; raise DemoFailure where none does."""
         for folder in self.folders():
             if path.startswith(folder.prefix):
                 return ObjectRef(folder.bucket, path)
-        read = ", ".join(str(folder) for folder in self.folders())
+        read = ", ".join(map(str, self.folders()))
         raise DemoFailure(f"no active sync of the configuration reads {path!r}; read are {read}")
 
     def upload(self, ref: ObjectRef, content: bytes) -> None:
@@ -96,7 +97,10 @@ class DeployedDemo:
 
     def tasks(self, refs: Iterable[ObjectRef]) -> list[Task]:
         """What is to be expected of ``refs``: each under every sync that wants it."""
-        return [Task(plan.sync, ref) for ref in refs for plan in self._planner.plan(ref)]
+        tasks = []
+        for ref in refs:
+            tasks += [Task(plan.sync, ref) for plan in self._planner.plan(ref)]
+        return tasks
 
     def entry(self, task: Task) -> Entry | None:
         """What the ledger says."""
@@ -174,8 +178,11 @@ class DeployedDemo:
     def diagnosis(self, pending: Iterable[Task], seconds: float) -> str:
         """What is missing, and what is known of it."""
         lines = [f"after {seconds:.0f} s these objects are not settled:"]
-        lines += [f"  {task.source} (sync {task.sync!r}): {_described(self.entry(task))}" for task in pending]
+        lines += map(self._describe_pending, pending)
         return "\n".join([*lines, self._circumstances()])
+
+    def _describe_pending(self, task: Task) -> str:
+        return f"  {task.source} (sync {task.sync!r}): {_described(self.entry(task))}"
 
     def _circumstances(self) -> str:
         queues = ", ".join(f"{name} {self.messages(url)}" for name, url in self.resources.queues.items())
@@ -184,6 +191,10 @@ class DeployedDemo:
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
             f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"
         )
+
+
+def _count_skipped_lines(source: Connection) -> int:
+    return source.file_options().read.skip_lines
 
 
 def _described(entry: Entry | None) -> str:
@@ -210,7 +221,7 @@ def _s3_suffix(path: str, query: str) -> str:
 
 def _told(log: str) -> str:
     """The last lines of the emulator's log: of a function's JSON lines what they tell, without their circumstances."""
-    lines = [told for line in log.splitlines() if (told := _line_told(line))]
+    lines = list(filter(None, map(_line_told, log.splitlines())))
     return "\n".join(f"  {line[:400]}" for line in lines[-30:])
 
 

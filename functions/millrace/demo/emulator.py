@@ -31,6 +31,7 @@ import botocore.session
 from botocore.config import Config
 
 from millrace.demo.certificates import Certificates
+from millrace.mappings import pick
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -330,7 +331,7 @@ def _answers(emulator: Emulator) -> bool:
 
 
 def _inherited() -> dict[str, str]:
-    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return pick(os.environ, *_INHERITED)
 
 
 def _isolation() -> dict[str, str]:
@@ -386,9 +387,11 @@ def _handling(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    # What is ignored already, as under nohup, stays so.
-    heard = {number: handler for number, handler in handlers.items() if signal.getsignal(number) != signal.SIG_IGN}
-    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
+    before = {}
+    for number, handler in handlers.items():
+        # What is ignored already, as under nohup, stays so.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:

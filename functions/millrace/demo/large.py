@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,25 +36,24 @@ def large_rows(seed: int, rows: int = ROWS) -> pa.Table:
     """Rows of which no two are alike; some notes are missing, others empty, all others have commas and quotes."""
     noise = random.Random(seed).randbytes(rows * _NOTE_BYTES).hex()  # noqa: S311 - seeded data needs no cryptography
     width = 2 * _NOTE_BYTES
-    numbers = range(rows)
-    columns = [
-        list(numbers),
-        [f"{number:08d}" for number in numbers],
-        [_note(number, noise[number * width : (number + 1) * width]) for number in numbers],
+    records = []
+    for number in range(rows):
+        note = _note(number, noise[number * width : (number + 1) * width])
         # Eighths are exact in binary: 4.625 is the same number however it is printed.
-        [number * 37 / 8 for number in numbers],
-        [number % 3 == 0 for number in numbers],
-    ]
-    return pa.table(columns, schema=_SCHEMA)
+        records.append((number, f"{number:08d}", note, number * 37 / 8, number % 3 == 0))
+    return pa.table(list(zip(*records, strict=True)), schema=_SCHEMA)
 
 
 def write_large(folder: Path, seed: int, rows: int = ROWS) -> dict[Path, pa.Table]:
     """One file a format below ``folder``, and the rows that it holds."""
     folder.mkdir(parents=True, exist_ok=True)
     table = large_rows(seed, rows)
+    tables = {}
     for name, render in _RENDERERS.items():
-        (folder / name).write_bytes(render(table))
-    return {folder / name: table for name in _RENDERERS}
+        file = folder / name
+        file.write_bytes(render(table))
+        tables[file] = table
+    return tables
 
 
 def row_differences(expected: pa.Table, key: str, output: bytes) -> list[str]:
@@ -63,7 +62,14 @@ def row_differences(expected: pa.Table, key: str, output: bytes) -> list[str]:
     if table.num_rows != expected.num_rows:
         distinct = len(pc.unique(table.column("id")))
         return [f"{expected.num_rows:,} rows became {table.num_rows:,}, {distinct:,} of them distinct"]
-    return [difference for name in expected.column_names if (difference := _column_difference(expected, table, name))]
+    return list(_compare_columns(expected, table))
+
+
+def _compare_columns(expected: pa.Table, table: pa.Table) -> Iterator[str]:
+    for name in expected.column_names:
+        difference = _column_difference(expected, table, name)
+        if difference is not None:
+            yield difference
 
 
 def _column_difference(expected: pa.Table, table: pa.Table, name: str) -> str | None:
@@ -72,7 +78,9 @@ def _column_difference(expected: pa.Table, table: pa.Table, name: str) -> str | 
     before, after = expected.column(name), table.column(name).cast(_SCHEMA.field(name).type)
     if after.equals(before):
         return None
-    row = next(row for row in range(len(before)) if before[row] != after[row])
+    row = 0
+    while before[row] == after[row]:
+        row += 1
     return f"row {row + 1}, {name}: {before[row]} became {after[row]}"
 
 
@@ -95,15 +103,15 @@ def _note(number: int, noise: str) -> str | None:
 def _csv(table: pa.Table) -> bytes:
     """A missing note is nothing, an empty one is ``""``."""
     lines = [",".join(_SCHEMA.names)]
-    for number, code, note, amount, paid in _values(table):
+    for number, code, note, amount, paid in zip(*table.to_pydict().values(), strict=True):
         text = "" if note is None else '"' + str(note).replace('"', '""') + '"'
         lines.append(f"{number},{code},{text},{amount},{str(paid).lower()}")
     return ("\n".join(lines) + "\n").encode()
 
 
 def _json_lines(table: pa.Table) -> bytes:
-    encode = json.JSONEncoder(ensure_ascii=False).encode
-    return "".join(encode(dict(zip(_SCHEMA.names, row, strict=True))) + "\n" for row in _values(table)).encode()
+    lines = map(json.JSONEncoder(ensure_ascii=False).encode, table.to_pylist())
+    return ("\n".join(lines) + "\n").encode()
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -111,10 +119,6 @@ def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="none", use_dictionary=False, row_group_size=10_000)
     return sink.getvalue()
-
-
-def _values(table: pa.Table) -> zip[tuple[object, ...]]:
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 _RENDERERS: Mapping[str, Callable[[pa.Table], bytes]] = {

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -22,10 +22,21 @@ Rows = Iterable[dict[str, Any]]
 
 def preview(ref: ObjectRef, content: bytes, *, rows: int) -> tuple[list[str], list[list[str]]]:
     """Column names and the cells of the first ``rows`` rows; columns beyond the seventh are left out."""
-    read = next(read for extension, read in _READ.items() if ref.key.endswith(extension))
-    first_rows = list(islice(read(content), rows))
-    names = list(dict.fromkeys(name for row in first_rows for name in row))[:_COLUMNS]
-    return names, [[cell(row.get(name)) for name in names] for row in first_rows]
+    first_rows = list(islice(_read(ref.key, content), rows))
+    # A row of JSON may have fields that the first one lacks.
+    names = list(dict.fromkeys(chain.from_iterable(first_rows)))[:_COLUMNS]
+    return names, [_cells(row, names) for row in first_rows]
+
+
+def _cells(row: dict[str, Any], names: Iterable[str]) -> list[str]:
+    return list(map(cell, map(row.get, names)))
+
+
+def _read(key: str, content: bytes) -> Rows:
+    for extension, read in _READ.items():
+        if key.endswith(extension):
+            return read(content)
+    raise ValueError(f"{key}: no format's outputs end like this")
 
 
 def _csv(content: bytes) -> Rows:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
+from millrace.config.layout import Folder
 from millrace.demo.deploy import DeployError, Project, bootstrap
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
 from millrace.demo.emulator import Emulator, EmulatorError, running, stop
@@ -21,7 +23,9 @@ from millrace.demo.preview import preview
 from millrace.demo.samples import SEED
 from millrace.demo.screen import Screen
 from millrace.ledger.entries import DONE, Entry, State
+from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
+from millrace.wording import list_counts
 
 _CONVERT_SECONDS = 180.0
 _AGAIN_SECONDS = 60.0
@@ -102,7 +106,7 @@ def _data_folder(given: Path | None) -> Path | None:
 
 def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
     deployed = _deploy(emulator, screen)
-    uploads = _uploads(deployed, data)
+    uploads = list(_uploads(deployed, data))
     entries = _convert(deployed, uploads, screen)
     _report(entries, uploads, screen)
     _compare_rows(deployed, entries, uploads, screen)
@@ -120,31 +124,27 @@ def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
     with screen.step("cdk deploy") as step:
         configuration = Project.locate().examples / "millrace.yaml"
         deployed = DeployedDemo.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
-        syncs = [sync.name for sync in deployed.document.bulk_syncs if sync.active]
+        syncs = [sync.name for sync in deployed.document.active_bulk_syncs()]
         step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
     return deployed
 
 
-def _uploads(deployed: DeployedDemo, data: Path | None) -> list[DemoUpload]:
+def _uploads(deployed: DeployedDemo, data: Path | None) -> Iterator[DemoUpload]:
+    """The examples, the large objects, and the files of the person's own folder, if one was named."""
     examples = Project.locate().examples / "data"
-    uploads = [
-        DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
-        for file in _files(examples)
-    ]
+    for file in _files(examples):
+        yield DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
     large = deployed.folders()[0].child(FOLDER)
-    uploads += [
-        DemoUpload(file=file, ref=ObjectRef(large.bucket, large.prefix + file.name), ours=True, rows=rows)
-        for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items()
-    ]
+    for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items():
+        yield DemoUpload(file=file, ref=_object_in(large, file.name), ours=True, rows=rows)
     if data is not None:
         folder = deployed.folders()[0].child(_DATA_FOLDER)
-        uploads += [
-            DemoUpload(
-                file=file, ref=ObjectRef(folder.bucket, folder.prefix + file.relative_to(data).as_posix()), ours=False
-            )
-            for file in _files(data)
-        ]
-    return uploads
+        for file in _files(data):
+            yield DemoUpload(file=file, ref=_object_in(folder, file.relative_to(data).as_posix()), ours=False)
+
+
+def _object_in(folder: Folder, path: str) -> ObjectRef:
+    return ObjectRef(folder.bucket, folder.prefix + path)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -167,13 +167,20 @@ def _convert(deployed: DeployedDemo, uploads: Sequence[DemoUpload], screen: Scre
             step.count(len(done), len(tasks))
 
         entries = deployed.wait(tasks, seconds=_CONVERT_SECONDS, on_entry=count)
-        step.result = ", ".join(f"{number} {state}" for state, number in _counts(done).items())
-    return {task: entries[task] for task in tasks}
+        step.result = list_counts(_count_states(done))
+    # In the order of the uploads: they were settled in any.
+    return pick(entries, *tasks)
 
 
-def _counts(entries: Sequence[Entry]) -> dict[State, int]:
-    states = [entry.state for entry in entries]
-    return {state: states.count(state) for state in State if state in states}
+def _count_states(entries: Sequence[Entry]) -> dict[State, int]:
+    """How many entries are in each state, in the order in which the states are declared."""
+    counts = Counter(entry.state for entry in entries)
+    return pick(counts, *State)
+
+
+def _list_promised(uploads: Iterable[DemoUpload]) -> set[ObjectRef]:
+    """The objects of ours: they must come out converted."""
+    return {upload.ref for upload in uploads if upload.ours}
 
 
 def _report(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen: Screen) -> None:
@@ -182,7 +189,7 @@ def _report(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen
         screen.say(f"  {source}")
         for entry in group:
             screen.result(entry.state, f"{entry.sync}: {_outcome(entry)}")
-    ours = {upload.ref for upload in uploads if upload.ours}
+    ours = _list_promised(uploads)
     spoilt = [str(entry.source) for entry in entries.values() if not _is_promised(entry, ours)]
     if spoilt:
         raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(spoilt)}")
@@ -234,14 +241,20 @@ def _compare_rows(
 
 
 def _example(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload]) -> Task:
-    ours = {upload.ref for upload in uploads if upload.ours}
-    candidates = [task for task in entries if task.source in ours]
-    return next((task for task in candidates if task.source.key.endswith(_SHOWN_AGAIN)), candidates[0])
+    ours = _list_promised(uploads)
+    return _choose_shown([task for task in entries if task.source in ours])
+
+
+def _choose_shown(tasks: Sequence[Task]) -> Task:
+    """The example that people know from the documents, or the first task."""
+    for task in tasks:
+        if task.source.key.endswith(_SHOWN_AGAIN):
+            return task
+    return tasks[0]
 
 
 def _preview(deployed: DeployedDemo, entries: Mapping[Task, Entry], screen: Screen) -> None:
-    shown = next((entry for task, entry in entries.items() if task.source.key.endswith(_SHOWN_AGAIN)), None)
-    entry = shown or next(iter(entries.values()))
+    entry = entries[_choose_shown(list(entries))]
     output = entry.outputs[0]
     screen.heading(f"The first rows of {output.ref}, made of {entry.source}")
     names, rows = preview(output.ref, deployed.read(output.ref), rows=_PREVIEW_ROWS)
@@ -253,7 +266,8 @@ def _show_nothing_twice(deployed: DeployedDemo, task: Task, uploads: Sequence[De
     with screen.step(f"Upload {task.source} again, unchanged") as step:
         before, version = _standing(deployed, task)
         reads = deployed.function_calls()["GetItem"]
-        deployed.upload(task.source, next(each.file for each in uploads if each.ref == task.source).read_bytes())
+        files = {upload.ref: upload.file for upload in uploads}
+        deployed.upload(task.source, files[task.source].read_bytes())
         deployed.wait_for_calls("GetItem", more_than=reads, seconds=_AGAIN_SECONDS)
         deployed.wait_until_idle(seconds=_AGAIN_SECONDS)
         after, version_after = _standing(deployed, task)
@@ -297,7 +311,8 @@ def _explain(emulator: Emulator, example: Task, screen: Screen) -> None:
     environment = emulator.client_environment()
     screen.heading(f"Left running on {emulator.url} (process {emulator.pid}). In a shell in the project's folder:")
     screen.say("  source .venv/bin/activate; unset AWS_PROFILE AWS_SESSION_TOKEN")
-    screen.say("  export " + " ".join(f"{name}={shlex.quote(environment[name])}" for name in names))
+    variables = [f"{name}={shlex.quote(environment[name])}" for name in names]
+    screen.say(f"  export {' '.join(variables)}")
     bucket, folder = example.source.bucket, example.source.key.partition("/")[0]
     upload = f'import boto3; boto3.client("s3").upload_file("my.csv", "{bucket}", "{folder}/my.csv")'
     screen.say("  millrace status")

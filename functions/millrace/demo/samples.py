@@ -11,7 +11,7 @@ import io
 import json
 import random
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -104,16 +104,17 @@ def _order(rng: random.Random, number: int) -> Record:
 
 def _offers(seed: int) -> list[Record]:
     rng = _random(seed, "offers")
-    return [
-        {
-            "offer": f"{number:04d}",
-            "produkt": f"{rng.choice(_PRODUCTS)} für {rng.choice(('Zürich', 'Uster', 'Winterthur'))}",
-            "rabatt": f"{rng.randrange(5, 55, 5)}%",
-            "preis": f"{rng.randint(5, 80)}.{rng.choice(('00', '50', '90'))}",
-            "gültig_bis": _moment(rng).date().isoformat(),
-        }
-        for number in range(1, 41)
-    ]
+    return [_offer(rng, number) for number in range(1, 41)]
+
+
+def _offer(rng: random.Random, number: int) -> Record:
+    return {
+        "offer": f"{number:04d}",
+        "produkt": f"{rng.choice(_PRODUCTS)} für {rng.choice(('Zürich', 'Uster', 'Winterthur'))}",
+        "rabatt": f"{rng.randrange(5, 55, 5)}%",
+        "preis": f"{rng.randint(5, 80)}.{rng.choice(('00', '50', '90'))}",
+        "gültig_bis": _moment(rng).date().isoformat(),
+    }
 
 
 def _device_events(seed: int, rows: int) -> list[Record]:
@@ -147,40 +148,42 @@ def _reading(rng: random.Random) -> Record:
 
 def _catalogue(seed: int, rows: int) -> list[Record]:
     rng = _random(seed, "catalogue")
-    return [
-        {
-            "sku": f"{number:06d}",
-            "name": f"{rng.choice(_PRODUCTS)} {rng.choice(_COLOURS)}",
-            "ean": f"{rng.randint(0, 10**13 - 1):013d}",
-            "price": {"amount": f"{rng.randint(1, 199)}.{rng.choice(('00', '50', '95'))}", "currency": "EUR"},
-            "stock": rng.randint(0, 500),
-            "rating": rng.choice((None, round(rng.uniform(1, 5), 1))),
-            "discontinued": rng.random() < 0.1,
-            "sizes": rng.sample(("S", "M", "L", "XL"), rng.randint(0, 4)),
-            "description": rng.choice(("", "best-seller", "“new”, limited\nedition", None)),
-        }
-        for number in range(1, rows + 1)
-    ]
+    return [_product(rng, number) for number in range(1, rows + 1)]
+
+
+def _product(rng: random.Random, number: int) -> Record:
+    return {
+        "sku": f"{number:06d}",
+        "name": f"{rng.choice(_PRODUCTS)} {rng.choice(_COLOURS)}",
+        "ean": f"{rng.randint(0, 10**13 - 1):013d}",
+        "price": {"amount": f"{rng.randint(1, 199)}.{rng.choice(('00', '50', '95'))}", "currency": "EUR"},
+        "stock": rng.randint(0, 500),
+        "rating": rng.choice((None, round(rng.uniform(1, 5), 1))),
+        "discontinued": rng.random() < 0.1,
+        "sizes": rng.sample(("S", "M", "L", "XL"), rng.randint(0, 4)),
+        "description": rng.choice(("", "best-seller", "“new”, limited\nedition", None)),
+    }
 
 
 def _stores(seed: int, rows: int) -> pa.Table:
     rng = _random(seed, "stores")
-    records = [
-        {
-            "store": f"{number:04d}",
-            "city": rng.choice(_CITIES)[1],
-            "opened": _moment(rng).date(),
-            "last_stocktaking": rng.choice((None, _moment(rng))),
-            "turnover": Decimal(rng.randint(0, 10**9)).scaleb(-2),
-            "staff": rng.choice((None, rng.randint(1, 80))),
-            "open_on_sunday": rng.random() < 0.5,
-            "area_m2": rng.uniform(20, 900),
-            "services": rng.sample(("repairs", "café", "pick-up"), rng.randint(0, 3)),
-            "address": {"street": f"Hauptstraße {rng.randint(1, 99)}", "postcode": rng.choice(_CITIES)[0]},
-        }
-        for number in range(1, rows + 1)
-    ]
+    records = [_store(rng, number) for number in range(1, rows + 1)]
     return pa.Table.from_pylist(records, schema=_STORES)
+
+
+def _store(rng: random.Random, number: int) -> Record:
+    return {
+        "store": f"{number:04d}",
+        "city": rng.choice(_CITIES)[1],
+        "opened": _moment(rng).date(),
+        "last_stocktaking": rng.choice((None, _moment(rng))),
+        "turnover": Decimal(rng.randint(0, 10**9)).scaleb(-2),
+        "staff": rng.choice((None, rng.randint(1, 80))),
+        "open_on_sunday": rng.random() < 0.5,
+        "area_m2": rng.uniform(20, 900),
+        "services": rng.sample(("repairs", "café", "pick-up"), rng.randint(0, 3)),
+        "address": {"street": f"Hauptstraße {rng.randint(1, 99)}", "postcode": rng.choice(_CITIES)[0]},
+    }
 
 
 _STORES = pa.schema(
@@ -202,20 +205,21 @@ _STORES = pa.schema(
 def _till_report(seed: int) -> bytes:
     """What a till prints: two lines for people, a header, receipts with semicolons."""
     rng = _random(seed, "till")
-    receipts = [
-        {
-            "receipt": f"{number:08d}",
-            "time": _moment(rng).strftime("%H:%M:%S"),
-            "cashier": f"{rng.randint(1, 12):03d}",
-            "article": rng.choice(_PRODUCTS),
-            "quantity": str(rng.randint(1, 5)),
-            "total": f"{rng.randint(1, 300)}.{rng.choice(('00', '50', '90'))}",
-            "card": rng.choice((None, f"**** {rng.randint(0, 9999):04d}")),
-        }
-        for number in range(1, 181)
-    ]
+    receipts = [_receipt(rng, number) for number in range(1, 181)]
     printed = "Till report of store 0042, printed on 2026-10-31 at 23:59\nFor the back office only; do not pass on\n"
     return printed.encode() + _csv(receipts, delimiter=";")
+
+
+def _receipt(rng: random.Random, number: int) -> Record:
+    return {
+        "receipt": f"{number:08d}",
+        "time": _moment(rng).strftime("%H:%M:%S"),
+        "cashier": f"{rng.randint(1, 12):03d}",
+        "article": rng.choice(_PRODUCTS),
+        "quantity": str(rng.randint(1, 5)),
+        "total": f"{rng.randint(1, 300)}.{rng.choice(('00', '50', '90'))}",
+        "card": rng.choice((None, f"**** {rng.randint(0, 9999):04d}")),
+    }
 
 
 def _person(rng: random.Random) -> str:
@@ -232,8 +236,18 @@ def _random(seed: int, what: str) -> random.Random:
 
 def _csv(rows: Sequence[Record], delimiter: str = ",") -> bytes:
     """Missing is nothing and empty is ``""``, which the standard library's writer cannot tell apart before 3.12."""
-    lines: Iterable[Iterable[str | None]] = (rows[0].keys(), *(row.values() for row in rows))
-    return "".join(delimiter.join(_csv_field(value, delimiter) for value in line) + "\n" for line in lines).encode()
+    return "".join(_csv_lines(rows, delimiter)).encode()
+
+
+def _csv_lines(rows: Sequence[Record], delimiter: str) -> Iterator[str]:
+    yield _csv_line(rows[0].keys(), delimiter)
+    for row in rows:
+        yield _csv_line(row.values(), delimiter)
+
+
+def _csv_line(values: Iterable[str | None], delimiter: str) -> str:
+    cells = [_csv_field(value, delimiter) for value in values]
+    return delimiter.join(cells) + "\n"
 
 
 def _csv_field(value: str | None, delimiter: str) -> str:

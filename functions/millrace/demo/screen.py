@@ -92,7 +92,7 @@ class Screen:
         lines = [columns, *rows]
         widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
-            text = "  ".join(set_cell_size(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            text = "  ".join(map(set_cell_size, line, widths)).rstrip()
             self._console.print(
                 Text(f"    {text}", style="bold" if line is columns else ""),
                 no_wrap=True,

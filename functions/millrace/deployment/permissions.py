@@ -6,7 +6,7 @@ The lists of actions are those that the deployed functions' own roles get, too: 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from millrace.config.connection import Connection, QueueArn
@@ -42,18 +42,12 @@ class Use(enum.StrEnum):
 
 def uses(document: Document, connection: str) -> tuple[Use, ...]:
     """What the active syncs of ``document`` use a connection for; () where none does."""
-    named = {Use.SOURCE: set(_sources(document)), Use.DESTINATION: set(_destinations(document))}
-    return tuple(use for use in Use if connection in named[use])
-
-
-def _sources(document: Document) -> Iterator[str]:
-    yield from (sync.source_connection for sync in document.bulk_syncs if sync.active)
-    yield from (document.model(sync.model).connection for sync in document.model_syncs if sync.active)
-
-
-def _destinations(document: Document) -> Iterator[str]:
-    yield from (sync.destination_connection for sync in document.bulk_syncs if sync.active)
-    yield from (sync.target_connection for sync in document.model_syncs if sync.active)
+    used = []
+    if connection in document.read_connections():
+        used.append(Use.SOURCE)
+    if connection in document.written_connections():
+        used.append(Use.DESTINATION)
+    return tuple(used)
 
 
 def within(folder: Folder) -> dict[str, dict[str, str]]:
@@ -73,8 +67,8 @@ def connection_policy(document: Document, connection: Connection, *, kms_keys: S
     used = uses(document, connection.name)
     if not used:
         return None
-    partition = partition_of(connection.region)
-    objects, bucket = (f"arn:{partition}:s3:::{connection.bucket}{rest}" for rest in (_objects(connection), ""))
+    bucket = f"arn:{partition_of(connection.region)}:s3:::{connection.bucket}"
+    objects = f"{bucket}/{connection.root.prefix}*"
     statements = []
     if Use.SOURCE in used:
         statements.append(_statement("ReadSource", READ_OBJECTS, [objects]))
@@ -119,12 +113,8 @@ def bucket_policy(document: Document, connection: Connection, *, principals: Seq
     policy = connection_policy(document, connection)
     if policy is None:
         return None
-    principal = _principal(principals)
-    return _policy({**statement, "Principal": principal} for statement in policy["Statement"])
-
-
-def _objects(connection: Connection) -> str:
-    return f"/{connection.root.prefix}*"
+    principal = {"Principal": _principal(principals)}
+    return _policy(statement | principal for statement in policy["Statement"])
 
 
 def _policy(statements: Iterable[dict[str, Any]]) -> Policy:
@@ -156,12 +146,19 @@ def by_way_of(services: Sequence[str], regions: Sequence[str]) -> dict[str, dict
 
     Source: AWS Key Management Service Developer Guide, "kms:ViaService".
     """
-    names = [f"{service}.{region}.{_partition_and_domain(region)[1]}" for region in regions for service in services]
+    names = []
+    for region in regions:
+        names += [_service_name(service, region) for service in services]
     return {"StringEquals": {"kms:ViaService": names}}
 
 
 def _by_way_of_s3(region: str) -> dict[str, dict[str, str]]:
-    return {"StringEquals": {"kms:ViaService": f"s3.{region}.{_partition_and_domain(region)[1]}"}}
+    return {"StringEquals": {"kms:ViaService": _service_name("s3", region)}}
+
+
+def _service_name(service: str, region: str) -> str:
+    """A service of a region as KMS names it: ``s3.eu-central-1.amazonaws.com``."""
+    return f"{service}.{region}.{_partition_and_domain(region)[1]}"
 
 
 def _partition_and_domain(region: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unse
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import TABLE_MARK, FormatEntry, TableEntry, unseen_table
+from millrace.mappings import by_name
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
@@ -92,9 +93,7 @@ class Rebuilder:
     def destinations(self) -> list[Connection]:
         """The connections that active syncs write to, in the order of their names."""
         document = self.planner.document
-        bulk = {sync.destination_connection for sync in document.bulk_syncs if sync.active}
-        model = {sync.target.connection for sync in document.model_syncs if sync.active}
-        return [document.connection(name) for name in sorted(bulk | model)]
+        return list(map(document.connection, sorted(document.written_connections())))
 
     def rebuild(self, destination: Connection, *, start_after: str = "", dry_run: bool = False) -> Iterator[Traced]:
         """Look at every object of a destination's folder, in the order of their keys."""
@@ -193,10 +192,7 @@ class Rebuilder:
             self.ledger.put(kept)
 
     def _is_ours(self, lineage: Lineage) -> bool:
-        document = self.planner.document
-        active = {sync.name for sync in document.bulk_syncs if sync.active}
-        active |= {sync.name for sync in document.model_syncs if sync.active}
-        return _sync_of(lineage) in active
+        return _sync_of(lineage) in by_name(self.planner.document.active_syncs())
 
     def _put_back(
         self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool

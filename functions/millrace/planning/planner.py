@@ -28,8 +28,8 @@ class Planner:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        bulk = tuple(BulkRoute.of(sync, document) for sync in document.bulk_syncs if sync.active)
-        model = tuple(ModelRoute.of(sync, document) for sync in document.model_syncs if sync.active)
+        bulk = [BulkRoute.of(sync, document) for sync in document.active_bulk_syncs()]
+        model = [ModelRoute.of(sync, document) for sync in document.active_model_syncs()]
         self._routes: tuple[BulkRoute | ModelRoute, ...] = (*bulk, *model)
 
     @property
