@@ -73,7 +73,7 @@ class ForbiddenStore(InMemoryObjectStore):
         raise AccessDenied("s3:DeleteObject was denied")
 
 
-class Bench:
+class SweepBench:
     """A ledger, a bucket and a worker's claims."""
 
     def __init__(self, ledger: UnluckyLedger | None = None, store: InMemoryObjectStore | None = None) -> None:
@@ -132,7 +132,7 @@ class TestSweeping:
     def test_only_an_output_of_this_source_under_this_or_an_earlier_fence_is_deleted(
         self, metadata: Mapping[str, str], *, goes: bool
     ) -> None:
-        bench = Bench()
+        bench = SweepBench()
         settled = replace(bench.claim(), obsolete=(output(NEW), output(OLD)))
         bench.store.put(OLD, b"1", metadata)
 
@@ -142,7 +142,7 @@ class TestSweeping:
 
     def test_what_stands_there_by_now_stays(self) -> None:
         """The delete is conditional: another may write between the look and the delete."""
-        bench = Bench()
+        bench = SweepBench()
         settled = replace(bench.claim(), obsolete=(output(OLD),))
         bench.store.put(OLD, b"1", written_by(1))
         seen = bench.store.head(OLD)
@@ -155,7 +155,7 @@ class TestSweeping:
         assert bench.store.data(OLD) == b"2"
 
     def test_the_outputs_that_newer_work_lacks_are_deleted_before_it_settles(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         bench.convert(OLD)
 
         settled = bench.convert(NEW, sequencer="0B", etag="e2")
@@ -165,7 +165,7 @@ class TestSweeping:
 
     @pytest.mark.parametrize("state", [State.FAILED, State.WAITING, State.SUPERSEDED])
     def test_work_that_came_to_no_end_deletes_nothing(self, state: State) -> None:
-        bench = Bench()
+        bench = SweepBench()
         bench.convert(OLD)
         claimed = bench.claims.announce_outputs(bench.claim("0B", "e2"), [NEW])
         bench.write(NEW, b"2", written_by(claimed.fence))
@@ -176,7 +176,7 @@ class TestSweeping:
         assert [known.ref for known in settled.obsolete] == [NEW]
 
     def test_what_cannot_be_deleted_fails_and_is_kept_in_mind(self) -> None:
-        bench = Bench(store=ForbiddenStore({"acme-out": {}}))
+        bench = SweepBench(store=ForbiddenStore({"acme-out": {}}))
         bench.convert(OLD)
 
         settled = bench.convert(NEW, sequencer="0B", etag="e2")
@@ -188,21 +188,21 @@ class TestSweeping:
         assert bench.entry() == settled
 
 
-class TestLateWorkers:
+class TestWithdrawing:
     """A worker whose claim was taken over, and that published before it knew."""
 
-    def late(self, bench: Bench) -> Entry:
+    def late(self, bench: SweepBench) -> Entry:
         """A claim whose lease runs out before its work ends."""
         claimed = bench.claims.announce_outputs(bench.claim("0A", "e", "a"), [OLD])
         bench.now = NOON + HOUR
         return claimed
 
-    def settle_late(self, bench: Bench, claimed: Entry, written: Output) -> None:
+    def settle_late(self, bench: SweepBench, claimed: Entry, written: Output) -> None:
         with pytest.raises(LostRace):
             bench.claims.settle(claimed, Finish(state=State.CONVERTED, outputs=(written,)), bench.store)
 
     def test_what_it_published_goes_if_newer_work_does_not_name_it(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         newer = bench.claim("0B", "e2", "b")
         bench.claims.settle(newer, Finish(state=State.REMOVED, outputs=()), bench.store)
@@ -215,7 +215,7 @@ class TestLateWorkers:
 
     @pytest.mark.parametrize("fence", [2, 3])
     def test_what_another_published_stays(self, fence: int) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         newer = bench.claim("0B", "e2", "b")
         bench.claims.settle(newer, Finish(state=State.REMOVED, outputs=()))
@@ -227,7 +227,7 @@ class TestLateWorkers:
         assert bench.entry().state is State.REMOVED
 
     def test_what_it_wrote_over_is_written_again(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         newer = bench.claim("0B", "e2", "b")
         bench.claims.settle(newer, Finish(state=State.CONVERTED, outputs=(output(OLD, "other"),)))
@@ -239,7 +239,7 @@ class TestLateWorkers:
         assert (bench.entry().state, bench.entry().sequencer) == (State.FAILED, None)
 
     def test_the_same_bytes_are_whole_whoever_wrote_them(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         newer = bench.claim("0B", "e2", "b")
         written = bench.write(OLD, b"1", written_by(claimed.fence))
@@ -250,7 +250,7 @@ class TestLateWorkers:
         assert bench.entry() == settled
 
     def test_work_in_flight_cannot_settle_and_does_it_again(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         newer = bench.claim("0B", "e2", "b")
         written = bench.write(OLD, b"1", written_by(claimed.fence))
@@ -263,7 +263,7 @@ class TestLateWorkers:
 
     def test_who_lost_only_its_place_in_a_line_undoes_nothing(self) -> None:
         """A later event of the same claim has another revision and the same fence."""
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         bench.ledger.put(replace(claimed, revision=claimed.revision + 1))
         written = bench.write(OLD, b"1", written_by(claimed.fence))
@@ -274,7 +274,7 @@ class TestLateWorkers:
         assert bench.entry().revision == claimed.revision + 1
 
     def test_a_snapshot_of_a_model_is_kept_by_whoever_lost(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         claimed = self.late(bench)
         bench.claims.settle(bench.claim("0B", "e2", "b"), Finish(state=State.REMOVED, outputs=()))
         written = bench.write(OLD, b"1", written_by(claimed.fence))
@@ -288,12 +288,12 @@ class TestLateWorkers:
 
 class TestPutting:
     def test_a_claim_is_tried_three_times(self) -> None:
-        assert Bench(UnluckyLedger(lost_races=2)).claim().state is State.IN_FLIGHT
+        assert SweepBench(UnluckyLedger(lost_races=2)).claim().state is State.IN_FLIGHT
         with pytest.raises(LostRace, match="others claimed it 3 times in a row"):
-            Bench(UnluckyLedger(lost_races=3)).claim()
+            SweepBench(UnluckyLedger(lost_races=3)).claim()
 
     def test_a_put_whose_answer_was_lost_was_made(self) -> None:
-        bench = Bench(UnluckyLedger(lost_answers=1))
+        bench = SweepBench(UnluckyLedger(lost_answers=1))
 
         claimed = bench.claim()
 
@@ -301,10 +301,10 @@ class TestPutting:
 
     def test_a_put_that_was_not_made_is_told(self) -> None:
         with pytest.raises(ServiceUnavailable):
-            Bench(UnluckyLedger(unavailable=1)).claim()
+            SweepBench(UnluckyLedger(unavailable=1)).claim()
 
     def test_outputs_that_the_ledger_knows_cost_no_put(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         bench.convert(OLD)
         claimed = bench.claim("0B", "e2")
         puts = len(bench.ledger.puts)
@@ -314,7 +314,7 @@ class TestPutting:
 
     def test_a_later_event_of_what_is_done_is_written_down(self) -> None:
         """So that events in between count as older."""
-        bench = Bench()
+        bench = SweepBench()
         bench.convert(OLD)
 
         refusal = bench.claims.claim(bench.subject("0C"), Delivery(message_id="m2", remaining=lambda: 900.0))
@@ -325,8 +325,8 @@ class TestPutting:
 
     @pytest.mark.parametrize(("receives", "is_first"), [(1, True), (2, False)])
     def test_only_the_first_receipt_is_a_first_one(self, receives: int, *, is_first: bool) -> None:
-        request = Bench().claims._request(
-            Bench().subject(), Delivery(message_id="m", remaining=lambda: 60.0, receives=receives, is_alone=False)
+        request = SweepBench().claims._request(
+            SweepBench().subject(), Delivery(message_id="m", remaining=lambda: 60.0, receives=receives, is_alone=False)
         )
 
         assert (request.is_first_receipt, request.is_alone) == (is_first, False)
@@ -334,7 +334,7 @@ class TestPutting:
 
     def test_a_delivery_is_by_itself_and_of_a_first_deployment_unless_it_says_otherwise(self) -> None:
         delivery = Delivery(message_id="m", remaining=lambda: 60.0)
-        request = Bench().claims._request(Bench().subject(), delivery)
+        request = SweepBench().claims._request(SweepBench().subject(), delivery)
 
         assert (delivery.receives, delivery.is_alone) == (1, True)
         assert (request.deployment, request.hidden_for) == (0, timedelta(0))
@@ -350,21 +350,21 @@ class TestTables:
     def delivery(self, message: str = "m") -> Delivery:
         return Delivery(message_id=message, remaining=lambda: 900.0, is_alone=False)
 
-    def claim(self, bench: Bench, message: str = "m") -> TableEntry:
+    def claim(self, bench: SweepBench, message: str = "m") -> TableEntry:
         claimed = bench.claims.claim_table(self.subject(), self.delivery(message))
         assert isinstance(claimed, TableEntry), claimed
         return claimed
 
     def test_a_table_whose_worker_died_is_no_suspect(self) -> None:
         """The worker died over one of its files, whose own entry says so."""
-        bench = Bench()
+        bench = SweepBench()
         self.claim(bench)
         bench.now = NOON + HOUR
 
         assert self.claim(bench, "m2").fence == 2
 
     def test_a_table_is_claimed_as_it_was_read_or_not_at_all(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         read = bench.claims.settle(self.claim(bench), Finish(state=State.WAITING))
 
         claimed = bench.claims.claim_table_as_read(read, self.subject(), self.delivery())
@@ -375,7 +375,7 @@ class TestTables:
             bench.claims.claim_table_as_read(read, self.subject(), self.delivery("m2"))
 
     def test_a_table_in_flight_is_refused_and_nothing_is_put(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         live = self.claim(bench)
 
         refusal = bench.claims.claim_table_as_read(live, self.subject("e2"), self.delivery("m2"))
@@ -385,7 +385,7 @@ class TestTables:
         assert bench.ledger.get_table("nightly", self.TABLE) == live
 
     def test_a_late_worker_of_a_table_looks_at_the_tables_entry(self) -> None:
-        bench = Bench()
+        bench = SweepBench()
         late = bench.claims.announce_outputs(self.claim(bench), [OLD])
         bench.now = NOON + HOUR
         bench.claims.settle(self.claim(bench, "m2"), Finish(state=State.REMOVED, outputs=()))
@@ -400,7 +400,7 @@ class TestTables:
 
 
 def test_the_version_of_a_claim_is_what_the_event_said_of_it() -> None:
-    assert Bench().claim(etag="e7").version == SourceVersion(etag="e7")
+    assert SweepBench().claim(etag="e7").version == SourceVersion(etag="e7")
 
 
 def test_only_entries_that_can_be_claimed_are_written() -> None:
@@ -408,4 +408,4 @@ def test_only_entries_that_can_be_claimed_are_written() -> None:
         """No entry."""
 
     with pytest.raises(TypeError, match="Strange is no entry"):
-        Bench().claims._write(Strange())  # type: ignore[arg-type] # that is the point
+        SweepBench().claims._write(Strange())  # type: ignore[arg-type] # that is the point
