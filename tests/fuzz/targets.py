@@ -166,6 +166,10 @@ def _avros() -> list[bytes]:
     return [_written(FileFormat.AVRO, compression) for compression in output_compressions(FileFormat.AVRO)]
 
 
+def _orcs() -> list[bytes]:
+    return [_written(FileFormat.ORC, compression) for compression in output_compressions(FileFormat.ORC)]
+
+
 def _written(file_format: FileFormat, compression: OutputCompression) -> bytes:
     sink, table = Memory(), _table()
     writer = FORMATS[file_format].write(sink, table.schema, WriteOptions(compression=compression))
@@ -222,6 +226,7 @@ TARGETS: dict[str, FuzzTarget] = {
         DataError,
     ),
     "avro": FuzzTarget(_avros, _convert(FileFormat.AVRO), DataError),
+    "orc": FuzzTarget(_orcs, _convert(FileFormat.ORC), DataError),
     "fixed_width": FuzzTarget(
         lambda: [FIXED, FIXED.decode().encode("utf-16")],
         _convert(FileFormat.FIXED_WIDTH, fixed_width=LAYOUT),

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import orc
 
 from millrace.engine.formats.avro import container as avro
 from millrace.engine.options import Compression, FixedField
@@ -159,6 +160,12 @@ def _avro_bomb(size_mb: int) -> bytes:
     return head + b"\2" + avro.encode_long(len(packed)) + packed + sync
 
 
+def _orc(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    orc.write_table(table, file, compression="zstd")
+    return file.getvalue()
+
+
 NULLS = bytes(20_000_000)
 CASES: dict[str, Case] = {
     # one thing that does not end
@@ -239,6 +246,16 @@ CASES: dict[str, Case] = {
     ),
     "Avro: a block that unpacks to 2 GB": Case(
         source="avro", target="csv", make=_made(lambda: _avro_bomb(2048)), refused="TooBig", says=("67,108,864",)
+    ),
+    "ORC: a text of 100 kB in each of 2,000 rows": Case(
+        source="orc", target="parquet", make=_made(lambda: _orc(pa.table({"a": ["x" * 100_000] * 2_000}))), rows=2_000
+    ),
+    "ORC: 5 million rows of one value": Case(
+        source="orc",
+        target="parquet",
+        make=_made(lambda: _orc(pa.table({"a": pa.array([7] * 5_000_000, pa.int32())}))),
+        rows=5_000_000,
+        seconds=60,
     ),
     "a JSON text of 1 GB": Case(
         source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"

@@ -24,6 +24,7 @@ _TARGET_FORMATS = {
     ".json": FileFormat.JSON_DOC,
     ".parquet": FileFormat.PARQUET,
     ".avro": FileFormat.AVRO,
+    ".orc": FileFormat.ORC,
 }
 
 
@@ -33,7 +34,7 @@ def convert(
     target: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)] = None,
     *,
     to: Annotated[
-        str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet or avro.")
+        str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet, avro or orc.")
     ] = None,
     source_format: Annotated[
         str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
@@ -45,7 +46,7 @@ def convert(
     compress: Annotated[
         OutputCompression | None,
         typer.Option(
-            help="TARGET's; default: what its name says. snappy and zstd are for parquet and avro, deflate for avro."
+            help="TARGET's; default: what its name says. snappy, zstd and deflate are for parquet, avro and orc."
         ),
     ] = None,
     quarantine: Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")] = None,

@@ -64,7 +64,7 @@ class DestinationConfiguration(Section):
 
     format: TargetFormat = Field(
         default=FileFormat.CSV,
-        description="Format of the outputs: csv, json (newline-delimited), json-doc (one array), parquet or avro.",
+        description="Format of the outputs: csv, json (newline-delimited), json-doc (one array), parquet, avro or orc.",
         json_schema_extra=doc(),
     )
     subfolder: Path = Field(
@@ -76,8 +76,8 @@ class DestinationConfiguration(Section):
     compression: OutputCompression | None = Field(
         default=None,
         description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
-        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of avro:"
-        " deflate (default), snappy, zstd or none.",
+        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of orc the"
+        " same or deflate; of avro: deflate (default), snappy, zstd or none.",
         examples=["gz"],
         json_schema_extra=ours(),
     )

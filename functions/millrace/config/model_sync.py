@@ -84,14 +84,14 @@ class TargetConfiguration(Section):
 
     format: TargetFormat = Field(
         default=FileFormat.CSV,
-        description="Output file encoding: csv, json-doc (one array), json (newline-delimited), parquet or avro.",
+        description="Output file encoding: csv, json-doc (one array), json (newline-delimited), parquet, avro or orc.",
         json_schema_extra=doc(),
     )
     compression: OutputCompression | None = Field(
         default=None,
         description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
-        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of avro:"
-        " deflate (default), snappy, zstd or none.",
+        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of orc the"
+        " same or deflate; of avro: deflate (default), snappy, zstd or none.",
         examples=["gz"],
         json_schema_extra=ours(),
     )

@@ -20,7 +20,7 @@ from millrace.delivery.table_format import OpenFormat, open_format
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
-from millrace.engine.options import FileFormat
+from millrace.engine.options import words_of
 from millrace.engine.outputs import Destination
 from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
@@ -110,7 +110,7 @@ class ObjectWork:
 
     def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan
-        tail_first = plan.recipe.source_format is FileFormat.PARQUET
+        tail_first = words_of(plan.recipe.source_format).is_read_from_its_end
         with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
             job.version = opened.head.version
             if _is_own_output(opened.head, plan.sync):

@@ -17,6 +17,7 @@ class FileFormat(enum.StrEnum):
     JSON_DOC = "json-doc"
     PARQUET = "parquet"
     AVRO = "avro"
+    ORC = "orc"
     FIXED_WIDTH = "fixed_width"
     LOG = "log"
 
@@ -65,7 +66,7 @@ class FormatWords:
     ``extension`` is an output's, ``compressions`` are those of an output, the default first. ``read_extensions`` maps
     each extension of a file that is read to the delimiter that it names, if any. ``is_read`` and ``is_written`` say
     what its name may be given for. ``is_text``: every value is text in the file. ``declares_types``: the file says its
-    types itself.
+    types itself. ``is_read_from_its_end``: what is in it is said there.
     """
 
     extension: str
@@ -73,6 +74,7 @@ class FormatWords:
     is_written: bool = True
     is_text: bool = False
     declares_types: bool = False
+    is_read_from_its_end: bool = False
     compressions: tuple[OutputCompression, ...] = _OF_TEXT
     read_extensions: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     compresses_inside: bool = False
@@ -87,6 +89,12 @@ _AVRO_COMPRESSIONS = (
     OutputCompression.PARQUET_ZSTD,
     OutputCompression.NONE,
 )
+_ORC_COMPRESSIONS = (
+    OutputCompression.PARQUET_SNAPPY,
+    OutputCompression.PARQUET_ZSTD,
+    OutputCompression.AVRO_DEFLATE,
+    OutputCompression.NONE,
+)
 _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
     {
         FileFormat.CSV: FormatWords(extension=".csv", read_extensions=_CSV_EXTENSIONS, is_text=True),
@@ -98,6 +106,7 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             compressions=_PARQUET_COMPRESSIONS,
             compresses_inside=True,
             declares_types=True,
+            is_read_from_its_end=True,
         ),
         FileFormat.AVRO: FormatWords(
             extension=".avro",
@@ -105,6 +114,14 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             compressions=_AVRO_COMPRESSIONS,
             compresses_inside=True,
             declares_types=True,
+        ),
+        FileFormat.ORC: FormatWords(
+            extension=".orc",
+            read_extensions={".orc": None},
+            compressions=_ORC_COMPRESSIONS,
+            compresses_inside=True,
+            declares_types=True,
+            is_read_from_its_end=True,
         ),
         FileFormat.FIXED_WIDTH: FormatWords(extension=".txt", is_written=False, is_text=True),
         FileFormat.LOG: FormatWords(extension=".log", is_written=False, is_text=True),

@@ -10,7 +10,7 @@ from millrace.engine.explain.csv_file import explain_csv, explain_fixed_width, e
 from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.explain.json_file import explain_json
 from millrace.engine.explain.parquet_file import explain_parquet
-from millrace.engine.explain.typed_file import explain_avro
+from millrace.engine.explain.typed_file import explain_avro, explain_orc
 from millrace.engine.options import FileFormat, ReadOptions
 
 _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
@@ -19,6 +19,7 @@ _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
     FileFormat.JSON_DOC: explain_json,
     FileFormat.PARQUET: explain_parquet,
     FileFormat.AVRO: explain_avro,
+    FileFormat.ORC: explain_orc,
     FileFormat.FIXED_WIDTH: explain_fixed_width,
     FileFormat.LOG: explain_log,
 }

@@ -9,8 +9,10 @@ from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.parquet_file import MeasuredColumn, describe_columns
 from millrace.engine.formats.avro.container import AvroFile
 from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.orc.reader import open_orc, tail_of
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.formats.streams.guarded import GuardedSource
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.errors import DataError
 
@@ -29,6 +31,26 @@ def _facts_of_avro(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     if not written:
         return facts
     return (*facts, Fact("metadata", ", ".join(written), "beside the schema, in its header"))
+
+
+def explain_orc(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in an ORC file."""
+    return _explain_typed(FileFormat.ORC, _facts_of_orc, source, options)
+
+
+def _facts_of_orc(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
+    FORMATS[FileFormat.ORC].read(source, options, report=_ignore)  # it refuses what is no ORC file
+    file = open_orc(GuardedSource(source))
+    metadata = tail_of(file).metadata
+    facts = (
+        Fact("written by", str(file.software_version), f"ORC {file.file_version}"),
+        Fact(
+            "stripes", f"{file.nstripes:,}", f"of {file.nrows:,} rows in all, compressed by {file.compression.lower()}"
+        ),
+    )
+    if not metadata:
+        return facts
+    return (*facts, Fact("metadata", ", ".join(sorted(metadata)), "of its writer, in its footer"))
 
 
 def _explain_typed(file_format: FileFormat, find_facts: FindFacts, source: BinaryIO, options: ReadOptions) -> Content:

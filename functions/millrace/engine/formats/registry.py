@@ -14,6 +14,8 @@ from millrace.engine.formats.fixed_width import reader as fixed_width_reader
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
 from millrace.engine.formats.log import reader as log_reader
+from millrace.engine.formats.orc import reader as orc_reader
+from millrace.engine.formats.orc import writer as orc_writer
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.streams.compression import compressible
@@ -40,11 +42,12 @@ JSON_DOC = Format(
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
 AVRO = Format(name=FileFormat.AVRO, read=avro_reader.read, write=avro_writer.write)
+ORC = Format(name=FileFormat.ORC, read=orc_reader.read, write=orc_writer.write)
 FIXED_WIDTH = Format(
     name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
 )
 LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
 
-_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, FIXED_WIDTH, LOG)
+_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, FIXED_WIDTH, LOG)
 FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every format, under its name in the configuration."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.engine.formats.builders import BLANK, Cell, cells, converted, parquet, small_work, table
 
-TARGETS = ("csv", "json", "json-doc", "parquet", "avro")
+TARGETS = ("csv", "json", "json-doc", "parquet", "avro", "orc")
 quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

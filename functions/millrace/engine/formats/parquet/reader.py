@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -18,6 +17,7 @@ from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MA
 from millrace.engine.formats.parquet.binaries import read_as_texts
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
+from millrace.engine.formats.streams.guarded import GuardedSource
 from millrace.engine.options import Compression, ParquetBinary, ReadOptions, WorkSizes
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
@@ -26,72 +26,6 @@ _READ_AHEAD = 32 * 2**20
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
 _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
-
-
-class _GuardedSource(io.RawIOBase):
-    """A source as Arrow wants it, which remembers the errors that are its own and may hold a range in memory."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self._position = 0
-        self._start, self._kept = 0, memoryview(b"")
-        self.size = source.seek(0, io.SEEK_END)
-        self._refusal: OSError | None = None
-        self.fault: BaseException | None = None
-
-    def keep(self, start: int, end: int) -> None:
-        """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
-        self._kept = memoryview(b"")
-        self._start, self._kept = start, memoryview(self._fetch(start, end - start))
-
-    def kept_part(self, start: int, end: int) -> memoryview:
-        """What is in memory of a range."""
-        return self._kept[max(0, start - self._start) : max(0, end - self._start)]
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence] + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        wanted = size
-        if size < 0:
-            wanted = self.size - self._position
-        begin = self._position - self._start
-        if begin >= 0 and begin + wanted <= len(self._kept):
-            data = bytes(self._kept[begin : begin + wanted])
-        else:
-            data = self._fetch(self._position, wanted)
-        self._position += len(data)
-        return data
-
-    @contextmanager
-    def closed_to_reads(self) -> Iterator[OSError]:
-        """Refuse all reads with one error, which is given."""
-        self._refusal, kept, self._kept = OSError("nothing is read yet"), self._kept, memoryview(b"")
-        try:
-            yield self._refusal
-        finally:
-            self._refusal, self._kept = None, kept
-
-    def _fetch(self, start: int, size: int) -> bytes:
-        if self._refusal is not None:
-            self.fault = self._refusal
-            raise self._refusal
-        try:
-            self._source.seek(start)
-            return self._source.read(size)
-        except BaseException as error:
-            self.fault = error
-            raise
 
 
 def read(
@@ -105,7 +39,7 @@ def read(
     if options.compression is not Compression.NONE:
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
     _check_ends(source)
-    guarded = _GuardedSource(source)
+    guarded = GuardedSource(source)
     file = _translate_errors(guarded, partial(_open, guarded, options.work))
     records = Records(file.plain.schema_arrow, _batches(file))
     if options.parquet_binary is ParquetBinary.TEXT:
@@ -131,7 +65,7 @@ def _check_ends(source: BinaryIO) -> None:
 class _OpenedParquet:
     """An opened file: its source, the options of every reader of it, and how much is read at once."""
 
-    source: _GuardedSource
+    source: GuardedSource
     options: Mapping[str, Any]
     plain: pq.ParquetFile
     work: WorkSizes
@@ -155,7 +89,7 @@ class _OpenedParquet:
         return batch
 
 
-def _open(source: _GuardedSource, work: WorkSizes) -> _OpenedParquet:
+def _open(source: GuardedSource, work: WorkSizes) -> _OpenedParquet:
     metadata = pq.read_metadata(source)
     check_columns(metadata.num_columns, "the Parquet file")
     size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
@@ -164,7 +98,7 @@ def _open(source: _GuardedSource, work: WorkSizes) -> _OpenedParquet:
     return _OpenedParquet(source, options, pq.ParquetFile(source, **options), work)
 
 
-def _int96_unit(source: _GuardedSource, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
+def _int96_unit(source: GuardedSource, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
     """The unit that keeps all int96 timestamps: None for nanoseconds, "us" if years lie too far away for them."""
     # An int96 is a day and the nanoseconds in it, so it reaches far beyond 64 bits of nanoseconds, which end in 2262.
     # The year 9999, a usual "never", fits microseconds; a time of 2026 with nine digits does not. Arrow wraps around
@@ -268,7 +202,7 @@ def _check_described(file: _OpenedParquet, group: int) -> None:
         file.source.fault = None
 
 
-def _read_small_group(source: _GuardedSource, group: pq.RowGroupMetaData, most: int) -> None:
+def _read_small_group(source: GuardedSource, group: pq.RowGroupMetaData, most: int) -> None:
     """Read a row group of at most so many bytes in one go: a request for each page of each column would take longer."""
     chunks = list(map(group.column, range(group.num_columns)))
     if not chunks:
@@ -292,7 +226,7 @@ def _start_of(chunk: pq.ColumnChunkMetaData) -> int:
     return int(min(chunk.data_page_offset, chunk.dictionary_page_offset or 2**63))
 
 
-def _check_pages(source: _GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
+def _check_pages(source: GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
     start = _start_of(chunk)
     largest = max(unpacked_sizes(source.kept_part(start, start + chunk.total_compressed_size)), default=0)
     if largest > MAX_PAGE_BYTES:
@@ -302,7 +236,7 @@ def _check_pages(source: _GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
         )
 
 
-def _translate_errors(source: _GuardedSource, act: Callable[[], Any], row: int | None = None) -> Any:
+def _translate_errors(source: GuardedSource, act: Callable[[], Any], row: int | None = None) -> Any:
     """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
     try:
         return act()

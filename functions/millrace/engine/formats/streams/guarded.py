@@ -1,0 +1,79 @@
+"""A source as Arrow wants it, whose own errors are told apart from Arrow's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+
+class GuardedSource(io.RawIOBase):
+    """A source as Arrow wants it, which remembers the errors that are its own and may hold a range in memory."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._position = 0
+        self._start, self._kept = 0, memoryview(b"")
+        self.size = source.seek(0, io.SEEK_END)
+        self._refusal: OSError | None = None
+        self.fault: BaseException | None = None
+
+    def keep(self, start: int, end: int) -> None:
+        """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
+        self._kept = memoryview(b"")
+        self._start, self._kept = start, memoryview(self._fetch(start, end - start))
+
+    def kept_part(self, start: int, end: int) -> memoryview:
+        """What is in memory of a range."""
+        return self._kept[max(0, start - self._start) : max(0, end - self._start)]
+
+    def readable(self) -> bool:
+        """It is read from."""
+        return True
+
+    def seekable(self) -> bool:
+        """At any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place, which is fetched when it is read."""
+        self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; all that are left where no size is given."""
+        wanted = size
+        if size < 0:
+            wanted = self.size - self._position
+        begin = self._position - self._start
+        if begin >= 0 and begin + wanted <= len(self._kept):
+            data = bytes(self._kept[begin : begin + wanted])
+        else:
+            data = self._fetch(self._position, wanted)
+        self._position += len(data)
+        return data
+
+    @contextmanager
+    def closed_to_reads(self) -> Iterator[OSError]:
+        """Refuse all reads with one error, which is given."""
+        self._refusal, kept, self._kept = OSError("nothing is read yet"), self._kept, memoryview(b"")
+        try:
+            yield self._refusal
+        finally:
+            self._refusal, self._kept = None, kept
+
+    def _fetch(self, start: int, size: int) -> bytes:
+        if self._refusal is not None:
+            self.fault = self._refusal
+            raise self._refusal
+        try:
+            self._source.seek(start)
+            return self._source.read(size)
+        except BaseException as error:
+            self.fault = error
+            raise
