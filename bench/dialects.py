@@ -212,6 +212,8 @@ def grade(made: Made, rows: Rows | None) -> str:
     if rows is None:
         return REFUSED
     rows = [row for row in rows if row]
+    if rows and {row[-1] for row in made.rows} == {""} and len(rows[-1]) < len(made.rows[-1]):
+        rows = [[*row, ""] for row in rows]  # a delimiter that ends every row need be no column
     is_whole = len(rows) >= len(made.rows) and rows[len(rows) - len(made.rows) :] == made.rows
     return RIGHT if is_whole and len(rows) - len(made.rows) <= len(_PREAMBLES[-1].splitlines()) else WRONG
 

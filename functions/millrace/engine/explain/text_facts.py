@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from millrace.engine.explain.facts import Fact, shown
 from millrace.engine.formats.csv.detection import Detected
-from millrace.engine.formats.csv.judging import Candidate
+from millrace.engine.formats.csv.judging import Candidate, Trailing
 from millrace.engine.formats.csv.texts import Layout
 from millrace.engine.formats.csv.wording import count_fields, count_lines, shorten
 from millrace.engine.formats.lines.texts import LineLayout
@@ -37,6 +37,7 @@ def facts_of_csv(layout: Layout) -> tuple[Fact, ...]:
         Fact("escape", _name_of(dialect.escape), _why_escape(layout)),
         *_titles(layout),
         *_left_out(layout),
+        *_trailing(layout),
         _header(layout),
         *_lacking(layout),
     )
@@ -73,6 +74,16 @@ def _titles(layout: Layout) -> tuple[Fact, ...]:
         return ()
     why = f"{' / '.join(map(shorten, layout.titles))}: fewer fields than all lines below, so that they are no rows"
     return (Fact("title", count_lines(len(layout.titles)), why),)
+
+
+def _trailing(layout: Layout) -> Iterator[Fact]:
+    """The delimiter at the end of every row, if there is one."""
+    if not layout.has_trailing:
+        return
+    where = "in every line"
+    if layout.detected.trailing is Trailing.BELOW_HEADER:
+        where = "in every line but the header"
+    yield Fact("trailing delimiter", where, "nothing is behind it in any row, so that it makes no column")
 
 
 def _left_out(layout: Layout) -> Iterator[Fact]:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from millrace.engine.formats.csv.choosing import choose_delimiter
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.judging import Candidate
+from millrace.engine.formats.csv.judging import Candidate, Trailing
 from millrace.engine.formats.csv.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.wording import count_fields, shorten
 from millrace.engine.options import Quotes, ReadOptions
@@ -31,7 +31,7 @@ class Detected:
     """A dialect, and what speaks for it: the candidates, the best first; none where all was told.
 
     ``named_by_file`` says that the delimiter is from a line such as ``sep=;``, ``titles`` how many records above the
-    table are none of it.
+    table are none of it, and ``trailing`` which records end in a delimiter with nothing behind it.
     """
 
     dialect: Dialect
@@ -39,6 +39,7 @@ class Detected:
     named_by_file: bool = False
     delimiter_is_given: bool = False
     titles: int = 0
+    trailing: Trailing = Trailing.NONE
 
     @property
     def confidence(self) -> float:
@@ -59,7 +60,8 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
     readings = Readings(options, sample.decode(errors="replace"), final=final)
     given = _given_dialect(options, delimiter)
     if given is not None:
-        return Detected(given, (), named is not None, delimiter_is_given=True, titles=readings.read(given).titles)
+        best, candidates = readings.read(given), tuple[Candidate, ...]()
+        return _to_detected(best, candidates, options, named)
     if delimiter:
         choices = [readings.choose_quoting(delimiter)]
         choice = choices[0]
@@ -69,10 +71,34 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
     if choice.rival is not None:
         _raise_ambiguous(choice)
     best = choice.best
-    candidates = (best, *_rank_losers(choices, best))
+    return _to_detected(best, (best, *_rank_losers(choices, best)), options, named)
+
+
+def _to_detected(
+    best: Candidate, candidates: tuple[Candidate, ...], options: ReadOptions, named: str | None
+) -> Detected:
+    is_given = bool(named or options.delimiter)
     return Detected(
-        best.dialect, candidates, named is not None, delimiter_is_given=delimiter is not None, titles=best.titles
+        best.dialect,
+        candidates,
+        named is not None,
+        delimiter_is_given=is_given,
+        titles=best.titles,
+        trailing=_trailing_of(best, has_headers=options.has_headers, is_given=is_given),
     )
+
+
+def _trailing_of(best: Candidate, *, has_headers: bool, is_given: bool) -> Trailing:
+    """Which records end in a delimiter with nothing behind it, if that is sure."""
+    # "note" over "hello," may be a column of prose, unless it is known that commas divide. The only row 1,x, of a file
+    # without a header may have an empty last field.
+    if best.trailing is Trailing.BELOW_HEADER:
+        is_sure = has_headers and (is_given or best.width > 2)
+    else:
+        is_sure = has_headers or best.records > 1
+    if is_sure:
+        return best.trailing
+    return Trailing.NONE
 
 
 def _rank_losers(choices: Sequence[Choice], best: Candidate) -> list[Candidate]:

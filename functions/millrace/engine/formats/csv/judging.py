@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,14 @@ from dataclasses import dataclass
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.plausible import rate_cells
 from millrace.engine.formats.csv.records import MOST_RATED_CELLS, Sample, SampledCell, SampledRow
+
+
+class Trailing(enum.Enum):
+    """Which records end in a delimiter with nothing behind it, so that there is no column."""
+
+    NONE = enum.auto()
+    BELOW_HEADER = enum.auto()
+    ALL = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,7 @@ class Candidate:
     most: int = 0
     shown: tuple[str, ...] = ()
     titles: int = 0
+    trailing: Trailing = Trailing.NONE
 
     @property
     def delimiter(self) -> str:
@@ -95,7 +105,7 @@ def judge_sample(dialect: Dialect, sample: Sample, titles: int = 0) -> Candidate
         quoted += row.quoted
         alike += row.width == width and not row.stray
         most = max(most, row.width)
-    if _have_trailing_delimiter(rows, width):
+    if width > 2 and _have_trailing_below(rows, width):
         alike += 1  # the header
     return Candidate(
         dialect,
@@ -110,6 +120,7 @@ def judge_sample(dialect: Dialect, sample: Sample, titles: int = 0) -> Candidate
         most=most,
         shown=_show(rows, width, most),
         titles=titles,
+        trailing=_find_trailing(rows, width),
     )
 
 
@@ -125,12 +136,26 @@ def _usual_width(rows: Sequence[SampledRow]) -> int:
     return max(widths, key=lambda width: (widths[width], width), default=0)
 
 
-def _have_trailing_delimiter(rows: Sequence[SampledRow], width: int) -> bool:
+def _find_trailing(rows: Sequence[SampledRow], width: int) -> Trailing:
+    if width < 2 or not rows:
+        return Trailing.NONE
+    if _end_empty(rows, width):
+        return Trailing.ALL
+    if _have_trailing_below(rows, width):
+        return Trailing.BELOW_HEADER
+    return Trailing.NONE
+
+
+def _have_trailing_below(rows: Sequence[SampledRow], width: int) -> bool:
     """Whether each record but the header ends in a delimiter: a,b over 1,2, and 3,4, is one table of two columns."""
     below = rows[1:]
-    if not below or rows[0].stray or rows[0].width + 1 != width or width < 3:
+    if not below or rows[0].stray or rows[0].width + 1 != width:
         return False
-    return all(row.width == width and row.ends_empty for row in below)
+    return _end_empty(below, width)
+
+
+def _end_empty(rows: Sequence[SampledRow], width: int) -> bool:
+    return all(row.width == width and row.ends_empty for row in rows)
 
 
 def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> Iterator[str]:

@@ -135,10 +135,9 @@ class Readings:
 
     def _weigh_apostrophe(self, choice: Choice, single: Candidate, sample: Sample) -> Choice:
         plain = self._read_apostrophes_as_text(choice.best)
-        is_better = single.is_regular or single.share > choice.best.share
-        if not plain.is_regular and is_better:
-            return Choice(single)
-        if not plain.is_regular or not single.is_regular:
+        if not plain.is_regular:
+            return _prefer_regular(single, choice)
+        if not single.is_regular:
             return choice
         if single.width != plain.width or _is_quoted_on_purpose(single, sample):
             return Choice(single)
@@ -170,6 +169,13 @@ class Readings:
             unquoted, sample = self._judge(replace(usual, quote=None, escape=escape))
             if unquoted.is_regular and unquoted.plausible >= HARDLY and not has_torn_cell(sample, _DOUBLE):
                 yield unquoted
+
+
+def _prefer_regular(candidate: Candidate, choice: Choice) -> Choice:
+    """A reading whose records have one width, or more of them than the choice so far."""
+    if candidate.is_regular or candidate.share > choice.best.share:
+        return Choice(candidate)
+    return choice
 
 
 def _is_quoted_on_purpose(candidate: Candidate, sample: Sample) -> bool:

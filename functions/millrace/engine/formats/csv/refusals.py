@@ -35,13 +35,17 @@ def refuse_stray_quote(record: bytes, row: int | None, byte: int, offset: int, d
     )
 
 
-def refuse_width(record: bytes, row: int, byte: int, counts: tuple[int, int], *, is_aside: bool) -> RaggedRow:
+def refuse_width(
+    record: bytes, row: int, byte: int, counts: tuple[int, int], *, is_aside: bool, is_trailing: bool
+) -> RaggedRow:
     """A record that has more or fewer fields than the header, or than the first record of a file without one.
 
     ``counts`` are the fields that it has, and that it should have. A record that is put aside has its text beside the
-    reason, and needs no advice to put it aside.
+    reason, and needs no advice to put it aside. ``is_trailing``: the last of the fields has to be empty.
     """
     reason = f"{_place(row, byte)} has {_compare(*counts)}"
+    if is_trailing:
+        reason += ", the last of them empty, since the rows before end in a delimiter"
     if is_aside:
         return RaggedRow(reason, row=row, byte=byte)
     return RaggedRow(

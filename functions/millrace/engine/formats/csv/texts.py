@@ -16,6 +16,7 @@ from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.detection import Detected, detect
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
+from millrace.engine.formats.csv.judging import Trailing
 from millrace.engine.formats.csv.refusals import (
     refuse_all_widths,
     refuse_open_quote,
@@ -89,7 +90,8 @@ Begin = Callable[[BinaryIO, ReadOptions, Report], tuple[L, Iterator[Block]] | No
 class Layout:
     """What is known of a file before its first row is read; ``header`` is its first line's fields, None without one.
 
-    ``titles`` are the lines above the table that are none of its rows.
+    ``titles`` are the lines above the table that are none of its rows, ``has_trailing`` says that every row ends in a
+    delimiter with nothing behind it.
     """
 
     names: tuple[str, ...]
@@ -99,6 +101,12 @@ class Layout:
     options: ReadOptions
     report: Report
     titles: tuple[str, ...] = ()
+    has_trailing: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many fields a record has; the one behind a trailing delimiter is no column."""
+        return len(self.names) + self.has_trailing
 
     @property
     def dialect(self) -> Dialect:
@@ -150,6 +158,27 @@ def keep_text(_batch: pa.RecordBatch) -> None:
 
 def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]] | None:
     """A file's layout and its blocks after the header; see ``texts``."""
+    opened = _open(source, options, report)
+    if opened is None or not opened[0].has_trailing or opened[0].detected.trailing is Trailing.BELOW_HEADER:
+        return opened
+    # id,name, over 1,Anna, has no third column, unless a row far behind has a value there: the whole file says so.
+    keeps_last = _has_value_at_end(*opened)
+    return _open(source, options, report, keeps_last=keeps_last)
+
+
+def _has_value_at_end(layout: Layout, blocks: Iterator[Block]) -> bool:
+    """Whether a row has a value behind the delimiter that all sampled rows end in."""
+    parser = _CsvParser(layout)
+    for block in blocks:
+        if parser.parse(block) is None and any(map(parser.ends_in_value, judge_records(layout, block, 1))):
+            return True
+    return False
+
+
+def _open(
+    source: BinaryIO, options: ReadOptions, report: Report, *, keeps_last: bool = False
+) -> tuple[Layout, Iterator[Block]] | None:
+    """A file's layout and blocks; ``keeps_last``: the field behind a trailing delimiter is a column all the same."""
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
     stream = Utf8Stream(plain, options.encoding)
     feed = CsvFeed(_without_footer(stream, options), options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
@@ -163,16 +192,30 @@ def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layou
     header = feed.first_record(dialect)
     if header is None:
         return None
-    record = _record_of_text(header)
-    _check_quotes_of_first(dialect, header, record, row=None if options.has_headers else 1)
-    check_columns(dialect.count(record), f"the record at byte {header.byte:,}")
-    fields = dialect.fields(record)
-    names, header_fields = column_names([""] * len(fields)), None
+    fields = _read_first(header, dialect, options)
+    has_trailing = detected.trailing is not Trailing.NONE and not keeps_last
+    if has_trailing and detected.trailing is Trailing.ALL:
+        fields.pop()
+    names, header_fields = _name_columns(fields, options)
     if options.has_headers:
-        names, header_fields = column_names(fields), tuple(fields)
         feed.drop(header)
-    layout = Layout(tuple(names), header_fields, detected, stream.encoding, options, report, titles)
-    return layout, feed.blocks(dialect, len(names))
+    layout = Layout(names, header_fields, detected, stream.encoding, options, report, titles, has_trailing)
+    return layout, feed.blocks(dialect, layout.width)
+
+
+def _read_first(block: Block, dialect: Dialect, options: ReadOptions) -> list[str]:
+    """The fields of the record that names the columns or counts them."""
+    record = _record_of_text(block)
+    _check_quotes_of_first(dialect, block, record, row=None if options.has_headers else 1)
+    check_columns(dialect.count(record), f"the record at byte {block.byte:,}")
+    return dialect.fields(record)
+
+
+def _name_columns(fields: list[str], options: ReadOptions) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The columns' names, and the header if the first record is one."""
+    if options.has_headers:
+        return tuple(column_names(fields)), tuple(fields)
+    return tuple(column_names([""] * len(fields))), None
 
 
 def _without_footer(stream: Utf8Stream, options: ReadOptions) -> TextSource:
@@ -240,7 +283,7 @@ class _CsvParser:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._width = len(layout.names)
+        self._width = layout.width
         self._positions = list(map(str, range(self._width)))
         dialect = layout.dialect
         self._parse = arrow_csv.ParseOptions(
@@ -259,7 +302,7 @@ class _CsvParser:
             quoted_strings_can_be_null=False,
             check_utf8=False,  # checked before, where the offset is known
         )
-        self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions])
+        self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions[: len(layout.names)]])
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
@@ -295,7 +338,21 @@ class _CsvParser:
         batches = table.combine_chunks().to_batches()
         if not batches:
             return empty(self._schema)
-        return batches[0]
+        if not self._layout.has_trailing:
+            return batches[0]
+        return self._without_last(batches[0])
+
+    def _without_last(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The columns without the field behind the trailing delimiter; raise ArrowInvalid if a row has it."""
+        last = batch.column(batch.num_columns - 1)
+        if last.null_count < len(last):
+            raise pa.ArrowInvalid("a row has a value behind the trailing delimiter")
+        return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
+
+    def ends_in_value(self, record: Record) -> bool:
+        """Whether a record that has the usual width has a value in its last field."""
+        raw = record.data.rstrip(b"\r\n")
+        return self._layout.dialect.count(raw) == self._width and not has_no_value_at_end(self._layout, raw)
 
     def parse_good(self, block: Block, first: int) -> CsvTexts:
         """The block's good rows; the bad ones are reported or raised."""
@@ -337,7 +394,7 @@ class Record:
 
 def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
     """A block's records one by one, blank lines passed over: slow, for blocks in which something is wrong."""
-    width = len(layout.names)
+    width = layout.width
     row, line, seen = first, block.line, 0
     for start, end, stop, whole in layout.dialect.records(block.data):
         if start == end and width != 1:
@@ -359,10 +416,18 @@ def _judge(layout: Layout, record: bytes, row: int, byte: int, *, whole: bool) -
         return refuse_open_quote(record, row, byte)
     if (stray := layout.dialect.find_stray_quote(record)) is not None:
         return refuse_stray_quote(record, row, byte, stray, layout.dialect)
-    width, expected = layout.dialect.count(record), len(layout.names)
-    if width == expected:
+    width = layout.dialect.count(record)
+    if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, record)):
         return None
-    return refuse_width(record, row, byte, (width, expected), is_aside=layout.quarantines)
+    return refuse_width(
+        record, row, byte, (width, layout.width), is_aside=layout.quarantines, is_trailing=layout.has_trailing
+    )
+
+
+def has_no_value_at_end(layout: Layout, record: bytes) -> bool:
+    """Whether nothing is behind the last delimiter of a record, or a text that means missing."""
+    last = layout.dialect.raw_fields(record)[-1]
+    return last == "" or last in layout.options.null_values
 
 
 def refuse(layout: TextLayout, record: Record, error: DataError) -> None:

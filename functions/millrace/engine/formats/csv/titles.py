@@ -7,7 +7,7 @@ No reading makes a row of ``Report of March`` above ``id;amount`` and ``1;2,50``
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from millrace.engine.formats.csv.plausible import is_number
 from millrace.engine.formats.csv.records import SampledRow
@@ -64,15 +64,24 @@ def _count_narrower(rows: Sequence[SampledRow]) -> int:
     """How many records are above those that have one width to the end; 0 if one of them is as wide."""
     if not rows or rows[-1].width < 2:
         return 0
-    width, count = rows[-1].width, len(rows)
-    while count and rows[count - 1].width == width and not rows[count - 1].stray:
-        count -= 1
+    width = rows[-1].width
+    count = len(rows) - _count_alike(reversed(rows), width)
     if _is_header_of_trailing(rows, count):
         count -= 1
         width -= 1
     widest = max((row.width for row in rows[:count]), default=0)
     if count > MOST_TITLES or widest >= width:
         return 0
+    return count
+
+
+def _count_alike(rows: Iterable[SampledRow], width: int) -> int:
+    """How many of the first records have the width and no stray quote."""
+    count = 0
+    for row in rows:
+        if row.width != width or row.stray:
+            break
+        count += 1
     return count
 
 
