@@ -13,7 +13,26 @@ from millrace.engine.types.inference import Kind
 from millrace.engine.types.printing import BARE, plain
 
 NASTY = [
-    *("0", "-0", "+1", "00", "007", "-7", "1_000", "0x1F", "0X0", "-01", " 5", "5 ", "1\n2", "", "-", "."),
+    *(
+        "0",
+        "-0",
+        "+1",
+        "00",
+        "007",
+        "-7",
+        "1_000",
+        "0x1F",
+        "0X0",
+        "0xFFFFFF",
+        "0XFFFFFF",
+        "-01",
+        " 5",
+        "5 ",
+        "1\n2",
+        "",
+        "-",
+        ".",
+    ),
     *("0.0", "-0.0", "1.0", "1.", ".5", "-.5", "00.5", "0.1000", "0.5", "10.10", "100", "1.50", "-1.5", "1.5.5"),
     *("0.00001", "0.000001", "0.0000001", "0.00000123", "1e-7", "1e5", "1E5", "1e+16", "1e400", "5e-324"),
     *("123456789012345", "1234567890123456", "12345678901234567", "123456789012345678", "9007199254740993"),
@@ -100,3 +119,14 @@ def test_what_seems_two_values_is_no_proof() -> None:
     assert inference.fit(texts, inference.INTEGER) is None
     assert inference.fit(texts, inference.DOUBLE_BARE) is None
     assert inference.fit(texts, inference.BOOLEAN) is None
+
+
+@pytest.mark.parametrize("text", ["0xFFFFFF", "0XFFFFFF", "0x7F", "0X7F"])
+@pytest.mark.parametrize("rows", [1, proof.FEW, proof.FEW + 1])
+def test_hexadecimal_text_is_no_number(text: str, rows: int) -> None:
+    """Arrow reads it as one; as 16777215 ``0XFFFFFF`` has even as many digits as the text has letters."""
+    texts = pa.array(["16777215"] * (rows - 1) + [text], pa.string())
+
+    assert inference.fit(texts, inference.INTEGER) is None
+    assert inference.infer(texts) == inference.TEXT
+    assert inference.misfits(inference.INTEGER, texts) == [rows - 1]
