@@ -16,7 +16,7 @@ from millrace.operations.doctor import (
     check_queue,
     check_versioning,
 )
-from millrace.operations.queue_facts import QueueFacts
+from millrace.operations.queue_facts import QueueFacts, name_of_queue
 
 ARN = "arn:aws:sqs:us-east-1:1:landing"
 S3_SENDS = {
@@ -113,6 +113,126 @@ def test_a_bucket_tells_the_queue_of_all_below_the_folder(
     checks = check_notification("landing", {"QueueConfigurations": configurations}, queue=ARN, prefix="in/", decoded={})
 
     assert [check.verdict for check in checks] == verdicts
+
+
+@pytest.mark.parametrize(
+    ("changes", "in_trouble"),
+    [
+        ({"visibility_seconds": 5400}, False),
+        ({"visibility_seconds": 5399}, True),
+        ({"max_receives": 5}, False),
+        ({"max_receives": 4}, True),
+        ({"dead_letters": None}, True),
+        ({"max_receives": None}, True),
+        ({"kms_key": "alias/mine"}, False),
+        ({"connection": None, "policy": None}, False),
+        ({"policy": {"Statement": []}}, True),
+        ({"policy": {"Statement": [{"Effect": "Deny", "Principal": {"Service": "s3.amazonaws.com"}}]}}, True),
+        ({"policy": {"Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}}]}}, True),
+        ({"policy": {"Statement": [{"Effect": "Allow", "Principal": "*"}]}}, True),
+        ({"policy": {"Statement": [{"Effect": "Allow"}]}}, True),
+        (
+            {
+                "policy": {
+                    "Statement": [
+                        {"Effect": "Deny", "Principal": "*"},
+                        {"Effect": "Allow", "Principal": {"Service": ["sns.amazonaws.com", "s3.amazonaws.com"]}},
+                    ]
+                }
+            },
+            False,
+        ),
+    ],
+)
+def test_a_queue_is_in_trouble_from_the_first_number_that_cannot_work(
+    changes: dict[str, Any], *, in_trouble: bool
+) -> None:
+    assert bool(troubles(replace(SOUND, **changes))) == in_trouble
+
+
+def test_what_is_sound_is_said_too() -> None:
+    checks = check_queue(SOUND, timeout_seconds=900, mapped=(OURS,), function="millrace-convert")
+
+    assert [(check.subject, check.verdict) for check in checks] == [("queue landing", Verdict.OK)] * 3
+
+
+def test_who_reads_another_queue_is_no_matter() -> None:
+    other = replace(OURS, queue="arn:aws:sqs:us-east-1:1:other", function="arn:aws:lambda:us-east-1:1:function:x")
+
+    assert troubles(SOUND, OURS, other, replace(other, is_enabled=False)) == []
+
+
+def test_all_that_is_wrong_with_an_event_source_is_said() -> None:
+    wrong = replace(OURS, is_enabled=False, has_filter=True, reports_failures=False)
+    stranger = replace(wrong, function="arn:aws:lambda:us-east-1:1:function:other")
+
+    assert len(troubles(SOUND, wrong)) == 3
+    assert [check.text for check in troubles(SOUND, stranger)] == ["is read by 'other', too"]
+
+
+@pytest.mark.parametrize(
+    ("connection", "is_managed"), [("landing", True), (None, False)], ids=["the stack's", "the user's"]
+)
+def test_a_queue_has_the_name_in_its_address(connection: str | None, *, is_managed: bool) -> None:
+    queue = replace(SOUND, connection=connection)
+
+    assert (queue.name, queue.is_managed) == ("landing", is_managed)
+    assert name_of_queue("https://sqs.us-east-1.amazonaws.com/1/landing") == "landing"
+
+
+@pytest.mark.parametrize(
+    ("decoded", "verdict"), [({"in+1/": "in 1/"}, Verdict.OK), ({}, Verdict.TROUBLE)], ids=["decoded", "as it is"]
+)
+def test_the_prefix_of_a_notification_is_compared_decoded(decoded: dict[str, str], verdict: Verdict) -> None:
+    configuration = {"QueueConfigurations": [notification("in+1/", *BOTH)]}
+    (check, *_) = check_notification("landing", configuration, queue=ARN, prefix="in 1/eu/", decoded=decoded)
+
+    assert check.verdict is verdict
+
+
+def test_another_queues_notification_is_not_ours() -> None:
+    configuration = {"QueueConfigurations": [notification("in/", *BOTH, arn="arn:other")]}
+    checks = check_notification("landing", configuration, queue=ARN, prefix="in/", decoded={})
+
+    assert [check.verdict for check in checks] == [Verdict.TROUBLE, Verdict.NOTE]
+
+
+@pytest.mark.parametrize("prefix", ["", "in/", "in/eu/"])
+@pytest.mark.parametrize(
+    ("kind", "field"), [("TopicConfigurations", "TopicArn"), ("LambdaFunctionConfigurations", "LambdaFunctionArn")]
+)
+def test_whoever_else_is_told_below_an_overlapping_prefix_is_noted(kind: str, field: str, prefix: str) -> None:
+    rules = [{"Name": "suffix", "Value": ".csv"}, {"Name": "prefix", "Value": prefix}]
+    other = {field: "arn:other", "Filter": {"Key": {"FilterRules": rules}}}
+    configuration = {"QueueConfigurations": [notification("in/", *BOTH)], kind: [other]}
+
+    checks = list(check_notification("landing", configuration, queue=ARN, prefix="in/", decoded={}))
+
+    assert [check.verdict for check in checks] == [Verdict.OK, Verdict.NOTE]
+    assert checks[1].text == f"arn:other is notified below {prefix!r}, too"
+
+
+@pytest.mark.parametrize(
+    ("rules", "texts"),
+    [
+        ([], ["parts of uploads that broke off stay, and cost"]),
+        ([{"Status": "Enabled", "AbortIncompleteMultipartUpload": {}}], []),
+        (
+            [{"Status": "Disabled", "AbortIncompleteMultipartUpload": {}}],
+            ["parts of uploads that broke off stay, and cost"],
+        ),
+        (
+            [
+                {"Status": "Enabled", "AbortIncompleteMultipartUpload": {}},
+                {"Status": "Disabled", "Expiration": {"Days": 1}},
+                {"Status": "Enabled", "Expiration": {"Days": 1}},
+            ],
+            ["its rules 'without a name' delete objects"],
+        ),
+    ],
+)
+def test_only_rules_that_are_on_count(rules: list[dict[str, Any]], texts: list[str]) -> None:
+    assert [check.text for check in check_lifecycle("lake", rules)] == texts
 
 
 def test_a_bucket_without_versions_or_with_rules_that_delete_is_noted() -> None:

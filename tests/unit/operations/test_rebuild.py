@@ -12,11 +12,12 @@ import pytest
 from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.table_schema import TableSchema
 from millrace.engine.options import FileFormat
-from millrace.ledger.entries import DONE, State
+from millrace.ledger.entries import DONE, Entry, Output, State, unseen
 from millrace.ledger.rules import RefusalKind
+from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import ObjectRef
-from millrace.operations.rebuild import Rebuilder, Trace
+from millrace.objects.references import ObjectRef, Sequencer
+from millrace.operations.rebuild import Rebuilder, Trace, merge_output
 from tests.configurations import bulk_sync
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World
 
@@ -149,6 +150,78 @@ def test_an_old_copy_of_the_ledger_is_caught_up() -> None:
     assert rebuilt(world) == {Trace.REBUILT: 1}
 
     assert world.one(second, message="again").result == RefusalKind.ALREADY_DONE
+
+
+LINEAGE = Lineage.of(
+    sync="nightly",
+    source=SOURCE,
+    etag="e2",
+    version_id="v2",
+    sequencer=Sequencer.parse("0B"),
+    fence=3,
+    fingerprint="f2",
+    engine="2",
+)
+BLANK = unseen("nightly", SOURCE, fingerprint="f1", engine="1")
+FIRST, SECOND = (
+    Output(ref=ObjectRef("acme-out", key), etag="t", size=1, rows=1) for key in ("lake/1.jsonl", "lake/2.jsonl")
+)
+
+
+def entry_with(
+    fence: int, state: State, *, lease_minutes: int | None = None, outputs: tuple[Output, ...] = ()
+) -> Entry:
+    lease = NOON + timedelta(minutes=lease_minutes) if lease_minutes is not None else None
+    return replace(BLANK, fence=fence, state=state, revision=7, lease_until=lease, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    ("entry", "becomes"),
+    [
+        (None, "rebuilt"),
+        (entry_with(2, State.CONVERTED, outputs=(FIRST,)), "rebuilt"),
+        (entry_with(4, State.CONVERTED), Trace.KNOWN),
+        (entry_with(4, State.IN_FLIGHT, lease_minutes=5), Trace.KNOWN),
+        (entry_with(3, State.IN_FLIGHT, lease_minutes=-5), Trace.BUSY),
+        (entry_with(3, State.IN_FLIGHT, lease_minutes=5), Trace.BUSY),
+        (entry_with(2, State.IN_FLIGHT, lease_minutes=5), Trace.BUSY),
+        (entry_with(2, State.IN_FLIGHT, lease_minutes=-5), "rebuilt"),
+        (entry_with(3, State.CONVERTED, outputs=(FIRST,)), Trace.KNOWN),
+        (entry_with(3, State.CONVERTED, outputs=(SECOND,)), "added"),
+        (entry_with(3, State.QUARANTINED, outputs=(SECOND,)), "added"),
+        (entry_with(3, State.FAILED, outputs=(SECOND,)), Trace.KNOWN),
+        (entry_with(3, State.REMOVED), Trace.KNOWN),
+    ],
+)
+def test_an_output_is_merged_into_what_the_ledger_has_and_never_into_live_work(
+    entry: Entry | None, becomes: str
+) -> None:
+    merged = merge_output(entry, LINEAGE, SOURCE, FIRST, now=NOON)
+
+    if isinstance(merged, Trace):
+        assert merged is becomes
+        return
+    assert merged.outputs == ((FIRST,) if becomes == "rebuilt" else (SECOND, FIRST))
+    assert merged.revision == (entry.revision + 1 if entry else 1)
+    assert (merged.fence, merged.lease_until, merged.owner) == (3, None, None)
+
+
+def test_a_rebuilt_entry_is_of_the_version_of_its_output() -> None:
+    merged = merge_output(entry_with(1, State.FAILED), LINEAGE, SOURCE, FIRST, now=NOON, reason="why")
+
+    assert isinstance(merged, Entry)
+    assert (merged.state, merged.finished, merged.reason) == (State.CONVERTED, NOON, "why")
+    assert (merged.version.etag, merged.version.version_id) == ("e2", "v2")
+    assert (merged.fingerprint, merged.engine, merged.sequencer) == ("f2", "2", Sequencer.parse("0B"))
+
+
+def test_an_entry_without_outputs_is_merged_once() -> None:
+    """That of a file that a snapshot table is made of: the output is the table's."""
+    merged = merge_output(None, LINEAGE, SOURCE, None, now=NOON)
+
+    assert isinstance(merged, Entry)
+    assert merged.outputs == ()
+    assert merge_output(merged, LINEAGE, SOURCE, None, now=NOON) is Trace.KNOWN
 
 
 @pytest.mark.parametrize("minutes", [5, -5])
