@@ -17,11 +17,10 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.fields import Name, Path, SourceFormat, text_rule
 from millrace.config.file_options import OptionFields, check_formats, with_table_options
 from millrace.config.layout import parse_path
+from millrace.config.object_filters import with_object_filters
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
 from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
-
-ARCHIVE_EXTENSIONS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.zst")
-"""What a key ends in that names an archive of files."""
 
 
 class ModelFrom(enum.StrEnum):
@@ -43,6 +42,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+@with_object_filters
 @with_table_options
 class ModelConfiguration(OptionFields):
     """Where a model's rows come from, under Polytomic's names; all blank means: every file of the connection."""
@@ -117,11 +117,6 @@ def _single_file(given: Mapping[str, Any], *, archive: bool) -> Iterator[Contrad
         extensions = ", ".join(READ_EXTENSIONS)
         problem = f"required, since the key's extension does not say it; known are {extensions}"
         yield Contradiction("file_format", problem)
-
-
-def is_archive(key: str) -> bool:
-    """Tell whether a key names an archive of files."""
-    return key.lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def effective_model_from(key: object) -> ModelFrom:

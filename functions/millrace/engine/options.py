@@ -34,6 +34,9 @@ class Compression(enum.StrEnum):
     GZIP = "gz"
     ZSTD = "zst"
     BZIP2 = "bz2"
+    XZ = "xz"
+    LZ4 = "lz4"
+    SNAPPY = "snappy"
 
 
 class OutputCompression(enum.StrEnum):
@@ -288,6 +291,8 @@ class WorkSizes:
 class ReadOptions:
     """How one file is read; what does not concern its format is ignored.
 
+    ``compression`` is what the file's name says. The first bytes decide; the name helps where a file was cut to a few.
+
     ``delimiter`` None means: detected among comma, semicolon, tab and bar. ``quote`` and ``escape`` None mean:
     detected, and "" that there is none. ``quotes`` says what becomes of a quote that is not one of CSV. ``comment`` is
     what a line of CSV begins with that is no row.
@@ -345,17 +350,22 @@ class RecognisedKey:
 
 
 READ_EXTENSIONS = tuple(extension for words in _WORDS.values() for extension in words.read_extensions)
-"""The extensions of files that are read, those of text also followed by .gz, .zst or .bz2."""
+"""The extensions of files that are read, those of text also followed by that of a compression."""
 _COMPRESSION_EXTENSIONS = {
     ".gz": Compression.GZIP,
     ".zst": Compression.ZSTD,
     ".bz2": Compression.BZIP2,
+    ".xz": Compression.XZ,
+    ".lz4": Compression.LZ4,
+    ".snappy": Compression.SNAPPY,
+    ".sz": Compression.SNAPPY,
 }
+COMPRESSION_EXTENSIONS = tuple(_COMPRESSION_EXTENSIONS)
 
 
 def recognise(key: str) -> RecognisedKey | None:
     """Read format and compression off a key's extensions, in either case; None if the extension is foreign."""
-    path, compression = _split_compression(key)
+    path, compression = split_compression(key)
     for file_format, words in _WORDS.items():
         for extension, delimiter in words.read_extensions.items():
             stem = path[: -len(extension)]
@@ -368,7 +378,7 @@ def recognise(key: str) -> RecognisedKey | None:
     return None
 
 
-def _split_compression(key: str) -> tuple[str, Compression]:
+def split_compression(key: str) -> tuple[str, Compression]:
     """The key without the extension of its compression, and this."""
     for extension, compression in _COMPRESSION_EXTENSIONS.items():
         if key.lower().endswith(extension):

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from millrace.config.document import parse
-from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
+from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode
 from millrace.config.schedule import Schedule
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS
 from millrace.engine.formats.streams.archive import EXTENSIONS
 from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat
 from tests.unit.config.builders import connection, document, model, model_sync, parsed_model_sync, problems_of

@@ -11,7 +11,9 @@ from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.explain.json_file import explain_json
 from millrace.engine.explain.parquet_file import explain_parquet
 from millrace.engine.explain.typed_file import explain_avro, explain_orc
-from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.formats.streams.decompression import find_compression
+from millrace.engine.options import Compression, FileFormat, ReadOptions, words_of
+from millrace.errors import TruncatedFile
 
 _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
     FileFormat.CSV: explain_csv,
@@ -33,4 +35,16 @@ def explain_file(source: BinaryIO, file_format: FileFormat, options: ReadOptions
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
     content = _EXPLAIN[file_format](source, options)
-    return Explanation(format=file_format, compression=options.compression, size=size, content=content)
+    return Explanation(
+        format=file_format, compression=_compression_of(source, file_format, options), size=size, content=content
+    )
+
+
+def _compression_of(source: BinaryIO, file_format: FileFormat, options: ReadOptions) -> Compression:
+    """What the first bytes say; the name's word counts for a file that was cut within them."""
+    if words_of(file_format).compresses_inside:
+        return options.compression
+    try:
+        return find_compression(source, options.compression)
+    except TruncatedFile:
+        return options.compression

@@ -258,4 +258,4 @@ class TestRefused:
 
     def test_bytes_that_are_no_text_and_half_a_compressed_file(self) -> None:
         assert "0xe9" in str(explained(b"a\n1\n\xe9\n").error)
-        assert "does not begin like" in str(explained(b"a\n1\n", compression=Compression.GZIP).error)
+        assert "too few for a gz file" in str(explained(b"\x1f", compression=Compression.GZIP).error)

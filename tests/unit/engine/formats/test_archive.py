@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.formats.streams.archive import EXTENSIONS, Archive, Limits, is_archive, open_archive
+from millrace.engine.file_names import is_archive
+from millrace.engine.formats.streams.archive import EXTENSIONS, Archive, Limits, open_archive
 from millrace.engine.options import Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
 
@@ -158,8 +159,8 @@ def test_a_members_extension_says_how_it_is_read() -> None:
 
     assert (known["a.tsv"].delimiter, known["b.csv.gz"].compression) == ("\t", Compression.GZIP)
     assert list(known) == ["a.tsv", "b.csv.gz", "d.json"]
-    assert [one.name for one in csv_alone.members] == ["a.tsv", "b.csv.gz"]
-    assert csv_alone.ignored[1].reason == "it is a json file, and others are asked for"
+    assert [one.name for one in csv_alone.members] == ["a.tsv", "b.csv.gz", "c.dat"]
+    assert csv_alone.ignored[0].reason == "it is a json file, and others are asked for"
 
 
 @pytest.mark.parametrize("name", ["b.zip", "b.TGZ", "b.tar.bz2", "b.7z", "b.rar"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from millrace.delivery.archive_tables import MOST_OUTPUTS
 from millrace.engine.formats import limits
 from millrace.engine.formats.json import types as json_types
 from millrace.engine.formats.streams import decompression
@@ -39,6 +40,8 @@ ROWS = (
     ("a member of an archive, unpacked", f"{ARCHIVE.member_bytes // GB} GB", "`ArchiveTooBig`"),
     ("all members of an archive, unpacked", f"{ARCHIVE.total_bytes // GB} GB", "`ArchiveTooBig`"),
     ("archives within archives", "0", "`BadArchive`"),
+    ("outputs of an archive whose members are tables", f"{MOST_OUTPUTS}", "`ArchiveTooBig`"),
+    ("memory that an xz file may ask for", f"{decompression.XZ_MEMORY // MB} MB", "`TooBig`"),
     ("values of a partition key in one object", f"{MOST_PARTITIONS}", "`TooManyPartitions`"),
     ("the key of an output, in bytes of UTF-8", f"{LONGEST_KEY:,}", "`KeyTooLong`"),
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -14,14 +15,18 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.streams import decompression
 from millrace.engine.options import Compression, WorkSizes
-from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, WrongEncoding
+from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile
 from tests.unit.engine.formats.builders import converted
+from tests.unit.engine.formats.packing import IDENTIFIER, pack_lz4, pack_snappy
 
 ONE, MORE = b"a,b\n1,x\n", b"2,y\n" * 1000
 PACK: dict[Compression, Callable[[bytes], bytes]] = {
     Compression.GZIP: gzip.compress,
     Compression.BZIP2: bz2.compress,
     Compression.ZSTD: lambda data: pa.compress(data, codec="zstd", asbytes=True),
+    Compression.XZ: lzma.compress,
+    Compression.LZ4: pack_lz4,
+    Compression.SNAPPY: pack_snappy,
 }
 
 
@@ -36,9 +41,17 @@ def test_several_members_are_one_file(compression: Compression) -> None:
 def test_half_a_file_is_refused_wherever_it_stops(compression: Compression) -> None:
     data = PACK[compression](ONE + MORE)
 
-    for end in range(len(data)):
+    for end in range(1, len(data)):
+        if compression is Compression.SNAPPY and end == len(IDENTIFIER):
+            continue  # that is a whole file without content
         with pytest.raises(TruncatedFile):
             converted(data[:end], "csv", "csv", compression=compression)
+
+
+@pytest.mark.parametrize("compression", PACK)
+def test_an_empty_file_has_no_rows(compression: Compression) -> None:
+    """As it has none without the extension of a compression."""
+    assert converted(b"", "csv", "csv", compression=compression) == b""
 
 
 @pytest.mark.parametrize("compression", PACK)
@@ -54,7 +67,9 @@ def test_half_a_second_member_is_refused(compression: Compression) -> None:
 def test_what_follows_the_last_member_and_is_none_is_refused(compression: Compression, more: bytes) -> None:
     data = PACK[compression](ONE)
 
-    with pytest.raises(MalformedFile, match=f"at byte {len(data)} of the file|Unknown frame"):
+    with pytest.raises(
+        DataError, match=f"at byte {len(data)} of the file|Unknown frame|frameType|chunk|before its end"
+    ):
         converted(data + more, "csv", "csv", compression=compression)
 
 
@@ -90,9 +105,18 @@ def test_skippable_frames_of_zstd_are_passed_over(at: int) -> None:
 
 
 @pytest.mark.parametrize("compression", PACK)
-def test_a_file_that_is_not_compressed_so_is_refused(compression: Compression) -> None:
-    with pytest.raises(MalformedFile, match="does not begin"):
-        converted(ONE, "csv", "csv", compression=compression)
+@pytest.mark.parametrize("text", [ONE, b"BZhandler,BZid\n1,2\n", b"(\n1\n", b"PMID,P*M\n1,2\n", b"BZh9,a\n1,2\n"])
+def test_a_file_that_is_not_compressed_is_read_whatever_its_name_says(compression: Compression, text: bytes) -> None:
+    assert converted(text, "csv", "csv", compression=compression) == text
+
+
+@pytest.mark.parametrize("compression", PACK)
+def test_a_person_who_demands_a_compression_gets_it_or_an_error(compression: Compression) -> None:
+    decompression.require_compression(io.BytesIO(PACK[compression](ONE)), compression)
+    with pytest.raises(MalformedFile, match="does not begin like a"):
+        decompression.require_compression(io.BytesIO(ONE), compression)
+    with pytest.raises(MalformedFile, match=f"is a {compression} file, and its compression is to be none"):
+        decompression.require_compression(io.BytesIO(PACK[compression](ONE)), Compression.NONE)
 
 
 @pytest.mark.parametrize("compression", PACK)
@@ -112,6 +136,44 @@ def test_a_bomb_is_not_read_on() -> None:
 
 
 @pytest.mark.parametrize("compression", PACK)
-def test_a_compressed_file_that_is_not_told_is_named(compression: Compression) -> None:
-    with pytest.raises(WrongEncoding, match=compression):
-        converted(PACK[compression](ONE), "csv", "csv")
+@pytest.mark.parametrize("named", [Compression.NONE, Compression.GZIP, Compression.ZSTD])
+@pytest.mark.parametrize("source", ["csv", "json"])
+def test_the_first_bytes_decide_whatever_the_name_says(
+    compression: Compression, named: Compression, source: str
+) -> None:
+    text = ONE if source == "csv" else b'{"a":1}\n'
+
+    assert converted(PACK[compression](text), source, source, compression=named) == text
+
+
+@pytest.mark.parametrize("outer", PACK)
+@pytest.mark.parametrize("inner", PACK)
+def test_a_file_that_is_packed_twice_is_named(outer: Compression, inner: Compression) -> None:
+    with pytest.raises(MalformedFile, match=f"packed twice: in the {outer} file is a {inner} file"):
+        converted(PACK[outer](PACK[inner](ONE)), "csv", "csv", compression=outer)
+
+
+def test_frames_without_content_are_those_of_the_compression_that_is_named() -> None:
+    frame = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"abcd"
+
+    assert converted(frame + PACK[Compression.LZ4](ONE), "csv", "csv", compression=Compression.LZ4) == ONE
+
+
+def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**28}]
+    data = lzma.compress(ONE, filters=filters)
+
+    with pytest.raises(TooBig, match="memory"):
+        converted(data, "csv", "csv")
+
+
+@pytest.mark.parametrize("compression", PACK)
+def test_bombs_of_every_compression_are_not_read_on(compression: Compression) -> None:
+    bomb, work = PACK[compression](b"a\n" + b"0\n" * 2**22), WorkSizes(unpacked_freely=2**20)
+
+    if len(bomb) * decompression.MAX_RATIO > 2**23:
+        # Of these two content is never 250 times as large as its file.
+        assert compression in {Compression.SNAPPY, Compression.LZ4}
+        return
+    with pytest.raises(TooBig, match="bomb"):
+        converted(bomb, "csv", "csv", work=work)

@@ -21,27 +21,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
-from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_plain
-from millrace.engine.options import (
-    READ_EXTENSIONS,
-    Compression,
-    FileFormat,
-    RecognisedKey,
-    WorkSizes,
-    recognise,
-)
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, is_hidden_segment, recognise_told
+from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_unpacked, peek
+from millrace.engine.formats.streams.first_bytes import is_tar, is_zip, name_compression
+from millrace.engine.options import READ_EXTENSIONS, FileFormat, RecognisedKey, WorkSizes, recognise
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
-_TARS = {
-    ".tar": Compression.NONE,
-    ".tar.gz": Compression.GZIP,
-    ".tgz": Compression.GZIP,
-    ".tar.bz2": Compression.BZIP2,
-    ".tar.zst": Compression.ZSTD,
-}
-EXTENSIONS = (".zip", *_TARS)
+EXTENSIONS = ARCHIVE_EXTENSIONS
 """What an archive's name ends in, in either case."""
-_OTHER_ARCHIVES = (".7z", ".rar", ".tar.xz", ".txz", ".tar.lz4", ".tbz2", ".tzst", ".cab", ".jar")
+_OTHER_ARCHIVES = (".7z", ".rar", ".tar.lz4", ".cab", ".jar")
+_MOST_SHOWN = 3
 _IN_MEMORY = 8 * 2**20
 _COPIED = 2**20
 _A_NAME = 512
@@ -108,6 +97,17 @@ class Archive:
     members: tuple[Member, ...]
     ignored: tuple[IgnoredMember, ...]
 
+    def require_members(self) -> tuple[Member, ...]:
+        """The members; raise BadArchive if there is none to read: nothing would be written over what was good."""
+        if self.members:
+            return self.members
+        if not self.ignored:
+            raise BadArchive("the archive has no members")
+        shown = "; ".join(f"{ignored.name!r}: {ignored.reason}" for ignored in self.ignored[:_MOST_SHOWN])
+        more = len(self.ignored) - _MOST_SHOWN
+        rest = f"; and {more:,} more" if more > 0 else ""
+        raise BadArchive(f"the archive has no member that can be read ({shown}{rest})")
+
 
 @dataclass(frozen=True, slots=True)
 class _ListedMember:
@@ -169,19 +169,16 @@ class _Packed:
             return self._stream.read(size)
 
 
-def is_archive(name: str) -> bool:
-    """Whether a name is an archive's."""
-    return name.lower().endswith(EXTENSIONS)
-
-
 @contextmanager
 def open_archive(
     source: BinaryIO, name: str, *, file_format: FileFormat | None = None, limits: Limits | None = None
 ) -> Iterator[Archive]:
-    """The members of a seekable archive, whose kind its ``name`` says; they can be opened until it closes.
+    """The members of a seekable archive; they can be opened until it closes.
 
-    Ignored are directories, links, devices, ``__MACOSX/``, names with a part that begins with a dot, and members whose
-    extension is foreign or, if a ``file_format`` is given, of another format.
+    Its first bytes say what it is. If they say nothing, its ``name`` does, so that a damaged one is called by its name.
+
+    Ignored are directories, links, devices, ``__MACOSX/``, hidden names, and members whose extension is foreign or, if
+    a ``file_format`` is given, of another format. An extension that says nothing is then of that format.
 
     Raises ArchiveTooBig beyond the limits; BadArchive if a member is an archive itself, is encrypted or packed in
     an unknown way, or has another's name; TruncatedFile and MalformedFile for bytes that are no such archive.
@@ -189,10 +186,10 @@ def open_archive(
     limits = limits or Limits()
     size = source.seek(0, io.SEEK_END)
     with contextlib.ExitStack() as stack:
-        if name.lower().endswith(".zip"):
+        if _is_zip(source, name):
             entries = _zip_entries(source, size, limits, stack)
         else:
-            entries = _tar_entries(_plain_tar(source, name, size, limits, stack), limits, stack)
+            entries = _tar_entries(_plain_tar(source, size, limits, stack), limits, stack)
         yield _sort_out(entries, file_format, size, limits)
 
 
@@ -201,7 +198,7 @@ def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size:
     members: dict[str, Member] = {}
     ignored: list[IgnoredMember] = []
     for entry in sorted(listed, key=_name_bytes):
-        key = recognise(entry.name)
+        key = recognise_told(entry.name, file_format) if file_format else recognise(entry.name)
         reason = _why_ignored(entry, key, file_format)
         if reason or key is None:
             ignored.append(IgnoredMember(entry.name, reason))
@@ -219,7 +216,7 @@ def _why_ignored(entry: _ListedMember, key: RecognisedKey | None, file_format: F
     reason = entry.no_file or _why_hidden(entry.name)
     if reason:
         return reason
-    if entry.name.lower().endswith((*EXTENSIONS, *_OTHER_ARCHIVES)):
+    if is_archive(entry.name) or entry.name.lower().endswith(_OTHER_ARCHIVES):
         raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
     return _why_foreign(key, file_format)
 
@@ -239,9 +236,10 @@ def _why_hidden(name: str) -> str:
     segments = name.replace("\\", "/").split("/")
     if segments[0] == "__MACOSX":
         return "macOS keeps its own notes in __MACOSX"
-    if any(segment.startswith(".") and segment not in {".", ".."} for segment in segments):
-        return "a part of its name begins with a dot"
-    return ""
+    hidden = next(filter(is_hidden_segment, segments), "")
+    if not hidden:
+        return ""
+    return f"a part of its name begins with {'a dot' if hidden.startswith('.') else 'an underscore'}"
 
 
 def _why_foreign(key: RecognisedKey | None, wanted: FileFormat | None) -> str:
@@ -394,18 +392,26 @@ def _copy(source: ByteStream, spool: BinaryIO, check: Callable[[int], None] = _a
     return copied
 
 
-def _plain_tar(source: BinaryIO, name: str, size: int, limits: Limits, stack: contextlib.ExitStack) -> BinaryIO:
+def _is_zip(source: BinaryIO, name: str) -> bool:
+    head = peek(source)
+    if is_zip(head):
+        return True
+    # A zip may begin with something else, such as a program that unpacks it: only its end counts.
+    is_known = is_tar(head) or name_compression(head) is not None
+    return name.lower().endswith(".zip") and not is_known
+
+
+def _plain_tar(source: BinaryIO, size: int, limits: Limits, stack: contextlib.ExitStack) -> BinaryIO:
     """The tar without its compression, in a temporary file of no name, since a stream cannot go back."""
-    extension = next(filter(name.lower().endswith, _TARS))
-    compression = _TARS[extension]
-    if compression is Compression.NONE:
+    packed = open_unpacked(source)
+    if packed is source:
         return source
 
     def check(copied: int) -> None:
         _check_total(copied, size, limits)
 
     spool = stack.enter_context(limits.open_spool())
-    _copy(open_plain(source, compression), spool, check)
+    _copy(packed, spool, check)
     return spool
 
 

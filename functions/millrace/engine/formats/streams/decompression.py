@@ -1,9 +1,14 @@
-"""Compressed files as streams of plain bytes: several members in a row are one file, and half a file is refused."""
+"""Compressed files as streams of plain bytes: several members in a row are one file, and half a file is refused.
+
+How a file is compressed its first bytes say, whatever its name does: plain bytes under ``.gz`` are read, and so are
+gzip's under ``.csv``.
+"""
 
 from __future__ import annotations
 
 import bz2
 import io
+import lzma
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -11,16 +16,19 @@ from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS
+from millrace.engine.formats.streams.first_bytes import HEAD_BYTES, MAGIC, begins_like, name_compression, name_other
+from millrace.engine.formats.streams.snappy import SnappyStream
 from millrace.engine.options import Compression, WorkSizes
 from millrace.errors import MalformedFile, TooBig, TruncatedFile
 
-_MAGIC = {Compression.GZIP: b"\x1f\x8b", Compression.ZSTD: b"\x28\xb5\x2f\xfd", Compression.BZIP2: b"BZh"}
-_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 MAX_RATIO = 250
 """How many times larger than its file the content may be, once it is larger than ``WorkSizes.unpacked_freely``."""
 _READ_BYTES = 2**18
 _GZIP_CONTAINER = 31
 """Window bits by which zlib expects a gzip file, and checks its sums."""
+XZ_MEMORY = 96 * 2**20
+"""xz -9 needs 65 MB to be unpacked; a file may ask for 4 GB."""
 _TRUNCATED = ("truncated", "end-of-stream", "unexpected end", "ended before")
 
 
@@ -66,7 +74,7 @@ class _Decompressed:
     def read(self, size: int) -> bytes:
         try:
             data = bytes(self._stream.read(size))
-        except (EOFError, OSError, ValueError, zlib.error, pa.ArrowException) as error:
+        except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
             raise self._translate(error) from error
         self._written += len(data)
         if self._written > max(self._free_bytes, MAX_RATIO * self._counted.bytes_read):
@@ -81,6 +89,10 @@ class _Decompressed:
         if self._counted.fault is not None:
             return self._counted.fault
         where = f"after {self._written:,} bytes of content"
+        if isinstance(error, lzma.LZMAError) and "memory usage limit" in str(error).lower():
+            return TooBig(
+                f"the xz file asks for more than {XZ_MEMORY:,} bytes of memory; pack it by xz -9 or less", byte=0
+            )
         if isinstance(error, EOFError) or any(word in str(error).lower() for word in _TRUNCATED):
             return TruncatedFile(f"the {self._compression} file stops before its end, {where}", byte=self._written)
         return MalformedFile(f"the {self._compression} file is damaged, {where}: {error}", byte=self._written)
@@ -106,8 +118,8 @@ class _Members:
     ) -> None:
         self._source = source
         self._read_bytes = read_bytes
-        self._magic = _MAGIC[compression]
-        self._padded = compression is Compression.GZIP
+        self._magic = MAGIC[compression]
+        self._padded = compression in {Compression.GZIP, Compression.XZ}
         self._begin = begin
         self._member = begin()
         self._waiting = b""
@@ -131,7 +143,7 @@ class _Members:
         return packed
 
     def _next_member(self) -> bool:
-        """Begin the next member; False if there is none. Zeros may follow those of gzip, as on tapes."""
+        """Begin the next member; False if there is none. Zeros may follow those of gzip, as on tapes, and of xz."""
         while True:
             if self._padded:
                 self._waiting = self._waiting.lstrip(b"\0")
@@ -173,49 +185,135 @@ def _open_bzip2(source: _CountedSource, read_bytes: int) -> ByteStream:
     return _Members(source, read_bytes, Compression.BZIP2, bz2.BZ2Decompressor)
 
 
-def _open_zstd(source: _CountedSource, _read_bytes: int) -> ByteStream:
-    stream: ByteStream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "zstd")
+def _open_xz(source: _CountedSource, read_bytes: int) -> ByteStream:
+    begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, XZ_MEMORY)
+    return _Members(source, read_bytes, Compression.XZ, begin)
+
+
+def _open_by_arrow(codec: str, source: _CountedSource, _read_bytes: int) -> ByteStream:
+    stream: ByteStream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), codec)
     return stream
+
+
+def _open_snappy(source: _CountedSource, read_bytes: int) -> ByteStream:
+    return SnappyStream(source, read_bytes)
 
 
 _OPENERS: dict[Compression, Callable[[_CountedSource, int], ByteStream]] = {
     Compression.GZIP: _open_gzip,
     Compression.BZIP2: _open_bzip2,
-    Compression.ZSTD: _open_zstd,
+    Compression.XZ: _open_xz,
+    Compression.ZSTD: partial(_open_by_arrow, "zstd"),
+    Compression.LZ4: partial(_open_by_arrow, "lz4"),
+    Compression.SNAPPY: _open_snappy,
 }
+
+
+class _Content:
+    """A stream whose beginning was looked at already."""
+
+    def __init__(self, head: bytes, stream: ByteStream) -> None:
+        self._head = head
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        if self._head:
+            piece, self._head = self._head[:size], self._head[size:]
+            return piece
+        return self._stream.read(size)
 
 
 def open_plain(
     source: BinaryIO,
-    compression: Compression,
+    named: Compression,
     *,
     free_bytes: int = WorkSizes().unpacked_freely,
     read_bytes: int = _READ_BYTES,
 ) -> ByteStream:
-    """The source's content from its beginning; raise MalformedFile if it is not compressed as said.
+    """A seekable text's content from its beginning; its first bytes say whether it is compressed, and how.
 
-    Up to ``free_bytes`` of content are unpacked whatever their ratio; ``read_bytes`` of the file are read at once.
+    ``named`` is what its name says. Up to ``free_bytes`` of content are unpacked whatever their ratio; ``read_bytes``
+    of the file are read at once.
+
+    Raises MalformedFile for an archive or another file that is no text, and for one that is packed twice;
+    TruncatedFile for one that was cut within its first bytes.
     """
-    source.seek(0)
+    head = peek(source)
+    compression = _name_of(head, named)
+    if compression is Compression.NONE:
+        _check_text(head, None)
+        return source
+    stream = _Decompressed(source, compression, free_bytes, read_bytes)
+    content = read_fully(stream, HEAD_BYTES)
+    _check_text(content, compression)
+    return _Content(content, stream)
+
+
+def open_unpacked(source: BinaryIO) -> ByteStream:
+    """The content as ``open_plain`` gives it, whatever it is; the source itself if it is not compressed."""
+    compression = find_compression(source, Compression.NONE)
     if compression is Compression.NONE:
         return source
-    _check_magic(source, compression)
+    return _Decompressed(source, compression, WorkSizes().unpacked_freely, _READ_BYTES)
+
+
+def find_compression(source: BinaryIO, named: Compression) -> Compression:
+    """How a seekable file is compressed, by its first bytes; raise TruncatedFile if it was cut within them."""
+    return _name_of(peek(source), named)
+
+
+def peek(source: BinaryIO) -> bytes:
+    """The first bytes of a seekable file, which is at its beginning again."""
     source.seek(0)
-    return _Decompressed(source, compression, free_bytes, read_bytes)
+    head = source.read(HEAD_BYTES)
+    source.seek(0)
+    return head
 
 
-def _check_magic(source: BinaryIO, compression: Compression) -> None:
-    head = source.read(4)
-    magic = _MAGIC[compression]
-    if head.startswith(magic) or (compression is Compression.ZSTD and head[1:4] == _ZSTD_SKIPPABLE):
+def _name_of(head: bytes, named: Compression) -> Compression:
+    compression = name_compression(head)
+    if compression is Compression.ZSTD and named is Compression.LZ4 and not head.startswith(MAGIC[compression]):
+        return named  # both may begin with a frame without content
+    if compression is None and begins_like(head, named):
+        raise TruncatedFile(f"the file has {len(head)} bytes, too few for a {named} file", byte=len(head))
+    return compression or Compression.NONE
+
+
+def require_compression(source: BinaryIO, demanded: Compression) -> None:
+    """Raise MalformedFile if a seekable file is compressed otherwise than a person demands."""
+    head = peek(source)
+    found = _name_of(head, demanded)
+    if found is demanded:
         return
-    if magic.startswith(head):
-        raise TruncatedFile(f"the file has {len(head)} bytes, too few for a {compression} file", byte=len(head))
+    if found is not Compression.NONE:
+        raise MalformedFile(f"the file is a {found} file, and its compression is to be {demanded}", byte=0)
     raise MalformedFile(
-        f"the file does not begin like a {compression} file but with {head!r}; is its extension right?", byte=0
+        f"the file does not begin like a {demanded} file but with {head[:4]!r}; leave its compression out, and its"
+        " first bytes decide",
+        byte=0,
     )
 
 
-def name_compression(head: bytes) -> Compression | None:
-    """The compression whose mark the bytes begin with."""
-    return next((compression for compression, magic in _MAGIC.items() if head.startswith(magic)), None)
+def _check_text(head: bytes, unpacked_from: Compression | None) -> None:
+    """Raise MalformedFile for the beginning of what is no text."""
+    inner = name_compression(head)
+    if inner is not None and unpacked_from is not None:
+        raise MalformedFile(
+            f"the file is packed twice: in the {unpacked_from} file is a {inner} file; unpack it once", byte=0
+        )
+    other = name_other(head)
+    if other is not None:
+        within = f"in the {unpacked_from} file is" if unpacked_from else "it is"
+        raise MalformedFile(
+            f"the file is no text: {within} {other}, whatever its name says; archives are read under names that end"
+            f" in {', '.join(ARCHIVE_EXTENSIONS)}",
+            byte=0,
+        )
+
+
+def read_fully(stream: ByteStream, size: int) -> bytes:
+    """The next ``size`` bytes of a stream, fewer only at its end."""
+    data = b""
+    while len(data) < size and (more := stream.read(size - len(data))):
+        data += more
+    return data

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from millrace.engine.formats.streams.decompression import ByteStream, name_compression
+from millrace.engine.formats.streams.decompression import ByteStream, read_fully
 from millrace.errors import InvalidConfiguration, WrongEncoding
 
 _MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
@@ -42,7 +42,7 @@ class Utf8Stream:
 
     def __init__(self, stream: ByteStream, encoding: str) -> None:
         self._stream = stream
-        head = _read_fully(stream, _HEAD)
+        head = read_fully(stream, _HEAD)
         self.encoding, self.start = _detect(head, encoding)
         self._pending = head[self.start :]
         self._offset = self.start
@@ -76,13 +76,6 @@ class Utf8Stream:
         return encoded
 
 
-def _read_fully(stream: ByteStream, size: int) -> bytes:
-    head = b""
-    while len(head) < size and (data := stream.read(size - len(head))):
-        head += data
-    return head
-
-
 def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
     name = _codec_name(encoding)
     for mark, marked in _MARKS:
@@ -90,8 +83,6 @@ def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
             return Encoding(marked, "byte order mark"), len(mark)
     if name != "utf-8":
         return Encoding(name, "configuration"), 0
-    if compression := name_compression(head):
-        raise WrongEncoding(f"the file is no text but begins like a {compression} file; name its compression", byte=0)
     if unmarked := _unmarked_utf16(head):
         return Encoding(unmarked, "zero bytes"), 0
     return Encoding(name, "default"), 0
