@@ -64,6 +64,13 @@ class Run:
             requests.append(self._event(ChangeKind.CREATED, ref))
         return requests
 
+    def upload(self, ref: ObjectRef, data: bytes) -> None:
+        """Write an object once more, and work on what S3 tells of it."""
+        self.store.modified = self.now
+        self.store.put(ref, data)
+        self._inputs = {**self._inputs, ref: data}
+        self.work([self._event(ChangeKind.CREATED, ref)])
+
     def deletions(self, refs: Iterable[ObjectRef]) -> list[Request]:
         """Delete inputs, and give what S3 would tell of it."""
         requests = []

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from millrace.delivery import builds, object_work
+from millrace.delivery import builds, object_work, table_conversion
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
 from millrace.engine.outputs import Destination, Part, Sink
@@ -165,6 +165,6 @@ def in_place() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(object_work, "convert", convert))
         stack.enter_context(patch.object(object_work, "convert_many", convert_many))
-        stack.enter_context(patch.object(object_work, "convert_into_table", convert_into_table))
+        stack.enter_context(patch.object(table_conversion, "convert_into_table", convert_into_table))
         stack.enter_context(patch.object(builds, "convert_many", convert_many))
         yield

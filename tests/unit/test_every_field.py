@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.config.document import Document, parse
+from millrace.config.object_filters import OBJECT_FILTER_FIELDS
 from millrace.config.reference import TOP, by_place
 from millrace.engine.file_options import OPTION_OF_NAME
-from millrace.engine.formats.streams.decompression import name_compression, open_plain
+from millrace.engine.formats.streams.decompression import open_plain
+from millrace.engine.formats.streams.first_bytes import name_compression
 from millrace.errors import InvalidConfiguration
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, connection
@@ -233,7 +235,7 @@ EMAIL_FIRST = (
 )
 OBFUSCATED = EMAIL_FIRST.replace("a@x", hmac.new(KEY, b"a@x", hashlib.sha256).hexdigest())
 CUT = {"tracking_field": "changed", "data_cutoff_timestamp": "2026-01-01T00:00:00Z"}
-NO_OPTIONS: Raw = dict.fromkeys(OPTION_OF_NAME)
+NO_OPTIONS: Raw = dict.fromkeys([*OPTION_OF_NAME, *OBJECT_FILTER_FIELDS])
 IDS = '{"id":1}\n{"id":2}\n'
 
 
@@ -519,9 +521,32 @@ ROWS = [
     Row(place=OVERRIDE, name="override", valid=7, invalid=[7], says="text, a number", default=None,
         before=_one('{"id":null}\n{"id":2}\n'), after=_one('{"id":7}\n{"id":2}\n')),
 ]
-# fmt: on
 # A model keeps the names of its fields, which a bulk sync brings into one form.
 OF_MODELS = {"csv_delimiter": _one('{"a,b":"1,2","c,d":"3,4"}\n')}
+BOTH = {"a.jsonl": '{"id":1}\n', "b.jsonl": '{"id":2}\n'}
+LATER = "2100-01-01T00:00:00Z"
+OF_A_FOLDER: Raw = {"place": MODEL_CONFIGURATION, "context": {"key": ...}, "files": TWO, "before": _one(IDS)}
+ROWS += [
+    Row(place=S3, name="include", valid=["a*"], invalid=[], says="at least one item", default=None, files=TWO,
+        before=BOTH, after=_one('{"id":1}\n', "a.jsonl")),
+    Row(place=S3, name="exclude", valid=["a*"], invalid=[], says="at least one item", default=None, files=TWO,
+        before=BOTH, after=_one('{"id":2}\n', "b.jsonl")),
+    Row(place=S3, name="newer_than", valid=LATER, invalid="2100-01-01", says="2100-01-01", default=None, files=TWO,
+        before=BOTH, after=NOTHING),
+    Row(place=SCHEMA, name="include", valid=["*.tsv"], invalid=[], says="at least one item", default=None,
+        before=AS_IT_IS, after=NOTHING),
+    Row(place=SCHEMA, name="exclude", valid=["orders*"], invalid=[], says="at least one item", default=None,
+        before=AS_IT_IS, after=NOTHING),
+    Row(place=SCHEMA, name="newer_than", valid=LATER, invalid="2100-01-01", says="2100-01-01", default=None,
+        before=AS_IT_IS, after=NOTHING),
+    Row(**OF_A_FOLDER, name="include", valid=["a*"], invalid=[], says="at least one item", default=None,
+        after=_one('{"id":1}\n')),
+    Row(**OF_A_FOLDER, name="exclude", valid=["a*"], invalid=[], says="at least one item", default=None,
+        after=_one('{"id":2}\n')),
+    Row(**OF_A_FOLDER, name="newer_than", valid=LATER, invalid="2100-01-01", says="2100-01-01", default=None,
+        after=NOTHING),
+]
+# fmt: on
 OPTION_ROWS = [row for row in ROWS if row.place == S3 and row.name in OPTION_OF_NAME]
 ROWS += [replace(row, place=SCHEMA, default=None) for row in OPTION_ROWS]
 ROWS += [

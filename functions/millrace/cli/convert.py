@@ -49,6 +49,9 @@ def convert(
             help="TARGET's; default: what its name says. snappy, zstd and deflate are for parquet, avro and orc."
         ),
     ] = None,
+    member: Annotated[
+        str | None, typer.Option(help="The one member of an archive to read; default: all, as one table.")
+    ] = None,
     quarantine: Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")] = None,
     jobs: Annotated[
         str | None, typer.Option(help="A file (or - for standard input) with one JSON job a line; see below.")
@@ -58,10 +61,12 @@ def convert(
 
     Example: millrace convert orders.csv.gz orders.parquet --to parquet
 
+    An archive (.zip, .tar, .tar.gz and others) is one table of its members.
+
     Exit codes: 0 converted, 1 refused for its content (what and where is told; TARGET is as it was), 2 wrong use.
 
     With --jobs: one process, one JSON object a line: {"id", "source", "target", "to"} and optionally "from",
-    "compression", "compress", "subfolder", KEYS.
+    "compression", "compress", "subfolder", "member", KEYS.
     Each is answered at once by a line {"id", "ok": true, "rows"} or {"id", "ok": false, "error": {"class", "message",
     "row", "byte"}}. A job that fails never harms the next; exit code 0 says that every job was answered.
     """
@@ -82,6 +87,7 @@ def convert(
             compression=compression,
             compress=compress,
             quarantine=quarantine,
+            member=member,
         )
     )
 
@@ -96,6 +102,7 @@ def _convert_one(
     compression: Compression | None,
     compress: OutputCompression | None,
     quarantine: str | None,
+    member: str | None,
 ) -> int:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
     from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - pyarrow takes time to import
@@ -112,6 +119,7 @@ def _convert_one(
         read=asked.read,
         write=asked.write,
         quarantine=quarantine,
+        member=member,
     )
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sources = places.SourceOpener()

@@ -15,6 +15,7 @@ from rich.table import Table
 from millrace.cli.file_options import takes_file_options
 from millrace.cli.reading import SOURCES, format_named, place, watched
 from millrace.cli.terminal import Terminal, print_json
+from millrace.engine.file_names import is_archive
 from millrace.engine.file_options import FileOptionValues
 from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
@@ -44,6 +45,9 @@ def explain(
     compression: Annotated[
         Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
     ] = None,
+    member: Annotated[
+        str | None, typer.Option(help="The member of an archive to explain; not needed where there is one alone.")
+    ] = None,
     columns: Annotated[
         list[str] | None, typer.Option(help="Show this column alone, * and ? are wild; may be given often.")
     ] = None,
@@ -58,7 +62,14 @@ def explain(
     errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     told_format = format_named("--from", source_format, SOURCES) if source_format else None
     try:
-        found = _explain(file, told_format, compression, asked.read, errors)
+        found = _explain(
+            file,
+            source_format=told_format,
+            compression=compression,
+            asked=asked.read,
+            errors=errors,
+            member=member,
+        )
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(130) from None
@@ -76,20 +87,29 @@ def explain(
 
 def _explain(
     file: str,
+    *,
     source_format: FileFormat | None,
     compression: Compression | None,
     asked: ReadOptions,
     errors: Console,
+    member: str | None,
 ) -> Explanation:
     from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.explain.any_file import explain_file  # noqa: PLC0415 - as above
-    from millrace.engine.files import how_to_read  # noqa: PLC0415 - pyarrow takes time to import
+    from millrace.cli.members import explain_member  # noqa: PLC0415 - it needs pyarrow
+    from millrace.engine.explain.any_file import explain_file  # noqa: PLC0415 - pyarrow takes time to import
+    from millrace.engine.files import check_member, how_to_read  # noqa: PLC0415 - it needs pyarrow, too
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
+    from millrace.engine.formats.streams.decompression import require_compression  # noqa: PLC0415 - so does this
 
     use_lean_pool()
-    file_format, options = how_to_read(file, source_format, compression, asked)
     try:
         with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
+            if is_archive(file):
+                return explain_member(source, file, member, source_format, asked)
+            check_member(file, member)
+            if compression is not None:
+                require_compression(source, compression)
+            file_format, options = how_to_read(file, source_format, compression, asked)
             return explain_file(source, file_format, options)
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error

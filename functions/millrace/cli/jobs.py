@@ -104,6 +104,7 @@ def job_of(given: Mapping[str, Any]) -> Job:
         read=options.read,
         write=options.write,
         subfolder=values.get("subfolder"),
+        member=values.get("member"),
     )
 
 
@@ -168,4 +169,5 @@ _FIELDS: dict[str, Callable[[str, object], Any]] = {
     "compression": _compression,
     "compress": _output_compression,
     "subfolder": _text,
+    "member": _text,
 }

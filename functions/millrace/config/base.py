@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from millrace.engine.names import suggestion
@@ -125,6 +133,18 @@ class Section(BaseModel):
         if elsewhere := sorted({s.place for s in all_sections() if s.place and name in s.model_fields}):
             return f"misplaced field; it belongs in {' or '.join(elsewhere)}"
         return f"unknown field; accepted are {', '.join(cls.model_fields)}"
+
+
+_S = TypeVar("_S", bound=Section)
+
+
+def extend_section(section: type[_S], added: Mapping[str, tuple[Any, Any]]) -> type[_S]:
+    """The section with more fields behind its own; each is a type and a pydantic Field."""
+    fields: dict[str, Any] = dict(added)
+    extended: Any = create_model(
+        section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **fields
+    )
+    return cast("type[_S]", extended)
 
 
 def _rule(field: str, text: str, value: object) -> InitErrorDetails:

@@ -17,6 +17,7 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.file_options import OptionFields, with_table_options
 from millrace.config.filters import Filter, labels_given_twice
+from millrace.config.object_filters import with_object_filters
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (
     RECORD_TIMESTAMP,
@@ -104,6 +105,7 @@ class FieldSelection(Section):
     )
 
 
+@with_object_filters
 @with_table_options
 class SchemaSelection(OptionFields):
     """One table of the source, and how it is written."""

@@ -25,6 +25,7 @@ from millrace.config.file_options import OptionFields
 from millrace.config.layout import Folder
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
+from millrace.config.object_filters import OBJECT_FILTER_FIELDS
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
 from millrace.config.references import Reach, Sync
 from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
@@ -147,7 +148,7 @@ class Document(Section):
         digest before it is used.
         """
         shape = {
-            "sync": _shape(sync, leave_out=_NOT_OF_THE_OUTPUT),
+            "sync": _sync_shape(sync),
             "source": str(self.source_of(sync)),
             "output": str(self.output_of(sync)),
         }
@@ -157,7 +158,9 @@ class Document(Section):
             shape["model"] = _model_shape(model, reading_fields)
         else:
             reading_fields = self.connection(sync.source_connection).configuration
-        shape["reading"] = _shape(reading_fields, leave_out=_NOT_OF_READING)
+        # Which objects there are shapes the one table of a model, and nothing of what becomes of one object.
+        left_out = _NOT_OF_READING if isinstance(sync, ModelSync) else _NOT_OF_READING | OBJECT_FILTER_FIELDS
+        shape["reading"] = _shape(reading_fields, leave_out=left_out)
         return hashlib.sha256(_canonical(shape).encode()).hexdigest()[:12]
 
 
@@ -284,6 +287,14 @@ def _named(items: Sequence[_S], name: str, kind: str) -> _S:
 
 def _shape(section: Section, *, leave_out: set[str]) -> dict[str, Any]:
     return section.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=leave_out)
+
+
+def _sync_shape(sync: Sync) -> dict[str, Any]:
+    shape = _shape(sync, leave_out=_NOT_OF_THE_OUTPUT)
+    for schema in shape.get("schemas", ()):
+        for name in OBJECT_FILTER_FIELDS:
+            schema.pop(name, None)
+    return shape
 
 
 def _model_shape(model: Model, connection: OptionFields) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config import fields
-from millrace.config.base import Contradiction, Section, doc, is_blank, ours
+from millrace.config.base import Contradiction, Section, doc, extend_section, is_blank, ours
 from millrace.engine import option_kinds as kinds
 from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues, Side, to_values
 from millrace.engine.json_paths import find_record_path
@@ -108,19 +108,12 @@ class OptionFields(Section):
 
 def with_connection_options(section: type[_S]) -> type[_S]:
     """The section with a field for each option, behind its own fields; each has the engine's default."""
-    return _extend(section, {option.name: _connection_field(option) for option in FILE_OPTIONS})
+    return extend_section(section, {option.name: _connection_field(option) for option in FILE_OPTIONS})
 
 
 def with_table_options(section: type[_S]) -> type[_S]:
     """The section with a field for each option, behind its own fields; what is not given is the connection's."""
-    return _extend(section, {option.name: _table_field(option) for option in FILE_OPTIONS})
-
-
-def _extend(section: type[_S], added: dict[str, Any]) -> type[_S]:
-    extended: type[_S] = create_model(
-        section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **added
-    )
-    return extended
+    return extend_section(section, {option.name: _table_field(option) for option in FILE_OPTIONS})
 
 
 def effective_options(connection: OptionFields, table: OptionFields | None) -> FileOptionValues:

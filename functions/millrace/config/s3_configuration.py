@@ -28,6 +28,7 @@ from millrace.config.file_options import (
     is_set,
     with_connection_options,
 )
+from millrace.config.object_filters import with_object_filters
 from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 
@@ -55,6 +56,7 @@ _SINGLE = "is_single_table is true and is_directory_snapshot is false"
 _SNAPSHOT = "is_single_table and is_directory_snapshot are true"
 
 
+@with_object_filters
 @with_connection_options
 class S3Configuration(OptionFields):
     """The fields of an S3 connection, under Polytomic's names."""

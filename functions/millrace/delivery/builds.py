@@ -20,6 +20,7 @@ from functools import partial
 from millrace.delivery.build_files import FileRecord, FileRecords, PinnedFiles, StoredRecord, trust_file
 from millrace.delivery.deadline import STOP_SECONDS, time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
+from millrace.engine.file_names import with_extensions
 from millrace.engine.many_files import Source, convert_many
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
@@ -33,7 +34,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.planning.model_syncs import digest_files, file_of, select_files
-from millrace.planning.plans import Build, SourceFile, with_extensions
+from millrace.planning.plans import Build, SourceFile
 
 DELAY_SECONDS = 60
 """How long a build waits for what else changes."""
@@ -58,11 +59,20 @@ class Builds:
 
         A version that the table has already does not wait: a build does not look at files that are as it read them.
         """
+        if self._is_too_old(file):
+            return Finish(state=State.IGNORED, reason="newer_than leaves the object out")
         is_built = request.change.kind is not ChangeKind.REMOVED and claimed.built_etag is not None
         if is_built and claimed.built_etag == claimed.version.etag and claimed.fingerprint == file.build.fingerprint:
             self._ask(file, request)
             return Finish(state=State.CONVERTED, reason=_name_part(file.build))
         return self._ask(file, request)
+
+    def _is_too_old(self, file: SourceFile) -> bool:
+        newer_than = file.build.objects.newer_than
+        if newer_than is None:
+            return False
+        head = self.stores[file.build.source_connection].head(file.source)
+        return head is not None and head.modified <= newer_than
 
     def _ask(self, file: SourceFile, request: Request) -> Finish:
         try:

@@ -9,20 +9,27 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
+from millrace.delivery.archive_tables import MemberConversion
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.origins import origin_of
-from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
+from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, publish_all, published
 from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
-from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table
+from millrace.delivery.table_conversion import (
+    Convert,
+    InTable,
+    Within,
+    convert_in_table,
+    converting_into_table,
+    members_of,
+)
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import OpenFormat, open_format
-from millrace.engine.formats.streams.archive import Archive, open_archive
-from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table
+from millrace.engine.formats.streams.archive import open_archive
+from millrace.engine.many_files import convert_many
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
 from millrace.engine.options import words_of
-from millrace.engine.outputs import Destination
-from millrace.engine.tables.source_columns import FileOrigin
+from millrace.engine.outputs import Destination, discard_all
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry, Failure, Finish, State
@@ -34,12 +41,12 @@ from millrace.objects.references import ChangeKind, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores, Upload
 from millrace.planning.plans import (
     ArchiveOutput,
+    ArchiveTables,
     OwnOutput,
     Plan,
     SharedTable,
     SnapshotTable,
     SourceFile,
-    with_extensions,
 )
 
 
@@ -110,12 +117,17 @@ class ObjectWork:
 
     def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan
-        tail_first = words_of(plan.recipe.source_format).is_read_from_its_end
+        # The list of a zip's members is at its end, as Parquet's footer is.
+        is_listed_at_end = plan.source.key.lower().endswith(".zip")
+        tail_first = is_listed_at_end or words_of(plan.recipe.source_format).is_read_from_its_end
         with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
             job.version = opened.head.version
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
                 return Finish(state=State.IGNORED, version=SourceVersion(etag=opened.head.etag), reason=reason)
+            if plan.newer_than is not None and opened.head.modified <= plan.newer_than:
+                reason = f"the object is of {opened.head.modified.isoformat()}, and newer_than leaves it out"
+                return Finish(state=State.IGNORED, version=opened.head.version, reason=reason)
             table = table_of(plan)
             if table is not None:
                 return self._tables().replace_table(job, table, opened)
@@ -135,24 +147,14 @@ class ObjectWork:
             yield opened
 
     def _write(self, job: GrantedWork[E], opened: OpenedObject) -> Finish:
-        plan, lineage = job.plan, _lineage(job, opened.head)
-        recipe = replace(plan.recipe, write=replace(plan.recipe.write, lineage=lineage.inside_file()))
-        store, metadata = self.stores[plan.target_connection], lineage.to_metadata()
-        quarantine, modified = plan.quarantine, opened.head.modified
-        destination = Destination(
-            open_output=lambda directory: store.upload(plan.output(directory, modified), metadata),
-            open_quarantine=partial(store.upload, quarantine, metadata) if quarantine else None,
-        )
-        context = ConversionContext(
-            now=self.claims.now(),
-            key=self.obfuscation_key() if recipe.transform.needs_key else None,
-            origin=origin_of(plan.source, opened.head),
-            on_batch=time_limit(plan.source, job.delivery, self.timeout_seconds),
-        )
-        in_table = self._made(job, opened, recipe, destination, context)
-        head = opened.head
+        if isinstance(job.plan.way, ArchiveTables):
+            return self._write_members(job, opened, job.plan.way)
+        plan, head = job.plan, opened.head
+        in_table = self._made(job, opened, self._recipe(job, plan, head), self._destination(job, plan, head))
+        quarantine = plan.quarantine
         if not plan.keep_earlier:
-            job.claimed = self._intending(job.claimed, in_table.done, plan, modified)
+            job.claimed = self._intending(job.claimed, in_table.done, plan, head.modified)
+        store = self.stores[plan.target_connection]
         finish = published(
             in_table.done, job.claimed, store, output=lambda one: plan.output(one, head.modified), quarantine=quarantine
         )
@@ -166,27 +168,65 @@ class ObjectWork:
             schema_changes=in_table.changes,
         )
 
+    def _recipe(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> Recipe:
+        """The plan's recipe, whose outputs say inside where they come from."""
+        return replace(plan.recipe, write=replace(plan.recipe.write, lineage=_lineage(job, head).inside_file()))
+
+    def _destination(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> Destination[Upload]:
+        store, metadata = self.stores[job.plan.target_connection], _lineage(job, head).to_metadata()
+        quarantine = plan.quarantine
+        return Destination(
+            open_output=lambda directory: store.upload(plan.output(directory, head.modified), metadata),
+            open_quarantine=partial(store.upload, quarantine, metadata) if quarantine else None,
+        )
+
+    def _context(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> ConversionContext:
+        return ConversionContext(
+            now=self.claims.now(),
+            key=self.obfuscation_key() if plan.recipe.transform.needs_key else None,
+            origin=origin_of(job.plan.source, head),
+            on_batch=time_limit(job.plan.source, job.delivery, self.timeout_seconds),
+        )
+
+    def _write_members(self, job: GrantedWork[E], opened: OpenedObject, way: ArchiveTables) -> Finish:
+        head = opened.head
+        conversion = MemberConversion(
+            recipe_of=lambda plan: self._recipe(job, plan, head),
+            destination_of=lambda plan: self._destination(job, plan, head),
+            output_of=lambda plan, directory: plan.output(directory, head.modified),
+            context_of=lambda plan: self._context(job, plan, head),
+        )
+        with open_archive(opened.stream, job.plan.source.key) as archive:
+            made = conversion.convert_all(archive, way)
+        if not made.ready:
+            return Finish(state=State.IGNORED, version=head.version, reason=made.reason)
+        try:
+            job.claimed = self.claims.announce_outputs(job.claimed, [one.ref for one in made.ready])
+        except BaseException:
+            discard_all([one.upload for one in made.ready])
+            raise
+        store = self.stores[job.plan.target_connection]
+        finish = publish_all(made.ready, made.rows, job.claimed, store)
+        return replace(finish, version=head.version, reason=made.reason)
+
     def _made(
-        self,
-        job: GrantedWork[E],
-        opened: OpenedObject,
-        recipe: Recipe,
-        destination: Destination[Upload],
-        context: ConversionContext,
+        self, job: GrantedWork[E], opened: OpenedObject, recipe: Recipe, destination: Destination[Upload]
     ) -> InTable:
-        plan = job.plan
+        plan, context = job.plan, self._context(job, job.plan, opened.head)
         match plan.way:
             case ArchiveOutput(members_format=members_format):
                 with open_archive(opened.stream, plan.source.key, file_format=members_format) as archive:
-                    members = _members(plan, archive, context.origin)
+                    members = members_of(plan, archive, context.origin)
                     return InTable(convert_many(members, recipe, destination, context))
             case OwnOutput() | SnapshotTable():
-                return InTable(_bid_for(job.table_format, convert(opened.stream, recipe, destination, context)))
+                return InTable(_bid_for(job.table_format, _convert_file(plan, opened, recipe, destination, context)))
             case SharedTable() as shared:
-                convert_with = partial(convert_into_table, opened.stream, recipe, destination, context)
                 # The bid comes before the schema is remembered: a file of another format adds nothing to it.
-                bidding = partial(_bid_within, job.table_format, convert_with)
-                return convert_in_table(plan, shared, job.request, self.claims, bidding)
+                with converting_into_table(plan, opened.stream, recipe, destination, context) as convert_with:
+                    bidding = partial(_bid_within, job.table_format, convert_with)
+                    return convert_in_table(plan, shared, job.request, self.claims, bidding)
+            case ArchiveTables():
+                raise NotImplementedError("the members of an archive are converted by themselves")
             case _:
                 assert_never(plan.way)
 
@@ -216,17 +256,14 @@ def _bid_within(table_format: OpenFormat | None, convert_with: Convert, within: 
     return _bid_for(table_format, convert_with(within))
 
 
-def _members(plan: Plan, archive: Archive, origin: FileOrigin) -> list[Source]:
-    return [
-        Source(
-            name=f"{plan.source.key}/{member.name}",
-            format=member.known.format,
-            read=with_extensions(plan.recipe.read, member.known),
-            open=member.open,
-            find_origin=partial(replace, origin, file=f"{plan.source}/{member.name}"),
-        )
-        for member in archive.members
-    ]
+def _convert_file(
+    plan: Plan, opened: OpenedObject, recipe: Recipe, destination: Destination[Upload], context: ConversionContext
+) -> Converted[Upload]:
+    """The object converted as one file, also if it is an archive."""
+    if plan.archived is None:
+        return convert(opened.stream, recipe, destination, context)
+    with open_archive(opened.stream, plan.source.key, file_format=plan.archived.members_format) as archive:
+        return convert_many(members_of(plan, archive, context.origin), recipe, destination, context)
 
 
 def _is_own_output(head: ObjectHead, sync: str) -> bool:

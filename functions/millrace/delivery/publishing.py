@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from millrace.engine.one_file import Converted
+from millrace.engine.outputs import discard_all
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
 from millrace.ledger.entries import Failure, Finish, Output, State, WorkEntry
 from millrace.objects.lineage import Lineage
@@ -77,6 +80,25 @@ def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> 
     return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
 
 
+@dataclass(frozen=True, slots=True)
+class ReadyOutput:
+    """An output that is written and not published, and where it goes."""
+
+    upload: Upload
+    ref: ObjectRef
+    rows: int
+
+
+def ready_outputs(
+    done: Converted[Upload], *, output: Callable[[str | None], ObjectRef], quarantine: ObjectRef | None
+) -> list[ReadyOutput]:
+    """What a conversion wrote, bad rows first; ``output`` gives a partition's place."""
+    ready = [ReadyOutput(part.sink, output(part.directory), part.rows) for part in done.parts]
+    if done.quarantine is not None and quarantine is not None:
+        ready.insert(0, ReadyOutput(done.quarantine, quarantine, done.rows.quarantined))
+    return ready
+
+
 def published(
     done: Converted[Upload],
     claimed: WorkEntry,
@@ -86,17 +108,15 @@ def published(
     quarantine: ObjectRef | None,
 ) -> Finish:
     """Publish all that a conversion wrote, bad rows first; where that fails nothing more becomes visible."""
-    rows = done.rows
+    return publish_all(ready_outputs(done, output=output, quarantine=quarantine), done.rows, claimed, store)
+
+
+def publish_all(ready: Sequence[ReadyOutput], rows: RowCounts, claimed: WorkEntry, store: ObjectStore) -> Finish:
+    """Publish outputs in their order; if one fails, it and those behind it never become visible."""
     try:
-        aside: list[Output] = []
-        if done.quarantine is not None and quarantine is not None:
-            aside.append(publish(done.quarantine, quarantine, claimed, store, rows=rows.quarantined))
-        outputs = [publish(part.sink, output(part.directory), claimed, store, rows=part.rows) for part in done.parts]
+        outputs = [publish(one.upload, one.ref, claimed, store, rows=one.rows) for one in ready]
     except BaseException:
-        done.discard()
+        discard_all([one.upload for one in ready])
         raise
-    return Finish(
-        state=State.QUARANTINED if rows.quarantined else State.CONVERTED,
-        outputs=(*outputs, *aside),
-        rows=rows,
-    )
+    state = State.QUARANTINED if rows.quarantined else State.CONVERTED
+    return Finish(state=state, outputs=tuple(outputs), rows=rows)

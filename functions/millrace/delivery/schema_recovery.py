@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
-from millrace.delivery.table_conversion import convert_in_table
-from millrace.engine.one_file import ConversionContext, convert_into_table
+from millrace.delivery.table_conversion import convert_in_table, converting_into_table
+from millrace.engine.one_file import ConversionContext
 from millrace.engine.options import SchemaEvolution
 from millrace.engine.outputs import Destination
 from millrace.engine.transform.spec import TableTransform
@@ -45,8 +44,9 @@ class SchemaRecovery:
             if opened.head.etag != etag:
                 return None
             destination: Destination[Upload] = Destination(open_output=lambda _directory: _KeepsNothing())
-            convert = partial(convert_into_table, opened.stream, recipe, destination, ConversionContext(now=self.now()))
-            return convert_in_table(plan, shared, request, claims, convert).version
+            context = ConversionContext(now=self.now())
+            with converting_into_table(plan, opened.stream, recipe, destination, context) as convert:
+                return convert_in_table(plan, shared, request, claims, convert).version
 
 
 class _KeepsNothing:

@@ -8,15 +8,22 @@ have written the same, its output stands; else it converts again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import BinaryIO
 
 from millrace.delivery.table_schema import Remembered, remembered
-from millrace.engine.one_file import Converted, options
+from millrace.engine.file_names import with_extensions
+from millrace.engine.formats.streams.archive import Archive, open_archive
+from millrace.engine.many_files import Source, convert_many_into_table
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert_into_table, options
 from millrace.engine.options import words_of
+from millrace.engine.outputs import Destination
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.rows import Table
+from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import LostRace
 from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
@@ -36,6 +43,32 @@ class InTable:
     done: Converted[Upload]
     version: int | None = None
     changes: str | None = None
+
+
+@contextmanager
+def converting_into_table(
+    plan: Plan, stream: BinaryIO, recipe: Recipe, destination: Destination[Upload], context: ConversionContext
+) -> Iterator[Convert]:
+    """What converts the opened object of a plan as one file of its table, any number of times; also an archive."""
+    if plan.archived is None:
+        yield partial(convert_into_table, stream, recipe, destination, context)
+        return
+    with open_archive(stream, plan.source.key, file_format=plan.archived.members_format) as archive:
+        yield partial(convert_many_into_table, members_of(plan, archive, context.origin), recipe, destination, context)
+
+
+def members_of(plan: Plan, archive: Archive, origin: FileOrigin) -> list[Source]:
+    """The members of an archive as files to convert; raise BadArchive if none of them can be read."""
+    return [
+        Source(
+            name=f"{plan.source.key}/{member.name}",
+            format=member.known.format,
+            read=with_extensions(plan.recipe.read, member.known),
+            open=member.open,
+            find_origin=partial(replace, origin, file=f"{plan.source}/{member.name}"),
+        )
+        for member in archive.require_members()
+    ]
 
 
 def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: Claims, convert: Convert) -> InTable:

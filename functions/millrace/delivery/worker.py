@@ -20,7 +20,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import AnyPlan, Build, Ignored, Plan, SnapshotTable, SourceFile
+from millrace.planning.plans import AnyPlan, ArchiveTables, Build, Ignored, Plan, SnapshotTable, SourceFile
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
@@ -295,7 +295,7 @@ def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
 
 def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
     """The outputs that key and configuration alone tell: an object's own, where it is not divided."""
-    if not isinstance(plan, Plan) or isinstance(plan.way, SnapshotTable):
+    if not isinstance(plan, Plan) or isinstance(plan.way, SnapshotTable | ArchiveTables):
         return ()
     if plan.keep_earlier or plan.recipe.transform.partition_key:
         return ()

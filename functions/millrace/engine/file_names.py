@@ -36,7 +36,7 @@ _OTHER_EXTENSIONS = (
     | frozenset({".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".bak", ".swp"})
     # Documents, pictures, programs, databases, other archives.
     | frozenset({".pdf", ".doc", ".docx", ".ppt", ".pptx", ".rtf", ".html", ".htm", ".css", ".md"})
-    | frozenset({".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".xml", ".xsd", ".avro", ".orc", ".proto"})
+    | frozenset({".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".xml", ".xsd", ".proto"})
     | frozenset({".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".ico", ".mp3", ".mp4"})
     | frozenset(
         {".exe", ".dll", ".so", ".jar", ".class", ".py", ".sh", ".sql", ".js", ".yaml", ".yml", ".toml", ".ini"}

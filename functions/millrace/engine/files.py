@@ -11,7 +11,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Recipe, convert
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, recognise_told, with_extensions
+from millrace.engine.formats.streams.archive import Archive, Member, open_archive
+from millrace.engine.formats.streams.decompression import require_compression
+from millrace.engine.many_files import Source, convert_many
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe, convert
 from millrace.engine.options import (
     SOURCE_FORMATS,
     BadRows,
@@ -29,6 +33,7 @@ from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import UsageError
 
 _MIB = 2**20
+_MOST_SHOWN = 20
 
 
 class FileTarget(Sink, Protocol):
@@ -46,7 +51,10 @@ OpenTarget = Callable[[str], FileTarget]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One file to convert. ``source_format`` None means: what the source's name says, as for both compressions."""
+    """One file to convert. ``source_format`` None means: what the source's name says, as for both compressions.
+
+    An archive is one table of its members, or of ``member`` alone, a member's whole name.
+    """
 
     source: str
     target: str
@@ -58,6 +66,7 @@ class Job:
     write: WriteOptions = WriteOptions()  # noqa: RUF009 # frozen
     quarantine: str | None = None
     subfolder: str | None = None
+    member: str | None = None
 
 
 class LocalTarget:
@@ -132,7 +141,7 @@ def convert_file(
         context = NO_CONTEXT
         if recipe.read.source_columns:
             context = ConversionContext(origin=find_origin(job.source))
-        done = convert(source, recipe, Destination(open_output, open_quarantine), context)
+        done = _convert_source(job, source, recipe, Destination(open_output, open_quarantine), context)
         undo.callback(done.discard)  # harmless once it is published
         if quarantine:
             aside = done.quarantine or open_target(quarantine)
@@ -143,11 +152,59 @@ def convert_file(
     return done.rows
 
 
+def _convert_source(
+    job: Job, source: BinaryIO, recipe: Recipe, destination: Destination[FileTarget], context: ConversionContext
+) -> Converted[FileTarget]:
+    if not is_archive(job.source):
+        check_member(job.source, job.member)
+        if job.compression is not None:
+            require_compression(source, job.compression)
+        return convert(source, recipe, destination, context)
+    with open_archive(source, job.source, file_format=job.source_format) as archive:
+        members = choose_members(archive, job.member)
+        sources = [_to_source(job.source, member, recipe.read, context.origin) for member in members]
+        return convert_many(sources, recipe, destination, context)
+
+
+def check_member(path: str, member: str | None) -> None:
+    """Raise UsageError if a member is asked for of a file that is named like no archive."""
+    if member is not None:
+        raise UsageError(f"member: {path} is no archive; those end in {', '.join(ARCHIVE_EXTENSIONS)}")
+
+
+def choose_members(archive: Archive, name: str | None) -> tuple[Member, ...]:
+    """The members to read: all, or the one of that name.
+
+    Raises: BadArchive if none can be read, UsageError if there is no such member.
+    """
+    members = archive.require_members()
+    if name is None:
+        return members
+    chosen = tuple(member for member in members if member.name == name)
+    if not chosen:
+        known = ", ".join(repr(member.name) for member in members[:_MOST_SHOWN])
+        raise UsageError(f"member: the archive has no member {name!r} that can be read; it has {known}")
+    return chosen
+
+
+def _to_source(path: str, member: Member, read: ReadOptions, origin: FileOrigin) -> Source:
+    return Source(
+        name=member.name,
+        format=member.known.format,
+        read=with_extensions(read, member.known),
+        open=member.open,
+        find_origin=partial(replace, origin, file=f"{path}/{member.name}"),
+    )
+
+
 def _recipe(job: Job) -> Recipe:
     asked = job.read
     if job.quarantine:
         asked = replace(asked, bad_rows=BadRows.QUARANTINE)
-    source_format, read = how_to_read(job.source, job.source_format, job.compression, asked)
+    if is_archive(job.source):
+        source_format, read = job.source_format or FileFormat.CSV, asked
+    else:
+        source_format, read = how_to_read(job.source, job.source_format, job.compression, asked)
     return Recipe(source_format=source_format, target_format=job.to, read=read, write=_how_to_write(job))
 
 
@@ -173,19 +230,20 @@ def how_to_read(
     path: str, source_format: FileFormat | None, compression: Compression | None, asked: ReadOptions
 ) -> tuple[FileFormat, ReadOptions]:
     """A file's format and the options to read it with: what is not given (None) is what its name says."""
-    recognised = recognise(path)
+    recognised = recognise_told(path, source_format) if source_format else recognise(path)
     if source_format is None and recognised is not None:
         source_format = recognised.format
     if source_format is None:
-        raise UsageError(
-            f"source: the name {path} does not tell its format; say which with from: {', '.join(SOURCE_FORMATS)}"
-        )
-    if compression is None:
-        compression = recognised.compression if recognised else _compression_of(path)
-    delimiter = asked.delimiter
-    if delimiter is None and recognised is not None:
-        delimiter = recognised.delimiter
-    return source_format, replace(asked, compression=compression, delimiter=delimiter)
+        raise UsageError(f"source: the name {path} does not tell its format; say which with from: {_formats()}")
+    if recognised is None:
+        return source_format, replace(asked, compression=compression or _compression_of(path))
+    named = with_extensions(asked, recognised)
+    return source_format, replace(named, compression=compression or recognised.compression)
+
+
+def _formats() -> str:
+    *first, last = SOURCE_FORMATS
+    return f"{', '.join(first)} or {last}"
 
 
 def _compression_of(path: str) -> Compression:

@@ -32,11 +32,12 @@ from millrace.engine.one_file import (
     Recipe,
     attempt,
     convert,
+    convert_into_table,
 )
 from millrace.engine.options import FileFormat, ReadOptions, words_of
 from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
-from millrace.engine.tables.rows import FileRows, PutAside, TableRows, errors_naming
+from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
 from millrace.engine.tables.source_columns import FileOrigin
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
@@ -79,7 +80,46 @@ def convert_many(
     begin with the source's name; rows are counted in it.
     """
     if len(sources) == 1:
-        return _convert_single(sources[0], recipe, destination, context)
+        source = sources[0]
+        with source.open() as file:
+            of_source = replace(context, origin=source.origin)
+            return convert(file, _recipe_of(source, recipe), destination, of_source, name=source.name)
+    return _convert_several(sources, recipe, destination, context, _as_it_is)
+
+
+def convert_many_into_table(
+    sources: Sequence[Source],
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
+    within: Callable[[Table], Table],
+) -> Converted[S]:
+    """Convert files as one file of a table, such as the members of an archive; see ``one_file.convert_into_table``."""
+    if len(sources) == 1:
+        source = sources[0]
+        with source.open() as file:
+            of_source = replace(context, origin=source.origin)
+            read = _recipe_of(source, recipe)
+            return convert_into_table(file, read, destination, of_source, within, name=source.name)
+    return _convert_several(sources, recipe, destination, context, within)
+
+
+def _as_it_is(table: Table) -> Table:
+    return table
+
+
+def _recipe_of(source: Source, recipe: Recipe) -> Recipe:
+    read = replace(source.read, source_columns=recipe.read.source_columns)
+    return replace(recipe, source_format=source.format, read=read)
+
+
+def _convert_several(
+    sources: Sequence[Source],
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
+    within: Callable[[Table], Table],
+) -> Converted[S]:
     if not sources:
         without_columns = replace(recipe.read, source_columns=())
         recipe = replace(recipe, transform=TableTransform(), read=without_columns)
@@ -91,7 +131,7 @@ def convert_many(
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(survey.table(sources, apart), origins.find, recipe, outputs, context)
+            return attempt(within(survey.table(sources, apart)), origins.find, recipe, outputs, context)
         except unify.Lossy as lossy:
             outputs.discard()
             apart |= {lossy.column}
@@ -103,15 +143,6 @@ def convert_many(
             outputs.discard()
             raise
     raise MalformedFile("the files' types changed while they were read again: does somebody write to them?")
-
-
-def _convert_single(
-    source: Source, recipe: Recipe, destination: Destination[S], context: ConversionContext
-) -> Converted[S]:
-    read = replace(source.read, source_columns=recipe.read.source_columns)
-    recipe = replace(recipe, source_format=source.format, read=read)
-    with source.open() as file:
-        return convert(file, recipe, destination, replace(context, origin=source.origin), name=source.name)
 
 
 @dataclass(frozen=True, slots=True)

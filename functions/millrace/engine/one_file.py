@@ -118,6 +118,8 @@ def convert_into_table(
     destination: Destination[S],
     context: ConversionContext,
     within: Callable[[Table], Table],
+    *,
+    name: str | None = None,
 ) -> Converted[S]:
     """Convert like ``convert``, with ``within`` making of the file what it is in its table.
 
@@ -125,7 +127,7 @@ def convert_into_table(
     """
 
     def open_table(learned: Learned | None) -> Table:
-        return within(_FileTable(source, recipe, learned, name=None))
+        return within(_FileTable(source, recipe, learned, name=name))
 
     return _convert(open_table, recipe, destination, context)
 

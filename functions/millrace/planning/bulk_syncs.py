@@ -7,21 +7,27 @@ from dataclasses import dataclass, replace
 from millrace.config.bulk_sync import BulkMode, BulkSync, Discover, OnDelete, SchemaSelection
 from millrace.config.connection import Connection
 from millrace.config.document import Document
-from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, SingleTable
+from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, formats_of
+from millrace.engine.file_names import is_archive, recognise_told, with_extensions, without_archive_extension
 from millrace.engine.one_file import Recipe
-from millrace.engine.options import (
-    READ_EXTENSIONS,
-    BadRows,
-    FileFormat,
-    RecognisedKey,
-    SchemaEvolution,
-    recognise,
-)
+from millrace.engine.options import BadRows, Compression, FileFormat, RecognisedKey, SchemaEvolution, recognise
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import Ignored, OwnOutput, Plan, SharedTable, SnapshotTable, Way, too_long, with_extensions
+from millrace.planning.object_filters import ObjectFilter
+from millrace.planning.plans import (
+    NO_EXTENSION,
+    ArchivedFile,
+    ArchiveTables,
+    Ignored,
+    OwnOutput,
+    Plan,
+    SharedTable,
+    SnapshotTable,
+    Way,
+    too_long,
+)
 from millrace.planning.tables import TableFile, table_of
-from millrace.planning.targets import OutputPlace
+from millrace.planning.targets import QUARANTINE_FOLDER, OutputPlace
 from millrace.planning.transforms import table_transform
 
 
@@ -59,25 +65,72 @@ class BulkRoute:
         """What becomes of an object that it wants."""
         if ref.key.endswith("/"):
             return self._ignore(f"{ref} is a folder marker: its key ends in a slash")
-        recognised = recognise(ref.key)
-        if recognised is None:
-            accepted = " ".join(READ_EXTENSIONS)
-            return self._ignore(f"{ref} has none of the extensions {accepted} (those of text also with .gz .zst .bz2)")
-        return self._plan_file(ref, recognised)
+        if is_archive(ref.key):
+            return self._plan_archive(ref)
+        return self._plan_file(ref)
+
+    def plan_member(self, archive: ObjectRef, name: str) -> Plan | Ignored:
+        """What becomes of an archive's member, which is planned as an object below the archive's name.
+
+        The member ``a/x.csv`` of ``in/export.zip`` is planned as ``in/export/a/x.csv``.
+        """
+        return self._plan_file(ObjectRef(archive.bucket, f"{without_archive_extension(archive.key)}/{name}"))
 
     def _ignore(self, reason: str) -> Ignored:
         return Ignored(sync=self.sync.name, fingerprint=self.fingerprint, reason=reason)
 
-    def _plan_file(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan | Ignored:
+    def _plan_file(self, ref: ObjectRef) -> Plan | Ignored:
+        recognised = self._recognise(ref.key)
+        if recognised is None:
+            return self._ignore(f"{ref} {self._why_left_out(ref, None) or self._why_foreign()}")
+        return self._plan_recognised(ref, recognised, archived=None)
+
+    def _recognise(self, key: str) -> RecognisedKey | None:
+        """What a key says; where the configuration tells a format, an extension that says nothing is of that."""
+        told = formats_of(self.source.layout)
+        if isinstance(self.source.layout, MultiTable):
+            return recognise(key)
+        return recognise_told(key, told[0])
+
+    def _why_foreign(self) -> str:
+        if isinstance(self.source.layout, MultiTable):
+            return NO_EXTENSION
+        told = " or ".join(formats_of(self.source.layout))
+        return f"is no {told} file: its extension says that it is something else"
+
+    def _why_left_out(self, ref: ObjectRef, selection: SchemaSelection | None) -> str:
+        objects = ObjectFilter.of(self.source.configuration, selection)
+        return objects.why_left_out(ref.key[len(self.source.root.prefix) :])
+
+    def _plan_archive(self, ref: ObjectRef) -> Plan | Ignored:
+        """An archive is as many tables as it has members, or one file of the table that it lies in."""
+        told, inner = formats_of(self.source.layout), without_archive_extension(ref.key)
+        if not isinstance(self.source.layout, MultiTable):
+            # Of several formats that are told the name may say one: ``orders.json.zip``.
+            named = recognise(inner)
+            stem, file_format = (named.stem, named.format) if named is not None else (inner, told[0])
+            archived = ArchivedFile(members_format=file_format)
+            return self._plan_recognised(ref, RecognisedKey(file_format, Compression.NONE, stem), archived=archived)
+        if reason := self._why_left_out(ref, None):
+            return self._ignore(f"{ref} {reason}")
+        file = TableFile(inner[len(self.source.root.prefix) :], None)
+        plan = self._plan(ref, RecognisedKey(FileFormat.CSV, Compression.NONE, inner), file, None)
+        return replace(plan, quarantine=None, way=ArchiveTables(members=MembersOf(self, ref)))
+
+    def _plan_recognised(
+        self, ref: ObjectRef, recognised: RecognisedKey, *, archived: ArchivedFile | None
+    ) -> Plan | Ignored:
         file = table_of(recognised.stem[len(self.source.root.prefix) :], self.source.layout)
+        selection = self._selections.get(file.table) if file is not None else None
+        if reason := self._why_left_out(ref, selection):
+            return self._ignore(f"{ref} {reason}")
         if file is None:
             return self._ignore(f"{ref} is in no directory that directory_glob_pattern matches")
-        selection = self._selections.get(file.table)
         if selection is None and not self._takes_new_tables:
             return self._ignore(f"table {file.table!r} is not among the schemas of sync {self.sync.name!r}")
         if selection is not None and not selection.enabled:
             return self._ignore(f"table {file.table!r} is not enabled in sync {self.sync.name!r}")
-        return self._plan(ref, recognised, file, selection)
+        return replace(self._plan(ref, recognised, file, selection), archived=archived)
 
     def _place(self, file: TableFile, selection: SchemaSelection | None) -> OutputPlace:
         """Where a file's output goes; a selection may give its table another name."""
@@ -122,6 +175,7 @@ class BulkRoute:
             problem=self._find_foreign_format(ref, recognised, file.table) or too_long(output_place, quarantine),
             way=self._way(output_place, table, recognised.stem),
             format_table=table if self._formats_vary else None,
+            newer_than=ObjectFilter.of(self.source.configuration, selection).newer_than,
         )
 
     def _way(self, output_place: OutputPlace, table: ObjectRef, stem: str) -> Way:
@@ -152,16 +206,45 @@ class BulkRoute:
         return (self.sync.automatically_add_new_objects or default) is Discover.ALL
 
     def _find_foreign_format(self, ref: ObjectRef, recognised: RecognisedKey, table: str) -> DataError | None:
-        match self.source.layout:
-            case SingleTable(format=wanted):
-                accepted: tuple[FileFormat, ...] = (wanted,)
-            case DirectorySnapshot(formats=formats):
-                accepted = formats
-            case MultiTable():
-                return None
+        if isinstance(self.source.layout, MultiTable):
+            return None
+        accepted = formats_of(self.source.layout)
+        if self._formats_vary and not _names_format(ref.key):
+            return ForeignFormat(
+                f"the name of {ref} does not say its format, and those of table {table!r} are {' or '.join(accepted)}"
+                f" (connection {self.source.name!r}). Give it an extension, or name one format in the connection"
+            )
         if recognised.format in accepted:
             return None
         return ForeignFormat(
             f"{ref} is a {recognised.format} file; those of table {table!r} are {' or '.join(accepted)} (connection"
             f" {self.source.name!r}). Move it elsewhere, or name its format in the connection"
         )
+
+
+def _names_format(key: str) -> bool:
+    return recognise(without_archive_extension(key)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class MembersOf:
+    """The members of one archive, planned by the route of their sync."""
+
+    route: BulkRoute
+    archive: ObjectRef
+
+    def plan(self, name: str) -> Plan | Ignored:
+        """What becomes of the member of that name."""
+        return self.route.plan_member(self.archive, name)
+
+    def may_write(self, ref: ObjectRef) -> bool:
+        """Whether some member could have its output at a key: below the archive's name, or a name that is given one."""
+        folder = self.route.target.root.child(self.route.sync.subfolder)
+        if ref.bucket != folder.bucket or not ref.key.startswith(folder.prefix):
+            return False
+        below = f"{without_archive_extension(self.archive.key)[len(self.route.source.root.prefix) :]}/"
+        path = ref.key[len(folder.prefix) :].removeprefix(f"{QUARANTINE_FOLDER}/")
+        given = [
+            selection.user_output_name for selection in self.route.sync.schemas or () if selection.id.startswith(below)
+        ]
+        return path.startswith((below, *filter(None, given)))

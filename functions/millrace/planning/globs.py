@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from millrace.engine.file_names import is_hidden_segment
+
 _WILD = re.compile(r"[*?\[]")
 ANY_DEPTH = "**"
 
@@ -23,6 +25,18 @@ def matches(glob: str, directory: str) -> bool:
     """
     segments = directory.split("/")
     return len(segments) in matching_depths(glob, segments)
+
+
+def matches_shown(glob: str, path: str) -> bool:
+    """Whether a path matches as a whole, hidden segments only where the glob's own begin so: as shells match dots.
+
+    ``**/*.csv`` matches ``a/b.csv`` and not ``_a/b.csv``, which ``_a/*.csv`` and ``_*/*.csv`` do.
+    """
+    pattern = _compile(glob)
+    states = pattern.begin()
+    for segment in path.split("/"):
+        states = pattern.advance(states, segment, is_shown_alone=is_hidden_segment(segment))
+    return pattern.is_end(states)
 
 
 def matching_depths(glob: str, segments: list[str]) -> list[int]:
@@ -56,6 +70,7 @@ class _Segment:
 
     pieces: tuple[re.Pattern[str], ...]
     lengths: tuple[int, ...]
+    names_hidden: bool = False
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches.
@@ -89,13 +104,18 @@ class _Glob:
         """The states before the first segment of a path."""
         return frozenset(self._pass_any_depth(0))
 
-    def advance(self, states: frozenset[int], segment: str) -> frozenset[int]:
-        """The states after one more segment of a path."""
+    def advance(self, states: frozenset[int], segment: str, *, is_shown_alone: bool = False) -> frozenset[int]:
+        """The states after one more segment of a path.
+
+        ``is_shown_alone``: only a segment of the glob that names what is hidden matches it.
+        """
         following = set[int]()
         for state in states:
             if state == len(self.segments):
                 continue
             pattern = self.segments[state]
+            if is_shown_alone and (pattern is None or not pattern.names_hidden):
+                continue
             if pattern is None:
                 following.update(self._take_at_any_depth(state, segment))
             elif pattern.matches(segment):
@@ -139,7 +159,7 @@ def _compile_segment(segment: str) -> _Segment | None:
             patterns[-1] += token
             lengths[-1] += 1
     pieces = tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
-    return _Segment(pieces, tuple(lengths))
+    return _Segment(pieces, tuple(lengths), is_hidden_segment(segment))
 
 
 def _read_tokens(segment: str) -> Iterator[str | None]:

@@ -9,21 +9,17 @@ from dataclasses import dataclass, replace
 from millrace.config.connection import Connection
 from millrace.config.document import Document
 from millrace.config.layout import Folder
-from millrace.config.model import ARCHIVE_EXTENSIONS, Model, ModelFrom
+from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import ModelSync, ModelSyncMode
+from millrace.engine.file_names import recognise_told, with_extensions, without_archive_extension
 from millrace.engine.file_options import FileOptionValues
 from millrace.engine.one_file import Recipe
-from millrace.engine.options import (
-    READ_EXTENSIONS,
-    BadRows,
-    FileFormat,
-    ReadOptions,
-    RecognisedKey,
-    recognise,
-)
+from millrace.engine.options import BadRows, FileFormat, ReadOptions, RecognisedKey, recognise
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
+from millrace.planning.object_filters import ObjectFilter
 from millrace.planning.plans import (
+    NO_EXTENSION,
     AnyPlan,
     ArchiveOutput,
     Build,
@@ -34,12 +30,9 @@ from millrace.planning.plans import (
     SourceFile,
     Way,
     too_long,
-    with_extensions,
 )
 from millrace.planning.targets import ModelPlace, record_of
 from millrace.planning.transforms import model_transform
-
-_NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (those of text also with .gz .zst .bz2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +99,19 @@ class ModelRoute:
         return self._recognise_object(key)
 
     def _recognise_in_folder(self, key: str) -> RecognisedKey | str:
-        """Of a folder the extension chooses: a file without one, or with another than the model's, is passed over."""
-        recognised, wanted = recognise(key), self.model.file_format
-        if recognised is None:
-            return _NO_EXTENSION
-        if wanted not in (None, recognised.format):
-            return f"is a {recognised.format} file, and the model's files are {wanted}"
-        return recognised
+        """Of a folder the extension chooses: a file with that of another format than the model's is passed over."""
+        return recognise_file(self._to_build(), key)
 
     def _recognise_object(self, key: str) -> RecognisedKey | str:
         """Of one named object the model's format goes first: ``export.txt`` with ``file_format: csv`` is CSV."""
         recognised, wanted = recognise(key), self.model.file_format
         if recognised is None:
-            return _NO_EXTENSION if wanted is None else self._as_named(wanted, key)
+            return NO_EXTENSION if wanted is None else self._as_named(wanted, key)
         return replace(recognised, format=wanted or recognised.format)
+
+    @property
+    def _objects(self) -> ObjectFilter:
+        return ObjectFilter.of(self.source.configuration, self.model.configuration)
 
     def _as_named(self, file_format: FileFormat, key: str) -> RecognisedKey:
         return RecognisedKey(file_format, self._base_options().compression, key)
@@ -160,7 +152,7 @@ class ModelRoute:
 
     def _plan(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan:
         stem = recognised.stem[len(self.folder.prefix) :]
-        model_place = self._place(_without_archive_extension(stem) if self._is_archive else stem)
+        model_place = self._place(without_archive_extension(stem) if self._is_archive else stem)
         quarantine = self._quarantine(model_place)
         return Plan(
             sync=self.name,
@@ -173,6 +165,7 @@ class ModelRoute:
             quarantine=quarantine,
             problem=too_long(model_place, quarantine),
             way=self._way(),
+            newer_than=None if self.model.key else self._objects.newer_than,
         )
 
     def _way(self) -> Way:
@@ -201,34 +194,45 @@ class ModelRoute:
             file_format=self.model.file_format,
             read=options,
             record=record_of(self.target.root, self.name),
+            objects=self._objects,
             keep_earlier=self.sync.mode is ModelSyncMode.SNAPSHOT,
             quarantine=self._quarantine(model_place),
         )
 
 
+def recognise_file(build: Build, key: str) -> RecognisedKey | str:
+    """What the key of an object below a model's folder says, or why it is no file of the model."""
+    if key.endswith("/"):
+        return "is a folder marker: its key ends in a slash"
+    if reason := build.objects.why_left_out(key[len(build.prefix) :]):
+        return reason
+    wanted = build.file_format
+    recognised = recognise_told(key, wanted) if wanted else recognise(key)
+    if recognised is None:
+        return f"is no {wanted} file: its extension says that it is something else" if wanted else NO_EXTENSION
+    if wanted not in {None, recognised.format}:
+        return f"is a {recognised.format} file, and the model's files are {wanted}"
+    return recognised
+
+
 def file_of(build: Build, key: str) -> RecognisedKey | None:
     """What the key of a source file says; None for what is no file of it."""
-    if key.endswith("/"):
-        return None
-    recognised = recognise(key)
-    if recognised is None or build.file_format not in {None, recognised.format}:
-        return None
-    return recognised
+    recognised = recognise_file(build, key)
+    return None if isinstance(recognised, str) else recognised
 
 
 def select_files(build: Build, listed: Iterable[ListedObject]) -> list[ListedObject]:
     """The files of a build among what a listing of its folder shows."""
-    return [file for file in listed if file_of(build, file.ref.key) is not None]
+    return [file for file in listed if _is_read(build, file)]
+
+
+def _is_read(build: Build, file: ListedObject) -> bool:
+    newer_than = build.objects.newer_than
+    is_new = newer_than is None or file.modified > newer_than
+    return is_new and file_of(build, file.ref.key) is not None
 
 
 def digest_files(build: Build, files: Sequence[ListedObject]) -> str:
     """What a build's table is made of, in 32 digits: its files with their ETags, and the configuration."""
     parts = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _without_archive_extension(name: str) -> str:
-    for extension in ARCHIVE_EXTENSIONS:
-        if name.lower().endswith(extension):
-            return name[: -len(extension)]
-    return name

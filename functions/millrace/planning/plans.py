@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from millrace.engine.one_file import Recipe
-from millrace.engine.options import FileFormat, ReadOptions, RecognisedKey, SchemaEvolution
+from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, FileFormat, ReadOptions, SchemaEvolution
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
+from millrace.planning.object_filters import ObjectFilter
 from millrace.planning.targets import Place, read_times
 
 LONGEST_KEY = 1024
 """Bytes of UTF-8 (Amazon S3 User Guide, "Naming Amazon S3 objects")."""
+_PACKED = " ".join(COMPRESSION_EXTENSIONS)
+NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (those of text also with {_PACKED})"
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -30,6 +33,32 @@ class ArchiveOutput:
 
     members_format: FileFormat | None
     keep_earlier: bool = False
+
+
+class MemberPlans(Protocol):
+    """Plans the members of an archive, each as an object of its own below the archive's name."""
+
+    def plan(self, name: str) -> Plan | Ignored:
+        """What becomes of the member of that name."""
+        ...
+
+    def may_write(self, ref: ObjectRef) -> bool:
+        """Whether some member could have its output at a key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveTables:
+    """Each member of the object is a table with an output of its own."""
+
+    members: MemberPlans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivedFile:
+    """The object is an archive whose members together are one file of a table, all of ``members_format``."""
+
+    members_format: FileFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +80,7 @@ class SharedTable:
     evolution: SchemaEvolution = SchemaEvolution.EVOLVE
 
 
-Way = OwnOutput | ArchiveOutput | SnapshotTable | SharedTable
+Way = OwnOutput | ArchiveOutput | ArchiveTables | SnapshotTable | SharedTable
 """How an object becomes output."""
 
 
@@ -59,7 +88,8 @@ Way = OwnOutput | ArchiveOutput | SnapshotTable | SharedTable
 class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
-    ``format_table`` is the table whose files share one format, if they could have several.
+    ``format_table`` is the table whose files share one format, if they could have several. ``archived`` is set if the
+    object is an archive and one file of its table. Objects that are not ``newer_than`` are passed over.
     """
 
     sync: str
@@ -74,6 +104,8 @@ class Plan:
     problem: DataError | None = None
     way: Way = field(default_factory=OwnOutput)
     format_table: ObjectRef | None = None
+    archived: ArchivedFile | None = None
+    newer_than: datetime | None = None
 
     @property
     def keep_earlier(self) -> bool:
@@ -81,7 +113,7 @@ class Plan:
         match self.way:
             case OwnOutput(keep_earlier=keep_earlier) | ArchiveOutput(keep_earlier=keep_earlier):
                 return keep_earlier
-            case SnapshotTable() | SharedTable():
+            case ArchiveTables() | SnapshotTable() | SharedTable():
                 return False
             case _:
                 assert_never(self.way)
@@ -115,7 +147,7 @@ class Build:
     """The making of one table of all files below ``folder`` (a key that ends in a slash), as one piece of work.
 
     ``file_format`` is that of every file; None: each by its extension. ``read`` lacks what the extension says.
-    ``record`` is where the target keeps what the last build knew of its files.
+    ``record`` is where the target keeps what the last build knew of its files. ``objects`` says which are read.
     """
 
     sync: str
@@ -128,6 +160,7 @@ class Build:
     file_format: FileFormat | None
     read: ReadOptions
     record: ObjectRef
+    objects: ObjectFilter
     keep_earlier: bool
     quarantine: ObjectRef | None = None
 
@@ -168,6 +201,8 @@ def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
 
     A snapshot's key holds the time of its source, and a partition's the value of its rows: both are read from the key.
     """
+    if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
+        return plan.way.members.may_write(ref)
     output_place = plan.place
     if ref == plan.quarantine or ref in output_place.partitions_like(ref):
         return True
@@ -185,8 +220,3 @@ def _find_long_key(target: ObjectRef) -> DataError | None:
     if length <= LONGEST_KEY:
         return None
     return KeyTooLong(f"the output's key would have {length} bytes, S3 allows {LONGEST_KEY}: {target}; shorten it")
-
-
-def with_extensions(options: ReadOptions, recognised: RecognisedKey) -> ReadOptions:
-    """Options with what a key's extensions add: its compression, and its delimiter where none is given."""
-    return replace(options, compression=recognised.compression, delimiter=options.delimiter or recognised.delimiter)

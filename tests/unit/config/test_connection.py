@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -57,6 +58,9 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("source_columns", {}, ["row", "file"], ("row", "file"), ["row", "row"], "each value once"),
     ("fixed_width", {}, LAYOUT, (FixedField(**LAYOUT[0]),), [{"name": "a", "start": 0, "length": 1}], "start"),
     ("log_preset", {}, "alb", "alb", "syslog", "'apache', 'nginx', 'alb'"),
+    ("include", {}, ["*.csv", "/_x/**/"], ("*.csv", "_x/**"), [], "at least one item"),
+    ("exclude", {}, ["a[b]"], ("a[b]",), ["a[b"], "closed by a ']'"),
+    ("newer_than", {}, "2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01", "timezone"),
 ]
 DEFAULTS: dict[str, Any] = {
     "aws_access_key_id": None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import pytest
 
@@ -225,3 +226,90 @@ def test_usage_and_content_are_told_apart() -> None:
     with pytest.raises(UsageError):
         convert_file(Job(source="no such file.csv", target="x", to=FileFormat.CSV))
     assert not issubclass(UsageError, DataError)
+
+
+def packed(folder: Path, files: dict[str, bytes], name: str = "in.zip") -> Path:
+    path = folder / name
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, data in files.items():
+            archive.writestr(member, data)
+    return path
+
+
+class TestArchives:
+    FILES: ClassVar[dict[str, bytes]] = {"a.csv": b"id\n1\n", "b.txt": b"id\n2\n", "c.json": b'{"id":3}'}
+
+    @pytest.mark.parametrize(
+        ("given", "rows"),
+        [
+            ({}, [{"id": 1}, {"id": 3}]),
+            ({"from": "csv"}, [{"id": 1}, {"id": 2}]),
+            ({"from": "json"}, [{"id": 3}]),
+            ({"member": "a.csv"}, [{"id": 1}]),
+            ({"member": "b.txt", "from": "csv"}, [{"id": 2}]),
+            ({"from": "csv", "delimiter": "|"}, [{"id": 1}, {"id": 2}]),
+        ],
+    )
+    def test_an_archive_is_one_table_of_its_members(
+        self, tmp_path: Path, given: dict[str, Any], rows: list[dict[str, int]]
+    ) -> None:
+        files = self.FILES if given != {"from": "json"} else {"c.json": b'{"id":3}'}
+        job = {"id": 1, "source": str(packed(tmp_path, files)), "target": str(tmp_path / "out"), "to": "json"}
+
+        (answer,) = jobs({**job, **given, "subfolder": "sub"})
+
+        assert answer == {"id": 1, "ok": True, "rows": len(rows)}
+        assert [json.loads(line) for line in (tmp_path / "sub" / "out").read_text().splitlines()] == rows
+
+    @pytest.mark.parametrize(
+        ("files", "given", "says"),
+        [
+            ({"a.pdf": b"x"}, {}, "BadArchive: the archive has no member that can be read ('a.pdf'"),
+            ({}, {}, "BadArchive: the archive has no members"),
+            ({"a.csv": b"a\n"}, {"member": "b.csv"}, "UsageError: member: the archive has no member 'b.csv'"),
+            ({"a.csv": b"a,b\n1\n"}, {}, "RaggedRow: a.csv: "),
+        ],
+    )
+    def test_what_cannot_be_read_leaves_the_target(
+        self, tmp_path: Path, files: dict[str, bytes], given: dict[str, Any], says: str
+    ) -> None:
+        target = tmp_path / "out"
+        target.write_bytes(b"before")
+        job = {"id": 1, "source": str(packed(tmp_path, files)), "target": str(target), "to": "json", **given}
+
+        (answer,) = jobs(job)
+
+        assert not answer["ok"]
+        assert says in f"{answer['error']['class']}: {answer['error']['message']}"
+        assert target.read_bytes() == b"before"
+
+    def test_a_member_of_what_is_no_archive(self, tmp_path: Path) -> None:
+        assert "UsageError: member: " in error_of(tmp_path, member="a.csv")
+
+    def test_bad_rows_of_members_name_them(self, tmp_path: Path) -> None:
+        aside = tmp_path / "bad.jsonl"
+        source = packed(tmp_path, {"a.csv": b"a,b\n1,2\n3\n", "b.csv": b"a,b\n1,2\n"})
+        target = str(tmp_path / "out.csv")
+
+        rows = convert_file(Job(source=str(source), target=target, to=FileFormat.CSV, quarantine=str(aside)))
+
+        assert (rows.read, rows.written, rows.quarantined) == (3, 2, 1)
+        assert json.loads(aside.read_text())["source"] == "a.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("in.csv", gzip.compress(b"a,b\n1,2\n")),
+        ("in.csv.gz", b"a,b\n1,2\n"),
+        ("in.csv.zst", gzip.compress(b"a,b\n1,2\n")),
+        ("in.csv.snappy", b"a,b\n1,2\n"),
+    ],
+)
+def test_the_first_bytes_say_how_a_source_is_compressed(tmp_path: Path, name: str, data: bytes) -> None:
+    source, target = tmp_path / name, tmp_path / "out.jsonl"
+    source.write_bytes(data)
+
+    convert_file(Job(source=str(source), target=str(target), to=FileFormat.JSON))
+
+    assert target.read_bytes() == b'{"a":1,"b":2}\n'

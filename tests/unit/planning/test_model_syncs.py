@@ -74,7 +74,7 @@ def test_an_object_of_another_bucket_is_nobodys(key: str, model: dict[str, Any])
     ("key", "told"),
     [
         ("in/people/old/", "folder marker"),
-        ("in/people/notes.txt", "none of the extensions"),
+        ("in/people/notes.pdf", "its extension says that it is something else"),
         ("in/people/a.json", "is a json file, and the model's files are csv"),
     ],
 )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.file_names import is_archive
 from millrace.engine.formats.streams.archive import EXTENSIONS, Archive, Limits, open_archive
-from millrace.engine.options import Compression, FileFormat
+from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
 
 A, B = b"id,x\n1,a\n", b"id,x\n2,b\n"
@@ -117,7 +117,7 @@ def test_what_is_no_table_is_ignored_with_the_reason() -> None:
         "__MACOSX/._a.csv": "macOS keeps its own notes in __MACOSX",
         ".hidden.csv": "a part of its name begins with a dot",
         "a/.b/c.csv": "a part of its name begins with a dot",
-        "README.md": "its extension is none of .csv, .tsv, .json, .jsonl, .ndjson, .parquet",
+        "README.md": f"its extension is none of {', '.join(READ_EXTENSIONS)}",
         "dir.csv/": "it is a directory",
     }
 

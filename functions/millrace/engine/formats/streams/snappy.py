@@ -20,14 +20,14 @@ _MOST_DATA = 2**17
 _SUM_BYTES = 4
 
 
-class _Bytes(Protocol):
+class _PackedBytes(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
 class SnappyStream:
     """The content of a framed snappy file; raises EOFError for one that is cut, ValueError for one that is damaged."""
 
-    def __init__(self, source: _Bytes, read_bytes: int) -> None:
+    def __init__(self, source: _PackedBytes, read_bytes: int) -> None:
         self._source = source
         self._read_bytes = read_bytes
         self._waiting = b""

@@ -1,0 +1,118 @@
+"""An archive whose members are tables: each is converted as planned, and then all are published, or none.
+
+The members' outputs are the archive's, as the partitions of a file are the file's: they are announced together before
+the first becomes visible, and those of members that a newer version lacks are removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+from millrace.delivery.publishing import ReadyOutput, ready_outputs
+from millrace.engine.formats.streams.archive import Archive, Member
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
+from millrace.engine.outputs import MOST_PARTITIONS, Destination
+from millrace.engine.row_counts import NO_ROWS, RowCounts
+from millrace.errors import ArchiveTooBig, BadArchive
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import Upload
+from millrace.planning.plans import ArchiveTables, Ignored, Plan
+
+MOST_OUTPUTS = MOST_PARTITIONS
+"""Each holds up to a part of an upload in memory until all are published, and has a line in the archive's entry."""
+
+DestinationOf = Callable[[Plan], Destination[Upload]]
+"""Opens the outputs of a member's plan."""
+OutputOf = Callable[[Plan, str | None], ObjectRef]
+"""Where a member's output goes, by its partition's directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertedMembers:
+    """What all members became, not yet published; ``reason`` says what was ignored, if anything was."""
+
+    ready: tuple[ReadyOutput, ...]
+    rows: RowCounts
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberConversion:
+    """How each member is converted."""
+
+    recipe_of: Callable[[Plan], Recipe]
+    destination_of: DestinationOf
+    output_of: OutputOf
+    context_of: Callable[[Plan], ConversionContext]
+
+    def convert_all(self, archive: Archive, way: ArchiveTables) -> ConvertedMembers:
+        """Convert the members of an archive; all uploads are discarded before an error is raised.
+
+        Raises: BadArchive if none can be read, or two have one output; ArchiveTooBig for too many outputs; what the
+        conversion of a member does.
+        """
+        members = archive.require_members()
+        planned = [(member, way.members.plan(member.name)) for member in members]
+        ignored = [plan.reason for _, plan in planned if isinstance(plan, Ignored)]
+        ignored += [f"{member.name!r}: {member.reason}" for member in archive.ignored]
+        wanted = [(member, plan) for member, plan in planned if isinstance(plan, Plan)]
+        _check_places(wanted)
+        rows, ready = NO_ROWS, list[ReadyOutput]()
+        with ExitStack() as undo:
+            for member, plan in wanted:
+                done = self._convert(member, plan)
+                undo.callback(done.discard)
+                rows += done.rows
+                ready += ready_outputs(done, output=_place_of(self.output_of, plan), quarantine=plan.quarantine)
+                _check_count(len(ready))
+            undo.pop_all()
+        return ConvertedMembers(ready=tuple(ready), rows=rows, reason=_describe_ignored(ignored))
+
+    def _convert(self, member: Member, plan: Plan) -> Converted[Upload]:
+        if plan.problem is not None:
+            raise plan.problem
+        context = self.context_of(plan)
+        origin = replace(context.origin, file=f"{context.origin.file}/{member.name}")
+        with member.open() as file:
+            return convert(
+                file,
+                self.recipe_of(plan),
+                self.destination_of(plan),
+                replace(context, origin=origin),
+                name=member.name,
+            )
+
+
+def _place_of(output_of: OutputOf, plan: Plan) -> Callable[[str | None], ObjectRef]:
+    return lambda directory: output_of(plan, directory)
+
+
+def _check_places(planned: list[tuple[Member, Plan]]) -> None:
+    """Raise BadArchive for members that would be written over each other, or outside of the archive's own folder."""
+    places: dict[object, str] = {}
+    for member, plan in planned:
+        if {"", ".", ".."} & set(member.name.split("/")):
+            raise BadArchive(
+                f"the member {member.name!r} leads out of the archive's own folder, in which its table would lie;"
+                " pack the archive with plain paths"
+            )
+        earlier = places.setdefault(plan.place, member.name)
+        if earlier != member.name:
+            raise BadArchive(f"the members {earlier!r} and {member.name!r} have the same output; rename one of them")
+
+
+def _check_count(outputs: int) -> None:
+    if outputs > MOST_OUTPUTS:
+        raise ArchiveTooBig(
+            f"the archive's members have more than {MOST_OUTPUTS} outputs, which is the most of one object; split it,"
+            " or let the connection read it as one table (is_single_table)"
+        )
+
+
+def _describe_ignored(reasons: list[str]) -> str | None:
+    if not reasons:
+        return None
+    more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
+    return f"{len(reasons):,} of its members are ignored: {'; '.join(reasons[:3])}{more}"

@@ -1,0 +1,241 @@
+"""Archives in bulk syncs: a table a member, or one file of a table; whole or absent, accounted for, cleaned up."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from millrace.config.document import parse
+from millrace.ledger.entries import Entry, State
+from millrace.objects.references import ObjectRef
+from tests.configurations import bulk_sync, connection
+from tests.examples import Run
+
+ORDERS = b"id,amount\n1,2.50\n2,3.75\n"
+EVENTS = b'{"id":1}\n{"id":2}\n{"id":3}\n'
+REF = ObjectRef("acme-in", "in/export.zip")
+TABLE = {"is_single_table": True, "single_table_name": "orders"}
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], mode: str = "w") -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload] # the mode comes by parameter
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def run_of(inputs: Mapping[ObjectRef, bytes], *, source: Mapping[str, Any] | None = None, **sync: Any) -> Run:
+    document = {
+        "connections": [connection("landing", "s3://acme-in/in", **source or {}), connection("lake", "s3://acme-out")],
+        "bulk_syncs": [bulk_sync("nightly", to="json", **sync)],
+    }
+    run = Run(parse(document), inputs)
+    run.work(run.uploads())
+    return run
+
+
+def outputs_of(run: Run) -> dict[str, str]:
+    return {ref.key: data.decode() for ref, data in run.outputs().items()}
+
+
+def entry_of(run: Run, ref: ObjectRef = REF) -> Entry:
+    entry = run.ledger.get("nightly", ref)
+    assert entry is not None
+    return entry
+
+
+class TestMembersAreTables:
+    def test_each_member_has_its_output_below_the_archives_name(self) -> None:
+        run = run_of({REF: zipped({"orders.csv": ORDERS, "a/events.jsonl": EVENTS})})
+
+        assert outputs_of(run) == {
+            "export/a/events.jsonl": EVENTS.decode(),
+            "export/orders.jsonl": '{"id":1,"amount":2.50}\n{"id":2,"amount":3.75}\n',
+        }
+        entry = entry_of(run)
+        assert (entry.state, entry.rows.read, entry.rows.written) == (State.CONVERTED, 5, 5)
+        assert sorted(output.ref.key for output in entry.outputs) == sorted(outputs_of(run))
+
+    @pytest.mark.parametrize(
+        ("extension", "data"),
+        [
+            (".tar", tarred({"orders.csv": b"id\n1\n"})),
+            (".tar.gz", tarred({"orders.csv": b"id\n1\n"}, "w:gz")),
+            (".tgz", tarred({"orders.csv": b"id\n1\n"}, "w:gz")),
+            (".tar.bz2", tarred({"orders.csv": b"id\n1\n"}, "w:bz2")),
+            (".tar.xz", lzma.compress(tarred({"orders.csv": b"id\n1\n"}))),
+            (".tar.gz", tarred({"orders.csv": b"id\n1\n"})),
+            (".zip", tarred({"orders.csv": b"id\n1\n"}, "w:gz")),
+            (".tar", zipped({"orders.csv.gz": gzip.compress(b"id\n1\n")})),
+        ],
+    )
+    def test_the_first_bytes_say_what_kind_of_archive_it_is(self, extension: str, data: bytes) -> None:
+        run = run_of({ObjectRef("acme-in", f"in/export{extension}"): data})
+
+        assert outputs_of(run) == {"export/orders.jsonl": '{"id":1}\n'}
+
+    def test_what_a_newer_version_lacks_is_removed(self) -> None:
+        run = run_of({REF: zipped({"orders.csv": ORDERS, "old.csv": b"id\n1\n"})})
+        assert "export/old.jsonl" in outputs_of(run)
+
+        run.upload(REF, zipped({"orders.csv": ORDERS}))
+
+        assert list(outputs_of(run)) == ["export/orders.jsonl"]
+        assert [output.ref.key for output in entry_of(run).outputs] == ["export/orders.jsonl"]
+
+    def test_a_bad_member_leaves_all_as_it_was(self) -> None:
+        run = run_of({REF: zipped({"orders.csv": ORDERS, "z.csv": b"id\n1\n"})})
+        before = outputs_of(run)
+
+        run.upload(REF, zipped({"a.csv": b"id\n9\n", "orders.csv": ORDERS, "z.csv": b"a,b\n1,2\n3\n"}))
+
+        assert outputs_of(run) == before
+        entry = entry_of(run)
+        assert entry.state is State.FAILED
+        assert entry.failure is not None
+        assert "z.csv" in entry.failure.message
+
+    def test_bad_rows_of_each_member_are_put_aside(self) -> None:
+        files = {"a.csv": b"a,b\n1,2\n3\n", "b.csv": b"a,b\n1,2\n"}
+        run = run_of({REF: zipped(files)}, bad_rows="quarantine")
+
+        assert sorted(outputs_of(run)) == ["_quarantine/export/a.jsonl", "export/a.jsonl", "export/b.jsonl"]
+        assert '"source": "a.csv"' in outputs_of(run)["_quarantine/export/a.jsonl"]
+        rows = entry_of(run).rows
+        assert (rows.read, rows.written, rows.quarantined) == (3, 2, 1)
+        assert entry_of(run).state is State.QUARANTINED
+
+    def test_the_deletion_of_the_archive_removes_them(self) -> None:
+        run = run_of({REF: zipped({"a.csv": ORDERS, "b.csv": ORDERS})}, on_delete="remove")
+
+        run.work(run.deletions([REF]))
+
+        assert outputs_of(run) == {}
+
+    def test_tables_are_chosen_named_filtered_and_read_by_their_schemas(self) -> None:
+        schemas = [
+            {"id": "export/orders", "user_output_name": "sales", "csv_delimiter": "|", "fields": ["b"]},
+            {"id": "export/off", "enabled": False},
+        ]
+        files = {"orders.csv": b"a|b\n1|2\n", "off.csv": b"a\n1\n", "other.csv": b"a\n1\n", "notes.md": b"hello"}
+        run = run_of({REF: zipped(files)}, schemas=schemas, automatically_add_new_fields="none")
+
+        assert outputs_of(run) == {"sales.jsonl": '{"b":2}\n'}
+        reason = entry_of(run).reason or ""
+        assert "3 of its members are ignored" in reason
+        assert "'export/off' is not enabled" in reason
+
+    def test_an_archive_of_which_no_table_is_wanted_is_ignored(self) -> None:
+        run = run_of({REF: zipped({"a.csv": ORDERS})}, schemas=["orders"])
+
+        assert entry_of(run).state is State.IGNORED
+        assert outputs_of(run) == {}
+
+    @pytest.mark.parametrize(
+        ("files", "says"),
+        [
+            ({}, "no members"),
+            ({"readme.md": b"x"}, "no member that can be read"),
+            ({"_x.csv": b"a\n", ".y.csv": b"a\n"}, "no member that can be read"),
+            ({"a.csv": b"a\n1\n", "a.json": b"{}"}, "same output"),
+            ({"../a.csv": b"a\n1\n"}, "leads out of the archive's own folder"),
+            ({"/etc/a.csv": b"a\n1\n"}, "leads out of the archive's own folder"),
+            ({f"{number}.csv": b"a\n1\n" for number in range(101)}, "more than 100 outputs"),
+            ({"inner.zip": zipped({"a.csv": b"a\n1\n"})}, "archive inside"),
+        ],
+        ids=["empty", "foreign", "hidden", "one place", "up", "absolute", "many", "inside"],
+    )
+    def test_what_cannot_become_tables_fails_and_leaves_what_was_good(self, files: dict[str, bytes], says: str) -> None:
+        run = run_of({REF: zipped({"a.csv": ORDERS})})
+        before = outputs_of(run)
+
+        run.upload(REF, zipped(files))
+
+        entry = entry_of(run)
+        assert entry.state is State.FAILED
+        assert entry.failure is not None
+        assert says in entry.failure.message
+        assert outputs_of(run) == before
+
+    def test_partitions_of_members(self) -> None:
+        schemas = [{"id": "export/orders", "partition_key": "id"}]
+        run = run_of({REF: zipped({"orders.csv": ORDERS})}, schemas=schemas)
+
+        assert sorted(outputs_of(run)) == ["export/orders/id=1/orders.jsonl", "export/orders/id=2/orders.jsonl"]
+
+
+class TestOneFileOfATable:
+    @pytest.mark.parametrize("mode", ["replicate", "snapshot"])
+    def test_the_members_are_one_file(self, mode: str) -> None:
+        files = {"a.csv": b"id,x\n1,y\n", "b.csv": b"id\n2.5\n"}
+        run = run_of({REF: zipped(files)}, source=TABLE, mode=mode)
+        key = {"replicate": "orders/export.jsonl", "snapshot": "orders/orders.jsonl"}[mode]
+
+        assert outputs_of(run) == {key: '{"id":1,"x":"y"}\n{"id":2.5,"x":null}\n'}
+        assert entry_of(run).rows.written == 2
+
+    def test_it_has_the_schema_of_its_table(self) -> None:
+        other = ObjectRef("acme-in", "in/0.csv")
+        run = run_of({other: b"id,y\nx,7\n", REF: zipped({"a.csv": b"id\n1\n", "b.csv": b"id,z\n2,3\n"})}, source=TABLE)
+
+        assert outputs_of(run) == {
+            "orders/0.jsonl": '{"id":"x","y":7}\n',
+            "orders/export.jsonl": '{"id":"1","y":null,"z":null}\n{"id":"2","y":null,"z":3}\n',
+        }
+
+    def test_members_whose_names_say_nothing_are_of_the_told_format(self) -> None:
+        files = {"part-0000": b"id\n1\n", "b.txt": b"id\n2\n", "c.json": b"{}", "d.md5": b"x"}
+        run = run_of({REF: zipped(files)}, source=TABLE)
+
+        assert sorted(outputs_of(run)["orders/export.jsonl"].splitlines()) == ['{"id":1}', '{"id":2}']
+
+    def test_a_frozen_table_refuses_what_does_not_fit(self) -> None:
+        other = ObjectRef("acme-in", "in/0.csv")
+        inputs = {other: b"id\n7\n", REF: zipped({"a.csv": b"id\n1\n", "b.csv": b"id\nx\n"})}
+        run = run_of(inputs, source=TABLE, schema_evolution="freeze")
+
+        assert entry_of(run).failure is not None
+        assert list(outputs_of(run)) == ["orders/0.jsonl"]
+
+    def test_an_archive_without_a_readable_member_leaves_the_good_output(self) -> None:
+        run = run_of({REF: zipped({"a.csv": b"id\n1\n"})}, source=TABLE)
+        before = outputs_of(run)
+
+        run.upload(REF, zipped({"a.pdf": b"x"}))
+
+        assert outputs_of(run) == before
+        assert entry_of(run).state is State.FAILED
+
+    def test_of_several_formats_the_name_must_say_one(self) -> None:
+        source = {
+            "is_single_table": True,
+            "is_directory_snapshot": True,
+            "directory_glob_pattern": "*",
+            "single_table_file_formats": ["csv", "json"],
+        }
+        named, unnamed = ObjectRef("acme-in", "in/t/a.json.zip"), ObjectRef("acme-in", "in/t/b.zip")
+        packed = zipped({"a.json": EVENTS})
+        run = run_of({named: packed, unnamed: packed}, source=source)
+
+        assert outputs_of(run) == {"t/a.jsonl": EVENTS.decode()}
+        failure = entry_of(run, unnamed).failure
+        assert failure is not None
+        assert "does not say its format" in failure.message
