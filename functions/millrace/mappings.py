@@ -20,12 +20,12 @@ class Named(Protocol):
 N = TypeVar("N", bound=Named)
 
 
-def leave_out_none(fields: Mapping[str, V | None]) -> dict[str, V]:
+def leave_out_none(fields: Mapping[K, V | None]) -> dict[K, V]:
     """Only what is known, in the same order: ``{"a": 0, "b": None}`` gives ``{"a": 0}``."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def leave_out_empty(fields: Mapping[str, V | None]) -> dict[str, V]:
+def leave_out_empty(fields: Mapping[K, V | None]) -> dict[K, V]:
     """Only what says something: no None, no empty text, list or mapping, no zero."""
     return {name: value for name, value in fields.items() if value}
 

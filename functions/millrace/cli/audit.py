@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,12 +19,13 @@ from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
+from millrace.mappings import pick
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
-from millrace.operations.lost_outputs import OutputChecker
+from millrace.operations.lost_outputs import LostOutput, OutputChecker
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.wording import count_of, join_names
+from millrace.wording import count_of, join_names, list_counts
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
@@ -83,7 +84,7 @@ def audit(
             with alone():
                 queue = None if dry_run else queues[active.source_connection]
                 counts = _audit_sync(auditor, active, _Asking(queue, is_restoring=restore), rows)
-                trouble += sum(counts[standing] for standing in _TROUBLE)
+                trouble += sum(pick(counts, *_TROUBLE).values())
                 _print_counts(active.name, counts, as_json=as_json)
     if trouble:
         raise typer.Exit(1)
@@ -126,14 +127,14 @@ class _Asking:
         Only a run that a person asked for does again what the ledger has as done.
         """
         if self.queue is not None:
-            requests = [audited.request for audited in portion if audited.request is not None]
-            self.queue.send([*requests, *self._ask_for_lost(sync, portion, now)])
+            self.queue.send(self._list_requests(sync, portion, now))
 
-    def _ask_for_lost(self, sync: str, portion: Sequence[Audited], now: datetime) -> list[Request]:
-        if not self.is_restoring:
-            return []
-        lost = [audited.entry for audited in portion if audited.lost and audited.entry is not None]
-        return [_ask_again(sync, entry.source, now) for entry in lost]
+    def _list_requests(self, sync: str, portion: Sequence[Audited], now: datetime) -> Iterator[Request]:
+        for audited in portion:
+            if audited.request is not None:
+                yield audited.request
+            if self.is_restoring and audited.lost and audited.entry is not None:
+                yield _ask_again(sync, audited.entry.source, now)
 
 
 def _ask_again(sync: str, source: ObjectRef, now: datetime) -> Request:
@@ -150,9 +151,11 @@ def _audit_sync(auditor: Auditor, sync: ActiveSync, asking: _Asking, rows: Repor
         while portion := list(islice(audited, _PORTION)):
             asking.ask(sync.name, portion, now)
             rows.write(sync.name, portion, now)
-            counts.update(str(item.standing) for item in portion)
+            lost: list[LostOutput] = []
+            for item in portion:
+                counts[item.standing] += 1
+                lost += item.lost
             show(f"{sync.name}: {count_of(counts.total(), 'object')}")
-            lost = [output for item in portion for output in item.lost]
             for output in lost[: _NAMED - named]:
                 print_line(f"{output.loss}: {output.ref}", err=True)
             named = min(_NAMED, named + len(lost))
@@ -163,7 +166,7 @@ def _print_counts(sync: str, counts: Counter[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"sync": sync, "objects": counts.total(), "unaccounted": 0, **dict(sorted(counts.items()))})
         return
-    standings = ", ".join(f"{count:,} {standing}" for standing, count in sorted(counts.items()))
+    standings = list_counts(sorted(counts.items()))
     print_line(f"{sync}: {standings or 'no objects'}; unaccounted: {counts[Standing.UNACCOUNTED]:,}")
 
 
@@ -179,10 +182,8 @@ class ReportRows:
             from millrace.engine.formats.registry import FORMATS  # noqa: PLC0415 - as above
             from millrace.engine.options import FileFormat, WriteOptions  # noqa: PLC0415 - as above
 
-            self._schema = pa.schema(
-                [(name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items()]
-                + [("modified", pa.timestamp("s", tz="UTC"))]
-            )
+            columns = starmap(pa.field, _COLUMNS.items())
+            self._schema = pa.schema([*columns, pa.field("modified", pa.timestamp("s", tz="UTC"))])
             self._batch = pa.RecordBatch.from_pylist
             self._writer = FORMATS[FileFormat.PARQUET].write(target, self._schema, WriteOptions())
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,8 +16,10 @@ from rich.progress import track
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.errors import MillraceError, UsageError
+from millrace.mappings import by_name, leave_out_empty
 from millrace.operations.dead_letters import Examined, LetterClass, examine
-from millrace.wording import count_of, join_names
+from millrace.operations.queue_facts import name_of_queue
+from millrace.wording import count_of, join_names, list_counts
 
 if TYPE_CHECKING:
     from millrace.aws.dead_letter_queue import DeadLetterQueue
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from millrace.ledger.stores import LedgerStore
     from millrace.operations.queue_facts import QueueFacts
 
-_BY_DEFAULT = tuple(kind for kind in LetterClass if kind is not LetterClass.UNREADABLE)
+_BY_DEFAULT = frozenset(LetterClass) - {LetterClass.UNREADABLE}
 _SHOWN_BODY = 200
 Classes = Annotated[
     list[LetterClass] | None,
@@ -47,14 +49,15 @@ class LetterBoxes:
     def examine_letters(self, classes: Iterable[LetterClass]) -> Iterator[Examined]:
         """The letters of the classes, of one box after the other."""
         wanted = frozenset(classes)
-        for letter in chain.from_iterable(box.letters() for box in self.boxes):
-            examined = examine(letter, syncs=self.syncs, ledger=self.ledger)
-            if examined.letter_class in wanted:
-                yield examined
+        for box in self.boxes:
+            for letter in box.letters():
+                examined = examine(letter, syncs=self.syncs, ledger=self.ledger)
+                if examined.letter_class in wanted:
+                    yield examined
 
     def box_of(self, examined: Examined) -> DeadLetterQueue:
         """The dead-letter queue that a letter lies in."""
-        return next(box for box in self.boxes if box.name == examined.letter.box)
+        return by_name(self.boxes)[examined.letter.box]
 
     def count_waiting(self) -> int:
         """About how many letters wait."""
@@ -166,7 +169,7 @@ def redrive(
     problems: list[str] = []
     with ExitStack() as held:
         boxes = _open_boxes(get_deployments(context), name, held)
-        letters = boxes.examine_letters(letter_class or list(_BY_DEFAULT))
+        letters = boxes.examine_letters(letter_class or _BY_DEFAULT)
         for examined in _show_progress(letters, boxes.count_waiting()):
             try:
                 if not dry_run:
@@ -186,16 +189,15 @@ def _print_moved(counts: Counter[LetterClass], *, dry_run: bool, as_json: bool) 
         print_line(f"{'would move' if dry_run else 'moved'} {_describe_counts(counts)}")
 
 
-def _by_class(counts: Counter[LetterClass]) -> dict[str, int]:
-    return {str(kind): count for kind, count in sorted(counts.items()) if count}
+def _by_class(counts: Counter[LetterClass]) -> dict[LetterClass, int]:
+    return dict(sorted(leave_out_empty(counts).items()))
 
 
 def _describe_counts(counts: Counter[LetterClass]) -> str:
     """``3 messages (1 settled, 2 transient)``."""
     if not counts:
         return "nothing"
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counts.items()))
-    return f"{count_of(counts.total(), 'message')} ({kinds})"
+    return f"{count_of(counts.total(), 'message')} ({list_counts(sorted(counts.items()))})"
 
 
 def _raise_problems(problems: Sequence[str]) -> None:
@@ -250,8 +252,11 @@ def _open_boxes(deployments: Deployments, name: str, held: ExitStack) -> LetterB
     deployed, ledger = deployments.find(name)
     sqs = deployments.client("sqs")
     own_queues, own_boxes = _find_own_queues(deployments, deployed)
-    urls = {url.rpartition("/")[2]: url for url in deployed.queues.values()}
-    urls |= {queue.name: queue.url for queue in own_queues}
+    urls: dict[str, str] = {}
+    for url in deployed.queues.values():
+        urls[name_of_queue(url)] = url
+    for queue in own_queues:
+        urls[queue.name] = queue.url
     boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (deployed.dead_letter_queue, *own_boxes)]
     return LetterBoxes(boxes=boxes, urls=urls, own=own_queues, syncs=deployed.syncs, ledger=ledger)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
@@ -125,8 +125,12 @@ def _choose_columns(explanation: Explanation, patterns: Sequence[str] | None) ->
         return columns
     if explanation.content.error is None:
         for pattern in patterns:
-            if not any(_matches(column, [pattern]) for column in columns):
+            if not _select_columns(columns, [pattern]):
                 raise UsageError(f"--columns: the file has no column {pattern!r}")
+    return _select_columns(columns, patterns)
+
+
+def _select_columns(columns: Iterable[ColumnFacts], patterns: Sequence[str]) -> list[ColumnFacts]:
     return [column for column in columns if _matches(column, patterns)]
 
 
@@ -197,8 +201,8 @@ def _values(column: ColumnFacts) -> str:
         low, high = column.limits
         return low if low == high else f"{low} to {high}"
     if column.lengths and column.type != "boolean":
-        low, high = (f"{length:,}" for length in column.lengths)
-        return f"{low if low == high else f'{low} to {high}'} characters"
+        shortest, longest = column.lengths
+        return f"{shortest:,} characters" if shortest == longest else f"{shortest:,} to {longest:,} characters"
     return ""
 
 

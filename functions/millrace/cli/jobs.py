@@ -21,6 +21,7 @@ from millrace.engine.files import (
 from millrace.engine.options import Compression, FileFormat, OutputCompression
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError, MillraceError, UsageError
+from millrace.mappings import leave_out_none
 
 Write = Callable[[str], None]
 
@@ -92,7 +93,7 @@ def _parse_line(line: str) -> dict[str, Any]:
 
 def job_of(given: Mapping[str, Any]) -> Job:
     """A job from its JSON object; raise UsageError that names the field. A field that is null is not given."""
-    values = _parse_fields({name: value for name, value in given.items() if value is not None})
+    values = _parse_fields(leave_out_none(given))
     options = to_values({option.name: values.get(key) for key, option in OPTION_OF_KEY.items()})
     return Job(
         source=values["source"],

@@ -15,6 +15,7 @@ from millrace.cli.terminal import print_json, print_line
 from millrace.config.connection import Connection
 from millrace.config.document import load
 from millrace.errors import MillraceError, UsageError
+from millrace.mappings import by_name
 from millrace.operations.rebuild import Rebuilder, Trace, Traced
 from millrace.planning.planner import Planner
 from millrace.wording import count_of, join_names
@@ -69,8 +70,7 @@ def rebuild(
 def _choose_destinations(destinations: list[Connection], name: str | None) -> list[Connection]:
     chosen = [connection for connection in destinations if name in (None, connection.name)]
     if not chosen:
-        names = join_names(connection.name for connection in destinations)
-        raise UsageError(f"no active sync writes to {name!r}; destinations are {names}")
+        raise UsageError(f"no active sync writes to {name!r}; destinations are {join_names(by_name(destinations))}")
     return chosen
 
 

@@ -11,8 +11,9 @@ import typer
 
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import Terminal, print_json
+from millrace.engine.row_counts import RowCounts
 from millrace.errors import MillraceError
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import Entry, Output, State
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.lineage import Lineage
@@ -86,14 +87,8 @@ def entry_to_json(entry: Entry | SchemaEntry) -> dict[str, Any]:
         "state": str(entry.state),
         "reason": entry.reason,
         **_failure_to_json(entry),
-        "outputs": [
-            {"target": str(output.ref), "rows": output.rows, "bytes": output.size, "etag": output.etag}
-            for output in entry.outputs
-        ],
-        "rows_read": entry.rows.read,
-        "rows_written": entry.rows.written,
-        "rows_quarantined": entry.rows.quarantined,
-        "rows_filtered": entry.rows.filtered,
+        "outputs": list(map(_output_to_json, entry.outputs)),
+        **_rows_to_json(entry.rows),
         "source_bytes": entry.version.size,
         "source_etag": entry.version.etag,
         # Stored sequencers are padded with zeros on the right, so that texts of two lengths compare as numbers.
@@ -110,6 +105,19 @@ def entry_to_json(entry: Entry | SchemaEntry) -> dict[str, Any]:
         "milliseconds": entry.milliseconds,
     }
     return {field: value for field, value in fields.items() if value not in (None, [])}
+
+
+def _output_to_json(output: Output) -> dict[str, Any]:
+    return {"target": str(output.ref), "rows": output.rows, "bytes": output.size, "etag": output.etag}
+
+
+def _rows_to_json(rows: RowCounts) -> dict[str, int]:
+    return {
+        "rows_read": rows.read,
+        "rows_written": rows.written,
+        "rows_quarantined": rows.quarantined,
+        "rows_filtered": rows.filtered,
+    }
 
 
 def _schema_entry_to_json(entry: SchemaEntry) -> dict[str, Any]:
@@ -149,7 +157,7 @@ def schema_to_json(schema: bytes) -> dict[str, Any]:
     table = TableSchema.from_bytes(schema)
     return {
         "fields": {field.name: kind_of(field) for field in table.fields},
-        "versions": [asdict(version) for version in table.versions],
+        "versions": list(map(asdict, table.versions)),
     }
 
 

@@ -18,8 +18,9 @@ from millrace.cli.show import entry_to_json
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError
 from millrace.ledger.entries import Entry, State
+from millrace.mappings import pick
 from millrace.operations.status import Status, read_status
-from millrace.wording import count_of
+from millrace.wording import count_of, list_counts
 
 if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource
@@ -163,10 +164,12 @@ def _print_text(counted: Status, surroundings: Surroundings, syncs: Iterable[str
 
 def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None:
     """The counts of the configuration's syncs, and apart those of syncs that it no longer has."""
+    configured, forgotten = dict(counted.counts), {}
+    for sync in counted.counts.keys() - syncs:
+        forgotten[sync] = configured.pop(sync)
     print_line(f"objects by sync and state, last {count_of(days, 'day')}:")
-    _print_counts({sync: counts for sync, counts in counted.counts.items() if sync in syncs})
+    _print_counts(configured)
     print_line(f"finished in the last hour: {counted.last_hour:,}")
-    forgotten = {sync: counts for sync, counts in counted.counts.items() if sync not in syncs}
     if forgotten:
         print_line("of syncs that the configuration no longer has (millrace forget SYNC):")
         _print_counts(forgotten)
@@ -197,8 +200,7 @@ def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
 
 def _print_counts(by_sync: dict[str, Counter[State]]) -> None:
     for sync, counts in sorted(by_sync.items()):
-        states = ", ".join(f"{counts[state]:,} {state}" for state in State if counts[state])
-        _print_wrapped(f"  {sync}: {states}")
+        _print_wrapped(f"  {sync}: {list_counts(pick(counts, *State))}")
 
 
 def _print_failure(entry: Entry) -> None:

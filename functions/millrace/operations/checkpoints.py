@@ -30,9 +30,12 @@ class Counts:
     @classmethod
     def of(cls, portion: Sequence[Compared], *, overdue: datetime | None = None) -> Counts:
         """Count a portion; news of what was modified before ``overdue`` should have come (None: there is no news)."""
-        differing = [difference for _, difference in portion if difference is not None]
-        findings = Counter(difference.finding for difference in differing)
-        late = sum(_is_overdue(difference, overdue) for difference in differing)
+        findings: Counter[Finding] = Counter()
+        late = 0
+        for _, difference in portion:
+            if difference is not None:
+                findings[difference.finding] += 1
+                late += _is_overdue(difference, overdue)
         return cls(
             compared=len(portion),
             new=findings[Finding.NEW],

@@ -162,11 +162,9 @@ def _as_difference(listed: ListedObject, finding: Finding, entry: Entry | None =
 
 def entries_below(entries: Iterable[Entry], folder: Folder) -> Iterator[Entry]:
     """Those of a folder: the others are of folders that the sync read under an earlier configuration."""
-    return (
-        entry
-        for entry in entries
-        if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix)
-    )
+    for entry in entries:
+        if entry.source.bucket == folder.bucket and entry.source.key.startswith(folder.prefix):
+            yield entry
 
 
 def concerns(planner: Planner, sync: str, ref: ObjectRef) -> bool:

@@ -68,7 +68,9 @@ def examine(letter: Letter, *, syncs: Iterable[str], ledger: LedgerStore) -> Exa
     if message.unreadable:
         reason = "; ".join(message.unreadable)
         return Examined(letter=letter, letter_class=LetterClass.UNREADABLE, objects=objects, reason=reason)
-    judged = [verdict for request in message.requests for verdict in _verdicts(request, names, ledger)]
+    judged: list[_Verdict] = []
+    for request in message.requests:
+        judged += _verdicts(request, names, ledger)
     worst, why = min(judged, key=lambda verdict: _WORST_FIRST.index(verdict[0]), default=_NOTHING_LEFT)
     return Examined(letter=letter, letter_class=worst, objects=objects, reason=why)
 
@@ -79,11 +81,14 @@ _NOTHING_LEFT: _Verdict = (LetterClass.SETTLED, None)
 
 
 def _verdicts(request: Request, syncs: tuple[str, ...], ledger: LedgerStore) -> Iterator[_Verdict]:
-    asked = [request.sync] if request.sync else syncs
-    entries = [entry for sync in asked if (entry := ledger.get(sync, request.change.ref)) is not None]
-    if not entries:
+    is_known = False
+    for sync in [request.sync] if request.sync else syncs:
+        entry = ledger.get(sync, request.change.ref)
+        if entry is not None:
+            is_known = True
+            yield _verdict(entry)
+    if not is_known:
         yield LetterClass.TRANSIENT, f"the ledger has no entry for {request.change.ref}"
-    yield from map(_verdict, entries)
 
 
 def _verdict(entry: Entry) -> _Verdict:

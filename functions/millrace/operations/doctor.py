@@ -90,9 +90,10 @@ def _check_redrive(queue: QueueFacts) -> Check:
 def _check_readers(queue: QueueFacts, mapped: Sequence[Mapped], function: str) -> Iterator[Check]:
     """Each message goes to one reader: a second one takes what Millrace then never sees."""
     readers = [source for source in mapped if source.queue == queue.arn]
-    other_functions = sorted({_function_name(source) for source in readers} - {function})
+    other_functions = set(map(_function_name, readers)) - {function}
     if other_functions:
-        yield _trouble(queue, f"is read by {join_names(other_functions)}, too", "give Millrace a queue of its own")
+        names = join_names(sorted(other_functions))
+        yield _trouble(queue, f"is read by {names}, too", "give Millrace a queue of its own")
     for source in readers:
         if _function_name(source) == function:
             yield from _check_event_source(queue, source)
@@ -115,7 +116,7 @@ def _function_name(source: Mapped) -> str:
 
 def _check_policy(queue: QueueFacts) -> Check:
     statements = (queue.policy or {}).get("Statement", [])
-    if any(_lets_s3_send(statement) for statement in statements):
+    if any(map(_lets_s3_send, statements)):
         return Check(_subject(queue), Verdict.OK, "its policy lets S3 send")
     return _trouble(queue, "its policy lets S3 send nothing", "deploy again: the stack writes the policy")
 
@@ -172,7 +173,11 @@ def _check_overlaps(subject: str, configuration: Mapping[str, Any], queue: str, 
 
 def _prefix_of(configuration: Mapping[str, Any]) -> str:
     rules = configuration.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    return next((rule["Value"] for rule in rules if rule["Name"].lower() == "prefix"), "")
+    for rule in rules:
+        # Whatever its case: S3 answers `Prefix` to what was put as `prefix`.
+        if rule["Name"].lower() == "prefix":
+            return str(rule["Value"])
+    return ""
 
 
 def check_versioning(subject: str, status: str | None) -> Check:
@@ -185,10 +190,15 @@ def check_versioning(subject: str, status: str | None) -> Check:
 
 def check_lifecycle(subject: str, rules: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
     """Whether what is left of broken uploads goes, and whether the bucket deletes objects by itself."""
-    active = [rule for rule in rules if rule.get("Status") == "Enabled"]
-    if not any("AbortIncompleteMultipartUpload" in rule for rule in active):
+    aborts, expiring = False, []
+    for rule in rules:
+        if rule.get("Status") != "Enabled":
+            continue
+        aborts = aborts or "AbortIncompleteMultipartUpload" in rule
+        if "Expiration" in rule:
+            expiring.append(str(rule.get("ID", "without a name")))
+    if not aborts:
         remedy = "add a lifecycle rule that aborts incomplete multipart uploads after some days"
         yield Check(subject, Verdict.NOTE, "parts of uploads that broke off stay, and cost", remedy)
-    expiring = [str(rule.get("ID", "without a name")) for rule in active if "Expiration" in rule]
     if expiring:
         yield Check(subject, Verdict.NOTE, f"its rules {join_names(expiring)} delete objects")

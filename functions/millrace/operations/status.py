@@ -27,10 +27,17 @@ class Status:
 
 def read_status(index: LedgerIndex, *, now: datetime, days: int, sync: str | None, newest: int) -> Status:
     """Ask for what finished in the last ``days`` UTC days, and for all that needs attention however old."""
-    recent = chain.from_iterable(index.finished_on(day) for day in _list_days(now, days))
-    pending = chain.from_iterable(map(index.needing_attention, sorted(NEEDS_ATTENTION)))
-    wanted = (entry for entry in chain(recent, pending) if sync in (None, entry.sync))
-    return summarise(wanted, newest=newest, since=now - timedelta(hours=1))
+    entries = _read_entries(index, _list_days(now, days), sync)
+    return summarise(entries, newest=newest, since=now - timedelta(hours=1))
+
+
+def _read_entries(index: LedgerIndex, days: Iterable[str], sync: str | None) -> Iterator[Entry]:
+    """The entries of one sync, or of all, from both indexes: an entry may come twice."""
+    finished = map(index.finished_on, days)
+    pending = map(index.needing_attention, sorted(NEEDS_ATTENTION))
+    for entry in chain.from_iterable(chain(finished, pending)):
+        if sync in (None, entry.sync):
+            yield entry
 
 
 def summarise(entries: Iterable[Entry], *, newest: int, since: datetime) -> Status:
