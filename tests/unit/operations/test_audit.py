@@ -7,15 +7,24 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from millrace.ledger.entries import State
-from millrace.objects.references import ObjectRef
-from millrace.operations.audit import Audited, Auditor, Standing
+from millrace.engine.row_counts import RowCounts
+from millrace.ledger.entries import State, unseen
+from millrace.objects.references import ObjectRef, SourceVersion
+from millrace.objects.store import ListedObject
+from millrace.operations.audit import AUDIT_COLUMNS, Audited, Auditor, Standing
 from millrace.operations.comparison import GRACE
 from millrace.operations.lost_outputs import Loss, LostOutput, OutputChecker
 from tests.configurations import bulk_sync
 from tests.world import NOON, SOURCE, TARGET, World
 
-OLD = NOON - GRACE - timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
+OLD = NOON - GRACE - SECOND
+ENTRY = replace(
+    unseen("nightly", SOURCE, fingerprint="f", engine="1"),
+    attempts=2,
+    version=SourceVersion(etag="e1"),
+    rows=RowCounts(read=3, written=1, quarantined=1, filtered=1),
+)
 
 
 def audited(world: World, now: datetime = NOON) -> dict[str, Audited]:
@@ -104,6 +113,46 @@ def test_the_report_tells_rows_and_reasons() -> None:
 
     assert (row["standing"], row["error"]) == ("failed", "RaggedRow")
     assert row["etag"] == row["ledger_etag"]
+
+
+@pytest.mark.parametrize(
+    ("state", "standing", "age"),
+    [(State.CONVERTED, State.CONVERTED, 600), (State.IN_FLIGHT, State.IN_FLIGHT, 60)],
+)
+def test_a_row_says_how_old_an_object_is_or_how_long_it_is_worked_on(state: State, standing: State, age: int) -> None:
+    listed = ListedObject(SOURCE, "e", 7, NOON - timedelta(minutes=10))
+    entry = replace(ENTRY, state=state, started=NOON - timedelta(minutes=1))
+    row = Audited(key=SOURCE.key, standing=standing, listed=listed, entry=entry, request=None).row("s", NOON, entry)
+
+    assert (row["age_seconds"], row["size"], row["etag"], row["ledger_etag"]) == (age, 7, "e", "e1")
+    assert (row["attempts"], row["rows_read"], row["rows_written"]) == (2, 3, 1)
+    assert (row["rows_quarantined"], row["rows_filtered"]) == (1, 1)
+    assert row["lost_outputs"] is None
+    assert list(row) == list(AUDIT_COLUMNS)
+
+
+def test_a_row_of_what_is_gone_or_not_known_leaves_out_what_nobody_knows() -> None:
+    gone = Audited(key=SOURCE.key, standing=Standing.GONE, listed=None, entry=ENTRY, request=None)
+    listed = ListedObject(SOURCE, "e", 7, NOON)
+    new = Audited(key=SOURCE.key, standing=Standing.EXPECTED, listed=listed, entry=None, request=None)
+
+    assert {name for name, cell in gone.row("s", NOON, None).items() if cell is not None} == {
+        *("sync", "key", "standing", "ledger_etag")
+    }
+    assert {name for name, cell in new.row("s", NOON, None).items() if cell is not None} == {
+        *("sync", "key", "standing", "size", "etag", "modified", "age_seconds")
+    }
+
+
+@pytest.mark.parametrize(
+    ("modified", "expected"), [(NOON - GRACE, Standing.UNACCOUNTED), (NOON - GRACE + SECOND, Standing.EXPECTED)]
+)
+def test_news_may_take_as_long_as_the_grace_says(modified: datetime, expected: Standing) -> None:
+    world = World()
+    world.store.modified = modified
+    world.store.put(SOURCE, b"a\n1\n")
+
+    assert standings(world) == {SOURCE.key: expected}
 
 
 def with_outputs(world: World) -> dict[str, Audited]:
