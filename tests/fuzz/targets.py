@@ -62,6 +62,9 @@ S3_ACCESS = (
 ) * 3
 CLOUDFRONT = b"#Version: 1.0\n#Fields: date time sc-bytes c-ip\n" + b"2026-11-28\t10:00:00\t392\t192.0.2.4\n" * 3
 FLOW = b"version srcaddr dstaddr log-status\n5 192.0.2.1 - NODATA\n5 192.0.2.1 192.0.2.9 OK\n"
+XML = (
+    b'<?xml version="1.0"?><a><b c="1"><d>x &amp; y</d><e><![CDATA[<z>]]></e></b><b c="2"><d>1.5</d><f><g/></f></b></a>'
+)
 MESSAGE = {
     "Records": [
         {
@@ -227,6 +230,7 @@ TARGETS: dict[str, FuzzTarget] = {
     ),
     "avro": FuzzTarget(_avros, _convert(FileFormat.AVRO), DataError),
     "orc": FuzzTarget(_orcs, _convert(FileFormat.ORC), DataError),
+    "xml": FuzzTarget(lambda: [XML, XML.decode().encode("utf-16")], _convert(FileFormat.XML), DataError),
     "fixed_width": FuzzTarget(
         lambda: [FIXED, FIXED.decode().encode("utf-16")],
         _convert(FileFormat.FIXED_WIDTH, fixed_width=LAYOUT),

@@ -257,6 +257,38 @@ CASES: dict[str, Case] = {
         rows=5_000_000,
         seconds=60,
     ),
+    "XML: a text of 1 GB": Case(
+        source="xml",
+        target="csv",
+        make=_stream((b"<a><b><c>", 1), (b"x" * MB, 1024)),
+        refused="TooBig",
+        says=("byte 3",),
+    ),
+    "XML: an attribute of 1 GB": Case(
+        source="xml", target="csv", make=_stream((b'<a><b c="', 1), (b"x" * MB, 1024)), refused="TooBig"
+    ),
+    "XML: a comment of 1 GB": Case(
+        source="xml", target="csv", make=_stream((b"<a><!--", 1), (b"x" * MB, 1024)), refused="TooBig"
+    ),
+    "XML: ten million children in a row": Case(
+        source="xml", target="csv", make=_stream((b"<a><b>", 1), (b"<c/>" * (MB // 4), 40)), refused="TooBig"
+    ),
+    "XML: a billion laughs": Case(
+        source="xml",
+        target="csv",
+        make=_made(
+            lambda: (
+                b'<!DOCTYPE a [<!ENTITY l0 "lol">'
+                + b"".join(b'<!ENTITY l%d "%s">' % (n, b"&l%d;" % (n - 1) * 10) for n in range(1, 10))
+                + b"]><a><b>&l9;</b></a>"
+            )
+        ),
+        refused="MalformedFile",
+        says=("document type",),
+    ),
+    "XML: a million deep": Case(
+        source="xml", target="csv", make=_stream((b"<a>", 1_000_000)), refused="MalformedFile", says=("deep",)
+    ),
     "a JSON text of 1 GB": Case(
         source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"
     ),

@@ -361,6 +361,8 @@ ROWS = [
         shown=("unit/engine/formats/test_fixed_width.py", "fields_are_cut_at_their_characters")),
     Row(place=S3, name="log_preset", valid="alb", invalid="syslog", says="'alb'", default=None,
         shown=("unit/engine/formats/test_log.py", "a_line_has_its_presets_fields")),
+    Row(place=S3, name="xml_row", valid="a/b", invalid=7, says="expected text", default=None,
+        shown=("unit/engine/formats/test_xml.py", "a_path_says_which_elements_are_rows")),
 
     Row(place=BULK, name="name", valid="daily", invalid="a#b", says="found 'a#b'", default=REQUIRED, after=AS_IT_IS,
         shown=("unit/objects/test_lineage.py", "sync")),

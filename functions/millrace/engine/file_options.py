@@ -315,6 +315,14 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         help="Kind of the logs, which says what divides their lines and names their fields.",
         examples=("alb",),
     ),
+    FileOption(
+        name="xml_row",
+        field="xml_row",
+        kind=TextKind(),
+        formats=(FileFormat.XML,),
+        help="Path of the elements of XML that are rows, from the root on; default: the root's children.",
+        examples=("catalog/book",),
+    ),
 )
 """All options, in the order of the reference and of the commands' help."""
 

@@ -18,6 +18,7 @@ class FileFormat(enum.StrEnum):
     PARQUET = "parquet"
     AVRO = "avro"
     ORC = "orc"
+    XML = "xml"
     FIXED_WIDTH = "fixed_width"
     LOG = "log"
 
@@ -126,6 +127,7 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             declares_types=True,
             is_read_from_its_end=True,
         ),
+        FileFormat.XML: FormatWords(extension=".xml", read_extensions={".xml": None}, is_written=False),
         FileFormat.FIXED_WIDTH: FormatWords(extension=".txt", is_written=False, is_text=True),
         FileFormat.LOG: FormatWords(extension=".log", is_written=False, is_text=True),
     }
@@ -300,6 +302,7 @@ class ReadOptions:
     path, and so are ``json_parent_fields``, as ``json_paths`` reads them.
     ``column_types`` maps a column's name to the type that its values must have. ``fixed_width`` are the fields of a
     file of fixed width, ``log_preset`` is the kind of a log: files of these formats are not read without.
+    ``xml_row`` is the path of XML's rows, None: the children of the root.
     """
 
     compression: Compression = Compression.NONE
@@ -321,6 +324,7 @@ class ReadOptions:
     json_parent_fields: tuple[str, ...] = ()
     fixed_width: tuple[FixedField, ...] = ()
     log_preset: LogPreset | None = None
+    xml_row: str | None = None
     source_columns: tuple[SourceColumn, ...] = ()
     work: WorkSizes = WorkSizes()
 

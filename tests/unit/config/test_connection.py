@@ -57,6 +57,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("json_non_finite", {}, "null", "null", "none", "'text', 'null' or 'error'"),
     ("source_columns", {}, ["row", "file"], ("row", "file"), ["row", "row"], "each value once"),
     ("fixed_width", {}, LAYOUT, (FixedField(**LAYOUT[0]),), [{"name": "a", "start": 0, "length": 1}], "start"),
+    ("xml_row", {}, "a/b", "a/b", 7, "expected text"),
     ("log_preset", {}, "alb", "alb", "syslog", "'apache', 'nginx', 'alb'"),
     ("include", {}, ["*.csv", "/_x/**/"], ("*.csv", "_x/**"), [], "at least one item"),
     ("exclude", {}, ["a[b]"], ("a[b]",), ["a[b"], "closed by a ']'"),
@@ -93,6 +94,7 @@ DEFAULTS: dict[str, Any] = {
     "csv_column_types": {},
     "fixed_width": (),
     "log_preset": None,
+    "xml_row": None,
 }
 
 

@@ -53,6 +53,17 @@ def _facts_of_orc(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     return (*facts, Fact("metadata", ", ".join(sorted(metadata)), "of its writer, in its footer"))
 
 
+def explain_xml(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in an XML document."""
+    return _explain_typed(FileFormat.XML, _facts_of_xml, source, options)
+
+
+def _facts_of_xml(_source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
+    if options.xml_row is None:
+        return (Fact("rows", "the root's children", "by default; another path is said with xml_row"),)
+    return (Fact("rows", options.xml_row, "as told"),)
+
+
 def _explain_typed(file_format: FileFormat, find_facts: FindFacts, source: BinaryIO, options: ReadOptions) -> Content:
     """What is in a file of a format: all of it is read, so that damage is found."""
     try:

@@ -19,6 +19,7 @@ from millrace.engine.formats.orc import writer as orc_writer
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.streams.compression import compressible
+from millrace.engine.formats.xml import reader as xml_reader
 from millrace.engine.options import FileFormat
 
 CSV = Format(
@@ -43,11 +44,12 @@ JSON_DOC = Format(
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
 AVRO = Format(name=FileFormat.AVRO, read=avro_reader.read, write=avro_writer.write)
 ORC = Format(name=FileFormat.ORC, read=orc_reader.read, write=orc_writer.write)
+XML = Format(name=FileFormat.XML, read=xml_reader.read, write=refuse_writing(FileFormat.XML))
 FIXED_WIDTH = Format(
     name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
 )
 LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
 
-_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, FIXED_WIDTH, LOG)
+_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, XML, FIXED_WIDTH, LOG)
 FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every format, under its name in the configuration."""
