@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +36,14 @@ _NAME_WIDTH = 40
 _PROGRESS_FROM_BYTES = 4 * 2**20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What planning says of an object under a sync, line by line; and its content, None if it is not looked at."""
+
+    facts: Sequence[tuple[str, str]] = ()
+    content: Explanation | None = None
+
+
 @takes_file_options
 def explain(
     file: Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)],
@@ -45,6 +55,11 @@ def explain(
     compression: Annotated[
         Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="A configuration: explain what its --sync would make of s3://bucket/key."),
+    ] = None,
+    sync: Annotated[str | None, typer.Option(help="The sync of --config that is explained.")] = None,
     member: Annotated[
         str | None, typer.Option(help="The member of an archive to explain; not needed where there is one alone.")
     ] = None,
@@ -57,32 +72,86 @@ def explain(
 
     Example: millrace explain orders.csv.gz
 
+    With --config and --sync: what a sync would make of one object, as planning has it: its table, format, options,
+    output and fields, or why it is ignored.
+
     Exit codes: 0 explained, 1 refused for its content (what was found up to there is shown all the same), 2 wrong use.
     """
     errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    told_format = format_named("--from", source_format, SOURCES) if source_format else None
     try:
-        found = _explain(
-            file,
-            source_format=told_format,
-            compression=compression,
-            asked=asked.read,
-            errors=errors,
-            member=member,
-        )
+        if config is not None or sync is not None:
+            _refuse_options(asked, source_format, compression)
+            explained = _explain_sync(file, config, sync, member, errors)
+        else:
+            explained = Explained(
+                content=_explain(
+                    file,
+                    source_format=format_named("--from", source_format, SOURCES) if source_format else None,
+                    compression=compression,
+                    asked=asked.read,
+                    errors=errors,
+                    member=member,
+                )
+            )
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(130) from None
-    chosen = _choose_columns(found, columns)
+    _show(file, explained, columns, as_json=as_json)
+    content = explained.content
+    if content is not None and (error := content.content.error) is not None:
+        errors.print(f"{file} is refused: {type(error).__name__}: {error}{place(error)}")
+        raise typer.Exit(1)
+
+
+def _show(file: str, explained: Explained, columns: Sequence[str] | None, *, as_json: bool) -> None:
+    found = explained.content
+    chosen = [] if found is None else _choose_columns(found, columns)
     if as_json:
         from millrace.engine.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
 
-        print_json({"file": file} | as_document(found, chosen))
-    else:
+        of_sync = {"sync": dict(explained.facts)} if explained.facts else {}
+        print_json({"file": file} | of_sync | ({} if found is None else as_document(found, chosen)))
+        return
+    if explained.facts:
+        _print_facts(file, explained.facts)
+    if found is not None:
         _print(file, found, chosen, are_all=columns is None)
-    if (error := found.content.error) is not None:
-        errors.print(f"{file} is refused: {type(error).__name__}: {error}{place(error)}")
-        raise typer.Exit(1)
+
+
+def _print_facts(file: str, facts: Sequence[tuple[str, str]]) -> None:
+    console = Terminal(highlight=False, markup=False)
+    console.print(f"{file}:", soft_wrap=True)
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        table.add_row(f"  {_printable(name)}", escape_controls(value))
+    console.print(table)
+
+
+def _refuse_options(asked: FileOptionValues, source_format: str | None, compression: Compression | None) -> None:
+    if asked != FileOptionValues() or source_format or compression:
+        raise UsageError("--config: the configuration says how the object is read; leave options of reading out")
+
+
+def _explain_sync(file: str, config: Path | None, sync: str | None, member: str | None, errors: Console) -> Explained:
+    if config is None or sync is None:
+        raise UsageError("--config and --sync belong together: a configuration, and which of its syncs")
+    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.cli.explain_sync import explain_plan, plan_object  # noqa: PLC0415 - it needs pyarrow and pydantic
+    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
+    from millrace.planning.plans import Ignored  # noqa: PLC0415 - it needs pyarrow, too
+
+    use_lean_pool()
+    plan = plan_object(config, sync, file)
+    if plan is None:
+        return Explained(facts=(("ignored", f"sync {sync!r} reads no object there"),))
+    if isinstance(plan, Ignored):
+        return Explained(facts=(("ignored", plan.reason),))
+    try:
+        with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
+            facts, content = explain_plan(plan, file, source, member)
+            return Explained(facts=facts, content=content)
+    except InvalidConfiguration as error:
+        raise UsageError(str(error)) from error
 
 
 def _explain(
@@ -102,14 +171,16 @@ def _explain(
     from millrace.engine.formats.streams.decompression import require_compression  # noqa: PLC0415 - so does this
 
     use_lean_pool()
+    is_packed = is_archive(file)
+    if not is_packed:
+        check_member(file, member)
+        file_format, options = how_to_read(file, source_format, compression, asked)
     try:
         with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
-            if is_archive(file):
+            if is_packed:
                 return explain_member(source, file, member, source_format, asked)
-            check_member(file, member)
             if compression is not None:
                 require_compression(source, compression)
-            file_format, options = how_to_read(file, source_format, compression, asked)
             return explain_file(source, file_format, options)
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error
