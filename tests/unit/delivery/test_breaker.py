@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from millrace.delivery.breaker import TRIPS_AT, Breaker, Circuit
+from millrace.delivery.breaker import TRIPS_AT, Breaker, Circuit, how_to_resume
 from millrace.delivery.worker import Outcome
 from millrace.errors import AccessDenied, LostRace, MalformedFile
 from millrace.ledger.entries import Failure, State
@@ -195,3 +195,61 @@ def test_a_store_refuses_a_revision_that_was_not_read() -> None:
 
     with pytest.raises(LostRace):
         circuits.put(Circuit(queue=QUEUE, revision=1))
+
+
+def test_an_outcome_of_no_sync_says_nothing() -> None:
+    """Nobody reads such an object."""
+    panel = Panel()
+    panel.circuits.denied = True
+
+    panel.hear(Outcome(result=State.CONVERTED, source=SOURCE), Outcome(result=State.IGNORED, source=SOURCE))
+
+    assert panel.trouble == []
+
+
+@pytest.mark.parametrize(("result", "begins_anew"), [(State.QUARANTINED, True), (State.IGNORED, False)])
+def test_only_what_is_converted_speaks_for_the_grants(result: State, *, begins_anew: bool) -> None:
+    panel = Panel()
+    panel.hear(*denied(TRIPS_AT - 1), Outcome(result=result, source=SOURCE, sync="orders"))
+    panel.hear(*denied(1, first=TRIPS_AT))
+
+    assert panel.paused == ([] if begins_anew else [QUEUE])
+
+
+def test_a_success_is_written_down_only_by_who_saw_a_failure_and_once() -> None:
+    panel = Panel()
+    panel.hear(DENIED, outcome(), outcome())
+
+    known = panel.circuits.get(QUEUE)
+    assert known is not None
+    assert (known.revision, known.failures) == (2, {})
+
+
+def test_what_is_paused_stays_so_whatever_is_heard_and_is_announced_once() -> None:
+    panel = Panel()
+    panel.hear(*denied(TRIPS_AT), *denied(3, first=TRIPS_AT), outcome())
+
+    known = panel.circuits.get(QUEUE)
+    assert known is not None
+    assert known.paused == NOON
+    assert len(panel.announced) == 1
+    assert panel.paused == [QUEUE] * 5, "a message that is still under way pauses it again"
+
+
+@pytest.mark.parametrize(("lost", "in_trouble"), [(4, False), (5, True)])
+def test_a_circuit_that_others_keep_changing_is_given_up_after_five_tries(lost: int, *, in_trouble: bool) -> None:
+    panel = Panel()
+    panel.circuits.lose = lost
+
+    panel.hear(DENIED)
+
+    assert bool(panel.trouble) == in_trouble
+
+
+def test_a_circuit_nobody_wrote_is_of_no_revision_and_says_how_it_is_resumed() -> None:
+    circuit = Circuit(queue=QUEUE, sync="orders", reason="no grant")
+
+    assert (circuit.revision, circuit.paused) == (0, None)
+    assert circuit.resumed() == Circuit(queue=QUEUE, revision=1)
+    assert "millrace resume" in how_to_resume(circuit)
+    assert "no grant" in how_to_resume(circuit)
