@@ -60,6 +60,11 @@ def is_blank(value: object) -> bool:
     return value is None or value == ""
 
 
+def drop_blanks(fields: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The fields that are given."""
+    return {name: value for name, value in fields.items() if not is_blank(value)}
+
+
 class Section(BaseModel):
     """One object of the configuration file.
 
@@ -102,9 +107,14 @@ class Section(BaseModel):
 
     @classmethod
     def _without_blanks(cls, data: Mapping[Any, Any]) -> dict[Any, Any]:
-        renamed = {cls.synonyms.get(key, key): value for key, value in data.items() if not is_blank(value)}
-        foreign = {key: value for key, value in data.items() if is_blank(value) and not cls._knows(key)}
-        return renamed | foreign
+        """The fields that are given, by their own names; blanks of unknown fields stay, so that they are refused."""
+        kept: dict[Any, Any] = {}
+        for key, value in data.items():
+            if not is_blank(value):
+                kept[cls.synonyms.get(key, key)] = value
+            elif not cls._knows(key):
+                kept[key] = value
+        return kept
 
     @classmethod
     def _said_twice(cls, data: Mapping[Any, Any]) -> Iterator[Contradiction]:

@@ -7,8 +7,7 @@ What others use of a BulkSync: ``name``, ``source_connection`` and ``destination
 from __future__ import annotations
 
 import enum
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
@@ -18,6 +17,7 @@ from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_o
 from millrace.config.file_options import OptionFields, with_table_options
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.object_filters import with_object_filters
+from millrace.config.repeats import find_repeats
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (
     RECORD_TIMESTAMP,
@@ -286,10 +286,9 @@ _NEEDS_ENABLED = {
 
 
 def _check_field_names(fields: Sequence[object]) -> Iterator[Contradiction]:
-    if twice := _twice(map(_id, fields)):
+    if twice := sorted(find_repeats(map(_id, fields))):
         yield Contradiction("fields", f"named twice: {', '.join(twice)}")
-    output_names = (_text(field, "user_output_name") for field in fields)
-    if twice := _twice(filter(None, output_names)):
+    if twice := sorted(find_repeats(filter(None, map(_own_output_name, fields)))):
         yield Contradiction("fields", f"two fields have the user_output_name {', '.join(map(repr, twice))}")
 
 
@@ -316,7 +315,7 @@ def _only_given_fields(schemas: Sequence[object]) -> Iterator[Contradiction]:
 def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
     """A row that cannot be read cannot be obfuscated, and is put aside as it was."""
     for schema in schemas:
-        hidden = [_id(field) for field in _items(schema, "fields") if _at(field, "obfuscated") is True]
+        hidden = list(map(_id, filter(_is_obfuscated, _items(schema, "fields"))))
         if hidden and _is_enabled(schema):
             yield Contradiction(
                 "bad_rows",
@@ -327,20 +326,24 @@ def _not_in_the_clear(schemas: Sequence[object]) -> Iterator[Contradiction]:
 
 def _not_the_name(schemas: Sequence[object], name: str, cause: str) -> Iterator[Contradiction]:
     for schema in schemas:
-        output_names = [_text(field, "user_output_name") for field in _items(schema, "fields")]
-        if name in output_names:
+        if name in map(_own_output_name, _items(schema, "fields")):
             yield Contradiction("schemas", f"table {_id(schema)!r} names a field {name!r}, which {cause} adds")
 
 
 def _doubled_tables(schemas: Sequence[object]) -> Iterator[Contradiction]:
-    if twice := _twice(map(_id, schemas)):
+    if twice := sorted(find_repeats(map(_id, schemas))):
         yield Contradiction("schemas", f"named twice: {', '.join(twice)}")
-    elif twice := _twice(map(_output_name, filter(_is_enabled, schemas))):
+    elif twice := sorted(find_repeats(map(_output_name, filter(_is_enabled, schemas)))):
         yield Contradiction("schemas", f"two tables are written under the name {', '.join(map(repr, twice))}")
 
 
-def _twice(names: Iterable[str]) -> list[str]:
-    return sorted(name for name, times in Counter(names).items() if times > 1)
+def _own_output_name(field: object) -> str | None:
+    """The name that a field has in the output, if it is another one than in the source."""
+    return _text(field, "user_output_name")
+
+
+def _is_obfuscated(field: object) -> bool:
+    return _at(field, "obfuscated") is True
 
 
 def _items(raw: object, field: str) -> Sequence[object]:

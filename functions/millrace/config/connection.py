@@ -131,7 +131,8 @@ class Connection(Section):
             return None
         readable = re.sub(r"[^A-Za-z0-9]+", "-", self.name).strip("-").lower()
         digest = hashlib.sha256("\n".join((self.name, role, self.bucket)).encode()).hexdigest()
-        return "-".join(part for part in ("millrace", readable, digest[:20]) if part)
+        # Nothing is readable of a name like "日本".
+        return "-".join(filter(None, ("millrace", readable, digest[:20])))
 
     @property
     def layout(self) -> Layout:

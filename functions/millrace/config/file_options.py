@@ -17,9 +17,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config import fields
-from millrace.config.base import Contradiction, Section, doc, extend_section, is_blank, ours
+from millrace.config.base import Contradiction, Section, doc, drop_blanks, extend_section, ours
 from millrace.engine import option_kinds as kinds
-from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues, Side, to_values
+from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues, Side, to_values
 from millrace.engine.json_paths import find_record_path
 from millrace.errors import InvalidConfiguration
 
@@ -61,7 +61,7 @@ def _schema_of(record: type) -> dict[str, Any]:
         hint = types_of_fields[field.name]
         properties[field.name] = {"type": "integer" if hint is int else "string"}
         if issubclass(hint, enum.Enum):
-            properties[field.name]["enum"] = [str(word) for word in hint]
+            properties[field.name]["enum"] = list(map(str, hint))
         if field.default is dataclasses.MISSING:
             required.append(field.name)
     items = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
@@ -71,7 +71,7 @@ def _schema_of(record: type) -> dict[str, Any]:
 def _without_blanks(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
-    return {name: part for name, part in value.items() if not is_blank(part)}
+    return drop_blanks(value)
 
 
 def _connection_field(option: FileOption) -> tuple[Any, Any]:
@@ -102,8 +102,12 @@ class OptionFields(Section):
     @property
     def options(self) -> dict[str, Any]:
         """The engine's values of the options that are given, by their names."""
-        values = {option.name: getattr(self, option.name) for option in FILE_OPTIONS}
-        return {name: OPTION_OF_NAME[name].kind.parse(value) for name, value in values.items() if value is not None}
+        values = {}
+        for option in FILE_OPTIONS:
+            value = getattr(self, option.name)
+            if value is not None:
+                values[option.name] = option.kind.parse(value)
+        return values
 
 
 def with_connection_options(section: type[_S]) -> type[_S]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from millrace.config.base import Contradiction, Section, doc, unexpected
+from millrace.config.repeats import find_repeats
 from millrace.engine.conditions import FilterFunction, Scalar, letters_of, parse_logic
 
 
@@ -27,7 +28,7 @@ def _scalar(value: object) -> object:
 
 def _operand(value: object) -> object:
     if isinstance(value, list | tuple):
-        return tuple(_scalar(one) for one in value)
+        return tuple(map(_scalar, value))
     return _scalar(value)
 
 
@@ -42,7 +43,7 @@ OperandField = Annotated[
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_scalar(one) for one in value)
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_scalar, value))
 
 
 def _is_pair(value: object) -> bool:
@@ -193,7 +194,7 @@ def _check_letters(text: str, labels: Sequence[str]) -> Iterator[Contradiction]:
 def labels_given_twice(filters: Sequence[object]) -> list[str]:
     """Give the letters that belong to more than one of ``filters``, raw; there are no more letters than 26."""
     labels = _labels(filters) if len(filters) <= len(string.ascii_uppercase) else []
-    return sorted({label for label in labels if labels.count(label) > 1})
+    return sorted(find_repeats(labels))
 
 
 def _labels(filters: Sequence[object]) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Any
 
 from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
+from millrace.mappings import pick
 
+_NULL = {"type": "null"}
 _ABOUT = ("description", "title", "default", "examples", "x-mark", "x-when")
 
 
@@ -41,10 +43,12 @@ def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> N
 
 
 def _or_blank(property_schema: dict[str, Any]) -> dict[str, Any]:
-    about = {key: property_schema[key] for key in _ABOUT if key in property_schema}
+    about = pick(property_schema, *_ABOUT)
     rest = {key: value for key, value in property_schema.items() if key not in about}
-    choices = rest["anyOf"] if set(rest) == {"anyOf"} else [rest]
-    choices = [choice for choice in choices if choice != {"type": "null"}]
+    choices = list(rest["anyOf"]) if set(rest) == {"anyOf"} else [rest]
+    # An optional field has it: None is among the blanks already.
+    if _NULL in choices:
+        choices.remove(_NULL)
     return {**about, "anyOf": [*choices, {"enum": ["", None]}]}
 
 

@@ -24,6 +24,7 @@ from millrace.config.filters import (
     labels_of,
     operand_problem,
 )
+from millrace.config.repeats import find_repeats
 from millrace.config.schedule import ScheduleField
 from millrace.engine.conditions import And, FilterFunction, Logic, Term, parse_logic
 from millrace.engine.options import BadRows, FileFormat, OutputCompression, output_extension
@@ -246,7 +247,7 @@ class ModelSync(Section):
         """Hold the logic to the filters, and every output field to one value."""
         yield from filter_contradictions(given)
         names = [*_targets(given, "fields"), *_targets(given, "override_fields")]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        if twice := sorted(find_repeats(names)):
             yield Contradiction("fields", f"two values for the output field {', '.join(map(repr, twice))}")
 
     @property
@@ -256,7 +257,7 @@ class ModelSync(Section):
             return None
         if self.filter_logic:
             return parse_logic(self.filter_logic)
-        terms = tuple(Term(label) for label in labels_of(self.filters))
+        terms = tuple(map(Term, labels_of(self.filters)))
         return terms[0] if len(terms) == 1 else And(terms)
 
     @property

@@ -19,7 +19,9 @@ Step = str | int
 
 def path_of(steps: Sequence[Step]) -> str:
     """Write where a field stands: ``connections[0].configuration.s3_bucket_region``."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    text = ""
+    for step in steps:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
     return text.removeprefix(".")
 
 

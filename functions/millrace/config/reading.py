@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from millrace.config.problems import Step, path_of
+from millrace.config.repeats import find_repeats
 from millrace.errors import InvalidConfiguration
 
 
@@ -46,8 +48,7 @@ def _read_text(text: str, path: Path) -> object:
 
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     mapping = _Object(pairs)
-    names = [name for name, _ in pairs]
-    mapping.twice = tuple(name for name in mapping if names.count(name) > 1)
+    mapping.twice = tuple(find_repeats(name for name, _ in pairs))
     return mapping
 
 
@@ -137,7 +138,7 @@ def _list_parts(node: Any) -> list[Any]:
     if isinstance(node.value, str):
         return []
     if node.id == "mapping":
-        return [part for pair in node.value for part in pair]
+        return list(chain.from_iterable(node.value))
     return list(node.value)
 
 
@@ -154,7 +155,7 @@ def _loader() -> Any:
             mapping = _Object()
             for key, value in node.value:
                 mapping[self._name_of(key)] = self.construct_object(value, deep=True)
-            mapping.twice = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+            mapping.twice = tuple(find_repeats(names))
             return mapping
 
         def _name_of(self, key: Any) -> str:

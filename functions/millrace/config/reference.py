@@ -24,6 +24,7 @@ from millrace.config import fields, filters, model_sync, schedule
 from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
 from millrace.config.file_options import OptionFields
+from millrace.config.repeats import find_repeats
 from millrace.config.s3_configuration import S3Configuration
 from millrace.engine.conditions import FilterFunction
 from millrace.engine.file_options import OPTION_OF_NAME
@@ -42,7 +43,7 @@ def page(text: str) -> str:
     sections = by_place()
     marked = [match["place"] for match in _MARKED.finditer(text)]
     if sorted(marked) != sorted(sections):
-        odd = sorted(set(marked) ^ set(sections)) or sorted({place for place in marked if marked.count(place) > 1})
+        odd = sorted(set(marked) ^ set(sections)) or sorted(find_repeats(marked))
         raise UsageError(f"each object of the configuration has its place in the page, once; not so: {', '.join(odd)}")
     return _MARKED.sub(lambda match: f"{match[1]}{reference(sections[match['place']])}{match[3]}", text)
 
@@ -67,8 +68,9 @@ def _about(section: type[Section]) -> str:
 def _rows(section: type[Section]) -> Iterator[str]:
     hints = get_type_hints(section, include_extras=True)
     options = _table_options(section)
-    part = {name: field for name, field in section.model_fields.items() if name not in options}
-    for name, field in part.items():
+    for name, field in section.model_fields.items():
+        if name in options:
+            continue
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         cells = (
             _names(section, name),
@@ -110,7 +112,12 @@ def _options_cells(options: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+    return f"| {' | '.join(map(_escape_bars, cells))} |\n"
+
+
+def _escape_bars(cell: str) -> str:
+    """A bar would end the cell: ``a|b`` becomes ``a\\|b``."""
+    return cell.replace("|", "\\|")
 
 
 def _default(field: FieldInfo) -> str:
@@ -147,8 +154,8 @@ _WORDS: tuple[tuple[object, str], ...] = (
     (fields.RoleArn, "ARN"),
     (fields.QueueField, "ARN or `managed`"),
     (fields.SecretName, "name or ARN"),
-    (fields.SourceFormat, " ".join(f"`{name}`" for name in SOURCE_FORMATS)),
-    (fields.TargetFormat, " ".join(f"`{name}`" for name in TARGET_FORMATS)),
+    (fields.SourceFormat, " ".join(map(_code, SOURCE_FORMATS))),
+    (fields.TargetFormat, " ".join(map(_code, TARGET_FORMATS))),
     (filters.ScalarField, "text, number, `true` or `false`"),
     (filters.OperandField, "[as the function wants it](#filter-functions)"),
     (FilterFunction, "[function](#filter-functions)"),

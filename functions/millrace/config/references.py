@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync
 from millrace.config.connection import Connection, ManagedQueue
@@ -14,6 +14,7 @@ from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
 from millrace.engine.names import suggestion
 from millrace.engine.options import SchemaEvolution, recognise
+from millrace.mappings import by_name
 
 Sync: TypeAlias = BulkSync | ModelSync
 
@@ -124,7 +125,7 @@ def _regions(parsed: Parsed) -> Iterator[str]:
 
 
 def _models_outside(parsed: Parsed) -> Iterator[str]:
-    connections = _by_name(parsed.connections)
+    connections = by_name(parsed.connections.values())
     for path, model in parsed.models.items():
         connection = connections.get(model.connection)
         if connection is None or model.key is None:
@@ -138,7 +139,7 @@ def _models_outside(parsed: Parsed) -> Iterator[str]:
 
 def _tables_that_cannot_be(parsed: Parsed) -> Iterator[str]:
     """A table's name that the source's layout never gives would choose nothing, and nobody would be told."""
-    connections = _by_name(parsed.connections)
+    connections = by_name(parsed.connections.values())
     for path, sync in parsed.bulk_syncs.items():
         connection = connections.get(sync.source_connection)
         if connection is None:
@@ -153,7 +154,7 @@ def _tables_that_cannot_be(parsed: Parsed) -> Iterator[str]:
 
 def _tables_without_files(parsed: Parsed) -> Iterator[str]:
     """Only where a table has several outputs does its schema outlive a file."""
-    connections = _by_name(parsed.connections)
+    connections = by_name(parsed.connections.values())
     for path, sync in parsed.bulk_syncs.items():
         connection = connections.get(sync.source_connection)
         if connection is None or sync.schema_evolution is SchemaEvolution.EVOLVE:
@@ -170,7 +171,7 @@ def _tables_without_files(parsed: Parsed) -> Iterator[str]:
 
 def _options_that_cannot_be(parsed: Parsed) -> Iterator[str]:
     """A table's options are checked together with those of its connection, which it has where it gives none."""
-    connections = _by_name(parsed.connections)
+    connections = by_name(parsed.connections.values())
     for path, sync in parsed.bulk_syncs.items():
         connection = connections.get(sync.source_connection)
         for index, selection in enumerate(sync.schemas or ()):
@@ -209,7 +210,7 @@ def _no_table(name: str, layout: Layout) -> str | None:
 
 
 def _fields_outside_the_model(parsed: Parsed) -> Iterator[str]:
-    models = _by_name(parsed.models)
+    models = by_name(parsed.models.values())
     for path, sync in parsed.model_syncs.items():
         model = models.get(sync.model)
         if model is None or model.fields is None:
@@ -243,18 +244,21 @@ class _Flow:
 
 def _overlaps(parsed: Parsed) -> Iterator[str]:
     flows = list(_flows(parsed))
+    sound = []
     for flow in flows:
         if flow.source.meets(flow.output):
             yield (
                 f"{flow.path}.{flow.field}: writes to {flow.output}, which overlaps what it reads, {flow.source}; its"
                 " own output would be its input: write to another bucket, or to a folder that is not inside the other"
             )
+        else:
+            sound.append(flow)
     yield from _same_output(flows)
-    yield from _circles([flow for flow in flows if not flow.source.meets(flow.output)])
+    yield from _circles(sound)
 
 
 def _flows(parsed: Parsed) -> Iterator[_Flow]:
-    connections, models = _by_name(parsed.connections), _by_name(parsed.models)
+    connections, models = by_name(parsed.connections.values()), by_name(parsed.models.values())
     both: dict[str, Sync] = {**parsed.model_syncs, **parsed.bulk_syncs}
     for path, sync in both.items():
         source, output = source_of(sync, connections, models), output_of(sync, connections)
@@ -308,8 +312,11 @@ def _way_back(start: _Flow, feeds: Mapping[str, Sequence[_Flow]]) -> list[_Flow]
 
 def _overlapping_notifications(parsed: Parsed) -> Iterator[str]:
     """S3 refuses two notifications of one bucket whose prefixes overlap (User Guide, "Configuring notifications")."""
-    read = {sync.source_connection for sync in parsed.bulk_syncs.values()}
-    read |= {model.connection for model in parsed.models.values()}
+    read = set()
+    for sync in parsed.bulk_syncs.values():
+        read.add(sync.source_connection)
+    for model in parsed.models.values():
+        read.add(model.connection)
     managed: list[Connection] = []
     for path, connection in parsed.connections.items():
         is_managed = isinstance(connection.notifications, ManagedQueue)
@@ -323,7 +330,3 @@ def _overlapping_notifications(parsed: Parsed) -> Iterator[str]:
                     " connection"
                 )
         managed.append(connection)
-
-
-def _by_name(items: Mapping[str, Connection] | Mapping[str, Model]) -> dict[str, Any]:
-    return {item.name: item for item in items.values()}

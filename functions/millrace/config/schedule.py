@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from millrace.config.base import is_blank, unexpected
+from millrace.config.base import drop_blanks, unexpected
 
 MANUAL = "manual"
 
@@ -55,8 +55,8 @@ RECONCILIATION = Schedule("rate(1 day)")
 
 def _expression_of_object(value: Mapping[Any, Any]) -> str | None:
     """The expression of ``{"frequency": "daily", "hour": 6}`` and its like; blank members mean nothing."""
-    given = {key: part for key, part in value.items() if not is_blank(part)}
-    if unknown := sorted(str(key) for key in given.keys() - {"frequency", "minute", "hour", "day_of_week"}):
+    given = drop_blanks(value)
+    if unknown := sorted(map(str, given.keys() - {"frequency", "minute", "hour", "day_of_week"})):
         raise ValueError(f"an object with frequency, minute, hour, day_of_week and no {', '.join(unknown)}")
     return _expression(given.pop("frequency", None), given)
 
