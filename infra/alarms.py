@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.handler_function import service
+from infra.names import construct_id
 from infra.options import Options
 from infra.source_queue import visibility_seconds
 
@@ -47,10 +48,18 @@ class Alarms(Construct):
     def _watch_work(self, dead_letters: sqs.IQueue, options: Options) -> None:
         self._above(
             "DeadLetters",
-            dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
+            _count_visible(dead_letters),
             0,
             "Messages that nobody could read, or whose work failed five times. Look: millrace dead-letters.",
         )
+        for arn in options.own_dead_letter_arns:
+            name = construct_id(arn)
+            self._above(
+                f"DeadLetters{name}",
+                _count_visible(sqs.Queue.from_queue_arn(self, name, arn)),
+                0,
+                "Messages that SQS gave up by itself, from a queue of yours. Look: millrace dead-letters.",
+            )
         self._above(
             "Failures",
             _ours("Failed", options, statistic="Sum"),
@@ -118,6 +127,10 @@ class Alarms(Construct):
         )
         if self._topic:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+
+def _count_visible(queue: sqs.IQueue) -> cloudwatch.Metric:
+    return queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum")
 
 
 def _ours(name: str, options: Options, *, statistic: str, function: str = "convert") -> cloudwatch.Metric:

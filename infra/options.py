@@ -30,7 +30,7 @@ class Options:
     needs it, and a small one does not pay for it.
 
     ``max_concurrency`` bounds how many conversions one queue runs side by side. It is 10 because that is all that a
-    young account may run, and a message whose function was throttled five times is a dead letter; raise it with the
+    young account may run, and a message whose function is throttled waits an hour and a half; raise it with the
     account's quota. ``reserved_concurrency`` (default: none, since a young account can spare none) takes as many from
     the account's pool for this deployment alone.
 
@@ -38,6 +38,9 @@ class Options:
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
 
     ``existing_key_arns`` are the keys of existing buckets and queues that are encrypted by a customer's own key.
+
+    ``own_dead_letter_arns`` are the dead-letter queues of the user's own queues, each of which gets an alarm: which
+    they are, only the queues' attributes say, and they are not known while the stack is made.
     """
 
     name: str = "millrace"
@@ -51,6 +54,7 @@ class Options:
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
     obfuscation_secret: str | None = None
+    own_dead_letter_arns: tuple[str, ...] = ()
 
     @classmethod
     def from_context(cls, lookup: Callable[[str], Any]) -> Options:
@@ -119,9 +123,14 @@ def _arn(service: str) -> Callable[[object], str]:
     return parse
 
 
-def _key_arns(value: object) -> tuple[str, ...]:
-    items = value if isinstance(value, list) else str(value).split(",")
-    return tuple(_arn("kms")(str(arn).strip()) for arn in items)
+def _arns(service: str) -> Callable[[object], tuple[str, ...]]:
+    parse = _arn(service)
+
+    def parse_all(value: object) -> tuple[str, ...]:
+        items = value if isinstance(value, list) else str(value).split(",")
+        return tuple(parse(str(arn).strip()) for arn in items)
+
+    return parse_all
 
 
 def _secret(value: object) -> str:
@@ -142,6 +151,7 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "max_concurrency": _whole_number(2, 1000),
     "reserved_concurrency": _whole_number(1, 10_000),
     "alarm_topic_arn": _arn("sns"),
-    "existing_key_arns": _key_arns,
+    "existing_key_arns": _arns("kms"),
     "obfuscation_secret": _secret,
+    "own_dead_letter_arns": _arns("sqs"),
 }

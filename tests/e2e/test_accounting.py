@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 
 from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import DONE, State
+from millrace.objects.references import ObjectRef
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder, task_of
 
@@ -67,6 +69,36 @@ def test_lost_ledger_is_rebuilt_and_nothing_is_converted_again(
     rows = pq.read_table(report).to_pylist()
     assert {row["key"] for row in rows if row["sync"] == "e2e csv"} >= {ref.key for ref in refs}
     assert all(row["error"] and row["attempts"] for row in rows if row["standing"] == State.FAILED)
+
+
+def test_an_output_that_is_gone_is_found_and_written_again(deployed: DeployedDemo, configuration: Path) -> None:
+    """Somebody deletes one output and writes over another; the audit of outputs names both, and restores them."""
+    refs = [in_folder(deployed, "in", f"lost outputs/{name}.csv") for name in ("gone", "altered", "kept")]
+    tasks = [task_of(deployed, "e2e csv", ref) for ref in refs]
+    for ref in refs:
+        deployed.upload(ref, f"id,name\n1,{ref.key}\n".encode())
+    outputs = [entry.outputs[0].ref for entry in deployed.wait(tasks, seconds=60).values()]
+    before = [deployed.read(output) for output in outputs]
+    deployed.wait_until_idle(seconds=60)
+    deployed.s3.delete_object(Bucket=outputs[0].bucket, Key=outputs[0].key)
+    deployed.s3.put_object(Bucket=outputs[1].bucket, Key=outputs[1].key, Body=b"mine")
+
+    audit = ("audit", "e2e csv", "--config", str(configuration), "--outputs", "--json")
+    looked = run(deployed, *audit, "--dry-run")
+    restored = run(deployed, *audit, "--restore")
+    deployed.wait_until(lambda: _is_there(deployed, outputs[0]), seconds=60, what="the output to be back")
+    deployed.wait_until_idle(seconds=60)
+
+    for done in (looked, restored):
+        (counts,) = [json.loads(line) for line in done.stdout.splitlines()]
+        assert (done.returncode, counts["vanished"], counts["altered"]) == (1, 1, 1)
+    assert deployed.read(outputs[0]) == before[0]
+    assert deployed.read(outputs[2]) == before[2]
+
+
+def _is_there(deployed: DeployedDemo, ref: ObjectRef) -> bool:
+    listed = deployed.s3.list_objects_v2(Bucket=ref.bucket, Prefix=ref.key)
+    return ref.key in [found["Key"] for found in listed.get("Contents", [])]
 
 
 @pytest.mark.usefixtures("examples")

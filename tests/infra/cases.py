@@ -10,6 +10,7 @@ from infra.options import Encryption, Options
 REGION = "eu-central-1"
 ACCOUNT = "111122223333"
 OWN_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:uploads"
+OWN_DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:uploads-dead"
 EXISTING_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0a1b2c3d"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:operators"
 
@@ -107,7 +108,15 @@ class StackCase:
 CASES = {
     "created buckets": StackCase(CREATED),
     "existing buckets": StackCase(EXISTING, Options(existing_key_arns=(EXISTING_KEY,))),
-    "own queues": StackCase(OWN_QUEUES, Options(name="acme-orders", alarm_topic_arn=TOPIC, reserved_concurrency=30)),
+    "own queues": StackCase(
+        OWN_QUEUES,
+        Options(
+            name="acme-orders",
+            alarm_topic_arn=TOPIC,
+            reserved_concurrency=30,
+            own_dead_letter_arns=(OWN_DEAD_LETTERS,),
+        ),
+    ),
     "other identities": StackCase(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
     "customer key": StackCase(CREATED, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": StackCase(EXISTING, Options(kms=Encryption.CUSTOMER)),

@@ -428,6 +428,16 @@ class TestAlarms:
         assert ("Failed", f"{synthesised.case.options.name}-convert") in watched
         assert {("ApproximateAgeOfOldestMessage", queue) for queue in queues} <= watched
 
+    def test_watch_the_dead_letters_of_the_users_own_queues(self, synthesised: Synthesised) -> None:
+        """SQS moves them there by itself, so the deployment's own queue does not show them."""
+        watched = {
+            text(alarm["Dimensions"][0]["Value"])
+            for alarm in synthesised.processing.properties("CloudWatch::Alarm")
+            if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        }
+
+        assert {arn.split(":")[5] for arn in synthesised.case.options.own_dead_letter_arns} <= watched
+
     def test_are_quiet_while_nothing_happens_and_tell_the_topic(self, synthesised: Synthesised) -> None:
         """No data is no alarm; the topic is told if there is one."""
         topic = synthesised.case.options.alarm_topic_arn

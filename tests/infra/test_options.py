@@ -73,6 +73,14 @@ class TestOptions:
         assert options(existing_key_arns=f"{one}, {two}").existing_key_arns == (one, two)
         assert options(existing_key_arns=[one, two]).existing_key_arns == (one, two)
 
+    def test_take_several_dead_letter_queues(self) -> None:
+        """Of SQS alone."""
+        one, two = (f"arn:aws:sqs:eu-central-1:111122223333:{name}" for name in "ab")
+
+        assert options(own_dead_letter_arns=f"{one},{two}").own_dead_letter_arns == (one, two)
+        with pytest.raises(InvalidConfiguration, match="own_dead_letter_arns: expected the ARN of an SQS resource"):
+            options(own_dead_letter_arns="arn:aws:sns:eu-central-1:111122223333:a")
+
 
 class TestNames:
     """Physical names."""

@@ -13,6 +13,8 @@ from millrace.wording import join_names
 
 LEAST_RECEIVES = 5
 """Below it a throttled function loses messages (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
+WANTED_RECEIVES = 1000
+"""The most that SQS allows. Receipts are no attempts: a message comes back up to four times an hour while it waits."""
 NEEDED_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*")
 
 
@@ -82,8 +84,11 @@ def _check_redrive(queue: QueueFacts) -> Check:
         remedy = f"give it a redrive policy with a maxReceiveCount of {LEAST_RECEIVES} or more"
         return _trouble(queue, "no redrive policy: a message that cannot be taken comes back until it expires", remedy)
     text = f"gives a message up after {queue.max_receives:,} receipts; at least {LEAST_RECEIVES}"
-    if queue.max_receives >= LEAST_RECEIVES:
+    if queue.max_receives >= WANTED_RECEIVES:
         return Check(_subject(queue), Verdict.OK, text)
+    if queue.max_receives >= LEAST_RECEIVES:
+        text = f"gives a message up after {queue.max_receives:,} receipts, also one that only waits"
+        return Check(_subject(queue), Verdict.NOTE, text, f"raise its maxReceiveCount to {WANTED_RECEIVES:,}")
     return _trouble(queue, text, f"raise its maxReceiveCount to {LEAST_RECEIVES} or more")
 
 

@@ -71,6 +71,15 @@ def test_a_setting_that_cannot_work_is_named_with_its_numbers(changes: dict[str,
     assert remedy in str(check.remedy)
 
 
+def test_a_queue_that_gives_up_what_only_waits_is_noted() -> None:
+    queue = replace(SOUND, max_receives=20)
+    checks = check_queue(queue, timeout_seconds=900, mapped=(OURS,), function="millrace-convert")
+    (note,) = [check for check in checks if check.verdict is Verdict.NOTE]
+
+    assert note.text == "gives a message up after 20 receipts, also one that only waits"
+    assert note.remedy == "raise its maxReceiveCount to 1,000"
+
+
 @pytest.mark.parametrize(
     ("mapped", "text"),
     [
