@@ -24,6 +24,7 @@ from millrace.planning.plans import AnyPlan, ArchiveTables, Build, Ignored, Plan
 
 _FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
+_MOST_DOUBLINGS = 5
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _SHORT_WAITS = 2
 """Receipts of a message that finds its object in flight, before it waits for the whole lease."""
@@ -304,4 +305,6 @@ def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
 
 def backoff(receives: int) -> int:
     """Seconds until a message that failed is seen again: 30, 60, 120, ... up to 15 minutes."""
-    return int(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** max(0, receives - 1)))
+    # The exponent is bounded: after 1,025 receipts the power itself would be beyond any float.
+    doublings = min(_MOST_DOUBLINGS, max(0, receives - 1))
+    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2**doublings)

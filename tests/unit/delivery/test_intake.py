@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -290,6 +292,78 @@ class TestDeadLetters:
 
         assert desk.delays == [30]
 
+    def test_what_can_be_read_of_a_message_is_worked_on_before_the_rest_is_one(self, desk: Desk) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        body = f'{{"Records": [{_record("a")}, {{}}, 7]}}'
+
+        desk.take(body)
+
+        assert [outcome.result for outcome in desk.outcomes] == [State.CONVERTED]
+        ((sent, grounds),) = desk.buried
+        assert (sent, grounds.error) == (body, "UnknownMessage")
+        assert "record 2 of 3" in grounds.reason
+        assert "; record 3 of 3" in grounds.reason
+
+    def test_a_message_is_none_while_a_part_of_it_may_still_succeed(self, failing: Desk) -> None:
+        with pytest.raises(NotSettled):
+            failing.take(f'{{"Records": [{_record("a")}, {{}}]}}')
+
+        assert (failing.buried, failing.delays) == ([], [30])
+
+    def test_one_of_two_that_are_given_up_keeps_the_message(self, failing: Desk) -> None:
+        """Its objects were asked for by other messages, too, and so have other counts."""
+        for receives in range(1, MOST_ATTEMPTS):
+            with pytest.raises(NotSettled):
+                failing.take(f'{{"Records": [{_record("a")}]}}', receives=receives)
+
+        with pytest.raises(NotSettled, match="2 of what the message names"):
+            failing.take(f'{{"Records": [{_record("a")}, {_record("b")}]}}', receives=MOST_ATTEMPTS)
+
+        assert failing.buried == []
+
+    def test_reasons_that_are_alike_are_said_once(self, failing: Desk) -> None:
+        body = f'{{"Records": [{_record("a")}, {_record("b")}]}}'
+        for receives in range(1, MOST_ATTEMPTS):
+            with pytest.raises(NotSettled):
+                failing.take(body, receives=receives)
+        failing.take(body, receives=MOST_ATTEMPTS)
+
+        ((_, grounds),) = failing.buried
+        assert (grounds.reason, grounds.key) == ("s3:GetObject failed", "in/a.csv")
+
+    @pytest.mark.parametrize(("over", "is_one"), [(timedelta(0), False), (timedelta(seconds=1), True)])
+    def test_a_message_may_come_back_for_nine_days(self, desk: Desk, over: timedelta, *, is_one: bool) -> None:
+        del desk.store.buckets["acme-in"]
+        old = desk.receive(request(), sent=NOON - LONGEST_WAIT - over)
+
+        with suppress(NotSettled):
+            desk.intake.take(old)
+
+        assert bool(desk.buried) == is_one
+
+    def test_a_message_that_does_not_say_when_it_was_sent_comes_back(self, desk: Desk) -> None:
+        del desk.store.buckets["acme-in"]
+        message = desk.receive(request())
+        undated = replace(message, delivery=replace(message.delivery, sent=None))
+
+        with pytest.raises(NotSettled):
+            desk.intake.take(undated)
+
+
+@pytest.mark.parametrize(("timeout", "left", "starts"), [(900, 60.0, True), (100, 20.0, True), (100, 19.9, False)])
+def test_a_minute_or_a_fifth_of_the_time_is_enough_to_start(
+    desk: Desk, timeout: float, left: float, *, starts: bool
+) -> None:
+    desk.store.put(SOURCE, b"a\n1\n")
+    worker = desk.intake.worker
+    objects = replace(worker.objects, timeout_seconds=timeout)
+    desk.intake = replace(desk.intake, worker=replace(worker, objects=objects))
+
+    with suppress(OutOfTime):
+        desk.take(request(), remaining=left)
+
+    assert bool(desk.outcomes) == starts
+
 
 class TestSuspects:
     """One object's death costs one object."""
@@ -320,10 +394,31 @@ class TestSuspects:
     def test_one_does_not_work_if_the_others_could_not_be_deleted(self, desk: Desk, batch: list[Received]) -> None:
         desk.refuses = True
 
-        returning = take_batch(desk.intake, batch, lambda _message, _error: None)
+        heard: list[tuple[str, str]] = []
+
+        def hear(message: Received, error: Exception) -> None:
+            heard.append((message.delivery.message_id, type(error).__name__))
+
+        returning = take_batch(desk.intake, batch, hear)
 
         assert returning == ["killer"]
         assert desk.delays == [30]
+        assert heard == [("killer", "ServiceUnavailable")]
+        assert RefusalKind.SUSPECT in {outcome.result for outcome in desk.outcomes}
+        assert len(desk.outcomes) == 3, "it was not worked on"
+
+    def test_a_message_that_fails_comes_back_and_the_others_are_worked_on(
+        self, desk: Desk, batch: list[Received]
+    ) -> None:
+        heard: list[str] = []
+        bad = replace(batch[0], receipt=DeskReceipt(desk, "bad"), delivery=replace(batch[0].delivery, message_id="bad"))
+        late = replace(bad, delivery=replace(bad.delivery, remaining=lambda: 1.0))
+
+        returning = take_batch(desk.intake, [late, *batch], lambda message, _: heard.append(message.body))
+
+        assert returning == ["bad"]
+        assert heard == [late.body]
+        assert desk.deleted == ["b", "a"]
 
     def test_a_batch_of_one_needs_no_second_turn(self, desk: Desk, batch: list[Received]) -> None:
         take_batch(desk.intake, [batch[1].alone()], lambda _message, _error: None)
