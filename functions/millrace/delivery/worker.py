@@ -305,6 +305,6 @@ def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
 
 def backoff(receives: int) -> int:
     """Seconds until a message that failed is seen again: 30, 60, 120, ... up to 15 minutes."""
-    # The exponent is bounded: after 1,025 receipts the power itself would be beyond any float.
-    doublings = min(_MOST_DOUBLINGS, max(0, receives - 1))
-    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2**doublings)
+    # Their number is bounded: after 1,025 receipts two to its power would be beyond any float.
+    doublings: int = min(_MOST_DOUBLINGS, max(0, receives - 1))
+    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS << doublings)
