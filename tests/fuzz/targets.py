@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import io
 import json
+import lzma
 import tarfile
 import tempfile
 import zipfile
@@ -39,6 +40,7 @@ from millrace.engine.outputs import Destination
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.objects.messages import parse_message
 from tests.unit.engine.formats.builders import Memory
+from tests.unit.engine.formats.packing import pack_lz4, pack_snappy
 
 MOST_OUTPUT = 64 * 2**20
 CSV = (
@@ -248,6 +250,11 @@ TARGETS: dict[str, FuzzTarget] = {
         DataError,
     ),
     "zst": FuzzTarget(lambda: [_zstd(CSV)], _convert(FileFormat.CSV, Compression.ZSTD), DataError),
+    "xz": FuzzTarget(lambda: [lzma.compress(CSV)], _convert(FileFormat.CSV, Compression.XZ), DataError),
+    "lz4": FuzzTarget(lambda: [pack_lz4(CSV)], _convert(FileFormat.CSV, Compression.LZ4), DataError),
+    "snappy": FuzzTarget(
+        lambda: [pack_snappy(CSV), pack_snappy(CSV, block=20)], _convert(FileFormat.CSV, Compression.SNAPPY), DataError
+    ),
     "bz2": FuzzTarget(lambda: [bz2.compress(CSV)], _convert(FileFormat.CSV, Compression.BZIP2), DataError),
     "zip": FuzzTarget(lambda: [_zip()], _archive("x.zip"), DataError),
     "tar": FuzzTarget(lambda: [_tar()], _archive("x.tar"), DataError),

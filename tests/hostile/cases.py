@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from millrace.engine.formats.avro import container as avro
 from millrace.engine.options import Compression, FixedField
 from tests.hostile import thrift
 from tests.hostile.streams import Repeated, many
+from tests.unit.engine.formats.packing import IDENTIFIER, chunk, pack_lz4, snappy_chunk
 
 MB = 2**20
 
@@ -451,9 +453,49 @@ CASES: dict[str, Case] = {
         source="csv",
         target="csv",
         make=_made(_quine),
-        refused="WrongEncoding",
-        says=("gz",),
+        refused="MalformedFile",
+        says=("packed twice", "gz"),
         read={"compression": Compression.GZIP},
+    ),
+    "an xz bomb of 10 GB": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((lzma.compress(_ROWS), 1000))),
+        refused="TooBig",
+        says=("bomb",),
+    ),
+    "an xz file that wants 128 MB of memory": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: lzma.compress(b"a\n1\n", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**27}])),
+        refused="TooBig",
+        says=("memory",),
+    ),
+    "an LZ4 bomb of 10 GB": Case(
+        source="csv",
+        target="csv",
+        make=lambda: cast("BinaryIO", Repeated((pack_lz4(_ZEROS), 1000))),
+        refused="TooBig",
+    ),
+    "a snappy chunk of 16 MB": Case(
+        source="csv",
+        target="csv",
+        make=_stream((IDENTIFIER, 1), (b"\0\xff\xff\xff", 1), (b"x" * MB, 16)),
+        refused="MalformedFile",
+        says=("chunk",),
+    ),
+    "a snappy chunk that says it has 4 GB of content": Case(
+        source="csv",
+        target="csv",
+        make=_made(lambda: IDENTIFIER + chunk(0, b"sums" + b"\xff\xff\xff\xff\x0f" + b"x" * 100)),
+        refused="MalformedFile",
+        says=("65,536 are the most",),
+    ),
+    "a million snappy chunks without content": Case(
+        source="csv",
+        target="csv",
+        make=_stream((IDENTIFIER, 1), (chunk(0xFE, b""), 10**6), (snappy_chunk(b"a\n1\n"), 1)),
+        rows=1,
     ),
     # archives
     "a zip bomb": Case(
