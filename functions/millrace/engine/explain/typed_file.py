@@ -7,11 +7,10 @@ from typing import BinaryIO
 
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.parquet_file import MeasuredColumn, describe_columns
-from millrace.engine.formats.avro.container import AvroFile
+from millrace.engine.formats.avro.container import open_container
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.orc.reader import open_orc, tail_of
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.guarded import GuardedSource
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.errors import DataError
@@ -24,8 +23,8 @@ def explain_avro(source: BinaryIO, options: ReadOptions) -> Content:
     return _explain_typed(FileFormat.AVRO, _facts_of_avro, source, options)
 
 
-def _facts_of_avro(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
-    file = AvroFile(open_plain(source, options.compression))
+def _facts_of_avro(source: BinaryIO, _options: ReadOptions) -> tuple[Fact, ...]:
+    file = open_container(source)
     written = sorted(name for name in file.metadata if not name.startswith("avro."))
     facts = (Fact("codec", file.codec, "of its blocks, as its header says"),)
     if not written:

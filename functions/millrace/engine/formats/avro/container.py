@@ -270,7 +270,7 @@ def _encode_text(data: bytes) -> bytes:
     return encode_long(len(data)) + data
 
 
-def read_all(source: BinaryIO) -> AvroFile:
-    """The container of a whole file."""
+def open_container(source: BinaryIO) -> AvroFile:
+    """The container that a seekable file is."""
     source.seek(0)
     return AvroFile(source)

@@ -8,13 +8,12 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from millrace.engine.formats.avro.columns import Cursor, RowColumn
-from millrace.engine.formats.avro.container import AvroBlock, AvroFile
+from millrace.engine.formats.avro.container import AvroBlock, AvroFile, open_container
 from millrace.engine.formats.avro.schema import to_columns
 from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_CELLS, MAX_VALUES
 from millrace.engine.formats.memory import without_collection
-from millrace.engine.formats.streams.decompression import open_plain
-from millrace.engine.options import ReadOptions
+from millrace.engine.options import Compression, ReadOptions
 from millrace.errors import DataError, MalformedFile, TooBig
 
 _LOST = (IndexError, OverflowError, UnicodeDecodeError, ValueError, pa.ArrowException)
@@ -28,7 +27,9 @@ def read(
     report: Callable[[BadRow], None],  # noqa: ARG001 - every reader takes it; Avro has no bad rows
 ) -> Records:
     """Open an Avro container file; see ``formats.base.Reader``."""
-    file = AvroFile(open_plain(source, options.compression, free_bytes=options.work.unpacked_freely))
+    if options.compression is not Compression.NONE:
+        raise MalformedFile(f"Avro compresses inside; a {options.compression} file around it is not read")
+    file = open_container(source)
     columns = to_columns(file.schema)
     return Records(columns.schema, _batches(file, columns))
 
