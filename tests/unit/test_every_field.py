@@ -356,6 +356,12 @@ ROWS = [
     Row(place=S3, name="source_columns", valid=["row"], invalid=["line"], says="'row'", default=[],
         before=AS_IT_IS, after=_one(FIRST.replace("}", ',"_row":1}') + SECOND.replace("}", ',"_row":2}'))),
 
+    Row(place=S3, name="type_hints", valid={"a": "decimal(5,2)"}, invalid={"a": "number"}, says="is no type",
+        default={}, files={"in/orders.csv": "a,b\n1,x\n"}, before=_one('{"a":1,"b":"x"}\n'),
+        after=_one('{"a":1.00,"b":"x"}\n')),
+    Row(place=S3, name="types", valid="wide", invalid="widest", says="'wide'", default="exact",
+        shown=("unit/engine/tables/test_wide.py", "a_column_has_the_widest_type")),
+
     Row(place=S3, name="fixed_width", valid=[{"name": "id", "start": 1, "length": 4}], invalid=[{"name": "id"}],
         says="fixed_width", default=[],
         shown=("unit/engine/formats/test_fixed_width.py", "fields_are_cut_at_their_characters")),

@@ -20,6 +20,7 @@ from millrace.engine.options import (
     OutputCompression,
     output_compressions,
 )
+from millrace.engine.type_hints import TypeHint
 
 
 def text_rule(parse: Callable[[str], Any]) -> Callable[[object], Any]:
@@ -112,6 +113,11 @@ def _one_of(accepted: Sequence[FileFormat]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _type_hint(text: str) -> str:
+    TypeHint.parse(text)
+    return text
+
+
 def check_distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values; a validator that refuses one that comes twice."""
     if len(set(values)) < len(values):
@@ -132,6 +138,7 @@ Glob = Annotated[str, AfterValidator(text_rule(parse_glob))]
 Character = Annotated[str, AfterValidator(text_rule(to_character))]
 Quote = Annotated[str, AfterValidator(text_rule(_quote))]
 Encoding = Annotated[str, AfterValidator(text_rule(to_encoding))]
+TypeHintField = Annotated[str, AfterValidator(text_rule(_type_hint))]
 JsonPathField = Annotated[str, AfterValidator(text_rule(_json_path))]
 FolderField = Annotated[
     Folder,

@@ -43,6 +43,8 @@ def _to_hint(kind: kinds.ValueKind) -> Any:
             return words
         case kinds.ChoicesKind(words=words):
             return Annotated[types.GenericAlias(tuple, (words, ...)), AfterValidator(fields.check_distinct)]
+        case kinds.HintsKind():
+            return Annotated[dict[str, fields.TypeHintField], BeforeValidator(_without_blanks)]
         case kinds.WordByNameKind(word=word):
             return Annotated[types.GenericAlias(dict, (str, word)), BeforeValidator(_without_blanks)]
         case kinds.RecordsKind(record=record):

@@ -22,6 +22,7 @@ from millrace.engine.one_file import ConversionContext, Converted, Recipe, conve
 from millrace.engine.options import words_of
 from millrace.engine.outputs import Destination
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
+from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.rows import Table
 from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import LostRace
@@ -115,12 +116,12 @@ def _remember(
 
 def _rule(plan: Plan, shared: SharedTable) -> FitRule:
     read = options(plan.recipe)
+    demanded = frozenset([*read.column_types, *read.type_hints])
     return FitRule(
         evolution=shared.evolution,
         transform=plan.recipe.transform,
         as_text=words_of(plan.recipe.source_format).is_text,
-        is_guessed=guesses_of_reader(
-            plan.recipe.source_format, infer=read.infer_types, demanded=frozenset(read.column_types)
-        ),
+        is_guessed=guesses_of_reader(plan.recipe.source_format, infer=read.infer_types, demanded=demanded),
         table=str(shared.table),
+        given=given_fields(read),
     )

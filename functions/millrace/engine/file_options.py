@@ -33,6 +33,7 @@ from millrace.engine.option_kinds import (
     CountKind,
     EncodingKind,
     FlagKind,
+    HintsKind,
     JsonPathKind,
     MarkKind,
     RecordsKind,
@@ -50,6 +51,7 @@ from millrace.engine.options import (
     Quotes,
     ReadOptions,
     SourceColumn,
+    TableTypes,
     WriteOptions,
 )
 
@@ -296,6 +298,29 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         short="Add a column that says where a row comes from: file, row, modified or version; may be given often.",
         examples=(["file", "row", "modified", "version"],),
         declarations=("--source-column",),
+    ),
+    FileOption(
+        name="type_hints",
+        field="type_hints",
+        kind=HintsKind(),
+        formats=SOURCE_FORMATS,
+        help="Types of columns in the output, by the names of the source: text, integer, decimal(DIGITS,SCALE), float,"
+        " boolean, date, timestamp or timestamptz, which are in microseconds unless they say timestamp(ns). A value"
+        " that the type does not hold exactly is an error with its row, or puts the row aside (bad_rows).",
+        short="NAME=TYPE that a column gets, such as price=decimal(18,2); may be given often.",
+        examples=({"price": "decimal(18,2)", "paid_at": "timestamptz"},),
+        declarations=("--type-hint",),
+    ),
+    FileOption(
+        name="types",
+        field="types",
+        kind=ChoiceKind(TableTypes),
+        formats=SOURCE_FORMATS,
+        help="exact: a column has the type of its values. wide: the widest of that type's family, so that all files of"
+        " a table have one type: int64, decimal(38,scale), float64, timestamps in microseconds (or nanoseconds).",
+        short="Give columns the type of their values, or the widest of its family.",
+        examples=("wide",),
+        key="table_types",
     ),
     FileOption(
         name="fixed_width",

@@ -33,10 +33,12 @@ from millrace.engine.one_file import (
     attempt,
     convert,
     convert_into_table,
+    settle_types,
 )
 from millrace.engine.options import FileFormat, ReadOptions, words_of
 from millrace.engine.outputs import Destination, Outputs, S
 from millrace.engine.tables import unify
+from millrace.engine.tables.hinted import read_hinted_as_text
 from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
 from millrace.engine.tables.source_columns import FileOrigin
 from millrace.engine.transform.spec import TableTransform
@@ -109,7 +111,12 @@ def _as_it_is(table: Table) -> Table:
 
 
 def _recipe_of(source: Source, recipe: Recipe) -> Recipe:
-    read = replace(source.read, source_columns=recipe.read.source_columns)
+    read = replace(
+        source.read,
+        source_columns=recipe.read.source_columns,
+        type_hints=recipe.read.type_hints,
+        types=recipe.read.types,
+    )
     return replace(recipe, source_format=source.format, read=read)
 
 
@@ -124,14 +131,15 @@ def _convert_several(
         without_columns = replace(recipe.read, source_columns=())
         recipe = replace(recipe, transform=TableTransform(), read=without_columns)
     work = recipe.read.work
-    sources = _SmallFiles(work.kept).keep_open(_without_types(sources, recipe))
+    sources = _SmallFiles(work.kept).keep_open(_hinted(_without_types(sources, recipe), recipe.read))
     survey = _survey(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
     origins = _Origins({source.name: source for source in sources})
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(within(survey.table(sources, apart)), origins.find, recipe, outputs, context)
+            table = within(settle_types(survey.table(sources, apart), recipe))
+            return attempt(table, origins.find, recipe, outputs, context)
         except unify.Lossy as lossy:
             outputs.discard()
             apart |= {lossy.column}
@@ -162,6 +170,14 @@ def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source
     if not demands_no_type or recipe.target_format is not FileFormat.CSV:
         return sources
     return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
+
+
+def _hinted(sources: Sequence[Source], read: ReadOptions) -> Sequence[Source]:
+    """The sources, whose columns with given types are read as text if the file is of text."""
+    if not read.type_hints:
+        return sources
+    hinted = [replace(source, read=replace(source.read, type_hints=read.type_hints)) for source in sources]
+    return [replace(source, read=read_hinted_as_text(source.read, source.format)) for source in hinted]
 
 
 class _SmallFiles:

@@ -20,8 +20,10 @@ from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, 
 from millrace.engine.parallel import BackgroundWork, in_order
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
+from millrace.engine.tables.hinted import apply_hints, read_hinted_as_text
 from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
 from millrace.engine.tables.source_columns import FileOrigin, FindOrigin, add_source_columns
+from millrace.engine.tables.wide import widen_types
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
 from millrace.engine.transform.spec import TableTransform
@@ -109,7 +111,11 @@ def convert(
         ConfigurationError: the recipe does not suit the content.
         Whatever ``source``, the sinks and ``on_batch`` raise.
     """
-    return _convert(partial(_FileTable, source, recipe, name=name), recipe, destination, context)
+
+    def open_table(learned: Learned | None) -> Table:
+        return settle_types(_FileTable(source, recipe, learned, name), recipe)
+
+    return _convert(open_table, recipe, destination, context)
 
 
 def convert_into_table(
@@ -127,7 +133,7 @@ def convert_into_table(
     """
 
     def open_table(learned: Learned | None) -> Table:
-        return within(_FileTable(source, recipe, learned, name=name))
+        return within(settle_types(_FileTable(source, recipe, learned, name=name), recipe))
 
     return _convert(open_table, recipe, destination, context)
 
@@ -165,12 +171,18 @@ def _convert(
     raise MalformedFile("the file's types changed while it was read again: does somebody write to it?")
 
 
+def settle_types(table: Table, recipe: Recipe) -> Table:
+    """The table with the types that the options give to its columns."""
+    return widen_types(apply_hints(table, recipe.read, recipe.transform.hidden), recipe.read)
+
+
 def options(recipe: Recipe) -> ReadOptions:
     """The options to read with. From text to text every type is printed back as it was, so none has to be found."""
     is_from_text = words_of(recipe.source_format).is_text
+    read = read_hinted_as_text(recipe.read, recipe.source_format)
     if is_from_text and recipe.target_format is FileFormat.CSV and not recipe.read.column_types:
-        return replace(recipe.read, infer_types=False)
-    return recipe.read
+        return replace(read, infer_types=False)
+    return read
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, get_args
 
 from millrace.engine.json_paths import parse_path
 from millrace.engine.options import ColumnType
+from millrace.engine.type_hints import TypeHint
 
 NONE = "none"
 """What is written for a quote or an escape that there is none of; the engine's value is the empty text."""
@@ -250,6 +251,32 @@ class WordByNameKind:
                 raise ValueError(f"{text!r} is not NAME=TYPE with one of {', '.join(self.words)}")
             words[name] = word
         return words
+
+
+@dataclass(frozen=True, slots=True)
+class HintsKind:
+    """A type for each of some columns, as ``type_hints`` reads it; typed as NAME=TYPE."""
+
+    typed: ClassVar[Any] = list[str]
+
+    def parse(self, value: object) -> Mapping[str, str]:
+        """Types by name, as they were written."""
+        if not isinstance(value, Mapping):
+            raise _refuse("an object of types by column name", value)
+        for text in value.values():
+            TypeHint.parse(_to_text(text))
+        return value
+
+    def parse_typed(self, typed: Sequence[str]) -> Mapping[str, str]:
+        """Each text is divided at its last =, since a column's name may hold one."""
+        hints = {}
+        for text in typed:
+            name, _, hint = text.rpartition("=")
+            if not name:
+                raise ValueError(f"{text!r} is not NAME=TYPE")
+            TypeHint.parse(hint)
+            hints[name] = hint
+        return hints
 
 
 @dataclass(frozen=True, slots=True)

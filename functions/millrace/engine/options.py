@@ -184,6 +184,13 @@ class NonFinite(enum.StrEnum):
     ERROR = "error"
 
 
+class TableTypes(enum.StrEnum):
+    """Which type a column gets: the one that its values have, or the widest of that type's family."""
+
+    EXACT = "exact"
+    WIDE = "wide"
+
+
 class SourceColumn(enum.StrEnum):
     """What a column says of a row's source."""
 
@@ -326,6 +333,8 @@ class ReadOptions:
     log_preset: LogPreset | None = None
     xml_row: str | None = None
     source_columns: tuple[SourceColumn, ...] = ()
+    type_hints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    types: TableTypes = TableTypes.EXACT
     work: WorkSizes = WorkSizes()
 
 

@@ -10,6 +10,7 @@ from millrace.engine.explain.csv_file import explain_csv, explain_fixed_width, e
 from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.explain.json_file import explain_json
 from millrace.engine.explain.parquet_file import explain_parquet
+from millrace.engine.explain.settled_types import settle_content
 from millrace.engine.explain.typed_file import explain_avro, explain_orc, explain_xml
 from millrace.engine.formats.streams.decompression import find_compression
 from millrace.engine.options import Compression, FileFormat, ReadOptions, words_of
@@ -35,7 +36,7 @@ def explain_file(source: BinaryIO, file_format: FileFormat, options: ReadOptions
     """
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    content = _EXPLAIN[file_format](source, options)
+    content = settle_content(_EXPLAIN[file_format](source, options), source, file_format, options)
     return Explanation(
         format=file_format, compression=_compression_of(source, file_format, options), size=size, content=content
     )

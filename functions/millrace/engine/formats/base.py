@@ -17,19 +17,20 @@ from millrace.errors import UsageError
 class BadRow:
     """A row that could not be read; ``line`` and ``row`` count from 1, ``byte`` from 0 in the uncompressed text.
 
+    Without ``line`` and ``byte`` the row could be read, and does not fit its table: ``raw`` is its JSON then.
     ``raw`` is the row's text. Where it is not UTF-8, its bytes are in ``raw_base64``, and backslashes stand for those
     of ``raw`` that are no text.
     """
 
-    line: int
+    line: int | None
     row: int
-    byte: int
+    byte: int | None
     reason: str
     raw: str
     raw_base64: str | None = None
 
     @classmethod
-    def of(cls, raw: bytes, *, line: int, row: int, byte: int, reason: str) -> Self:
+    def of(cls, raw: bytes, *, line: int | None, row: int, byte: int | None, reason: str) -> Self:
         """A row with its bytes, be they text or not."""
         text, encoded = raw.decode(errors="backslashreplace"), None
         if text.encode() != raw:

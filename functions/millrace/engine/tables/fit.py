@@ -7,10 +7,12 @@ wrong the reading starts over (``unify.Lossy``), and what was learned is kept.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +38,7 @@ class FitRule:
     """What holds for all files of a table: the evolution, what is done with fields, and how types were found.
 
     ``is_guessed`` says whether a field's type was found in its values: text may then mean that there were none.
+    ``given`` are the fields whose types the configuration gives, whatever the table had before, by name.
     """
 
     evolution: SchemaEvolution
@@ -43,6 +46,7 @@ class FitRule:
     as_text: bool
     is_guessed: Callable[[str], bool]
     table: str
+    given: Mapping[str, pa.Field] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def rescues(self) -> bool:
@@ -180,7 +184,9 @@ class Fit:
     def _plan_known(self, field: pa.Field, source: _FileColumn | None) -> _FittedColumn:
         """What becomes of a field that the table has already."""
         if source is None:
-            return _FittedColumn(_as_written(field))
+            return _FittedColumn(self._rule.given.get(field.name, _as_written(field)))
+        if field.name in self._rule.given:
+            return self._plan_first(source)
         if arrow_types.is_null(field.type):
             return self._plan_first(source)
         if unify.are_the_same(field, source.field):

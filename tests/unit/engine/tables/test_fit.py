@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import itertools
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ from millrace.engine.one_file import NO_CONTEXT, Recipe, convert_into_table
 from millrace.engine.options import FileFormat, ReadOptions, SchemaEvolution, WriteOptions
 from millrace.engine.outputs import Destination
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
+from millrace.engine.tables.hinted import given_fields
 from millrace.engine.transform.spec import TableTransform
 from tests.unit.engine.formats.builders import Memory
 
@@ -40,17 +43,25 @@ def as_json(values: File) -> bytes:
     return "".join('{"x":%s,"y":1}\n' % ("null" if value is None else value) for value in values).encode()
 
 
-def fitted(data: bytes, known: pa.Schema | None, source: FileFormat, evolution: SchemaEvolution) -> tuple[bytes, Fit]:
+def fitted(
+    data: bytes,
+    known: pa.Schema | None,
+    source: FileFormat,
+    evolution: SchemaEvolution,
+    hints: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[bytes, Fit]:
     """A file of a table as newline-delimited JSON."""
+    read = ReadOptions(type_hints=hints)
     rule = FitRule(
         evolution=evolution,
         transform=TableTransform(rescued=evolution is SchemaEvolution.RESCUE),
         as_text=source is FileFormat.CSV,
-        is_guessed=guesses_of_reader(source, infer=True, demanded=frozenset()),
+        is_guessed=guesses_of_reader(source, infer=True, demanded=frozenset(hints)),
         table="t",
+        given=given_fields(read),
     )
     fit = Fit(known, rule)
-    recipe = Recipe(source_format=source, target_format=FileFormat.JSON, read=ReadOptions(), write=WriteOptions())
+    recipe = Recipe(source_format=source, target_format=FileFormat.JSON, read=read, write=WriteOptions())
     sinks: list[Memory] = []
 
     def opened(_directory: str | None) -> Memory:
@@ -138,3 +149,39 @@ def test_many_fields_fit_at_once(count: int) -> None:
     output, fit = fitted(b"f0\nx\n", first.remembered_schema(), FileFormat.CSV, SchemaEvolution.EVOLVE)
 
     assert len(json.loads(output)) == len(fit.remembered_schema()) == count
+
+
+class TestGivenTypes:
+    """A type that the configuration gives is the table's, whatever its files had before."""
+
+    HINTS = MappingProxyType({"x": "decimal(9,2)"})
+
+    @pytest.mark.parametrize("evolution", SchemaEvolution)
+    @pytest.mark.parametrize("before", [pa.int64(), pa.string(), pa.float64(), pa.decimal128(5, 1), pa.null()], ids=str)
+    @pytest.mark.parametrize(
+        ("source", "data"), [(FileFormat.CSV, b"x,y\n1,1\n"), (FileFormat.JSON, b'{"x":1,"y":1}\n')]
+    )
+    def test_it_goes_before_what_the_table_had(
+        self, evolution: SchemaEvolution, before: pa.DataType, source: FileFormat, data: bytes
+    ) -> None:
+        known = pa.schema([("x", before), ("y", pa.int64())])
+
+        output, fit = fitted(data, known, source, evolution, self.HINTS)
+
+        assert json.loads(output.splitlines()[0], parse_float=WrittenFile)["x"] == "1.00"
+        assert fit.remembered_schema().field("x").type == pa.decimal128(9, 2)
+
+    def test_a_file_that_lacks_the_column_has_its_type_too(self) -> None:
+        known = pa.schema([("x", pa.int64()), ("y", pa.int64())])
+
+        output, fit = fitted(b"y\n1\n", known, FileFormat.CSV, SchemaEvolution.EVOLVE, self.HINTS)
+
+        assert output == b'{"x":null,"y":1}\n'
+        assert fit.output_schema().field("x").type == pa.decimal128(9, 2)
+
+    def test_it_stays_whatever_files_come(self) -> None:
+        known = None
+        for data in (b"x,y\n1,1\n", b"x,y\n2.5,1\n", b"y\n1\n", b"x,y\n,1\n"):
+            _, fit = fitted(data, known, FileFormat.CSV, SchemaEvolution.FREEZE, self.HINTS)
+            known = fit.remembered_schema()
+            assert known.field("x").type == pa.decimal128(9, 2)

@@ -1,0 +1,286 @@
+"""Columns brought to the types that the configuration gives them (``type_hints``): every value exactly, or refused.
+
+A number fits if the type holds the same number: ``1`` and ``1.50`` are 1.00 and 1.50 as ``decimal(18,2)``, ``1.505`` is
+refused. A text fits if it is what the type's values look like: ``007`` and `` 5`` are no numbers. What does not fit is
+an error with its row, or is put aside, the whole row as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from types import MappingProxyType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.text import rendering
+from millrace.engine.options import BadRows, FileFormat, ReadOptions, words_of
+from millrace.engine.tables.rows import PutAside, Table, TableRows
+from millrace.engine.transform.values import TextColumn, replace_chosen
+from millrace.engine.type_hints import MOST_DIGITS, TypeHint
+from millrace.engine.types import arrow_types
+from millrace.engine.types.printing import plain
+from millrace.errors import ValueDoesNotFit
+
+_NUMBER = "-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+_NEGATIVE_ZERO = "-0(?:[.]0+)?(?:[eE].*)?"
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = "[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
+_ZONE = "(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+_PATTERNS = MappingProxyType(
+    {
+        "integer": _NUMBER,
+        "decimal": _NUMBER,
+        "float": _NUMBER,
+        "boolean": "true|false",
+        "date": _DAY,
+        "timestamp": f"{_DAY}(?:[T ]{_TIME})?",
+        "timestamptz": f"{_DAY}[T ]{_TIME}{_ZONE}",
+    }
+)
+"""What the texts look like that may fit; Arrow, which reads them, would take more than is meant."""
+_SURE_CHARACTERS = 15
+"""Numbers of so few characters are kept by a double."""
+_NS_YEARS = "(?:16(?:7[89]|[89][0-9])|1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9]|226[01])-.*"
+"""The years that fit into nanoseconds: Arrow does not notice the others."""
+
+
+def read_hinted_as_text(read: ReadOptions, file_format: FileFormat) -> ReadOptions:
+    """Options with which a file of text gives hinted columns as they are written: their types are known."""
+    if not read.type_hints or not words_of(file_format).is_text:
+        return read
+    column_types = dict(read.column_types)
+    for name in read.type_hints:
+        column_types[name] = "text"
+    return replace(read, column_types=MappingProxyType(column_types))
+
+
+def apply_hints(table: Table, read: ReadOptions, hidden: Collection[str] = ()) -> Table:
+    """The table with the types of the hints; the same table without any. Values of ``hidden`` columns are not shown."""
+    if not read.type_hints:
+        return table
+    hints = {name: TypeHint.parse(text) for name, text in read.type_hints.items()}
+    return _HintedTable(table, hints, frozenset(hidden), puts_aside=read.bad_rows is BadRows.QUARANTINE)
+
+
+def given_fields(read: ReadOptions) -> Mapping[str, pa.Field]:
+    """The fields whose types are given, by name."""
+    return {name: pa.field(name, _to_arrow(TypeHint.parse(text))) for name, text in read.type_hints.items()}
+
+
+def _to_arrow(hint: TypeHint) -> pa.DataType:
+    match hint.name:
+        case "decimal":
+            return pa.decimal128(hint.digits, hint.scale)
+        case "timestamp":
+            return pa.timestamp(hint.unit)
+        case "timestamptz":
+            return pa.timestamp(hint.unit, tz="UTC")
+        case _:
+            return _PLAIN_TYPES[hint.name]
+
+
+_PLAIN_TYPES = MappingProxyType(
+    {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "float": pa.float64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _HintedTable:
+    """A table, some of whose columns have a type that was given."""
+
+    inner: Table
+    hints: Mapping[str, TypeHint]
+    hidden: frozenset[str]
+    puts_aside: bool
+
+    def open(self, report: PutAside, /) -> tuple[pa.Schema, Generator[TableRows, None, None]]:
+        """Read the files from their beginnings."""
+        schema, pieces = self.inner.open(report)
+        fields = list[pa.Field]()
+        for field in schema:
+            hint = self.hints.get(field.name)
+            fields.append(field if hint is None else pa.field(field.name, _to_arrow(hint)))
+        into = pa.schema(fields, schema.metadata)
+        return into, self._rows(pieces, schema, into, report)
+
+    def _rows(
+        self, pieces: Generator[TableRows, None, None], schema: pa.Schema, into: pa.Schema, report: PutAside
+    ) -> Generator[TableRows, None, None]:
+        with closing(pieces):
+            for rows in pieces:
+                yield self._convert(rows, schema, into, report)
+
+    def _convert(self, rows: TableRows, schema: pa.Schema, into: pa.Schema, report: PutAside) -> TableRows:
+        columns, misfits = list[pa.Array](), dict[int, str]()
+        for position, field in enumerate(schema):
+            column, hint = rows.batch.column(position), self.hints.get(field.name)
+            if hint is not None:
+                column, odd = to_type(column, field, hint)
+                for index in odd:
+                    misfits.setdefault(index, self._describe(rows, index, position, field, hint))
+            columns.append(column)
+        converted = replace(rows, batch=rows.batch)
+        if len(into):
+            converted = replace(rows, batch=pa.RecordBatch.from_arrays(columns, schema=into))
+        if not misfits:
+            return converted
+        for index in sorted(misfits):
+            row = rows.row_numbers[index]
+            raw = self._as_json(rows.batch.slice(index, 1), schema)
+            report(BadRow.of(raw, line=None, row=row, byte=None, reason=misfits[index]), rows.file)
+        return _without(converted, misfits)
+
+    def _describe(self, rows: TableRows, index: int, position: int, field: pa.Field, hint: TypeHint) -> str:
+        """What is wrong with a value; raised if rows are not put aside."""
+        row = rows.row_numbers[index]
+        shown = "a value that is not shown"
+        if field.name not in self.hidden:
+            text = TextColumn(rows.batch.column(position).slice(index, 1), field).texts[0].as_py()
+            shown = repr(text[:100])
+        problem = f"row {row:,}: the field {field.name!r} holds {shown}, which is no {hint} (type_hints)"
+        if not self.puts_aside:
+            raise ValueDoesNotFit(
+                f"{problem}; give the field a wider type, or put such rows aside (bad_rows: quarantine)",
+                row=row,
+                column=field.name,
+            )
+        return problem
+
+    def _as_json(self, batch: pa.RecordBatch, schema: pa.Schema) -> bytes:
+        """A row as a JSON object, without what is hidden."""
+        shown = [position for position, name in enumerate(schema.names) if name not in self.hidden]
+        fields = pa.schema([schema.field(position) for position in shown])
+        columns = pa.RecordBatch.from_arrays([batch.column(position) for position in shown], schema=fields)
+        texts = rendering.json_rows(columns, fields, before="", after="")
+        return "".join(text for array in texts for text in array.to_pylist()).encode()
+
+
+def _without(rows: TableRows, misfits: Mapping[int, str]) -> TableRows:
+    keep = [index not in misfits for index in range(rows.batch.num_rows)]
+    numbers = [number for number, is_kept in zip(rows.row_numbers, keep, strict=True) if is_kept]
+    return replace(rows, batch=rows.batch.filter(pa.array(keep, pa.bool_())), numbers=numbers)
+
+
+def to_type(array: pa.Array, field: pa.Field, hint: TypeHint) -> tuple[pa.Array, Sequence[int]]:
+    """The values in the hint's type, and the positions of those that do not fit, in whose place nothing stands."""
+    into = _to_arrow(hint)
+    if _is_kept(array.type, into):
+        return array.cast(into), ()
+    texts = TextColumn(array, field).texts
+    if hint.name == "text":
+        return texts, ()
+    values = _cast_texts(texts, hint, into)
+    if values is not None:
+        return values, ()
+    distinct = pc.unique(texts).drop_null()
+    sound = _find_sound(distinct, hint, into)
+    fits = pc.is_in(texts, value_set=sound, skip_nulls=True)
+    values = _cast_texts(pc.if_else(fits, texts, pa.scalar(None, pa.string())), hint, into)
+    odd = pc.indices_nonzero(pc.and_(texts.is_valid(), pc.invert(fits)))
+    return values, odd.to_pylist()
+
+
+def _is_kept(kind: pa.DataType, into: pa.DataType) -> bool:
+    """Whether each value of the one type is one of the other, so that Arrow may cast."""
+    if kind == into or arrow_types.is_null(kind):
+        return True
+    widening = (arrow_types.is_integer(kind) and kind.bit_width < 64) or kind == pa.int64()
+    if into == pa.int64():
+        return bool(widening)
+    return bool(arrow_types.is_floating(kind) and into == pa.float64())
+
+
+def _find_sound(texts: pa.Array, hint: TypeHint, into: pa.DataType) -> pa.Array:
+    """Those of the distinct texts that fit, found by halving."""
+    if not len(texts) or _cast_texts(texts, hint, into) is not None:
+        return texts
+    if len(texts) == 1:
+        return texts.slice(0, 0)
+    half = len(texts) // 2
+    first, second = texts.slice(0, half), texts.slice(half)
+    return pa.concat_arrays([_find_sound(first, hint, into), _find_sound(second, hint, into)])
+
+
+def _cast_texts(texts: pa.Array, hint: TypeHint, into: pa.DataType) -> pa.Array | None:
+    """The texts in the hint's type; None if one of them does not fit."""
+    if not _all_match(texts, _PATTERNS[hint.name]):
+        return None
+    is_exact = hint.name in {"integer", "decimal"}
+    if is_exact and _any_matches(texts, _NEGATIVE_ZERO):
+        return None
+    if hint.unit == "ns" and not _all_match(texts, _NS_YEARS):
+        return None
+    if is_exact:
+        texts = _without_exponents(texts)
+        # Arrow does not notice the overflow of very long numbers: 144 digits may become 0.
+        if not _all_match(texts, f"-?[0-9]{{1,{_whole_digits(hint)}}}(?:[.][0-9]{{1,{MOST_DIGITS}}})?"):
+            return None
+    try:
+        return _CASTS.get(hint.name, pc.cast)(texts, into)
+    except pa.ArrowInvalid:
+        return None
+
+
+def _whole_digits(hint: TypeHint) -> int:
+    """The most digits before the point of a number of the type."""
+    if hint.name == "integer":
+        return len(str(2**63))
+    return max(1, hint.digits - hint.scale)
+
+
+def _without_exponents(texts: pa.Array) -> pa.Array:
+    # 1e3 becomes 1000. Arrow, which reads exponents of decimals as well, takes 1e-313 for 0.
+    has_exponent = pc.match_substring_regex(texts, "[eE]")
+    return replace_chosen(texts, has_exponent, _without_exponent)
+
+
+def _without_exponent(text: str) -> str:
+    return f"{Decimal(text):f}"
+
+
+def _cast_integers(texts: pa.Array, into: pa.DataType) -> pa.Array:
+    # 1.0 is an integer, too, which Arrow reads as a decimal only.
+    return pc.cast(pc.cast(texts, pa.decimal128(38, 0)), into)
+
+
+def _cast_doubles(texts: pa.Array, into: pa.DataType) -> pa.Array:
+    """Doubles that are the numbers of the texts, digit for digit; raise ArrowInvalid if one is not."""
+    values = pc.cast(texts, into)
+    long = pc.greater(pc.binary_length(texts), _SURE_CHARACTERS)
+    if pc.any(long).as_py():
+        chosen = pc.fill_null(long, fill_value=False)
+        pairs = zip(texts.filter(chosen).to_pylist(), plain(values.filter(chosen)).to_pylist(), strict=True)
+        if not all(_is_same_number(written, printed) for written, printed in pairs):
+            raise pa.ArrowInvalid("a double has fewer digits")
+    if not pc.all(pc.is_finite(values)).as_py() and texts.null_count < len(texts):
+        raise pa.ArrowInvalid("a number is too large")
+    return values
+
+
+def _is_same_number(written: str, printed: str) -> bool:
+    # 12345678901234567890.25 comes back as 1.2345678901234567e+19, which is another number.
+    return printed not in {"Infinity", "-Infinity"} and Decimal(written) == Decimal(printed)
+
+
+_CASTS: Mapping[str, Callable[[pa.Array, pa.DataType], pa.Array]] = MappingProxyType(
+    {"integer": _cast_integers, "float": _cast_doubles}
+)
+
+
+def _all_match(texts: pa.Array, pattern: str) -> bool:
+    return pc.all(pc.match_substring_regex(texts, f"^(?:{pattern})$")).as_py() is not False
+
+
+def _any_matches(texts: pa.Array, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(texts, f"^(?:{pattern})$")).as_py())
