@@ -48,6 +48,7 @@ class Fault(enum.StrEnum):
     RECONFIGURED = "configuration changed"
     REPROCESSED = "reprocess into live work"
     RECONCILED = "reconcile into live work"
+    REBUILT = "ledger rebuilt into live work"
     PAUSED = "event source paused by the breaker"
 
 

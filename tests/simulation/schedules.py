@@ -389,6 +389,12 @@ def _lose_ledger(world: World) -> None:
     world.ledger.restore({})
 
 
+def _rebuild_ledger(world: World) -> None:
+    """Nobody has to wait for this: it leaves alone what the ledger knows, and whoever is at work."""
+    world.faults.count(Fault.REBUILT)
+    world.rebuild()
+
+
 def _copy_output(world: World) -> None:
     world.copy_output()
 
@@ -403,6 +409,7 @@ _OF_OPERATORS: tuple[Act, ...] = (
     _remember_ledger,
     _restore_ledger,
     _lose_ledger,
+    _rebuild_ledger,
 )
 
 
