@@ -10,9 +10,17 @@ import pyarrow as pa
 import pytest
 
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
-from millrace.engine.options import BadRows, FileFormat, ReadOptions, WorkSizes, WriteOptions, recognise
+from millrace.engine.options import (
+    TARGET_FORMATS,
+    BadRows,
+    FileFormat,
+    ReadOptions,
+    WorkSizes,
+    WriteOptions,
+    recognise,
+)
 from millrace.engine.outputs import Destination, discard_all
-from millrace.errors import MillraceError, OutOfTime, RaggedRow
+from millrace.errors import MillraceError, OutOfTime, RaggedRow, UnsupportedType
 from tests.places import REAL_DATA
 from tests.unit.engine.formats.builders import Memory, table
 
@@ -136,7 +144,7 @@ def test_an_error_of_the_sink_stays_what_it_is() -> None:
     assert full.discarded
 
 
-@pytest.mark.parametrize("target", list(FileFormat))
+@pytest.mark.parametrize("target", TARGET_FORMATS)
 @pytest.mark.parametrize(
     "name",
     [
@@ -160,6 +168,11 @@ def test_published_files_become_every_format(name: str, target: FileFormat) -> N
 
     done = convert(io.BytesIO(path.read_bytes()), recipe, Destination(Memory))
     back = Recipe(source_format=target, target_format=FileFormat.PARQUET, read=ReadOptions(), write=WriteOptions())
+    if (name, target) == ("nested_structs.rust.parquet", FileFormat.ORC):
+        # A sum of times is one of the year 52,952: the file holds it, Arrow's reader of ORC cannot, and says so.
+        with pytest.raises(UnsupportedType, match="nanoseconds cannot hold"):
+            convert(io.BytesIO(done.parts[0].sink.getvalue()), back, Destination(Memory))
+        return
     again = convert(io.BytesIO(done.parts[0].sink.getvalue()), back, Destination(Memory))
 
     assert done.rows.read == done.rows.written == again.rows.written > 0
