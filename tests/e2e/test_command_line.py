@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import State
@@ -48,6 +49,36 @@ def test_failed_objects_are_found_by_their_state(deployed: DeployedDemo) -> None
     again = deployed.wait([task], seconds=30, until=lambda entry: entry.settled and entry.run_id == answer["run_id"])
     assert again[task].state is State.FAILED
     assert again[task].fence == failed.fence + 1
+
+
+def test_what_is_stale_is_counted_and_done_again(deployed: DeployedDemo, configuration: Path, tmp_path: Path) -> None:
+    """A plan by a changed configuration names what the change makes stale, and a run does exactly what is stale."""
+    ref = in_folder(deployed, "in", "plans/of the day.csv")
+    task = task_of(deployed, "e2e parquet", ref)
+    deployed.upload(ref, b"id,name\n1,Ada\n")
+    first = deployed.wait([task], seconds=60)[task]
+    here = ("--sync", "e2e parquet", "--prefix", ref.key, "--json")
+
+    (listed,) = lines(deployed, "plan", *here, "--config", str(configuration))
+    assert (listed["objects"], listed["bytes"]) == (1, 14)
+    assert listed["forecast"]["minutes"] > 0
+    assert listed["forecast"]["dollars"] > 0
+
+    (current,) = lines(deployed, "plan", *here, "--stale", "--config", str(configuration))
+    assert (current["objects"], current["not_stale"]) == (0, 1)
+
+    changed = tmp_path / "changed.yaml"
+    document = yaml.safe_load(configuration.read_text())
+    for sync in document["bulk_syncs"]:
+        sync["bad_rows"] = "quarantine"
+    changed.write_text(yaml.safe_dump(document))
+    (stale,) = lines(deployed, "plan", *here, "--stale", "--config", str(changed))
+    assert (stale["objects"], stale["stale"]["configuration"], stale["examples"]) == (1, 1, [str(ref)])
+
+    # What is deployed has not changed, so the function finds nothing to do.
+    (answer,) = lines(deployed, "reprocess", "e2e parquet", "--prefix", ref.key, "--stale", "--json")
+    assert (answer["sent"], answer["not_stale"]) == (0, 1)
+    assert deployed.entry(task) == first
 
 
 def test_doctor_finds_the_wiring_sound_and_measures_the_way(deployed: DeployedDemo, configuration: Path) -> None:

@@ -39,6 +39,9 @@ class Endless(Exception):
     """The world does not come to rest."""
 
 
+ENGINE = "1"
+
+
 @dataclass(slots=True)
 class Acknowledged:
     """A message that was deleted, and what the world looked like then."""
@@ -262,7 +265,7 @@ class World:
     def _worker(self, actor: Actor) -> Worker:
         return Worker.build(
             ledger=self.ledger,
-            engine="1",
+            engine=ENGINE,
             timeout_seconds=self.timeout,
             deployment=len(self.setups),
             **self._ports(actor),
@@ -324,7 +327,9 @@ class World:
 
     def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
         wanted = Wish(len(self.setups) - 1, wish, frozenset(self.source.live()))
-        reprocessor = Reprocessor(index=self.ledger, deployment=len(self.setups), **self._ports(actor))
+        reprocessor = Reprocessor(
+            index=self.ledger, ledger=self.ledger, engine=ENGINE, deployment=len(self.setups), **self._ports(actor)
+        )
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
         if answer["complete"]:

@@ -63,6 +63,12 @@ COMMANDS = (
         "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
     ),
     CommandEntry(
+        "plan",
+        "plan",
+        "plan",
+        "Say what would become of objects, before anything is done: whose they are, where they go, why not.",
+    ),
+    CommandEntry(
         "reprocess",
         "operate",
         "reprocess",

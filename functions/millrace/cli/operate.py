@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import leave_out_none, pick
@@ -21,6 +22,10 @@ def reprocess(
     key: Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")] = None,
     prefix: Annotated[str | None, typer.Option(help="All objects below this prefix.")] = None,
     state: Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")] = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Only what a change made stale; `millrace plan --stale` counts it first.")
+    ] = False,
+    by: By = None,
     name: Name = "millrace",
     reset_schema: Annotated[
         bool, typer.Option("--reset-schema", help="Forget the tables' schemas: what is converted makes new ones.")
@@ -32,9 +37,10 @@ def reprocess(
 
     Examples: millrace reprocess to-parquet --state failed
               millrace reprocess to-parquet --key "in/2026 q1.csv"
+              millrace reprocess to-parquet --stale --by configuration
     """
     event: dict[str, Any] = {"sync": sync, "keys": key, "prefix": prefix, "state": state, "dry_run": dry_run}
-    event |= {"reset_schema": reset_schema or None}
+    event |= {"reset_schema": reset_schema or None, "stale": sorted(parse_reasons(by, is_stale=stale)) or None}
     event = leave_out_none(event)
     Reprocess.parse(event)
     deployments = get_deployments(context)
@@ -55,6 +61,9 @@ def _print_answer(answer: dict[str, Any], *, as_json: bool) -> None:
         f"run {answer['run_id']}: {done} {count_of(answer['selected'], 'object')} on the queue; passed over: "
         f"{answer['ignored']:,} of a foreign extension, {answer['out_of_scope']:,} outside the sync's folder"
     )
+    if "stale" in answer:
+        by_reason = ", ".join(f"{count:,} by {reason}" for reason, count in answer["stale"].items())
+        print_line(f"stale: {by_reason}; not stale: {answer['not_stale']:,}")
     for example in answer["examples"]:
         print_line(f"  {example}")
 

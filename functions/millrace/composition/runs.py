@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from millrace import __version__
 from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.composition.base import Foundation, utc_now
@@ -28,8 +29,10 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         planner=Planner(base.document),
         stores=base.sessions,
         index=base.ledger,
+        ledger=base.ledger,
         queues=base.queues,
         now=utc_now,
+        engine=__version__,
         deployment=base.settings.deployment,
     )
 

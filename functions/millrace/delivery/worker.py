@@ -289,6 +289,7 @@ def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
         position=request.change.sequencer,
         run_id=request.run_id,
         outputs=intended(plan),
+        shape=plan.shape,
         bytes_decide=not (isinstance(plan, Plan) and isinstance(plan.way, SnapshotTable)),
         has_follow_up=isinstance(plan, Build),
     )

@@ -115,7 +115,8 @@ class WorkEntry(ABC):
     among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
     ``run_id`` is the newest manual run that reached it. ``attempts`` counts attempts at the same thing; it is put
     before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out.
-    ``deployment`` is the number of the newest deployment that worked on it.
+    ``deployment`` is the number of the newest deployment that worked on it. ``fingerprint`` is of the sync's whole
+    configuration, ``shape`` of what shapes this very output; 0.1.0 wrote none.
     """
 
     sync: str
@@ -138,6 +139,7 @@ class WorkEntry(ABC):
     finished: datetime | None = None
     failure: Failure | None = None
     run_id: str | None = None
+    shape: str | None = None
 
     @property
     @abstractmethod

@@ -40,6 +40,7 @@ class ClaimSubject:
     run_id: str | None = None
     outputs: tuple[ObjectRef, ...] = ()
     bytes_decide: bool = True
+    shape: str | None = None
     has_follow_up: bool = False
 
 
@@ -243,6 +244,7 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         revision=entry.revision + 1,
         fence=entry.fence + 1,
         fingerprint=subject.fingerprint,
+        shape=subject.shape,
         engine=request.engine,
         version=replace(entry.version.updated(change.version), version_id=change.version_id),
         lease_until=request.lease_until,

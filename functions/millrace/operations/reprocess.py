@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,16 +12,17 @@ from millrace.config.connection import Connection
 from millrace.config.layout import Folder
 from millrace.errors import InvalidReference, UsageError
 from millrace.ledger.entries import NEEDS_ATTENTION, State
-from millrace.ledger.stores import LedgerIndex
+from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
+from millrace.operations.stale import StaleFinder, StaleReason
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import AnyPlan, Ignored, SourceFile
 from millrace.wording import join_names
 
-_FIELDS = ("sync", "keys", "prefix", "state", "reset_schema", "dry_run", "run_id", "start_after")
+_FIELDS = ("sync", "keys", "prefix", "state", "stale", "reset_schema", "dry_run", "run_id", "start_after")
 _TYPES = (("prefix", str), ("reset_schema", bool), ("dry_run", bool), ("run_id", str), ("start_after", str))
 _KIND_NAMES = {str: "text", bool: "true or false"}
 _SELECTIONS = ("keys", "prefix", "state")
@@ -37,13 +39,15 @@ _CUT_SECONDS = 10.0
 class Reprocess:
     """What to convert again: of one sync, the named keys, all below a prefix, or all in a state; else everything.
 
-    ``reset_schema``: what is remembered of the tables' schemas is given up, and built anew of what is converted.
+    ``stale``: of that only what would be another output now, for one of these reasons. ``reset_schema``: what is
+    remembered of the tables' schemas is given up, and built anew of what is converted.
     """
 
     sync: str
     keys: tuple[str, ...] = ()
     prefix: str | None = None
     state: State | None = None
+    stale: frozenset[StaleReason] = frozenset()
     reset_schema: bool = False
     dry_run: bool = False
     run_id: str | None = None
@@ -56,7 +60,8 @@ class Reprocess:
         if problems:
             raise UsageError(
                 "; ".join(problems) + '. Expected {"sync": "...", and at most one of "keys": [...], "prefix": "...", '
-                '"state": "failed|waiting|in flight"; optionally "reset_schema": true, "dry_run": true}'
+                '"state": "failed|waiting|in flight"; optionally "stale": ["configuration", "engine", "schema"] (true: '
+                'all of them), "reset_schema": true, "dry_run": true}'
             )
         state = event.get("state")
         return cls(
@@ -64,11 +69,18 @@ class Reprocess:
             keys=tuple(event.get("keys") or ()),
             prefix=event.get("prefix"),
             state=State(state) if state else None,
+            stale=_parse_stale(event.get("stale")),
             reset_schema=bool(event.get("reset_schema")),
             dry_run=bool(event.get("dry_run")),
             run_id=event.get("run_id"),
             start_after=event.get("start_after") or "",
         )
+
+
+def _parse_stale(value: object) -> frozenset[StaleReason]:
+    if isinstance(value, list):
+        return frozenset(map(StaleReason, value))
+    return frozenset(StaleReason) if value else frozenset()
 
 
 def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
@@ -77,6 +89,7 @@ def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if not _is_text(event.get("sync")):
         yield f"sync is {event.get('sync')!r}; expected the name of a sync"
     yield from _find_selection_problems(event)
+    yield from _find_stale_problems(event)
     yield from _find_type_problems(event)
 
 
@@ -93,6 +106,18 @@ def _find_selection_problems(event: Mapping[str, Any]) -> Iterator[str]:
         yield f"state is {state!r}; expected {accepted} (for others name a prefix)"
 
 
+def _find_stale_problems(event: Mapping[str, Any]) -> Iterator[str]:
+    stale = event.get("stale")
+    if stale is None or stale is False:
+        return
+    if stale is not True and not _is_list_of_reasons(stale):
+        accepted = join_names(StaleReason, before_last="or")
+        yield f"stale is {stale!r}; expected true, or a list of {accepted}"
+    for name in ("keys", "state"):
+        if event.get(name):
+            yield f"stale and {name} were given together; stale goes with a prefix, or alone"
+
+
 def _find_type_problems(event: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in _TYPES:
         value = event.get(name)
@@ -106,6 +131,10 @@ def _is_text(value: object) -> bool:
 
 def _is_list_of_text(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_list_of_reasons(value: object) -> bool:
+    return isinstance(value, list) and value != [] and _is_list_of_text(value) and set(value) <= set(StaleReason)
 
 
 def never_ends() -> float:
@@ -137,6 +166,8 @@ class Tally:
     sent: int = 0
     ignored: int = 0
     out_of_scope: int = 0
+    not_stale: int = 0
+    stale: Counter[StaleReason] = field(default_factory=Counter)
     last_key: str = ""
     examples: list[str] = field(default_factory=list)
 
@@ -154,8 +185,10 @@ class Reprocessor:
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
     index: LedgerIndex
+    ledger: LedgerStore
     queues: Mapping[str, RequestQueue]
     now: Callable[[], datetime]
+    engine: str
     deployment: int = 0
     portion: int = 1000
 
@@ -184,7 +217,10 @@ class Reprocessor:
     ) -> Iterator[tuple[ObjectRef, Request | None]]:
         """Each object and its request; for the files of a model that is one table, the first asks for all."""
         folders: set[ObjectRef] = set()
-        for ref in self._select_objects(sync, wish):
+        for ref, is_wanted in self._select_objects(sync, wish, tally):
+            if not is_wanted:
+                yield ref, None
+                continue
             plan = next(iter(self.planner.plan(ref, only=sync.name)), None)
             subject = _find_subject(plan, ref, tally)
             if subject is None or subject in folders:
@@ -204,28 +240,42 @@ class Reprocessor:
                 ),
             )
 
-    def _select_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
+    def _select_objects(self, sync: ActiveSync, wish: Reprocess, tally: Tally) -> Iterator[tuple[ObjectRef, bool]]:
+        """Each object that was looked at, and whether it is to be converted again."""
+        if wish.stale:
+            yield from self._find_stale(sync, wish, tally)
+            return
         source = self.planner.document.connection(sync.source_connection)
         if wish.keys:
             for key in wish.keys:
-                yield _parse_reference(key, source)
+                yield _parse_reference(key, source), True
         elif wish.state is not None:
             for entry in self.index.needing_attention(wish.state):
                 if entry.sync == sync.name:
-                    yield entry.source
+                    yield entry.source, True
         else:
-            yield from self._list_objects(sync, wish)
+            for ref in self._list_objects(sync, wish):
+                yield ref, True
+
+    def _find_stale(self, sync: ActiveSync, wish: Reprocess, tally: Tally) -> Iterator[tuple[ObjectRef, bool]]:
+        """Every entry below the prefix, so that a long look can be cut between any two."""
+        finder = StaleFinder(planner=self.planner, index=self.index, ledger=self.ledger, engine=self.engine)
+        prefix = resolve_prefix(wish.prefix or "", sync.folder)
+        for examined in finder.examine(sync.name, wish.stale, prefix=prefix, start_after=wish.start_after):
+            tally.stale.update(examined.reasons)
+            tally.not_stale += not examined.is_stale
+            yield examined.entry.source, examined.is_stale
 
     def _list_objects(self, sync: ActiveSync, wish: Reprocess) -> Iterator[ObjectRef]:
         """All below the prefix."""
         folder = sync.folder
-        prefix = _resolve_prefix(wish.prefix or "", folder)
+        prefix = resolve_prefix(wish.prefix or "", folder)
         store = self.stores[sync.source_connection]
         for listed in store.list(folder.bucket, prefix, start_after=wish.start_after):
             yield listed.ref
 
 
-def _resolve_prefix(prefix: str, folder: Folder) -> str:
+def resolve_prefix(prefix: str, folder: Folder) -> str:
     """A prefix from the bucket's root, as it is listed; within ``s3://b/in/`` all of these are ``in/eu/``.
 
     ``in/eu/`` counts from the bucket's root, ``eu/`` from the sync's folder, ``s3://b/in/eu/`` is an address.
@@ -275,4 +325,7 @@ def _answer(wish: Reprocess, run_id: str, tally: Tally, *, complete: bool) -> di
         "complete": complete,
         "examples": tally.examples,
     }
+    if wish.stale:
+        answer["not_stale"] = tally.not_stale
+        answer["stale"] = {str(reason): tally.stale[reason] for reason in sorted(wish.stale)}
     return answer if complete else answer | {"start_after": tally.last_key}

@@ -11,6 +11,7 @@ from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, Fil
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filters import ObjectFilter
+from millrace.planning.shapes import digest_shape
 from millrace.planning.targets import Place, read_times
 
 LONGEST_KEY = 1024
@@ -108,6 +109,14 @@ class Plan:
     newer_than: datetime | None = None
 
     @property
+    def shape(self) -> str:
+        """A digest of all that shapes this very object's output; of an archive of tables, of its whole sync's."""
+        if isinstance(self.way, ArchiveTables):
+            return digest_shape(self.fingerprint)
+        chosen = (self.archived, self.newer_than, self.format_table)
+        return digest_shape(self.recipe, self.place, self.quarantine, self.way, *filter(None, chosen))
+
+    @property
     def keep_earlier(self) -> bool:
         """Whether each version has an output of its own, and none is obsolete."""
         match self.way:
@@ -140,6 +149,7 @@ class Ignored:
     sync: str
     fingerprint: str
     reason: str
+    shape: None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +179,12 @@ class Build:
         """What the keys of its files begin with; of a whole bucket, whose folder's key is a slash, nothing."""
         return self.folder.key if self.folder.key != "/" else ""
 
+    @property
+    def shape(self) -> str:
+        """A digest of all that shapes the table."""
+        files = (self.file_format, self.read, self.objects)
+        return digest_shape(self.recipe, self.place, self.quarantine, *files, self.keep_earlier)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
@@ -191,6 +207,11 @@ class SourceFile:
     def source_connection(self) -> str:
         """The build's."""
         return self.build.source_connection
+
+    @property
+    def shape(self) -> str:
+        """The build's."""
+        return self.build.shape
 
 
 AnyPlan = Plan | Ignored | Build | SourceFile

@@ -59,6 +59,7 @@ COMMANDS = (
     "connections",
     "status",
     "show",
+    "plan",
     "reprocess",
     "reconcile",
 )

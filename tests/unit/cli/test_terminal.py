@@ -209,10 +209,15 @@ def connections(folder: Path) -> list[str]:
     return ["connections", "--offline", "--config", configuration(folder), "--account", HOSTILE]
 
 
+def plan(folder: Path) -> list[str]:
+    return ["plan", f"in/{HOSTILE}.csv", HOSTILE, "--config", configuration(folder)]
+
+
 COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("status"), True),
     (show, True),
     (of_deployment("forget", HOSTILE), True),
+    (plan, True),
     (of_deployment("reprocess", "nightly"), True),
     (of_deployment("reconcile", "nightly"), True),
     (of_deployment("dead-letters"), True),

@@ -31,6 +31,8 @@ def reprocess(
         planner=planner or world.planner,
         stores={"landing": world.store},
         index=world.ledger,
+        ledger=world.ledger,
+        engine="test",
         queues={"landing": world.queue},
         now=lambda: world.now,
         portion=portion,

@@ -1,0 +1,120 @@
+"""How long a reprocess takes and what it costs, by what earlier conversions took. Money is in US dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean, linear_regression
+from typing import Self
+
+from millrace.ledger.entries import DONE, Entry
+
+SAMPLE = 200
+"""Conversions that the speed is learned from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """List prices of us-east-1, without what is free (AWS's pricing pages, 2025); other regions differ by a third."""
+
+    x86_gigabyte_second: float = 16.6667e-6
+    arm_gigabyte_second: float = 13.3334e-6
+    s3_get: float = 0.4e-6
+    s3_put: float = 5e-6
+    ledger_write: float = 0.625e-6
+    ledger_read: float = 0.125e-6
+    message: float = 0.4e-6
+
+
+LIST_PRICES = Prices()
+_PUTS = 2
+"""Requests of S3's dearer kind for an object: an upload that is begun, and ended."""
+_GETS = 3
+_LEDGER_WRITES = 12
+"""Claim, announcement and settle, each to the table and to three indexes."""
+_LEDGER_READS = 2
+_MESSAGES = 3
+"""Sent, received and deleted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """What converts: the memory of one function in MB, how many run side by side, and whether they are Arm's."""
+
+    memory_mb: int
+    concurrency: int
+    is_arm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What ``sample`` conversions took: seconds for an object, and for each byte of it."""
+
+    sample: int
+    object_seconds: float
+    byte_seconds: float
+
+    @classmethod
+    def learn(cls, entries: Iterable[Entry]) -> Self | None:
+        """The line through what conversions took that is nearest to all of them (least squares); None without any.
+
+        Where small objects took longer than large ones, all that is known is what a byte takes on average.
+        """
+        sizes, seconds = list[int](), list[float]()
+        for entry in entries:
+            if entry.state in DONE and entry.version.size and entry.milliseconds:
+                sizes.append(entry.version.size)
+                seconds.append(entry.milliseconds / 1000)
+        if not sizes:
+            return None
+        byte_seconds, object_seconds = 0.0, 0.0
+        if len(set(sizes)) > 1:
+            byte_seconds, object_seconds = linear_regression(sizes, seconds)
+        if byte_seconds <= 0 or object_seconds < 0:
+            byte_seconds, object_seconds = fmean(seconds) / fmean(sizes), 0.0
+        return cls(sample=len(sizes), object_seconds=object_seconds, byte_seconds=byte_seconds)
+
+    @property
+    def megabytes_per_second(self) -> float:
+        """How many million bytes of a large object one function converts in a second."""
+        return 1e-6 / self.byte_seconds
+
+    def take(self, objects: int, size: int) -> float:
+        """The seconds that one function would take for all."""
+        return objects * self.object_seconds + size * self.byte_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What converting so many objects takes: minutes with all functions at work, and dollars."""
+
+    objects: int
+    size: int
+    minutes: float
+    dollars: float
+    speed: Speed
+    machines: Machines
+
+    @classmethod
+    def make(cls, objects: int, size: int, speed: Speed, machines: Machines, prices: Prices = LIST_PRICES) -> Self:
+        """Of objects with ``size`` bytes in all."""
+        seconds = speed.take(objects, size)
+        # One object is one function's work, so fewer objects than functions leave some idle.
+        side_by_side = max(1, min(machines.concurrency, objects))
+        rate = prices.arm_gigabyte_second if machines.is_arm else prices.x86_gigabyte_second
+        compute = seconds * machines.memory_mb / 1024 * rate
+        return cls(
+            objects=objects,
+            size=size,
+            minutes=seconds / side_by_side / 60,
+            dollars=compute + objects * _price_calls(prices),
+            speed=speed,
+            machines=machines,
+        )
+
+
+def _price_calls(prices: Prices) -> float:
+    """What the calls for one object cost."""
+    storage = _PUTS * prices.s3_put + _GETS * prices.s3_get
+    ledger = _LEDGER_WRITES * prices.ledger_write + _LEDGER_READS * prices.ledger_read
+    return storage + ledger + _MESSAGES * prices.message
