@@ -75,6 +75,12 @@ COMMANDS = (
         "Convert objects again, also what is converted; without a choice: all objects of the sync.",
     ),
     CommandEntry(
+        "replay",
+        "replay",
+        "replay",
+        "Read rows that were put aside again, with the present options; without --yes it shows what would be done.",
+    ),
+    CommandEntry(
         "reconcile",
         "operate",
         "reconcile",
