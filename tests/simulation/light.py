@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from millrace.delivery import builds, object_work, table_conversion
+from millrace.delivery import builds, table_conversion
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
 from millrace.engine.outputs import Destination, Part, Sink
@@ -156,15 +156,15 @@ def _lines(texts: list[bytes]) -> Iterator[tuple[int, str]]:
 
 def used() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The conversions that workers make now, of one file and of many."""
-    return vars(object_work)["convert"], vars(builds)["convert_many"]
+    return vars(table_conversion)["convert"], vars(builds)["convert_many"]
 
 
 @contextmanager
 def in_place() -> Iterator[None]:
     """Let the workers convert lightly."""
     with ExitStack() as stack:
-        stack.enter_context(patch.object(object_work, "convert", convert))
-        stack.enter_context(patch.object(object_work, "convert_many", convert_many))
+        stack.enter_context(patch.object(table_conversion, "convert", convert))
+        stack.enter_context(patch.object(table_conversion, "convert_many", convert_many))
         stack.enter_context(patch.object(table_conversion, "convert_into_table", convert_into_table))
         stack.enter_context(patch.object(builds, "convert_many", convert_many))
         yield

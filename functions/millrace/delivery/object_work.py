@@ -15,19 +15,11 @@ from millrace.delivery.origins import origin_of
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, publish_all, published
 from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
-from millrace.delivery.table_conversion import (
-    Convert,
-    InTable,
-    Within,
-    convert_in_table,
-    converting_into_table,
-    members_of,
-)
+from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import OpenFormat, open_format
 from millrace.engine.formats.streams.archive import open_archive
-from millrace.engine.many_files import convert_many
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
+from millrace.engine.one_file import ConversionContext, Converted, Recipe
 from millrace.engine.options import words_of
 from millrace.engine.outputs import Destination, discard_all
 from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
@@ -166,6 +158,7 @@ class ObjectWork:
             keep_earlier=plan.keep_earlier,
             schema_version=in_table.version,
             schema_changes=in_table.changes,
+            reason=in_table.reason,
         )
 
     def _recipe(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> Recipe:
@@ -213,22 +206,21 @@ class ObjectWork:
         self, job: GrantedWork[E], opened: OpenedObject, recipe: Recipe, destination: Destination[Upload]
     ) -> InTable:
         plan, context = job.plan, self._context(job, job.plan, opened.head)
-        match plan.way:
-            case ArchiveOutput(members_format=members_format):
-                with open_archive(opened.stream, plan.source.key, file_format=members_format) as archive:
-                    members = members_of(plan, archive, context.origin)
-                    return InTable(convert_many(members, recipe, destination, context))
-            case OwnOutput() | SnapshotTable():
-                return InTable(_bid_for(job.table_format, _convert_file(plan, opened, recipe, destination, context)))
-            case SharedTable() as shared:
-                # The bid comes before the schema is remembered: a file of another format adds nothing to it.
-                with converting_into_table(plan, opened.stream, recipe, destination, context) as convert_with:
+        with open_whole(plan, opened.stream) as whole:
+            match plan.way:
+                case ArchiveOutput() | OwnOutput() | SnapshotTable():
+                    done = whole.convert(recipe, destination, context)
+                    return InTable(_bid_for(job.table_format, done), reason=whole.reason)
+                case SharedTable() as shared:
+                    # The bid comes before the schema is remembered: a file of another format adds nothing to it.
+                    convert_with = whole.into_table(recipe, destination, context)
                     bidding = partial(_bid_within, job.table_format, convert_with)
-                    return convert_in_table(plan, shared, job.request, self.claims, bidding)
-            case ArchiveTables():
-                raise NotImplementedError("the members of an archive are converted by themselves")
-            case _:
-                assert_never(plan.way)
+                    in_table = convert_in_table(plan, shared, job.request, self.claims, bidding)
+                    return replace(in_table, reason=whole.reason)
+                case ArchiveTables():
+                    raise NotImplementedError("the members of an archive are converted by themselves")
+                case _:
+                    assert_never(plan.way)
 
     def _intending(self, claimed: E, done: Converted[Upload], plan: Plan, modified: datetime) -> E:
         aside = [plan.quarantine] if done.quarantine is not None and plan.quarantine is not None else []
@@ -254,16 +246,6 @@ def _bid_for(table_format: OpenFormat | None, done: Converted[Upload]) -> Conver
 
 def _bid_within(table_format: OpenFormat | None, convert_with: Convert, within: Within) -> Converted[Upload]:
     return _bid_for(table_format, convert_with(within))
-
-
-def _convert_file(
-    plan: Plan, opened: OpenedObject, recipe: Recipe, destination: Destination[Upload], context: ConversionContext
-) -> Converted[Upload]:
-    """The object converted as one file, also if it is an archive."""
-    if plan.archived is None:
-        return convert(opened.stream, recipe, destination, context)
-    with open_archive(opened.stream, plan.source.key, file_format=plan.archived.members_format) as archive:
-        return convert_many(members_of(plan, archive, context.origin), recipe, destination, context)
 
 
 def _is_own_output(head: ObjectHead, sync: str) -> bool:

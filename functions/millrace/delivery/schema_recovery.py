@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from millrace.delivery.table_conversion import convert_in_table, converting_into_table
+from millrace.delivery.table_conversion import convert_in_table, open_whole
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.options import SchemaEvolution
 from millrace.engine.outputs import Destination
@@ -45,7 +45,8 @@ class SchemaRecovery:
                 return None
             destination: Destination[Upload] = Destination(open_output=lambda _directory: _KeepsNothing())
             context = ConversionContext(now=self.now())
-            with converting_into_table(plan, opened.stream, recipe, destination, context) as convert:
+            with open_whole(plan, opened.stream) as whole:
+                convert = whole.into_table(recipe, destination, context)
                 return convert_in_table(plan, shared, request, claims, convert).version
 
 

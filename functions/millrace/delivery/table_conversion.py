@@ -17,19 +17,19 @@ from typing import BinaryIO
 from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.file_names import with_extensions
 from millrace.engine.formats.streams.archive import Archive, open_archive
-from millrace.engine.many_files import Source, convert_many_into_table
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert_into_table, options
+from millrace.engine.many_files import Source, convert_many, convert_many_into_table
+from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table, options
 from millrace.engine.options import words_of
 from millrace.engine.outputs import Destination
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.rows import Table
 from millrace.engine.tables.source_columns import FileOrigin
-from millrace.errors import LostRace
+from millrace.errors import ForeignFormat, LostRace
 from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
 from millrace.objects.store import Upload
-from millrace.planning.plans import Plan, SharedTable
+from millrace.planning.plans import ArchivedFile, ArchiveOutput, Plan, SharedTable
 
 _TRIES = 5
 Within = Callable[[Table], Table]
@@ -44,22 +44,68 @@ class InTable:
     done: Converted[Upload]
     version: int | None = None
     changes: str | None = None
+    reason: str | None = None
+    """What else is to be said of it, such as which members of an archive are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFile:
+    """The opened object of a plan as one file; of an archive, its members together are the file."""
+
+    plan: Plan
+    stream: BinaryIO
+    archive: Archive | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """What is to be said of it: which members of an archive are ignored."""
+        return None if self.archive is None else self.archive.describe_ignored()
+
+    def convert(
+        self, recipe: Recipe, destination: Destination[Upload], context: ConversionContext
+    ) -> Converted[Upload]:
+        """Convert it by itself."""
+        if self.archive is None:
+            return convert(self.stream, recipe, destination, context)
+        members = members_of(self.plan, self.archive, context.origin)
+        return convert_many(members, recipe, destination, context)
+
+    def into_table(self, recipe: Recipe, destination: Destination[Upload], context: ConversionContext) -> Convert:
+        """What converts it as a file of its table, any number of times."""
+        if self.archive is None:
+            return partial(convert_into_table, self.stream, recipe, destination, context)
+        members = members_of(self.plan, self.archive, context.origin)
+        return partial(convert_many_into_table, members, recipe, destination, context)
 
 
 @contextmanager
-def converting_into_table(
-    plan: Plan, stream: BinaryIO, recipe: Recipe, destination: Destination[Upload], context: ConversionContext
-) -> Iterator[Convert]:
-    """What converts the opened object of a plan as one file of its table, any number of times; also an archive."""
-    if plan.archived is None:
-        yield partial(convert_into_table, stream, recipe, destination, context)
-        return
-    with open_archive(stream, plan.source.key, file_format=plan.archived.members_format) as archive:
-        yield partial(convert_many_into_table, members_of(plan, archive, context.origin), recipe, destination, context)
+def open_whole(plan: Plan, stream: BinaryIO) -> Iterator[WholeFile]:
+    """The opened object of a plan as one file."""
+    match plan:
+        case Plan(way=ArchiveOutput(members_format=members_format)):
+            wanted = members_format
+        case Plan(archived=ArchivedFile(members_format=members_format)):
+            wanted = members_format
+        case _:
+            yield WholeFile(plan, stream)
+            return
+    with open_archive(stream, plan.source.key, file_format=wanted) as archive:
+        yield WholeFile(plan, stream, archive)
 
 
 def members_of(plan: Plan, archive: Archive, origin: FileOrigin) -> list[Source]:
-    """The members of an archive as files to convert; raise BadArchive if none of them can be read."""
+    """The members of an archive as files to convert.
+
+    Raises: BadArchive if none of them can be read; ForeignFormat for one of another format in an archive that is a file
+    of a table, as for a file of that format beside it.
+    """
+    if plan.archived is not None:
+        for ignored in archive.ignored:
+            if ignored.other_format is not None:
+                raise ForeignFormat(
+                    f"the member {ignored.name!r} of {plan.source} is a {ignored.other_format} file; those of its table"
+                    f" are {plan.archived.members_format}. Leave it out of the archive"
+                )
     return [
         Source(
             name=f"{plan.source.key}/{member.name}",

@@ -202,10 +202,21 @@ class TestOneFileOfATable:
         }
 
     def test_members_whose_names_say_nothing_are_of_the_told_format(self) -> None:
-        files = {"part-0000": b"id\n1\n", "b.txt": b"id\n2\n", "c.json": b"{}", "d.md5": b"x"}
+        files = {"part-0000": b"id\n1\n", "b.txt": b"id\n2\n", "_c.json": b"{}", "d.md5": b"x"}
         run = run_of({REF: zipped(files)}, source=TABLE)
 
+        assert (entry_of(run).reason or "").startswith("2 of its members are ignored: '_c.json'")
         assert sorted(outputs_of(run)["orders/export.jsonl"].splitlines()) == ['{"id":1}', '{"id":2}']
+
+    @pytest.mark.parametrize("mode", ["replicate", "snapshot"])
+    def test_a_member_of_another_format_fails_as_a_file_of_it_does(self, mode: str) -> None:
+        run = run_of({REF: zipped({"a.csv": b"id\n1\n", "b.json": b"{}"})}, source=TABLE, mode=mode)
+
+        failure = entry_of(run).failure
+        assert failure is not None
+        assert failure.error == "ForeignFormat"
+        assert "'b.json'" in failure.message
+        assert outputs_of(run) == {}
 
     def test_a_frozen_table_refuses_what_does_not_fit(self) -> None:
         other = ObjectRef("acme-in", "in/0.csv")

@@ -84,10 +84,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class IgnoredMember:
-    """A member that is not read, and why."""
+    """A member that is not read, and why; ``other_format`` is what its name says, if another is asked for."""
 
     name: str
     reason: str
+    other_format: FileFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +98,24 @@ class Archive:
     members: tuple[Member, ...]
     ignored: tuple[IgnoredMember, ...]
 
+    def describe_ignored(self) -> str | None:
+        """How many members are ignored, and why the first few are; None if none is."""
+        if not self.ignored:
+            return None
+        return f"{len(self.ignored):,} of its members are ignored: {self._list_ignored()}"
+
+    def _list_ignored(self) -> str:
+        shown = "; ".join(f"{ignored.name!r}: {ignored.reason}" for ignored in self.ignored[:_MOST_SHOWN])
+        more = len(self.ignored) - _MOST_SHOWN
+        return shown if more <= 0 else f"{shown}; and {more:,} more"
+
     def require_members(self) -> tuple[Member, ...]:
         """The members; raise BadArchive if there is none to read: nothing would be written over what was good."""
         if self.members:
             return self.members
         if not self.ignored:
             raise BadArchive("the archive has no members")
-        shown = "; ".join(f"{ignored.name!r}: {ignored.reason}" for ignored in self.ignored[:_MOST_SHOWN])
-        more = len(self.ignored) - _MOST_SHOWN
-        rest = f"; and {more:,} more" if more > 0 else ""
-        raise BadArchive(f"the archive has no member that can be read ({shown}{rest})")
+        raise BadArchive(f"the archive has no member that can be read ({self._list_ignored()})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +210,7 @@ def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size:
         key = recognise_told(entry.name, file_format) if file_format else recognise(entry.name)
         reason = _why_ignored(entry, key, file_format)
         if reason or key is None:
-            ignored.append(IgnoredMember(entry.name, reason))
+            ignored.append(IgnoredMember(entry.name, reason, _other_format(entry, key, file_format)))
             continue
         if entry.name in members:
             raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
@@ -219,6 +228,13 @@ def _why_ignored(entry: _ListedMember, key: RecognisedKey | None, file_format: F
     if is_archive(entry.name) or entry.name.lower().endswith(_OTHER_ARCHIVES):
         raise BadArchive(f"{entry.name!r} is an archive inside the archive, which is not opened; unpack it first")
     return _why_foreign(key, file_format)
+
+
+def _other_format(entry: _ListedMember, key: RecognisedKey | None, wanted: FileFormat | None) -> FileFormat | None:
+    """The format of a member that is read where others are not asked for."""
+    if key is None or wanted is None or entry.no_file or _why_hidden(entry.name):
+        return None
+    return key.format
 
 
 def _name_bytes(entry: _ListedMember) -> bytes:
