@@ -20,6 +20,7 @@ import typer
 
 from millrace.engine.file_options import FILE_OPTIONS, FileOption, to_values
 from millrace.engine.option_kinds import CountKind
+from millrace.engine.options import Face
 from millrace.errors import UsageError
 
 _PLACE = "asked"
@@ -35,7 +36,7 @@ def takes_file_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_options(**given: Any) -> None:
         values = {option.name: _read(option, given.pop(option.job_key)) for option in FILE_OPTIONS}
-        command(**given, **{_PLACE: to_values(values)})
+        command(**given, **{_PLACE: to_values(values, Face.COMMAND)})
 
     signature = inspect.signature(command, eval_str=True)
     parameters: list[inspect.Parameter] = []

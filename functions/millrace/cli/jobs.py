@@ -18,7 +18,7 @@ from millrace.engine.files import (
     find_local_origin,
     open_local_source,
 )
-from millrace.engine.options import Compression, FileFormat, OutputCompression
+from millrace.engine.options import Compression, Face, FileFormat, OutputCompression
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError, MillraceError, UsageError
 from millrace.mappings import leave_out_none
@@ -94,7 +94,7 @@ def _parse_line(line: str) -> dict[str, Any]:
 def job_of(given: Mapping[str, Any]) -> Job:
     """A job from its JSON object; raise UsageError that names the field. A field that is null is not given."""
     values = _parse_fields(leave_out_none(given))
-    options = to_values({option.name: values.get(key) for key, option in OPTION_OF_KEY.items()})
+    options = to_values({option.name: values.get(key) for key, option in OPTION_OF_KEY.items()}, Face.JOB)
     return Job(
         source=values["source"],
         target=values["target"],

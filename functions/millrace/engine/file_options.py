@@ -23,7 +23,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from millrace.engine.option_kinds import (
     COLUMN_TYPES,
@@ -43,6 +43,7 @@ from millrace.engine.option_kinds import (
 )
 from millrace.engine.options import (
     SOURCE_FORMATS,
+    Face,
     FileFormat,
     FixedField,
     LogPreset,
@@ -103,6 +104,22 @@ class FileOption:
         if self.declarations:
             return self.declarations
         return (f"--{typed}/--no-{typed}",) if isinstance(self.kind, FlagKind) else (f"--{typed}",)
+
+    def say(self, face: Face, typed: str = "") -> str:
+        """The option and a value as they are written under a face: ``csv_quote: none``, ``--quote none``."""
+        match face:
+            case Face.CONFIGURATION:
+                name, written = self.name, f"{self.name}: {typed}"
+            case Face.COMMAND:
+                name = self.command_options[0].partition("/")[0]
+                written = f"{name} {typed}"
+            case Face.JOB:
+                name, written = f'"{self.job_key}"', f'"{self.job_key}": {typed}'
+            case _:
+                assert_never(face)
+        if not typed:
+            return name
+        return written
 
     @property
     def default(self) -> Any:
@@ -352,6 +369,10 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
 """All options, in the order of the reference and of the commands' help."""
 
 OPTION_OF_NAME: Mapping[str, FileOption] = {option.name: option for option in FILE_OPTIONS}
+_READ_OPTION_OF_FIELD: Mapping[str, FileOption] = {
+    option.field: option for option in FILE_OPTIONS if option.side is Side.READ
+}
+_QUARANTINES = {Face.CONFIGURATION: "bad_rows: quarantine", Face.COMMAND: "convert --quarantine FILE"}
 OPTION_OF_KEY: Mapping[str, FileOption] = {option.job_key: option for option in FILE_OPTIONS}
 
 
@@ -363,9 +384,19 @@ class FileOptionValues:
     write: WriteOptions = WriteOptions()  # noqa: RUF009 - WriteOptions is frozen
 
 
-def to_values(given: Mapping[str, Any]) -> FileOptionValues:
+def say_option(face: Face, field: str, typed: str = "") -> str:
+    """The option that sets a field of ReadOptions, as it is written under a face; see ``FileOption.say``."""
+    return _READ_OPTION_OF_FIELD[field].say(face, typed)
+
+
+def say_quarantine(face: Face) -> str:
+    """What puts bad rows aside, as it is written under a face; nothing where that cannot be said."""
+    return _QUARANTINES.get(face, "")
+
+
+def to_values(given: Mapping[str, Any], face: Face = Face.CONFIGURATION) -> FileOptionValues:
     """The engine's options of its values by the names of the configuration; None is not given."""
-    fields: dict[Side, dict[str, Any]] = {Side.READ: {}, Side.WRITE: {}}
+    fields: dict[Side, dict[str, Any]] = {Side.READ: {"face": face}, Side.WRITE: {}}
     for name, value in given.items():
         if value is not None:
             option = OPTION_OF_NAME[name]

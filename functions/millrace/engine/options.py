@@ -155,6 +155,14 @@ def output_extension(file_format: FileFormat, compression: OutputCompression | N
     return file_format.extension + compression.extension
 
 
+class Face(enum.Enum):
+    """Where the options of a file are said, so that a message names an option as it is called there."""
+
+    CONFIGURATION = enum.auto()
+    COMMAND = enum.auto()
+    JOB = enum.auto()
+
+
 class BadRows(enum.StrEnum):
     """What becomes of rows that cannot be read."""
 
@@ -336,6 +344,7 @@ class ReadOptions:
     type_hints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     types: TableTypes = TableTypes.EXACT
     work: WorkSizes = WorkSizes()
+    face: Face = field(default=Face.CONFIGURATION, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

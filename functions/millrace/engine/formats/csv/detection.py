@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from millrace.engine.file_options import say_option
 from millrace.engine.formats.csv.choosing import choose_delimiter
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.judging import Candidate, Trailing
 from millrace.engine.formats.csv.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.wording import count_fields, shorten
-from millrace.engine.options import Quotes, ReadOptions
+from millrace.engine.options import Face, Quotes, ReadOptions
 from millrace.errors import AmbiguousDialect, InvalidConfiguration
 
 DETECTION_BYTES = 65536
@@ -69,7 +70,7 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
         choices = list(map(readings.choose_quoting, DELIMITERS))
         choice = choose_delimiter(choices, readings.rate_undivided)
     if choice.rival is not None:
-        _raise_ambiguous(choice)
+        _raise_ambiguous(choice, options.face)
     best = choice.best
     return _to_detected(best, (best, *_rank_losers(choices, best)), options, named)
 
@@ -138,18 +139,11 @@ def _given_dialect(options: ReadOptions, delimiter: str | None) -> Dialect | Non
     return Dialect(delimiter, *quote_and_escape(options), lenient=is_lenient, comment=options.comment)
 
 
-_OPTIONS = {
-    "delimiter": "csv_delimiter (on the command line --delimiter)",
-    "quote": "csv_quote (on the command line --quote)",
-    "escape": "csv_escape (on the command line --escape)",
-}
-
-
-def _raise_ambiguous(choice: Choice) -> NoReturn:
+def _raise_ambiguous(choice: Choice, face: Face) -> NoReturn:
     assert choice.rival is not None  # noqa: S101 - only called where there is one
     best, rival = _describe(choice.best, choice.option), _describe(choice.rival, choice.option)
     raise AmbiguousDialect(
-        f"the file can be read in two ways, {best} or {rival}; say which with {_OPTIONS[choice.option]}"
+        f"the file can be read in two ways, {best} or {rival}; say which with {say_option(face, choice.option)}"
     )
 
 

@@ -47,15 +47,29 @@ class Dialect:
 
     @cached_property
     def _quoted_leniently(self) -> bytes:
-        # For , and ": "(?:[^"]++|""(?![,\r\n]|\Z)|"(?![,\r\n]|\Z))*+"(?=[,\r\n]|\Z) matches all of "He said "hi" to me"
-        # and all of "say "hi"", whose last quote closes: it is before the field's end.
-        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
+        # A field that ends on its line matches all of "He said "hi" to me" and all of "say "hi"", whose last quote
+        # closes: it is before the field's end. One of several lines must not take rows for its text: its first line has
+        # no stray quote, and no stray quote begins a field. Of "a" ,x over 2,"b" the first quote opens nothing.
+        delimiter, quote, escape = map(self._bytes, (self.delimiter, self.quote, self.escape))
         field_end = rb"[\r\n" + delimiter + rb"]|\Z"
-        inside = [rb"[^" + quote + escape + rb"]++"]
+        stray = quote + rb"(?!" + field_end + rb")"
+        pair = quote + stray
+        pairs = b""
         if escape:
-            inside.append(escape + rb"(?s:.)")
-        inside += [quote * count + rb"(?!" + field_end + rb")" for count in (2, 1)]
-        return quote + rb"(?:" + rb"|".join(inside) + rb")*+" + quote + rb"(?=" + field_end + rb")"
+            pairs = rb"|" + escape + rb"(?s:.)"
+        line = rb"[^\r\n" + quote + escape + rb"]++" + pairs
+        text = rb"[^" + quote + escape + rb"]++" + pairs
+        of_one_line = rb"(?:" + line + rb"|" + pair + rb"|" + stray + rb")*+"
+        first_line = rb"(?:" + line + rb"|" + quote + quote + rb")*+[\r\n]"
+        more_lines = rb"(?:" + text + rb"|" + pair + rb"|(?<![\r\n" + delimiter + rb"])" + stray + rb")*+"
+        inside = rb"(?:" + of_one_line + quote + rb"|" + first_line + more_lines + quote + rb")"
+        return rb"(?:" + quote + inside + rb"(?=" + field_end + rb"))"
+
+    @cached_property
+    def _plain_quote(self) -> bytes:
+        """A pattern for a quote that begins a field of a lenient dialect and opens nothing: others are on its line."""
+        quote = self._bytes(self.quote)
+        return quote + rb"(?=[^\r\n" + quote + rb"]*+" + quote + rb")"
 
     @cached_property
     def _quoted_strictly(self) -> bytes:
@@ -80,6 +94,8 @@ class Dialect:
             # none) and is a plain character elsewhere: a,"b,c" has one quoted field, a,b"c" has none.
             pieces.append(rb"(?<![^\r\n" + delimiter + rb"])" + self._quoted)
             pieces.append(rb"(?<=[^\r\n" + delimiter + rb"])" + quote)
+            if self.lenient:
+                pieces.append(self._plain_quote)
         return rb"|".join(pieces)
 
     @cached_property
@@ -224,7 +240,9 @@ class Dialect:
             if start == len(record):
                 return None
         closed = re.compile(self._quoted_strictly).match(record, start)
-        return closed.end() if closed else record.find(self.quote.encode(), start)
+        if closed is None:
+            return record.find(self.quote.encode(), start)
+        return closed.end()
 
     @cached_property
     def _closed(self) -> re.Pattern[bytes]:
@@ -275,10 +293,13 @@ class Dialect:
 
     @cached_property
     def _closed_quote(self) -> re.Pattern[str]:
-        return re.compile(self._quoted.decode())
+        pattern = self._quoted
+        if self.lenient:
+            pattern += rb"|" + self._plain_quote
+        return re.compile(pattern.decode())
 
     def closes_quote(self, text: str, at: int) -> bool:
-        """Whether the quote that opens there is closed somewhere behind."""
+        """Whether the quote that opens there is closed somewhere behind, or opens nothing."""
         return self._closed_quote.match(text, at) is not None
 
     def has_quote(self, field: str) -> bool:

@@ -2,82 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
+from millrace.engine.file_options import say_option, say_quarantine
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.wording import count_fields, shorten
-from millrace.errors import DataError, RaggedRow, StrayQuote, TruncatedFile
+from millrace.engine.options import BadRows, Face, ReadOptions
+from millrace.errors import DataError, RaggedRow, StrayQuote, TruncatedFile, WrongEncoding
 
-_ASIDE = "bad_rows: quarantine (convert --quarantine FILE)"
-_READ_OTHERWISE = (
-    "csv_quotes: lenient (--quotes lenient) keeps such characters, csv_quote: none (--quote none) reads all quotes as "
-    'text, csv_escape: backslash (--escape backslash) reads \\" as a quote'
-)
+_COMMENT = re.compile(rb"#|//|--|%|;;")
+"""What lines often begin with that are comments."""
 
 
-def refuse_open_quote(record: bytes, row: int | None, byte: int) -> TruncatedFile:
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """A record's bytes without their line end, and where it is; ``row`` None is the header.
+
+    ``is_last``: nothing but marks of the end is behind it.
+    """
+
+    record: bytes
+    row: int | None
+    byte: int
+    is_last: bool = False
+
+    def __str__(self) -> str:
+        if self.row is None:
+            return f"the header at byte {self.byte:,}"
+        return f"row {self.row:,} at byte {self.byte:,}"
+
+    @property
+    def text(self) -> str:
+        """The record as messages show it."""
+        return shorten(self.record.decode(errors="backslashreplace"))
+
+
+def refuse_bytes(error: UnicodeDecodeError, byte: int, row: int | None, face: Face) -> WrongEncoding:
+    """A record, which begins at a byte, whose bytes are no text in UTF-8, or in the encoding that was said."""
+    at, value = byte + error.start, error.object[error.start]
+    option = say_option(face, "encoding")
+    return WrongEncoding(
+        f"the byte 0x{value:02x} at offset {at:,} is not UTF-8 text; say which encoding the file has with {option}",
+        row=row,
+        byte=at,
+    )
+
+
+def refuse_open_quote(place: RecordPlace, face: Face) -> TruncatedFile:
     """A record that the file's end leaves inside quotes."""
     return TruncatedFile(
-        f"{_place(row, byte)}: a quote is opened and never closed in {_text(record)}; is the file whole? If its quotes "
-        "are plain characters, set csv_quote: none (--quote none)",
-        row=row,
-        byte=byte,
+        f"{place}: a quote is opened and never closed in {place.text}; is the file whole? If its quotes are plain "
+        f"characters, set {say_option(face, 'quote', 'none')}",
+        row=place.row,
+        byte=place.byte,
     )
 
 
-def refuse_stray_quote(record: bytes, row: int | None, byte: int, offset: int, dialect: Dialect) -> StrayQuote:
-    """A record in which a quote is neither around a field nor doubled inside of one."""
+def refuse_stray_quote(place: RecordPlace, offset: int, dialect: Dialect, width: int | None, face: Face) -> StrayQuote:
+    """A record in which a quote is neither around a field nor doubled inside of one.
+
+    ``width`` is how many fields it should have, None if nobody knows: only what gives it so many is advised.
+    """
+    advice = ", ".join(_ways_to_read(place.record, dialect, width, face)) or _advise_to_mend(face)
     return StrayQuote(
-        f"{_place(row, byte)}: a quote ({dialect.quote}) inside a field, or text behind a closing quote, at byte "
-        f"{byte + offset:,} is not CSV: {_text(record)}; {_READ_OTHERWISE}",
-        row=row,
-        byte=byte,
+        f"{place}: a quote ({dialect.quote}) inside a field, or text behind a closing quote, at byte "
+        f"{place.byte + offset:,} is not CSV: {place.text}; {advice}",
+        row=place.row,
+        byte=place.byte,
     )
 
 
-def refuse_width(
-    record: bytes, row: int, byte: int, counts: tuple[int, int], *, is_aside: bool, is_trailing: bool
-) -> RaggedRow:
+def _ways_to_read(record: bytes, dialect: Dialect, width: int | None, face: Face) -> Iterator[str]:
+    """The options that make a row of a record whose quotes are stray, with what each does."""
+    lenient = replace(dialect, lenient=True)
+    if width in {None, lenient.count(record)}:
+        yield f"{say_option(face, 'quotes', 'lenient')} keeps such characters"
+    if width in {None, replace(dialect, quote=None, escape=None).count(record)}:
+        yield f"{say_option(face, 'quote', 'none')} reads all quotes as text"
+    escaped = replace(dialect, escape="\\")
+    is_legal = escaped.find_stray_quote(record) is None and not escaped.leaves_quote_open(record)
+    if dialect.escape is None and is_legal and width in {None, escaped.count(record)}:
+        yield f'{say_option(face, "escape", "backslash")} reads \\" as a quote'
+
+
+def refuse_width(place: RecordPlace, counts: tuple[int, int], options: ReadOptions, *, is_trailing: bool) -> RaggedRow:
     """A record that has more or fewer fields than the header, or than the first record of a file without one.
 
     ``counts`` are the fields that it has, and that it should have. A record that is put aside has its text beside the
     reason, and needs no advice to put it aside. ``is_trailing``: the last of the fields has to be empty.
     """
-    reason = f"{_place(row, byte)} has {_compare(*counts)}"
+    reason = f"{place} has {_compare(*counts)}"
     if is_trailing:
         reason += ", the last of them empty, since the rows before end in a delimiter"
-    if is_aside:
-        return RaggedRow(reason, row=row, byte=byte)
-    return RaggedRow(
-        f"{reason}: {_text(record)}; mend the row, or put bad rows aside with {_ASIDE}", row=row, byte=byte
-    )
+    if options.bad_rows is BadRows.FAIL:
+        advice = "; ".join(_ways_to_go_on(place, counts, options))
+        reason += f": {place.text}; {advice}"
+    return RaggedRow(reason, row=place.row, byte=place.byte)
+
+
+def _ways_to_go_on(place: RecordPlace, counts: tuple[int, int], options: ReadOptions) -> Iterator[str]:
+    """What can be done about a row of another width."""
+    comment = _COMMENT.match(place.record)
+    if comment is not None and not options.comment:
+        mark = comment[0].decode()
+        yield f"if lines that begin with {mark} are comments, set {say_option(options.face, 'comment', repr(mark))}"
+    if place.is_last and counts[0] < counts[1]:
+        footer = say_option(options.face, "skip_footer", str(options.skip_footer + 1))
+        yield f"if it is no row but a line of totals, drop it with {footer}"
+    yield _advise_to_mend(options.face)
+
+
+def _advise_to_mend(face: Face) -> str:
+    aside = say_quarantine(face)
+    if not aside:
+        return "mend the row"
+    return f"mend the row, or put bad rows aside with {aside}"
 
 
 def refuse_all_widths(
-    first: DataError, record: bytes, widths: Iterable[int], expected: int, *, is_all: bool
+    first: DataError, place: RecordPlace, widths: Iterable[int], expected: int, options: ReadOptions
 ) -> DataError:
     """The first ragged row's error, or a better one if all rows of its block have one and the same other width."""
     counts = list(widths)
-    if first.row != 1 or len(counts) < 2 or len(set(counts)) != 1 or counts[0] == expected:
+    if len(counts) < 2 or len(set(counts)) != 1 or counts[0] == expected:
         return first
-    difference = abs(counts[0] - expected)
-    comparison = f"{count_fields(difference)} {'more' if counts[0] > expected else 'fewer'} than the header"
-    which = f"every row has {comparison}" if is_all else f"all of the first {len(counts):,} rows have {comparison}"
+    which = f"every row has {_describe_difference(counts[0], expected, options)}"
+    if not place.is_last:
+        which = f"all of the first {len(counts):,} rows have {_describe_difference(counts[0], expected, options)}"
     return RaggedRow(
-        f"{_place(1, first.byte or 0)} has {_compare(counts[0], expected)}, and {which}: {_text(record)}; if "
-        "the header is further down, drop the lines above it with skip_lines (--skip-lines), otherwise mend the header",
-        row=1,
-        byte=first.byte,
+        f"{place} has {_compare(counts[0], expected)}, and {which}: {place.text}; {_advise_on_first(options)}",
+        row=place.row,
+        byte=place.byte,
     )
 
 
+def _describe_difference(width: int, expected: int, options: ReadOptions) -> str:
+    difference = count_fields(abs(width - expected))
+    than = "than the first"
+    if options.has_headers:
+        than = "than the header"
+    if width > expected:
+        return f"{difference} more {than}"
+    return f"{difference} fewer {than}"
+
+
+def _advise_on_first(options: ReadOptions) -> str:
+    skip = say_option(options.face, "skip_lines")
+    if options.has_headers:
+        return f"if the header is further down, drop the lines above it with {skip}, otherwise mend the header"
+    return f"if the first row is further down, drop the lines above it with {skip}, otherwise mend the first row"
+
+
 def _compare(width: int, expected: int) -> str:
-    return f"{count_fields(width)} where {expected:,} {'is' if expected == 1 else 'are'} expected"
-
-
-def _place(row: int | None, byte: int) -> str:
-    return f"the header at byte {byte:,}" if row is None else f"row {row:,} at byte {byte:,}"
-
-
-def _text(record: bytes) -> str:
-    return shorten(record.decode(errors="backslashreplace"))
+    if expected == 1:
+        return f"{count_fields(width)} where 1 is expected"
+    return f"{count_fields(width)} where {expected:,} are expected"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
 
 import pyarrow as pa
@@ -18,7 +18,9 @@ from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
 from millrace.engine.formats.csv.judging import Trailing
 from millrace.engine.formats.csv.refusals import (
+    RecordPlace,
     refuse_all_widths,
+    refuse_bytes,
     refuse_open_quote,
     refuse_stray_quote,
     refuse_width,
@@ -29,9 +31,9 @@ from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
 from millrace.engine.names import column_names
-from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.options import BadRows, Face, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.errors import DataError, RaggedRow, WrongEncoding
+from millrace.errors import DataError, RaggedRow
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")
@@ -205,8 +207,8 @@ def _open(
 
 def _read_first(block: Block, dialect: Dialect, options: ReadOptions) -> list[str]:
     """The fields of the record that names the columns or counts them."""
-    record = _record_of_text(block)
-    _check_quotes_of_first(dialect, block, record, row=None if options.has_headers else 1)
+    record = _record_of_text(block, options.face)
+    _check_quotes_of_first(dialect, block, record, options)
     check_columns(dialect.count(record), f"the record at byte {block.byte:,}")
     return dialect.fields(record)
 
@@ -224,30 +226,25 @@ def _without_footer(stream: Utf8Stream, options: ReadOptions) -> TextSource:
     return FooterlessText(stream, options.skip_footer, most=options.work.longest_record)
 
 
-def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, row: int | None) -> None:
+def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, options: ReadOptions) -> None:
     """Raise TruncatedFile or StrayQuote for the record that names the columns or counts them."""
+    place = RecordPlace(record, None, block.byte)
+    if not options.has_headers:
+        place = replace(place, row=1)
     if dialect.leaves_quote_open(block.data):
-        raise refuse_open_quote(record, row, block.byte)
+        raise refuse_open_quote(place, options.face)
     if (stray := dialect.find_stray_quote(record)) is not None:
-        raise refuse_stray_quote(record, row, block.byte, stray, dialect)
+        raise refuse_stray_quote(place, stray, dialect, None, options.face)
 
 
-def _record_of_text(block: Block) -> bytes:
+def _record_of_text(block: Block, face: Face) -> bytes:
     """A block's bytes without their line end; raise WrongEncoding if they are no UTF-8."""
     record = block.data.rstrip(b"\r\n")
     try:
         record.decode()
     except UnicodeDecodeError as error:
-        raise _wrong_encoding(error, block.byte, None) from error
+        raise refuse_bytes(error, block.byte, None, face) from error
     return record
-
-
-def _wrong_encoding(error: UnicodeDecodeError, byte: int, row: int | None) -> WrongEncoding:
-    at = byte + error.start
-    value = error.object[error.start]
-    return WrongEncoding(
-        f"the byte 0x{value:02x} at offset {at:,} is not UTF-8 text; say which encoding the file has", row=row, byte=at
-    )
 
 
 def parse_blocks(
@@ -371,14 +368,22 @@ class _CsvParser:
 
     def _describe_error(self, block: Block, record: Record, error: DataError) -> DataError:
         """What is wrong with a row, or with all rows if they are alike."""
-        if self._layout.quarantines or not isinstance(error, RaggedRow) or self._layout.header is None:
+        layout = self._layout
+        first = 2  # without a header the first row says how many fields there are
+        if layout.header is not None:
+            first = 1
+        if layout.quarantines or not isinstance(error, RaggedRow) or record.row != first:
             return error
-        records = (
-            block.data[start:end] for start, end, _, _ in self._layout.dialect.records(block.data) if start < end
-        )
-        widths = map(self._layout.dialect.count, records)
-        raw = record.data.rstrip(b"\r\n")
-        return refuse_all_widths(error, raw, widths, self._width, is_all=block.last)
+        place = RecordPlace(record.data.rstrip(b"\r\n"), record.row, record.byte, is_last=block.last)
+        widths = list(map(layout.dialect.count, _filled_records(layout.dialect, block.data)))
+        return refuse_all_widths(error, place, widths[first - 1 :], self._width, layout.options)
+
+
+def _filled_records(dialect: Dialect, data: bytes) -> Iterator[bytes]:
+    """The records that are no blank lines."""
+    for start, end, _, _ in dialect.records(data):
+        if start < end:
+            yield data[start:end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,26 +407,26 @@ def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
         line += line_ends(block.data[seen:start])
         seen = start
         byte = block.byte + start
-        error = _judge(layout, block.data[start:end], row, byte, whole=whole)
+        place = RecordPlace(block.data[start:end], row, byte, is_last=block.last and stop == len(block.data))
+        error = _judge(layout, place, whole=whole)
         yield Record(block.data[start:stop], row, line, byte, error)
         row += 1
 
 
-def _judge(layout: Layout, record: bytes, row: int, byte: int, *, whole: bool) -> DataError | None:
+def _judge(layout: Layout, place: RecordPlace, *, whole: bool) -> DataError | None:
+    record, dialect, face = place.record, layout.dialect, layout.options.face
     try:
         record.decode()
     except UnicodeDecodeError as error:
-        return _wrong_encoding(error, byte, row)
+        return refuse_bytes(error, place.byte, place.row, face)
     if not whole:
-        return refuse_open_quote(record, row, byte)
-    if (stray := layout.dialect.find_stray_quote(record)) is not None:
-        return refuse_stray_quote(record, row, byte, stray, layout.dialect)
-    width = layout.dialect.count(record)
+        return refuse_open_quote(place, face)
+    if (stray := dialect.find_stray_quote(record)) is not None:
+        return refuse_stray_quote(place, stray, dialect, layout.width, face)
+    width = dialect.count(record)
     if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, record)):
         return None
-    return refuse_width(
-        record, row, byte, (width, layout.width), is_aside=layout.quarantines, is_trailing=layout.has_trailing
-    )
+    return refuse_width(place, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
 
 
 def has_no_value_at_end(layout: Layout, record: bytes) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from millrace.engine.file_options import say_option
 from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
@@ -106,9 +107,10 @@ class Types:
     def _misfit(self, record: Record, position: int, value: str) -> ValueDoesNotFit:
         name = self._layout.names[position]
         wanted = self._layout.options.column_types[name]
+        option = say_option(self._layout.options.face, "column_types")
         return ValueDoesNotFit(
             f"row {record.row:,} at byte {record.byte:,}: {value[:100]!r} in column {name!r} is not of the type "
-            f"{wanted} that column_types demands{_describe_loss(self._kinds[position], value)}",
+            f"{wanted} that {option} demands{_describe_loss(self._kinds[position], value)}",
             row=record.row,
             byte=record.byte,
             column=name,

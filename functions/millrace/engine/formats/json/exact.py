@@ -285,7 +285,11 @@ class ExactParser:
         problem = f"row {self.row:,}: the byte at offset {at:,} is not UTF-8 text"
         if cut_off:
             return TruncatedFile(f"{problem}; the file stops within a character", row=self.row, byte=at)
-        return WrongEncoding(f"{problem}; say which encoding the file has", row=self.row, byte=at)
+        return WrongEncoding(
+            f"{problem}; JSON is UTF-8, or UTF-16 or UTF-32 with a byte order mark: write the file so",
+            row=self.row,
+            byte=at,
+        )
 
     def _object(self) -> tuple[Row, int]:
         """The object that begins here, and how much text it is; steps behind it."""

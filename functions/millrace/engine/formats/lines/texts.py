@@ -14,11 +14,12 @@ from millrace.engine.formats.base import Learned, Records
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv.blocks import Block, CsvFeed
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.refusals import refuse_bytes
 from millrace.engine.formats.csv.texts import Begin, BlockParser, CsvTexts, Record, Report, refuse
 from millrace.engine.formats.csv.wording import shorten
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8
-from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.options import BadRows, Face, ReadOptions
 from millrace.errors import DataError, MisfitLine, WrongEncoding
 
 PLAIN_LINES = Dialect(",", None, None)
@@ -81,7 +82,7 @@ class LineLayout:
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's rows one by one, comments and blank lines passed over."""
-        for row in _rows_of(self.cutter, block, first):
+        for row in _rows_of(self.cutter, block, first, self.options.face):
             yield row.record
 
 
@@ -109,7 +110,7 @@ class _Row:
     fields: Sequence[Cell]
 
 
-def _rows_of(cutter: LineCutter, block: Block, first: int) -> Iterator[_Row]:
+def _rows_of(cutter: LineCutter, block: Block, first: int, face: Face) -> Iterator[_Row]:
     row, line = first, block.line
     for match in _LINE.finditer(block.data):
         if not match[0]:
@@ -120,7 +121,7 @@ def _rows_of(cutter: LineCutter, block: Block, first: int) -> Iterator[_Row]:
         try:
             is_row = cutter.is_row(match[1])
             if is_row:
-                fields = cutter.cut_line(_decode(match[1], row, byte), is_whole=bool(match[2]))
+                fields = cutter.cut_line(_decode(match[1], row, byte, face), is_whole=bool(match[2]))
         except NoFit as misfit:
             is_row, error = True, _misfit(match[1], row, byte, str(misfit))
         except WrongEncoding as wrong:
@@ -131,16 +132,11 @@ def _rows_of(cutter: LineCutter, block: Block, first: int) -> Iterator[_Row]:
         line += 1
 
 
-def _decode(line: bytes, row: int, byte: int) -> str:
+def _decode(line: bytes, row: int, byte: int, face: Face) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        at = byte + error.start
-        raise WrongEncoding(
-            f"the byte 0x{line[error.start]:02x} at offset {at:,} is not UTF-8 text; say which encoding the file has",
-            row=row,
-            byte=at,
-        ) from error
+        raise refuse_bytes(error, byte, row, face) from error
 
 
 def _misfit(line: bytes, row: int, byte: int, reason: str) -> DataError:
@@ -173,7 +169,7 @@ class _LineParser:
         """The block's good rows; the bad ones are reported or raised."""
         good = list[Sequence[Cell]]()
         count = 0
-        for row in _rows_of(self._layout.cutter, block, first):
+        for row in _rows_of(self._layout.cutter, block, first, self._layout.options.face):
             count += 1
             if row.record.error is None:
                 good.append(row.fields)
