@@ -112,14 +112,14 @@ def _find_syncs(planner: Planner, sync: str | None, prefix: str | None) -> list[
         return [planner.active_sync(sync)]
     if prefix is None or not prefix.startswith(SCHEME):
         raise UsageError("say of what: keys, --sync NAME, or --prefix s3://bucket/prefix; see millrace plan --help")
-    found = []
+    readers = []
     for active in map(planner.active_sync, _name_active(planner.document)):
         with suppress(UsageError):
             resolve_prefix(prefix, active.folder)
-            found.append(active)
-    if not found:
+            readers.append(active)
+    if not readers:
         raise UsageError(f"no active sync reads {prefix}")
-    return found
+    return readers
 
 
 def _name_active(document: Document) -> list[str]:
@@ -130,8 +130,8 @@ def _print_keys(planner: Planner, keys: Iterable[str], sync: str | None, *, as_j
     for key in keys:
         for ref in _to_refs(planner, key, sync):
             plans = planner.plan(ref, only=sync)
-            for one in plans:
-                _print_description(describe_plan(one, ref), as_json=as_json)
+            for plan_of_ref in plans:
+                _print_description(describe_plan(plan_of_ref, ref), as_json=as_json)
             if not plans:
                 _print_nobody(planner, ref, as_json=as_json)
 
@@ -315,10 +315,10 @@ def survey_to_json(survey: Survey, selection: Selection, forecast: Forecast | st
         return answer | {"forecast": None, "no_forecast": forecast}
     return answer | {
         "forecast": {
-            "minutes": round(forecast.minutes, 2),
-            "dollars": round(forecast.dollars, 4),
+            "minutes": round(forecast.minutes, 4),
+            "dollars": round(forecast.dollars, 6),
             "learned_from": forecast.speed.sample,
-            "megabytes_per_second": round(forecast.speed.megabytes_per_second, 2),
+            "megabytes_per_second": round(forecast.speed.megabytes_per_second, 3),
             "seconds_per_object": round(forecast.speed.object_seconds, 3),
             "functions": forecast.machines.concurrency,
             "memory_mb": forecast.machines.memory_mb,

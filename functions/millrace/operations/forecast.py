@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, linear_regression
 from typing import Self
@@ -67,11 +67,7 @@ class Speed:
                 seconds.append(entry.milliseconds / 1000)
         if not sizes:
             return None
-        byte_seconds, object_seconds = 0.0, 0.0
-        if len(set(sizes)) > 1:
-            byte_seconds, object_seconds = linear_regression(sizes, seconds)
-        if byte_seconds <= 0 or object_seconds < 0:
-            byte_seconds, object_seconds = fmean(seconds) / fmean(sizes), 0.0
+        byte_seconds, object_seconds = _fit_line(sizes, seconds)
         return cls(sample=len(sizes), object_seconds=object_seconds, byte_seconds=byte_seconds)
 
     @property
@@ -82,6 +78,15 @@ class Speed:
     def take(self, objects: int, size: int) -> float:
         """The seconds that one function would take for all."""
         return objects * self.object_seconds + size * self.byte_seconds
+
+
+def _fit_line(sizes: Sequence[int], seconds: Sequence[float]) -> tuple[float, float]:
+    """The seconds for a byte and for an object, neither of which is negative."""
+    if len(set(sizes)) > 1:
+        byte_seconds, object_seconds = linear_regression(sizes, seconds)
+        if byte_seconds > 0 and object_seconds >= 0:
+            return byte_seconds, object_seconds
+    return fmean(seconds) / fmean(sizes), 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

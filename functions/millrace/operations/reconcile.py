@@ -16,7 +16,7 @@ from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
-from millrace.objects.references import ChangeKind, ObjectChange
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.operations.checkpoints import Checkpoint, Checkpoints, Counts
 from millrace.operations.comparison import (
@@ -251,13 +251,16 @@ class Reconciler:
             return None
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference
-        folder = difference.change.ref
-        build = next((plan for plan in self.planner.plan(folder, only=sync.name) if isinstance(plan, Build)), None)
-        # The index does not say since when a build waits, or why it failed.
-        entry = self.index.get(sync.name, folder) if build is not None else None
-        if build is None or entry is None or not self._is_worth_asking(build, entry):
-            return None
-        return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=folder), entry=entry)
+        return self._find_stuck_build(sync, difference.change.ref)
+
+    def _find_stuck_build(self, sync: ActiveSync, folder: ObjectRef) -> Difference | None:
+        """A build that is to be asked for again, if there is one of the folder."""
+        for plan in self.planner.plan(folder, only=sync.name):
+            # The index does not say since when a build waits, or why it failed.
+            entry = self.index.get(sync.name, folder)
+            if isinstance(plan, Build) and entry is not None and self._is_worth_asking(plan, entry):
+                return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=folder), entry=entry)
+        return None
 
     def _is_worth_asking(self, build: Build, entry: Entry) -> bool:
         """Whether nobody does a build, or it failed for files that are others by now."""

@@ -98,26 +98,31 @@ class StaleFinder:
 
     def _may_be_stale(self, wanted: frozenset[StaleReason], entry: Entry, plan: Plan | Build | SourceFile) -> bool:
         """Whether the whole entry is worth reading; the index has its fingerprint and its engine."""
-        if entry.state is State.IGNORED or entry.fingerprint != plan.fingerprint:
-            return StaleReason.CONFIGURATION in wanted or entry.engine != self.engine
-        if entry.engine != self.engine and StaleReason.ENGINE in wanted:
-            return True
-        return StaleReason.SCHEMA in wanted and _find_table(plan) is not None
+        if entry.state is State.IGNORED:
+            return StaleReason.CONFIGURATION in wanted
+        may_be = {
+            StaleReason.CONFIGURATION: entry.fingerprint != plan.fingerprint,
+            StaleReason.ENGINE: entry.engine != self.engine,
+            StaleReason.SCHEMA: _find_table(plan) is not None,
+        }
+        return any(may_be[reason] for reason in wanted)
 
     def _find_reasons(self, entry: Entry, plan: Plan | Build | SourceFile) -> Iterator[StaleReason]:
-        has_changed = entry.fingerprint != plan.fingerprint or entry.state is State.IGNORED
-        if has_changed and entry.shape != plan.shape:
-            yield StaleReason.CONFIGURATION
         if entry.state is State.IGNORED:
-            # It has no output of an older engine. What was ignored for its time or its lineage has the plan's shape.
+            # There is no output. What was ignored for its time or its lineage, by the worker, has the plan's shape.
+            if entry.shape != plan.shape:
+                yield StaleReason.CONFIGURATION
             return
+        if entry.fingerprint != plan.fingerprint and entry.shape != plan.shape:
+            yield StaleReason.CONFIGURATION
         if entry.engine != self.engine:
             yield StaleReason.ENGINE
-        table = _find_table(plan)
-        if table is not None and entry.state in DONE and self._has_newer_schema(entry, table):
+        if self._has_newer_schema(entry, _find_table(plan)):
             yield StaleReason.SCHEMA
 
-    def _has_newer_schema(self, entry: Entry, table: ObjectRef) -> bool:
+    def _has_newer_schema(self, entry: Entry, table: ObjectRef | None) -> bool:
+        if table is None or entry.state not in DONE:
+            return False
         if table not in self._schema_versions:
             if len(self._schema_versions) >= _MOST_TABLES:
                 self._schema_versions.clear()

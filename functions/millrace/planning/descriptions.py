@@ -110,8 +110,8 @@ def _describe_way(plan: Plan) -> str | None:
             return None
 
 
-def _name_table(place: Place) -> str | None:
-    match place:
+def _name_table(output_place: Place) -> str | None:
+    match output_place:
         case OutputPlace(file=file):
             return file.table
         case ModelPlace(object=name):
@@ -120,11 +120,11 @@ def _name_table(place: Place) -> str | None:
             return None
 
 
-def _name_output(place: Place, partition_key: str | None) -> str:
+def _name_output(output_place: Place, partition_key: str | None) -> str:
     """The output's address, with a word in ``<>`` for what only the rows or the clock say."""
     if partition_key is not None:
-        return str(place.partition(f"{partition_key}=<value>"))
-    return str(place.target(_ANY_TIME)).replace(_TIME_TEXT, "<UTC time>")
+        return str(output_place.partition(f"{partition_key}=<value>"))
+    return str(output_place.target(_ANY_TIME)).replace(_TIME_TEXT, "<UTC time>")
 
 
 def _text(ref: ObjectRef | None) -> str | None:

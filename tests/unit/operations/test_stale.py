@@ -96,6 +96,18 @@ def test_what_was_ignored_and_is_wanted_now_is_stale(world: World) -> None:
     assert stale(world)[ITEMS.key] == {"configuration"}
 
 
+def test_what_the_worker_ignores_for_its_time_is_not_stale_for_ever(world: World) -> None:
+    """Planning takes it for an object of its table: only reading it says how old it is."""
+    world.source = {"newer_than": "2030-01-01T00:00:00Z"}
+    world.one(world.upload(ROWS + b"2,us\n", ORDERS))
+    assert world.entry(ORDERS).state is State.IGNORED
+    assert ORDERS.key not in stale(world)
+
+    world.source = {"newer_than": "2020-01-01T00:00:00Z"}
+
+    assert stale(world)[ORDERS.key] == {"configuration"}
+
+
 def test_what_is_ignored_now_is_not_stale(world: World) -> None:
     """Nothing would be written of it."""
     configure(world, schemas=[table("orders"), table("items", enabled=False)])
@@ -139,6 +151,13 @@ class TestStaleSchemas:
     def test_an_output_of_an_older_schema_is_stale(self, world: World) -> None:
         assert stale(world) == {"in/a.csv": {"schema"}}
         assert stale(world, StaleReason.CONFIGURATION, StaleReason.ENGINE) == {}
+
+    def test_each_reason_is_found_alone_whatever_else_has_changed(self, world: World) -> None:
+        world.syncs = (bulk_sync(subfolder="elsewhere"),)
+
+        assert stale(world, StaleReason.SCHEMA, engine="2") == {"in/a.csv": {"schema"}}
+        assert set(stale(world, StaleReason.CONFIGURATION)) == {"in/a.csv", "in/b.csv", "in/c.csv"}
+        assert stale(world, engine="2")["in/a.csv"] == set(map(str, StaleReason))
 
     def test_it_is_not_once_it_is_written_again(self, world: World) -> None:
         run(world, Reprocess(sync="nightly", stale=frozenset(StaleReason)))
