@@ -41,7 +41,7 @@ def convert(
     ] = None,
     asked: FileOptionValues,
     compression: Annotated[
-        Compression | None, typer.Option(help="Of SOURCE as a whole; default: what its name says.")
+        Compression | None, typer.Option(help="Of SOURCE as a whole, demanded; default: what its first bytes say.")
     ] = None,
     compress: Annotated[
         OutputCompression | None,

@@ -53,7 +53,7 @@ def explain(
     ] = None,
     asked: FileOptionValues,
     compression: Annotated[
-        Compression | None, typer.Option(help="Of FILE as a whole; default: what its name says.")
+        Compression | None, typer.Option(help="Of FILE as a whole, demanded; default: what its first bytes say.")
     ] = None,
     config: Annotated[
         Path | None,

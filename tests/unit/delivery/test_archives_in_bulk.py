@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ import pytest
 from millrace.config.document import parse
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
+from millrace.objects.store import Published
 from tests.configurations import bulk_sync, connection
 from tests.examples import Run
+from tests.fakes import InMemoryUpload
+from tests.world import World
 
 ORDERS = b"id,amount\n1,2.50\n2,3.75\n"
 EVENTS = b'{"id":1}\n{"id":2}\n{"id":3}\n'
@@ -250,3 +254,43 @@ class TestOneFileOfATable:
         failure = entry_of(run, unnamed).failure
         assert failure is not None
         assert "does not say its format" in failure.message
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class TestDeath:
+    @pytest.mark.parametrize("published", range(4))
+    @pytest.mark.parametrize("after", ["the same archive", "one with fewer members", "none"])
+    def test_who_dies_between_two_members_leaves_nothing_behind(
+        self, monkeypatch: pytest.MonkeyPatch, published: int, after: str
+    ) -> None:
+        """Killed after so many outputs became visible; the message comes back when the lease has ended."""
+        world = World(syncs=(bulk_sync(to="json", on_delete="remove"),))
+        files = {f"{name}.csv": b"id\n1\n" for name in "abcd"}
+        request = world.upload(zipped(files), REF)
+        publish, left = InMemoryUpload.publish, [published]
+
+        def publish_or_die(upload: InMemoryUpload, *, expected: str | None, rows: int) -> Published:
+            if not left[0]:
+                raise Killed
+            left[0] -= 1
+            return publish(upload, expected=expected, rows=rows)
+
+        monkeypatch.setattr(InMemoryUpload, "publish", publish_or_die)
+        with pytest.raises(Killed):
+            world.work(request)
+        monkeypatch.setattr(InMemoryUpload, "publish", publish)
+        assert len(world.store.buckets["acme-out"]) == published
+
+        kept = {"the same archive": "abcd", "one with fewer members": "a", "none": ""}[after]
+        if kept:
+            request = request if kept == "abcd" else world.upload(zipped({"a.csv": b"id\n1\n"}), REF)
+        else:
+            request = world.delete(REF)
+        world.now += timedelta(hours=1)
+        world.work(request, receives=2)
+
+        assert sorted(world.store.buckets["acme-out"]) == [f"lake/export/{name}.jsonl" for name in kept]
+        assert {output.ref.key for output in world.entry(REF).outputs} == set(world.store.buckets["acme-out"])

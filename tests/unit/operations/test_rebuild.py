@@ -19,6 +19,7 @@ from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.operations.rebuild import Rebuilder, Trace, merge_output
 from tests.configurations import bulk_sync
+from tests.unit.delivery.test_archives_in_bulk import zipped
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World
 
 PARTITIONED = bulk_sync(to="json", schemas=[{"id": "orders", "partition_key": "zip"}])
@@ -102,6 +103,27 @@ def test_partitions_of_one_source_are_one_entry() -> None:
     rebuilt(world)
 
     assert {output.ref for output in world.entry().outputs} == known
+
+
+def test_members_of_an_archive_are_one_entry() -> None:
+    """Also those that a configuration names, and those of a table that keep a schema."""
+    names = [{"id": "export/b", "user_output_name": "else/where"}, "export/a"]
+    of_members = World(syncs=(bulk_sync(to="json", schemas=names, bad_rows="quarantine"),))
+    of_a_table = World(syncs=(bulk_sync(to="json"),), source={"is_single_table": True, "single_table_name": "t"})
+    archive = ObjectRef("acme-in", "in/export.zip")
+    for world, count in ((of_members, 3), (of_a_table, 1)):
+        data = zipped({"a.csv": b"x,y\n1,2\n", "b.csv": b"x,y\n1,2\n3\n" if count > 1 else b"x\n1\n"})
+        request = world.upload(data, archive)
+        assert world.one(request).result in DONE
+        known = {output.ref for output in world.entry(ref=archive).outputs}
+        assert len(known) == count
+        world.ledger.entries.clear()
+
+        assert rebuilt(world)[Trace.REBUILT] == count
+
+        assert {output.ref for output in world.entry(ref=archive).outputs} == known
+        assert world.one(request, message="again").result is RefusalKind.ALREADY_DONE
+    assert of_a_table.ledger.get_schema("nightly", ObjectRef("acme-in", "in/t")) is not None
 
 
 def test_doing_it_again_changes_nothing() -> None:

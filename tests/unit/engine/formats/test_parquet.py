@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import io
 import json
 import random
@@ -265,3 +266,8 @@ def test_lineage_is_metadata_and_the_bytes_repeat() -> None:
 
     assert once == again
     assert pq.read_metadata(io.BytesIO(once)).metadata[b"millrace.source"] == "s3://in/ü".encode()
+
+
+def test_a_parquet_file_that_is_packed_is_named() -> None:
+    with pytest.raises(MalformedFile, match="as a gz file does; unpack it"):
+        converted(gzip.compress(GOOD), "parquet", "csv")

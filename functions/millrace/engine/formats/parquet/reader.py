@@ -17,6 +17,7 @@ from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MA
 from millrace.engine.formats.parquet.binaries import read_as_texts
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
+from millrace.engine.formats.streams.first_bytes import name_compression
 from millrace.engine.formats.streams.guarded import GuardedSource
 from millrace.engine.options import Compression, ParquetBinary, ReadOptions, WorkSizes
 from millrace.engine.types import arrow_types
@@ -56,9 +57,19 @@ def _check_ends(source: BinaryIO) -> None:
     if _ENCRYPTED in {head, tail}:
         raise UnsupportedType("the Parquet file is encrypted; decrypt it first")
     if head != _MAGIC:
-        raise MalformedFile(f"the file is not Parquet: it begins with {head!r} instead of {_MAGIC!r}", byte=0)
+        raise MalformedFile(
+            f"the file is not Parquet: it begins with {head!r} instead of {_MAGIC!r}{_describe_packing(head)}", byte=0
+        )
     if tail != _MAGIC or size < 12:
         raise TruncatedFile(f"the Parquet file stops after {size:,} bytes, before its footer", byte=size)
+
+
+def _describe_packing(head: bytes) -> str:
+    """What to do with a file that is compressed, which Parquet is inside."""
+    compression = name_compression(head)
+    if compression is None:
+        return ""
+    return f", as a {compression} file does; unpack it, since Parquet is compressed inside"
 
 
 @dataclass(frozen=True, slots=True)
