@@ -36,6 +36,7 @@ MillraceError
 │   └── TooBig                  more than one invocation can do
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
 │   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
+│   ├── MissingPackage          a format needs a package that is not installed here
 │   ├── AccessDenied            a grant is missing
 │   ├── NoSuchBucket            a bucket of the configuration does not exist
 │   └── BadCredentials          keys, role, external id or secret do not work
@@ -204,6 +205,10 @@ class InvalidConfiguration(ConfigurationError):
     def __init__(self, problems: list[str] | str) -> None:
         self.problems = [problems] if isinstance(problems, str) else problems
         super().__init__("\n".join(self.problems))
+
+
+class MissingPackage(ConfigurationError):
+    """A format needs a package that is not installed here."""
 
 
 class AccessDenied(ConfigurationError):

@@ -41,6 +41,7 @@ from millrace.errors import DataError, InvalidConfiguration, MessageError, Millr
 from millrace.objects.messages import parse_message
 from tests.unit.engine.formats.builders import Memory
 from tests.unit.engine.formats.packing import pack_lz4, pack_snappy
+from tests.unit.engine.formats.workbooks import grid, ods, xlsb, xlsx
 
 MOST_OUTPUT = 64 * 2**20
 CSV = (
@@ -171,6 +172,12 @@ def _avros() -> list[bytes]:
     return [_written(FileFormat.AVRO, compression) for compression in output_compressions(FileFormat.AVRO)]
 
 
+def _workbooks() -> list[bytes]:
+    cells = grid(("a", "b"), (1, "x"), (2.5, None), (None, "y"))
+    row = '<table:table-row><table:table-cell office:value-type="float" office:value="7"/></table:table-row>'
+    return [xlsx({"One": cells}), xlsx({"One": {**cells, "C3": ' t="e"><v>#N/A</v>'}}), xlsb(("a",), (1.0,)), ods(row)]
+
+
 def _orcs() -> list[bytes]:
     return [_written(FileFormat.ORC, compression) for compression in output_compressions(FileFormat.ORC)]
 
@@ -232,6 +239,7 @@ TARGETS: dict[str, FuzzTarget] = {
     ),
     "avro": FuzzTarget(_avros, _convert(FileFormat.AVRO), DataError),
     "orc": FuzzTarget(_orcs, _convert(FileFormat.ORC), DataError),
+    "excel": FuzzTarget(_workbooks, _convert(FileFormat.EXCEL), DataError),
     "xml": FuzzTarget(lambda: [XML, XML.decode().encode("utf-16")], _convert(FileFormat.XML), DataError),
     "fixed_width": FuzzTarget(
         lambda: [FIXED, FIXED.decode().encode("utf-16")],

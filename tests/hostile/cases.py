@@ -20,6 +20,7 @@ from millrace.engine.formats.avro import container as avro
 from millrace.engine.options import Compression, FixedField
 from tests.hostile import thrift
 from tests.hostile.streams import Repeated, many
+from tests.unit.engine.formats import workbooks
 from tests.unit.engine.formats.packing import IDENTIFIER, chunk, pack_lz4, snappy_chunk
 
 MB = 2**20
@@ -168,6 +169,16 @@ def _orc(table: pa.Table) -> bytes:
     return file.getvalue()
 
 
+def _workbook_bomb() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+        with archive.open("xl/worksheets/s1.xml", "w", force_zip64=True) as member:
+            for _ in range(2048):
+                member.write(b" " * MB)
+    return file.getvalue()
+
+
 NULLS = bytes(20_000_000)
 CASES: dict[str, Case] = {
     # one thing that does not end
@@ -290,6 +301,21 @@ CASES: dict[str, Case] = {
     ),
     "XML: a million deep": Case(
         source="xml", target="csv", make=_stream((b"<a>", 1_000_000)), refused="MalformedFile", says=("deep",)
+    ),
+    "Excel: two cells at the ends of a sheet": Case(
+        source="excel",
+        target="csv",
+        make=_made(lambda: workbooks.xlsx({"One": {"A1": "><v>1</v>", "XFD1048576": "><v>1</v>"}})),
+        refused="TooBig",
+    ),
+    "Excel: a sheet of 2 GB": Case(source="excel", target="csv", make=_made(_workbook_bomb), refused="TooBig"),
+    "Excel: 100,000 rows of ten cells": Case(
+        source="excel",
+        target="parquet",
+        make=_made(lambda: workbooks.xlsx({"One": workbooks.grid(*[tuple(range(10))] * 100_000)})),
+        rows=99_999,
+        seconds=60,
+        mb=900,
     ),
     "a JSON text of 1 GB": Case(
         source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"

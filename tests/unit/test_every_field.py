@@ -367,6 +367,8 @@ ROWS = [
         shown=("unit/engine/formats/test_fixed_width.py", "fields_are_cut_at_their_characters")),
     Row(place=S3, name="log_preset", valid="alb", invalid="syslog", says="'alb'", default=None,
         shown=("unit/engine/formats/test_log.py", "a_line_has_its_presets_fields")),
+    Row(place=S3, name="excel_sheet", valid="Orders", invalid=7, says="expected text", default=None,
+        shown=("unit/engine/formats/test_excel.py", "a_sheet_is_chosen_by_its_name")),
     Row(place=S3, name="xml_row", valid="a/b", invalid=7, says="expected text", default=None,
         shown=("unit/engine/formats/test_xml.py", "a_path_says_which_elements_are_rows")),
 

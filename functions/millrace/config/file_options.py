@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from millrace.config import fields
 from millrace.config.base import Contradiction, Section, doc, drop_blanks, extend_section, ours
 from millrace.engine import option_kinds as kinds
-from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues, Side, to_values
+from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues, Side, in_words, to_values
 from millrace.engine.json_paths import find_record_path
 from millrace.errors import InvalidConfiguration
 
@@ -136,7 +136,7 @@ def check_formats(given: Mapping[str, Any], formats: Sequence[str]) -> Iterator[
     for option in FILE_OPTIONS:
         is_used = option.is_always_taken or option.side is Side.WRITE or set(option.formats) & set(formats)
         if not is_used and is_set(given, option.name, option.default):
-            touched, verb = " or ".join(option.formats), "are" if len(option.formats) > 1 else "is"
+            touched, verb = in_words(option.formats), "are" if len(option.formats) > 1 else "is"
             yield Contradiction(
                 option.name, f"only where {touched} {verb} among the formats, which are: {', '.join(formats)}"
             )

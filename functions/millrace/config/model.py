@@ -19,7 +19,7 @@ from millrace.config.file_options import OptionFields, check_formats, with_table
 from millrace.config.layout import parse_path
 from millrace.config.object_filters import with_object_filters
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
-from millrace.engine.file_options import OPTION_OF_NAME
+from millrace.engine.file_options import OPTION_OF_NAME, in_words
 from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
 
 
@@ -90,7 +90,7 @@ def _other_formats(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     if given.get("file_format") not in set(FileFormat):
         return
     for field, _ in check_formats(given, [given["file_format"]]):
-        touched = " or ".join(OPTION_OF_NAME[field].formats)
+        touched = in_words(OPTION_OF_NAME[field].formats)
         yield Contradiction(field, f"only for {touched}, and file_format is {given['file_format']}")
 
 

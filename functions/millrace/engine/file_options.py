@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -133,14 +133,21 @@ class FileOption:
         """When it has a meaning, in words: "csv is among the formats"; empty if it always has."""
         if self.is_always_taken or set(self.formats) >= set(SOURCE_FORMATS):
             return ""
-        formats = " or ".join(self.formats)
+        formats = in_words(self.formats)
         return f"{formats} is written" if self.side is Side.WRITE else f"{formats} is among the formats"
+
+
+def in_words(formats: Sequence[FileFormat]) -> str:
+    """Formats as a choice: ``csv, log or excel``."""
+    *first, last = formats
+    return f"{', '.join(first)} or {last}" if first else str(last)
 
 
 _OWNERS: Mapping[Side, type[ReadOptions | WriteOptions]] = {Side.READ: ReadOptions, Side.WRITE: WriteOptions}
 _CSV = (FileFormat.CSV,)
 _JSON = (FileFormat.JSON,)
 _TEXT = (FileFormat.CSV, FileFormat.FIXED_WIDTH, FileFormat.LOG)
+_ROWS = (*_TEXT, FileFormat.EXCEL)
 """The formats of rows of text, whose types are found in their values."""
 
 FILE_OPTIONS: tuple[FileOption, ...] = (
@@ -148,7 +155,7 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="csv_has_headers",
         field="has_headers",
         kind=FlagKind(),
-        formats=_CSV,
+        formats=(FileFormat.CSV, FileFormat.EXCEL),
         help="Whether CSV files begin with a row of field names; false: columns are column_1 to column_n.",
         short="CSV begins with a row of names.",
         key="headers",
@@ -159,7 +166,7 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="skip_lines",
         field="skip_lines",
         kind=CountKind(),
-        formats=_TEXT,
+        formats=_ROWS,
         help="Lines to drop from each CSV, fixed-width or log file before its header or first row is read.",
         short="Lines to drop before a CSV's header, or the rows of a fixed-width file or a log.",
         examples=(2,),
@@ -237,7 +244,7 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         name="csv_null_values",
         field="null_values",
         kind=TextsKind(),
-        formats=_TEXT,
+        formats=_ROWS,
         help="Texts that mean missing; default: none, only an empty field without quotes is missing.",
         short="Text that means missing where it is not quoted; may be given often.",
         examples=(["NA", "null"],),
@@ -364,6 +371,14 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         formats=(FileFormat.XML,),
         help="Path of the elements of XML that are rows, from the root on; default: the root's children.",
         examples=("catalog/book",),
+    ),
+    FileOption(
+        name="excel_sheet",
+        field="excel_sheet",
+        kind=TextKind(),
+        formats=(FileFormat.EXCEL,),
+        help="Name of the sheet to read of a workbook, or its number from 1; default: the only one that has cells.",
+        examples=("Orders",),
     ),
 )
 """All options, in the order of the reference and of the commands' help."""

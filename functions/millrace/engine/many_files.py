@@ -335,6 +335,7 @@ _OBSERVED: Mapping[FileFormat, Callable[[_TableSurvey, Source, BinaryIO, int | N
     FileFormat.AVRO: _TableSurvey.observe_typed,
     FileFormat.ORC: _TableSurvey.observe_typed,
     FileFormat.XML: _TableSurvey.observe_typed,
+    FileFormat.EXCEL: _TableSurvey.observe_typed,
     FileFormat.FIXED_WIDTH: _TableSurvey.observe_text,
     FileFormat.LOG: _TableSurvey.observe_text,
 }

@@ -18,6 +18,7 @@ class FileFormat(enum.StrEnum):
     PARQUET = "parquet"
     AVRO = "avro"
     ORC = "orc"
+    EXCEL = "excel"
     XML = "xml"
     FIXED_WIDTH = "fixed_width"
     LOG = "log"
@@ -125,6 +126,13 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             compressions=_ORC_COMPRESSIONS,
             compresses_inside=True,
             declares_types=True,
+            is_read_from_its_end=True,
+        ),
+        FileFormat.EXCEL: FormatWords(
+            extension=".xlsx",
+            read_extensions={".xlsx": None, ".xlsm": None, ".xlsb": None, ".xls": None, ".ods": None},
+            is_written=False,
+            compresses_inside=True,
             is_read_from_its_end=True,
         ),
         FileFormat.XML: FormatWords(extension=".xml", read_extensions={".xml": None}, is_written=False),
@@ -318,6 +326,7 @@ class ReadOptions:
     ``column_types`` maps a column's name to the type that its values must have. ``fixed_width`` are the fields of a
     file of fixed width, ``log_preset`` is the kind of a log: files of these formats are not read without.
     ``xml_row`` is the path of XML's rows, None: the children of the root.
+    ``excel_sheet`` is the name of a workbook's sheet, or its number from 1, None: the only one that has cells.
     """
 
     compression: Compression = Compression.NONE
@@ -340,6 +349,7 @@ class ReadOptions:
     fixed_width: tuple[FixedField, ...] = ()
     log_preset: LogPreset | None = None
     xml_row: str | None = None
+    excel_sheet: str | None = None
     source_columns: tuple[SourceColumn, ...] = ()
     type_hints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     types: TableTypes = TableTypes.EXACT

@@ -61,6 +61,7 @@ ROWS: list[tuple[str, dict[str, Any], Any, Any, Any, str]] = [
     ("type_hints", {}, {"a": "decimal(5,2)", "b": ""}, {"a": "decimal(5,2)"}, {"a": "number"}, "is no type"),
     ("types", {}, "wide", "wide", "widest", "'exact' or 'wide'"),
     ("fixed_width", {}, LAYOUT, (FixedField(**LAYOUT[0]),), [{"name": "a", "start": 0, "length": 1}], "start"),
+    ("excel_sheet", {}, "Orders", "Orders", 7, "expected text"),
     ("xml_row", {}, "a/b", "a/b", 7, "expected text"),
     ("log_preset", {}, "alb", "alb", "syslog", "'apache', 'nginx', 'alb'"),
     ("include", {}, ["*.csv", "/_x/**/"], ("*.csv", "_x/**"), [], "at least one item"),
@@ -103,6 +104,7 @@ DEFAULTS: dict[str, Any] = {
     "fixed_width": (),
     "log_preset": None,
     "xml_row": None,
+    "excel_sheet": None,
 }
 
 
@@ -182,7 +184,7 @@ def test_bucket_and_region_are_required(field: str, value: Any) -> None:
         ({**ONE_TABLE, "single_table_file_formats": ["json"]}, "single_table_file_formats: only where"),
         (
             {**ONE_TABLE, "single_table_file_format": "parquet", "skip_lines": 1},
-            "skip_lines: only where csv or fixed_width or log are among the formats, which are: parquet",
+            "skip_lines: only where csv, fixed_width, log or excel are among the formats, which are: parquet",
         ),
         ({**DIRECTORIES, "single_table_file_formats": ["json"], "csv_delimiter": ","}, "csv_delimiter: only where csv"),
         ({**DIRECTORIES, "single_table_file_formats": ["json", "json"]}, "each format once"),

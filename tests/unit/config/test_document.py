@@ -509,7 +509,7 @@ def test_an_option_of_a_table_goes_before_its_connections(
         (
             {"is_single_table": True, "single_table_file_format": "json"},
             {"id": "acme-in", "skip_lines": 1},
-            "bulk_syncs[0].schemas[0].skip_lines: only where csv or fixed_width or log are among the formats",
+            "bulk_syncs[0].schemas[0].skip_lines: only where csv, fixed_width, log or excel are among the formats",
         ),
         (
             {"csv_delimiter": "|"},

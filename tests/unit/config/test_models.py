@@ -56,7 +56,7 @@ def test_what_a_model_is_made_from(configuration: dict[str, Any], kind: ModelFro
         ({"file_format": "json-doc"}, "file_format: found 'json-doc'; expected csv, json, parquet"),
         (
             {"file_format": "json", "skip_lines": 1},
-            "skip_lines: only for csv or fixed_width or log, and",
+            "skip_lines: only for csv, fixed_width, log or excel, and",
         ),
         ({"skip_lines": -1}, "skip_lines: found -1; expected at least 0"),
         ({"skip_lines": 1.5}, "skip_lines: found 1.5; expected a whole number"),

@@ -11,7 +11,7 @@ from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.explain.json_file import explain_json
 from millrace.engine.explain.parquet_file import explain_parquet
 from millrace.engine.explain.settled_types import settle_content
-from millrace.engine.explain.typed_file import explain_avro, explain_orc, explain_xml
+from millrace.engine.explain.typed_file import explain_avro, explain_excel, explain_orc, explain_xml
 from millrace.engine.formats.streams.decompression import find_compression
 from millrace.engine.options import Compression, FileFormat, ReadOptions, words_of
 from millrace.errors import TruncatedFile
@@ -24,6 +24,7 @@ _EXPLAIN: Mapping[FileFormat, Callable[[BinaryIO, ReadOptions], Content]] = {
     FileFormat.AVRO: explain_avro,
     FileFormat.ORC: explain_orc,
     FileFormat.XML: explain_xml,
+    FileFormat.EXCEL: explain_excel,
     FileFormat.FIXED_WIDTH: explain_fixed_width,
     FileFormat.LOG: explain_log,
 }

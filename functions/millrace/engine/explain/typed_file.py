@@ -9,6 +9,7 @@ from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.parquet_file import MeasuredColumn, describe_columns
 from millrace.engine.formats.avro.container import open_container
 from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.excel.reader import choose_sheet
 from millrace.engine.formats.orc.reader import open_orc, tail_of
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.guarded import GuardedSource
@@ -61,6 +62,17 @@ def _facts_of_xml(_source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     if options.xml_row is None:
         return (Fact("rows", "the root's children", "by default; another path is said with xml_row"),)
     return (Fact("rows", options.xml_row, "as told"),)
+
+
+def explain_excel(source: BinaryIO, options: ReadOptions) -> Content:
+    """What is in a sheet of a workbook."""
+    return _explain_typed(FileFormat.EXCEL, _facts_of_excel, source, options)
+
+
+def _facts_of_excel(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
+    sheet = choose_sheet(source, options)
+    why = "the only one that has cells" if options.excel_sheet is None else "as told"
+    return (Fact("sheet", sheet.name or "none", why),)
 
 
 def _explain_typed(file_format: FileFormat, find_facts: FindFacts, source: BinaryIO, options: ReadOptions) -> Content:

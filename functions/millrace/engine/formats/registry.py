@@ -10,6 +10,7 @@ from millrace.engine.formats.avro import writer as avro_writer
 from millrace.engine.formats.base import Format, refuse_writing
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv import writer as csv_writer
+from millrace.engine.formats.excel import reader as excel_reader
 from millrace.engine.formats.fixed_width import reader as fixed_width_reader
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
@@ -44,12 +45,13 @@ JSON_DOC = Format(
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
 AVRO = Format(name=FileFormat.AVRO, read=avro_reader.read, write=avro_writer.write)
 ORC = Format(name=FileFormat.ORC, read=orc_reader.read, write=orc_writer.write)
+EXCEL = Format(name=FileFormat.EXCEL, read=excel_reader.read, write=refuse_writing(FileFormat.EXCEL))
 XML = Format(name=FileFormat.XML, read=xml_reader.read, write=refuse_writing(FileFormat.XML))
 FIXED_WIDTH = Format(
     name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
 )
 LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
 
-_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, XML, FIXED_WIDTH, LOG)
+_ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, EXCEL, XML, FIXED_WIDTH, LOG)
 FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
 """Every format, under its name in the configuration."""

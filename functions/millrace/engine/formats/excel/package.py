@@ -1,0 +1,382 @@
+"""A workbook as a zip: its parts, bounded and checked, and what stands in the cells of a sheet.
+
+calamine gives an error's cell, and a formula that was never calculated, as an empty one, and holds a sheet as one
+rectangle of cells: two cells far apart would be 17 billion. So the sheet is looked through before calamine reads it.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+from xml.parsers import expat
+
+from millrace.errors import MalformedFile, TooBig, TruncatedFile
+
+MAX_SHEET_CELLS = 12_000_000
+"""Cells of a sheet's rectangle: each takes 32 bytes, whatever is in it."""
+_MOST_UNPACKED = 768 * 2**20
+_MOST_PARTS = 10_000
+_READ_BYTES = 2**20
+_MOST_BAD_CELLS = 1_000_000
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
+_CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_LETTERS = 26
+
+
+@dataclass(slots=True)
+class SheetCells:
+    """What is known of a sheet: the corners of its rectangle, rows and columns from 0, and which cells are wrong.
+
+    ``bad`` maps (row, column) to a reason, and ``errors`` to the error's text where there is one.
+    """
+
+    first: tuple[int, int] | None = None
+    last: tuple[int, int] = (0, 0)
+    bad: dict[tuple[int, int], str] = field(default_factory=dict)
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    def see(self, row: int, column: int) -> None:
+        """Add a cell that has a value."""
+        if self.first is None:
+            self.first = self.last = (row, column)
+            return
+        self.first = (min(self.first[0], row), min(self.first[1], column))
+        self.last = (max(self.last[0], row), max(self.last[1], column))
+
+    def refuse(self, row: int, column: int, reason: str, error: str = "") -> None:
+        """Add a cell whose value is not known."""
+        self.see(row, column)
+        self.bad[row, column] = reason
+        if error:
+            self.errors[row, column] = error
+        if len(self.bad) > _MOST_BAD_CELLS:
+            raise TooBig(f"more than {_MOST_BAD_CELLS:,} cells of the sheet hold errors")
+
+    def check(self) -> None:
+        """Raise TooBig where the rectangle has too many cells."""
+        if self.first is None:
+            return
+        rows, columns = (last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        if rows * columns > MAX_SHEET_CELLS:
+            raise TooBig(
+                f"the sheet's cells are in {rows:,} rows and {columns:,} columns; {MAX_SHEET_CELLS:,} cells are the"
+                " most of one sheet, empty ones in between with them"
+            )
+
+
+def name_of_cell(row: int, column: int) -> str:
+    """A cell's name: row 0 and column 27 are ``AB1``."""
+    letters = ""
+    column += 1
+    while column:
+        column, letter = divmod(column - 1, _LETTERS)
+        letters = chr(65 + letter) + letters
+    return f"{letters}{row + 1}"
+
+
+def _place_of_cell(name: str) -> tuple[int, int] | None:
+    match = _CELL.fullmatch(name)
+    if match is None:
+        return None
+    column = 0
+    for letter in match[1]:
+        column = column * _LETTERS + ord(letter) - 64
+    return int(match[2]) - 1, column - 1
+
+
+class Package:
+    """A workbook's zip, whose parts have been unpacked once: sizes and checksums are as it says."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        size = source.seek(0, io.SEEK_END)
+        source.seek(0)
+        try:
+            self._zip = zipfile.ZipFile(source)
+        except zipfile.BadZipFile as error:
+            raise TruncatedFile(
+                f"the workbook's zip has no list of its parts at its end ({size:,} bytes): {error}", byte=size
+            ) from error
+        except (ValueError, NotImplementedError, struct.error) as error:
+            raise MalformedFile(f"the workbook's zip is damaged: {error}") from error
+        self.names = frozenset(self._zip.namelist())
+        self._check()
+
+    def _check(self) -> None:
+        parts = self._zip.infolist()
+        total = sum(part.file_size for part in parts)
+        if len(parts) > _MOST_PARTS or total > _MOST_UNPACKED:
+            raise TooBig(
+                f"the workbook has {len(parts):,} parts of {total:,} bytes unpacked; {_MOST_PARTS:,} and"
+                f" {_MOST_UNPACKED:,} are the most"
+            )
+        for part in parts:
+            for _ in self.read(part.filename):
+                pass
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """A part's content, piece by piece; raise MalformedFile where it is damaged, or larger than it says."""
+        try:
+            with self._zip.open(name) as part:
+                while data := part.read(_READ_BYTES):
+                    yield data
+        except _BROKEN as error:
+            raise MalformedFile(f"the workbook's part {name!r} cannot be unpacked: {error}") from error
+
+    def sheet_parts(self, workbook: str) -> Mapping[str, str]:
+        """The relations of a workbook's part: the path of each by its id."""
+        folder, name = posixpath.split(workbook)
+        relations = f"{folder}/_rels/{name}.rels"
+        targets: dict[str, str] = {}
+
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            if tag.endswith("Relationship"):
+                target = attributes.get("Target", "")
+                targets[attributes.get("Id", "")] = posixpath.normpath(posixpath.join(f"/{folder}", target))[1:]
+
+        if relations in self.names:
+            _parse(self.read(relations), relations, start)
+        return targets
+
+
+def _parse(
+    pieces: Iterator[bytes],
+    name: str,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+) -> None:
+    """Let handlers see a part of XML."""
+    parser = expat.ParserCreate()
+
+    def refuse_doctype(*_rest: object) -> None:
+        raise MalformedFile(f"the workbook's part {name!r} has a document type, by which entities can be defined")
+
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
+    try:
+        for piece in pieces:
+            parser.Parse(piece, False)  # noqa: FBT003 - expat's own signature
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's own signature
+    except expat.ExpatError as error:
+        raise MalformedFile(f"the workbook's part {name!r} is no XML: {error}") from error
+
+
+def cells_of_xlsx(package: Package, sheet: str) -> SheetCells:
+    """What stands in the cells of an .xlsx sheet of that name."""
+    relations = package.sheet_parts("xl/workbook.xml")
+    parts: dict[str, str] = {}
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        if _local(tag) == "sheet":
+            relation = next((value for name, value in attributes.items() if name.endswith(":id")), "")
+            parts[attributes.get("name", "")] = relations.get(relation, "")
+
+    _parse(package.read("xl/workbook.xml"), "xl/workbook.xml", start)
+    part = _known_part(package, parts, sheet)
+    scan = _XlsxScan()
+    _parse(package.read(part), part, scan.start, scan.end, scan.text)
+    return scan.cells
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition(":")[2]
+
+
+class _XlsxScan:
+    """Sees ``<row r="2"><c r="B2" t="e"><f>A1/0</f><v>#DIV/0!</v></c></row>`` and the like."""
+
+    def __init__(self) -> None:
+        self.cells = SheetCells()
+        self._row = self._column = -1
+        self._kind = ""
+        self._parts = set[str]()
+        self._texts: list[str] = []
+        self._formula: list[str] = []
+        self._inside = ""
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """A row, a cell, or a part of a cell begins."""
+        name = _local(tag)
+        if name == "row":
+            number = attributes.get("r", "")
+            self._row = int(number) - 1 if number.isdigit() else self._row + 1
+            self._column = -1
+        elif name == "c":
+            place = _place_of_cell(attributes.get("r", ""))
+            self._row, self._column = place or (self._row, self._column + 1)
+            self._kind = attributes.get("t", "")
+            self._parts.clear()
+            self._texts, self._formula = [], []
+        self._parts.add(name)
+        self._inside = name
+
+    def text(self, text: str) -> None:
+        """The text of a value or of a formula."""
+        if self._inside == "v":
+            self._texts.append(text)
+        elif self._inside == "f":
+            self._formula.append(text)
+
+    def end(self, tag: str) -> None:
+        """A cell ends, and all of it is known."""
+        self._inside = ""
+        if _local(tag) != "c":
+            return
+        value, place = "".join(self._texts), (self._row, self._column)
+        if self._kind == "e":
+            self.cells.refuse(*place, f"holds the error {value}", value)
+        elif value or "is" in self._parts:
+            self.cells.see(*place)
+        elif "f" in self._parts and self._kind != "str":  # a formula may give an empty text
+            formula = "".join(self._formula)[:60]
+            self.cells.refuse(
+                *place, f"has the formula ={formula} and no value of it: let Excel calculate and save the file"
+            )
+
+
+def cells_of_ods(package: Package, sheet: str) -> SheetCells:
+    """What stands in the cells of an .ods sheet of that name."""
+    scan = _OdsScan(sheet)
+    _parse(package.read("content.xml"), "content.xml", scan.start, scan.end)
+    return scan.cells
+
+
+def check_all_of_ods(package: Package) -> None:
+    """Raise TooBig where a sheet of an .ods file has too many cells."""
+    scan = _OdsScan(None)
+    _parse(package.read("content.xml"), "content.xml", scan.start, scan.end)
+    scan.cells.check()
+
+
+class _OdsScan:
+    """Sees ``<table:table-row table:number-rows-repeated="3"><table:table-cell office:value-type="float" .../>``."""
+
+    def __init__(self, sheet: str | None) -> None:
+        self.cells = SheetCells()
+        self._sheet = sheet
+        self._is_wanted = False
+        self._row = self._column = 0
+        self._repeated = 1
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """A table, a row or a cell begins."""
+        name = _local(tag)
+        if name == "table":
+            self.cells.check()
+            self._is_wanted = self._sheet is None or attributes.get("table:name") == self._sheet
+            if self._sheet is None:
+                self.cells = SheetCells()
+            self._row = 0
+        elif name == "table-row":
+            self._column = 0
+            self._repeated = _count(attributes, "table:number-rows-repeated")
+        elif name in {"table-cell", "covered-table-cell"} and self._is_wanted:
+            self._see(attributes)
+
+    def _see(self, attributes: dict[str, str]) -> None:
+        count = _count(attributes, "table:number-columns-repeated")
+        place = (self._row, self._column)
+        if attributes.get("calcext:value-type") == "error":
+            self.cells.refuse(*place, "holds an error")
+        elif "table:formula" in attributes and "office:value-type" not in attributes:
+            self.cells.refuse(*place, "has a formula and no value of it: let the office calculate and save the file")
+        elif "office:value-type" in attributes:
+            self.cells.see(*place)
+            self.cells.see(self._row + self._repeated - 1, self._column + count - 1)
+        self._column += count
+
+    def end(self, tag: str) -> None:
+        """A row ends."""
+        if _local(tag) == "table-row":
+            self._row += self._repeated
+
+
+def _count(attributes: dict[str, str], name: str) -> int:
+    text = attributes.get(name, "1")
+    if not text.isdigit() or len(text) > 9:
+        raise MalformedFile(f"the workbook repeats a row or cell {text[:20]!r} times")
+    return max(1, int(text))
+
+
+_ROW_HEADER, _FIRST_CELL, _LAST_CELL = 0, 1, 11
+_BLANK, _ERRORS = 1, (3, 11)
+_SHEET = 156
+
+
+def cells_of_xlsb(package: Package, sheet: str) -> SheetCells:
+    """What stands in the cells of an .xlsb sheet of that name; its records are those of [MS-XLSB]."""
+    cells, row = SheetCells(), 0
+    for kind, data in _records(package, _part_of_xlsb(package, sheet)):
+        if kind == _ROW_HEADER:
+            row = int.from_bytes(data[:4], "little")
+        elif kind in _ERRORS:
+            cells.refuse(row, int.from_bytes(data[:4], "little"), "holds an error")
+        elif _FIRST_CELL <= kind <= _LAST_CELL and kind != _BLANK:
+            cells.see(row, int.from_bytes(data[:4], "little"))
+    return cells
+
+
+def _part_of_xlsb(package: Package, sheet: str) -> str:
+    relations = package.sheet_parts("xl/workbook.bin")
+    parts: dict[str, str] = {}
+    for kind, data in _records(package, "xl/workbook.bin"):
+        if kind == _SHEET:
+            relation, end = _wide_text(data, 8)
+            parts[_wide_text(data, end)[0]] = relations.get(relation, "")
+    return _known_part(package, parts, sheet)
+
+
+def _known_part(package: Package, parts: Mapping[str, str], sheet: str) -> str:
+    part = parts.get(sheet, "")
+    if part not in package.names:
+        raise MalformedFile(f"the workbook lists the sheet {sheet!r}, and has no part for it")
+    return part
+
+
+def _wide_text(data: bytes, at: int) -> tuple[str, int]:
+    count = int.from_bytes(data[at : at + 4], "little")
+    end = at + 4 + 2 * min(count, len(data))
+    return data[at + 4 : end].decode("utf-16-le", errors="replace"), end
+
+
+def _records(package: Package, name: str) -> Iterator[tuple[int, bytes]]:
+    """The records of a binary part: a kind and a size of one to four bytes each, and the data."""
+    data = b"".join(package.read(name))
+    at = 0
+    try:
+        while at < len(data):
+            kind, at = _number(data, at, 2)
+            size, at = _number(data, at, 4)
+            yield kind, data[at : at + size]
+            at += size
+    except IndexError:
+        raise MalformedFile(f"the workbook's part {name!r} ends in a record") from None
+
+
+def _number(data: bytes, at: int, most: int) -> tuple[int, int]:
+    number = 0
+    for step in range(most):
+        byte = data[at + step]
+        # A kind keeps the bit that says that another byte follows; of the kinds that are asked for, 156 alone has two.
+        number |= (byte & 127) << 7 * step
+        if byte < 128:
+            return number, at + step + 1
+    return number, at + most

@@ -1,0 +1,338 @@
+"""Reading Excel: one sheet, by calamine, whose cells have the types that they have in the sheet.
+
+A column of whole numbers is of integers; one of several kinds of cells is text. Cells that Excel could not calculate,
+and formulas that nobody calculated, are no values: their rows are bad. Of merged cells the first has the value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from millrace.engine.formats.base import BadRow, Learned, Records
+from millrace.engine.formats.excel.package import (
+    Package,
+    SheetCells,
+    cells_of_ods,
+    cells_of_xlsb,
+    cells_of_xlsx,
+    check_all_of_ods,
+    name_of_cell,
+)
+from millrace.engine.formats.limits import MAX_CELLS, check_columns
+from millrace.engine.names import column_names, suggestion
+from millrace.engine.options import BadRows, Compression, ReadOptions
+from millrace.engine.types.printing import BARE, with_form
+from millrace.errors import InvalidConfiguration, MalformedFile, MissingPackage, UnsupportedType
+
+_ZIP = b"PK\x03\x04"
+_OLE = b"\xd0\xcf\x11\xe0"
+_EXACT_WHOLE = 2**53
+_ROWS_OF_EXCEL = 2**20
+_SCANS = {"xl/workbook.xml": cells_of_xlsx, "xl/workbook.bin": cells_of_xlsb, "content.xml": cells_of_ods}
+Cell = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet that was chosen: calamine's, the place of its first cell, and what is wrong in which cell."""
+
+    name: str
+    rows: Callable[[], Iterator[list[Cell]]]
+    first: tuple[int, int]
+    cells: SheetCells
+
+
+def read(
+    source: BinaryIO,
+    options: ReadOptions,
+    *,
+    learned: Learned | None = None,  # noqa: ARG001 - every reader takes it; a sheet is looked at as a whole first
+    report: Callable[[BadRow], None],
+) -> Records:
+    """Open a sheet of a workbook; see ``formats.base.Reader``."""
+    if options.compression is not Compression.NONE:
+        raise MalformedFile(f"a workbook compresses inside; a {options.compression} file around it is not read")
+    sheet = choose_sheet(source, options)
+    table = _SheetTable(sheet, options)
+    return Records(table.schema, table.batches(report))
+
+
+def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
+    """The sheet that the options name, or the only visible one that has cells.
+
+    Raises InvalidConfiguration for a sheet that is not there, or where several could be meant.
+    """
+    scan = _find_scan(source)
+    source.seek(0)
+    workbook = _open_workbook(source)
+    names = list(workbook.sheet_names)
+    if options.excel_sheet is not None:
+        name = _named(names, options.excel_sheet)
+        return _load(workbook, name, scan(name))
+    found = list(_sheets_with_cells(workbook, scan))
+    if len(found) > 1:
+        raise InvalidConfiguration(
+            f"excel_sheet: {len(found):,} sheets of the workbook have cells, and one is a table: say which of"
+            f" {', '.join(repr(name) for name, _ in found)}"
+        )
+    if not found:
+        return Sheet("", lambda: iter(()), (0, 0), SheetCells())
+    return _load(workbook, *found[0])
+
+
+def _sheets_with_cells(workbook: Any, scan: Callable[[str], SheetCells]) -> Iterator[tuple[str, SheetCells]]:
+    """The visible sheets that have cells."""
+    for sheet in workbook.sheets_metadata:
+        if str(sheet.visible).endswith(".Visible"):
+            cells = scan(sheet.name)
+            if cells.first is not None:
+                yield sheet.name, cells
+
+
+def _named(names: Sequence[str], wanted: str) -> str:
+    """The sheet of that name, or of that number from 1."""
+    if wanted in names:
+        return wanted
+    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
+        return names[int(wanted) - 1]
+    raise InvalidConfiguration(
+        f"excel_sheet: the workbook has no sheet {wanted!r}{suggestion(wanted, names)}; it has"
+        f" {', '.join(map(repr, names[:20]))}"
+    )
+
+
+def _find_scan(source: BinaryIO) -> Callable[[str], SheetCells]:
+    """What looks through the cells of a sheet, by the kind of the workbook."""
+    source.seek(0)
+    head = source.read(4)
+    if head == _OLE:  # .xls has at most 65,536 rows and 256 columns
+        return lambda _name: SheetCells(first=(0, 0))
+    if head != _ZIP:
+        raise MalformedFile(f"the file is no workbook of Excel: it begins with {head!r}", byte=0)
+    package = Package(source)
+    for part, scan in _SCANS.items():
+        if part in package.names:
+            if scan is cells_of_ods:
+                check_all_of_ods(package)  # calamine reads all sheets of such a file at once
+            return lambda name: _checked(scan(package, name))
+    raise MalformedFile("the zip is no workbook: it has neither xl/workbook.xml, xl/workbook.bin nor content.xml")
+
+
+def _checked(cells: SheetCells) -> SheetCells:
+    cells.check()
+    return cells
+
+
+def _open_workbook(source: BinaryIO) -> Any:
+    try:
+        import python_calamine as calamine  # noqa: PLC0415 - only who reads Excel needs it
+    except ImportError as error:
+        raise MissingPackage(
+            "Excel is read by the package python-calamine, which is not installed: pip install python-calamine; on AWS"
+            " the stack ships it where the configuration names the format excel, so deploy again"
+        ) from error
+    return _translate(lambda: calamine.CalamineWorkbook.from_filelike(io.BytesIO(source.read())))
+
+
+def _translate(act: Callable[[], Any]) -> Any:
+    try:
+        return act()
+    except BaseException as error:
+        if "Password" in type(error).__name__:
+            raise UnsupportedType("the workbook is encrypted; save it without a password") from error
+        if type(error).__module__.startswith(("python_calamine", "pyo3_runtime")):
+            raise MalformedFile(f"the workbook is damaged: {error}") from error
+        raise
+
+
+def _load(workbook: Any, name: str, cells: SheetCells) -> Sheet:
+    sheet = _translate(lambda: workbook.get_sheet_by_name(name))
+    return Sheet(name, sheet.iter_rows, sheet.start or (0, 0), cells)
+
+
+@dataclass(frozen=True, slots=True)
+class _ExcelRow:
+    """A row with its number in the sheet (from 1), and what is wrong with it."""
+
+    cells: list[Cell]
+    number: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _ExcelColumn:
+    """A column: where it is in a row, its field, and what makes its values of cells."""
+
+    position: int
+    field: pa.Field
+    convert: Callable[[Cell], Any]
+
+
+class _SheetTable:
+    """A sheet's header, columns and rows."""
+
+    def __init__(self, sheet: Sheet, options: ReadOptions) -> None:
+        self._sheet = sheet
+        self._options = options
+        self._missing = frozenset(options.null_values)
+        self._bad = self._find_bad()
+        kinds: dict[int, set[type]] = {}
+        header: list[Cell] | None = None
+        width = 0
+        for row in self._rows():
+            width = max(width, len(row.cells))
+            if header is None and options.has_headers:
+                header = row.cells
+                continue
+            if row.reason is None:
+                for position, cell in enumerate(row.cells):
+                    if cell != "":
+                        kinds.setdefault(position, set()).add(_kind_of(cell))
+        self._columns = _columns(header, kinds, width, numbered=not options.has_headers)
+        check_columns(len(self._columns), f"the sheet {sheet.name!r}")
+        self.schema = pa.schema([column.field for column in self._columns])
+
+    def _rows(self) -> Iterator[_ExcelRow]:
+        """The sheet's rows that have a cell, those to be skipped left out.
+
+        calamine's rectangle ends with the last value that it knows: bad cells may be beside, before or behind it.
+        """
+        number = top = self._sheet.first[0]
+        yield from self._bad_rows(0, top)
+        for number, cells in enumerate(self._sheet.rows(), top + 1):
+            values = self._without_nulls(cells)
+            reason = self._bad.get(number - 1)
+            is_blank = reason is None and values.count("") == len(values)
+            if not is_blank and number > self._options.skip_lines:
+                yield _ExcelRow(values, number, reason)
+        yield from self._bad_rows(number, _ROWS_OF_EXCEL)
+
+    def _without_nulls(self, cells: list[Cell]) -> list[Cell]:
+        if not self._missing:
+            return cells
+        return ["" if cell in self._missing else cell for cell in cells]
+
+    def _bad_rows(self, start: int, end: int) -> Iterator[_ExcelRow]:
+        for row in sorted(row for row in self._bad if max(start, self._options.skip_lines) <= row < end):
+            yield _ExcelRow([], row + 1, self._bad[row])
+
+    def _find_bad(self) -> dict[int, str]:
+        """Why rows are bad, by their numbers from 0: the first cell of each that is."""
+        cells, found = self._sheet.cells, dict[int, str]()
+        for (row, column), reason in sorted(cells.bad.items()):
+            if cells.errors.get((row, column)) not in self._missing:
+                found.setdefault(row, f"the cell {name_of_cell(row, column)} {reason}")
+        return found
+
+    def batches(self, report: Callable[[BadRow], None]) -> Iterator[pa.RecordBatch]:
+        """The rows as batches; bad ones are reported or raised."""
+        most = max(1, MAX_CELLS // 4 // max(1, len(self._columns)))
+        rows = self._rows()
+        if self._options.has_headers:
+            self._check_header(next(rows, None))
+        good = list[list[Cell]]()
+        for count, row in enumerate(rows, 1):
+            if row.reason is not None:
+                self._put_aside(row, count, report)
+                continue
+            good.append(row.cells)
+            if len(good) >= most:
+                yield self._to_batch(good)
+                good = []
+        if good:
+            yield self._to_batch(good)
+
+    @staticmethod
+    def _check_header(row: _ExcelRow | None) -> None:
+        if row is not None and row.reason is not None:
+            raise MalformedFile(f"the header in row {row.number:,} of the sheet has no name for a column: {row.reason}")
+
+    def _put_aside(self, row: _ExcelRow, count: int, report: Callable[[BadRow], None]) -> None:
+        reason = f"row {count:,}, which is row {row.number:,} of the sheet: {row.reason}"
+        if self._options.bad_rows is not BadRows.QUARANTINE:
+            raise MalformedFile(f"{reason}; or put bad rows aside with bad_rows: quarantine", row=count)
+        raw = json.dumps([_to_text(cell) for cell in row.cells], ensure_ascii=False)
+        report(BadRow(line=row.number, row=count, byte=0, reason=reason, raw=raw))
+
+    def _to_batch(self, rows: list[list[Cell]]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([_to_array(rows, column) for column in self._columns], schema=self.schema)
+
+
+def _to_array(rows: list[list[Cell]], column: _ExcelColumn) -> pa.Array:
+    position, convert = column.position, column.convert
+    values = list[Any]()
+    for cells in rows:
+        cell = cells[position] if position < len(cells) else ""
+        values.append(None if cell == "" else convert(cell))
+    return pa.array(values, column.field.type)
+
+
+class _Whole(float):
+    """The kind of numbers that an integer holds exactly; Excel's own are all floats."""
+
+
+def _kind_of(cell: Cell) -> type:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT_WHOLE:
+        return _Whole
+    return type(cell)
+
+
+def _to_datetime(cell: Cell) -> dt.datetime:
+    if isinstance(cell, dt.datetime):
+        return cell
+    return dt.datetime.combine(cell, dt.time())
+
+
+_KINDS: Sequence[tuple[frozenset[type], pa.DataType, Callable[[Cell], Any]]] = (
+    (frozenset({_Whole, int}), pa.int64(), int),
+    (frozenset({_Whole, int, float}), pa.float64(), float),
+    (frozenset({bool}), pa.bool_(), bool),
+    (frozenset({dt.date}), pa.date32(), lambda cell: cell),
+    (frozenset({dt.date, dt.datetime}), pa.timestamp("us"), _to_datetime),
+    (frozenset({dt.time}), pa.time64("us"), lambda cell: cell),
+    (frozenset({dt.timedelta}), pa.duration("us"), lambda cell: cell),
+)
+"""The kinds of cells of a column, its type, and what makes its values; all others are text."""
+
+
+def _columns(
+    header: list[Cell] | None, kinds: dict[int, set[type]], width: int, *, numbered: bool
+) -> list[_ExcelColumn]:
+    """The columns that have a name or a value."""
+    titles = [""] * width
+    for position, cell in enumerate(header or ()):
+        titles[position] = _to_text(cell)
+    names = column_names(titles)
+    columns = list[_ExcelColumn]()
+    for position, name in enumerate(names):
+        if not titles[position] and position not in kinds and not numbered:
+            continue  # an empty column between others, or beside them
+        kind, convert = _type_of(kinds.get(position, set()))
+        form = BARE if kind == pa.float64() else ""
+        columns.append(_ExcelColumn(position, with_form(pa.field(name, kind), form), convert))
+    return columns
+
+
+def _type_of(kinds: set[type]) -> tuple[pa.DataType, Callable[[Cell], Any]]:
+    for accepted, kind, convert in _KINDS:
+        if kinds and kinds <= accepted:
+            return kind, convert
+    return pa.string(), _to_text
+
+
+def _to_text(cell: Cell) -> str:
+    """A cell as text: 1 for a whole number, TRUE and FALSE as Excel has them in lower case, ISO 8601 for times."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and _kind_of(cell) is _Whole:
+        return str(int(cell))
+    if isinstance(cell, dt.date | dt.time):
+        return cell.isoformat()
+    return str(cell)
