@@ -256,7 +256,7 @@ class TestOneFileOfATable:
         assert "does not say its format" in failure.message
 
 
-class Killed(BaseException):
+class KilledPublisher(BaseException):
     """The process ends here."""
 
 
@@ -266,7 +266,7 @@ class TestDeath:
     def test_who_dies_between_two_members_leaves_nothing_behind(
         self, monkeypatch: pytest.MonkeyPatch, published: int, after: str
     ) -> None:
-        """Killed after so many outputs became visible; the message comes back when the lease has ended."""
+        """KilledPublisher after so many outputs became visible; the message comes back when the lease has ended."""
         world = World(syncs=(bulk_sync(to="json", on_delete="remove"),))
         files = {f"{name}.csv": b"id\n1\n" for name in "abcd"}
         request = world.upload(zipped(files), REF)
@@ -274,12 +274,12 @@ class TestDeath:
 
         def publish_or_die(upload: InMemoryUpload, *, expected: str | None, rows: int) -> Published:
             if not left[0]:
-                raise Killed
+                raise KilledPublisher
             left[0] -= 1
             return publish(upload, expected=expected, rows=rows)
 
         monkeypatch.setattr(InMemoryUpload, "publish", publish_or_die)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledPublisher):
             world.work(request)
         monkeypatch.setattr(InMemoryUpload, "publish", publish)
         assert len(world.store.buckets["acme-out"]) == published
