@@ -300,9 +300,9 @@ class TestArchives:
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("in.csv", gzip.compress(b"a,b\n1,2\n")),
+        ("in.csv", gzip.compress(b"a,b\n1,2\n", mtime=0)),
         ("in.csv.gz", b"a,b\n1,2\n"),
-        ("in.csv.zst", gzip.compress(b"a,b\n1,2\n")),
+        ("in.csv.zst", gzip.compress(b"a,b\n1,2\n", mtime=0)),
         ("in.csv.snappy", b"a,b\n1,2\n"),
     ],
 )

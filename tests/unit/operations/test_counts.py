@@ -69,7 +69,7 @@ MODEL = Planner(model_document({"model_from": "multi_file_archive"}))
         (SINGLE_FILES, None, replace(ENTRY, state=State.WAITING), Finding.GONE),
         (SINGLE_FILES, None, None, None),
     ],
-    ids=str,
+    ids=["changed", "archived", "converted", "of a model", "new", "new of a model", "gone", "never was"],
 )
 def test_only_what_is_converted_by_itself_is_news_when_it_can_be_read_again(
     planner: Planner, listed: ListedObject | None, entry: Entry | None, finding: Finding | None

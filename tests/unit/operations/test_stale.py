@@ -264,7 +264,7 @@ class TestReprocessStale:
             (False, set()),
             (["engine", "schema"], {StaleReason.ENGINE, StaleReason.SCHEMA}),
         ],
-        ids=str,
+        ids=["all", "none", "some"],
     )
     def test_an_event_names_all_reasons_or_some(self, value: object, reasons: set[StaleReason]) -> None:
         assert Reprocess.parse({"sync": "nightly", "stale": value}).stale == reasons
