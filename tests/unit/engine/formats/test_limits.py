@@ -21,6 +21,13 @@ ARCHIVE = Limits()
 ROWS = (
     ("a row of CSV or JSON, as text", f"{limits.MAX_RECORD_BYTES // MB} MB", "`TooBig`"),
     ("commas in a JSON row of more than 4 MB", f"{limits.MAX_VALUES:,}", "`TooBig`"),
+    ("any value around the rows of `json_records`, as text", f"{limits.MAX_RECORD_BYTES // MB} MB", "`TooBig`"),
+    (
+        "rows of `json_records` before a member of `json_parent_fields`",
+        f"{limits.MAX_KEPT_BYTES // MB} MB",
+        "`TooBig`",
+    ),
+    ("a member of `json_parent_fields`, as text", f"{limits.MAX_PARENT_BYTES:,} characters", "`TooBig`"),
     ("columns of a file, fields within fields counted one by one", f"{limits.MAX_COLUMNS:,}", "`TooBig`"),
     ("levels of JSON that become columns", f"{json_types.MAX_DEPTH}", "kept as JSON text"),
     ("levels of JSON that are read at all", "about 900", "`MalformedFile`"),
