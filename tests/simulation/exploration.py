@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.simulation import schedules
 from tests.simulation.choices import Choices, Scripted
 from tests.simulation.schedules import Result
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Explored:
     broken: Result | None = None
 
 
-def explore(build: Callable[[], World], *, most: int, chances: int = 0) -> Explored:
+def explore(build: Callable[[], SimulatedWorld], *, most: int, chances: int = 0) -> Explored:
     """Run every schedule of a world, at most so many; ``chances`` faults may happen in each, anywhere."""
     prefix: tuple[int, ...] | None = ()
     count = 0
@@ -46,7 +46,7 @@ _COMMUTING = frozenset(
 """Nobody else sees when these happen; a pinned range is covered by what comes before and behind it."""
 
 
-def _run(world: World, choices: Choices) -> Result:
+def _run(world: SimulatedWorld, choices: Choices) -> Result:
     """Explore until the world first rests; what operators do then takes no part in it."""
     world.calls.commuting = _COMMUTING
     with world.decided_by(choices):

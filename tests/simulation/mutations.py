@@ -30,7 +30,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.queue import QueuedMessage
 from tests.simulation.setups import SYNC, Change, Setup, SetupKind
 from tests.simulation.sources import source
-from tests.simulation.world import SimulatedReceipt, World
+from tests.simulation.world import SimulatedReceipt, SimulatedWorld
 
 BEYOND_THE_MARGIN = 2400.0
 """Seconds by which clocks are off where leases no longer keep two workers apart: fences and conditions must."""
@@ -42,14 +42,14 @@ class Mutation:
 
     rule: str
     off: Callable[[], AbstractContextManager[object]]
-    world: Callable[[World], None]
+    world: Callable[[SimulatedWorld], None]
 
 
-def any_world(_world: World) -> None:
+def any_world(_world: SimulatedWorld) -> None:
     """As it was drawn."""
 
 
-def _begin_quietly(world: World, setup: Setup) -> None:
+def _begin_quietly(world: SimulatedWorld, setup: Setup) -> None:
     """Of one setup, and nothing goes wrong by itself."""
     world.setup, world.setups = setup, [setup]
     world.faults.set({})
@@ -58,7 +58,7 @@ def _begin_quietly(world: World, setup: Setup) -> None:
     sources.durations = (0.0,)
 
 
-def with_zombies(world: World) -> None:
+def with_zombies(world: SimulatedWorld) -> None:
     """Workers that are slow, and others whose clocks take their leases for run out. No bytes come twice."""
     _begin_quietly(world, Setup(SetupKind.REPLICATE))
     world.skew = BEYOND_THE_MARGIN
@@ -102,14 +102,14 @@ def _removing_without_asking() -> AbstractContextManager[object]:
     return patch.object(ObjectWork, "head", lambda _self, _plan: None)
 
 
-def _with_five_receipts(world: World) -> None:
+def _with_five_receipts(world: SimulatedWorld) -> None:
     """The queue gives up after five receipts; ten objects of five minutes wait for two workers."""
     world.queue.max_receives, world.workers, world.batch = 5, 2, 10
     world.sources.durations = (300.0,)
     world.faults.set({})
 
 
-def _with_killers(world: World) -> None:
+def _with_killers(world: SimulatedWorld) -> None:
     world.sources.killers = 0.3
     world.faults.set({})
 
@@ -147,7 +147,7 @@ def _without_intent() -> AbstractContextManager[object]:
     return patch.object(rules, "_with_intended", lambda entry, _refs: entry.obsolete)
 
 
-def _late_workers(world: World) -> None:
+def _late_workers(world: SimulatedWorld) -> None:
     """As with zombies, and now and then earlier bytes come again: a condition on an ETag passes that should not."""
     with_zombies(world)
     world.setup = Setup((SetupKind.REPLICATE, SetupKind.PARTITIONED)[world.choices.pick(2)], remove=True)
@@ -161,7 +161,7 @@ def _never_withdrawing() -> Iterator[None]:
         yield
 
 
-def _with_versions(world: World) -> None:
+def _with_versions(world: SimulatedWorld) -> None:
     """One file of a snapshot table, whose versions come with older times and go again."""
     _begin_quietly(world, Setup(SetupKind.SNAPSHOT))
     world.sources.multipart = 0.5
@@ -174,14 +174,14 @@ def _ordered_by_time_alone() -> AbstractContextManager[object]:
     return patch.object(SnapshotTables, "_is_news", lambda *_: False)
 
 
-def _without_a_grant(world: World) -> None:
+def _without_a_grant(world: SimulatedWorld) -> None:
     """Nobody may read for an hour."""
     _begin_quietly(world, Setup(SetupKind.REPLICATE))
     world.faults.set({Fault.DENIED: 1.0})
     world.script = [partial(schedules.put, "in/a.csv"), partial(schedules.wait, 3600.0), _grant]
 
 
-def _grant(world: World) -> None:
+def _grant(world: SimulatedWorld) -> None:
     world.faults.active = False
 
 
@@ -199,7 +199,7 @@ def _sending_anew() -> AbstractContextManager[object]:
     return patch.object(Intake, "_keep", keep)
 
 
-def _with_a_restless_folder(world: World) -> None:
+def _with_a_restless_folder(world: SimulatedWorld) -> None:
     """A folder of a model that changes every 40 seconds for 40 minutes; a build takes 50 seconds a file."""
     _begin_quietly(world, Setup(SetupKind.RUN))
     world.sources.durations = (50.0,)
@@ -208,7 +208,7 @@ def _with_a_restless_folder(world: World) -> None:
     world.demands.append(_find_built_late)
 
 
-def _find_built_late(world: World) -> Iterator[str]:
+def _find_built_late(world: SimulatedWorld) -> Iterator[str]:
     if not any(data and when < 60 * 40.0 for when, _, data in world.buckets.written):
         yield "build: a folder that kept changing was not made into a table meanwhile"
 
@@ -231,7 +231,7 @@ def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
     return patch.object(builds, "_source", find)
 
 
-def _with_deployments(world: World) -> None:
+def _with_deployments(world: SimulatedWorld) -> None:
     """Somebody deploys another configuration and has all converted again, while older invocations are slow."""
     _begin_quietly(world, Setup((SetupKind.REPLICATE, SetupKind.SHARED)[world.choices.pick(2)]))
     world.faults.set({Fault.SLOW: 0.2, Fault.EVENT_TWICE: 0.5})
@@ -240,7 +240,7 @@ def _with_deployments(world: World) -> None:
     world.script += [partial(schedules.put, "in/a.csv"), _filter, schedules.reprocess]
 
 
-def _filter(world: World) -> None:
+def _filter(world: SimulatedWorld) -> None:
     world.reconfigure(replace(world.setup, change=Change.FILTER))
 
 
@@ -253,7 +253,7 @@ def _of_no_deployment() -> AbstractContextManager[object]:
     return patch.object(rules, "_grant", grant)
 
 
-def _with_a_collision(world: World) -> None:
+def _with_a_collision(world: SimulatedWorld) -> None:
     """Two objects want one output; the first is removed. Their keys are not those that the promises are of."""
     _begin_quietly(world, Setup(SetupKind.REPLICATE, remove=True))
     world.script = [partial(schedules.put, "in/c.csv"), partial(schedules.wait, 60.0)]
@@ -263,11 +263,11 @@ def _with_a_collision(world: World) -> None:
     world.buckets.on_delete = lambda _ref: None
 
 
-def _delete_winner(world: World) -> None:
+def _delete_winner(world: SimulatedWorld) -> None:
     world.sources.delete("in/c.csv")
 
 
-def _find_unhelped_loser(world: World) -> Iterator[str]:
+def _find_unhelped_loser(world: SimulatedWorld) -> Iterator[str]:
     entry = world.ledger.held.get(SYNC, source("in/c.tsv"))
     if entry is None or entry.state is not State.CONVERTED:
         yield "collision: the winner is gone, and the loser is not converted"
@@ -277,7 +277,7 @@ def _leaving_losers() -> AbstractContextManager[object]:
     return patch.object(TableFiles, "ask_for_rivals", lambda *_: None)
 
 
-def _with_a_wish_for_nothing(world: World) -> None:
+def _with_a_wish_for_nothing(world: SimulatedWorld) -> None:
     """Somebody asks for a key that never was."""
     _begin_quietly(world, Setup(SetupKind.REPLICATE))
     world.script = [lambda world: world.reprocess(keys=("in/never.csv",))]
@@ -286,7 +286,7 @@ def _with_a_wish_for_nothing(world: World) -> None:
     world.on_acknowledge = lambda _world, _message: None
 
 
-def _find_entry_of_nothing(world: World) -> Iterator[str]:
+def _find_entry_of_nothing(world: SimulatedWorld) -> Iterator[str]:
     if world.ledger.held.get(SYNC, source("in/never.csv")) is not None:
         yield "never: there is an entry of a key that never was"
 
@@ -295,7 +295,7 @@ def _writing_down_nothing() -> AbstractContextManager[object]:
     return patch.object(worker.Worker, "_never_was", lambda *_: False)
 
 
-def _with_files_of_a_table(world: World) -> None:
+def _with_files_of_a_table(world: SimulatedWorld) -> None:
     """Three files of a snapshot table, each newer than the last."""
     _begin_quietly(world, Setup(SetupKind.SNAPSHOT))
     keys = world.setup.keys
@@ -306,7 +306,7 @@ def _demoting_none() -> AbstractContextManager[object]:
     return patch.object(SnapshotTables, "_demote_last_file", lambda *_: None)
 
 
-def _with_one_killer(world: World) -> None:
+def _with_one_killer(world: SimulatedWorld) -> None:
     """A killer among twelve objects, ten of which come at once."""
     _begin_quietly(world, Setup(SetupKind.REPLICATE, more=9))
     world.batch, world.fills_batches = 10, True
@@ -314,7 +314,7 @@ def _with_one_killer(world: World) -> None:
     world.script = [partial(_put_killer, first), *(partial(schedules.put, key) for key in others)]
     acknowledge = world.on_acknowledge
 
-    def count(world: World, message: QueuedMessage) -> None:
+    def count(world: SimulatedWorld, message: QueuedMessage) -> None:
         acknowledge(world, message)
         is_killer = any(request.change.ref == source(first) for request in parse_message(message.body).requests)
         if message.receives > 2 and not is_killer:
@@ -323,7 +323,7 @@ def _with_one_killer(world: World) -> None:
     world.on_acknowledge = count
 
 
-def _put_killer(key: str, world: World) -> None:
+def _put_killer(key: str, world: SimulatedWorld) -> None:
     world.sources.write(key, light.HEADER + b"1,x,1\n" + KILLER)
 
 

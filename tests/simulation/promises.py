@@ -18,14 +18,14 @@ from tests.simulation.queue import QueuedMessage
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
 from tests.simulation.setups import SYNC, TARGET_BUCKET, Setup, SetupKind, stem
 from tests.simulation.sources import source
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 LIVE_STATES = DONE | {State.FAILED, State.SUPERSEDED}
 """Where an object that is there may end."""
 Held = dict[ObjectRef, bytes]
 
 
-def violations(world: World) -> list[str]:
+def violations(world: SimulatedWorld) -> list[str]:
     """Everything that is not as promised."""
     return [
         *_states(world),
@@ -39,31 +39,31 @@ def violations(world: World) -> list[str]:
     ]
 
 
-def held(world: World) -> Held:
+def held(world: SimulatedWorld) -> Held:
     """All outputs that stand in the target."""
     live = outputs_in_place(world)
     return {ObjectRef(TARGET_BUCKET, key): live[key].data or b"" for key in live.keys() - world.strangers.keys()}
 
 
-def outputs_in_place(world: World) -> dict[str, Version]:
+def outputs_in_place(world: SimulatedWorld) -> dict[str, Version]:
     """What stands in the target, but for what Millrace remembers there for itself."""
     live = world.target.live()
     return {key: version for key, version in live.items() if not is_record(ObjectRef(TARGET_BUCKET, key))}
 
 
-def entry(world: World, key: str, sync: str = SYNC) -> Entry | None:
+def entry(world: SimulatedWorld, key: str, sync: str = SYNC) -> Entry | None:
     """What the ledger says."""
     return world.ledger.held.get(sync, source(key))
 
 
-def _works(world: World) -> Iterator[WorkEntry]:
+def _works(world: SimulatedWorld) -> Iterator[WorkEntry]:
     yield from (one for one in world.ledger.held.entries.values() if isinstance(one, WorkEntry))
 
 
 # Promise 1: exactly one state
 
 
-def _states(world: World) -> Iterator[str]:
+def _states(world: SimulatedWorld) -> Iterator[str]:
     live = world.source.live()
     for key in world.setup.keys:
         known = entry(world, key)
@@ -81,7 +81,7 @@ def _states(world: World) -> Iterator[str]:
             yield f"state: {one.source} ({one.stored_sync}) is {one.state} at rest"
 
 
-def _waits(world: World) -> bool:
+def _waits(world: SimulatedWorld) -> bool:
     """Whether files wait by right: the run found one that cannot be converted, and is made again when it changes."""
     run = world.ledger.held.get(SYNC, source("in/"))
     if run is None or run.state is not State.FAILED or not run.settled:
@@ -91,7 +91,7 @@ def _waits(world: World) -> bool:
     return _was_given_up(run) or of_files(_setup_of(world, run), files).outputs is None
 
 
-def _setup_of(world: World, run: Entry) -> Setup:
+def _setup_of(world: SimulatedWorld, run: Entry) -> Setup:
     """The configuration that a run was last made under."""
     return next((one for one in world.setups if run_of(one).fingerprint == run.fingerprint), world.setup)
 
@@ -113,7 +113,7 @@ def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bo
 # Rows
 
 
-def _rows(world: World) -> Iterator[str]:
+def _rows(world: SimulatedWorld) -> Iterator[str]:
     for one in _works(world):
         counted = one.rows.written + one.rows.quarantined + one.rows.filtered
         if one.rows.read != counted:
@@ -123,7 +123,7 @@ def _rows(world: World) -> Iterator[str]:
 # Promise 2: whole, of one version, the newest
 
 
-def _outputs(world: World) -> Iterator[str]:
+def _outputs(world: SimulatedWorld) -> Iterator[str]:
     match world.setup.kind:
         case SetupKind.REPLICATE | SetupKind.PARTITIONED | SetupKind.SHARED | SetupKind.APPEND:
             yield from _own_outputs(world)
@@ -133,7 +133,7 @@ def _outputs(world: World) -> Iterator[str]:
             yield from _run(world)
 
 
-def _own_outputs(world: World) -> Iterator[str]:
+def _own_outputs(world: SimulatedWorld) -> Iterator[str]:
     """Each object's outputs are those of its newest version. Of one that cannot be converted they stay as they were."""
     there = held(world)
     for key in world.setup.keys:
@@ -161,18 +161,18 @@ def _was_given_up(known: WorkEntry | None) -> bool:
     return known is not None and known.failure is not None and known.failure.error in _GIVEN_UP
 
 
-def unseen(world: World) -> bool:
+def unseen(world: SimulatedWorld) -> bool:
     """Whether a file may have been written anew with the bytes that it had, untold: no listing shows that."""
     of_table = world.setup.kind in {SetupKind.SNAPSHOT, SetupKind.RUN}
     return of_table and world.faults.happened(*_UNTOLD) and world.faults.happened(Fault.SAME_BYTES_AGAIN)
 
 
-def gave_up(world: World) -> bool:
+def gave_up(world: SimulatedWorld) -> bool:
     """Whether something was too slow: asked again without faults, it succeeds."""
     return any(_was_given_up(one) for one in _works(world))
 
 
-def left_open(world: World) -> bool:
+def left_open(world: SimulatedWorld) -> bool:
     """Whether a second round may mend what the first could not know of."""
     is_empty_run = world.setup.kind is SetupKind.RUN and not world.source.live()
     # Of an empty folder a reprocess finds nothing to ask for: the next event brings it under the new configuration.
@@ -180,12 +180,12 @@ def left_open(world: World) -> bool:
     return gave_up(world) or unseen(world) or forgot(world) or bool(world.source.archived) or is_outdated
 
 
-def forgot(world: World) -> bool:
+def forgot(world: SimulatedWorld) -> bool:
     """Whether the ledger lost entries: then outputs that only they knew stay, until the ledger is rebuilt from them."""
     return world.faults.happened(Fault.LEDGER_GONE, Fault.LEDGER_RESTORED)
 
 
-def _is_of(world: World, ref: ObjectRef, key: str) -> bool:
+def _is_of(world: SimulatedWorld, ref: ObjectRef, key: str) -> bool:
     """Whether an output's place is that of a source: ``lake/a...`` or ``lake/moved/_quarantine/orders/a...``."""
     path = ref.key.removeprefix("lake/").removeprefix("moved/").removeprefix("_quarantine/")
     if world.setup.kind.is_of_table:
@@ -193,7 +193,7 @@ def _is_of(world: World, ref: ObjectRef, key: str) -> bool:
     return path.startswith((f"{stem(key)}.", f"{stem(key)}/"))
 
 
-def _rendering(world: World, key: str, data: bytes) -> Rendering:
+def _rendering(world: SimulatedWorld, key: str, data: bytes) -> Rendering:
     """Under the configuration that the entry was last worked on with."""
     known = entry(world, key)
     for setup in world.setups:
@@ -202,7 +202,7 @@ def _rendering(world: World, key: str, data: bytes) -> Rendering:
     return of_object(world.setup, key, data)
 
 
-def _table(world: World) -> Iterator[str]:
+def _table(world: SimulatedWorld) -> Iterator[str]:
     """A snapshot table is its newest file, or one that was newer and is deleted."""
     there = held(world)
     tables = _without_quarantine(there)
@@ -243,7 +243,7 @@ def _without_quarantine(outputs: Held) -> Held:
     return {ref: data for ref, data in outputs.items() if "_quarantine" not in ref.key}
 
 
-def _run(world: World) -> Iterator[str]:
+def _run(world: SimulatedWorld) -> Iterator[str]:
     """A run's table is made of all files that there are."""
     there, live = held(world), world.source.live()
     known = world.ledger.held.get(SYNC, source("in/"))
@@ -263,7 +263,7 @@ _LEFT_OPEN = frozenset({State.FAILED, State.SUPERSEDED, State.REMOVED, State.IN_
 settled, on a version that is gone by now."""
 
 
-def _entries_match(world: World) -> Iterator[str]:
+def _entries_match(world: SimulatedWorld) -> Iterator[str]:
     """What the ledger says stands in the target, stands there, with that ETag, and nothing else does."""
     live, named = outputs_in_place(world), set()
     for one in _works(world):
@@ -283,7 +283,7 @@ def _entries_match(world: World) -> Iterator[str]:
         yield f"ledger: output {key} is nobody's"
 
 
-def _strangers(world: World) -> Iterator[str]:
+def _strangers(world: SimulatedWorld) -> Iterator[str]:
     """What strangers put into the target stays as it is."""
     live = world.target.live()
     for key, data in world.strangers.items():
@@ -292,13 +292,13 @@ def _strangers(world: World) -> Iterator[str]:
             yield f"stranger: {key} is not as its owner left it"
 
 
-def _chains(world: World) -> Iterator[str]:
+def _chains(world: SimulatedWorld) -> Iterator[str]:
     """No message of the function leads to its next, again and again: Lambda would end that."""
     for message in world.queue.chained:
         yield f"chain: {message.id} is the last of {message.hops} messages of the function's own: {message.body[:200]}"
 
 
-def _whole_at_all_times(world: World) -> Iterator[str]:
+def _whole_at_all_times(world: SimulatedWorld) -> Iterator[str]:
     """No reader ever saw an output that is not one version's, whole."""
     if world.setup.kind is SetupKind.RUN:
         return
@@ -308,7 +308,7 @@ def _whole_at_all_times(world: World) -> Iterator[str]:
             yield f"whole: at {when:.1f} {ref} became {data!r}, which no version makes"
 
 
-def _valid(world: World) -> dict[ObjectRef, set[bytes]]:
+def _valid(world: SimulatedWorld) -> dict[ObjectRef, set[bytes]]:
     valid: dict[ObjectRef, set[bytes]] = {}
     for key, versions in world.sources.history.items():
         for data in {one.data for one in versions if one.data is not None}:
@@ -318,7 +318,7 @@ def _valid(world: World) -> dict[ObjectRef, set[bytes]]:
     return valid
 
 
-def outdated(world: World) -> Iterator[str]:
+def outdated(world: SimulatedWorld) -> Iterator[str]:
     """Entries that were last worked on under another configuration than that which is deployed."""
     for key in sorted(world.source.live()) if not _waits(world) else ():
         known, (plan,) = entry(world, key), world.setup.planner.plan(source(key))
@@ -333,7 +333,7 @@ _UNTOLD = (Fault.EVENT_LOST, Fault.ONE_EVENT_FOR_TWO, Fault.LEDGER_GONE, Fault.L
 """After these a listing looks after objects that no message names."""
 
 
-def acknowledged(world: World, message: QueuedMessage) -> Iterator[str]:
+def acknowledged(world: SimulatedWorld, message: QueuedMessage) -> Iterator[str]:
     """What a message that was just deleted names, and nobody looks after any more."""
     if world.faults.happened(*_UNTOLD):
         return
@@ -357,7 +357,7 @@ def _names(body: str, ref: ObjectRef) -> bool:
     return any(request.change.ref == ref for request in parse_message(body).requests)
 
 
-def deleted(world: World, ref: ObjectRef) -> Iterator[str]:
+def deleted(world: SimulatedWorld, ref: ObjectRef) -> Iterator[str]:
     """An output that is being deleted although its source is there, and was before the worker began."""
     actor = world.scheduler.current
     if actor is None or len(world.setups) > 1 or not world.setup.kind.is_per_object:
@@ -375,7 +375,7 @@ _EXCUSES = (*AT_CALLS, Fault.TIMED_OUT, Fault.CONFLICT, Fault.LEDGER_GONE, Fault
 """Faults that may use up the attempts of a message."""
 
 
-def dead_letters(world: World, receipts_are_not_attempts: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
+def dead_letters(world: SimulatedWorld, receipts_are_not_attempts: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
     """Dead letters that no fault explains."""
     if receipts_are_not_attempts and not world.faults.happened(*_EXCUSES):
         for message in world.queue.dead:
@@ -385,7 +385,7 @@ def dead_letters(world: World, receipts_are_not_attempts: bool) -> Iterator[str]
 # Promise 8: what a person asks for wins
 
 
-def wishes(world: World) -> Iterator[str]:
+def wishes(world: SimulatedWorld) -> Iterator[str]:
     """Keys that a person asked for, and that are as an older configuration wants them than was deployed then."""
     if forgot(world):
         return
@@ -413,7 +413,7 @@ def _told_alike(kind: SetupKind, state: State) -> State:
     return _ALIKE.get(kind, {}).get(state, state)
 
 
-def fingerprint(world: World) -> dict[str, Any]:
+def fingerprint(world: SimulatedWorld) -> dict[str, Any]:
     """All that a second round must leave as it is.
 
     A file that its table is not made of any more is told so when it is looked at again; and a table's entry tells of
@@ -433,7 +433,7 @@ def fingerprint(world: World) -> dict[str, Any]:
     }
 
 
-def again(before: dict[str, Any], world: World, writes: int | None) -> Iterator[str]:
+def again(before: dict[str, Any], world: SimulatedWorld, writes: int | None) -> Iterator[str]:
     """What a second round changed; ``writes`` None: some of it was news, because its event had never arrived."""
     after = fingerprint(world)
     if before["outputs"] != after["outputs"]:

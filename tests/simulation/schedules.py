@@ -15,7 +15,7 @@ from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault
 from tests.simulation.queue import QueuedMessage
 from tests.simulation.setups import SOURCE_BUCKET, Change, Setup, SetupKind
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 _RATES = (0.0, 0.0, 0.01, 0.04)
 """How often a fault meets a call, by schedule."""
@@ -110,14 +110,14 @@ class Result:
     mended: Mended
     faults: Counter[tuple[Fault, str]]
     steps: int
-    world: World
+    world: SimulatedWorld
 
 
 @dataclass(slots=True)
 class Rest:
     """Brings a world to rest, step by step, as operators and schedules would."""
 
-    world: World
+    world: SimulatedWorld
     found: list[str] = field(default_factory=list)
     mended: Mended = Mended.QUEUE
 
@@ -206,17 +206,17 @@ class Rest:
         self.found += promises.outdated(world)
 
 
-def _asked_meanwhile(world: World) -> bool:
+def _asked_meanwhile(world: SimulatedWorld) -> bool:
     """Whether a listing may have asked a run for a file that was gone by then; the next listing settles that."""
     return world.setup.kind is SetupKind.RUN and world.faults.happened(Fault.RECONCILED, Fault.REPROCESSED)
 
 
-def _failed(world: World) -> bool:
+def _failed(world: SimulatedWorld) -> bool:
     entries = (one for one in world.ledger.held.entries.values() if isinstance(one, WorkEntry))
     return any(one.failure is not None and one.failure.branch is not Branch.DATA for one in entries)
 
 
-def drawn(choices: Choices) -> World:
+def drawn(choices: Choices) -> SimulatedWorld:
     """A world, its faults and its script."""
     kind = list(SetupKind)[choices.pick(len(SetupKind))]
     crowd = choices.chance(_SELDOM)
@@ -231,7 +231,7 @@ def drawn(choices: Choices) -> World:
     rates = {fault: 0.0 if calm else _RATES[choices.pick(len(_RATES))] for fault in _CALL_FAULTS}
     rates |= {fault: _EVENT_RATES[choices.pick(len(_EVENT_RATES))] for fault in _EVENT_FAULTS}
     rates[Fault.SAME_BYTES_AGAIN] = 0.3
-    world = World(
+    world = SimulatedWorld(
         choices,
         setup,
         rates=rates,
@@ -250,7 +250,7 @@ def drawn(choices: Choices) -> World:
     return world
 
 
-def _make_mean(world: World) -> None:
+def _make_mean(world: SimulatedWorld) -> None:
     """Draw what makes this world mean beside its faults, of what the rules in force keep apart."""
     choices, sources = world.choices, world.sources
     if FindingRule.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE and choices.chance(_SELDOM):
@@ -269,26 +269,26 @@ _DURATIONS = (0.0, 30.0, 300.0, 600.0, 850.0)
 """Seconds that a conversion takes where it takes long: the last is nearly all that an invocation has."""
 
 
-Act = Callable[[World], None]
+Act = Callable[[SimulatedWorld], None]
 
 
-def on_acknowledge(world: World, message: QueuedMessage) -> None:
+def on_acknowledge(world: SimulatedWorld, message: QueuedMessage) -> None:
     """Look whether the message that was just deleted is settled."""
     world_violations(world).extend(promises.acknowledged(world, message))
 
 
-def on_delete(world: World, ref: ObjectRef) -> None:
+def on_delete(world: SimulatedWorld, ref: ObjectRef) -> None:
     """Look whether the output that is being deleted is still wanted."""
     world_violations(world).extend(promises.deleted(world, ref))
 
 
-def world_violations(world: World) -> list[str]:
+def world_violations(world: SimulatedWorld) -> list[str]:
     """Violations seen while the world ran."""
     found: list[str] = world.__dict__.setdefault("violations", [])
     return found
 
 
-def _script(world: World) -> list[Act]:
+def _script(world: SimulatedWorld) -> list[Act]:
     choices, setup = world.choices, world.setup
     keys = setup.keys[: 1 + choices.pick(2)]
     acts: list[Act] = [partial(put, key) for key in (keys[0], *setup.keys[_USUAL_KEYS:])]
@@ -303,24 +303,24 @@ def _script(world: World) -> list[Act]:
     return acts
 
 
-def put(key: str, world: World) -> None:
+def put(key: str, world: SimulatedWorld) -> None:
     """The user writes new bytes."""
     world.sources.put(key)
 
 
-def _put_twice(key: str, world: World) -> None:
+def _put_twice(key: str, world: SimulatedWorld) -> None:
     world.sources.put_twice(key)
 
 
-def _delete(key: str, world: World) -> None:
+def _delete(key: str, world: SimulatedWorld) -> None:
     world.sources.delete(key)
 
 
-def _remove_newest(key: str, world: World) -> None:
+def _remove_newest(key: str, world: SimulatedWorld) -> None:
     world.sources.remove_newest(key)
 
 
-def _archive(key: str, world: World) -> None:
+def _archive(key: str, world: SimulatedWorld) -> None:
     """A lifecycle rule archives the object; somebody restores it some time after, or never."""
     if world.setup.kind is SetupKind.RUN:
         return
@@ -329,7 +329,7 @@ def _archive(key: str, world: World) -> None:
         world.script.append(partial(_restore, key))
 
 
-def _restore(key: str, world: World) -> None:
+def _restore(key: str, world: SimulatedWorld) -> None:
     world.sources.restore(key)
 
 
@@ -339,28 +339,28 @@ _OF_VERSIONS = (*_OF_USER, _remove_newest, _remove_newest, _remove_newest)
 """What users do in versioned buckets."""
 
 
-def wait(seconds: float, world: World) -> None:
+def wait(seconds: float, world: SimulatedWorld) -> None:
     """The user takes his time."""
     world.waits_until = world.clock.now + seconds
 
 
-def _reconcile(world: World) -> None:
+def _reconcile(world: SimulatedWorld) -> None:
     world.faults.count(Fault.RECONCILED)
     world.reconcile()
 
 
-def reprocess(world: World) -> None:
+def reprocess(world: SimulatedWorld) -> None:
     """Somebody has all objects converted again."""
     world.faults.count(Fault.REPROCESSED)
     world.reprocess()
 
 
-def _reconfigure(world: World) -> None:
+def _reconfigure(world: SimulatedWorld) -> None:
     change = (Change.FILTER, Change.SUBFOLDER)[world.choices.pick(2)]
     world.reconfigure(replace(world.setup, change=change))
 
 
-def _remember_ledger(world: World) -> None:
+def _remember_ledger(world: SimulatedWorld) -> None:
     world.calls.note("backs the ledger up")
     world.yesterday = dict(world.ledger.held.entries)
 
@@ -368,7 +368,7 @@ def _remember_ledger(world: World) -> None:
 _A_WHILE = 20.0
 
 
-def _restore_ledger(world: World) -> None:
+def _restore_ledger(world: SimulatedWorld) -> None:
     """As an operator would: with nobody at work."""
     if world.scheduler.actors:
         world.script.insert(0, _restore_ledger)
@@ -379,7 +379,7 @@ def _restore_ledger(world: World) -> None:
     world.ledger.restore(world.yesterday)
 
 
-def _lose_ledger(world: World) -> None:
+def _lose_ledger(world: SimulatedWorld) -> None:
     if world.scheduler.actors:
         world.script.insert(0, _lose_ledger)
         wait(_A_WHILE, world)
@@ -389,13 +389,13 @@ def _lose_ledger(world: World) -> None:
     world.ledger.restore({})
 
 
-def _rebuild_ledger(world: World) -> None:
+def _rebuild_ledger(world: SimulatedWorld) -> None:
     """Nobody has to wait for this: it leaves alone what the ledger knows, and whoever is at work."""
     world.faults.count(Fault.REBUILT)
     world.rebuild()
 
 
-def _copy_output(world: World) -> None:
+def _copy_output(world: SimulatedWorld) -> None:
     world.copy_output()
 
 
@@ -413,14 +413,14 @@ _OF_OPERATORS: tuple[Act, ...] = (
 )
 
 
-def run(seed: int, change: Callable[[World], None] = lambda _world: None) -> Result:
+def run(seed: int, change: Callable[[SimulatedWorld], None] = lambda _world: None) -> Result:
     """Run the schedule of a seed."""
     world = drawn(Seeded(seed))
     change(world)
     return finish(world, seed)
 
 
-def finish(world: World, seed: int | None = None, *, twice: bool = True) -> Result:
+def finish(world: SimulatedWorld, seed: int | None = None, *, twice: bool = True) -> Result:
     """Run a world to its rest; ``twice``: and deliver all its events again."""
     rest = Rest(world)
     try:

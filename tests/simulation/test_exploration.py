@@ -13,17 +13,17 @@ from tests.simulation.choices import Seeded
 from tests.simulation.exploration import explore
 from tests.simulation.faults import Fault
 from tests.simulation.setups import Setup, SetupKind
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 KILLS = {Fault.KILLED_BEFORE: 0.5, Fault.KILLED_AFTER: 0.5}
-Act = Callable[[World], None]
+Act = Callable[[SimulatedWorld], None]
 
 
-def put(key: str, data: bytes, world: World) -> None:
+def put(key: str, data: bytes, world: SimulatedWorld) -> None:
     world.sources.write(key, data)
 
 
-def delete(key: str, world: World) -> None:
+def delete(key: str, world: SimulatedWorld) -> None:
     world.sources.delete(key)
 
 
@@ -44,9 +44,9 @@ WORLDS: dict[str, tuple[Setup, tuple[Act, ...], tuple[Act, ...]]] = {
 }
 
 
-def build(setup: Setup, before: tuple[Act, ...], during: tuple[Act, ...], rates: dict[Fault, float]) -> World:
+def build(setup: Setup, before: tuple[Act, ...], during: tuple[Act, ...], rates: dict[Fault, float]) -> SimulatedWorld:
     """Events of ``before`` wait in the queue; what ``during`` does happens at any time."""
-    world = World(Seeded(1), setup, rates=rates, workers=2, batch=1, paces=(0.02,))
+    world = SimulatedWorld(Seeded(1), setup, rates=rates, workers=2, batch=1, paces=(0.02,))
     for act in before:
         act(world)
     world.script = list(during)

@@ -21,7 +21,7 @@ from tests.simulation.setups import HOSTILE_KEYS, Change, Setup, SetupKind
 from tests.simulation.sources import source
 from tests.simulation.test_finds import delete, wait, write
 from tests.simulation.test_losses import kept, output, quiet, rows, state
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 HOUR = 3600.0
 
@@ -37,7 +37,7 @@ def lightly() -> Iterator[None]:
         yield
 
 
-def crowd(count: int, *, seconds: float = 0.0, kind: SetupKind = SetupKind.REPLICATE) -> World:
+def crowd(count: int, *, seconds: float = 0.0, kind: SetupKind = SetupKind.REPLICATE) -> SimulatedWorld:
     """Objects in a queue that gives ten at once to five workers."""
     world = quiet(Setup(kind, more=count - 3))
     world.batch, world.workers, world.fills_batches = 10, 5, True
@@ -46,11 +46,11 @@ def crowd(count: int, *, seconds: float = 0.0, kind: SetupKind = SetupKind.REPLI
     return world
 
 
-def states(world: World) -> list[State]:
+def states(world: SimulatedWorld) -> list[State]:
     return [state(world, key) for key in world.setup.keys]
 
 
-def do(act: str) -> Callable[[World], None]:
+def do(act: str) -> Callable[[SimulatedWorld], None]:
     """What a user or an operator does, by the name of the world's method."""
     return lambda world: getattr(world, act)()
 
@@ -90,7 +90,7 @@ def test_files_that_change_while_their_run_is_at_work_leave_no_dead_letter() -> 
     kept(world)
 
 
-def _write_short_files(world: World) -> None:
+def _write_short_files(world: SimulatedWorld) -> None:
     world.sources.durations = (0.0,)
     for key in world.setup.keys[3:]:
         world.sources.write(key, rows("y"))
@@ -130,7 +130,7 @@ def test_a_later_version_whose_upload_began_earlier_becomes_the_table() -> None:
     kept(world)
 
 
-def _upload_begun_before(world: World) -> None:
+def _upload_begun_before(world: SimulatedWorld) -> None:
     """A multipart upload that ends now, and began before all else."""
     world.sources.write("in/a.csv", rows("y", version=2), begun=0.0)
 
@@ -281,7 +281,7 @@ def test_what_waits_for_a_grant_is_never_sent_anew() -> None:
     assert not world.queue.dead
 
 
-def _grant(world: World) -> None:
+def _grant(world: SimulatedWorld) -> None:
     world.faults.active = False
 
 
@@ -322,13 +322,13 @@ def test_an_invocation_of_before_a_deployment_undoes_no_reprocess(kind: SetupKin
     assert not list(promises.wishes(world))
 
 
-def _deliver_slowly(world: World) -> None:
+def _deliver_slowly(world: SimulatedWorld) -> None:
     """The same event once more, to an invocation that is slow to begin."""
     world.queue.add(world.sources.told[0])
     world.calls.planned.append(("dynamodb:GetItem", "in/a.csv", Fault.SLOW))
 
 
-def _add_filter(world: World) -> None:
+def _add_filter(world: SimulatedWorld) -> None:
     world.reconfigure(replace(world.setup, change=Change.FILTER))
 
 
@@ -379,7 +379,7 @@ def test_a_late_worker_leaves_no_output_of_an_object_that_was_removed(kind: Setu
     kept(world)
 
 
-def late_worker(setup: Setup) -> World:
+def late_worker(setup: Setup) -> SimulatedWorld:
     """The clock of the third worker says that the lease of the second has run out."""
     world = quiet(setup)
     world.calls.answers = (600.0,)
@@ -387,7 +387,7 @@ def late_worker(setup: Setup) -> World:
     return world
 
 
-def slow_down(place: str) -> Callable[[World], None]:
+def slow_down(place: str) -> Callable[[SimulatedWorld], None]:
     """From now on, the first write of a place takes ten minutes."""
     return lambda world: world.calls.planned.append(("s3:PutObject", place, Fault.SLOW))
 

@@ -11,7 +11,7 @@ from tests.simulation import light, promises, schedules
 from tests.simulation.faults import Fault
 from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.test_losses import kept, output, quiet, rows, state
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 FIRST_WAIT = 30.0
 """Seconds until a message that failed is seen again."""
@@ -23,15 +23,15 @@ def lightly() -> Iterator[None]:
         yield
 
 
-def wait(seconds: float) -> Callable[[World], None]:
+def wait(seconds: float) -> Callable[[SimulatedWorld], None]:
     return lambda world: schedules.wait(seconds, world)
 
 
-def write(key: str, data: bytes) -> Callable[[World], None]:
+def write(key: str, data: bytes) -> Callable[[SimulatedWorld], None]:
     return lambda world: world.sources.write(key, data)
 
 
-def delete(key: str) -> Callable[[World], None]:
+def delete(key: str) -> Callable[[SimulatedWorld], None]:
     return lambda world: world.sources.delete(key)
 
 
@@ -188,7 +188,7 @@ def test_files_do_not_wait_for_a_bad_one_that_came_and_went_unheard() -> None:
     kept(world)
 
 
-def _send_anew(world: World) -> None:
+def _send_anew(world: SimulatedWorld) -> None:
     world.queue.add(world.sources.told[0])
 
 
@@ -255,7 +255,7 @@ def test_a_run_killed_after_it_published_is_not_taken_for_unchanged() -> None:
     kept(world)
 
 
-def _kill_the_next_run(world: World) -> None:
+def _kill_the_next_run(world: SimulatedWorld) -> None:
     world.calls.planned.append(("s3:PutObject", "lake/orders", Fault.KILLED_AFTER))
 
 

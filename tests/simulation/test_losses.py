@@ -16,7 +16,7 @@ from tests.simulation.choices import Seeded
 from tests.simulation.faults import Fault
 from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.sources import source
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +25,9 @@ def lightly() -> Iterator[None]:
         yield
 
 
-def quiet(setup: Setup | None = None, *, versioned: bool = False) -> World:
+def quiet(setup: Setup | None = None, *, versioned: bool = False) -> SimulatedWorld:
     """A world in which nothing goes wrong that a test does not plan."""
-    world = World(Seeded(3), setup or Setup(SetupKind.REPLICATE), batch=1, versioned=versioned)
+    world = SimulatedWorld(Seeded(3), setup or Setup(SetupKind.REPLICATE), batch=1, versioned=versioned)
     world.on_acknowledge = schedules.on_acknowledge
     world.on_delete = schedules.on_delete
     return world
@@ -37,17 +37,17 @@ def rows(*parts: str, version: int = 1) -> bytes:
     return light.HEADER + "".join(f"{row},{part},{version}\n" for row, part in enumerate(parts, start=1)).encode()
 
 
-def output(world: World, path: str) -> bytes | None:
+def output(world: SimulatedWorld, path: str) -> bytes | None:
     return promises.held(world).get(ObjectRef("acme-out", f"lake/{path}"))
 
 
-def state(world: World, key: str) -> State:
+def state(world: SimulatedWorld, key: str) -> State:
     known = promises.entry(world, key)
     assert known is not None
     return known.state
 
 
-def kept(world: World) -> None:
+def kept(world: SimulatedWorld) -> None:
     """Nothing was broken, now or on the way."""
     found = [*schedules.world_violations(world), *promises.violations(world)]
     assert not found, "\n".join(map(str, found))

@@ -12,7 +12,7 @@ from tests.simulation.faults import Fault
 from tests.simulation.mutations import MUTATIONS, Mutation, with_zombies
 from tests.simulation.queue import VISIBILITY_SECONDS
 from tests.simulation.schedules import Mended
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 MOST = 1500
 FEW = 20
@@ -46,7 +46,7 @@ def test_fences_and_conditions_hold_where_leases_do_not() -> None:
 def dead_letters(visibility: float) -> int:
     """In how many worlds of one event that are merely slow it goes to the dead letters."""
 
-    def slow(world: World) -> None:
+    def slow(world: SimulatedWorld) -> None:
         world.faults.set({Fault.SLOW: 0.1})
         world.queue.visibility = visibility
         world.script = [partial(schedules.put, "in/a.csv")]

@@ -13,7 +13,7 @@ import pytest
 from tests.simulation import light, schedules
 from tests.simulation.buckets import Buckets
 from tests.simulation.schedules import Result
-from tests.simulation.world import World
+from tests.simulation.world import SimulatedWorld
 
 FIRST = int(os.environ.get("FIRST", "0"))
 SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
@@ -27,7 +27,7 @@ def _blocks() -> list[range]:
     return [range(start, min(start + BLOCK, FIRST + SCHEDULES)) for start in starts]
 
 
-def _with_real_conversion(world: World) -> None:
+def _with_real_conversion(world: SimulatedWorld) -> None:
     buckets: Buckets = world.buckets
     buckets.reads_at_once = True
 

@@ -63,7 +63,7 @@ class Wish:
 class SimulatedReceipt:
     """Satisfies ``intake.Receipt`` for one receipt of a message: a later one makes its handle void."""
 
-    world: World
+    world: SimulatedWorld
     message: QueuedMessage
     receives: int
 
@@ -96,7 +96,7 @@ class TracedIntake(Intake):
 
 
 @dataclass(eq=False)
-class World:
+class SimulatedWorld:
     """See the module. ``script`` holds what the user and the operator do, in this order."""
 
     choices: Choices
@@ -113,10 +113,10 @@ class World:
     visibility: float | None = None
     timeout: float = TIMEOUT_SECONDS
     reads_at_once: bool = False
-    script: list[Callable[[World], None]] = field(default_factory=list)
-    on_acknowledge: Callable[[World, QueuedMessage], None] = lambda _world, _message: None
-    on_delete: Callable[[World, ObjectRef], None] = lambda _world, _ref: None
-    demands: list[Callable[[World], Iterator[str]]] = field(default_factory=list)
+    script: list[Callable[[SimulatedWorld], None]] = field(default_factory=list)
+    on_acknowledge: Callable[[SimulatedWorld, QueuedMessage], None] = lambda _world, _message: None
+    on_delete: Callable[[SimulatedWorld, ObjectRef], None] = lambda _world, _ref: None
+    demands: list[Callable[[SimulatedWorld], Iterator[str]]] = field(default_factory=list)
     """What must hold at rest in this world beside the promises; each gives what does not."""
 
     def __post_init__(self) -> None:

@@ -22,9 +22,9 @@ from tests.places import ROOT
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"})
 MOST_COLUMNS = 120
 MOST_COMPLEXITY = 8
-DOUBLES_LEFT = 1
-"""Class names that still mean two things: make it smaller with each one that goes, and never larger; the aim is 0."""
-COMPLEX_LEFT = 15
+DOUBLES_LEFT = 0
+"""Class names that mean two things."""
+COMPLEX_LEFT = 7
 """Functions that are still too complex, counted in the same way; the aim is 0."""
 _LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 _CODE = re.compile(r"`[^`]*`")
