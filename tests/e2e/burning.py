@@ -29,9 +29,10 @@ _FILTERED = [{"field": "zip", "function": "Equality", "value": "00501"}]
 
 
 def configuration(objects: int) -> dict[str, Any]:
-    """A source and a sync a format; bad rows are set aside, and one table in twenty of CSV is filtered."""
+    """A source and a sync a format, hidden folders shown; bad rows are set aside, one CSV table in twenty filtered."""
     told = {"create_bucket": True, "enable_event_notifications": True, "event_queue_arn": "managed"}
-    sources = [connection(name, f"s3://{SOURCE_BUCKET}/{name}", **told) for name in TARGETS]
+    shown = {"include": ["**", "**/.*/*", "**/_*/*"]}
+    sources = [connection(name, f"s3://{SOURCE_BUCKET}/{name}", **told, **shown) for name in TARGETS]
     syncs = [
         bulk_sync(name, to=target, subfolder=name, source_connection=name, bad_rows="quarantine", on_delete="remove")
         for name, target in TARGETS.items()
