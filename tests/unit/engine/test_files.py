@@ -141,7 +141,8 @@ def test_jobs_are_answered_one_by_one_and_fail_alone(tmp_path: Path) -> None:
     ("given", "said"),
     [
         ({"colour": "red"}, "'colour' is not known"),
-        ({"to": "xml"}, "to: 'xml'"),
+        ({"to": "pdf"}, "to: 'pdf'"),
+        ({"to": "xml"}, "xml is read and not written; write one of csv,"),
         ({"to": None}, "lacks to"),
         ({"headers": "yes"}, "headers: expected true or false"),
         ({"skip_lines": -1}, "skip_lines: expected a whole number"),
@@ -153,7 +154,7 @@ def test_jobs_are_answered_one_by_one_and_fail_alone(tmp_path: Path) -> None:
         ({"compress": "rar"}, "compress: 'rar'"),
         ({"compress": "snappy"}, "snappy is not what json may have; expected none, gz, zst, bz2"),
         ({"from": "parquet"}, "MalformedFile"),
-        ({"source": "data.xls"}, "does not tell its format"),
+        ({"source": "data.doc"}, "does not tell its format"),
         ({"source": ""}, "no path"),
         ({"target": "no/such/folder/out.json"}, "target: no/such/folder/out.json cannot be written"),
         ({"target": "."}, "is a folder"),
