@@ -81,6 +81,7 @@ bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3 -c requirements/dev.txt requirements/function.in -o requirements/function.txt
+	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate -c requirements/dev.txt requirements/formats.in -o requirements/formats.txt
 	$(BIN)/npm install --package-lock-only --silent
 
 clean: ## Remove what the tasks made

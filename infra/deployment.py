@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aws_cdk import App, CfnOutput, Environment
 
+from infra.formats import needs_packages
 from infra.layers import layers
 from infra.options import Options
 from infra.package import package
@@ -54,7 +55,7 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         env=env,
         code=package(document.to_json()),
         # The emulator runs functions in this machine's own Python, which has the packages already.
-        layers={} if options.emulator else layers(),
+        layers={} if options.emulator else layers(formats=needs_packages(document)),
         key=storage.key,
     )
     processing.add_stack_dependency(storage)

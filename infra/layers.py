@@ -1,7 +1,9 @@
 """The function's third-party packages as two layers, trimmed, for arm64 and Python 3.13; made without Docker.
 
+What single formats need is a third layer, made where a configuration reads them.
 Wheels are fetched for Lambda's platform, whatever this one is, checked against the hashes of
-`requirements/function.txt` and kept under `build/` for as long as that file and this one stay the same.
+`requirements/function.txt` or `formats.txt`, and kept under `build/` for as long as that file and this one stay the
+same.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import shutil
 import subprocess  # uv is a program
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +25,11 @@ from millrace.errors import MillraceError
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "requirements" / "function.txt"
+FORMAT_REQUIREMENTS = ROOT / "requirements" / "formats.txt"
 CACHE = ROOT / "build" / "layers"
 ARROW = "arrow"
 TOOLS = "tools"
+FORMATS = "formats"
 
 TRIMMED = (
     # to compile against, and what tests and measures itself
@@ -44,9 +48,8 @@ TRIMMED = (
     "pyarrow/_pyarrow_cpp_tests.*",
     "pyarrow/benchmark.py",
     "pyarrow/conftest.py",
-    # protocols and formats that no sync speaks
+    # protocols that no sync speaks
     "pyarrow/*flight*",
-    "pyarrow/*orc*",
     "pyarrow/*cuda*",
     "pyarrow/jvm.py",
     # bytes go through boto3: pyarrow's own file systems are not used
@@ -80,12 +83,13 @@ class Platform:
 LAMBDA = Platform("aarch64-manylinux_2_28", "3.13")
 
 
-def layers(cache: Path = CACHE) -> Mapping[str, Path]:
-    """The folder of each layer by its name, built unless it is there."""
-    built = cache / _fingerprint()
-    if not built.exists():
-        _publish(cache, built)
-    return {name: built / name for name in (ARROW, TOOLS)}
+def layers(cache: Path = CACHE, *, formats: bool = False) -> Mapping[str, Path]:
+    """The folder of each layer by its name, built unless it is there; with what single ``formats`` need, or without."""
+    built = _build(cache, REQUIREMENTS, _split)
+    found = {name: built / name for name in (ARROW, TOOLS)}
+    if formats:
+        found[FORMATS] = _build(cache, FORMAT_REQUIREMENTS, _move_to_formats) / FORMATS
+    return found
 
 
 def fetch(target: Path, platform: Platform, requirements: Path = REQUIREMENTS) -> None:
@@ -129,21 +133,33 @@ def size(folders: Iterator[Path] | list[Path]) -> int:
     return total
 
 
-def _publish(cache: Path, built: Path) -> None:
-    """Build aside and rename, so that a build that was stopped leaves nothing that looks whole."""
+def _build(cache: Path, requirements: Path, divide: Callable[[Path, Path], None]) -> Path:
+    """The folder of the layers of some requirements, built unless it is there.
+
+    It is built aside and renamed, so that a build that was stopped leaves nothing that looks whole.
+    """
+    built = cache / _fingerprint(requirements)
+    if built.exists():
+        return built
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         fetched = Path(temporary) / "fetched"
-        fetch(fetched, LAMBDA)
+        fetch(fetched, LAMBDA, requirements)
         trim(fetched)
         _compile(fetched)
         aside = Path(temporary) / "layers"
-        _split(fetched, aside)
+        divide(fetched, aside)
         try:
             aside.rename(built)
         except OSError:
             if not built.exists():  # otherwise another synth was quicker
                 raise
+    return built
+
+
+def _move_to_formats(fetched: Path, target: Path) -> None:
+    (target / FORMATS).mkdir(parents=True)
+    fetched.rename(target / FORMATS / "python")
 
 
 def _split(fetched: Path, target: Path) -> None:
@@ -169,6 +185,6 @@ def _is_python_of_lambda() -> bool:
     return f"{sys.version_info.major}.{sys.version_info.minor}" == LAMBDA.python
 
 
-def _fingerprint() -> str:
-    recipe = (REQUIREMENTS.read_bytes(), Path(__file__).read_bytes(), str(_is_python_of_lambda()).encode())
+def _fingerprint(requirements: Path) -> str:
+    recipe = (requirements.read_bytes(), Path(__file__).read_bytes(), str(_is_python_of_lambda()).encode())
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]

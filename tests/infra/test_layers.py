@@ -5,11 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from infra.layers import ARROW, REQUIREMENTS, TOOLS, Platform, fetch, layers, size, trim
+from infra.formats import needs_packages
+from infra.layers import ARROW, FORMAT_REQUIREMENTS, FORMATS, REQUIREMENTS, TOOLS, Platform, fetch, layers, size, trim
 from infra.package import package
+from tests.configurations import document, model_document
+
+Raw = dict[str, Any]
 
 WORKS = """
 import io, sys
@@ -27,6 +32,11 @@ assert back.equals(table) and pc.sum(back["a"]).as_py() == 3
 lines = pyarrow.json.read_json(io.BytesIO(b'{"a": [1, {}]}\\n'.replace(b", {}", b"")))
 assert lines.to_pylist() == [{"a": [1]}]
 pyarrow.csv.write_csv(table, io.BytesIO())
+from pyarrow import dataset, orc
+file = io.BytesIO()
+orc.write_table(table, file)
+fragment = dataset.OrcFileFormat().make_fragment(pa.PythonFile(io.BytesIO(file.getvalue()), mode="r"))
+assert fragment.scanner(use_threads=False).to_table().equals(table)
 print("works")
 """
 
@@ -67,6 +77,63 @@ def test_a_trimmed_installation_still_reads_and_writes(tmp_path: Path) -> None:
 
     assert done.stdout == "works\n", done.stderr
     assert not list(tmp_path.glob("pyarrow/libarrow_s3*"))
+
+
+def test_formats_have_a_small_layer_of_their_own() -> None:
+    """What reads Excel, and time zones for ORC: nothing of it is in the layers that everybody has."""
+    folder = layers(formats=True)[FORMATS]
+
+    names = {path.name for path in (folder / "python").iterdir()}
+
+    assert {"python_calamine", "tzdata"} <= names
+    assert size([folder]) <= 10_000_000
+    assert not any(names & {path.name for path in (other / "python").iterdir()} for other in layers().values())
+
+
+def test_the_formats_packages_read(tmp_path: Path) -> None:
+    """The same packages, for this machine, trimmed in the same way."""
+    fetch(tmp_path, Platform(), FORMAT_REQUIREMENTS)
+    trim(tmp_path)
+    works = "import python_calamine; print(python_calamine.__file__)"
+
+    done = subprocess.run(  # noqa: S603 -- this interpreter, a text of ours
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {works}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.startswith(str(tmp_path)), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("configuration", "needed"),
+    [
+        ({}, True),
+        ({"is_single_table": True}, False),
+        ({"is_single_table": True, "single_table_file_format": "excel"}, True),
+        ({"is_single_table": True, "single_table_file_format": "avro"}, False),
+        ({"is_single_table": True, "single_table_file_format": "orc"}, True),
+    ],
+)
+def test_the_formats_layer_is_made_where_a_configuration_reads_them(configuration: Raw, needed: bool) -> None:  # noqa: FBT001 - a table's column
+    """Where every object is a table, a workbook is one as well."""
+    assert needs_packages(document(source=configuration)) is needed
+
+
+@pytest.mark.parametrize(
+    ("model", "needed"),
+    [
+        ({"key": "in/a.csv"}, False),
+        ({"key": "in/a.xlsx"}, True),
+        ({"key": "in/a.bin", "file_format": "excel"}, True),
+        ({"subfolder": "x"}, True),
+        ({"subfolder": "x", "file_format": "csv"}, False),
+    ],
+)
+def test_a_model_reads_the_format_of_its_files(model: Raw, needed: bool) -> None:  # noqa: FBT001 - a table's column
+    """That it names, or that the key's extension says; of a folder all."""
+    assert needs_packages(model_document(model)) is needed
 
 
 @pytest.mark.parametrize("package_name", ["boto3", "botocore"])

@@ -71,7 +71,8 @@ class FormatWords:
     ``extension`` is an output's, ``compressions`` are those of an output, the default first. ``read_extensions`` maps
     each extension of a file that is read to the delimiter that it names, if any. ``is_read`` and ``is_written`` say
     what its name may be given for. ``is_text``: every value is text in the file. ``declares_types``: the file says its
-    types itself. ``is_read_from_its_end``: what is in it is said there.
+    types itself. ``is_read_from_its_end``: what is in it is said there. ``needs_packages``: it is read by packages that
+    are a layer of their own on AWS.
     """
 
     extension: str
@@ -80,6 +81,7 @@ class FormatWords:
     is_text: bool = False
     declares_types: bool = False
     is_read_from_its_end: bool = False
+    needs_packages: bool = False
     compressions: tuple[OutputCompression, ...] = _OF_TEXT
     read_extensions: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     compresses_inside: bool = False
@@ -127,6 +129,7 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             compresses_inside=True,
             declares_types=True,
             is_read_from_its_end=True,
+            needs_packages=True,  # time zones, which Lambda's system may lack
         ),
         FileFormat.EXCEL: FormatWords(
             extension=".xlsx",
@@ -134,6 +137,7 @@ _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(
             is_written=False,
             compresses_inside=True,
             is_read_from_its_end=True,
+            needs_packages=True,
         ),
         FileFormat.XML: FormatWords(extension=".xml", read_extensions={".xml": None}, is_written=False),
         FileFormat.FIXED_WIDTH: FormatWords(extension=".txt", is_written=False, is_text=True),
