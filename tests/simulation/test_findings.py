@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from millrace.delivery import object_work
+from millrace.delivery import table_conversion
 from millrace.errors import MalformedFile
 from millrace.ledger.entries import State
 from tests.simulation import light, promises
@@ -227,7 +227,7 @@ def test_an_error_of_half_a_megabyte_settles_its_object() -> None:
     def refuse(*_arguments: object) -> None:
         raise MalformedFile("column " * 80_000)
 
-    with patch.object(object_work, "convert", refuse):
+    with patch.object(table_conversion, "convert", refuse):
         world.run()
 
     assert state(world, "in/a.csv") is State.FAILED
