@@ -29,7 +29,7 @@ from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Build, Plan, SharedTable, SnapshotTable, is_output_of
+from millrace.planning.plans import Build, Plan, SharedTable, SnapshotTable, is_output_of, is_quarantine_of
 
 Kept = Entry | TableEntry
 """What an output's lineage can put back."""
@@ -231,7 +231,7 @@ class Rebuilder:
         if isinstance(entry, TableEntry):
             return False
         plans = self.planner.plan(entry.source, only=entry.sync)
-        return any(isinstance(plan, Plan) and plan.quarantine == output.ref for plan in plans)
+        return any(isinstance(plan, Plan) and is_quarantine_of(plan, output.ref) for plan in plans)
 
 
 def _blank(lineage: Lineage, source: ObjectRef) -> Entry | TableEntry:

@@ -239,12 +239,22 @@ class MembersOf:
 
     def may_write(self, ref: ObjectRef) -> bool:
         """Whether some member could have its output at a key: below the archive's name, or a name that is given one."""
+        path = self._path_of(ref)
+        return path is not None and path.removeprefix(f"{QUARANTINE_FOLDER}/").startswith(self._prefixes())
+
+    def may_put_aside(self, ref: ObjectRef) -> bool:
+        """Whether bad rows of some member could be put aside at a key."""
+        path = self._path_of(ref)
+        return path is not None and path.startswith(f"{QUARANTINE_FOLDER}/") and self.may_write(ref)
+
+    def _path_of(self, ref: ObjectRef) -> str | None:
         folder = self.route.target.root.child(self.route.sync.subfolder)
         if ref.bucket != folder.bucket or not ref.key.startswith(folder.prefix):
-            return False
+            return None
+        return ref.key[len(folder.prefix) :]
+
+    def _prefixes(self) -> tuple[str, ...]:
+        """What the paths of the members' outputs begin with."""
         below = f"{without_archive_extension(self.archive.key)[len(self.route.source.root.prefix) :]}/"
-        path = ref.key[len(folder.prefix) :].removeprefix(f"{QUARANTINE_FOLDER}/")
-        given = [
-            selection.user_output_name for selection in self.route.sync.schemas or () if selection.id.startswith(below)
-        ]
-        return path.startswith((below, *filter(None, given)))
+        tables = [selection for selection in self.route.sync.schemas or () if selection.id.startswith(below)]
+        return (below, *(selection.user_output_name for selection in tables if selection.user_output_name))

@@ -11,7 +11,7 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import ModelSync, ModelSyncMode
-from millrace.engine.file_names import recognise_told, with_extensions, without_archive_extension
+from millrace.engine.file_names import is_archive, recognise_told, with_extensions, without_archive_extension
 from millrace.engine.file_options import FileOptionValues
 from millrace.engine.one_file import Recipe
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, RecognisedKey, recognise
@@ -206,6 +206,8 @@ def recognise_file(build: Build, key: str) -> RecognisedKey | str:
         return "is a folder marker: its key ends in a slash"
     if reason := build.objects.why_left_out(key[len(build.prefix) :]):
         return reason
+    if is_archive(key):
+        return "is an archive, which a model reads if its key names it"
     wanted = build.file_format
     recognised = recognise_told(key, wanted) if wanted else recognise(key)
     if recognised is None:

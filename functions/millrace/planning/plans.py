@@ -47,6 +47,10 @@ class MemberPlans(Protocol):
         """Whether some member could have its output at a key."""
         ...
 
+    def may_put_aside(self, ref: ObjectRef) -> bool:
+        """Whether bad rows of some member could be put aside at a key."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveTables:
@@ -228,6 +232,13 @@ def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
     if ref == plan.quarantine or ref in output_place.partitions_like(ref):
         return True
     return any(output_place.target(time) == ref for time in (_ANY_TIME, *read_times(ref.key)))
+
+
+def is_quarantine_of(plan: Plan, ref: ObjectRef) -> bool:
+    """Whether planning puts bad rows of the plan aside at a key."""
+    if isinstance(plan.way, ArchiveTables):
+        return plan.way.members.may_put_aside(ref)
+    return plan.quarantine == ref
 
 
 def too_long(output_place: Place, quarantine: ObjectRef | None) -> DataError | None:

@@ -116,12 +116,14 @@ def test_members_of_an_archive_are_one_entry() -> None:
         request = world.upload(data, archive)
         assert world.one(request).result in DONE
         known = {output.ref for output in world.entry(ref=archive).outputs}
+        rows = world.entry(ref=archive).rows
         assert len(known) == count
         world.ledger.entries.clear()
 
         assert rebuilt(world)[Trace.REBUILT] == count
 
         assert {output.ref for output in world.entry(ref=archive).outputs} == known
+        assert world.entry(ref=archive).rows == rows
         assert world.one(request, message="again").result is RefusalKind.ALREADY_DONE
     assert of_a_table.ledger.get_schema("nightly", ObjectRef("acme-in", "in/t")) is not None
 

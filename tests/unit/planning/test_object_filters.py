@@ -168,6 +168,7 @@ def test_where_several_formats_are_told_the_name_must_say_one() -> None:
         ({"exclude": ["a*"]}, "in/a.csv", False),
         ({"subfolder": "_sub"}, "in/_sub/a.csv", True),
         ({"subfolder": "_sub"}, "in/_sub/.a.csv", False),
+        ({"file_format": "csv"}, "in/a.zip", False),
     ],
 )
 def test_the_files_of_a_models_folder(configuration: dict[str, Any], key: str, *, is_file: bool) -> None:
