@@ -62,7 +62,7 @@ class CsvColumn:
         self._begun = inference.Evidence().observe(texts.slice(at, 1)).kinds or ()
 
     def _long_decimals(self, texts: pa.Array, row: int) -> None:
-        if not any(arrow_types.is_decimal(kind.type) for kind in self._begun):
+        if self._first_begun(arrow_types.is_decimal) is None:
             return
         for most in _DECIMAL_CHARACTERS:
             if most not in self._long:
@@ -100,11 +100,12 @@ class CsvColumn:
         if self._first is None or isinstance(self._evidence, inference.Demanded):
             return []
         if kind == inference.TEXT:
-            return [self._not(family) for family in _FAMILIES]
+            return list(map(self._not, _FAMILIES))
         if arrow_types.is_decimal(kind.type):
-            narrow = self._long.get(_DECIMAL_CHARACTERS[0])
-            wide = [WhyNot("decimal of 18 digits", narrow.row, shown(narrow.value))] if narrow else []
-            return [self._not("integer"), self._not("float"), *wide]
+            reasons = [self._not("integer"), self._not("float")]
+            if narrow := self._long.get(_DECIMAL_CHARACTERS[0]):
+                reasons.append(WhyNot("decimal of 18 digits", narrow.row, shown(narrow.value)))
+            return reasons
         if arrow_types.is_floating(kind.type):
             return [self._not("integer")]
         return []
@@ -116,12 +117,16 @@ class CsvColumn:
             "integer": inference.INTEGER,
             "boolean": inference.BOOLEAN,
             "date": inference.DATE,
-            "decimal": next((kind for kind in self._begun if arrow_types.is_decimal(kind.type)), None),
-            "timestamp": next((kind for kind in self._begun if arrow_types.is_timestamp(kind.type)), None),
+            "decimal": self._first_begun(arrow_types.is_decimal),
+            "timestamp": self._first_begun(arrow_types.is_timestamp),
         }
         kind = kinds[family]
         sight = self._misfit(kind)
         return WhyNot(family, sight.row, shown(sight.value), self._reason(family, kind, sight))
+
+    def _first_begun(self, is_of_family: arrow_types.TypeQuestion) -> inference.Kind | None:
+        """The first kind of a family that the column's first value may have."""
+        return next((kind for kind in self._begun if is_of_family(kind.type)), None)
 
     def _misfit(self, kind: inference.Kind | None) -> Sight:
         assert self._first is not None  # noqa: S101 # asked only where there is a value

@@ -19,7 +19,7 @@ def as_document(explanation: Explanation, columns: Collection[ColumnFacts]) -> d
         bytes=explanation.size,
         rows=content.rows,
         facts={fact.name: _fact(fact) for fact in content.facts},
-        columns=[_column(column) for column in columns],
+        columns=list(map(_column, columns)),
         error=error
         and _without_empty(**{"class": type(error).__name__}, message=str(error), row=error.row, byte=error.byte),
     )
@@ -30,7 +30,7 @@ def _without_empty(**fields: Any) -> dict[str, Any]:
 
 
 def _fact(fact: Fact) -> dict[str, Any]:
-    return _without_empty(value=fact.value, why=fact.why, evidence=[dict(one) for one in fact.evidence])
+    return _without_empty(value=fact.value, why=fact.why, evidence=list(map(dict, fact.evidence)))
 
 
 def _column(column: ColumnFacts) -> dict[str, Any]:
@@ -46,14 +46,15 @@ def _column(column: ColumnFacts) -> dict[str, Any]:
         limits=column.limits and dict(zip(("min", "max"), column.limits, strict=True)),
         first_row=column.first_row,
         seen=dict(column.seen) if column.seen is not None else None,
-        why_not=[_why_not(one) for one in column.why_not],
+        why_not=list(map(_why_not, column.why_not)),
         notes=list(column.notes),
     )
 
 
-def _why_not(one: WhyNot) -> dict[str, Any]:
+def _why_not(reason: WhyNot) -> dict[str, Any]:
+    # An empty value is shown: that "" is no integer is the reason.
     return (
-        _without_empty(kind=one.kind, row=one.row, value=one.value)
-        | {"value": one.value}
-        | _without_empty(reason=one.reason)
+        _without_empty(kind=reason.kind, row=reason.row, value=reason.value)
+        | {"value": reason.value}
+        | _without_empty(reason=reason.reason)
     )

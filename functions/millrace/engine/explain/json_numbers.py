@@ -50,15 +50,16 @@ class NumbersSeen:
             if kind not in kinds:
                 continue
             if kinds != {kind}:
-                pairs = [(value, row) for value, row in zip(values, rows, strict=True) if type(value) is kind]
-                look([value for value, _ in pairs], [row for _, row in pairs])
+                look(*_values_of(kind, values, rows))
             else:
                 look(values, rows)
 
     @property
     def limits(self) -> tuple[str, str] | None:
         """The least and the greatest number."""
-        return (self._limits[0][1], self._limits[1][1]) if self._limits else None
+        if self._limits is None:
+            return None
+        return self._limits[0][1], self._limits[1][1]
 
     def _limit(self, low: tuple[float, str], high: tuple[float, str]) -> None:
         least, most = self._limits or (low, high)
@@ -70,7 +71,7 @@ class NumbersSeen:
         self._limit((low, shown(str(low))), (high, shown(str(high))))
         for name, holds in _INTEGER_BOUNDS.items():
             if name not in self._sights and not (holds(low) and holds(high)):
-                at = next(place for place, value in enumerate(values) if not holds(value))
+                at = list(map(holds, values)).index(False)
                 self._sights[name] = Sight(rows[at], shown(str(values[at])))
 
     def _observe_written(self, values: Sequence[Any], rows: Sequence[int]) -> None:
@@ -163,6 +164,16 @@ def _has_another_scale(scale: int | None, texts: pa.Array) -> bool:
 
 def _has_long_number(texts: pa.Array) -> bool:
     return Numbers().observe(texts).digits > _MOST_CHARACTERS
+
+
+def _values_of(kind: type, values: Sequence[Value], rows: Sequence[int]) -> tuple[list[Value], list[int]]:
+    """The values of one kind, and their rows."""
+    chosen, rows_of_chosen = list[Value](), list[int]()
+    for value, row in zip(values, rows, strict=True):
+        if type(value) is kind:
+            chosen.append(value)
+            rows_of_chosen.append(row)
+    return chosen, rows_of_chosen
 
 
 def _is_kept_at_most(form: str, kept: Kept, texts: pa.Array) -> bool:

@@ -123,7 +123,7 @@ def _ignore(_bad: BadRow) -> None:
 
 def _facts(metadata: pq.FileMetaData) -> Iterator[Fact]:
     yield Fact("written by", metadata.created_by or "unknown", f"Parquet {metadata.format_version}")
-    yield _fact_of_groups([metadata.row_group(number) for number in range(metadata.num_row_groups)])
+    yield _fact_of_groups(list(map(metadata.row_group, range(metadata.num_row_groups))))
     for key, value in sorted((metadata.metadata or {}).items()):
         name = key.decode(errors="replace")
         if name.startswith(_LINEAGE):
@@ -174,17 +174,21 @@ def _below(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
         return [(f".{path_part(child.name)}", child) for child in kind]
     if arrow_types.is_map(kind):
         return [("{}.key", kind.key_field), ("{}.value", kind.item_field)]
-    return [("[]", kind.value_field)] if arrow_types.is_nested(kind) else []
+    if arrow_types.is_nested(kind):
+        return [("[]", kind.value_field)]
+    return []
 
 
 def _storage_of_leaves(metadata: pq.FileMetaData) -> Iterator[str]:
     """How each leaf is stored: over all row groups, or over some of them if there are too many chunks."""
     step = 1 + metadata.num_columns * metadata.num_row_groups // _MOST_CHUNKS
-    groups = [metadata.row_group(number) for number in range(0, metadata.num_row_groups, step)]
+    groups = list(map(metadata.row_group, range(0, metadata.num_row_groups, step)))
     for number in range(metadata.num_columns):
-        chunks = [group.column(number) for group in groups]
-        codecs = {chunk.compression.lower() for chunk in chunks}
-        encodings = {encoding for chunk in chunks for encoding in chunk.encodings}
+        codecs, encodings = set[str](), set[str]()
+        for group in groups:
+            chunk = group.column(number)
+            codecs.add(chunk.compression.lower())
+            encodings.update(chunk.encodings)
         parts = (_kind_of_leaf(metadata.schema.column(number)), "+".join(sorted(codecs)), "+".join(sorted(encodings)))
         yield ", ".join(filter(None, parts))
 

@@ -147,7 +147,8 @@ class BoundTransform:
     def _make_output(self, rows: SourceRows) -> pa.RecordBatch:
         if self._outputs is None:
             return rows.batch
-        return pa.RecordBatch.from_arrays([output.values(rows) for output in self._outputs], schema=self.schema)
+        arrays = [output.values(rows) for output in self._outputs]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 def bind(spec: TableTransform, schema: pa.Schema, *, now: datetime, key: bytes | None = None) -> BoundTransform:
@@ -216,10 +217,15 @@ def _enumerate_names(names: Sequence[str]) -> str:
 
 def _check_key(spec: TableTransform, key: bytes | None) -> None:
     if spec.needs_key and not key:
-        names = _enumerate_names([str(written.source) for written in spec.written if written.obfuscated])
+        secret = filter(_is_obfuscated, spec.written)
+        names = _enumerate_names([str(written.source) for written in secret])
         raise ConfigurationError(
             f"no key is given, but fields are to be obfuscated: {names}; store a key for the sync, or obfuscate none"
         )
+
+
+def _is_obfuscated(written: Written) -> bool:
+    return written.obfuscated
 
 
 def _changes_no_column(spec: TableTransform, source_names: list[str], output_names: list[str]) -> bool:
@@ -231,7 +237,8 @@ def _changes_no_column(spec: TableTransform, source_names: list[str], output_nam
 
 
 def _written_schema(schema: pa.Schema, fields: Sequence[pa.Field]) -> pa.Schema:
-    metadata = {name: value for name, value in (schema.metadata or {}).items() if name != _PANDAS}
+    metadata = dict(schema.metadata or {})
+    metadata.pop(_PANDAS, None)
     return pa.schema(fields, metadata=metadata or None)
 
 
@@ -263,7 +270,7 @@ def _bind_cutoff(spec: TableTransform, fields: _Fields) -> _Cutoff | None:
     position = fields.position(spec.tracking_field, "tracking_field")
     if spec.cutoff is None:
         return None
-    secret = any(written.obfuscated and written.source == spec.tracking_field for written in spec.written)
+    secret = spec.tracking_field in spec.obfuscated
     return _Cutoff(spec.tracking_field, position, moment_at(spec.cutoff), secret)
 
 
@@ -286,20 +293,23 @@ def _choose_fields(spec: TableTransform, fields: _Fields) -> list[_ChosenField]:
     if spec.others:
         chosen.extend(_choose_others(spec, fields, constants))
     chosen.extend(constants.values())
-    chosen.extend(_choose_field(Written(source=name, name=name), fields) for name in _added_fields(spec))
+    added = [Written(source=name, name=name) for name in _added_fields(spec)]
+    chosen.extend(_choose_field(written, fields) for written in added)
     return chosen
 
 
 def _added_fields(spec: TableTransform) -> list[str]:
     """The fields that were added to the source's and are written under their own names, behind all others."""
-    named = {written.source for written in spec.written}.union(spec.left_out)
+    named = spec.written_sources.union(spec.left_out)
     added = [name for name in spec.added if name not in named]
-    return [RESCUED, *added] if spec.rescued else added
+    if spec.rescued:
+        return [RESCUED, *added]
+    return added
 
 
 def _choose_others(spec: TableTransform, fields: _Fields, constants: dict[str, _ChosenField]) -> Iterator[_ChosenField]:
     """The fields that the transform does not name; a constant of the same name is taken in a field's position."""
-    named = {written.source for written in spec.written}.union(spec.left_out, spec.added)
+    named = set(spec.written_sources.union(spec.left_out, spec.added))
     if spec.rescued:
         named.add(RESCUED)
     for position in fields.positions:
@@ -322,7 +332,9 @@ def _output_fields(spec: TableTransform, fields: _Fields, now: datetime, key: by
     chosen = _choose_fields(spec, fields)
     names = _name_outputs(chosen, spec)
     overrides = _overrides(spec, fields, now)
-    outputs = [_output_field(column, name, fields, overrides, key) for column, name in zip(chosen, names, strict=True)]
+    outputs = list[_OutputField]()
+    for column, name in zip(chosen, names, strict=True):
+        outputs.append(_output_field(column, name, fields, overrides, key))
     if spec.synced_at:
         outputs.append(_repeat(pa.field(SYNCED_AT, _INSTANT), pa.scalar(now, _INSTANT)))
     if not outputs and len(fields.schema):
@@ -336,11 +348,16 @@ def _output_fields(spec: TableTransform, fields: _Fields, now: datetime, key: by
 def _name_outputs(chosen: Sequence[_ChosenField], spec: TableTransform) -> list[str]:
     """The output's names: those that are given stay as they are, the others are by rule and give way."""
     # A field that is to be called "id" keeps that; a source's own field "id" beside it becomes "id_2".
-    explicit = [column.written.name for column in chosen if column.written.name is not None]
+    explicit, unnamed = list[str](), list[_ChosenField]()
+    for column in chosen:
+        if column.written.name is None:
+            unnamed.append(column)
+        else:
+            explicit.append(column.written.name)
     if spec.synced_at:
         explicit.append(SYNCED_AT)
     _check_names_differ(explicit)
-    by_rule = iter(_names_by_rule([column for column in chosen if column.written.name is None], explicit, spec))
+    by_rule = iter(_names_by_rule(unnamed, explicit, spec))
     return [column.written.name or next(by_rule) for column in chosen]
 
 

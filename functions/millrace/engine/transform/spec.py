@@ -64,13 +64,22 @@ class TableTransform:
         """The source's fields that it names, whatever for."""
         names: set[str | None] = {self.tracking_field, self.partition_key, self.identifier}
         names.update(self.left_out, self.table or ())
-        names.update(written.source for written in self.written)
+        names.update(self.written_sources)
         names.update(condition.field for _, condition in self.filters.conditions)
         names.update(override.condition.field for override in self.overrides)
         return frozenset(name for name in names if name is not None)
 
     @property
+    def written_sources(self) -> frozenset[str | None]:
+        """The source's fields that are written by name; None if a constant is."""
+        return frozenset(written.source for written in self.written)
+
+    @property
+    def obfuscated(self) -> frozenset[str | None]:
+        """The source's fields that are written as hashes."""
+        return frozenset(written.source for written in self.written if written.obfuscated)
+
+    @property
     def hidden(self) -> frozenset[str]:
         """The source's fields whose values must never be seen in the output as they are."""
-        obfuscated = {written.source for written in self.written if written.obfuscated and written.source is not None}
-        return frozenset(obfuscated.union(self.left_out))
+        return frozenset(name for name in self.obfuscated.union(self.left_out) if name is not None)

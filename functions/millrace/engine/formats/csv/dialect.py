@@ -219,10 +219,15 @@ class Dialect:
 
     @cached_property
     def _strict_field(self) -> bytes:
-        delimiter, quote, escape = (self._bytes(c) for c in (self.delimiter, self.quote, self.escape))
-        pairs = rb"|" + escape + rb"(?s:.)" if escape else b""
+        # For , and ": "(?:[^"]++|"")*+"|(?:[^\r\n,"]++)*+ matches "a,b" and ab, and of a"b" the a alone.
+        delimiter, quote, escape = map(self._bytes, (self.delimiter, self.quote, self.escape))
+        pairs = b""
+        if escape:
+            pairs = rb"|" + escape + rb"(?s:.)"
         plain = rb"(?:[^\r\n" + delimiter + quote + escape + rb"]++" + pairs + rb")*+"
-        return self._quoted_strictly + rb"|" + plain if quote else plain
+        if not quote:
+            return plain
+        return self._quoted_strictly + rb"|" + plain
 
     @cached_property
     def _strict_records(self) -> re.Pattern[bytes]:
@@ -283,8 +288,10 @@ class Dialect:
         """A pattern for one field of a text, quoted by the rules or plain, and what ends it."""
         # For , and ": (?:"(?P<quoted>...)"(?=[,\r\n]|\Z)|(?P<plain>[^,\r\n]*+))(?P<end>,|\r\n|\n|\r|\Z), so that "a"x
         # is plain, with a stray quote.
-        delimiter, escape = (self._bytes(c).decode() for c in (self.delimiter, self.escape))
-        pairs = rf"|{escape}(?s:.)|{escape}\Z" if escape else ""
+        delimiter, escape = self._bytes(self.delimiter).decode(), self._bytes(self.escape).decode()
+        pairs = ""
+        if escape:
+            pairs = rf"|{escape}(?s:.)|{escape}\Z"
         plain = rf"(?P<plain>(?:[^\r\n{delimiter}{escape}]++{pairs})*+)"
         quoted = "(?P<quoted>(?!))"
         if self.quote:
@@ -312,7 +319,7 @@ class Dialect:
 
     def fields(self, record: bytes) -> list[str]:
         """The fields of a whole record, unquoted."""
-        return [self.unquote(raw) for raw in self.raw_fields(record)]
+        return list(map(self.unquote, self.raw_fields(record)))
 
     def raw_fields(self, record: bytes) -> list[str]:
         """The fields of a whole record as the text has them."""
@@ -326,7 +333,7 @@ class Dialect:
 
     def count(self, record: bytes) -> int:
         """How many fields a whole record has, be it text or not."""
-        if not any(special and special.encode() in record for special in (self.quote, self.escape)):
+        if not self._find(self.quote, record) and not self._find(self.escape, record):
             return record.count(self.delimiter.encode()) + 1
         fields, start = 0, 0
         while match := self._field.match(record, start):

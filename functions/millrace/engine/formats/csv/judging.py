@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.plausible import rate_cells
@@ -132,8 +133,17 @@ def _first_width(sample: Sample) -> int:
 
 def _usual_width(rows: Sequence[SampledRow]) -> int:
     """The number of fields that most records have; of equally frequent ones the larger."""
-    widths = Counter(row.width for row in rows if not row.stray) or Counter(row.width for row in rows)
+    legal = filterfalse(_is_stray, rows)
+    widths = Counter(map(_width_of, legal)) or Counter(map(_width_of, rows))
     return max(widths, key=lambda width: (widths[width], width), default=0)
+
+
+def _is_stray(row: SampledRow) -> bool:
+    return row.stray
+
+
+def _width_of(row: SampledRow) -> int:
+    return row.width
 
 
 def _find_trailing(rows: Sequence[SampledRow], width: int) -> Trailing:
@@ -214,8 +224,12 @@ def wraps_column(rows: Sequence[SampledRow]) -> bool:
 
 def _is_wrapped(column: Sequence[SampledCell]) -> bool:
     """Whether all values are in quotes; there is at least one."""
-    values = [cell for cell in column if cell.raw]
-    return bool(values) and all(cell.quoted for cell in values)
+    has_values = False
+    for cell in column:
+        if cell.raw and not cell.quoted:
+            return False
+        has_values = has_values or bool(cell.raw)
+    return has_values
 
 
 def holds_quote_in_quotes(sample: Sample, dialect: Dialect) -> bool:
@@ -223,4 +237,5 @@ def holds_quote_in_quotes(sample: Sample, dialect: Dialect) -> bool:
     marks = [f"{dialect.quote}{dialect.quote}"]
     if dialect.escape:
         marks.append(f"{dialect.escape}{dialect.quote}")
-    return any(mark in cell.text for cell in sample.cells() if cell.quoted for mark in marks)
+    quoted = "\n".join(cell.text for cell in sample.cells() if cell.quoted)
+    return any(mark in quoted for mark in marks)

@@ -138,7 +138,7 @@ class _CsvSurvey:
     def observe(self, batch: pa.RecordBatch) -> list[inference.Evidence | inference.Demanded]:
         """The evidence with the next rows of the columns that are looked at."""
         evidence = [self.evidence[position] for position in self._positions]
-        columns = [batch.column(position) for position in self._positions]
+        columns = list(map(batch.column, self._positions))
         return inference.observe_all(evidence, columns)
 
     def join(self, observed: list[inference.Evidence | inference.Demanded]) -> None:

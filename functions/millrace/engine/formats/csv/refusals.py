@@ -50,27 +50,27 @@ def refuse_bytes(error: UnicodeDecodeError, byte: int, row: int | None, face: Fa
     )
 
 
-def refuse_open_quote(place: RecordPlace, face: Face) -> TruncatedFile:
+def refuse_open_quote(spot: RecordPlace, face: Face) -> TruncatedFile:
     """A record that the file's end leaves inside quotes."""
     return TruncatedFile(
-        f"{place}: a quote is opened and never closed in {place.text}; is the file whole? If its quotes are plain "
+        f"{spot}: a quote is opened and never closed in {spot.text}; is the file whole? If its quotes are plain "
         f"characters, set {say_option(face, 'quote', 'none')}",
-        row=place.row,
-        byte=place.byte,
+        row=spot.row,
+        byte=spot.byte,
     )
 
 
-def refuse_stray_quote(place: RecordPlace, offset: int, dialect: Dialect, width: int | None, face: Face) -> StrayQuote:
+def refuse_stray_quote(spot: RecordPlace, offset: int, dialect: Dialect, width: int | None, face: Face) -> StrayQuote:
     """A record in which a quote is neither around a field nor doubled inside of one.
 
     ``width`` is how many fields it should have, None if nobody knows: only what gives it so many is advised.
     """
-    advice = ", ".join(_ways_to_read(place.record, dialect, width, face)) or _advise_to_mend(face)
+    advice = ", ".join(_ways_to_read(spot.record, dialect, width, face)) or _advise_to_mend(face)
     return StrayQuote(
-        f"{place}: a quote ({dialect.quote}) inside a field, or text behind a closing quote, at byte "
-        f"{place.byte + offset:,} is not CSV: {place.text}; {advice}",
-        row=place.row,
-        byte=place.byte,
+        f"{spot}: a quote ({dialect.quote}) inside a field, or text behind a closing quote, at byte "
+        f"{spot.byte + offset:,} is not CSV: {spot.text}; {advice}",
+        row=spot.row,
+        byte=spot.byte,
     )
 
 
@@ -87,28 +87,28 @@ def _ways_to_read(record: bytes, dialect: Dialect, width: int | None, face: Face
         yield f'{say_option(face, "escape", "backslash")} reads \\" as a quote'
 
 
-def refuse_width(place: RecordPlace, counts: tuple[int, int], options: ReadOptions, *, is_trailing: bool) -> RaggedRow:
+def refuse_width(spot: RecordPlace, counts: tuple[int, int], options: ReadOptions, *, is_trailing: bool) -> RaggedRow:
     """A record that has more or fewer fields than the header, or than the first record of a file without one.
 
     ``counts`` are the fields that it has, and that it should have. A record that is put aside has its text beside the
     reason, and needs no advice to put it aside. ``is_trailing``: the last of the fields has to be empty.
     """
-    reason = f"{place} has {_compare(*counts)}"
+    reason = f"{spot} has {_compare(*counts)}"
     if is_trailing:
         reason += ", the last of them empty, since the rows before end in a delimiter"
     if options.bad_rows is BadRows.FAIL:
-        advice = "; ".join(_ways_to_go_on(place, counts, options))
-        reason += f": {place.text}; {advice}"
-    return RaggedRow(reason, row=place.row, byte=place.byte)
+        advice = "; ".join(_ways_to_go_on(spot, counts, options))
+        reason += f": {spot.text}; {advice}"
+    return RaggedRow(reason, row=spot.row, byte=spot.byte)
 
 
-def _ways_to_go_on(place: RecordPlace, counts: tuple[int, int], options: ReadOptions) -> Iterator[str]:
+def _ways_to_go_on(spot: RecordPlace, counts: tuple[int, int], options: ReadOptions) -> Iterator[str]:
     """What can be done about a row of another width."""
-    comment = _COMMENT.match(place.record)
+    comment = _COMMENT.match(spot.record)
     if comment is not None and not options.comment:
         mark = comment[0].decode()
         yield f"if lines that begin with {mark} are comments, set {say_option(options.face, 'comment', repr(mark))}"
-    if place.is_last and counts[0] < counts[1]:
+    if spot.is_last and counts[0] < counts[1]:
         footer = say_option(options.face, "skip_footer", str(options.skip_footer + 1))
         yield f"if it is no row but a line of totals, drop it with {footer}"
     yield _advise_to_mend(options.face)
@@ -122,19 +122,19 @@ def _advise_to_mend(face: Face) -> str:
 
 
 def refuse_all_widths(
-    first: DataError, place: RecordPlace, widths: Iterable[int], expected: int, options: ReadOptions
+    first: DataError, spot: RecordPlace, widths: Iterable[int], expected: int, options: ReadOptions
 ) -> DataError:
     """The first ragged row's error, or a better one if all rows of its block have one and the same other width."""
     counts = list(widths)
     if len(counts) < 2 or len(set(counts)) != 1 or counts[0] == expected:
         return first
     which = f"every row has {_describe_difference(counts[0], expected, options)}"
-    if not place.is_last:
+    if not spot.is_last:
         which = f"all of the first {len(counts):,} rows have {_describe_difference(counts[0], expected, options)}"
     return RaggedRow(
-        f"{place} has {_compare(counts[0], expected)}, and {which}: {place.text}; {_advise_on_first(options)}",
-        row=place.row,
-        byte=place.byte,
+        f"{spot} has {_compare(counts[0], expected)}, and {which}: {spot.text}; {_advise_on_first(options)}",
+        row=spot.row,
+        byte=spot.byte,
     )
 
 

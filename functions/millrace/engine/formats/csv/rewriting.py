@@ -54,9 +54,12 @@ def _find_null_marks(dialect: Dialect, null_values: frozenset[str]) -> re.Patter
     For , " and \\ and the value \\N: in ``1,\\N,"a,\\N,b",x\\,\\N`` the first \\N is one. The quoted field is kept as a
     whole, and so is what follows an escaped delimiter.
     """
-    delimiter, escape = (re.escape((character or "").encode()) for character in (dialect.delimiter, dialect.escape))
-    values = b"|".join(re.escape(value.encode()) for value in sorted(null_values, key=len, reverse=True))
+    delimiter, escape = re.escape(dialect.delimiter.encode()), re.escape((dialect.escape or "").encode())
+    longest_first = sorted(map(str.encode, null_values), key=len, reverse=True)
+    values = b"|".join(map(re.escape, longest_first))
     begins, ends = rb"(?<![^\r\n" + delimiter + rb"])", rb"(?=[\r\n" + delimiter + rb"]|\Z)"
     escaped = escape + rb"(?s:.)(?:[^\r\n" + delimiter + escape + rb"]++|" + escape + rb"(?s:.))*+"
-    quoted = begins + dialect.quoted_pattern + rb"|" if dialect.quote else b""
+    quoted = b""
+    if dialect.quote:
+        quoted = begins + dialect.quoted_pattern + rb"|"
     return re.compile(begins + rb"(?:" + values + rb")" + ends + rb"|(?P<kept>" + quoted + escaped + rb")")

@@ -17,7 +17,9 @@ def find_named_delimiter(feed: CsvFeed) -> str | None:
     match = _SEP_LINE.match(feed.peek(_LONGEST_LINE)[:_LONGEST_LINE])
     if match is None or match[2] in _NO_DELIMITERS:
         return None
-    return "\t" if match[2] == rb"\t" else match[2].decode()
+    if match[2] == rb"\t":
+        return "\t"
+    return match[2].decode()
 
 
 def skip_preamble(feed: CsvFeed, skip_lines: int) -> str | None:

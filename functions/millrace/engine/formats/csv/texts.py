@@ -228,13 +228,13 @@ def _without_footer(stream: Utf8Stream, options: ReadOptions) -> TextSource:
 
 def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, options: ReadOptions) -> None:
     """Raise TruncatedFile or StrayQuote for the record that names the columns or counts them."""
-    place = RecordPlace(record, None, block.byte)
+    spot = RecordPlace(record, None, block.byte)
     if not options.has_headers:
-        place = replace(place, row=1)
+        spot = replace(spot, row=1)
     if dialect.leaves_quote_open(block.data):
-        raise refuse_open_quote(place, options.face)
+        raise refuse_open_quote(spot, options.face)
     if (stray := dialect.find_stray_quote(record)) is not None:
-        raise refuse_stray_quote(place, stray, dialect, None, options.face)
+        raise refuse_stray_quote(spot, stray, dialect, None, options.face)
 
 
 def _record_of_text(block: Block, face: Face) -> bytes:
@@ -374,9 +374,9 @@ class _CsvParser:
             first = 1
         if layout.quarantines or not isinstance(error, RaggedRow) or record.row != first:
             return error
-        place = RecordPlace(record.data.rstrip(b"\r\n"), record.row, record.byte, is_last=block.last)
+        spot = RecordPlace(record.data.rstrip(b"\r\n"), record.row, record.byte, is_last=block.last)
         widths = list(map(layout.dialect.count, _filled_records(layout.dialect, block.data)))
-        return refuse_all_widths(error, place, widths[first - 1 :], self._width, layout.options)
+        return refuse_all_widths(error, spot, widths[first - 1 :], self._width, layout.options)
 
 
 def _filled_records(dialect: Dialect, data: bytes) -> Iterator[bytes]:
@@ -407,26 +407,26 @@ def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
         line += line_ends(block.data[seen:start])
         seen = start
         byte = block.byte + start
-        place = RecordPlace(block.data[start:end], row, byte, is_last=block.last and stop == len(block.data))
-        error = _judge(layout, place, whole=whole)
+        spot = RecordPlace(block.data[start:end], row, byte, is_last=block.last and stop == len(block.data))
+        error = _judge(layout, spot, whole=whole)
         yield Record(block.data[start:stop], row, line, byte, error)
         row += 1
 
 
-def _judge(layout: Layout, place: RecordPlace, *, whole: bool) -> DataError | None:
-    record, dialect, face = place.record, layout.dialect, layout.options.face
+def _judge(layout: Layout, spot: RecordPlace, *, whole: bool) -> DataError | None:
+    record, dialect, face = spot.record, layout.dialect, layout.options.face
     try:
         record.decode()
     except UnicodeDecodeError as error:
-        return refuse_bytes(error, place.byte, place.row, face)
+        return refuse_bytes(error, spot.byte, spot.row, face)
     if not whole:
-        return refuse_open_quote(place, face)
+        return refuse_open_quote(spot, face)
     if (stray := dialect.find_stray_quote(record)) is not None:
-        return refuse_stray_quote(place, stray, dialect, layout.width, face)
+        return refuse_stray_quote(spot, stray, dialect, layout.width, face)
     width = dialect.count(record)
     if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, record)):
         return None
-    return refuse_width(place, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
+    return refuse_width(spot, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
 
 
 def has_no_value_at_end(layout: Layout, record: bytes) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from millrace.engine.formats.csv.plausible import is_number
-from millrace.engine.formats.csv.records import SampledRow
+from millrace.engine.formats.csv.records import SampledCell, SampledRow
 
 MOST_TITLES = 20
 """More lines than so many are no title, even if they are narrower than the table."""
@@ -105,12 +105,12 @@ def _reads_like_title(row: SampledRow) -> bool:
     """Whether the first cell is words; ``17``, ``n/a`` or nothing may be what is left of a row."""
     text = _value(row, 0)
     is_words = _HAS_LETTER.search(text) is not None and not is_data(text)
-    return is_words and not any(_JOINED.search(cell.text) for cell in row.cells)
+    return is_words and not any(map(_JOINED.search, map(_stripped, row.cells)))
 
 
 def _has_row_of_names(table: Sequence[SampledRow]) -> bool:
     """Whether the first record is names: each of another column, and none of them a value."""
-    names = [_value(table[0], position) for position in range(len(table[0].cells))]
+    names = list(map(_stripped, table[0].cells))
     return "" not in names and len(set(names)) == len(names) and not any(map(is_data, names))
 
 
@@ -130,4 +130,8 @@ def is_data(text: str) -> bool:
 
 
 def _value(row: SampledRow, position: int) -> str:
-    return row.cells[position].text.strip()
+    return _stripped(row.cells[position])
+
+
+def _stripped(cell: SampledCell) -> str:
+    return cell.text.strip()

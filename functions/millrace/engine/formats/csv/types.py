@@ -45,7 +45,7 @@ class Types:
 
     def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch | ConversionTrouble:
         """The rows with their types, or what contradicts them; that of rows to be put aside counts, too."""
-        if not is_blank(batch.column(position) for position in self._blank):
+        if not is_blank(map(batch.column, self._blank)):
             return ConversionTrouble.WIDER
         columns = self._fit_columns(batch)
         if columns is None:
@@ -54,7 +54,9 @@ class Types:
             for position in self._demanded:
                 columns[position] = inference.demand(self._kinds[position], batch.column(position))
         except pa.ArrowInvalid:
-            return ConversionTrouble.WIDER if self._is_outgrown(batch) else ConversionTrouble.MISFIT
+            if self._is_outgrown(batch):
+                return ConversionTrouble.WIDER
+            return ConversionTrouble.MISFIT
         arrays = [columns[position] for position in range(len(columns))]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -129,7 +131,7 @@ def _describe_loss(kind: inference.Kind, value: str) -> str:
 
 
 def _select(batch: pa.RecordBatch, positions: Iterable[int]) -> list[pa.Array]:
-    return [batch.column(position) for position in positions]
+    return list(map(batch.column, positions))
 
 
 def is_blank(columns: Iterable[pa.Array]) -> bool:

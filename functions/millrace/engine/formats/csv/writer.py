@@ -29,10 +29,11 @@ class _CsvWriter:
 
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        text = rows if isinstance(rows, Text) else render(rows, self._schema)
-        for piece in text.pieces:
+        if not isinstance(rows, Text):
+            rows = render(rows, self._schema)
+        for piece in rows.pieces:
             self._sink.write(piece)
-        self._rows += text.rows
+        self._rows += rows.rows
 
     def close(self) -> int:
         """A CSV file has no end of its own."""
@@ -44,7 +45,9 @@ def render(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     if not len(into):
         _raise_without_columns(batch)
         return Text((), 0)
-    parts = [texts for part in rendering.parts(batch) for texts in rendering.csv_rows(part, into)]
+    parts = list[pa.Array]()
+    for part in rendering.parts(batch):
+        parts.extend(rendering.csv_rows(part, into))
     return Text(tuple(map(joined, parts)), sum(map(len, parts)))
 
 
