@@ -19,6 +19,7 @@ _OPENED = (
     "test_large_objects",
     "test_main_way",
     "test_real_data",
+    "test_replay",
 )
 _ENFORCED = ("test_breaker", "test_grants")
 _DEPLOYMENTS = {**dict.fromkeys(_OPENED, "opened"), **dict.fromkeys(_ENFORCED, "enforced")}

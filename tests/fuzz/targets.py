@@ -32,6 +32,8 @@ from millrace.engine.options import (
     LogPreset,
     OutputCompression,
     ReadOptions,
+    SourceColumn,
+    TableTypes,
     Trim,
     WriteOptions,
     output_compressions,
@@ -52,6 +54,12 @@ LINES = (
     b'{"a": 1, "b": [1.5, null, {"c": "\\u00e9\\n"}], "d": {"e": true}}\n{"a": 9007199254740993, "f": "x"}\n'
     b'{"a": -0, "b": [], "d": {"e": null, "g": 1e400}}\n'
 )
+DOCUMENTS = (
+    b'{"o": "x", "r": {"s": [{"a": 1, "b": [1.5]}, {"a": 2.50}], "t": []}, "m": {"id": 7}}\n'
+    b'{"r": {"s": [{"a": "\\u00e9"}], "u": null, "v": [5]}, "m": {}}\n'
+)
+COLUMNS = tuple(SourceColumn)
+WIDE = TableTypes.WIDE
 ARRAY = b"[" + b",".join(LINES.splitlines()) + b"]"
 FIXED = b"0001Ada   :  1.50\n0002Bob   : 12.25\r\n\n0003\n0004Z\xc3\xa9     -3.00\n"
 LAYOUT = (FixedField(name="id", start=1, length=4), FixedField(name="name", start=5, length=6, trim=Trim.RIGHT))
@@ -232,6 +240,16 @@ def _zstd(data: bytes) -> bytes:
 TARGETS: dict[str, FuzzTarget] = {
     "csv": FuzzTarget(lambda: [CSV, CSV.decode().encode("utf-16")], _convert(FileFormat.CSV), DataError),
     "json": FuzzTarget(lambda: [LINES, ARRAY], _convert(FileFormat.JSON), DataError),
+    "json records": FuzzTarget(
+        lambda: [DOCUMENTS, b"[" + DOCUMENTS.replace(b"}}\n{", b"}},{") + b"]"],
+        _convert(FileFormat.JSON, json_records="r.*", json_parent_fields=("o", "x=m.id"), source_columns=COLUMNS),
+        DataError,
+    ),
+    "type hints": FuzzTarget(
+        lambda: [LINES, ARRAY],
+        _convert(FileFormat.JSON, type_hints={"a": "decimal(20,2)", "f": "timestamptz", "d": "float"}, types=WIDE),
+        DataError,
+    ),
     "parquet": FuzzTarget(
         lambda: [_parquet(), _parquet(compression="zstd", data_page_version="2.0"), _parquet(compression="none")],
         _convert(FileFormat.PARQUET),

@@ -422,6 +422,53 @@ CASES: dict[str, Case] = {
     "JSON arrays that never close": Case(
         source="json", target="json", make=_stream((b"[" * MB, 1024)), refused="MalformedFile"
     ),
+    "a JSON list of 1,000,000 rows in one document": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b'{"r":[' + many(1_000_000, '{"k":{}}', ",") + b"]}"),
+        read={"json_records": "r"},
+        rows=1_000_000,
+        seconds=60,
+    ),
+    "a JSON document around whose rows is a text of 1 GB": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"x":"', 1), (b"x" * MB, 1024), (b'","r":[{"a":1}]}', 1)),
+        read={"json_records": "r"},
+        refused="TooBig",
+        says=("document 1",),
+    ),
+    "a JSON list whose first element never closes": Case(
+        source="json",
+        target="json",
+        make=_stream((b'{"r":[', 1), (b"[" * MB, 1024)),
+        read={"json_records": "r"},
+        refused="MalformedFile",
+        says=("row 1",),
+    ),
+    "a JSON object on the way with 1,000,000 members": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b"{" + many(1_000_000, '"k{}":1', ",") + b"}"),
+        read={"json_records": "r"},
+        refused="TooBig",
+        seconds=60,
+    ),
+    "JSON documents on the way, 100 million deep": Case(
+        source="json",
+        target="json",
+        make=_stream((b"[" * MB, 100)),
+        read={"json_records": "r"},
+        refused="MalformedFile",
+    ),
+    "a parent's member that every one of 20,000 rows repeats": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b'{"o":"' + b"x" * 60_000 + b'","r":[' + many(20_000, '{"k":{}}', ",") + b"]}"),
+        read={"json_records": "r", "json_parent_fields": ("o",)},
+        rows=20_000,
+        seconds=60,
+    ),
     # compressed
     "a gzip bomb of 10 GB": Case(
         source="csv",

@@ -15,6 +15,8 @@ from millrace.errors import InvalidConfiguration
 
 ANY = "*"
 """The step that stands for every member."""
+MOST_STEPS = 32
+"""Of a path, and of lists that are nested directly within each other on its way."""
 _TOKEN = re.compile(r"\\[.*=\\]|[^\\]", re.DOTALL)
 
 
@@ -95,6 +97,8 @@ def parse_path(text: str) -> JsonPath:
     steps = tuple(map(_parse_step, _split(text, ".")))
     if any(not step.name for step in steps):
         raise ValueError(f"{text!r} is no path: expected names with a dot between them, such as Records or data.items")
+    if len(steps) > MOST_STEPS:
+        raise ValueError(f"{text[:100]!r} has {len(steps)} steps; {MOST_STEPS} are the most")
     return steps
 
 

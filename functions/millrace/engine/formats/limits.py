@@ -14,6 +14,8 @@ MAX_VALUES = 2_000_000
 """Commas in a long JSON row: each value is an object in memory, twenty times as large as its text."""
 MAX_KEPT_BYTES = 32 * 2**20
 """Rows of a JSON list that wait for a member of their parent which comes behind it."""
+MAX_MEMBERS = 250_000
+"""Members of a JSON object on the way to rows: each is a step of its own."""
 MAX_PARENT_BYTES = 2**16
 """The longest member of a parent as text: every row repeats it."""
 MAX_COLUMNS = 20_000

@@ -127,43 +127,51 @@ class _HintedTable:
             column, hint = rows.batch.column(position), self.hints.get(field.name)
             if hint is not None:
                 column, odd = to_type(column, field, hint)
-                for index in odd:
-                    misfits.setdefault(index, self._describe(rows, index, position, field, hint))
+                if odd:
+                    misfits = self._describe(rows, odd, position, field, hint) | misfits
             columns.append(column)
-        converted = replace(rows, batch=rows.batch)
-        if len(into):
-            converted = replace(rows, batch=pa.RecordBatch.from_arrays(columns, schema=into))
+        if not len(into):
+            return rows
+        converted = replace(rows, batch=pa.RecordBatch.from_arrays(columns, schema=into))
         if not misfits:
             return converted
-        for index in sorted(misfits):
+        places = sorted(misfits)
+        for index, raw in zip(places, self._as_json(rows.batch.take(pa.array(places)), schema), strict=True):
             row = rows.row_numbers[index]
-            raw = self._as_json(rows.batch.slice(index, 1), schema)
-            report(BadRow.of(raw, line=None, row=row, byte=None, reason=misfits[index]), rows.file)
+            report(BadRow.of(raw.encode(), line=None, row=row, byte=None, reason=misfits[index]), rows.file)
         return _without(converted, misfits)
 
-    def _describe(self, rows: TableRows, index: int, position: int, field: pa.Field, hint: TypeHint) -> str:
-        """What is wrong with a value; raised if rows are not put aside."""
-        row = rows.row_numbers[index]
-        shown = "a value that is not shown"
-        if field.name not in self.hidden:
-            text = TextColumn(rows.batch.column(position).slice(index, 1), field).texts[0].as_py()
-            shown = repr(text[:100])
-        problem = f"row {row:,}: the field {field.name!r} holds {shown}, which is no {hint} (type_hints)"
-        if not self.puts_aside:
-            raise ValueDoesNotFit(
-                f"{problem}; give the field a wider type, or put such rows aside (bad_rows: quarantine)",
-                row=row,
-                column=field.name,
-            )
-        return problem
+    def _describe(
+        self, rows: TableRows, odd: Sequence[int], position: int, field: pa.Field, hint: TypeHint
+    ) -> dict[int, str]:
+        """What is wrong with the values at some positions; the first is raised if rows are not put aside."""
+        texts = TextColumn(rows.batch.column(position).take(pa.array(odd)), field).texts.to_pylist()
+        problems = dict[int, str]()
+        for index, text in zip(odd, texts, strict=True):
+            row = rows.row_numbers[index]
+            shown = "a value that is not shown" if field.name in self.hidden else repr(text[:100])
+            problem = f"row {row:,}: the field {field.name!r} holds {shown}, which is no {hint} (type_hints)"
+            if not self.puts_aside:
+                raise ValueDoesNotFit(
+                    f"{problem}; give the field a wider type, or put such rows aside (bad_rows: quarantine)",
+                    row=row,
+                    column=field.name,
+                )
+            problems[index] = problem
+        return problems
 
-    def _as_json(self, batch: pa.RecordBatch, schema: pa.Schema) -> bytes:
-        """A row as a JSON object, without what is hidden."""
+    def _as_json(self, batch: pa.RecordBatch, schema: pa.Schema) -> list[str]:
+        """Rows as JSON objects, without what is hidden."""
         shown = [position for position, name in enumerate(schema.names) if name not in self.hidden]
         fields = pa.schema([schema.field(position) for position in shown])
-        columns = pa.RecordBatch.from_arrays([batch.column(position) for position in shown], schema=fields)
-        texts = rendering.json_rows(columns, fields, before="", after="")
-        return "".join(text for array in texts for text in array.to_pylist()).encode()
+        columns = [batch.column(position) for position in shown]
+        if not shown:
+            return ["{}"] * batch.num_rows
+        texts = list[str]()
+        batch = pa.RecordBatch.from_arrays(columns, schema=fields)
+        for rendered in rendering.json_rows(batch, fields, before="", after=""):
+            texts += rendered.to_pylist()
+        return texts
 
 
 def _without(rows: TableRows, misfits: Mapping[int, str]) -> TableRows:

@@ -109,6 +109,20 @@ def test_a_long_member_is_not_repeated_in_every_row() -> None:
     assert isinstance(error, TooBig)
 
 
+def test_half_a_character_in_a_parents_member_is_refused() -> None:
+    assert "lone surrogate" in str(refusal(b'{"m":{"id":"\\ud800"},"r":[{"a":1}]}', "r", "m.id"))
+    assert "lone surrogate" in str(refusal(b'{"m":"\\ud800","r":[{"a":1}]}', "r", "m"))
+
+
+def test_rows_that_repeat_much_are_read_a_few_at_once(work: WorkSizes) -> None:
+    rows = ",".join(f'{{"a":{number}}}' for number in range(300))
+    parent = "x" * 50_000
+
+    read = lines(f'{{"o":"{parent}","r":[{rows}]}}', "r", "o", work=work)
+
+    assert read == [f'{{"a":{number},"o":"{parent}"}}' for number in range(300)]
+
+
 def test_a_row_that_has_the_parents_field_itself_is_refused_with_the_way_out() -> None:
     data = b'{"object":"list","data":[{"id":1},{"object":"charge"}]}'
 
@@ -132,6 +146,7 @@ def test_a_row_that_has_the_parents_field_itself_is_refused_with_the_way_out() -
         (b'{"r":{"a":1}}', "r", MalformedFile, 5, "expected a list at 'r', found '{\"a\":1}}'"),
         (b'{"a":5}', "a.b", MalformedFile, 5, "expected an object at 'a', on the way to 'a.b', found '5}'"),
         (b'{"o":[{"i":[]},{"j":[]}]}', "o.i", MalformedFile, 15, "has no member 'i'"),
+        (b'{"r":' + b"[" * 40, "r.s", MalformedFile, 37, "more than 32 lists are open"),
         (b"5", "r", MalformedFile, 0, "expected an object that has rows at 'r', found '5'"),
         (b'{"r":[{"a":1}]}]', "r", MalformedFile, 15, "found '\\]'"),
         (b'{"r":[{"a":1}],"r":[]}', "r", MalformedFile, 15, "the name 'r' stands twice"),
@@ -300,6 +315,7 @@ def test_a_list_larger_than_any_row_may_be_is_read_in_pieces() -> None:
     [
         ("", [], "is no path"),
         ("a..b", [], "is no path"),
+        (".".join("a" * 40), [], "40 steps; 32 are the most"),
         ("a*", [], "stands for a whole name"),
         ("a\\x", [], "a backslash is written before"),
         ("a.b", ["a"], "leads to the rows"),

@@ -25,10 +25,10 @@ from millrace.engine.formats.json.feed import FIRST_BYTES, JsonPiece, RowOrigins
 from millrace.engine.formats.json.text_window import ObjectRun, TextPlace, TextWindow, on_one_line
 from millrace.engine.formats.json.types import Number, text_of
 from millrace.engine.formats.json.values import Refused
-from millrace.engine.formats.limits import MAX_KEPT_BYTES, MAX_PARENT_BYTES, MAX_VALUES
+from millrace.engine.formats.limits import MAX_KEPT_BYTES, MAX_MEMBERS, MAX_PARENT_BYTES
 from millrace.engine.formats.memory import without_collection
 from millrace.engine.formats.streams.encoding import Utf8Stream
-from millrace.engine.json_paths import ParentField, RecordPath, written
+from millrace.engine.json_paths import MOST_STEPS, ParentField, RecordPath, written
 from millrace.errors import DataError, MalformedFile, TooBig
 
 _MOST_ROWS = 2**16
@@ -73,6 +73,13 @@ class _Rows:
     lines: list[int]
     scope: _Scope | None
 
+    def part(self, start: int, count: int) -> _Rows:
+        """Some of the rows."""
+        if not start and count >= len(self.texts):
+            return self
+        end = start + count
+        return _Rows(self.texts[start:end], self.bytes[start:end], self.lines[start:end], self.scope)
+
     def lacks(self) -> str | None:
         """A member of a parent that is still to come."""
         return self.scope.lacks() if self.scope else None
@@ -90,7 +97,7 @@ class RecordsFeed:
 
     def pieces(self) -> Iterator[JsonPiece]:
         """All of the rows. What is wrong is raised behind those before it."""
-        parts, size = self._documents.settled(), min(FIRST_BYTES, self._block_bytes)
+        parts, size = self._parts(), min(FIRST_BYTES, self._block_bytes)
         fault: DataError | None = None
         ends = False
         while not ends:
@@ -106,14 +113,22 @@ class RecordsFeed:
         if fault is not None:
             raise fault
 
-    def _fill(self, piece: _Piece, parts: Iterator[_Rows], size: int) -> bool:
+    def _fill(self, piece: _Piece, parts: Iterator[tuple[_Rows, str]], size: int) -> bool:
         """Add rows until there are so many bytes; True where none are left."""
         while piece.length < size and len(piece.lines) < _MOST_ROWS:
-            rows = next(parts, None)
-            if rows is None:
+            part = next(parts, None)
+            if part is None:
                 return True
-            piece.add(rows, self._ending(rows.scope))
+            piece.add(*part)
         return False
+
+    def _parts(self) -> Iterator[tuple[_Rows, str]]:
+        """Rows, and what is behind each of them; of 4,096 rows that repeat 60 kB only some at once."""
+        for rows in self._documents.settled():
+            ending = self._ending(rows.scope)
+            step = max(1, self._block_bytes // len(ending))
+            for start in range(0, len(rows.texts), step):
+                yield rows.part(start, step), ending
 
     def _ending(self, scope: _Scope | None) -> str:
         """What is behind the rows of a list, parents' members among it."""
@@ -204,16 +219,21 @@ class _Documents:
             if not self._lists and begin.character == "{":
                 raise self._error(f"there is no list at {str(self._path)!r}", begin)
 
-    def _walk(self, depth: int, scope: _Scope | None, *, is_sought: bool) -> Iterator[_Rows]:
-        """The elements of the value that begins here; ``is_sought``: a ``*`` led here, so it may be anything."""
+    def _walk(self, depth: int, scope: _Scope | None, *, is_sought: bool, lists: int = 0) -> Iterator[_Rows]:
+        """The elements of the value that begins here; ``is_sought``: a ``*`` led here, so it may be anything.
+
+        ``lists`` is how many lists are open around it, each directly within the other.
+        """
         begin = self._window.place()
         if depth == len(self._path.steps):
             yield from self._rows(begin, scope)
         elif begin.character == "{":
             yield from self._members(depth, scope, begin, is_sought=is_sought)
         elif begin.character == "[":
+            if lists == MOST_STEPS:
+                raise self._error(f"more than {MOST_STEPS} lists are open, each directly within the other", begin)
             for _ in self._items():
-                yield from self._walk(depth, scope, is_sought=is_sought)
+                yield from self._walk(depth, scope, is_sought=is_sought, lists=lists + 1)
         elif is_sought:
             self._skip()
         else:
@@ -291,8 +311,12 @@ class _Documents:
         name: str = self._value()
         if name in names:
             raise self._error(f"the name {name[:100]!r} stands twice in one object", begin)
-        if len(names) >= MAX_VALUES:
-            raise TooBig(f"an object at byte {begin.byte:,} has more than {MAX_VALUES:,} members", byte=begin.byte)
+        if len(names) >= MAX_MEMBERS:
+            raise TooBig(
+                f"{self._where()}: an object on the way to the rows has more than {MAX_MEMBERS:,} members up to byte"
+                f" {begin.byte:,}; write what they hold as a list",
+                byte=begin.byte,
+            )
         names[name] = None
         if self._require("a colon") != ":":
             raise self._error(f"expected a colon, found {window.peek(_SHOWN)!r}", window.place())
@@ -424,4 +448,9 @@ def _find_inner(text: str, parent: ParentField) -> str:
         if not isinstance(value, dict) or step.name not in value:
             return "null"
         value = value[step.name]
+    if lone := json_values.lone_surrogate({parent.name: value}):
+        raise MalformedFile(
+            f"the parent field {parent.name!r}: the escape {lone} is half of a character (a lone surrogate)",
+            column=parent.name,
+        )
     return str(value) if isinstance(value, Number) else text_of(value)
