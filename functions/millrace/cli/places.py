@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from millrace.engine.tables.source_columns import FileOrigin
 
 _SCHEME = "s3://"
+_READ_FROM_THEIR_END = (".parquet", ".orc", ".zip")
+"""Formats whose footer, or list of members, is at the end."""
 
 
 def open_source(path: str) -> BinaryIO:
@@ -33,7 +35,7 @@ class SourceOpener:
         from millrace.delivery.origins import origin_of  # noqa: PLC0415 - it knows the configuration; most files are local
 
         ref = ObjectRef.parse(path)
-        opened = _store().pin(ref, tail_first=path.endswith(".parquet"))
+        opened = _store().pin(ref, tail_first=path.lower().endswith(_READ_FROM_THEIR_END))
         self._origins[path] = origin_of(ref, opened.head)
         return opened.stream
 
