@@ -69,3 +69,27 @@ def test_what_nobody_can_read_is_told_with_what_was_found(body: str) -> None:
 
 def test_a_test_event_asks_for_nothing() -> None:
     assert examined(body='{"Event": "s3:TestEvent", "Bucket": "acme-in"}').letter_class is LetterClass.SETTLED
+
+
+def test_a_letter_that_names_its_sync_is_judged_by_that_alone() -> None:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE)
+    body = compose_message(Request(change=change, sync="others"))
+    found = examined(("orders", State.FAILED, AccessDenied("no")), ("others", State.CONVERTED, None), body=body)
+
+    assert (found.letter_class, found.reason) == (LetterClass.SETTLED, "others: converted")
+
+
+def test_all_that_is_unreadable_is_said_with_what_could_be_read() -> None:
+    record = (
+        '{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", '
+        '"s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}'
+    )
+    found = examined(body=f'{{"Records": [{record}, {{}}, 7]}}')
+
+    assert (found.letter_class, found.objects) == (LetterClass.UNREADABLE, ("s3://b/k",))
+    assert "record 2 of 3" in str(found.reason)
+    assert "; record 3 of 3" in str(found.reason)
+
+
+def test_a_letter_is_of_no_receipt_until_it_says_so() -> None:
+    assert (Letter(id="m", body="").receives, Letter(id="m", body="").grounds) == (0, {})

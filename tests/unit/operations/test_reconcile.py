@@ -337,6 +337,110 @@ def test_a_full_queue_comes_first(house: House) -> None:
     assert "about 1,001 messages" in str(report.reason)
 
 
+@pytest.mark.parametrize(("waiting", "progress"), [(1000, Progress.COMPLETE), (1001, Progress.PUT_OFF)])
+def test_a_queue_is_full_above_a_thousand_messages(house: House, waiting: int, progress: Progress) -> None:
+    house.queue.backlog = waiting
+
+    assert house.run().progress is progress
+
+
+def test_a_queue_that_was_emptied_forgets_that_it_was_full(house: House) -> None:
+    house.queue.backlog = 1001
+    house.run()
+    assert house.checkpoints.kept["nightly"].put_off_since == NOON
+    puts = house.checkpoints.kept["nightly"].revision
+    house.time = NOON + timedelta(hours=1)
+    house.run()
+    assert house.checkpoints.kept["nightly"].put_off_since == NOON, "since when it is full is written once"
+    assert house.checkpoints.kept["nightly"].revision == puts
+
+    house.queue.backlog = 0
+    house.run(lambda: 900.0)
+
+    assert house.checkpoints.kept["nightly"].put_off_since is None
+
+
+@pytest.mark.parametrize(("seconds", "progress"), [(0, Progress.COMPLETE), (1, Progress.BUSY)])
+def test_another_run_is_at_work_until_its_lease_ends(house: House, seconds: int, progress: Progress) -> None:
+    lease = NOON + timedelta(seconds=seconds)
+    house.checkpoints.put(Checkpoint(sync="nightly", folder="s3://acme-in/in", revision=1, lease_until=lease))
+
+    assert house.run().progress is progress
+
+
+@pytest.mark.parametrize(("remaining", "span"), [(60.0, 65), (900.0, 905), (float("inf"), 905)])
+def test_a_run_holds_its_checkpoint_as_long_as_it_may_last_and_five_seconds(
+    house: House, remaining: float, span: int
+) -> None:
+    house.upload("in/a.csv")
+    held: list[datetime | None] = []
+
+    class Looking(InMemoryQueue):
+        def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+            held.append(house.checkpoints.kept["nightly"].lease_until)
+            return house.queue.send(requests)
+
+    house.run(lambda: remaining, queues={"landing": Looking()})
+
+    assert held == [NOON + timedelta(seconds=span)]
+    assert house.checkpoints.kept["nightly"].lease_until is None
+
+
+@pytest.mark.parametrize(("left", "progress"), [(20.0, Progress.COMPLETE), (19.9, Progress.PARTIAL)])
+def test_a_run_goes_on_while_twenty_seconds_are_left(house: House, left: float, progress: Progress) -> None:
+    house.upload("in/a.csv")
+
+    assert house.run(lambda: left).progress is progress
+
+
+def test_an_answer_says_what_the_whole_comparison_found(house: House) -> None:
+    house.upload("in/a.csv")
+
+    assert house.run().to_json() == {
+        "sync": "nightly",
+        "progress": "complete",
+        "compared": 1,
+        "new": 1,
+        "changed": 0,
+        "gone": 0,
+        "unaccounted": 1,
+        "vanished": 0,
+    }
+    house.queue.backlog = 1001
+    assert "emptied first" in str(house.run().to_json()["reason"])
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "is_looked_at"),
+    [
+        (State.CONVERTED, None, True),
+        (State.FAILED, None, False),
+        (State.CONVERTED, ServiceUnavailable("503"), True),
+    ],
+)
+def test_only_what_is_done_has_outputs_and_their_trouble_is_not_the_comparisons(
+    house: House, state: State, error: Exception | None, *, is_looked_at: bool
+) -> None:
+    house.upload("in/a.csv")
+    house.know("in/a.csv")
+    (known,) = house.ledger.works()
+    house.ledger.put(replace(known, revision=known.revision + 1, state=state))
+    looked_at: list[str] = []
+
+    class Failing:
+        def find_lost(self, entry: Entry) -> tuple[str, ...]:
+            looked_at.append(entry.source.key)
+            if error is not None:
+                raise error
+            return ()
+
+    for minute in range(100):
+        house.time = NOON + timedelta(minutes=minute)
+        assert house.run(outputs=Failing()).total == Counts(compared=1)
+
+    assert bool(looked_at) == is_looked_at
+
+
 def test_a_queue_that_is_always_full_puts_a_comparison_off_for_a_day_alone(house: House) -> None:
     """Then it asks for what is older than the day: what came meanwhile has a message, which may wait in the queue."""
     house.store.modified = NOON - timedelta(hours=1)
@@ -551,6 +655,11 @@ def test_memory_is_flat() -> None:
 
 
 class TestCall:
+    def test_a_call_without_more_may_be_followed_by_all_of_them(self) -> None:
+        assert Call.parse({"sync": "nightly"}) == Call(sync="nightly", calls_left=CALLS)
+        assert Call.parse({"sync": "nightly", "calls_left": 0}).calls_left == 0
+        assert Call(sync="nightly", calls_left=3).next() == {"sync": "nightly", "calls_left": 2}
+
     def test_goes_on_so_often_and_no_more(self) -> None:
         call = Call.parse({"sync": "nightly"})
 
