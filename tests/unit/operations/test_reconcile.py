@@ -427,7 +427,7 @@ def test_only_what_is_done_has_outputs_and_their_trouble_is_not_the_comparisons(
     house.ledger.put(replace(known, revision=known.revision + 1, state=state))
     looked_at: list[str] = []
 
-    class Failing:
+    class FailingChecker:
         def find_lost(self, entry: Entry) -> tuple[str, ...]:
             looked_at.append(entry.source.key)
             if error is not None:
@@ -436,7 +436,7 @@ def test_only_what_is_done_has_outputs_and_their_trouble_is_not_the_comparisons(
 
     for minute in range(100):
         house.time = NOON + timedelta(minutes=minute)
-        assert house.run(outputs=Failing()).total == Counts(compared=1)
+        assert house.run(outputs=FailingChecker()).total == Counts(compared=1)
 
     assert bool(looked_at) == is_looked_at
 
