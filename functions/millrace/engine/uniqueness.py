@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Self
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from millrace.engine.tables.rows import Table, TableRows, ignore_bad_row
 from millrace.engine.transform.binding import BoundTransform, identifier_of
-from millrace.engine.transform.identifiers import Identifiers, Superseded, duplicate_error
+from millrace.engine.transform.identifiers import Duplicate, Identifiers, Superseded, duplicate_error
 
 
 def superseded_rows(
@@ -33,7 +33,9 @@ class Unique:
     def __init__(self, bound: BoundTransform) -> None:
         self._bound = bound
         self._identifiers = Identifiers()
+        # Of each batch: its file, its rows' numbers there, and how many rows of the table are before it.
         self._files: list[str | None] = []
+        self._numbers: list[Sequence[int]] = []
         self._starts: list[int] = []
 
     def __enter__(self) -> Self:
@@ -47,9 +49,9 @@ class Unique:
         texts = self._bound.identifiers(rows.batch)
         if texts is None:
             return
-        if rows.first == 1:
-            self._files.append(rows.file)
-            self._starts.append(self._identifiers.rows)
+        self._files.append(rows.file)
+        self._numbers.append(rows.row_numbers)
+        self._starts.append(self._identifiers.rows)
         self._identifiers.observe(texts)
 
     def check(self, table: Table, identifier: str) -> None:
@@ -60,10 +62,13 @@ class Unique:
         _, pieces = table.open(ignore_bad_row)
         with closing(pieces):
             value = identifier_of((rows.batch for rows in pieces), self._bound, duplicate.second)
-        places = self._place(duplicate.first), self._place(duplicate.second)
+        (first_file, first), (second_file, second) = self._place(duplicate.first), self._place(duplicate.second)
+        if first_file is None or second_file is None:
+            raise duplicate_error(identifier, value, Duplicate(first, second))
+        places = f"row {first:,} of {first_file}", f"row {second:,} of {second_file}"
         raise duplicate_error(identifier, value, duplicate, places)
 
-    def _place(self, row: int) -> str:
+    def _place(self, row: int) -> tuple[str | None, int]:
+        """The file of a row of the table, and the row's number there."""
         at = bisect_right(self._starts, row - 1) - 1
-        file = self._files[at]
-        return "" if file is None else f"row {row - self._starts[at]:,} of {file}"
+        return self._files[at], self._numbers[at][row - 1 - self._starts[at]]

@@ -135,7 +135,7 @@ class TestFile:
     @pytest.mark.parametrize(
         ("data", "value"),
         [
-            (b'\n [{"a": 1}]', "one array"),
+            (b'\n [{"a": 1}]', "arrays"),
             (b'{"a": 1}', "objects one after the other"),
             (b" \n", "nothing"),
         ],
@@ -167,3 +167,15 @@ def test_everything_is_seen_of_a_large_field() -> None:
 
     assert column(content, "a.n").seen == {"integer": 1, "text": 2501}
     assert column(content, "a.t[]").first_row == 2
+
+
+def test_rows_in_a_list_are_hinted_at_and_explained_when_the_path_is_said() -> None:
+    data = b'{"v":1,"Rec.ords":[{"a":1},{"a":2.5}]}'
+
+    content = explained(data)
+    assert [fact.value for fact in content.facts if fact.name == "hint"] == [r"json_records: Rec\.ords"]
+
+    content = explained(data, json_records=r"Rec\.ords", json_parent_fields=("v",))
+    assert content.rows == 2
+    assert [column.name for column in content.columns] == ["a", "v"]
+    assert [fact.value for fact in content.facts] == ["utf-8", r"lists at Rec\.ords"]

@@ -22,7 +22,7 @@ from millrace.engine.outputs import Destination
 from millrace.engine.tables.source_columns import FileOrigin
 from millrace.engine.transform.filters import Condition, Filters
 from millrace.engine.transform.spec import TableTransform, Written
-from millrace.errors import MalformedFile, ValueDoesNotFit
+from millrace.errors import DuplicateIdentifier, MalformedFile, ValueDoesNotFit
 from tests.unit.engine.formats.builders import Memory, parquet, small_work, table
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -139,6 +139,12 @@ def test_an_error_behind_a_row_that_another_replaces_names_the_row_of_the_file()
     with pytest.raises(ValueDoesNotFit) as refused:
         made(b"a,b\n1,2026-12-01\n1,2026-12-02\n3,x\n", transform=transform, duplicates=DuplicatePolicy.LAST_WINS)
     assert refused.value.row == 3
+
+
+def test_rows_that_share_an_identifier_are_named_by_their_rows_of_the_file() -> None:
+    with pytest.raises(DuplicateIdentifier, match="rows 1 and 4 have the same a '1'") as refused:
+        made(b"a,b\n1,1\n2\n3,3\n1,4\n", transform=TableTransform(identifier="a"), bad_rows=BadRows.QUARANTINE)
+    assert refused.value.row == 4
 
 
 def test_of_equal_identifiers_the_last_has_its_row() -> None:
