@@ -104,18 +104,18 @@ def explain(
 
 
 def _show(file: str, explained: Explained, columns: Sequence[str] | None, *, as_json: bool) -> None:
-    found = explained.content
-    chosen = [] if found is None else _choose_columns(found, columns)
+    explanation = explained.content
+    chosen = [] if explanation is None else _choose_columns(explanation, columns)
     if as_json:
         from millrace.engine.explain.document import as_document  # noqa: PLC0415 - pyarrow takes time to import
 
         of_sync = {"sync": dict(explained.facts)} if explained.facts else {}
-        print_json({"file": file} | of_sync | ({} if found is None else as_document(found, chosen)))
+        print_json({"file": file} | of_sync | ({} if explanation is None else as_document(explanation, chosen)))
         return
     if explained.facts:
         _print_facts(file, explained.facts)
-    if found is not None:
-        _print(file, found, chosen, are_all=columns is None)
+    if explanation is not None:
+        _print(file, explanation, chosen, are_all=columns is None)
 
 
 def _print_facts(file: str, facts: Sequence[tuple[str, str]]) -> None:
@@ -210,13 +210,14 @@ def _matches(column: ColumnFacts, patterns: Sequence[str]) -> bool:
     return any(column.name == pattern or fnmatchcase(column.name, pattern) for pattern in patterns)
 
 
-def _print(file: str, found: Explanation, chosen: Sequence[ColumnFacts], *, are_all: bool) -> None:
+def _print(file: str, explanation: Explanation, chosen: Sequence[ColumnFacts], *, are_all: bool) -> None:
     console = Terminal(highlight=False, markup=False)
-    content = found.content
-    compressed = "" if found.compression is Compression.NONE else f", compressed ({found.compression})"
+    content = explanation.content
+    compressed = "" if explanation.compression is Compression.NONE else f", compressed ({explanation.compression})"
     counts = f"{count_of(content.rows, 'row')}, {count_of(len(content.schema), 'column')}"
     until = " up to where it is refused" if content.error is not None else ""
-    console.print(f"{file}: {found.format}{compressed}, {found.size:,} bytes, {counts}{until}", soft_wrap=True)
+    size = count_of(explanation.size, "byte")
+    console.print(f"{file}: {explanation.format}{compressed}, {size}, {counts}{until}", soft_wrap=True)
     facts = Table.grid(padding=(0, 2))
     for fact in content.facts:
         facts.add_row(f"  {_printable(fact.name)}", _printable(fact.value), escape_controls(fact.why))

@@ -89,8 +89,8 @@ def _explain_object(plan: Plan, path: str, source: BinaryIO, member: str | None)
     if not is_archive(path):
         check_member(path, member)
         return _with_content(list(_facts_of(plan)), _to_read(plan), source)
-    told = _members_format(plan)
-    with open_archive(source, path, file_format=told) as archive:
+    members_format = _members_format(plan)
+    with open_archive(source, path, file_format=members_format) as archive:
         members = choose_members(archive, member)
         facts = _facts_of_members(plan, archive, members)
         chosen = _choose(plan, members)

@@ -19,10 +19,10 @@ TARGETS = TARGET_FORMATS
 
 def place(error: DataError) -> str:
     """Row and byte of an error whose text does not name them."""
-    told = str(error)
+    message = str(error)
     places = (("row", error.row), ("byte", error.byte))
-    known = [f"{name} {value}" for name, value in places if value is not None and f"{name} {value}" not in told]
-    return f" ({', '.join(known)})" if known else ""
+    unnamed = [f"{name} {value}" for name, value in places if value is not None and f"{name} {value}" not in message]
+    return f" ({', '.join(unnamed)})" if unnamed else ""
 
 
 @contextlib.contextmanager

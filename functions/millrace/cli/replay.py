@@ -131,6 +131,7 @@ def _print_candidate(candidate: ReplayCandidate, *, as_json: bool) -> None:
 
 
 def _print_summary(candidates: Sequence[ReplayCandidate], sent: int | None, *, as_json: bool) -> None:
+    """What was found; ``sent`` None: nothing was put on the queue."""
     objects, rows = Counter[ReplayWay](), Counter[ReplayWay]()
     for candidate in candidates:
         objects[candidate.way] += 1
@@ -141,8 +142,14 @@ def _print_summary(candidates: Sequence[ReplayCandidate], sent: int | None, *, a
         return
     if not candidates:
         print_line("no object of the sync has rows that were put aside")
-    for way in ReplayWay:
-        if objects[way] and not (way is ReplayWay.AGAIN and sent is not None):
-            print_line(f"{count_of(objects[way], 'object')}, {count_of(rows[way], 'row')}: {_ADVICE[way]}")
+    if sent is not None:
+        del objects[ReplayWay.AGAIN]
+    _print_ways(objects, rows)
     if sent is not None:
         print_line(f"put {count_of(sent, 'object')} on the queue, to be converted again with the present options")
+
+
+def _print_ways(objects: Counter[ReplayWay], rows: Counter[ReplayWay]) -> None:
+    for way in ReplayWay:
+        if objects[way]:
+            print_line(f"{count_of(objects[way], 'object')}, {count_of(rows[way], 'row')}: {_ADVICE[way]}")

@@ -190,17 +190,17 @@ class ObjectWork:
             context_of=lambda plan: self._context(job, plan, head),
         )
         with open_archive(opened.stream, job.plan.source.key) as archive:
-            made = conversion.convert_all(archive, way)
-        if not made.ready:
-            return Finish(state=State.IGNORED, version=head.version, reason=made.reason)
+            members = conversion.convert_all(archive, way)
+        if not members.ready:
+            return Finish(state=State.IGNORED, version=head.version, reason=members.reason)
         try:
-            job.claimed = self.claims.announce_outputs(job.claimed, [one.ref for one in made.ready])
+            job.claimed = self.claims.announce_outputs(job.claimed, [one.ref for one in members.ready])
         except BaseException:
-            discard_all([one.upload for one in made.ready])
+            discard_all([one.upload for one in members.ready])
             raise
         store = self.stores[job.plan.target_connection]
-        finish = publish_all(made.ready, made.rows, job.claimed, store)
-        return replace(finish, version=head.version, reason=made.reason)
+        finish = publish_all(members.ready, members.rows, job.claimed, store)
+        return replace(finish, version=head.version, reason=members.reason)
 
     def _made(
         self, job: GrantedWork[E], opened: OpenedObject, recipe: Recipe, destination: Destination[Upload]

@@ -61,12 +61,12 @@ class OpenFormat:
 
     def _bid_once(self) -> WorkInFlight | None:
         entry = self._read()
-        mine = FormatBid(format=self._format, file=self.plan.source)
-        if self._is_decided(entry) or entry.bid == mine:
+        own_bid = FormatBid(format=self._format, file=self.plan.source)
+        if self._is_decided(entry) or entry.bid == own_bid:
             return None
-        if entry.bid is not None and entry.bid.format is not mine.format and self._may_decide(entry.bid.file):
+        if entry.bid is not None and entry.bid.format is not own_bid.format and self._may_decide(entry.bid.file):
             return self._wait_for(entry.bid)
-        self._put(replace(entry, bid=mine))
+        self._put(replace(entry, bid=own_bid))
         return None
 
     def _decide_once(self) -> WorkInFlight | None:
@@ -105,9 +105,9 @@ class OpenFormat:
         return entry is not None and may_publish(entry, self.claims.now())
 
     def _wait_for(self, bid: FormatBid | None) -> WorkInFlight:
-        other = f"by {bid.file}, which is a {bid.format} file" if bid is not None else "by another file"
+        decider = f"by {bid.file}, which is a {bid.format} file" if bid is not None else "by another file"
         return WorkInFlight(
-            f"the format of table {self.table} is just being decided {other}; {self.plan.source} is tried again later"
+            f"the format of table {self.table} is just being decided {decider}; {self.plan.source} is tried again later"
         )
 
 
@@ -149,10 +149,10 @@ def may_publish(entry: Entry, now: datetime) -> bool:
     return not entry.settled and not is_given_up and is_recent
 
 
-def _foreign(plan: Plan, table: ObjectRef, theirs: FileFormat) -> ForeignFormat:
-    mine = plan.recipe.source_format
+def _foreign(plan: Plan, table: ObjectRef, table_format: FileFormat) -> ForeignFormat:
+    file_format = plan.recipe.source_format
     return ForeignFormat(
-        f"{plan.source} is a {mine} file, and those of table {table} are {theirs}: a table's files share one format."
-        f" Move it away; or, where the whole table is {mine} now, reprocess sync {plan.sync!r} with the"
+        f"{plan.source} is a {file_format} file, and those of table {table} are {table_format}: a table's files share one"
+        f" format. Move it away; or, where the whole table is {file_format} now, reprocess sync {plan.sync!r} with the"
         " table's prefix"
     )

@@ -87,16 +87,16 @@ class BulkRoute:
 
     def _recognise(self, key: str) -> RecognisedKey | None:
         """What a key says; where the configuration tells a format, an extension that says nothing is of that."""
-        told = formats_of(self.source.layout)
+        formats = formats_of(self.source.layout)
         if isinstance(self.source.layout, MultiTable):
             return recognise(key)
-        return recognise_told(key, told[0])
+        return recognise_told(key, formats[0])
 
     def _why_foreign(self) -> str:
         if isinstance(self.source.layout, MultiTable):
             return NO_EXTENSION
-        told = " or ".join(formats_of(self.source.layout))
-        return f"is no {told} file: its extension says that it is something else"
+        formats = " or ".join(formats_of(self.source.layout))
+        return f"is no {formats} file: its extension says that it is something else"
 
     def _why_left_out(self, ref: ObjectRef, selection: SchemaSelection | None) -> str:
         objects = ObjectFilter.of(self.source.configuration, selection)
@@ -104,11 +104,11 @@ class BulkRoute:
 
     def _plan_archive(self, ref: ObjectRef) -> Plan | Ignored:
         """An archive is as many tables as it has members, or one file of the table that it lies in."""
-        told, inner = formats_of(self.source.layout), without_archive_extension(ref.key)
+        formats, inner = formats_of(self.source.layout), without_archive_extension(ref.key)
         if not isinstance(self.source.layout, MultiTable):
             # Of several formats that are told the name may say one: ``orders.json.zip``.
             named = recognise(inner)
-            stem, file_format = (named.stem, named.format) if named is not None else (inner, told[0])
+            stem, file_format = (named.stem, named.format) if named is not None else (inner, formats[0])
             archived = ArchivedFile(members_format=file_format)
             return self._plan_recognised(ref, RecognisedKey(file_format, Compression.NONE, stem), archived=archived)
         if reason := self._why_left_out(ref, None):

@@ -25,7 +25,7 @@ _VALUE = "value"
 
 
 @dataclass(slots=True)
-class _Names:
+class _NamedTypes:
     """The named types that were defined so far, and those that are being read, which may not be met again."""
 
     types: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def to_columns(schema: Any) -> avro.RowColumn:
 
     Raises MalformedFile for what is no schema, UnsupportedType for one that is defined by itself.
     """
-    names = _Names()
+    names = _NamedTypes()
     column = _column(schema, names, _SchemaPlace("", "the schema"))
     check_columns(names.fields, "the Avro file")
     if isinstance(column, avro.RecordColumn):
@@ -58,7 +58,7 @@ def to_columns(schema: Any) -> avro.RowColumn:
     return avro.RowColumn(avro.RecordColumn([avro.NamedColumn(_VALUE, column)]))
 
 
-def _column(schema: Any, names: _Names, place: _SchemaPlace) -> avro.Column:
+def _column(schema: Any, names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     if place.depth > _DEEPEST:
         raise MalformedFile(f"{place.path[:200]}: types are nested more than {_DEEPEST} deep")
     match schema:
@@ -71,7 +71,7 @@ def _column(schema: Any, names: _Names, place: _SchemaPlace) -> avro.Column:
     raise MalformedFile(f"{place.path}: {str(schema)[:80]!r} is no type of Avro")
 
 
-def _column_of_object(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
+def _column_of_object(schema: Mapping[str, Any], names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     kind = schema["type"]
     if not isinstance(kind, str):
         return _column(kind, names, place)
@@ -84,7 +84,7 @@ def _column_of_object(schema: Mapping[str, Any], names: _Names, place: _SchemaPl
     return _logical(schema) or _column_of_name(kind, names, place)
 
 
-def _column_of_name(name: str, names: _Names, place: _SchemaPlace) -> avro.Column:
+def _column_of_name(name: str, names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     if name in _PRIMITIVES:
         primitive: avro.Column = _PRIMITIVES[name]()
         return primitive
@@ -103,7 +103,7 @@ def _full_name(name: str, namespace: str) -> str:
     return f"{namespace}.{name}"
 
 
-def _define(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
+def _define(schema: Mapping[str, Any], names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     name = schema.get("name")
     if not isinstance(name, str):
         raise MalformedFile(f"{place.path}: a {schema['type']} needs a name")
@@ -116,14 +116,14 @@ def _define(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> av
     return _build(schema, full, names, _SchemaPlace(namespace, place.path, place.depth))
 
 
-def _build(schema: Mapping[str, Any], full: str, names: _Names, place: _SchemaPlace) -> avro.Column:
+def _build(schema: Mapping[str, Any], full: str, names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     names.open.add(full)
     column: avro.Column = _NAMED[schema["type"]](schema, names, place)
     names.open.discard(full)
     return column
 
 
-def _record(schema: Mapping[str, Any], names: _Names, place: _SchemaPlace) -> avro.Column:
+def _record(schema: Mapping[str, Any], names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     fields = schema.get("fields")
     if not isinstance(fields, list):
         raise MalformedFile(f"{place.path}: the record {schema['name']!r} has no list of fields")
@@ -145,7 +145,7 @@ def _form(described: Mapping[str, Any]) -> str:
     return form if isinstance(form, str) else ""
 
 
-def _enum(schema: Mapping[str, Any], _names: _Names, place: _SchemaPlace) -> avro.Column:
+def _enum(schema: Mapping[str, Any], _names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     symbols = schema.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
         raise MalformedFile(f"{place.path}: the enum {schema['name']!r} has no list of symbols")
@@ -159,7 +159,7 @@ def _size(schema: Mapping[str, Any], place: _SchemaPlace) -> int:
     return size
 
 
-def _fixed(schema: Mapping[str, Any], _names: _Names, place: _SchemaPlace) -> avro.Column:
+def _fixed(schema: Mapping[str, Any], _names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     size = _size(schema, place)
     logical = schema.get("logicalType")
     if logical == "uuid" and size == 16:
@@ -172,7 +172,7 @@ def _fixed(schema: Mapping[str, Any], _names: _Names, place: _SchemaPlace) -> av
     return avro.FixedColumn(size)
 
 
-def _column_of_union(branches: list[Any], names: _Names, place: _SchemaPlace) -> avro.Column:
+def _column_of_union(branches: list[Any], names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     """A union with null is a column whose values may be missing; one of several types has a column for each.
 
     Worked example: ``["null", "string"]`` is text, ``["int", "string"]`` a struct of ``int`` and ``string``, one of
