@@ -152,7 +152,7 @@ def may_publish(entry: Entry, now: datetime) -> bool:
 def _foreign(plan: Plan, table: ObjectRef, table_format: FileFormat) -> ForeignFormat:
     file_format = plan.recipe.source_format
     return ForeignFormat(
-        f"{plan.source} is a {file_format} file, and those of table {table} are {table_format}: a table's files share one"
-        f" format. Move it away; or, where the whole table is {file_format} now, reprocess sync {plan.sync!r} with the"
-        " table's prefix"
+        f"{plan.source} is a {file_format} file, and those of table {table} are {table_format}: a table's files share"
+        f" one format. Move it away; or, where the whole table is {file_format} now, reprocess sync {plan.sync!r} with"
+        " the table's prefix"
     )

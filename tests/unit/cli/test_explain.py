@@ -141,7 +141,7 @@ def test_a_demanded_type_of_a_column_that_the_file_lacks_is_told(run: Any, order
     [
         (["nowhere.csv"], "cannot be read"),
         (["a.strange"], "does not tell its format"),
-        (["{}", "--from", "xml"], "'xml'"),
+        (["{}", "--from", "odt"], "'odt'"),
         (["{}", "--delimiter", "ab"], "--delimiter"),
         (["{}", "--encoding", "klingon"], "klingon"),
         (["{}", "--columns", "nobody"], "no column 'nobody'"),
