@@ -17,7 +17,7 @@ from millrace.engine import outputs
 from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import ConversionContext, Recipe, convert
-from millrace.engine.options import FileFormat, ReadOptions, WorkSizes, WriteOptions
+from millrace.engine.options import TARGET_FORMATS, FileFormat, ReadOptions, WorkSizes, WriteOptions
 from millrace.engine.outputs import Destination
 from millrace.engine.parallel import BackgroundWork
 from millrace.engine.row_counts import RowCounts
@@ -25,7 +25,7 @@ from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType
 from tests.unit.engine.formats.builders import Memory, parquet, table
 
-TARGETS = sorted(FORMATS)
+TARGETS = TARGET_FORMATS
 RENDERED = sorted(name for name, entry in FORMATS.items() if entry.render)
 
 

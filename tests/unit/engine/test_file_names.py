@@ -54,7 +54,7 @@ def test_an_extension_that_names_a_format_is_that(key: str, file_format: FileFor
         "a.pdf",
         "a.csv.md5",
         "a.csv.sha256",
-        "a.xlsx",
+        "a.docx",
         "a.png",
         "a.csv.done",
         "a.tmp",

@@ -27,6 +27,7 @@ ROWS = (
         f"{limits.MAX_KEPT_BYTES // MB} MB",
         "`TooBig`",
     ),
+    ("members of an object on the way to the rows of `json_records`", f"{limits.MAX_MEMBERS:,}", "`TooBig`"),
     ("a member of `json_parent_fields`, as text", f"{limits.MAX_PARENT_BYTES:,} characters", "`TooBig`"),
     ("columns of a file, fields within fields counted one by one", f"{limits.MAX_COLUMNS:,}", "`TooBig`"),
     ("levels of JSON that become columns", f"{json_types.MAX_DEPTH}", "kept as JSON text"),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from millrace.errors import UnsupportedType
 from tests.unit.engine.formats.builders import BLANK, Cell, cells, converted, parquet, small_work, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet", "avro", "orc")
@@ -37,9 +38,20 @@ def test_csv_survives_every_format(values: list[list[Cell]], ending: str, size: 
 
     for target in TARGETS:
         there = converted(data, "csv", target, delimiter=",", work=small_work(size))
-        back = there if target == "csv" else converted(there, target, "csv", work=small_work(size))
+        back = there if target == "csv" else to_csv(there, target, size)
+        if back is None:
+            continue
         found = [[None] if row == BLANK else row for row in cells(back.decode())[1:]]
         assert found == rows
+
+
+def to_csv(data: bytes, source: str, size: int) -> bytes | None:
+    """A file as CSV, or None where its times are refused: Arrow reads those of ORC in nanoseconds, 1677 to 2262."""
+    try:
+        return converted(data, source, "csv", work=small_work(size))
+    except UnsupportedType as refusal:
+        assert (source, "nanoseconds cannot hold" in str(refusal)) == ("orc", True)
+        return None
 
 
 values = st.recursive(
