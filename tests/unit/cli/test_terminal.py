@@ -213,11 +213,16 @@ def plan(folder: Path) -> list[str]:
     return ["plan", f"in/{HOSTILE}.csv", HOSTILE, "--config", configuration(folder)]
 
 
+def replay(folder: Path) -> list[str]:
+    return ["replay", "nightly", "--key", f"in/{HOSTILE}.csv", "--config", configuration(folder)]
+
+
 COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("status"), True),
     (show, True),
     (of_deployment("forget", HOSTILE), True),
     (plan, True),
+    (replay, True),
     (of_deployment("reprocess", "nightly"), True),
     (of_deployment("reconcile", "nightly"), True),
     (of_deployment("dead-letters"), True),
