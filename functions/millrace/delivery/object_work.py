@@ -59,7 +59,9 @@ class ObjectWork:
         finish = self._finish(job)
         settled = self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
         freed = {output.ref for output in job.claimed.outputs} - {output.ref for output in settled.outputs}
-        if freed and settled.state is State.REMOVED:
+        # An archive that is written again may leave out a member, whose output another object can have then.
+        is_freed = settled.state is State.REMOVED or isinstance(plan.way, ArchiveTables)
+        if freed and is_freed:
             self.files.ask_for_rivals(plan, freed)
         return settled
 

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from millrace.engine.file_names import without_archive_extension
 from millrace.ledger.table_entries import TableOrder
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import OwnOutput, Plan, SnapshotTable
+from millrace.planning.plans import ArchiveTables, OwnOutput, Plan, SnapshotTable
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """For outputs whose names hold no time."""
@@ -54,17 +55,20 @@ class TableFiles:
 
         For example ``in/a.csv`` and ``in/a.csv.gz`` both become ``a.parquet``. The second fails as a collision. If the
         first and its output are removed, nothing but this tells of the second. Both begin with ``in/a.``.
+        A member of ``in/x.zip`` and the object ``in/x/a.csv`` both become ``x/a.parquet``.
         """
-        folder, slash, name = plan.source.key.rpartition("/")
-        stem = folder + slash + name.partition(".")[0] + "."
-        for listed in self.stores[plan.source_connection].list(plan.source.bucket, stem):
-            if listed.ref != plan.source and self._becomes(listed.ref, plan.sync, freed):
-                change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref)
-                self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
+        root = self.planner.active_sync(plan.sync).folder.path
+        for prefix in _rival_prefixes(plan, root):
+            for listed in self.stores[plan.source_connection].list(plan.source.bucket, prefix):
+                if listed.ref != plan.source and self._becomes(listed.ref, plan.sync, freed):
+                    change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref)
+                    self.queues[plan.source_connection].send([Request(change=change, sync=plan.sync)])
 
     def _becomes(self, source: ObjectRef, sync: str, outputs: Collection[ObjectRef]) -> bool:
-        """Whether one of the outputs is the object's own."""
+        """Whether one of the outputs is the object's own, or may be a member's of it."""
         for plan in self.planner.plan(source, only=sync):
+            if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
+                return any(map(plan.way.members.may_write, outputs))
             if isinstance(plan, Plan) and isinstance(plan.way, OwnOutput) and not plan.keep_earlier:
                 return plan.output(None, _ANY_TIME) in outputs
         return False
@@ -75,6 +79,21 @@ class TableFiles:
         for listed in store.list(bucket, plan.way.prefix):
             if self.has(plan, listed.ref):
                 yield listed
+
+
+def _rival_prefixes(plan: Plan, root: str) -> Iterator[str]:
+    """What the keys begin with of objects that could have the same outputs.
+
+    Of ``in/x/a.csv`` below the root ``in`` those are ``in/x/a.``, and of an archive that could have it as a member
+    ``in/x.``; of ``in/x.zip`` also ``in/x/``, below which its members are planned.
+    """
+    if isinstance(plan.way, ArchiveTables):
+        yield f"{without_archive_extension(plan.source.key)}/"
+    folder, slash, name = plan.source.key.rpartition("/")
+    yield folder + slash + name.partition(".")[0] + "."
+    while len(folder) > len(root) and isinstance(plan.way, OwnOutput | ArchiveTables):
+        yield f"{folder}."
+        folder = folder.rpartition("/")[0]
 
 
 def _to_order(listed: ListedObject) -> TableOrder:

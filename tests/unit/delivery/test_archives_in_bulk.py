@@ -256,6 +256,38 @@ class TestOneFileOfATable:
         assert "does not say its format" in failure.message
 
 
+class TestRivals:
+    """A member and an object of the same name have one output: the second fails, and gets it once it is free."""
+
+    OBJECT = ObjectRef("acme-in", "in/export/a.csv")
+
+    def test_the_archive_follows_the_object(self) -> None:
+        run = run_of({self.OBJECT: b"id\n7\n", REF: zipped({"a.csv": b"id\n1\n"})}, on_delete="remove")
+        assert entry_of(run).state is State.FAILED
+        assert outputs_of(run) == {"export/a.jsonl": '{"id":7}\n'}
+
+        run.work(run.deletions([self.OBJECT]))
+
+        assert entry_of(run).state is State.CONVERTED
+        assert outputs_of(run) == {"export/a.jsonl": '{"id":1}\n'}
+
+    @pytest.mark.parametrize("is_deleted", [True, False])
+    def test_the_object_follows_the_archive(self, *, is_deleted: bool) -> None:
+        """Which is deleted, or lacks the member in its next version."""
+        run = run_of(
+            {REF: zipped({"a.csv": b"id\n1\n", "b.csv": b"id\n2\n"}), self.OBJECT: b"id\n7\n"}, on_delete="remove"
+        )
+        assert entry_of(run, self.OBJECT).state is State.FAILED
+
+        if is_deleted:
+            run.work(run.deletions([REF]))
+        else:
+            run.upload(REF, zipped({"b.csv": b"id\n2\n"}))
+
+        assert entry_of(run, self.OBJECT).state is State.CONVERTED
+        assert outputs_of(run)["export/a.jsonl"] == '{"id":7}\n'
+
+
 class KilledPublisher(BaseException):
     """The process ends here."""
 
