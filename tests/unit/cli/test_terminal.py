@@ -217,11 +217,16 @@ def replay(folder: Path) -> list[str]:
     return ["replay", "nightly", "--key", f"in/{HOSTILE}.csv", "--config", configuration(folder)]
 
 
+def plan_of_failed(folder: Path) -> list[str]:
+    return ["plan", "--sync", "nightly", "--state", "failed", "--list", "--config", configuration(folder)]
+
+
 COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("status"), True),
     (show, True),
     (of_deployment("forget", HOSTILE), True),
     (plan, True),
+    (plan_of_failed, True),
     (replay, True),
     (of_deployment("reprocess", "nightly"), True),
     (of_deployment("reconcile", "nightly"), True),
