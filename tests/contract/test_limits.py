@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.demo import emulator
 from millrace.errors import KeyTooLong, LostRace, NotAccepted
-from millrace.ledger.entries import Output, unseen
+from millrace.ledger.entries import Entry, Output
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.references import ObjectRef
 from tests.contract.conftest import create_ledger_table
@@ -27,7 +27,7 @@ from tests.limits import LONGEST_KEY, MOST_METADATA
 TARGET = ObjectRef("acme-out", "lake/orders.csv")
 TOO_MUCH = {"millrace-source": "x" * MOST_METADATA}
 TOO_LONG = "ü" * (LONGEST_KEY // 2 + 1)
-SMALL = replace(unseen("nightly", ObjectRef("acme-in", "in/orders.csv"), fingerprint="f", engine="1"), revision=1)
+SMALL = replace(Entry.unseen("nightly", ObjectRef("acme-in", "in/orders.csv"), fingerprint="f", engine="1"), revision=1)
 HUGE = replace(SMALL, reason="x" * 450_000)
 
 

@@ -26,7 +26,7 @@ from millrace.engine.one_file import ConversionContext
 from millrace.engine.outputs import Destination
 from millrace.errors import DataError, LostRace, ObjectChanged, ObjectGone, OutOfTime
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale, unseen
+from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale
 from millrace.ledger.races import retry_lost_race
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -268,7 +268,7 @@ class Builds:
             return False
         if entry is not None and _is_settled_as(entry, build, file):
             return True
-        base = entry or unseen(build.sync, file.ref, fingerprint=build.fingerprint, engine=claimed.engine)
+        base = entry or Entry.unseen(build.sync, file.ref, fingerprint=build.fingerprint, engine=claimed.engine)
         part = replace(
             base,
             state=State.CONVERTED,
@@ -368,7 +368,7 @@ def _asked(file: SourceFile, request: Request) -> Finish:
 
 
 def _marked(entry: Entry | None, build: Build, claims: Claims) -> Entry:
-    base = entry or unseen(build.sync, build.folder, fingerprint=build.fingerprint, engine=claims.engine)
+    base = entry or Entry.unseen(build.sync, build.folder, fingerprint=build.fingerprint, engine=claims.engine)
     return replace(
         base,
         state=State.WAITING,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from millrace.errors import LostRace, NotAccepted, TransientError
-from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry, unseen
+from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import (
     ClaimRequest,
@@ -22,7 +22,7 @@ from millrace.ledger.rules import (
     to_be_done_again,
 )
 from millrace.ledger.stores import LedgerStore
-from millrace.ledger.table_entries import TableEntry, unseen_table
+from millrace.ledger.table_entries import TableEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead, ObjectStore
@@ -65,7 +65,7 @@ class Claims:
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
         """Claim an object or a build; raise LostRace if others are quicker again and again."""
         source = subject.change.ref
-        blank = unseen(subject.sync, source, fingerprint=subject.fingerprint, engine=self.engine)
+        blank = Entry.unseen(subject.sync, source, fingerprint=subject.fingerprint, engine=self.engine)
         return self._claim(lambda: self.ledger.get(subject.sync, source) or blank, subject, delivery)
 
     def claim_table(self, subject: ClaimSubject, delivery: Delivery) -> TableEntry | Refusal[TableEntry]:
@@ -74,7 +74,7 @@ class Claims:
         A table is no suspect: the worker that left its lease died over one of its files, whose own entry says so.
         """
         table, delivery = subject.change.ref, replace(delivery, is_alone=True)
-        blank = unseen_table(subject.sync, table, fingerprint=subject.fingerprint, engine=self.engine)
+        blank = TableEntry.unseen(subject.sync, table, fingerprint=subject.fingerprint, engine=self.engine)
         return self._claim(lambda: self.ledger.get_table(subject.sync, table) or blank, subject, delivery)
 
     def claim_table_as_read(

@@ -141,6 +141,19 @@ class WorkEntry(ABC):
     run_id: str | None = None
     shape: str | None = None
 
+    @classmethod
+    def unseen(cls, sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Self:
+        """What the first entry is made of; never put itself."""
+        return cls(
+            sync=sync,
+            source=source,
+            state=State.WAITING,
+            revision=0,
+            fence=0,
+            fingerprint=fingerprint,
+            engine=engine,
+        )
+
     @property
     @abstractmethod
     def stored_sync(self) -> str:
@@ -269,19 +282,6 @@ class Finish:
         """The same, but no text that a person wrote or a file holds."""
         failure = self.failure and replace(self.failure, message="")
         return replace(self, reason=None, schema_changes=None, failure=failure)
-
-
-def unseen(sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Entry:
-    """What the first entry of an object is made of; never put itself."""
-    return Entry(
-        sync=sync,
-        source=source,
-        state=State.WAITING,
-        revision=0,
-        fence=0,
-        fingerprint=fingerprint,
-        engine=engine,
-    )
 
 
 STALE_MARK = timedelta(hours=1)

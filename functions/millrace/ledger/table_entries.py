@@ -13,7 +13,7 @@ from typing import Self
 from urllib.parse import quote, unquote
 
 from millrace.engine.options import FileFormat
-from millrace.ledger.entries import Entry, Finish, State, WorkEntry
+from millrace.ledger.entries import Entry, Finish, WorkEntry
 from millrace.objects.references import ObjectRef, Position
 
 TABLE_MARK = "#table"
@@ -129,19 +129,6 @@ class TableEntry(WorkEntry):
         """As it is: the work itself says of which file it is."""
         del finish
         return self
-
-
-def unseen_table(sync: str, table: ObjectRef, *, fingerprint: str, engine: str) -> TableEntry:
-    """What the first entry of a snapshot table is made of; never put itself."""
-    return TableEntry(
-        sync=sync,
-        source=table,
-        state=State.WAITING,
-        revision=0,
-        fence=0,
-        fingerprint=fingerprint,
-        engine=engine,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

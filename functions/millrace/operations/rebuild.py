@@ -20,10 +20,10 @@ from millrace.config.connection import Connection
 from millrace.engine.parallel import in_order
 from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import InvalidReference, LostRace, MillraceError
-from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work, unseen
+from millrace.ledger.entries import DONE, Entry, Output, State, is_at_work
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.stores import LedgerStore
-from millrace.ledger.table_entries import TABLE_MARK, FormatEntry, TableEntry, unseen_table
+from millrace.ledger.table_entries import TABLE_MARK, FormatEntry, TableEntry
 from millrace.mappings import by_name
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
@@ -236,8 +236,8 @@ class Rebuilder:
 
 def _blank(lineage: Lineage, source: ObjectRef) -> Entry | TableEntry:
     if lineage.sync.endswith(TABLE_MARK):
-        return unseen_table(_sync_of(lineage), source, fingerprint=lineage.fingerprint, engine=lineage.engine)
-    return unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
+        return TableEntry.unseen(_sync_of(lineage), source, fingerprint=lineage.fingerprint, engine=lineage.engine)
+    return Entry.unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
 
 
 def _sync_of(lineage: Lineage) -> str:

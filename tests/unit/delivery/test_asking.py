@@ -9,7 +9,7 @@ import pytest
 
 from millrace.delivery.builds import DELAY_SECONDS
 from millrace.errors import LostRace, ServiceUnavailable
-from millrace.ledger.entries import STALE_MARK, Entry, Failure, State, unseen
+from millrace.ledger.entries import STALE_MARK, Entry, Failure, State
 from millrace.ledger.table_entries import AnyEntry
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.planning.plans import SourceFile
@@ -20,7 +20,7 @@ from tests.world import NOON
 FOLDER = ObjectRef("acme-in", "in/")
 FILE = ObjectRef("acme-in", "in/a.csv")
 SECOND = timedelta(seconds=1)
-BUILD = unseen("nightly", FOLDER, fingerprint="f", engine="1")
+BUILD = Entry.unseen("nightly", FOLDER, fingerprint="f", engine="1")
 FAILED = Failure.of(ServiceUnavailable("503"))
 
 
@@ -83,7 +83,7 @@ def test_a_run_is_asked_for_again_if_it_was_over_before_its_file_was_written_dow
     request = world.event(FILE)
     (plan,) = world.planner.plan(FILE)
     assert isinstance(plan, SourceFile)
-    settled = replace(unseen("nightly", FILE, fingerprint="f", engine="1"), state=file_state)
+    settled = replace(Entry.unseen("nightly", FILE, fingerprint="f", engine="1"), state=file_state)
 
     world.worker.builds.ask_again(plan, request, settled)
 

@@ -11,14 +11,14 @@ from millrace.delivery.outcome_log import Severity, fields, metric_names, severi
 from millrace.delivery.worker import TRIED_AGAIN, Outcome
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import AccessDenied, MalformedFile
-from millrace.ledger.entries import Failure, Output, State, unseen
+from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.references import ObjectRef
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/a.csv")
 ENTRY = replace(
-    unseen("nightly", SOURCE, fingerprint="f", engine="1"),
+    Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1"),
     attempts=2,
     outputs=(Output(ref=ObjectRef("acme-out", "a.parquet"), etag="t", size=1, rows=3),),
     rows=RowCounts(read=5, written=3, quarantined=2),

@@ -17,7 +17,7 @@ from millrace.errors import (
     OutOfTime,
     ServiceUnavailable,
 )
-from millrace.ledger.entries import Entry, Failure, State, unseen
+from millrace.ledger.entries import Entry, Failure, State
 from millrace.ledger.rules import MOST_ATTEMPTS, MOST_DEATHS, Refusal, RefusalKind
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
@@ -26,7 +26,7 @@ from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document, model_document
 from tests.world import NOON, SOURCE, World
 
-ENTRY = unseen("nightly", SOURCE, fingerprint="f", engine="1")
+ENTRY = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
 
 
 @pytest.mark.parametrize(

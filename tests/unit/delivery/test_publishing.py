@@ -10,7 +10,7 @@ import pytest
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, publish
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
-from millrace.ledger.entries import Output, State, unseen
+from millrace.ledger.entries import Entry, Output, State
 from millrace.ledger.table_entries import TableOrder
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef, Position, Sequencer
@@ -20,7 +20,7 @@ from tests.fakes import InMemoryObjectStore
 SOURCE = ObjectRef("acme-in", "in/a.csv")
 TARGET = ObjectRef("acme-out", "lake/a.parquet")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-CLAIMED = replace(unseen("nightly", SOURCE, fingerprint="f", engine="1"), fence=5)
+CLAIMED = replace(Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1"), fence=5)
 
 
 def lineage(fence: int, *, source: ObjectRef = SOURCE, sync: str = "nightly", at: Position | None = None) -> Lineage:

@@ -14,9 +14,9 @@ from millrace.delivery.table_format import is_decided, may_publish, open_format
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import ForeignFormat, MalformedFile, ServiceUnavailable
-from millrace.ledger.entries import STALE_MARK, Entry, Failure, State, unseen
+from millrace.ledger.entries import STALE_MARK, Entry, Failure, State
 from millrace.ledger.rules import MOST_ATTEMPTS, Refusal, RefusalKind
-from millrace.ledger.table_entries import FormatEntry, TableEntry, TableOrder, unseen_table
+from millrace.ledger.table_entries import FormatEntry, TableEntry, TableOrder
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectHead
@@ -29,7 +29,7 @@ from tests.world import NOON, World
 SECOND = timedelta(seconds=1)
 TABLE = ObjectRef("acme-in", "in/t")
 A, B, C = (ObjectRef("acme-in", f"in/{name}.csv") for name in "abc")
-BLANK = unseen_table("nightly", TABLE, fingerprint="f", engine="1")
+BLANK = TableEntry.unseen("nightly", TABLE, fingerprint="f", engine="1")
 THREE_ROWS = RowCounts(read=3, written=3)
 MADE_OF_A = replace(BLANK, state=State.CONVERTED, file=A, order=TableOrder.of(NOON, A), rows=THREE_ROWS)
 HEAD = ObjectHead(etag="e", size=1, modified=NOON)
@@ -199,7 +199,7 @@ def test_who_could_not_have_the_output_is_asked_for_once_it_is_free(
     ],
 )
 def test_a_bid_counts_while_its_file_may_yet_be_published(entry: dict[str, Any], *, may: bool) -> None:
-    known: Entry = replace(unseen("nightly", A, fingerprint="f", engine="1"), **entry)
+    known: Entry = replace(Entry.unseen("nightly", A, fingerprint="f", engine="1"), **entry)
 
     assert may_publish(known, NOON) == may
 

@@ -33,14 +33,13 @@ from millrace.ledger.entries import (
     is_newer_run,
     is_stale,
     is_stuck,
-    unseen,
 )
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.texts import LONGEST_TEXT, shorten_text
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-BLANK = unseen("nightly", ObjectRef("acme-in", "in/a.csv"), fingerprint="f", engine="1")
+BLANK = Entry.unseen("nightly", ObjectRef("acme-in", "in/a.csv"), fingerprint="f", engine="1")
 
 
 @given(st.text(max_size=50), st.integers(1, 500), st.text(max_size=50))

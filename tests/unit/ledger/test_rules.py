@@ -9,7 +9,7 @@ import pytest
 
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import AccessDenied, MalformedFile, OutOfTime, ServiceUnavailable, WorkInFlight
-from millrace.ledger.entries import Entry, Failure, Finish, Output, State, unseen
+from millrace.ledger.entries import Entry, Failure, Finish, Output, State
 from millrace.ledger.rules import (
     MOST_ATTEMPTS,
     ClaimRequest,
@@ -27,7 +27,7 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Seq
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=16)
 SOURCE = ObjectRef("in", "orders.csv")
-UNSEEN = unseen("s", SOURCE, fingerprint="f0", engine="0")
+UNSEEN = Entry.unseen("s", SOURCE, fingerprint="f0", engine="0")
 TARGET = Output(ref=ObjectRef("out", "orders.parquet"), etag="t1", size=10, rows=3)
 
 

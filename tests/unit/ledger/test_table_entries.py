@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.options import FileFormat
 from millrace.ledger.entries import Finish, State
-from millrace.ledger.table_entries import FormatEntry, SchemaEntry, TableEntry, TableOrder, table_sync, unseen_table
+from millrace.ledger.table_entries import FormatEntry, SchemaEntry, TableEntry, TableOrder, table_sync
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_what_0_1_0_stored_is_read(stored: str) -> None:
 
 TABLE = ObjectRef("acme-in", "in/orders")
 FILE = ObjectRef("acme-in", "in/orders/a.csv")
-BLANK = unseen_table("nightly", TABLE, fingerprint="f", engine="1")
+BLANK = TableEntry.unseen("nightly", TABLE, fingerprint="f", engine="1")
 
 
 def test_a_table_nobody_wrote_is_of_no_revision_and_of_no_file() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from millrace.engine.row_counts import RowCounts
-from millrace.ledger.entries import State, unseen
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.objects.store import ListedObject
 from millrace.operations.audit import AUDIT_COLUMNS, Audited, Auditor, Standing
@@ -20,7 +20,7 @@ from tests.world import NOON, SOURCE, TARGET, World
 SECOND = timedelta(seconds=1)
 OLD = NOON - GRACE - SECOND
 ENTRY = replace(
-    unseen("nightly", SOURCE, fingerprint="f", engine="1"),
+    Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1"),
     attempts=2,
     version=SourceVersion(etag="e1"),
     rows=RowCounts(read=3, written=1, quarantined=1, filtered=1),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.ledger.entries import Entry, State, unseen
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, SourceVersion
 from millrace.objects.store import ListedObject
 from millrace.operations.checkpoints import Checkpoint, Counts
@@ -18,7 +18,7 @@ from tests.configurations import document, model_document
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 REF = ObjectRef("acme-in", "in/a.csv")
 LISTED = ListedObject(REF, "e", 1, NOON)
-ENTRY = replace(unseen("nightly", REF, fingerprint="f", engine="1"), version=SourceVersion(etag="e"))
+ENTRY = replace(Entry.unseen("nightly", REF, fingerprint="f", engine="1"), version=SourceVersion(etag="e"))
 
 
 def different(finding: Finding, modified: datetime | None) -> Compared:

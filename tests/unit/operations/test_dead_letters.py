@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from millrace.errors import AccessDenied, MalformedFile, ServiceUnavailable
-from millrace.ledger.entries import Failure, State, unseen
+from millrace.ledger.entries import Entry, Failure, State
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.dead_letters import Examined, Letter, LetterClass, examine
@@ -20,7 +20,7 @@ BODY = compose_message(Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=
 def examined(*states: tuple[str, State, Exception | None], body: str = BODY) -> Examined:
     ledger = InMemoryLedger()
     for sync, state, error in states:
-        entry = unseen(sync, SOURCE, fingerprint="f", engine="1")
+        entry = Entry.unseen(sync, SOURCE, fingerprint="f", engine="1")
         failure = Failure.of(error) if error else None
         ledger.put(replace(entry, state=state, revision=1, failure=failure))
     return examine(Letter(id="m", body=body), syncs=("orders", "others"), ledger=ledger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from millrace.errors import UsageError
-from millrace.ledger.entries import State, unseen
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.forgetting import Forgetter
 from tests.fakes import InMemoryLedger
@@ -16,7 +16,7 @@ def ledger() -> InMemoryLedger:
     memory = InMemoryLedger()
     for sync in ("old", "new"):
         for name in ("a", "b"):
-            entry = unseen(sync, ObjectRef("b", name), fingerprint="f", engine="1")
+            entry = Entry.unseen(sync, ObjectRef("b", name), fingerprint="f", engine="1")
             memory.entries[sync, entry.source] = entry
     return memory
 

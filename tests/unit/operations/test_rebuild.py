@@ -12,7 +12,7 @@ import pytest
 from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.table_schema import TableSchema
 from millrace.engine.options import FileFormat
-from millrace.ledger.entries import DONE, Entry, Output, State, unseen
+from millrace.ledger.entries import DONE, Entry, Output, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -186,7 +186,7 @@ LINEAGE = Lineage.of(
     fingerprint="f2",
     engine="2",
 )
-BLANK = unseen("nightly", SOURCE, fingerprint="f1", engine="1")
+BLANK = Entry.unseen("nightly", SOURCE, fingerprint="f1", engine="1")
 FIRST, SECOND = (
     Output(ref=ObjectRef("acme-out", key), etag="t", size=1, rows=1) for key in ("lake/1.jsonl", "lake/2.jsonl")
 )

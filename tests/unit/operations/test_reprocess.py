@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.errors import UsageError
-from millrace.ledger.entries import State, unseen
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.operations.reprocess import STOP_SECONDS, Reprocess, Reprocessor, never_ends, take_portion
 from millrace.planning.planner import Planner
@@ -189,7 +189,7 @@ def test_a_key_that_is_no_address_is_wrong_use(world: World) -> None:
 def test_a_state_selects_the_syncs_entries_alone(world: World) -> None:
     world.syncs = (bulk_sync("nightly", to="json", subfolder="a"), bulk_sync("hourly", to="json", subfolder="b"))
     for number, sync in enumerate(("nightly", "hourly")):
-        entry = unseen(sync, ObjectRef("acme-in", f"in/{number}.csv"), fingerprint="f", engine="1")
+        entry = Entry.unseen(sync, ObjectRef("acme-in", f"in/{number}.csv"), fingerprint="f", engine="1")
         world.ledger.entries[sync, entry.source] = entry
 
     reprocess(world, Reprocess(sync="hourly", state=State.WAITING))
