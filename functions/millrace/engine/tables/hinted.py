@@ -153,7 +153,8 @@ class _HintedTable:
             problem = f"row {row:,}: the field {field.name!r} holds {shown}, which is no {hint} (type_hints)"
             if not self.puts_aside:
                 raise ValueDoesNotFit(
-                    f"{problem}; give the field a wider type, or put such rows aside (bad_rows: quarantine)",
+                    f"{problem}; give the field a wider type, or put such rows aside (bad_rows: quarantine, or"
+                    " --quarantine)",
                     row=row,
                     column=field.name,
                 )
