@@ -285,6 +285,38 @@ class TestWithdrawing:
 
         assert bench.has(OLD)
 
+    def test_what_it_published_without_an_announcement_goes_as_well(self) -> None:
+        bench = SweepBench()
+        claimed = bench.claim("0A", "e", "a")
+        bench.now = NOON + HOUR
+        bench.claims.settle(bench.claim("0B", "e2", "b"), Finish(state=State.REMOVED, outputs=()))
+
+        self.settle_late(bench, claimed, bench.write(NEW, b"1", written_by(claimed.fence)))
+
+        assert not bench.has(NEW)
+
+    @pytest.mark.parametrize("has_store", [True, False])
+    def test_who_published_nothing_has_nothing_to_undo(self, *, has_store: bool) -> None:
+        bench = SweepBench()
+        claimed = self.late(bench)
+        settled = bench.claims.settle(bench.claim("0B", "e2", "b"), Finish(state=State.REMOVED, outputs=()))
+
+        with pytest.raises(LostRace):
+            bench.claims.settle(claimed, Finish(state=State.FAILED), bench.store if has_store else None)
+
+        assert bench.entry() == settled
+
+    def test_a_late_worker_whose_entry_is_gone_leaves_all_as_it_is(self) -> None:
+        """The ledger was lost meanwhile: nobody can say whose the output is."""
+        bench = SweepBench()
+        claimed = self.late(bench)
+        bench.ledger.entries.clear()
+        written = bench.write(OLD, b"1", written_by(claimed.fence))
+
+        self.settle_late(bench, claimed, written)
+
+        assert bench.has(OLD)
+
 
 class TestPutting:
     def test_a_claim_is_tried_three_times(self) -> None:
