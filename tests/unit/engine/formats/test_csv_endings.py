@@ -152,3 +152,14 @@ def test_a_footer_as_long_as_the_memory_allows_is_the_longest() -> None:
 
     with pytest.raises(TooBig, match="footer"):
         FooterlessText(Zeros(), 1, most=2**16).read(2**12)
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,x\\", "a,b\\", "a,b\n1,x\\\\\\"])
+def test_an_escape_of_nothing_at_the_end_is_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        read(text.encode(), escape="\\")
+
+
+def test_an_escaped_escape_at_the_end_is_a_value() -> None:
+    assert read(b"a,b\n1,x\\\\", escape="\\") == [["a", "b"], ["1", "x\\"]]
+    assert read(b"a,b\\\n\n1,x\n", escape="\\")[0] == ["a", "b\n"]

@@ -133,14 +133,17 @@ class CsvFeed:
         held: Block | None = None
         for block in self._blocks(dialect, width):
             # A block is held back, since what is behind it may be the rest of the same marks.
-            if held is not None and block.last and not drop_end_marks(block.data, dialect, width):
-                held = Block(held.data + block.data, held.byte, held.line, last=True)
+            if held is not None and self._may_join(held, block) and not drop_end_marks(block.data, dialect, width):
+                held = Block(held.data + block.data, held.byte, held.line, block.last)
                 continue
             if held is not None:
                 yield held
             held = block
         if held is not None and (data := drop_end_marks(held.data, dialect, width)):
             yield replace(held, data=data)
+
+    def _may_join(self, first: Block, second: Block) -> bool:
+        return len(first.data) + len(second.data) <= self._work.longest_record
 
     def _blocks(self, dialect: Dialect, width: int) -> Iterator[Block]:
         usual = size = self._work.block * min(1 + width // _COLUMNS_A_BLOCK, _MOST_BLOCKS)

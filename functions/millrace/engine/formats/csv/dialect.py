@@ -68,8 +68,9 @@ class Dialect:
     @cached_property
     def _plain_quote(self) -> bytes:
         """A pattern for a quote that begins a field of a lenient dialect and opens nothing: others are on its line."""
+        # Doubled quotes are no such others: "a ""b"" may go on in the next line.
         quote = self._bytes(self.quote)
-        return quote + rb"(?=[^\r\n" + quote + rb"]*+" + quote + rb")"
+        return quote + rb"(?=(?:[^\r\n" + quote + rb"]++|" + quote + quote + rb")*+" + quote + rb")"
 
     @cached_property
     def _quoted_strictly(self) -> bytes:
@@ -253,6 +254,13 @@ class Dialect:
     def _closed(self) -> re.Pattern[bytes]:
         # All of the text as pieces and line ends: an open quote is no piece, so 1,"a matches only up to the comma.
         return re.compile(rb"(?:" + self._piece_or_comment + rb"|[\r\n])*+\Z")
+
+    def ends_in_escape(self, data: bytes) -> bool:
+        """Whether the last character is an escape of nothing, as the file's end may leave one."""
+        if not self.escape:
+            return False
+        escape = self.escape.encode()
+        return (len(data) - len(data.rstrip(escape))) % 2 == 1
 
     def leaves_quote_open(self, data: bytes) -> bool:
         """Whether whole records are followed by one whose quote is never closed."""

@@ -207,8 +207,8 @@ def _open(
 
 def _read_first(block: Block, dialect: Dialect, options: ReadOptions) -> list[str]:
     """The fields of the record that names the columns or counts them."""
-    record = _record_of_text(block, options.face)
-    _check_quotes_of_first(dialect, block, record, options)
+    record, is_whole = _record_of_text(block, dialect, options.face)
+    _check_quotes_of_first(dialect, block, record, options, is_whole=is_whole)
     check_columns(dialect.count(record), f"the record at byte {block.byte:,}")
     return dialect.fields(record)
 
@@ -226,25 +226,28 @@ def _without_footer(stream: Utf8Stream, options: ReadOptions) -> TextSource:
     return FooterlessText(stream, options.skip_footer, most=options.work.longest_record)
 
 
-def _check_quotes_of_first(dialect: Dialect, block: Block, record: bytes, options: ReadOptions) -> None:
+def _check_quotes_of_first(
+    dialect: Dialect, block: Block, record: bytes, options: ReadOptions, *, is_whole: bool
+) -> None:
     """Raise TruncatedFile or StrayQuote for the record that names the columns or counts them."""
     spot = RecordPlace(record, None, block.byte)
     if not options.has_headers:
         spot = replace(spot, row=1)
-    if dialect.leaves_quote_open(block.data):
+    if not is_whole or dialect.leaves_quote_open(block.data):
         raise refuse_open_quote(spot, options.face)
     if (stray := dialect.find_stray_quote(record)) is not None:
         raise refuse_stray_quote(spot, stray, dialect, None, options.face)
 
 
-def _record_of_text(block: Block, face: Face) -> bytes:
-    """A block's bytes without their line end; raise WrongEncoding if they are no UTF-8."""
-    record = block.data.rstrip(b"\r\n")
+def _record_of_text(block: Block, dialect: Dialect, face: Face) -> tuple[bytes, bool]:
+    """A block's one record without its line end, and whether it is whole; raise WrongEncoding if it is no UTF-8."""
+    _, end, _, is_whole = next(dialect.records(block.data))
+    record = block.data[:end]
     try:
         record.decode()
     except UnicodeDecodeError as error:
         raise refuse_bytes(error, block.byte, None, face) from error
-    return record
+    return record, is_whole
 
 
 def parse_blocks(
@@ -305,6 +308,8 @@ class _CsvParser:
         """The block's rows, or None where one of them is bad."""
         data = self._layout.dialect.without_comments(block.data)
         if not self._has_legal_quotes(data, is_last=block.last) or not is_utf8(data):
+            return None
+        if self._layout.dialect.ends_in_escape(data):
             return None
         try:
             return self._with_arrow(data)
