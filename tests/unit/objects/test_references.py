@@ -76,5 +76,7 @@ def test_a_change_and_a_head_say_which_version_they_are_of() -> None:
     assert change.at_version(other) == ObjectChange(kind=ChangeKind.CREATED, ref=ref, etag="f", size=8)
 
 
-def test_an_object_listed_without_its_time_is_older_than_any() -> None:
-    assert ListedObject(ObjectRef("b", "k"), "e", 7).modified == datetime.fromtimestamp(0, UTC)
+def test_an_object_listed_without_more_is_older_than_any_and_can_be_read() -> None:
+    listed = ListedObject(ObjectRef("b", "k"), "e", 7)
+
+    assert (listed.modified, listed.is_readable) == (datetime.fromtimestamp(0, UTC), True)
