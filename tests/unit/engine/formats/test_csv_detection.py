@@ -267,3 +267,42 @@ def test_all_rows_that_are_alike_are_said_to_be() -> None:
     assert "“1\\t”" in str(refusal(b"a,b\n1\t\n"))
     assert "1 field where 2 are expected" in str(refusal(b"a,b\n1,2\n3\n"))
     assert "3 fields where 1 is expected" in str(refusal(b"a\n1,2,3\n4\n"))
+
+
+ESCAPED = b'id,v\n1,"a\\"b, c"\n2,plain\n'
+"""Quotes alone say that this file has backslash escapes."""
+
+
+@pytest.mark.parametrize("unsure", ["\\N", "C:\\temp", "a\\tb", "\\0", '"\\N"', "\\\\\\N"])
+def test_a_found_escape_before_a_letter_is_refused(unsure: str) -> None:
+    """A null marker, a path and a tab would lose their backslash without a word."""
+    error = refusal(ESCAPED + f"3,{unsure}\n".encode() + b"4,x\n" * 3)
+
+    assert isinstance(error, AmbiguousDialect)
+    assert (error.row, error.byte) == (3, len(ESCAPED))
+    assert "can be read in more ways than one" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"null_values": ("\\N",)}, ['a"b, c', "plain", None]),
+        ({"escape": "\\"}, ['a"b, c', "plain", "N"]),
+    ],
+)
+def test_what_the_refusal_of_an_escape_advises_reads_the_file(
+    options: dict[str, Any], expected: list[str | None]
+) -> None:
+    assert table(converted(ESCAPED + b"3,\\N\n", "csv", "parquet", **options)).column(1).to_pylist() == expected
+
+
+def test_an_escaped_escape_or_sign_is_sure() -> None:
+    data = ESCAPED + b"3,C:\\\\temp\\, here\n"
+
+    assert table(converted(data, "csv", "parquet")).column(1).to_pylist() == ['a"b, c', "plain", "C:\\temp, here"]
+
+
+def test_a_row_with_an_unsure_escape_is_put_aside_alone() -> None:
+    read = converted(ESCAPED + b"3,\\N\n4,x\n", "csv", "csv", bad_rows=BadRows.QUARANTINE)
+
+    assert read.splitlines()[1:] == [b'1,"a""b, c"', b"2,plain", b"4,x"]

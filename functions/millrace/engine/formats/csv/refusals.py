@@ -10,7 +10,7 @@ from millrace.engine.file_options import say_option, say_quarantine
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.wording import count_fields, shorten
 from millrace.engine.options import BadRows, Face, ReadOptions
-from millrace.errors import DataError, RaggedRow, StrayQuote, TruncatedFile, WrongEncoding
+from millrace.errors import AmbiguousDialect, DataError, RaggedRow, StrayQuote, TruncatedFile, WrongEncoding
 
 _COMMENT = re.compile(rb"#|//|--|%|;;")
 """What lines often begin with that are comments."""
@@ -69,6 +69,18 @@ def refuse_stray_quote(spot: RecordPlace, offset: int, dialect: Dialect, width: 
     return StrayQuote(
         f"{spot}: a quote ({dialect.quote}) inside a field, or text behind a closing quote, at byte "
         f"{spot.byte + offset:,} is not CSV: {spot.text}; {advice}",
+        row=spot.row,
+        byte=spot.byte,
+    )
+
+
+def refuse_unsure_escape(spot: RecordPlace, unsure: str, dialect: Dialect, face: Face) -> AmbiguousDialect:
+    """A record with an escape before a letter, in a file whose quotes alone say that it has escapes."""
+    missing, letter = say_option(face, "null_values", f"'{unsure}'"), say_option(face, "escape", "backslash")
+    text = f"{say_option(face, 'escape', 'none')} with {say_option(face, 'quotes', 'lenient')}"
+    return AmbiguousDialect(
+        f"{spot}: {unsure} can be read in more ways than one: {spot.text}; set {missing} if a field {unsure} means "
+        f"missing, {letter} if the letter alone is meant, or {text} if {dialect.escape} is text",
         row=spot.row,
         byte=spot.byte,
     )

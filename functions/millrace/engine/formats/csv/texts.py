@@ -23,9 +23,10 @@ from millrace.engine.formats.csv.refusals import (
     refuse_bytes,
     refuse_open_quote,
     refuse_stray_quote,
+    refuse_unsure_escape,
     refuse_width,
 )
-from millrace.engine.formats.csv.rewriting import Rewriter
+from millrace.engine.formats.csv.rewriting import Rewriter, find_unsure_escape
 from millrace.engine.formats.csv.sep_line import skip_preamble
 from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.streams.decompression import open_plain
@@ -311,6 +312,8 @@ class _CsvParser:
             return None
         if self._layout.dialect.ends_in_escape(data):
             return None
+        if has_found_escape(self._layout) and find_unsure_escape(self._layout.dialect, self._rewriter.rewrite(data)):
+            return None
         try:
             return self._with_arrow(data)
         except pa.ArrowInvalid:  # a row of another width
@@ -428,10 +431,25 @@ def _judge(layout: Layout, spot: RecordPlace, *, whole: bool) -> DataError | Non
         return refuse_open_quote(spot, face)
     if (stray := dialect.find_stray_quote(record)) is not None:
         return refuse_stray_quote(spot, stray, dialect, layout.width, face)
+    if has_found_escape(layout) and (unsure := _find_unsure_field(layout, record)):
+        return refuse_unsure_escape(spot, unsure, dialect, face)
     width = dialect.count(record)
     if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, record)):
         return None
     return refuse_width(spot, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
+
+
+def has_found_escape(layout: Layout) -> bool:
+    """Whether the file's quotes alone said that it has an escape, so that nobody said what it does before a letter."""
+    return layout.dialect.escape is not None and layout.options.escape is None
+
+
+def _find_unsure_field(layout: Layout, record: bytes) -> str | None:
+    """The escape and the letter of a field that is no null value, as in ``C:\\temp`` or ``\\N``."""
+    for raw in layout.dialect.raw_fields(record):
+        if raw not in layout.options.null_values and (unsure := find_unsure_escape(layout.dialect, raw.encode())):
+            return unsure.decode()
+    return None
 
 
 def has_no_value_at_end(layout: Layout, record: bytes) -> bool:
