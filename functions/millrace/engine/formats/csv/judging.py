@@ -171,8 +171,11 @@ def _end_empty(rows: Sequence[SampledRow], width: int) -> bool:
 def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> Iterator[str]:
     count = 0
     for row in rows:
-        for cell in row.cells:
-            yield _text_to_rate(dialect, cell)
+        if row.plain and dialect.quote:
+            yield from row.plain
+        else:
+            for cell in row.cells:
+                yield _text_to_rate(dialect, cell)
         count += row.width
         if count >= MOST_RATED_CELLS:
             return

@@ -30,14 +30,33 @@ class SampledCell(NamedTuple):
 
 
 class SampledRow(NamedTuple):
-    """A record of a sample; ``cells`` are left out behind those that are looked at."""
+    """A record of a sample; cells are left out behind those that are looked at.
+
+    ``plain`` are the fields of a text without quotes and escapes, of which nothing else is to be said: most files are
+    such, and a cell made of each field took a third of the time.
+    """
 
     width: int
-    cells: tuple[SampledCell, ...] = ()
+    marked: tuple[SampledCell, ...] = ()
     stray: bool = False
     quoted: int = 0
     ends_empty: bool = False
     after_blank: bool = False
+    plain: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[SampledCell, ...]:
+        """The fields, with what is to be said of each."""
+        return self.marked or tuple(map(SampledCell, self.plain))
+
+    @property
+    def seen(self) -> int:
+        """How many fields are looked at: all, or none."""
+        return len(self.marked) or len(self.plain)
+
+    def text(self, position: int) -> str:
+        """One field without the quotes around it."""
+        return self.marked[position].text if self.marked else self.plain[position]
 
 
 @dataclass(slots=True)
@@ -75,11 +94,11 @@ def _split_lines(dialect: Dialect, text: str, *, final: bool) -> Sample:
             after_blank = after_blank or not line
             continue
         width = line.count(delimiter) + 1
-        cells = tuple[SampledCell, ...]()
+        plain = tuple[str, ...]()
         if count < MOST_RATED_CELLS:
-            cells = tuple(map(SampledCell, line.split(delimiter)))
+            plain = tuple(line.split(delimiter))
         count += width
-        rows.append(SampledRow(width, cells, ends_empty=line.endswith(delimiter), after_blank=after_blank))
+        rows.append(SampledRow(width, ends_empty=line.endswith(delimiter), after_blank=after_blank, plain=plain))
         after_blank = False
     return Sample(rows)
 

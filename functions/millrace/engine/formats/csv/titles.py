@@ -115,12 +115,12 @@ def _has_row_of_names(table: Sequence[SampledRow]) -> bool:
 
 
 def _has_column_of_data(rows: Sequence[SampledRow]) -> bool:
-    return any(_is_data_column(rows, position) for position in range(len(rows[0].cells)))
+    return any(_is_data_column(rows, position) for position in range(rows[0].seen))
 
 
 def _is_data_column(rows: Sequence[SampledRow], position: int) -> bool:
     """Whether all values of a column are numbers, dates and the like; there is at least one."""
-    values = [_value(row, position) for row in rows if len(row.cells) > position]
+    values = [_value(row, position) for row in rows if row.seen > position]
     return any(values) and all(map(is_data, filter(None, values)))
 
 
@@ -130,7 +130,7 @@ def is_data(text: str) -> bool:
 
 
 def _value(row: SampledRow, position: int) -> str:
-    return _stripped(row.cells[position])
+    return row.text(position).strip()
 
 
 def _stripped(cell: SampledCell) -> str:
