@@ -281,6 +281,10 @@ class TestClaim:
 
         assert isinstance(claim(converted(), restored), Refusal) == is_done
 
+    def test_two_listings_are_no_one_event(self) -> None:
+        """Neither has a sequencer: the second of other bytes is news."""
+        assert granted(claim(converted(sequencer=None), claim_request(sequencer=None, etag="e2")))
+
     def test_a_deletion_is_news_even_if_it_names_the_bytes(self) -> None:
         assert granted(claim(converted(), claim_request(sequencer="0B", kind=ChangeKind.REMOVED)))
 
@@ -328,6 +332,7 @@ class TestAttempts:
             ({"sequencer": None, "etag": "e1"}, 4),
             ({"sequencer": None, "etag": "e2"}, 1),
             ({"sequencer": None, "etag": None}, 4),
+            ({"sequencer": "0B", "etag": None}, 1),
             ({"sequencer": None, "etag": None, "run_id": "r2"}, 1),
             ({"sequencer": None, "etag": None, "run_id": "r1"}, 4),
             ({"run_id": "r1"}, 4),
@@ -339,6 +344,9 @@ class TestAttempts:
         worn = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(ServiceUnavailable("503"))), NOON)
 
         assert granted(claim(worn, claim_request(**words))).attempts == attempts  # type: ignore[arg-type] # builder's
+
+    def test_a_worker_that_settled_as_failed_has_not_died(self) -> None:
+        assert granted(claim(failed(ServiceUnavailable("503")), claim_request())).deaths == 0
 
     def test_what_was_settled_counts_from_one(self) -> None:
         done = replace(converted(), attempts=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -94,6 +95,7 @@ def test_a_table_stays_that_of_its_file_until_the_work_has_succeeded() -> None:
     entry = replace(BLANK, order=order("in/orders/a.csv"), file=FILE)
     newer = order("in/orders/b.csv")
 
+    assert entry.position == order("in/orders/a.csv")
     assert entry.as_begun(newer) is entry
     assert entry.as_finished(Finish(state=State.CONVERTED)) is entry
     assert entry.without_position() is entry
@@ -119,4 +121,5 @@ def test_a_key_of_200_bytes_is_carried_whole(length: int, *, is_whole: bool) -> 
     place = order("k" * length)
 
     assert (place.shortened() == place) == is_whole
+    assert is_whole or re.fullmatch(r"[0-9A-F]{12}/k{200}[0-9a-f]{16}/", place.shortened().value)
     assert place.shortened().is_of(ObjectRef("acme-in", "k" * length))
