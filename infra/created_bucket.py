@@ -41,7 +41,17 @@ class CreatedBucket(Construct):
         key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.bucket = s3.Bucket(
+        self.bucket = self._make_bucket(name, options, key)
+        acknowledge(
+            self.bucket,
+            "AwsSolutions-S1",
+            "The ledger records every read and write of the sync. Access logs need a bucket and a retention that are "
+            "the owner's to choose; create_bucket: false takes a bucket that has them.",
+        )
+        self._notify(tuple(notifications), queues, options)
+
+    def _make_bucket(self, name: str, options: Options, key: kms.IKey | None) -> s3.Bucket:
+        return s3.Bucket(
             self,
             "Bucket",
             bucket_name=name,
@@ -55,13 +65,6 @@ class CreatedBucket(Construct):
             lifecycle_rules=[_SWEEP],
             removal_policy=RemovalPolicy.DESTROY if options.emulator else RemovalPolicy.RETAIN,
         )
-        acknowledge(
-            self.bucket,
-            "AwsSolutions-S1",
-            "The ledger records every read and write of the sync. Access logs need a bucket and a retention that are "
-            "the owner's to choose; create_bucket: false takes a bucket that has them.",
-        )
-        self._notify(tuple(notifications), queues, options)
 
     def _notify(
         self, notifications: tuple[Notification, ...], queues: Mapping[str, sqs.Queue], options: Options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from millrace.delivery.intake import Intake, Received, WorksAlone
 from millrace.delivery.worker import backoff
@@ -24,37 +25,51 @@ def take_batch(intake: Intake, batch: Sequence[Received], comes_back: ComesBack)
 
     A batch of one needs no second turn: its message is alone from the beginning.
     """
-    settled: list[Received] = []
-    suspects: list[Received] = []
-    returning: list[str] = []
-
-    def take(message: Received) -> None:
-        try:
-            intake.take(message)
-        except WorksAlone:
-            suspects.append(message)
-        except Exception as error:  # noqa: BLE001 - the message comes back, and the others are worked on
-            comes_back(message, error)
-            returning.append(message.delivery.message_id)
-        else:
-            settled.append(message)
-
+    turn = _Turn(intake, comes_back)
     for message in batch:
-        take(message)
-    for message in tuple(suspects):
+        turn.take(message)
+    for message in tuple(turn.suspects):
+        turn.take_last(message)
+    return turn.returning
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """One batch's messages, by what became of them."""
+
+    intake: Intake
+    comes_back: ComesBack
+    settled: list[Received] = field(default_factory=list)
+    suspects: list[Received] = field(default_factory=list)
+    returning: list[str] = field(default_factory=list)
+
+    def take(self, message: Received) -> None:
         try:
-            _delete(settled)
+            self.intake.take(message)
+        except WorksAlone:
+            self.suspects.append(message)
+        except Exception as error:  # noqa: BLE001 - the message comes back, and the others are worked on
+            self._give_back(message, error)
+        else:
+            self.settled.append(message)
+
+    def take_last(self, message: Received) -> None:
+        """Take a message that may kill the worker, if what is settled could be deleted before."""
+        try:
+            self._delete_settled()
         except MillraceError as error:
             with suppress(MillraceError):
                 message.receipt.put_off(backoff(message.delivery.receives))
-            comes_back(message, error)
-            returning.append(message.delivery.message_id)
+            self._give_back(message, error)
         else:
-            take(message.alone())
-    return returning
+            self.take(message.alone())
 
+    def _give_back(self, message: Received, error: Exception) -> None:
+        self.comes_back(message, error)
+        self.returning.append(message.delivery.message_id)
 
-def _delete(settled: list[Received]) -> None:
-    while settled:
-        settled[-1].receipt.delete()
-        settled.pop()
+    def _delete_settled(self) -> None:
+        while self.settled:
+            # Taken off after its deletion: the next call tries one again that could not be deleted.
+            self.settled[-1].receipt.delete()
+            self.settled.pop()

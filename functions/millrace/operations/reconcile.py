@@ -146,6 +146,7 @@ class Reconciler:
             return _report_busy(sync.name, f"another run is at work, until {lease_until:%H:%M:%S} UTC at the longest")
         start = _begin_at(checkpoint, sync.name, sync.folder)
         try:
+            # Only at its beginning: a comparison that goes on may have filled the queue itself.
             if not start.after:
                 start, put_off = self._look_at_queue(sync, start)
                 if put_off is not None:
@@ -248,6 +249,7 @@ class Reconciler:
         """What is to be asked for. A run's entry, which stands under its folder, asks for the run where it is stuck."""
         since = checkpoint.put_off_since
         if since is not None and difference.modified is not None and difference.modified > since:
+            # It came while the comparison waited for a full queue: its own event waits there, and is not lost yet.
             return None
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference

@@ -29,7 +29,7 @@ def _keep_names(_layout: TextLayout) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _TextKind(Generic[L]):
+class _TextReading(Generic[L]):
     """How files of one format are opened, and what is said of them; ``reasons_of_names`` of columns renamed."""
 
     format: FileFormat
@@ -41,7 +41,7 @@ class _TextKind(Generic[L]):
 class _TextSummary(Generic[L]):
     """What has been seen of a file."""
 
-    def __init__(self, layout: L, kind: _TextKind[L]) -> None:
+    def __init__(self, layout: L, kind: _TextReading[L]) -> None:
         self._layout = layout
         self._kind = kind
         self._columns = [CsvColumn(name, _begin(layout.options, name)) for name in layout.names]
@@ -91,20 +91,20 @@ class _TextSummary(Generic[L]):
 
 def explain_csv(source: BinaryIO, options: ReadOptions) -> Content:
     """What is in a CSV file."""
-    return _explain_text(_TextKind(FileFormat.CSV, begin_csv, facts_of_csv, reasons_of_names), source, options)
+    return _explain_text(_TextReading(FileFormat.CSV, begin_csv, facts_of_csv, reasons_of_names), source, options)
 
 
 def explain_fixed_width(source: BinaryIO, options: ReadOptions) -> Content:
     """What is in a file of fixed width."""
-    return _explain_text(_TextKind(FileFormat.FIXED_WIDTH, begin_fixed_width, facts_of_fixed_width), source, options)
+    return _explain_text(_TextReading(FileFormat.FIXED_WIDTH, begin_fixed_width, facts_of_fixed_width), source, options)
 
 
 def explain_log(source: BinaryIO, options: ReadOptions) -> Content:
     """What is in a log."""
-    return _explain_text(_TextKind(FileFormat.LOG, begin_log, facts_of_log), source, options)
+    return _explain_text(_TextReading(FileFormat.LOG, begin_log, facts_of_log), source, options)
 
 
-def _explain_text(kind: _TextKind[L], source: BinaryIO, options: ReadOptions) -> Content:
+def _explain_text(kind: _TextReading[L], source: BinaryIO, options: ReadOptions) -> Content:
     seen = None
     try:
         opened = texts(kind.begin, source, options, _ignore)
@@ -136,7 +136,7 @@ def _ignore(_bad: BadRow) -> None:
     """Do nothing with bad rows: the error about the first is known already."""
 
 
-def _check_demands(kind: _TextKind[L], source: BinaryIO, options: ReadOptions) -> None:
+def _check_demands(kind: _TextReading[L], source: BinaryIO, options: ReadOptions) -> None:
     """Read as conversion does if types are demanded, so that a value that does not fit has the same error."""
     learned: Learned | None = None
     for _attempt in range(MOST_ATTEMPTS if options.column_types else 0):
@@ -150,7 +150,7 @@ def _check_demands(kind: _TextKind[L], source: BinaryIO, options: ReadOptions) -
 
 
 def _before(
-    kind: _TextKind[L], source: BinaryIO, options: ReadOptions, seen: int, error: DataError
+    kind: _TextReading[L], source: BinaryIO, options: ReadOptions, seen: int, error: DataError
 ) -> Iterator[pa.RecordBatch]:
     """The good rows that share their block with the bad one: read again, with bad rows put aside."""
     if error.row is None or error.row - 1 <= seen:

@@ -209,7 +209,7 @@ _OPENERS: dict[Compression, Callable[[_CountedSource, int], ByteStream]] = {
 }
 
 
-class _Content:
+class _DecompressedBytes:
     """A stream whose beginning was looked at already."""
 
     def __init__(self, head: bytes, stream: ByteStream) -> None:
@@ -246,7 +246,7 @@ def open_plain(
     stream = _Decompressed(source, compression, free_bytes, read_bytes)
     content = read_fully(stream, HEAD_BYTES)
     _check_text(content, compression)
-    return _Content(content, stream)
+    return _DecompressedBytes(content, stream)
 
 
 def open_unpacked(source: BinaryIO) -> ByteStream:
