@@ -116,6 +116,7 @@ def _whole_number(lowest: int, highest: int) -> Callable[[object], int]:
 
 def _arn(service: str) -> Callable[[object], str]:
     def parse(value: object) -> str:
+        # `arn:aws:sns:eu-central-1:111122223333:operators`; China's begin with `arn:aws-cn:`.
         if not re.fullmatch(rf"arn:[a-z-]+:{service}:[a-z0-9-]+:\d{{12}}:\S+", str(value)):
             raise ValueError(f"expected the ARN of an {service.upper()} resource")
         return str(value)

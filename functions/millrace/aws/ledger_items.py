@@ -101,6 +101,7 @@ def _output_fields(output: Output) -> dict[str, Any]:
 def _index_keys(entry: AnyEntry) -> dict[str, str]:
     shard = zlib.crc32(to_key(entry.stored_sync, entry.source).encode()) % SHARDS
     keys = {"sources_pk": f"{entry.stored_sync}#{shard:02}", "sources_sk": entry.source.key}
+    # An item without an index's key is not in that index: what is settled leaves `attention` by itself.
     if isinstance(entry, WorkEntry) and entry.state in NEEDS_ATTENTION:
         when = entry.finished or entry.started
         if when is not None:

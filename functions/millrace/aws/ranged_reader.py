@@ -97,6 +97,8 @@ class RangedReader(io.RawIOBase):
 
     def _load(self, wanted: int) -> None:
         """Fetch the range at the position; a jump asks for what is wanted alone, reading on for a whole chunk."""
+        # Parquet's readers jump: to the footer, then from column to column. A whole chunk after each jump would read
+        # the file several times. Who comes back to where an earlier read ended reads on, and gets a chunk again.
         sequential = self._position == self._start + len(self._chunk)
         reads_on = sequential or self._position in self._ends
         self._ends.pop(self._position, None)

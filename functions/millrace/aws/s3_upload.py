@@ -109,6 +109,7 @@ class S3Upload:
                 **arguments,
             )
         except ClientError as error:
+            # The client tries again when an answer is lost: S3 then knows no such upload, because it is complete.
             if error_code(error) == "NoSuchUpload" and (etag := self._find_completed()):
                 return etag
             raise

@@ -83,6 +83,7 @@ def key_of(client: SecretsManagerClient, secret: str) -> Callable[[], bytes]:
 def store(client: SecretsManagerClient, secret: str, text: str, *, description: str, kms_key: str | None) -> Stored:
     """Write ``text`` as a new secret, or as the new value of the one that is there; ``kms_key`` encrypts it."""
     encrypted: dict[str, Any] = {"KmsKeyId": kms_key} if kms_key else {}
+    # Made without asking first: to ask needs one more permission, and somebody may make it in between.
     with translated("secretsmanager:CreateSecret on", secret):
         try:
             client.create_secret(Name=secret, SecretString=text, Description=description, **encrypted)

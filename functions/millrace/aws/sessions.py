@@ -104,6 +104,7 @@ class Sessions:
                 return partial(self._assume_role, connection, arn, external_id)
             case AccessKeys(secret=secret) if secret is not None:
                 return lambda: Credentials(*self._stored_keys(connection, secret))
+            # For commands on a person's machine: a configuration that holds keys itself is not deployed.
             case AccessKeys(access_key_id=key_id, secret_access_key=key) if key_id and key:
                 return lambda: Credentials(key_id.get_secret_value(), key.get_secret_value())
             case _:

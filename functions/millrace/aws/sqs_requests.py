@@ -55,6 +55,7 @@ class SQSRequests:
         for _ in range(_TRIES):
             with translated("sqs:SendMessage to", self._url):
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            # SQS answers 200 though it refused some of the messages: they are listed in the answer.
             refused = {failed["Id"] for failed in answer.get("Failed", ())}
             entries = [entry for entry in entries if entry["Id"] in refused]
             if not entries:

@@ -138,6 +138,7 @@ class Section(BaseModel):
     def _why_unknown(cls, name: str) -> str:
         if name in cls.read_only:
             return f"read-only, not an input: remove it; {cls.read_only[name]}"
+        # A slip of the pen before a wrong place: `s3_bucket_nam` is meant here.
         if close := suggestion(name, cls.model_fields):
             return f"unknown field{close}"
         if elsewhere := sorted({s.place for s in all_sections() if s.place and name in s.model_fields}):

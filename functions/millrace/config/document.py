@@ -263,6 +263,7 @@ _REFERENCES: Mapping[str, Mapping[tuple[str, ...], str]] = {
 
 
 def _mentions(data: Mapping[Any, Any]) -> Iterator[tuple[str, str, str]]:
+    # From the raw values: a section that is refused for another field names its connection all the same.
     for field, references_of_item in _REFERENCES.items():
         for path, raw in _items(data, field):
             for steps, kind in references_of_item.items():

@@ -100,6 +100,7 @@ _OPERANDS: Mapping[FilterFunction, _Operand] = {
 def operand_problem(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     """Hold ``value`` to what ``function`` takes."""
     name = given.get("function")
+    # An unknown function is refused by its own field.
     if not isinstance(name, str) or name not in list(FilterFunction):
         return
     operand = _OPERANDS[FilterFunction(name)]

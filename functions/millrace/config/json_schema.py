@@ -37,6 +37,7 @@ def _allow_what_is_read(definition: dict[str, Any], section: type[Section]) -> N
         properties[synonym] = properties[name]
         if name in required:
             required.remove(name)
+            # Either name will do, so that neither of them is required alone.
             definition["anyOf"] = [{"required": [name]}, {"required": [synonym]}]
     for name, why in section.read_only.items():
         properties[name] = {"enum": ["", None], "description": f"Read-only: {why}.", "readOnly": True, "x-mark": "doc"}

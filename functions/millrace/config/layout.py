@@ -108,6 +108,8 @@ def parse_glob(text: str) -> str:
         raise ValueError("a glob of directories relative to the folder, such as '*' or 'tenant=*/orders'")
     if any("**" in segment and segment != "**" for segment in segments):
         raise ValueError("'**' as a whole segment, such as 'exports/**/orders'")
+    # A "[" that is left when all classes are taken out is not closed. `[!]a]` is one class: behind `[!` a "]" is a
+    # character like others.
     if any(re.sub(r"\[!?\]?[^\]]*\]", "", segment).count("[") for segment in segments):
         raise ValueError("every '[' closed by a ']' in the same segment")
     return glob

@@ -291,6 +291,7 @@ def _targets(given: Mapping[str, Any], field: str) -> Iterator[str]:
     for item in raw if isinstance(raw, list | tuple) else ():
         if not isinstance(item, Mapping):
             continue
+        # Without a target a field keeps its name. A source is a name, or an object with the name in `field`.
         source = item.get("source")
         name = item.get("target") or (source.get("field") if isinstance(source, Mapping) else source)
         if isinstance(name, str) and name:

@@ -11,6 +11,8 @@ from pydantic import SecretStr, ValidationError
 SECRET_FIELDS = frozenset({"aws_access_key_id", "aws_secret_access_key"})
 """The fields whose values are never shown."""
 
+# An access key's id begins with AKIA or ASIA, as in AKIAIOSFODNN7EXAMPLE; a secret key is 40 characters of base64
+# (IAM User Guide, "IAM identifiers").
 _CREDENTIAL = re.compile(r"(AKIA|ASIA)[A-Z0-9]{12,}|\b[A-Za-z0-9/+]{40}\b")
 _LONGEST_SHOWN = 80
 

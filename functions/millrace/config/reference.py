@@ -33,6 +33,8 @@ from millrace.errors import UsageError
 
 TOP = "the file"
 """Where the lists of a document stand."""
+# A comment with the place, the generated table, and the end:
+# `<!-- fields: connections[] -->`, lines of a table, `<!-- end -->`.
 _MARKED = re.compile(r"(<!-- fields: (?P<place>[^>]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _HEAD = "| field | type | default | when | example | meaning |\n|---|---|---|---|---|---|\n"
 _NONE = "–"
@@ -172,6 +174,7 @@ _WORDS: tuple[tuple[object, str], ...] = (
 
 
 def _type(hint: Any) -> str:
+    # Named kinds first: a region is text for Python, and a region for people.
     for described, word in _WORDS:
         if hint == described:
             return word

@@ -282,6 +282,7 @@ def _circles(flows: Sequence[_Flow]) -> Iterator[str]:
     feeds = {flow.path: _list_fed(flow, flows) for flow in flows}
     reported: set[frozenset[str]] = set()
     for flow in flows:
+        # A circle of three flows is found from each of them, and reported once.
         circle = _way_back(flow, feeds)
         members = frozenset(member.path for member in circle)
         if circle and members not in reported:

@@ -175,6 +175,7 @@ def _authentication(given: Mapping[str, Any]) -> Iterator[Contradiction]:
         AuthMode.IAM_ROLE: ("iam_role_arn",),
         AuthMode.EXECUTION_ROLE: (),
     }
+    # An unknown mode is refused by its own field.
     if not isinstance(mode, str) or mode not in wanted:
         return
     surplus = set(given) - set(wanted[mode])
@@ -220,6 +221,7 @@ def _notifications(given: Mapping[str, Any]) -> Iterator[Contradiction]:
 def _layout(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     single = given.get("is_single_table", False)
     snapshot = given.get("is_directory_snapshot", False)
+    # What is neither true nor false is refused by its own field.
     if not isinstance(single, bool) or not isinstance(snapshot, bool):
         return
     if snapshot and not single:

@@ -13,7 +13,9 @@ from millrace.config.base import drop_blanks, unexpected
 
 MANUAL = "manual"
 
+# EventBridge refuses `rate(1 minutes)` and `rate(5 minute)`, and a rate of 0 (User Guide, "Rate expressions").
 _RATE = re.compile(r"rate\((?:1 (?:minute|hour|day)|(?!0+ |1 )\d+ (?:minutes|hours|days))\)")
+# Six fields, each of letters, digits and signs: `cron(0 6 ? * MON-FRI *)`. What they mean EventBridge checks itself.
 _CRON_FIELD = r"[A-Z0-9*?,/#LW-]+"
 _CRON = re.compile(rf"cron\({_CRON_FIELD}(?: {_CRON_FIELD}){{5}}\)")
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")

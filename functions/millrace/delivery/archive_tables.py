@@ -53,6 +53,7 @@ class MemberConversion:
         Raises: BadArchive if none can be read, or two have one output; ArchiveTooBig for too many outputs; what the
         conversion of a member does.
         """
+        # All is planned before anything is converted: two members with one output are refused at once.
         members = archive.require_members()
         planned = [(member, way.members.plan(member.name)) for member in members]
         ignored = [plan.reason for _, plan in planned if isinstance(plan, Ignored)]
@@ -67,6 +68,7 @@ class MemberConversion:
                 rows += done.rows
                 ready += ready_outputs(done, output=_place_of(self.output_of, plan), quarantine=plan.quarantine)
                 _check_count(len(ready))
+            # All are converted: what becomes of the uploads is decided where they are published.
             undo.pop_all()
         return ConvertedMembers(ready=tuple(ready), rows=rows, reason=_describe_ignored(ignored))
 

@@ -86,10 +86,13 @@ class Builds:
 
     def _ask_once(self, file: SourceFile, request: Request) -> Finish:
         entry, now = self.claims.ledger.get(file.sync, file.build.folder), self.claims.now()
+        # A build looks at the folder once more when it has settled, and finds the file then.
         if entry is not None and is_at_work(entry, now):
             return _asked(file, request)
         is_asked_for = entry is not None and entry.state is State.WAITING and not is_stale(entry, now)
         if not is_asked_for:
+            # Sent before it is written down: if the worker is killed in between, the next file asks again. The other
+            # way round nobody would ask, and the entry would say that somebody had.
             self._send(file.build)
             self.claims.ledger.put(_marked(entry, file.build, self.claims))
         return _asked(file, request)

@@ -36,8 +36,10 @@ def publish(upload: Upload, target: ObjectRef, claimed: WorkEntry, store: Object
     for _ in range(_TRIES):
         try:
             published_as = upload.publish(expected=expected, rows=rows)
+        # S3 answers 409 while another conditional write of the key is under way: the same is tried again.
         except WriteConflict:
             continue
+        # What stands there by now decides: ours of a lower fence is replaced, a stranger's is not.
         except TargetChanged:
             head = store.head(target)
             expected = _may_replace(head, target, claimed) if head else None

@@ -55,6 +55,7 @@ class ReadEvidence:
             yield last_read
         folder = source.key.rpartition("/")[0]
         try:
+            # One more than is looked at, since the source itself may be among them.
             listed = store.list(source.bucket, f"{folder}/" if folder else "")
             yield from (item.ref for item in islice(listed, _NEIGHBOURS + 1) if item.ref != source)
         except MillraceError:

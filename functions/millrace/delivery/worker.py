@@ -187,6 +187,7 @@ class Worker:
         return replace(request, change=change.at_version(head.version))
 
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
+        # So many workers died over it that the next one would, too.
         if claimed.deaths >= MOST_DEATHS:
             return self.claims.settle(claimed, self._crash(plan, Failure.of(_to_crash(claimed))))
         match plan:
@@ -227,6 +228,7 @@ class Worker:
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
         failure = settled.failure
+        # What the object holds was refused: the same bytes fail again, so that this is settled like any success.
         if failure is None or failure.branch is Branch.DATA:
             return Outcome(
                 result=settled.state,

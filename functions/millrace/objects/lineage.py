@@ -149,6 +149,7 @@ def _hash_encoded(text: str) -> str:
 
 def _shorten(metadata: dict[str, str]) -> dict[str, str]:
     addresses = [name for name in (f"{_PREFIX}source", f"{_PREFIX}table") if name in metadata]
+    # The longest first: often one hash is enough, and the other address can still be read.
     for name in sorted(addresses, key=lambda name: len(metadata[name]), reverse=True):
         if _is_too_long(metadata):
             metadata[name] = _hash_encoded(metadata[name])

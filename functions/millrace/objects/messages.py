@@ -78,10 +78,12 @@ def parse_message(body: str) -> Message:
 
 def _parse(body: str, *, envelopes: int) -> Message:
     data = _object(body)
+    # S3 sends it when a notification is configured.
     if data.get("Event") == "s3:TestEvent":
         return Message(notes=(f"test event of bucket {data.get('Bucket')}",))
     if isinstance(data.get("Records"), list):
         return _records(data["Records"], envelopes=envelopes)
+    # SNS without raw delivery has the message of S3 as a text in its own.
     if envelopes and _is_notification(data):
         return _parse(data["Message"], envelopes=envelopes - 1)
     if data.get("source") == "aws.s3" and isinstance(data.get("detail"), dict):
@@ -131,11 +133,13 @@ def _record(record: Mapping[str, Any], *, envelopes: int) -> Message:
         return _parse(_text(record["Sns"]["Message"]), envelopes=envelopes - 1)
     if record["eventSource"] != "aws:s3":
         raise UnknownMessage(f"eventSource {record['eventSource']!r} is not aws:s3")
+    # AWS writes `ObjectCreated:Put`; other services that speak S3 write `s3:ObjectCreated:Put`.
     name = str(record["eventName"]).removeprefix("s3:")
     kind = next((kind for prefix, kind in _S3_EVENTS.items() if name.startswith(prefix)), None)
     bucket, stated = record["s3"]["bucket"]["name"], record["s3"]["object"]
     if kind is None:
         return Message(notes=(f"event {name} of s3://{bucket}/{stated.get('key')} changes no object's content",))
+    # Keys come as in a form: `red+flower%2B1.jpg` for `red flower+1.jpg`.
     ref = _ref(bucket, unquote_plus(_text(stated["key"]), errors="strict"))
     return _to_message(kind, ref, stated, etag="eTag", version_id="versionId")
 

@@ -166,6 +166,7 @@ class Auditor:
             return Standing.GONE if difference else None
         if difference is None and pair.entry is not None:
             return pair.entry.state
+        # Its event may still be on its way.
         if pair.listed.modified > now - self.grace:
             return Standing.EXPECTED
         return Standing.UNACCOUNTED

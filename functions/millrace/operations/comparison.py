@@ -82,6 +82,7 @@ def join_by_key(listed: Iterable[ListedObject], entries: Iterable[Entry]) -> Ite
     A listing of ``a b`` and entries of ``b c`` give ``(a, None) (b, b) (None, c)``. Both come in the order of the keys'
     UTF-8 bytes, as S3 lists them: that is not the order of Python's strings, so bytes are compared.
     """
+    # Each key is encoded once, and merged and grouped by its bytes: comparing is bound by the processor.
     objects = ((item.ref.key.encode(), item) for item in listed)
     listed_entries = ((item.source.key.encode(), item) for item in entries)
     merged: Iterator[tuple[bytes, ListedObject | Entry]] = heapq.merge(objects, listed_entries, key=itemgetter(0))

@@ -99,4 +99,5 @@ def _verdict(entry: Entry) -> _Verdict:
         return LetterClass.TRANSIENT, f"{entry.sync}: {failure.error}: {failure.message}"
     if entry.state is State.IN_FLIGHT:
         return LetterClass.TRANSIENT, f"{entry.sync}: in flight since {entry.started}"
+    # A failure for what the object holds is settled, too: the same bytes fail again.
     return LetterClass.SETTLED, f"{entry.sync}: {entry.state}"

@@ -69,6 +69,7 @@ class OutputChecker:
         if isinstance(plan, Build) or not isinstance(plan.way, SnapshotTable):
             return whole.outputs
         table = self.ledger.get_table(plan.sync, plan.way.table)
+        # Once the table is made of another file, this one has no output of its own to lose.
         if table is None or table.state not in DONE or table.file != entry.source:
             return ()
         return table.outputs

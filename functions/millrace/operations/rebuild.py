@@ -134,6 +134,7 @@ class Rebuilder:
         if table is not None:
             return Traced(ref, self._put_back_table(lineage, source, table, output, dry_run=dry_run))
         trace = self._put_back(lineage, source, output, dry_run=dry_run)
+        # What the ledger had already is in its table: only what was put back now has to be learned.
         if trace is not Trace.REBUILT or dry_run or not isinstance(plan, Plan):
             return Traced(ref, trace)
         return Traced(ref, trace, self._put_back_of_table(plan, lineage))

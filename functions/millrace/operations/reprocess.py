@@ -207,6 +207,7 @@ class Reprocessor:
                 requests = [request for _, request in portion if request is not None]
                 tally.sent += self.queues[sync.source_connection].send(requests)
             tally.last_key = portion[-1][0].key
+            # Looked at after the first portion is sent, so that every call gets on.
             if remaining() < STOP_SECONDS:
                 complete = False
                 break
@@ -250,6 +251,7 @@ class Reprocessor:
             for key in wish.keys:
                 yield _parse_reference(key, source), True
         elif wish.state is not None:
+            # The index is by state, over all syncs.
             for entry in self.index.needing_attention(wish.state):
                 if entry.sync == sync.name:
                     yield entry.source, True

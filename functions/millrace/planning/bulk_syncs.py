@@ -255,6 +255,7 @@ class MembersOf:
 
     def _prefixes(self) -> tuple[str, ...]:
         """What the paths of the members' outputs begin with."""
+        # Below `exports/2026/` for the archive `exports/2026.zip`.
         below = f"{without_archive_extension(self.archive.key)[len(self.route.source.root.prefix) :]}/"
         tables = [selection for selection in self.route.sync.schemas or () if selection.id.startswith(below)]
         return (below, *(selection.user_output_name for selection in tables if selection.user_output_name))

@@ -109,6 +109,8 @@ class _Glob:
 
         ``is_shown_alone``: only a segment of the glob that names what is hidden matches it.
         """
+        # A state is how many segments of the glob are matched so far. There may be several at once, since `**` matches
+        # none, one or many.
         following = set[int]()
         for state in states:
             if state == len(self.segments):
@@ -167,6 +169,7 @@ def _read_tokens(segment: str) -> Iterator[str | None]:
     position = 0
     while position < len(segment):
         character = segment[position]
+        # A bracket that nothing closes stands for itself: `a[b` matches the name `a[b`.
         closing = _closing(segment, position) if character == "[" else -1
         if closing > 0:
             yield _choice(segment[position + 1 : closing])

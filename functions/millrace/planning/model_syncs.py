@@ -75,11 +75,13 @@ class ModelRoute:
     def plan(self, ref: ObjectRef) -> AnyPlan:
         """What becomes of an object that it wants."""
         build = self._to_build()
+        # Millrace asks for the build itself, by the name of its folder, which is no object.
         if self.model.key is None and ref == build.folder:
             return build
         recognised = self._recognise(ref.key)
         if isinstance(recognised, str):
             return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {recognised}")
+        # Appended files are rows of the table each for itself; else a table is made of all files of the folder.
         if self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND:
             return SourceFile(source=ref, build=build)
         return self._plan(ref, recognised)

@@ -27,6 +27,7 @@ class ObjectFilter:
 
     def why_left_out(self, path: str) -> str:
         """Why an object is not read, to stand behind its name; empty if it is."""
+        # What must not be read is not read, however else it is chosen.
         if self.exclude and (glob := _find_match(self.exclude, path)):
             return f"is left out by exclude: {glob!r}"
         if self.include and _find_shown(self.include, path) is None:

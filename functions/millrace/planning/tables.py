@@ -55,6 +55,7 @@ def directory_table(directory: str, glob: str) -> str:
     segments = directory.split("/")
     if all(map(globs.is_literal, glob.split("/")[:-1])) and glob.rsplit("/", maxsplit=1)[-1] != globs.ANY_DEPTH:
         return segments[-1]
+    # `a_b/c` and `a/b_c` would both be `a_b_c`.
     joined = "_".join(segments)
     if len(segments) == 1 or not any("_" in segment for segment in segments):
         return joined
