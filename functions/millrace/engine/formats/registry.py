@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
+from typing import BinaryIO
 
-from millrace.engine.formats.avro import reader as avro_reader
-from millrace.engine.formats.avro import writer as avro_writer
-from millrace.engine.formats.base import Format, refuse_writing
+import pyarrow as pa
+
+from millrace.engine.formats.base import (
+    BadRow,
+    ByteSink,
+    Format,
+    Learned,
+    Reader,
+    Records,
+    RecordWriter,
+    Writer,
+    refuse_writing,
+)
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv import writer as csv_writer
-from millrace.engine.formats.excel import reader as excel_reader
-from millrace.engine.formats.fixed_width import reader as fixed_width_reader
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
-from millrace.engine.formats.log import reader as log_reader
-from millrace.engine.formats.orc import reader as orc_reader
-from millrace.engine.formats.orc import writer as orc_writer
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.streams.compression import compressible
-from millrace.engine.formats.xml import reader as xml_reader
-from millrace.engine.options import FileFormat
+from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
+
+
+def _read_by(folder: str) -> Reader:
+    """The reader of a format that few files have: its modules are imported when the first of them comes."""
+
+    def read(
+        source: BinaryIO,
+        options: ReadOptions,
+        *,
+        learned: Learned | None = None,
+        report: Callable[[BadRow], None],
+    ) -> Records:
+        reader: Reader = import_module(f"millrace.engine.formats.{folder}.reader").read
+        return reader(source, options, learned=learned, report=report)
+
+    return read
+
+
+def _write_by(folder: str) -> Writer:
+    """The writer of such a format."""
+
+    def write(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
+        writer: Writer = import_module(f"millrace.engine.formats.{folder}.writer").write
+        return writer(sink, into, options)
+
+    return write
+
 
 CSV = Format(
     name=FileFormat.CSV,
@@ -43,14 +76,14 @@ JSON_DOC = Format(
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
-AVRO = Format(name=FileFormat.AVRO, read=avro_reader.read, write=avro_writer.write)
-ORC = Format(name=FileFormat.ORC, read=orc_reader.read, write=orc_writer.write)
-EXCEL = Format(name=FileFormat.EXCEL, read=excel_reader.read, write=refuse_writing(FileFormat.EXCEL))
-XML = Format(name=FileFormat.XML, read=xml_reader.read, write=refuse_writing(FileFormat.XML))
+AVRO = Format(name=FileFormat.AVRO, read=_read_by("avro"), write=_write_by("avro"))
+ORC = Format(name=FileFormat.ORC, read=_read_by("orc"), write=_write_by("orc"))
+EXCEL = Format(name=FileFormat.EXCEL, read=_read_by("excel"), write=refuse_writing(FileFormat.EXCEL))
+XML = Format(name=FileFormat.XML, read=_read_by("xml"), write=refuse_writing(FileFormat.XML))
 FIXED_WIDTH = Format(
-    name=FileFormat.FIXED_WIDTH, read=fixed_width_reader.read, write=refuse_writing(FileFormat.FIXED_WIDTH)
+    name=FileFormat.FIXED_WIDTH, read=_read_by("fixed_width"), write=refuse_writing(FileFormat.FIXED_WIDTH)
 )
-LOG = Format(name=FileFormat.LOG, read=log_reader.read, write=refuse_writing(FileFormat.LOG))
+LOG = Format(name=FileFormat.LOG, read=_read_by("log"), write=refuse_writing(FileFormat.LOG))
 
 _ALL = (CSV, JSON, JSON_DOC, PARQUET, AVRO, ORC, EXCEL, XML, FIXED_WIDTH, LOG)
 FORMATS: Mapping[FileFormat, Format] = MappingProxyType({entry.name: entry for entry in _ALL})
