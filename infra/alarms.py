@@ -72,6 +72,8 @@ class Alarms(Construct):
             0,
             "Configuration errors in a row paused an event source; its messages wait. Look: millrace status. Mend what "
             "it names, then run: millrace resume (which also ends this alarm).",
+            # The metric is written when a circuit opens and when it closes, and never in between: silence keeps the
+            # state.
             missing=cloudwatch.TreatMissingData.IGNORE,
         )
 
@@ -130,6 +132,7 @@ class Alarms(Construct):
 
 
 def _count_visible(queue: sqs.IQueue) -> cloudwatch.Metric:
+    # Maximum, not the CDK's average: a letter that was there for a minute of five counts.
     return queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum")
 
 

@@ -43,6 +43,7 @@ class DeadLetterStore(Construct):
 
     def _allow(self, sources: Sequence[str]) -> sqs.RedriveAllowPolicy:
         if not sources:
+            # Without a policy SQS allows every queue of the account: none has to be said.
             return sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission.DENY_ALL)
         if len(sources) > _MOST_NAMED_SOURCES:
             return sqs.RedriveAllowPolicy(redrive_permission=sqs.RedrivePermission.ALLOW_ALL)

@@ -41,6 +41,8 @@ class EncryptionKey(Construct):
             resource_name=f"{Names(options.name).log_groups}*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+        # CloudWatch Logs names the log group in the encryption context: so the key serves this deployment's groups, and
+        # no others of the account (Amazon CloudWatch Logs User Guide, "Encrypt log data using AWS KMS").
         conditions = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}}
         self._allow(f"logs.{stack.region}", conditions, also=("kms:Encrypt",))
 

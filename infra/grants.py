@@ -58,6 +58,7 @@ class Arns:
 
     def secret(self, name: str) -> str:
         """A secret by name or ARN; Secrets Manager ends the ARN of a named one in a hyphen and six characters."""
+        # A whole ARN has its six characters already: it is the narrower grant.
         if name.startswith("arn:"):
             return name
         return f"arn:{self.partition}:secretsmanager:{self.region}:{self.account}:secret:{name}-??????"
@@ -74,9 +75,13 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
     return _wanted(
         *_read_and_write(topology, arns),
         *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
+        # No Query and no Delete: a worker knows the key of every entry that it needs, and only `millrace forget`
+        # deletes.
         Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
         Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=every_queue),
         Grant(sid="AskForBuilds", actions=_sending(options), resources=arns.queues),
+        # The function counts attempts itself, since a receipt is no attempt; so it sends what has failed five times
+        # itself.
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_breaker(arns, options, itself),
         *_identities(topology, arns),
@@ -117,6 +122,7 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
             actions=("dynamodb:Query",),
             resources=tuple(f"{arns.ledger}/index/{index}" for index in LEDGER_INDEXES),
         ),
+        # Whether an output is stale depends on its table's schema, too, whose entry is got by its key.
         Grant(sid="FindStale", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
         *_identities(topology, arns),
@@ -136,6 +142,8 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
         Grant(sid="CompareWithLedger", actions=("dynamodb:Query",), resources=(f"{arns.ledger}/index/sources",)),
         Grant(sid="KeepCheckpoints", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
         Grant(sid="SendRequests", actions=(*_sending(options), "sqs:GetQueueAttributes"), resources=arns.queues),
+        # A listing of millions of keys outlasts a function's 15 minutes: it keeps a checkpoint and calls itself to go
+        # on.
         Grant(sid="GoOn", actions=("lambda:InvokeFunction",), resources=(itself,)),
         Grant(
             sid="LookAtOutputs",
@@ -144,6 +152,7 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
             because="a few outputs of each comparison are looked at by HEAD, anywhere below the connection's folder",
         ),
         *_tell_gone_from_denied(topology.own_writes, arns),
+        # Sources alone: what it never reads elsewhere it needs no identity for.
         *_identities(replace(topology, destinations=()), arns),
         *_keys(arns, options),
         *_tracing(options),
@@ -153,6 +162,8 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
 def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
     grants = []
     for number, folder in enumerate(topology.own_reads):
+        # s3:ListBucket is allowed on the bucket as a whole; only the prefix of the request keeps it within the folder
+        # (Service Authorization Reference, "Condition keys for Amazon S3").
         conditions = {"StringLike": {"s3:prefix": f"{folder.prefix}*"}} if folder.path else {}
         grants.append(_list_folder(f"ListSource{number}", folder, arns, conditions))
     return grants
@@ -183,6 +194,8 @@ def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
             sid="TellOfOpenCircuits",
             actions=("events:PutEvents",),
             resources=(f"arn:{arns.partition}:events:{region}:event-bus/default",),
+            # The default bus carries other services' events, too: under its own source the function can pretend to be
+            # none of them.
             conditions={} if options.emulator else _OWN_EVENTS,
         ),
     ]

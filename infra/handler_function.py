@@ -40,6 +40,7 @@ class HandlerFunction(Construct):
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        # Made by the stack, not by Lambda at the first call: that one would keep its lines for ever, outside the key.
         self.log_group = self._make_log_group(Names(options.name).log_group(name), key)
         self.role = self._make_role(f"What the {name} function of {options.name} may do", grants)
         self.function = lambda_.Function(

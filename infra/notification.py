@@ -32,6 +32,8 @@ def filter_prefix(prefix: str, options: Options) -> str:
 def sent_by_buckets(stack: Stack, buckets: Iterable[str]) -> dict[str, object]:
     """The conditions that S3 meets if it acts for one of these buckets, and the bucket is this account's."""
     arns = [f"arn:{stack.partition}:s3:::{bucket}" for bucket in buckets]
+    # Both: a bucket's ARN names no account, so that after a bucket is deleted somebody else may make one of its name
+    # (Amazon S3 User Guide, "Granting permissions to publish event notification messages").
     return {"ArnEquals": {"aws:SourceArn": arns}, "StringEquals": {"aws:SourceAccount": stack.account}}
 
 
@@ -75,6 +77,7 @@ class ExistingBucketNotifications(Construct):
         filters = [s3.NotificationKeyFilter(prefix=filter_prefix(prefix, self._options))] if prefix else []
         for event in EVENTS:
             bucket.add_event_notification(_EVENT_TYPES[event], destinations.SqsDestination(named), *filters)
+        # S3 sends a test message when it is configured, and refuses a queue that does not yet let it.
         bucket.node.add_dependency(queue.node.find_child("Policy"))
 
     def _allow(self, role: iam.Role, bucket: s3.IBucket) -> None:

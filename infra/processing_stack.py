@@ -60,6 +60,8 @@ class ProcessingStack(Stack):
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
+        # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
+        # stack would wait for the other.
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         functions = self._make_functions(topology, digest=code.name)
         queues = self._receive(functions["Convert"], topology)
@@ -170,6 +172,8 @@ class ProcessingStack(Stack):
             key=self._key,
             memory_mb=memory_mb,
             function_name=function_name,
+            # The others are called by a schedule or by hand: a reserve for them would be taken from the account for
+            # nothing.
             reserved_concurrency=self._options.reserved_concurrency if name == "convert" else None,
         ).function
 
@@ -229,6 +233,8 @@ class ProcessingStack(Stack):
                 batch_size=BATCH_SIZE,
                 max_batching_window=Duration.seconds(BATCHING_WINDOW_SECONDS),
                 max_concurrency=self._options.max_concurrency,
+                # Otherwise one failed message brings the whole batch back, with nine that are done (AWS Lambda
+                # Developer Guide, "Handling errors for an SQS event source").
                 report_batch_item_failures=True,
             )
         return queues

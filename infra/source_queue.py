@@ -59,6 +59,7 @@ class SourceQueue(Construct):
             encryption=sqs.QueueEncryption.KMS if key else sqs.QueueEncryption.SQS_MANAGED,
             encryption_master_key=key,
         )
+        # Without a managed notification no bucket may send: the queue is for our own requests then.
         if notifying := sorted(set(buckets)):
             self._allow(notifying)
 

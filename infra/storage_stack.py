@@ -31,6 +31,7 @@ class StorageStack(Stack):
             scope,
             options.storage_stack,
             env=env,
+            # The ledger and the buckets are kept when the stack goes, but a new stack cannot take them over by itself.
             termination_protection=not options.emulator,
             description=f"Millrace ({options.name}): buckets, queues and ledger. Losing this stack would hurt.",
         )
@@ -40,6 +41,7 @@ class StorageStack(Stack):
             self.key = EncryptionKey(self, "Encryption", notifying=notifying, options=options).key
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
+        # The dead letters come before the queues that send there: they name them by ARN, which is known without them.
         self.ledger = LedgerTable(self, "Ledger", options=options, key=self.key).table
         sources = list(self._list_sources(topology, options))
         self.dead_letters = DeadLetterStore(self, "DeadLetters", sources=sources, options=options, key=self.key).queue

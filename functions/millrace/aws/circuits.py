@@ -92,6 +92,8 @@ class FunctionEventSources:
             pages = self._client.get_paginator("list_event_source_mappings").paginate(FunctionName=self._function)
             for page in pages:
                 for mapping in page["EventSourceMappings"]:
+                    # A switch takes its time: `Disabling` will be off and `Enabling` will be on. What it becomes
+                    # counts.
                     on = not mapping["State"].startswith("Disabl")
                     yield EventSource(queue=mapping["EventSourceArn"], mapping=mapping["UUID"], enabled=on)
 

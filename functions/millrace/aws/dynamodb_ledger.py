@@ -100,6 +100,8 @@ class DynamoDBLedger:
         """One conditional PutItem, and one before it for each part that does not fit; LostRace for another revision."""
         item, parts = divide_item(item_of(entry))
         with translated("dynamodb:PutItem on", f"{self._table} for {entry.source} (sync {entry.stored_sync!r})"):
+            # Parts before the entry: a worker that dies in between leaves parts that nobody names, never an entry
+            # without them.
             for part in parts:
                 self._client.put_item(TableName=self._table, Item=part)
             self._client.put_item(TableName=self._table, Item=item, **follows(entry.revision))
@@ -119,6 +121,7 @@ class DynamoDBLedger:
         shards = (
             self._query("sources", f"{sync}#{shard:02}", after=after, page=_MERGED_PAGE) for shard in range(SHARDS)
         )
+        # By bytes, as DynamoDB sorts within each shard; a merge of another order would leave keys out of place.
         return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
 
     def items_of_sync(self, sync: str) -> Iterator[str]:
@@ -135,6 +138,8 @@ class DynamoDBLedger:
 
     def _query(self, index: str, partition: str, *, after: str = "", page: int | None = None) -> Iterator[Entry]:
         for item in self._query_items(index, partition, after=after, page=page):
+            # The entries of tables, schemas and formats are in the same indexes under `orders#...`; a sync's own name
+            # has no `#`.
             if "#" not in item["sync"]["S"]:
                 yield to_entry(to_fields(item))
 
@@ -142,6 +147,7 @@ class DynamoDBLedger:
         self, index: str, partition: str, *, after: str = "", page: int | None = None
     ) -> Iterator[dict[str, Any]]:
         condition, values = f"{index}_pk = :pk", {":pk": {"S": partition}}
+        # DynamoDB compares sort keys by their UTF-8 bytes, as S3 does in its listings: both can be merged in one pass.
         if after:
             condition += f" AND {index}_sk > :after"
             values[":after"] = {"S": after}
@@ -194,6 +200,8 @@ def _checkpoint_key(sync: str) -> dict[str, Any]:
 
 def follows(revision: int) -> dict[str, Any]:
     """The condition that the revision before stands there."""
+    # A comparison with an attribute that is missing is false in DynamoDB, so that the first revision needs a condition
+    # of its own.
     if revision == 1:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {

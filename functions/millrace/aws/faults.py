@@ -46,6 +46,7 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "NoSuchBucket": (NoSuchBucket, "found no such bucket; create it, or correct s3_bucket_name"),
     "AccessDenied": (AccessDenied, _DENIED),
     "AccessDeniedException": (AccessDenied, _DENIED),
+    # The answer to a HEAD has no body, and so no code: botocore then puts the status in its place.
     "403": (AccessDenied, _DENIED),
     "AllAccessDisabled": (AccessDenied, _DENIED),
     "KMS.DisabledException": (AccessDenied, "met a disabled KMS key; enable it"),
@@ -93,6 +94,7 @@ def explain(error: ClientError | BotoCoreError, action: str, subject: str) -> Mi
     if not isinstance(error, ClientError):
         return ServiceUnavailable(f"{action} {subject} got no answer: {error}")
     code = error_code(error)
+    # AWS adds codes without notice. One that is unknown leaves the message on the queue, whose receipts are bounded.
     kind, words = _BY_CODE.get(code, (ServiceUnavailable, "failed and is tried again"))
     said = error.response.get("Error", {}).get("Message", "")
     return kind(f"{action} {subject} {words} ({code}: {said})" if said else f"{action} {subject} {words} ({code})")

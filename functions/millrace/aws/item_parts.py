@@ -23,6 +23,7 @@ _MARK = "\x1fpart\x1f"
 """No sync's name is empty, so that no entry's key begins like this."""
 _SURELY_FIT = 100
 """Outputs that fit whatever their keys are: 100 times 1.3 kB."""
+# Half of what an item may have: the other half is for the entry's remaining fields.
 _MOST_BYTES = 200_000
 _PART_BYTES = 300_000
 
@@ -36,6 +37,7 @@ def divide_item(item: Item) -> tuple[Item, list[Item]]:
     count = sum(len(value["L"]) for value in lists.values())
     if count <= _SURELY_FIT:
         return item, []
+    # Sorted, so that the same lists give the same hash: a try that is repeated writes the same parts, not new ones.
     text = json.dumps(lists, sort_keys=True).encode()
     if len(text) <= _MOST_BYTES:
         return item, []
@@ -51,6 +53,7 @@ def _to_parts(content: bytes) -> list[Item]:
     digest = hashlib.sha256(content).hexdigest()
     parts = []
     for number, start in enumerate(range(0, len(content), _PART_BYTES)):
+        # The number comes last: all parts of one content share its hash, as in `...3fa1\x1f0` and `...3fa1\x1f1`.
         key = {"S": f"{_MARK}{digest}\x1f{number}"}
         parts.append({"pk": key, "content": {"B": content[start : start + _PART_BYTES]}})
     return parts

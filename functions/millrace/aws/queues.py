@@ -87,6 +87,7 @@ def _read_oldest_age(cloudwatch: Any, queue: str) -> float | None:
             Namespace="AWS/SQS",
             MetricName="ApproximateAgeOfOldestMessage",
             Dimensions=[{"Name": "QueueName", "Value": queue}],
+            # CloudWatch shows a minute's figure some minutes late, so that the last minute alone is often empty.
             StartTime=now - timedelta(minutes=15),
             EndTime=now,
             Period=60,

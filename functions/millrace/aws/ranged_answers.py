@@ -72,8 +72,10 @@ class FirstRequest:
     def check(self, answer: Mapping[str, Any]) -> None:
         """Raises WrongAnswer."""
         span = span_of(answer)
+        # Without an ETag nothing would pin the ranges that follow to this object.
         if span is None or not answer.get("ETag"):
             raise _refused(self.ref, self.header, answer)
+        # S3 shortens a range that is longer than the object: `bytes=-100` of 70 bytes is answered by `bytes 0-69/70`.
         length = min(self.length, span.size)
         start = span.size - length if self.tail else 0
         if span != ByteRange(start, length, span.size):
@@ -100,6 +102,7 @@ class PinnedRequest:
         """What makes S3 give the same bytes as at first, or nothing."""
         if self.by_version:
             return {"VersionId": self.version_id}
+        # Listings and our own values have no quotes, but an entity tag is sent with them (RFC 9110, 8.8.3).
         return {"IfMatch": f'"{self.etag}"'}
 
     def check(self, answer: Mapping[str, Any]) -> None:
@@ -128,6 +131,8 @@ def span_of(answer: Mapping[str, Any]) -> ByteRange | None:
     length: int | None = answer.get("ContentLength")
     if length is None:
         return None
+    # A server may ignore Range and send everything with 200 (RFC 9110, 14.2); for a small object that is what was asked
+    # for, too.
     if status == _OK and content_range is None:
         return ByteRange(0, length, length)
     numbers = _CONTENT_RANGE.fullmatch(content_range or "")

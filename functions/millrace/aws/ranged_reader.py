@@ -101,7 +101,10 @@ class RangedReader(io.RawIOBase):
         # the file several times. Who comes back to where an earlier read ended reads on, and gets a chunk again.
         sequential = self._position == self._start + len(self._chunk)
         reads_on = sequential or self._position in self._ends
+        # Taken out before it is put in again further on: each place is a column's newest end, so that 1,024 of them
+        # serve a table of as many columns.
         self._ends.pop(self._position, None)
+        # Only a range that begins exactly here: who reads on asks for the byte behind the last one.
         if self._position in self._ahead:
             self._chunk = self._ahead.pop(self._position)[1].result()
             reads_on = True
@@ -118,8 +121,11 @@ class RangedReader(io.RawIOBase):
 
     def _read_ahead(self, start: int, length: int) -> None:
         """Fetch a range in a thread; what was fetched longest ago and never asked for makes room."""
+        # Bounded by bytes, not by number: a hundred columns of 100 kB each are read ahead in the room of two chunks.
+        # Dictionaries keep their order, so that the first key is the oldest.
         while self._ahead and self._count_ahead() + length > _CHUNKS_AHEAD * self._chunk_size:
             oldest = next(iter(self._ahead))
+            # What is on its way already cannot be cancelled: it ends in its thread, and its bytes are dropped.
             self._ahead.pop(oldest)[1].cancel()
             self._remember(oldest)
         self._threads = self._threads or ThreadPoolExecutor(_THREADS, "read-ahead")

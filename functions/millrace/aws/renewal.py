@@ -39,6 +39,7 @@ class RenewableCredentials(Credentials):
 
     def __getattr__(self, name: str) -> Any:
         """What botocore reads besides: ``access_key``, ``token`` and so on, each of the moment."""
+        # Only for these names: of an object without fields, as a copy begins, `_lock` would be asked for without end.
         if name in ReadOnlyCredentials._fields:
             return getattr(self.get_frozen_credentials(), name)
         raise AttributeError(name)
@@ -78,10 +79,13 @@ def renew_when_refused(client: _Client, credentials: RenewableCredentials) -> No
 
     def renew(request_dict: dict[str, Any], response: tuple[Any, dict[str, Any]] | None, **_: Any) -> int | None:
         code = response[1].get("Error", {}).get("Code") if response else None
+        # Once a request only: keys that are refused twice are wrong, and a function would ask for them until its
+        # timeout.
         if code not in _REFUSED or _RENEWED in request_dict["context"]:
             return None
         request_dict["context"][_RENEWED] = True
         credentials.forget()
+        # 0 seconds to wait, which is not None: botocore takes None for "do not try again".
         return 0
 
     client.meta.events.register("needs-retry", renew)

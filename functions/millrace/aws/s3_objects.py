@@ -19,6 +19,7 @@ from millrace.objects.store import ListedObject, ObjectHead, OpenedObject
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# botocore tries a request again until its headers are there; a body that breaks off afterwards is the reader's matter.
 _BODY_TRIES = 4
 _MAY_BE_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING"})
 """Storage classes whose objects may have to be restored (Amazon S3 User Guide, "Working with archived objects")."""
@@ -91,6 +92,8 @@ class S3ObjectStore:
     def _get_first(self, request: FirstRequest) -> tuple[ObjectHead, bytes]:
         try:
             answer, held = self.get_range(request)
+        # No byte of an empty object can be asked for, so that S3 refuses any range of it by 416; only a HEAD says what
+        # it is.
         except _EmptyObject:
             head = self.head(request.ref)
             if head is None:
@@ -113,6 +116,7 @@ class S3ObjectStore:
                 except _BROKEN_BODY as error:
                     broken = error
                     continue
+            # Not left to the client alone: with too few bytes a text would be cut, and look whole.
             if len(content) == answer["ContentLength"]:
                 return answer, content
             broken = f"{len(content)} bytes came, {answer['ContentLength']} were announced"
@@ -150,6 +154,8 @@ class _PinnedRanges:
             try:
                 return self._get(start, length, by_version=True)
             except (WrongAnswer, ObjectChanged):
+                # Asked once more by the ETag: if the object did change, that answer says so, and otherwise only the
+                # server was at fault.
                 self._by_version = False
         return self._get(start, length, by_version=False)
 
@@ -191,6 +197,8 @@ def _to_head(answer: Mapping[str, Any], size: int) -> ObjectHead:
         etag=answer["ETag"].strip('"'),
         size=size,
         modified=answer["LastModified"],
+        # A bucket whose versions are suspended calls each new object's version `null`, and overwrites it: that id pins
+        # nothing (Amazon S3 User Guide, "Working with objects in a versioning-suspended bucket").
         version_id=None if version_id == "null" else version_id,
         metadata=answer["Metadata"],
     )

@@ -57,6 +57,8 @@ class S3Upload:
         length = len(left)
         self._size += length
         while len(left):
+            # All parts but the last are full: S3 refuses those below 5 MiB (Amazon S3 User Guide, "Amazon S3 multipart
+            # upload limits"), and a batch of rows is of any size.
             taken = left[: self._part_size() - len(self._pending)]
             self._pending += taken
             left = left[len(taken) :]
@@ -68,6 +70,8 @@ class S3Upload:
         """Abort the multipart upload; its parts are deleted."""
         self._pending = bytearray()
         self._stop()
+        # Forgotten first, so that a second discard asks S3 for nothing. What a failed one leaves, a created bucket's
+        # lifecycle rule sweeps after 7 days.
         upload_id, self._upload_id = self._upload_id, None
         if upload_id is not None:
             with translated("s3:AbortMultipartUpload on", self._target):
@@ -129,10 +133,13 @@ class S3Upload:
 
     def _send(self) -> None:
         """Send what is gathered as a part, beside what goes on; at most two are on their way."""
+        # Begun as late as possible: an output of less than a part is one PUT, and leaves nothing to abort when it
+        # fails.
         if self._upload_id is None:
             self._begin()
         while len(self._sending) >= _PARALLEL:
             self._parts.append(self._sending.popleft().result())
+        # Handed over to the thread: what is written next must not change the bytes of a part that is on its way.
         part, self._pending = bytes(self._pending), bytearray()
         self._numbers += 1
         self._threads = self._threads or ThreadPoolExecutor(_PARALLEL, "upload")
@@ -158,6 +165,8 @@ class S3Upload:
                 Body=part,
             )
         done: CompletedPartTypeDef = {"ETag": answer["ETag"], "PartNumber": number}
+        # botocore sends a CRC-32 of each part by itself since 1.36. S3 wants it named again when the parts are put
+        # together, if the upload began with it.
         if checksum := answer.get("ChecksumCRC32"):
             done["ChecksumCRC32"] = checksum
         return done

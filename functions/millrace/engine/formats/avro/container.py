@@ -108,6 +108,8 @@ class AvroFile:
     def _read_metadata(self) -> dict[str, bytes]:
         what, metadata = "its header", dict[str, bytes]()
         while count := self._bytes.take_long(what):
+            # A negative count says that the bytes of the entries follow, for readers that pass them by ("Complex
+            # types", maps).
             if count < 0:
                 self._bytes.take_long(what)  # how many bytes the entries have
             for _ in range(abs(count)):
@@ -170,9 +172,11 @@ def _keep(packed: bytes, _what: str) -> bytes:
 def _with_decompressor(begin: Callable[[], Any]) -> Callable[[bytes, str], bytes]:
     def unpack(packed: bytes, what: str) -> bytes:
         decompressor = begin()
+        # One byte more than is allowed: enough to know that there is too much, and nothing beyond is unpacked.
         data: bytes = decompressor.decompress(packed, MAX_PAGE_BYTES + 1)
         if len(data) > MAX_PAGE_BYTES:
             raise _too_big(what, len(data))
+        # zlib and lzma give what they have of data that was cut, without an error.
         if not decompressor.eof:
             raise EOFError("it stops before its end")
         return data
@@ -191,6 +195,7 @@ def _unpack_snappy(packed: bytes, what: str) -> bytes:
     if size > MAX_PAGE_BYTES:
         raise _too_big(what, size)
     data: bytes = pa.Codec("snappy").decompress(packed[:-4], decompressed_size=size, asbytes=True)
+    # The plain CRC-32, big-endian; snappy's own framing has CRC-32C, masked and little-endian.
     if zlib.crc32(data) != int.from_bytes(packed[-4:], "big"):
         raise ValueError("its checksum is another")
     return data
@@ -206,6 +211,7 @@ def _unpack_zstd(packed: bytes, what: str) -> bytes:
 
 _UNPACK: Mapping[str, Callable[[bytes, str], bytes]] = {
     "null": _keep,
+    # Negative window bits: Avro's deflate is raw (RFC 1951), without zlib's head and sum.
     "deflate": _with_decompressor(lambda: zlib.decompressobj(-15)),
     "snappy": _unpack_snappy,
     "zstandard": _unpack_zstd,
@@ -238,6 +244,8 @@ PACK: Mapping[str, Callable[[bytes], bytes]] = {
 
 def encode_long(number: int) -> bytes:
     """A number in as few bytes as it needs; see ``_Bytes.take_long``."""
+    # Zigzag puts the sign last, so that small negative numbers are short, too. `>> 63` is 0 or -1, all bits of the
+    # sign.
     rest = (number << 1) ^ (number >> 63)
     encoded = bytearray()
     while rest > 127:

@@ -25,6 +25,8 @@ class OrcTail:
 
 def read_tail(serialized: bytes) -> OrcTail:
     """What the serialized tail says; raise ValueError or IndexError for one that is damaged."""
+    # The serialized tail is a message FileTail (orc_proto.proto): the postscript is its field 1, the footer its field
+    # 2.
     footer = next((value for number, value in _fields(serialized) if number == _FOOTER), b"")
     expanded, names = 0, list[str]()
     for number, value in _fields(_as_bytes(footer)):
@@ -51,6 +53,8 @@ def _sum(statistics: bytes, field: int) -> int:
     total = next((value for number, value in _fields(statistics) if number == field), 0)
     if not isinstance(total, int):
         return 0
+    # Zigzag: sint64 has the sign in its lowest bit, 0, -1, 1, -2 are 0, 1, 2, 3 (Protocol Buffers, "Encoding"). A
+    # writer whose sum has overflown writes a negative one, which must not make the file smaller.
     return max(0, (total >> 1) ^ -(total & 1))
 
 
@@ -63,6 +67,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     at = 0
     while at < len(message):
         key, at = _varint(message, at)
+        # A key is the field's number and, in its lowest three bits, the kind: 0x08 is 1 and 0, field 1 as a varint.
         kind = key & 7
         if kind == _VARINT:
             value, at = _varint(message, at)
@@ -71,6 +76,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         size = {_FIXED64: 8, _FIXED32: 4}.get(kind, 0)
         if kind == _BYTES:
             size, at = _varint(message, at)
+        # Kinds 3 and 4 are groups, which ORC does not use; without a size they cannot be passed by.
         if not size and kind != _BYTES:
             raise ValueError(f"a field of the unknown kind {kind}")
         yield key >> 3, message[at : at + size]

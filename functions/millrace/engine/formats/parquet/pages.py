@@ -35,6 +35,7 @@ class _HeaderReader:
 
     def varint(self) -> int:
         number = shift = 0
+        # Ten bytes of seven bits hold 64 bits; without an end, damaged bytes would make a number of a megabyte.
         while shift < 70:
             byte = self.byte()
             number |= (byte & 0x7F) << shift
@@ -52,6 +53,7 @@ class _HeaderReader:
         number = 0
         while head := self.byte():
             step = head >> 4
+            # An upper half of 0 says that the number itself follows, zigzag: for steps above 15, and backwards.
             if step:
                 number += step
             else:
@@ -69,6 +71,7 @@ class _HeaderReader:
         elif kind == _STRUCT:
             for _, inner in self.fields():
                 self.skip(inner, depth + 1)
+        # Lists, sets and maps are left out: a page's header has none (parquet.thrift, PageHeader).
         elif kind in _BYTES_OF:
             self.at += _BYTES_OF[kind]
         else:
@@ -87,6 +90,7 @@ def unpacked_sizes(data: memoryview) -> Iterator[int]:
                 else:
                     reader.skip(kind)
             yield sizes[_UNPACKED]
+            # Backwards would read the same page for ever.
             if sizes[_PACKED] < 0:
                 return
             reader.at += sizes[_PACKED]

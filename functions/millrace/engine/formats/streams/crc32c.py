@@ -38,8 +38,12 @@ def _column_sums(data: bytes, rows: int) -> Iterator[int]:
     low = second = third = high = 0
     tables = _byte_tables()
     for row in range(rows):
+        # `data[row::rows]` is byte number `row` of every column: column 0 is `data[0:rows]`, column 1 the next `rows`
+        # bytes. One exclusive or of two integers of 2,048 bits is 256 steps of the loop in `crc32c` at once.
         index = (low ^ int.from_bytes(data[row : rows * _COLUMNS : rows])).to_bytes(_COLUMNS)
         looked_up = [int.from_bytes(index.translate(table)) for table in tables]
+        # `state >> 8 ^ entry` for all columns: each byte moves down by one, and the entry's byte of that place is
+        # added.
         low, second, third, high = (
             second ^ looked_up[0],
             third ^ looked_up[1],
@@ -74,6 +78,8 @@ def _shift_tables(zeros: int) -> tuple[tuple[int, ...], ...]:
     """For each byte of a state what it becomes after so many zeros."""
     table = _table()
     of_bit = []
+    # Zeros are linear, too: what 32 single bits become is enough, and any state is put together of them. So a table
+    # costs 32 walks over the zeros, not 1,024.
     for bit in range(32):
         state = 1 << bit
         for _ in range(zeros):

@@ -77,6 +77,8 @@ class _Decompressed:
         except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
             raise self._translate(error) from error
         self._written += len(data)
+        # Deflate packs at most 1,032 to 1 (zlib's technical details), bzip2 packs zeros a hundred thousand times and
+        # more. Small content may have any ratio: a thousand equal lines are no bomb.
         if self._written > max(self._free_bytes, MAX_RATIO * self._counted.bytes_read):
             raise TooBig(
                 f"the content is more than {MAX_RATIO} times as large as its {self._compression} file "
@@ -86,6 +88,8 @@ class _Decompressed:
         return data
 
     def _translate(self, error: BaseException) -> BaseException:
+        # Arrow wraps what a Python source raises into an OSError of its own: a lost connection would look like a
+        # damaged file.
         if self._counted.fault is not None:
             return self._counted.fault
         where = f"after {self._written:,} bytes of content"
@@ -93,6 +97,7 @@ class _Decompressed:
             return TooBig(
                 f"the xz file asks for more than {XZ_MEMORY:,} bytes of memory; pack it by xz -9 or less", byte=0
             )
+        # Arrow has no error type for a file that was cut: its words are all there is to know it by.
         if isinstance(error, EOFError) or any(word in str(error).lower() for word in _TRUNCATED):
             return TruncatedFile(f"the {self._compression} file stops before its end, {where}", byte=self._written)
         return MalformedFile(f"the {self._compression} file is damaged, {where}: {error}", byte=self._written)
@@ -145,6 +150,8 @@ class _Members:
     def _next_member(self) -> bool:
         """Begin the next member; False if there is none. Zeros may follow those of gzip, as on tapes, and of xz."""
         while True:
+            # tar and tape drives fill the last block with zeros; gzip itself passes them by, and xz allows them in
+            # fours (2.2).
             if self._padded:
                 self._waiting = self._waiting.lstrip(b"\0")
             if len(self._waiting) >= len(self._magic):
@@ -156,6 +163,7 @@ class _Members:
         if not self._waiting:
             return False
         if not self._waiting.startswith(self._magic):
+            # A few bytes of a mark are a member that was cut; anything else was never one.
             if self._magic.startswith(self._waiting):
                 raise EOFError("truncated")
             at = self._source.bytes_read - len(self._waiting)

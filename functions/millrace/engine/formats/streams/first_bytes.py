@@ -49,6 +49,7 @@ def name_compression(head: bytes) -> Compression | None:
     """
     if head.startswith(MAGIC[Compression.BZIP2]) and not _is_bzip2(head):
         return None
+    # Zstandard's is 0x184D2A50 to 0x184D2A5F, little-endian (RFC 8878, 3.1.2): the first of the four bytes varies.
     if head[1:4] == _SKIPPABLE and 0x50 <= head[0] <= 0x5F:
         return Compression.ZSTD
     return next((compression for compression, magic in MAGIC.items() if head.startswith(magic)), None)
@@ -90,6 +91,7 @@ def is_tar(head: bytes) -> bool:
         return False
     header = head[:HEAD_BYTES]
     try:
+        # `013772\0 ` or ` 13772 \0`: programs differ in zeros, blanks and NULs around the octal digits.
         told = int(header[_CHECKSUM].rstrip(b"\0 ").lstrip(b" ") or b"x", 8)
     except ValueError:
         return False

@@ -74,6 +74,7 @@ class GuardedSource(io.RawIOBase):
         try:
             self._source.seek(start)
             return self._source.read(size)
+        # Even KeyboardInterrupt: Arrow calls back from C++, and turns whatever is raised here into an error of its own.
         except BaseException as error:
             self.fault = error
             raise

@@ -53,9 +53,12 @@ class SnappyStream:
             return None
         kind, length = head[0], int.from_bytes(head[1:], "little")
         if kind == _IDENTIFIER:
+            # It may come again in the middle: two framed files one behind the other are one file (4.1).
             if self._read(length) != _NAME:
                 raise ValueError("a stream identifier is not that of snappy")
             return b""
+        # Types 0x80 to 0xFE are padding or for later versions, and a reader passes them by; 0x02 to 0x7F it must refuse
+        # (framing_format.txt, 4.4 to 4.6).
         if kind > _LAST_UNSKIPPABLE:
             self._skip(length)
             return b""
@@ -67,6 +70,7 @@ class SnappyStream:
         told, content = int.from_bytes(data[:_SUM_BYTES], "little"), data[_SUM_BYTES:]
         if kind == _COMPRESSED:
             content = self._codec.decompress(content, _content_length(content), asbytes=True)
+        # A plain chunk says no size of its own: its data may have up to 128 KiB by the check of its length above.
         if len(content) > _MOST_CONTENT:
             raise ValueError(f"a chunk has {len(content):,} bytes of content; {_MOST_CONTENT:,} are the most")
         if _mask(crc32c(content)) != told:
