@@ -18,9 +18,11 @@ def shorten_text(text: str, most_bytes: int = LONGEST_TEXT) -> str:
     data = text.encode(errors="backslashreplace")
     if len(data) <= most_bytes:
         return data.decode()
+    # Both ends are kept: an error begins with what happened and ends with what to do.
     half = (most_bytes - _ROOM_FOR_COUNT) // 2
     # A character that is cut in two is left out whole.
     start, end = data[:half].decode(errors="ignore"), data[-half:].decode(errors="ignore")
+    # In characters, as people count; the limit is in bytes, as DynamoDB does.
     left_out = len(data.decode()) - len(start) - len(end)
     return f"{start} … [{left_out:,} characters left out] … {end}"
 

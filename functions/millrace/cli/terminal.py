@@ -26,12 +26,15 @@ class Terminal(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print texts, each in one line, and what else there is."""
+        # rich takes out some control characters by itself, and lets others through: a reader would not see that a key
+        # has any.
         super().print(*map(_escape, objects), **options)
 
 
 def _escape(value: Any) -> Any:
     if isinstance(value, str):
         return escape_controls(value)
+    # Only a text that changes is made again: its parts would lose their styles, and what is harmless keeps them.
     if isinstance(value, Text) and escape_controls(value.plain) != value.plain:
         return Text(escape_controls(value.plain), style=value.style)
     return value

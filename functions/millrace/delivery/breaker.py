@@ -46,6 +46,7 @@ class Circuit:
     def failed(self, sync: str, source: ObjectRef, reason: str, now: datetime) -> Circuit:
         """With one more object that failed, and open if that was one too many; itself if the object is known."""
         objects = self.failures.get(sync, ())
+        # Objects are counted, not attempts: one bad object that comes back ten times must not stop all others.
         mark = _mark_of(source)
         if mark in objects:
             return self
@@ -163,6 +164,7 @@ class Breaker:
         # Paused and announced first: a worker that is killed before the put leaves it to be done again, not undone.
         if changed.paused is not None and circuit.paused is None:
             self._open(changed)
+        # Paused once more: somebody may have switched the event source on by hand, or the first call was lost.
         elif changed.paused is not None:
             self._sources.pause(queue)
         if changed is not circuit:
@@ -171,5 +173,6 @@ class Breaker:
     def _open(self, circuit: Circuit) -> None:
         try:
             self._sources.pause(circuit.queue)
+        # Announced even if it could not be paused: then a person has to do it.
         finally:
             self._announce(circuit)

@@ -94,6 +94,8 @@ class _Pending:
     def seconds(self) -> int:
         """When all of it is worth another look."""
         waits = [outcome.retry_after or _NO_WAIT for outcome in self.outcomes]
+        # The longest wait: what is ready sooner is looked at again with the rest, since one message is all there is to
+        # come back.
         return _NO_WAIT if self.is_cut else max(waits)
 
     def to_grounds(self) -> Grounds:
@@ -124,6 +126,8 @@ class Intake:
 
         Raises: OutOfTime (not started), NotSettled, WorksAlone (not put off: the batch's end is its turn).
         """
+        # Visible again at once: another invocation may be free, while this one would be killed in the middle of its
+        # work.
         if not self._has_time(message.delivery):
             message.receipt.put_off(_NO_WAIT)
             raise OutOfTime("the message was not started: too little is left of the invocation")

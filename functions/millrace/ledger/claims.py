@@ -121,6 +121,8 @@ class Claims:
     def _remember(self, refusal: Refusal[E], subject: ClaimSubject) -> None:
         advanced = advance_sequencer(refusal, subject.position)
         if advanced is not None:
+            # Only a shortcut for later events: if another worker is quicker, the next event is judged by what that one
+            # wrote.
             with suppress(LostRace):
                 self._write(advanced)
 
@@ -138,6 +140,8 @@ class Claims:
         """
         settled = settle(claimed, finish, self.now())
         if store is not None:
+            # Deleted before it is put: a worker that dies in between leaves an entry that still names what is obsolete,
+            # and the next one deletes it.
             settled = self._sweep(claimed, finish, settled, store)
         try:
             return self._put_settled(claimed, finish, settled)
@@ -205,6 +209,7 @@ class Claims:
         try:
             self._write(entry)
         except TransientError:
+            # A put whose answer was lost is refused when the client sends it again: its own revision is there by then.
             if self._read(entry) != entry:
                 raise
 

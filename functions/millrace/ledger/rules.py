@@ -98,6 +98,7 @@ def claim(entry: E, request: ClaimRequest) -> E | Refusal[E]:
     """
     if entry.revision == 0:
         return _to_granted(entry, request)
+    # Before the question if somebody is at work: an older event is settled at once, and need not wait for a lease.
     if _is_older(request, entry):
         return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
     if entry.state is State.IN_FLIGHT:
@@ -242,6 +243,8 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         entry,
         state=State.IN_FLIGHT,
         revision=entry.revision + 1,
+        # One higher with each claim: an output carries the fence that it was written under, so that a late worker's is
+        # known by its number.
         fence=entry.fence + 1,
         fingerprint=subject.fingerprint,
         shape=subject.shape,
@@ -311,6 +314,7 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
         attempts=_without_free(claimed.attempts, finish),
     )
     if settled.settled:
+        # Deaths are counted in a row: a worker that came through shows that the object does not kill.
         settled = replace(settled, deaths=0)
     return settled.as_finished(finish)
 

@@ -130,6 +130,7 @@ class Rebuilder:
         plan = self._find_plan(lineage, source, table)
         if plan is None or not is_output_of(plan, ref):
             return Traced(ref, Trace.ELSEWHERE)
+        # An output in parts has no count of rows: its metadata are sent before its rows are known.
         output = Output(ref=ref, etag=head.etag, size=head.size, rows=int(head.metadata.get("millrace-rows", 0)))
         if table is not None:
             return Traced(ref, self._put_back_table(lineage, source, table, output, dry_run=dry_run))
@@ -277,6 +278,7 @@ def merge_output(
         return Trace.BUSY
     if entry.fence < lineage.fence:
         return _rebuild_entry(lineage, entry, outputs, now=now, reason=reason)
+    # The same claim: its partitions are met one after the other, and each adds itself.
     if output is None or not _lacks_output(entry, output):
         return Trace.KNOWN
     return replace(entry, revision=entry.revision + 1, outputs=(*entry.outputs, output))

@@ -160,6 +160,8 @@ def _compile_segment(segment: str) -> _Segment | None:
         else:
             patterns[-1] += token
             lengths[-1] += 1
+    # A pattern for each part between stars, never one with .* in it: of a*a*a*a*b a backtracking matcher tries every
+    # way to divide a long name, in time that grows with a power of its length.
     pieces = tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
     return _Segment(pieces, tuple(lengths), is_hidden_segment(segment))
 

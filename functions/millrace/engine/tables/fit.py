@@ -257,6 +257,7 @@ class Fit:
         array = batch.column(source.position)
         if array.null_count == len(array):
             return pa.nulls(len(array), target.type), None
+        # Kept although the reading may start over: that is what makes the second reading another one than the first.
         self._valued.add(target.name)
         match column.treatment:
             case _Treatment.RESCUED:
@@ -350,6 +351,7 @@ class _FittedTable:
 
 def _with_metadata(written: pa.Schema, file_schema: pa.Schema) -> pa.Schema:
     metadata = dict(file_schema.metadata or {})
+    # pandas notes columns by name and position, and its reader believes that before it looks at the columns.
     if written.names != file_schema.names:
         metadata.pop(_PANDAS, None)
     if not metadata:

@@ -26,7 +26,10 @@ from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import plain
 from millrace.errors import ValueDoesNotFit
 
+# JSON's numbers (RFC 8259, 6), with at most three digits of exponent, since 1e999999999 would be written out in a
+# gigabyte of zeros.
 _NUMBER = "-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+# Integers and decimals have one zero: -0 would lose its sign without a word.
 _NEGATIVE_ZERO = "-0(?:[.]0+)?(?:[eE].*)?"
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME = "[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
@@ -45,6 +48,7 @@ _PATTERNS = MappingProxyType(
 """What the texts look like that may fit; Arrow, which reads them, would take more than is meant."""
 _SURE_CHARACTERS = 15
 """Numbers of so few characters are kept by a double."""
+# 1678 to 2261, the years that are whole: 64 bits of nanoseconds reach from September 1677 to April 2262.
 _NS_YEARS = "(?:16(?:7[89]|[89][0-9])|1[7-9][0-9]{2}|2[01][0-9]{2}|22[0-5][0-9]|226[01])-.*"
 """The years that fit into nanoseconds: Arrow does not notice the others."""
 
@@ -192,6 +196,7 @@ def to_type(array: pa.Array, field: pa.Field, hint: TypeHint) -> tuple[pa.Array,
     values = _cast_texts(texts, hint, into)
     if values is not None:
         return values, ()
+    # Each different text is tried once: a column of a million rows may have one misfit, N/A, in all of its bad ones.
     distinct = pc.unique(texts).drop_null()
     sound = _find_sound(distinct, hint, into)
     fits = pc.is_in(texts, value_set=sound, skip_nulls=True)

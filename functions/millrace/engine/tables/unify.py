@@ -21,6 +21,7 @@ from millrace.engine.transform.values import TextColumn
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, FRACTION_DIGITS, JSON, form_of, is_raw_json, plain, with_form
 
+# Digits of the greatest value: 255, 65,535, 4,294,967,295 and 18,446,744,073,709,551,615.
 _INTEGER_DIGITS = {8: 3, 16: 5, 32: 10, 64: 20}
 _UNITS = ("s", "ms", "us", "ns")
 Types = Sequence[pa.DataType]
@@ -44,6 +45,7 @@ def unify(fields: Sequence[pa.Field], *, as_text: bool, typed: bool = True) -> p
     valued = [field for field in fields if not arrow_types.is_null(field.type)]
     if not valued:
         return pa.field(fields[0].name, pa.null())
+    # Before everything else: files that agree keep their type even if it is of no family that can be widened.
     if len(set(map(_signature, valued))) == 1:
         return _keep_common(valued).with_nullable(any(map(_is_nullable, fields)))
     if typed and (wider := _find_wider(valued, as_text=as_text)):
@@ -273,6 +275,7 @@ def _whole_digits(kind: pa.DataType) -> int:
 
 def _finest_timestamp(types: Types) -> pa.DataType | None:
     zones = {kind.tz for kind in types}
+    # 10:00 in no zone and 10:00 in UTC may be one instant or hours apart: no type holds both.
     if None in zones and len(zones) > 1:
         return None
     unit = max((kind.unit for kind in types), key=_UNITS.index)
@@ -342,6 +345,7 @@ def _convert_plain(column: TextColumn, into: pa.Field) -> pa.Array:
     if arrow_types.is_string(into.type):
         return column.texts
     kind = column.array.type
+    # Text is never cast to a type here, though Arrow could: "007" would become 7.
     if arrow_types.is_any_text(kind):
         raise Lossy(into.name)
     has_doubles = arrow_types.is_floating(kind) or arrow_types.is_floating(into.type)

@@ -70,6 +70,8 @@ def widest(field: pa.Field) -> pa.Field:
     wide = _widest_type(kind)
     if arrow_types.is_decimal256(kind):
         return with_form(field.with_type(wide), JSON)
+    # Of 10:00:00.125 in milliseconds, six digits would be printed as soon as it is in microseconds; its form keeps
+    # three.
     coarser = arrow_types.is_timestamp(kind) and wide.unit != kind.unit
     if coarser and not form_of(field):
         zone = "Z" if kind.tz else ""
@@ -100,6 +102,8 @@ def _widest_member(field: pa.Field) -> pa.Field:
 def _widest_decimal(kind: pa.DataType) -> pa.DataType:
     if arrow_types.is_decimal256(kind):
         return pa.string()
+    # decimal(3,-2) holds 12300 as 123 hundreds; Parquet has no negative scale (LogicalTypes.md, DECIMAL), so that none
+    # is widened.
     if kind.scale < 0:
         return kind
     return pa.decimal128(_DIGITS, kind.scale)
@@ -109,6 +113,7 @@ def _is_uint64(kind: pa.DataType) -> bool:
     return bool(kind == pa.uint64())
 
 
+# The order matters: uint64 is an integer too, and would not fit into int64.
 _FAMILIES = (
     (_is_uint64, pa.decimal128(_DIGITS, 0)),
     (arrow_types.is_integer, pa.int64()),

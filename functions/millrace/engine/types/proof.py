@@ -18,10 +18,13 @@ from millrace.engine.types.printing import BARE, joined, plain
 SURE_DIGITS = 15
 """So many digits a double keeps and gives back as they were."""
 _FRACTION = "[0-9]*[1-9]"
+# 0.05 and 0.000001, of which the latter has five zeros behind the point, are printed as they are; 0.0000001 is printed
+# as 1e-7.
 _SMALL = "0[.]0{0,5}[1-9](?:[0-9]*[1-9])?"
 """Numbers below 1 that are printed without an exponent."""
 # For the patterns: of the numbers 12.50, 12.5, 12.0, 12 and 0.0000001 a bare double is printed as 12.5 or 12, a dotted
 # one as 12.5 or 12.0; below 0.000001 both are printed with an exponent.
+# No leading zeros and no plus sign: 007 is printed back as 7, and so it is text.
 _INTEGER = "0|-?[1-9][0-9]*"
 _BARE_DOUBLE = f"-?(?:[1-9][0-9]*(?:[.]{_FRACTION})?|0|{_SMALL})"
 _DOTTED_DOUBLE = f"-?(?:[1-9][0-9]*[.](?:{_FRACTION}|0)|0[.]0|{_SMALL})"
@@ -48,6 +51,7 @@ def _is_decided_by_pattern(kind: pa.DataType, form: str, texts: pa.Array) -> boo
         return b"-" not in data or b"-0" not in data  # one byte is found much faster than two
     if not arrow_types.is_floating(kind):
         return True
+    # Over the length, a double may round: 0.1234567890123456789 matches the pattern and is printed shorter.
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     sure = SURE_DIGITS
     if form != BARE:

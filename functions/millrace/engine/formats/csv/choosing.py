@@ -41,6 +41,7 @@ def _choose_explaining(explaining: Sequence[Choice]) -> Choice:
     ranked = sorted(explaining, key=_plausibility, reverse=True)
     commas = list(filter(_is_comma, ranked))
     rest = list(filterfalse(_is_comma, ranked))
+    # Of a;b|c with one of each in every line nobody can say which divides: both are given, and the person decides.
     if len(rest) > 1 and _plausibility(rest[0]) - _plausibility(rest[1]) <= MARGIN:
         return Choice(rest[0].best, rest[1].best, "delimiter")
     if not rest or not commas:

@@ -68,6 +68,8 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
         choice = choices[0]
     else:
         choices = list(map(readings.choose_quoting, DELIMITERS))
+        # All are tried before one is chosen: whether a reading is good depends on what the others make of the same
+        # lines.
         choice = choose_delimiter(choices, readings.rate_undivided)
     if choice.rival is not None:
         _raise_ambiguous(choice, options.face)

@@ -133,12 +133,15 @@ class Dialect:
 
     @cached_property
     def _record(self) -> re.Pattern[bytes]:
+        # `*+` never gives back what it took (Python 3.11): without it a record whose quote stays open would be tried at
+        # each of its characters, in quadratic time.
         return re.compile(rb"((?:" + self._piece_or_comment + rb")*+)(\r\n|\n|\r|\Z)")
 
     @cached_property
     def _field(self) -> re.Pattern[bytes]:
         delimiter = self._bytes(self.delimiter)
         piece = self._piece.replace(rb"[^\r\n", rb"[^" + delimiter + rb"\r\n", 1)
+        # Within a record that is known to be whole: only the delimiter and its end can end a field.
         return re.compile(rb"((?:" + piece + rb")*+)(" + delimiter + rb"|\Z)")
 
     def end_of_records(self, data: bytes, *, final: bool) -> int:
@@ -232,6 +235,7 @@ class Dialect:
 
     @cached_property
     def _strict_records(self) -> re.Pattern[bytes]:
+        # \r\n first, as one end: as two there would be an empty record between them.
         edge = rb"(?:\r\n|[\r\n" + self._bytes(self.delimiter) + rb"])"
         return re.compile(rb"(?:(?:" + self._strict_field + rb")" + edge + rb")*+(?:" + self._strict_field + rb")")
 
@@ -301,6 +305,7 @@ class Dialect:
         if escape:
             pairs = rf"|{escape}(?s:.)|{escape}\Z"
         plain = rf"(?P<plain>(?:[^\r\n{delimiter}{escape}]++{pairs})*+)"
+        # A group that never matches: who uses the pattern may ask for `quoted` in any dialect.
         quoted = "(?P<quoted>(?!))"
         if self.quote:
             quoted = rf"(?P<quoted>{self._quoted.decode()})(?=[\r\n{delimiter}]|\Z)"

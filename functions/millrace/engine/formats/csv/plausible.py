@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+# The weights are ordered, and far apart: a list may be a value or a sign that another character divides, so that it
+# speaks for neither; one space around a value is what people type.
 FULLY, WITH_SPACE, BY_LIST, BARELY, NOT_AT_ALL = 1.0, 0.9, 0.5, 0.2, 0.0
 _SEPARATORS = ",;\t|"
 _HAS_SEPARATOR = re.compile(f"[{_SEPARATORS}]")
@@ -19,15 +21,20 @@ _NUMBER = re.compile(
     + r"(?:[0-9]{1,3}(?:[.,' ][0-9]{3})+(?:[.,][0-9]+)?|[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?"
     + r"(?: ?(?:[$€£¥%]|[A-Z]{3}))?"
 )
+# Two kinds: a mark behind a word and before a space, as in "Paris, France"; and a number with commas that is no part of
+# a word or of a longer number, so 1,5 and 1,200 but not v1,2 or 10:30,5.
 _NATURAL = re.compile(r"(?<=[\w.)\]'\"?!%])[,;](?= \S)|(?<![\w,.:/])(?<!\w-)[0-9]+(?:,[0-9]+|(?:,[0-9]{3})+)(?![\w,:])")
 """Commas and semicolons of prose and numbers: "Paris, France", "ca. 1,5 kg"."""
+# `\1` asks for the same separator all through: red;blue;green is one list, red;blue,green is none.
 _LIST_OF_WORDS = re.compile(r"[^\W\d][\w .-]*(?:([,;|])[^\W\d][\w .-]*)(?:\1[^\W\d][\w .-]*)*")
 """Words with one separator between them: "red;blue"."""
 _PAIRS = {"{": "}", "[": "]"}
 _OPENING, _CLOSING = frozenset(_PAIRS), frozenset(_PAIRS.values())
+# For cells joined by line feeds, so that space is looked for at both ends of the text and of each line.
 _IS_NOT_PLAIN = re.compile(rf"[{_SEPARATORS}\\\[\]{{}}]|(?:\A|\n)\s|\s(?:\n|\Z)")
 """What a cell has, or between lines a column of cells, that is not FULLY plausible at a glance: a separator, a bracket,
 a backslash, or space around it."""
+# C:\data or \\server\share: a backslash there escapes nothing.
 _PATH = re.compile(r"(?:[A-Za-z]:|\\)\\.*")
 
 

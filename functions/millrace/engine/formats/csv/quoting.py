@@ -71,6 +71,7 @@ class Readings:
         """The best way of quoting with a delimiter."""
         lenient = self._options.quotes is Quotes.LENIENT
         usual = Dialect(delimiter, self._quote, self._escape, lenient=lenient, comment=self._options.comment)
+        # Comma alone is read though it is not there: a file of one column has to have a reading.
         if delimiter not in self._text and delimiter != DELIMITERS[0] and self._options.delimiter is None:
             return Choice(Candidate(usual, width=1, alike=1, records=1, first_width=1, plausible=0.0))
         choice = Choice(self.read(usual))
@@ -86,6 +87,7 @@ class Readings:
 
     def rate_undivided(self) -> float:
         """How plausible the lines are as the values of a single column."""
+        # A null byte divides nothing: text does not have it.
         return self.read(Dialect("\0", self._quote, self._escape, comment=self._options.comment)).plausible
 
     def _judge(self, dialect: Dialect) -> tuple[Candidate, Sample]:
@@ -103,6 +105,8 @@ class Readings:
         plain, escaped = choice.best, self.read(replace(usual, escape=_BACKSLASH))
         if not escaped.is_legal:
             return choice
+        # In 1,"say \"hi\"" a backslash makes the quotes legal. In C:\,1 it would swallow the delimiter, and the record
+        # be narrower than others.
         if escaped.explained > plain.explained or not plain.is_legal:
             return Choice(escaped)
         if escaped.explains_table and escaped.width != plain.width:
@@ -159,6 +163,7 @@ class Readings:
         regular = list(self._readings_without_quotes(usual))
         if not regular:
             return choice
+        # Of equal width both divide alike, and a backslash stays what it is: text.
         if len(regular) == 1 or regular[0].width == regular[1].width:
             return Choice(regular[0])
         return prefer_plausible(regular[1], regular[0], "escape")

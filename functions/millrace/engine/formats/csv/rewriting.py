@@ -57,6 +57,8 @@ def _find_null_marks(dialect: Dialect, null_values: frozenset[str]) -> re.Patter
     delimiter, escape = re.escape(dialect.delimiter.encode()), re.escape((dialect.escape or "").encode())
     longest_first = sorted(map(str.encode, null_values), key=len, reverse=True)
     values = b"|".join(map(re.escape, longest_first))
+    # Python knows no lookbehind of two lengths. A character that is none of these, forbidden before, is "a line end, a
+    # delimiter or the very beginning".
     begins, ends = rb"(?<![^\r\n" + delimiter + rb"])", rb"(?=[\r\n" + delimiter + rb"]|\Z)"
     escaped = escape + rb"(?s:.)(?:[^\r\n" + delimiter + escape + rb"]++|" + escape + rb"(?s:.))*+"
     quoted = b""

@@ -7,6 +7,8 @@ import re
 from millrace.engine.formats.csv.blocks import CsvFeed
 
 # "sep=;" in any case, the whole line perhaps in quotes; a tab may be written as \t.
+# What Excel writes and reads: sep=; or "sep=;", the quotes on both sides or on neither. The delimiter is a tab, a
+# blank, \t in two characters, or punctuation: any other ASCII character would be text.
 _SEP_LINE = re.compile(rb"""(["']?)sep=(\\t|[!-/:-@\[-`{-~\t ])\1(?:\r\n?|\n|\Z)""", re.IGNORECASE)
 _LONGEST_LINE = 16
 _NO_DELIMITERS = b"\"'\\"

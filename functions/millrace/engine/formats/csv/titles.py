@@ -16,6 +16,7 @@ MOST_TITLES = 20
 """More lines than so many are no title, even if they are narrower than the table."""
 _FEWEST_ROWS = 2
 _HAS_LETTER = re.compile(r"[^\W\d_]")
+# Two words of two letters at least: "Sales report", but not "A 1".
 _PHRASE = re.compile(r"[^\W\d_]{2} +[^\W\d_]{2}")
 # Names of columns with another delimiter: "id,name", but not "Report, March" or "1,200 rows".
 _JOINED = re.compile(r"[^\W\d][\"']?[,;\t|][\"']?[^\W\d]")

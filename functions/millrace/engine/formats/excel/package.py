@@ -35,6 +35,7 @@ _BROKEN = (
     RuntimeError,
     struct.error,
 )
+# XFD1048576 is the last cell of a sheet (Excel specifications and limits): three letters and seven digits.
 _CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _LETTERS = 26
 
@@ -85,6 +86,7 @@ def name_of_cell(row: int, column: int) -> str:
     letters = ""
     column += 1
     while column:
+        # Letters count from 1, without a zero: Z is 26, and AA is 27, as 1 * 26 + 1.
         column, letter = divmod(column - 1, _LETTERS)
         letters = chr(65 + letter) + letters
     return f"{letters}{row + 1}"
@@ -126,6 +128,8 @@ class Package:
                 f" {_MOST_UNPACKED:,} are the most"
             )
         for part in parts:
+            # zipfile compares size and CRC-32 at a part's end: what the library that reads the cells believes of sizes
+            # has been proven then.
             for _ in self.read(part.filename):
                 pass
 
@@ -186,6 +190,7 @@ def cells_of_xlsx(package: Package, sheet: str) -> SheetCells:
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if _local(tag) == "sheet":
+            # The prefix of `r:id` is the writer's to choose.
             relation = next((value for name, value in attributes.items() if name.endswith(":id")), "")
             parts[attributes.get("name", "")] = relations.get(relation, "")
 
@@ -217,6 +222,7 @@ class _XlsxScan:
         name = _local(tag)
         if name == "row":
             number = attributes.get("r", "")
+            # `r` is optional (ECMA-376 Part 1, 18.3.1.73): a row or cell without it follows the last one.
             self._row = int(number) - 1 if number.isdigit() else self._row + 1
             self._column = -1
         elif name == "c":
@@ -241,6 +247,7 @@ class _XlsxScan:
         if _local(tag) != "c":
             return
         value, place = "".join(self._texts), (self._row, self._column)
+        # The type e is an error value, str a formula's text, inlineStr one in `is` (ECMA-376 Part 1, 18.18.11).
         if self._kind == "e":
             self.cells.refuse(*place, f"holds the error {value}", value)
         elif value or "is" in self._parts:
@@ -300,6 +307,7 @@ class _OdsScan:
             self.cells.refuse(*place, "has a formula and no value of it: let the office calculate and save the file")
         elif "office:value-type" in attributes:
             self.cells.see(*place)
+            # Both corners are enough for a rectangle: a cell may be repeated a million times in one tag.
             self.cells.see(self._row + self._repeated - 1, self._column + count - 1)
         self._column += count
 
@@ -311,6 +319,7 @@ class _OdsScan:
 
 def _count(attributes: dict[str, str], name: str) -> int:
     text = attributes.get(name, "1")
+    # Nine digits are more than any sheet has, and int() of a text of megabytes would take long.
     if not text.isdigit() or len(text) > 9:
         raise MalformedFile(f"the workbook repeats a row or cell {text[:20]!r} times")
     return max(1, int(text))
@@ -353,6 +362,7 @@ def _known_part(package: Package, parts: Mapping[str, str], sheet: str) -> str:
 
 def _wide_text(data: bytes, at: int) -> tuple[str, int]:
     count = int.from_bytes(data[at : at + 4], "little")
+    # A damaged count may say four billion: no more than there is can be meant.
     end = at + 4 + 2 * min(count, len(data))
     return data[at + 4 : end].decode("utf-16-le", errors="replace"), end
 

@@ -250,6 +250,8 @@ class FastPlan:
             if not numeric.is_double:
                 continue
             values = numeric.values(batch)
+            # One sum finds any value that is not finite; a sum that overflows by itself refuses too much, which costs
+            # time only.
             if not math.isfinite(pc.sum(values).as_py() or 0):
                 return None
             if len(values) and (numeric.name in odd or _may_print_otherwise(values)):
@@ -282,11 +284,13 @@ class FastPlan:
 
     def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _NumberTexts | None:
         """The texts of a field's numbers; None if they cannot be distinguished from others, or are of another type."""
+        # {"a": {"x": 1}, "b": {"x": 2}}: a search by the name x finds the numbers of both, in one row of texts.
         if sum(other.name == numeric.name for other in self.numerics) > 1:
             return None
         in_lists = numeric.steps[-1].name is None
         texts = pa.array(json_search.numbers(text, numeric.name, in_lists=in_lists), pa.binary()).cast(pa.string())
         is_whole = pc.match_substring_regex(texts, "^-?[0-9]+$")
+        # The proof that no text was missed or found twice: Arrow's values and the texts come in one order.
         if len(texts) != count or (numeric.form != BARE and pc.any(is_whole).as_py()):
             return None
         try:

@@ -18,8 +18,10 @@ from millrace.engine.types.printing import BARE
 
 _NO_ROW = r"\}\s*null"
 """Arrow takes it for a row of nothing. (As the first row it would end the process: text has to begin with a brace.)"""
+# -0 is an integer to Arrow, and 0 when it is printed; -0.0 and -0e1 are not meant, since a double keeps the sign.
 _NEGATIVE_ZERO = r"[:,\[]\s*-0[^.0-9eE]"
 _HINT_OF_NEGATIVE_ZERO = r"-0[,}\]\s]"
+# 17 characters may be 16 digits and a point; a double keeps any 15 digits, and many of 16 (IEEE 754, binary64).
 _LONG = "-?[0-9.]{17}"
 """Numbers of more digits than a double surely gives back."""
 _EXPONENT_BEHIND_POINT = "[0-9]*[eE]"
@@ -92,6 +94,8 @@ class Search:
 
     def look(self, text: bytes) -> frozenset[str] | None:
         """The names of doubles that need to be looked at one by one, or None where that would not help."""
+        # The text as an array of one value, without a copy: Arrow's search (RE2) takes time in proportion to the text,
+        # and lets go of the interpreter while it searches.
         data = pa.Array.from_buffers(
             pa.binary(), 1, [None, pa.array([0, len(text)], pa.int32()).buffers()[1], pa.py_buffer(text)]
         )
@@ -182,6 +186,7 @@ def _spelt(name: str) -> str:
 
 
 def _spelt_character(character: str) -> str:
+    # The one character that JSON may escape by a backslash and need not (RFC 8259, 7).
     if character == "/":
         return r"\\?/"
     if character.isascii():
@@ -205,6 +210,7 @@ def numbers(text: bytes, name: str, *, in_lists: bool) -> Sequence[bytes]:
     """All numbers behind a name, in the order of the text; where the name is written with escapes they are left out."""
     quoted = re.escape(b'"' + name.encode() + b'"')
     # Where its quote is escaped, the name is but the end of another one: "b" in {"a\\"b": 1}.
+    # Looked back at only where the name was found: a lookbehind in front would be tried at every byte.
     begin = quoted + rb"(?<!\\" + quoted + b")"
     if not in_lists:
         return re.findall(begin + rb"\s*:\s*(" + _DIGITS + b")", text)

@@ -20,6 +20,7 @@ BATCH_BYTES = 2 * 2**20
 BATCH_ROWS = 32_768
 EXPANDED_BYTES = 8 * 2**20
 """What a batch may grow to by its dictionaries."""
+# Bytes in memory of Parquet's physical types (parquet.thrift, Type); a boolean is counted as a whole byte.
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 _INDEX_BYTES = 4
 _FEW_BYTES = 24
@@ -121,17 +122,20 @@ def _width(chunk: pq.ColumnChunkMetaData, column: pq.ColumnSchema, rows: int) ->
     """About the bytes that a row's values of a leaf take in memory."""
     values = float(chunk.num_values) / max(1, rows)
     if chunk.physical_type == "BYTE_ARRAY":
+        # A dictionary of few texts is stored in less than the places in memory take: these are the least.
         return max(float(chunk.total_uncompressed_size) / max(1, rows), _INDEX_BYTES * values)
     return float(_WIDTHS.get(chunk.physical_type, column.length) * values)
 
 
 def _may_explode(chunk: pq.ColumnChunkMetaData, rows: int, expanded_bytes: int) -> bool:
     of_texts = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+    # The worst case: all that is stored is one text, and every row points to it.
     return bool(of_texts and chunk.total_uncompressed_size * rows > expanded_bytes)
 
 
 def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
     """Whether a dictionary is soon made, batch by batch, and little more than places in it is stored."""
+    # The dictionary's page comes first in a chunk, so that the first page of data says how long it is.
     stored = chunk.data_page_offset - chunk.dictionary_page_offset
     return bool(stored <= _SMALL_DICTIONARY and chunk.total_uncompressed_size <= _FEW_BYTES * chunk.num_values)
 

@@ -23,6 +23,8 @@ _LINE_ENDS = {re.compile(b"\xc2"): ("\u0085",), re.compile(b"\xe2"): ("\u2028", 
 """What some tools take for line ends, by their first byte: escaped in JSON, like what must be."""
 _SHORT_ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _QUOTED_FOR = '[",\r\n]'
+# One search over the bytes of a whole column, which are in one buffer; nearly always it finds nothing, and no text is
+# touched.
 _SEARCH = {character: re.compile(re.escape(character.encode())).search for character in '"\\,\r\n'}
 PART_BYTES = 16 * 2**20
 _SAMPLE = 256
@@ -70,6 +72,7 @@ def quote_texts(texts: pa.Array) -> Pieces:
     """RowTexts as CSV holds them: in quotes where they would be misread without."""
     doubled = _contains(texts, '"')
     lengths = pc.binary_length(texts)
+    # \n and \r are not looked for one by one: the least byte of all says whether there may be one.
     special = doubled or _contains(texts, ",") or _extremes(texts)[0] <= ord("\r")
     if not special and pc.min(lengths).as_py() != 0:
         return [RowTexts(texts)]
@@ -256,10 +259,13 @@ def _strings(texts: pa.Array, ending: str = "") -> Pieces:
 
 
 def _escape(texts: pa.Array) -> pa.Array:
+    # The backslash first: the ones that are put before quotes must not be doubled again.
     for character in ("\\", '"'):
         if _contains(texts, character):
             texts = pc.replace_substring(texts, character, "\\" + character)
     least, most = _extremes(texts)
+    # One pass for each control character that is there, the least first: in most columns there is none, and thirty
+    # passes that look for each would be made for nothing.
     while least < _FIRST_HARMLESS:
         character = chr(least)
         texts = pc.replace_substring(texts, character, _SHORT_ESCAPES.get(character, f"\\u{least:04x}"))
@@ -359,6 +365,8 @@ def _groups(items: Pieces, ends: pa.Array) -> pa.Array:
     group = pc.list_parent_indices(pa.ListArray.from_arrays(ends, count_up(count)))
     one_before = pa.concat_arrays([pa.array([-1], group.type), group.slice(0, count - 1)])
     comma = choice(pc.equal(group, one_before), "", ",")
+    # The items' texts are in one buffer already, one after the other: a group is the range from its first item to its
+    # last, and only new offsets are made.
     _, offsets, data = joined_rows([comma, *items], count).buffers()
     bounds = pa.Array.from_buffers(pa.int32(), count + 1, [None, offsets]).take(ends)
     return pa.Array.from_buffers(pa.string(), len(ends) - 1, [None, bounds.buffers()[1], data])
@@ -385,6 +393,8 @@ def _check_keys(names: pa.Array, lengths: pa.Array) -> None:
         return
     numbers = names.dictionary_encode().indices.cast(pa.int64())
     group = pc.list_parent_indices(pa.ListArray.from_arrays(_ends(lengths), numbers))
+    # A map's number and a key's as one number: of 5 names in all, key 3 in map 2 is 13. What comes twice is a key twice
+    # in one map.
     pairs = pc.value_counts(pc.add(pc.multiply(group, len(names)), numbers))
     if pc.max(pairs.field("counts")).as_py() > 1:
         twice = pairs.field("values")[pc.index(pairs.field("counts"), pc.max(pairs.field("counts"))).as_py()]

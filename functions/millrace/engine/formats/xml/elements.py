@@ -19,9 +19,12 @@ from millrace.errors import MalformedFile, TooBig, TruncatedFile
 TEXT = "#text"
 """The name of the text beside an element's children or attributes."""
 _READ_BYTES = 2**16
+# A row's value becomes nested objects, and json.dumps recurses: without a limit of our own the depth that fails would
+# depend on the machine.
 _DEEPEST = 200
 _LONGEST_TAG = 4 * 2**20
 """Older versions of expat look at an unfinished tag again with each piece of it: time grows with its square."""
+# expat.h: XML_ERROR_NO_ELEMENTS, XML_ERROR_UNCLOSED_TOKEN, XML_ERROR_UNCLOSED_CDATA_SECTION.
 _ENDS_EARLY = (3, 5, 20)
 """Expat's errors for a document without an element, with an open tag, and with an open CDATA section."""
 _NIL = "xsi:nil"
@@ -53,6 +56,7 @@ class Element:
             return None
         if not self.fields:
             return text
+        # Between children there are only the line ends and blanks of indentation, which are no value.
         if text.strip():
             self.fields[TEXT] = text
         return self.fields
@@ -83,7 +87,10 @@ class _Builder:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
+        # Entities that hold entities are three lines that unpack to gigabytes ("billion laughs", CVE-2003-1564), and
+        # external ones read files.
         parser.StartDoctypeDeclHandler = self._refuse_doctype
+        # Without it expat calls for each line end and each entity: many small texts where one would do.
         parser.buffer_text = True
 
     def _refuse_doctype(self, name: str, *_rest: object) -> None:
@@ -105,10 +112,13 @@ class _Builder:
         element = Element(name)
         for attribute, value in attributes.items():
             self._count(len(attribute) + len(value))
+            # XML Schema Part 1, 2.6.2. The prefix is a habit, not a rule; but without namespaces the parser knows no
+            # other name.
             if attribute == _NIL and value in {"true", "1"}:
                 element.is_missing = True
             elif attribute != "xmlns" and not attribute.startswith("xmlns:"):
                 element.fields[f"@{attribute}"] = value
+        # Counted while it grows: a row that is too large must not be in memory before it is refused.
         self._count(len(name))
         self._open.append(element)
 

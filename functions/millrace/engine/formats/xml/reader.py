@@ -34,6 +34,7 @@ def read(
 ) -> Records:
     """Open an XML document; see ``formats.base.Reader``."""
     survey = _XmlSurvey(options)
+    # Read twice: a type holds only if every value fits, and a document may be larger than memory.
     for batch in _batches(source, options):
         survey.observe(batch)
     columns = survey.columns()
