@@ -13,6 +13,8 @@ import pytest
 
 from millrace.config.json_schema import schema
 from millrace.config.reading import read
+from millrace.engine.formats.registry import FORMATS
+from millrace.engine.options import FileFormat, ReadOptions
 from millrace.ledger.entries import State, WorkEntry
 from millrace.objects.messages import Request
 from tests.examples import FOLDER, NAMES, Example, files
@@ -39,6 +41,12 @@ def _table(data: bytes) -> pa.Table:
     return pq.read_table(io.BytesIO(data)).replace_schema_metadata(None)
 
 
+def _avro(data: bytes) -> pa.Table:
+    """The same of Avro."""
+    records = FORMATS[FileFormat.AVRO].read(io.BytesIO(data), ReadOptions(), report=lambda bad: pytest.fail(str(bad)))
+    return pa.Table.from_batches(list(records.batches), records.schema)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_sound(name: str) -> None:
     """It loads, fits the JSON Schema, and holds no secret."""
@@ -62,6 +70,8 @@ def test_it_makes_what_is_expected(name: str, order: _Order) -> None:
     for path, data in expected.items():
         if path.endswith(".parquet"):
             assert _table(outputs[path]).equals(_table(data)), path
+        elif path.endswith(".avro"):
+            assert _avro(outputs[path]).equals(_avro(data)), path
         else:
             assert outputs[path] == data, path
 
