@@ -70,6 +70,8 @@ class ObjectWork:
         try:
             # Asked again under the claim: the object may have come back since the event was looked at.
             return self._remove(job) if removed and not self.exists(job.plan) else self._convert(job)
+        # The object may go between the event and the read, or while it is read: then it is a removal whose event comes
+        # later.
         except ObjectGone:
             return self._remove(job)
         except ObjectArchived as archived:
@@ -106,6 +108,8 @@ class ObjectWork:
         job.table_format = open_format(job.plan, job.request, self.claims)
         try:
             return self._attempt(job)
+        # Once more at once: what is there now is newer, and the entry follows what was read. A second change is the
+        # next message's.
         except ObjectChanged:
             return self._attempt(job)
 
@@ -115,7 +119,10 @@ class ObjectWork:
         is_listed_at_end = plan.source.key.lower().endswith(".zip")
         tail_first = is_listed_at_end or words_of(plan.recipe.source_format).is_read_from_its_end
         with self._open(plan, tail_first=tail_first, attempts=job.claimed.attempts) as opened:
+            # Remembered before anything can fail: an entry that failed says for which bytes.
             job.version = opened.head.version
+            # A destination below its own source would make an output of each output, for ever: its lineage says whose
+            # it is.
             if _is_own_output(opened.head, plan.sync):
                 reason = "the object is an output of this very sync"
                 return Finish(state=State.IGNORED, version=SourceVersion(etag=opened.head.etag), reason=reason)
@@ -196,6 +203,8 @@ class ObjectWork:
         if not members.ready:
             return Finish(state=State.IGNORED, version=head.version, reason=members.reason)
         try:
+            # Written down before it is published: a worker that is killed in between leaves no output that nobody
+            # knows.
             job.claimed = self.claims.announce_outputs(job.claimed, [one.ref for one in members.ready])
         except BaseException:
             discard_all([one.upload for one in members.ready])

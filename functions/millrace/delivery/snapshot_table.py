@@ -101,6 +101,7 @@ class SnapshotTables:
         """
         plan = job.plan
         head = self.files.head(plan, plan.source)
+        # Both: the same bytes may be there under another version, and a bucket without versions has ETags alone.
         if head is None or (head.etag, head.version_id) != (opened.etag, opened.version_id):
             raise ObjectChanged(f"{plan.source} was overwritten since it was opened; the work begins again")
         subject = ClaimSubject(
@@ -118,6 +119,7 @@ class SnapshotTables:
     def _write_claimed(self, job: GrantedWork[TableEntry], opened: OpenedObject) -> Finish:
         try:
             finish = self.write(job, opened)
+            # After the table is written: a failure before it leaves the last file as the table's, which is true.
             self._demote_last_file(job)
         except NewerOutput as newer:
             finish = finish_after_newer_output(newer, job.position)

@@ -58,6 +58,8 @@ class TableSchema:
     def to_bytes(self) -> bytes:
         """Compressed, for an entry of the ledger; raise TooBig where it would not fit into one."""
         versions = json.dumps([asdict(version) for version in self.versions], ensure_ascii=False)
+        # Arrow's own form of a schema keeps types, forms and nesting; names in it are much alike, so that it packs
+        # well.
         data = zlib.compress(self.fields.with_metadata({_TABLE: versions}).serialize().to_pybytes(), 9)
         if len(data) > MOST_BYTES:
             raise TooBig(
@@ -93,6 +95,7 @@ class Remembered:
         """What the fields change of those that were remembered; None for a table's first."""
         if self.schema is None or fields.equals(self.schema.fields, check_metadata=True):
             return None
+        # A table may get ten thousand fields at once; who reads the ledger wants the first few.
         return _shortened(list(_changes(self.schema.fields, fields)))
 
     def put(self, fields: pa.Schema, source: ObjectRef, request: Request, ledger: LedgerStore, now: datetime) -> int:

@@ -19,6 +19,7 @@ R = TypeVar("R")
 def processors() -> int:
     """How many processors this process may use: those that it is pinned to, if the system says so."""
     if hasattr(os, "sched_getaffinity"):
+        # A container may see 64 processors and be pinned to two: threads for all would only wait for each other.
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
@@ -47,6 +48,8 @@ def in_order(
             yield pending.popleft().result()
     finally:
         for future in pending:
+            # What runs already cannot be cancelled: the pool's end waits for it, so that no thread reads what is
+            # closed.
             future.cancel()
         pool.shutdown()
 
@@ -105,5 +108,7 @@ class BackgroundWork(Generic[T]):
         try:
             self._work(item)
         except BaseException:
+            # Set in the worker's thread, at once: items that wait behind must not be worked on before the caller hears
+            # of it.
             self._failed = True
             raise

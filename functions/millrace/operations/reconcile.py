@@ -204,6 +204,7 @@ class Reconciler:
             counts = Counts.of(portion, overdue=self._overdue(sync))
             this_run += counts
             total = hold.checkpoint.counts + counts
+            # Keys that are equal to the ledger count, too: a portion without any difference still moves the checkpoint.
             last_key = portion[-1][0]
             if remaining() < STOP_SECONDS:
                 hold.move(after=last_key, counts=total, lease_until=None)
@@ -223,6 +224,8 @@ class Reconciler:
 
     def _compare_keys(self, sync: ActiveSync, checkpoint: Checkpoint) -> Iterator[Compared]:
         folder, after = sync.folder, checkpoint.after
+        # Both streams begin behind the same key, and come in the order of UTF-8 bytes: S3 lists so, and the index sorts
+        # so.
         listed = self.stores[sync.source_connection].list(folder.bucket, folder.prefix, start_after=after)
         entries = entries_below(self.index.of_sync(sync.name, after=after), folder)
         # Which of the keys are looked at moves on with the clock, so that in time every output has been.

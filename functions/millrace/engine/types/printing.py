@@ -27,6 +27,8 @@ BARE = "bare"
 FRACTION_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _FIRST_EXPONENT = 1e16
 """From here on a double is printed with an exponent, so that it needs no ``.0`` to be seen as one."""
+# Arrow prints 12345678901.0 as 1.2345678901e+10; JSON's readers take both, but a type that was proven by its texts
+# would not be printed back.
 _FIRST_EXPONENT_OF_ARROW = 1e10
 _SECONDS_A_DAY = 86400
 _PER_DAY = {"day": 1, **{unit: _SECONDS_A_DAY * 10**digits for unit, digits in FRACTION_DIGITS.items()}}
@@ -59,6 +61,7 @@ def joined(texts: pa.Array) -> memoryview:
     """The bytes of all texts one after the other."""
     if not len(texts):
         return memoryview(b"")
+    # A slice keeps its parent's buffers: offset and length say which of the bytes are its own.
     _validity, offsets, data = texts.buffers()
     ends = memoryview(offsets).cast("i")
     return memoryview(data or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
@@ -140,6 +143,7 @@ def _decimals(array: pa.Array, _form: str) -> pa.Array:
     if scale < 0:
         return pa.array(map(_plain_decimal, array.to_pylist()), pa.string())
     # Of 0.0000012 with the scale 7 the digits are 12: padded to 00000012, they are cut into 0 and 0000012.
+    # The same bytes read as a decimal without a scale: 128 bits of the unscaled number, and no arithmetic.
     digits = pc.cast(_without_scale(array), pa.string())
     sign = pc.if_else(pc.starts_with(digits, "-"), "-", "")
     padded = pc.ascii_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
@@ -221,6 +225,7 @@ def _zone_apart(array: pa.Array, form: str) -> tuple[pa.Array, str]:
     if pc.all(fits).as_py() is not False:
         return _moments(cut, separator), zone
     # The form came from elsewhere, and some values would lose digits: those are printed with all that they have.
+    # Those that do not fit are printed with all their digits: a value is never cut for its form.
     cut = pc.if_else(fits, cut, pa.scalar(None, cut.type))
     return pc.if_else(fits, _moments(cut, separator), _moments(naive, separator)), zone
 

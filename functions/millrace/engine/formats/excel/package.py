@@ -128,8 +128,8 @@ class Package:
                 f" {_MOST_UNPACKED:,} are the most"
             )
         for part in parts:
-            # zipfile compares size and CRC-32 at a part's end: what the library that reads the cells believes of sizes
-            # has been proven then.
+            # zipfile compares the CRC-32 at a part's end, and gives no more bytes than the list of parts says: what the
+            # library that reads the cells believes has been proven then.
             for _ in self.read(part.filename):
                 pass
 

@@ -55,6 +55,8 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any]) -> Encodings:
     if table.num_rows < _FEW_ROWS:
         return Encodings()
     sample = _sample(table)
+    # Without compression, because a dictionary and the places in it are compressed by different ratios: see
+    # `_with_dictionary`.
     uncompressed = {**options, "compression": "none", "compression_level": None}
     whole = _leaves(sample, uncompressed, Encodings())
     half = _leaves(sample.slice(0, sample.num_rows // 2), uncompressed, Encodings())
@@ -148,5 +150,7 @@ def _growth(ratio: float, times: float) -> float:
 
     Of D values that are all as frequent, n rows hold D * (1 - exp(-n / D)).
     """
+    # A sample of n rows has 1 + exp(-n / 2D) times as many distinct values as its half: behind the 1 is the share that
+    # the half has not seen. Squared, it is the share that the sample has not seen.
     unseen = min(0.9999, max(0.0, ratio - 1.0)) ** 2
     return float((1 - unseen**times) / (1 - unseen))

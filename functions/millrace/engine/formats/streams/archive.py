@@ -34,7 +34,10 @@ _MOST_SHOWN = 3
 _IN_MEMORY = 8 * 2**20
 _COPIED = 2**20
 _A_NAME = 512
+# pax and GNU headers hold names of any length: a size of gigabytes in one would be read into memory at once.
 _TAR_HEADERS = 2**20
+# A zip's end record has 22 bytes and a comment of up to 65,535 (APPNOTE.TXT, 4.3.16); zipfile reads that much of the
+# end to find it, and the rest here is for the records of zip64.
 _ZIP_END = 2**16 + 2**12
 _BLOCK = 512
 _BROKEN = (
@@ -303,6 +306,7 @@ def _translate_errors(guarded: _Guarded, what: str) -> Iterator[None]:
         yield
     except _BROKEN as error:
         if guarded.fault is not None:
+            # What S3 or our own limits said goes first: it is no fault of the archive's.
             raise guarded.fault from error
         if isinstance(error, EOFError) or any(words in str(error) for words in _CUT_OFF):
             raise TruncatedFile(f"{what} stops before its end: {error or 'bytes are missing'}") from error
@@ -311,6 +315,7 @@ def _translate_errors(guarded: _Guarded, what: str) -> Iterator[None]:
 
 def _shown(name: str) -> str:
     """A name as text that can be written anywhere; ``./`` before it means nothing."""
+    # tarfile keeps bytes that are no UTF-8 as half characters; neither a log nor a key can hold these.
     text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     while text.startswith("./"):
         text = text[2:]
@@ -341,6 +346,7 @@ _Unpack = Callable[[zipfile.ZipInfo], AbstractContextManager[BinaryIO]]
 
 def _zip_entry(info: zipfile.ZipInfo, unpack: _Unpack) -> _ListedMember:
     unreadable = ""
+    # Bit 0 of the flags: encrypted (APPNOTE.TXT, 4.4.4).
     if info.flag_bits & 0x1:
         unreadable = "is encrypted; pack it without a password"
     elif info.compress_type not in _ZIP_METHODS:
@@ -381,6 +387,7 @@ def _unpack(archive: zipfile.ZipFile, guarded: _Guarded, limits: Limits, info: z
         packed = archive.open(info)
     with packed, limits.open_spool() as spool:
         copied = _copy(_Packed(packed, translated), spool)
+        # zipfile compares the CRC-32, and not the size that the list of members has.
         if copied != info.file_size:
             raise TruncatedFile(f"{name!r} in the zip archive has {copied:,} bytes of {info.file_size:,}")
         spool.seek(0)
@@ -437,6 +444,7 @@ def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) 
     infos: list[tarfile.TarInfo] = []
     with _translate_errors(guarded, "the tar archive"):
         archive = stack.enter_context(tarfile.open(fileobj=guarded, mode="r:"))  # noqa: SIM115 # the stack closes it
+        # One by one, and not getmembers(): an archive of a million members is refused at the first that is too many.
         while (info := archive.next()) is not None:
             infos.append(info)
             _check_count(len(infos), limits)

@@ -89,10 +89,12 @@ def _table(kind: pa.DataType, counts: pa.Array) -> NumberTable | None:
     least, most = bounds["min"], bounds["max"]
     if least is None or not -_MOST < least <= most < _MOST:
         return None
+    # Columns of 0 to 90 and of 0 to 200 share the table of 256; exact bounds would be a new table for each batch.
     bound = max(_FEWEST, 2 ** math.ceil(max(-least, most)).bit_length())
     numbers = NumberTable(kind, 0, bound)
     if least < 0:
         numbers = NumberTable(kind, -bound, bound * 2)
+    # Of a batch of 300 rows a table of 16,384 numbers would be rendered for the sake of a few.
     if numbers.count > min(_MOST, len(counts) * _ROWS_FOR):
         return None
     return numbers
@@ -103,6 +105,7 @@ def _are_hundredths(array: pa.Array) -> bool:
 
 
 def _round_half_up(counts: pa.Array) -> pa.Array:
+    # Any way of rounding would do, since a comparison of bits decides afterwards.
     return pc.floor(pc.add(counts, 0.5)).cast(pa.int32(), safe=False)
 
 
