@@ -24,8 +24,8 @@ MOST_COLUMNS = 120
 MOST_COMPLEXITY = 8
 DOUBLES_LEFT = 0
 """Class names that mean two things."""
-COMPLEX_LEFT = 7
-"""Functions that are still too complex, counted in the same way; the aim is 0."""
+COMPLEX_LEFT = 0
+"""Functions that are still too complex, counted in the same way."""
 _LIST_MARK = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 _CODE = re.compile(r"`[^`]*`")
 _SECOND_SENTENCE = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!?][)\"”*]*\s+[A-Z\[(`*]")

@@ -24,11 +24,16 @@ def settle_content(content: Content, source: BinaryIO, file_format: FileFormat, 
         return content
     given = given_fields(options)
     columns = tuple(_settle_column(column, given, options) for column in content.columns)
-    fields = [given.get(field.name) or _wide(field, options) for field in content.schema]
+    schema = _settle_schema(content.schema, given, options)
     error = content.error
     if error is None and options.type_hints and options.bad_rows is BadRows.FAIL:
         error = _find_misfit(source, file_format, options)
-    return replace(content, columns=columns, schema=pa.schema(fields, content.schema.metadata), error=error)
+    return replace(content, columns=columns, schema=schema, error=error)
+
+
+def _settle_schema(schema: pa.Schema, given: Mapping[str, pa.Field], options: ReadOptions) -> pa.Schema:
+    fields = [given.get(field.name) or _wide(field, options) for field in schema]
+    return pa.schema(fields, schema.metadata)
 
 
 def _settle_column(column: ColumnFacts, given: Mapping[str, pa.Field], options: ReadOptions) -> ColumnFacts:

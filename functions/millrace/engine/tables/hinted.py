@@ -230,20 +230,27 @@ def _cast_texts(texts: pa.Array, hint: TypeHint, into: pa.DataType) -> pa.Array 
     """The texts in the hint's type; None if one of them does not fit."""
     if not _all_match(texts, _PATTERNS[hint.name]):
         return None
-    is_exact = hint.name in {"integer", "decimal"}
-    if is_exact and _any_matches(texts, _NEGATIVE_ZERO):
-        return None
     if hint.unit == "ns" and not _all_match(texts, _NS_YEARS):
         return None
-    if is_exact:
-        texts = _without_exponents(texts)
-        # Arrow does not notice the overflow of very long numbers: 144 digits may become 0.
-        if not _all_match(texts, f"-?[0-9]{{1,{_whole_digits(hint)}}}(?:[.][0-9]{{1,{MOST_DIGITS}}})?"):
+    if hint.name in {"integer", "decimal"}:
+        texts = _write_plainly(texts, hint)
+        if texts is None:
             return None
     try:
         return _CASTS.get(hint.name, pc.cast)(texts, into)
     except pa.ArrowInvalid:
         return None
+
+
+def _write_plainly(texts: pa.Array, hint: TypeHint) -> pa.Array | None:
+    """The texts of exact numbers without exponents; None if one is a negative zero, or too long."""
+    if _any_matches(texts, _NEGATIVE_ZERO):
+        return None
+    texts = _without_exponents(texts)
+    # Arrow does not notice the overflow of very long numbers: 144 digits may become 0.
+    if not _all_match(texts, f"-?[0-9]{{1,{_whole_digits(hint)}}}(?:[.][0-9]{{1,{MOST_DIGITS}}})?"):
+        return None
+    return texts
 
 
 def _whole_digits(hint: TypeHint) -> int:

@@ -87,6 +87,11 @@ def _widest_type(kind: pa.DataType) -> pa.DataType:
         return _widest_decimal(kind)
     if arrow_types.is_timestamp(kind) and kind.unit != "ns":
         return pa.timestamp("us", tz=kind.tz)
+    return _widest_nested(kind)
+
+
+def _widest_nested(kind: pa.DataType) -> pa.DataType:
+    """A struct or list with the widest members; any other type as it is."""
     if arrow_types.is_struct(kind):
         return pa.struct(list(map(_widest_member, kind)))
     if arrow_types.is_any_list(kind) and not arrow_types.is_fixed_size_list(kind):

@@ -422,19 +422,30 @@ def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
 
 
 def _judge(layout: Layout, spot: RecordPlace, *, whole: bool) -> DataError | None:
-    record, dialect, face = spot.record, layout.dialect, layout.options.face
+    """What is wrong with a record: its bytes first, then its quotes and escapes, then its number of fields."""
+    face = layout.options.face
     try:
-        record.decode()
+        spot.record.decode()
     except UnicodeDecodeError as error:
         return refuse_bytes(error, spot.byte, spot.row, face)
     if not whole:
         return refuse_open_quote(spot, face)
-    if (stray := dialect.find_stray_quote(record)) is not None:
+    return _judge_marks(layout, spot) or _judge_width(layout, spot)
+
+
+def _judge_marks(layout: Layout, spot: RecordPlace) -> DataError | None:
+    """What is wrong with the quotes and escapes of a record whose last quote is closed."""
+    dialect, face = layout.dialect, layout.options.face
+    if (stray := dialect.find_stray_quote(spot.record)) is not None:
         return refuse_stray_quote(spot, stray, dialect, layout.width, face)
-    if has_found_escape(layout) and (unsure := _find_unsure_field(layout, record)):
+    if has_found_escape(layout) and (unsure := _find_unsure_field(layout, spot.record)):
         return refuse_unsure_escape(spot, unsure, dialect, face)
-    width = dialect.count(record)
-    if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, record)):
+    return None
+
+
+def _judge_width(layout: Layout, spot: RecordPlace) -> DataError | None:
+    width = layout.dialect.count(spot.record)
+    if width == layout.width and (not layout.has_trailing or has_no_value_at_end(layout, spot.record)):
         return None
     return refuse_width(spot, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
 

@@ -8,7 +8,7 @@ left to the exact parser. So a batch has every value as it is, and says of types
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -246,9 +246,7 @@ class FastPlan:
         """The texts of the doubles that may be printed in another way; None if that cannot be decided."""
         # 1.5 is printed as 1.5 and needs no look; 1.50, 1e3 and 0.0000001 do.
         texts = dict[_Numeric, _NumberTexts]()
-        for numeric in self.numerics:
-            if not numeric.is_double:
-                continue
+        for numeric in self._doubles():
             values = numeric.values(batch)
             # One sum finds any value that is not finite; a sum that overflows by itself refuses too much, which costs
             # time only.
@@ -260,6 +258,9 @@ class FastPlan:
                     return None
                 texts[numeric] = numeric_texts
         return texts
+
+    def _doubles(self) -> Iterator[_Numeric]:
+        return (numeric for numeric in self.numerics if numeric.is_double)
 
     def _is_sparse(self, text: bytes) -> bool:
         """Whether the columns might have far more cells than there are values: Arrow would fill all of them."""

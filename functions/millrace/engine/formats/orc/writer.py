@@ -99,17 +99,33 @@ def _storable_field(field: pa.Field) -> pa.Field:
 
 def _storable(kind: pa.DataType, name: str) -> pa.DataType:
     """The type in which ORC holds the values of another; raise UnsupportedType if there is none."""
-    if isinstance(kind, pa.BaseExtensionType):
-        return _storable(kind.storage_type, name)
-    if arrow_types.is_encoded(kind):
-        return _storable(kind.value_type, name)
+    kind = _unwrap(kind)
     if arrow_types.is_struct(kind):
         return pa.struct([_storable_field(field) for field in kind])
     if arrow_types.is_map(kind):
         return pa.map_(_storable(kind.key_type, name), _storable_field(kind.item_field))
     if arrow_types.is_any_list(kind):
         return pa.list_(_storable_field(kind.value_field))
-    return next((into(kind) for question, into in _STORABLE if question(kind)), None) or _refuse(kind, name)
+    return _storable_leaf(kind) or _refuse(kind, name)
+
+
+def _unwrap(kind: pa.DataType) -> pa.DataType:
+    """The type of the values themselves, as text for a dictionary of texts, or for an extension of text."""
+    while True:
+        if isinstance(kind, pa.BaseExtensionType):
+            kind = kind.storage_type
+        elif arrow_types.is_encoded(kind):
+            kind = kind.value_type
+        else:
+            return kind
+
+
+def _storable_leaf(kind: pa.DataType) -> pa.DataType | None:
+    """The type in which ORC holds the values of one that is not nested; None if there is none."""
+    for is_of_family, into in _STORABLE:
+        if is_of_family(kind):
+            return into(kind)
+    return None
 
 
 def _refuse(kind: pa.DataType, name: str) -> pa.DataType:

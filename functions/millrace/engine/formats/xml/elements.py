@@ -49,6 +49,15 @@ class Element:
             earlier = self.fields[name] = [earlier]
         earlier.append(value)
 
+    def add_attribute(self, name: str, value: str) -> None:
+        """Note that it is nil, or add the attribute as a field; declarations of namespaces are left out."""
+        # XML Schema Part 1, 2.6.2. The prefix is a habit, not a rule; but without namespaces the parser knows no
+        # other name.
+        if name == _NIL and value in {"true", "1"}:
+            self.is_missing = True
+        elif name != "xmlns" and not name.startswith("xmlns:"):
+            self.fields[f"@{name}"] = value
+
     def value(self) -> Any:
         """Its text if that is all there is; else an object of its fields, None for one that says it is nil."""
         text = "".join(self.text)
@@ -112,12 +121,7 @@ class _Builder:
         element = Element(name)
         for attribute, value in attributes.items():
             self._count(len(attribute) + len(value))
-            # XML Schema Part 1, 2.6.2. The prefix is a habit, not a rule; but without namespaces the parser knows no
-            # other name.
-            if attribute == _NIL and value in {"true", "1"}:
-                element.is_missing = True
-            elif attribute != "xmlns" and not attribute.startswith("xmlns:"):
-                element.fields[f"@{attribute}"] = value
+            element.add_attribute(attribute, value)
         # Counted while it grows: a row that is too large must not be in memory before it is refused.
         self._count(len(name))
         self._open.append(element)
