@@ -112,8 +112,12 @@ def _find_scan(source: BinaryIO) -> Callable[[str], SheetCells]:
     """What looks through the cells of a sheet, by the kind of the workbook."""
     source.seek(0)
     head = source.read(4)
-    if head == _OLE:  # .xls has at most 65,536 rows and 256 columns
-        return lambda _name: SheetCells(first=(0, 0))
+    if head == _OLE:
+        # calamine gives a cell with an error (#DIV/0!) as an empty one, and nothing here can look into such a file.
+        raise UnsupportedType(
+            "the file is an old workbook (.xls), whose cells with errors look like empty ones, or an encrypted one;"
+            " save it as .xlsx without a password"
+        )
     if head != _ZIP:
         raise MalformedFile(f"the file is no workbook of Excel: it begins with {head!r}", byte=0)
     package = Package(source)
