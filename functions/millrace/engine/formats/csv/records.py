@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.limits import MAX_COLUMNS
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 MOST_RATED_CELLS = 2000
@@ -96,7 +97,8 @@ def _split_lines(dialect: Dialect, text: str, *, final: bool) -> Sample:
         width = line.count(delimiter) + 1
         plain = tuple[str, ...]()
         if count < MOST_RATED_CELLS:
-            plain = tuple(line.split(delimiter))
+            # A file with more columns is refused anyway, and 4 MB of delimiters alone are 4 million cells: 400 MB.
+            plain = tuple(line.split(delimiter, MAX_COLUMNS)[:MAX_COLUMNS])
         count += width
         rows.append(SampledRow(width, ends_empty=line.endswith(delimiter), after_blank=after_blank, plain=plain))
         after_blank = False
