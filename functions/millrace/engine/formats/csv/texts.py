@@ -312,7 +312,9 @@ class _CsvParser:
             return None
         if self._layout.dialect.ends_in_escape(data):
             return None
-        if has_found_escape(self._layout) and find_unsure_escape(self._layout.dialect, self._rewriter.rewrite(data)):
+        # Null values are emptied first: a \\N that means missing is no escape before a letter.
+        data = self._rewriter.rewrite(data)
+        if has_found_escape(self._layout) and find_unsure_escape(self._layout.dialect, data):
             return None
         try:
             return self._with_arrow(data)
@@ -327,7 +329,7 @@ class _CsvParser:
         return dialect.is_strict(data)
 
     def _with_arrow(self, data: bytes) -> pa.RecordBatch:
-        data = self._rewriter.rewrite(data)
+        """The rows of records that were rewritten for Arrow."""
         if not data or (self._width != 1 and not data.strip(b"\r\n")):
             return empty(self._schema)
         if not data.endswith((b"\n", b"\r")):
@@ -371,7 +373,7 @@ class _CsvParser:
                 refuse(self._layout, record, self._describe_error(block, record, record.error))
         batch = empty(self._schema)
         if good:
-            batch = self._with_arrow(b"".join(good))
+            batch = self._with_arrow(self._rewriter.rewrite(b"".join(good)))
         return CsvTexts(batch, first, rows, block)
 
     def _describe_error(self, block: Block, record: Record, error: DataError) -> DataError:
