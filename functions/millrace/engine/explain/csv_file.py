@@ -12,6 +12,7 @@ from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, facts_of_fixed_width, facts_of_log, reasons_of_names
 from millrace.engine.formats.base import BadRow, Learned, Widened
+from millrace.engine.formats.csv.reader import begin_evidence
 from millrace.engine.formats.csv.texts import Begin, CsvTexts, L, TextLayout, texts
 from millrace.engine.formats.csv.texts import begin as begin_csv
 from millrace.engine.formats.fixed_width.reader import begin as begin_fixed_width
@@ -19,7 +20,6 @@ from millrace.engine.formats.log.reader import begin as begin_log
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import MOST_ATTEMPTS
 from millrace.engine.options import BadRows, FileFormat, ReadOptions
-from millrace.engine.types import inference
 from millrace.errors import DataError
 
 
@@ -44,7 +44,7 @@ class _TextSummary(Generic[L]):
     def __init__(self, layout: L, kind: _TextReading[L]) -> None:
         self._layout = layout
         self._kind = kind
-        self._columns = [CsvColumn(name, _begin(layout.options, name)) for name in layout.names]
+        self._columns = [CsvColumn(name, begin_evidence(layout.options, name)) for name in layout.names]
         self._gathered: list[pa.RecordBatch] = []
         self._bytes = 0
         self._rows = 0
@@ -122,14 +122,6 @@ def _explain_text(kind: _TextReading[L], source: BinaryIO, options: ReadOptions)
             seen.observe(batch)
         return seen.explain(error)
     return seen.explain(None)
-
-
-def _begin(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
-    if demanded := options.column_types.get(name):
-        return inference.Demanded(demanded)
-    if options.infer_types:
-        return inference.Evidence()
-    return inference.Demanded("text")
 
 
 def _ignore(_bad: BadRow) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from millrace.engine.explain.facts import ColumnFacts, Content, Fact, shown
 from millrace.engine.explain.json_fields import path_part
 from millrace.engine.explain.measures import TextLengths, ends
-from millrace.engine.formats.base import BadRow
+from millrace.engine.formats.base import BadRow, Records
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 from millrace.engine.types import arrow_types
@@ -98,6 +98,14 @@ def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
         metadata = pq.ParquetFile(source).metadata
     except DataError as error:
         return Content(error=error)
+    return measure_content(records, tuple(_facts(metadata)), _storage_of_leaves(metadata))
+
+
+def measure_content(records: Records, facts: tuple[Fact, ...], stored: Iterator[str]) -> Content:
+    """What the columns hold, over all rows, or over those before the first that is damaged.
+
+    ``stored`` says how each leaf is stored, if that is known.
+    """
     measured = [MeasuredColumn() for _ in records.schema]
     rows = 0
     refused = None
@@ -108,13 +116,8 @@ def explain_parquet(source: BinaryIO, options: ReadOptions) -> Content:
             rows += batch.num_rows
     except DataError as error:
         refused = error
-    return Content(
-        facts=tuple(_facts(metadata)),
-        rows=rows,
-        schema=records.schema,
-        columns=tuple(describe_columns(records.schema, _storage_of_leaves(metadata), measured)),
-        error=refused,
-    )
+    columns = tuple(_describe_columns(records.schema, stored, measured))
+    return Content(facts=facts, rows=rows, schema=records.schema, columns=columns, error=refused)
 
 
 def _ignore(_bad: BadRow) -> None:
@@ -140,7 +143,9 @@ def _fact_of_groups(groups: list[pq.RowGroupMetaData]) -> Fact:
     return Fact("row groups", f"{len(groups):,}", f"of {spread} rows and at most {size:,} bytes")
 
 
-def describe_columns(schema: pa.Schema, stored: Iterator[str], measured: list[MeasuredColumn]) -> Iterator[ColumnFacts]:
+def _describe_columns(
+    schema: pa.Schema, stored: Iterator[str], measured: list[MeasuredColumn]
+) -> Iterator[ColumnFacts]:
     """The facts of each column and of each field below it; ``stored`` are those of the leaves, if they are known."""
     for top, values in zip(schema, measured, strict=True):
         for path, field, is_leaf in _fields(top, path_part(top.name)):

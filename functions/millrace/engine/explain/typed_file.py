@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from millrace.engine.explain.facts import Content, Fact
-from millrace.engine.explain.parquet_file import MeasuredColumn, describe_columns
+from millrace.engine.explain.parquet_file import measure_content
 from millrace.engine.formats.avro.container import open_container
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.excel.reader import choose_sheet
@@ -83,18 +83,7 @@ def _explain_typed(file_format: FileFormat, find_facts: FindFacts, source: Binar
         records = FORMATS[file_format].read(source, options, report=_ignore)
     except DataError as error:
         return Content(error=error)
-    measured = [MeasuredColumn() for _ in records.schema]
-    rows = 0
-    refused = None
-    try:
-        for batch in records.batches:
-            for column, values in zip(measured, batch.columns, strict=True):
-                column.observe(values)
-            rows += batch.num_rows
-    except DataError as error:
-        refused = error
-    columns = tuple(describe_columns(records.schema, iter(()), measured))
-    return Content(facts=facts, rows=rows, schema=records.schema, columns=columns, error=refused)
+    return measure_content(records, facts, stored=iter(()))
 
 
 def _ignore(_bad: BadRow) -> None:

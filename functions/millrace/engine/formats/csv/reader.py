@@ -123,7 +123,7 @@ class _CsvSurvey:
     """The evidence of a file's columns; it grows."""
 
     def __init__(self, layout: TextLayout) -> None:
-        self.evidence = [_begin_evidence(layout.options, name) for name in layout.names]
+        self.evidence = [begin_evidence(layout.options, name) for name in layout.names]
         self._positions = list(range(len(self.evidence)))
         self._processors = layout.options.work.processors
 
@@ -151,7 +151,8 @@ class _CsvSurvey:
         return tuple(evidence.resolve() for evidence in self.evidence)
 
 
-def _begin_evidence(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
+def begin_evidence(options: ReadOptions, name: str) -> inference.Evidence | inference.Demanded:
+    """What is known of a column's type before its first value: nothing, or the type that the options demand."""
     if demanded := options.column_types.get(name):
         return inference.Demanded(demanded)
     if options.infer_types:
