@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol, Self
 import pyarrow as pa
 
 from millrace.engine.options import TARGET_FORMATS, FileFormat, FormatWords, ReadOptions, WriteOptions, words_of
-from millrace.errors import UsageError
+from millrace.errors import UnsupportedType, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,15 @@ class RecordWriter(Protocol):
         The number of rows that the output holds: told by what was written, not by what was asked for.
         """
         ...
+
+
+def require_batch(rows: pa.RecordBatch | Text, into: pa.Schema, format_name: str) -> pa.RecordBatch:
+    """The rows of a format that has no text; raise UnsupportedType for rows without any field: they would vanish."""
+    if isinstance(rows, Text):
+        raise TypeError(f"{format_name} takes batches: it has no text")
+    if not len(into) and rows.num_rows:
+        raise UnsupportedType(f"{rows.num_rows:,} rows have no field at all; json and json-doc alone can keep them")
+    return rows
 
 
 class Writer(Protocol):

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.avro.container import AvroSink, encode_long
 from millrace.engine.formats.avro.schema import FORM, NAME
-from millrace.engine.formats.base import ByteSink, RecordWriter, Text
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
 from millrace.engine.names import unique_names
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.types import arrow_types
@@ -56,6 +56,7 @@ class _AvroWriter:
     """Writes blocks of about 256 KB before they are packed."""
 
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
+        self._schema = into
         record, self._encoders = _encoder_of_fields(list(into), "row", set())
         codec = _CODECS[options.compression or OutputCompression.AVRO_DEFLATE]
         self._file = AvroSink(sink, record, codec, options.lineage)
@@ -63,14 +64,9 @@ class _AvroWriter:
         self._size = 0
         self._rows = 0
 
-    def write(self, batch: pa.RecordBatch | Text) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        if isinstance(batch, Text):
-            raise TypeError("Avro takes batches: it has no text")
-        if not self._encoders and batch.num_rows:
-            raise UnsupportedType(
-                f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
-            )
+        batch = require_batch(rows, self._schema, "Avro")
         columns = [
             _name_refusal(name, partial(encode, column))
             for (name, encode), column in zip(self._encoders, batch.columns, strict=True)

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import ByteSink, RecordWriter, Text
-from millrace.engine.formats.streams.arrow_sink import ArrowSink
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
+from millrace.engine.formats.streams.arrow_sink import PassingSink
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import plain
@@ -32,16 +32,6 @@ def write(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWrite
     return _OrcWriter(sink, into, options)
 
 
-class _OrcSink(ArrowSink):
-    """A sink as Arrow wants it."""
-
-    def __init__(self, sink: ByteSink) -> None:
-        self._sink = sink
-
-    def write(self, data: bytes) -> int:
-        return self._sink.write(data)
-
-
 class _OrcWriter:
     """Writes stripes of about 32 MB."""
 
@@ -53,20 +43,15 @@ class _OrcWriter:
         self._gathered = 0
         self._rows = 0
         self._writer: Any = orc.ORCWriter(
-            pa.PythonFile(_OrcSink(sink), mode="w"),
+            pa.PythonFile(PassingSink(sink), mode="w"),
             compression=_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY],
             stripe_size=_STRIPE_BYTES,
         )
         _name_refusal(partial(self._writer.write, self._into.empty_table()))
 
-    def write(self, batch: pa.RecordBatch | Text) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        if isinstance(batch, Text):
-            raise TypeError("ORC takes batches: it has no text")
-        if not len(self._into) and batch.num_rows:
-            raise UnsupportedType(
-                f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
-            )
+        batch = require_batch(rows, self._into, "ORC")
         while batch.num_rows:
             part = batch.slice(0, _GATHERED - self._gathered)
             batch = batch.slice(part.num_rows)

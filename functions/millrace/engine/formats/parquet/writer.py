@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.engine.formats.base import ByteSink, RecordWriter, Text
+from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
 from millrace.engine.formats.parquet.encoding import choose_encodings
-from millrace.engine.formats.streams.arrow_sink import ArrowSink
+from millrace.engine.formats.streams.arrow_sink import PassingSink
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.errors import UnsupportedType
 
@@ -52,16 +52,6 @@ class _RowGroup:
         return self.rows >= self.most_rows or self.bytes >= GROUP_BYTES
 
 
-class _ParquetSink(ArrowSink):
-    """A sink as Arrow wants it."""
-
-    def __init__(self, sink: ByteSink) -> None:
-        self._sink = sink
-
-    def write(self, data: bytes) -> int:
-        return self._sink.write(data)
-
-
 class _ParquetWriter:
     """Writes row groups of about 32 MB, at most 122,880 rows."""
 
@@ -81,14 +71,9 @@ class _ParquetWriter:
         self._writer: pq.ParquetWriter | None = None
         _name_refusal("columns", partial(pq.ParquetWriter, io.BytesIO(), self._into, **self._options))
 
-    def write(self, batch: pa.RecordBatch | Text) -> None:
+    def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
-        if isinstance(batch, Text):
-            raise TypeError("Parquet takes batches: it has no text")
-        if not len(self._into) and batch.num_rows:
-            raise UnsupportedType(
-                f"{batch.num_rows:,} rows have no field at all; json and json-doc alone can keep them"
-            )
+        batch = require_batch(rows, self._into, "Parquet")
         while batch.num_rows:
             part = batch.slice(0, self._group_rows - self._group.rows)
             batch = batch.slice(part.num_rows)
@@ -103,7 +88,7 @@ class _ParquetWriter:
         if self._writer is None:
             encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
             options = {**self._options, **encodings.arguments}
-            self._writer = pq.ParquetWriter(_ParquetSink(self._sink), self._into, **options)
+            self._writer = pq.ParquetWriter(PassingSink(self._sink), self._into, **options)
         if table.num_rows:
             _name_refusal("values", partial(self._writer.write_table, table, row_group_size=self._group_rows))
         return self._writer

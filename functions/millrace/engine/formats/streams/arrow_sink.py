@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from millrace.engine.formats.base import ByteSink
+
 
 class ArrowSink:
     """All but ``write``: closing and flushing are for whoever owns the bytes."""
@@ -25,3 +27,14 @@ class ArrowSink:
     def seekable(self) -> bool:
         """It is written from its beginning to its end."""
         return False
+
+
+class PassingSink(ArrowSink):
+    """A sink as Arrow wants it: what Arrow writes is handed on."""
+
+    def __init__(self, sink: ByteSink) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> int:
+        """Hand on the next bytes."""
+        return self._sink.write(data)
