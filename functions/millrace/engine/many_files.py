@@ -30,8 +30,8 @@ from millrace.engine.one_file import (
     ConversionContext,
     Converted,
     Recipe,
+    as_it_is,
     attempt,
-    convert,
     convert_into_table,
     settle_types,
 )
@@ -81,12 +81,7 @@ def convert_many(
     of the last file. ``on_batch`` is also called, with the rows looked at, while types are found. Errors of the data
     begin with the source's name; rows are counted in it.
     """
-    if len(sources) == 1:
-        source = sources[0]
-        with source.open() as file:
-            of_source = replace(context, origin=source.origin)
-            return convert(file, _recipe_of(source, recipe), destination, of_source, name=source.name)
-    return _convert_several(sources, recipe, destination, context, _as_it_is)
+    return convert_many_into_table(sources, recipe, destination, context, as_it_is)
 
 
 def convert_many_into_table(
@@ -104,10 +99,6 @@ def convert_many_into_table(
             read = _recipe_of(source, recipe)
             return convert_into_table(file, read, destination, of_source, within, name=source.name)
     return _convert_several(sources, recipe, destination, context, within)
-
-
-def _as_it_is(table: Table) -> Table:
-    return table
 
 
 def _recipe_of(source: Source, recipe: Recipe) -> Recipe:

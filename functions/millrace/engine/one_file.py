@@ -111,11 +111,12 @@ def convert(
         ConfigurationError: the recipe does not suit the content.
         Whatever ``source``, the sinks and ``on_batch`` raise.
     """
+    return convert_into_table(source, recipe, destination, context, as_it_is, name=name)
 
-    def open_table(learned: Learned | None) -> Table:
-        return settle_types(_FileTable(source, recipe, learned, name), recipe)
 
-    return _convert(open_table, recipe, destination, context)
+def as_it_is(table: Table) -> Table:
+    """The table of files that are no part of another: a value for ``within``."""
+    return table
 
 
 def convert_into_table(
