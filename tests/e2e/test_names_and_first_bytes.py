@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import lzma
-import tarfile
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
 from tests.e2e.conftest import CONTEXT
-from tests.unit.engine.formats.packing import pack_lz4, pack_snappy
+from tests.unit.engine.formats.packing import pack_lz4, pack_snappy, tarred, zipped
 
 pytestmark = pytest.mark.e2e
 
@@ -60,24 +57,6 @@ CONFIGURATION: dict[str, Any] = {
 }
 TEXT = b"id|amount\n1|2.50\n"
 COMMAS = b"id,amount\n1,2.50\n"
-
-
-def zipped(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return file.getvalue()
-
-
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()
 
 
 OBJECTS: dict[str, bytes] = {

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from millrace.delivery.publishing import ReadyOutput, ready_outputs
-from millrace.engine.formats.streams.archive import Archive, Member
+from millrace.engine.formats.streams.archive import Archive, Member, describe_ignored
 from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
 from millrace.engine.outputs import MOST_PARTITIONS, Destination
 from millrace.engine.row_counts import NO_ROWS, RowCounts
@@ -57,7 +57,7 @@ class MemberConversion:
         members = archive.require_members()
         planned = [(member, way.members.plan(member.name)) for member in members]
         ignored = [plan.reason for _, plan in planned if isinstance(plan, Ignored)]
-        ignored += [f"{member.name!r}: {member.reason}" for member in archive.ignored]
+        ignored += archive.reasons()
         wanted = [(member, plan) for member, plan in planned if isinstance(plan, Plan)]
         _check_places(wanted)
         rows, ready = NO_ROWS, list[ReadyOutput]()
@@ -70,7 +70,7 @@ class MemberConversion:
                 _check_count(len(ready))
             # All are converted: what becomes of the uploads is decided where they are published.
             undo.pop_all()
-        return ConvertedMembers(ready=tuple(ready), rows=rows, reason=_describe_ignored(ignored))
+        return ConvertedMembers(ready=tuple(ready), rows=rows, reason=describe_ignored(ignored))
 
     def _convert(self, member: Member, plan: Plan) -> Converted[Upload]:
         if plan.problem is not None:
@@ -111,10 +111,3 @@ def _check_count(outputs: int) -> None:
             f"the archive's members have more than {MOST_OUTPUTS} outputs, which is the most of one object; split it,"
             " or let the connection read it as one table (is_single_table)"
         )
-
-
-def _describe_ignored(reasons: list[str]) -> str | None:
-    if not reasons:
-        return None
-    more = f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else ""
-    return f"{len(reasons):,} of its members are ignored: {'; '.join(reasons[:3])}{more}"

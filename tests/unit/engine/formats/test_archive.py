@@ -16,35 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.file_names import is_archive
-from millrace.engine.formats.streams.archive import EXTENSIONS, Archive, Limits, open_archive
+from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
+from millrace.engine.formats.streams.archive import Archive, Limits, open_archive
 from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
+from tests.unit.engine.formats.packing import tarred, zipped
 
 A, B = b"id,x\n1,a\n", b"id,x\n2,b\n"
 Files = Mapping[str, bytes]
-
-
-def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip archive."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", method) as archive:
-        for name, data in files.items():
-            archive.writestr(zipfile.ZipInfo(name), data, method)
-    return made.getvalue()
-
-
-def tarred(files: Files, *others: tarfile.TarInfo) -> bytes:
-    """A tar archive; ``others`` are members without content."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-        for info in others:
-            archive.addfile(info)
-    return made.getvalue()
 
 
 def packed(files: Files, extension: str) -> bytes:
@@ -81,7 +60,7 @@ def contents(data: bytes, name: str = "x.zip", **options: Any) -> dict[str, byte
     return found
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", ARCHIVE_EXTENSIONS)
 def test_members_come_by_name_whatever_the_archives_order(extension: str) -> None:
     files = {"b.csv": B, "é.jsonl": b"{}", "a/z.csv": A, "./a.csv": A}
 
@@ -95,7 +74,7 @@ def test_every_method_of_a_zip_is_read(method: int) -> None:
     assert contents(zipped({"a.csv": A}, method)) == {"a.csv": A}
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("extension", ARCHIVE_EXTENSIONS)
 def test_an_archive_of_nothing_has_no_members(extension: str) -> None:
     assert listed(packed({}, extension), "x" + extension) == Archive((), ())
 

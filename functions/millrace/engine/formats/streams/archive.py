@@ -15,20 +15,18 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, cast
 
-from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, is_hidden_segment, recognise_told
+from millrace.engine.file_names import is_archive, is_hidden_segment, recognise_told
 from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_unpacked, peek
 from millrace.engine.formats.streams.first_bytes import is_tar, is_zip, name_compression
 from millrace.engine.options import READ_EXTENSIONS, FileFormat, RecognisedKey, WorkSizes, recognise
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
-EXTENSIONS = ARCHIVE_EXTENSIONS
-"""What an archive's name ends in, in either case."""
 _OTHER_ARCHIVES = (".7z", ".rar", ".tar.lz4", ".cab", ".jar")
 _MOST_SHOWN = 3
 _IN_MEMORY = 8 * 2**20
@@ -103,14 +101,11 @@ class Archive:
 
     def describe_ignored(self) -> str | None:
         """How many members are ignored, and why the first few are; None if none is."""
-        if not self.ignored:
-            return None
-        return f"{len(self.ignored):,} of its members are ignored: {self._list_ignored()}"
+        return describe_ignored(self.reasons())
 
-    def _list_ignored(self) -> str:
-        shown = "; ".join(f"{ignored.name!r}: {ignored.reason}" for ignored in self.ignored[:_MOST_SHOWN])
-        more = len(self.ignored) - _MOST_SHOWN
-        return shown if more <= 0 else f"{shown}; and {more:,} more"
+    def reasons(self) -> list[str]:
+        """Why each of the ignored members is ignored."""
+        return [f"{ignored.name!r}: {ignored.reason}" for ignored in self.ignored]
 
     def require_members(self) -> tuple[Member, ...]:
         """The members; raise BadArchive if there is none to read: nothing would be written over what was good."""
@@ -118,7 +113,20 @@ class Archive:
             return self.members
         if not self.ignored:
             raise BadArchive("the archive has no members")
-        raise BadArchive(f"the archive has no member that can be read ({self._list_ignored()})")
+        raise BadArchive(f"the archive has no member that can be read ({_list_first(self.reasons())})")
+
+
+def describe_ignored(reasons: Sequence[str]) -> str | None:
+    """How many members are ignored, and why the first few are; None if none is."""
+    if not reasons:
+        return None
+    return f"{len(reasons):,} of its members are ignored: {_list_first(reasons)}"
+
+
+def _list_first(reasons: Sequence[str]) -> str:
+    shown = "; ".join(reasons[:_MOST_SHOWN])
+    more = len(reasons) - _MOST_SHOWN
+    return shown if more <= 0 else f"{shown}; and {more:,} more"
 
 
 @dataclass(frozen=True, slots=True)
