@@ -15,14 +15,22 @@ SAMPLE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prices:
-    """List prices of us-east-1, without what is free (AWS's pricing pages, 2025); other regions differ by a third."""
+    """List prices of us-east-1 in the first tier, without what is free; other regions differ by up to a third.
 
+    Compared in November 2026 with AWS's price list of September 2026 where one was found, else with its pricing pages.
+    """
+
+    # Lambda: 0.20 dollars for a million invocations, however much memory they have.
     x86_gigabyte_second: float = 16.6667e-6
     arm_gigabyte_second: float = 13.3334e-6
+    invocation: float = 0.2e-6
+    # S3 Standard: 0.005 dollars for 1,000 PUT, COPY, POST and LIST, 0.0004 for 1,000 GET and all others.
     s3_get: float = 0.4e-6
     s3_put: float = 5e-6
+    # DynamoDB on demand, since November 2024: a write of up to 1 KB, and a consistent read of up to 4 KB.
     ledger_write: float = 0.625e-6
     ledger_read: float = 0.125e-6
+    # SQS, a standard queue: a request of up to 64 KB.
     message: float = 0.4e-6
 
 
@@ -122,4 +130,5 @@ def _price_calls(prices: Prices) -> float:
     """What the calls for one object cost."""
     storage = _PUTS * prices.s3_put + _GETS * prices.s3_get
     ledger = _LEDGER_WRITES * prices.ledger_write + _LEDGER_READS * prices.ledger_read
-    return storage + ledger + _MESSAGES * prices.message
+    # A batch of one message is the dearest: large objects come alone.
+    return storage + ledger + _MESSAGES * prices.message + prices.invocation

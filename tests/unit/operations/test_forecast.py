@@ -9,7 +9,7 @@ import pytest
 
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef, SourceVersion
-from millrace.operations.forecast import Forecast, Machines, Speed
+from millrace.operations.forecast import Forecast, Machines, Prices, Speed
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MACHINES = Machines(memory_mb=1769, concurrency=10)
@@ -85,3 +85,10 @@ def test_arm_is_a_fifth_cheaper() -> None:
     arm, x86 = (Forecast.make(1, 0, speed, replace(MACHINES, is_arm=is_arm)).dollars for is_arm in (True, False))
 
     assert arm / x86 == pytest.approx(0.8, abs=0.001)
+
+
+def test_each_object_may_need_an_invocation_of_its_own() -> None:
+    speed = Speed(sample=1, object_seconds=0.0, byte_seconds=1e-9)
+    free = Prices(s3_get=0, s3_put=0, ledger_write=0, ledger_read=0, message=0)
+
+    assert Forecast.make(1_000_000, 0, speed, MACHINES, free).dollars == pytest.approx(0.20)
