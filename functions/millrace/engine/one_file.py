@@ -220,7 +220,8 @@ def attempt(
     superseded = superseded_rows(table, context.on_batch, bound_to) if last_wins else None
     schema, pieces = table.open(outputs.put_aside)
     bound = bound_to(schema)
-    parts = Parts(bound, context.formats[recipe.target_format], recipe.write, outputs)
+    processors = recipe.read.work.processors
+    parts = Parts(bound, context.formats[recipe.target_format], replace(recipe.write, processors=processors), outputs)
     work = _Preparation(bound, superseded, parts, _non_finite_of(recipe))
     delivered = filtered = 0
 
@@ -235,7 +236,6 @@ def attempt(
                 context.on_batch(delivered + outputs.quarantined)
                 yield rows, first
 
-        processors = recipe.read.work.processors
         workers = processors if parts.renders else 1
         with (
             closing(in_order(work, read_rows(), workers=workers)) as done,

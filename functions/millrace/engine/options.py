@@ -373,6 +373,8 @@ class WriteOptions:
     lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     group_rows: int = 122_880
     """The most rows of a row group of Parquet."""
+    processors: int | None = None
+    """How many row groups are encoded at once; None: as many as the process may use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -52,6 +52,42 @@ def in_order(
             # closed.
             future.cancel()
         pool.shutdown()
+
+
+class WorkAhead(Generic[R]):
+    """Works on several things at once, each begun when it is given; the results come back in that order.
+
+    ``workers`` (None: as many as there are processors, at most ``most``) are worked on at once. With one worker there
+    is no thread: what is given is done at once. Threads end when this object is forgotten, or by ``close``.
+    """
+
+    def __init__(self, *, workers: int | None = None, most: int) -> None:
+        self._workers = min(workers or processors(), most)
+        self._pending: deque[Future[R]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def begin(self, work: Callable[[], R]) -> None:
+        """Begin with the next."""
+        if self._workers <= 1:
+            done = Future[R]()
+            done.set_result(work())
+            self._pending.append(done)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="ahead")
+        self._pending.append(self._pool.submit(work))
+
+    def results(self) -> Iterator[R]:
+        """The next results: those that are there, and so many more that there is room for one to begin."""
+        while self._pending and (len(self._pending) >= self._workers or self._pending[0].done()):
+            yield self._pending.popleft().result()
+
+    def close(self) -> Iterator[R]:
+        """All results that are left."""
+        while self._pending:
+            yield self._pending.popleft().result()
+        if self._pool is not None:
+            self._pool.shutdown()
 
 
 class BackgroundWork(Generic[T]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,13 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
-from millrace.engine.formats.parquet.encoding import choose_encodings
-from millrace.engine.formats.streams.arrow_sink import PassingSink
+from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
+from millrace.engine.formats.parquet.footers import MAGIC, Footer, file_end, join_footers, read_footer, split_file
 from millrace.engine.options import OutputCompression, WriteOptions
+from millrace.engine.parallel import WorkAhead
 from millrace.errors import UnsupportedType
 
 T = TypeVar("T")
-GROUP_BYTES = 32 * 2**20
+GROUP_BYTES = 16 * 2**20
+_MOST_AT_ONCE = 3
+"""Row groups in the making: each is in memory as rows and as a file."""
 _OPTIONS: dict[str, Any] = {
     "version": "2.6",
     "write_page_checksum": True,
@@ -52,8 +55,20 @@ class _RowGroup:
         return self.rows >= self.most_rows or self.bytes >= GROUP_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class _EncodedGroup:
+    """A row group as it stands in a file, and the footer of the file that it was written to alone."""
+
+    data: memoryview
+    footer: Footer
+
+
 class _ParquetWriter:
-    """Writes row groups of about 32 MB, at most 122,880 rows."""
+    """Writes row groups of about 16 MB, at most 122,880 rows, several of them encoded at once.
+
+    Each is written by Arrow as a file of its own in memory; the files are joined. So the output has the same bytes
+    whatever the number of processors.
+    """
 
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         self._sink = sink
@@ -68,8 +83,13 @@ class _ParquetWriter:
             self._into = into.with_metadata(metadata)
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
         self._group = _RowGroup(self._group_rows)
-        self._writer: pq.ParquetWriter | None = None
-        _name_refusal("columns", partial(pq.ParquetWriter, io.BytesIO(), self._into, **self._options))
+        self._encodings: Encodings | None = None
+        self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)
+        without_rows = _name_refusal("columns", partial(self._encode, into.empty_table(), Encodings()))
+        self._footers = [without_rows.footer]
+        self._moves = [0]
+        self._written = 0
+        self._sink.write(MAGIC)
 
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""
@@ -81,23 +101,39 @@ class _ParquetWriter:
             if self._group.is_full:
                 self._flush()
 
-    def _flush(self) -> pq.ParquetWriter:
-        """Write what was gathered as a row group; the first one decides how the leaves are encoded."""
-        table = pa.Table.from_batches(self._group.batches, self._schema).replace_schema_metadata(self._into.metadata)
+    def _flush(self) -> None:
+        """Begin to encode what was gathered as a row group; the first one decides how the leaves are encoded."""
+        for encoded in self._encoding.results():
+            self._append(encoded)
+        table = pa.Table.from_batches(self._group.batches, self._schema)
         self._group = _RowGroup(self._group_rows)
-        if self._writer is None:
-            encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
-            options = {**self._options, **encodings.arguments}
-            self._writer = pq.ParquetWriter(PassingSink(self._sink), self._into, **options)
-        if table.num_rows:
-            _name_refusal("values", partial(self._writer.write_table, table, row_group_size=self._group_rows))
-        return self._writer
+        if self._encodings is None:
+            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
+        self._encoding.begin(partial(_name_refusal, "values", partial(self._encode, table, self._encodings)))
+
+    def _encode(self, table: pa.Table, encodings: Encodings) -> _EncodedGroup:
+        """Rows as the one row group of a file, or as a file without a row group if there are none."""
+        file = pa.BufferOutputStream()
+        with pq.ParquetWriter(file, self._into, **self._options, **encodings.arguments) as writer:
+            if table.num_rows:
+                writer.write_table(table.replace_schema_metadata(self._into.metadata), row_group_size=table.num_rows)
+        group, footer = split_file(memoryview(file.getvalue()))
+        return _EncodedGroup(group, read_footer(bytes(footer)))
+
+    def _append(self, encoded: _EncodedGroup) -> None:
+        self._sink.write(encoded.data)
+        self._footers.append(encoded.footer)
+        self._moves.append(self._written)
+        self._written += len(encoded.data)
 
     def close(self) -> int:
         """Write the last row group and the footer, whose word the number of rows is."""
-        writer = self._flush()
-        writer.close()
-        return int(writer.writer.metadata.num_rows)
+        if self._group.rows:
+            self._flush()
+        for encoded in self._encoding.close():
+            self._append(encoded)
+        self._sink.write(file_end(join_footers(self._footers, self._moves)))
+        return sum(footer.rows for footer in self._footers)
 
 
 def _name_refusal(what: str, act: Callable[[], T]) -> T:

@@ -1,0 +1,287 @@
+"""Parquet files that were written apart, joined into one: their row groups one behind the other, and one footer.
+
+A footer says where each column begins in its file. Moved behind 5,000 bytes of other row groups, a column that began
+at byte 4 begins at byte 5,004; nothing else in a row group depends on where it is. So the joined file has the same
+bytes as if one writer had written all of the row groups.
+
+A footer is a struct of Thrift's compact protocol (thrift-compact-protocol.md of apache/thrift), whose fields are those
+of ``FileMetaData`` in parquet.thrift (apache/parquet-format). Only the numbers that change are understood; all other
+bytes are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+MAGIC = b"PAR1"
+_LENGTH_BYTES = 4
+
+# Types of Thrift's compact protocol: the lower half of the byte that begins a field.
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_WIDTHS = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
+_NUMBERS = frozenset({_I16, _I32, _I64})
+_LONG_LIST = 15
+"""The upper half of a list's first byte, if the number of its items follows instead of being there."""
+
+# FileMetaData: 1 version, 2 schema, 3 number of rows, 4 row groups; the rest is the same in all files of a table.
+_ROWS, _ROW_GROUPS = 3, 4
+_ROWS_HEAD, _ROW_GROUPS_HEAD = bytes([1 << 4 | _I64]), bytes([1 << 4 | _LIST])
+# RowGroup.
+_COLUMNS, _GROUP_OFFSET, _ORDINAL = 1, 5, 7
+# ColumnChunk. Its own offset is 0 where its metadata is in the footer alone.
+_CHUNK_OFFSET, _CHUNK_METADATA = 2, 3
+_CHUNK_INDEXES = frozenset({4, 5, 6, 7})
+# ColumnMetaData: of data pages, index pages, the dictionary and the Bloom filter.
+_PAGE_OFFSETS = frozenset({9, 10, 11, 14})
+
+
+class UnjoinableFooter(ValueError):
+    """A footer of another shape than those that are joined: Arrow writes them without page indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """A number in a row group's description: the bytes that hold it, and its value."""
+
+    start: int
+    end: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """A row group as its footer describes it; ``offsets`` are the numbers in it that change when it moves."""
+
+    description: bytes
+    offsets: tuple[_Number, ...]
+    ordinal: _Number | None
+
+    def moved(self, by: int, ordinal: int) -> bytes:
+        """The description of the row group ``by`` bytes further on, the file's ``ordinal``-th, counted from 0."""
+        pieces, copied = list[bytes](), 0
+        for number in self.offsets:
+            pieces += [self.description[copied : number.start], _as_zigzag(number.value + by)]
+            copied = number.end
+        if self.ordinal is not None:
+            pieces += [self.description[copied : self.ordinal.start], _as_zigzag(ordinal)]
+            copied = self.ordinal.end
+        return b"".join([*pieces, self.description[copied:]])
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """A file's footer. ``before`` holds version and schema, ``behind`` all that follows the row groups."""
+
+    before: bytes
+    rows: int
+    groups: tuple[RowGroup, ...]
+    behind: bytes
+
+
+def split_file(data: memoryview) -> tuple[memoryview, memoryview]:
+    """A whole file's row groups, which begin behind four bytes of magic, and its footer without length and magic."""
+    end = len(data) - _LENGTH_BYTES - len(MAGIC)
+    start = end - int.from_bytes(data[end : end + _LENGTH_BYTES], "little")
+    return data[len(MAGIC) : start], data[start:end]
+
+
+def file_end(footer: bytes) -> bytes:
+    """What a file ends with: the footer, its length and the magic."""
+    return footer + len(footer).to_bytes(_LENGTH_BYTES, "little") + MAGIC
+
+
+def read_footer(data: bytes) -> Footer:
+    """Read a footer; raise UnjoinableFooter if a column has page indexes, or if fields are missing or out of order."""
+    walker = _Walker(data)
+    start, number = 0, 0
+    while number != _ROWS:
+        start = walker.at
+        number, kind = walker.next_field(number)
+        if number > _ROWS or kind is None:
+            raise UnjoinableFooter("the footer of a Parquet file does not say how many rows there are")
+        if number != _ROWS:
+            walker.skip(kind)
+    rows = walker.read_number()
+    number, _ = walker.next_field(number)
+    if number != _ROW_GROUPS:
+        raise UnjoinableFooter("the footer of a Parquet file has no row groups behind the number of rows")
+    _, count = walker.read_list_head()
+    groups = list[RowGroup]()
+    for _ in range(count):
+        groups.append(_read_group(walker))
+    return Footer(data[:start], rows, tuple(groups), data[walker.at :])
+
+
+def join_footers(footers: Sequence[Footer], moves: Iterable[int]) -> bytes:
+    """One footer for the row groups of several files, each file's moved by so many bytes.
+
+    Raises UnjoinableFooter if the files differ in their schemas, their key-value pairs or in who wrote them.
+    """
+    first = footers[0]
+    groups = list[bytes]()
+    for footer, by in zip(footers, moves, strict=True):
+        if (footer.before, footer.behind) != (first.before, first.behind):
+            raise UnjoinableFooter("these Parquet files differ in more than their row groups")
+        for group in footer.groups:
+            groups.append(group.moved(by, len(groups)))
+    rows = _ROWS_HEAD + _as_zigzag(sum(footer.rows for footer in footers))
+    return b"".join([first.before, rows, _ROW_GROUPS_HEAD, _list_head(len(groups)), *groups, first.behind])
+
+
+def _read_group(walker: _Walker) -> RowGroup:
+    start, offsets, ordinal = walker.at, list[_Number](), None
+    number = 0
+    while True:
+        number, kind = walker.next_field(number)
+        if kind is None:
+            break
+        if number == _COLUMNS:
+            _, count = walker.read_list_head()
+            for _ in range(count):
+                _read_chunk(walker, start, offsets)
+        elif number == _GROUP_OFFSET:
+            offsets.append(walker.locate_number(start))
+        elif number == _ORDINAL:
+            ordinal = walker.locate_number(start)
+        else:
+            walker.skip(kind)
+    return RowGroup(walker.data[start : walker.at], tuple(offsets), ordinal)
+
+
+def _read_chunk(walker: _Walker, start: int, offsets: list[_Number]) -> None:
+    """Walk over a ColumnChunk; add where it says that it lies."""
+    number = 0
+    while True:
+        number, kind = walker.next_field(number)
+        if kind is None:
+            return
+        if number == _CHUNK_OFFSET:
+            located = walker.locate_number(start)
+            if located.value:
+                offsets.append(located)
+        elif number == _CHUNK_METADATA:
+            _read_chunk_metadata(walker, start, offsets)
+        elif number in _CHUNK_INDEXES:
+            raise UnjoinableFooter("a column of a Parquet file has page indexes, which hold offsets of their own")
+        else:
+            walker.skip(kind)
+
+
+def _read_chunk_metadata(walker: _Walker, start: int, offsets: list[_Number]) -> None:
+    number = 0
+    while True:
+        number, kind = walker.next_field(number)
+        if kind is None:
+            return
+        if number in _PAGE_OFFSETS:
+            offsets.append(walker.locate_number(start))
+        else:
+            walker.skip(kind)
+
+
+class _Walker:
+    """Walks over Thrift's compact protocol; ``at`` is the next byte's position."""
+
+    __slots__ = ("at", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.at = 0
+
+    def next_field(self, last: int) -> tuple[int, int | None]:
+        """The next field's number and type; the type None means that the struct ends here.
+
+        A field's number counts from the ``last`` one: 0x26 is two further on (2) and an I64 (6).
+        """
+        head = self.data[self.at]
+        self.at += 1
+        if not head:
+            return last, None
+        if head >> 4:
+            return last + (head >> 4), head & 15
+        return self.read_number(), head
+
+    def read_number(self) -> int:
+        """A number as zigzag: 0, -1, 1, -2, ... are stored as 0, 1, 2, 3, ..."""
+        stored = self._read_varint()
+        return (stored >> 1) ^ -(stored & 1)
+
+    def locate_number(self, start: int) -> _Number:
+        """A number and where its bytes are, counted from ``start``."""
+        begin = self.at
+        value = self.read_number()
+        return _Number(begin - start, self.at - start, value)
+
+    def read_list_head(self) -> tuple[int, int]:
+        """A list's type and number of items."""
+        head = self.data[self.at]
+        self.at += 1
+        count = head >> 4
+        if count == _LONG_LIST:
+            count = self._read_varint()
+        return head & 15, count
+
+    def skip(self, kind: int) -> None:
+        """Pass over a field's value."""
+        if kind in _NUMBERS:
+            data, at = self.data, self.at
+            while data[at] > 127:
+                at += 1
+            self.at = at + 1
+        elif kind == _BINARY:
+            length = self._read_varint()
+            self.at += length
+        elif kind == _STRUCT:
+            self._skip_struct()
+        elif kind in {_LIST, _SET}:
+            self._skip_list()
+        elif kind in _WIDTHS:
+            self.at += _WIDTHS[kind]
+        else:
+            raise UnjoinableFooter(f"the footer of a Parquet file has a field of type {kind}, which none has")
+
+    def _skip_struct(self) -> None:
+        number, kind = self.next_field(0)
+        while kind is not None:
+            self.skip(kind)
+            number, kind = self.next_field(number)
+
+    def _skip_list(self) -> None:
+        kind, count = self.read_list_head()
+        if kind in {_TRUE, _FALSE}:  # in a list, a boolean is a byte
+            kind = _BYTE
+        for _ in range(count):
+            self.skip(kind)
+
+    def _read_varint(self) -> int:
+        """Seven bits a byte, the lowest first; every byte but the last has its highest bit set."""
+        byte = self.data[self.at]
+        self.at += 1
+        number, shift = byte & 127, 7
+        while byte > 127:
+            byte = self.data[self.at]
+            self.at += 1
+            number |= (byte & 127) << shift
+            shift += 7
+        return number
+
+
+def _as_zigzag(number: int) -> bytes:
+    return _as_varint((number << 1) ^ (number >> 63))
+
+
+def _as_varint(number: int) -> bytes:
+    stored = bytearray()
+    while number > 127:
+        stored.append(number & 127 | 128)
+        number >>= 7
+    stored.append(number)
+    return bytes(stored)
+
+
+def _list_head(count: int) -> bytes:
+    """What a list of structs begins with."""
+    if count < _LONG_LIST:
+        return bytes([count << 4 | _STRUCT])
+    return bytes([_LONG_LIST << 4 | _STRUCT]) + _as_varint(count)
