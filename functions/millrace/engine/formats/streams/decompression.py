@@ -11,7 +11,9 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
+from types import ModuleType
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
@@ -74,7 +76,7 @@ class _Decompressed:
     def read(self, size: int) -> bytes:
         try:
             data = bytes(self._stream.read(size))
-        except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+        except (EOFError, OSError, ValueError, _find_inflate().error, lzma.LZMAError, pa.ArrowException) as error:
             raise self._translate(error) from error
         self._written += len(data)
         # Deflate packs at most 1,032 to 1 (zlib's technical details), bzip2 packs zeros a hundred thousand times and
@@ -186,7 +188,16 @@ def _left_over(member: _Decompressor) -> bytes:
 
 
 def _open_gzip(source: _CountedSource, read_bytes: int) -> ByteStream:
-    return _Members(source, read_bytes, Compression.GZIP, partial(zlib.decompressobj, _GZIP_CONTAINER))
+    return _Members(source, read_bytes, Compression.GZIP, partial(_find_inflate().decompressobj, _GZIP_CONTAINER))
+
+
+@cache
+def _find_inflate() -> ModuleType:
+    """The module that inflates: Intel's library, three times as fast as zlib, if it is installed."""
+    try:
+        return import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
 
 
 def _open_bzip2(source: _CountedSource, read_bytes: int) -> ByteStream:
