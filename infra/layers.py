@@ -8,9 +8,7 @@ same.
 
 from __future__ import annotations
 
-import compileall
 import hashlib
-import py_compile
 import shutil
 import subprocess  # uv is a program
 import sys
@@ -21,6 +19,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
+from infra.byte_code import PYTHON_OF_LAMBDA, compile_modules, find_python
 from millrace.errors import MillraceError
 
 ROOT = Path(__file__).parent.parent
@@ -80,7 +79,9 @@ class Platform:
     python: str | None = None
 
 
-LAMBDA = Platform("aarch64-manylinux_2_28", "3.13")
+LAMBDA = Platform("aarch64-manylinux_2_28", PYTHON_OF_LAMBDA)
+_PLACE = "/opt/python"
+"""Where Lambda unpacks layers for its Python."""
 
 
 def layers(cache: Path = CACHE, *, formats: bool = False) -> Mapping[str, Path]:
@@ -146,7 +147,7 @@ def _build(cache: Path, requirements: Path, divide: Callable[[Path, Path], None]
         fetched = Path(temporary) / "fetched"
         fetch(fetched, LAMBDA, requirements)
         trim(fetched)
-        _compile(fetched)
+        compile_modules(fetched, find_python(), place=_PLACE)
         aside = Path(temporary) / "layers"
         divide(fetched, aside)
         try:
@@ -170,21 +171,6 @@ def _split(fetched: Path, target: Path) -> None:
         path.rename(target / name / "python" / path.name)
 
 
-def _compile(folder: Path) -> None:
-    """Ship compiled modules where this is Lambda's Python: importing them costs a third less.
-
-    Another version's would not be read, and `unchecked-hash` keeps times of day out of them.
-    """
-    if _is_python_of_lambda():
-        compileall.compile_dir(
-            folder, quiet=1, stripdir=str(folder), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-        )
-
-
-def _is_python_of_lambda() -> bool:
-    return f"{sys.version_info.major}.{sys.version_info.minor}" == LAMBDA.python
-
-
 def _fingerprint(requirements: Path) -> str:
-    recipe = (requirements.read_bytes(), Path(__file__).read_bytes(), str(_is_python_of_lambda()).encode())
+    recipe = (requirements.read_bytes(), Path(__file__).read_bytes(), str(find_python() is not None).encode())
     return hashlib.sha256(b"\0".join(recipe)).hexdigest()[:16]

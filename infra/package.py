@@ -7,16 +7,26 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from infra.byte_code import compile_modules, find_python
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
 LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/py.typed"})
 """What runs on a person's machine alone."""
+_PLACE = "/var/task"
+"""Where Lambda unpacks a function's code."""
 
 
-def package(configuration: str, *, functions: Path = FUNCTIONS_ROOT, cache: Path = CACHE) -> Path:
-    """The folder to deploy, named by its content: the same code and configuration always give the same folder."""
-    files = dict(contents(functions)) | {CONFIGURATION_FILE: configuration.encode()}
+def package(
+    configuration: str, *, functions: Path = FUNCTIONS_ROOT, cache: Path = CACHE, python: str | None = None
+) -> Path:
+    """The folder to deploy, named by its content: the same code and configuration always give the same folder.
+
+    Modules are compiled by ``python``, an interpreter of Lambda's version; None: by one of this machine, if it has one.
+    """
+    python = python or find_python()
+    modules = dict(contents(functions))
+    files = modules | {CONFIGURATION_FILE: configuration.encode()} | _compile(modules, cache, python)
     folder = cache / _digest(files)
     if not folder.exists():
         _publish(files, folder)
@@ -41,6 +51,17 @@ def _is_of_a_tool(part: str) -> bool:
     return part == "__pycache__" or part.startswith(".") or part.endswith(".egg-info")
 
 
+def _compile(modules: Mapping[str, bytes], cache: Path, python: str | None) -> dict[str, bytes]:
+    """The byte code of the modules by its path, made once for all configurations; empty without a ``python``."""
+    if python is None:
+        return {}
+    folder = cache / f"{_digest(modules)}-compiled"
+    if not folder.exists():
+        _publish(modules, folder, python)
+    paths = sorted(folder.rglob("*.pyc"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 def _digest(files: Mapping[str, bytes]) -> str:
     whole = hashlib.sha256()
     for name in sorted(files):
@@ -48,7 +69,8 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return whole.hexdigest()[:16]
 
 
-def _publish(files: Mapping[str, bytes], folder: Path) -> None:
+def _publish(files: Mapping[str, bytes], folder: Path, python: str | None = None) -> None:
+    """Write the files, with byte code beside them if a ``python`` is given, and rename their folder at last."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         aside = Path(temporary) / "code"
@@ -56,6 +78,7 @@ def _publish(files: Mapping[str, bytes], folder: Path) -> None:
             path = aside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
+        compile_modules(aside, python, place=_PLACE)
         # Two deployments of the same content may come here at once. A rename never replaces a folder that holds files;
         # `shutil.move` would put the second folder into the first.
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
+from infra.byte_code import ModulesNotCompiled
 from infra.package import contents, package
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
@@ -39,13 +41,14 @@ def functions(tmp_path: Path) -> Path:
         "millrace/.hidden",
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(name)
+        (root / name).write_text(f"# {name}\n")
     return root
 
 
 def names(folder: Path) -> set[str]:
-    """The files in ``folder``."""
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """The files in ``folder`` but for byte code, which is there only if this machine has Lambda's Python."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path.relative_to(folder).as_posix() for path in paths}
 
 
 def test_holds_handlers_library_and_configuration_alone(functions: Path, tmp_path: Path) -> None:
@@ -61,11 +64,33 @@ def test_is_named_by_its_content(functions: Path, tmp_path: Path) -> None:
     os.utime(functions / "convert/handler.py", (0, 0))
     again = package("{}", functions=functions, cache=tmp_path / "elsewhere")
     configured = package('{"bulk_syncs": []}', functions=functions, cache=tmp_path)
-    (functions / "millrace/delivery/worker.py").write_text("changed")
+    (functions / "millrace/delivery/worker.py").write_text("changed = True\n")
     changed = package("{}", functions=functions, cache=tmp_path)
 
     assert first.name == again.name
     assert len({first, configured, changed}) == 3
+
+
+def test_every_module_is_shipped_compiled(functions: Path, tmp_path: Path) -> None:
+    """A cold start compiles none of them, and does not look whether a source is newer: Lambda's files have no times."""
+    folder = package("{}", functions=functions, cache=tmp_path, python=sys.executable)
+
+    modules = sorted(folder.rglob("*.py"))
+    assert len(modules) == 2
+    for module in modules:
+        byte_code = Path(cache_from_source(str(module))).read_bytes()
+        # PEP 552: 1 is "by a hash", and 2, which is not set, would be "compare it with the source".
+        assert int.from_bytes(byte_code[4:8], "little") == 1
+        assert f"/var/task/{module.relative_to(folder).as_posix()}".encode() in byte_code
+
+
+def test_a_module_that_does_not_compile_is_not_deployed(functions: Path, tmp_path: Path) -> None:
+    (functions / "convert/handler.py").write_text("def handle(:\n")
+
+    with pytest.raises(ModulesNotCompiled, match=r"handler\.py"):
+        package("{}", functions=functions, cache=tmp_path, python=sys.executable)
+
+    assert list(tmp_path.glob("*-compiled")) == []
 
 
 def test_holds_every_handler_of_this_project() -> None:
