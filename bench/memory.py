@@ -3,7 +3,7 @@
 ``python bench/memory.py MB SOURCE TARGET [DATASET]``: SOURCE and TARGET are extensions, ``csv``, ``jsonl``, ``json`` or
 ``parquet``, with ``.gz``, ``.zst`` or ``.bz2`` behind a target and the first two behind a source; ``MB`` of text are
 drawn. ``python bench/memory.py MB`` goes through a list of pairs, and ends with 1 where one of them needs more than
-its bound: 256 MB for up to 100 MB of text, 512 MB for more.
+256 MB.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ PAIRS = (
     ("parquet", "jsonl", "nested"),
     ("parquet", "parquet", "items"),
 )
+BOUND = 256
+"""The MB of memory that a conversion may take, whatever its size."""
 _CONVERT = """
 import sys
 class NoPandas:  # pyarrow imports it wherever it is installed; it is not in a function
@@ -44,11 +46,6 @@ peak = next(line.split()[1] for line in open("/proc/self/status") if line.starts
 print(rows.written, int(peak) // 1024)
 """
 _FORMATS = {"csv": "csv", "jsonl": "json", "json": "json-doc", "parquet": "parquet"}
-
-
-def bound(megabytes: int) -> int:
-    """The MB of memory that a conversion may take."""
-    return 256 if megabytes <= 100 else 512
 
 
 def draw(path: Path, dataset: str, megabytes: int) -> None:
@@ -80,8 +77,8 @@ def measure(megabytes: int, source: str, target: str, dataset: str) -> bool:
         rows, peak, seconds = convert(given, made)
         sizes = f"{given.stat().st_size / 2**20:,.0f} MB → {made.stat().st_size / 2**20:,.0f} MB"
     told = f"{source:>9} → {target:9} {dataset:8} {rows:>11,} rows {sizes:>18} {seconds:7.1f} s"
-    print(f"{told}  peak {peak} MB{'' if peak <= bound(megabytes) else ' — too much'}", flush=True)
-    return peak <= bound(megabytes)
+    print(f"{told}  peak {peak} MB{'' if peak <= BOUND else ' — too much'}", flush=True)
+    return peak <= BOUND
 
 
 def main(megabytes: str = "100", source: str = "", target: str = "parquet", dataset: str = "taxi") -> int:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.compare import history
 from bench.compare.figures import OURS, RIVALS, Figures, Spot
 
 BEGIN, END = "<!-- why: written by hand, kept by the generator -->", "<!-- end of why -->"
@@ -54,11 +55,12 @@ The generator draws the truth again, and every value of the first round's output
 """
 
 
-def markdown(figures: Figures, plot: str, before: str) -> str:
-    """The page; ``before`` is what it was until now."""
+def markdown(figures: Figures, plot: str, before: str, versions: list[history.Means]) -> str:
+    """The page; ``before`` is what it was until now, ``versions`` is how fast all were."""
     parts = [
         *_head(figures, plot),
         *_targets(figures),
+        *_by_version(versions),
         _written_by_hand(before),
         "",
         *(line for size in figures.sizes for line in _of_size(figures, size)),
@@ -102,6 +104,21 @@ def _targets(figures: Figures) -> Iterator[str]:
     yield from table(
         ["asked", "reached", ""],
         [[one.asked, one.reached, "met" if one.met else "**missed**"] for one in figures.targets()],
+    )
+    yield ""
+
+
+def _by_version(versions: list[history.Means]) -> Iterator[str]:
+    yield "## By version"
+    yield ""
+    yield "Geometric means, over all pairs, of Millrace's time by that of the faster of DuckDB and Polars."
+    yield ""
+    yield from table(
+        ["version", "measured on", "MB", "threads", "wall", "CPU"],
+        [
+            [one.version, one.date, str(one.size), str(one.threads), f"{one.wall:.2f}", f"{one.cpu:.2f}"]
+            for one in versions
+        ],
     )
     yield ""
 
@@ -236,11 +253,11 @@ def _escaped(text: str) -> str:
     return re.sub(r"/\S*/", "…/", text).replace("<", "&lt;")
 
 
-def write(figures: Figures, folder: Path, plot: str) -> None:
+def write(figures: Figures, folder: Path, plot: str, versions: list[history.Means]) -> None:
     """Write ``performance.md`` into a folder."""
     path = folder / "performance.md"
     before = path.read_text(encoding="utf-8") if path.exists() else ""
-    path.write_text(markdown(figures, plot, before), encoding="utf-8")
+    path.write_text(markdown(figures, plot, before, versions), encoding="utf-8")
 
 
 __all__ = ["BEGIN", "END", "RIVALS", "markdown", "summary", "table", "write"]

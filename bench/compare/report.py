@@ -10,7 +10,7 @@ import matplotlib as mpl
 from rich.console import Console
 from rich.table import Table
 
-from bench.compare import page
+from bench.compare import history, page
 from bench.compare.figures import Figures
 from bench.compare.measure import ROOT
 
@@ -36,8 +36,9 @@ def write(results: dict[str, Any], folder: Path, *, docs: bool) -> None:
         return
     _print(figures)
     (folder / "summary.md").write_text(page.summary(figures), encoding="utf-8")
+    versions = history.add(figures) if docs else history.read()
     for place in (folder, ROOT / "docs") if docs else (folder,):
-        page.write(figures, place, _PLOT)
+        page.write(figures, place, _PLOT, versions)
         _draw(figures, place / _PLOT)
     print(f"written: {folder}/performance.md, summary.md, {_PLOT}, results.json" + (" and docs/" if docs else ""))
 

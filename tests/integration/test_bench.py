@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from bench.compare import history
 from bench.compare.check import CHANGED, EQUAL, KEPT, check
 from bench.compare.datasets import DATASETS
 from bench.compare.figures import Figures
@@ -98,20 +99,41 @@ def test_missing_is_not_empty_and_rows_are_counted(tmp_path: Path) -> None:
     assert check(short, DATASETS["reviews"], SIZE).difference == "rows are missing at the end"
 
 
-def test_a_page_that_is_written_anew_keeps_what_people_wrote() -> None:
+def _figures(version: str, wall: float) -> Figures:
+    """A run of one pair in which DuckDB took two seconds."""
     run = {"pair": "csv->parquet taxi", "size": 1, "threads": 1, "round": 1, "status": "done"}
-    measured = {"wall": 2.0, "cpu": 1.0, "start": 0.1, "peak": 2**20, "bytes": 10, "values": {"grade": "kept"}}
+    measured = {"cpu": 1.0, "start": 0.1, "peak": 2**20, "bytes": 10, "values": {"grade": "kept"}}
     results = {
         "date": "2026-01-01",
         "machine": {"processor": "p", "cores": "2", "memory": "1 GB", "system": "s"},
-        "versions": {},
+        "versions": {"millrace": version},
         "rounds": 1,
-        "runs": [{**run, **measured, "tool": tool} for tool in ("Millrace", "DuckDB")],
+        "runs": [
+            {**run, **measured, "tool": tool, "wall": time} for tool, time in (("Millrace", wall), ("DuckDB", 2.0))
+        ],
     }
-    figures = Figures(results)
+    return Figures(results)
 
-    page = markdown(figures, "plot.png", f"old {BEGIN}\nBecause.\n{END} old")
+
+def test_a_page_that_is_written_anew_keeps_what_people_wrote() -> None:
+    page = markdown(_figures("0.9", 1.0), "plot.png", f"old {BEGIN}\nBecause.\n{END} old", [])
 
     assert f"{BEGIN}\nBecause.\n{END}" in page
-    assert "| csv->parquet taxi | 2.00 · 1.00 · 1 | 2.00 · 1.00 · 1 | 1.00 | 1.00 |" in page
-    assert "**missed**" not in page
+    assert "| csv->parquet taxi | 1.00 · 1.00 · 1 | 2.00 · 1.00 · 1 | 0.50 | 1.00 |" in page
+    assert "| 1 MB, 1 thread, wall time: geometric mean of the ratios ≤ 0.8 | 0.50 | met |" in page
+    assert "| 1 MB, 1 thread, CPU time: geometric mean of the ratios ≤ 0.8 | 1.00 | **missed** |" in page
+
+
+def test_each_versions_last_run_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "history.json"
+    file.write_text("[]")
+    for version, wall in (("0.1.0", 3.0), ("0.2.0", 2.0), ("0.2.0", 1.0)):
+        known = history.add(_figures(version, wall), file)
+
+    assert [(means.version, means.wall) for means in known] == [("0.1.0", 1.5), ("0.2.0", 0.5)]
+    assert history.read(file) == known
+    assert "| 0.2.0 | 2026-01-01 | 1 | 1 | 0.50 | 1.00 |" in markdown(_figures("0.2.0", 1.0), "plot.png", "", known)
+
+
+def test_the_kept_history_is_read() -> None:
+    assert history.read()[0].version == "0.1.0"
