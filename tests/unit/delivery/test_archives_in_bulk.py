@@ -168,6 +168,14 @@ class TestMembersAreTables:
 
 
 class TestOneFileOfATable:
+    def test_members_of_it_that_are_ignored_are_named(self) -> None:
+        for way in ({}, TABLE):
+            files = {"a.csv": b"id\n1\n", **{f"{number}.png": b"x" for number in range(5)}}
+            reason = entry_of(run_of({REF: zipped(files)}, source=way)).reason or ""
+
+            assert reason.startswith("5 of its members are ignored: '0.png'")
+            assert reason.endswith("; and 2 more")
+
     @pytest.mark.parametrize("mode", ["replicate", "snapshot"])
     def test_the_members_are_one_file(self, mode: str) -> None:
         files = {"a.csv": b"id,x\n1,y\n", "b.csv": b"id\n2.5\n"}

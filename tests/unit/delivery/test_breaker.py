@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -253,3 +253,12 @@ def test_a_circuit_nobody_wrote_is_of_no_revision_and_says_how_it_is_resumed() -
     assert circuit.resumed() == Circuit(queue=QUEUE, revision=1)
     assert "millrace resume" in how_to_resume(circuit)
     assert "no grant" in how_to_resume(circuit)
+
+
+def test_what_paused_a_circuit_first_is_what_it_says() -> None:
+    circuit = Circuit(queue=QUEUE)
+    for number in range(2 * TRIPS_AT):
+        reason = f"no grant {number}"
+        circuit = circuit.failed("orders", ObjectRef("acme-in", f"{number}.csv"), reason, NOON + timedelta(number))
+
+    assert (circuit.reason, circuit.paused) == (f"no grant {TRIPS_AT - 1}", NOON + timedelta(TRIPS_AT - 1))

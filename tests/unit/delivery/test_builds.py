@@ -272,6 +272,51 @@ class TestFolder:
         assert "put" not in world.store.calls
         assert entry.rows.written == 1
 
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_a_table_that_somebody_wrote_over_or_deleted_is_made_again(self, *, is_there: bool) -> None:
+        world = self.world()
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+        world.run_asked()
+        if is_there:
+            world.store.put(OUT, b"mine", world.store.buckets[OUT.bucket][OUT.key].metadata)
+        else:
+            world.store.delete(OUT)
+
+        world.run_asked("again")
+
+        assert world.output() == b'{"id":1}\n'
+
+    def test_bad_rows_of_all_files_are_put_aside_and_stay_so_while_nothing_changes(self) -> None:
+        world = self.world(bad_rows="quarantine")
+        for name in "ab":
+            world.one(world.put(f"in/crm/{name}.csv", b"id,n\n1,2\n3\n"), name)
+
+        entries = [world.run_asked(), world.run_asked("again")]
+
+        assert {(entry.state, entry.rows.written, entry.rows.quarantined) for entry in entries} == {
+            (State.QUARANTINED, 2, 2)
+        }
+        aside = [key for key in world.store.buckets["acme-out"] if "/_quarantine/" in key]
+        assert [world.output(key).count(b"\n") for key in aside] == [2]
+
+    @pytest.mark.parametrize("event", ["a change", "another build's end"])
+    def test_what_is_written_to_the_builds_entry_while_its_record_is_named_is_kept(self, event: str) -> None:
+        """The record is named by what asked meanwhile, too; else the next build would not believe it."""
+        world = ModelWorld(
+            model={"model_from": "multi_file_archive", "subfolder": "crm"},
+            ledger=NamingLedger(is_change=event[2:] == "change"),
+        )
+        world.one(world.put("in/crm/a.csv", b"id\n1\n"))
+
+        world.run_asked()
+
+        entry = world.entry(ObjectRef("acme-in", "in/crm/"))
+        record = world.store.buckets["acme-out"]["lake/.millrace/nightly.files"]
+        if event == "a change":
+            assert (entry.state, entry.built_etag) == (State.WAITING, record.etag)
+        else:
+            assert (entry.state, entry.built_etag) == (State.CONVERTED, None)
+
     def test_a_manual_run_makes_it_again(self) -> None:
         world = self.world()
         world.one(world.put("in/crm/a.csv", b"id\n1\n"))
@@ -298,9 +343,10 @@ class TestFolder:
             world.one(world.put(f"in/crm/{name}.csv", b"id\n1\n"), name)
         world.run_asked()
 
-        world.one(world.delete(ObjectRef("acme-in", "in/crm/a.csv")), "d")
+        removed = world.one(world.delete(ObjectRef("acme-in", "in/crm/a.csv")), "d")
         world.run_asked("again")
 
+        assert removed.result == State.REMOVED
         assert world.output() == b'{"id":1}\n'
 
     def test_a_broken_file_fails_the_table_names_itself_and_leaves_the_last_good_one(self) -> None:
@@ -377,6 +423,23 @@ class ChangingStore(InMemoryObjectStore):
             elif change is not None:
                 self.change = change
             yield opened
+
+
+@dataclass
+class NamingLedger(InMemoryLedger):
+    """Somebody is quicker, once, where a build names its record: a file that asks for a build, or another build."""
+
+    is_change: bool = True
+    is_over: bool = False
+
+    def put(self, entry: AnyEntry) -> None:
+        if isinstance(entry, Entry) and entry.source.key.endswith("/") and entry.built_etag and not self.is_over:
+            self.is_over = True
+            quicker = self.get(entry.sync, entry.source)
+            assert quicker is not None
+            state = State.WAITING if self.is_change else quicker.state
+            super().put(replace(quicker, revision=quicker.revision + 1, state=state))
+        super().put(entry)
 
 
 @dataclass

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from millrace.ledger.table_entries import AnyEntry, SchemaEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.configurations import bulk_sync
-from tests.fakes import InMemoryLedger
+from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryUpload
 from tests.world import World
 
 ORDERS = ObjectRef("acme-in", "in/orders")
@@ -412,6 +413,31 @@ def test_two_workers_that_evolve_at_once_both_succeed(mine: str, theirs: str) ->
     assert types(world, "mine") == newest
     again(world, "theirs.csv", "r1")
     assert types(world, "theirs") == newest
+
+
+def test_an_output_whose_schema_was_overtaken_is_discarded_before_it_is_written_again() -> None:
+    """An upload that nobody ends lies in the bucket, and costs, until a rule deletes it."""
+    world = table()
+    put(world, "a.csv", "id,n\n1,1\n")
+    world.store = WatchedStore(world.store.buckets)
+    world.ledger = between(world.ledger, lambda: put(world, "theirs.csv", "id,n\n2,x\n"))
+
+    put(world, "mine.csv", "id,n\n1,2.5\n")
+
+    published = [upload.target.key for upload in world.store.uploads if not upload.discarded]
+    assert published == ["lake/orders/theirs.parquet", "lake/orders/mine.parquet"]
+
+
+@dataclass
+class WatchedStore(InMemoryObjectStore):
+    """Remembers every upload that was begun, in the order of their ends."""
+
+    uploads: list[InMemoryUpload] = field(default_factory=list)
+
+    def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+        upload = super().upload(target, metadata)
+        self.uploads.append(upload)
+        return upload
 
 
 class Between(InMemoryLedger):

@@ -212,6 +212,17 @@ class TestWaiting:
         ((sent, grounds),) = desk.buried
         assert (sent, grounds.error, grounds.sync, grounds.key) == (body, "NoSuchBucket", "nightly", SOURCE.key)
 
+    def test_one_that_only_waited_for_other_work_until_then_says_for_what(self, desk: Desk) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        desk.take(_event("0A", "first"))
+        desk.ledger.entries["nightly", SOURCE] = desk.ledger.puts[0]
+
+        late = NOON - LONGEST_WAIT - timedelta(seconds=1)
+        desk.intake.take(desk.receive(_event("0B", "e2"), sent=late, receives=700, message="m2"))
+
+        ((_, grounds),) = desk.buried
+        assert (grounds.reason, grounds.error) == (RefusalKind.BUSY, RefusalKind.BUSY)
+
     def test_work_that_ran_out_of_time_was_no_attempt(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(desk.store, "open", raiser(OutOfTime("too late")))
 

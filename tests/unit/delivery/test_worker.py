@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
-from millrace.objects.store import ObjectHead, Published
+from millrace.objects.store import ObjectHead, OpenedObject, Published
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore, InMemoryUpload
 from tests.world import CONVERTED, NOON, ORDERS, SOURCE, TARGET, World
@@ -502,3 +503,41 @@ class TestFaults:
 
 def test_waiting_doubles_up_to_a_quarter_of_an_hour() -> None:
     assert [backoff(receives) for receives in (1, 2, 3, 6, 60)] == [30, 60, 120, 900, 900]
+
+
+def test_an_output_that_is_free_again_is_offered_to_who_could_not_have_it() -> None:
+    """An output's key leaves out its source's extension: two files may want one."""
+    world = World(syncs=(bulk_sync(to="json", on_delete="remove"),))
+    rival = ObjectRef("acme-in", "in/orders.csv.gz")
+    world.one(world.upload())
+    world.one(world.upload(gzip.compress(ORDERS, mtime=0), rival), "rival")
+    assert world.entry(rival).state is State.FAILED
+    assert world.queue.sent == []
+
+    world.one(world.delete(), "gone")
+
+    assert [request.change.ref for request in world.queue.sent] == [rival]
+
+
+@dataclass
+class TailStore(InMemoryObjectStore):
+    """Remembers of what the end was asked for first."""
+
+    tails: dict[str, bool] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self, ref: ObjectRef, *, tail_first: bool = False) -> Iterator[OpenedObject]:
+        self.tails[ref.key] = tail_first
+        with super().open(ref, tail_first=tail_first) as opened:
+            yield opened
+
+
+def test_the_end_is_asked_for_first_of_what_lists_its_parts_there() -> None:
+    """One request brings the footer of a Parquet file, or the list of a zip's members, and the rest of a small one."""
+    world = World(store=TailStore({"acme-in": {}, "acme-out": {}}))
+    for name in ("a.csv", "b.parquet", "c.ZIP", "d.jsonl", "e.tar"):
+        world.one(world.upload(b"x", ObjectRef("acme-in", f"in/{name}")), name)
+
+    assert isinstance(world.store, TailStore)
+    assert {key for key, is_tail_first in world.store.tails.items() if is_tail_first} == {"in/b.parquet", "in/c.ZIP"}
+    assert len(world.store.tails) == 5

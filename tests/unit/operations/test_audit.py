@@ -205,3 +205,12 @@ class TestOutputs:
         world.one(replace(request, run_id="20261122T120000000000Z"), message="again")
 
         assert with_outputs(world)[SOURCE.key].standing is State.CONVERTED
+
+
+def test_what_is_no_object_hides_no_other() -> None:
+    world = World()
+    for name in ("a", "b"):
+        world.one(world.upload(ref=ObjectRef("acme-in", f"in/{name}.csv")))
+    world.one(world.delete(ObjectRef("acme-in", "in/a.csv")))
+
+    assert standings(world) == {"in/b.csv": State.CONVERTED}

@@ -110,3 +110,20 @@ def test_one_that_waits_is_asked_for_only_when_its_message_must_be_lost() -> Non
     assert soon == ([], State.WAITING)
     assert compare(world) == [FOLDER.key]
     assert audit(world)[FOLDER.key] == Standing.UNACCOUNTED
+
+
+def test_an_object_outside_of_the_model_hides_no_other_from_an_audit() -> None:
+    world = build(("in/crm/b.csv", b"id\n1\n"))
+    world.put("in/a.csv", b"id\n1\n")
+
+    assert audit(world) == {FOLDER.key: State.CONVERTED, "in/crm/b.csv": State.CONVERTED}
+
+
+def test_one_that_failed_before_and_whose_worker_died_now_is_asked_for(failed: ModelWorld) -> None:
+    """The files may be those that were refused: a person asked for the run, and its message is lost."""
+    entry = failed.entry(FOLDER)
+    assert entry.refused_etag is not None
+    lease = failed.now - timedelta(hours=2)
+    failed.ledger.put(replace(entry, revision=entry.revision + 1, state=State.IN_FLIGHT, lease_until=lease))
+
+    assert compare(failed) == [FOLDER.key]

@@ -19,9 +19,14 @@ from millrace.operations.doctor import (
 from millrace.operations.queue_facts import QueueFacts, name_of_queue
 
 ARN = "arn:aws:sqs:us-east-1:1:landing"
-S3_SENDS = {
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage"}]
-}
+
+
+def policy_for(service: str | list[str]) -> dict[str, Any]:
+    """A queue's policy that lets services send."""
+    return {"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage"}]}
+
+
+S3_SENDS = policy_for("s3.amazonaws.com")
 SOUND = QueueFacts(
     arn=ARN,
     url="https://sqs/1/landing",
@@ -52,6 +57,7 @@ def troubles(queue: QueueFacts = SOUND, *mapped: Mapped) -> list[Check]:
 
 def test_a_sound_queue_is_in_no_trouble() -> None:
     assert troubles() == []
+    assert troubles(replace(SOUND, policy=policy_for(["sns.amazonaws.com", "s3.amazonaws.com"]))) == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,8 @@ def test_a_sound_queue_is_in_no_trouble() -> None:
         ({"max_receives": None, "dead_letters": None}, "no redrive policy", "maxReceiveCount of 5"),
         ({"kms_key": "alias/aws/sqs"}, "S3 cannot notify", "a key of yours"),
         ({"policy": None}, "lets S3 send nothing", "deploy again"),
+        ({"policy": policy_for("not.s3.amazonaws.com.example")}, "lets S3 send nothing", "deploy again"),
+        ({"policy": policy_for(["sns.amazonaws.com"])}, "lets S3 send nothing", "deploy again"),
     ],
 )
 def test_a_setting_that_cannot_work_is_named_with_its_numbers(changes: dict[str, Any], text: str, remedy: str) -> None:

@@ -52,7 +52,8 @@ def test_no_time_is_negative_however_conversions_lie() -> None:
     speed = Speed.learn([conversion(1_000_000, 4.0), conversion(2_000_000, 2.0)])
 
     assert speed is not None
-    assert speed.take(1, 1_000) > 0
+    assert speed.take(1, 0) == 0
+    assert speed.take(1, 1_500_000) == pytest.approx(3.0)
 
 
 def test_what_is_not_converted_teaches_nothing() -> None:
@@ -67,6 +68,7 @@ def test_functions_work_side_by_side_and_an_object_is_ones() -> None:
 
     assert Forecast.make(100, 0, speed, MACHINES).minutes == pytest.approx(10)
     assert Forecast.make(2, 0, speed, MACHINES).minutes == pytest.approx(1)
+    assert Forecast.make(1, 0, speed, MACHINES).minutes == pytest.approx(1)
     assert Forecast.make(0, 0, speed, MACHINES).minutes == 0
 
 

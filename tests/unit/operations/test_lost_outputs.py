@@ -99,3 +99,14 @@ def test_a_tables_output_is_told_of_when_the_table_is_done(state: State, *, is_t
     checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
 
     assert bool(checker.find_lost(world.entry(source))) == is_told
+
+
+def test_a_table_that_the_ledger_has_lost_has_no_outputs_to_lose() -> None:
+    world = snapshots()
+    table = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/t"))
+    assert table is not None
+    del world.ledger.entries[table.stored_sync, table.source]
+    stores = {"landing": world.store, "lake": world.store}
+    checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
+
+    assert checker.find_lost(world.entry(ObjectRef("acme-in", "in/a.csv"))) == ()

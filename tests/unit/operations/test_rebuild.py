@@ -28,6 +28,8 @@ FILES = {
     for name, zone in (("a", "A"), ("b", "B"))
 }
 
+ONE_TABLE = {"is_single_table": True, "single_table_name": "t"}
+
 
 def rebuilt(world: World, **options: Any) -> Counter[Trace]:
     stores = {"landing": world.store, "lake": world.store}
@@ -347,6 +349,80 @@ def test_a_source_that_changed_teaches_nothing(frozen: World) -> None:
     schema = frozen.ledger.get_schema("nightly", ObjectRef("acme-in", "in/eu"))
     assert schema is not None
     assert [field.name for field in TableSchema.from_bytes(schema.schema).fields] == ["id", "v"]
+
+
+def test_the_file_that_a_snapshot_table_is_made_of_has_an_entry_too() -> None:
+    world = World(syncs=(bulk_sync(to="json", mode="snapshot"),), source=ONE_TABLE)
+    request = world.upload()
+    world.one(request)
+    fence = world.entry().fence
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.REBUILT: 1}
+
+    entry = world.entry()
+    assert (entry.state, entry.fence, entry.outputs, entry.sequencer) == (State.CONVERTED, fence, (), None)
+    assert entry.reason == "table s3://acme-in/in/t is made of this file"
+    table = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/t"))
+    assert table is not None
+    assert (table.file, len(table.outputs), table.rows.written) == (SOURCE, 1, 2)
+    world.store.calls.clear()
+    world.one(request, message="again")
+    assert "put" not in world.store.calls
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner"),
+    [("snapshot", None), ("snapshot", ObjectRef("acme-in", "in/other")), ("replicate", ObjectRef("acme-in", "in/t"))],
+    ids=["of a file", "of another table", "of a table"],
+)
+def test_an_output_of_another_owner_than_planning_has_today_is_not_taken(mode: str, owner: ObjectRef | None) -> None:
+    """A sync's mode was changed: its outputs lie at the same keys, and were a table's before or are one's now."""
+    world = World(syncs=(bulk_sync(to="json", mode=mode),), source=ONE_TABLE)
+    world.one(world.upload())
+    ((ref, stored),) = _outputs(world)
+    lineage = Lineage.from_metadata(stored.metadata)
+    assert lineage is not None
+    stranger = replace(lineage, owner=str(owner) if owner else None)
+    world.store.put(ref, stored.data, {**stranger.to_metadata(), "millrace-rows": "2"})
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.ELSEWHERE: 1}
+    assert world.ledger.entries == {}
+
+
+def test_an_output_that_does_not_say_its_rows_has_none_that_are_known() -> None:
+    """That of an output in parts: its metadata are sent before its rows are counted."""
+    world = World()
+    world.one(world.upload())
+    ((ref, stored),) = _outputs(world)
+    metadata = {name: value for name, value in stored.metadata.items() if name != "millrace-rows"}
+    world.store.put(ref, stored.data, metadata)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.REBUILT: 1}
+    assert (world.entry().outputs[0].rows, world.entry().rows.read) == (0, 0)
+
+
+def test_a_dry_run_writes_no_format_and_no_schema(frozen: World) -> None:
+    frozen.ledger.entries.clear()
+
+    assert rebuilt(frozen, dry_run=True) == {Trace.REBUILT: 2}
+    assert frozen.ledger.entries == {}
+
+
+def test_a_format_that_nobody_had_decided_is_decided_by_the_outputs(frozen: World) -> None:
+    table = ObjectRef("acme-in", "in/eu")
+    known = frozen.ledger.get_format("nightly", table)
+    assert known is not None
+    frozen.ledger.entries.clear()
+    frozen.ledger.put(replace(known, revision=1, format=None))
+
+    rebuilt(frozen)
+
+    decided = frozen.ledger.get_format("nightly", table)
+    assert decided is not None
+    assert (decided.format, decided.revision) == (FileFormat.CSV, 2)
 
 
 def _outputs(world: World) -> list[tuple[ObjectRef, Any]]:

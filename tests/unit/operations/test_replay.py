@@ -125,12 +125,17 @@ def test_what_the_sync_does_not_read_any_more_is_left_alone() -> None:
     world = quarantined()
     world.syncs = (bulk_sync(to="json", bad_rows="quarantine", schemas=["returns"]),)
 
-    assert [candidate.way for candidate in found(world)] == [ReplayWay.UNWANTED]
+    (candidate,) = found(world)
+    assert (candidate.way, candidate.connection) == (ReplayWay.UNWANTED, None)
+    assert [output.ref for output in candidate.aside] == [ASIDE]
 
 
 def test_objects_without_such_rows_are_passed_over() -> None:
     world = quarantined()
     world.one(world.upload(b"id,price\n1,1.50\n", ObjectRef("acme-in", "in/whole.csv")))
+    first = ObjectRef("acme-in", "in/a.csv")
+    world.one(world.upload(b"id,price\n1,1.50\n", first))
+    world.one(world.delete(first))
 
     assert [candidate.source for candidate in found(world)] == [SOURCE]
 

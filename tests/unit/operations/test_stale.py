@@ -284,3 +284,20 @@ class TestReprocessStale:
     def test_a_mistake_is_wrong_use(self, event: dict[str, Any], problem: str) -> None:
         with pytest.raises(UsageError, match=problem):
             Reprocess.parse({"sync": "nightly", **event})
+
+
+@pytest.mark.parametrize("state", [None, State.IN_FLIGHT, State.REMOVED])
+def test_what_is_not_settled_any_more_when_it_is_read_is_not_stale(world: World, state: State | None) -> None:
+    """The index is a little behind the ledger."""
+    configure(world, subfolder="elsewhere")
+    index = InMemoryLedger(dict(world.ledger.entries))
+    entry = world.entry(ORDERS)
+    if state is None:
+        del world.ledger.entries[entry.stored_sync, ORDERS]
+    else:
+        world.ledger.put(replace(entry, revision=entry.revision + 1, state=state))
+    finder = StaleFinder(planner=world.planner, index=index, ledger=world.ledger, engine="1")
+
+    examined = {item.entry.source: item.is_stale for item in finder.examine("nightly", tuple(StaleReason))}
+
+    assert examined == {ORDERS: False, ITEMS: True, NOTES: False}

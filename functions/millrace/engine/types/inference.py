@@ -187,10 +187,7 @@ def observe_all(evidence: Sequence[Evidence | Demanded], columns: Sequence[pa.Ar
 
 def infer(texts: pa.Array) -> Kind:
     """The kind of a whole column: what its evidence resolves to."""
-    likely = guess([texts])
-    if fit(texts, likely) is not None:
-        return likely
-    return Evidence().observe(texts).resolve()
+    return guess([texts])
 
 
 def guess(parts: Sequence[pa.Array]) -> Kind:

@@ -98,3 +98,11 @@ def test_columns_of_few_texts_are_read_like_others(spoilt: str | None) -> None:
 
     alone = [inference.fit(column, inference.DOUBLE) for column in (few, many, empty)]
     assert fitted == (alone if spoilt is None else None)
+    if spoilt is None:
+        assert inference.fit_all([few], inference.DOUBLE) == alone[:1]
+
+
+@pytest.mark.parametrize("unfit", ["1e400", "0000-01-01", "9" * 80])
+def test_a_first_text_that_only_looks_like_a_number_is_text(unfit: str) -> None:
+    """Its type is chosen by its look, and has to fit it, too."""
+    assert inference.guess([array([unfit])]) == inference.infer(array([unfit])) == inference.TEXT

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -39,8 +41,20 @@ NASTY = [
     *("0.12345678901234", "0.123456789012345", "0.1234567890123456", "12345678.12345678", "99999999999999.9"),
     *("999999999999999.9", "9999999999.5", "10000000000", "10000000000.0", "1e16", "10000000000000000.0"),
     *("inf", "-inf", "nan", "NaN", "Infinity", "true", "false", "True", "1", "-0.00", "-0.01", "0.00", "١", "1,5"),
-    *("2024-02-29", "2023-02-29", "0000-01-01", "2024-1-1", "2024-01-01T00:00:00Z", "9" * 18, "9" * 19, "9" * 38),
+    *("2024-02-29 12:30:00", "2024-02-29T12:30:00.125Z", "2024-02-29T12:30:00.1250Z", "2024-02-29 12:30:00.125Z"),
+    *(
+        "2024-02-29T12:30:00",
+        "2024-02-29",
+        "2023-02-29",
+        "0000-01-01",
+        "2024-1-1",
+        "2024-01-01T00:00:00Z",
+        "9" * 18,
+        "9" * 19,
+        "9" * 38,
+    ),
 ]
+FIRST_DAY = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - of times with a zone and of those without
 KINDS = [
     inference.INTEGER,
     inference.BOOLEAN,
@@ -50,6 +64,9 @@ KINDS = [
     Kind(pa.decimal128(18, 1)),
     Kind(pa.decimal128(38, 2)),
     Kind(pa.decimal256(76, 14)),
+    inference.DATE,
+    Kind(pa.timestamp("ms", tz="UTC"), "T3Z"),
+    Kind(pa.timestamp("s"), " 0"),
 ]
 numbers = (
     st.sampled_from(NASTY)
@@ -62,12 +79,14 @@ numbers = (
 
 
 def values_of(texts: pa.Array, kind: Kind) -> pa.Array | None:
-    """The texts as values, where they all are finite ones."""
+    """The texts as values, where they all are finite ones, and of the year 1 or later."""
     try:
         values = pc.cast(texts, kind.type)
     except pa.ArrowInvalid:
         return None
     if pa.types.is_floating(values.type) and pc.all(pc.is_finite(values)).as_py() is False:
+        return None
+    if pa.types.is_temporal(values.type) and pc.any(pc.less(values, pa.scalar(FIRST_DAY, values.type))).as_py():
         return None
     return values
 
@@ -130,3 +149,9 @@ def test_hexadecimal_text_is_no_number(text: str, rows: int) -> None:
     assert inference.fit(texts, inference.INTEGER) is None
     assert inference.infer(texts) == inference.TEXT
     assert inference.misfits(inference.INTEGER, texts) == [rows - 1]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.type} {kind.form}")
+def test_a_column_without_values_is_printed_back(kind: Kind) -> None:
+    for missing in (pa.nulls(0, pa.string()), pa.nulls(3, pa.string())):
+        assert is_proven(missing, kind)
