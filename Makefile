@@ -57,7 +57,7 @@ mutants: install ## Put N=300 small faults into the rules (0: all), each must be
 check: install ## Lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	PYTHONPATH=functions:. $(BIN)/lint-imports
 
 fix: install ## Apply what ruff can mend by itself

@@ -154,6 +154,31 @@ class TestClassNames:
         assert len(doubles) <= DOUBLES_LEFT, doubles
 
 
+class TestFollowedImports:
+    def test_mypy_reads_each_service_of_the_cdk_that_is_used(self) -> None:
+        """It takes a module that it does not follow for Any, and says nothing of a wrong argument."""
+        overrides = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]["overrides"]
+        followed = {name for table in overrides if table.get("follow_imports") == "normal" for name in table["module"]}
+        used = {name for path in _python_files("infra", "tests") for name in _services_of_the_cdk(path)}
+
+        assert len(used) > 10
+        assert sorted(used - followed) == []
+
+
+def _services_of_the_cdk(path: Path) -> Iterator[str]:
+    """The modules of the CDK that a file names: ``from aws_cdk import aws_sqs as sqs`` names ``aws_cdk.aws_sqs``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.ImportFrom(module="aws_cdk", names=names):
+                yield from (f"aws_cdk.{name.name}" for name in names if name.name.islower())
+            case ast.ImportFrom(module=str(module)) if module.startswith("aws_cdk."):
+                yield module
+            case ast.Import(names=names):
+                yield from (name.name for name in names if name.name.startswith("aws_cdk."))
+            case _:
+                pass
+
+
 class TestComplexity:
     def test_a_function_decides_at_most_eight_things(self) -> None:
         """Tests are left out: each assertion counts as a decision there."""
