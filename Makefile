@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNEL := $(VENV)/.kernel
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
@@ -15,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## Make .venv with the console command, the CDK and everything the other tasks need
+install: $(STAMP) $(KERNEL) ## Make .venv with the console command, the CDK and everything the other tasks need
 
 $(STAMP): pyproject.toml requirements/dev.txt package-lock.json
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Millrace needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name another with: make PYTHON=python3.13 ...")'
@@ -25,6 +26,10 @@ $(STAMP): pyproject.toml requirements/dev.txt package-lock.json
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/npm ci --silent --no-audit --no-fund
 	touch $(STAMP)
+
+$(KERNEL): $(STAMP) functions/millrace/engine/native/build.py $(wildcard functions/millrace/engine/native/source/*)
+	@$(BIN)/python -m millrace.engine.native.build
+	@touch $(KERNEL)
 
 demo: install ## Deploy to a local emulator, convert the examples, show the result; ARGS="--keep --data DIR"
 	$(BIN)/millrace demo $(ARGS)

@@ -11,7 +11,16 @@ from infra.byte_code import compile_modules, find_python
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
-LEFT_OUT = frozenset({"millrace/demo", "millrace/cli", "millrace/py.typed"})
+LEFT_OUT = frozenset(
+    {
+        "millrace/demo",
+        "millrace/cli",
+        "millrace/py.typed",
+        "millrace/engine/native/build.py",
+        "millrace/engine/native/built",
+        "millrace/engine/native/source",
+    }
+)
 """What runs on a person's machine alone."""
 _PLACE = "/var/task"
 """Where Lambda unpacks a function's code."""
