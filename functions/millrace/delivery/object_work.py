@@ -17,7 +17,7 @@ from millrace.delivery.read_evidence import ReadEvidence
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole
 from millrace.delivery.table_files import TableFiles
-from millrace.delivery.table_format import OpenFormat, open_format
+from millrace.delivery.table_format import OpenFormat, is_admitted, open_format
 from millrace.engine.formats.streams.archive import open_archive
 from millrace.engine.one_file import ConversionContext, Converted, Recipe
 from millrace.engine.options import words_of
@@ -79,7 +79,13 @@ class ObjectWork:
         except NewerOutput as newer:
             return replace(finish_after_newer_output(newer, job.claimed.position), version=job.version)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            return Finish(state=State.FAILED, failure=Failure.of(error), version=job.version)
+            withdraws = job.plan.format_table is not None and not job.is_admitted
+            return Finish(state=State.FAILED, failure=Failure.of(error), version=job.version, withdraws=withdraws)
+
+    def crash(self, plan: Plan, request: Request, claimed: Entry, failure: Failure) -> Entry:
+        """Settle an object over which workers died, without what they published in a table of no decided format."""
+        finish = Finish(state=State.FAILED, failure=failure, withdraws=not is_admitted(plan, request, self.claims))
+        return self.claims.settle(claimed, finish, self.stores[plan.target_connection])
 
     def exists(self, plan: Plan) -> bool:
         """Whether the source object is there: a late delete event is no reason to remove anything."""
@@ -106,6 +112,7 @@ class ObjectWork:
         if job.plan.problem is not None:
             raise job.plan.problem
         job.table_format = open_format(job.plan, job.request, self.claims)
+        job.is_admitted = job.table_format is None
         try:
             return self._attempt(job)
         # Once more at once: what is there now is newer, and the entry follows what was read. A second change is the
@@ -161,6 +168,7 @@ class ObjectWork:
         )
         if job.table_format is not None:
             job.table_format.decide()
+            job.is_admitted = True
         return replace(
             finish,
             version=head.version,

@@ -35,7 +35,8 @@ class GrantedWork(Generic[E]):
     """Granted work: what is to be done, who asked, the claim it is done under (the object's or its table's).
 
     ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order. ``table_format``
-    is set if this work may decide it. ``version`` is what was read, once it is: it may be newer than the event's.
+    is set if this work may decide it, and ``is_admitted`` once the table is known to have the file's format.
+    ``version`` is what was read, once it is: it may be newer than the event's.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class GrantedWork(Generic[E]):
     delivery: Delivery
     position: Position | None
     table_format: OpenFormat | None = None
+    is_admitted: bool = False
     version: SourceVersion = UNKNOWN_VERSION
 
 

@@ -11,6 +11,12 @@ apart two first files of different formats that are converted at the same time::
 
 Who decides must find a bid of its own format. So a worker that was slow, and whose bid another file has replaced by
 then, decides nothing: its file comes back.
+
+What a file has published before the format is decided goes again if its work fails, for whatever reason: another file
+may decide, and the table would hold rows of both::
+
+    a.csv    bids csv, publishes, dies .... comes back, fails five times: its output goes with each failure
+    b.json   ................................................... finds a bid that counts no more, decides json
 """
 
 from __future__ import annotations
@@ -123,6 +129,14 @@ def open_format(plan: Plan, request: Request, claims: Claims) -> OpenFormat | No
     if entry is not None and is_decided(entry, plan, request):
         return None
     return OpenFormat(plan=plan, table=table, request=request, claims=claims)
+
+
+def is_admitted(plan: Plan, request: Request, claims: Claims) -> bool:
+    """Whether the file's table has its format already, or its files cannot differ."""
+    try:
+        return open_format(plan, request, claims) is None
+    except ForeignFormat:
+        return False
 
 
 def is_decided(entry: FormatEntry, plan: Plan, request: Request) -> bool:

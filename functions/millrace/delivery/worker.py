@@ -189,7 +189,7 @@ class Worker:
     def _settled(self, plan: AnyPlan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         # So many workers died over it that the next one would, too.
         if claimed.deaths >= MOST_DEATHS:
-            return self.claims.settle(claimed, self._crash(plan, Failure.of(_to_crash(claimed))))
+            return self._crash(plan, request, claimed)
         match plan:
             case Ignored():
                 return self.claims.settle(claimed, Finish(state=State.IGNORED, reason=plan.reason))
@@ -202,10 +202,15 @@ class Worker:
             case Build():
                 return self.builds.work(plan, request, claimed, delivery)
 
-    def _crash(self, plan: AnyPlan, failure: Failure) -> Finish:
-        return (
-            self.builds.crash(plan, failure) if isinstance(plan, Build) else Finish(state=State.FAILED, failure=failure)
-        )
+    def _crash(self, plan: AnyPlan, request: Request, claimed: Entry) -> Entry:
+        failure = Failure.of(_to_crash(claimed))
+        match plan:
+            case Plan():
+                return self.objects.crash(plan, request, claimed, failure)
+            case Build():
+                return self.claims.settle(claimed, self.builds.crash(plan, failure))
+            case _:
+                return self.claims.settle(claimed, Finish(state=State.FAILED, failure=failure))
 
     def _refused(self, refusal: Refusal[Entry], delivery: Delivery) -> Outcome:
         entry = refusal.entry

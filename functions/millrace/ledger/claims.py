@@ -152,7 +152,8 @@ class Claims:
 
     def _sweep(self, claimed: E, finish: Finish, settled: E, store: ObjectStore) -> E:
         """The entry to put once what is obsolete is deleted, or failed because it could not be."""
-        if not settled.obsolete or settled.state in _KEEP_OBSOLETE:
+        is_left_open = settled.state in _KEEP_OBSOLETE and not finish.withdraws
+        if not settled.obsolete or is_left_open:
             return settled
         try:
             sweep(settled, claimed.fence, store)

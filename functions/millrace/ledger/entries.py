@@ -256,8 +256,8 @@ class Entry(WorkEntry):
 class Finish:
     """What came of granted work. What is None or left out stays as the claim had it.
 
-    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay. Texts are cut to what is
-    kept.
+    ``keep_earlier``: outputs of earlier work are no concern of this entry any more, and stay. ``withdraws``: what
+    failed work has published and never settled goes, as after work that is done. Texts are cut to what is kept.
     """
 
     state: State
@@ -268,6 +268,7 @@ class Finish:
     reason: str | None = None
     fence: int | None = None
     keep_earlier: bool = False
+    withdraws: bool = False
     schema_version: int | None = None
     schema_changes: str | None = None
     refused_etag: str | None = None

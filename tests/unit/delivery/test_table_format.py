@@ -226,8 +226,10 @@ def test_a_worker_whose_bid_was_replaced_decides_nothing(shared: World) -> None:
 
     assert error(put(shared, CSV)) == "WorkInFlight"
     assert kept(shared).format is None
+    assert outputs(shared) == set()
     assert put(shared, JSON).result in DONE
     assert error(ask(shared, CSV)) == "ForeignFormat"
+    assert outputs(shared) == {"lake/eu/b.jsonl"}
 
 
 def test_a_run_decides_again_with_its_first_file_that_is_converted(world: World) -> None:
@@ -251,3 +253,66 @@ def test_a_file_of_a_table_whose_format_is_decided_costs_one_look_at_it(world: W
 
     assert ledger_of(world).looks == 1
     assert not [entry for entry in world.ledger.puts[puts:] if isinstance(entry, FormatEntry)]
+
+
+def outputs(world: World) -> set[str]:
+    return set(world.store.buckets["acme-out"])
+
+
+def die_after_publishing(world: World) -> None:
+    """As CSV's worker leaves the ledger and the table that published and came no further."""
+    put(world, CSV)
+    (begun,) = [entry for entry in world.ledger.works_put() if entry.source == CSV and entry.state is State.IN_FLIGHT]
+    settled, table = world.entry(CSV), kept(world)
+    announced = tuple(replace(output, etag="", size=0, rows=0) for output in settled.outputs)
+    world.ledger.put(replace(begun, revision=settled.revision + 1, obsolete=announced))
+    bid = FormatBid(format=FileFormat.CSV, file=CSV)
+    world.ledger.put(replace(table, revision=table.revision + 1, format=None, bid=bid))
+    world.now += timedelta(hours=2)
+
+
+def test_what_a_dead_worker_published_goes_if_its_file_fails_before_the_format_is_decided(
+    shared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bid of a file that fails again and again counts no more, and another file decides."""
+    die_after_publishing(shared)
+    assert outputs(shared) == {"lake/eu/a.jsonl"}
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ServiceUnavailable("S3 is slow")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.store, "open", refuse)
+        assert error(ask(shared, CSV)) == "ServiceUnavailable"
+
+    assert outputs(shared) == set()
+    assert ask(shared, CSV).result in DONE
+    assert outputs(shared) == {"lake/eu/a.jsonl"}
+
+
+def test_what_workers_published_that_died_over_a_file_goes_when_it_is_given_up(shared: World) -> None:
+    die_after_publishing(shared)
+    entry = shared.entry(CSV)
+    shared.ledger.put(replace(entry, revision=entry.revision + 1, deaths=2))
+
+    assert error(ask(shared, CSV)) == "Crashed"
+    assert outputs(shared) == set()
+    assert put(shared, JSON).result in DONE
+    assert outputs(shared) == {"lake/eu/b.jsonl"}
+
+
+def test_what_a_dead_worker_published_goes_if_another_format_was_decided_meanwhile(shared: World) -> None:
+    die_after_publishing(shared)
+    table = kept(shared)
+    shared.ledger.put(replace(table, revision=table.revision + 1, format=FileFormat.JSON, bid=None))
+
+    assert error(ask(shared, CSV)) == "ForeignFormat"
+    assert outputs(shared) == set()
+
+
+def test_an_output_stays_of_a_file_that_fails_once_the_format_is_decided(shared: World) -> None:
+    put(shared, CSV)
+
+    assert put(shared, CSV, BROKEN[CSV]).result is State.FAILED
+
+    assert outputs(shared) == {"lake/eu/a.jsonl"}
