@@ -12,10 +12,11 @@ from pathlib import Path
 
 from bench.compare.datasets import DATASETS
 from bench.compare.files import write
+from millrace.engine.destination import Destination
 from millrace.engine.formats.memory import use_lean_pool
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 
 _SIZE = 10_000
 _WARM = 20

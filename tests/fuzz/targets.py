@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 import yaml
 
 from millrace.config.document import load
+from millrace.engine.destination import Destination
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.archive import Limits, open_archive
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import (
     BadRows,
     Compression,
@@ -38,7 +39,7 @@ from millrace.engine.options import (
     WriteOptions,
     output_compressions,
 )
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, InvalidConfiguration, MessageError, MillraceError
 from millrace.objects.messages import parse_message
 from tests.unit.engine.formats.builders import Memory

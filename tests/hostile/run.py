@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from millrace.engine.destination import Destination
 from millrace.engine.formats.memory import use_lean_pool
 from millrace.engine.formats.streams.archive import open_archive
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.errors import MillraceError
 from tests.hostile.cases import CASES, Case
 

@@ -14,10 +14,11 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from millrace.delivery import builds, table_conversion
+from millrace.delivery import build_conversion, table_conversion
+from millrace.engine.destination import Converted, Destination, Part, Sink
 from millrace.engine.many_files import Source
-from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe
-from millrace.engine.outputs import Destination, Part, Sink
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext
+from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables.rows import PutAside, Table, TableRows, ignore_bad_row
 from millrace.engine.transform.partition import directory
@@ -156,7 +157,7 @@ def _lines(texts: list[bytes]) -> Iterator[tuple[int, str]]:
 
 def used() -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The conversions that workers make now, of one file and of many."""
-    return vars(table_conversion)["convert"], vars(builds)["convert_many"]
+    return vars(table_conversion)["convert"], vars(build_conversion)["convert_many"]
 
 
 @contextmanager
@@ -166,5 +167,5 @@ def in_place() -> Iterator[None]:
         stack.enter_context(patch.object(table_conversion, "convert", convert))
         stack.enter_context(patch.object(table_conversion, "convert_many", convert_many))
         stack.enter_context(patch.object(table_conversion, "convert_into_table", convert_into_table))
-        stack.enter_context(patch.object(builds, "convert_many", convert_many))
+        stack.enter_context(patch.object(build_conversion, "convert_many", convert_many))
         yield

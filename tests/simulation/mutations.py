@@ -9,7 +9,7 @@ from functools import partial
 from typing import BinaryIO
 from unittest.mock import patch
 
-from millrace.delivery import builds, publishing, worker
+from millrace.delivery import build_conversion, publishing, worker
 from millrace.delivery.build_files import PinnedFiles
 from millrace.delivery.intake import Intake, Received, _Pending
 from millrace.delivery.object_work import ObjectWork
@@ -214,7 +214,7 @@ def _find_built_late(world: SimulatedWorld) -> Iterator[str]:
 
 
 def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
-    genuine = builds._source
+    genuine = build_conversion._source
 
     def find(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
         as_read = genuine(build, file, pinned)
@@ -228,7 +228,7 @@ def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
 
         return replace(as_read, open=open_listed)
 
-    return patch.object(builds, "_source", find)
+    return patch.object(build_conversion, "_source", find)
 
 
 def _with_deployments(world: SimulatedWorld) -> None:

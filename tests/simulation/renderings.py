@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
+from millrace.engine.destination import Converted, Destination
 from millrace.engine.many_files import Source
-from millrace.engine.one_file import Converted
 from millrace.engine.options import FileFormat
-from millrace.engine.outputs import Destination
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef

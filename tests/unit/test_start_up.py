@@ -15,6 +15,8 @@ HANDLERS = ("convert", "reprocess", "reconcile")
 LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
+    "pyarrow",  # only when a file is converted; most messages of a busy folder end before that
+    "millrace.engine.formats",
     "typer",
     "rich",
     "yaml",

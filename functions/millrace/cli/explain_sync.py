@@ -15,8 +15,8 @@ from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.file_names import is_archive, with_extensions
 from millrace.engine.files import check_member, choose_members
 from millrace.engine.formats.streams.archive import Archive, Member, open_archive
-from millrace.engine.one_file import Recipe
 from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.recipe import Recipe
 from millrace.engine.transform.binding import bind
 from millrace.errors import InvalidReference, MillraceError, UsageError
 from millrace.objects.references import ObjectRef

@@ -10,7 +10,7 @@ from millrace.objects.references import ObjectRef
 if TYPE_CHECKING:
     from millrace.aws.s3_objects import S3ObjectStore
     from millrace.aws.s3_upload import S3Upload
-    from millrace.engine.tables.source_columns import FileOrigin
+    from millrace.engine.file_origin import FileOrigin
 
 _SCHEME = "s3://"
 _READ_FROM_THEIR_END = (".parquet", ".orc", ".zip")

@@ -18,7 +18,6 @@ from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.deployment.settings import Settings
-from millrace.engine.formats.memory import use_lean_pool
 from millrace.errors import MillraceError
 from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
@@ -105,7 +104,6 @@ class ConvertWorld:
 
 def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ) -> ConvertWorld:
     """Read settings and configuration, and make the clients; no request is sent yet."""
-    use_lean_pool(environment)
     base = Foundation.from_environment(environment)
     worker = Worker.build(
         planner=Planner(base.document),

@@ -11,9 +11,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from millrace.delivery.publishing import ReadyOutput, ready_outputs
+from millrace.engine.destination import Converted, Destination
 from millrace.engine.formats.streams.archive import Archive, Member, describe_ignored
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
-from millrace.engine.outputs import MOST_PARTITIONS, Destination
+from millrace.engine.one_file import ConversionContext, convert
+from millrace.engine.outputs import MOST_PARTITIONS
+from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import ArchiveTooBig, BadArchive
 from millrace.objects.references import ObjectRef

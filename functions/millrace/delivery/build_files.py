@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, Self
 
 from millrace.delivery.origins import origin_of
-from millrace.engine.tables.source_columns import FileOrigin
+from millrace.engine.file_origin import FileOrigin
 from millrace.errors import ObjectGone, TargetChanged, WriteConflict
 from millrace.ledger.claims import LEASE_MARGIN
 from millrace.objects.references import ObjectRef

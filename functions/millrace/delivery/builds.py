@@ -20,10 +20,7 @@ from functools import partial
 from millrace.delivery.build_files import FileRecord, FileRecords, PinnedFiles, StoredRecord, trust_file
 from millrace.delivery.deadline import STOP_SECONDS, time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
-from millrace.engine.file_names import with_extensions
-from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import ConversionContext
-from millrace.engine.outputs import Destination
+from millrace.engine.destination import Destination
 from millrace.errors import DataError, LostRace, ObjectChanged, ObjectGone, OutOfTime
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Entry, Failure, Finish, State, is_at_work, is_stale
@@ -33,7 +30,7 @@ from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
 from millrace.objects.store import ListedObject, ObjectStore, Stores
-from millrace.planning.model_syncs import digest_files, file_of, select_files
+from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.plans import Build, SourceFile
 
 DELAY_SECONDS = 60
@@ -179,21 +176,25 @@ class Builds:
         stored: StoredRecord,
         listed_at: datetime,
     ) -> _BuildOutcome:
+        from millrace.delivery.build_conversion import convert_files  # noqa: PLC0415 - pyarrow takes 0.3 s to import
+
         build, claimed = work.build, work.claimed
         lineage = _lineage(work, digest_files(build, files))
         target, metadata = self.stores[build.target_connection], lineage.to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
         output_place, quarantine = build.place, build.quarantine
-        done = convert_many(
-            [_source(build, file, pinned) for file in files],
-            replace(build.recipe, write=replace(build.recipe.write, lineage=lineage.inside_file())),
+        done = convert_files(
+            replace(
+                build, recipe=replace(build.recipe, write=replace(build.recipe.write, lineage=lineage.inside_file()))
+            ),
+            files,
+            pinned,
             Destination(
                 open_output=lambda _directory: target.upload(output_place.target(modified), metadata),
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
             ),
-            ConversionContext(
-                now=self.claims.now(), on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds)
-            ),
+            now=self.claims.now(),
+            on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds),
         )
         finish = published(
             done, claimed, target, output=lambda _directory: output_place.target(modified), quarantine=quarantine
@@ -341,18 +342,6 @@ def _find_believed(stored: StoredRecord, work: _BuildWork) -> FileRecord | None:
 def _is_of_run(stored: StoredRecord, request: Request) -> bool:
     """Whether this very run has made the table already, and was cut while it wrote the files down."""
     return stored.record is not None and stored.record.run_id == request.run_id
-
-
-def _source(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
-    recognised = file_of(build, file.ref.key)
-    assert recognised is not None  # noqa: S101 - for the type checker: only files of the build are asked for
-    return Source(
-        name=str(file.ref),
-        format=recognised.format,
-        read=with_extensions(build.read, recognised),
-        open=partial(pinned.open, file.ref),
-        find_origin=partial(pinned.origin, file.ref),
-    )
 
 
 def _is_settled_as(entry: Entry, build: Build, file: ListedObject) -> bool:

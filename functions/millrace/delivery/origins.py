@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from millrace.engine.tables.source_columns import FileOrigin
+from millrace.engine.file_origin import FileOrigin
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead
 

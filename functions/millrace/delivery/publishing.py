@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from millrace.engine.one_file import Converted
-from millrace.engine.outputs import discard_all
+from millrace.engine.destination import Converted, discard_all
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConflict
 from millrace.ledger.entries import Failure, Finish, Output, State, WorkEntry

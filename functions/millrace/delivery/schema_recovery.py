@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from millrace.delivery.table_conversion import convert_in_table, open_whole
+from millrace.engine.destination import Destination
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.options import SchemaEvolution
-from millrace.engine.outputs import Destination
 from millrace.engine.transform.spec import TableTransform
 from millrace.ledger.claims import Claims
 from millrace.ledger.stores import LedgerStore

@@ -15,16 +15,17 @@ from functools import partial
 from typing import BinaryIO
 
 from millrace.delivery.table_schema import Remembered, remembered
+from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_names import with_extensions
+from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.streams.archive import Archive, open_archive
 from millrace.engine.many_files import Source, convert_many, convert_many_into_table
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert, convert_into_table, options
+from millrace.engine.one_file import ConversionContext, convert, convert_into_table, options
 from millrace.engine.options import words_of
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.rows import Table
-from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import ForeignFormat, LostRace
 from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request

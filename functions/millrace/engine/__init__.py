@@ -26,12 +26,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from millrace.engine.destination import Converted, Destination
     from millrace.engine.explain.any_file import explain_file
     from millrace.engine.files import Job, convert_file
     from millrace.engine.many_files import Source, convert_many
-    from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
+    from millrace.engine.one_file import ConversionContext, convert
     from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-    from millrace.engine.outputs import Destination
+    from millrace.engine.recipe import Recipe
     from millrace.engine.row_counts import RowCounts
     from millrace.engine.transform.spec import TableTransform
 else:
@@ -39,12 +40,12 @@ else:
     # which imports this file, and must not wait for pyarrow.
     _HOMES = {
         "ConversionContext": "one_file",
-        "Converted": "one_file",
-        "Destination": "outputs",
+        "Converted": "destination",
+        "Destination": "destination",
         "FileFormat": "options",
         "Job": "files",
         "ReadOptions": "options",
-        "Recipe": "one_file",
+        "Recipe": "recipe",
         "RowCounts": "row_counts",
         "Source": "many_files",
         "TableTransform": "transform.spec",

@@ -134,3 +134,25 @@ def _one(tokens: list[str]) -> tuple[Logic, list[str]]:
     if not re.fullmatch("[A-Za-z]", first):
         raise ValueError(f"a filter's letter instead of {first!r}")
     return Term(first.upper()), rest
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One function asked of one field."""
+
+    field: str
+    function: FilterFunction
+    value: Scalar | tuple[Scalar, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Conditions by their letters, and how they join; None: all must hold."""
+
+    conditions: tuple[tuple[str, Condition], ...] = ()
+    logic: Logic | None = None
+
+    @property
+    def tree(self) -> Logic:
+        """How the conditions join."""
+        return self.logic or And(tuple(Term(label) for label, _ in self.conditions))

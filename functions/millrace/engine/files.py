@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from millrace.engine.destination import Converted, Destination, Sink
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, recognise_told, with_extensions
+from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.streams.archive import Archive, Member, open_archive
 from millrace.engine.formats.streams.decompression import require_compression
 from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import NO_CONTEXT, ConversionContext, Converted, Recipe, convert
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext, convert
 from millrace.engine.options import (
     SOURCE_FORMATS,
     BadRows,
@@ -27,9 +29,8 @@ from millrace.engine.options import (
     output_compressions,
     recognise,
 )
-from millrace.engine.outputs import Destination, Sink
+from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
-from millrace.engine.tables.source_columns import FileOrigin
 from millrace.errors import UsageError
 
 _MIB = 2**20

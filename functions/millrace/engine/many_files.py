@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from millrace.engine.destination import Converted, Destination, S
+from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.base import BadRow, Learned, Widened
 from millrace.engine.formats.csv.reader import LearnedKinds
 from millrace.engine.formats.json import reader as json_reader
@@ -28,19 +30,17 @@ from millrace.engine.one_file import (
     MOST_ATTEMPTS,
     NO_CONTEXT,
     ConversionContext,
-    Converted,
-    Recipe,
     as_it_is,
     attempt,
     convert_into_table,
     settle_types,
 )
 from millrace.engine.options import FileFormat, ReadOptions, words_of
-from millrace.engine.outputs import Destination, Outputs, S
+from millrace.engine.outputs import Outputs
+from millrace.engine.recipe import Recipe
 from millrace.engine.tables import unify
 from millrace.engine.tables.hinted import read_hinted_as_text
 from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
-from millrace.engine.tables.source_columns import FileOrigin
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.types import arrow_types
 from millrace.engine.types.inference import Demanded, Evidence

@@ -12,17 +12,20 @@ from typing import BinaryIO, Generic, assert_never
 
 import pyarrow as pa
 
+from millrace.engine.destination import Converted, Destination, S
+from millrace.engine.file_origin import FileOrigin, FindOrigin
 from millrace.engine.formats.base import Format, Learned, Widened
 from millrace.engine.formats.json import non_finite
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, WriteOptions, words_of
-from millrace.engine.outputs import Destination, Outputs, Part, PartitionPiece, Parts, S, discard_all
+from millrace.engine.options import DuplicatePolicy, FileFormat, NonFinite, ReadOptions, words_of
+from millrace.engine.outputs import Outputs, PartitionPiece, Parts
 from millrace.engine.parallel import BackgroundWork, in_order
+from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables import unify
 from millrace.engine.tables.hinted import apply_hints, read_hinted_as_text
 from millrace.engine.tables.rows import FileRows, PutAside, Table, TableRows, errors_naming
-from millrace.engine.tables.source_columns import FileOrigin, FindOrigin, add_source_columns
+from millrace.engine.tables.source_columns import add_source_columns
 from millrace.engine.tables.wide import widen_types
 from millrace.engine.transform.binding import BoundTransform, bind
 from millrace.engine.transform.identifiers import Superseded
@@ -34,18 +37,6 @@ MOST_ATTEMPTS = 3
 WAITING = 8 * 2**20
 """How many bytes of rows wait for the thread that writes."""
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What becomes what, and how."""
-
-    source_format: FileFormat
-    target_format: FileFormat
-    read: ReadOptions
-    write: WriteOptions
-    transform: TableTransform = TableTransform()  # noqa: RUF009 # frozen
-    duplicates: DuplicatePolicy = DuplicatePolicy.ERROR
 
 
 def _ignore_progress(_rows: int) -> None:
@@ -73,23 +64,6 @@ class ConversionContext:
 
 
 NO_CONTEXT = ConversionContext()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Converted(Generic[S]):
-    """A finished conversion: its counts and the sinks that hold the bytes, not yet published.
-
-    Without a partition key there is one part; with one there are as many as values, none for a file without rows.
-    """
-
-    rows: RowCounts
-    parts: tuple[Part[S], ...]
-    quarantine: S | None = None
-
-    def discard(self) -> None:
-        """Discard every sink; harmless for those that are published."""
-        sinks = [part.sink for part in self.parts]
-        discard_all([*sinks, self.quarantine] if self.quarantine is not None else sinks)
 
 
 def convert(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 import pyarrow as pa
 
+from millrace.engine.destination import Destination, Part, S, Sink, discard_all
 from millrace.engine.formats.base import BadRow, ByteSink, Format, RecordWriter, Text
 from millrace.engine.options import WriteOptions
 from millrace.engine.transform.binding import BoundTransform
@@ -19,42 +18,6 @@ from millrace.errors import MiscountedRows, TooManyPartitions
 
 MOST_PARTITIONS = 100
 """Outputs of one conversion: each holds up to a part of an upload and a row group in memory."""
-
-
-class Sink(Protocol):
-    """Where an output's bytes go; nothing of them is visible to anybody until its owner publishes it."""
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Take the next bytes."""
-        ...
-
-    def discard(self) -> None:
-        """Forget all that was written; harmless when called twice."""
-        ...
-
-
-S = TypeVar("S", bound=Sink)
-
-
-@dataclass(frozen=True, slots=True)
-class Part(Generic[S]):
-    """One output: its sink, its rows, and the partition's directory, None if the output is not divided."""
-
-    directory: str | None
-    sink: S
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Destination(Generic[S]):
-    """Opens the sinks that a conversion writes to.
-
-    ``open_output`` gets a partition's directory, or None, and is called again whenever the conversion starts over with
-    wider types; what it gave before is discarded by then. Without ``open_quarantine`` bad rows are counted only.
-    """
-
-    open_output: Callable[[str | None], S]
-    open_quarantine: Callable[[], S] | None = None
 
 
 class Outputs(Generic[S]):
@@ -95,13 +58,6 @@ class Outputs(Generic[S]):
         for pipe in self._pipes:
             pipe.stop()
         discard_all(self._opened)
-
-
-def discard_all(sinks: Iterable[Sink]) -> None:
-    """Discard every sink, then raise what went wrong with the last one that gave trouble."""
-    with ExitStack() as discards:
-        for sink in sinks:
-            discards.callback(sink.discard)
 
 
 class _Pipe:

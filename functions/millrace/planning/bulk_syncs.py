@@ -9,8 +9,8 @@ from millrace.config.connection import Connection
 from millrace.config.document import Document
 from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, formats_of
 from millrace.engine.file_names import is_archive, recognise_told, with_extensions, without_archive_extension
-from millrace.engine.one_file import Recipe
 from millrace.engine.options import BadRows, Compression, FileFormat, RecognisedKey, SchemaEvolution, recognise
+from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filters import ObjectFilter

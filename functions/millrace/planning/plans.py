@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, assert_never
 
-from millrace.engine.one_file import Recipe
 from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, FileFormat, ReadOptions, SchemaEvolution
+from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filters import ObjectFilter

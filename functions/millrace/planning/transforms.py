@@ -10,8 +10,7 @@ from millrace.config.bulk_sync import BulkSync, Discover, FieldSelection, Normal
 from millrace.config.filters import Filter, labels_of
 from millrace.config.model import Model
 from millrace.config.model_sync import FieldMapping, ModelSync, Override
-from millrace.engine.conditions import Logic
-from millrace.engine.transform.filters import Condition, Filters
+from millrace.engine.conditions import Condition, Filters, Logic
 from millrace.engine.transform.spec import TableTransform, ValueOverride, Written
 
 

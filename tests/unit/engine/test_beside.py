@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.engine import outputs
+from millrace.engine.destination import Destination
 from millrace.engine.formats.base import RecordWriter, Text
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.one_file import ConversionContext, Recipe, convert
+from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import TARGET_FORMATS, FileFormat, ReadOptions, WorkSizes, WriteOptions
-from millrace.engine.outputs import Destination
 from millrace.engine.parallel import BackgroundWork
+from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MiscountedRows, OutOfTime, UnsupportedType

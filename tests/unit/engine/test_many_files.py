@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.destination import Converted, Destination
 from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
+from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import (
     BadRows,
     DuplicatePolicy,
@@ -27,7 +28,7 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import (
     DuplicateIdentifier,

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from millrace.engine.one_file import ConversionContext, Converted, Recipe, convert
+from millrace.engine.destination import Converted, Destination, discard_all
+from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import (
     TARGET_FORMATS,
     BadRows,
@@ -19,7 +20,7 @@ from millrace.engine.options import (
     WriteOptions,
     recognise,
 )
-from millrace.engine.outputs import Destination, discard_all
+from millrace.engine.recipe import Recipe
 from millrace.errors import MillraceError, OutOfTime, RaggedRow, UnsupportedType
 from tests.places import REAL_DATA
 from tests.unit.engine.formats.builders import Memory, table

@@ -8,11 +8,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
+from millrace.engine.destination import Destination
 from millrace.engine.explain.facts import ColumnFacts, Content
 from millrace.engine.explain.json_fields import path_part
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, TableTypes, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.wide import widest
 from millrace.errors import DataError, ValueDoesNotFit

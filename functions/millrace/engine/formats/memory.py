@@ -21,7 +21,8 @@ def use_lean_pool(
 ) -> bool:
     """Let this process's rows live in the allocator that gives back most; False if another was chosen.
 
-    The faces call it once, before the first row is read: an import changes nothing for the program around it.
+    The commands call it once, before the first row is read: an import changes nothing for the program around it. The
+    functions do not, as they run on ARM.
     """
     if environment.get(_CHOICE) or _LEAN not in backends:
         return False

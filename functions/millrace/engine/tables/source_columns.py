@@ -6,13 +6,13 @@ transform does not choose leave them there all the same, since they were asked f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import pyarrow as pa
 
+from millrace.engine.file_origin import FileOrigin, FindOrigin
 from millrace.engine.options import SourceColumn
 from millrace.engine.tables.rows import PutAside, Table, TableRows
 from millrace.errors import MalformedFile
@@ -23,19 +23,6 @@ _TYPES = {
     SourceColumn.MODIFIED: pa.timestamp("us", tz="UTC"),
     SourceColumn.VERSION: pa.string(),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileOrigin:
-    """Which file rows come from: its address, when it was modified, and its version; None: nobody knows."""
-
-    file: str | None = None
-    modified: datetime | None = None
-    version: str | None = None
-
-
-FindOrigin = Callable[[str | None], FileOrigin]
-"""Gives the origin of a table's file by its name in ``TableRows``; called once the file has been opened."""
 
 
 def add_source_columns(table: Table, columns: Sequence[SourceColumn], find_origin: FindOrigin) -> Table:

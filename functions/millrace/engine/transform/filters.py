@@ -18,7 +18,7 @@ from typing import TypeAlias, assert_never, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Scalar, Term
+from millrace.engine.conditions import And, Condition, FilterFunction, Logic, Not, Or, Scalar, Term
 from millrace.engine.transform.comparison import (
     DAY,
     Moment,
@@ -34,28 +34,6 @@ from millrace.engine.transform.values import TextColumn, elements_of, is_list
 
 Answer: TypeAlias = Callable[[TextColumn], pa.Array]
 """What a condition says of a column: for each value true, false, or null for unknown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One function asked of one field."""
-
-    field: str
-    function: FilterFunction
-    value: Scalar | tuple[Scalar, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Conditions by their letters, and how they join; None: all must hold."""
-
-    conditions: tuple[tuple[str, Condition], ...] = ()
-    logic: Logic | None = None
-
-    @property
-    def tree(self) -> Logic:
-        """How the conditions join."""
-        return self.logic or And(tuple(Term(label) for label, _ in self.conditions))
 
 
 def join_answers(logic: Logic, answers: Mapping[str, pa.Array]) -> pa.Array:

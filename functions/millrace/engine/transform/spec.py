@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from millrace.engine.conditions import Scalar
-from millrace.engine.transform.filters import Condition, Filters
+from millrace.engine.conditions import Condition, Filters, Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from millrace.engine.destination import Destination
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import ColumnFacts, Content
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from tests.unit.engine.formats.builders import Memory, conversion, converted, parquet
 
 

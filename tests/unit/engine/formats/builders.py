@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from millrace.engine.destination import Converted, Destination
 from millrace.engine.formats.base import Text
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.one_file import Converted, Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import FileFormat, ReadOptions, WorkSizes, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 
 Cell = str | None
 BLANK: list[Cell] = ["<a blank line>"]

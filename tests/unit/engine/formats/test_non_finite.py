@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.engine.conditions import FilterFunction, parse_logic
+from millrace.engine.conditions import Condition, FilterFunction, Filters, parse_logic
+from millrace.engine.destination import Destination
 from millrace.engine.formats.json.non_finite import make_missing
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import FileFormat, NonFinite, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
-from millrace.engine.transform.filters import Condition, Filters
+from millrace.engine.recipe import Recipe
 from millrace.engine.transform.spec import TableTransform
 from millrace.errors import ValueDoesNotFit
 from tests.unit.engine.formats.builders import Memory, conversion, converted, parquet

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.destination import Destination
+from millrace.engine.one_file import convert
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.types.printing import FORM, JSON
 from millrace.errors import DataError, MalformedFile, TruncatedFile, UnsupportedType
 from tests.unit.engine.formats.builders import Memory, converted, parquet, table

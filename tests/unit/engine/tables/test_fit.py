@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.one_file import NO_CONTEXT, Recipe, convert_into_table
+from millrace.engine.destination import Destination
+from millrace.engine.one_file import NO_CONTEXT, convert_into_table
 from millrace.engine.options import FileFormat, ReadOptions, SchemaEvolution, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.transform.spec import TableTransform

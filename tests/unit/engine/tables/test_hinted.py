@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace.engine.destination import Destination
 from millrace.engine.many_files import Source, convert_many
-from millrace.engine.one_file import Recipe, convert
+from millrace.engine.one_file import convert
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions
-from millrace.engine.outputs import Destination
+from millrace.engine.recipe import Recipe
 from millrace.engine.tables.hinted import to_type
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.type_hints import TypeHint

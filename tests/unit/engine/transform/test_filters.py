@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Term
+from millrace.engine.conditions import And, Condition, FilterFunction, Logic, Not, Or, Term
 from millrace.engine.formats.text import rendering
-from millrace.engine.transform.filters import Condition, ago, answer_of, join_answers
+from millrace.engine.transform.filters import ago, answer_of, join_answers
 from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, with_form
 from tests.unit.engine.transform import reference
