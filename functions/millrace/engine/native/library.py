@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import ctypes
 
-__all__ = ["ABI", "Kernel", "Missing", "compute_fingerprint", "find_kernel", "library_path", "read_fingerprint"]
-
 ABI = 1
 """What `kernel.h` calls MILLRACE_ABI: a library with another number speaks of other structures."""
 FOLDER = Path(__file__).parent
@@ -60,11 +58,15 @@ def look_for_kernel() -> Kernel | Missing:
     """The kernel, or why there is none."""
     if os.environ.get(SWITCH) == "0":
         return Missing(f"{SWITCH}=0 turns it off")
-    return _load(library_path())
+    return _load_own()
 
 
 @functools.cache
-def _load(path: Path) -> Kernel | Missing:
+def _load_own() -> Kernel | Missing:
+    return load_kernel(library_path())
+
+
+def load_kernel(path: Path) -> Kernel | Missing:
     """The library of a file, which must come from the sources here, if these are here (they are not deployed)."""
     if not path.is_file():
         return Missing(f"{path.name} was not built; `make install` builds it")

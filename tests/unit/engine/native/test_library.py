@@ -18,10 +18,10 @@ from millrace.engine.native.library import (
     SWITCH,
     Kernel,
     Missing,
-    _load,
     compute_fingerprint,
     find_kernel,
     library_path,
+    load_kernel,
     look_for_kernel,
     read_fingerprint,
 )
@@ -89,7 +89,7 @@ class TestTheLibrary:
         assert read_fingerprint(library_path()) == compute_fingerprint()
 
     def test_one_that_was_not_built_is_missing(self, tmp_path: Path) -> None:
-        found = _load(library_path("riscv64", tmp_path))
+        found = load_kernel(library_path("riscv64", tmp_path))
 
         assert found == Missing("libmillrace-riscv64.so was not built; `make install` builds it")
 
@@ -98,7 +98,7 @@ class TestTheLibrary:
         stale = tmp_path / "libmillrace-stale.so"
         stale.write_bytes(library_path().read_bytes().replace(compute_fingerprint().encode(), b"0" * 16))
 
-        found = _load(stale)
+        found = load_kernel(stale)
 
         assert isinstance(found, Missing)
         assert "other sources" in found.reason
@@ -107,7 +107,7 @@ class TestTheLibrary:
         broken = tmp_path / "libmillrace-broken.so"
         broken.write_bytes(b"millrace kernel of sources " + compute_fingerprint().encode())
 
-        found = _load(broken)
+        found = load_kernel(broken)
 
         assert isinstance(found, Missing)
         assert "cannot be loaded" in found.reason

@@ -10,6 +10,7 @@ from typing import Literal
 import pyarrow as pa
 
 from millrace.engine.formats.streams.decompression import ByteStream, read_fully
+from millrace.engine.native.library import find_kernel
 from millrace.errors import InvalidConfiguration, WrongEncoding
 
 _MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
@@ -113,9 +114,17 @@ def _unmarked_utf16(head: bytes) -> str | None:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether bytes are UTF-8 text; looked at by Arrow, which makes no text of them to find out."""
+    """Whether bytes are UTF-8 text; looked at by the kernel or by Arrow, which make no text of them to find out."""
     if data.isascii():
         return True
+    if kernel := find_kernel():
+        from millrace.engine.native.utf8 import measure_utf8  # noqa: PLC0415 - only with a kernel is ctypes needed
+
+        return measure_utf8(kernel, data) == len(data)
+    return _is_utf8_by_arrow(data)
+
+
+def _is_utf8_by_arrow(data: bytes) -> bool:
     ends = pa.array([0, len(data)], pa.int32()).buffers()[1]
     try:
         pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
