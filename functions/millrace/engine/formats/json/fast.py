@@ -16,13 +16,21 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from millrace.engine.formats.json import search as json_search
+from millrace.engine.formats.json.evidence import (
+    FieldStep,
+    FieldWay,
+    NumberTexts,
+    ends_of,
+    observe_texts,
+    observe_values,
+)
 from millrace.engine.formats.json.feed import JsonPiece
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
-from millrace.engine.formats.json.types import FIRST_INEXACT, NO_SCALE, Kept, Node, fields_of
+from millrace.engine.formats.json.types import FIRST_INEXACT, Node, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
 from millrace.engine.formats.streams.encoding import is_utf8
 from millrace.engine.types import arrow_types
-from millrace.engine.types.printing import BARE, JSON, form_of, plain
+from millrace.engine.types.printing import BARE, JSON, form_of
 
 _SPACE = b" \t\n\r"
 _ROWS = "r"
@@ -40,75 +48,6 @@ class _Unfit(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _FieldStep:
-    """The way to a field within a node or an array: to the field of a struct, or, without a name, to a list's items."""
-
-    name: str | None
-    position: int = 0
-
-    def into_array(self, array: pa.Array) -> pa.Array:
-        """The array of the field, or of the lists' items."""
-        if self.name is None:
-            return array.flatten()
-        return array.field(self.position)
-
-    def into_node(self, node: Node) -> Node:
-        """What is known of the field, or of the lists' items."""
-        if self.name is not None:
-            return node.children[self.name]
-        assert node.item is not None  # noqa: S101 - the way was found by walking it
-        return node.item
-
-
-@dataclass(frozen=True, slots=True)
-class _Numeric:
-    """A field of numbers, its way from the top, and its type."""
-
-    steps: tuple[_FieldStep, ...]
-    type: pa.DataType
-    form: str
-
-    @property
-    def name(self) -> str:
-        """The name before the numbers."""
-        return next(step.name for step in reversed(self.steps) if step.name is not None)
-
-    @property
-    def is_double(self) -> bool:
-        """Whether the type may not give the numbers' texts back."""
-        return arrow_types.is_floating(self.type)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the numbers are integers."""
-        return arrow_types.is_integer(self.type) or (arrow_types.is_decimal(self.type) and self.type.scale == 0)
-
-    def values(self, batch: pa.RecordBatch) -> pa.Array:
-        """All of the field's numbers, in the order of the text."""
-        array = batch.column(self.steps[0].position)
-        for step in self.steps[1:]:
-            array = step.into_array(array)
-        if not array.null_count:
-            return array
-        return array.drop_null()
-
-    def node(self, top: Node) -> Node:
-        """What is known of the field."""
-        node = top
-        for step in self.steps:
-            node = step.into_node(node)
-        return node
-
-
-@dataclass(frozen=True, slots=True)
-class _NumberTexts:
-    """A field's numbers as the text has them: those with a point or an exponent, and the least and largest others."""
-
-    numbers: pa.Array
-    whole: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FastRows:
     """A piece's rows, read by a plan."""
 
@@ -116,7 +55,12 @@ class FastRows:
     piece: JsonPiece
     batch: pa.RecordBatch
     odd: frozenset[str] = frozenset()
-    texts: Mapping[_Numeric, _NumberTexts] = field(default_factory=dict)
+    texts: Mapping[FieldWay, NumberTexts] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema that they were read for."""
+        return self.plan.schema
 
     @property
     def size(self) -> int:
@@ -137,61 +81,11 @@ class FastRows:
         """Add the rows' values to what is known of their types."""
         for numeric in self.plan.numerics:
             values = numeric.values(self.batch)
-            if len(values):
-                _observe(numeric.node(node), numeric, values, self.texts.get(numeric))
-
-
-def _observe(node: Node, numeric: _Numeric, values: pa.Array, texts: _NumberTexts | None) -> None:
-    if texts is not None:
-        _observe_whole(node, texts.whole)
-        _observe_numbers(node, texts.numbers)
-    elif numeric.form == BARE:
-        is_whole = pc.equal(pc.floor(values), values)
-        _observe_whole(node, _ends(values.filter(is_whole)))
-        _observe_doubles(node, values.filter(pc.invert(is_whole)))
-    elif numeric.is_double:
-        _observe_doubles(node, values)
-    elif numeric.is_whole:
-        _observe_whole(node, _ends(values))
-    else:
-        _observe_decimals(node, values)
-
-
-def _ends(values: pa.Array) -> tuple[int, ...]:
-    ends = pc.min_max(values)
-    if not len(values):
-        return ()
-    return int(ends["min"].as_py()), int(ends["max"].as_py())
-
-
-def _observe_whole(node: Node, ends: tuple[int, ...]) -> None:
-    node.low = min((node.low, *ends))
-    node.high = max((node.high, *ends))
-
-
-def _observe_numbers(node: Node, texts: pa.Array) -> None:
-    if len(texts) and node.numbers is not None:
-        node.numbers = node.numbers.observe(texts)
-
-
-def _observe_doubles(node: Node, values: pa.Array) -> None:
-    """Add doubles that are printed as the text has them."""
-    if len(values) and node.numbers is not None:
-        node.numbers = node.numbers.observe_kept(values)
-
-
-def _observe_decimals(node: Node, values: pa.Array) -> None:
-    """Add decimals, which are printed as the text has them; the longest are at the ends where no type but theirs is."""
-    numbers = node.numbers
-    if numbers is not None and numbers.bare is numbers.dotted is Kept.NOT:
-        if numbers.scale == NO_SCALE:
-            return
-        ends = pc.min_max(values)
-        values = pa.array([ends["min"].as_py(), ends["max"].as_py()], values.type)
-        longest = pc.max(pc.binary_length(plain(values))).as_py()
-        node.numbers = replace(numbers, digits=max(numbers.digits, longest))
-    else:
-        _observe_numbers(node, plain(values))
+            texts = self.texts.get(numeric)
+            if texts is not None and len(values):
+                observe_texts(numeric.node(node), texts)
+            elif len(values):
+                observe_values(numeric.node(node), numeric, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +94,7 @@ class FastPlan:
 
     schema: pa.Schema
     asked: pa.Schema
-    numerics: tuple[_Numeric, ...]
+    numerics: tuple[FieldWay, ...]
     search: Search
     leaves: int
     odd: frozenset[str] = frozenset()
@@ -242,10 +136,10 @@ class FastPlan:
 
     def _texts_of_doubles(
         self, batch: pa.RecordBatch, text: bytes, odd: frozenset[str]
-    ) -> dict[_Numeric, _NumberTexts] | None:
+    ) -> dict[FieldWay, NumberTexts] | None:
         """The texts of the doubles that may be printed in another way; None if that cannot be decided."""
         # 1.5 is printed as 1.5 and needs no look; 1.50, 1e3 and 0.0000001 do.
-        texts = dict[_Numeric, _NumberTexts]()
+        texts = dict[FieldWay, NumberTexts]()
         for numeric in self._doubles():
             values = numeric.values(batch)
             # One sum finds any value that is not finite; a sum that overflows by itself refuses too much, which costs
@@ -259,7 +153,7 @@ class FastPlan:
                 texts[numeric] = numeric_texts
         return texts
 
-    def _doubles(self) -> Iterator[_Numeric]:
+    def _doubles(self) -> Iterator[FieldWay]:
         return (numeric for numeric in self.numerics if numeric.is_double)
 
     def _is_sparse(self, text: bytes) -> bool:
@@ -283,7 +177,7 @@ class FastPlan:
         except (_Unfit, pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return None
 
-    def _texts(self, numeric: _Numeric, text: bytes, count: int) -> _NumberTexts | None:
+    def _texts(self, numeric: FieldWay, text: bytes, count: int) -> NumberTexts | None:
         """The texts of a field's numbers; None if they cannot be distinguished from others, or are of another type."""
         # {"a": {"x": 1}, "b": {"x": 2}}: a search by the name x finds the numbers of both, in one row of texts.
         if sum(other.name == numeric.name for other in self.numerics) > 1:
@@ -298,14 +192,14 @@ class FastPlan:
             whole = texts.filter(is_whole).cast(pa.int64())
         except pa.ArrowInvalid:  # one of more than 64 bits
             return None
-        return _NumberTexts(texts.filter(pc.invert(is_whole)), _ends(whole))
+        return NumberTexts(texts.filter(pc.invert(is_whole)), ends_of(whole))
 
 
 def plan(node: Node) -> FastPlan | None:
     """How to read rows that are like those which a node has observed; None where the exact parser alone can."""
     if not node.children:
         return None
-    into, numerics = fields_of(node), list[_Numeric]()
+    into, numerics = fields_of(node), list[FieldWay]()
     try:
         asked = pa.schema(_asked_children(into, node, (), numerics))
         search = json_search.search(list(map(_as_searched, numerics)))
@@ -315,21 +209,21 @@ def plan(node: Node) -> FastPlan | None:
     return FastPlan(into, asked, tuple(numerics), search, max(1, leaves(into)))
 
 
-def _as_searched(numeric: _Numeric) -> Wanted:
+def _as_searched(numeric: FieldWay) -> Wanted:
     return Wanted(numeric.name, numeric.type, numeric.form)
 
 
 def _asked_children(
-    fields: Iterable[pa.Field], node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]
+    fields: Iterable[pa.Field], node: Node, steps: tuple[FieldStep, ...], numerics: list[FieldWay]
 ) -> list[pa.Field]:
     asked = list[pa.Field]()
     for position, into in enumerate(fields):
-        step = _FieldStep(into.name, position)
+        step = FieldStep(into.name, position)
         asked.append(_ask_for(into, node.children[into.name], (*steps, step), numerics))
     return asked
 
 
-def _ask_for(into: pa.Field, node: Node, steps: tuple[_FieldStep, ...], numerics: list[_Numeric]) -> pa.Field:
+def _ask_for(into: pa.Field, node: Node, steps: tuple[FieldStep, ...], numerics: list[FieldWay]) -> pa.Field:
     """The field that Arrow is asked for; adds the fields of numbers in it to ``numerics``."""
     kind, form = into.type, form_of(into)
     if not node.kinds or form == JSON:
@@ -339,10 +233,10 @@ def _ask_for(into: pa.Field, node: Node, steps: tuple[_FieldStep, ...], numerics
         kind = pa.struct(_asked_children(kind, node, steps, numerics))
     elif arrow_types.is_list(kind):
         assert node.item is not None  # noqa: S101 # a list was observed
-        kind = pa.list_(_ask_for(kind.value_field, node.item, (*steps, _FieldStep(None)), numerics))
+        kind = pa.list_(_ask_for(kind.value_field, node.item, (*steps, FieldStep(None)), numerics))
     elif node.is_numeric:
         _require_one_spelling(kind, form, node)
-        numerics.append(_Numeric(steps, kind, form))
+        numerics.append(FieldWay(steps, kind, form))
     return pa.field(into.name, kind)
 
 

@@ -83,13 +83,41 @@ class Node:
     def observe_columns(self, columns: Mapping[str, Sequence[Value]], depth: int) -> None:
         """Add objects' fields; a name seen for the first time goes behind those that are known."""
         for name, values in columns.items():
-            if name not in self.children:
-                if not depth:
-                    check_columns(len(self.children) + 1, "the file's rows together")
-                if depth and len(self.children) > MAX_FIELDS:
-                    return
-                self.children[name] = Node()
-            self.children[name].observe(values, depth + 1)
+            child = self._find_or_add_child(name, depth)
+            if child is None:
+                return
+            child.observe(values, depth + 1)
+
+    def _find_or_add_child(self, name: str, depth: int) -> Node | None:
+        """The field of this name; None if there are so many below the top that the object is a map rather."""
+        if name not in self.children:
+            if not depth:
+                check_columns(len(self.children) + 1, "the file's rows together")
+            if depth and len(self.children) > MAX_FIELDS:
+                return None
+            self.children[name] = Node()
+        return self.children[name]
+
+    def join(self, other: Node, depth: int = 0) -> None:
+        """Add what other values of the field are known to be, those behind the ones that were observed here.
+
+        What is known of two parts of a file, joined, gives the fields that the whole would. Raises TooBig where that
+        has too many columns.
+        """
+        self.kinds |= other.kinds
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        if other.numbers is not None:
+            self.numbers = other.numbers.join(self.numbers)
+        if self._is_mixed or depth > MAX_DEPTH:
+            return
+        for name, child in other.children.items():
+            known = self._find_or_add_child(name, depth)
+            if known is None:
+                return
+            known.join(child, depth + 1)
+        if other.item is not None:
+            self.item = self.item or Node()
+            self.item.join(other.item, depth + 1)
 
     def _observe_integers(self, values: Sequence[int]) -> None:
         self.low = min(self.low, min(values))  # noqa: PLW3301 # a block's values are too many for arguments
@@ -178,6 +206,15 @@ class Numbers:
             scale=scale,
             digits=0 if scale == NO_SCALE else max(self.digits, pc.max(pc.binary_length(texts)).as_py()),
         )
+
+    def join(self, other: Numbers | None) -> Numbers:
+        """What is known with other numbers, of which this is known; in either order."""
+        if other is None:
+            return self
+        scale, digits = NO_SCALE, 0
+        if self.scale == other.scale and self.scale != NO_SCALE:
+            scale, digits = self.scale, max(self.digits, other.digits)
+        return Numbers(min(self.bare, other.bare), min(self.dotted, other.dotted), scale, digits)
 
     def observe_kept(self, values: pa.Array) -> Numbers:
         """What is known with the next numbers, of which it is known that they are printed as they were written."""
