@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -72,7 +72,10 @@ class Section(BaseModel):
     are fields that are shown, and refused as input. ``shorthand`` is the field that bare text stands for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re")
+    # Built at the first validation: most sections are only ever read as parts of a whole document, which is one build.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, regex_engine="python-re", defer_build=True
+    )
 
     place: ClassVar[str] = ""
     synonyms: ClassVar[Mapping[str, str]] = {}
@@ -149,13 +152,23 @@ class Section(BaseModel):
 _S = TypeVar("_S", bound=Section)
 
 
-def extend_section(section: type[_S], added: Mapping[str, tuple[Any, Any]]) -> type[_S]:
-    """The section with more fields behind its own; each is a type and a pydantic Field."""
-    fields: dict[str, Any] = dict(added)
-    extended: Any = create_model(
-        section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **fields
-    )
-    return cast("type[_S]", extended)
+FieldGroup: TypeAlias = Mapping[str, tuple[Any, Any]]
+"""Fields that several sections share, by their names; each is a type and a pydantic Field."""
+
+
+def with_fields(*groups: FieldGroup) -> Callable[[type[_S]], type[_S]]:
+    """Decorate a section: it has the fields of the groups behind its own. All at once, as making a class takes 5 ms."""
+    fields: dict[str, Any] = {}
+    for group in groups:
+        fields.update(group)
+
+    def extend(section: type[_S]) -> type[_S]:
+        extended: Any = create_model(
+            section.__name__, __base__=section, __module__=section.__module__, __doc__=section.__doc__, **fields
+        )
+        return cast("type[_S]", extended)
+
+    return extend
 
 
 def _rule(field: str, text: str, value: object) -> InitErrorDetails:

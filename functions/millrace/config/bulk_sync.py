@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
-from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, with_fields
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
-from millrace.config.file_options import OptionFields, with_table_options
+from millrace.config.file_options import OptionFields, table_options
 from millrace.config.filters import Filter, labels_given_twice
-from millrace.config.object_filters import with_object_filters
+from millrace.config.object_filters import OBJECT_FILTERS
 from millrace.config.repeats import find_repeats
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (
@@ -105,8 +105,7 @@ class FieldSelection(Section):
     )
 
 
-@with_object_filters
-@with_table_options
+@with_fields(table_options(), OBJECT_FILTERS)
 class SchemaSelection(OptionFields):
     """One table of the source, and how it is written."""
 

@@ -213,26 +213,31 @@ def _parse(data: object, *, name: str) -> Document:
         document = Document.model_validate(data)
     except ValidationError as error:
         problems = list(lines_of(error))
-    problems += references.problems(_what_parses(data))
+    problems += references.problems(_what_parses(data, document))
     # Raised out here, so that the validator's error and the values in it stay behind.
     if problems or document is None:
         raise InvalidConfiguration(problems)
     return document
 
 
-def _what_parses(data: Mapping[Any, Any]) -> references.Parsed:
+def _what_parses(data: Mapping[Any, Any], document: Document | None) -> references.Parsed:
     return references.Parsed(
-        connections=_parsed(data, "connections", Connection),
-        models=_parsed(data, "models", Model),
-        model_syncs=_parsed(data, "model_syncs", ModelSync),
-        bulk_syncs=_parsed(data, "bulk_syncs", BulkSync),
+        connections=_parsed(data, "connections", Connection, document),
+        models=_parsed(data, "models", Model, document),
+        model_syncs=_parsed(data, "model_syncs", ModelSync, document),
+        bulk_syncs=_parsed(data, "bulk_syncs", BulkSync, document),
         names={field: list(_names(data, field)) for field in Document.model_fields},
         mentions=list(_mentions(data)),
     )
 
 
-def _parsed(data: Mapping[Any, Any], field: str, section: type[_S]) -> dict[str, _S]:
+def _parsed(data: Mapping[Any, Any], field: str, section: type[_S], document: Document | None) -> dict[str, _S]:
+    """The items of a list by their paths: those of the document, or of one with problems those that are sound."""
     items: dict[str, _S] = {}
+    if document is not None:
+        for index, item in enumerate(getattr(document, field)):
+            items[f"{field}[{index}]"] = item
+        return items
     for path, raw in _items(data, field):
         try:
             items[path] = section.model_validate(raw)

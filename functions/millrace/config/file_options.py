@@ -1,6 +1,6 @@
 """The options of reading and writing a file, as fields of a connection and of a table.
 
-They are defined in ``engine.file_options``; the decorators here give a section a field for each. A connection's fields
+They are defined in ``engine.file_options``; the groups here have a field for each. A connection's fields
 have the engine's defaults. A table's (a schema of a bulk sync, or a model) have none: what is not given is its
 connection's.
 """
@@ -12,18 +12,17 @@ import enum
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config import fields
-from millrace.config.base import Contradiction, Section, doc, drop_blanks, extend_section, ours
+from millrace.config.base import Contradiction, FieldGroup, Section, doc, drop_blanks, ours
 from millrace.engine import option_kinds as kinds
 from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues, Side, in_words, to_values
 from millrace.engine.json_paths import find_record_path
 from millrace.errors import InvalidConfiguration
 
-_S = TypeVar("_S", bound="OptionFields")
 _HINTS: Mapping[type[kinds.ValueKind], Any] = {
     kinds.FlagKind: fields.Flag,
     kinds.CountKind: fields.Count,
@@ -99,7 +98,7 @@ def _field(option: FileOption, default: Any, extra: dict[str, Any]) -> Any:
 
 
 class OptionFields(Section):
-    """A section that one of the decorators below gives a field for each option of a file."""
+    """A section that is given a field for each option of a file, by one of the groups below."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -112,14 +111,14 @@ class OptionFields(Section):
         return values
 
 
-def with_connection_options(section: type[_S]) -> type[_S]:
-    """The section with a field for each option, behind its own fields; each has the engine's default."""
-    return extend_section(section, {option.name: _connection_field(option) for option in FILE_OPTIONS})
+def connection_options() -> FieldGroup:
+    """A field for each option, with the engine's default."""
+    return {option.name: _connection_field(option) for option in FILE_OPTIONS}
 
 
-def with_table_options(section: type[_S]) -> type[_S]:
-    """The section with a field for each option, behind its own fields; what is not given is the connection's."""
-    return extend_section(section, {option.name: _table_field(option) for option in FILE_OPTIONS})
+def table_options() -> FieldGroup:
+    """A field for each option; what is not given is the connection's."""
+    return {option.name: _table_field(option) for option in FILE_OPTIONS}
 
 
 def effective_options(connection: OptionFields, table: OptionFields | None) -> FileOptionValues:

@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected, with_fields
 from millrace.config.fields import Name, Path, SourceFormat, text_rule
-from millrace.config.file_options import OptionFields, check_formats, with_table_options
+from millrace.config.file_options import OptionFields, check_formats, table_options
 from millrace.config.layout import parse_path
-from millrace.config.object_filters import with_object_filters
+from millrace.config.object_filters import OBJECT_FILTERS
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
 from millrace.engine.file_options import OPTION_OF_NAME, in_words
 from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
@@ -42,8 +42,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-@with_object_filters
-@with_table_options
+@with_fields(table_options(), OBJECT_FILTERS)
 class ModelConfiguration(OptionFields):
     """Where a model's rows come from, under Polytomic's names; all blank means: every file of the connection."""
 

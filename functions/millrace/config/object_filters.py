@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import AwareDatetime, Field
 
-from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, extend_section, ours
+from millrace.config.base import AT_LEAST_ONE, FieldGroup, NonEmpty, Section, ours
 from millrace.config.fields import Glob
 
-_S = TypeVar("_S", bound=Section)
-_FIELDS: Mapping[str, tuple[Any, Any]] = {
+OBJECT_FILTERS: FieldGroup = {
     "include": (
         NonEmpty[Glob] | None,
         Field(
@@ -42,18 +40,13 @@ _FIELDS: Mapping[str, tuple[Any, Any]] = {
         ),
     ),
 }
-OBJECT_FILTER_FIELDS = frozenset(_FIELDS)
+OBJECT_FILTER_FIELDS = frozenset(OBJECT_FILTERS)
 """They say which objects are read, and nothing of what becomes of one."""
-
-
-def with_object_filters(section: type[_S]) -> type[_S]:
-    """The section with ``include``, ``exclude`` and ``newer_than`` behind its own fields."""
-    return extend_section(section, _FIELDS)
 
 
 def effective_filters(connection: Section, table: Section | None) -> dict[str, Any]:
     """Each of the fields: the table's, or its connection's if it gives none."""
-    return {name: _first_given(name, table, connection) for name in _FIELDS}
+    return {name: _first_given(name, table, connection) for name in OBJECT_FILTERS}
 
 
 def _first_given(name: str, *sections: Section | None) -> Any:

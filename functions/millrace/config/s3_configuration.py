@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, doc, ours, unexpected
+from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, doc, ours, unexpected, with_fields
 from millrace.config.fields import (
     MANAGED,
     Flag,
@@ -25,10 +25,10 @@ from millrace.config.file_options import (
     check_dialect,
     check_formats,
     check_records,
+    connection_options,
     is_set,
-    with_connection_options,
 )
-from millrace.config.object_filters import with_object_filters
+from millrace.config.object_filters import OBJECT_FILTERS
 from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 
@@ -56,8 +56,7 @@ _SINGLE = "is_single_table is true and is_directory_snapshot is false"
 _SNAPSHOT = "is_single_table and is_directory_snapshot are true"
 
 
-@with_object_filters
-@with_connection_options
+@with_fields(connection_options(), OBJECT_FILTERS)
 class S3Configuration(OptionFields):
     """The fields of an S3 connection, under Polytomic's names."""
 
