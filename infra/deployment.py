@@ -12,6 +12,7 @@ from pathlib import Path
 from aws_cdk import App, CfnOutput, Environment
 
 from infra.formats import needs_packages
+from infra.kernel import build_kernels
 from infra.layers import layers
 from infra.options import Options
 from infra.package import package
@@ -53,7 +54,7 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
         topology=topology,
         options=options,
         env=env,
-        code=package(document.to_json()),
+        code=package(document.to_json(), kernels=build_kernels()),
         # The emulator runs functions in this machine's own Python, which has the packages already.
         layers={} if options.emulator else layers(formats=needs_packages(document)),
         key=storage.key,

@@ -21,21 +21,29 @@ LEFT_OUT = frozenset(
         "millrace/engine/native/source",
     }
 )
-"""What runs on a person's machine alone."""
+"""What runs on a person's machine alone; the libraries in ``built`` are for that machine."""
 _PLACE = "/var/task"
 """Where Lambda unpacks a function's code."""
 
 
 def package(
-    configuration: str, *, functions: Path = FUNCTIONS_ROOT, cache: Path = CACHE, python: str | None = None
+    configuration: str,
+    *,
+    functions: Path = FUNCTIONS_ROOT,
+    cache: Path = CACHE,
+    python: str | None = None,
+    kernels: Mapping[str, bytes] | None = None,
 ) -> Path:
     """The folder to deploy, named by its content: the same code and configuration always give the same folder.
 
+    ``kernels`` are the native libraries by their paths, from `infra/kernel.py`; without them all works, only slower.
     Modules are compiled by ``python``, an interpreter of Lambda's version; None: by one of this machine, if it has one.
     """
     python = python or find_python()
     modules = dict(contents(functions))
-    files = modules | {CONFIGURATION_FILE: configuration.encode()} | _compile(modules, cache, python)
+    files = (
+        modules | {CONFIGURATION_FILE: configuration.encode()} | _compile(modules, cache, python) | dict(kernels or {})
+    )
     folder = cache / _digest(files)
     if not folder.exists():
         _publish(files, folder)

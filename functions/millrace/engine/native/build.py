@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from millrace.engine.native.library import compute_fingerprint, library_path, list_sources, read_fingerprint
+from millrace.errors import MillraceError
 
 TARGETS = ("aarch64-linux-gnu", "x86_64-linux-gnu")
 OLDEST_GLIBC = "2.17"
@@ -34,7 +35,7 @@ _RELEASE = ("-s",)
 """No symbols: a third of the size, and the same bytes wherever it is built."""
 
 
-class KernelNotBuilt(Exception):
+class KernelNotBuilt(MillraceError):
     """No compiler is here, or it refused the sources."""
 
 
