@@ -35,13 +35,13 @@ _END = "};\n\n#endif\n"
 
 def first_bits(power: int) -> int:
     """The first 128 bits of 10 to a power, plus one: of 10^1, 1010 in binary, they are 1010 and 124 zeros, plus 1."""
-    size = 10 ** abs(power)
+    size: int = 10 ** abs(power)
     if power >= 0:
         excess = size.bit_length() - _BITS
         bits = size >> excess if excess > 0 else size << -excess
     else:
         # 10^-1 = 0.000110011..., from its first 1 on: 2^(128 + 3) / 10 has just 128 bits.
-        bits = 2 ** (_BITS + size.bit_length() - 1) // size
+        bits = (1 << (_BITS + size.bit_length() - 1)) // size
     return bits + 1
 
 

@@ -219,7 +219,7 @@ def _zone_apart(array: pa.Array, form: str) -> tuple[pa.Array, str]:
     naive = array
     if array.type.tz:
         naive = array.cast(pa.int64()).cast(pa.timestamp(array.type.unit))
-    separator, digits, zone = _timestamp_form(array, form)
+    separator, digits, zone = read_timestamp_form(array.type, form)
     cut = naive.cast(_with_digits(naive.type, digits), safe=False)
     fits = pc.equal(cut.cast(naive.type, safe=False), naive)
     if pc.all(fits).as_py() is not False:
@@ -246,9 +246,10 @@ def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(printed), [None, printed.buffers()[1], pa.py_buffer(data)])
 
 
-def _timestamp_form(array: pa.Array, form: str) -> tuple[str, int, str]:
-    zone = "Z" if array.type.tz else ""
-    digits = FRACTION_DIGITS[array.type.unit]
+def read_timestamp_form(kind: pa.TimestampType, form: str) -> tuple[str, int, str]:
+    """The separator, the digits of a second and the zone of a timestamp's form; of another's form, the type's own."""
+    zone = "Z" if kind.tz else ""
+    digits = FRACTION_DIGITS[kind.unit]
     if len(form) < 2 or form[0] not in "T " or not form[1].isdigit() or form[2:] != zone:
         return "T", digits, zone
     return form[0], int(form[1]), zone

@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats.text.rows import render_by_arrow
+from millrace.engine.formats.text.shapes import RowShape
 from millrace.engine.options import FileFormat
 from millrace.engine.types.printing import JSON, with_form
 from millrace.errors import UnsupportedType
@@ -117,6 +119,17 @@ def test_every_line_of_json_is_an_object_of_one_member(name: str) -> None:
 
     assert len(lines) == len(COLUMNS[name])
     assert all(list(json.loads(line, parse_constant=refuse)) == [name] for line in lines)
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.dictionary(pa.int8(), pa.binary())]
+)
+def test_empty_bytes_are_not_missing_in_csv(kind: pa.DataType) -> None:
+    batch = pa.record_batch({"a": pa.array([b"", None, b"a"], kind), "b": pa.array([1, 2, 3])})
+
+    text = render_by_arrow(batch, batch.schema, RowShape.CSV_LINES)
+
+    assert b"".join(text.pieces) == b'"",1\n,2\nYQ==,3\n'
 
 
 def test_what_json_has_no_numbers_for_are_strings() -> None:

@@ -7,9 +7,10 @@ import pyarrow as pa
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
 from millrace.engine.formats.text import rendering
 from millrace.engine.formats.text.joining import joined_rows
+from millrace.engine.formats.text.rows import render_rows
+from millrace.engine.formats.text.shapes import RowShape
 from millrace.engine.names import column_names
 from millrace.engine.options import WriteOptions
-from millrace.engine.types.printing import joined
 from millrace.errors import UnsupportedType
 
 
@@ -45,10 +46,7 @@ def render(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     if not len(into):
         _raise_without_columns(batch)
         return Text((), 0)
-    parts = list[pa.Array]()
-    for part in rendering.parts(batch):
-        parts.extend(rendering.csv_rows(part, into))
-    return Text(tuple(map(joined, parts)), sum(map(len, parts)))
+    return render_rows(batch, into, RowShape.CSV_LINES)
 
 
 def _raise_without_columns(batch: pa.RecordBatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
-from millrace.engine.formats.text import rendering
+from millrace.engine.formats.text.rows import render_rows
+from millrace.engine.formats.text.shapes import RowShape
 from millrace.engine.options import WriteOptions
-from millrace.engine.types.printing import joined
 
 
 class _LinesWriter:
@@ -63,19 +63,12 @@ class _DocumentWriter:
 
 def render_lines(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     """Rows as objects, each with a line end behind it; see ``formats.base.Render``."""
-    return _render(batch, into, before="", after="\n")
+    return render_rows(batch, into, RowShape.JSON_LINES)
 
 
 def render_document(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     """Rows as objects, each with a comma and a line end before it; see ``formats.base.Render``."""
-    return _render(batch, into, before=",\n", after="")
-
-
-def _render(batch: pa.RecordBatch, into: pa.Schema, *, before: str, after: str) -> Text:
-    parts = list[pa.Array]()
-    for part in rendering.parts(batch):
-        parts.extend(rendering.json_rows(part, into, before=before, after=after))
-    return Text(tuple(map(joined, parts)), sum(map(len, parts)))
+    return render_rows(batch, into, RowShape.JSON_ITEMS)
 
 
 def _line_ends(piece: memoryview) -> int:

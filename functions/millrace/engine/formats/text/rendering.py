@@ -43,6 +43,11 @@ def json_values(array: pa.Array, field: pa.Field) -> pa.Array:
     return joined_rows(_json(array, field), len(array))
 
 
+def csv_values(array: pa.Array, field: pa.Field) -> pa.Array:
+    """A column as fields of CSV, missing as nothing."""
+    return joined_rows(_render_once_each(_csv, array, field), len(array))
+
+
 def parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """A batch in parts whose text stays small; whatever a value's type, its text is within some times its bytes."""
     if not batch.num_rows:
@@ -104,7 +109,7 @@ def _object(members: Iterable[tuple[pa.Array, pa.Field]]) -> Pieces:
     names = unique_names([field.name for _, field in columns])
     separator = ""
     for name, (column, field) in zip(names, columns, strict=True):
-        pieces += [separator, _text(name) + ":", *_json(column, field)]
+        pieces += [separator, quote_name(name) + ":", *_json(column, field)]
         separator = ","
     return ["{", *pieces, "}"]
 
@@ -200,7 +205,7 @@ _CAN_REPEAT = (
     arrow_types.is_time,
 )
 """The types of which Arrow makes dictionaries."""
-_WITHOUT_QUOTES = (arrow_types.is_primitive, arrow_types.is_decimal, arrow_types.is_binary, arrow_types.is_null)
+_WITHOUT_QUOTES = (arrow_types.is_primitive, arrow_types.is_decimal, arrow_types.is_null)
 
 
 @lru_cache
@@ -316,7 +321,8 @@ def _json_or_string(text: str | None) -> str | None:
     return text
 
 
-def _text(text: str) -> str:
+def quote_name(text: str) -> str:
+    """A name as JSON holds it."""
     text = json.dumps(text, ensure_ascii=False)
     for characters in _LINE_ENDS.values():
         for character in characters:
