@@ -111,8 +111,10 @@ class FileOption:
             case Face.CONFIGURATION:
                 name, written = self.name, f"{self.name}: {typed}"
             case Face.COMMAND:
-                name = self.command_options[0].partition("/")[0]
+                name, _, opposite = self.command_options[0].partition("/")
                 written = f"{name} {typed}"
+                if opposite:
+                    written = {"false": opposite}.get(typed, name)
             case Face.JOB:
                 name, written = f'"{self.job_key}"', f'"{self.job_key}": {typed}'
             case _:

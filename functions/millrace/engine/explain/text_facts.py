@@ -72,7 +72,7 @@ def _titles(layout: Layout) -> tuple[Fact, ...]:
     """The lines above the table, if there are some."""
     if not layout.titles:
         return ()
-    why = f"{' / '.join(map(shorten, layout.titles))}: fewer fields than all lines below, so that they are no rows"
+    why = f"{' / '.join(map(shorten, layout.titles))}: fewer values than all lines below, so that they are no rows"
     return (Fact("title", count_lines(len(layout.titles)), why),)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import filterfalse
 
 from millrace.engine.formats.csv.judging import Candidate
+from millrace.engine.formats.csv.plausible import BARELY, WITH_SPACE
 from millrace.engine.formats.csv.quoting import DELIMITERS, HARDLY, MARGIN, Choice
 
 _COMMA = DELIMITERS[0]
@@ -64,15 +65,23 @@ def _choose_beside_comma(choice: Choice, comma: Choice) -> Choice:
 
 def _weigh_irregular_rival(best: Choice, rival: Choice) -> Choice:
     """A reading that explains every line loses to one of far better values that is only ragged, or has a title."""
-    # "March 1, 2026;100;paid;" in each line has one comma, but ;-fields that are values; one line lacks a field.
-    if rival.best.first_width < 2 and not rival.best.titles:
-        return best
+    is_divided = rival.best.first_width > 1 or rival.best.titles > 0
     is_more_plausible = _plausibility(rival) - _plausibility(best) > MARGIN
-    if not is_more_plausible or _score(rival) < _NEAR * _score(best):
-        return best
-    if _NEAR * _score(rival) >= _score(best):
-        return rival
-    return Choice(best.best, rival.best, "delimiter")
+    # "March 1, 2026;100;paid;" in each line has one comma, but ;-fields that are values; one line lacks a field.
+    if is_divided and is_more_plausible and _score(rival) >= _NEAR * _score(best):
+        if _NEAR * _score(rival) >= _score(best):
+            return rival
+        return Choice(best.best, rival.best, "delimiter")
+    if _mends_a_cell(rival.best, best.best):
+        return Choice(best.best, rival.best, "delimiter")
+    return best
+
+
+def _mends_a_cell(rival: Candidate, best: Candidate) -> bool:
+    """Whether all cells are values by a reading that is only ragged, and one is none by that which is regular."""
+    # Of 2429,07 over 1892,15;90546 the comma makes two columns, but 15;90546 is no value. By semicolon all are, and
+    # the first line lacks a field.
+    return rival.most > 1 and rival.is_legal and rival.worst >= WITH_SPACE and best.worst <= BARELY
 
 
 def _choose_titled(choices: Sequence[Choice], rate_undivided: Callable[[], float]) -> Choice:

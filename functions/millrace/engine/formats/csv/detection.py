@@ -14,6 +14,7 @@ from typing import NoReturn
 from millrace.engine.file_options import say_option
 from millrace.engine.formats.csv.choosing import choose_delimiter
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.doubts import find_hidden_reading, find_wrapped_delimiter, may_hide_reading
 from millrace.engine.formats.csv.judging import Candidate, Trailing
 from millrace.engine.formats.csv.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.wording import count_fields, shorten
@@ -61,7 +62,7 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
     readings = Readings(options, sample.decode(errors="replace"), final=final)
     given = _given_dialect(options, delimiter)
     if given is not None:
-        best, candidates = readings.read(given), tuple[Candidate, ...]()
+        best, candidates = _pass_padded_titles(readings, readings.read(given), options), tuple[Candidate, ...]()
         return _to_detected(best, candidates, options, named)
     if delimiter:
         choices = [readings.choose_quoting(delimiter)]
@@ -73,7 +74,9 @@ def detect(options: ReadOptions, sample: bytes, *, final: bool, named: str | Non
         choice = choose_delimiter(choices, readings.rate_undivided)
     if choice.rival is not None:
         _raise_ambiguous(choice, options.face)
-    best = choice.best
+    if not delimiter:
+        _refuse_hidden_reading(readings, choice.best, options)
+    best = _pass_padded_titles(readings, choice.best, options)
     return _to_detected(best, (best, *_rank_losers(choices, best)), options, named)
 
 
@@ -102,6 +105,41 @@ def _trailing_of(best: Candidate, *, has_headers: bool, is_given: bool) -> Trail
     if is_sure:
         return best.trailing
     return Trailing.NONE
+
+
+def _refuse_hidden_reading(readings: Readings, best: Candidate, options: ReadOptions) -> None:
+    """Raise AmbiguousDialect if a reading that is no candidate explains each line as well."""
+    if not may_hide_reading(best):
+        return
+    sample = readings.read_sample(best.dialect)
+    choice = find_hidden_reading(best, sample, has_headers=options.has_headers)
+    if choice is not None:
+        _raise_ambiguous(choice, options.face)
+    if options.has_headers and (wrapped := find_wrapped_delimiter(best, sample)):
+        delimiter, width = wrapped
+        raise AmbiguousDialect(
+            f"each line is one field in quotes, within which {delimiter!r} divides {count_fields(width)}: "
+            f"{shorten(best.shown[0])}; if the lines are CSV, take the quotes around them away; if they are one "
+            f"column, say so with {say_option(options.face, 'delimiter', 'comma')}"
+        )
+
+
+def _pass_padded_titles(readings: Readings, best: Candidate, options: ReadOptions) -> Candidate:
+    """The reading without titles that have as many fields as the table, all but the first ones empty.
+
+    Raises AmbiguousDialect where such a line may be the header as well.
+    """
+    titles = readings.find_padded_titles(best)
+    if titles.is_sure:
+        return readings.read_below(best, titles.count)
+    skip, none = say_option(options.face, "skip_lines", "1"), say_option(options.face, "has_headers", "false")
+    first = readings.read_sample(best.dialect).rows[0]
+    text = best.delimiter.join(cell.raw for cell in first.cells)
+    raise AmbiguousDialect(
+        f"the first line can be read in two ways, as a title above the table or as a header that names 1 of "
+        f"{count_fields(best.width)}: {shorten(text)}; if it is a title, drop it with {skip}; if all lines are rows, "
+        f"say so with {none}"
+    )
 
 
 def _rank_losers(choices: Sequence[Choice], best: Candidate) -> list[Candidate]:

@@ -27,9 +27,10 @@ class Candidate:
     """How well a dialect explains a sample.
 
     ``width`` is the usual number of fields, ``alike`` how many of the ``records`` have it and no stray quote,
-    ``plausible`` how much like values the cells look, from 0 to 1. ``first_width`` is that of the first record,
-    ``most`` that of the widest, ``shown`` a record of the usual width as the text has it, field by field, and
-    ``titles`` how many of the records are a title above the table, which nothing else is counted of.
+    ``plausible`` how much like values the cells look, from 0 to 1, and ``worst`` how much the worst of them.
+    ``first_width`` is that of the first record, ``most`` that of the widest, ``shown`` a record of the usual width as
+    the text has it, field by field, and ``titles`` how many of the records are a title above the table, which nothing
+    else is counted of.
     """
 
     dialect: Dialect
@@ -37,6 +38,7 @@ class Candidate:
     alike: int = 0
     records: int = 0
     plausible: float = 1.0
+    worst: float = 1.0
     strays: int = 0
     quoted: int = 0
     is_open: bool = False
@@ -108,12 +110,14 @@ def judge_sample(dialect: Dialect, sample: Sample, titles: int = 0) -> Candidate
         most = max(most, row.width)
     if width > 2 and _have_trailing_below(rows, width):
         alike += 1  # the header
+    rating = rate_cells(_texts_to_rate(dialect, rows))
     return Candidate(
         dialect,
         width=width,
         alike=alike,
         records=len(sample.rows),
-        plausible=rate_cells(_texts_to_rate(dialect, rows)),
+        plausible=rating.mean,
+        worst=rating.worst,
         strays=strays,
         quoted=quoted,
         is_open=sample.is_open,

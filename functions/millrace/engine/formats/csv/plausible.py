@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 # The weights are ordered, and far apart: a list may be a value or a sign that another character divides, so that it
 # speaks for neither; one space around a value is what people type.
@@ -38,13 +39,21 @@ a backslash, or space around it."""
 _PATH = re.compile(r"(?:[A-Za-z]:|\\)\\.*")
 
 
-def rate_cells(cells: Iterable[str]) -> float:
-    """How plausible cells are together, from 0 to 1; what is empty says nothing."""
+class Rating(NamedTuple):
+    """How plausible cells are, from 0 to 1: all of them together, and the worst of them."""
+
+    mean: float = FULLY
+    worst: float = FULLY
+
+
+def rate_cells(cells: Iterable[str]) -> Rating:
+    """How plausible cells are; what is empty says nothing."""
     filled = list(filter(None, cells))
     # One search over all of them, since in most files every cell is plain: 2,000 cells take 0.1 ms, not 3 ms.
     if not _IS_NOT_PLAIN.search("\n".join(filled)):
-        return FULLY
-    return sum(map(rate_cell, filled)) / len(filled)
+        return Rating()
+    ratings = list(map(rate_cell, filled))
+    return Rating(sum(ratings) / len(ratings), min(ratings))
 
 
 def rate_cell(cell: str) -> float:

@@ -14,6 +14,7 @@ from millrace.engine.formats.csv.judging import (
     judge_sample,
     wraps_column,
 )
+from millrace.engine.formats.csv.padding import NO_TITLES, PaddedTitles, find_padded_titles
 from millrace.engine.formats.csv.records import Sample, read_sample
 from millrace.engine.formats.csv.titles import count_titles
 from millrace.engine.options import Quotes, ReadOptions
@@ -24,6 +25,7 @@ _DOUBLE, _SINGLE, _BACKSLASH = '"', "'", "\\"
 MARGIN = 0.15
 """So much more plausible a reading must be to be preferred without doubt."""
 HARDLY = 0.5
+_LINE_END = re.compile(r"[\r\n]")
 _MANY_QUOTED = 2
 """More well quoted fields than so many for each record with a stray quote say that quotes are meant as quotes."""
 
@@ -84,6 +86,25 @@ class Readings:
     def read(self, dialect: Dialect) -> Candidate:
         """How well a dialect explains the sample."""
         return self._judge(dialect)[0]
+
+    def read_sample(self, dialect: Dialect) -> Sample:
+        """The sample's records as a dialect reads them, those of a title, too."""
+        return read_sample(dialect, self._text, final=self._final)
+
+    def find_padded_titles(self, best: Candidate) -> PaddedTitles:
+        """Titles that a regular reading has for records, since they have as many delimiters."""
+        first = _LINE_END.split(self._text.lstrip("\r\n"), maxsplit=1)[0].rstrip(" ")
+        # Nearly all files are done here, so that the sample is not read once more.
+        is_padded = first.endswith(best.delimiter)
+        if not is_padded or best.width < 2 or not best.explains_all or self._options.skip_lines:
+            return NO_TITLES
+        return find_padded_titles(self.read_sample(best.dialect).rows, has_headers=self._options.has_headers)
+
+    def read_below(self, best: Candidate, titles: int) -> Candidate:
+        """The same reading of the records below so many titles."""
+        if not titles:
+            return best
+        return judge_sample(best.dialect, self.read_sample(best.dialect), titles)
 
     def rate_undivided(self) -> float:
         """How plausible the lines are as the values of a single column."""

@@ -14,7 +14,7 @@ from millrace.engine.formats.csv.records import SampledCell, SampledRow
 
 MOST_TITLES = 20
 """More lines than so many are no title, even if they are narrower than the table."""
-_FEWEST_ROWS = 2
+FEWEST_ROWS = 2
 _HAS_LETTER = re.compile(r"[^\W\d_]")
 # Two words of two letters at least: "Sales report", but not "A 1".
 _PHRASE = re.compile(r"[^\W\d_]{2} +[^\W\d_]{2}")
@@ -36,10 +36,10 @@ def count_titles(rows: Sequence[SampledRow], *, has_headers: bool) -> int:
     names above data; in a file without a header the first column may be of data instead, or a blank line divides.
     """
     count = _count_narrower(rows)
-    if not count or len(rows) - count < _FEWEST_ROWS:
+    if not count or len(rows) - count < FEWEST_ROWS:
         return 0
     titles, table = rows[:count], rows[count:]
-    if not all(map(_reads_like_title, titles)) or _may_be_header(titles):
+    if not all(map(reads_like_title, titles)) or _may_be_header(titles):
         return 0
     if _begins_with_header(table):
         return count
@@ -50,7 +50,7 @@ def count_titles(rows: Sequence[SampledRow], *, has_headers: bool) -> int:
 
 def _begins_with_header(table: Sequence[SampledRow]) -> bool:
     """Whether the first record is names above data; behind a blank line names alone are enough."""
-    return _has_row_of_names(table) and (table[0].after_blank or _has_column_of_data(table[1:]))
+    return has_row_of_names(table) and (table[0].after_blank or _has_column_of_data(table[1:]))
 
 
 def _is_apart(titles: Sequence[SampledRow], table: Sequence[SampledRow]) -> bool:
@@ -58,7 +58,7 @@ def _is_apart(titles: Sequence[SampledRow], table: Sequence[SampledRow]) -> bool
     # "Readings of May" over 2026-05-01;on is no such row; A17 over 18;on may be.
     if table[0].after_blank:
         return True
-    return _is_data_column(table, 0) and any(map(_is_phrase, titles))
+    return is_data_column(table, 0) and any(map(is_phrase, titles))
 
 
 def _count_narrower(rows: Sequence[SampledRow]) -> int:
@@ -93,33 +93,34 @@ def _is_header_of_trailing(rows: Sequence[SampledRow], count: int) -> bool:
     return all(row.ends_empty for row in rows[count:])
 
 
-def _is_phrase(row: SampledRow) -> bool:
+def is_phrase(row: SampledRow) -> bool:
+    """Whether the first field has two words side by side, as "Sales report" has."""
     return _PHRASE.search(_value(row, 0)) is not None
 
 
 def _may_be_header(titles: Sequence[SampledRow]) -> bool:
     """Whether there is but one line, of several names: ``id;name`` over rows of three fields has lost a name."""
-    return len(titles) == 1 and titles[0].width > 1 and _has_row_of_names(titles)
+    return len(titles) == 1 and titles[0].width > 1 and has_row_of_names(titles)
 
 
-def _reads_like_title(row: SampledRow) -> bool:
+def reads_like_title(row: SampledRow) -> bool:
     """Whether the first cell is words; ``17``, ``n/a`` or nothing may be what is left of a row."""
     text = _value(row, 0)
     is_words = _HAS_LETTER.search(text) is not None and not is_data(text)
     return is_words and not any(map(_JOINED.search, map(_stripped, row.cells)))
 
 
-def _has_row_of_names(table: Sequence[SampledRow]) -> bool:
+def has_row_of_names(table: Sequence[SampledRow]) -> bool:
     """Whether the first record is names: each of another column, and none of them a value."""
     names = list(map(_stripped, table[0].cells))
     return "" not in names and len(set(names)) == len(names) and not any(map(is_data, names))
 
 
 def _has_column_of_data(rows: Sequence[SampledRow]) -> bool:
-    return any(_is_data_column(rows, position) for position in range(rows[0].seen))
+    return any(is_data_column(rows, position) for position in range(rows[0].seen))
 
 
-def _is_data_column(rows: Sequence[SampledRow], position: int) -> bool:
+def is_data_column(rows: Sequence[SampledRow], position: int) -> bool:
     """Whether all values of a column are numbers, dates and the like; there is at least one."""
     values = [_value(row, position) for row in rows if row.seen > position]
     return any(values) and all(map(is_data, filter(None, values)))

@@ -1,0 +1,81 @@
+"""Readings of a file that no candidate stands for: by a rarer delimiter, as decimal commas, as CSV within CSV.
+
+The delimiters that are weighed are ``DELIMITERS``. By each of them a file of another one has one column, and nothing
+would say that its lines were not divided. What is found here refuses the file, unless the delimiter is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.judging import Candidate
+from millrace.engine.formats.csv.quoting import DELIMITERS, Choice
+from millrace.engine.formats.csv.records import Sample
+
+_RARE_DELIMITERS = "^~\x01\x02\x03\x04\x05\x06\x07\x1c\x1d\x1e\x1f"
+"""Characters that no text has in each of its lines, unless they divide it; Hive writes \\x01."""
+_DELIMITERS_OF_NAMES = ":!"
+"""Characters that values have, such as 12:30, but no name of a column."""
+# "1,50" over "20,75": prices with a decimal comma, or two columns of integers.
+_MONEY = re.compile(r"[+-]?[0-9]+,[0-9]{2}")
+
+
+def may_hide_reading(best: Candidate) -> bool:
+    """Whether the sample has to be looked at: it is one column, or a row of it may be one number."""
+    return best.width < 2 or (best.delimiter == "," and _MONEY.fullmatch(",".join(best.shown)) is not None)
+
+
+def find_hidden_reading(best: Candidate, sample: Sample, *, has_headers: bool) -> Choice | None:
+    """The reading so far beside one that explains each line as well; None where there is none."""
+    if best.width > 1:
+        return _find_decimal_commas(best, sample)
+    return _find_rare_delimiter(best, sample, has_headers=has_headers)
+
+
+def _find_rare_delimiter(best: Candidate, sample: Sample, *, has_headers: bool) -> Choice | None:
+    if any(row.width > 1 or row.quoted for row in sample.rows):
+        return None
+    lines = [row.text(0) for row in sample.rows if row.seen]
+    characters = _RARE_DELIMITERS
+    if has_headers:
+        characters += _DELIMITERS_OF_NAMES
+    for character in characters:
+        if _count_in_each(character, lines):
+            other = Candidate(Dialect(character, best.dialect.quote, None), shown=tuple(lines[1].split(character)))
+            return Choice(other, best, "delimiter")
+    return None
+
+
+def _find_decimal_commas(best: Candidate, sample: Sample) -> Choice | None:
+    lines = [",".join(cell.raw for cell in row.cells) for row in sample.rows if row.seen]
+    if not all(map(_MONEY.fullmatch, lines)):
+        return None
+    # By a delimiter that the file does not have a line is one field.
+    return Choice(best, Candidate(Dialect(";", best.dialect.quote, None), shown=(",".join(best.shown),)), "delimiter")
+
+
+def find_wrapped_delimiter(best: Candidate, sample: Sample) -> tuple[str, int] | None:
+    """The delimiter within each line, and how many fields it makes, if each line is one quoted field.
+
+    Such files are CSV that was written as CSV once more: ``"id,name"`` over ``"1,Anna"``; the first line is a header.
+    """
+    if best.width != 1 or not all(row.quoted and row.width == 1 for row in sample.rows):
+        return None
+    lines = [row.text(0) for row in sample.rows if row.seen]
+    for delimiter in DELIMITERS:
+        # "City, Country" over "Paris, France" is one column.
+        is_prose = any(delimiter + " " in line for line in lines)
+        count = _count_in_each(delimiter, lines)
+        if count and not is_prose:
+            return delimiter, count + 1
+    return None
+
+
+def _count_in_each(character: str, lines: Sequence[str]) -> int:
+    """How often each line has the character, if that is equally often in two lines or more; else 0."""
+    counts = {line.count(character) for line in lines}
+    if len(lines) < 2 or len(counts) != 1:
+        return 0
+    return counts.pop()
