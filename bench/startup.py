@@ -1,4 +1,6 @@
-"""How long the command takes to start, in seconds of CPU of a whole process: `python bench/startup.py [--rounds 7]`.
+"""How long the command and the functions take to start: `python bench/startup.py [--rounds 7]`.
+
+In seconds of CPU of a whole process.
 
 Each row is the least of some rounds, after one that is not counted: it writes the byte code, which an installed
 package has. Limits are for a machine without other work. Needs the project's environment and nothing else.
@@ -16,6 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
+# Lambda's layers have neither numpy nor pandas, which pyarrow imports where they are.
+AS_ON_LAMBDA = "import sys; sys.modules.update(numpy=None, pandas=None); "
+FIRST_FILE = """
+from convert import handler
+from millrace.engine import FileFormat, Job, convert_file
+from millrace.delivery import object_conversion
+source, target = sys.argv[1:]
+convert_file(Job(source=source, target=target, to=FileFormat.PARQUET))
+"""
 MAIN = "from millrace.cli import main; main()"
 
 
@@ -40,6 +51,11 @@ def list_cases(folder: Path) -> list[StartCase]:
         StartCase("millrace --help", ("-c", MAIN, "--help"), 0.3),
         StartCase("millrace convert --help", ("-c", MAIN, "convert", "--help")),
         StartCase("millrace convert, a small file", ("-c", MAIN, "convert", str(source), target), 0.8),
+        StartCase("import pydantic", ("-c", "import pydantic.main")),
+        StartCase("import botocore's sessions", ("-c", "import botocore.session")),
+        StartCase("import convert.handler", ("-c", f"{AS_ON_LAMBDA}import convert.handler")),
+        StartCase("import reconcile.handler", ("-c", f"{AS_ON_LAMBDA}import reconcile.handler")),
+        StartCase("the function's first small file", ("-c", f"{AS_ON_LAMBDA}{FIRST_FILE}", str(source), target)),
     ]
 
 

@@ -24,7 +24,7 @@ _WAITING: Final = "ApproximateNumberOfMessages"
 _LONGEST_DELAY_SECONDS = 43_200 - 900
 """The longest that a message is put off. SQS counts its 12 hours from the receipt (Amazon SQS Developer Guide, "Amazon
 SQS visibility timeout"), and an invocation that asks for it has had the message for at most 15 minutes."""
-_NOT_FOR_ATTRIBUTES = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+_NOT_FOR_ATTRIBUTES = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 """What a string attribute may not hold: XML 1.0 has no such characters (SendMessage in the Amazon SQS API Reference).
 For example a null byte becomes U+FFFD; the body has the key as S3 sent it."""
 
