@@ -228,6 +228,15 @@ def test_null_values_are_missing_only_as_told_and_unquoted() -> None:
     assert rows(b'a,b\n1,NA\n2,"NA"\n', null_values=("NA",)) == [{"a": 1, "b": None}, {"a": 2, "b": "NA"}]
 
 
+def test_a_null_value_at_the_end_of_a_file_of_one_column_is_a_row() -> None:
+    assert rows(b"a\n7\n0", null_values=("0",), escape="\\") == [{"a": 7}, {"a": None}]
+
+
+def test_bytes_that_are_no_text_are_refused_where_rows_end_in_a_delimiter() -> None:
+    with pytest.raises(WrongEncoding):
+        rows(b"a,b,\n1,2,\n\xff,2,\n")
+
+
 def test_types_are_not_looked_for_where_that_is_wanted() -> None:
     assert rows(b"a,b\n1,true\n", infer_types=False) == [{"a": "1", "b": "true"}]
 

@@ -46,13 +46,14 @@ def read_typed(
     start_over = partial(_start_over, begin_rows, source, layout)
     if isinstance(learned, LearnedKinds):
         types = Types(layout, learned.kinds)
-        return Records(types.schema, _convert_rows(types, parse_blocks(layout, blocks, types.convert), start_over))
+        rows = parse_blocks(layout, blocks, types.convert, direct=types.direct())
+        return Records(types.schema, _convert_rows(types, rows, start_over))
     first_blocks = _take_blocks(options.work.csv_sample, blocks)
     sample = [texts for texts, _ in parse_blocks(layout, first_blocks, keep_text)]
-    types, converted = _find_types(layout, [texts.batch for texts in sample])
+    types, converted = _find_types(layout, sample)
     row = 1 + sum(texts.rows for texts in sample)
-    rows = chain(_empty_out(sample, converted), parse_blocks(layout, blocks, types.convert, row))
-    return Records(types.schema, _convert_rows(types, rows, start_over))
+    later = parse_blocks(layout, blocks, types.convert, row, types.direct())
+    return Records(types.schema, _convert_rows(types, chain(_empty_out(sample, converted), later), start_over))
 
 
 def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -81,24 +82,40 @@ def _convert_rows(
         yield converted
 
 
-def _find_types(layout: TextLayout, sample: list[pa.RecordBatch]) -> tuple[Types, list[Converted]]:
+def _find_types(layout: TextLayout, sample: list[CsvTexts]) -> tuple[Types, list[Converted]]:
     """The types of a sample, and its values in these types."""
     # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
     # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
     at_once = partial(in_order, workers=layout.options.work.processors)
+    batches = [texts.batch for texts in sample]
     survey = _CsvSurvey(layout)
-    survey.look_at(sample, _demanded_positions(layout))
-    kinds, blank = _guess_kinds(survey, sample)
+    survey.look_at(batches, _demanded_positions(layout))
+    kinds, blank = _guess_kinds(survey, batches)
     types = Types(layout, tuple(kinds), blank)
-    converted = list(at_once(types.convert, sample))
+    converted = list(at_once(_SampleTypes(types), sample))
     if ConversionTrouble.WIDER not in converted:
         return types, converted
-    contradicting = set().union(*at_once(types.find_contradictions, sample))
-    survey.look_at(sample, contradicting)
+    contradicting = set().union(*at_once(types.find_contradictions, batches))
+    survey.look_at(batches, contradicting)
     for position in contradicting:
         kinds[position] = survey.evidence[position].resolve()
     types = Types(layout, tuple(kinds), blank)
-    return types, list(at_once(types.convert, sample))
+    return types, list(at_once(_SampleTypes(types), sample))
+
+
+class _SampleTypes:
+    """Gives a sample's rows their types: by reading them once more where that is faster than to convert the texts."""
+
+    def __init__(self, types: Types) -> None:
+        self._types = types
+        self._direct = types.direct()
+
+    def __call__(self, texts: CsvTexts) -> Converted:
+        if self._direct is not None and texts.rows == texts.batch.num_rows:
+            result = self._direct(texts.block)
+            if result is not None:
+                return result[1]
+        return self._types.convert(texts.batch)
 
 
 def _demanded_positions(layout: TextLayout) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
@@ -15,6 +15,7 @@ from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.detection import Detected, detect
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.direct import DirectParser, open_direct
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
 from millrace.engine.formats.csv.judging import Trailing
 from millrace.engine.formats.csv.refusals import (
@@ -34,7 +35,7 @@ from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_ut
 from millrace.engine.names import column_names
 from millrace.engine.options import BadRows, Face, ReadOptions
 from millrace.engine.parallel import in_order
-from millrace.errors import DataError, RaggedRow
+from millrace.errors import DataError, RaggedRow, WrongEncoding
 
 Report = Callable[[BadRow], None]
 R = TypeVar("R")
@@ -77,6 +78,10 @@ class TextLayout(Protocol):
 
     def parser(self) -> BlockParser:
         """What makes columns of text of its blocks."""
+        ...
+
+    def direct_parser(self, schema: pa.Schema, blank: Collection[int] = (), /) -> DirectParser | None:
+        """What makes batches of the schema of its blocks at once, if anything does; see ``direct.open_direct``."""
         ...
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
@@ -125,6 +130,11 @@ class Layout:
         """What makes columns of text of its blocks."""
         return _CsvParser(self)
 
+    def direct_parser(self, schema: pa.Schema, blank: Collection[int] = (), /) -> DirectParser | None:
+        """What makes batches of the schema of its blocks at once, if anything does."""
+        null_values = self.options.null_values
+        return open_direct(self.dialect, null_values, schema, blank, has_trailing=self.has_trailing)
+
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's records one by one; see ``judge_records``."""
         return judge_records(self, block, first)
@@ -132,7 +142,10 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class CsvTexts:
-    """One block's rows as columns of text; ``rows`` counts the bad ones, too, ``first`` is the number of the first."""
+    """One block's rows as columns of text; ``rows`` counts the bad ones, too, ``first`` is the number of the first.
+
+    Rows that were read with their types at once, without a bad one, are in ``batch`` with these.
+    """
 
     batch: pa.RecordBatch
     first: int
@@ -251,8 +264,16 @@ def _record_of_text(block: Block, dialect: Dialect, face: Face) -> tuple[bytes, 
     return record, is_whole
 
 
+Direct = Callable[[Block], tuple[pa.RecordBatch, R] | None]
+"""Makes of a block at once what is wanted of its columns of text; None where these are needed."""
+
+
 def parse_blocks(
-    layout: TextLayout, blocks: Iterable[Block], then: Callable[[pa.RecordBatch], R], first: int = 1
+    layout: TextLayout,
+    blocks: Iterable[Block],
+    then: Callable[[pa.RecordBatch], R],
+    first: int = 1,
+    direct: Direct[R] | None = None,
 ) -> Generator[tuple[CsvTexts, R], None, None]:
     """Blocks as columns of text and what ``then`` makes of these, on all processors; ``first`` is the next row.
 
@@ -261,6 +282,8 @@ def parse_blocks(
     parser = layout.parser()
 
     def work(block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
+        if direct is not None and (result := direct(block)) is not None:
+            return block, result
         batch = parser.parse(block)
         if batch is None:
             return block, None
@@ -304,16 +327,22 @@ class _CsvParser:
             check_utf8=False,  # checked before, where the offset is known
         )
         self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions[: len(layout.names)]])
+        self._direct = layout.direct_parser(self._schema)
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""
+        if self._direct is not None and (parsed := self._direct.parse(block.data)) is not None:
+            return parsed.batch
+        return self._parse_with_arrow(block)
+
+    def _parse_with_arrow(self, block: Block) -> pa.RecordBatch | None:
         data = self._layout.dialect.without_comments(block.data)
         if not self._has_legal_quotes(data, is_last=block.last) or not is_utf8(data):
             return None
         if self._layout.dialect.ends_in_escape(data):
             return None
         # Null values are emptied first: a \\N that means missing is no escape before a letter.
-        data = self._rewriter.rewrite(data)
+        data = self._rewriter.rewrite(_end_last_line(data))
         if has_found_escape(self._layout) and find_unsure_escape(self._layout.dialect, data):
             return None
         try:
@@ -332,8 +361,6 @@ class _CsvParser:
         """The rows of records that were rewritten for Arrow."""
         if not data or (self._width != 1 and not data.strip(b"\r\n")):
             return empty(self._schema)
-        if not data.endswith((b"\n", b"\r")):
-            data += b"\n"  # without it Arrow takes a missing last field behind a quoted one for an empty one
         if data.startswith(codecs.BOM_UTF8):
             data = codecs.BOM_UTF8 + data  # Arrow drops one wherever a block begins; the file's own is gone already
         options = arrow_csv.ReadOptions(
@@ -357,7 +384,9 @@ class _CsvParser:
         return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
 
     def ends_in_value(self, record: Record) -> bool:
-        """Whether a record that has the usual width has a value in its last field."""
+        """Whether a record that has the usual width has a value in its last field; not one that is no text."""
+        if isinstance(record.error, WrongEncoding):
+            return False
         raw = record.data.rstrip(b"\r\n")
         return self._layout.dialect.count(raw) == self._width and not has_no_value_at_end(self._layout, raw)
 
@@ -373,7 +402,7 @@ class _CsvParser:
                 refuse(self._layout, record, self._describe_error(block, record, record.error))
         batch = empty(self._schema)
         if good:
-            batch = self._with_arrow(self._rewriter.rewrite(b"".join(good)))
+            batch = self._with_arrow(self._rewriter.rewrite(_end_last_line(b"".join(good))))
         return CsvTexts(batch, first, rows, block)
 
     def _describe_error(self, block: Block, record: Record, error: DataError) -> DataError:
@@ -387,6 +416,15 @@ class _CsvParser:
         spot = RecordPlace(record.data.rstrip(b"\r\n"), record.row, record.byte, is_last=block.last)
         widths = list(map(layout.dialect.count, _filled_records(layout.dialect, block.data)))
         return refuse_all_widths(error, spot, widths[first - 1 :], self._width, layout.options)
+
+
+def _end_last_line(data: bytes) -> bytes:
+    """Records with a line end behind the last one, too."""
+    # Without it Arrow takes a missing last field behind a quoted one for an empty one, and of a null value that is the
+    # only field of a last row nothing would be left once it is emptied.
+    if not data or data.endswith((b"\n", b"\r")):
+        return data
+    return data + b"\n"
 
 
 def _filled_records(dialect: Dialect, data: bytes) -> Iterator[bytes]:

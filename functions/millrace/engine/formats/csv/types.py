@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from millrace.engine.file_options import say_option
+from millrace.engine.formats.csv.blocks import Block
+from millrace.engine.formats.csv.direct import DirectParser
 from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
@@ -42,6 +44,25 @@ class Types:
                 self._inferred.setdefault(kind, []).append(position)
         fields = zip(layout.names, kinds, strict=True)
         self.schema = pa.schema([with_form(pa.field(name, kind.type), kind.form) for name, kind in fields])
+
+    def direct(self) -> DirectTypes | None:
+        """What makes typed batches of blocks at once, if anything does."""
+        parser = self._layout.direct_parser(self.schema, self._blank)
+        if parser is None:
+            return None
+        return DirectTypes(self, parser)
+
+    def convert_column(self, position: int, texts: pa.Array) -> pa.Array | None:
+        """One column with its type; None if a text contradicts it."""
+        if position in self._blank:
+            return None
+        kind = self._kinds[position]
+        if position not in self._demanded:
+            return inference.fit(texts, kind)
+        try:
+            return inference.demand(kind, texts)
+        except pa.ArrowInvalid:
+            return None
 
     def convert(self, batch: pa.RecordBatch) -> pa.RecordBatch | ConversionTrouble:
         """The rows with their types, or what contradicts them; that of rows to be put aside counts, too."""
@@ -117,6 +138,28 @@ class Types:
             byte=record.byte,
             column=name,
         )
+
+
+class DirectTypes:
+    """Makes typed batches of blocks in one step; None of those in which a text contradicts its type, or may."""
+
+    def __init__(self, types: Types, parser: DirectParser) -> None:
+        self._types = types
+        self._parser = parser
+
+    def __call__(self, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch | ConversionTrouble] | None:
+        """The block's rows with their types, twice: they are what was read, and what was made of it."""
+        parsed = self._parser.parse(block.data)
+        if parsed is None:
+            return None
+        columns = parsed.batch.columns
+        for position in parsed.texts:
+            values = self._types.convert_column(position, columns[position])
+            if values is None:
+                return None
+            columns[position] = values
+        batch = pa.RecordBatch.from_arrays(columns, schema=self._types.schema)
+        return batch, batch
 
 
 def _describe_loss(kind: inference.Kind, value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -79,6 +79,9 @@ class LineLayout:
     def parser(self) -> BlockParser:
         """What makes columns of text of its blocks."""
         return _LineParser(self)
+
+    def direct_parser(self, _schema: pa.Schema, _blank: Collection[int] = (), /) -> None:
+        """Nothing: each format of lines cuts them in its own way."""
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's rows one by one, comments and blank lines passed over."""
