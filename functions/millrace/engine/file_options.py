@@ -247,7 +247,8 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         field="null_values",
         kind=TextsKind(),
         formats=_ROWS,
-        help="Texts that mean missing; default: none, only an empty field without quotes is missing.",
+        help="Texts that mean missing; default: none, only an empty field without quotes is missing. "
+        "With csv_quote: none an empty field is the empty text, unless it is one of these.",
         short="Text that means missing where it is not quoted; may be given often.",
         examples=(["NA", "null"],),
         declarations=("--null-value",),

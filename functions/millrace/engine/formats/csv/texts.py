@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from millrace.engine.formats.base import BadRow
@@ -133,6 +134,8 @@ class Layout:
     def direct_parser(self, schema: pa.Schema, blank: Collection[int] = (), /) -> DirectParser | None:
         """What makes batches of the schema of its blocks at once, if anything does."""
         null_values = self.options.null_values
+        if has_empty_texts(self.options):  # to the kernel a field of no characters is missing
+            return None
         return open_direct(self.dialect, null_values, schema, blank, has_trailing=self.has_trailing)
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
@@ -302,6 +305,12 @@ def parse_blocks(
             yield texts, value
 
 
+def has_empty_texts(options: ReadOptions) -> bool:
+    """Whether a field of no characters is the empty text: it cannot be quoted, and something else means missing."""
+    # UNLOAD and MySQL write 1|\\N| for a missing value and an empty text.
+    return options.quote == "" and bool(options.null_values) and "" not in options.null_values
+
+
 class _CsvParser:
     """Parses blocks into columns of text: with Arrow if all rows are good, record by record if one is not."""
 
@@ -318,14 +327,9 @@ class _CsvParser:
             newlines_in_values=True,
             ignore_empty_lines=self._width != 1,
         )
-        self._rewriter = Rewriter(dialect, layout.options.null_values)
-        self._convert = arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(self._positions, pa.string()),
-            null_values=[""] if self._rewriter.empties_nulls else ["", *layout.options.null_values],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            check_utf8=False,  # checked before, where the offset is known
-        )
+        empty_is_text = has_empty_texts(layout.options)
+        self._rewriter = Rewriter(dialect, layout.options.null_values, empty_is_text=empty_is_text)
+        self._column_types = dict.fromkeys(self._positions, pa.string())
         self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions[: len(layout.names)]])
         self._direct = layout.direct_parser(self._schema)
 
@@ -342,11 +346,11 @@ class _CsvParser:
         if self._layout.dialect.ends_in_escape(data):
             return None
         # Null values are emptied first: a \\N that means missing is no escape before a letter.
-        data = self._rewriter.rewrite(_end_last_line(data))
+        data, nulls = self._rewriter.rewrite(_end_last_line(data))
         if has_found_escape(self._layout) and find_unsure_escape(self._layout.dialect, data):
             return None
         try:
-            return self._with_arrow(data)
+            return self._with_arrow(data, nulls)
         except pa.ArrowInvalid:  # a row of another width
             return None
 
@@ -357,8 +361,8 @@ class _CsvParser:
             return not is_last or not dialect.leaves_quote_open(data)
         return dialect.is_strict(data)
 
-    def _with_arrow(self, data: bytes) -> pa.RecordBatch:
-        """The rows of records that were rewritten for Arrow."""
+    def _with_arrow(self, data: bytes, nulls: list[str]) -> pa.RecordBatch:
+        """The rows of records that were rewritten for Arrow; fields that are one of the nulls are missing."""
         if not data or (self._width != 1 and not data.strip(b"\r\n")):
             return empty(self._schema)
         if data.startswith(codecs.BOM_UTF8):
@@ -366,8 +370,15 @@ class _CsvParser:
         options = arrow_csv.ReadOptions(
             column_names=self._positions, use_threads=False, block_size=min(len(data) + 1, 2**31 - 1)
         )
+        convert = arrow_csv.ConvertOptions(
+            column_types=self._column_types,
+            null_values=nulls,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            check_utf8=False,  # checked before, where the offset is known
+        )
         table = arrow_csv.read_csv(
-            pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
+            pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=convert
         )
         batches = table.combine_chunks().to_batches()
         if not batches:
@@ -379,7 +390,7 @@ class _CsvParser:
     def _without_last(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The columns without the field behind the trailing delimiter; raise ArrowInvalid if a row has it."""
         last = batch.column(batch.num_columns - 1)
-        if last.null_count < len(last):
+        if pc.any(pc.not_equal(last, "")).as_py():  # what is missing is neither
             raise pa.ArrowInvalid("a row has a value behind the trailing delimiter")
         return pa.RecordBatch.from_arrays(batch.columns[:-1], schema=self._schema)
 
@@ -402,7 +413,7 @@ class _CsvParser:
                 refuse(self._layout, record, self._describe_error(block, record, record.error))
         batch = empty(self._schema)
         if good:
-            batch = self._with_arrow(self._rewriter.rewrite(_end_last_line(b"".join(good))))
+            batch = self._with_arrow(*self._rewriter.rewrite(_end_last_line(b"".join(good))))
         return CsvTexts(batch, first, rows, block)
 
     def _describe_error(self, block: Block, record: Record, error: DataError) -> DataError:
