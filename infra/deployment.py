@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aws_cdk import App, CfnOutput, Environment
 
-from infra.formats import needs_packages
 from infra.kernel import build_kernels
 from infra.layers import layers
+from infra.needed_packages import needs_packages
 from infra.options import Options
 from infra.package import package
 from infra.processing_stack import ProcessingStack

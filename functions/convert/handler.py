@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from convert import direct, queue_records
-from convert.witness import LoggedWitness
+from convert.log_and_metrics import LoggedWitness
 from millrace.composition.convert import ConvertWorld, convert_world
 from millrace.composition.tracing import trace_handler
 from millrace.delivery.batch import take_batch

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from infra.formats import needs_packages
 from infra.layers import ARROW, FORMAT_REQUIREMENTS, FORMATS, REQUIREMENTS, TOOLS, Platform, fetch, layers, size, trim
+from infra.needed_packages import needs_packages
 from infra.package import package
 from tests.configurations import document, model_document
 

@@ -148,7 +148,7 @@ FINDINGS = (
         17,
         "dead letters of a user's own queue were not seen",
         (
-            "unit/cli/test_dead_letters.py::test_letters_of_a_queue_of_ones_own_are_seen_and_go_home",
+            "unit/cli/repair/test_dead_letters.py::test_letters_of_a_queue_of_ones_own_are_seen_and_go_home",
             "unit/operations/test_doctor.py::test_a_setting_that_cannot_work_is_named_with_its_numbers",
         ),
     ),

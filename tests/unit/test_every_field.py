@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from millrace.config.document import Document, parse
-from millrace.config.object_filters import OBJECT_FILTER_FIELDS
+from millrace.config.object_filter_fields import OBJECT_FILTER_FIELDS
 from millrace.config.reference import TOP, by_place
-from millrace.engine.file_options import OPTION_OF_NAME
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.first_bytes import name_compression
+from millrace.engine.option_list import OPTION_OF_NAME
 from millrace.errors import InvalidConfiguration
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, connection

@@ -32,13 +32,13 @@ COMMANDS = (
     CommandEntry("demo", "demo", "demo", "Show the whole system on this machine: no AWS account, no Docker."),
     CommandEntry(
         "convert",
-        "convert",
+        "local.convert",
         "convert",
         "Convert one file, or many, without AWS. The target is whole or absent, whatever happens.",
     ),
     CommandEntry(
         "explain",
-        "explain",
+        "local.explain",
         "explain",
         "Explain what conversion would make of a file, and why. Nothing is written; all of the file is read.",
     ),
@@ -51,62 +51,64 @@ COMMANDS = (
     CommandEntry("schema", "configuration", "schema", "Print the JSON Schema of the configuration file, for editors."),
     CommandEntry(
         "doctor",
-        "doctor",
+        "deployed.doctor",
         "doctor",
         "Prove the wiring: credentials, buckets, notifications, queues, keys. Says what is wrong and what to do.",
     ),
-    CommandEntry("status", "status", "status", "Show how it is going: queues, objects by sync and state, failures."),
+    CommandEntry(
+        "status", "deployed.status", "status", "Show how it is going: queues, objects by sync and state, failures."
+    ),
     CommandEntry(
         "show",
-        "show",
+        "deployed.show",
         "show",
         "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
     ),
     CommandEntry(
         "plan",
-        "plan",
+        "deployed.plan",
         "plan",
         "Say what would become of objects, before anything is done: whose they are, where they go, why not.",
     ),
     CommandEntry(
         "reprocess",
-        "operate",
+        "repair.runs",
         "reprocess",
         "Convert objects again, also what is converted; without a choice: all objects of the sync.",
     ),
     CommandEntry(
         "replay",
-        "replay",
+        "repair.replay",
         "replay",
         "Read rows that were put aside again, with the present options; without --yes it shows what would be done.",
     ),
     CommandEntry(
         "reconcile",
-        "operate",
+        "repair.runs",
         "reconcile",
         "Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.",
     ),
     CommandEntry(
         "audit",
-        "audit",
+        "deployed.audit",
         "audit",
         "Account for every object: join the listing of each source with the ledger, and count by state.",
     ),
     CommandEntry(
         "resume",
-        "resume",
+        "repair.resume",
         "resume",
         "Receive again from event sources that configuration errors paused, and end the alarm.",
     ),
     CommandEntry(
         "dead-letters",
-        "dead_letters",
+        "repair.dead_letters",
         "dead_letters",
         "Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.",
     ),
     CommandEntry(
         "redrive",
-        "dead_letters",
+        "repair.dead_letters",
         "redrive",
         "Put messages of the dead-letter queue back on the queues that they came from, to be tried again.",
     ),
@@ -118,11 +120,11 @@ COMMANDS = (
     ),
     CommandEntry(
         "forget",
-        "forget",
+        "repair.forget",
         "forget",
         "Remove what the ledger has of a sync that the configuration no longer has; outputs stay.",
     ),
-    CommandEntry("ledger", "ledger", "ledger", "The ledger as a whole."),
+    CommandEntry("ledger", "repair.ledger", "ledger", "The ledger as a whole."),
 )
 """In the order of the help. A test compares each summary with what the command says of itself."""
 

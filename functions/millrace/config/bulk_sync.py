@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, with_fields
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
-from millrace.config.file_options import OptionFields, table_options
 from millrace.config.filters import Filter, labels_given_twice
-from millrace.config.object_filters import OBJECT_FILTERS
+from millrace.config.object_filter_fields import OBJECT_FILTERS
+from millrace.config.option_fields import OptionFields, table_options
 from millrace.config.repeats import find_repeats
 from millrace.config.schedule import ScheduleField
 from millrace.engine.options import (

@@ -16,10 +16,10 @@ from pydantic import Field, SecretStr
 
 from millrace.config.base import Section, doc
 from millrace.config.fields import MANAGED, Name
-from millrace.config.file_options import OptionFields, effective_options
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable
+from millrace.config.option_fields import OptionFields, effective_options
 from millrace.config.s3_configuration import AuthMode, S3Configuration
-from millrace.engine.file_options import FileOptionValues
+from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import BadRows, Compression, ReadOptions
 
 

@@ -21,15 +21,15 @@ from millrace.config import reading, references
 from millrace.config.base import AT_LEAST_ONE, NonEmpty, Section, ours
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection
-from millrace.config.file_options import OptionFields
 from millrace.config.layout import Folder
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
-from millrace.config.object_filters import OBJECT_FILTER_FIELDS
+from millrace.config.object_filter_fields import OBJECT_FILTER_FIELDS
+from millrace.config.option_fields import OptionFields
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
 from millrace.config.references import Reach, Sync
 from millrace.config.schedule import LISTING, RECONCILIATION, Schedule
-from millrace.engine.file_options import OPTION_OF_NAME
+from millrace.engine.option_list import OPTION_OF_NAME
 from millrace.errors import InvalidConfiguration
 from millrace.mappings import by_name
 

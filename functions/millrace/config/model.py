@@ -15,11 +15,11 @@ from pydantic import AfterValidator, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected, with_fields
 from millrace.config.fields import Name, Path, SourceFormat, text_rule
-from millrace.config.file_options import OptionFields, check_formats, table_options
 from millrace.config.layout import parse_path
-from millrace.config.object_filters import OBJECT_FILTERS
+from millrace.config.object_filter_fields import OBJECT_FILTERS
+from millrace.config.option_fields import OptionFields, check_formats, table_options
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
-from millrace.engine.file_options import OPTION_OF_NAME, in_words
+from millrace.engine.option_list import OPTION_OF_NAME, in_words
 from millrace.engine.options import READ_EXTENSIONS, DuplicatePolicy, FileFormat, recognise
 
 

@@ -23,11 +23,11 @@ from pydantic.fields import FieldInfo
 from millrace.config import fields, filters, model_sync, schedule
 from millrace.config.base import Section, all_sections
 from millrace.config.document import Document
-from millrace.config.file_options import OptionFields
+from millrace.config.option_fields import OptionFields
 from millrace.config.repeats import find_repeats
 from millrace.config.s3_configuration import S3Configuration
 from millrace.engine.conditions import FilterFunction
-from millrace.engine.file_options import OPTION_OF_NAME
+from millrace.engine.option_list import OPTION_OF_NAME
 from millrace.engine.options import SOURCE_FORMATS, TARGET_FORMATS
 from millrace.errors import UsageError
 

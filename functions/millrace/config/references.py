@@ -8,10 +8,10 @@ from typing import TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync
 from millrace.config.connection import Connection, ManagedQueue
-from millrace.config.file_options import OptionFields, check_dialect, check_formats, check_records
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
+from millrace.config.option_fields import OptionFields, check_dialect, check_formats, check_records
 from millrace.engine.names import suggestion
 from millrace.engine.options import SchemaEvolution, recognise
 from millrace.mappings import by_name

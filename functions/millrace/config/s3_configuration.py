@@ -20,7 +20,8 @@ from millrace.config.fields import (
     SecretName,
     SourceFormat,
 )
-from millrace.config.file_options import (
+from millrace.config.object_filter_fields import OBJECT_FILTERS
+from millrace.config.option_fields import (
     OptionFields,
     check_dialect,
     check_formats,
@@ -28,7 +29,6 @@ from millrace.config.file_options import (
     connection_options,
     is_set,
 )
-from millrace.config.object_filters import OBJECT_FILTERS
 from millrace.engine.options import SOURCE_FORMATS, FileFormat
 
 

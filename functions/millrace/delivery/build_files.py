@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, Self
 
-from millrace.delivery.origins import origin_of
+from millrace.delivery.object_origin import origin_of
 from millrace.engine.file_origin import FileOrigin
 from millrace.errors import ObjectGone, TargetChanged, WriteConflict
 from millrace.ledger.claims import LEASE_MARGIN

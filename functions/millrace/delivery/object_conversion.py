@@ -10,7 +10,7 @@ from typing import assert_never
 
 from millrace.delivery.archive_tables import MemberConversion
 from millrace.delivery.deadline import time_limit
-from millrace.delivery.origins import origin_of
+from millrace.delivery.object_origin import origin_of
 from millrace.delivery.publishing import publish_all, published
 from millrace.delivery.snapshot_table import GrantedWork, table_of
 from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole

@@ -13,7 +13,7 @@ from millrace.engine.options import BadRows, Compression, FileFormat, Recognised
 from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.object_filters import ObjectFilter
+from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.plans import (
     NO_EXTENSION,
     ArchivedFile,

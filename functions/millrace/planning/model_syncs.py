@@ -12,12 +12,12 @@ from millrace.config.layout import Folder
 from millrace.config.model import Model, ModelFrom
 from millrace.config.model_sync import ModelSync, ModelSyncMode
 from millrace.engine.file_names import is_archive, recognise_told, with_extensions, without_archive_extension
-from millrace.engine.file_options import FileOptionValues
+from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, RecognisedKey, recognise
 from millrace.engine.recipe import Recipe
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
-from millrace.planning.object_filters import ObjectFilter
+from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.plans import (
     NO_EXTENSION,
     AnyPlan,

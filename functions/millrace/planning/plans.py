@@ -10,8 +10,8 @@ from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, Fil
 from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, KeyTooLong
 from millrace.objects.references import ObjectRef
-from millrace.planning.object_filters import ObjectFilter
-from millrace.planning.shapes import digest_shape
+from millrace.planning.object_filter import ObjectFilter
+from millrace.planning.output_digests import digest_shape
 from millrace.planning.targets import Place, read_times
 
 LONGEST_KEY = 1024

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import pytest
 
-from millrace.cli.jobs import run_jobs
+from millrace.cli.local.jobs import run_jobs
 from millrace.engine.files import Job, convert_file
 from millrace.engine.options import FileFormat, OutputCompression
 from millrace.errors import DataError, RaggedRow, UsageError

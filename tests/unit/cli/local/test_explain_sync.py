@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from millrace.cli import places
+from millrace.cli.local import sources_and_targets
 from tests.configurations import bulk_sync, connection
 
 ORDERS = b"Order ID|amount\n1|2.50\n"
@@ -20,7 +20,7 @@ ORDERS = b"Order ID|amount\n1|2.50\n"
 def objects(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Objects of S3 by their addresses."""
     there: dict[str, bytes] = {}
-    monkeypatch.setattr(places, "open_source", lambda path: io.BytesIO(there[path]))
+    monkeypatch.setattr(sources_and_targets, "open_source", lambda path: io.BytesIO(there[path]))
     return there
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.engine import option_kinds as kinds
-from millrace.engine.file_options import FILE_OPTIONS, FileOption, Side, to_values
+from millrace.engine.option_list import FILE_OPTIONS, FileOption, Side, to_values
 from millrace.engine.options import BadRows, FileFormat, Quotes, ReadOptions, WriteOptions
 
 NOT_OF_A_FILE = {

@@ -12,7 +12,7 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed
-from millrace.cli.plan import Outlook, Selection, format_size, survey_to_json
+from millrace.cli.deployed.plan import Outlook, Selection, format_size, survey_to_json
 from millrace.errors import ConfigurationError
 from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef

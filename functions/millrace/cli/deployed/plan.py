@@ -16,7 +16,7 @@ from millrace import __version__
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
-from millrace.cli.staleness import By, parse_reasons
+from millrace.cli.repair.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.document import Document, load
@@ -257,7 +257,7 @@ class Outlook:
 
     def forecast(self, survey: Survey) -> Forecast | str:
         """What the objects take, or why nobody can say."""
-        from millrace.aws.machines import read_machines  # noqa: PLC0415 - needs botocore, which is slow to import
+        from millrace.aws.function_capacity import read_machines  # noqa: PLC0415 - needs botocore, which is slow to import
 
         try:
             deployed, ledger = self.deployments.find(self.name)

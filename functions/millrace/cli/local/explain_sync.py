@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from millrace.cli.reading import place
+from millrace.cli.local.reading import place
 from millrace.config.document import load
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Content, Explanation

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from millrace.engine.file_options import OPTION_OF_KEY, to_values
 from millrace.engine.files import (
     FindFileOrigin,
     Job,
@@ -18,6 +17,7 @@ from millrace.engine.files import (
     find_local_origin,
     open_local_source,
 )
+from millrace.engine.option_list import OPTION_OF_KEY, to_values
 from millrace.engine.options import Compression, Face, FileFormat, OutputCompression
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError, MillraceError, UsageError

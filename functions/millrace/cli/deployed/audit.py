@@ -217,7 +217,7 @@ def _report(path: str | None, ledger: LedgerStore) -> Iterator[ReportRows]:
     if path is None:
         yield ReportRows(None, ledger)
         return
-    from millrace.cli.places import open_target  # noqa: PLC0415 - boto3 takes a third of a second to import
+    from millrace.cli.local.sources_and_targets import open_target  # noqa: PLC0415 - boto3 takes a third of a second to import
 
     with ExitStack() as undo:
         target = open_target(path)

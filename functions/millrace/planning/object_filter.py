@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from millrace.config.base import Section
-from millrace.config.object_filters import effective_filters
+from millrace.config.object_filter_fields import effective_filters
 from millrace.engine.file_names import is_hidden_segment
 from millrace.planning import globs
 

@@ -11,11 +11,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from millrace.cli.commands import COMMANDS, load_command
-from millrace.cli.file_options import takes_file_options
-from millrace.cli.jobs import job_of
+from millrace.cli.local.jobs import job_of
+from millrace.cli.local.option_flags import takes_file_options
 from millrace.config.document import parse
 from millrace.config.reference import by_place
-from millrace.engine.file_options import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues
+from millrace.engine.option_list import FILE_OPTIONS, OPTION_OF_NAME, FileOption, FileOptionValues
 from millrace.errors import UsageError
 from tests.unit.config.builders import bulk_sync, connection, document, model
 

@@ -1,4 +1,4 @@
-"""The options of reading and writing a file, as options of a command. They are defined in ``engine.file_options``.
+"""The options of reading and writing a file, as options of a command. They are defined in ``engine.option_list``.
 
 Typer reads a command's signature, so that the signature is made of the definitions:
 
@@ -18,8 +18,8 @@ from typing import Annotated, Any
 
 import typer
 
-from millrace.engine.file_options import FILE_OPTIONS, FileOption, to_values
 from millrace.engine.option_kinds import CountKind
+from millrace.engine.option_list import FILE_OPTIONS, FileOption, to_values
 from millrace.engine.options import Face
 from millrace.errors import UsageError
 

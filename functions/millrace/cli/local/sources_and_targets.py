@@ -32,7 +32,7 @@ class SourceOpener:
         """A local file, or an object pinned to the version that is there now."""
         if not path.startswith(_SCHEME):
             return open_local_source(path)
-        from millrace.delivery.origins import origin_of  # noqa: PLC0415 - it knows the configuration; most files are local
+        from millrace.delivery.object_origin import origin_of  # noqa: PLC0415 - it knows the configuration; most files are local
 
         ref = ObjectRef.parse(path)
         opened = _store().pin(ref, tail_first=path.lower().endswith(_READ_FROM_THEIR_END))

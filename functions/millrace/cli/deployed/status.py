@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from millrace.cli.deployed.show import entry_to_json
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
-from millrace.cli.show import entry_to_json
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError
 from millrace.ledger.entries import Entry, State

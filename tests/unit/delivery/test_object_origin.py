@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from millrace.delivery.origins import origin_of
+from millrace.delivery.object_origin import origin_of
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead
 from tests.configurations import bulk_sync, document, model_document

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from millrace.cli.reading import place, watched
+from millrace.cli.local.reading import place, watched
 from millrace.errors import DataError
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from millrace.cli.deployments import Json, Name, get_deployments
-from millrace.cli.staleness import By, parse_reasons
+from millrace.cli.repair.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import leave_out_none, pick

@@ -11,7 +11,7 @@ from millrace.config.document import parse
 from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat
 from millrace.objects.references import ObjectRef
-from millrace.planning.object_filters import ObjectFilter
+from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Ignored, Plan, SourceFile
 from tests.configurations import bulk_sync, connection, document

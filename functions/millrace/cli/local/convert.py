@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.file_options import takes_file_options
-from millrace.cli.reading import SOURCES, TARGETS, format_named, place, watched
+from millrace.cli.local.option_flags import takes_file_options
+from millrace.cli.local.reading import SOURCES, TARGETS, format_named, place, watched
 from millrace.cli.terminal import Terminal
-from millrace.engine.file_options import FileOptionValues
+from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import Compression, FileFormat, OutputCompression
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.wording import count_of
@@ -104,7 +104,7 @@ def _convert_one(
     quarantine: str | None,
     member: str | None,
 ) -> int:
-    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
     from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - pyarrow takes time to import
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
 
@@ -122,13 +122,13 @@ def _convert_one(
         member=member,
     )
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    sources = places.SourceOpener()
+    sources = sources_and_targets.SourceOpener()
     try:
         with contextlib.ExitStack() as stack:
             rows = convert_file(
                 job,
                 open_source=lambda path: stack.enter_context(watched(sources.open(path), console)),
-                open_target=places.open_target,
+                open_target=sources_and_targets.open_target,
                 find_origin=sources.find_origin,
             )
     except DataError as error:
@@ -145,8 +145,8 @@ def _convert_one(
 
 
 def _run_jobs(jobs: str) -> None:
-    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.cli.jobs import run_jobs  # noqa: PLC0415 - as above
+    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.cli.local.jobs import run_jobs  # noqa: PLC0415 - it needs pyarrow
 
     def answer(line: str) -> None:
         # Answers are ASCII: json.dumps has escaped the rest.
@@ -161,12 +161,12 @@ def _run_jobs(jobs: str) -> None:
                 lines = stack.enter_context(Path(jobs).open(encoding="utf-8"))
             except OSError as error:
                 raise UsageError(f"--jobs: {jobs} cannot be read: {error.strerror}") from error
-        sources = places.SourceOpener()
+        sources = sources_and_targets.SourceOpener()
         run_jobs(
             lines,
             answer,
             open_source=sources.open,
-            open_target=places.open_target,
+            open_target=sources_and_targets.open_target,
             find_origin=sources.find_origin,
         )
 

@@ -14,11 +14,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from millrace.cli.file_options import takes_file_options
-from millrace.cli.reading import SOURCES, format_named, place, watched
+from millrace.cli.local.option_flags import takes_file_options
+from millrace.cli.local.reading import SOURCES, format_named, place, watched
 from millrace.cli.terminal import Terminal, print_json
 from millrace.engine.file_names import is_archive
-from millrace.engine.file_options import FileOptionValues
+from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.errors import InvalidConfiguration, UsageError
 from millrace.texts import escape_controls
@@ -135,8 +135,8 @@ def _refuse_options(asked: FileOptionValues, source_format: str | None, compress
 def _explain_sync(file: str, config: Path | None, sync: str | None, member: str | None, errors: Console) -> Explained:
     if config is None or sync is None:
         raise UsageError("--config and --sync belong together: a configuration, and which of its syncs")
-    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.cli.explain_sync import explain_plan, plan_object  # noqa: PLC0415 - it needs pyarrow and pydantic
+    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.cli.local.explain_sync import explain_plan, plan_object  # noqa: PLC0415 - it needs pyarrow and pydantic
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
     from millrace.planning.plans import Ignored  # noqa: PLC0415 - it needs pyarrow, too
 
@@ -147,7 +147,7 @@ def _explain_sync(file: str, config: Path | None, sync: str | None, member: str 
     if isinstance(plan, Ignored):
         return Explained(facts=(("ignored", plan.reason),))
     try:
-        with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
+        with watched(sources_and_targets.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
             facts, content = explain_plan(plan, file, source, member)
             return Explained(facts=facts, content=content)
     except InvalidConfiguration as error:
@@ -163,8 +163,8 @@ def _explain(
     errors: Console,
     member: str | None,
 ) -> Explanation:
-    from millrace.cli import places  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.cli.members import explain_member  # noqa: PLC0415 - it needs pyarrow
+    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.cli.local.explain_member import explain_member  # noqa: PLC0415 - it needs pyarrow
     from millrace.engine.explain.any_file import explain_file  # noqa: PLC0415 - pyarrow takes time to import
     from millrace.engine.files import check_member, how_to_read  # noqa: PLC0415 - it needs pyarrow, too
     from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
@@ -176,7 +176,7 @@ def _explain(
         check_member(file, member)
         file_format, options = how_to_read(file, source_format, compression, asked)
     try:
-        with watched(places.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
+        with watched(sources_and_targets.open_source(file), errors, from_bytes=_PROGRESS_FROM_BYTES) as source:
             if is_packed:
                 return explain_member(source, file, member, source_format, asked)
             if compression is not None:

@@ -1,6 +1,6 @@
 """The options of reading and writing a file, as fields of a connection and of a table.
 
-They are defined in ``engine.file_options``; the groups here have a field for each. A connection's fields
+They are defined in ``engine.option_list``; the groups here have a field for each. A connection's fields
 have the engine's defaults. A table's (a schema of a bulk sync, or a model) have none: what is not given is its
 connection's.
 """
@@ -19,8 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from millrace.config import fields
 from millrace.config.base import Contradiction, FieldGroup, Section, doc, drop_blanks, ours
 from millrace.engine import option_kinds as kinds
-from millrace.engine.file_options import FILE_OPTIONS, FileOption, FileOptionValues, Side, in_words, to_values
 from millrace.engine.json_paths import find_record_path
+from millrace.engine.option_list import FILE_OPTIONS, FileOption, FileOptionValues, Side, in_words, to_values
 from millrace.errors import InvalidConfiguration
 
 _HINTS: Mapping[type[kinds.ValueKind], Any] = {

@@ -1,0 +1,1 @@
+"""Commands that look at a deployment and change nothing of it."""

@@ -1,0 +1,1 @@
+"""Commands about files on this machine: convert them, explain them."""

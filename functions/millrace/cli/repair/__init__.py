@@ -1,0 +1,1 @@
+"""Commands that steer a deployment: do work again, try dead letters again, mend the ledger."""
