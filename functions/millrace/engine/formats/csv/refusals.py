@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from millrace.engine.file_options import say_option, say_quarantine
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.wording import count_fields, shorten
+from millrace.engine.option_list import say_option, say_quarantine
 from millrace.engine.options import BadRows, Face, ReadOptions
 from millrace.errors import AmbiguousDialect, DataError, RaggedRow, StrayQuote, TruncatedFile, WrongEncoding
 

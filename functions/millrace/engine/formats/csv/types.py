@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from millrace.engine.file_options import say_option
 from millrace.engine.formats.csv.blocks import Block
 from millrace.engine.formats.csv.direct import DirectParser
 from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
+from millrace.engine.option_list import say_option
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form
 from millrace.errors import ValueDoesNotFit

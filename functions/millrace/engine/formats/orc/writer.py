@@ -47,7 +47,7 @@ class _OrcWriter:
             compression=_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY],
             stripe_size=_STRIPE_BYTES,
         )
-        _name_refusal(partial(self._writer.write, self._into.empty_table()))
+        _name_refusal(partial(self._writer.write, pa.Table.from_batches([], self._into)))
 
     def write(self, rows: pa.RecordBatch | Text) -> None:
         """Write the next rows."""

@@ -85,7 +85,8 @@ class _ParquetWriter:
         self._group = _RowGroup(self._group_rows)
         self._encodings: Encodings | None = None
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)
-        without_rows = _name_refusal("columns", partial(self._encode, into.empty_table(), Encodings()))
+        # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
+        without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), Encodings()))
         self._footers = [without_rows.footer]
         self._moves = [0]
         self._written = 0
