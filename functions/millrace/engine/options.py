@@ -48,9 +48,9 @@ class OutputCompression(enum.StrEnum):
     GZIP = "gz"
     ZSTD = "zst"
     BZIP2 = "bz2"
-    PARQUET_SNAPPY = "snappy"
-    PARQUET_ZSTD = "zstd"
-    AVRO_DEFLATE = "deflate"
+    SNAPPY_INSIDE = "snappy"
+    ZSTD_INSIDE = "zstd"
+    DEFLATE_INSIDE = "deflate"
 
     @property
     def extension(self) -> str:
@@ -89,17 +89,17 @@ class FormatWords:
 
 _CSV_EXTENSIONS = {".csv": None, ".tsv": "\t"}
 _JSON_EXTENSIONS = {".json": None, ".jsonl": None, ".ndjson": None}
-_PARQUET_COMPRESSIONS = (OutputCompression.PARQUET_SNAPPY, OutputCompression.PARQUET_ZSTD, OutputCompression.NONE)
+_PARQUET_COMPRESSIONS = (OutputCompression.SNAPPY_INSIDE, OutputCompression.ZSTD_INSIDE, OutputCompression.NONE)
 _AVRO_COMPRESSIONS = (
-    OutputCompression.AVRO_DEFLATE,
-    OutputCompression.PARQUET_SNAPPY,
-    OutputCompression.PARQUET_ZSTD,
+    OutputCompression.DEFLATE_INSIDE,
+    OutputCompression.SNAPPY_INSIDE,
+    OutputCompression.ZSTD_INSIDE,
     OutputCompression.NONE,
 )
 _ORC_COMPRESSIONS = (
-    OutputCompression.PARQUET_SNAPPY,
-    OutputCompression.PARQUET_ZSTD,
-    OutputCompression.AVRO_DEFLATE,
+    OutputCompression.SNAPPY_INSIDE,
+    OutputCompression.ZSTD_INSIDE,
+    OutputCompression.DEFLATE_INSIDE,
     OutputCompression.NONE,
 )
 _WORDS: Mapping[FileFormat, FormatWords] = MappingProxyType(

@@ -24,9 +24,9 @@ from millrace.errors import UnsupportedType
 
 _BLOCK_BYTES = 2**18
 _CODECS = {
-    OutputCompression.AVRO_DEFLATE: "deflate",
-    OutputCompression.PARQUET_SNAPPY: "snappy",
-    OutputCompression.PARQUET_ZSTD: "zstandard",
+    OutputCompression.DEFLATE_INSIDE: "deflate",
+    OutputCompression.SNAPPY_INSIDE: "snappy",
+    OutputCompression.ZSTD_INSIDE: "zstandard",
     OutputCompression.NONE: "null",
 }
 _EXACT = Context(prec=80)
@@ -58,7 +58,7 @@ class _AvroWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         self._schema = into
         record, self._encoders = _encoder_of_fields(list(into), "row", set())
-        codec = _CODECS[options.compression or OutputCompression.AVRO_DEFLATE]
+        codec = _CODECS[options.compression or OutputCompression.DEFLATE_INSIDE]
         self._file = AvroSink(sink, record, codec, options.lineage)
         self._waiting: list[bytes] = []
         self._size = 0

@@ -21,7 +21,7 @@ from millrace.engine.formats.limits import (
     leaves,
 )
 from millrace.engine.formats.orc.tail import OrcTail, read_tail
-from millrace.engine.formats.streams.guarded import GuardedSource
+from millrace.engine.formats.streams.guarded import GuardedSource, say_place
 from millrace.engine.options import Compression, ReadOptions
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
@@ -127,18 +127,15 @@ def _scan(source: GuardedSource, rows: int) -> Iterator[pa.RecordBatch]:
     return batches
 
 
+_FOREIGN = (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError)
+
+
 def _translate_errors(source: GuardedSource, act: Callable[[], T], row: int | None = None) -> T:
-    """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
-    try:
-        return act()
-    except DataError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise source.fault or _to_refusal(error, row) from error
+    return source.translate(act, _FOREIGN, _to_refusal, row)
 
 
 def _to_refusal(error: Exception, row: int | None) -> DataError:
-    where = f"in or behind row {row:,}" if row else "in its footer"
+    where = say_place(row)
     if "nanosecond" in str(error):
         return UnsupportedType(
             f"the ORC file has a time {where} before 1677 or after 2262, which nanoseconds cannot hold: {error}",

@@ -17,9 +17,9 @@ from millrace.errors import UnsupportedType
 
 _STRIPE_BYTES = 32 * 2**20
 _CODECS = {
-    OutputCompression.PARQUET_SNAPPY: "snappy",
-    OutputCompression.PARQUET_ZSTD: "zstd",
-    OutputCompression.AVRO_DEFLATE: "zlib",
+    OutputCompression.SNAPPY_INSIDE: "snappy",
+    OutputCompression.ZSTD_INSIDE: "zstd",
+    OutputCompression.DEFLATE_INSIDE: "zlib",
     OutputCompression.NONE: "uncompressed",
 }
 _GATHERED = 2**14
@@ -44,7 +44,7 @@ class _OrcWriter:
         self._rows = 0
         self._writer: Any = orc.ORCWriter(
             pa.PythonFile(PassingSink(sink), mode="w"),
-            compression=_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY],
+            compression=_CODECS[options.compression or OutputCompression.SNAPPY_INSIDE],
             stripe_size=_STRIPE_BYTES,
         )
         _name_refusal(partial(self._writer.write, pa.Table.from_batches([], self._into)))

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,13 +18,14 @@ from millrace.engine.formats.parquet.binaries import read_as_texts
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
 from millrace.engine.formats.streams.first_bytes import name_compression
-from millrace.engine.formats.streams.guarded import GuardedSource
+from millrace.engine.formats.streams.guarded import GuardedSource, say_place
 from millrace.engine.options import Compression, ParquetBinary, ReadOptions, WorkSizes
 from millrace.engine.types import arrow_types
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
 _READ_AHEAD = 32 * 2**20
 _MAGIC = b"PAR1"
+T = TypeVar("T")
 _ENCRYPTED = b"PARE"
 _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
 
@@ -247,16 +248,14 @@ def _check_pages(source: GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
         )
 
 
-def _translate_errors(source: GuardedSource, act: Callable[[], Any], row: int | None = None) -> Any:
-    """What ``act`` gives; Arrow's errors become ours, the source's own stay theirs."""
-    try:
-        return act()
-    except DataError:
-        raise
-    except pa.ArrowNotImplementedError as error:
-        raise source.fault or UnsupportedType(f"the Parquet file uses what cannot be read: {error}", row=row) from error
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError) as error:
-        where = "in its footer"
-        if row:
-            where = f"in or behind row {row:,}"
-        raise source.fault or MalformedFile(f"the Parquet file is damaged {where}: {error}", row=row) from error
+_FOREIGN = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError)
+
+
+def _translate_errors(source: GuardedSource, act: Callable[[], T], row: int | None = None) -> T:
+    return source.translate(act, _FOREIGN, _to_refusal, row)
+
+
+def _to_refusal(error: Exception, row: int | None) -> DataError:
+    if isinstance(error, pa.ArrowNotImplementedError):
+        return UnsupportedType(f"the Parquet file uses what cannot be read: {error}", row=row)
+    return MalformedFile(f"the Parquet file is damaged {say_place(row)}: {error}", row=row)

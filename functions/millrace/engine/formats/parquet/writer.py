@@ -81,7 +81,7 @@ class _ParquetWriter:
         self._into = into
         if metadata:
             self._into = into.with_metadata(metadata)
-        self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.PARQUET_SNAPPY]}
+        self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.SNAPPY_INSIDE]}
         self._group = _RowGroup(self._group_rows)
         self._encodings: Encodings | None = None
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)

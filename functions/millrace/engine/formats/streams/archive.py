@@ -24,6 +24,7 @@ from typing import BinaryIO, cast
 from millrace.engine.file_names import is_archive, is_hidden_segment, recognise_told
 from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_unpacked, peek
 from millrace.engine.formats.streams.first_bytes import is_tar, is_zip, name_compression
+from millrace.engine.formats.streams.guarded import WatchedSource
 from millrace.engine.options import READ_EXTENSIONS, FileFormat, RecognisedKey, WorkSizes, recognise
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
@@ -141,17 +142,12 @@ class _ListedMember:
     unreadable: str = ""
 
 
-class _Guarded(io.RawIOBase):
-    """A source that remembers the errors that are its own, and refuses reads beyond ``most`` while lists are read."""
+class _ListedSource(WatchedSource):
+    """An archive's source, which refuses reads beyond ``most`` while lists are read."""
 
     def __init__(self, source: BinaryIO, most: int) -> None:
-        super().__init__()
-        self._source = source
+        super().__init__(source)
         self.most: int | None = most
-        self.fault: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
 
     def seekable(self) -> bool:
         return True
@@ -163,18 +159,12 @@ class _Guarded(io.RawIOBase):
         return self._source.tell()
 
     def read(self, size: int = -1) -> bytes:
-        try:
-            self._check(size)
-            return self._source.read(size)
-        except BaseException as error:
-            self.fault = error
-            raise
-
-    def _check(self, size: int) -> None:
         if self.most is not None and size > self.most:
-            raise ArchiveTooBig(
+            self.fault = ArchiveTooBig(
                 f"the archive's list of members, or one name in it, has {size:,} bytes; {self.most:,} are the most"
             )
+            raise self.fault
+        return super().read(size)
 
 
 class _Packed:
@@ -308,14 +298,14 @@ def _check_count(count: int, limits: Limits) -> None:
 
 
 @contextmanager
-def _translate_errors(guarded: _Guarded, what: str) -> Iterator[None]:
+def _translate_errors(listed: _ListedSource, what: str) -> Iterator[None]:
     """Make ours what zipfile and tarfile raise; the source's own errors stay theirs."""
     try:
         yield
     except _BROKEN as error:
-        if guarded.fault is not None:
+        if listed.fault is not None:
             # What S3 or our own limits said goes first: it is no fault of the archive's.
-            raise guarded.fault from error
+            raise listed.fault from error
         if isinstance(error, EOFError) or any(words in str(error) for words in _CUT_OFF):
             raise TruncatedFile(f"{what} stops before its end: {error or 'bytes are missing'}") from error
         raise MalformedFile(f"{what} is damaged: {error}") from error
@@ -333,19 +323,19 @@ def _shown(name: str) -> str:
 def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.ExitStack) -> list[_ListedMember]:
     source.seek(0)
     begun = source.read(4) == b"PK\x03\x04"
-    guarded = _Guarded(source, _ZIP_END + _A_NAME * limits.members)
+    listed = _ListedSource(source, _ZIP_END + _A_NAME * limits.members)
     try:
-        with _translate_errors(guarded, "the zip archive"):
-            archive = stack.enter_context(zipfile.ZipFile(cast("BinaryIO", guarded)))
+        with _translate_errors(listed, "the zip archive"):
+            archive = stack.enter_context(zipfile.ZipFile(cast("BinaryIO", listed)))
     except MalformedFile as error:
         if (begun or not size) and "not a zip file" in str(error):
             raise TruncatedFile(
                 f"the zip archive stops after {size:,} bytes, before its list of members", byte=size
             ) from error
         raise
-    guarded.most = None
+    listed.most = None
     _check_count(len(archive.infolist()), limits)
-    unpack = partial(_unpack, archive, guarded, limits)
+    unpack = partial(_unpack, archive, listed, limits)
     return [_zip_entry(info, unpack) for info in archive.infolist()]
 
 
@@ -387,10 +377,12 @@ def _no_file_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 @contextmanager
-def _unpack(archive: zipfile.ZipFile, guarded: _Guarded, limits: Limits, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
+def _unpack(
+    archive: zipfile.ZipFile, listed: _ListedSource, limits: Limits, info: zipfile.ZipInfo
+) -> Iterator[BinaryIO]:
     """A member in a temporary file of no name; its checksum is proven before a byte of it is used."""
     name = _shown(info.filename)
-    translated = partial(_translate_errors, guarded, f"{name!r} in the zip archive")
+    translated = partial(_translate_errors, listed, f"{name!r} in the zip archive")
     with translated():
         packed = archive.open(info)
     with packed, limits.open_spool() as spool:
@@ -448,23 +440,23 @@ def _plain_tar(source: BinaryIO, size: int, limits: Limits, stack: contextlib.Ex
 
 def _tar_entries(source: BinaryIO, limits: Limits, stack: contextlib.ExitStack) -> list[_ListedMember]:
     source.seek(0)
-    guarded = _Guarded(source, _TAR_HEADERS)
+    listed = _ListedSource(source, _TAR_HEADERS)
     infos: list[tarfile.TarInfo] = []
-    with _translate_errors(guarded, "the tar archive"):
-        archive = stack.enter_context(tarfile.open(fileobj=guarded, mode="r:"))  # noqa: SIM115 # the stack closes it
+    with _translate_errors(listed, "the tar archive"):
+        archive = stack.enter_context(tarfile.open(fileobj=listed, mode="r:"))  # noqa: SIM115 # the stack closes it
         # One by one, and not getmembers(): an archive of a million members is refused at the first that is too many.
         while (info := archive.next()) is not None:
             infos.append(info)
             _check_count(len(infos), limits)
-        _check_end(guarded, archive.offset)
-    guarded.most = None
+        _check_end(listed, archive.offset)
+    listed.most = None
     return [_tar_entry(archive, info) for info in infos]
 
 
-def _check_end(guarded: _Guarded, end: int) -> None:
+def _check_end(listed: _ListedSource, end: int) -> None:
     """Look for the block of zeros that ends a tar: tarfile takes any rubbish, and nothing at all, for the end."""
-    guarded.seek(end)
-    block = guarded.read(_BLOCK)
+    listed.seek(end)
+    block = listed.read(_BLOCK)
     if len(block) < _BLOCK:
         raise TruncatedFile(f"the tar archive stops after {end + len(block):,} bytes, before its end mark", byte=end)
     if block.strip(b"\0"):

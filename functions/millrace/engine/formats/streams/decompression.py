@@ -7,7 +7,6 @@ gzip's under ``.csv``.
 from __future__ import annotations
 
 import bz2
-import io
 import lzma
 import zlib
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import pyarrow as pa
 
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS
 from millrace.engine.formats.streams.first_bytes import HEAD_BYTES, MAGIC, begins_like, name_compression, name_other
+from millrace.engine.formats.streams.guarded import WatchedSource
 from millrace.engine.formats.streams.snappy import SnappyStream
 from millrace.engine.options import Compression, WorkSizes
 from millrace.errors import MalformedFile, TooBig, TruncatedFile
@@ -42,32 +42,11 @@ class ByteStream(Protocol):
         ...
 
 
-class _CountedSource(io.RawIOBase):
-    """A source that counts what is read of it, and remembers which errors are its own."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self.bytes_read = 0
-        self.fault: BaseException | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            data = self._source.read(size)
-        except BaseException as error:
-            self.fault = error
-            raise
-        self.bytes_read += len(data)
-        return data
-
-
 class _Decompressed:
     """The content of a compressed source; Arrow's and Python's errors become ours."""
 
     def __init__(self, source: BinaryIO, compression: Compression, free_bytes: int, read_bytes: int) -> None:
-        self._counted = _CountedSource(source)
+        self._counted = WatchedSource(source)
         self._compression = compression
         self._free_bytes = free_bytes
         self._stream = _OPENERS[compression](self._counted, read_bytes)
@@ -121,7 +100,7 @@ class _Members:
     """The content of members, one after the other; what follows them and is none is refused."""
 
     def __init__(
-        self, source: _CountedSource, read_bytes: int, compression: Compression, begin: Callable[[], _Decompressor]
+        self, source: WatchedSource, read_bytes: int, compression: Compression, begin: Callable[[], _Decompressor]
     ) -> None:
         self._source = source
         self._read_bytes = read_bytes
@@ -187,7 +166,7 @@ def _left_over(member: _Decompressor) -> bytes:
     return left
 
 
-def _open_gzip(source: _CountedSource, read_bytes: int) -> ByteStream:
+def _open_gzip(source: WatchedSource, read_bytes: int) -> ByteStream:
     return _Members(source, read_bytes, Compression.GZIP, partial(_find_inflate().decompressobj, _GZIP_CONTAINER))
 
 
@@ -200,25 +179,25 @@ def _find_inflate() -> ModuleType:
         return zlib
 
 
-def _open_bzip2(source: _CountedSource, read_bytes: int) -> ByteStream:
+def _open_bzip2(source: WatchedSource, read_bytes: int) -> ByteStream:
     return _Members(source, read_bytes, Compression.BZIP2, bz2.BZ2Decompressor)
 
 
-def _open_xz(source: _CountedSource, read_bytes: int) -> ByteStream:
+def _open_xz(source: WatchedSource, read_bytes: int) -> ByteStream:
     begin = partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, XZ_MEMORY)
     return _Members(source, read_bytes, Compression.XZ, begin)
 
 
-def _open_by_arrow(codec: str, source: _CountedSource, _read_bytes: int) -> ByteStream:
+def _open_by_arrow(codec: str, source: WatchedSource, _read_bytes: int) -> ByteStream:
     stream: ByteStream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), codec)
     return stream
 
 
-def _open_snappy(source: _CountedSource, read_bytes: int) -> ByteStream:
+def _open_snappy(source: WatchedSource, read_bytes: int) -> ByteStream:
     return SnappyStream(source, read_bytes)
 
 
-_OPENERS: dict[Compression, Callable[[_CountedSource, int], ByteStream]] = {
+_OPENERS: dict[Compression, Callable[[WatchedSource, int], ByteStream]] = {
     Compression.GZIP: _open_gzip,
     Compression.BZIP2: _open_bzip2,
     Compression.XZ: _open_xz,

@@ -1,23 +1,51 @@
-"""A source as Arrow wants it, whose own errors are told apart from Arrow's."""
+"""Sources whose own errors are told apart from those of what reads them: Arrow, archives, decompressors."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
+
+from millrace.errors import DataError
+
+T = TypeVar("T")
 
 
-class GuardedSource(io.RawIOBase):
-    """A source as Arrow wants it, which remembers the errors that are its own and may hold a range in memory."""
+class WatchedSource(io.RawIOBase):
+    """A source that is read from its place on: it remembers the error that was its own, and counts what it gave."""
 
     def __init__(self, source: BinaryIO) -> None:
+        super().__init__()
         self._source = source
+        self.bytes_read = 0
+        self.fault: BaseException | None = None
+
+    def readable(self) -> bool:
+        """It is read from."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; all that are left where no size is given."""
+        try:
+            data = self._source.read(size)
+        # Even KeyboardInterrupt: Arrow calls back from C++, and turns whatever is raised here into an error of its own.
+        except BaseException as error:
+            self.fault = error
+            raise
+        self.bytes_read += len(data)
+        return data
+
+
+class GuardedSource(WatchedSource):
+    """A source as Arrow wants it, which may hold a range in memory."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        super().__init__(source)
         self._position = 0
         self._start, self._kept = 0, memoryview(b"")
         self.size = source.seek(0, io.SEEK_END)
         self._refusal: OSError | None = None
-        self.fault: BaseException | None = None
 
     def keep(self, start: int, end: int) -> None:
         """Read a range in one go; what Arrow asks of it afterwards comes from memory."""
@@ -27,10 +55,6 @@ class GuardedSource(io.RawIOBase):
     def kept_part(self, start: int, end: int) -> memoryview:
         """What is in memory of a range."""
         return self._kept[max(0, start - self._start) : max(0, end - self._start)]
-
-    def readable(self) -> bool:
-        """It is read from."""
-        return True
 
     def seekable(self) -> bool:
         """At any place."""
@@ -73,8 +97,32 @@ class GuardedSource(io.RawIOBase):
             raise self._refusal
         try:
             self._source.seek(start)
-            return self._source.read(size)
-        # Even KeyboardInterrupt: Arrow calls back from C++, and turns whatever is raised here into an error of its own.
-        except BaseException as error:
+        except BaseException as error:  # see ``WatchedSource.read``
             self.fault = error
             raise
+        return super().read(size)
+
+    def translate(
+        self,
+        act: Callable[[], T],
+        foreign: tuple[type[Exception], ...],
+        refuse: Callable[[Exception, int | None], DataError],
+        row: int | None = None,
+    ) -> T:
+        """What ``act`` gives; foreign errors become refusals of a row, or of the footer, the source's own stay theirs.
+
+        A source that fails is no damaged file: its error goes to the queue, which tries again.
+        """
+        try:
+            return act()
+        except DataError:
+            raise
+        except foreign as error:
+            raise self.fault or refuse(error, row) from error
+
+
+def say_place(row: int | None) -> str:
+    """Where a file is damaged, as messages say it: behind the rows that were read, or before any."""
+    if row:
+        return f"in or behind row {row:,}"
+    return "in its footer"
