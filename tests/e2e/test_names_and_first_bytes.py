@@ -17,6 +17,7 @@ from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
+from tests.e2e.cases import CASES
 from tests.e2e.conftest import CONTEXT
 from tests.unit.engine.formats.packing import pack_lz4, pack_snappy, tarred, zipped
 
@@ -41,11 +42,17 @@ def sync(name: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+def table_of(key: str) -> str:
+    """The table of an object that is one: its name without extensions."""
+    return key.partition(".")[0]
+
+
 CONFIGURATION: dict[str, Any] = {
     "connections": [
         source("unload", is_single_table=True, single_table_name="orders", csv_delimiter="|"),
         source("stream", is_single_table=True, single_table_name="events", single_table_file_format="json"),
         source("boxes"),
+        source("field", csv_encoding="cp1252"),
         connection("lake", f"s3://{OUT}", create_bucket=True),
     ],
     "bulk_syncs": [
@@ -53,6 +60,11 @@ CONFIGURATION: dict[str, Any] = {
         sync("stream"),
         sync("boxes", on_delete="remove", schemas=[{"id": "shop/stock", "csv_delimiter": "semicolon"}])
         | {"automatically_add_new_objects": "all"},
+        sync(
+            "field",
+            normalize_names="disabled",
+            schemas=[{"id": table_of(key), **case.options} for key, case in CASES.items()],
+        ),
     ],
 }
 TEXT = b"id|amount\n1|2.50\n"
@@ -140,3 +152,20 @@ def test_members_that_are_gone_take_their_outputs_with_them(names: DeployedDemo)
     names.wait_until_idle(seconds=240)
 
     assert sorted(key for key in outputs_of(names) if key.startswith("boxes/")) == ["boxes/shop/orders.jsonl"]
+
+
+def test_each_case_from_the_field_is_read_right_or_refused(names: DeployedDemo) -> None:
+    """Dialects, quotes, null markers, marks of the end, records in documents: never silently wrong."""
+    for key, case in CASES.items():
+        names.upload(ObjectRef(IN, f"field/{key}"), case.data)
+    names.wait_until_idle(seconds=240)
+
+    found = {key: text for key, text in outputs_of(names).items() if key.startswith("field/")}
+    read = {key: case for key, case in CASES.items() if not case.refusal}
+    assert found == {
+        f"field/{table_of(key)}.jsonl": "".join(f"{line}\n" for line in case.lines) for key, case in read.items()
+    }
+    for key in CASES.keys() - read.keys():
+        failure = entry_of(names, f"field/{key}").failure
+        assert failure is not None, key
+        assert CASES[key].refusal in failure.message

@@ -369,3 +369,13 @@ def test_one_processor_reads_what_several_read(late: bytes) -> None:
         results.append((done.parts[0].sink.getvalue(), aside, done.rows))
 
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("said", ["cp1252", "latin-1", "utf-8", "ascii", "shift_jis"])
+def test_a_byte_order_mark_outweighs_what_is_said(mark: str, said: str) -> None:
+    """One bucket with files of many tools: in cp1252 the marks would be text, and each zero a character."""
+    assert (
+        converted("id;name\n1;Jörg €\n".encode(mark), "csv", "json", encoding=said)
+        == '{"id":1,"name":"Jörg €"}\n'.encode()
+    )

@@ -79,8 +79,11 @@ class Utf8Stream:
 
 def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
     name = _codec_name(encoding)
+    # A mark outweighs cp1252 and the like, in which it would be the text \xff\xfe. FF FE 00 00 is UTF-32, unless it is
+    # told to be UTF-16, in which a file may begin with a zero.
+    is_wide = name.startswith(("utf-16", "utf-32"))
     for mark, marked in _MARKS:
-        if head.startswith(mark) and (name in {"utf-8", marked} or marked.startswith(name)):
+        if head.startswith(mark) and (not is_wide or marked.startswith(name)):
             return Encoding(marked, "byte order mark"), len(mark)
     if name != "utf-8":
         return Encoding(name, "configuration"), 0
