@@ -136,7 +136,7 @@ class Parts(Generic[S]):
     def _piece(self, name: str | None, batch: pa.RecordBatch) -> PartitionPiece:
         render = self._format.render
         if render is None:
-            return PartitionPiece(name, batch, batch.num_rows, batch.nbytes)
+            return PartitionPiece(name, batch, batch.num_rows, batch.get_total_buffer_size())
         text = render(batch, self._bound.schema)
         return PartitionPiece(name, text, batch.num_rows, sum(map(len, text.pieces)))
 
