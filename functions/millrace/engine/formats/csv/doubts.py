@@ -7,7 +7,7 @@ would say that its lines were not divided. What is found here refuses the file, 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.judging import Candidate
@@ -37,15 +37,15 @@ def find_hidden_reading(best: Candidate, sample: Sample, *, has_headers: bool) -
 def _find_rare_delimiter(best: Candidate, sample: Sample, *, has_headers: bool) -> Choice | None:
     if any(row.width > 1 or row.quoted for row in sample.rows):
         return None
-    lines = [row.text(0) for row in sample.rows if row.seen]
+    lines = _lines_of(sample)
     characters = _RARE_DELIMITERS
     if has_headers:
         characters += _DELIMITERS_OF_NAMES
-    for character in characters:
-        if _count_in_each(character, lines):
-            other = Candidate(Dialect(character, best.dialect.quote, None), shown=tuple(lines[1].split(character)))
-            return Choice(other, best, "delimiter")
-    return None
+    character = _find_in_each(characters, lines)
+    if character is None:
+        return None
+    shown = tuple(lines[1].split(character))
+    return Choice(Candidate(Dialect(character, best.dialect.quote, None), shown=shown), best, "delimiter")
 
 
 def _find_decimal_commas(best: Candidate, sample: Sample) -> Choice | None:
@@ -63,19 +63,25 @@ def find_wrapped_delimiter(best: Candidate, sample: Sample) -> tuple[str, int] |
     """
     if best.width != 1 or not all(row.quoted and row.width == 1 for row in sample.rows):
         return None
-    lines = [row.text(0) for row in sample.rows if row.seen]
-    for delimiter in DELIMITERS:
-        # "City, Country" over "Paris, France" is one column.
-        is_prose = any(delimiter + " " in line for line in lines)
-        count = _count_in_each(delimiter, lines)
-        if count and not is_prose:
-            return delimiter, count + 1
+    lines = _lines_of(sample)
+    delimiter = _find_in_each(DELIMITERS, lines)
+    # "City, Country" over "Paris, France" is one column.
+    if delimiter is None or any(delimiter + " " in line for line in lines):
+        return None
+    return delimiter, lines[0].count(delimiter) + 1
+
+
+def _lines_of(sample: Sample) -> Sequence[str]:
+    """The records of one field, without the quotes around it."""
+    return [row.text(0) for row in sample.rows if row.seen]
+
+
+def _find_in_each(characters: Iterable[str], lines: Sequence[str]) -> str | None:
+    """The first character that each of two lines or more has, and each equally often."""
+    if len(lines) < 2:
+        return None
+    for character in characters:
+        counts = {line.count(character) for line in lines}
+        if len(counts) == 1 and 0 not in counts:
+            return character
     return None
-
-
-def _count_in_each(character: str, lines: Sequence[str]) -> int:
-    """How often each line has the character, if that is equally often in two lines or more; else 0."""
-    counts = {line.count(character) for line in lines}
-    if len(lines) < 2 or len(counts) != 1:
-        return 0
-    return counts.pop()
