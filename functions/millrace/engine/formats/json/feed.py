@@ -7,9 +7,13 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from millrace.engine.formats.streams.encoding import Utf8Stream
+from millrace.engine.native.library import find_kernel
+
+if TYPE_CHECKING:
+    from millrace.engine.native.json import RowCutter
 
 FIRST_BYTES = 2**18
 """The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have."""
@@ -91,6 +95,7 @@ class JsonFeed:
         self._ended = False
         self._depth = 0
         self._in_array = False
+        self._cutter = _find_cutter()
 
     def pieces(self) -> Iterator[JsonPiece]:
         """All of the text."""
@@ -142,6 +147,8 @@ class JsonFeed:
             if end >= 0:
                 self._depth = 0
                 return end + len(b"}\n")
+        if self._cutter is not None:
+            return self._cutter.end_of_rows(self._data, size, in_array=self._in_array)
         return self._end_by_braces(size)
 
     def _end_by_braces(self, size: int) -> int:
@@ -160,6 +167,15 @@ class JsonFeed:
                 return end
         self._depth = depth
         return 0
+
+
+def _find_cutter() -> RowCutter | None:
+    kernel = find_kernel()
+    if kernel is None:
+        return None
+    from millrace.engine.native.json import RowCutter  # noqa: PLC0415 - it imports ctypes, for a kernel alone
+
+    return RowCutter(kernel)
 
 
 def _lowest(data: bytes, ends: list[int], size: int, depth: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """Reading JSON: objects one after the other, or one array of them, whichever the bytes are.
 
-Nothing is guessed: numbers keep their digits, names may not repeat, missing fields are null. Arrow's parser reads the
-pieces of text that it is proven to read exactly, several at once; the exact parser reads the others and reports bad
-rows. Both give the same rows and the same types, so nobody sees which one read what.
+Nothing is guessed: numbers keep their digits, names may not repeat, missing fields are null. The native kernel or
+Arrow's parser reads the pieces of text that it is proven to read exactly, several at once; the exact parser reads the
+others and reports bad rows. All give the same rows and the same types, so nobody sees which one read what.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TypeAlias
 
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.json import exact as json_exact
-from millrace.engine.formats.json import fast as json_fast
+from millrace.engine.formats.json import plans as json_plans
 from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
-from millrace.engine.formats.json.fast import FastPlan, FastRows
 from millrace.engine.formats.json.feed import Feed, JsonFeed, JsonPiece
+from millrace.engine.formats.json.plans import PiecePlan, PlannedRows
 from millrace.engine.formats.json.records import RecordsFeed
 from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
@@ -29,9 +29,9 @@ from millrace.engine.json_paths import find_record_path
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.engine.parallel import in_order
 
-JsonRows = ExactRows | FastRows
-FindPlan = Callable[[Node], FastPlan | None]
-"""Finds how Arrow's parser can read rows of a node; None: the exact parser reads them."""
+JsonRows: TypeAlias = "ExactRows | PlannedRows"
+FindPlan = Callable[[Node], PiecePlan | None]
+"""Finds how the kernel or Arrow's parser can read rows of a node; None: the exact parser reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def read(
     *,
     learned: Learned | None = None,
     report: Report,
-    find_plan: FindPlan = json_fast.plan,
+    find_plan: FindPlan = json_plans.plan,
 ) -> Records:
     """Open a JSON file; see ``formats.base.Reader``."""
     if isinstance(learned, LearnedFields):
@@ -60,7 +60,7 @@ def read(
 
 
 def observe(
-    source: BinaryIO, options: ReadOptions, node: Node, *, find_plan: FindPlan = json_fast.plan
+    source: BinaryIO, options: ReadOptions, node: Node, *, find_plan: FindPlan = json_plans.plan
 ) -> Iterator[tuple[int, int]]:
     """Add a file's values to what is known of their types, a block at a time; give each block's rows and size."""
     file = _JsonFile(source, options, node, _ignore, find_plan)
@@ -107,8 +107,8 @@ class _TriedPiece:
     """A piece that a plan was tried on: ``parsed`` is None if there was no plan, or if it did not fit."""
 
     piece: JsonPiece
-    plan: FastPlan | None
-    parsed: FastRows | None
+    plan: PiecePlan | None
+    parsed: PlannedRows | None
 
 
 class _JsonFile:
@@ -121,7 +121,7 @@ class _JsonFile:
         self._tried = in_order(self._try, pieces, workers=options.work.processors)
         self._parser = ExactParser(self._next_piece, _report_or_none(options, report), block_bytes=options.work.block)
         self._find_plan = find_plan
-        self._plan: FastPlan | None = None
+        self._plan: PiecePlan | None = None
 
     def blocks(self) -> Generator[JsonRows, None, None]:
         """All rows, in blocks of about a megabyte of text."""
@@ -152,7 +152,7 @@ class _JsonFile:
             return _TriedPiece(piece, None, None)
         return _TriedPiece(piece, plan, plan.parse(piece))
 
-    def _try_newer_plan(self, tried: _TriedPiece) -> FastRows | None:
+    def _try_newer_plan(self, tried: _TriedPiece) -> PlannedRows | None:
         """A piece's rows, by the newest plan if the one that was tried on it did not fit."""
         # Pieces are tried ahead: the second is parsed by the plan of the first while that is still being learned from.
         if tried.parsed or self._plan is None or self._plan is tried.plan:
@@ -181,7 +181,7 @@ class _JsonFile:
         """A block's rows as batches of the schema of all that is known; it may have been read when less was."""
         if isinstance(block, ExactRows):
             yield from block.as_batches(into)
-        elif block.plan.schema.equals(into, check_metadata=True):
+        elif block.schema.equals(into, check_metadata=True):
             yield block.batch
         elif self._plan and (parsed := self._plan.parse(block.piece)):
             yield parsed.batch

@@ -211,10 +211,10 @@ class Numbers:
         """What is known with other numbers, of which this is known; in either order."""
         if other is None:
             return self
-        scale, digits = NO_SCALE, 0
-        if self.scale == other.scale and self.scale != NO_SCALE:
-            scale, digits = self.scale, max(self.digits, other.digits)
-        return Numbers(min(self.bare, other.bare), min(self.dotted, other.dotted), scale, digits)
+        bare, dotted = min(self.bare, other.bare), min(self.dotted, other.dotted)
+        if self.scale != other.scale or self.scale == NO_SCALE:
+            return Numbers(bare, dotted, NO_SCALE)
+        return Numbers(bare, dotted, self.scale, max(self.digits, other.digits))
 
     def observe_kept(self, values: pa.Array) -> Numbers:
         """What is known with the next numbers, of which it is known that they are printed as they were written."""

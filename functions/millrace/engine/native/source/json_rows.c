@@ -1,0 +1,546 @@
+/* One pass over the text, led by the schema: a struct reads its members, a list its items, and so on down. */
+#include "json_rows.h"
+
+#include <stdlib.h>
+
+#include "json_names.h"
+#include "json_numbers.h"
+#include "json_raw.h"
+#include "json_text.h"
+#include "utf8.h"
+
+#define NO_SCALE (-1)
+#define FIRST_INEXACT INT64_C(1000000000000000) /* integers from here on are not printed digit for digit by a double */
+#define FEW_MISSING 4                           /* so many fields are passed over before the table is asked */
+
+typedef struct {
+    const uint8_t *at, *end;
+    const uint8_t *row; /* where the row begins that is being read */
+    const MillraceType *types;
+    int32_t type_count;
+    FieldName *names;         /* of each type */
+    NameTable *tables;        /* of each type that is a struct, and of the batch; made when it is needed */
+    JsonEvidence *evidence;   /* of each type */
+    RawWriter raw;
+    Buffer scratch; /* a name that is written with escapes */
+    Allowance *allowance;
+    int64_t cells;      /* left to fill */
+    int32_t failed;     /* the column that a value did not fit, -1 if it was something else */
+} JsonReader;
+
+static bool read_value(JsonReader *reader, Column *column);
+
+static inline int64_t index_of(const JsonReader *reader, const Column *column)
+{
+    return column->type - reader->types;
+}
+
+static inline JsonEvidence *evidence_of(JsonReader *reader, const Column *column)
+{
+    return &reader->evidence[index_of(reader, column)];
+}
+
+static bool read_null(JsonReader *reader, Column *column)
+{
+    if (memcmp(reader->at, "null", 4) != 0)
+        return false;
+    reader->at += 4;
+    return append_null(column);
+}
+
+static bool read_bool(JsonReader *reader, Column *column)
+{
+    const bool is_true = memcmp(reader->at, "true", 4) == 0;
+    if (!is_true && memcmp(reader->at, "false", 5) != 0)
+        return false;
+    reader->at += is_true ? 4 : 5;
+    return append_bool(column, is_true);
+}
+
+static bool read_int64(JsonReader *reader, Column *column)
+{
+    JsonNumber number;
+    if (!read_json_number(reader->at, &number) || !is_whole(&number) || number.count > MOST_DIGITS_OF_64_BITS)
+        return false;
+    if (number.digits > (uint64_t)INT64_MAX + number.is_negative)
+        return false;
+    const int64_t value = number.is_negative ? (int64_t)(0 - number.digits) : (int64_t)number.digits;
+    JsonEvidence *evidence = evidence_of(reader, column);
+    evidence->whole++;
+    evidence->low = value < evidence->low ? value : evidence->low;
+    evidence->high = value > evidence->high ? value : evidence->high;
+    reader->at = number.end;
+    return append_int64(column, value);
+}
+
+/* An integer in a column of doubles, some of which have a fraction. */
+static bool append_whole_double(JsonReader *reader, Column *column, const JsonNumber *number)
+{
+    if (column->type->form != JSON_BARE || number->count > MOST_DIGITS_OF_64_BITS ||
+        number->digits >= (uint64_t)FIRST_INEXACT)
+        return false;
+    const int64_t value = number->is_negative ? -(int64_t)number->digits : (int64_t)number->digits;
+    JsonEvidence *evidence = evidence_of(reader, column);
+    evidence->whole++;
+    evidence->low = value < evidence->low ? value : evidence->low;
+    evidence->high = value > evidence->high ? value : evidence->high;
+    return append_float64(column, (double)value);
+}
+
+/* Digits behind the point that a decimal would need: 2 for 12.50. */
+static int32_t find_scale(const JsonNumber *number)
+{
+    const bool is_negative_zero = number->is_negative && number->digits == 0;
+    if (number->has_exponent || is_negative_zero || number->fraction == 0)
+        return NO_SCALE;
+    return (int32_t)number->fraction;
+}
+
+static void note_number(JsonEvidence *evidence, const JsonNumber *number, const JudgedDouble *judged)
+{
+    const int32_t scale = find_scale(number), length = (int32_t)(number->end - number->begin);
+    if (evidence->numbers == 0) {
+        evidence->bare = evidence->dotted = KEPT_AS_TEXT;
+        evidence->scale = scale;
+    }
+    evidence->numbers++;
+    evidence->scale = evidence->scale == scale ? scale : NO_SCALE;
+    evidence->longest = length > evidence->longest ? length : evidence->longest;
+    evidence->bare = (int32_t)judged->bare < evidence->bare ? (int32_t)judged->bare : evidence->bare;
+    evidence->dotted = (int32_t)judged->dotted < evidence->dotted ? (int32_t)judged->dotted : evidence->dotted;
+}
+
+static bool read_float64(JsonReader *reader, Column *column)
+{
+    JsonNumber number;
+    if (!read_json_number(reader->at, &number))
+        return false;
+    reader->at = number.end;
+    if (is_whole(&number))
+        return append_whole_double(reader, column, &number);
+    JudgedDouble judged;
+    if (!judge_double(&number, &judged))
+        return false;
+    /* What the column's form does not keep will widen it: that is decided by who knows all of the file. */
+    if ((column->type->form == JSON_BARE ? judged.bare : judged.dotted) == KEPT_NOT)
+        return false;
+    note_number(evidence_of(reader, column), &number, &judged);
+    return append_float64(column, judged.value);
+}
+
+static bool read_decimal128(JsonReader *reader, Column *column)
+{
+    JsonNumber number;
+    __int128 value;
+    if (!read_json_number(reader->at, &number) || number.has_exponent)
+        return false;
+    const MillraceType *type = column->type;
+    if (!read_decimal(number.begin, number.end - number.begin, type->precision, type->unit_or_scale, &value))
+        return false;
+    reader->at = number.end;
+    return append_fixed(column, &value);
+}
+
+/* Appends the rest of a string, from its first escape on, to the column's bytes. */
+static bool read_escapes(JsonReader *reader, Column *column, uint64_t *high)
+{
+    Buffer *values = &column->values;
+    const uint8_t *at = reader->at;
+    while (*at != '"') {
+        if (!has_room(values, 16, column->allowance))
+            return false;
+        memcpy(values->bytes + values->size, at, 16);
+        const int plain = count_plain(at, high);
+        at += plain;
+        values->size += plain;
+        if (plain == 16 || *at == '"')
+            continue;
+        if (*at != '\\')
+            return false; /* a control character, or the end of the text */
+        const int32_t character = read_escape(&at);
+        if (character < 0 || !has_room(values, LONGEST_UNESCAPED, column->allowance))
+            return false;
+        values->size += write_character(values->bytes + values->size, character);
+    }
+    reader->at = at + 1;
+    return true;
+}
+
+static bool read_string(JsonReader *reader, Column *column)
+{
+    if (*reader->at != '"')
+        return false;
+    Buffer *values = &column->values;
+    const int64_t begin = values->size;
+    const uint8_t *at = reader->at + 1;
+    uint64_t high = 0;
+    /* Sixteen bytes are copied before it is known how many of them belong to the string: what is too much is written
+     * over by the next one. */
+    int plain;
+    do {
+        if (!has_room(values, 16, column->allowance))
+            return false;
+        memcpy(values->bytes + values->size, at, 16);
+        plain = count_plain(at, &high);
+        at += plain;
+        values->size += plain;
+    } while (plain == 16);
+    reader->at = at + 1;
+    if (RARELY(*at != '"')) {
+        reader->at = at;
+        if (!read_escapes(reader, column, &high))
+            return false;
+    }
+    const int64_t length = values->size - begin;
+    if (high && measure_utf8(values->bytes + begin, length) < length)
+        return false;
+    return end_text(column);
+}
+
+static bool read_empty_object(JsonReader *reader, Column *column)
+{
+    if (*reader->at != '{')
+        return false;
+    reader->at = skip_space(reader->at + 1);
+    if (*reader->at != '}')
+        return false;
+    reader->at++;
+    return append_text(column, (const uint8_t *)"{}", 2);
+}
+
+/* Any value, as its text. */
+static bool read_any(JsonReader *reader, Column *column)
+{
+    RawWriter *raw = &reader->raw;
+    JsonEvidence *evidence = evidence_of(reader, column);
+    raw->at = reader->at;
+    raw->column = column;
+    raw->seen = evidence->kinds;
+    const bool is_written = write_raw_value(raw);
+    evidence->kinds = raw->seen;
+    reader->at = raw->at;
+    return is_written;
+}
+
+static bool read_text(JsonReader *reader, Column *column)
+{
+    switch (column->type->form) {
+    case JSON_NULLS:
+        return false; /* nulls were read already */
+    case JSON_EMPTY_OBJECTS:
+        return read_empty_object(reader, column);
+    case JSON_ANY:
+        return read_any(reader, column);
+    default:
+        return read_string(reader, column);
+    }
+}
+
+static bool read_list(JsonReader *reader, Column *column)
+{
+    if (*reader->at != '[')
+        return false;
+    Column *items = &column->children[0];
+    reader->at = skip_space(reader->at + 1);
+    if (*reader->at == ']') {
+        reader->at++;
+        return end_row(column);
+    }
+    for (;;) {
+        if (!read_value(reader, items))
+            return false;
+        reader->at = skip_space(reader->at);
+        const uint8_t byte = *reader->at++;
+        if (byte == ']')
+            return end_row(column);
+        if (byte != ',')
+            return false;
+        reader->at = skip_space(reader->at);
+    }
+}
+
+/* A struct's fields and their names. */
+typedef struct {
+    Column *columns;
+    const FieldName *names;
+    NameTable *table;
+    int32_t count;
+} Members;
+
+static Members members_of(JsonReader *reader, Column *column)
+{
+    /* The batch has no type: its columns are the first types, and its table is the last. */
+    const int64_t first = column->type == NULL ? 0 : column->type->first_child;
+    const int64_t table = column->type == NULL ? reader->type_count : index_of(reader, column);
+    return (Members){column->children, &reader->names[first], &reader->tables[table], column->child_count};
+}
+
+/* Reads a name with escapes, whose first byte this is, to the scratch; NULL if it is none. */
+static const uint8_t *unescape_name(JsonReader *reader, const uint8_t *begin, const uint8_t *end)
+{
+    Buffer *scratch = &reader->scratch;
+    scratch->size = 0;
+    if (!has_room(scratch, end - begin + LONGEST_UNESCAPED, reader->allowance))
+        return NULL;
+    while (begin < end) {
+        if (*begin != '\\') {
+            scratch->bytes[scratch->size++] = *begin++;
+            continue;
+        }
+        const int32_t character = read_escape(&begin);
+        if (character < 0)
+            return NULL;
+        scratch->size += write_character(scratch->bytes + scratch->size, character);
+    }
+    return scratch->bytes;
+}
+
+/* The number of the field whose name begins at the place, behind its quote, by the table; -1 if it is none. */
+static int32_t look_up_name(JsonReader *reader, const Members *members)
+{
+    bool has_escapes = false;
+    uint64_t high = 0;
+    const uint8_t *name = reader->at;
+    const uint8_t *end = find_string_end(name, &has_escapes, &high);
+    if (end == NULL)
+        return -1;
+    int64_t length = end - name;
+    if (has_escapes) {
+        name = unescape_name(reader, name, end);
+        length = reader->scratch.size;
+    }
+    if (name == NULL || (members->table->places == NULL && !open_names(members->table, members->names, members->count)))
+        return -1;
+    reader->at = end + 1;
+    return find_name(members->table, name, length);
+}
+
+/* The number of the field whose name begins at the place, behind its quote; -1 if it is none. Moves behind the name.
+ *
+ * Rows have their fields in one order nearly always: the one behind the last is tried first, then the next few, since
+ * fields may be missing. */
+static inline int32_t find_member(JsonReader *reader, const Members *members, int32_t expected)
+{
+    const int32_t last = members->count - expected < FEW_MISSING ? members->count : expected + FEW_MISSING;
+    for (int32_t number = expected; number < last; number++) {
+        const FieldName *name = &members->names[number];
+        if (begins_with_name(name, reader->at, reader->end)) {
+            reader->at += name->length + 1;
+            return number;
+        }
+    }
+    return look_up_name(reader, members);
+}
+
+static bool fill_missing(const Members *members, int64_t row)
+{
+    for (int32_t number = 0; number < members->count; number++) {
+        Column *column = &members->columns[number];
+        if (column->length == row && !append_null(column))
+            return false;
+    }
+    return true;
+}
+
+static bool read_members(JsonReader *reader, const Members *members, int64_t row)
+{
+    int32_t expected = 0, seen = 0;
+    for (;;) {
+        if (*reader->at != '"')
+            return false;
+        reader->at++;
+        const int32_t number = find_member(reader, members, expected);
+        if (number < 0)
+            return false;
+        Column *column = &members->columns[number];
+        if (column->length != row)
+            return false; /* the name was there before in this object */
+        reader->at = skip_space(reader->at);
+        if (*reader->at != ':')
+            return false;
+        reader->at = skip_space(reader->at + 1);
+        if (!read_value(reader, column))
+            return false;
+        expected = number + 1;
+        seen++;
+        reader->at = skip_space(reader->at);
+        const uint8_t byte = *reader->at++;
+        if (byte == '}')
+            return seen == members->count || fill_missing(members, row);
+        if (byte != ',')
+            return false;
+        reader->at = skip_space(reader->at);
+    }
+}
+
+static bool read_object(JsonReader *reader, Column *column)
+{
+    if (*reader->at != '{')
+        return false;
+    const Members members = members_of(reader, column);
+    reader->cells -= members.count;
+    if (reader->cells < 0) {
+        reader->allowance->code = MILLRACE_TOO_MUCH;
+        return false;
+    }
+    reader->at = skip_space(reader->at + 1);
+    if (*reader->at == '}') {
+        reader->at++;
+        return fill_missing(&members, column->length) && end_row(column);
+    }
+    return read_members(reader, &members, column->length) && end_row(column);
+}
+
+static bool read_present(JsonReader *reader, Column *column)
+{
+    switch (column->type->kind) {
+    case KIND_BOOL:
+        return read_bool(reader, column);
+    case KIND_INT64:
+        return read_int64(reader, column);
+    case KIND_FLOAT64:
+        return read_float64(reader, column);
+    case KIND_DECIMAL128:
+        return read_decimal128(reader, column);
+    case KIND_STRING:
+        return read_text(reader, column);
+    case KIND_LIST:
+        return read_list(reader, column);
+    case KIND_STRUCT:
+        return read_object(reader, column);
+    default:
+        return false;
+    }
+}
+
+static bool read_value(JsonReader *reader, Column *column)
+{
+    if (*reader->at == 'n')
+        return read_null(reader, column);
+    if (OFTEN(read_present(reader, column)))
+        return true;
+    if (reader->failed < 0)
+        reader->failed = (int32_t)index_of(reader, column);
+    return false;
+}
+
+static bool read_row(JsonReader *reader, Column *batch)
+{
+    reader->row = reader->at;
+    return read_object(reader, batch);
+}
+
+/* Objects one after the other, to the end of the text. */
+static bool read_lines(JsonReader *reader, Column *batch)
+{
+    for (;;) {
+        reader->at = skip_space(reader->at);
+        if (reader->at >= reader->end)
+            return true;
+        if (!read_row(reader, batch))
+            return false;
+    }
+}
+
+/* Elements of one array: from its bracket or behind a comma, to its bracket or to a comma. */
+static bool read_elements(JsonReader *reader, Column *batch, int32_t layout)
+{
+    reader->at = skip_space(reader->at);
+    if (layout & JSON_FIRST_OF_ARRAY) {
+        if (*reader->at != '[')
+            return false;
+        reader->at = skip_space(reader->at + 1);
+    }
+    for (;;) {
+        if (!read_row(reader, batch))
+            return false;
+        reader->at = skip_space(reader->at);
+        reader->row = reader->at;
+        const uint8_t byte = *reader->at++;
+        reader->at = skip_space(reader->at);
+        const bool is_at_end = reader->at >= reader->end;
+        if (byte == ']')
+            return is_at_end && (layout & JSON_LAST_OF_ARRAY);
+        if (byte != ',')
+            return false;
+        if (is_at_end)
+            return !(layout & JSON_LAST_OF_ARRAY);
+    }
+}
+
+static void close_reader(JsonReader *reader)
+{
+    for (int32_t type = 0; type <= reader->type_count && reader->tables != NULL; type++)
+        close_names(&reader->tables[type]);
+    free(reader->tables);
+    free(reader->names);
+    free(reader->scratch.bytes);
+    close_raw(&reader->raw);
+}
+
+static bool open_reader(JsonReader *reader, const uint8_t *names)
+{
+    const size_t count = (size_t)reader->type_count + 1;
+    reader->names = calloc(count, sizeof(FieldName));
+    reader->tables = calloc(count, sizeof(NameTable));
+    if (reader->names == NULL || reader->tables == NULL) {
+        reader->allowance->code = MILLRACE_NO_MEMORY;
+        return false;
+    }
+    for (int32_t type = 0; type < reader->type_count; type++)
+        prepare_name(&reader->names[type], names + reader->types[type].name_offset, reader->types[type].name_length);
+    return true;
+}
+
+static int32_t read_batch(JsonReader *reader, Column *batch, int32_t layout, struct ArrowArray *out)
+{
+    const bool is_read =
+        layout & JSON_IN_ARRAY ? read_elements(reader, batch, layout) : read_lines(reader, batch);
+    if (is_read && reader->at == reader->end && export_batch(batch, out))
+        return MILLRACE_OK;
+    if (!is_read || reader->at != reader->end)
+        close_batch(batch);
+    if (reader->allowance->code != MILLRACE_OK)
+        return reader->allowance->code;
+    return reader->failed >= 0 ? MILLRACE_CONTRADICTED : MILLRACE_IRREGULAR;
+}
+
+/* Reads all rows of a text, which has MILLRACE_PADDING bytes behind it. `types` are `type_count`, the first `columns`
+ * of them the batch's; `evidence` has a place for each of them, all zeros. Gives a code; `out` is filled if it is
+ * MILLRACE_OK, otherwise `fault` says in which row, and where it begins. */
+MILLRACE_EXPORT int32_t millrace_json_rows(const uint8_t *text, int64_t size, int32_t layout, const MillraceType *types,
+                                           int32_t type_count, int32_t columns, const uint8_t *names,
+                                           const JsonLimits *limits, JsonEvidence *evidence, struct ArrowArray *out,
+                                           MillraceFault *fault)
+{
+    Allowance allowance = {.limit = limits->most_bytes};
+    JsonReader reader = {
+        .at = text,
+        .end = text + size,
+        .row = text,
+        .types = types,
+        .type_count = type_count,
+        .evidence = evidence,
+        .allowance = &allowance,
+        .cells = limits->most_cells,
+        .failed = -1,
+        .raw = {.most_names = size},
+    };
+    *fault = (MillraceFault){.column = -1};
+    int64_t rows = 0;
+    if (open_reader(&reader, names)) {
+        Column *batch = open_batch(types, columns, &allowance);
+        if (batch != NULL) {
+            fault->code = read_batch(&reader, batch, layout, out);
+        } else {
+            fault->code = allowance.code;
+        }
+    } else {
+        fault->code = allowance.code;
+    }
+    fault->column = reader.failed;
+    fault->row = rows;
+    fault->byte = reader.row - text;
+    close_reader(&reader);
+    return fault->code;
+}

@@ -1,0 +1,181 @@
+"""The kernel reads JSON as the exact parser does, or not at all: rows, types and what is known of them."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from millrace.engine.formats.json import proven
+from millrace.engine.formats.json.exact import blocks_of
+from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.plans import PlanInTurn
+from millrace.engine.formats.json.types import Node
+from millrace.engine.native.library import find_kernel
+from millrace.engine.options import BadRows
+from millrace.errors import DataError
+from tests.unit.engine.formats import test_json_fast as fast_tests
+from tests.unit.engine.formats.test_json_fast import exact_pieces, find_no_plan, known, read, read_exactly, told
+
+pytestmark = pytest.mark.skipif(find_kernel() is None, reason="no native kernel was built")
+quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def kernel_plan(node: Node) -> PlanInTurn | None:
+    """The kernel's plan alone, without Arrow's parser behind it."""
+    kernel = find_kernel()
+    assert kernel is not None
+    plan = proven.plan(kernel, node)
+    if plan is None:
+        return None
+    return PlanInTurn(plan, None)
+
+
+def read_natively(data: bytes, bad_rows: BadRows = BadRows.FAIL, *, size: int = 2**20) -> object:
+    """What reading gives with the kernel."""
+    return read(data, bad_rows, size=size, find_plan=kernel_plan)
+
+
+hard_numbers = st.one_of(
+    fast_tests.numbers,
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda number: repr(number).upper()),
+    st.integers(-(2**66), 2**66).map(str),
+    st.sampled_from(
+        [
+            "-0",
+            "1e-7",
+            "0.000001",
+            "0.0000012",
+            "1e16",
+            "1e+16",
+            "10000000000000000.0",
+            "999999999999999",
+            "0e0",
+            "-0e1",
+            "1000000000000000",
+            "0.0001",
+            "9007199254740993.0",
+            "123456789012345.6",
+            "1.0E5",
+            "12e-1",
+            "5e-324",
+            "1e23",
+        ]
+    ),
+)
+hard_texts = st.one_of(
+    fast_tests.texts,
+    st.text(max_size=40).map(json.dumps),
+    st.text(max_size=40).map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.sampled_from([r'"\b\f\n\r\t\/\\\""', r'"\u0000\u001F\u0022\u005c"', r'"\uD834\udd1e"', r'"\udd1e"', '"\x7f"']),
+)
+literals = st.sampled_from(["true", "false", "null"])
+any_values = st.recursive(
+    hard_numbers | hard_texts | literals,
+    lambda inner: (
+        fast_tests.listed(inner)
+        | st.dictionaries(fast_tests.names, inner, max_size=4).map(
+            lambda row: "{ " + " ,\t".join(f"{name} : {value}" for name, value in row.items()) + "}"
+        )
+    ),
+    max_leaves=6,
+)
+mixed_rows = st.dictionaries(fast_tests.names, st.just(any_values), min_size=1, max_size=3).flatmap(
+    lambda fields: st.lists(fast_tests.an_object(fields), min_size=1, max_size=8)
+)
+number_rows = st.lists(fast_tests.an_object({'"a"': hard_numbers, '"b"': hard_numbers}), min_size=1, max_size=8)
+all_rows = st.one_of(fast_tests.rows_of_a_file, mixed_rows, number_rows)
+
+
+@quickly
+@given(all_rows, fast_tests.layouts, st.sampled_from([5, 40, 150]), st.sampled_from(BadRows))
+def test_nobody_can_tell_that_the_kernel_read_a_file(
+    rows: list[str], between: str, size: int, bad_rows: BadRows
+) -> None:
+    text = between.join(rows * 2)
+    data = (f" [{text}]" if "," in between and "{" not in between else text).encode()
+
+    assert read_natively(data, bad_rows, size=size) == read_exactly(data, bad_rows)
+
+
+@quickly
+@given(all_rows, st.sampled_from(["\n", ","]), st.sampled_from([5, 40, 150]))
+def test_the_kernel_knows_the_same_of_types(rows: list[str], between: str, size: int) -> None:
+    text = between.join(rows * 3)
+    data = (f"[{text}]" if between == "," else text).encode()
+
+    try:
+        expected = known(data, find_plan=find_no_plan)
+    except DataError:
+        return
+    assert known(data, size=size, find_plan=kernel_plan) == expected
+
+
+@quickly
+@given(all_rows, st.sampled_from(["\n", ",", " \n\r\t , "]), st.data())
+def test_mutated_text_is_read_as_it_is_or_not_at_all(rows: list[str], between: str, data: st.DataObject) -> None:
+    in_array = "," in between
+    text = bytearray(between.join(rows).encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(text) - 1))
+        piece = data.draw(
+            st.sampled_from([b"\0", b"\xff", b"", *(b'"{}[]:,\\1e. -n'[at : at + 1] for at in range(15))])
+        )
+        text[place : place + data.draw(st.integers(0, 1))] = piece
+    whole = b"[%s]" % text if in_array else bytes(text)
+
+    assert_law("\n".join(rows).encode(), whole, in_array=in_array)
+
+
+def assert_law(beginning: bytes, text: bytes, *, in_array: bool) -> None:
+    """The kernel, asked for rows like those at the beginning, gives those of the text, or none."""
+    by_kernel, exactly = Node(), Node()
+    try:
+        observe_exactly(JsonPiece(beginning, 0, 1, in_array=False, first=True, last=True, whole=True), by_kernel)
+    except DataError:
+        return
+    observe_exactly(JsonPiece(beginning, 0, 1, in_array=False, first=True, last=True, whole=True), exactly)
+    plan, piece = kernel_plan(by_kernel), JsonPiece(text, 0, 1, in_array=in_array, first=True, last=True, whole=True)
+    if plan is None:
+        return
+    rows = plan.parse(piece)
+    if rows is None:
+        return
+    rows.batch.validate(full=True)
+    batches = [batch for block in blocks_of(piece) for batch in block.as_batches(plan.schema)]
+    assert pa.Table.from_batches([rows.batch]) == pa.Table.from_batches(batches, plan.schema)
+    rows.observe(by_kernel)
+    observe_exactly(piece, exactly)
+    assert told(by_kernel) == told(exactly)
+
+
+def observe_exactly(piece: JsonPiece, node: Node) -> None:
+    """Learn from a piece by the exact parser alone."""
+    for block in blocks_of(piece):
+        block.observe(node)
+
+
+PLAIN = fast_tests.PLAIN | {
+    "mixed": '{"a": 1, "b": [1, "x", {"c": null}], "c": {"d": true}}',
+    "exponents": '{"x": 1e5, "y": [1.5e-7, 2.5]}',
+}
+
+
+@pytest.mark.parametrize("layout", ["{}\n", "{}", "[{}]", "[\n  {}\n]", "{}\r\n"])
+@pytest.mark.parametrize("row", PLAIN.values(), ids=PLAIN)
+def test_plain_files_are_read_by_the_kernel_after_the_beginning(row: str, layout: str) -> None:
+    other = {'x": 2': fast_tests.FLOATS_AND_INTEGERS, '"b": [1, "x"': '{"a": "1", "b": 5, "c": [2]}'}
+    rows = [row, *(text for part, text in other.items() if part in row)] * 40
+    end = "," if "[" in layout else ""
+    begin, _, close = layout.partition("{}")
+    separator = end + (close.strip("]") or ("\n" if begin.startswith("[\n") else ""))
+    data = (separator.join(rows) if not end else begin + separator.join(rows) + close).encode()
+
+    with exact_pieces() as exactly:
+        found = read_natively(data, size=300)
+
+    assert exactly == [0]
+    assert found == read_exactly(data)
