@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from millrace.delivery.breaker import Circuit
 from millrace.engine.row_counts import NO_ROWS
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectChanged, ObjectGone, TargetChanged
-from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
+from millrace.ledger.entries import NEEDS_ATTENTION, NO_BUILD, Entry, State
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
     SCHEMA_MARK,
@@ -119,8 +119,7 @@ def _as_story(entry: Entry) -> Entry:
         sequencer=None,
         schema_version=None,
         schema_changes=None,
-        built_etag=None,
-        refused_etag=None,
+        build=NO_BUILD,
     )
 
 

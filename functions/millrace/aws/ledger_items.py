@@ -13,7 +13,7 @@ from typing import Any, assert_never
 
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
-from millrace.ledger.entries import NEEDS_ATTENTION, Branch, Entry, Failure, Output, State, WorkEntry
+from millrace.ledger.entries import NEEDS_ATTENTION, Branch, BuildFacts, Entry, Failure, Output, State, WorkEntry
 from millrace.ledger.table_entries import AnyEntry, FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.mappings import leave_out_empty, leave_out_none, pick
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
@@ -25,7 +25,8 @@ _VERSION = ("etag", "version_id", "size")
 _WORK = ("revision", "fence", "fingerprint", "engine", "owner", "attempts", "run_id")
 _SINCE_0_2 = ("deaths", "deployment", "shape")
 """What 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
-_ENTRY = ("reason", "schema_version", "schema_changes", "built_etag", "refused_etag")
+_ENTRY = ("reason", "schema_version", "schema_changes")
+_BUILD = ("built_etag", "refused_etag")
 
 
 def to_key(sync: str, source: ObjectRef) -> str:
@@ -45,7 +46,7 @@ def item_of(entry: AnyEntry) -> dict[str, Any]:
 def _to_stored(entry: AnyEntry) -> dict[str, Any]:
     match entry:
         case Entry():
-            return _work_fields(entry) | _get_fields(entry, _ENTRY)
+            return _work_fields(entry) | _get_fields(entry, _ENTRY) | _get_fields(entry.build, _BUILD)
         case TableEntry():
             return _work_fields(entry) | {"reason": _text(entry.file)}
         case SchemaEntry():
@@ -136,7 +137,8 @@ def to_entry(fields: Mapping[str, Any]) -> Entry:
     sequencer = None
     if "sequencer" in fields:
         sequencer = Sequencer(fields["sequencer"])
-    return Entry(**_to_work(fields), sequencer=sequencer, **pick(fields, *_ENTRY))
+    build = BuildFacts(**pick(fields, *_BUILD))
+    return Entry(**_to_work(fields), sequencer=sequencer, build=build, **pick(fields, *_ENTRY))
 
 
 def to_table(fields: Mapping[str, Any]) -> TableEntry:

@@ -58,8 +58,12 @@ class Builds:
         """
         if self._is_too_old(file):
             return Finish(state=State.IGNORED, reason="newer_than leaves the object out")
-        is_built = request.change.kind is not ChangeKind.REMOVED and claimed.built_etag is not None
-        if is_built and claimed.built_etag == claimed.version.etag and claimed.fingerprint == file.build.fingerprint:
+        is_built = request.change.kind is not ChangeKind.REMOVED and claimed.build.built_etag is not None
+        if (
+            is_built
+            and claimed.build.built_etag == claimed.version.etag
+            and claimed.fingerprint == file.build.fingerprint
+        ):
             self._ask(file, request)
             return Finish(state=State.CONVERTED, reason=_name_part(file.build))
         return self._ask(file, request)
@@ -229,15 +233,15 @@ class Builds:
 
     def _name_record(self, work: _BuildWork, settled: Entry, record_etag: str | None) -> Entry:
         """The build's entry with the record that may be believed; raise LostRace if files asked for a build since."""
-        if record_etag is None or record_etag == settled.built_etag:
+        if record_etag is None or record_etag == settled.build.built_etag:
             return settled
-        named = replace(settled, revision=settled.revision + 1, built_etag=record_etag)
+        named = replace(settled, revision=settled.revision + 1).as_built(record_etag)
         try:
             self.claims.ledger.put(named)
         except LostRace:
             entry = self.claims.ledger.get(work.build.sync, work.build.folder)
             if entry is not None and entry.state is State.WAITING:
-                self.claims.ledger.put(replace(entry, revision=entry.revision + 1, built_etag=record_etag))
+                self.claims.ledger.put(replace(entry, revision=entry.revision + 1).as_built(record_etag))
             raise
         return named
 
@@ -274,14 +278,13 @@ class Builds:
             return True
         base = entry or Entry.unseen(build.sync, file.ref, fingerprint=build.fingerprint, engine=claimed.engine)
         part = replace(
-            base,
+            base.as_built(file.etag),
             state=State.CONVERTED,
             revision=base.revision + 1,
             # The event that failed comes again, and may tell of what happened since the files were listed.
             sequencer=base.sequencer if base.settled else None,
             fingerprint=build.fingerprint,
             version=SourceVersion(etag=file.etag, size=file.size),
-            built_etag=file.etag,
             started=claimed.started,
             finished=self.claims.now(),
             failure=None,
@@ -334,7 +337,7 @@ class _BuildOutcome:
 def _find_believed(stored: StoredRecord, work: _BuildWork) -> FileRecord | None:
     """The last build's record, if it is of this configuration and this ledger; a new run looks at every file."""
     record = stored.record
-    if record is None or record.fingerprint != work.build.fingerprint or stored.etag != work.claimed.built_etag:
+    if record is None or record.fingerprint != work.build.fingerprint or stored.etag != work.claimed.build.built_etag:
         return None
     return record if work.request.run_id is None or _is_of_run(stored, work.request) else None
 
@@ -345,7 +348,7 @@ def _is_of_run(stored: StoredRecord, request: Request) -> bool:
 
 
 def _is_settled_as(entry: Entry, build: Build, file: ListedObject) -> bool:
-    is_of_version = entry.version.etag == file.etag == entry.built_etag
+    is_of_version = entry.version.etag == file.etag == entry.build.built_etag
     return entry.state in DONE and is_of_version and entry.fingerprint == build.fingerprint
 
 

@@ -200,21 +200,34 @@ class WorkEntry(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """What only the entries of a model's table say: those of its source files, and that of the build.
+
+    ``built_etag`` is the version of a source file that the table was last made of; of a build, that of the record of
+    its files. ``refused_etag`` is of a build that failed for what its files are: the digest of those files.
+    """
+
+    built_etag: str | None = None
+    refused_etag: str | None = None
+
+
+NO_BUILD = BuildFacts()
+"""Of an object that is converted by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(WorkEntry):
     """What the ledger knows of one source object under one sync, or of a model folder's build.
 
     ``reason`` is a sentence for people. ``schema_version`` is that of the table's schema that the outputs were written
-    with, ``schema_changes`` what the last work changed of it. ``built_etag`` is the version of a source file that its
-    model's table was last made of; of a build, that of the record of its files. ``refused_etag`` is of a build that
-    failed for what its files are: the digest of those files.
+    with, ``schema_changes`` what the last work changed of it.
     """
 
     sequencer: Sequencer | None = None
     reason: str | None = None
     schema_version: int | None = None
     schema_changes: str | None = None
-    built_etag: str | None = None
-    refused_etag: str | None = None
+    build: BuildFacts = NO_BUILD
 
     @property
     def stored_sync(self) -> str:
@@ -238,7 +251,8 @@ class Entry(WorkEntry):
 
     def as_begun(self, position: Position | None) -> Self:
         """With the event's sequencer, and nothing left of what was said about earlier work."""
-        return replace(self.at_position(position), reason=None, schema_changes=None, refused_etag=None)
+        build = replace(self.build, refused_etag=None)
+        return replace(self.at_position(position), reason=None, schema_changes=None, build=build)
 
     def as_finished(self, finish: Finish) -> Self:
         """With the reason, and the schema of what was written."""
@@ -248,8 +262,12 @@ class Entry(WorkEntry):
             reason=finish.reason,
             schema_version=version,
             schema_changes=finish.schema_changes,
-            refused_etag=finish.refused_etag,
+            build=replace(self.build, refused_etag=finish.refused_etag),
         )
+
+    def as_built(self, etag: str | None) -> Self:
+        """With the version of what the table was made of, or of the record of its files."""
+        return replace(self, build=replace(self.build, built_etag=etag))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

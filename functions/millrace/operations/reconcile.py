@@ -269,10 +269,10 @@ class Reconciler:
 
     def _is_worth_asking(self, build: Build, entry: Entry) -> bool:
         """Whether nobody does a build, or it failed for files that are others by now."""
-        if entry.refused_etag is None or not entry.settled:
+        if entry.build.refused_etag is None or not entry.settled:
             return is_stuck(entry, self.now())
         listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
-        return digest_files(build, select_files(build, listed)) != entry.refused_etag
+        return digest_files(build, select_files(build, listed)) != entry.build.refused_etag
 
 
 @dataclass(slots=True)

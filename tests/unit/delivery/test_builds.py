@@ -313,9 +313,9 @@ class TestFolder:
         entry = world.entry(ObjectRef("acme-in", "in/crm/"))
         record = world.store.buckets["acme-out"]["lake/.millrace/nightly.files"]
         if event == "a change":
-            assert (entry.state, entry.built_etag) == (State.WAITING, record.etag)
+            assert (entry.state, entry.build.built_etag) == (State.WAITING, record.etag)
         else:
-            assert (entry.state, entry.built_etag) == (State.CONVERTED, None)
+            assert (entry.state, entry.build.built_etag) == (State.CONVERTED, None)
 
     def test_a_manual_run_makes_it_again(self) -> None:
         world = self.world()
@@ -433,7 +433,7 @@ class NamingLedger(InMemoryLedger):
     is_over: bool = False
 
     def put(self, entry: AnyEntry) -> None:
-        if isinstance(entry, Entry) and entry.source.key.endswith("/") and entry.built_etag and not self.is_over:
+        if isinstance(entry, Entry) and entry.source.key.endswith("/") and entry.build.built_etag and not self.is_over:
             self.is_over = True
             quicker = self.get(entry.sync, entry.source)
             assert quicker is not None

@@ -83,7 +83,7 @@ def test_one_over_which_workers_died_is_left_alone_while_its_files_are_the_same(
         revision=entry.revision + 1,
         state=State.IN_FLIGHT,
         failure=None,
-        refused_etag=None,
+        build=replace(entry.build, refused_etag=None),
         deaths=2,
         lease_until=failed.now,
     )
@@ -122,7 +122,7 @@ def test_an_object_outside_of_the_model_hides_no_other_from_an_audit() -> None:
 def test_one_that_failed_before_and_whose_worker_died_now_is_asked_for(failed: ModelWorld) -> None:
     """The files may be those that were refused: a person asked for the run, and its message is lost."""
     entry = failed.entry(FOLDER)
-    assert entry.refused_etag is not None
+    assert entry.build.refused_etag is not None
     lease = failed.now - timedelta(hours=2)
     failed.ledger.put(replace(entry, revision=entry.revision + 1, state=State.IN_FLIGHT, lease_until=lease))
 
