@@ -11,7 +11,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test unit hostile fuzz simulate fire mutants check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test unit hostile fuzz fuzz-native simulate fire mutants check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ hostile: install ## Read bombs and other files made to exhaust, each held to 600
 
 fuzz: install ## Feed every reader mutated files, SECONDS=60 in all; finds are kept in build/fuzz
 	PYTHONPATH=functions:. $(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
+
+fuzz-native: install ## Feed the native kernel's functions under Clang's sanitizers, SECONDS=60 in all
+	PYTHONPATH=functions:. $(BIN)/python -m tests.fuzz.native.run --seconds $(or $(SECONDS),60) $(ARGS)
 
 simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of them, FIRST=the first seed
 	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py -n 2 -q

@@ -59,7 +59,7 @@ static int32_t find_layout(const MillraceType *type)
     case KIND_STRUCT:
         return LAYOUT_STRUCT;
     default:
-        return find_width(type) >= 0 ? LAYOUT_FIXED : -1;
+        return find_width(type) > 0 ? LAYOUT_FIXED : -1; /* binaries of no bytes at all are left to Python */
     }
 }
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    DOUBLE_ROOM = 48 /* the longest text has 24 bytes; up to 24 more may be written behind it */
+    DOUBLE_ROOM = 48 /* the longest text, -0.0000018325506472120096, has 25 bytes; more may be written behind it */
 };
 
 /* The number digits * 10^exponent. */
