@@ -38,7 +38,7 @@ def _make_seeds(target: str) -> Iterator[bytes]:
 
 def _lead_with_choices(target: str, texts: Sequence[bytes]) -> Iterator[bytes]:
     """The texts, behind what a target reads before its text: options and a schema."""
-    choices = (b"",)
+    choices: Sequence[bytes] = (b"",)
     if target == "csv":
         choices = _CSV_CHOICES
     for text in texts:
