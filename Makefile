@@ -41,8 +41,8 @@ test: check ## Run every check and every suite, end to end included
 	$(BIN)/python -m pytest tests/infra -n 2 -q
 	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10
 
-unit: install ## Run the unit tests alone
-	$(BIN)/python -m pytest tests/unit -n 2 -q
+unit: install ## Run the quick unit tests, with a fifth of the examples of each property test
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit -n 2 -q -m "not slow"
 
 hostile: install ## Read bombs and other files made to exhaust, each held to 600 MB
 	$(BIN)/python -m pytest tests/hostile -n 2 -q

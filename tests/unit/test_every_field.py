@@ -593,12 +593,14 @@ def _same(outputs: Outputs, expected: Outputs) -> bool:
     return outputs.keys() == expected.keys() and all(expected[key] in (text, ...) for key, text in outputs.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_valid_value_is_taken(row: Row) -> None:
     """With what it needs."""
     assert parse(row.with_valid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_an_invalid_value_is_refused(row: Row) -> None:
     """By the path of its field, in words that say what is expected."""
@@ -607,6 +609,7 @@ def test_an_invalid_value_is_refused(row: Row) -> None:
     assert any(problem.startswith(_path(row)) and row.says in problem for problem in problems), problems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @pytest.mark.parametrize("blank", [..., "", None], ids=["left out", "empty", "null"])
 def test_it_has_its_default(row: Row, blank: Any) -> None:
@@ -619,6 +622,7 @@ def test_it_has_its_default(row: Row, blank: Any) -> None:
         assert _section(parse(raw), row).model_dump(mode="json")[row.name] == row.default
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [row for row in ROWS if row.shown is None or row.after], ids=str)
 def test_its_effect_is_seen_in_outputs(row: Row) -> None:
     """What is written with the default, and with the valid value."""

@@ -47,6 +47,7 @@ def _avro(data: bytes) -> pa.Table:
     return pa.Table.from_batches(list(records.batches), records.schema)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_sound(name: str) -> None:
     """It loads, fits the JSON Schema, and holds no secret."""
@@ -57,6 +58,7 @@ def test_it_is_sound(name: str) -> None:
     assert document.inline_secrets() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_it_makes_what_is_expected(name: str, order: _Order) -> None:
@@ -76,6 +78,7 @@ def test_it_makes_what_is_expected(name: str, order: _Order) -> None:
             assert outputs[path] == data, path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_all_accounted_for(name: str) -> None:
     """Nothing fails or waits, and every row read is written, put aside or filtered."""
@@ -89,6 +92,7 @@ def test_it_is_all_accounted_for(name: str) -> None:
         assert entry.rows.read == entry.rows.written + entry.rows.quarantined + entry.rows.filtered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_doing_it_again_writes_nothing(name: str) -> None:
     """The same events once more, on a warm ledger."""

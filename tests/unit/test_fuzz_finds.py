@@ -23,6 +23,7 @@ def test_a_find_stays_mended(find: Path) -> None:
     assert trouble(target, find.read_bytes()) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_each_target_takes_its_seeds_and_a_few_mutations(name: str) -> None:
     """The fuzzer itself works, and finds nothing in the first inputs of one seed."""

@@ -53,6 +53,7 @@ def loaded_below(function: str, packages: tuple[str, ...]) -> list[str]:
     return sorted(name for name in modules if any(name == top or name.startswith(f"{top}.") for top in packages))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", HANDLERS)
 def test_a_handler_loads_nothing_that_no_function_needs(function: str) -> None:
     assert loaded_below(function, NOT_NEEDED) == []

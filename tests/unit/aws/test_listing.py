@@ -15,6 +15,7 @@ MODIFIED = datetime(2026, 11, 28, tzinfo=UTC)
 RESTORED = {"IsRestoreInProgress": False, "RestoreExpiryDate": MODIFIED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "is_readable"),
     [

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.errors import MillraceError, ObjectChanged, ServiceUnavailable, WrongAnswer
 from millrace.objects.references import ObjectRef
+from tests.properties import examples
 
 CHUNK = 1000
 REF = ObjectRef("acme-in", "in/big.jsonl")
@@ -358,7 +359,7 @@ def test_an_object_that_became_shorter_has_changed() -> None:
         read(S3Server(OLD, rightly, beyond, versioned=False))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     st.lists(st.sampled_from([rightly, *WRONG_LATER, *WRONG_VERSIONS, *WRONG_BODIES]), max_size=5),
     st.booleans(),

@@ -71,6 +71,7 @@ def test_the_version_needs_no_command(run: Any) -> None:
     assert (ran.code, ran.out) == (0, f"millrace {__version__}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_teaches_itself(run: Any, command: str) -> None:
     ran = run(command, "--help")

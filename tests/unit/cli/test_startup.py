@@ -33,6 +33,7 @@ def imported_modules(*arguments: str) -> set[str]:
     return set(json.loads(ran.stdout))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--help",), ()])
 def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tuple[str, ...]) -> None:
     modules = imported_modules(*arguments)
@@ -44,10 +45,12 @@ def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tu
     }
 
 
+@pytest.mark.slow
 def test_help_of_convert_loads_nothing_heavy_but_what_typer_asks_of_pydantic() -> None:
     assert not imported_modules("convert", "--help") & (HEAVY - {"pydantic"})
 
 
+@pytest.mark.slow
 def test_convert_loads_neither_configuration_nor_aws(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_text("a\n1\n")

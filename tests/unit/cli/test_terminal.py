@@ -58,6 +58,7 @@ def test_what_a_terminal_obeys_is_escaped_and_the_rest_stays(text: str) -> None:
         assert shown == text
 
 
+@pytest.mark.slow
 @given(st.recursive(st.text() | st.integers() | st.none(), lambda part: st.dictionaries(st.text(), part)))
 def test_json_is_escaped_and_read_back_equal(value: object) -> None:
     for indent in (None, 2):

@@ -17,6 +17,7 @@ from millrace.config.layout import Folder
 from millrace.config.references import Reach
 from millrace.config.s3_configuration import S3Configuration
 from millrace.errors import InvalidConfiguration
+from tests.properties import examples
 from tests.unit.config.builders import accepted, bulk_sync, connection, document, model, model_sync, problems_of
 
 MANAGED: dict[str, Any] = {"enable_event_notifications": True, "event_queue_arn": "managed"}
@@ -439,6 +440,7 @@ def _each_place(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ..
         yield from _each_place(below, (*path, key))
 
 
+@pytest.mark.slow
 def test_odd_values_anywhere_are_refused_not_stumbled_over() -> None:
     """Whatever stands at whatever place: problems, or a document that is written and read back; never another error."""
     whole = everything()
@@ -462,7 +464,7 @@ def _put(raw: Any, place: tuple[Any, ...], value: Any) -> None:
 PATHS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3).map("/".join)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(PATHS, PATHS)
 def test_folders_overlap_where_keys_do(one: str, other: str) -> None:
     """Two folders overlap exactly where some key is in both, by the prefixes that are granted and listed."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.conditions import And, FilterFunction, Logic, Not, Or, Term, letters_of, parse_logic
+from tests.properties import examples
 from tests.unit.config.builders import document, model, model_sync, parsed_model_sync, problems_of
 
 NOTHING: list[Any] = [...]
@@ -129,7 +130,7 @@ LOGICS: st.SearchStrategy[Logic] = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(LOGICS)
 def test_logic_round_trips(logic: Logic) -> None:
     """Written with all its parentheses and read again, logic is the same."""

@@ -161,6 +161,7 @@ def test_no_field_stands_twice(tmp_path: Path, name: str, content: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_json_needs_neither_yaml_nor_arrow_nor_boto(tmp_path: Path) -> None:
     """A deployed function reads its configuration without what it does not have."""
     path = written(tmp_path, "a.json", JSON)

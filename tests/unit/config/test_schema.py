@@ -28,6 +28,7 @@ def valid(raw: object) -> bool:
     return bool(jsonschema.Draft202012Validator(SCHEMA).is_valid(raw))
 
 
+@pytest.mark.slow
 def test_it_is_a_schema() -> None:
     """Draft 2020-12, and written as text that reads back."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)

@@ -134,6 +134,7 @@ class TestMembersAreTables:
         assert entry_of(run).state is State.IGNORED
         assert outputs_of(run) == {}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("files", "says"),
         [
@@ -282,6 +283,7 @@ class KilledPublisher(BaseException):
 
 
 class TestDeath:
+    @pytest.mark.slow
     @pytest.mark.parametrize("published", range(4))
     @pytest.mark.parametrize("after", ["the same archive", "one with fewer members", "none"])
     def test_who_dies_between_two_members_leaves_nothing_behind(

@@ -496,6 +496,7 @@ class TestManyFiles:
         (outcome,) = world.worker.work(request, delivery)
         return outcome, ledger.calls
 
+    @pytest.mark.slow
     def test_settling_asks_the_ledger_for_files_that_changed_alone(self) -> None:
         world = self.world(self.MANY)
         first, calls = self.build(world)
@@ -523,6 +524,7 @@ class TestManyFiles:
         assert world.store.calls.count("put") == 1 + receipts
         assert {entry.state for entry in ledger.works()} == {State.CONVERTED}
 
+    @pytest.mark.slow
     def test_a_ledger_that_lost_its_entries_gets_them_back(self) -> None:
         world = self.world(self.SOME)
         self.build(world)

@@ -143,6 +143,7 @@ class TestSnapshot:
         world.one(self.put(world, "in/b.csv", 2, day=2))
         assert world.store.data(self.TABLE) == b'{"id":2}\n'
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", list(permutations(range(4))))
     def test_any_order_of_events_ends_in_the_same_table(self, world: World, order: tuple[int, ...]) -> None:
         requests = [self.put(world, f"in/{day}.csv", day, day=day) for day in (1, 2, 3, 4)]

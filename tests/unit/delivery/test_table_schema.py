@@ -17,6 +17,7 @@ from millrace.errors import LostRace, TooBig
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.fakes import InMemoryLedger
+from tests.properties import examples
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 TABLE, FILE = ObjectRef("acme-in", "in/orders"), ObjectRef("acme-in", "in/orders/a.csv")
@@ -42,7 +43,7 @@ def put(ledger: InMemoryLedger, fields: pa.Schema, request: Request | None = Non
     return remembered("nightly", TABLE, request, ledger).put(fields, FILE, request, ledger, NOON)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.sampled_from(KINDS)))
 def test_it_comes_back_as_it_was(columns: dict[str, pa.DataType]) -> None:
     fields = pa.schema([with_form(pa.field(name, kind), "json") for name, kind in columns.items()])
@@ -64,6 +65,7 @@ def test_ten_thousand_fields_fit_into_an_item() -> None:
     assert len(wide(10_000).to_bytes()) < 350_000
 
 
+@pytest.mark.slow
 def test_more_than_fits_is_refused_with_a_way_out() -> None:
     with pytest.raises(TooBig, match=r"40,000 fields, whose names and types take .* automatically_add_new_f"):
         wide(40_000).to_bytes()

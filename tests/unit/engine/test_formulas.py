@@ -18,6 +18,7 @@ FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-2+3", "@SUM(A1)", '=HYPERLINK("http://
 NAMES = ["=1+1", "@name", "-", "n" * 100_000]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", TARGET_FORMATS)
 def test_formulas_survive(tmp_path: Path, to: FileFormat) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out"

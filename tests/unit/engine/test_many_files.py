@@ -38,6 +38,7 @@ from millrace.errors import (
     UnknownField,
     ValueDoesNotFit,
 )
+from tests.properties import examples
 from tests.unit.engine.formats.builders import Memory, parquet, small_work, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet")
@@ -152,6 +153,7 @@ class TestColumns:
 
 
 class TestTypes:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("one", "other", "kind"),
         [
@@ -191,6 +193,7 @@ class TestTypes:
 
         assert lines(files) == [{"a": "x"}, {"a": "1.50"}, {"a": "y"}, {"a": "[1]"}]
 
+    @pytest.mark.slow
     def test_a_later_value_that_contradicts_the_sample_begins_the_output_anew(self) -> None:
         sinks = Sinks()
         files = {"1.csv": b"a,z\n" + b"1,z\n" * 50, "2.csv": b"a,z\n" + b"2,z\n" * 50 + b"x,z\n"}
@@ -348,7 +351,7 @@ cells = st.sampled_from(["", '""', "1", "2.5", "10.10", "007", "x", "true", "202
 rows_of_text = st.lists(st.tuples(cells, cells), min_size=1, max_size=8)
 values = st.sampled_from([None, 1, 2.5, 10**20, "x", True, [1], ["a"], {"k": 1}, {"k": "v", "l": None}, "2024-01-01"])
 objects = st.lists(st.dictionaries(st.sampled_from("abc"), values, min_size=1), min_size=1, max_size=8)
-quickly = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def parts_of(rows: Sequence[Any], cuts: list[int]) -> list[Sequence[Any]]:

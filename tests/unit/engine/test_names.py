@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.names import normalize, number_doubles
+from tests.properties import examples
 
 header = st.text(max_size=6) | st.sampled_from(["a", "A", "a_2", "A b", "", "_", "1", "İ", "ⅷ", "ﬁ", "क्षि", "a-2"])
 
@@ -35,7 +36,7 @@ def test_the_form(name: str, expected: str) -> None:
     assert normalize(name, 7) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(header)
 @example("ϓ")
 @example("\u0345\u0301a")
@@ -48,7 +49,7 @@ def test_once_is_as_good_as_twice(name: str) -> None:
     assert not once.endswith("_")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(header, max_size=6), st.sets(header, max_size=2))
 def test_no_name_comes_twice_and_given_ones_stay(names: list[str], reserved: set[str]) -> None:
     wanted = [normalize(name, place) for place, name in enumerate(names, 1)]
@@ -61,7 +62,7 @@ def test_no_name_comes_twice_and_given_ones_stay(names: list[str], reserved: set
             assert unique[place] == name
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(header, max_size=6))
 def test_names_in_the_form_stay_when_formed_again(names: list[str]) -> None:
     once = formed(names)

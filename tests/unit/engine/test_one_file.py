@@ -145,6 +145,7 @@ def test_an_error_of_the_sink_stays_what_it_is() -> None:
     assert full.discarded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGET_FORMATS)
 @pytest.mark.parametrize(
     "name",

@@ -18,6 +18,7 @@ from tests.places import EXAMPLES, TESTS
 RECORDED: dict[str, str] = json.loads((TESTS / "unit/engine/recorded/output_digests.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conversion", RECORDED)
 def test_output_has_the_recorded_bytes(conversion: str, tmp_path: Path) -> None:
     """Each example file to each format, SHA-256 of the output."""

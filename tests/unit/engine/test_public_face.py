@@ -71,6 +71,7 @@ def test_the_documented_examples_run(example: str, tmp_path: Path, monkeypatch: 
     exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})  # noqa: S102 - the page's own code
 
 
+@pytest.mark.slow
 def test_converting_loads_neither_configuration_nor_clients() -> None:
     loaded = loaded_modules("from millrace.engine import convert")
 
@@ -83,6 +84,7 @@ def test_words_load_no_pyarrow(statement: str) -> None:
     assert "pyarrow" not in loaded_modules(statement)
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_at_import() -> None:
     """The first value that pyarrow makes lets it import pandas, if that is installed, which takes long."""
     assert run_python(IMPORTS_OF_PANDAS) == ""

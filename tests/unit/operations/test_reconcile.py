@@ -410,6 +410,7 @@ def test_an_answer_says_what_the_whole_comparison_found(house: House) -> None:
     assert "emptied first" in str(house.run().to_json()["reason"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "error", "is_looked_at"),
     [
@@ -467,6 +468,7 @@ def test_the_end_and_the_counts_of_a_whole_comparison_are_kept(house: House) -> 
     assert (kept.completed, kept.last, kept.counts) == (NOON, Counts(compared=1, new=1, unaccounted=1), Counts())
 
 
+@pytest.mark.slow
 def test_in_time_every_output_is_looked_at_and_a_lost_one_is_told(house: House) -> None:
     """It may have been deleted on purpose: nothing is put on the queue."""
     names = [f"in/{number:03d}.csv" for number in range(250)]
@@ -639,6 +641,7 @@ class QueueSink(InMemoryQueue):
         return sum(1 for _ in requests)
 
 
+@pytest.mark.slow
 def test_memory_is_flat() -> None:
     """Four times the keys take no more; a list of them would take a megabyte."""
 

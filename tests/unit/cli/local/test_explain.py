@@ -164,6 +164,7 @@ class TestManyColumns:
         path.write_text(names + "\n" + ",".join(["1"] * 299 + ["x"]) + "\n")
         return str(path)
 
+    @pytest.mark.slow
     def test_a_screenful_is_shown_and_the_rest_counted(self, run: Any, wide: str) -> None:
         ran = run("explain", wide)
 
@@ -172,6 +173,7 @@ class TestManyColumns:
         assert "250 more columns are not shown; of all 300, 299 are int64, 1 are text" in ran.out
         assert len(json.loads(run("explain", wide, "--json").out)["columns"]) == 300
 
+    @pytest.mark.slow
     def test_columns_are_chosen_by_name_or_pattern(self, run: Any, wide: str) -> None:
         ran = run("explain", wide, "--json", "--columns", "c299", "--columns", "c10?")
 
@@ -239,6 +241,7 @@ def test_it_can_be_interrupted(run: Any, orders: str, monkeypatch: pytest.Monkey
     assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "data").rglob("*.*")), ids=lambda path: path.name)
 def test_the_examples_have_the_types_that_conversion_writes(run: Any, path: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.parquet"

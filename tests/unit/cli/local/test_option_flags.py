@@ -66,6 +66,7 @@ def of_the_command(*arguments: str) -> FileOptionValues:
     return got[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", FILE_OPTIONS, ids=lambda option: option.name)
 def test_the_three_faces_give_the_engine_the_same(option: FileOption) -> None:
     value = other_value(option)

@@ -17,6 +17,7 @@ from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import ColumnFacts, Content, Explanation, Fact
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WorkSizes
 from millrace.engine.types import inference
+from tests.properties import examples
 from tests.unit.engine.formats.builders import converted
 
 NASTY = [
@@ -63,12 +64,13 @@ def written(data: bytes, **options: Any) -> pa.Schema:
 
 class TestExplainedCsvTypes:
     @given(st.lists(st.lists(st.sampled_from(NASTY) | st.none(), min_size=6, max_size=6), min_size=1, max_size=4))
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     def test_they_are_what_conversion_writes(self, columns: list[list[str | None]]) -> None:
         data = file_of(["x"] * 6, *columns)
 
         assert explained(data).schema.equals(written(data), check_metadata=True)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("text", NASTY)
     def test_of_one_value_too(self, text: str) -> None:
         data = file_of(["x"], [text])
@@ -104,7 +106,7 @@ class TestExplainedCsvTypes:
 
 class TestWhyNot:
     @given(st.lists(st.sampled_from(NASTY) | st.none(), min_size=1, max_size=8))
-    @settings(max_examples=40)
+    @settings(max_examples=examples(40))
     def test_every_counter_example_stands_in_its_row_and_is_the_first(self, values: list[str | None]) -> None:
         data = file_of(["x"] * len(values), values)
         rows = list(csv.reader(io.StringIO(data.decode(), newline="")))[1:]

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import ColumnFacts, Content
 from millrace.engine.options import FileFormat, ReadOptions, WorkSizes
+from tests.properties import examples
 from tests.unit.engine.formats.builders import converted
 
 VALUES = [
@@ -52,7 +53,7 @@ def written(data: bytes) -> pa.Schema:
 
 class TestExplainedJsonTypes:
     @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6))
-    @settings(max_examples=60)
+    @settings(max_examples=examples(60))
     def test_they_are_what_conversion_writes(self, values: list[str]) -> None:
         data = lines_of(values)
 

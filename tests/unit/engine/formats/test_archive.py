@@ -20,6 +20,7 @@ from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive
 from millrace.engine.formats.streams.archive import Archive, Limits, open_archive
 from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat
 from millrace.errors import ArchiveTooBig, BadArchive, DataError, MalformedFile, TruncatedFile
+from tests.properties import examples
 from tests.unit.engine.formats.packing import tarred, zipped
 
 A, B = b"id,x\n1,a\n", b"id,x\n2,b\n"
@@ -282,7 +283,7 @@ def test_a_member_without_a_name_is_ignored() -> None:
     assert [(one.name, one.reason) for one in found.ignored] == [("", "it has no name")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from([".zip", ".tar", ".tar.gz"]), st.data())
 def test_whatever_the_bytes_the_error_is_ours(extension: str, drawn: st.DataObject) -> None:
     data = bytearray(packed({"a.csv": A, "b.csv": B * 50}, extension))

@@ -173,6 +173,7 @@ def test_nested_types_of_one_name_are_two_types() -> None:
     assert read_table(data).to_pylist() == rows_of_fastavro(data) == table.to_pylist()
 
 
+@pytest.mark.slow
 def test_the_same_rows_are_the_same_file_with_their_lineage() -> None:
     table = pa.table({"a": list(range(100_000))})
 
@@ -184,6 +185,7 @@ def test_the_same_rows_are_the_same_file_with_their_lineage() -> None:
 
 
 class TestForeignFiles:
+    @pytest.mark.slow
     @pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "zstandard", "bzip2", "xz"])
     def test_every_codec_is_read(self, codec: str) -> None:
         try:
@@ -289,6 +291,7 @@ LONG = record(a="long")
 
 
 class TestDamage:
+    @pytest.mark.slow
     def test_every_cut_is_refused_except_behind_a_block(self) -> None:
         data = write_table(pa.table({"a": ["x" * 100] * 50}), compression=OutputCompression.NONE)
         empty = write_table(pa.table({"a": pa.array([], pa.string())}), compression=OutputCompression.NONE)
@@ -348,6 +351,7 @@ class TestDamage:
         with pytest.raises(TooBig, match="looks like a bomb"):
             read_table(_file(record(a="null"), 2**40, b""))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("codec", ["deflate", "zstandard", "snappy"])
     def test_a_block_that_unpacks_to_much_is_refused(self, codec: str) -> None:
         with pytest.raises(TooBig, match="67,108,864 are the most of one block"):
@@ -378,6 +382,7 @@ class TestDamage:
         with pytest.raises(MalformedFile, match="schema"):
             read_table(_file(schema, 0, b""))
 
+    @pytest.mark.slow
     def test_a_schema_that_unfolds_without_end_is_refused(self) -> None:
         """Each type has the one before twice: 2 to the power of 40 columns in 4 kB."""
         kind: Any = "int"
@@ -413,6 +418,7 @@ def test_it_becomes_every_format_and_counts_add_up(target: FileFormat) -> None:
     assert (rows.read, rows.written) == (2, 2)
 
 
+@pytest.mark.slow
 def test_many_rows_come_in_batches_of_bounded_size() -> None:
     names = [f"c{number}" for number in range(300)]
     table = pa.Table.from_arrays([pa.nulls(5000, pa.int64())] * 300, names)

@@ -26,6 +26,7 @@ from millrace.engine.options import (
     recognise,
     words_of,
 )
+from tests.properties import examples
 
 TEXTS = [
     file_format
@@ -51,6 +52,7 @@ def written(file_format: FileFormat, compression: OutputCompression | None, *bat
     return sink.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", WHOLE)
 @pytest.mark.parametrize("file_format", TEXTS)
 def test_it_holds_what_is_written_without_compression(file_format: FileFormat, compression: OutputCompression) -> None:
@@ -79,7 +81,7 @@ def test_a_gzip_file_tells_neither_time_nor_name() -> None:
 
 @pytest.mark.parametrize("compression", [None, *WHOLE])
 @pytest.mark.parametrize("file_format", TEXTS)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(
     texts=st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1)
 )

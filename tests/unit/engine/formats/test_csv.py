@@ -341,6 +341,7 @@ def test_a_nul_is_a_character_like_others() -> None:
     assert rows(b'a,b\n1\x00,"x\x00y"\n') == [{"a": "1\x00", "b": "x\x00y"}]
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns_are_all_read() -> None:
     names = [f"c{place}" for place in range(10_000)]
     values = [str(place) if place % 2 else f"t{place}" for place in range(10_000)]
@@ -354,6 +355,7 @@ def test_ten_thousand_columns_are_all_read() -> None:
     assert list(map(str, found[1].values())) == values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "late",
     [b"2.5,x,2024-01-02\n", b"x,x,x\n", b"1,,\n", b"1,x\n", b"12345678901234567890,1,2024-01-02\n", b'"1",""\n'],

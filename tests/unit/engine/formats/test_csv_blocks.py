@@ -30,6 +30,7 @@ def outcome(text: str, size: int, options: dict[str, Any]) -> object:
     return opened[0].names, rows, [(bad.row, bad.line, bad.byte, bad.raw) for bad in aside]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(120))
 def test_blocks_of_any_size_give_the_same(seed: int) -> None:
     draw = random.Random(seed)

@@ -65,6 +65,7 @@ DETECTED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, (_, expected) in DETECTED.items() if expected])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 def test_a_dialect_is_found(name: str, line_end: str) -> None:
@@ -133,6 +134,7 @@ def test_ragged_rows_are_ragged_by_the_likely_delimiter(text: str, row: int, wid
     assert f"has {width} field{'s' if width > 1 else ''} where" in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", ["sep=;", '"sep=;"', "SEP=;", "Sep=;", "'sep=;'"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -213,6 +215,7 @@ def test_lenient_quotes_take_no_row_for_their_text(size: int) -> None:
         assert isinstance(refusal(text, quotes=Quotes.LENIENT, work=small_work(size)), DataError)
 
 
+@pytest.mark.slow
 def test_a_contradiction_far_behind_the_sample_is_refused_with_its_row() -> None:
     head = b"a,b\n" + b'1,"x, y"\n' * 8_000
 
@@ -233,6 +236,7 @@ def test_a_header_longer_than_the_sample_has_its_delimiter() -> None:
     assert opened[0].names == tuple(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quote_at", range(65_530, 65_537, 2))
 def test_quoted_line_ends_where_the_sample_ends_are_no_trouble(quote_at: int) -> None:
     line = b"1;2,5;3\n"

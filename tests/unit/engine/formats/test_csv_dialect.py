@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.options import WorkSizes
 from millrace.errors import DataError, RaggedRow, StrayQuote, TruncatedFile
+from tests.properties import examples
 from tests.unit.engine.formats.builders import converted, table
 
 QUOTED = "q"
 QUOTED_FIELD = re.compile(r'(?<![^,\r\n])"(?:[^"]|"")*"(?!")')
 """A field that is quoted by the rules; where it is replaced by a letter, any quote that is left is a stray one."""
 STRAY = re.compile(r'"|q[^,\r\n]')
-quickly = settings(max_examples=150, deadline=None)
+quickly = settings(max_examples=examples(150), deadline=None)
 marks = st.text(st.sampled_from('ab,"\n\r'), max_size=24)
 
 

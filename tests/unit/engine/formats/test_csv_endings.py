@@ -27,6 +27,7 @@ def read(data: bytes, **options: Any) -> list[list[str | None]]:
 END_MARKS = ["\x1a", "\x1a\n", "\0\0\0", "   ", "   \n", " \n\n", "\n\n  \t\n\x1a", "\0\n\x1a\n"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", END_MARKS)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("delimiter", [",", ";", "|"])
@@ -114,6 +115,7 @@ def test_a_comment_that_cannot_be_one_is_refused(comment: str) -> None:
 FOOTERS = ["Total,2", "Total: 2 rows", 'Total "2', "Total,2\n\n\n", "Total,2\n\x1a", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("footer", FOOTERS)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("size", [3, 16, 2**20])
@@ -130,6 +132,7 @@ def test_a_footer_may_be_longer_than_a_line_and_than_the_file() -> None:
     assert read(b"a,b\nTotal,2\n", skip_footer=1) == [["a", "b"]]
 
 
+@pytest.mark.slow
 def test_a_footer_of_a_large_file_is_held_back_alone() -> None:
     rows = b"".join(b"%d,x\n" % number for number in range(300_000))
 

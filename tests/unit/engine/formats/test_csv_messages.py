@@ -62,6 +62,7 @@ def test_a_line_of_totals_or_a_comment_is_taken_for_one() -> None:
     assert "set csv_comment: '#'" in message(b"a,b\n1,2\n# old\n3,4\n")
 
 
+@pytest.mark.slow
 def test_all_rows_that_are_alike_are_said_to_be_with_or_without_a_header() -> None:
     assert "every row has 1 field more than the header" in message(ALL_ALIKE)
     assert "every row has 1 field fewer than the first" in message(b"a,b,c\n1,2\n3,4\n", has_headers=False)

@@ -23,6 +23,7 @@ def read(data: bytes, **options: Any) -> list[list[str | None]]:
 ROWS = [["a", "b", "c"], ["1", "x", "7"], ["2", "y", "8"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("header", ["a,b,c", "a,b,c,"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
@@ -60,6 +61,7 @@ def test_a_single_column_has_one_only_if_the_delimiter_is_known() -> None:
         read(b"note\nhello,\nbye,\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 2**20])
 def test_a_value_far_behind_keeps_the_column_that_the_header_leaves_without_a_name(size: int) -> None:
     text = b"a,b,\n" + b"1,x,\n" * 20_000 + b"2,y,z\n"
@@ -74,6 +76,7 @@ def test_an_empty_text_in_quotes_is_a_value() -> None:
     assert read(b'a,b,\n1,x,\n2,y,""\n')[0] == ["a", "b", "column_3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "width"), [(b"2,y,8,9", 4), (b"2,y,8", 3), (b"2,y,", 3), (b"2,y,8,,", 5)])
 def test_a_row_that_ends_otherwise_is_refused_with_its_place(row: bytes, width: int) -> None:
     text = b"a,b,c\n" + b"1,x,7,\n" * 20_000 + row + b"\n"

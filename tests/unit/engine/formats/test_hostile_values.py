@@ -60,6 +60,7 @@ def csv_of(values: list[str | None]) -> bytes:
     return ("id,value\n" + "".join(f"{row},{value}\n" for row, value in enumerate(quoted))).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("through", ["csv", "json", "json-doc", "parquet", "avro", "orc"])
 def test_a_text_comes_back_from_every_format(values: list[str | None], through: str) -> None:
@@ -73,6 +74,7 @@ def test_a_text_comes_back_from_every_format(values: list[str | None], through: 
     assert [row[1] for row in cells(back.decode())[1:]] == values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", TEXTS.values(), ids=TEXTS)
 def test_types_do_not_depend_on_order_or_blocks(values: list[str | None]) -> None:
     in_blocks = table(converted(csv_of(values), "csv", "parquet", work=small_work(1)))
@@ -139,6 +141,7 @@ def exact(text: str) -> object:
     return json.loads(text, parse_int=lambda t: ("int", t), parse_float=lambda t: ("float", t.lower()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 @pytest.mark.parametrize("through", ["json", "json-doc", "parquet", "avro", "orc"])
 def test_a_json_value_comes_back_from_every_format(values: str, through: str) -> None:

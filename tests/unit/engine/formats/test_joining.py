@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from millrace.engine.formats.text import joining
 from millrace.engine.formats.text.joining import RowTexts, choice, gather_rows, joined_rows
 from millrace.engine.types.printing import joined
+from tests.properties import examples
 
 TEXT = st.none() | st.text(max_size=5)
 
@@ -34,7 +35,7 @@ def pieces(draw: st.DrawFn, rows: int) -> tuple[joining.TextPiece, list[str]]:
             return choice(pa.array(which, pa.bool_()), "no", "yes"), ["yes" if one else "no" for one in which]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data(), rows=st.integers(0, 9), count=st.integers(0, 5))
 def test_rows_are_their_pieces_one_after_the_other(data: st.DataObject, rows: int, count: int) -> None:
     drawn = [data.draw(pieces(rows)) for _ in range(count)]

@@ -112,6 +112,7 @@ def test_a_broken_array_is_refused_even_where_bad_rows_are_put_aside() -> None:
         conversion(b'[{"a":1},{"a":]', "json", "json", bad_rows=BadRows.QUARANTINE)
 
 
+@pytest.mark.slow
 def test_a_field_first_seen_late_is_a_column(work: WorkSizes) -> None:
     data = b'{"a":1}\n' * 500 + b'{"b":{"c":"x"}}\n'
 

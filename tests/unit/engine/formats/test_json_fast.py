@@ -22,9 +22,10 @@ from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.types import Node, Number
 from millrace.engine.options import BadRows, ReadOptions
 from millrace.errors import DataError, MalformedFile, TruncatedFile, WrongEncoding
+from tests.properties import examples
 from tests.unit.engine.formats.builders import small_work
 
-quickly = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def find_no_plan(_node: Node) -> None:
@@ -164,6 +165,7 @@ PLAIN = {
 FLOATS_AND_INTEGERS = '{"x": 2.5, "y": [1, 2]}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["{}\n", "{}", "[{}]", "[\n  {}\n]", "{}\r\n"])
 @pytest.mark.parametrize("row", PLAIN.values(), ids=PLAIN)
 def test_plain_files_are_read_by_arrow_but_for_the_beginning(row: str, layout: str) -> None:
@@ -180,6 +182,7 @@ def test_plain_files_are_read_by_arrow_but_for_the_beginning(row: str, layout: s
     assert found == read_exactly(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "then"),
     [
@@ -226,6 +229,7 @@ def many(row: bytes, *, array: bool) -> bytes:
     return b"[" + b",\n".join(rows) + b"]" if array else b"\n".join(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "kind", "behind"),
     [
@@ -251,6 +255,7 @@ def test_trouble_far_behind_is_told_with_its_place(row: bytes, kind: type[DataEr
     assert found == read_exactly(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("array", [False, True], ids=["lines", "array"])
 def test_half_a_file_is_refused_wherever_it_stops(array: bool) -> None:  # noqa: FBT001 # given
     data = many(b'{"a": 5}', array=array)
@@ -299,6 +304,7 @@ def test_an_array_is_refused_where_it_is_not_certain_what_ends_a_row(row: bytes)
         assert issubclass(found[0], DataError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["}", "{", '},{"', '}\n{"', '},{"id": 1', "}}}}", "{{{{"])
 def test_braces_in_texts_only_cost_time(text: str) -> None:
     rows = [{"id": number, "text": text * (number % 3), "inner": [{"id": 1}, {"id": 2}]} for number in range(60)]
@@ -327,6 +333,7 @@ def test_what_comes_first_is_told_however_far_is_read_ahead(row: bytes, error: t
         list(json_reader.read(FaultyText(data), options, report=lambda _bad: None).batches)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "searched"), [(200, True), (1001, False)])
 def test_so_many_names_are_searched_for(names: int, searched: bool) -> None:  # noqa: FBT001 # given
     node = Node()

@@ -14,9 +14,10 @@ from millrace.engine.formats.json.feed import JsonPiece
 from millrace.engine.formats.json.types import MAX_FIELDS, Node, Number, fields_of
 from millrace.engine.formats.limits import MAX_COLUMNS
 from millrace.errors import DataError, TooBig
+from tests.properties import examples
 from tests.unit.engine.formats.test_json_fast import rows_of_a_file, told
 
-quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def observed(rows: list[str]) -> Node:

@@ -92,6 +92,7 @@ def test_rows_repeat_members_of_their_parents(
     assert lines(data, path, *parents, work=work) == expected
 
 
+@pytest.mark.slow
 def test_a_member_that_comes_behind_too_many_rows_is_no_null_but_refused() -> None:
     row = b'{"a":"' + b"x" * 2**20 + b'"},'
     data = b'{"r":[' + row * (MAX_KEPT_BYTES // len(row) + 2) + b'{"a":"y"}],"o":1}'
@@ -114,6 +115,7 @@ def test_half_a_character_in_a_parents_member_is_refused() -> None:
     assert "lone surrogate" in str(refusal(b'{"m":"\\ud800","r":[{"a":1}]}', "r", "m"))
 
 
+@pytest.mark.slow
 def test_rows_that_repeat_much_are_read_a_few_at_once(work: WorkSizes) -> None:
     rows = ",".join(f'{{"a":{number}}}' for number in range(300))
     parent = "x" * 50_000
@@ -216,6 +218,7 @@ ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "é"]), VALUES, max_s
 DOCUMENTS = st.lists(st.tuples(ROWS, VALUES, st.booleans(), st.sampled_from([None, 1])), max_size=4)
 
 
+@pytest.mark.slow
 @given(DOCUMENTS, st.sampled_from([5, 64, 2**20]), st.sampled_from([[], ["o"]]))
 @example([([{"a": 1}] * 40 + [{"a": 1.5}], "x", True, None)], 64, [])
 def test_types_and_values_are_those_of_a_file_with_a_row_on_each_line(
@@ -292,6 +295,7 @@ class EndlessText(io.RawIOBase):
         return (text + ("," if self.position <= self.rows else "]}")).encode()
 
 
+@pytest.mark.slow
 def test_a_list_larger_than_any_row_may_be_is_read_in_pieces() -> None:
     source = EndlessText(200_000)  # about 43 MB, in one document
 

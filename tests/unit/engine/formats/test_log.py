@@ -86,6 +86,7 @@ def test_a_line_has_its_presets_fields(preset: LogPreset) -> None:
         assert tuple(row) == (*FIELDS[preset].names, "further_fields")
 
 
+@pytest.mark.slow
 @every_preset
 @pytest.mark.parametrize("target", TARGET_FORMATS)
 def test_every_log_becomes_every_format(preset: LogPreset, target: FileFormat) -> None:
@@ -94,6 +95,7 @@ def test_every_log_becomes_every_format(preset: LogPreset, target: FileFormat) -
     assert conversion(data, "log", target, log_preset=preset).rows.written == 1
 
 
+@pytest.mark.slow
 @every_preset
 def test_every_log_is_read_compressed_and_in_small_blocks(preset: LogPreset) -> None:
     head, _, line = SAMPLES[preset].strip().rpartition("\n")

@@ -28,6 +28,7 @@ def test_the_lean_pool_is_used_where_there_is_one() -> None:
     assert pa.default_memory_pool().backend_name == "jemalloc"
 
 
+@pytest.mark.slow
 def test_an_import_of_the_engine_leaves_the_pool_as_it_was() -> None:
     code = (
         "import pyarrow as pa; before = pa.default_memory_pool().backend_name;"

@@ -70,6 +70,7 @@ THERE_AND_BACK: dict[str, pa.Array] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", output_compressions(FileFormat.ORC))
 @pytest.mark.parametrize("name", THERE_AND_BACK)
 def test_every_type_comes_back_with_its_values(name: str, codec: OutputCompression) -> None:

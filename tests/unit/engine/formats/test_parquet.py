@@ -70,6 +70,7 @@ TYPES: dict[str, tuple[pa.Array, list[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("array", "said"), TYPES.values(), ids=TYPES)
 def test_a_type_is_kept_in_parquet_and_said_in_json(array: pa.Array, said: list[Any]) -> None:
     data = parquet(value=array)
@@ -84,6 +85,7 @@ def test_a_type_is_kept_in_parquet_and_said_in_json(array: pa.Array, said: list[
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("array", "said"), TYPES.values(), ids=TYPES)
 def test_a_slice_of_a_type_is_said_like_the_whole(array: pa.Array, said: list[Any]) -> None:
     whole = converted(parquet(value=array), "parquet", "csv").decode().splitlines()
@@ -216,6 +218,7 @@ def test_what_is_no_whole_parquet_file_is_refused(data: bytes, kind: type[DataEr
         converted(data, "parquet", target)
 
 
+@pytest.mark.slow
 def test_damage_is_refused_or_does_no_harm_wherever_it_is() -> None:
     """Arrow ends the process on some of these unless it is asked with care."""
     rows = range(300)

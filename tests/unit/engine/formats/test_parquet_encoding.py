@@ -19,6 +19,7 @@ from millrace.engine.formats.parquet import encoding as parquet_encoding
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
 from millrace.engine.options import WriteOptions
+from tests.properties import examples
 from tests.unit.engine.formats.builders import Memory
 
 ROWS = 6000
@@ -69,6 +70,7 @@ def test_the_file_is_smaller_than_with_dictionaries_everywhere() -> None:
     assert len(written(TABLE)) < 0.7 * len(plain.getvalue())
 
 
+@pytest.mark.slow
 def test_duckdb_and_polars_read_the_same_values(tmp_path: Path) -> None:
     path = tmp_path / "file.parquet"
     path.write_bytes(written(TABLE))
@@ -106,7 +108,7 @@ def test_any_number_of_rows_is_kept(rows: int) -> None:
     assert pq.read_table(io.BytesIO(written(TABLE.slice(0, rows)))) == TABLE.slice(0, rows)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), min_size=1, max_size=40))
 def test_any_integers_are_kept(values: list[int | None]) -> None:
     table = pa.table({"value": pa.array(values * (600 // len(values) + 1), pa.int64())})

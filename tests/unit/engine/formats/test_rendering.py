@@ -19,6 +19,7 @@ from millrace.engine.formats.text.shapes import RowShape
 from millrace.engine.options import FileFormat
 from millrace.engine.types.printing import JSON, with_form
 from millrace.errors import UnsupportedType
+from tests.properties import examples
 from tests.unit.engine.formats.builders import render_text
 
 TEXTS = [
@@ -93,6 +94,7 @@ def column(name: str, rows: list[int]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([values], schema=pa.schema([field]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", [FileFormat.CSV, FileFormat.JSON])
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_rows_text_is_its_own(name: str, file_format: FileFormat) -> None:
@@ -138,7 +140,7 @@ def test_what_json_has_no_numbers_for_are_strings() -> None:
     assert lines == b'{"doubles":"NaN"}\n{"doubles":"Infinity"}\n{"doubles":"-Infinity"}\n{"doubles":null}\n'
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(rows=st.lists(st.none() | st.lists(st.none() | st.text(max_size=3), max_size=3), max_size=6))
 def test_lists_are_what_python_says(rows: list[Any]) -> None:
     batch = pa.RecordBatch.from_arrays([pa.array(rows, pa.list_(pa.string()))], names=["x"])

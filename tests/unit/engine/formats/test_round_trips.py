@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import UnsupportedType
+from tests.properties import examples
 from tests.unit.engine.formats.builders import BLANK, Cell, cells, converted, parquet, small_work, table
 
 TARGETS = ("csv", "json", "json-doc", "parquet", "avro", "orc")
-quickly = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,8})?(e-?[0-9]{1,3})?", fullmatch=True)
@@ -74,6 +76,7 @@ def without_missing(value: object) -> object:
     return value
 
 
+@pytest.mark.slow
 @quickly
 @given(
     st.lists(st.dictionaries(st.sampled_from(["a", "b", "é"]), values, min_size=1), max_size=5),

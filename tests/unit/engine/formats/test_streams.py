@@ -128,6 +128,7 @@ def test_a_damaged_file_is_refused(compression: Compression) -> None:
         converted(bytes(data), "csv", "csv", compression=compression)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_read_on() -> None:
     bomb, work = gzip.compress(b"a\n" + b"0\n" * 2**21), WorkSizes(unpacked_freely=2**20)
 
@@ -167,6 +168,7 @@ def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
         converted(data, "csv", "csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", PACK)
 def test_bombs_of_every_compression_are_not_read_on(compression: Compression) -> None:
     bomb, work = PACK[compression](b"a\n" + b"0\n" * 2**22), WorkSizes(unpacked_freely=2**20)

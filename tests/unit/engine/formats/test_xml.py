@@ -164,6 +164,7 @@ def test_depth_is_bounded() -> None:
         rows_of("<a>" * 1000)
 
 
+@pytest.mark.slow
 def test_columns_are_bounded() -> None:
     text = "<a>" + "".join(f"<b><c{number}>1</c{number}></b>" for number in range(20_001)) + "</a>"
 

@@ -21,6 +21,7 @@ from millrace.engine.recipe import Recipe
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.transform.spec import TableTransform
+from tests.properties import examples
 from tests.unit.engine.formats.builders import Memory
 
 TEXTS = [
@@ -97,7 +98,7 @@ class WrittenFile(str):
     __slots__ = ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(files)
 def test_texts_survive_and_the_order_of_files_changes_nothing_in_the_end(contents: list[File]) -> None:
     orders = list(itertools.permutations(range(len(contents))))
@@ -112,7 +113,7 @@ def test_texts_survive_and_the_order_of_files_changes_nothing_in_the_end(content
         assert printed == content
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.lists(st.none() | st.sampled_from([*NUMBERS, '"7"', "true"]), min_size=1), min_size=2, max_size=3))
 def test_json_survives_and_the_order_of_files_changes_nothing_in_the_end(contents: list[File]) -> None:
     orders = list(itertools.permutations(range(len(contents))))
@@ -127,7 +128,7 @@ def test_json_survives_and_the_order_of_files_changes_nothing_in_the_end(content
         assert values(found[0][0][place]) == values(alone)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(files)
 def test_rescued_or_not_each_value_is_there(contents: list[File]) -> None:
     _, first = fitted(as_csv(contents[0]), None, FileFormat.CSV, SchemaEvolution.RESCUE)
@@ -141,6 +142,7 @@ def test_rescued_or_not_each_value_is_there(contents: list[File]) -> None:
         assert len(fit.remembered_schema()) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 500])
 def test_many_fields_fit_at_once(count: int) -> None:
     names = [f"f{number}" for number in range(count)]

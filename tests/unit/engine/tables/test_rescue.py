@@ -14,6 +14,7 @@ from millrace.engine.formats.text import rendering
 from millrace.engine.tables import rescue
 from millrace.engine.types import inference
 from millrace.engine.types.printing import form_of, with_form
+from tests.properties import examples
 
 TEXTS = [
     *("0", "-0", "7", "007", "-12", "+1", " 5", "9223372036854775807", "9223372036854775808", "1_000", "0x1F"),
@@ -55,7 +56,7 @@ def test_a_value_is_kept_where_it_is_printed_back_and_rescued_where_not(into: pa
     assert (printed[-1], rest[-1].as_py()) == (None, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.none() | st.sampled_from(TEXTS), min_size=1, max_size=6),
     st.lists(st.none() | st.sampled_from(TEXTS), min_size=6, max_size=6),

@@ -17,6 +17,7 @@ from millrace.engine.formats.text import rendering
 from millrace.engine.tables.unify import Lossy, convert, unify
 from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, form_of, is_raw_json, with_form
+from tests.properties import examples
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 instants = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001 # naive on purpose
@@ -73,7 +74,7 @@ def comparable(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(columns, min_size=2, max_size=3), st.booleans())
 def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: bool) -> None:  # noqa: FBT001 # drawn
     fields = [pa.field("x", array.type) for array in arrays]
@@ -93,7 +94,7 @@ def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: boo
             assert list(map(comparable, said(one, unified))) == list(map(comparable, said(array, field)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.sampled_from(TYPES).map(lambda drawn: drawn[0]), min_size=1, max_size=4), st.booleans())
 def test_the_order_of_the_files_changes_nothing(kinds: list[pa.DataType], as_text: bool) -> None:  # noqa: FBT001 # drawn
     fields = [pa.field("x", kind) for kind in kinds]

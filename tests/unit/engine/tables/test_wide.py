@@ -52,6 +52,7 @@ def test_a_column_has_the_widest_type_of_its_family(kind: pa.DataType, values: l
     assert str(written.schema.field("a").type) == wide
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["csv", "json"])
 @pytest.mark.parametrize(("kind", "values", "wide"), VALUES, ids=lambda given: str(given)[:30])
 def test_text_is_the_same(kind: pa.DataType, values: list[Any], wide: str, target: str) -> None:

@@ -19,6 +19,7 @@ from millrace.engine.formats.text import rendering
 from millrace.engine.transform.filters import ago, answer_of, join_answers
 from millrace.engine.transform.values import TextColumn
 from millrace.engine.types.printing import JSON, with_form
+from tests.properties import examples
 from tests.unit.engine.transform import reference
 
 F = FilterFunction
@@ -110,7 +111,7 @@ def questions(draw: st.DrawFn, columns: list[tuple[pa.DataType, st.SearchStrateg
     return function, draw(OPERANDS[function]), pa.array(given_values, kind)
 
 
-@settings(max_examples=220, deadline=None)
+@settings(max_examples=examples(220), deadline=None)
 @given(questions(COLUMNS, F))
 def test_every_function_answers_by_its_meaning_whatever_the_type(
     question: Question,
@@ -122,6 +123,7 @@ def test_every_function_answers_by_its_meaning_whatever_the_type(
     assert found == [reference.answer(function, text, operand, NOW) for text in texts_of(array)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [F.EQUALITY, F.LESS_THAN, F.GREATER_THAN])
 def test_every_text_is_compared_with_every_operand(function: FilterFunction) -> None:
     array = pa.array(POOL)
@@ -142,7 +144,7 @@ def test_a_double_is_the_number_that_is_printed(value: float, beside: str) -> No
         assert asked(function, operand, array) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(questions([*LISTS, (pa.string(), st.sampled_from(ARRAYS))], ARRAY_FUNCTIONS), st.integers(0, 2))
 def test_elements_of_lists_and_of_json_text_are_compared_alike(question: Question, start: int) -> None:
     function, operand, whole = question
@@ -184,7 +186,7 @@ LOGIC: st.SearchStrategy[Logic] = st.recursive(
 TRUTHS = st.sampled_from([True, False, None])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LOGIC, st.lists(st.tuples(TRUTHS, TRUTHS, TRUTHS), max_size=4))
 def test_logic_joins_with_three_truths(logic: Logic, rows: list[tuple[bool | None, ...]]) -> None:
     columns = {label: [row[place] for row in rows] for place, label in enumerate("ABC")}

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.transform.identifiers import Duplicate, Identifiers, duplicate_error
+from tests.properties import examples
 
 batches = st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=6), max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(batches)
 def test_the_earliest_repeat_is_found_with_its_first_row(given_batches: list[list[str | None]]) -> None:
     flat = [value for batch in given_batches for value in batch]
@@ -29,7 +30,7 @@ def test_the_earliest_repeat_is_found_with_its_first_row(given_batches: list[lis
     assert found == (repeats[0] if repeats else None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(batches)
 def test_the_last_row_of_each_identifier_stays(given_batches: list[list[str | None]]) -> None:
     flat = [value for batch in given_batches for value in batch]

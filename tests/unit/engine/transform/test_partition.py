@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from millrace.engine.transform.partition import MISSING, directory, split
 from millrace.errors import KeyTooLong, UnknownField
+from tests.properties import examples
 
 values = st.none() | st.sampled_from(["a", "b", "", MISSING, "x=y", "%41", "é/ü"])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(values, max_size=12), st.integers(0, 3))
 def test_every_row_is_in_its_value_s_part_in_its_order(keys: list[str | None], start: int) -> None:
     rows = [{"k": key, "n": number} for number, key in enumerate(keys)]
@@ -57,7 +58,7 @@ def test_directories(value: str | None, expected: str) -> None:
     assert directory("day", value) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.text(max_size=20))
 def test_a_directory_tells_its_value_back(value: str) -> None:
     name = directory("a/b", value)

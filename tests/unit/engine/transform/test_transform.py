@@ -23,6 +23,7 @@ from millrace.engine.transform.spec import TableTransform, Written
 from millrace.engine.types.printing import FORM, form_of
 from millrace.errors import ConfigurationError, InvalidConfiguration, UnknownField, ValueDoesNotFit
 from millrace.planning.transforms import model_transform, table_transform
+from tests.properties import examples
 from tests.unit.config.builders import parsed_bulk_sync, parsed_model_sync
 
 NOW = datetime(2024, 3, 15, 10, 30, tzinfo=UTC)
@@ -425,7 +426,7 @@ FUNCTIONS = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(CELLS, min_size=1, max_size=5), FUNCTIONS)
 def test_the_types_that_were_found_do_not_show(cells: list[str], asked: tuple[str, Any]) -> None:
     function, operand = asked
@@ -450,6 +451,7 @@ def test_the_types_that_were_found_do_not_show(cells: list[str], asked: tuple[st
 JSON_VALUES = ["5", '"5"', '"a \\"b"', "true", "1.50", "null", '{"b":[1,{"d":null}],"a":"x"}', '["a",2]', "[]", '"[]"']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", JSON_VALUES)
 @pytest.mark.parametrize("beside", ["null", "7", '"text"', '{"c":1}', "[true]"])
 def test_a_json_value_has_one_hash_whatever_stands_beside_it(value: str, beside: str) -> None:

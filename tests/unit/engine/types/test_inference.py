@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from millrace.engine.names import column_names
 from millrace.engine.types import inference
+from tests.properties import examples
 
 text = (
     st.none()
@@ -23,7 +24,7 @@ def array(items: list[str | None]) -> pa.Array:
     return pa.array(items, pa.string())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(texts, st.randoms(use_true_random=False))
 def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], chance: st.DataObject) -> None:
     shuffled = sorted(items, key=lambda _: chance.random())  # type: ignore[attr-defined] # it is a random.Random
@@ -35,7 +36,7 @@ def test_a_type_depends_neither_on_order_nor_on_parts(items: list[str | None], c
     assert evidence.resolve() == inference.infer(array(items))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(texts, texts)
 def test_evidence_of_parts_is_evidence_of_the_whole(ours: list[str | None], theirs: list[str | None]) -> None:
     first, second = (inference.Evidence().observe(array(items)) for items in (ours, theirs))
@@ -43,7 +44,7 @@ def test_evidence_of_parts_is_evidence_of_the_whole(ours: list[str | None], thei
     assert first.join(second).resolve() == second.join(first).resolve() == inference.infer(array(ours + theirs))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(st.tuples(text, text, text), min_size=2, max_size=3))
 def test_columns_looked_at_together_are_seen_like_alone(parts: list[tuple[str | None, ...]]) -> None:
     alone = [inference.Evidence()] * 3
@@ -57,7 +58,7 @@ def test_columns_looked_at_together_are_seen_like_alone(parts: list[tuple[str | 
     assert [known.resolve() for known in together] == [known.resolve() for known in alone]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(texts)
 def test_an_inferred_type_prints_every_value_back(items: list[str | None]) -> None:
     kind = inference.infer(array(items))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from millrace.engine.types import inference, proof
 from millrace.engine.types.inference import Kind
 from millrace.engine.types.printing import BARE, plain
+from tests.properties import examples
 
 NASTY = [
     *(
@@ -111,7 +112,7 @@ def test_each_nasty_text_is_proven_exactly_where_it_is_printed_back(kind: Kind) 
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.type} {kind.form}")
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(items=st.lists(st.none() | numbers, max_size=4), beside=st.lists(st.integers(0, 99).map(str), max_size=3))
 def test_columns_are_proven_exactly_where_they_are_printed_back(
     kind: Kind, items: list[str | None], beside: list[str]
@@ -122,7 +123,7 @@ def test_columns_are_proven_exactly_where_they_are_printed_back(
     assert is_proven(texts.slice(1), kind) == is_printed_back(texts.slice(1), kind)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(st.floats(-1e17, 1e17).map(lambda value: repr(round(value, 3))))
 def test_doubles_of_any_size_are_proven_like_they_are_printed(text: str) -> None:
     for kind in (Kind(pa.float64(), BARE), Kind(pa.float64())):
