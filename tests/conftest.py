@@ -13,6 +13,15 @@ from millrace.engine.native.build import KernelNotBuilt, build_kernel
 from tests.properties import load_profile
 
 load_profile()
+_SLOW_SUITES = {"hostile", "simulation"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of the suites that need minutes, so that one run has everything that is slow."""
+    for item in items:
+        if item.path.parent.name in _SLOW_SUITES:
+            item.add_marker("slow")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,6 +10,9 @@ import pytest
 from moto import mock_aws
 
 from millrace.deployment.settings import LEDGER_INDEXES
+from tests.aws_models import service_models_are_read_once
+
+__all__ = ["service_models_are_read_once"]
 
 REGION = "us-east-1"
 

@@ -17,9 +17,11 @@ from millrace.config.document import Document
 from millrace.deployment.settings import Settings
 from millrace.ledger.entries import Entry
 from millrace.objects.references import ObjectRef
+from tests.aws_models import service_models_are_read_once
 from tests.configurations import bulk_sync, document
 from tests.contract.conftest import create_ledger_table
 
+__all__ = ["service_models_are_read_once"]
 REGION = "us-east-1"
 
 
