@@ -37,7 +37,7 @@ demo: install ## Deploy to a local emulator, convert the examples, show the resu
 # Coverage makes a test 2.4 times as dear, so the quick ones measure it: those that are slow repeat their lines.
 test: check ## Run every check and every suite, end to end included
 	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q --cov --cov-report=term
-	$(BIN)/python -m pytest tests/hostile tests/simulation tests/unit tests/contract tests/integration -m slow -n 2 --maxschedchunk 1 -q
+	$(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -m slow -n 2 --maxschedchunk 1 -q
 	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
 	$(BIN)/python -m pytest tests/infra -n 2 -q
 	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10
