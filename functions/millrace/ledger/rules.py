@@ -258,10 +258,20 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         started=request.now,
         finished=None,
         failure=None,
-        run_id=subject.run_id or entry.run_id,
+        run_id=subject.run_id or _find_finished_run(entry),
         obsolete=_with_intended(entry, subject.outputs),
     )
     return begun.as_begun(subject.position)
+
+
+def _find_finished_run(entry: WorkEntry) -> str | None:
+    """The run to remember where an event asks: one that came to no end is not done by work that it did not ask for.
+
+    For example: a run claims ``a.json`` to give its table another format, and S3 is slow. The file's own event comes
+    back before the run's message does, and is refused for the format that the table has still. If the entry said that
+    this was the run's work, the run's message would find nothing left to do.
+    """
+    return entry.run_id if entry.settled else None
 
 
 def advance_sequencer(refusal: Refusal[E], position: Position | None) -> E | None:

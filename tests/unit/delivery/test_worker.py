@@ -14,7 +14,7 @@ import pytest
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, backoff
 from millrace.errors import AccessDenied, BadCredentials, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import Branch, State
+from millrace.ledger.entries import Branch, Failure, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -541,3 +541,24 @@ def test_the_end_is_asked_for_first_of_what_lists_its_parts_there() -> None:
     assert isinstance(world.store, TailStore)
     assert {key for key, is_tail_first in world.store.tails.items() if is_tail_first} == {"in/b.parquet", "in/c.ZIP"}
     assert len(world.store.tails) == 5
+
+
+def test_a_run_is_not_done_by_work_that_an_event_asked_for() -> None:
+    """A run that was begun and failed for a reason that passes, then the object's own event once more."""
+    world = World()
+    event = world.upload()
+    world.one(event)
+    run = replace(event, run_id="20261122T120000000000Z", sync="nightly")
+    entry = world.entry()
+    begun = replace(
+        entry,
+        revision=entry.revision + 1,
+        state=State.FAILED,
+        failure=Failure.of(ServiceUnavailable("503")),
+        run_id=run.run_id,
+    )
+    world.ledger.put(begun)
+
+    assert world.one(event, message="event").result is State.CONVERTED
+    assert world.one(run, message="run").result is State.CONVERTED
+    assert world.one(run, message="copy of the run").result is RefusalKind.ALREADY_DONE
