@@ -1,4 +1,4 @@
-"""A conversion that costs microseconds: CSV of three columns to lines of JSON, as the real one writes them.
+"""A conversion that costs microseconds: CSV or JSON of three columns to lines of JSON, as the real one writes them.
 
 It takes the real one's place in most schedules; in the others, and in a test that holds the two together, the real
 one runs.
@@ -14,18 +14,19 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from millrace.delivery import build_conversion, table_conversion
+from millrace.delivery import archive_tables, build_conversion, table_conversion
 from millrace.engine.destination import Converted, Destination, Part, Sink
 from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext
+from millrace.engine.options import FileFormat
 from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
 from millrace.engine.tables.rows import PutAside, Table, TableRows, ignore_bad_row
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
+from tests.simulation.files import HEADER, from_json_line
 
 S = TypeVar("S", bound=Sink)
-HEADER = b"id,part,version\n"
 LEFT_OUT = "y"
 """The part that the filter of a configuration with one leaves out."""
 
@@ -40,9 +41,15 @@ class TakesTime(Protocol):
 
 
 def convert(
-    source: BinaryIO, recipe: Recipe, destination: Destination[S], context: ConversionContext = NO_CONTEXT
+    source: BinaryIO,
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext = NO_CONTEXT,
+    *,
+    name: str = "",
 ) -> Converted[S]:
     """Counterpart of ``one_file.convert``."""
+    del name
     source.seek(0)
     text = source.read()
     _take_time(source, context)
@@ -118,7 +125,7 @@ def _converted(
     try:
         if key is None:
             output(None)
-        for number, line in _lines(texts):
+        for number, line in _lines(texts, recipe.source_format):
             read += 1
             fields = line.split(",")
             if len(fields) != 3:
@@ -150,9 +157,13 @@ def _opened(open_quarantine: Callable[[], S] | None, row: int, fields: int) -> S
     return open_quarantine()
 
 
-def _lines(texts: list[bytes]) -> Iterator[tuple[int, str]]:
+def _lines(texts: list[bytes], source_format: FileFormat) -> Iterator[tuple[int, str]]:
     for text in texts:
-        yield from enumerate(text.decode().splitlines()[1:], start=1)
+        lines = text.decode().splitlines()
+        if source_format is FileFormat.JSON:
+            yield from enumerate(map(from_json_line, lines), start=1)
+        else:
+            yield from enumerate(lines[1:], start=1)
 
 
 def used() -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -167,5 +178,9 @@ def in_place() -> Iterator[None]:
         stack.enter_context(patch.object(table_conversion, "convert", convert))
         stack.enter_context(patch.object(table_conversion, "convert_many", convert_many))
         stack.enter_context(patch.object(table_conversion, "convert_into_table", convert_into_table))
+        stack.enter_context(patch.object(archive_tables, "convert", convert))
         stack.enter_context(patch.object(build_conversion, "convert_many", convert_many))
         yield
+
+
+__all__ = ["HEADER", "LEFT_OUT", "TakesTime", "convert", "convert_into_table", "convert_many", "in_place", "used"]

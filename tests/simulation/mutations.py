@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from unittest.mock import patch
 
-from millrace.delivery import build_conversion, publishing, worker
+from millrace.delivery import build_conversion, object_work, publishing, worker
 from millrace.delivery.build_files import PinnedFiles
 from millrace.delivery.intake import Intake, Received, _Pending
 from millrace.delivery.object_work import ObjectWork
@@ -18,8 +18,8 @@ from millrace.delivery.table_files import TableFiles
 from millrace.engine.many_files import Source
 from millrace.errors import ObjectChanged
 from millrace.ledger import claims, rules
-from millrace.ledger.entries import State, WorkEntry
-from millrace.ledger.rules import E, Refusal
+from millrace.ledger.entries import Finish, State, WorkEntry
+from millrace.ledger.rules import MOST_DEATHS, E, Refusal
 from millrace.objects.messages import parse_message
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Published
@@ -27,6 +27,7 @@ from millrace.planning.plans import Build
 from tests.simulation import light, schedules
 from tests.simulation.buckets import KILLER, Buckets, Uploading
 from tests.simulation.faults import Fault
+from tests.simulation.files import to_file
 from tests.simulation.queue import QueuedMessage
 from tests.simulation.setups import SYNC, Change, Setup, SetupKind
 from tests.simulation.sources import source
@@ -336,6 +337,23 @@ def _working_in_company() -> AbstractContextManager[object]:
     return patch.object(rules, "_grant", grant)
 
 
+def _with_a_dead_first_file(world: SimulatedWorld) -> None:
+    """Three workers publish the first file of a table and die before they decide its format; then comes another."""
+    _begin_quietly(world, Setup(SetupKind.MIXED))
+    first, second = world.setup.keys[:2]
+    world.calls.planned += [("s3:PutObject", "lake/eu/a.", Fault.KILLED_AFTER)] * 3 * MOST_DEATHS
+    # So small that it is one request, which the faults above name.
+    world.script = [lambda world: world.sources.write(first, to_file(first, ["1,x,1"])), partial(schedules.wait, 60.0)]
+    world.script += [partial(schedules.put, second)]
+
+
+def _leaving_what_failed_work_published() -> AbstractContextManager[object]:
+    def finish(**fields: Any) -> Finish:
+        return Finish(**{**fields, "withdraws": False})
+
+    return patch.object(object_work, "Finish", finish)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("fence", _without_fence, with_zombies),
     Mutation("conditional write", _without_condition, with_zombies),
@@ -356,4 +374,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("a winner's removal asks for the loser", _leaving_losers, _with_a_collision),
     Mutation("keys that never were leave nothing", _writing_down_nothing, _with_a_wish_for_nothing),
     Mutation("one file alone is a table's", _demoting_none, _with_files_of_a_table),
+    Mutation("no output stays of failed work", _leaving_what_failed_work_published, _with_a_dead_first_file),
 )

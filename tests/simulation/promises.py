@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from millrace.engine.options import FileFormat
+from millrace.errors import ForeignFormat
 from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
@@ -16,7 +18,7 @@ from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
 from tests.simulation.queue import QueuedMessage
 from tests.simulation.renderings import Rendering, of_files, of_object, plan_of, run_of
-from tests.simulation.setups import SYNC, TARGET_BUCKET, Setup, SetupKind, stem
+from tests.simulation.setups import DIRECTORY, SYNC, TARGET_BUCKET, Setup, SetupKind, stem
 from tests.simulation.sources import source
 from tests.simulation.world import SimulatedWorld
 
@@ -125,7 +127,10 @@ def _rows(world: SimulatedWorld) -> Iterator[str]:
 
 def _outputs(world: SimulatedWorld) -> Iterator[str]:
     match world.setup.kind:
-        case SetupKind.REPLICATE | SetupKind.PARTITIONED | SetupKind.SHARED | SetupKind.APPEND:
+        case SetupKind.MIXED:
+            yield from _own_outputs(world)
+            yield from _mixed(world)
+        case SetupKind.REPLICATE | SetupKind.PARTITIONED | SetupKind.SHARED | SetupKind.APPEND | SetupKind.ARCHIVE:
             yield from _own_outputs(world)
         case SetupKind.SNAPSHOT:
             yield from _table(world)
@@ -139,7 +144,7 @@ def _own_outputs(world: SimulatedWorld) -> Iterator[str]:
     for key in world.setup.keys:
         mine = {ref: data for ref, data in there.items() if _is_of(world, ref, key)}
         current = world.source.current(key)
-        if _was_given_up(entry(world, key)) or key in world.source.archived:
+        if _was_given_up(entry(world, key)) or key in world.source.archived or _may_be_refused(world, key):
             continue
         wanted = _rendering(world, key, current.data or b"") if current else None
         if wanted is not None and wanted.outputs is not None:
@@ -149,6 +154,57 @@ def _own_outputs(world: SimulatedWorld) -> Iterator[str]:
                 yield f"outputs: of {key} are {_told(mine)}; its newest version makes {_told(wanted.outputs)}"
         elif current is None and world.setup.removes and mine and not forgot(world):
             yield f"outputs: {key} is gone, and {_told(mine)} are still there"
+
+
+def _decided_format(world: SimulatedWorld) -> FileFormat | None:
+    """The format of the table of two formats, once it is decided."""
+    known = world.ledger.held.get_format(SYNC, source(DIRECTORY.removesuffix("/")))
+    return known.format if known is not None else None
+
+
+def _has_format(world: SimulatedWorld, key: str) -> bool:
+    """Whether a file has the format of its table, or may have any."""
+    return world.setup.kind is not SetupKind.MIXED or plan_of(world.setup, key).recipe.source_format is _decided_format(
+        world
+    )
+
+
+def _is_settled_output(world: SimulatedWorld, key: str, ref: ObjectRef) -> bool:
+    known = entry(world, key)
+    return known is not None and known.output(ref) is not None
+
+
+def _is_decided_again(world: SimulatedWorld) -> bool:
+    """Whether a run has decided the format again: what was converted before stays, and what was refused does, too."""
+    return bool(world.wishes) or world.faults.happened(Fault.REPROCESSED)
+
+
+def _is_refused(world: SimulatedWorld, key: str) -> bool:
+    known = entry(world, key)
+    return known is not None and known.failure is not None and known.failure.error == ForeignFormat.__name__
+
+
+def _may_be_refused(world: SimulatedWorld, key: str) -> bool:
+    """Whether a file is not one of its table."""
+    return not _has_format(world, key) or (_is_decided_again(world) and _is_refused(world, key))
+
+
+def _mixed(world: SimulatedWorld) -> Iterator[str]:
+    """One file's format is the table's: others are refused, and nothing of them is visible that never settled."""
+    if forgot(world) or _is_decided_again(world):
+        return
+    there, decided = held(world), _decided_format(world)
+    for key in world.setup.keys:
+        known = entry(world, key)
+        if _has_format(world, key):
+            if _is_refused(world, key):
+                yield f"format: {key} is refused, and the table is {decided}"
+            continue
+        if known is not None and known.state in DONE:
+            yield f"format: {key} is {known.state}, and the table is {decided}"
+        mine = {ref: data for ref, data in there.items() if _is_of(world, ref, key)}
+        if mine:
+            yield f"format: {_told(mine)} are visible, and the table is {decided}"
 
 
 _GIVEN_UP = frozenset({"TooBig", "Crashed", "ObjectDenied"})
@@ -363,6 +419,9 @@ def deleted(world: SimulatedWorld, ref: ObjectRef) -> Iterator[str]:
     if actor is None or len(world.setups) > 1 or not world.setup.kind.is_per_object:
         return
     for key, version in world.source.live().items():
+        # What was published and never settled before a table's format was decided goes if the work fails.
+        if world.setup.kind is SetupKind.MIXED and not _is_settled_output(world, key, ref):
+            continue
         known_before = version.modified < world.clock.started_before(actor.started)
         made = of_object(world.setup, key, version.data or b"").outputs or {}
         if ref in made and known_before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from typing import Any, BinaryIO
 from millrace.engine.destination import Converted, Destination
 from millrace.engine.many_files import Source
 from millrace.engine.options import FileFormat
-from millrace.engine.row_counts import RowCounts
+from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
-from millrace.planning.plans import Build, Plan
+from millrace.planning.plans import ArchiveTables, Build, Plan
 from tests.simulation import light
 from tests.simulation.buckets import KILLER
 from tests.simulation.calls import BEGINNING
@@ -65,6 +66,27 @@ def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
     plan = plan_of(setup, key)
     if is_harmful(data):
         return Rendering(None)
+    if isinstance(plan.way, ArchiveTables):
+        return _of_archive(plan.way, data, convert)
+    return _of_file(plan, data, convert)
+
+
+def _of_archive(way: ArchiveTables, data: bytes, convert: Any) -> Rendering:
+    """What the members become together; if one cannot be converted, none is."""
+    outputs, rows = dict[ObjectRef, bytes](), NO_ROWS
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for name in archive.namelist():
+            plan = way.members.plan(name)
+            assert isinstance(plan, Plan)
+            member = _of_file(plan, archive.read(name), convert)
+            if member.outputs is None or member.rows is None:
+                return Rendering(None)
+            outputs |= member.outputs
+            rows += member.rows
+    return Rendering(outputs, rows)
+
+
+def _of_file(plan: Plan, data: bytes, convert: Any) -> Rendering:
     try:
         done: Converted[_Memory] = convert(
             io.BytesIO(data),

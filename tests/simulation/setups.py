@@ -18,6 +18,9 @@ SOURCE_BUCKET, TARGET_BUCKET = "acme-in", "acme-out"
 
 HOSTILE_KEYS = ("in/a//../b\n.csv", "in/ä +%2B&=.csv", f"in/{'ж' * 143}.csv")
 """Control characters and empty segments, what form encoding changes, and a key whose encoded form is long."""
+_USUAL_KEYS = ("in/a.csv", "in/ab.csv", "in/b.csv")
+DIRECTORY = "in/eu/"
+"""The files below it are one table of two formats."""
 
 
 class SetupKind(enum.StrEnum):
@@ -29,6 +32,8 @@ class SetupKind(enum.StrEnum):
     RUN = "one table of all files"
     SHARED = "files of one table, with its schema"
     APPEND = "files of a model that is appended to"
+    ARCHIVE = "archives whose members are tables"
+    MIXED = "files of one table, of two formats"
 
     @property
     def is_per_object(self) -> bool:
@@ -65,8 +70,15 @@ class Setup:
     @property
     def keys(self) -> tuple[str, ...]:
         """The source objects that there may be."""
-        keys = HOSTILE_KEYS if self.hostile else ("in/a.csv", "in/ab.csv", "in/b.csv")
-        return (*keys, *(f"in/more-{number}.csv" for number in range(self.more)))
+        usual = HOSTILE_KEYS if self.hostile else _USUAL_KEYS
+        keys = (*usual, *(f"in/more-{number}.csv" for number in range(self.more)))
+        match self.kind:
+            case SetupKind.ARCHIVE:
+                return tuple(f"{without_extension(key)}.zip" for key in keys)
+            case SetupKind.MIXED:
+                return tuple(_in_directory(key, number) for number, key in enumerate(keys))
+            case _:
+                return keys
 
     @property
     def removes(self) -> bool:
@@ -77,6 +89,17 @@ class Setup:
     def planner(self) -> Planner:
         """For this configuration; made once a process."""
         return _planner(self)
+
+
+def without_extension(key: str) -> str:
+    """A key up to its last dot."""
+    return key.rpartition(".")[0]
+
+
+def _in_directory(key: str, number: int) -> str:
+    """Every other file of the directory is CSV, the rest is JSON."""
+    extension = ("csv", "jsonl")[number % 2]
+    return f"{DIRECTORY}{without_extension(key).rpartition('/')[2]}.{extension}"
 
 
 @cache
@@ -92,6 +115,16 @@ def _bulk(setup: Setup) -> Document:
     if setup.kind in {SetupKind.SNAPSHOT, SetupKind.SHARED}:
         source = {"is_single_table": True, "single_table_name": "orders"}
         tables = ["orders"]
+    if setup.kind is SetupKind.MIXED:
+        source = {
+            "is_single_table": True,
+            "is_directory_snapshot": True,
+            "directory_glob_pattern": "*",
+            "single_table_file_formats": ["csv", "json"],
+        }
+        tables = ["eu"]
+    if setup.kind is SetupKind.ARCHIVE:
+        tables = [f"{table}/{part}" for table in tables for part in "xyz"]
     if setup.kind is SetupKind.SNAPSHOT:
         fields["mode"] = "snapshot"
     if setup.kind is SetupKind.PARTITIONED:
@@ -111,7 +144,7 @@ def _bulk(setup: Setup) -> Document:
 
 def stem(key: str) -> str:
     """A source's path in its folder, without extension."""
-    return key.removeprefix("in/").removesuffix(".csv")
+    return without_extension(key.removeprefix("in/"))
 
 
 _FILTER = {"field": "part", "function": "Inequality", "value": LEFT_OUT}

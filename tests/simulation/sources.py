@@ -11,7 +11,7 @@ from millrace.objects.references import ChangeKind, ObjectRef
 from tests.simulation.buckets import FORBIDDEN, KILLER, Bucket, Version
 from tests.simulation.calls import Calls
 from tests.simulation.faults import Fault
-from tests.simulation.light import HEADER
+from tests.simulation.files import to_file
 from tests.simulation.queue import Queue
 from tests.simulation.setups import SOURCE_BUCKET
 
@@ -69,7 +69,7 @@ class Sources:
         if self.bucket.current(key) is not None:
             self.calls.faults.count(Fault.OVERWRITTEN, _WHERE)
         again = earlier and self.calls.faults.draw(Fault.SAME_BYTES_AGAIN, _WHERE)
-        data = earlier[choices.pick(len(earlier))] if again else self._rows()
+        data = earlier[choices.pick(len(earlier))] if again else self._rows(key)
         version = self._write(key, data)
         if tell:
             self._tell(ChangeKind.CREATED, key, version)
@@ -149,18 +149,18 @@ class Sources:
         self.calls.note("user writes" if data else "user deletes", key, f"{version.etag[:6]} {data!r}"[:100])
         return version
 
-    def _rows(self) -> bytes:
-        """A few rows that no other version has."""
+    def _rows(self, key: str) -> bytes:
+        """A file of a few rows that no other version has."""
         choices = self.calls.choices
         self._versions += 1
         count = 1 + choices.pick(4)
-        rows = [f"{row},{_PARTS[choices.pick(3)]},{self._versions}\n" for row in range(1, count + 1)]
+        rows = [f"{row},{_PARTS[choices.pick(3)]},{self._versions}" for row in range(1, count + 1)]
         if choices.chance(self.bad_rows):
-            rows[choices.pick(count)] = f"{self._versions},x\n"
+            rows[choices.pick(count)] = f"{self._versions},x"
         harm = KILLER if choices.chance(self.killers) else FORBIDDEN if choices.chance(self.forbidden) else b""
         if harm == FORBIDDEN:
             self.calls.faults.count(Fault.FORBIDDEN, _WHERE)
-        return HEADER + "".join(rows).encode() + harm
+        return to_file(key, rows, harm)
 
     def _tell(self, kind: ChangeKind, key: str, version: Version, *, for_good: bool = False) -> None:
         faults = self.calls.faults
