@@ -13,6 +13,7 @@ from millrace.engine.native.seam import Code, ExportedArray, TypeEntry, describe
 
 _DOTTED, _BARE = 0, 1
 _TEXT, _MISSING = 0, 1
+_NOTHING, _SKIPPED = 0, 1
 """Forms, as `csv_columns.h` has them."""
 _BYTES_A_BYTE, _BYTES_A_COLUMN = 64, 4096
 """The most memory of a batch: a field takes at least a byte of text, and at most 16 bytes, which may be doubled."""
@@ -58,21 +59,39 @@ ParseCsv = Callable[[bytes], ParsedCsv | None]
 """Parses whole records; None if they are irregular: then the Python code says what is wrong with them, if anything."""
 
 
-def open_csv(
-    kernel: Kernel, shape: CsvShape, schema: pa.Schema, form_of: Callable[[pa.Field], str], blank: Collection[int]
-) -> ParseCsv | None:
-    """What parses text of a shape into batches of a schema; None if that has a type that texts are not read as.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvColumns:
+    """What the columns become: those of the schema, but for those at ``skipped``, which come as nulls.
 
-    ``blank`` are the positions of text columns in which no value may be.
+    ``form_of`` gives a field's form, ``blank`` are the positions of text columns in which no value may be.
     """
-    fields = list(schema)
+
+    schema: pa.Schema
+    form_of: Callable[[pa.Field], str]
+    blank: Collection[int] = ()
+    skipped: Collection[int] = ()
+
+    def fields(self) -> list[pa.Field]:
+        """The fields as they come."""
+        fields = list(self.schema)
+        for position in self.skipped:
+            fields[position] = pa.field(fields[position].name, pa.null())
+        return fields
+
+
+def open_csv(kernel: Kernel, shape: CsvShape, columns: CsvColumns) -> ParseCsv | None:
+    """What parses text of a shape into batches; None if a column has a type that texts are not read as."""
+    fields = columns.fields()
+    schema = pa.schema(fields)
     if shape.has_trailing:
         fields.append(pa.field("", pa.null()))
-    described = describe_schema(pa.schema(fields), _FormNumber(form_of))
+    described = describe_schema(pa.schema(fields), _FormNumber(columns.form_of))
     if described is None:
         return None
-    for position in blank:
+    for position in columns.blank:
         described.types[position].form = _MISSING
+    for position in columns.skipped:
+        described.types[position].form = _SKIPPED
     return _KernelParser(kernel, shape, schema, described.types)
 
 

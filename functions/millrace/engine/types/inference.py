@@ -204,6 +204,29 @@ def guess(parts: Sequence[pa.Array]) -> Kind:
     return TEXT
 
 
+class Candidates:
+    """The kinds that a column can have by its first text, one after the other: the preferred first, text last."""
+
+    def __init__(self, parts: Sequence[pa.Array]) -> None:
+        self._parts = [part for part in parts if part.null_count < len(part)]
+        kinds: tuple[Kind, ...] = ()
+        if self._parts:
+            kinds = _kinds_of(_first(self._parts[0]))
+        self._kinds = iter(kinds)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the column has no text at all."""
+        return not self._parts
+
+    def next_kind(self) -> Kind:
+        """The next kind; a decimal has room for all texts."""
+        kind = next(self._kinds, TEXT)
+        if not arrow_types.is_decimal(kind.type):
+            return kind
+        return decimal(max(map(_longest, self._parts)), kind.type.scale) or TEXT
+
+
 def _fits_in_steps(texts: pa.Array, kind: Kind) -> bool:
     """Whether all texts fit; a beginning is tried first, since most kinds that do not fit fail soon."""
     if fit(texts.slice(0, _BEGINNING), kind) is None:

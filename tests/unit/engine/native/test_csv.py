@@ -305,7 +305,7 @@ def test_what_is_common_is_read_by_the_kernel(kind: Kind, data: st.DataObject) -
         f"{write_field(text, dialect, quoted=kind == inference.TEXT)},{number}\n" for number, text in enumerate(good)
     ]
     case = TypedRecords("".join(lines).encode(), layout, Types(layout, (kind, inference.INTEGER)))
-    parser = layout.direct_parser(case.types.schema)
+    parser = case.types.direct_parser()
     assert parser is not None
 
     parsed = parser.parse(case.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,15 @@ from millrace.engine.types.printing import form_of
 
 if TYPE_CHECKING:
     from millrace.engine.native.csv import ParseCsv, ParsedCsv
+
+
+@dataclass(frozen=True, slots=True)
+class WantedColumns:
+    """The columns to make: in ``blank`` ones no value may be, ``skipped`` ones come as nulls, unread."""
+
+    schema: pa.Schema
+    blank: frozenset[int] = frozenset()
+    skipped: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +42,13 @@ class DirectParser:
 
 
 def open_direct(
-    dialect: Dialect, null_values: tuple[str, ...], schema: pa.Schema, blank: Collection[int], *, has_trailing: bool
+    dialect: Dialect, null_values: tuple[str, ...], wanted: WantedColumns, *, has_trailing: bool
 ) -> DirectParser | None:
-    """What parses blocks into batches of the schema; None without a kernel, or where that does not know a type.
-
-    ``blank`` are the positions of text columns in which no value may be.
-    """
+    """What parses blocks into the columns that are wanted; None without a kernel, or if it does not know a type."""
     kernel = find_kernel()
-    if kernel is None or not len(schema):
+    if kernel is None or not len(wanted.schema):
         return None
-    from millrace.engine.native.csv import CsvShape, open_csv  # noqa: PLC0415 - only a kernel needs ctypes
+    from millrace.engine.native.csv import CsvColumns, CsvShape, open_csv  # noqa: PLC0415 - only a kernel needs ctypes
 
     shape = CsvShape(
         delimiter=dialect.delimiter,
@@ -51,7 +56,8 @@ def open_direct(
         null_values=tuple(filter(None, null_values)),
         has_trailing=has_trailing,
     )
-    parse_csv = open_csv(kernel, shape, schema, form_of, blank)
+    columns = CsvColumns(schema=wanted.schema, form_of=form_of, blank=wanted.blank, skipped=wanted.skipped)
+    parse_csv = open_csv(kernel, shape, columns)
     if parse_csv is None:
         return None
     return DirectParser(dialect, parse_csv)

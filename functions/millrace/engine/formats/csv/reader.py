@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
+from millrace.engine.formats.csv.sampling import settle_types
 from millrace.engine.formats.csv.texts import Begin, CsvTexts, L, Report, TextLayout, begin, keep_text, parse_blocks
 from millrace.engine.formats.csv.types import ConversionTrouble, Converted, Types, is_blank
 from millrace.engine.options import ReadOptions
@@ -84,15 +85,22 @@ def _convert_rows(
 
 def _find_types(layout: TextLayout, sample: list[CsvTexts]) -> tuple[Types, list[Converted]]:
     """The types of a sample, and its values in these types."""
-    # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
-    # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
-    at_once = partial(in_order, workers=layout.options.work.processors)
     batches = [texts.batch for texts in sample]
     survey = _CsvSurvey(layout)
     survey.look_at(batches, _demanded_positions(layout))
+    return settle_types(layout, sample, survey.known_kinds()) or _guess_types(layout, batches, survey)
+
+
+def _guess_types(
+    layout: TextLayout, batches: list[pa.RecordBatch], survey: _CsvSurvey
+) -> tuple[Types, list[Converted]]:
+    """The types of a sample without the kernel, and its values in these types."""
+    # To guess a kind and to try it on all values is quicker than to collect evidence for every kind. Only columns that
+    # contradict their guess are looked at once more: 1, 2, 3, and x further down, is guessed to be integers, then text.
+    at_once = partial(in_order, workers=layout.options.work.processors)
     kinds, blank = _guess_kinds(survey, batches)
     types = Types(layout, tuple(kinds), blank)
-    converted = list(at_once(_SampleTypes(types), sample))
+    converted = list(at_once(types.convert, batches))
     if ConversionTrouble.WIDER not in converted:
         return types, converted
     contradicting = set().union(*at_once(types.find_contradictions, batches))
@@ -100,22 +108,7 @@ def _find_types(layout: TextLayout, sample: list[CsvTexts]) -> tuple[Types, list
     for position in contradicting:
         kinds[position] = survey.evidence[position].resolve()
     types = Types(layout, tuple(kinds), blank)
-    return types, list(at_once(_SampleTypes(types), sample))
-
-
-class _SampleTypes:
-    """Gives a sample's rows their types: by reading them once more where that is faster than to convert the texts."""
-
-    def __init__(self, types: Types) -> None:
-        self._types = types
-        self._direct = types.direct()
-
-    def __call__(self, texts: CsvTexts) -> Converted:
-        if self._direct is not None and texts.rows == texts.batch.num_rows:
-            result = self._direct(texts.block)
-            if result is not None:
-                return result[1]
-        return self._types.convert(texts.batch)
+    return types, list(at_once(types.convert, batches))
 
 
 def _demanded_positions(layout: TextLayout) -> set[int]:
@@ -124,16 +117,15 @@ def _demanded_positions(layout: TextLayout) -> set[int]:
 
 def _guess_kinds(survey: _CsvSurvey, sample: list[pa.RecordBatch]) -> tuple[list[inference.Kind], frozenset[int]]:
     """A likely kind for each column, and the positions of those without any value."""
-    kinds, blank = list[inference.Kind](), set[int]()
-    for position, evidence in enumerate(survey.evidence):
-        if evidence != inference.Evidence():
-            kinds.append(evidence.resolve())
+    kinds, blank = survey.known_kinds(), set[int]()
+    for position in range(len(survey.evidence)):
+        if position in kinds:
             continue
         columns = [batch.column(position) for batch in sample]
-        kinds.append(inference.guess(columns))
+        kinds[position] = inference.guess(columns)
         if is_blank(columns):
             blank.add(position)
-    return kinds, frozenset(blank)
+    return [kinds[position] for position in range(len(kinds))], frozenset(blank)
 
 
 class _CsvSurvey:
@@ -162,6 +154,14 @@ class _CsvSurvey:
         """Add what was observed."""
         for position, evidence in zip(self._positions, observed, strict=True):
             self.evidence[position] = self.evidence[position].join(evidence)  # type: ignore[arg-type] # both are of one class
+
+    def known_kinds(self) -> dict[int, inference.Kind]:
+        """The types of columns that were looked at, or whose texts need no look, by position."""
+        known = dict[int, inference.Kind]()
+        for position, evidence in enumerate(self.evidence):
+            if evidence != inference.Evidence():
+                known[position] = evidence.resolve()
+        return known
 
     def kinds(self) -> tuple[inference.Kind, ...]:
         """The types that all rows so far can have."""

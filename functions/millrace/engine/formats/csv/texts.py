@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, TypeVar
@@ -16,7 +16,7 @@ from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.detection import Detected, detect
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.direct import DirectParser, open_direct
+from millrace.engine.formats.csv.direct import DirectParser, WantedColumns, open_direct
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
 from millrace.engine.formats.csv.judging import Trailing
 from millrace.engine.formats.csv.refusals import (
@@ -81,8 +81,8 @@ class TextLayout(Protocol):
         """What makes columns of text of its blocks."""
         ...
 
-    def direct_parser(self, schema: pa.Schema, blank: Collection[int] = (), /) -> DirectParser | None:
-        """What makes batches of the schema of its blocks at once, if anything does; see ``direct.open_direct``."""
+    def direct_parser(self, wanted: WantedColumns, /) -> DirectParser | None:
+        """What makes columns with types of its blocks at once, if anything does; see ``direct.open_direct``."""
         ...
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
@@ -131,12 +131,12 @@ class Layout:
         """What makes columns of text of its blocks."""
         return _CsvParser(self)
 
-    def direct_parser(self, schema: pa.Schema, blank: Collection[int] = (), /) -> DirectParser | None:
-        """What makes batches of the schema of its blocks at once, if anything does."""
+    def direct_parser(self, wanted: WantedColumns, /) -> DirectParser | None:
+        """What makes columns with types of its blocks at once, if anything does."""
         null_values = self.options.null_values
         if has_empty_texts(self.options):  # to the kernel a field of no characters is missing
             return None
-        return open_direct(self.dialect, null_values, schema, blank, has_trailing=self.has_trailing)
+        return open_direct(self.dialect, null_values, wanted, has_trailing=self.has_trailing)
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's records one by one; see ``judge_records``."""
@@ -331,7 +331,7 @@ class _CsvParser:
         self._rewriter = Rewriter(dialect, layout.options.null_values, empty_is_text=empty_is_text)
         self._column_types = dict.fromkeys(self._positions, pa.string())
         self._schema = pa.schema([pa.field(position, pa.string()) for position in self._positions[: len(layout.names)]])
-        self._direct = layout.direct_parser(self._schema)
+        self._direct = layout.direct_parser(WantedColumns(self._schema))
 
     def parse(self, block: Block) -> pa.RecordBatch | None:
         """The block's rows, or None where one of them is bad."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.direct import DirectParser
+from millrace.engine.formats.csv.direct import DirectParser, WantedColumns
 from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
 from millrace.engine.option_list import say_option
 from millrace.engine.types import inference
@@ -47,10 +47,14 @@ class Types:
 
     def direct(self) -> DirectTypes | None:
         """What makes typed batches of blocks at once, if anything does."""
-        parser = self._layout.direct_parser(self.schema, self._blank)
+        parser = self.direct_parser()
         if parser is None:
             return None
         return DirectTypes(self, parser)
+
+    def direct_parser(self, skipped: frozenset[int] = frozenset()) -> DirectParser | None:
+        """What makes columns of blocks at once, except for those at some positions."""
+        return self._layout.direct_parser(WantedColumns(self.schema, self._blank, skipped))
 
     def convert_column(self, position: int, texts: pa.Array) -> pa.Array | None:
         """One column with its type; None if a text contradicts it."""

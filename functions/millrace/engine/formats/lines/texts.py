@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -14,6 +14,7 @@ from millrace.engine.formats.base import Learned, Records
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv.blocks import Block, CsvFeed
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.direct import WantedColumns
 from millrace.engine.formats.csv.refusals import refuse_bytes
 from millrace.engine.formats.csv.texts import Begin, BlockParser, CsvTexts, Record, Report, refuse
 from millrace.engine.formats.csv.wording import shorten
@@ -80,7 +81,7 @@ class LineLayout:
         """What makes columns of text of its blocks."""
         return _LineParser(self)
 
-    def direct_parser(self, _schema: pa.Schema, _blank: Collection[int] = (), /) -> None:
+    def direct_parser(self, _wanted: WantedColumns, /) -> None:
         """Nothing: each format of lines cuts them in its own way."""
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:

@@ -245,6 +245,10 @@ static bool read_texts(Fields fields, CsvColumn *column)
 static bool read_nothing(Fields fields, CsvColumn *column)
 {
     const int64_t rows = count_rows(fields.index);
+    if (column->values->type->kind == KIND_NULL && column->values->type->form == CSV_SKIPPED) {
+        column->values->length += rows;
+        return true;
+    }
     for (int64_t row = 0; row < rows; row++) {
         Field field = next_field(&fields);
         column->contradicts = find_value(&fields, &field);

@@ -13,8 +13,11 @@ typedef struct {
     int32_t count;
 } CsvNulls;
 
-/* Forms of texts, in the type's `form`. */
-enum { CSV_TEXT, CSV_MISSING /* a column that has no value; one contradicts */ };
+/* Forms of texts, in the type's `form`; of CSV_MISSING each value contradicts. */
+enum { CSV_TEXT, CSV_MISSING };
+
+/* Forms of nulls: a value contradicts, or nobody looks at the fields. */
+enum { CSV_NOTHING, CSV_SKIPPED };
 
 /* Forms of doubles: whole numbers are printed as 12.0, or bare, as 12. */
 enum { CSV_DOTTED, CSV_BARE };
