@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from millrace.engine.native.library import Kernel
 from millrace.engine.native.seam import Code, ExportedArray, TypeEntry, describe_schema
+from millrace.engine.types import arrow_types
 
 _DOTTED, _BARE = 0, 1
 _TEXT, _MISSING = 0, 1
@@ -103,7 +104,7 @@ class _FormNumber:
 
     def __call__(self, field: pa.Field) -> int:
         form = self.form_of(field)
-        if pa.types.is_timestamp(field.type):
+        if arrow_types.is_timestamp(field.type):
             return ord(form[:1] or "T")
         return _BARE if form == "bare" else _DOTTED
 
