@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Name = Annotated[
     str, typer.Option("--name", envvar="MILLRACE_NAME", help="The deployment's name, as given to cdk deploy.")
 ]
+Keys = Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of text.")]
 
 

@@ -41,22 +41,28 @@ _NAMED = 10
 """Lost outputs that are named; the report has them all."""
 _TROUBLE = (Standing.UNACCOUNTED, Standing.VANISHED, Standing.ALTERED)
 
+SyncsArgument = Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")]
+OutputsOption = Annotated[
+    bool, typer.Option("--outputs", help="Look at every output, too: is it there, as it was written?")
+]
+RestoreOption = Annotated[
+    bool, typer.Option("--restore", help="With --outputs: convert again what has lost an output.")
+]
+ReportOption = Annotated[
+    str | None, typer.Option(help="Write one row an object to this Parquet file, or s3://bucket/key.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Put nothing on the queue.")]
+
 
 def audit(
     context: typer.Context,
-    sync: Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")] = None,
+    sync: SyncsArgument = None,
     *,
     config: Config = DEFAULT_CONFIG,
-    outputs: Annotated[
-        bool, typer.Option("--outputs", help="Look at every output, too: is it there, as it was written?")
-    ] = False,
-    restore: Annotated[
-        bool, typer.Option("--restore", help="With --outputs: convert again what has lost an output.")
-    ] = False,
-    report: Annotated[
-        str | None, typer.Option(help="Write one row an object to this Parquet file, or s3://bucket/key.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Put nothing on the queue.")] = False,
+    outputs: OutputsOption = False,
+    restore: RestoreOption = False,
+    report: ReportOption = None,
+    dry_run: DryRunOption = False,
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:

@@ -27,35 +27,43 @@ _TARGET_FORMATS = {
     ".orc": FileFormat.ORC,
 }
 
+SourceArgument = Annotated[str | None, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)]
+TargetArgument = Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)]
+ToOption = Annotated[
+    str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet, avro or orc.")
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
+]
+CompressionOption = Annotated[
+    Compression | None, typer.Option(help="Of SOURCE as a whole, demanded; default: what its first bytes say.")
+]
+CompressOption = Annotated[
+    OutputCompression | None,
+    typer.Option(help="TARGET's; default: what its name says. snappy, zstd and deflate are for parquet, avro and orc."),
+]
+MemberOption = Annotated[
+    str | None, typer.Option(help="The one member of an archive to read; default: all, as one table.")
+]
+QuarantineOption = Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")]
+JobsOption = Annotated[
+    str | None, typer.Option(help="A file (or - for standard input) with one JSON job a line; see below.")
+]
+
 
 @takes_file_options
 def convert(
-    source: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)] = None,
-    target: Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)] = None,
+    source: SourceArgument = None,
+    target: TargetArgument = None,
     *,
-    to: Annotated[
-        str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet, avro or orc.")
-    ] = None,
-    source_format: Annotated[
-        str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
-    ] = None,
+    to: ToOption = None,
+    source_format: FromOption = None,
     asked: FileOptionValues,
-    compression: Annotated[
-        Compression | None, typer.Option(help="Of SOURCE as a whole, demanded; default: what its first bytes say.")
-    ] = None,
-    compress: Annotated[
-        OutputCompression | None,
-        typer.Option(
-            help="TARGET's; default: what its name says. snappy, zstd and deflate are for parquet, avro and orc."
-        ),
-    ] = None,
-    member: Annotated[
-        str | None, typer.Option(help="The one member of an archive to read; default: all, as one table.")
-    ] = None,
-    quarantine: Annotated[str | None, typer.Option(help="Put rows that cannot be read here, and go on.")] = None,
-    jobs: Annotated[
-        str | None, typer.Option(help="A file (or - for standard input) with one JSON job a line; see below.")
-    ] = None,
+    compression: CompressionOption = None,
+    compress: CompressOption = None,
+    member: MemberOption = None,
+    quarantine: QuarantineOption = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Convert one file, or many, without AWS. The target is whole or absent, whatever happens.
 

@@ -44,29 +44,39 @@ class Explained:
     content: Explanation | None = None
 
 
+FileArgument = Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)]
+FromOption = Annotated[
+    str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what FILE's name says.")
+]
+CompressionOption = Annotated[
+    Compression | None, typer.Option(help="Of FILE as a whole, demanded; default: what its first bytes say.")
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="A configuration: explain what its --sync would make of s3://bucket/key."),
+]
+SyncOption = Annotated[str | None, typer.Option(help="The sync of --config that is explained.")]
+MemberOption = Annotated[
+    str | None, typer.Option(help="The member of an archive to explain; not needed where there is one alone.")
+]
+ColumnsOption = Annotated[
+    list[str] | None, typer.Option(help="Show this column alone, * and ? are wild; may be given often.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")]
+
+
 @takes_file_options
 def explain(
-    file: Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)],
+    file: FileArgument,
     *,
-    source_format: Annotated[
-        str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what FILE's name says.")
-    ] = None,
+    source_format: FromOption = None,
     asked: FileOptionValues,
-    compression: Annotated[
-        Compression | None, typer.Option(help="Of FILE as a whole, demanded; default: what its first bytes say.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", "-c", help="A configuration: explain what its --sync would make of s3://bucket/key."),
-    ] = None,
-    sync: Annotated[str | None, typer.Option(help="The sync of --config that is explained.")] = None,
-    member: Annotated[
-        str | None, typer.Option(help="The member of an archive to explain; not needed where there is one alone.")
-    ] = None,
-    columns: Annotated[
-        list[str] | None, typer.Option(help="Show this column alone, * and ? are wild; may be given often.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document instead of a table.")] = False,
+    compression: CompressionOption = None,
+    config: ConfigOption = None,
+    sync: SyncOption = None,
+    member: MemberOption = None,
+    columns: ColumnsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain what conversion would make of a file, and why. Nothing is written; all of the file is read.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
-from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.deployments import Deployments, Json, Keys, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
@@ -38,7 +38,7 @@ def replay(
     context: typer.Context,
     sync: Annotated[str, typer.Argument(help="The sync whose bad rows are read again.")],
     *,
-    key: Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")] = None,
+    key: Keys = None,
     config: Config = DEFAULT_CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="Put them on the queue; without it they are shown.")] = False,
     raw: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.deployments import Json, Keys, Name, get_deployments
 from millrace.cli.repair.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError, UsageError
@@ -14,23 +14,30 @@ from millrace.mappings import leave_out_none, pick
 from millrace.operations.reprocess import Reprocess
 from millrace.wording import count_of, join_names
 
+SyncArgument = Annotated[str, typer.Argument(help="The sync whose objects are converted again.")]
+PrefixOption = Annotated[str | None, typer.Option(help="All objects below this prefix.")]
+StateOption = Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")]
+StaleOption = Annotated[
+    bool, typer.Option("--stale", help="Only what a change made stale; `millrace plan --stale` counts it first.")
+]
+ResetSchemaOption = Annotated[
+    bool, typer.Option("--reset-schema", help="Forget the tables' schemas: what is converted makes new ones.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count, and put nothing on the queue.")]
+
 
 def reprocess(
     context: typer.Context,
-    sync: Annotated[str, typer.Argument(help="The sync whose objects are converted again.")],
+    sync: SyncArgument,
     *,
-    key: Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")] = None,
-    prefix: Annotated[str | None, typer.Option(help="All objects below this prefix.")] = None,
-    state: Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")] = None,
-    stale: Annotated[
-        bool, typer.Option("--stale", help="Only what a change made stale; `millrace plan --stale` counts it first.")
-    ] = False,
+    key: Keys = None,
+    prefix: PrefixOption = None,
+    state: StateOption = None,
+    stale: StaleOption = False,
     by: By = None,
     name: Name = "millrace",
-    reset_schema: Annotated[
-        bool, typer.Option("--reset-schema", help="Forget the tables' schemas: what is converted makes new ones.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and put nothing on the queue.")] = False,
+    reset_schema: ResetSchemaOption = False,
+    dry_run: DryRunOption = False,
     as_json: Json = False,
 ) -> None:
     """Convert objects again, also what is converted; without a choice: all objects of the sync.
