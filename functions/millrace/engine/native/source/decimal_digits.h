@@ -80,6 +80,10 @@ static inline uint8_t *write_pair(uint32_t number, uint8_t *out)
 /* Any whole number without a sign; gives the end of its text. */
 static inline uint8_t *write_unsigned(uint64_t number, uint8_t *out)
 {
+    if (number < 10) { /* codes and counts: often all of a column */
+        *out = (uint8_t)('0' + number);
+        return out + 1;
+    }
     if (number < TEN_TO_8) {
         return write_short((uint32_t)number, out);
     }

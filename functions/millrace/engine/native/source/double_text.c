@@ -59,8 +59,9 @@ static bool find_hundredths(double value, uint64_t *hundredths)
     if (!(scaled < MOST_EXACT_DIGITS)) {
         return false;
     }
-    *hundredths = (uint64_t)(scaled + 0.5);
-    return (double)*hundredths / 100.0 == value;
+    int64_t rounded = (int64_t)(scaled + 0.5); /* signed: processors convert those in one step */
+    *hundredths = (uint64_t)rounded;
+    return (double)rounded / 100.0 == value;
 }
 
 static uint64_t bits_of(double value)

@@ -3,24 +3,12 @@
 #include <stdlib.h>
 
 #include "render_columns.h"
+#include "render_csv.h"
+#include "render_json.h"
 #include "render_page.h"
-#include "render_values.h"
 
 /* Mirrored in `rendering.py`. */
 typedef enum { SHAPE_CSV, SHAPE_JSON_LINES, SHAPE_JSON_ROWS } Shape;
-
-static uint8_t *write_line(const ColumnView *columns, int32_t count, int64_t row, uint8_t *out, Page *page)
-{
-    for (const ColumnView *column = columns; column < columns + count; column++) {
-        out = write_csv(column, row, out, page);
-        if (is_stopped(out, page)) {
-            return stop(page, MILLRACE_TOO_MUCH);
-        }
-        *out++ = ',';
-    }
-    out[-1] = '\n'; /* in the last comma's place */
-    return out;
-}
 
 static uint8_t *write_row(Shape shape, const ColumnView *columns, int32_t count, int64_t row, uint8_t *out, Page *page)
 {

@@ -4,10 +4,12 @@
 
 #include <stdlib.h>
 
+#include "render_scalars.h"
 #include "utf8.h"
 
 typedef struct {
     ColumnView *views;
+    DayText *days;
     const MillraceType *types;
     const uint8_t *names;
 } Opening;
@@ -57,6 +59,16 @@ static bool open_view(const Opening *opening, int32_t number, const struct Arrow
     view->name = opening->names + type->name_offset;
     view->name_length = type->name_length;
     view->children = opening->views + type->first_child;
+    view->write = choose_scalar_writer(type);
+    view->is_bare = is_bare_in_json(type->kind);
+    view->is_float = is_float(type->kind);
+    view->moments = (MomentForm){
+        .unit = (MillraceUnit)type->unit_or_scale,
+        .shown = (MillraceUnit)(type->form & FORM_UNIT_BITS),
+        .separator = type->form & FORM_SPACE ? ' ' : 'T',
+        .is_zoned = (type->flags & MILLRACE_ZONED) != 0,
+    };
+    view->latest_day = &opening->days[number];
     take_buffers(view, array);
     if (type->kind == KIND_DICTIONARY) { /* its one child is the dictionary itself */
         return array->dictionary != NULL && open_view(opening, type->first_child, array->dictionary);
@@ -75,12 +87,13 @@ static bool open_view(const Opening *opening, int32_t number, const struct Arrow
 ColumnView *open_views(const struct ArrowArray *batch, const MillraceType *types, int32_t type_count,
                        int32_t column_count, const uint8_t *names, int32_t *code)
 {
-    ColumnView *views = calloc((size_t)type_count + 1, sizeof *views);
+    const size_t count = (size_t)type_count + 1; /* never 0 */
+    ColumnView *views = calloc(count, sizeof *views + sizeof(DayText));
     if (views == NULL) {
         *code = MILLRACE_NO_MEMORY;
         return NULL;
     }
-    const Opening opening = {views, types, names};
+    const Opening opening = {views, (DayText *)(views + count), types, names};
     bool is_open = batch->n_children == column_count;
     for (int32_t column = 0; is_open && column < column_count; column++) {
         is_open = open_view(&opening, column, batch->children[column]);

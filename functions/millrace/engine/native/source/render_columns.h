@@ -5,6 +5,7 @@
 
 #include "arrow_c.h"
 #include "kernel.h"
+#include "render_moments.h"
 
 /* What `form` of a type means to rendering. */
 enum {
@@ -17,8 +18,17 @@ enum {
 };
 
 typedef struct ColumnView ColumnView;
+
+/* Writes the text of a value that is there; gives its end, or NULL if it has no text. At most VALUE_ROOM bytes. */
+typedef uint8_t *(*ScalarWriter)(const ColumnView *view, int64_t row, uint8_t *out);
+
 struct ColumnView {
     const MillraceType *type;
+    ScalarWriter write; /* NULL for texts, bytes and containers */
+    bool is_bare;       /* JSON holds its values without quotes, */
+    bool is_float;      /* unless they are not finite */
+    MomentForm moments; /* of timestamps */
+    DayText *latest_day;
     const uint8_t *validity; /* a bit a row, 1 for a value; NULL if all are there */
     int64_t length;
     int64_t offset;            /* where row 0 lies in the buffers: a slice shares them with what it was cut from */
@@ -108,6 +118,29 @@ static inline int64_t load_index(const ColumnView *view, int64_t row)
     default: /* KIND_INT64, KIND_UINT64 */
         return load_int64(view, row);
     }
+}
+
+/* Bytes of a batch; up to `readable` they may be read, though only those up to `size` belong to this value. */
+typedef struct {
+    const uint8_t *bytes;
+    int64_t size;
+    const uint8_t *readable;
+} Span;
+
+/* The bytes of a text or of a binary value. */
+static inline Span find_bytes(const ColumnView *view, int64_t row)
+{
+    if (view->type->kind == KIND_FIXED_BINARY) {
+        const int64_t width = view->type->precision;
+        const uint8_t *bytes = view->values + width * (view->offset + row);
+        return (Span){bytes, width, bytes + width};
+    }
+    const int64_t start = find_start(view, row);
+    const int64_t size = find_start(view, row + 1) - start;
+    if (size == 0) {
+        return (Span){0}; /* a column of nothing else may have no bytes at all */
+    }
+    return (Span){view->values + start, size, view->values_end};
 }
 
 #endif

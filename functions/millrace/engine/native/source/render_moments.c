@@ -87,21 +87,39 @@ uint8_t *write_date_of_millis(int64_t millis, uint8_t *out)
 /* Three digits for milliseconds, six, nine; none and no point for seconds. */
 static uint8_t *write_fraction(int64_t fraction, MillraceUnit unit, uint8_t *out)
 {
-    if (unit == UNIT_SECOND) {
+    switch (unit) {
+    case UNIT_SECOND:
         return out;
+    case UNIT_MILLI: /* as the first digits of eight, the others are written over: 7 is 00700000 */
+        *out = '.';
+        write_eight((uint32_t)fraction * 100000, out + 1);
+        return out + 4;
+    case UNIT_MICRO:
+        *out = '.';
+        write_eight((uint32_t)fraction * 100, out + 1);
+        return out + 7;
+    default:
+        *out++ = '.';
+        return write_padded((uint32_t)fraction, 9, out);
     }
-    *out++ = '.';
-    return write_padded((uint32_t)fraction, 3 * (int)unit, out);
+}
+
+/* 19:05:30 in one word: hours, minutes and seconds lie 24 bits apart, so that each has room for two digits and a colon;
+   all are divided by ten at once (n / 10 is n * 103 >> 10 for n < 100). */
+static uint8_t *write_clock(uint32_t seconds, uint8_t *out)
+{
+    const uint64_t minutes = seconds / 60;
+    const uint64_t parts = minutes / 60 | (minutes % 60) << 24 | (uint64_t)(seconds % 60) << 48;
+    const uint64_t tens = (parts * 103 >> 10) & UINT64_C(0x000f00000f00000f);
+    const uint64_t digits = tens | (parts - tens * 10) << 8;
+    const uint64_t text = digits + UINT64_C(0x30303a30303a3030); /* "00:00:00" */
+    memcpy(out, &text, 8);
+    return out + 8;
 }
 
 static uint8_t *write_time_of_day(int64_t seconds, int64_t fraction, MillraceUnit unit, uint8_t *out)
 {
-    const uint32_t minutes = (uint32_t)seconds / 60;
-    out = write_pair(minutes / 60, out);
-    *out++ = ':';
-    out = write_pair(minutes % 60, out);
-    *out++ = ':';
-    out = write_pair((uint32_t)seconds % 60, out);
+    out = write_clock((uint32_t)seconds, out);
     return write_fraction(fraction, unit, out);
 }
 
@@ -125,21 +143,31 @@ static bool convert_unit(int64_t count, MillraceUnit from, MillraceUnit to, int6
     return count % step == 0;
 }
 
-uint8_t *write_timestamp(int64_t count, MillraceUnit unit, MillraceUnit shown, uint8_t separator, bool is_zoned,
-                         uint8_t *out)
+static uint8_t *write_day(int64_t days, DayText *latest, uint8_t *out)
 {
-    int64_t converted;
-    if (shown == unit || !convert_unit(count, unit, shown, &converted)) {
-        shown = unit;
+    if (RARELY(days != latest->days || latest->length == 0)) {
+        latest->days = days;
+        latest->length = write_date(days, latest->text) - latest->text;
+    }
+    memcpy(out, latest->text, sizeof latest->text);
+    return out + latest->length;
+}
+
+uint8_t *write_timestamp(int64_t count, const MomentForm *form, DayText *latest, uint8_t *out)
+{
+    MillraceUnit shown = form->shown;
+    int64_t converted = count;
+    if (shown != form->unit && !convert_unit(count, form->unit, shown, &converted)) {
+        shown = form->unit;
         converted = count;
     }
     const int64_t seconds = divide_down(converted, counts_a_second[shown]);
     const int64_t fraction = converted - seconds * counts_a_second[shown];
     const int64_t days = divide_down(seconds, SECONDS_A_DAY);
-    out = write_date(days, out);
-    *out++ = separator;
+    out = write_day(days, latest, out);
+    *out++ = form->separator;
     out = write_time_of_day(seconds - days * SECONDS_A_DAY, fraction, shown, out);
-    if (is_zoned) {
+    if (form->is_zoned) {
         *out++ = 'Z';
     }
     return out;

@@ -16,9 +16,22 @@ uint8_t *write_date_of_millis(int64_t millis, uint8_t *out);
 /* A time of day; NULL if there is no such time. */
 uint8_t *write_time(int64_t count, MillraceUnit unit, uint8_t *out);
 
-/* A timestamp that counts `unit`s, printed with the digits of `shown` if that loses none, else with all of its own. */
-uint8_t *write_timestamp(int64_t count, MillraceUnit unit, MillraceUnit shown, uint8_t separator, bool is_zoned,
-                         uint8_t *out);
+/* How a column's timestamps are printed. */
+typedef struct {
+    MillraceUnit unit;  /* what they count since 1970 */
+    MillraceUnit shown; /* whose digits are printed if that loses none; else all digits are */
+    uint8_t separator;
+    bool is_zoned;
+} MomentForm;
+
+/* The day that was printed last: most timestamps in a row of them are of one day. All zeros before the first. */
+typedef struct {
+    int64_t days;
+    int64_t length;
+    uint8_t text[32];
+} DayText;
+
+uint8_t *write_timestamp(int64_t count, const MomentForm *form, DayText *latest, uint8_t *out);
 
 /* PT1.500S */
 uint8_t *write_duration(int64_t count, MillraceUnit unit, uint8_t *out);

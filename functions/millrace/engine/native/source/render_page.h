@@ -31,7 +31,8 @@ static inline uint8_t *stop(Page *page, int32_t code)
 
 static inline bool is_stopped(const uint8_t *out, const Page *page)
 {
-    return RARELY(out == NULL || out > page->end);
+    /* One comparison for both: less one, NULL is the greatest address. */
+    return RARELY((uintptr_t)out - 1 >= (uintptr_t)page->end);
 }
 
 static inline bool has_page_room(const uint8_t *out, int64_t size, const Page *page)

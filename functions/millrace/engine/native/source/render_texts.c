@@ -9,15 +9,23 @@ typedef uint64_t Words2 __attribute__((vector_size(16)));
 
 enum { BLOCK = 16 };
 
+/* Fewer than sixteen bytes, at the end of all, and zeros. Apart from the usual way, so that a block there stays in a
+   register. */
+__attribute__((noinline)) static Bytes16 load_last_bytes(Span text)
+{
+    Bytes16 block = {0};
+    memcpy(&block, text.bytes, (size_t)(text.size < BLOCK ? text.size : BLOCK));
+    return block;
+}
+
 /* The next sixteen bytes; zeros behind the end of what may be read. */
 static inline Bytes16 load_block(Span text)
 {
-    Bytes16 block = {0};
-    if (OFTEN(text.readable - text.bytes >= BLOCK)) {
-        memcpy(&block, text.bytes, BLOCK);
-    } else if (text.size > 0) {
-        memcpy(&block, text.bytes, (size_t)(text.size < BLOCK ? text.size : BLOCK));
+    if (RARELY(text.readable - text.bytes < BLOCK)) {
+        return text.size > 0 ? load_last_bytes(text) : (Bytes16){0};
     }
+    Bytes16 block;
+    memcpy(&block, text.bytes, BLOCK);
     return block;
 }
 
@@ -120,8 +128,9 @@ static uint8_t *write_json_escape(Span *text, uint8_t *out)
     return out;
 }
 
-uint8_t *write_json_text(Span text, uint8_t *out, Page *page)
+uint8_t *write_json_text(const uint8_t *bytes, int64_t size, const uint8_t *readable, uint8_t *out, Page *page)
 {
+    Span text = {bytes, size, readable};
     bool is_marked = false;
     *out++ = '"';
     for (;;) {
@@ -140,10 +149,11 @@ uint8_t *write_json_text(Span text, uint8_t *out, Page *page)
     return out;
 }
 
-uint8_t *write_raw_json(Span text, uint8_t *out, Page *page)
+uint8_t *write_raw_json(const uint8_t *bytes, int64_t size, const uint8_t *readable, uint8_t *out, Page *page)
 {
+    Span text = {bytes, size, readable};
     bool is_marked = false;
-    if (!is_json_value(text.bytes, text.size)) {
+    if (!is_json_value(bytes, size)) {
         return stop(page, MILLRACE_IRREGULAR);
     }
     while (text.size > 0) {
@@ -163,8 +173,9 @@ uint8_t *write_raw_json(Span text, uint8_t *out, Page *page)
     return out;
 }
 
-static uint8_t *write_quoted(Span text, uint8_t *out, Page *page)
+static uint8_t *write_quoted(const uint8_t *bytes, int64_t size, const uint8_t *readable, uint8_t *out, Page *page)
 {
+    Span text = {bytes, size, readable};
     bool is_marked = false;
     *out++ = '"';
     while (text.size > 0) {
@@ -181,12 +192,12 @@ static uint8_t *write_quoted(Span text, uint8_t *out, Page *page)
     return out;
 }
 
-uint8_t *write_csv_text(Span text, uint8_t *out, Page *page)
+uint8_t *write_csv_text(const uint8_t *bytes, int64_t size, const uint8_t *readable, uint8_t *out, Page *page)
 {
+    Span text = {bytes, size, readable};
     bool is_marked = false;
-    const Span whole = text;
     uint8_t *start = out;
-    if (text.size == 0) {
+    if (size == 0) {
         return WRITE_CONSTANT("\"\"", out);
     }
     for (;;) {
@@ -195,7 +206,7 @@ uint8_t *write_csv_text(Span text, uint8_t *out, Page *page)
             return out;
         }
         if (is_marked) {
-            return write_quoted(whole, start, page);
+            return write_quoted(bytes, size, readable, start, page);
         }
         if (RARELY(out > page->end)) {
             return stop(page, MILLRACE_TOO_MUCH);
@@ -232,34 +243,35 @@ uint8_t *quote_in_place(uint8_t *start, uint8_t *end, Page *page)
     return end + quotes + 1;
 }
 
-uint8_t *write_verbatim(Span text, uint8_t *out, Page *page)
+uint8_t *write_verbatim(const uint8_t *bytes, int64_t size, uint8_t *out, Page *page)
 {
-    if (!has_page_room(out, text.size, page)) {
+    if (!has_page_room(out, size, page)) {
         return stop(page, MILLRACE_TOO_MUCH);
     }
-    if (text.size > 0) {
-        memcpy(out, text.bytes, (size_t)text.size);
+    if (size > 0) {
+        memcpy(out, bytes, (size_t)size);
     }
-    return out + text.size;
+    return out + size;
 }
 
 /* Three bytes, 24 bits, are four characters of six bits each; the last ones of a shorter rest are = signs. */
-uint8_t *write_base64(Span bytes, uint8_t *out, Page *page)
+uint8_t *write_base64(const uint8_t *bytes, int64_t size, uint8_t *out, Page *page)
 {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (!has_page_room(out, bytes.size / 3 * 4 + 4, page)) {
+    if (!has_page_room(out, size / 3 * 4 + 4, page)) {
         return stop(page, MILLRACE_TOO_MUCH);
     }
-    while (bytes.size > 0) {
-        const int64_t count = bytes.size < 3 ? bytes.size : 3;
-        uint32_t bits = (uint32_t)bytes.bytes[0] << 16;
-        bits |= count > 1 ? (uint32_t)bytes.bytes[1] << 8 : 0;
-        bits |= count > 2 ? bytes.bytes[2] : 0;
+    while (size > 0) {
+        const int64_t count = size < 3 ? size : 3;
+        uint32_t bits = (uint32_t)bytes[0] << 16;
+        bits |= count > 1 ? (uint32_t)bytes[1] << 8 : 0;
+        bits |= count > 2 ? bytes[2] : 0;
         *out++ = (uint8_t)alphabet[bits >> 18];
         *out++ = (uint8_t)alphabet[bits >> 12 & 63];
         *out++ = (uint8_t)(count > 1 ? alphabet[bits >> 6 & 63] : '=');
         *out++ = (uint8_t)(count > 2 ? alphabet[bits & 63] : '=');
-        advance(&bytes, count);
+        bytes += count;
+        size -= count;
     }
     return out;
 }
