@@ -11,12 +11,14 @@ import pytest
 
 import convert.handler
 import reprocess.handler
+from millrace import __version__
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.config.document import Document
 from millrace.errors import ServiceUnavailable, UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
 from tests.integration.conftest import FakeSurroundings, LambdaContext, s3_record
+from tests.unit.engine.native.kernels import require_kernel
 
 ORDERS = b'id,zip,note\n1,00501,"a"\n2,90210,\n'
 CONVERTED = b'{"id":1,"zip":"00501","note":"a"}\n{"id":2,"zip":"90210","note":null}\n'
@@ -40,6 +42,25 @@ def test_an_uploaded_object_comes_out_converted(around: FakeSurroundings) -> Non
     entry = around.entry("in/2026 q1+ü.csv")
     assert entry is not None
     assert (entry.state, entry.rows.written) == (State.CONVERTED, 2)
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_the_ledger_and_the_log_say_whether_the_native_kernel_is_used(
+    around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, is_used: bool
+) -> None:
+    if is_used:
+        require_kernel()
+    else:
+        monkeypatch.setenv("MILLRACE_NATIVE", "0")
+    for name in ("a", "b"):
+        assert convert_all(around.deliver({"Records": [around.upload(f"in/{name}.csv", ORDERS)]})) == []
+
+    entry = around.entry("in/a.csv")
+    assert entry is not None
+    assert entry.engine == (f"{__version__}+native" if is_used else __version__)
+    assert around.output("lake/a.jsonl") == CONVERTED
+    lines = [record for record in caplog.records if "the native kernel is not used" in getattr(record, "reason", "")]
+    assert len(lines) == (0 if is_used else 1)
 
 
 def test_a_message_with_several_records_is_worked_on_whole(around: FakeSurroundings) -> None:

@@ -40,8 +40,15 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - the form of a callback of Typer's options
     if is_asked:
-        typer.echo(f"millrace {__version__}")
+        typer.echo(f"millrace {__version__} ({_describe_kernel()})")
         raise typer.Exit
+
+
+def _describe_kernel() -> str:
+    from millrace.engine.native.library import Missing, look_for_kernel  # noqa: PLC0415 - no other option needs it
+
+    found = look_for_kernel()
+    return f"no native kernel: {found.reason}" if isinstance(found, Missing) else "native kernel"
 
 
 @app.callback()

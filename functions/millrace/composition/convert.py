@@ -18,6 +18,7 @@ from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
 from millrace.delivery.worker import Outcome, Worker
 from millrace.deployment.settings import Settings
+from millrace.engine.native.library import Missing, look_for_kernel, mark_version
 from millrace.errors import MillraceError
 from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
@@ -105,13 +106,15 @@ class ConvertWorld:
 def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ) -> ConvertWorld:
     """Read settings and configuration, and make the clients; no request is sent yet."""
     base = Foundation.from_environment(environment)
+    if isinstance(kernel := look_for_kernel(), Missing):
+        witness.trouble(f"the native kernel is not used, so conversions take longer: {kernel.reason}")
     worker = Worker.build(
         planner=Planner(base.document),
         ledger=base.ledger,
         stores=base.sessions,
         queues=base.queues,
         now=utc_now,
-        engine=__version__,
+        engine=mark_version(__version__),
         timeout_seconds=base.settings.timeout_seconds,
         obfuscation_key=obfuscation_key(base.settings, base.sessions),
         deployment=base.settings.deployment,

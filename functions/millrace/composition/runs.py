@@ -13,6 +13,7 @@ from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.composition.base import Foundation, utc_now
 from millrace.config.connection import ExecutionRole
+from millrace.engine.native.library import mark_version
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
@@ -32,7 +33,7 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         ledger=base.ledger,
         queues=base.queues,
         now=utc_now,
-        engine=__version__,
+        engine=mark_version(__version__),
         deployment=base.settings.deployment,
     )
 

@@ -63,7 +63,7 @@ class Lineage:
             sequencer=sequencer.shortened() if sequencer else None,
             fence=fence,
             fingerprint=fingerprint,
-            engine=engine,
+            engine=release_of(engine),
             owner=_encoded(owner) if owner else None,
         )
 
@@ -131,6 +131,14 @@ class Lineage:
             "millrace.fingerprint": self.fingerprint,
             "millrace.engine": self.engine,
         }
+
+
+def release_of(engine: str) -> str:
+    """The version of an engine, without what it ran with: of `0.1.0+native`, which used the native kernel, `0.1.0`.
+
+    Outputs are the same either way, so that nothing is stale, and no output says more, for the kernel's sake.
+    """
+    return engine.partition("+")[0]
 
 
 def _encoded(source: ObjectRef) -> str:

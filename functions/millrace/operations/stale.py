@@ -10,6 +10,7 @@ from functools import partial
 from millrace.engine.parallel import in_order
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
+from millrace.objects.lineage import release_of
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Build, Plan, SharedTable, SourceFile
@@ -102,7 +103,7 @@ class StaleFinder:
             return StaleReason.CONFIGURATION in wanted
         may_be = {
             StaleReason.CONFIGURATION: entry.fingerprint != plan.fingerprint,
-            StaleReason.ENGINE: entry.engine != self.engine,
+            StaleReason.ENGINE: release_of(entry.engine) != release_of(self.engine),
             StaleReason.SCHEMA: _find_table(plan) is not None,
         }
         return any(may_be[reason] for reason in wanted)
@@ -115,7 +116,7 @@ class StaleFinder:
             return
         if entry.fingerprint != plan.fingerprint and entry.shape != plan.shape:
             yield StaleReason.CONFIGURATION
-        if entry.engine != self.engine:
+        if release_of(entry.engine) != release_of(self.engine):
             yield StaleReason.ENGINE
         if self._has_newer_schema(entry, _find_table(plan)):
             yield StaleReason.SCHEMA

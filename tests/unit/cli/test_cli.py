@@ -15,6 +15,7 @@ from millrace.aws.deployed import Deployed
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.places import EXAMPLES
+from tests.unit.engine.native.kernels import require_kernel
 from tests.world import World
 
 KEYS = {
@@ -66,9 +67,17 @@ COMMANDS = (
 
 
 def test_the_version_needs_no_command(run: Any) -> None:
+    require_kernel()
+
     ran = run("--version")
 
-    assert (ran.code, ran.out) == (0, f"millrace {__version__}\n")
+    assert (ran.code, ran.out) == (0, f"millrace {__version__} (native kernel)\n")
+
+
+def test_the_version_says_why_the_kernel_is_not_used(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_NATIVE", "0")
+
+    assert run("--version").out == f"millrace {__version__} (no native kernel: MILLRACE_NATIVE=0 turns it off)\n"
 
 
 @pytest.mark.slow

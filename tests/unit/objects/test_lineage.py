@@ -47,6 +47,16 @@ def test_metadata_is_ascii_below_two_kilobytes_and_reads_back_equal(key: str, sy
     assert reread == lineage or reread.source.startswith("sha256:")
 
 
+def test_an_output_says_the_same_with_the_native_kernel_and_without() -> None:
+    marked = Lineage.of(
+        sync="s", source=ObjectRef("in", "a"), etag="e", version_id=None, sequencer=None, fence=1, fingerprint="f",
+        engine="0.1.0+native",
+    )  # fmt: skip
+
+    assert marked.inside_file()["millrace.engine"] == "0.1.0"
+    assert marked.to_metadata()["millrace-engine"] == "0.1.0"
+
+
 def count_bytes(metadata: dict[str, str]) -> int:
     """As S3 counts, with the rows that are added at the end."""
     with_rows = metadata | {"millrace-rows": str(2**63)}

@@ -130,6 +130,12 @@ def test_another_engine_makes_all_stale(world: World) -> None:
     assert stale(world, StaleReason.CONFIGURATION, engine="2") == {}
 
 
+def test_the_native_kernel_makes_nothing_stale(world: World) -> None:
+    """It gives the same outputs: entries of 0.1.0 name no kernel, and a laptop that asks may have none."""
+    assert stale(world, engine="1+native") == {}
+    assert stale(world, engine="2+native").keys() == {ORDERS.key, ITEMS.key}
+
+
 def test_work_in_flight_and_removed_objects_are_not_stale(world: World) -> None:
     configure(world, subfolder="elsewhere")
     entry = world.entry(ORDERS)

@@ -61,6 +61,11 @@ def look_for_kernel() -> Kernel | Missing:
     return _load_own()
 
 
+def mark_version(version: str) -> str:
+    """A version of Millrace as the ledger has it: `0.1.0+native` if the kernel is used here, else `0.1.0`."""
+    return f"{version}+native" if find_kernel() else version
+
+
 @functools.cache
 def _load_own() -> Kernel | Missing:
     return load_kernel(library_path())
