@@ -31,10 +31,18 @@ def test_a_rarer_delimiter_is_named_and_reads_the_file(delimiter: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["time\n12:30\n13:45\n", "note\nhello!\nbye!\n", "a^b\nc\n", "12:30\n13:45\n", "2^8\n", "id\n1\n"],
+    [
+        "time\n12:30\n13:45\n",
+        "note\nhello!\nbye!\n",
+        "a^b\nc\n",
+        "12:30\n13:45\n",
+        "2^8\n",
+        "id\n1\n",
+        "~/a\n~/b\n",
+    ],
 )
 def test_one_column_of_values_with_such_characters_is_one_column(text: str) -> None:
-    has_headers = not text[0].isdigit()
+    has_headers = text[0].isalpha()
 
     assert all(len(row) == 1 for row in read(text, has_headers=has_headers))
 
@@ -79,6 +87,10 @@ PADDED = {
     "names and values": ["Customer;ACME;;", "Created;2026-03-01;;", ";;;"],
     "empty lines alone": [";;;", ";;;"],
     "a title in quotes": ['"Report; of March";;;'],
+    "all in quotes": ['"Report";"";"";""'],
+    "blanks": ["Report; ; ; "],
+    "in the middle": [";;Report;"],
+    "on the right": [";;;Report"],
 }
 BELOW = ["id;city;amount;x", "1;Ulm;2.50;a", "2;Rome;3.50;b"]
 
@@ -102,8 +114,10 @@ HEADERS = {
     "the last is not named": "id;name;\n1;Ulm;2,50\n2;Rome;3,50\n",
     "the last of words is not named": "city;name;\nUlm;Ann;x\nRome;Bob;5\n",
     "the first is not named": ";name;amount\n1;Ulm;2,50\n2;Rome;3,50\n",
+    "an index has no name": ";total units\na;low\nb;5\nc;6\n",
     "a trailing delimiter": "id;name;\n1;Ulm;\n2;Rome;\n",
-    "a value": "17;;\nid;a;b\n1;2;3\n",
+    "the middle is not named": "id;;name\n1;x;Ann\n2;y;Bob\n",
+    "a row of words lacks values, too": "id;name;\nA;Ann;\nB;Bob;x\n5;Eve;y\n6;Al;z\n",
 }
 
 
@@ -115,7 +129,14 @@ def test_a_header_that_lacks_names_is_a_header(name: str) -> None:
     assert len(read(HEADERS[name])) == HEADERS[name].count("\n")
 
 
-@pytest.mark.parametrize("text", ["Report;;\nid;city;land\na;Ulm;DE\nb;Rome;IT\n", "name;;\nAnn;Ulm;x\nBob;Rome;5\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Report;;\nid;city;land\na;Ulm;DE\nb;Rome;IT\n",
+        "name;;\nAnn;Ulm;x\nBob;Rome;5\n",
+        "2026;;\nid;a;b\n1;2;3\n4;5;6\n",
+    ],
+)
 def test_a_title_that_may_be_the_header_is_refused(text: str) -> None:
     """Words below do not say whether the first line is a title or the name of the first column."""
     with pytest.raises(AmbiguousDialect, match=r"title above .* names 1 of 3 fields: .*skip_lines: 1.*: false"):

@@ -82,6 +82,8 @@ def _find_in_each(characters: Iterable[str], lines: Sequence[str]) -> str | None
         return None
     for character in characters:
         counts = {line.count(character) for line in lines}
-        if len(counts) == 1 and 0 not in counts:
+        # ~/data over ~/logs are paths: what divides a line has something before it.
+        is_first = any(line.startswith(character) for line in lines)
+        if len(counts) == 1 and 0 not in counts and not is_first:
             return character
     return None

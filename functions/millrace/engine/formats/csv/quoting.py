@@ -93,9 +93,10 @@ class Readings:
 
     def find_padded_titles(self, best: Candidate) -> PaddedTitles:
         """Titles that a regular reading has for records, since they have as many delimiters."""
-        first = _LINE_END.split(self._text.lstrip("\r\n"), maxsplit=1)[0].rstrip(" ")
-        # Nearly all files are done here, so that the sample is not read once more.
-        is_padded = first.endswith(best.delimiter)
+        first = _LINE_END.split(self._text.lstrip("\r\n"), maxsplit=1)[0]
+        # Nearly all files are done here, so that the sample is not read once more: their first line lacks no value.
+        values = [value.strip(" \"'") for value in first.split(best.delimiter)]
+        is_padded = "" in values
         if not is_padded or best.width < 2 or not best.explains_all or self._options.skip_lines:
             return NO_TITLES
         return find_padded_titles(self.read_sample(best.dialect).rows, has_headers=self._options.has_headers)
