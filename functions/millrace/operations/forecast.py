@@ -17,7 +17,7 @@ SAMPLE = 200
 class Prices:
     """List prices of us-east-1 in the first tier, without what is free; other regions differ by up to a third.
 
-    Compared in November 2026 with AWS's price list of September 2026 where one was found, else with its pricing pages.
+    Compared in November 2026 with what others quote from AWS's price list; AWS's own pages are the last word.
     """
 
     # Lambda: 0.20 dollars for a million invocations, however much memory they have.
