@@ -12,6 +12,11 @@ import pyarrow as pa
 from millrace.engine.native.library import Kernel
 from millrace.engine.native.seam import PADDING, ExportedArray, NativeFault, SchemaForC, TypeEntry
 
+_MOST_BYTES = 64 * 2**20
+"""Of a batch that is mostly missing values; where they need more, Python reads the text in smaller batches."""
+_BYTES_OF_TEXT = 16
+"""A value of two bytes such as ``1,`` has up to 16 bytes in a column, and columns grow to twice what they need."""
+
 
 class JsonForm(IntEnum):
     """How a field's values are written, `JsonForm` in `json_rows.h`."""
@@ -91,9 +96,7 @@ class RowsReader:
         count = len(self.description.types)
         evidence = (JsonEvidence * count)()
         array, fault = ExportedArray(), NativeFault()
-        # Of a value at least one byte is text; in the batch it is up to 16 bytes, twice that while columns grow, and
-        # a list of nulls in a struct has an offset and a bit for each cell.
-        limits = _Limits(64 * (len(text) + self.most_cells), self.most_cells)
+        limits = _Limits(_MOST_BYTES + _BYTES_OF_TEXT * len(text), self.most_cells)
         code = self._bind()(
             text + bytes(PADDING),
             len(text),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from millrace.engine.formats.json import proven
 from millrace.engine.formats.json.exact import blocks_of
 from millrace.engine.formats.json.feed import JsonPiece
-from millrace.engine.formats.json.plans import PlanInTurn
+from millrace.engine.formats.json.proven import KernelPlan
 from millrace.engine.formats.json.types import Node
 from millrace.engine.native.library import find_kernel
 from millrace.engine.options import BadRows
@@ -24,14 +24,11 @@ pytestmark = pytest.mark.skipif(find_kernel() is None, reason="no native kernel 
 quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def kernel_plan(node: Node) -> PlanInTurn | None:
+def kernel_plan(node: Node) -> KernelPlan | None:
     """The kernel's plan alone, without Arrow's parser behind it."""
     kernel = find_kernel()
     assert kernel is not None
-    plan = proven.plan(kernel, node)
-    if plan is None:
-        return None
-    return PlanInTurn(plan, None)
+    return proven.plan(kernel, node)
 
 
 def read_natively(data: bytes, bad_rows: BadRows = BadRows.FAIL, *, size: int = 2**20) -> object:
@@ -156,6 +153,56 @@ def observe_exactly(piece: JsonPiece, node: Node) -> None:
     """Learn from a piece by the exact parser alone."""
     for block in blocks_of(piece):
         block.observe(node)
+
+
+odd_rows = st.sampled_from(
+    [
+        '{"a": 1.5}',
+        '{"a": "x"}',
+        '{"new": 1}',
+        '{"b": [2.50]}',
+        '{"a": 1, "a": 2}',
+        '{"a": 1}x',
+        '{"a": tru}',
+        "null",
+        '{"b": ["}", "\\"},{"]}',
+        '{"a": 12345678901234567890}',
+    ]
+)
+
+
+@quickly
+@given(
+    st.lists(st.tuples(st.integers(0, 400), odd_rows), min_size=1, max_size=4),
+    st.sampled_from([700, 2000, 9000]),
+    st.sampled_from(["\n", ",\n", ", "]),
+    st.sampled_from(BadRows),
+)
+def test_a_piece_with_odd_rows_is_divided_at_them(
+    odd: list[tuple[int, str]], size: int, between: str, bad_rows: BadRows
+) -> None:
+    rows = [f'{{"a": {number}, "b": [0.5, {number}.25]}}' for number in range(400)]
+    for place, row in odd:
+        rows.insert(place, row)
+    text = between.join(rows)
+    data = (f"[{text}]" if "," in between else text).encode()
+
+    assert read_natively(data, bad_rows, size=size) == read_exactly(data, bad_rows)
+
+
+@pytest.mark.parametrize("between", ["\n", ","])
+def test_a_late_field_makes_few_rows_slow(between: str) -> None:
+    rows = [f'{{"a": {number}}}' for number in range(1000)]
+    rows[700] = '{"a": 1, "late": {"b": "x"}}'
+    text = between.join(rows)
+    data = (f"[{text}]" if between == "," else text).encode()
+
+    with exact_pieces() as exactly:
+        found = read_natively(data, size=6400)
+
+    # When the file is read again, by what the late row taught, nothing of it is.
+    assert exactly == [0, data.index(rows[700].encode())]
+    assert found == read_exactly(data)
 
 
 PLAIN = fast_tests.PLAIN | {

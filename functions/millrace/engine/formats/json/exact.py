@@ -43,9 +43,10 @@ class ExactRows:
     count: int
     size: int
 
-    def observe(self, node: Node) -> None:
-        """Add the rows' values to what is known of their types."""
+    def observe(self, node: Node) -> bool:
+        """Add the rows' values to what is known of their types; False where that is as before."""
         node.observe_columns(self.columns, 0)
+        return True
 
     @property
     def cells(self) -> int:

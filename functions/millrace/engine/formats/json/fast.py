@@ -24,7 +24,7 @@ from millrace.engine.formats.json.evidence import (
     observe_texts,
     observe_values,
 )
-from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
 from millrace.engine.formats.json.types import FIRST_INEXACT, Node, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
@@ -77,8 +77,8 @@ class FastRows:
         """How many values there are, missing ones included."""
         return self.count * self.plan.leaves
 
-    def observe(self, node: Node) -> None:
-        """Add the rows' values to what is known of their types."""
+    def observe(self, node: Node) -> bool:
+        """Add the rows' values to what is known of their types; False where that is as before."""
         for numeric in self.plan.numerics:
             values = numeric.values(self.batch)
             texts = self.texts.get(numeric)
@@ -86,6 +86,7 @@ class FastRows:
                 observe_texts(numeric.node(node), texts)
             elif len(values):
                 observe_values(numeric.node(node), numeric, values)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ class FastPlan:
         if odd <= self.odd:
             return self
         return replace(self, search=self.search.leaving_out(odd), odd=self.odd | odd)
+
+    def divide(self, piece: JsonPiece, _doubtful_bytes: int) -> DividedPiece:
+        """The whole piece: Arrow does not say which row it does not read."""
+        return DividedPiece(piece)
 
     def parse(self, piece: JsonPiece) -> FastRows | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""

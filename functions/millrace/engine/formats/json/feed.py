@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from millrace.engine.formats.streams.encoding import Utf8Stream
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FIRST_BYTES = 2**18
 """The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have."""
+_FIRST_BYTES_WITH_KERNEL = 2**15
+"""Fewer, since the kernel says which row has a new name or type: of a later piece, too, a little is read exactly."""
 _TAIL = 2**16
 _SPACE = b" \t\n\r"
 _BETWEEN_LINES = b"}\n{"
@@ -73,6 +75,34 @@ class JsonPiece:
     whole: bool
     origins: RowOrigins | None = None
 
+    def divide(self, begin: int, end: int) -> DividedPiece:
+        """The piece in three parts: that from ``begin`` to ``end`` is doubtful; a row begins at both places."""
+        before = behind = None
+        if begin:
+            before = self._part(0, begin)
+        if end < len(self.data):
+            behind = self._part(end, len(self.data))
+        return DividedPiece(self._part(begin, end), before, behind)
+
+    def _part(self, begin: int, end: int) -> JsonPiece:
+        return replace(
+            self,
+            data=self.data[begin:end],
+            byte=self.byte + begin,
+            line=self.line + self.data.count(b"\n", 0, begin),
+            first=self.first and begin == 0,
+            last=self.last and end == len(self.data),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DividedPiece:
+    """A piece in which a row is doubtful, the rows before it, and those behind it that may be good again."""
+
+    doubtful: JsonPiece
+    before: JsonPiece | None = None
+    behind: JsonPiece | None = None
+
 
 class Feed(Protocol):
     """Gives a file's rows in pieces of text."""
@@ -96,10 +126,13 @@ class JsonFeed:
         self._depth = 0
         self._in_array = False
         self._cutter = _find_cutter()
+        self._first_bytes = FIRST_BYTES
+        if self._cutter is not None:
+            self._first_bytes = _FIRST_BYTES_WITH_KERNEL
 
     def pieces(self) -> Iterator[JsonPiece]:
         """All of the text."""
-        size, first = min(FIRST_BYTES, self._block_bytes), True
+        size, first = min(self._first_bytes, self._block_bytes), True
         while self._fill(size):
             if first:
                 self._in_array = self._begins_array()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,12 +21,20 @@ from millrace.engine.formats.json.evidence import (
     observe_texts,
     observe_values,
 )
-from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
 from millrace.engine.formats.json.types import Kept, Node, Number, Numbers, fields_of
 from millrace.engine.formats.limits import MAX_CELLS, leaves
-from millrace.engine.native.json import JsonEvidence, JsonForm, JsonLayout, ProvenRows, RowsReader, SeenKind
+from millrace.engine.native.json import (
+    JsonEvidence,
+    JsonForm,
+    JsonLayout,
+    ProvenRows,
+    RowCutter,
+    RowsReader,
+    SeenKind,
+)
 from millrace.engine.native.library import Kernel
-from millrace.engine.native.seam import SchemaForC, describe_schema
+from millrace.engine.native.seam import Code, SchemaForC, describe_schema
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, JSON, form_of
 
@@ -86,11 +95,15 @@ class KernelRows:
         """How many values there are, missing ones included."""
         return self.count * self.plan.leaves
 
-    def observe(self, node: Node) -> None:
-        """Add the rows' values to what is known of their types."""
+    def observe(self, node: Node) -> bool:
+        """Add the rows' values to what is known of their types; False where that is as before."""
+        has_changed = False
         for column in self.plan.observed:
-            evidence = self.rows.evidence[column.number]
-            _observe(column.way.node(node), column.way, evidence, self.batch)
+            evidence, known = self.rows.evidence[column.number], column.way.node(node)
+            before = len(known.kinds), known.low, known.high, known.numbers
+            _observe(known, column.way, evidence, self.batch)
+            has_changed |= before != (len(known.kinds), known.low, known.high, known.numbers)
+        return has_changed
 
 
 def _observe(node: Node, way: FieldWay, evidence: JsonEvidence, batch: pa.RecordBatch) -> None:
@@ -146,6 +159,23 @@ class KernelPlan:
     def schema(self) -> pa.Schema:
         """The schema of the rows."""
         return self.reader.schema
+
+    def looking_at(self, _odd: frozenset[str]) -> Self:
+        """The same plan: the kernel looks at all numbers."""
+        return self
+
+    def divide(self, piece: JsonPiece, doubtful_bytes: int) -> DividedPiece:
+        """A piece that was not parsed in parts; that which begins with the doubtful row is about as long as asked."""
+        if not piece.whole or piece.origins is not None:
+            return DividedPiece(piece)
+        answer = self.reader.read(piece.data, _layout_of(piece))
+        if isinstance(answer, ProvenRows) or answer.code == Code.TOO_MUCH:
+            return DividedPiece(piece)
+        begin, rest = 0, piece.data
+        if answer.row:
+            begin, rest = answer.byte, piece.data[answer.byte :]
+        length = RowCutter(self.reader.kernel).end_of_rows(rest, doubtful_bytes, in_array=piece.in_array)
+        return piece.divide(begin, begin + (length or len(rest)))
 
     def parse(self, piece: JsonPiece) -> KernelRows | None:
         """A piece's rows; None where they are not proven to be what the exact parser would read."""

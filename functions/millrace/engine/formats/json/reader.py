@@ -7,9 +7,10 @@ others and reports bad rows. All give the same rows and the same types, so nobod
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, NoReturn, TypeAlias
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import plans as json_plans
 from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
-from millrace.engine.formats.json.feed import Feed, JsonFeed, JsonPiece
+from millrace.engine.formats.json.feed import DividedPiece, Feed, JsonFeed, JsonPiece
 from millrace.engine.formats.json.plans import PiecePlan, PlannedRows
 from millrace.engine.formats.json.records import RecordsFeed
 from millrace.engine.formats.json.types import Node, fields_of
@@ -32,6 +33,9 @@ from millrace.engine.parallel import in_order
 JsonRows: TypeAlias = "ExactRows | PlannedRows"
 FindPlan = Callable[[Node], PiecePlan | None]
 """Finds how the kernel or Arrow's parser can read rows of a node; None: the exact parser reads them."""
+
+_DOUBTFUL_PART = 64
+"""Of a piece with a doubtful row so small a part is read exactly at first: 16 KB of a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +126,53 @@ class _JsonFile:
         self._parser = ExactParser(self._next_piece, _report_or_none(options, report), block_bytes=options.work.block)
         self._find_plan = find_plan
         self._plan: PiecePlan | None = None
+        self._parts = deque[_TriedPiece]()
+        self._first_doubtful_bytes = max(1, options.work.block // _DOUBTFUL_PART)
+        self._doubtful_bytes = self._first_doubtful_bytes
 
     def blocks(self) -> Generator[JsonRows, None, None]:
         """All rows, in blocks of about a megabyte of text."""
         with closing(self._tried):
-            for tried in self._tried:
-                piece, parsed = tried.piece, self._try_newer_plan(tried)
+            while (tried := self._next_tried()) is not None:
+                parsed = self._try_newer_plan(tried)
                 if parsed is None:
-                    yield from self._parser.blocks(piece)
+                    yield from self._doubtful_blocks(tried.piece)
                     continue
-                self._parser.pass_over(piece, parsed.count)
-                if self._plan is not None:
-                    self._plan = self._plan.looking_at(parsed.odd)
-                yield parsed
+                self._doubtful_bytes = self._first_doubtful_bytes
+                yield from self._blocks(replace(tried, parsed=parsed))
             if self._fault:
                 raise self._fault
             self._parser.finish()
+
+    def _next_tried(self) -> _TriedPiece | None:
+        if self._parts:
+            return self._parts.popleft()
+        return next(self._tried, None)
+
+    def _doubtful_blocks(self, piece: JsonPiece) -> Iterator[JsonRows]:
+        """The rows of a piece that no plan fits: those from the one on that does not fit it are read exactly."""
+        # A name that comes at row 3,000 makes some rows from there on slow, and not all of them: by what they teach
+        # the plan the others are tried again. Where that fails each next time is twice as long.
+        division = DividedPiece(piece)
+        if self._plan is not None:
+            division = self._plan.divide(piece, self._doubtful_bytes)
+            self._doubtful_bytes *= 2
+        if division.behind is not None:
+            self._parts.appendleft(_TriedPiece(division.behind, None, None))
+        if division.before is not None:
+            yield from self._blocks(_TriedPiece(division.before, None, None))
+        yield from self._parser.blocks(division.doubtful)
+
+    def _blocks(self, tried: _TriedPiece) -> Iterator[JsonRows]:
+        """The rows of a piece, exactly if it does not fit the plan."""
+        parsed = self._try_newer_plan(tried)
+        if parsed is None:
+            yield from self._parser.blocks(tried.piece)
+            return
+        self._parser.pass_over(tried.piece, parsed.count)
+        if self._plan is not None:
+            self._plan = self._plan.looking_at(parsed.odd)
+        yield parsed
 
     def _pieces(self, feed: Feed) -> Iterator[JsonPiece]:
         """The file's pieces; what stops them is raised only when all before it has been read."""
@@ -160,7 +195,7 @@ class _JsonFile:
         return self._plan.parse(tried.piece)
 
     def _next_piece(self) -> JsonPiece | None:
-        tried = next(self._tried, None)
+        tried = self._next_tried()
         if tried is not None:
             return tried.piece
         if self._fault:
@@ -210,8 +245,7 @@ def _convert(
         while sample:
             yield from file.as_batches(sample.pop(0), into)
         for block in rest:
-            block.observe(file.node)
-            if not fields_of(file.node).equals(into, check_metadata=True):
+            if block.observe(file.node) and not fields_of(file.node).equals(into, check_metadata=True):
                 _start_over(file, rest)
             yield from file.as_batches(block, into)
 

@@ -7,13 +7,14 @@
 #define LARGEST_EXACT_POWER 22
 #define LEAST_PLAIN 1e-4 /* from here on doubles are printed without an exponent */
 #define FIRST_NOT_PLAIN 1e15
-#define MOST_STEPS 2      /* how far the double that is nearest may be from one that was rounded three times */
+#define MOST_EXPONENT 280 /* so that no step on the way is beyond the doubles, or among those of fewer digits */
+#define MOST_STEPS 20     /* how far the nearest double may be from one that was rounded up to 14 times */
 
 static const double POWERS_OF_TEN[LARGEST_EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                               1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                               1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* digits * 10^exponent, rounded once if both are exact as doubles, up to three times otherwise. */
+/* digits * 10^exponent, rounded once if both are exact as doubles, else once for every 22 powers of ten. */
 static double scale_digits(uint64_t digits, int64_t exponent)
 {
     double value = (double)digits;
@@ -101,8 +102,7 @@ static bool is_printed_plain(double size)
 bool judge_double(const JsonNumber *number, JudgedDouble *judged)
 {
     const int64_t exponent = number->exponent - number->fraction;
-    if (number->count > MOST_DIGITS_OF_64_BITS || exponent > 2 * LARGEST_EXACT_POWER ||
-        exponent < -2 * LARGEST_EXACT_POWER)
+    if (number->count > MOST_DIGITS_OF_64_BITS || exponent > MOST_EXPONENT || exponent < -MOST_EXPONENT)
         return false;
     const bool is_sure = number->digits < SURE_DIGITS && exponent <= LARGEST_EXACT_POWER && exponent >= -LARGEST_EXACT_POWER;
     double size;

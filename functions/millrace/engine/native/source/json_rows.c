@@ -16,11 +16,13 @@
 typedef struct {
     const uint8_t *at, *end;
     const uint8_t *row; /* where the row begins that is being read */
+    int64_t rows;       /* how many were read before it */
     const MillraceType *types;
     int32_t type_count;
     FieldName *names;         /* of each type */
     NameTable *tables;        /* of each type that is a struct, and of the batch; made when it is needed */
-    JsonEvidence *evidence;   /* of each type */
+    JsonEvidence *evidence; /* of each type */
+    int64_t *leaves;        /* fields without fields of their own within each type, and in all columns */
     RawWriter raw;
     Buffer scratch; /* a name that is written with escapes */
     Allowance *allowance;
@@ -265,14 +267,21 @@ typedef struct {
     const FieldName *names;
     NameTable *table;
     int32_t count;
+    int64_t leaves;
 } Members;
 
 static Members members_of(JsonReader *reader, Column *column)
 {
     /* The batch has no type: its columns are the first types, and its table is the last. */
     const int64_t first = column->type == NULL ? 0 : column->type->first_child;
-    const int64_t table = column->type == NULL ? reader->type_count : index_of(reader, column);
-    return (Members){column->children, &reader->names[first], &reader->tables[table], column->child_count};
+    const int64_t own = column->type == NULL ? reader->type_count : index_of(reader, column);
+    return (Members){
+        .columns = column->children,
+        .names = &reader->names[first],
+        .table = &reader->tables[own],
+        .count = column->child_count,
+        .leaves = reader->leaves[own],
+    };
 }
 
 /* Reads a name with escapes, whose first byte this is, to the scratch; NULL if it is none. */
@@ -378,7 +387,8 @@ static bool read_object(JsonReader *reader, Column *column)
     if (*reader->at != '{')
         return false;
     const Members members = members_of(reader, column);
-    reader->cells -= members.count;
+    /* {} is two bytes, and a cell in each field that the struct has, however deep. */
+    reader->cells -= members.leaves;
     if (reader->cells < 0) {
         reader->allowance->code = MILLRACE_TOO_MUCH;
         return false;
@@ -427,6 +437,7 @@ static bool read_value(JsonReader *reader, Column *column)
 static bool read_row(JsonReader *reader, Column *batch)
 {
     reader->row = reader->at;
+    reader->rows = batch->length;
     return read_object(reader, batch);
 }
 
@@ -455,7 +466,6 @@ static bool read_elements(JsonReader *reader, Column *batch, int32_t layout)
         if (!read_row(reader, batch))
             return false;
         reader->at = skip_space(reader->at);
-        reader->row = reader->at;
         const uint8_t byte = *reader->at++;
         reader->at = skip_space(reader->at);
         const bool is_at_end = reader->at >= reader->end;
@@ -474,19 +484,37 @@ static void close_reader(JsonReader *reader)
         close_names(&reader->tables[type]);
     free(reader->tables);
     free(reader->names);
+    free(reader->leaves);
     free(reader->scratch.bytes);
     close_raw(&reader->raw);
 }
 
-static bool open_reader(JsonReader *reader, const uint8_t *names)
+/* Counts the leaves of each type, and of all columns behind them; of {a, b: {c, d}} there are 3, of b 2. */
+static void count_leaves(JsonReader *reader, int32_t columns)
+{
+    int64_t *leaves = reader->leaves;
+    /* Children lie behind their parents, so that they are counted first from the end. */
+    for (int32_t index = reader->type_count - 1; index >= 0; index--) {
+        const MillraceType *type = &reader->types[index];
+        leaves[index] = type->children == 0;
+        for (int32_t child = 0; child < type->children; child++)
+            leaves[index] += leaves[type->first_child + child];
+    }
+    for (int32_t column = 0; column < columns; column++)
+        leaves[reader->type_count] += leaves[column];
+}
+
+static bool open_reader(JsonReader *reader, int32_t columns, const uint8_t *names)
 {
     const size_t count = (size_t)reader->type_count + 1;
     reader->names = calloc(count, sizeof(FieldName));
     reader->tables = calloc(count, sizeof(NameTable));
-    if (reader->names == NULL || reader->tables == NULL) {
+    reader->leaves = calloc(count, sizeof(int64_t));
+    if (reader->names == NULL || reader->tables == NULL || reader->leaves == NULL) {
         reader->allowance->code = MILLRACE_NO_MEMORY;
         return false;
     }
+    count_leaves(reader, columns);
     for (int32_t type = 0; type < reader->type_count; type++)
         prepare_name(&reader->names[type], names + reader->types[type].name_offset, reader->types[type].name_length);
     return true;
@@ -526,21 +554,11 @@ MILLRACE_EXPORT int32_t millrace_json_rows(const uint8_t *text, int64_t size, in
         .failed = -1,
         .raw = {.most_names = size},
     };
-    *fault = (MillraceFault){.column = -1};
-    int64_t rows = 0;
-    if (open_reader(&reader, names)) {
-        Column *batch = open_batch(types, columns, &allowance);
-        if (batch != NULL) {
-            fault->code = read_batch(&reader, batch, layout, out);
-        } else {
-            fault->code = allowance.code;
-        }
-    } else {
-        fault->code = allowance.code;
-    }
-    fault->column = reader.failed;
-    fault->row = rows;
-    fault->byte = reader.row - text;
+    Column *batch = NULL;
+    if (open_reader(&reader, columns, names))
+        batch = open_batch(types, columns, &allowance);
+    const int32_t code = batch == NULL ? allowance.code : read_batch(&reader, batch, layout, out);
+    *fault = (MillraceFault){.code = code, .column = reader.failed, .row = reader.rows, .byte = reader.row - text};
     close_reader(&reader);
-    return fault->code;
+    return code;
 }
