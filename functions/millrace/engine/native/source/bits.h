@@ -35,11 +35,6 @@ static inline int lowest_bit(uint64_t mask)
     return __builtin_ctzll(mask);
 }
 
-static inline int count_bits(uint64_t mask)
-{
-    return __builtin_popcountll(mask);
-}
-
 /* 64 bytes, in the registers of the machine. */
 #if defined(__SSE2__)
 

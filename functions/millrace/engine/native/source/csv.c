@@ -22,6 +22,7 @@ typedef struct {
     CsvColumn *columns; /* as many as the shape is wide */
     uint32_t *ends;
     bool has_contradiction;
+    bool has_room; /* for all of the text, as far as its beginning can say */
 } CsvReading;
 
 /* Reads all columns of the index's whole records. */
@@ -38,6 +39,18 @@ static MillraceCode read_columns(CsvReading *reading, const CsvIndex *index)
     return MILLRACE_OK;
 }
 
+/* Makes room for a text's other records, as the first ones are: growing step by step would copy what is there. */
+static void make_room(CsvReading *reading, double more)
+{
+    for (int32_t position = 0; position < reading->shape.width; position++) {
+        Column *values = reading->columns[position].values;
+        if (!values || !reserve_rows(values, (int64_t)(more * (double)values->length)))
+            continue; /* without room it grows, and fails if it must */
+        if (values->layout == LAYOUT_TEXT)
+            has_room(&values->values, (int64_t)(more * (double)values->values.size), values->allowance);
+    }
+}
+
 /* Reads records from the text's beginning up to `stop`, piece by piece; `done` is where the first one not read begins. */
 static MillraceCode read_pieces(CsvReading *reading, const uint8_t *text, int64_t size, int64_t stop, int64_t *done)
 {
@@ -50,6 +63,11 @@ static MillraceCode read_pieces(CsvReading *reading, const uint8_t *text, int64_
         if (code != MILLRACE_OK)
             return code;
         drop_rows(&index);
+        *done = (uint32_t)(index.ends[0] + 1);
+        if (!reading->has_room && *done) {
+            reading->has_room = true;
+            make_room(reading, 1.05 * (double)(size - *done) / (double)*done);
+        }
     }
     *done = (uint32_t)(index.ends[0] + 1);
     return MILLRACE_OK;

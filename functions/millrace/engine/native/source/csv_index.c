@@ -72,26 +72,26 @@ static inline bool find_marks(CsvIndex *index, Marks *marks)
 /* Appends the offsets of 64 bytes' ends. */
 static inline void append_ends(CsvIndex *index, uint64_t ends)
 {
-    uint32_t *next = index->ends + 1 + index->count;
+    uint32_t *const first = index->ends + 1 + index->count, *next = first;
     const uint32_t base = (uint32_t)index->position;
-    index->count += count_bits(ends);
     while (ends) {
         *next++ = base + (uint32_t)lowest_bit(ends);
         ends &= ends - 1;
     }
+    index->count += next - first;
 }
 
-/* Whether each line end is behind a record's last field. */
-static inline bool check_rows(CsvIndex *index, const Marks *marks)
+/* Whether the line ends of 64 bytes, which are in the index, are behind a record's last field, and nothing else is. */
+static inline bool check_rows(CsvIndex *index, uint64_t line_ends)
 {
-    const int64_t before = index->count - count_bits(marks->ends);
-    for (uint64_t left = marks->line_ends; left; left &= left - 1) {
-        const uint64_t up_to = left ^ (left - 1); /* the bits up to the lowest, this one included */
-        if (before + count_bits(marks->ends & up_to) != index->row_end)
+    while (index->count >= index->row_end) {
+        const uint64_t row_end = UINT64_C(1) << (index->ends[index->row_end] - (uint32_t)index->position);
+        if (!(line_ends & row_end))
             return false;
+        line_ends ^= row_end;
         index->row_end += index->shape->width;
     }
-    return index->count < index->row_end; /* else there is no line end behind the last field */
+    return line_ends == 0;
 }
 
 /* Whether there are line ends alone from where a record begins. */
@@ -131,7 +131,7 @@ static inline bool index_64_bytes(CsvIndex *index)
         return false;
     const int64_t count = index->count, row_end = index->row_end;
     append_ends(index, marks.ends);
-    if (!check_rows(index, &marks)) {
+    if (!check_rows(index, marks.line_ends)) {
         index->count = count;
         index->row_end = row_end;
         if (!append_without_blank_lines(index, &marks))

@@ -1,12 +1,16 @@
 /* Doubles and decimals. Short ones, of eight bytes at most, are read as one word. */
 #include "numbers.h"
 
+#include "double_text.h"
+
 #define SURE_DIGITS 15 /* so many digits a double keeps and gives back as they were */
 #define MOST_ZEROS 5   /* behind the point: 0.000001 is printed so, 0.0000001 as 1e-07 */
+#define MOST_WHOLE_DIGITS 16 /* below 1e16 */
 #define MOST_DIGITS_OF_A_WORD 19
 
-static const double POWERS_OF_TEN[20] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
-                                         1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+const double MILLRACE_POWERS_OF_TEN[MILLRACE_EXACT_POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                         1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+                                                              1e20, 1e21, 1e22};
 static const uint64_t WHOLE_POWERS_OF_TEN[20] = {1U,
                                                  10U,
                                                  100U,
@@ -35,14 +39,6 @@ typedef struct {
     bool negative, pointed;
 } Number;
 
-/* Where the first point is in a word, 8 if nowhere. */
-static inline int64_t find_point(uint64_t word)
-{
-    const uint64_t other = word ^ repeat_byte('.'); /* a point is 0 here: subtracting 1 borrows, up to its highest bit */
-    const uint64_t found = (other - repeat_byte(0x01)) & ~other & repeat_byte(0x80);
-    return found ? lowest_bit(found) / 8 : 8;
-}
-
 /* Divides a text at its sign and its point; what is a digit is not looked at. */
 static inline Number divide(const uint8_t *text, int64_t length)
 {
@@ -51,15 +47,27 @@ static inline Number divide(const uint8_t *text, int64_t length)
     length -= number.negative;
     int64_t point = 0;
     while (point < length) {
-        const int64_t next = find_point(load_8_bytes(number.text + point));
-        point += next;
-        if (next < 8)
+        const uint64_t found = find_point(load_8_bytes(number.text + point));
+        if (found) {
+            point += lowest_bit(found) / 8;
             break;
+        }
+        point += 8;
     }
     number.pointed = point < length;
     number.whole = number.pointed ? point : length;
     number.fraction = number.pointed ? length - point - 1 : 0;
     return number;
+}
+
+/* Reads digits after zeros: of 0000012345678901234567 it is 12345678901234567. */
+static bool read_fraction(const uint8_t *text, int64_t length, uint64_t *value)
+{
+    while (length > MOST_DIGITS_OF_A_WORD && *text == '0') {
+        text++;
+        length--;
+    }
+    return read_digits(text, length, value);
 }
 
 /* Reads the digits before and after the point as one integer: of 12.50 it is 1250. At most 19 digits in all. */
@@ -72,17 +80,16 @@ static inline bool read_all_digits(const Number *number, uint64_t *value)
     if (number->whole < 1 || number->fraction < 1)
         return false;
     if (length <= 8) {
-        /* The bytes before the point stay, those behind it move over it: 12.50 becomes 1250. */
-        const uint64_t word = load_8_bytes(text), before = (UINT64_C(1) << (8 * number->whole)) - 1;
-        const uint64_t digits = pad_with_zeros((word & before) | (word >> 8 & ~before), length - 1);
+        const uint64_t digits = pad_with_zeros(remove_point(load_8_bytes(text), number->whole), length - 1);
         *value = value_of_8_digits(digits);
         return are_digits(digits);
     }
     uint64_t whole, fraction;
-    if (length - 1 > MOST_DIGITS_OF_A_WORD || !read_digits(text, number->whole, &whole) ||
-        !read_digits(text + number->whole + 1, number->fraction, &fraction))
+    if (!read_digits(text, number->whole, &whole) || !read_fraction(text + number->whole + 1, number->fraction, &fraction))
         return false;
-    *value = whole * WHOLE_POWERS_OF_TEN[number->fraction] + fraction;
+    if (whole && length - 1 > MOST_DIGITS_OF_A_WORD)
+        return false;
+    *value = whole ? whole * WHOLE_POWERS_OF_TEN[number->fraction] + fraction : fraction;
     return true;
 }
 
@@ -97,19 +104,53 @@ static inline bool has_form(const Number *number, DoubleForm form)
     return !ends_in_zero || (form == DOUBLE_DOTTED && number->fraction == 1);
 }
 
-bool read_double(const uint8_t *text, int64_t length, DoubleForm form, double *value)
+/* Whether a double's shortest text has these digits, of which so many are behind the point. */
+static bool has_digits(double size, uint64_t digits, int64_t fraction)
+{
+    ShortestDecimal shortest = find_shortest_decimal(size);
+    while (shortest.digits % 10 == 0) {
+        shortest.digits /= 10;
+        shortest.exponent++;
+    }
+    for (; digits % 10 == 0; fraction--)
+        digits /= 10;
+    return shortest.digits == digits && shortest.exponent == -fraction;
+}
+
+/* Finds the double whose shortest text has these digits: 3.141592653589793 is one, 3.1415926535897931 is none. */
+static bool find_double(uint64_t digits, int64_t fraction, double *size)
+{
+    /* The digits may be rounded on their way to a double, and so is the quotient: it may be next to the one that is
+     * nearest. A double's shortest text reads back as this double, so that whichever has the text is the right one. */
+    const double quotient = (double)digits / MILLRACE_POWERS_OF_TEN[fraction];
+    uint64_t bits;
+    memcpy(&bits, &quotient, sizeof bits);
+    bits--; /* as integers, neighbours differ by one */
+    for (int candidate = 0; candidate < 3; candidate++, bits++) {
+        memcpy(size, &bits, sizeof bits);
+        if (has_digits(*size, digits, fraction))
+            return true;
+    }
+    return false;
+}
+
+bool read_long_double(const uint8_t *text, int64_t length, DoubleForm form, double *value)
 {
     const Number number = divide(text, length);
     uint64_t digits;
     if (!read_all_digits(&number, &digits) || !has_form(&number, form))
         return false;
-    if (digits >= WHOLE_POWERS_OF_TEN[SURE_DIGITS])
+    /* From 1e16 on, and with more zeros behind the point, doubles are printed with an exponent. Of the seven digits
+     * behind the point of 0.0000012 five are zeros: 12 is not less than 10. */
+    if (number.whole > MOST_WHOLE_DIGITS || number.fraction >= MILLRACE_EXACT_POWERS ||
+        (number.fraction > MOST_ZEROS && digits && digits < WHOLE_POWERS_OF_TEN[number.fraction - MOST_ZEROS - 1]))
         return false;
-    /* 0.0000012 has the digits 12 and 7 of a fraction: it needs 2 of them, so that 5 are zeros. */
-    if (number.fraction > MOST_ZEROS && digits && digits < WHOLE_POWERS_OF_TEN[number.fraction - MOST_ZEROS - 1])
+    double size;
+    if (digits < WHOLE_POWERS_OF_TEN[SURE_DIGITS])
+        /* Both are exact as doubles, and one division rounds once: the quotient is the double that is nearest. */
+        size = (double)(int64_t)digits / MILLRACE_POWERS_OF_TEN[number.fraction];
+    else if (!find_double(digits, number.fraction, &size))
         return false;
-    /* Both are exact as doubles, and one division rounds once: the quotient is the double that is nearest. */
-    const double size = (double)(int64_t)digits / POWERS_OF_TEN[number.fraction];
     *value = number.negative ? -size : size;
     return true;
 }

@@ -84,8 +84,50 @@ static inline bool read_integer(const uint8_t *text, int64_t length, int64_t *va
 /* How doubles print whole numbers: 12 if bare, else 12.0. */
 typedef enum { DOUBLE_DOTTED, DOUBLE_BARE } DoubleForm;
 
-/* Reads a double that is printed as the text in this form. */
-bool read_double(const uint8_t *text, int64_t length, DoubleForm form, double *value);
+/* 1, 10, 100 and so on: all that doubles hold exactly. */
+#define MILLRACE_EXACT_POWERS 23
+extern const double MILLRACE_POWERS_OF_TEN[MILLRACE_EXACT_POWERS];
+
+/* Reads a double that is printed as the text in this form, of any length. */
+bool read_long_double(const uint8_t *text, int64_t length, DoubleForm form, double *value);
+
+/* Where the first point is in a word, as its bit: 0 if nowhere. */
+static inline uint64_t find_point(uint64_t word)
+{
+    const uint64_t other = word ^ repeat_byte('.'); /* a point is 0 here: subtracting 1 borrows, up to its highest bit */
+    return (other - repeat_byte(0x01)) & ~other & repeat_byte(0x80);
+}
+
+/* Removes a point with so many bytes before it from a word: 12.50 becomes 1250. */
+static inline uint64_t remove_point(uint64_t word, int64_t whole)
+{
+    const uint64_t before = (UINT64_C(1) << (8 * whole)) - 1;
+    return (word & before) | (word >> 8 & ~before);
+}
+
+/* Reads a double with a point that is printed as the text in this form. Those of eight bytes are one word. */
+static inline bool read_double(const uint8_t *text, int64_t length, DoubleForm form, double *value)
+{
+    const bool negative = length > 0 && text[0] == '-';
+    const uint8_t *const first = text + negative;
+    const int64_t rest = length - negative;
+    if (rest < 3 || rest > 8)
+        return read_long_double(text, length, form, value);
+    const uint64_t word = load_8_bytes(first), present = ~UINT64_C(0) >> (64 - 8 * rest);
+    const uint64_t point = find_point(word) & present;
+    if (!point)
+        return read_long_double(text, length, form, value);
+    const int64_t whole = lowest_bit(point) / 8, fraction = rest - whole - 1;
+    const uint64_t digits = pad_with_zeros(remove_point(word, whole), rest - 1);
+    if (!are_digits(digits) || whole < 1 || fraction < 1 || !begin_like_a_number(first, whole))
+        return false;
+    /* 12.50 is printed as 12.5, and 12.0 as 12 if bare. */
+    if (first[rest - 1] == '0' && (form == DOUBLE_BARE || fraction > 1))
+        return false;
+    const double size = (double)(int64_t)value_of_8_digits(digits) / MILLRACE_POWERS_OF_TEN[fraction];
+    *value = negative ? -size : size;
+    return true;
+}
 
 /* Reads a decimal with exactly so many digits after the point, and at most so many in all (38). */
 bool read_decimal(const uint8_t *text, int64_t length, int32_t precision, int32_t scale, __int128 *value);
