@@ -34,10 +34,11 @@ $(KERNEL): $(STAMP) functions/millrace/engine/native/build.py $(wildcard functio
 demo: install ## Deploy to a local emulator, convert the examples, show the result; ARGS="--keep --data DIR"
 	$(BIN)/millrace demo $(ARGS)
 
-# Coverage makes a test 2.4 times as dear, so the quick ones measure it: those that are slow repeat their lines.
+# Coverage makes a test 2.4 times as dear, so quick tests and a fifth of the examples measure it. What is slow, and all
+# examples of property tests, repeats their lines: it comes next, the longest first.
 test: check ## Run every check and every suite, end to end included
-	$(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q --cov --cov-report=term
-	$(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -m slow -n 2 --maxschedchunk 1 -q
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q --cov --cov-report=term
+	$(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -m "slow or hypothesis" -n 2 --maxschedchunk 1 -q
 	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
 	$(BIN)/python -m pytest tests/infra -n 2 -q
 	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10

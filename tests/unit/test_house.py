@@ -187,6 +187,15 @@ def _services_of_the_cdk(path: Path) -> Iterator[str]:
                 pass
 
 
+class TestExamples:
+    def test_a_property_test_asks_for_examples_by_the_function_that_knows_the_profile(self) -> None:
+        """With a number of its own it would draw as many in a quick run as in a long one."""
+        by_number = re.compile(r"max_examples=\d")
+        pages = {_page_id(path): path.read_text(encoding="utf-8") for path in _python_files("tests")}
+
+        assert [page for page, text in pages.items() if by_number.search(text)] == []
+
+
 class TestComplexity:
     def test_a_function_decides_at_most_eight_things(self) -> None:
         """Tests are left out: each assertion counts as a decision there."""

@@ -73,6 +73,7 @@ def test_a_map_of_two_parts_is_a_map() -> None:
     assert fields_of(parts[0]).field("m").metadata == {b"millrace.form": b"json"}
 
 
+@pytest.mark.slow
 def test_columns_of_two_parts_are_counted_together() -> None:
     node, other = Node(), Node()
     node.observe_columns({f"a{number}": [Number("1.5")] for number in range(MAX_COLUMNS)}, 0)

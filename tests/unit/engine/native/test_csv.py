@@ -27,9 +27,10 @@ from millrace.engine.options import BadRows, ColumnType, Quotes, ReadOptions, Wo
 from millrace.engine.types import inference
 from millrace.engine.types.inference import Kind
 from millrace.errors import DataError
+from tests.properties import examples
 from tests.unit.engine.native.kernels import require_kernel
 
-often = settings(max_examples=100, deadline=None)
+often = settings(max_examples=examples(100), deadline=None)
 
 TEXTS = ["", "a", "abc", "x" * 15, "y" * 16, "z" * 17, "w" * 70, "é", "東京", " 5", "\ufeff", "\x00", "NA", "N\\A", "-"]
 INTEGERS = [
@@ -296,7 +297,7 @@ def is_common(text: str, kind: Kind) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @given(data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_what_is_common_is_read_by_the_kernel(kind: Kind, data: st.DataObject) -> None:
     require_kernel()
     dialect = Dialect(",", '"', None)

@@ -17,11 +17,12 @@ from millrace.engine.formats.json.types import Node
 from millrace.engine.native.library import find_kernel
 from millrace.engine.options import BadRows
 from millrace.errors import DataError
+from tests.properties import examples
 from tests.unit.engine.formats import test_json_fast as fast_tests
 from tests.unit.engine.formats.test_json_fast import exact_pieces, find_no_plan, known, read, read_exactly, told
 
 pytestmark = pytest.mark.skipif(find_kernel() is None, reason="no native kernel was built")
-quickly = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def kernel_plan(node: Node) -> KernelPlan | None:

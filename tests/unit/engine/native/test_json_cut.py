@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from millrace.engine.native.json import JsonState, RowCutter, find_cut
 from millrace.engine.native.library import find_kernel
+from tests.properties import examples
 
 kernel = find_kernel()
 pytestmark = pytest.mark.skipif(kernel is None, reason="no native kernel was built")
-quickly = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quickly = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(alphabet='{}[],"\\ a\n', max_size=70)
 values = st.recursive(

@@ -149,6 +149,7 @@ class TestImports:
         assert done.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["cc", "gcc", "clang", "clang-14"])
 def test_compilers_have_nothing_to_warn_of(compiler: str, tmp_path: Path) -> None:
     if shutil.which(compiler) is None:
