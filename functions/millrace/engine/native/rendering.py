@@ -142,7 +142,7 @@ def _prepare(batch: pa.RecordBatch, plan: _Plan) -> pa.RecordBatch:
 
 def _expect_bytes(batch: pa.RecordBatch) -> int:
     """More than what most batches become: a small one needs no whole page."""
-    held: int = batch.nbytes
+    held: int = batch.get_total_buffer_size()  # of a slice more than its own, but without a look at each column's rows
     return max(_LEAST_PAGE, held * 4)
 
 

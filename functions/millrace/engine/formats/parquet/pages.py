@@ -12,7 +12,9 @@ _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
 _BYTES_OF = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
 """The kinds of a fixed size; a boolean has its value in its kind."""
 _INTEGERS = (4, 5, 6)
-_UNPACKED, _PACKED = 2, 3
+_KIND, _UNPACKED, _PACKED = 1, 2, 3
+_DICTIONARY = 2
+"""What a page's kind is called in parquet.thrift: DICTIONARY_PAGE."""
 _DEEPEST = 8
 
 
@@ -78,21 +80,43 @@ class _HeaderReader:
             raise _NoHeader
 
 
-def unpacked_sizes(data: memoryview) -> Iterator[int]:
-    """What each page of a column chunk says to be unpacked; ends at the first bytes that are no page."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page's header says, and its bytes as they are stored."""
+
+    kind: int
+    unpacked: int
+    stored: memoryview
+
+
+def list_pages(data: memoryview) -> Iterator[Page]:
+    """The pages of a column chunk; ends at the first bytes that are none."""
     reader = _HeaderReader(data, 0)
     try:
         while reader.at < len(data):
-            sizes = {_UNPACKED: 0, _PACKED: 0}
+            numbers = {_KIND: -1, _UNPACKED: 0, _PACKED: 0}
             for number, kind in reader.fields():
-                if number in sizes and kind in _INTEGERS:
-                    sizes[number] = reader.integer()
+                if number in numbers and kind in _INTEGERS:
+                    numbers[number] = reader.integer()
                 else:
                     reader.skip(kind)
-            yield sizes[_UNPACKED]
+            end = reader.at + numbers[_PACKED]
+            yield Page(numbers[_KIND], numbers[_UNPACKED], data[reader.at : max(reader.at, end)])
             # Backwards would read the same page for ever.
-            if sizes[_PACKED] < 0:
+            if end < reader.at:
                 return
-            reader.at += sizes[_PACKED]
+            reader.at = end
     except _NoHeader:
         return
+
+
+def unpacked_sizes(data: memoryview) -> Iterator[int]:
+    """What each page of a column chunk says to be unpacked; ends at the first bytes that are no page."""
+    for page in list_pages(data):
+        yield page.unpacked
+
+
+def first_dictionary(data: memoryview) -> Page | None:
+    """The dictionary of a column chunk, if it begins with one."""
+    page = next(list_pages(data), None)
+    return page if page is not None and page.kind == _DICTIONARY else None

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.binaries import read_as_texts
+from millrace.engine.formats.parquet.dictionaries import measure_longest
 from millrace.engine.formats.parquet.pages import unpacked_sizes
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
 from millrace.engine.formats.streams.first_bytes import name_compression
@@ -91,6 +92,11 @@ class _OpenedParquet:
         if not dictionaries:
             return self.plain
         return pq.ParquetFile(self.source, read_dictionary=list(dictionaries), **self.options)
+
+    def measure(self, chunk: pq.ColumnChunkMetaData) -> int | None:
+        """The bytes of the longest text in a dictionary that is in memory; see ``dictionaries.measure_longest``."""
+        start = _start_of(chunk)
+        return measure_longest(chunk, self.source.kept_part(start, start + _stored_size(chunk)))
 
     def first(self, group: int, leaves: Sequence[str]) -> pa.RecordBatch:
         """The first row of some leaves of a row group, read as dictionaries."""
@@ -189,7 +195,9 @@ def _group(file: _OpenedParquet, group: int, row: int) -> Iterator[pa.RecordBatc
     def begin() -> Iterator[pa.RecordBatch]:
         _check_described(file, group)
         _read_small_group(file.source, described, file.work.row_group)
-        reading = plan_reading(described, file.plain, partial(file.first, group), expanded_bytes=file.work.expanded)
+        reading = plan_reading(
+            described, file.plain, file.measure, partial(file.first, group), expanded_bytes=file.work.expanded
+        )
         reader = file.reader(reading.dictionaries)
         return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
 

@@ -38,11 +38,16 @@ class Reading:
 def plan_reading(
     group: pq.RowGroupMetaData,
     file: pq.ParquetFile,
+    measure: Callable[[pq.ColumnChunkMetaData], int | None],
     read_first: Callable[[Sequence[str]], pa.RecordBatch],
     *,
     expanded_bytes: int = EXPANDED_BYTES,
 ) -> Reading:
-    """How to read a row group; ``read_first`` gives the first row of some leaves, read as dictionaries."""
+    """How to read a row group.
+
+    ``measure`` gives the bytes of the longest text in a chunk's dictionary, or None if it cannot; then ``read_first``
+    gives the first row of some leaves, read as dictionaries.
+    """
     # A column of 1,000,000 rows may be stored in 4 MB because one text of 1 MB is in its dictionary and each row points
     # to it: its chunk is small, a batch of its rows is not. Such leaves are suspects. If little but places is stored
     # (a small dictionary of a plain column), they stay dictionaries; of the others the longest text bounds the batch.
@@ -57,8 +62,9 @@ def plan_reading(
             else:
                 expanding[chunk.path_in_schema] = chunk
     if expanding:
-        first = read_first(list(expanding))
-        longest = _longest(first, list(expanding.values()), group.num_rows)
+        longest = _longest_measured(list(expanding.values()), group.num_rows, measure)
+        if longest is None:
+            longest = _longest(read_first(list(expanding)), list(expanding.values()), group.num_rows)
         rows = min(rows, max(1, int(expanded_bytes // max(1, longest))))
     return Reading(rows, tuple(dictionaries))
 
@@ -140,6 +146,24 @@ def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
     return bool(stored <= _SMALL_DICTIONARY and chunk.total_uncompressed_size <= _FEW_BYTES * chunk.num_values)
 
 
+def _longest_measured(
+    chunks: Sequence[pq.ColumnChunkMetaData], rows: int, measure: Callable[[pq.ColumnChunkMetaData], int | None]
+) -> float | None:
+    """The same as ``_longest``, if each dictionary can be measured."""
+    total = 0
+    for chunk in chunks:
+        longest = measure(chunk)
+        if longest is None:
+            return None
+        total += longest
+    return _most_values_a_row(chunks, rows) * total
+
+
+def _most_values_a_row(chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
+    most_values = max(chunk.num_values for chunk in chunks)
+    return max(1.0, float(most_values) / max(1, rows))
+
+
 def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
     """About the most bytes that a row of these columns takes: of each, the longest value in its dictionary.
 
@@ -148,9 +172,7 @@ def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], ro
     dictionaries = list(chain.from_iterable(map(_dictionaries, first.columns)))
     if len(dictionaries) < len(chunks):
         return sum(float(chunk.total_uncompressed_size) for chunk in chunks)
-    most_values = max(chunk.num_values for chunk in chunks)
-    longest = sum(map(_longest_value, dictionaries))
-    return max(1.0, float(most_values) / max(1, rows)) * longest
+    return _most_values_a_row(chunks, rows) * sum(map(_longest_value, dictionaries))
 
 
 def _longest_value(texts: pa.Array) -> float:
