@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -31,16 +32,23 @@ def in_order(
 
     ``workers`` (None: as many as there are processors) items are worked on at once and ``ahead`` more wait or are
     done, so at most ``workers + ahead`` items and results are held. Items are pulled in the caller's thread. With one
-    worker nothing is done ahead and there is no thread. Closing the generator waits for what is being worked on.
+    worker, or one item, nothing is done ahead and there is no thread. Closing the generator waits for what is being
+    worked on.
     """
     count = workers or processors()
     if count <= 1:
         yield from map(work, items)
         return
+    rest = iter(items)
+    # Most objects are small, and one block: to begin and end a thread costs more than to parse 10 kB.
+    beginning = list(islice(rest, 2))
+    if len(beginning) < 2:
+        yield from map(work, beginning)
+        return
     pending: deque[Future[R]] = deque()
     pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="parallel")
     try:
-        for item in items:
+        for item in chain(beginning, rest):
             pending.append(pool.submit(work, item))
             if len(pending) >= count + ahead:
                 yield pending.popleft().result()
@@ -66,9 +74,9 @@ class WorkAhead(Generic[R]):
         self._pending: deque[Future[R]] = deque()
         self._pool: ThreadPoolExecutor | None = None
 
-    def begin(self, work: Callable[[], R]) -> None:
-        """Begin with the next."""
-        if self._workers <= 1:
+    def begin(self, work: Callable[[], R], *, is_last: bool = False) -> None:
+        """Begin with the next; the last is done at once if it is the only one."""
+        if self._workers <= 1 or (is_last and self._pool is None):
             done = Future[R]()
             done.set_result(work())
             self._pending.append(done)
@@ -96,7 +104,7 @@ class BackgroundWork(Generic[T]):
     ``room`` bounds the weight of the items that wait or are worked on; one item alone may weigh more. An error of the
     work rises at the next ``put`` or when the with statement ends, and no later item is worked on. Leaving by an error
     forgets what waits; either way nothing is being worked on afterwards. With one worker (None: as many as there are
-    processors) there is no thread.
+    processors), or one item, there is no thread: the first item waits for the second, or for the end.
     """
 
     def __init__(self, work: Callable[[T], None], *, room: int, workers: int | None = None) -> None:
@@ -105,20 +113,30 @@ class BackgroundWork(Generic[T]):
         self._held = 0
         self._pending: deque[tuple[Future[None], int]] = deque()
         self._failed = False
+        self._has_thread = (workers or processors()) > 1
+        self._first: tuple[T, int] | None = None
         self._thread: ThreadPoolExecutor | None = None
-        if (workers or processors()) > 1:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
 
     def put(self, item: T, weight: int) -> None:
         """Give the next item; waits until there is room for it."""
-        if self._thread is None:
+        if not self._has_thread:
             self._work(item)
-            return
+        elif self._thread is not None:
+            self._submit(self._thread, item, weight)
+        elif self._first is None:
+            self._first = (item, weight)
+        else:
+            (first, weight_of_first), self._first = self._first, None
+            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+            self._submit(self._thread, first, weight_of_first)
+            self._submit(self._thread, item, weight)
+
+    def _submit(self, thread: ThreadPoolExecutor, item: T, weight: int) -> None:
         # What is done is settled first, whether there is room or not: an error of it must stop the next item.
         while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
             self._settle()
         self._held += weight
-        self._pending.append((self._thread.submit(self._work_unless_failed, item), weight))
+        self._pending.append((thread.submit(self._work_unless_failed, item), weight))
 
     def __enter__(self) -> Self:
         return self
@@ -127,9 +145,12 @@ class BackgroundWork(Generic[T]):
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         try:
+            if self._first is not None and kind is None:
+                self._work(self._first[0])
             while self._pending and kind is None:
                 self._settle()
         finally:
+            self._first = None
             if self._thread is not None:
                 self._thread.shutdown(cancel_futures=True)
 

@@ -276,3 +276,32 @@ def test_parts_keep_their_rows_in_order() -> None:
     for part in done.parts:
         ids = table(part.sink.getvalue())["id"].to_pylist()
         assert ids == sorted(ids)
+
+
+def test_one_item_needs_no_thread_and_is_worked_on_before_the_end() -> None:
+    threads: list[int] = []
+    with BackgroundWork(lambda _: threads.append(threading.get_ident()), room=10, workers=2) as beside:
+        beside.put("only", 1)
+
+    assert threads == [threading.get_ident()]
+
+
+def test_an_only_item_is_forgotten_where_an_error_ends_the_work() -> None:
+    done: list[str] = []
+
+    def give_one_and_fail() -> None:
+        with BackgroundWork(done.append, room=10, workers=2) as beside:
+            beside.put("only", 1)
+            raise ValueError("other")
+
+    with pytest.raises(ValueError, match="other"):
+        give_one_and_fail()
+    assert done == []
+
+
+def test_the_error_of_an_only_item_rises_at_the_end() -> None:
+    def fail(_item: str) -> None:
+        raise ValueError("no room")
+
+    with pytest.raises(ValueError, match="no room"), BackgroundWork(fail, room=10, workers=2) as beside:
+        beside.put("only", 1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from millrace.engine.parallel import in_order, processors
+from millrace.engine.parallel import WorkAhead, in_order, processors
 
 
 def _slow_first(item: int) -> int:
@@ -64,3 +64,23 @@ def test_an_error_of_the_items_rises_and_leaves_no_thread() -> None:
 def test_there_is_a_processor() -> None:
     """As many as the process is pinned to."""
     assert processors() >= 1
+
+
+def test_one_item_needs_no_thread() -> None:
+    """To begin and end a thread costs more than to parse a small file."""
+    here = threading.get_ident()
+
+    assert list(in_order(lambda _: threading.get_ident(), [1], workers=4)) == [here]
+    assert list(in_order(str, [], workers=4)) == []
+    assert here not in set(in_order(lambda _: threading.get_ident(), [1, 2], workers=4))
+
+
+def test_the_last_of_what_is_worked_on_ahead_is_done_at_once_if_it_is_the_only_one() -> None:
+    here = threading.get_ident()
+    only, several = WorkAhead[int](workers=2, most=2), WorkAhead[int](workers=2, most=2)
+    only.begin(threading.get_ident, is_last=True)
+    several.begin(threading.get_ident)
+    several.begin(threading.get_ident, is_last=True)
+
+    assert list(only.close()) == [here]
+    assert here not in set(several.close())

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import filterfalse
+from itertools import filterfalse, islice
 
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.plausible import rate_cells
@@ -217,7 +217,8 @@ def _show(rows: Sequence[SampledRow], width: int, most: int) -> tuple[str, ...]:
     shown_width = width
     if width < 2:
         shown_width = most
-    usual = [row for row in rows if row.width == shown_width and row.cells][:2]
+    # Only two of a thousand records are shown: no cell is made of any other.
+    usual = list(islice((row for row in rows if row.width == shown_width and row.seen), 2))
     if not usual:
         return ()
     return tuple(cell.text for cell in usual[-1].cells)

@@ -102,7 +102,7 @@ class _ParquetWriter:
             if self._group.is_full:
                 self._flush()
 
-    def _flush(self) -> None:
+    def _flush(self, *, is_last: bool = False) -> None:
         """Begin to encode what was gathered as a row group; the first one decides how the leaves are encoded."""
         for encoded in self._encoding.results():
             self._append(encoded)
@@ -110,7 +110,8 @@ class _ParquetWriter:
         self._group = _RowGroup(self._group_rows)
         if self._encodings is None:
             self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
-        self._encoding.begin(partial(_name_refusal, "values", partial(self._encode, table, self._encodings)))
+        encode = partial(_name_refusal, "values", partial(self._encode, table, self._encodings))
+        self._encoding.begin(encode, is_last=is_last)
 
     def _encode(self, table: pa.Table, encodings: Encodings) -> _EncodedGroup:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
@@ -130,7 +131,7 @@ class _ParquetWriter:
     def close(self) -> int:
         """Write the last row group and the footer, whose word the number of rows is."""
         if self._group.rows:
-            self._flush()
+            self._flush(is_last=True)
         for encoded in self._encoding.close():
             self._append(encoded)
         self._sink.write(file_end(join_footers(self._footers, self._moves)))
