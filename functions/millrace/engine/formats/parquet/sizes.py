@@ -6,7 +6,7 @@ If that cannot be, the longest value in the dictionary bounds the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -62,9 +62,7 @@ def plan_reading(
             else:
                 expanding[chunk.path_in_schema] = chunk
     if expanding:
-        longest = _longest_measured(list(expanding.values()), group.num_rows, measure)
-        if longest is None:
-            longest = _longest(read_first(list(expanding)), list(expanding.values()), group.num_rows)
+        longest = _longest(expanding, group.num_rows, measure, read_first)
         rows = min(rows, max(1, int(expanded_bytes // max(1, longest))))
     return Reading(rows, tuple(dictionaries))
 
@@ -146,10 +144,24 @@ def _is_small_dictionary(chunk: pq.ColumnChunkMetaData) -> bool:
     return bool(stored <= _SMALL_DICTIONARY and chunk.total_uncompressed_size <= _FEW_BYTES * chunk.num_values)
 
 
+def _longest(
+    leaves: Mapping[str, pq.ColumnChunkMetaData],
+    rows: int,
+    measure: Callable[[pq.ColumnChunkMetaData], int | None],
+    read_first: Callable[[Sequence[str]], pa.RecordBatch],
+) -> float:
+    """About the most bytes that a row of these leaves takes: of each, the longest value in its dictionary."""
+    chunks = list(leaves.values())
+    longest = _longest_measured(chunks, rows, measure)
+    if longest is None:
+        return _longest_read(read_first(list(leaves)), chunks, rows)
+    return longest
+
+
 def _longest_measured(
     chunks: Sequence[pq.ColumnChunkMetaData], rows: int, measure: Callable[[pq.ColumnChunkMetaData], int | None]
 ) -> float | None:
-    """The same as ``_longest``, if each dictionary can be measured."""
+    """The same by their pages, if each dictionary can be measured."""
     total = 0
     for chunk in chunks:
         longest = measure(chunk)
@@ -164,8 +176,8 @@ def _most_values_a_row(chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> f
     return max(1.0, float(most_values) / max(1, rows))
 
 
-def _longest(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
-    """About the most bytes that a row of these columns takes: of each, the longest value in its dictionary.
+def _longest_read(first: pa.RecordBatch, chunks: Sequence[pq.ColumnChunkMetaData], rows: int) -> float:
+    """The same by a row that Arrow read.
 
     A dictionary comes whole with the first row. If a column is given without one, all that it stores may be in it.
     """
