@@ -32,6 +32,8 @@ _CODE = re.compile(r"`[^`]*`")
 _SECOND_SENTENCE = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!?][)\"”*]*\s+[A-Z\[(`*]")
 """An end of a sentence with more behind it: "It runs. It stops." has one."""
 _SENTENCE_END = re.compile(r"[.!?:;][)\"”*]*$")
+_CLASS = re.compile(r"^[ \t]*class (\w+)[(:\[]", re.MULTILINE)
+"""A class by its text: to parse 700 files takes three seconds. ``class Reader(Protocol):`` is `Reader`."""
 _CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
@@ -145,7 +147,7 @@ def _python_files(*folders: str) -> Iterator[Path]:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    """A parsed file: three rules look at the same 600."""
+    """A parsed file: two rules look at the same ones."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -153,9 +155,8 @@ class TestClassNames:
     def test_a_class_name_means_one_thing(self) -> None:
         places: dict[str, set[str]] = defaultdict(set)
         for path in _python_files("functions", "infra", "tests"):
-            for node in ast.walk(_tree(path)):
-                if isinstance(node, ast.ClassDef):
-                    places[node.name].add(_page_id(path))
+            for name in _CLASS.findall(path.read_text(encoding="utf-8")):
+                places[name].add(_page_id(path))
         doubles = {name: sorted(paths) for name, paths in places.items() if len(paths) > 1}
 
         assert len(doubles) <= DOUBLES_LEFT, doubles

@@ -59,6 +59,7 @@ def test_a_handler_loads_nothing_that_no_function_needs(function: str) -> None:
     assert loaded_below(function, NOT_NEEDED) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", HANDLERS)
 def test_a_handler_loads_nothing_of_other_functions(function: str) -> None:
     assert loaded_below(function, OF_OTHER_FUNCTIONS[function]) == []

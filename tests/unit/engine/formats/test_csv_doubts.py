@@ -95,6 +95,7 @@ PADDED = {
 BELOW = ["id;city;amount;x", "1;Ulm;2.50;a", "2;Rome;3.50;b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PADDED)
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

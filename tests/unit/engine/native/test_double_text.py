@@ -59,6 +59,7 @@ def _whole_numbers() -> pa.Array:
     return pa.array([float(2 ** source.randrange(50, 70) + source.randrange(2**20)) for _ in range(50_000)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["", BARE])
 @pytest.mark.parametrize(
     "make",
