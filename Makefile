@@ -83,10 +83,11 @@ docs: install ## Write the tables of docs/configuration.md anew from the configu
 bench: install ## Measure Millrace beside DuckDB, Polars, pyarrow and pandas, about 10 minutes; ARGS=--docs writes docs/performance.md
 	$(BIN)/python -m bench.compare --sizes 64 --rounds 3 $(ARGS)
 
-bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, and a listing of a million keys
+bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, a listing of a million keys, small objects
 	$(BIN)/python -m bench.compare --sizes 256,1024 --rounds 5 $(ARGS)
 	$(BIN)/python bench/memory.py 1024 csv parquet
 	$(BIN)/python bench/listing.py 1000000
+	PYTHONPATH=functions:. $(BIN)/python bench/small_objects.py
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt
