@@ -96,6 +96,15 @@ def open_csv(kernel: Kernel, shape: CsvShape, columns: CsvColumns) -> ParseCsv |
     return _KernelParser(kernel, shape, schema, described.types)
 
 
+def cut_records(kernel: Kernel, delimiter: str, quote: str, data: bytes) -> int | None:
+    """The offset after the last record that surely ends in the data, 0 without one; None if quotes are irregular."""
+    cut = kernel.bind(
+        "millrace_csv_cut", ctypes.c_int64, ctypes.c_uint8, ctypes.c_uint8, ctypes.c_char_p, ctypes.c_int64
+    )
+    end: int = cut(ord(delimiter), ord(quote), data, len(data))
+    return None if end < 0 else end
+
+
 @dataclass(frozen=True, slots=True)
 class _FormNumber:
     """Says a field's form as the kernel's number for it."""

@@ -316,3 +316,19 @@ def test_what_is_common_is_read_by_the_kernel(kind: Kind, data: st.DataObject) -
     if good:
         assert parsed is not None
         assert not parsed.texts
+
+
+@often
+@given(
+    st.text(st.sampled_from('ab,"\n\r'), max_size=200)
+    | st.lists(st.sampled_from(['"a\n"', ",", "\n", "\r\n", "bcd", '""', "\r"]), max_size=150).map("".join),
+    st.sampled_from([None, "\\"]),
+)
+def test_a_text_is_cut_as_without_the_kernel(text: str, escape: str | None) -> None:
+    require_kernel()
+    dialect = Dialect(",", '"', escape)
+    native = dialect.end_of_records(text.encode(), final=False)
+    with without_kernel():
+        pure = dialect.end_of_records(text.encode(), final=False)
+
+    assert native == pure

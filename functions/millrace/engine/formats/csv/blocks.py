@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from millrace.engine.formats.csv.detection import DETECTION_BYTES
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.endings import TextSource, drop_end_marks
+from millrace.engine.formats.csv.endings import TextSource, are_end_marks, drop_end_marks
 from millrace.engine.options import WorkSizes
 from millrace.errors import TooBig
 
@@ -133,7 +133,7 @@ class CsvFeed:
         held: Block | None = None
         for block in self._blocks(dialect, width):
             # A block is held back, since what is behind it may be the rest of the same marks.
-            if held is not None and self._may_join(held, block) and not drop_end_marks(block.data, dialect, width):
+            if held is not None and self._may_join(held, block) and are_end_marks(block.data, dialect, width):
                 held = Block(held.data + block.data, held.byte, held.line, block.last)
                 continue
             if held is not None:

@@ -15,6 +15,8 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.native.library import find_kernel
+
 
 @dataclass(frozen=True)  # no slots: the patterns are cached in the instance
 class Dialect:
@@ -156,10 +158,24 @@ class Dialect:
             return self._end_step_by_step(data)
         if not quote:
             return _last_line_end(data, len(data))
+        return self._end_behind_quotes(data, quote)
+
+    def _end_behind_quotes(self, data: bytes, quote: bytes) -> int:
+        if (end := self._end_directly(data)) is not None:
+            return end
         end = self._end_by_parity(data, quote)
         if end and self._quotes_whole_fields(data[:end]):
             return end
         return self._end_step_by_step(data)
+
+    def _end_directly(self, data: bytes) -> int | None:
+        """The end by the kernel, if there is one and quotes are around fields alone."""
+        kernel = find_kernel()
+        if kernel is None or self.lenient or self.quote is None:
+            return None
+        from millrace.engine.native.csv import cut_records  # noqa: PLC0415 - only a kernel needs ctypes
+
+        return cut_records(kernel, self.delimiter, self.quote, data)
 
     @staticmethod
     def _find(character: str | None, data: bytes) -> bytes | None:

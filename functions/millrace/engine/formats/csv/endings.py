@@ -44,6 +44,12 @@ def drop_end_marks(data: bytes, dialect: Dialect, width: int) -> bytes:
     return data[: line_end.end()]
 
 
+def are_end_marks(data: bytes, dialect: Dialect, width: int) -> bool:
+    """Whether nothing is left of data without such marks."""
+    # The first byte of nearly every block says no: what is stripped would be a copy of the block.
+    return not data[:1].strip(b"\r\n" + _MARKS + _BLANKS) and not drop_end_marks(data, dialect, width)
+
+
 def _ends_line(data: bytes) -> bool:
     return not data or data.endswith((b"\n", b"\r"))
 

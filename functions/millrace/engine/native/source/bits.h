@@ -35,6 +35,12 @@ static inline int lowest_bit(uint64_t mask)
     return __builtin_ctzll(mask);
 }
 
+/* How many of the highest bits are 0; the mask has a 1 somewhere. */
+static inline int highest_bit(uint64_t mask)
+{
+    return __builtin_clzll(mask);
+}
+
 /* 64 bytes, in the registers of the machine. */
 #if defined(__SSE2__)
 

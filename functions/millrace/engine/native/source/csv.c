@@ -205,3 +205,10 @@ MILLRACE_EXPORT int32_t millrace_csv(const MillraceCsv *csv, const MillraceType 
     close_batch(batch);
     return (int32_t)code;
 }
+
+/* Where the last record surely ends; see `find_last_record_end`. */
+MILLRACE_EXPORT int64_t millrace_csv_cut(uint8_t delimiter, uint8_t quote, const uint8_t *text, int64_t size)
+{
+    const CsvShape shape = {.delimiter = delimiter, .quote = quote, .has_quote = true, .width = 1};
+    return find_last_record_end(&shape, text, size);
+}

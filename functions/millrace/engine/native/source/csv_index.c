@@ -160,3 +160,38 @@ void drop_rows(CsvIndex *index)
     index->count = rest;
     index->row_end = index->shape->width;
 }
+
+/* Goes through a text's marks, 64 bytes at a time, up to `stop`; moves `end` behind the last line end. */
+static bool find_line_ends(CsvIndex *index, int64_t stop, int64_t *end)
+{
+    for (; index->position < stop; index->position += 64) {
+        Marks marks;
+        if (!find_marks(index, &marks))
+            return false;
+        if (marks.line_ends)
+            *end = index->position + 64 - highest_bit(marks.line_ends);
+    }
+    return true;
+}
+
+int64_t find_last_record_end(const CsvShape *shape, const uint8_t *text, int64_t size)
+{
+    const int64_t sure = size - (size > 0 && text[size - 1] == '\r');
+    const int64_t whole = sure - sure % 64; /* the rest is looked at in a copy, behind which may be read */
+    CsvIndex index = {.shape = shape, .text = text, .size = sure, .after_edge = true};
+    int64_t end = 0;
+    if (!find_line_ends(&index, whole, &end))
+        return -1;
+    uint8_t rest[64] = {0};
+    memcpy(rest, text + whole, (size_t)(sure - whole));
+    index.text = rest;
+    index.position = 0;
+    index.size = sure - whole;
+    int64_t end_of_rest = 0;
+    if (!find_line_ends(&index, index.size, &end_of_rest))
+        return -1;
+    if (end_of_rest)
+        end = whole + end_of_rest;
+    /* Of \r\n the \r is the mark. */
+    return end + (end > 0 && end < size && text[end - 1] == '\r' && text[end] == '\n');
+}

@@ -43,6 +43,10 @@ int64_t count_ends(const CsvShape *shape);
  * Irregular are a record of another width, a quote inside of a field, text behind a closing quote. */
 bool extend_index(CsvIndex *index, int64_t stop);
 
+/* The offset after the last line end outside of quotes, 0 without one; -1 where quotes before it are irregular, or may
+ * be. A carriage return that is the last byte may be half of a line end, and is none. The shape's width is no matter. */
+int64_t find_last_record_end(const CsvShape *shape, const uint8_t *text, int64_t size);
+
 /* How many whole records are in the index. */
 static inline int64_t count_rows(const CsvIndex *index)
 {
