@@ -280,7 +280,11 @@ def test_parts_keep_their_rows_in_order() -> None:
 
 def test_one_item_needs_no_thread_and_is_worked_on_before_the_end() -> None:
     threads: list[int] = []
-    with BackgroundWork(lambda _: threads.append(threading.get_ident()), room=10, workers=2) as beside:
+
+    def work(_item: str) -> None:
+        threads.append(threading.get_ident())
+
+    with BackgroundWork(work, room=10, workers=2) as beside:
         beside.put("only", 1)
 
     assert threads == [threading.get_ident()]
