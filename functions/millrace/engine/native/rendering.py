@@ -49,6 +49,8 @@ _UNITS = {0: 0, 3: 1, 6: 2, 9: 3}
 _KEYS = frozenset({TypeKind.BOOL, TypeKind.STRING, TypeKind.LARGE_STRING, *range(TypeKind.INT8, TypeKind.UINT64 + 1)})
 """Types of maps' keys of which C can say whether two are the same."""
 _NESTED = frozenset({TypeKind.LIST, TypeKind.LARGE_LIST, TypeKind.FIXED_LIST, TypeKind.STRUCT, TypeKind.MAP})
+_MOST_SCALE = 76
+"""As many digits as a decimal can have. Arrow has larger scales, too, whose zeros would be more than C has room for."""
 _RECENT = 16
 _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -232,7 +234,7 @@ def _is_printed_type(entry: TypeEntry, described: SchemaForC) -> bool:
         case TypeKind.MAP:
             return described.types[described.types[entry.first_child].first_child].kind in _KEYS
         case TypeKind.DECIMAL128 | TypeKind.DECIMAL256:
-            return bool(entry.unit_or_scale >= 0)
+            return bool(0 <= entry.unit_or_scale <= _MOST_SCALE)
         case _:
             return True
 

@@ -128,6 +128,25 @@ def test_mutated_text_is_read_as_it_is_or_not_at_all(rows: list[str], between: s
     assert_law("\n".join(rows).encode(), whole, in_array=in_array)
 
 
+@pytest.mark.parametrize("name", ['abc"', 'abcdef"', 'abcdefgh"', "abcdefghijklmn\\", '"' * 16, "tab\t45", "", "plain"])
+@pytest.mark.parametrize("other", ["\0" * 7, "\0" * 8, '"' * 7, '"' * 8, "\\" * 8, ""])
+def test_no_text_but_its_own_is_a_name(name: str, other: str) -> None:
+    beginning = json.dumps({name: 1}).encode()
+    behind = name[len(other) :]
+
+    for text in (other + behind, other + behind + '"', name, json.dumps(name)[1:-1]):
+        assert_law(beginning, b'{"%s":2}' % text.encode(), in_array=False)
+
+
+@pytest.mark.parametrize("number", [f"{sign}{2**64 * times}" for sign in ("", "-") for times in (1, 2, 10**20)])
+@pytest.mark.parametrize("beginning", ["1", "1.5", '1, "x"', "0", "-0", "1.50, 1e400"])
+def test_numbers_whose_lowest_64_bits_are_zero_are_no_zeros(number: str, beginning: str) -> None:
+    rows = "\n".join(f'{{"a": {value}}}' for value in beginning.split(", "))
+
+    for text in (number, f"{number}.0", f"{number}e0"):
+        assert_law(rows.encode(), b'{"a": %s}' % text.encode(), in_array=False)
+
+
 def assert_law(beginning: bytes, text: bytes, *, in_array: bool) -> None:
     """The kernel, asked for rows like those at the beginning, gives those of the text, or none."""
     by_kernel, exactly = Node(), Node()

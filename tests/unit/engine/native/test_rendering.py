@@ -286,3 +286,14 @@ def test_types_without_a_text_are_left_to_the_pure_code(shape: RowShape) -> None
 
     assert _render(batch, shape) is None
     assert _render_pure(batch, shape) is None
+
+
+@pytest.mark.parametrize("shape", RowShape)
+@pytest.mark.parametrize(
+    "kind", [pa.decimal128(38, 76), pa.decimal128(5, 100), pa.decimal256(76, 76), pa.decimal256(76, 5000)]
+)
+def test_decimals_with_more_zeros_than_digits(kind: pa.DataType, shape: RowShape) -> None:
+    values = pa.py_buffer(b"".join(number.to_bytes(kind.byte_width, "little", signed=True) for number in (5, -5)))
+    column = pa.Array.from_buffers(kind, 2, [None, values])
+
+    assert _render(pa.record_batch({"a": column}), shape, 2**12) == _render_pure(pa.record_batch({"a": column}), shape)

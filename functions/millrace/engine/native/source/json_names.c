@@ -38,11 +38,6 @@ void prepare_name(FieldName *field, const uint8_t *name, int64_t length)
     }
     memcpy(field->pattern, pattern, PATTERN_SIZE);
     memcpy(field->mask, mask, PATTERN_SIZE);
-    if (!field->is_plain) {
-        /* A quote within the text ends a name: such a name is found by the table alone. No text matches this. */
-        field->pattern[0] = 0;
-        field->mask[0] = UINT64_MAX;
-    }
 }
 
 bool open_names(NameTable *table, const FieldName *fields, int32_t count)

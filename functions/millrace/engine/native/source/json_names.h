@@ -14,7 +14,7 @@ typedef struct {
     const uint8_t *name;
     int64_t length;
     uint64_t pattern[2], mask[2];
-    bool is_plain; /* JSON writes it without escapes, so its bytes are in the text as they are */
+    bool is_plain; /* JSON writes it without escapes, so its bytes are in the text as they are; others are looked up */
 } FieldName;
 
 void prepare_name(FieldName *field, const uint8_t *name, int64_t length);
@@ -24,7 +24,7 @@ static inline bool begins_with_name(const FieldName *field, const uint8_t *text,
 {
     const uint64_t first = (load_8_bytes(text) ^ field->pattern[0]) & field->mask[0];
     const uint64_t second = (load_8_bytes(text + 8) ^ field->pattern[1]) & field->mask[1];
-    if ((first | second) != 0)
+    if ((first | second) != 0 || RARELY(!field->is_plain))
         return false;
     if (field->length < PATTERN_SIZE)
         return true;

@@ -18,10 +18,17 @@ typedef struct {
     bool is_negative, has_exponent;
 } JsonNumber;
 
+/* Whether a number is -0, -0.0 or so. Of more than 19 digits `digits` has the lowest 64 bits alone: they are 0 in
+ * -18446744073709551616, too, which is -2^64. */
+static inline bool is_negative_zero(const JsonNumber *number)
+{
+    return number->is_negative && number->digits == 0 && number->count <= MOST_DIGITS_OF_64_BITS;
+}
+
 /* Whether Python sees an integer: 12, and not 12.0, 1e3 or -0. */
 static inline bool is_whole(const JsonNumber *number)
 {
-    return number->fraction == 0 && !number->has_exponent && !(number->is_negative && number->digits == 0);
+    return number->fraction == 0 && !number->has_exponent && !is_negative_zero(number);
 }
 
 /* How well a double keeps a number that is no integer; as `Kept` in engine/formats/json/types.py. */

@@ -92,8 +92,7 @@ static bool append_whole_double(JsonReader *reader, Column *column, const JsonNu
 /* Digits behind the point that a decimal would need: 2 for 12.50. */
 static int32_t find_scale(const JsonNumber *number)
 {
-    const bool is_negative_zero = number->is_negative && number->digits == 0;
-    if (number->has_exponent || is_negative_zero || number->fraction == 0)
+    if (number->has_exponent || is_negative_zero(number) || number->fraction == 0)
         return NO_SCALE;
     return (int32_t)number->fraction;
 }
