@@ -17,6 +17,17 @@ _CSV_CHOICES = (
     b"\x08\x00\x02\x00",  # no quotes; one column of text
 )
 """Leads of CSV: the bytes that `fuzz_csv.c` and `take_schema` take, one for the options, two for each column."""
+_JSON_CHOICES = (
+    b"\x02\x01\x00\x00\x03\x00",  # lines; "a" has integers, "b" any value as its text
+    b"\x11\x01\x01\x00\x02\x00",  # an array; "a" has doubles, "b" texts
+    b"\x02\x01\x06\x00\x05\x00\x02\x01\x00\x02\x00\x00\x00",  # an object and a list
+)
+"""Leads of JSON, as those of CSV. The fields are named a, b, c and on."""
+_JSON_TEXTS = (
+    b'{"a": 1, "b": [1.50, "x", null, {"c": true}]}\n{"b": "\\u00e9\\ud83d\\ude00\\n", "a": -12}\n',
+    b'[{"a":0.25,"b":"text of more than sixteen bytes"},\n {"b":null},{"a":1e-7}]',
+    b'{"a":{"c":"x","d":1},"b":[7,8]}{"b":[],"a":{}}',
+)
 _TEXTS = ("csv", "json", "jsonl")
 
 
@@ -31,6 +42,8 @@ def _make_seeds(target: str) -> Iterator[bytes]:
     if target in _CHOSEN_BYTES:
         yield from _choose_bytes(_CHOSEN_BYTES[target])
         return
+    if target == "json":
+        yield from (choice + text for choice in _JSON_CHOICES for text in _JSON_TEXTS)
     for name, fuzzed in sorted(TARGETS.items()):
         if name.startswith(_TEXTS):
             yield from _lead_with_choices(target, fuzzed.seeds())
@@ -41,6 +54,8 @@ def _lead_with_choices(target: str, texts: Sequence[bytes]) -> Iterator[bytes]:
     choices: Sequence[bytes] = (b"",)
     if target == "csv":
         choices = _CSV_CHOICES
+    elif target == "json":
+        choices = _JSON_CHOICES
     for text in texts:
         for choice in choices:
             yield choice + text
