@@ -24,12 +24,14 @@ _BYTES_A_BYTE, _BYTES_A_COLUMN = 64, 4096
 class CsvShape:
     """What cuts a text into fields; ``null_values`` mean missing, as the empty text does, unless they are in quotes.
 
+    ``empty_is_text``: a field of no characters is the empty text, and not missing.
     ``has_trailing``: every record ends in a delimiter, with nothing or a null value behind it.
     """
 
     delimiter: str
     quote: str | None
     null_values: tuple[str, ...] = ()
+    empty_is_text: bool = False
     has_trailing: bool = False
 
 
@@ -41,6 +43,7 @@ class _Csv(ctypes.Structure):
         ("quote", ctypes.c_uint8),
         ("has_quote", ctypes.c_uint8),
         ("has_trailing", ctypes.c_uint8),
+        ("empty_is_text", ctypes.c_uint8),
         ("width", ctypes.c_int32),
         ("nulls", ctypes.c_int32),
         ("null_texts", ctypes.c_char_p),
@@ -143,6 +146,7 @@ class _KernelParser:
             quote=ord(shape.quote or "\0"),
             has_quote=shape.quote is not None,
             has_trailing=shape.has_trailing,
+            empty_is_text=shape.empty_is_text,
             width=len(types),
             nulls=len(nulls),
             null_texts=self._null_texts,

@@ -195,8 +195,10 @@ def records(
 def cases(draw: st.DrawFn, *, is_mutated: bool) -> TypedRecords:
     columns, demanded = draw(columns_of())
     null_values = draw(st.sampled_from([(), (), ("NA",), ("-", "NULL", "0"), ("N\\A", ""), ("'", "true")]))
-    options = ReadOptions(null_values=null_values, column_types=demanded)
-    layout = layout_of(draw(dialects), len(columns), options, trailing=draw(st.sampled_from([False, False, True])))
+    dialect = draw(dialects)
+    quote = "" if dialect.quote is None else None  # then an empty field may be the empty text
+    options = ReadOptions(null_values=null_values, column_types=demanded, quote=quote)
+    layout = layout_of(dialect, len(columns), options, trailing=draw(st.sampled_from([False, False, True])))
     data = draw(records([texts for _, texts in columns], layout, null_values))
     if is_mutated:
         data = draw(mutations(data))

@@ -33,28 +33,39 @@ class DirectParser:
 
     def parse(self, data: bytes) -> ParsedCsv | None:
         """The records' columns; None if the Python code has to read them."""
-        if not data or self._has_escape(data) or self.dialect.has_comment(data):
+        records = self.dialect.without_comments(data)
+        if not records or self._has_escape(records):
             return None
-        return self.parse_csv(data)
+        return self.parse_csv(records)
 
     def _has_escape(self, data: bytes) -> bool:
         return bool(self.dialect.escape) and (self.dialect.escape or "").encode() in data
 
 
-def open_direct(
-    dialect: Dialect, null_values: tuple[str, ...], wanted: WantedColumns, *, has_trailing: bool
-) -> DirectParser | None:
+@dataclass(frozen=True, slots=True)
+class CsvReading:
+    """How records are read: what cuts them, and what of them is missing; see ``Layout``."""
+
+    dialect: Dialect
+    null_values: tuple[str, ...]
+    empty_is_text: bool
+    has_trailing: bool
+
+
+def open_direct(reading: CsvReading, wanted: WantedColumns) -> DirectParser | None:
     """What parses blocks into the columns that are wanted; None without a kernel, or if it does not know a type."""
     kernel = find_kernel()
     if kernel is None or not len(wanted.schema):
         return None
     from millrace.engine.native.csv import CsvColumns, CsvShape, open_csv  # noqa: PLC0415 - only a kernel needs ctypes
 
+    dialect = reading.dialect
     shape = CsvShape(
         delimiter=dialect.delimiter,
         quote=dialect.quote,
-        null_values=tuple(filter(None, null_values)),
-        has_trailing=has_trailing,
+        null_values=tuple(filter(None, reading.null_values)),
+        empty_is_text=reading.empty_is_text,
+        has_trailing=reading.has_trailing,
     )
     columns = CsvColumns(schema=wanted.schema, form_of=form_of, blank=wanted.blank, skipped=wanted.skipped)
     parse_csv = open_csv(kernel, shape, columns)

@@ -16,7 +16,7 @@ from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.csv.blocks import Block, CsvFeed, line_ends
 from millrace.engine.formats.csv.detection import Detected, detect
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.direct import DirectParser, WantedColumns, open_direct
+from millrace.engine.formats.csv.direct import CsvReading, DirectParser, WantedColumns, open_direct
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
 from millrace.engine.formats.csv.judging import Trailing
 from millrace.engine.formats.csv.refusals import (
@@ -133,10 +133,9 @@ class Layout:
 
     def direct_parser(self, wanted: WantedColumns, /) -> DirectParser | None:
         """What makes columns with types of its blocks at once, if anything does."""
-        null_values = self.options.null_values
-        if has_empty_texts(self.options):  # to the kernel a field of no characters is missing
-            return None
-        return open_direct(self.dialect, null_values, wanted, has_trailing=self.has_trailing)
+        options = self.options
+        reading = CsvReading(self.dialect, options.null_values, has_empty_texts(options), self.has_trailing)
+        return open_direct(reading, wanted)
 
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's records one by one; see ``judge_records``."""

@@ -10,6 +10,7 @@ typedef struct {
     uint8_t quote;
     uint8_t has_quote;
     uint8_t has_trailing; /* each record ends in a delimiter, with nothing or a null value behind it */
+    uint8_t empty_is_text; /* a field of no characters is the empty text, and not missing */
     int32_t width;        /* how many fields a record has, the one behind such a delimiter counted */
     int32_t nulls;
     const uint8_t *null_texts; /* one after the other */
@@ -113,7 +114,7 @@ static bool open_reading(CsvReading *reading, const MillraceCsv *csv, Column *ba
 {
     *reading = (CsvReading){
         .shape = {csv->delimiter, csv->quote, csv->has_quote, csv->width},
-        .nulls = {csv->null_texts, csv->null_lengths, csv->nulls},
+        .nulls = {csv->null_texts, csv->null_lengths, csv->nulls, csv->empty_is_text},
     };
     reading->columns = calloc((size_t)csv->width, sizeof(CsvColumn));
     reading->ends = malloc((size_t)count_ends(&reading->shape) * sizeof(uint32_t));

@@ -66,7 +66,7 @@ static bool find_value(const Fields *fields, Field *field)
     if (fields->has_loose_starts)
         skip_line_ends(fields, field);
     if (!field->length)
-        return false;
+        return fields->nulls->empty_is_text;
     if (shape->has_quote && field->text[0] == shape->quote) {
         *field = (Field){field->text + 1, field->length - 2, true};
         return true;
@@ -251,7 +251,8 @@ static bool read_nothing(Fields fields, CsvColumn *column)
     }
     for (int64_t row = 0; row < rows; row++) {
         Field field = next_field(&fields);
-        column->contradicts = find_value(&fields, &field);
+        /* Behind the last delimiter an empty text is nothing, too; a column without values has none. */
+        column->contradicts = find_value(&fields, &field) && (field.length || column->values->layout == LAYOUT_TEXT);
         if (column->contradicts)
             return true;
         if (!append_null(column->values))

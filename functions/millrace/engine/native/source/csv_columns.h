@@ -6,11 +6,12 @@
 #include "csv_index.h"
 #include "kernel.h"
 
-/* The texts that mean missing, where they are not in quotes; the empty text always does. */
+/* The texts that mean missing, where they are not in quotes; the empty text does, too, unless it is a text. */
 typedef struct {
     const uint8_t *texts; /* one after the other */
     const int32_t *lengths;
     int32_t count;
+    bool empty_is_text;
 } CsvNulls;
 
 /* Forms of texts, in the type's `form`; of CSV_MISSING each value contradicts. */
