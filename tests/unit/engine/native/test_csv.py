@@ -133,6 +133,7 @@ class TypedRecords:
         direct = self.types.direct()
         assert direct is not None
         result = direct(self.block)
+        assert result is None or direct(self.block) == result  # what was undecided is asked for as text the next time
         return None if result is None else result[1]
 
     @property

@@ -52,9 +52,14 @@ class Types:
             return None
         return DirectTypes(self, parser)
 
-    def direct_parser(self, skipped: frozenset[int] = frozenset()) -> DirectParser | None:
-        """What makes columns of blocks at once, except for those at some positions."""
-        return self._layout.direct_parser(WantedColumns(self.schema, self._blank, skipped))
+    def direct_parser(
+        self, *, skipped: frozenset[int] = frozenset(), as_text: frozenset[int] = frozenset()
+    ) -> DirectParser | None:
+        """What makes columns of blocks at once, some of them as text; those that are skipped come as nulls."""
+        schema = self.schema
+        for position in as_text:
+            schema = schema.set(position, pa.field(schema.field(position).name, pa.string()))
+        return self._layout.direct_parser(WantedColumns(schema, self._blank, skipped))
 
     def convert_column(self, position: int, texts: pa.Array) -> pa.Array | None:
         """One column with its type; None if a text contradicts it."""
@@ -149,21 +154,31 @@ class DirectTypes:
 
     def __init__(self, types: Types, parser: DirectParser) -> None:
         self._types = types
-        self._parser = parser
+        self._reading = (parser, frozenset[int]())
 
     def __call__(self, block: Block) -> tuple[pa.RecordBatch, pa.RecordBatch | ConversionTrouble] | None:
         """The block's rows with their types, twice: they are what was read, and what was made of it."""
-        parsed = self._parser.parse(block.data)
+        # One value, since another thread may ask for more texts in between.
+        parser, undecided = self._reading
+        parsed = parser.parse(block.data)
         if parsed is None:
             return None
-        columns = parsed.batch.columns
-        for position in parsed.texts:
+        columns, texts = parsed.batch.columns, parsed.texts | undecided
+        for position in texts:
             values = self._types.convert_column(position, columns[position])
             if values is None:
                 return None
             columns[position] = values
+        if texts != undecided:
+            self._ask_for_text(texts)
         batch = pa.RecordBatch.from_arrays(columns, schema=self._types.schema)
         return batch, batch
+
+    def _ask_for_text(self, positions: frozenset[int]) -> None:
+        """Read columns as text at once whose texts the kernel could not decide, such as 1.5e-7: more of them follow."""
+        parser = self._types.direct_parser(as_text=positions)
+        if parser is not None:
+            self._reading = (parser, positions)
 
 
 def _describe_loss(kind: inference.Kind, value: str) -> str:
