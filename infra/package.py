@@ -19,6 +19,7 @@ LEFT_OUT = frozenset(
         "millrace/engine/native/build.py",
         "millrace/engine/native/built",
         "millrace/engine/native/source",
+        "millrace/engine/native/wheel.py",
     }
 )
 """What runs on a person's machine alone; the libraries in ``built`` are for that machine."""

@@ -91,6 +91,7 @@ def compile_sources(compiler: Sequence[str], output: Path, extra: Sequence[str] 
 
     Raises: KernelNotBuilt with the compiler's words.
     """
+    output = output.absolute()  # the compiler runs in another folder
     sources = [path.name for path in list_sources("c")]
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".building-") as folder:

@@ -1,0 +1,68 @@
+"""How setuptools puts the kernel into a wheel: `pip wheel .` makes one for this platform, or a pure one without C.
+
+Named in pyproject.toml under `[tool.setuptools.cmdclass]`. setuptools loads this file before Millrace is installed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+
+_ROOT = Path(__file__).parents[3]
+if str(_ROOT) not in sys.path:
+    sys.path.insert(0, str(_ROOT))
+
+from millrace.engine.native.build import KernelNotBuilt, build_kernel  # noqa: E402 - found by the line above
+from millrace.engine.native.library import BUILT, library_path  # noqa: E402 - as above
+
+_OLDEST_MANYLINUX = (2, 17)
+_GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+
+
+class BuildWithKernel(build_py):
+    """Copies the package, and builds the kernel into the copy; without a compiler it says so and goes on."""
+
+    def run(self) -> None:
+        """Build; a folder that is installed in place (`--editable`) gets its kernel by `make install`."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / BUILT.relative_to(_ROOT)
+        try:
+            build_kernel(output=library_path(folder=target))
+        except KernelNotBuilt as error:
+            self.announce(f"The wheel is pure: the native kernel was not built. {error}", level=logging.WARNING)
+
+
+class PlatformWheel(bdist_wheel):
+    """Names the wheel after the platform that its kernel needs; `py3-none-any` without one."""
+
+    def run(self) -> None:
+        """Build first: whether there is a kernel decides the wheel's name."""
+        self.run_command("build")
+        super().run()  # type: ignore[no-untyped-call] # setuptools left this one without annotations
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """The kernel is called by ctypes, so any Python 3 will do, on this platform."""
+        built = Path(self.get_finalized_command("build").build_lib) / BUILT.relative_to(_ROOT)
+        library = library_path(folder=built)
+        return ("py3", "none", choose_platform(library) if library.is_file() else "any")
+
+
+def choose_platform(library: Path, platform: str | None = None) -> str:
+    """The platform's tag for a wheel with a library: on Linux the oldest glibc that has all it asks for (PEP 600).
+
+    The versions stand in the file by name, such as GLIBC_2.14; without any it was built for another C library.
+    """
+    platform = (platform or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
+    versions = [tuple(map(int, version)) for version in _GLIBC.findall(library.read_bytes())]
+    if not platform.startswith("linux_") or not versions:
+        return platform
+    major, minor = max(_OLDEST_MANYLINUX, *versions)
+    return f"manylinux_{major}_{minor}_{platform.removeprefix('linux_')}"
