@@ -126,6 +126,7 @@ class _JsonFile:
         self._parser = ExactParser(self._next_piece, _report_or_none(options, report), block_bytes=options.work.block)
         self._find_plan = find_plan
         self._plan: PiecePlan | None = None
+        self._has_learned = False
         self._parts = deque[_TriedPiece]()
         self._first_doubtful_bytes = max(1, options.work.block // _DOUBTFUL_PART)
         self._doubtful_bytes = self._first_doubtful_bytes
@@ -176,10 +177,17 @@ class _JsonFile:
 
     def _pieces(self, feed: Feed) -> Iterator[JsonPiece]:
         """The file's pieces; what stops them is raised only when all before it has been read."""
+        pieces = feed.pieces()
+        while (piece := self._pull(pieces)) is not None:
+            self._renew_plan()
+            yield piece
+
+    def _pull(self, pieces: Iterator[JsonPiece]) -> JsonPiece | None:
         try:
-            yield from feed.pieces()
+            return next(pieces, None)
         except Exception as fault:  # noqa: BLE001 # it is raised in its place
             self._fault = fault
+        return None
 
     def _try(self, piece: JsonPiece) -> _TriedPiece:
         plan = self._plan
@@ -190,7 +198,10 @@ class _JsonFile:
     def _try_newer_plan(self, tried: _TriedPiece) -> PlannedRows | None:
         """A piece's rows, by the newest plan if the one that was tried on it did not fit."""
         # Pieces are tried ahead: the second is parsed by the plan of the first while that is still being learned from.
-        if tried.parsed or self._plan is None or self._plan is tried.plan:
+        if tried.parsed:
+            return tried.parsed
+        self._renew_plan()
+        if self._plan is None or self._plan is tried.plan:
             return tried.parsed
         return self._plan.parse(tried.piece)
 
@@ -209,6 +220,13 @@ class _JsonFile:
 
     def plan(self) -> None:
         """Read on by what is known."""
+        self._has_learned = True
+
+    def _renew_plan(self) -> None:
+        """Make the plan of what is known, now that there is more to read: most objects are but one piece."""
+        if not self._has_learned:
+            return
+        self._has_learned = False
         if self._plan is None or not self._plan.schema.equals(fields_of(self.node), check_metadata=True):
             self._plan = self._find_plan(self.node)
 
@@ -218,7 +236,7 @@ class _JsonFile:
             yield from block.as_batches(into)
         elif block.schema.equals(into, check_metadata=True):
             yield block.batch
-        elif self._plan and (parsed := self._plan.parse(block.piece)):
+        elif parsed := self._try_newer_plan(_TriedPiece(block.piece, None, None)):
             yield parsed.batch
         else:
             for exact in json_exact.blocks_of(block.piece):
