@@ -147,6 +147,20 @@ def test_numbers_whose_lowest_64_bits_are_zero_are_no_zeros(number: str, beginni
         assert_law(rows.encode(), b'{"a": %s}' % text.encode(), in_array=False)
 
 
+@pytest.mark.parametrize("missing", ['{"a": null}', "{}", '{"b": [null]}', '{"a": {"deep": null}}'])
+def test_missing_structs_are_as_many_cells_as_present_ones(missing: str) -> None:
+    fields = ", ".join(f'"f{number}": 1' for number in range(1000))
+    beginning = f'{{"a": {{"deep": {{{fields}}}}}, "b": [{{{fields}}}]}}'.encode()
+    node = Node()
+    observe_exactly(JsonPiece(beginning, 0, 1, in_array=False, first=True, last=True, whole=True), node)
+    plan = kernel_plan(node)
+    assert plan is not None
+
+    few, many = (f"{missing}\n".encode() * count for count in (1000, 5000))
+    assert plan.parse(JsonPiece(few, 0, 1, in_array=False, first=True, last=True, whole=True)) is not None
+    assert plan.parse(JsonPiece(many, 0, 1, in_array=False, first=True, last=True, whole=True)) is None
+
+
 def assert_law(beginning: bytes, text: bytes, *, in_array: bool) -> None:
     """The kernel, asked for rows like those at the beginning, gives those of the text, or none."""
     by_kernel, exactly = Node(), Node()

@@ -42,12 +42,41 @@ static inline JsonEvidence *evidence_of(JsonReader *reader, const Column *column
     return &reader->evidence[index_of(reader, column)];
 }
 
+static bool take_cells(JsonReader *reader, int64_t count)
+{
+    reader->cells -= count;
+    if (reader->cells < 0) {
+        reader->allowance->code = MILLRACE_TOO_MUCH;
+        return false;
+    }
+    return true;
+}
+
+/* The cells of a struct, those of structs in it included: a missing struct has a place in each of its columns. */
+static int64_t count_cells(const Column *column)
+{
+    if (column->layout != LAYOUT_STRUCT)
+        return 0;
+    int64_t cells = column->child_count;
+    for (int32_t child = 0; child < column->child_count; child++)
+        cells += count_cells(&column->children[child]);
+    return cells;
+}
+
+/* Little text may be many missing values: of 1,000 fields {"a":null} has all, if they are those of the struct a. */
+static bool fill_place(JsonReader *reader, Column *column)
+{
+    if (column->layout == LAYOUT_STRUCT && !take_cells(reader, count_cells(column)))
+        return false;
+    return append_null(column);
+}
+
 static bool read_null(JsonReader *reader, Column *column)
 {
     if (memcmp(reader->at, "null", 4) != 0)
         return false;
     reader->at += 4;
-    return append_null(column);
+    return fill_place(reader, column);
 }
 
 static bool read_bool(JsonReader *reader, Column *column)
@@ -340,11 +369,11 @@ static inline int32_t find_member(JsonReader *reader, const Members *members, in
     return look_up_name(reader, members);
 }
 
-static bool fill_missing(const Members *members, int64_t row)
+static bool fill_missing(JsonReader *reader, const Members *members, int64_t row)
 {
     for (int32_t number = 0; number < members->count; number++) {
         Column *column = &members->columns[number];
-        if (column->length == row && !append_null(column))
+        if (column->length == row && !fill_place(reader, column))
             return false;
     }
     return true;
@@ -374,7 +403,7 @@ static bool read_members(JsonReader *reader, const Members *members, int64_t row
         reader->at = skip_space(reader->at);
         const uint8_t byte = *reader->at++;
         if (byte == '}')
-            return seen == members->count || fill_missing(members, row);
+            return seen == members->count || fill_missing(reader, members, row);
         if (byte != ',')
             return false;
         reader->at = skip_space(reader->at);
@@ -395,7 +424,7 @@ static bool read_object(JsonReader *reader, Column *column)
     reader->at = skip_space(reader->at + 1);
     if (*reader->at == '}') {
         reader->at++;
-        return fill_missing(&members, column->length) && end_row(column);
+        return fill_missing(reader, &members, column->length) && end_row(column);
     }
     return read_members(reader, &members, column->length) && end_row(column);
 }
