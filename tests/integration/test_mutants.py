@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.mutants.run import EXPLAINED, PARTS, mutants_of
 from tests.places import ROOT
 
 COMMAND = (sys.executable, "-m", "tests.mutants.run", "objects", "--jobs", "1", "--judges", "tests/unit/objects")
@@ -48,3 +49,13 @@ def test_a_default_value_is_judged_by_importing_it_again(tmp_path: Path) -> None
 
     assert run.returncode == 0, run.stdout + run.stderr
     assert [verdict["noticed_by"] == "import" for verdict in read_verdicts(tmp_path)] == [True, False]
+
+
+def test_each_explained_survivor_is_a_mutant_that_there_is() -> None:
+    """A function that is renamed takes its explanation along; else its mutant survives unexplained."""
+    explained = set(json.loads(EXPLAINED.read_text()))
+
+    for part in PARTS:
+        explained.difference_update(mutant.key for mutant in mutants_of(part))
+
+    assert explained == set()
