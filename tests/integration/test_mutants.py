@@ -48,7 +48,7 @@ def test_a_default_value_is_judged_by_importing_it_again(tmp_path: Path) -> None
     run = run_mutants(tmp_path, "messages:Request: False -> True")
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert [verdict["noticed_by"] == "import" for verdict in read_verdicts(tmp_path)] == [True, False]
+    assert [verdict["noticed_by"] == "import" for verdict in read_verdicts(tmp_path)] == [True, True, False, False]
 
 
 def test_each_explained_survivor_is_a_mutant_that_there_is() -> None:

@@ -23,6 +23,7 @@ from millrace.ledger.rules import MOST_DEATHS, E, Refusal
 from millrace.objects.messages import parse_message
 from millrace.objects.references import Sequencer
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Published
+from millrace.operations.reprocess import Reprocessor
 from millrace.planning.plans import Build
 from tests.simulation import light, schedules
 from tests.simulation.buckets import KILLER, Buckets, Uploading
@@ -354,6 +355,30 @@ def _leaving_what_failed_work_published() -> AbstractContextManager[object]:
     return patch.object(object_work, "Finish", finish)
 
 
+def _with_a_stray_file(world: SimulatedWorld) -> None:
+    """A file of another format is refused; then somebody has what failed converted again, or everything."""
+    _begin_quietly(world, Setup(SetupKind.MIXED))
+    first, stray, _ = world.setup.keys
+    wish = {"state": State.FAILED} if world.choices.pick(2) else {}
+    world.script = []
+    for key in (first, stray):
+        world.script += [partial(schedules.put, key), partial(schedules.wait, 60.0)]
+    world.script += [lambda world: world.reprocess(**wish), partial(schedules.wait, 60.0)]
+    world.script += [partial(schedules.put, "in/eu/b.csv")]
+    world.demands.append(_find_moved_table)
+
+
+def _find_moved_table(world: SimulatedWorld) -> Iterator[str]:
+    for key in ("in/eu/a.csv", "in/eu/b.csv"):
+        entry = world.ledger.held.get(SYNC, source(key))
+        if entry is None or entry.state is not State.CONVERTED:
+            yield f"format: {key} is not converted, because of one stray file"
+
+
+def _deciding_with_each_run() -> AbstractContextManager[object]:
+    return patch.object(Reprocessor, "_decides_format", lambda *_: True)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     Mutation("fence", _without_fence, with_zombies),
     Mutation("conditional write", _without_condition, with_zombies),
@@ -375,4 +400,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("keys that never were leave nothing", _writing_down_nothing, _with_a_wish_for_nothing),
     Mutation("one file alone is a table's", _demoting_none, _with_files_of_a_table),
     Mutation("no output stays of failed work", _leaving_what_failed_work_published, _with_a_dead_first_file),
+    Mutation("a stray file moves no table", _deciding_with_each_run, _with_a_stray_file),
 )

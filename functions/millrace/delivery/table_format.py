@@ -1,7 +1,7 @@
 """The format of a directory's table: its first file that is converted decides, and others are refused by name.
 
-The format is remembered in the ledger, under the sync's name with ``#format``. A manual run decides it again with the
-first of its files that is converted, so that a table can be moved to another format.
+The format is remembered in the ledger, under the sync's name with ``#format``. A manual run over a whole table whose
+files have all moved to another format decides it again, with the first of them that is converted; see ``moved_tables``.
 
 A file that fails decides nothing. So the format is put after the file's output is published; a bid, put before, keeps
 apart two first files of different formats that are converted at the same time::
@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from millrace.engine.options import FileFormat
-from millrace.errors import ForeignFormat, WorkInFlight
+from millrace.errors import ForeignFormat, TransientError, WorkInFlight
 from millrace.ledger.claims import Claims
 from millrace.ledger.entries import STALE_MARK, Entry, State, is_newer_run
 from millrace.ledger.races import retry_lost_race
@@ -101,7 +101,13 @@ class OpenFormat:
         )
 
     def _put(self, entry: FormatEntry) -> None:
-        self.claims.ledger.put(replace(entry, revision=entry.revision + 1, finished=self.claims.now()))
+        """Put; if that fails, look whether it was done after all and only the answer was lost, as ``Claims`` does."""
+        following = replace(entry, revision=entry.revision + 1, finished=self.claims.now())
+        try:
+            self.claims.ledger.put(following)
+        except TransientError:
+            if self._read() != following:
+                raise
 
     def _is_decided(self, entry: FormatEntry) -> bool:
         return is_decided(entry, self.plan, self.request)
@@ -142,9 +148,10 @@ def is_admitted(plan: Plan, request: Request, claims: Claims) -> bool:
 def is_decided(entry: FormatEntry, plan: Plan, request: Request) -> bool:
     """Whether the table has the file's format for good; raise ForeignFormat if it has another.
 
-    For a run that a person asked for, it has none before the run's own first file.
+    For a run that decides formats, it has none before the run's own first file.
     """
-    if entry.format is None or is_newer_run(request.run_id, entry.run_id):
+    is_open = request.decides_format and is_newer_run(request.run_id, entry.run_id)
+    if entry.format is None or is_open:
         return False
     if entry.format is not plan.recipe.source_format:
         raise _foreign(plan, entry.source, entry.format)
@@ -167,6 +174,6 @@ def _foreign(plan: Plan, table: ObjectRef, table_format: FileFormat) -> ForeignF
     file_format = plan.recipe.source_format
     return ForeignFormat(
         f"{plan.source} is a {file_format} file, and those of table {table} are {table_format}: a table's files share"
-        f" one format. Move it away; or, where the whole table is {file_format} now, reprocess sync {plan.sync!r} with"
-        " the table's prefix"
+        f" one format. Move it away; or, once all of its files are {file_format}, reprocess sync {plan.sync!r} with the"
+        " table's prefix"
     )

@@ -112,14 +112,23 @@ class Remembered:
             revision=1,
             schema=schema.to_bytes(),
             schema_version=schema.version,
-            run_id=request.run_id,
+            run_id=self._find_last_reset(request),
             finished=now,
         )
         if self.entry is not None:
-            run_id = request.run_id or self.entry.run_id
-            entry = replace(entry, revision=self.entry.revision + 1, run_id=run_id)
+            entry = replace(entry, revision=self.entry.revision + 1)
         ledger.put(entry)
         return schema.version
+
+    def _find_last_reset(self, request: Request) -> str | None:
+        """The newest run that began the schema again: of any other run an older one would look like a newer reset.
+
+        Example: run 4 resets and makes its first files; a late file of run 3, which resets nothing, widens the schema.
+        If the entry said run 3 then, the next file of run 4 would begin the schema once more.
+        """
+        if self.schema is None and request.reset_schema:
+            return request.run_id
+        return self.entry.run_id if self.entry is not None else None
 
     def _with_next_version(self, fields: pa.Schema, source: ObjectRef, now: datetime) -> TableSchema:
         """The schema to remember: its versions go on after those of the entry, also if it begins again."""

@@ -133,7 +133,10 @@ class TableEntry(WorkEntry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaEntry:
-    """What is remembered of a table's schema; see ``table_schema`` for the bytes. ``source`` is the table."""
+    """What is remembered of a table's schema; see ``table_schema`` for the bytes.
+
+    ``source`` is the table, ``run_id`` the newest run that began the schema again.
+    """
 
     sync: str
     source: ObjectRef

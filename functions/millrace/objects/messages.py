@@ -40,7 +40,8 @@ _EVENTBRIDGE_EVENTS = {
 class Request:
     """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then).
 
-    ``reset_schema``: the run's first file of a table gives it a schema of its own. ``deployment`` is the number of the
+    ``reset_schema``: the run's first file of a table gives it a schema of its own. ``decides_format``: the run asks for
+    the object's whole table, whose files have all moved to another format. ``deployment`` is the number of the
     deployment under which it was asked for: a worker of an older one leaves it to a newer one.
     """
 
@@ -48,6 +49,7 @@ class Request:
     sync: str | None = None
     run_id: str | None = None
     reset_schema: bool = False
+    decides_format: bool = False
     deployment: int = 0
 
 
@@ -230,6 +232,7 @@ def compose_message(request: Request) -> str:
         "sync": request.sync,
         "run_id": request.run_id,
         "reset_schema": request.reset_schema or None,
+        "decides_format": request.decides_format or None,
         "deployment": request.deployment or None,
     }
     return json.dumps(leave_out_none(fields), ensure_ascii=False)
@@ -249,6 +252,7 @@ def _own_request(data: Mapping[str, Any]) -> Message:
             sync=_optional(data.get("sync")),
             run_id=_optional(data.get("run_id")),
             reset_schema=data.get("reset_schema") is True,
+            decides_format=data.get("decides_format") is True,
             deployment=_size(data.get("deployment")) or 0,
         )
         return replace(message, requests=(asked,))

@@ -17,9 +17,10 @@ from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
+from millrace.operations.moved_tables import MovedTables
 from millrace.operations.stale import StaleFinder, StaleReason
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import AnyPlan, Ignored, SourceFile
+from millrace.planning.plans import AnyPlan, Ignored, Plan, SourceFile
 from millrace.wording import join_names
 
 _FIELDS = ("sync", "keys", "prefix", "state", "stale", "reset_schema", "dry_run", "run_id", "start_after")
@@ -218,6 +219,7 @@ class Reprocessor:
     ) -> Iterator[tuple[ObjectRef, Request | None]]:
         """Each object and its request; for the files of a model that is one table, the first asks for all."""
         folders: set[ObjectRef] = set()
+        moved = MovedTables(planner=self.planner, ledger=self.ledger, store=self.stores[sync.source_connection])
         for ref, is_wanted in self._select_objects(sync, wish, tally):
             if not is_wanted:
                 yield ref, None
@@ -229,17 +231,19 @@ class Reprocessor:
                 continue
             if isinstance(plan, SourceFile):
                 folders.add(subject)
-            change = ObjectChange(kind=ChangeKind.CREATED, ref=subject)
-            yield (
-                ref,
-                Request(
-                    change=change,
-                    sync=sync.name,
-                    run_id=run_id,
-                    reset_schema=wish.reset_schema,
-                    deployment=self.deployment,
-                ),
+            request = Request(
+                change=ObjectChange(kind=ChangeKind.CREATED, ref=subject),
+                sync=sync.name,
+                run_id=run_id,
+                reset_schema=wish.reset_schema,
+                decides_format=self._decides_format(wish, plan, sync, moved),
+                deployment=self.deployment,
             )
+            yield ref, request
+
+    def _decides_format(self, wish: Reprocess, plan: AnyPlan | None, sync: ActiveSync, moved: MovedTables) -> bool:
+        """Whether the run may give a file's table another format: all of it is asked for, and has moved."""
+        return isinstance(plan, Plan) and asks_for_whole_table(wish, plan, sync.folder) and moved.has_moved(plan)
 
     def _select_objects(self, sync: ActiveSync, wish: Reprocess, tally: Tally) -> Iterator[tuple[ObjectRef, bool]]:
         """Each object that was looked at, and whether it is to be converted again."""
@@ -291,6 +295,17 @@ def resolve_prefix(prefix: str, folder: Folder) -> str:
     if bucket != folder.bucket or not is_within:
         raise UsageError(f"prefix {prefix!r} is not in the sync's folder, {folder}")
     return max(path, folder.prefix, key=len)
+
+
+def asks_for_whole_table(wish: Reprocess, plan: Plan, folder: Folder) -> bool:
+    """Whether all files of a file's table are asked for, which may have several formats.
+
+    Of the table ``in/eu/`` those are ``in/eu/``, ``in/e`` and everything; not ``in/eu/2026``, and not what failed.
+    """
+    is_part = bool(wish.keys or wish.stale) or wish.state is not None
+    if is_part or plan.format_prefix is None:
+        return False
+    return plan.format_prefix.startswith(resolve_prefix(wish.prefix or "", folder))
 
 
 def _find_subject(plan: AnyPlan | None, ref: ObjectRef, tally: Tally) -> ObjectRef | None:

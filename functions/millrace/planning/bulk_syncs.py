@@ -175,6 +175,7 @@ class BulkRoute:
             problem=self._find_foreign_format(ref, recognised, file.table) or too_long(output_place, quarantine),
             way=self._way(output_place, table, recognised.stem),
             format_table=table if self._formats_vary else None,
+            format_prefix=recognised.stem.removesuffix(file.path or "") if self._formats_vary else None,
             newer_than=ObjectFilter.of(self.source.configuration, selection).newer_than,
         )
 

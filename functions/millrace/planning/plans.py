@@ -93,8 +93,9 @@ Way = OwnOutput | ArchiveOutput | ArchiveTables | SnapshotTable | SharedTable
 class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
-    ``format_table`` is the table whose files share one format, if they could have several. ``archived`` is set if the
-    object is an archive and one file of its table. Objects that are not ``newer_than`` are passed over.
+    ``format_table`` is the table whose files share one format, if they could have several; all of their keys begin with
+    ``format_prefix``. ``archived`` is set if the object is an archive and one file of its table. Objects that are not
+    ``newer_than`` are passed over.
     """
 
     sync: str
@@ -109,6 +110,7 @@ class Plan:
     problem: DataError | None = None
     way: Way = field(default_factory=OwnOutput)
     format_table: ObjectRef | None = None
+    format_prefix: str | None = None
     archived: ArchivedFile | None = None
     newer_than: datetime | None = None
 

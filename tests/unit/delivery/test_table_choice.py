@@ -219,8 +219,9 @@ def format_entry(chosen: FileFormat | None, run_id: str | None = None) -> Format
     )
 
 
-def asked_by(run_id: str | None) -> Request:
-    return Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=FILE), run_id=run_id)
+def asked_by(run_id: str | None, *, decides: bool = True) -> Request:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=FILE)
+    return Request(change=change, run_id=run_id, decides_format=decides)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +251,13 @@ def test_a_tables_format_is_decided_until_a_newer_run(
         return
     assert is_decided(entry, plan, asked_by(run_id)) == expected
     assert (open_format(plan, asked_by(run_id), world.worker.claims) is None) == expected
+
+
+def test_a_tables_format_stays_decided_for_a_run_over_a_part_of_it() -> None:
+    entry, plan = format_entry(FileFormat.JSON, "r1"), plan_of(FILE, source=DIRECTORIES)
+
+    with pytest.raises(ForeignFormat):
+        is_decided(entry, plan, asked_by("r2", decides=False))
 
 
 def test_a_table_of_one_format_has_nothing_to_decide() -> None:

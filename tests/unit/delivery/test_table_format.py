@@ -85,10 +85,11 @@ def put(world: World, file: ObjectRef, data: bytes | None = None) -> Outcome:
     return world.one(world.upload(data or DATA[file], file), file.key)
 
 
-def ask(world: World, file: ObjectRef, run: str | None = None) -> Outcome:
-    """Have a file looked at once more, as by its message that comes back, or by a run."""
+def ask(world: World, file: ObjectRef, run: str | None = None, *, whole: bool = True) -> Outcome:
+    """Have a file looked at once more, as by its message that comes back, or by a run over the whole table."""
     change = ObjectChange(kind=ChangeKind.CREATED, ref=file)
-    return world.one(Request(change=change, sync="nightly", run_id=run), file.key)
+    request = Request(change=change, sync="nightly", run_id=run, decides_format=whole and run is not None)
+    return world.one(request, file.key)
 
 
 def kept(world: World) -> FormatEntry:
@@ -243,6 +244,52 @@ def test_a_run_decides_again_with_its_first_file_that_is_converted(world: World)
 
     assert (kept(world).format, kept(world).run_id) == (FileFormat.JSON, "r2")
     assert error(ask(world, CSV, run="r2")) == "ForeignFormat"
+
+
+def test_a_run_over_a_part_of_a_table_decides_nothing(world: World) -> None:
+    put(world, CSV)
+    assert error(put(world, JSON)) == "ForeignFormat"
+
+    assert error(ask(world, JSON, run="r1", whole=False)) == "ForeignFormat"
+
+    assert kept(world).format is FileFormat.CSV
+    assert put(world, CSV_TOO).result in DONE
+
+
+def test_a_run_over_a_part_of_a_table_decides_what_nobody_has_decided(world: World) -> None:
+    world.store.put(JSON, DATA[JSON])
+
+    assert ask(world, JSON, run="r1", whole=False).result in DONE
+    assert kept(world).format is FileFormat.JSON
+
+
+@pytest.mark.parametrize("lost", [1, 2], ids=["of the bid", "of the decision"])
+def test_a_format_is_decided_whose_answer_of_the_ledger_was_lost(shared: World, lost: int) -> None:
+    """The output that is there stays, and is written once."""
+    ledger, puts = ledger_of(shared), []
+
+    def lose_answer() -> None:
+        puts.append(1)
+        ledger.after = lose_answer
+        if len(puts) == lost:
+            raise ServiceUnavailable("no answer")
+
+    ledger.after = lose_answer
+
+    assert put(shared, CSV).result is State.CONVERTED
+    assert kept(shared).format is FileFormat.CSV
+    assert shared.entry(CSV).attempts == 1
+
+
+def test_a_format_is_not_decided_if_the_ledger_did_not_hear_of_it(shared: World) -> None:
+    def refuse() -> None:
+        raise ServiceUnavailable("the ledger is slow")
+
+    ledger_of(shared).before = refuse
+
+    assert error(put(shared, CSV)) == "ServiceUnavailable"
+    assert shared.ledger.get_format("nightly", TABLE) is None
+    assert outputs(shared) == set()
 
 
 def test_a_file_of_a_table_whose_format_is_decided_costs_one_look_at_it(world: World) -> None:

@@ -121,6 +121,27 @@ def test_a_run_begins_it_anew_once() -> None:
     assert remembered("nightly", TABLE, asked("r1", reset=True), ledger).fields == pa.schema([("id", pa.int64())])
 
 
+@pytest.mark.parametrize("late", [asked("r1"), asked("r1", reset=True), asked("r3"), asked()], ids=str)
+def test_a_late_file_of_another_run_does_not_let_a_reset_begin_again(late: Request) -> None:
+    ledger, first = InMemoryLedger(), pa.schema([("id", pa.int64())])
+    put(ledger, first)
+    put(ledger, first, asked("r2", reset=True))
+
+    widened = first.append(pa.field("late", pa.string()))
+    put(ledger, widened, late)
+
+    assert remembered("nightly", TABLE, asked("r2", reset=True), ledger).fields == widened
+
+
+def test_a_run_that_resets_nothing_does_not_take_the_reset_of_one_before_it_away() -> None:
+    """It was asked for later, and its file came first."""
+    ledger, fields = InMemoryLedger(), pa.schema([("id", pa.string())])
+    put(ledger, fields)
+    put(ledger, fields.append(pa.field("x", pa.string())), asked("r3"))
+
+    assert remembered("nightly", TABLE, asked("r2", reset=True), ledger).fields is None
+
+
 @pytest.mark.parametrize(
     ("kind", "kept"),
     [

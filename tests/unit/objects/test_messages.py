@@ -255,6 +255,7 @@ def test_only_a_request_that_says_so_resets_a_schema(stated: object) -> None:
     size=st.none() | st.integers(0, 5 * 2**40),
     sync=st.none() | st.text(min_size=1),
     run_id=st.none() | st.text(min_size=1),
+    decides_format=st.booleans(),
 )
 def test_our_own_requests_are_read_back_equal(
     kind: ChangeKind,
@@ -266,11 +267,20 @@ def test_our_own_requests_are_read_back_equal(
     size: int | None,
     sync: str | None,
     run_id: str | None,
+    *,
+    decides_format: bool,
 ) -> None:
     ref = ObjectRef("b", key)
     change = ObjectChange(kind=kind, ref=ref, sequencer=sequencer, etag=etag, version_id=version_id, size=size)
     reset = run_id is not None
-    request = Request(change=change, sync=sync, run_id=run_id, reset_schema=reset, deployment=deployment)
+    request = Request(
+        change=change,
+        sync=sync,
+        run_id=run_id,
+        reset_schema=reset,
+        decides_format=decides_format,
+        deployment=deployment,
+    )
 
     assert parse_message(compose_message(request)) == Message(requests=(request,))
 

@@ -125,6 +125,7 @@ def test_the_files_of_a_directory_of_several_formats_share_one(
     plan = planned("in/orders/a.csv", source=source)
 
     assert plan.format_table == (TABLE if has_one_format else None)
+    assert plan.format_prefix == ("in/orders/" if has_one_format else None)
 
 
 @pytest.mark.parametrize(("given", "removes"), [("remove", True), ("keep", False)])
