@@ -21,6 +21,7 @@ from millrace.config.base import Contradiction, FieldGroup, Section, doc, drop_b
 from millrace.engine import option_kinds as kinds
 from millrace.engine.json_paths import find_record_path
 from millrace.engine.option_list import FILE_OPTIONS, FileOption, FileOptionValues, Side, in_words, to_values
+from millrace.engine.options import ALL_SHEETS
 from millrace.errors import InvalidConfiguration
 
 _HINTS: Mapping[type[kinds.ValueKind], Any] = {
@@ -139,6 +140,18 @@ def check_formats(given: Mapping[str, Any], formats: Sequence[str]) -> Iterator[
             yield Contradiction(
                 option.name, f"only where {touched} {verb} among the formats, which are: {', '.join(formats)}"
             )
+
+
+SHEETS_OF_MANY_TABLES = (
+    "all makes a table of each sheet, which is only where every object is a table (is_single_table is false); name the"
+    " sheet, or its number"
+)
+
+
+def check_sheets(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield ``excel_sheet: all`` where many files are one table."""
+    if given.get("excel_sheet") == ALL_SHEETS:
+        yield Contradiction("excel_sheet", SHEETS_OF_MANY_TABLES)
 
 
 def is_set(given: Mapping[str, Any], field: str, default: object) -> bool:

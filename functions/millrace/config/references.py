@@ -6,14 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from millrace.config.bulk_sync import BulkMode, BulkSync
+from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaSelection
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
-from millrace.config.option_fields import OptionFields, check_dialect, check_formats, check_records
+from millrace.config.option_fields import (
+    SHEETS_OF_MANY_TABLES,
+    OptionFields,
+    check_dialect,
+    check_formats,
+    check_records,
+)
 from millrace.engine.names import suggestion
-from millrace.engine.options import SchemaEvolution, recognise
+from millrace.engine.options import ALL_SHEETS, FileFormat, SchemaEvolution, recognise
 from millrace.mappings import by_name
 
 Sync: TypeAlias = BulkSync | ModelSync
@@ -176,8 +182,37 @@ def _options_that_cannot_be(parsed: Parsed) -> Iterator[str]:
         connection = connections.get(sync.source_connection)
         for index, selection in enumerate(sync.schemas or ()):
             yield from _table_options(f"{path}.schemas[{index}]", selection, connection)
+            yield from _sheets_of_one_table(f"{path}.schemas[{index}]", selection, connection)
     for path, model in parsed.models.items():
         yield from _table_options(f"{path}.configuration", model.configuration, connections.get(model.connection))
+        yield from _sheets_of_a_model(f"{path}.configuration", model.configuration, connections.get(model.connection))
+
+
+def _sheets_of_one_table(path: str, selection: SchemaSelection, connection: Connection | None) -> Iterator[str]:
+    """A schema of the one table of many files cannot be several tables."""
+    if connection is None or isinstance(connection.layout, MultiTable):
+        return
+    if selection.options.get("excel_sheet") == ALL_SHEETS:
+        yield f"{path}.excel_sheet: {SHEETS_OF_MANY_TABLES} (with what connection {connection.name!r} says)"
+
+
+def _sheets_of_a_model(path: str, model: ModelConfiguration, connection: Connection | None) -> Iterator[str]:
+    """A model is one table: neither it nor, for its workbooks, its connection may ask for one of each sheet."""
+    expected = "all makes a table of each sheet, and a model is one table; name the sheet, or its number"
+    sheet = model.options.get("excel_sheet")
+    if sheet == ALL_SHEETS:
+        yield f"{path}.excel_sheet: {expected}"
+    if connection is None or sheet is not None or not _reads_workbooks(model):
+        return
+    if connection.configuration.options.get("excel_sheet") == ALL_SHEETS:
+        yield f"{path}.excel_sheet: not given, and connection {connection.name!r} says all: {expected}"
+
+
+def _reads_workbooks(model: ModelConfiguration) -> bool:
+    if model.file_format is not None:
+        return model.file_format is FileFormat.EXCEL
+    recognised = recognise(model.key or "")
+    return recognised is not None and recognised.format is FileFormat.EXCEL
 
 
 def _table_options(path: str, table: OptionFields, connection: Connection | None) -> Iterator[str]:

@@ -26,6 +26,7 @@ from millrace.config.option_fields import (
     check_dialect,
     check_formats,
     check_records,
+    check_sheets,
     connection_options,
     is_set,
 )
@@ -228,6 +229,8 @@ def _layout(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     one_table = single and not snapshot
     yield from _check_table_fields(given, one_table=one_table, snapshot=snapshot)
     yield from check_formats(given, _formats(given, one_table=one_table, snapshot=snapshot))
+    if single:
+        yield from check_sheets(given)
 
 
 def _check_table_fields(given: Mapping[str, Any], *, one_table: bool, snapshot: bool) -> Iterator[Contradiction]:

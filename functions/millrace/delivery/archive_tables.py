@@ -7,12 +7,14 @@ the first becomes visible, and those of members that a newer version lacks are r
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from millrace.delivery.publishing import ReadyOutput, ready_outputs
 from millrace.engine.destination import Converted, Destination
-from millrace.engine.formats.streams.archive import Archive, Member, describe_ignored
+from millrace.engine.formats.excel.sheets import open_sheets
+from millrace.engine.formats.streams.archive import Archive, Member, describe_ignored, open_archive
 from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.outputs import MOST_PARTITIONS
 from millrace.engine.recipe import Recipe
@@ -29,6 +31,13 @@ DestinationOf = Callable[[Plan], Destination[Upload]]
 """Opens the outputs of a member's plan."""
 OutputOf = Callable[[Plan, str | None], ObjectRef]
 """Where a member's output goes, by its partition's directory."""
+
+
+def open_tables(stream: BinaryIO, way: ArchiveTables, key: str) -> AbstractContextManager[Archive]:
+    """The members of an opened object that are tables: an archive's files, or a workbook's sheets."""
+    if way.are_sheets:
+        return nullcontext(open_sheets(stream))
+    return open_archive(stream, key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +70,9 @@ class MemberConversion:
         ignored = [plan.reason for _, plan in planned if isinstance(plan, Ignored)]
         ignored += archive.reasons()
         wanted = [(member, plan) for member, plan in planned if isinstance(plan, Plan)]
-        _check_places(wanted)
+        _check_places(wanted, archive)
+        # A table that is not divided has an output even of no rows: too many are refused before the first is read.
+        _check_count(sum(not plan.recipe.transform.partition_key for _, plan in wanted), archive)
         rows, ready = NO_ROWS, list[ReadyOutput]()
         with ExitStack() as undo:
             for member, plan in wanted:
@@ -69,10 +80,10 @@ class MemberConversion:
                 undo.callback(done.discard)
                 rows += done.rows
                 ready += ready_outputs(done, output=_place_of(self.output_of, plan), quarantine=plan.quarantine)
-                _check_count(len(ready))
+                _check_count(len(ready), archive)
             # All are converted: what becomes of the uploads is decided where they are published.
             undo.pop_all()
-        return ConvertedMembers(ready=tuple(ready), rows=rows, reason=describe_ignored(ignored))
+        return ConvertedMembers(ready=tuple(ready), rows=rows, reason=describe_ignored(ignored, archive.part))
 
     def _convert(self, member: Member, plan: Plan) -> Converted[Upload]:
         if plan.problem is not None:
@@ -93,23 +104,28 @@ def _place_of(output_of: OutputOf, plan: Plan) -> Callable[[str | None], ObjectR
     return lambda directory: output_of(plan, directory)
 
 
-def _check_places(planned: list[tuple[Member, Plan]]) -> None:
+def _check_places(planned: list[tuple[Member, Plan]], archive: Archive) -> None:
     """Raise BadArchive for members that would be written over each other, or outside of the archive's own folder."""
+    noun, part = archive.noun, archive.part
     places: dict[object, str] = {}
     for member, plan in planned:
         if {"", ".", ".."} & set(member.name.split("/")):
             raise BadArchive(
-                f"the member {member.name!r} leads out of the archive's own folder, in which its table would lie;"
-                " pack the archive with plain paths"
+                f"the {part} {member.name!r} leads out of the {noun}'s own folder, in which its table would lie;"
+                f" {'pack the archive with plain paths' if part == 'member' else 'rename it'}"
             )
         earlier = places.setdefault(plan.place, member.name)
         if earlier != member.name:
-            raise BadArchive(f"the members {earlier!r} and {member.name!r} have the same output; rename one of them")
+            raise BadArchive(f"the {part}s {earlier!r} and {member.name!r} have the same output; rename one of them")
 
 
-def _check_count(outputs: int) -> None:
-    if outputs > MOST_OUTPUTS:
-        raise ArchiveTooBig(
-            f"the archive's members have more than {MOST_OUTPUTS} outputs, which is the most of one object; split it,"
-            " or let the connection read it as one table (is_single_table)"
-        )
+def _check_count(outputs: int, archive: Archive) -> None:
+    if outputs <= MOST_OUTPUTS:
+        return
+    advice = "let the connection read it as one table (is_single_table)"
+    if archive.part == "sheet":
+        advice = "choose the tables in schemas, or hide sheets"
+    raise ArchiveTooBig(
+        f"the {archive.noun}'s {archive.part}s have more than {MOST_OUTPUTS} outputs, which is the most of one object;"
+        f" split it, or {advice}"
+    )

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from millrace.delivery.archive_tables import MemberConversion
+from millrace.delivery.archive_tables import MemberConversion, open_tables
 from millrace.delivery.deadline import time_limit
 from millrace.delivery.object_origin import origin_of
 from millrace.delivery.publishing import publish_all, published
@@ -16,7 +16,6 @@ from millrace.delivery.snapshot_table import GrantedWork, table_of
 from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole
 from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
-from millrace.engine.formats.streams.archive import open_archive
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.recipe import Recipe
 from millrace.ledger.claims import Claims
@@ -96,7 +95,7 @@ class ObjectConversion:
             output_of=lambda plan, directory: plan.output(directory, head.modified),
             context_of=lambda plan: self._context(job, plan, head),
         )
-        with open_archive(opened.stream, job.plan.source.key) as archive:
+        with open_tables(opened.stream, way, job.plan.source.key) as archive:
             members = conversion.convert_all(archive, way)
         if not members.ready:
             return Finish(state=State.IGNORED, version=head.version, reason=members.reason)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from millrace.engine.file_names import without_archive_extension
 from millrace.ledger.table_entries import TableOrder
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
@@ -88,7 +87,7 @@ def _rival_prefixes(plan: Plan, root: str) -> Iterator[str]:
     ``in/x.``; of ``in/x.zip`` also ``in/x/``, below which its members are planned.
     """
     if isinstance(plan.way, ArchiveTables):
-        yield f"{without_archive_extension(plan.source.key)}/"
+        yield plan.way.members.below
     folder, slash, name = plan.source.key.rpartition("/")
     yield folder + slash + name.partition(".")[0] + "."
     while len(folder) > len(root) and isinstance(plan.way, OwnOutput | ArchiveTables):

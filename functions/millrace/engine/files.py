@@ -184,7 +184,7 @@ def choose_members(archive: Archive, name: str | None) -> tuple[Member, ...]:
     chosen = tuple(member for member in members if member.name == name)
     if not chosen:
         known = ", ".join(repr(member.name) for member in members[:_MOST_SHOWN])
-        raise UsageError(f"member: the archive has no member {name!r} that can be read; it has {known}")
+        raise UsageError(f"member: the {archive.noun} has no {archive.part} {name!r} that can be read; it has {known}")
     return chosen
 
 

@@ -380,7 +380,8 @@ FILE_OPTIONS: tuple[FileOption, ...] = (
         field="excel_sheet",
         kind=TextKind(),
         formats=(FileFormat.EXCEL,),
-        help="Name of the sheet to read of a workbook, or its number from 1; default: the only one that has cells.",
+        help="Name of the sheet to read of a workbook, or its number from 1; default: the only one that has cells. all:"
+        " bulk syncs make a table of each sheet that is shown and has cells, where every object is a table.",
         examples=("Orders",),
     ),
 )

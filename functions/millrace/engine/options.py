@@ -286,6 +286,10 @@ class LogPreset(enum.StrEnum):
 ColumnType = Literal["text", "integer", "decimal", "float", "boolean", "date", "timestamp"]
 
 
+ALL_SHEETS = "all"
+"""What ``excel_sheet`` says where each sheet of a workbook is a table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkSizes:
     """How much of a file is looked at, held and worked on at once; in bytes.
@@ -331,6 +335,7 @@ class ReadOptions:
     file of fixed width, ``log_preset`` is the kind of a log: files of these formats are not read without.
     ``xml_row`` is the path of XML's rows, None: the children of the root.
     ``excel_sheet`` is the name of a workbook's sheet, or its number from 1, None: the only one that has cells.
+    ``ALL_SHEETS`` is planning's word: of one table it means the only one, too.
     """
 
     compression: Compression = Compression.NONE

@@ -9,9 +9,18 @@ from millrace.config.connection import Connection
 from millrace.config.document import Document
 from millrace.config.layout import DirectorySnapshot, Folder, MultiTable, formats_of
 from millrace.engine.file_names import is_archive, recognise_told, with_extensions, without_archive_extension
-from millrace.engine.options import BadRows, Compression, FileFormat, RecognisedKey, SchemaEvolution, recognise
+from millrace.engine.options import (
+    ALL_SHEETS,
+    BadRows,
+    Compression,
+    FileFormat,
+    ReadOptions,
+    RecognisedKey,
+    SchemaEvolution,
+    recognise,
+)
 from millrace.engine.recipe import Recipe
-from millrace.errors import DataError, ForeignFormat
+from millrace.errors import BadArchive, DataError, ForeignFormat
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.plans import (
@@ -67,14 +76,42 @@ class BulkRoute:
             return self._ignore(f"{ref} is a folder marker: its key ends in a slash")
         if is_archive(ref.key):
             return self._plan_archive(ref)
-        return self._plan_file(ref)
+        return self._plan_workbook(ref) or self._plan_file(ref)
 
     def plan_member(self, archive: ObjectRef, name: str) -> Plan | Ignored:
         """What becomes of an archive's member, which is planned as an object below the archive's name.
 
         The member ``a/x.csv`` of ``in/export.zip`` is planned as ``in/export/a/x.csv``.
         """
-        return self._plan_file(ObjectRef(archive.bucket, f"{without_archive_extension(archive.key)}/{name}"))
+        plan = self._plan_file(ObjectRef(archive.bucket, f"{without_archive_extension(archive.key)}/{name}"))
+        if isinstance(plan, Plan) and plan.recipe.source_format is FileFormat.EXCEL and _has_tables(plan.recipe.read):
+            return replace(plan, problem=_IN_ARCHIVE)
+        return plan
+
+    def plan_sheet(self, workbook: ObjectRef, stem: str, name: str) -> Plan | Ignored:
+        """What becomes of a workbook's sheet, which is planned as an object below the workbook's name.
+
+        The sheet ``Orders`` of ``in/book.xlsx`` is the table ``book/Orders``; a name says nothing of a format.
+        """
+        ref = ObjectRef(workbook.bucket, f"{stem}/{name}")
+        file = TableFile(ref.key[len(self.source.root.prefix) :], None)
+        selection = self._selection_of_sheet(stem[len(self.source.root.prefix) :], name)
+        if reason := self._why_not_taken(file.table, selection):
+            return self._ignore(reason)
+        plan = self._plan(ref, RecognisedKey(FileFormat.EXCEL, Compression.NONE, ref.key), file, selection)
+        read = plan.recipe.read
+        if read.excel_sheet not in {None, ALL_SHEETS, name}:
+            plan = replace(plan, problem=_to_other_sheet(file.table, str(read.excel_sheet)))
+        return replace(plan, recipe=replace(plan.recipe, read=replace(read, excel_sheet=name)))
+
+    def _selection_of_sheet(self, workbook: str, name: str) -> SchemaSelection | None:
+        """A sheet's own schema, or that of its workbook, which holds for each sheet that has none."""
+        table, whole = f"{workbook}/{name}", self._selections.get(workbook)
+        own = self._selections.get(table)
+        if own is not None or whole is None:
+            return own
+        output = whole.user_output_name
+        return whole.model_copy(update={"id": table, "user_output_name": f"{output}/{name}" if output else None})
 
     def _ignore(self, reason: str) -> Ignored:
         return Ignored(sync=self.sync.name, fingerprint=self.fingerprint, reason=reason)
@@ -115,7 +152,23 @@ class BulkRoute:
             return self._ignore(f"{ref} {reason}")
         file = TableFile(inner[len(self.source.root.prefix) :], None)
         plan = self._plan(ref, RecognisedKey(FileFormat.CSV, Compression.NONE, inner), file, None)
-        return replace(plan, quarantine=None, way=ArchiveTables(members=MembersOf(self, ref)))
+        return replace(plan, quarantine=None, way=ArchiveTables(members=MembersOf(self, ref, inner)))
+
+    def _plan_workbook(self, ref: ObjectRef) -> Plan | Ignored | None:
+        """A workbook is as many tables as it has sheets, if the options say so; None if they do not."""
+        recognised = self._recognise(ref.key)
+        if recognised is None or recognised.format is not FileFormat.EXCEL:
+            return None
+        file = table_of(recognised.stem[len(self.source.root.prefix) :], self.source.layout)
+        if file is None or not isinstance(self.source.layout, MultiTable):
+            return None
+        selection = self._selections.get(file.table)
+        if not _has_tables(self.source.file_options(selection).read):
+            return None
+        if reason := self._why_left_out(ref, selection):
+            return self._ignore(f"{ref} {reason}")
+        way = ArchiveTables(members=SheetsOf(self, ref, recognised.stem), are_sheets=True)
+        return replace(self._plan(ref, recognised, file, selection), quarantine=None, way=way)
 
     def _plan_recognised(
         self, ref: ObjectRef, recognised: RecognisedKey, *, archived: ArchivedFile | None
@@ -126,11 +179,17 @@ class BulkRoute:
             return self._ignore(f"{ref} {reason}")
         if file is None:
             return self._ignore(f"{ref} is in no directory that directory_glob_pattern matches")
-        if selection is None and not self._takes_new_tables:
-            return self._ignore(f"table {file.table!r} is not among the schemas of sync {self.sync.name!r}")
-        if selection is not None and not selection.enabled:
-            return self._ignore(f"table {file.table!r} is not enabled in sync {self.sync.name!r}")
+        if reason := self._why_not_taken(file.table, selection):
+            return self._ignore(reason)
         return replace(self._plan(ref, recognised, file, selection), archived=archived)
+
+    def _why_not_taken(self, table: str, selection: SchemaSelection | None) -> str:
+        """Why the sync does not write a table; empty if it does."""
+        if selection is None and not self._takes_new_tables:
+            return f"table {table!r} is not among the schemas of sync {self.sync.name!r}"
+        if selection is not None and not selection.enabled:
+            return f"table {table!r} is not enabled in sync {self.sync.name!r}"
+        return ""
 
     def _place(self, file: TableFile, selection: SchemaSelection | None) -> OutputPlace:
         """Where a file's output goes; a selection may give its table another name."""
@@ -223,6 +282,24 @@ class BulkRoute:
         )
 
 
+_IN_ARCHIVE = BadArchive(
+    "it is a workbook in an archive, and excel_sheet: all makes tables of the sheets of workbooks that are objects"
+    " themselves: unpack the archive, or name a sheet"
+)
+
+
+def _has_tables(read: ReadOptions) -> bool:
+    """Whether each sheet of a workbook is a table."""
+    return read.excel_sheet == ALL_SHEETS
+
+
+def _to_other_sheet(table: str, sheet: str) -> DataError:
+    return BadArchive(
+        f"the schema of table {table!r}, which is a sheet of that name, says excel_sheet: {sheet}; leave that out, or"
+        " choose the other sheet by its own schema"
+    )
+
+
 def _names_format(key: str) -> bool:
     return recognise(without_archive_extension(key)) is not None
 
@@ -233,6 +310,13 @@ class MembersOf:
 
     route: BulkRoute
     archive: ObjectRef
+    stem: str
+    """The key without its extension."""
+
+    @property
+    def below(self) -> str:
+        """What the keys begin with that the members are planned as."""
+        return f"{self.stem}/"
 
     def plan(self, name: str) -> Plan | Ignored:
         """What becomes of the member of that name."""
@@ -241,7 +325,7 @@ class MembersOf:
     def may_write(self, ref: ObjectRef) -> bool:
         """Whether some member could have its output at a key: below the archive's name, or a name that is given one."""
         path = self._path_of(ref)
-        return path is not None and path.removeprefix(f"{QUARANTINE_FOLDER}/").startswith(self._prefixes())
+        return path is not None and path.removeprefix(f"{QUARANTINE_FOLDER}/").startswith(self.output_prefixes())
 
     def may_put_aside(self, ref: ObjectRef) -> bool:
         """Whether bad rows of some member could be put aside at a key."""
@@ -254,9 +338,25 @@ class MembersOf:
             return None
         return ref.key[len(folder.prefix) :]
 
-    def _prefixes(self) -> tuple[str, ...]:
+    def output_prefixes(self) -> tuple[str, ...]:
         """What the paths of the members' outputs begin with."""
         # Below `exports/2026/` for the archive `exports/2026.zip`.
-        below = f"{without_archive_extension(self.archive.key)[len(self.route.source.root.prefix) :]}/"
+        below = self.below[len(self.route.source.root.prefix) :]
         tables = [selection for selection in self.route.sync.schemas or () if selection.id.startswith(below)]
         return (below, *(selection.user_output_name for selection in tables if selection.user_output_name))
+
+
+@dataclass(frozen=True, slots=True)
+class SheetsOf(MembersOf):
+    """The sheets of one workbook, planned by the route of their sync."""
+
+    def plan(self, name: str) -> Plan | Ignored:
+        """What becomes of the sheet of that name."""
+        return self.route.plan_sheet(self.archive, self.stem, name)
+
+    def output_prefixes(self) -> tuple[str, ...]:
+        """What the paths of the sheets' outputs begin with; a workbook's table may be given another name."""
+        table = self.stem[len(self.route.source.root.prefix) :]
+        whole = [selection for selection in self.route.sync.schemas or () if selection.id == table]
+        outputs = [f"{selection.user_output_name}/" for selection in whole if selection.user_output_name]
+        return (*MembersOf.output_prefixes(self), *outputs)

@@ -104,6 +104,8 @@ def _describe_way(plan: Plan) -> str | None:
             return "the file is one of its table's, with the table's schema"
         case ArchiveOutput():
             return "its members are the files"
+        case ArchiveTables(are_sheets=True):
+            return "each of its sheets is a table, with an output below the workbook's name"
         case ArchiveTables():
             return "each of its members is a table, with an output below the archive's name"
         case _:

@@ -39,6 +39,11 @@ class ArchiveOutput:
 class MemberPlans(Protocol):
     """Plans the members of an archive, each as an object of its own below the archive's name."""
 
+    @property
+    def below(self) -> str:
+        """What the keys begin with that the members are planned as: ``in/export/`` of ``in/export.zip``."""
+        ...
+
     def plan(self, name: str) -> Plan | Ignored:
         """What becomes of the member of that name."""
         ...
@@ -54,9 +59,10 @@ class MemberPlans(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveTables:
-    """Each member of the object is a table with an output of its own."""
+    """Each member of the object is a table with an output of its own; ``are_sheets``: those of a workbook are."""
 
     members: MemberPlans
+    are_sheets: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -518,6 +518,11 @@ def test_an_option_of_a_table_goes_before_its_connections(
             {"id": "a", "csv_quote": "bar"},
             "bulk_syncs[0].schemas[0].csv_quote: the same character as csv_delimiter",
         ),
+        (
+            {"is_single_table": True, "single_table_file_format": "excel"},
+            {"id": "acme-in", "excel_sheet": "all"},
+            "bulk_syncs[0].schemas[0].excel_sheet: all makes a table of each sheet, which is only where every object",
+        ),
     ],
 )
 def test_a_tables_options_are_checked_with_its_connections(
@@ -528,6 +533,31 @@ def test_a_tables_options_are_checked_with_its_connections(
     )
 
     assert any(one.startswith(problem) for one in problems_of(raw)), problems_of(raw)
+
+
+@pytest.mark.parametrize(
+    ("source", "configuration", "problem"),
+    [
+        ({}, {"key": "book.xlsx", "excel_sheet": "all"}, "all makes a table of each sheet, and a model is one table"),
+        ({}, {"excel_sheet": "all"}, "all makes a table of each sheet, and a model is one table"),
+        ({"excel_sheet": "all"}, {"key": "book.xlsx"}, "not given, and connection 'in' says all: all makes a table"),
+        ({"excel_sheet": "all"}, {"key": "a.bin", "file_format": "excel"}, "not given, and connection 'in' says all"),
+        ({"excel_sheet": "all"}, {"key": "book.xlsx", "excel_sheet": "Orders"}, None),
+        ({"excel_sheet": "all"}, {"key": "a.csv"}, None),
+        ({"excel_sheet": "all"}, {"key": "a.xlsx", "file_format": "csv"}, None),
+    ],
+)
+def test_a_model_is_no_table_for_each_sheet(
+    source: dict[str, Any], configuration: dict[str, Any], problem: str | None
+) -> None:
+    raw = document(
+        connections=[connection("in", **source), connection("out")], models=[model(configuration=configuration)]
+    )
+
+    if problem is None:
+        assert parse(raw).models
+        return
+    assert any(one.startswith(f"models[0].configuration.excel_sheet: {problem}") for one in problems_of(raw))
 
 
 def test_the_options_of_a_model_are_checked_with_its_connections() -> None:

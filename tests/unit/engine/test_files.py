@@ -16,6 +16,7 @@ from millrace.engine.files import Job, convert_file
 from millrace.engine.options import FileFormat, OutputCompression
 from millrace.errors import DataError, RaggedRow, UsageError
 from tests.unit.engine.formats.builders import Memory, table
+from tests.unit.engine.formats.workbooks import grid, xlsx
 
 
 def jobs(*given: dict[str, Any] | str) -> list[dict[str, Any]]:
@@ -283,6 +284,17 @@ class TestArchives:
         assert not answer["ok"]
         assert says in f"{answer['error']['class']}: {answer['error']['message']}"
         assert target.read_bytes() == b"before"
+
+    def test_a_job_is_no_table_for_each_sheet(self, tmp_path: Path) -> None:
+        source = tmp_path / "book.xlsx"
+        source.write_bytes(xlsx({"Orders": grid(("a",), (1,)), "People": grid(("b",), (1,))}))
+        job = {"id": 1, "source": str(source), "target": str(tmp_path / "out"), "to": "json", "excel_sheet": "all"}
+
+        (answer,) = jobs(job)
+
+        assert not answer["ok"]
+        assert "choose one with \"excel_sheet\": 'Orders', 'People'" in answer["error"]["message"]
+        assert not (tmp_path / "out").exists()
 
     def test_a_member_of_what_is_no_archive(self, tmp_path: Path) -> None:
         assert "UsageError: member: " in error_of(tmp_path, member="a.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 from millrace.cli.local.reading import place
 from millrace.config.document import load
+from millrace.delivery.archive_tables import open_tables
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.file_names import is_archive, with_extensions
@@ -86,11 +88,11 @@ def _explain_source_file(build: Build, ref: ObjectRef, source: BinaryIO) -> tupl
 
 
 def _explain_object(plan: Plan, path: str, source: BinaryIO, member: str | None) -> tuple[Facts, Explanation | None]:
-    if not is_archive(path):
+    opened = _open_members(plan, path, source)
+    if opened is None:
         check_member(path, member)
         return _with_content(list(_facts_of(plan)), _to_read(plan), source)
-    members_format = _members_format(plan)
-    with open_archive(source, path, file_format=members_format) as archive:
+    with opened as archive:
         members = choose_members(archive, member)
         facts = _facts_of_members(plan, archive, members)
         chosen = _choose(plan, members)
@@ -99,6 +101,15 @@ def _explain_object(plan: Plan, path: str, source: BinaryIO, member: str | None)
         to_read = chosen[1]
         with chosen[0].open() as file:
             return _with_content(facts, to_read, file)
+
+
+def _open_members(plan: Plan, path: str, source: BinaryIO) -> AbstractContextManager[Archive] | None:
+    """The members of the object; None if it is one file."""
+    if isinstance(plan.way, ArchiveTables):
+        return open_tables(source, plan.way, path)
+    if not is_archive(path):
+        return None
+    return open_archive(source, path, file_format=_members_format(plan))
 
 
 def _members_format(plan: Plan) -> FileFormat | None:
@@ -124,13 +135,14 @@ def _choose(plan: Plan, members: tuple[Member, ...]) -> tuple[Member, _ToRead] |
 def _facts_of_members(plan: Plan, archive: Archive, members: tuple[Member, ...]) -> Facts:
     facts: Facts = [] if isinstance(plan.way, ArchiveTables) else list(_facts_of(plan))
     for member in members[:_MOST_MEMBERS]:
-        facts.append((f"member {member.name}", _describe_member(plan, member)))
-    facts += [(f"member {ignored.name}", f"ignored: {ignored.reason}") for ignored in archive.ignored[:_MOST_MEMBERS]]
+        facts.append((f"{archive.part} {member.name}", _describe_member(plan, member)))
+    for ignored in archive.ignored[:_MOST_MEMBERS]:
+        facts.append((f"{archive.part} {ignored.name}", f"ignored: {ignored.reason}"))
     more = max(0, len(members) - _MOST_MEMBERS) + max(0, len(archive.ignored) - _MOST_MEMBERS)
     if more:
-        facts.append(("members", f"{more:,} more"))
+        facts.append((f"{archive.part}s", f"{more:,} more"))
     if len(members) > 1:
-        facts.append(("content", "explained of one member: choose it with --member"))
+        facts.append(("content", f"explained of one {archive.part}: choose it with --member"))
     return facts
 
 

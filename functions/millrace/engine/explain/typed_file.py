@@ -13,7 +13,7 @@ from millrace.engine.formats.excel.reader import choose_sheet
 from millrace.engine.formats.orc.reader import open_orc, tail_of
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.guarded import GuardedSource
-from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.options import ALL_SHEETS, FileFormat, ReadOptions
 from millrace.errors import DataError
 
 FindFacts = Callable[[BinaryIO, ReadOptions], tuple[Fact, ...]]
@@ -71,7 +71,7 @@ def explain_excel(source: BinaryIO, options: ReadOptions) -> Content:
 
 def _facts_of_excel(source: BinaryIO, options: ReadOptions) -> tuple[Fact, ...]:
     sheet = choose_sheet(source, options)
-    why = "the only one that has cells" if options.excel_sheet is None else "as told"
+    why = "the only one that has cells" if options.excel_sheet in {None, ALL_SHEETS} else "as told"
     return (Fact("sheet", sheet.name or "none", why),)
 
 

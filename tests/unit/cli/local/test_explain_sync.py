@@ -12,6 +12,7 @@ import pytest
 
 from millrace.cli.local import sources_and_targets
 from tests.configurations import bulk_sync, connection
+from tests.unit.engine.formats.workbooks import grid, xlsx
 
 ORDERS = b"Order ID|amount\n1|2.50\n"
 
@@ -119,6 +120,22 @@ def test_the_members_of_an_archive(run: Any, tmp_path: Path, objects: dict[str, 
     assert "columns" not in document
     assert of_one["sync"]["fields"] == "a"
     assert [column["name"] for column in of_one["columns"]] == ["a"]
+
+
+def test_the_sheets_of_a_workbook(run: Any, tmp_path: Path, objects: dict[str, bytes]) -> None:
+    uri = "s3://acme-in/in/book.xlsx"
+    objects[uri] = xlsx({"Orders": grid(("a",), (1,)), "People": grid(("b",), (1,)), "Empty": {}})
+    config = configuration(tmp_path, bulk_sync("nightly"), source={"excel_sheet": "all"})
+
+    document = explained(run, config, "nightly", uri)
+    of_one = explained(run, config, "nightly", uri, "--member", "People")
+
+    assert "book/Orders.parquet" in document["sync"]["sheet Orders"]
+    assert document["sync"]["sheet Empty"] == "ignored: it has no cells"
+    assert "columns" not in document
+    assert of_one["sync"]["fields"] == "b"
+    ran = run("explain", "--config", config, "--sync", "nightly", uri, "--member", "Order")
+    assert "the workbook has no sheet 'Order' that can be read; it has 'Orders', 'People'" in ran.err
 
 
 def test_an_archive_that_is_a_file_of_a_table(run: Any, tmp_path: Path, objects: dict[str, bytes]) -> None:

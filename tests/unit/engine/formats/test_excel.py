@@ -15,7 +15,7 @@ from millrace.engine.explain.any_file import explain_file
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.excel.package import name_of_cell
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import TARGET_FORMATS, BadRows, Compression, FileFormat, ReadOptions
+from millrace.engine.options import TARGET_FORMATS, BadRows, Compression, Face, FileFormat, ReadOptions
 from millrace.errors import (
     DataError,
     InvalidConfiguration,
@@ -108,6 +108,28 @@ class TestSheets:
     def test_or_by_its_number_though_a_name_goes_first(self) -> None:
         assert read_table(self.TWO, excel_sheet="1").to_pylist() == [{"a": 1}]
         assert read_table(self.TWO, excel_sheet="2").to_pylist() == [{"b": 2}]
+
+    def test_all_is_none_of_several_and_the_message_names_them_as_it_is_written_there(self) -> None:
+        says = {
+            Face.CONFIGURATION: r"^excel_sheet: all makes a table of each .*choose one with excel_sheet: 'Orders', '2'",
+            Face.COMMAND: r"^--excel-sheet all makes .* choose one with --excel-sheet: 'Orders', '2'",
+            Face.JOB: r'^"excel_sheet": all makes .* choose one with "excel_sheet": \'Orders\', \'2\'',
+        }
+        for face, message in says.items():
+            with pytest.raises(InvalidConfiguration, match=message):
+                read_table(self.TWO, excel_sheet="all", face=face)
+
+    def test_all_of_one_sheet_is_that_one(self) -> None:
+        data = xlsx({"Lists": grid(("x",), (1,)), "Data": grid(("a",), (1,))}, {"Lists": "hidden"})
+
+        assert read_table(data, excel_sheet="all").to_pylist() == [{"a": 1}]
+
+    def test_all_can_be_a_sheets_name_and_is_refused_then(self) -> None:
+        data = xlsx({"Orders": grid(("a",), (1,)), "all": grid(("b",), (2,))})
+
+        with pytest.raises(InvalidConfiguration, match=r"write its number, --excel-sheet 2; for each, rename it"):
+            read_table(data, excel_sheet="all", face=Face.COMMAND)
+        assert read_table(data, excel_sheet="2").to_pylist() == [{"b": 2}]
 
     def test_where_several_have_cells_one_must_be_named(self) -> None:
         with pytest.raises(InvalidConfiguration, match=r"2 sheets of the workbook have cells.*'Orders', '2'"):

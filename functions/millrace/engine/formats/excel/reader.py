@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -27,7 +28,8 @@ from millrace.engine.formats.excel.package import (
 )
 from millrace.engine.formats.limits import MAX_CELLS, check_columns
 from millrace.engine.names import column_names, suggestion
-from millrace.engine.options import BadRows, Compression, ReadOptions
+from millrace.engine.option_list import say_option
+from millrace.engine.options import ALL_SHEETS, BadRows, Compression, Face, ReadOptions
 from millrace.engine.types.printing import BARE, with_form
 from millrace.errors import InvalidConfiguration, MalformedFile, MissingPackage, UnsupportedType
 
@@ -64,6 +66,44 @@ def read(
     return Records(table.schema, table.batches(report))
 
 
+@dataclass(frozen=True, slots=True)
+class ListedSheet:
+    """A sheet of a workbook; ``reason`` says why it is read only if it is named, and is empty if it is read."""
+
+    name: str
+    reason: str
+
+
+def list_sheets(source: BinaryIO) -> list[ListedSheet]:
+    """All sheets of a workbook, in its order."""
+    scan = _find_scan(source)
+    source.seek(0)
+    workbook = _open_workbook(source)
+    return [ListedSheet(sheet.name, _why_not_read(sheet, scan)) for sheet in workbook.sheets_metadata]
+
+
+def _why_not_read(sheet: Any, scan: Callable[[str], SheetCells]) -> str:
+    if not _is_shown(sheet):
+        return "the sheet is hidden"
+    return "" if scan(sheet.name).first is not None else "it has no cells"
+
+
+def _is_shown(sheet: Any) -> bool:
+    return str(sheet.visible).endswith(".Visible")
+
+
+def describe_two_readings(names: Sequence[str], face: Face) -> str:
+    """Why ``all`` is refused for a workbook with a sheet of that name; empty if there is none."""
+    if ALL_SHEETS not in names:
+        return ""
+    number = names.index(ALL_SHEETS) + 1
+    return (
+        f"{say_option(face, 'excel_sheet', ALL_SHEETS)} can mean each sheet of the workbook, or the one that is named"
+        f" {ALL_SHEETS!r}: for that one write its number, {say_option(face, 'excel_sheet', str(number))}; for each,"
+        " rename it"
+    )
+
+
 def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
     """The sheet that the options name, or the only visible one that has cells.
 
@@ -73,24 +113,37 @@ def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
     source.seek(0)
     workbook = _open_workbook(source)
     names = list(workbook.sheet_names)
-    if options.excel_sheet is not None:
+    if options.excel_sheet == ALL_SHEETS:
+        if reason := describe_two_readings(names, options.face):
+            raise InvalidConfiguration(reason)
+    elif options.excel_sheet is not None:
         name = _named(names, options.excel_sheet)
         return _load(workbook, name, scan(name))
     found = list(_sheets_with_cells(workbook, scan))
     if len(found) > 1:
-        raise InvalidConfiguration(
-            f"excel_sheet: {len(found):,} sheets of the workbook have cells, and one is a table: say which of"
-            f" {', '.join(repr(name) for name, _ in found)}"
-        )
+        raise _to_refusal([name for name, _ in found], options)
     if not found:
         return Sheet("", lambda: iter(()), (0, 0), SheetCells())
     return _load(workbook, *found[0])
 
 
+def _to_refusal(names: Sequence[str], options: ReadOptions) -> InvalidConfiguration:
+    listed = ", ".join(map(repr, names))
+    if options.excel_sheet is None:
+        return InvalidConfiguration(
+            f"excel_sheet: {len(names):,} sheets of the workbook have cells, and one is a table: say which of {listed}"
+        )
+    said = partial(say_option, options.face, "excel_sheet")
+    return InvalidConfiguration(
+        f"{said(ALL_SHEETS)} makes a table of each sheet, which a bulk sync does where every object is a table; one"
+        f" table is made here, and {len(names):,} sheets have cells: choose one with {said()}: {listed}"
+    )
+
+
 def _sheets_with_cells(workbook: Any, scan: Callable[[str], SheetCells]) -> Iterator[tuple[str, SheetCells]]:
     """The visible sheets that have cells."""
     for sheet in workbook.sheets_metadata:
-        if str(sheet.visible).endswith(".Visible"):
+        if _is_shown(sheet):
             cells = scan(sheet.name)
             if cells.first is not None:
                 yield sheet.name, cells

@@ -95,14 +95,19 @@ class IgnoredMember:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The members of an opened archive, in the order of their names."""
+    """The members of an opened archive, in the order of their names; of a workbook, its sheets in their order.
+
+    ``noun`` and ``part`` are what people call it and a member of it.
+    """
 
     members: tuple[Member, ...]
     ignored: tuple[IgnoredMember, ...]
+    noun: str = "archive"
+    part: str = "member"
 
     def describe_ignored(self) -> str | None:
         """How many members are ignored, and why the first few are; None if none is."""
-        return describe_ignored(self.reasons())
+        return describe_ignored(self.reasons(), self.part)
 
     def reasons(self) -> list[str]:
         """Why each of the ignored members is ignored."""
@@ -113,15 +118,15 @@ class Archive:
         if self.members:
             return self.members
         if not self.ignored:
-            raise BadArchive("the archive has no members")
-        raise BadArchive(f"the archive has no member that can be read ({_list_first(self.reasons())})")
+            raise BadArchive(f"the {self.noun} has no {self.part}s")
+        raise BadArchive(f"the {self.noun} has no {self.part} that can be read ({_list_first(self.reasons())})")
 
 
-def describe_ignored(reasons: Sequence[str]) -> str | None:
+def describe_ignored(reasons: Sequence[str], part: str = "member") -> str | None:
     """How many members are ignored, and why the first few are; None if none is."""
     if not reasons:
         return None
-    return f"{len(reasons):,} of its members are ignored: {_list_first(reasons)}"
+    return f"{len(reasons):,} of its {part}s are ignored: {_list_first(reasons)}"
 
 
 def _list_first(reasons: Sequence[str]) -> str:
@@ -223,7 +228,7 @@ def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size:
 def _why_ignored(entry: _ListedMember, key: RecognisedKey | None, file_format: FileFormat | None) -> str:
     """Why a member is not read; empty if it is to be read. Raise BadArchive for an archive inside."""
     # A directory "old.zip/" is ignored, and so is ".old.zip": only then is "old.zip" an archive that is refused.
-    reason = entry.no_file or _why_hidden(entry.name)
+    reason = entry.no_file or why_hidden(entry.name)
     if reason:
         return reason
     if is_archive(entry.name) or entry.name.lower().endswith(_OTHER_ARCHIVES):
@@ -233,7 +238,7 @@ def _why_ignored(entry: _ListedMember, key: RecognisedKey | None, file_format: F
 
 def _other_format(entry: _ListedMember, key: RecognisedKey | None, wanted: FileFormat | None) -> FileFormat | None:
     """The format of a member that is read where others are not asked for."""
-    if key is None or wanted is None or entry.no_file or _why_hidden(entry.name):
+    if key is None or wanted is None or entry.no_file or why_hidden(entry.name):
         return None
     return key.format
 
@@ -249,7 +254,8 @@ def _to_member(entry: _ListedMember, key: RecognisedKey, limits: Limits) -> Memb
     return Member(entry.name, key, entry.size, entry.open)
 
 
-def _why_hidden(name: str) -> str:
+def why_hidden(name: str) -> str:
+    """Why a member of that name is not read: a part of the name hides it; empty if none does."""
     segments = name.replace("\\", "/").split("/")
     if segments[0] == "__MACOSX":
         return "macOS keeps its own notes in __MACOSX"
