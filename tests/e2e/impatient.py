@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from functools import cache
 
+from convert import handler
 from convert.handler import handle
 from millrace.aws.s3_objects import S3ObjectStore
-from millrace.delivery import worker
-from millrace.ledger import claims
+from millrace.composition.convert import ConvertWorld, convert_world
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import OpenedObject
 from tests.e2e.killer_keys import KILLER_ENDING
 
 _OUT_OF_MEMORY = 137
 
-claims.LEASE_MARGIN = timedelta(seconds=2)
-worker._FIRST_BACKOFF_SECONDS = 2
 _pin = S3ObjectStore.pin
+
+
+@cache
+def _make_impatient_world() -> ConvertWorld:
+    return convert_world(handler.witness, lease_margin=timedelta(seconds=2), first_backoff=2)
 
 
 def _pin_or_die(store: S3ObjectStore, ref: ObjectRef, *, tail_first: bool = False) -> OpenedObject:
@@ -31,6 +35,7 @@ def _pin_or_die(store: S3ObjectStore, ref: ObjectRef, *, tail_first: bool = Fals
     return _pin(store, ref, tail_first=tail_first)
 
 
+handler.world = _make_impatient_world
 S3ObjectStore.pin = _pin_or_die  # type: ignore[method-assign, assignment] # in this process alone, which is the function's
 
 __all__ = ["handle"]

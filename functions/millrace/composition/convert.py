@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from millrace import __version__
@@ -16,10 +17,11 @@ from millrace.composition.base import Foundation, utc_now
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
-from millrace.delivery.worker import Outcome, Worker
+from millrace.delivery.worker import FIRST_BACKOFF_SECONDS, Outcome, Worker
 from millrace.deployment.settings import Settings
 from millrace.engine.native.library import Missing, look_for_kernel, mark_version
 from millrace.errors import MillraceError
+from millrace.ledger.claims import LEASE_MARGIN
 from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
 
@@ -103,7 +105,13 @@ class ConvertWorld:
         return Intake(worker=self.worker, tell=tell, note=note)
 
 
-def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ) -> ConvertWorld:
+def convert_world(
+    witness: Witness,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    lease_margin: timedelta = LEASE_MARGIN,
+    first_backoff: int = FIRST_BACKOFF_SECONDS,
+) -> ConvertWorld:
     """Read settings and configuration, and make the clients; no request is sent yet."""
     base = Foundation.from_environment(environment)
     if isinstance(kernel := look_for_kernel(), Missing):
@@ -118,6 +126,8 @@ def convert_world(witness: Witness, environment: Mapping[str, str] = os.environ)
         timeout_seconds=base.settings.timeout_seconds,
         obfuscation_key=obfuscation_key(base.settings, base.sessions),
         deployment=base.settings.deployment,
+        lease_margin=lease_margin,
+        first_backoff=first_backoff,
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
     return ConvertWorld(worker, _breaker(base, witness), messages, _name_connections(base), witness)

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from millrace.delivery.intake import Intake, Received, WorksAlone
-from millrace.delivery.worker import backoff
 from millrace.errors import MillraceError
 
 ComesBack = Callable[[Received, Exception], None]
@@ -59,7 +58,7 @@ class _Turn:
             self._delete_settled()
         except MillraceError as error:
             with suppress(MillraceError):
-                message.receipt.put_off(backoff(message.delivery.receives))
+                message.receipt.put_off(self.intake.worker.backoff(message.delivery.receives))
             self._give_back(message, error)
         else:
             self.take(message.alone())

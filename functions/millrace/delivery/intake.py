@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from millrace.delivery.worker import Outcome, Worker, backoff
+from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import (
     ConfigurationError,
     MessageError,
@@ -181,5 +181,5 @@ class Intake:
         try:
             message.receipt.bury(message.body, grounds)
         except (TransientError, ConfigurationError) as error:
-            message.receipt.put_off(backoff(message.delivery.receives))
+            message.receipt.put_off(self.worker.backoff(message.delivery.receives))
             raise NotSettled(f"the message is no dead letter yet, and comes back: {error}") from error

@@ -22,7 +22,7 @@ from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import AnyPlan, ArchiveTables, Build, Ignored, Plan, SnapshotTable, SourceFile
 
-_FIRST_BACKOFF_SECONDS = 30
+FIRST_BACKOFF_SECONDS = 30
 _LONGEST_BACKOFF_SECONDS = 900
 _MOST_DOUBLINGS = 5
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
@@ -73,6 +73,7 @@ class Worker:
     claims: Claims
     objects: ObjectWork
     builds: Builds
+    first_backoff: int = FIRST_BACKOFF_SECONDS
 
     @classmethod
     def build(
@@ -87,10 +88,20 @@ class Worker:
         timeout_seconds: float,
         obfuscation_key: Callable[[], bytes | None] = lambda: None,
         deployment: int = 0,
+        lease_margin: timedelta = LEASE_MARGIN,
+        first_backoff: int = FIRST_BACKOFF_SECONDS,
     ) -> Worker:
-        """A worker on its ports; ``timeout_seconds`` is a whole invocation's time."""
+        """A worker on its ports; ``timeout_seconds`` is a whole invocation's time, ``first_backoff`` is in seconds."""
+        # Less the margin of clocks that differ, whatever the lease's: the queue's visibility does not follow that one.
         hidden_for = timedelta(seconds=VISIBILITY_FACTOR * timeout_seconds) - LEASE_MARGIN
-        claims = Claims(ledger=ledger, now=now, engine=engine, deployment=deployment, hidden_for=hidden_for)
+        claims = Claims(
+            ledger=ledger,
+            now=now,
+            engine=engine,
+            deployment=deployment,
+            hidden_for=hidden_for,
+            lease_margin=lease_margin,
+        )
         objects = ObjectWork(
             claims=claims,
             stores=stores,
@@ -99,7 +110,7 @@ class Worker:
             obfuscation_key=obfuscation_key,
         )
         builds = Builds(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
-        return cls(planner=planner, claims=claims, objects=objects, builds=builds)
+        return cls(planner=planner, claims=claims, objects=objects, builds=builds, first_backoff=first_backoff)
 
     @property
     def timeout_seconds(self) -> float:
@@ -109,7 +120,7 @@ class Worker:
     def work(self, request: Request, delivery: Delivery) -> Iterator[Outcome]:
         """Work on a request for every sync that wants its object; one sync's trouble never stops another's work."""
         if request.deployment > self.claims.deployment:
-            yield _leave_to_newer(request, delivery)
+            yield self._leave_to_newer(request, delivery)
             return
         plans = self.planner.plan(request.change.ref, only=request.sync)
         if not plans:
@@ -226,10 +237,23 @@ class Worker:
         if refusal.retry_at is None:
             return None
         if refusal.kind is RefusalKind.OUTDATED:
-            return backoff(delivery.receives)
+            return self.backoff(delivery.receives)
         seconds = max(1, round((refusal.retry_at - self.claims.now()).total_seconds()))
         is_soon = delivery.receives <= _SHORT_WAITS
-        return min(seconds, backoff(delivery.receives)) if is_soon else seconds
+        return min(seconds, self.backoff(delivery.receives)) if is_soon else seconds
+
+    def backoff(self, receives: int) -> int:
+        """Seconds until a message that failed is seen again, by how often it was received."""
+        return backoff(receives, first=self.first_backoff)
+
+    def _leave_to_newer(self, request: Request, delivery: Delivery) -> Outcome:
+        return Outcome(
+            result=RefusalKind.OUTDATED,
+            source=request.change.ref,
+            sync=request.sync,
+            reason="it was asked for under a newer deployment than this worker is of",
+            retry_after=self.backoff(delivery.receives),
+        )
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
         failure = settled.failure
@@ -251,7 +275,7 @@ class Worker:
             entry=settled,
             reason=failure.message,
             failure=failure,
-            retry_after=backoff(delivery.receives),
+            retry_after=self.backoff(delivery.receives),
             is_given_up=is_given_up,
         )
 
@@ -265,19 +289,9 @@ class Worker:
             sync=sync,
             reason=f"{failure.error}: {failure.message}",
             failure=failure,
-            retry_after=backoff(delivery.receives),
+            retry_after=self.backoff(delivery.receives),
             is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
-
-
-def _leave_to_newer(request: Request, delivery: Delivery) -> Outcome:
-    return Outcome(
-        result=RefusalKind.OUTDATED,
-        source=request.change.ref,
-        sync=request.sync,
-        reason="it was asked for under a newer deployment than this worker is of",
-        retry_after=backoff(delivery.receives),
-    )
 
 
 def _to_crash(claimed: Entry) -> Crashed:
@@ -311,8 +325,8 @@ def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
     return (plan.output(None, _ANY_TIME),)
 
 
-def backoff(receives: int) -> int:
+def backoff(receives: int, *, first: int = FIRST_BACKOFF_SECONDS) -> int:
     """Seconds until a message that failed is seen again: 30, 60, 120, ... up to 15 minutes."""
     # Their number is bounded: after 1,025 receipts two to its power would be beyond any float.
     doublings: int = min(_MOST_DOUBLINGS, max(0, receives - 1))
-    return min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS << doublings)
+    return min(_LONGEST_BACKOFF_SECONDS, first << doublings)

@@ -53,7 +53,8 @@ class Delivery:
 class Claims:
     """Claims and settles for one engine of one deployment, on one clock.
 
-    ``hidden_for``: so long the queue hides a message whose worker died, whatever clocks say.
+    ``hidden_for``: so long the queue hides a message whose worker died, whatever clocks say. ``lease_margin``: see
+    ``LEASE_MARGIN``; less of it is for worlds of one clock.
     """
 
     ledger: LedgerStore
@@ -61,6 +62,7 @@ class Claims:
     engine: str
     deployment: int = 0
     hidden_for: timedelta = timedelta(0)
+    lease_margin: timedelta = LEASE_MARGIN
 
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
         """Claim an object or a build; raise LostRace if others are quicker again and again."""
@@ -115,7 +117,7 @@ class Claims:
             is_alone=delivery.is_alone,
             is_first_receipt=delivery.receives == 1,
             now=now,
-            lease_until=now + timedelta(seconds=delivery.remaining()) + LEASE_MARGIN,
+            lease_until=now + timedelta(seconds=delivery.remaining()) + self.lease_margin,
         )
 
     def _remember(self, refusal: Refusal[E], subject: ClaimSubject) -> None:

@@ -36,6 +36,10 @@ def test_what_failed_comes_back_later_each_time_up_to_15_minutes(receives: int, 
     assert backoff(receives) == seconds
 
 
+def test_a_first_backoff_may_be_shorter() -> None:
+    assert [backoff(receives, first=2) for receives in (1, 2, 60)] == [2, 4, 64]
+
+
 @pytest.mark.parametrize(
     ("kind", "in_seconds", "receives", "expected"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from millrace.delivery.worker import TRIED_AGAIN, Outcome, backoff
+from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker, backoff
 from millrace.errors import AccessDenied, BadCredentials, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, Failure, State
@@ -503,6 +503,29 @@ class TestFaults:
 
 def test_waiting_doubles_up_to_a_quarter_of_an_hour() -> None:
     assert [backoff(receives) for receives in (1, 2, 3, 6, 60)] == [30, 60, 120, 900, 900]
+
+
+def test_a_worker_of_one_clock_may_have_a_shorter_lease_and_wait_less() -> None:
+    world = World()
+    worker = Worker.build(
+        planner=world.planner,
+        ledger=world.ledger,
+        stores={"landing": world.store, "lake": world.store},
+        queues={"landing": world.queue},
+        now=lambda: world.now,
+        engine="1",
+        timeout_seconds=900,
+        lease_margin=timedelta(seconds=2),
+        first_backoff=3,
+    )
+    newer = replace(world.upload(), deployment=7)
+
+    (waits,) = worker.work(newer, world.delivery(receives=2))
+    list(worker.work(world.upload(), world.delivery()))
+    leases = [entry.lease_until for entry in world.ledger.works_put() if entry.state is State.IN_FLIGHT]
+
+    assert waits.retry_after == 6
+    assert set(leases) == {world.now + timedelta(seconds=902)}
 
 
 def test_an_output_that_is_free_again_is_offered_to_who_could_not_have_it() -> None:
