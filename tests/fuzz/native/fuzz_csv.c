@@ -1,22 +1,7 @@
 /* CSV text into typed columns and into texts alone: whatever is refused, both have the same rows. */
 
-#include "../../../functions/millrace/engine/native/source/columns.h"
+#include "../../../functions/millrace/engine/native/source/csv.h"
 #include "types.h"
-
-/* As in csv.c, and as `_Csv` of csv.py. */
-typedef struct {
-    uint8_t delimiter;
-    uint8_t quote;
-    uint8_t has_quote;
-    uint8_t has_trailing;
-    int32_t width;
-    int32_t nulls;
-    const uint8_t *null_texts;
-    const int32_t *null_lengths;
-} MillraceCsv;
-
-int32_t millrace_csv(const MillraceCsv *csv, const MillraceType *types, const uint8_t *text, int64_t size, int64_t limit,
-                     uint8_t *as_text, struct ArrowArray *out);
 
 #define LIMIT (1 << 24)
 
@@ -66,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         .quote = choice & 4 ? '\'' : '"',
         .has_quote = (choice & 8) == 0,
         .has_trailing = (choice & 48) == 48 && schema.columns > 1,
+        .empty_is_text = (choice & 96) == 96,
         .width = schema.columns,
         .nulls = (choice >> 6) & 3,
         .null_texts = null_texts,

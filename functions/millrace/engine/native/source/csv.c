@@ -1,21 +1,10 @@
 /* CSV text into a batch of Arrow: `millrace_csv` and what holds its two passes together. */
+#include "csv.h"
+
 #include "csv_columns.h"
 #include "utf8.h"
 
 #include <stdlib.h>
-
-/* How Python says what cuts the text, and what means missing. */
-typedef struct {
-    uint8_t delimiter;
-    uint8_t quote;
-    uint8_t has_quote;
-    uint8_t has_trailing; /* each record ends in a delimiter, with nothing or a null value behind it */
-    uint8_t empty_is_text; /* a field of no characters is the empty text, and not missing */
-    int32_t width;        /* how many fields a record has, the one behind such a delimiter counted */
-    int32_t nulls;
-    const uint8_t *null_texts; /* one after the other */
-    const int32_t *null_lengths;
-} MillraceCsv;
 
 typedef struct {
     CsvShape shape;
