@@ -176,6 +176,24 @@ class TestSheetsAreTables:
 
         assert outputs_of(run) == {}
 
+    @pytest.mark.parametrize(
+        ("key", "data"),
+        [("in/2026/book/Orders.csv", b"id\n1\n"), ("in/2026/book.xlsm", xlsx({"Orders": PEOPLE}))],
+        ids=["an object", "another workbook"],
+    )
+    def test_one_that_could_not_have_its_output_has_it_when_the_rival_goes(self, key: str, data: bytes) -> None:
+        rival = ObjectRef("acme-in", key)
+        run = run_of({rival: data, REF: xlsx({"Orders": ORDERS, "People": PEOPLE})}, on_delete="remove")
+        failure = entry_of(run).failure
+        assert failure is not None
+        assert failure.error == "OutputCollision"
+        assert list(outputs_of(run)) == ["2026/book/Orders.jsonl"]
+
+        run.work(run.deletions([rival]))
+
+        assert list(outputs_of(run)) == ["2026/book/Orders.jsonl", "2026/book/People.jsonl"]
+        assert outputs_of(run)["2026/book/Orders.jsonl"].startswith('{"id":1,"amount"')
+
 
 class TestSchemasOfSheets:
     def test_tables_are_chosen_named_and_read_by_their_schemas(self) -> None:
