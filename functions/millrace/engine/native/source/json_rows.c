@@ -1,46 +1,12 @@
 /* One pass over the text, led by the schema: a struct reads its members, a list its items, and so on down. */
-#include "json_rows.h"
-
 #include <stdlib.h>
 
-#include "json_names.h"
-#include "json_numbers.h"
-#include "json_raw.h"
+#include "json_reader.h"
 #include "json_text.h"
-#include "utf8.h"
 
-#define NO_SCALE (-1)
-#define FIRST_INEXACT INT64_C(1000000000000000) /* integers from here on are not printed digit for digit by a double */
-#define FEW_MISSING 4                           /* so many fields are passed over before the table is asked */
-
-typedef struct {
-    const uint8_t *at, *end;
-    const uint8_t *row; /* where the row begins that is being read */
-    int64_t rows;       /* how many were read before it */
-    const MillraceType *types;
-    int32_t type_count;
-    FieldName *names;         /* of each type */
-    NameTable *tables;        /* of each type that is a struct, and of the batch; made when it is needed */
-    JsonEvidence *evidence; /* of each type */
-    int64_t *leaves;        /* fields without fields of their own within each type, and in all columns */
-    RawWriter raw;
-    Buffer scratch; /* a name that is written with escapes */
-    Allowance *allowance;
-    int64_t cells;      /* left to fill */
-    int32_t failed;     /* the column that a value did not fit, -1 if it was something else */
-} JsonReader;
+#define FEW_MISSING 4 /* so many fields are passed over before the table is asked */
 
 static bool read_value(JsonReader *reader, Column *column);
-
-static inline int64_t index_of(const JsonReader *reader, const Column *column)
-{
-    return column->type - reader->types;
-}
-
-static inline JsonEvidence *evidence_of(JsonReader *reader, const Column *column)
-{
-    return &reader->evidence[index_of(reader, column)];
-}
 
 static bool take_cells(JsonReader *reader, int64_t count)
 {
@@ -52,218 +18,15 @@ static bool take_cells(JsonReader *reader, int64_t count)
     return true;
 }
 
-/* The cells of a struct, those of structs in it included: a missing struct has a place in each of its columns. */
-static int64_t count_cells(const Column *column)
-{
-    if (column->layout != LAYOUT_STRUCT)
-        return 0;
-    int64_t cells = column->child_count;
-    for (int32_t child = 0; child < column->child_count; child++)
-        cells += count_cells(&column->children[child]);
-    return cells;
-}
-
-/* Little text may be many missing values: of 1,000 fields {"a":null} has all, if they are those of the struct a. */
-static bool fill_place(JsonReader *reader, Column *column)
-{
-    if (column->layout == LAYOUT_STRUCT && !take_cells(reader, count_cells(column)))
-        return false;
-    return append_null(column);
-}
-
 static bool read_null(JsonReader *reader, Column *column)
 {
     if (memcmp(reader->at, "null", 4) != 0)
         return false;
     reader->at += 4;
-    return fill_place(reader, column);
-}
-
-static bool read_bool(JsonReader *reader, Column *column)
-{
-    const bool is_true = memcmp(reader->at, "true", 4) == 0;
-    if (!is_true && memcmp(reader->at, "false", 5) != 0)
+    /* Of a list of structs with 1,000 fields [null,null] has 2,000 cells: a missing struct has a place in each column. */
+    if (column->layout == LAYOUT_STRUCT && !take_cells(reader, reader->leaves[index_of(reader, column)]))
         return false;
-    reader->at += is_true ? 4 : 5;
-    return append_bool(column, is_true);
-}
-
-static bool read_int64(JsonReader *reader, Column *column)
-{
-    JsonNumber number;
-    if (!read_json_number(reader->at, &number) || !is_whole(&number) || number.count > MOST_DIGITS_OF_64_BITS)
-        return false;
-    if (number.digits > (uint64_t)INT64_MAX + number.is_negative)
-        return false;
-    const int64_t value = number.is_negative ? (int64_t)(0 - number.digits) : (int64_t)number.digits;
-    JsonEvidence *evidence = evidence_of(reader, column);
-    evidence->whole++;
-    evidence->low = value < evidence->low ? value : evidence->low;
-    evidence->high = value > evidence->high ? value : evidence->high;
-    reader->at = number.end;
-    return append_int64(column, value);
-}
-
-/* An integer in a column of doubles, some of which have a fraction. */
-static bool append_whole_double(JsonReader *reader, Column *column, const JsonNumber *number)
-{
-    if (column->type->form != JSON_BARE || number->count > MOST_DIGITS_OF_64_BITS ||
-        number->digits >= (uint64_t)FIRST_INEXACT)
-        return false;
-    const int64_t value = number->is_negative ? -(int64_t)number->digits : (int64_t)number->digits;
-    JsonEvidence *evidence = evidence_of(reader, column);
-    evidence->whole++;
-    evidence->low = value < evidence->low ? value : evidence->low;
-    evidence->high = value > evidence->high ? value : evidence->high;
-    return append_float64(column, (double)value);
-}
-
-/* Digits behind the point that a decimal would need: 2 for 12.50. */
-static int32_t find_scale(const JsonNumber *number)
-{
-    if (number->has_exponent || is_negative_zero(number) || number->fraction == 0)
-        return NO_SCALE;
-    return (int32_t)number->fraction;
-}
-
-static void note_number(JsonEvidence *evidence, const JsonNumber *number, const JudgedDouble *judged)
-{
-    const int32_t scale = find_scale(number), length = (int32_t)(number->end - number->begin);
-    if (evidence->numbers == 0) {
-        evidence->bare = evidence->dotted = KEPT_AS_TEXT;
-        evidence->scale = scale;
-    }
-    evidence->numbers++;
-    evidence->scale = evidence->scale == scale ? scale : NO_SCALE;
-    evidence->longest = length > evidence->longest ? length : evidence->longest;
-    evidence->bare = (int32_t)judged->bare < evidence->bare ? (int32_t)judged->bare : evidence->bare;
-    evidence->dotted = (int32_t)judged->dotted < evidence->dotted ? (int32_t)judged->dotted : evidence->dotted;
-}
-
-static bool read_float64(JsonReader *reader, Column *column)
-{
-    JsonNumber number;
-    if (!read_json_number(reader->at, &number))
-        return false;
-    reader->at = number.end;
-    if (is_whole(&number))
-        return append_whole_double(reader, column, &number);
-    JudgedDouble judged;
-    if (!judge_double(&number, &judged))
-        return false;
-    /* What the column's form does not keep will widen it: that is decided by who knows all of the file. */
-    if ((column->type->form == JSON_BARE ? judged.bare : judged.dotted) == KEPT_NOT)
-        return false;
-    note_number(evidence_of(reader, column), &number, &judged);
-    return append_float64(column, judged.value);
-}
-
-static bool read_decimal128(JsonReader *reader, Column *column)
-{
-    JsonNumber number;
-    __int128 value;
-    if (!read_json_number(reader->at, &number) || number.has_exponent)
-        return false;
-    const MillraceType *type = column->type;
-    if (!read_decimal(number.begin, number.end - number.begin, type->precision, type->unit_or_scale, &value))
-        return false;
-    reader->at = number.end;
-    return append_fixed(column, &value);
-}
-
-/* Appends the rest of a string, from its first escape on, to the column's bytes. */
-static bool read_escapes(JsonReader *reader, Column *column, uint64_t *high)
-{
-    Buffer *values = &column->values;
-    const uint8_t *at = reader->at;
-    while (*at != '"') {
-        if (!has_room(values, 16, column->allowance))
-            return false;
-        memcpy(values->bytes + values->size, at, 16);
-        const int plain = count_plain(at, high);
-        at += plain;
-        values->size += plain;
-        if (plain == 16 || *at == '"')
-            continue;
-        if (*at != '\\')
-            return false; /* a control character, or the end of the text */
-        const int32_t character = read_escape(&at);
-        if (character < 0 || !has_room(values, LONGEST_UNESCAPED, column->allowance))
-            return false;
-        values->size += write_character(values->bytes + values->size, character);
-    }
-    reader->at = at + 1;
-    return true;
-}
-
-static bool read_string(JsonReader *reader, Column *column)
-{
-    if (*reader->at != '"')
-        return false;
-    Buffer *values = &column->values;
-    const int64_t begin = values->size;
-    const uint8_t *at = reader->at + 1;
-    uint64_t high = 0;
-    /* Sixteen bytes are copied before it is known how many of them belong to the string: what is too much is written
-     * over by the next one. */
-    int plain;
-    do {
-        if (!has_room(values, 16, column->allowance))
-            return false;
-        memcpy(values->bytes + values->size, at, 16);
-        plain = count_plain(at, &high);
-        at += plain;
-        values->size += plain;
-    } while (plain == 16);
-    reader->at = at + 1;
-    if (RARELY(*at != '"')) {
-        reader->at = at;
-        if (!read_escapes(reader, column, &high))
-            return false;
-    }
-    const int64_t length = values->size - begin;
-    if (high && measure_utf8(values->bytes + begin, length) < length)
-        return false;
-    return end_text(column);
-}
-
-static bool read_empty_object(JsonReader *reader, Column *column)
-{
-    if (*reader->at != '{')
-        return false;
-    reader->at = skip_space(reader->at + 1);
-    if (*reader->at != '}')
-        return false;
-    reader->at++;
-    return append_text(column, (const uint8_t *)"{}", 2);
-}
-
-/* Any value, as its text. */
-static bool read_any(JsonReader *reader, Column *column)
-{
-    RawWriter *raw = &reader->raw;
-    JsonEvidence *evidence = evidence_of(reader, column);
-    raw->at = reader->at;
-    raw->column = column;
-    raw->seen = evidence->kinds;
-    const bool is_written = write_raw_value(raw);
-    evidence->kinds = raw->seen;
-    reader->at = raw->at;
-    return is_written;
-}
-
-static bool read_text(JsonReader *reader, Column *column)
-{
-    switch (column->type->form) {
-    case JSON_NULLS:
-        return false; /* nulls were read already */
-    case JSON_EMPTY_OBJECTS:
-        return read_empty_object(reader, column);
-    case JSON_ANY:
-        return read_any(reader, column);
-    default:
-        return read_string(reader, column);
-    }
+    return append_null(column);
 }
 
 static bool read_list(JsonReader *reader, Column *column)
@@ -369,11 +132,12 @@ static inline int32_t find_member(JsonReader *reader, const Members *members, in
     return look_up_name(reader, members);
 }
 
-static bool fill_missing(JsonReader *reader, const Members *members, int64_t row)
+/* Fields that an object lacks: their cells are among those of the object. */
+static bool fill_missing(const Members *members, int64_t row)
 {
     for (int32_t number = 0; number < members->count; number++) {
         Column *column = &members->columns[number];
-        if (column->length == row && !fill_place(reader, column))
+        if (column->length == row && !append_null(column))
             return false;
     }
     return true;
@@ -403,7 +167,7 @@ static bool read_members(JsonReader *reader, const Members *members, int64_t row
         reader->at = skip_space(reader->at);
         const uint8_t byte = *reader->at++;
         if (byte == '}')
-            return seen == members->count || fill_missing(reader, members, row);
+            return seen == members->count || fill_missing(members, row);
         if (byte != ',')
             return false;
         reader->at = skip_space(reader->at);
@@ -416,15 +180,12 @@ static bool read_object(JsonReader *reader, Column *column)
         return false;
     const Members members = members_of(reader, column);
     /* {} is two bytes, and a cell in each field that the struct has, however deep. */
-    reader->cells -= members.leaves;
-    if (reader->cells < 0) {
-        reader->allowance->code = MILLRACE_TOO_MUCH;
+    if (!take_cells(reader, members.leaves))
         return false;
-    }
     reader->at = skip_space(reader->at + 1);
     if (*reader->at == '}') {
         reader->at++;
-        return fill_missing(reader, &members, column->length) && end_row(column);
+        return fill_missing(&members, column->length) && end_row(column);
     }
     return read_members(reader, &members, column->length) && end_row(column);
 }
