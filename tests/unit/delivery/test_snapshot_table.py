@@ -422,7 +422,8 @@ class TestOneFormat:
         request = self.put(world, "in/orders/b.jsonl")
         world.one(request)
 
-        again = Request(change=ObjectChange(kind=ChangeKind.CREATED, ref=request.change.ref), run_id="r")
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=request.change.ref)
+        again = Request(change=change, run_id="r", decides_format=True)
 
         assert world.one(again, "m2").result == State.CONVERTED
         assert world.one(self.put(world, "in/orders/c.csv"), "m3").result == State.FAILED
