@@ -417,7 +417,7 @@ class TestOneFormat:
         assert "in/orders/b.jsonl is a json file" in (outcome.reason or "")
         assert "are csv" in (outcome.reason or "")
 
-    def test_a_manual_run_decides_the_format_anew(self, world: World) -> None:
+    def test_a_run_over_the_whole_table_decides_the_format_anew(self, world: World) -> None:
         world.one(self.put(world, "in/orders/a.csv"))
         request = self.put(world, "in/orders/b.jsonl")
         world.one(request)

@@ -14,7 +14,7 @@ from millrace.engine.options import BadRows, FileFormat, Quotes, ReadOptions, Wr
 
 NOT_OF_A_FILE = {
     Side.READ: {"compression", "bad_rows", "work", "face"},
-    Side.WRITE: {"compression", "lineage", "group_rows"},
+    Side.WRITE: {"compression", "lineage", "group_rows", "processors"},
 }
 """What the engine is given otherwise: by a key's name, by the sync, by tests, by who reads the options."""
 TO_BE_DEFINED: set[str] = set()
