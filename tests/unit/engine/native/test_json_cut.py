@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from millrace.engine.formats.json.feed import JsonFeed
+from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.native.json import JsonState, RowCutter, find_cut
 from millrace.engine.native.library import find_kernel
 from tests.properties import examples
@@ -91,3 +94,19 @@ def test_a_row_longer_than_a_piece_is_followed_to_its_end() -> None:
 
     assert cutter.end_of_rows(row + b",{}", 30, in_array=True) == 0
     assert cutter.end_of_rows(row[30:] + b",{}", 1000, in_array=True) == len(row) - 30 + 1
+
+
+@pytest.mark.parametrize("between", ["\n", ",", " ,\n "])
+def test_pieces_are_the_same_with_and_without_the_kernel(between: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = [[{"a": number}, {"b": {"c": "x" * (number % 50)}}] for number in range(900)]
+    rows = [json.dumps({"inner": value}) for value in inner]
+    text = between.join(rows)
+    data = (f"[{text}]" if "," in between else text + "\n").encode()
+
+    def pieces(switch: str) -> list[bytes]:
+        monkeypatch.setenv("MILLRACE_NATIVE", switch)
+        feed = JsonFeed(Utf8Stream(io.BytesIO(data), "utf-8"), 4000, counts_lines=False)
+        return [piece.data for piece in feed.pieces()]
+
+    assert len(pieces("1")) > 10
+    assert pieces("1") == pieces("0")

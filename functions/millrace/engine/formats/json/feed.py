@@ -15,10 +15,11 @@ from millrace.engine.native.library import find_kernel
 if TYPE_CHECKING:
     from millrace.engine.native.json import RowCutter
 
-FIRST_BYTES = 2**18
-"""The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have."""
-_FIRST_BYTES_WITH_KERNEL = 2**15
-"""Fewer, since the kernel says which row has a new name or type: of a later piece, too, a little is read exactly."""
+FIRST_BYTES = 2**15
+"""The first piece is read exactly, which is slow, to learn the names and types that the others are likely to have.
+
+It is the same with and without the kernel: groups of Parquet end where pieces do, so the output has the same bytes.
+"""
 _TAIL = 2**16
 _SPACE = b" \t\n\r"
 _BETWEEN_LINES = b"}\n{"
@@ -126,13 +127,10 @@ class JsonFeed:
         self._depth = 0
         self._in_array = False
         self._cutter = _find_cutter()
-        self._first_bytes = FIRST_BYTES
-        if self._cutter is not None:
-            self._first_bytes = _FIRST_BYTES_WITH_KERNEL
 
     def pieces(self) -> Iterator[JsonPiece]:
         """All of the text."""
-        size, first = min(self._first_bytes, self._block_bytes), True
+        size, first = min(FIRST_BYTES, self._block_bytes), True
         while self._fill(size):
             if first:
                 self._in_array = self._begins_array()
