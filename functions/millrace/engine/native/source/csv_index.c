@@ -94,9 +94,13 @@ static inline bool check_rows(CsvIndex *index, uint64_t line_ends)
     return line_ends == 0;
 }
 
-/* Whether there are line ends alone from where a record begins. */
-static bool is_blank(const CsvIndex *index, int64_t start, int64_t end)
+/* Whether there are line ends alone from where a record begins; the blank lines passed over before are not seen again:
+ * a file may have millions of them behind each other. */
+static bool is_blank(const CsvIndex *index, int64_t end)
 {
+    int64_t start = (uint32_t)(index->ends[index->count] + 1);
+    if (start < index->blank_end)
+        start = index->blank_end;
     while (start < end && (index->text[start] == '\n' || index->text[start] == '\r'))
         start++;
     return start == end;
@@ -110,8 +114,9 @@ static bool append_without_blank_lines(CsvIndex *index, const Marks *marks)
         const int64_t at = index->position + lowest_bit(left);
         const bool is_line_end = marks->line_ends & left & -left;
         const bool is_first = index->count == index->row_end - width;
-        if (is_line_end && is_first && width > 1 && is_blank(index, (uint32_t)(index->ends[index->count] + 1), at)) {
+        if (is_line_end && is_first && width > 1 && is_blank(index, at)) {
             index->has_loose_starts = true;
+            index->blank_end = at + 1;
             continue;
         }
         index->ends[++index->count] = (uint32_t)at;

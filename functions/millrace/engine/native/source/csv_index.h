@@ -24,6 +24,7 @@ typedef struct {
     uint32_t *ends;   /* ends[0] is one before the first field; ends[n] is where the n-th field ends */
     int64_t count;    /* of fields in the index */
     int64_t row_end;  /* the number that the field before the next line end must have */
+    int64_t blank_end; /* where the last blank line ends that was passed over */
     uint64_t in_quotes; /* all bits, if the next byte is within quotes, else none */
     bool after_edge;    /* whether the byte before is a delimiter, a line end or a quote, or there is none */
     bool after_closing; /* whether it is a quote that closes */
