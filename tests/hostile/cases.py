@@ -42,6 +42,9 @@ class Case:
     archive: str | None = None
 
 
+_NULLS_IN_A_LIST = b'{"a":[' + b"null," * 999 + b"null]}\n"
+
+
 def _stream(*pieces: tuple[bytes, int]) -> Callable[[], BinaryIO]:
     return lambda: cast("BinaryIO", Repeated(*pieces))
 
@@ -391,6 +394,20 @@ CASES: dict[str, Case] = {
         make=_stream((b'{"a":[', 1), (b"[]," * MB, 10), (b"[]]}", 1)),
         refused="TooBig",
         says=("2,000,000 commas",),
+    ),
+    "nulls in lists of objects with 1,000 fields": Case(
+        source="json",
+        target="parquet",
+        make=_made(lambda: b'{"a":[{' + many(1000, '"k{}":1', ",") + b"}]}\n" + _NULLS_IN_A_LIST * 50),
+        rows=51,
+        mb=450,
+    ),
+    "60,000 nulls in one list of objects with 1,000 fields": Case(
+        source="json",
+        target="parquet",
+        make=_made(lambda: b'{"a":[{' + many(1000, '"k{}":1', ",") + b'}]}\n{"a":[' + b"null," * 60_000 + b"null]}"),
+        refused="TooBig",
+        says=("row 2 at byte ", "60,001 items in a[]", "4,194,304"),
     ),
     "objects of 2,000 names, one in each": Case(
         source="json",

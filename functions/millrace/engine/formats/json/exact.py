@@ -8,13 +8,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow
 from millrace.engine.formats.json import values as json_values
+from millrace.engine.formats.json.cells import SHORTEST_REFUSED, Places
 from millrace.engine.formats.json.feed import JsonPiece, RowOrigins
 from millrace.engine.formats.json.types import Node, as_batches, columns_of
 from millrace.engine.formats.json.values import NotJson, Refused, Row
@@ -37,11 +38,12 @@ Report = Callable[[BadRow], None]
 
 @dataclass(frozen=True, slots=True)
 class ExactRows:
-    """Parsed rows as columns, and how much text they were."""
+    """Parsed rows as columns, how much text they were, and where long ones are."""
 
     columns: dict[str, Sequence[Any]]
     count: int
     size: int
+    places: Places = field(default_factory=dict)
 
     def observe(self, node: Node) -> bool:
         """Add the rows' values to what is known of their types; False where that is as before."""
@@ -55,7 +57,7 @@ class ExactRows:
 
     def as_batches(self, into: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The rows as batches of a schema that holds what is known."""
-        return as_batches(self.columns, self.count, into)
+        return as_batches(self.columns, self.count, into, self.places)
 
 
 class ExactParser:
@@ -83,6 +85,7 @@ class ExactParser:
         self._text = ""
         self._at = 0
         self._byte = 0
+        self._counted = self._counted_bytes = 0
         self._line = 1
         self._origins: RowOrigins | None = None
         self.row = 1
@@ -96,6 +99,7 @@ class ExactParser:
     def rows(self, piece: JsonPiece) -> Iterator[tuple[Row, int]]:
         """The rows from the beginning of a piece until a row ends where a piece does, each with its size."""
         self._text, self._at, self._byte, self._line = "", 0, piece.byte, piece.line
+        self._counted = self._counted_bytes = 0
         self._origins = piece.origins
         self._append(piece.data, last=False)
         yield from self._next_rows()
@@ -105,10 +109,31 @@ class ExactParser:
         rows = self.rows(piece)
         while True:
             with without_collection():
-                block, size = _take(rows, self._block_bytes)
+                places = dict[int, tuple[int, int]]()
+                block, size = _take(self._note_places(rows, places), self._block_bytes)
             if not block:
                 return
-            yield ExactRows(columns_of(block), len(block), size)
+            yield ExactRows(columns_of(block), len(block), size, places)
+
+    def _note_places(
+        self, rows: Iterator[tuple[Row, int]], places: dict[int, tuple[int, int]]
+    ) -> Iterator[tuple[Row, int]]:
+        """The rows; notes the numbers and bytes of long ones by their position among these."""
+        for position, (row, length) in enumerate(rows):
+            if length >= SHORTEST_REFUSED:
+                places[position] = self.row - 1, self._byte_of_row(self._at - length)
+            yield row, length
+
+    def _byte_of_row(self, at: int) -> int:
+        """The byte in the file of a row's beginning; each is asked for behind the last."""
+        # Text is counted once: from its beginning for each row would be quadratic.
+        between = self._text[self._counted : at]
+        self._counted = at
+        self._counted_bytes += len(between.encode(errors=self._errors))
+        byte = self._byte + self._counted_bytes
+        if self._origins is None:
+            return byte
+        return self._origins.locate(byte)[0]
 
     def pass_over(self, piece: JsonPiece, rows: int) -> None:
         """Hear that somebody else has parsed a piece."""
@@ -234,6 +259,7 @@ class ExactParser:
             self._byte += len(parsed.encode(errors=self._errors))
         self._line += parsed.count("\n")
         self._text, self._at = self._text[self._at :], 0
+        self._counted = self._counted_bytes = 0
 
     def _check_size(self) -> None:
         """Refuse a row that is too long to be one."""
@@ -411,9 +437,10 @@ def _no_piece() -> None:
     """There is no further piece."""
 
 
-def blocks_of(piece: JsonPiece) -> Iterator[ExactRows]:
-    """The rows of a piece that is known to hold nothing else."""
+def blocks_of(piece: JsonPiece, first_row: int = 1) -> Iterator[ExactRows]:
+    """The rows of a piece that is known to hold nothing else; the first has this number."""
     parser = ExactParser(_no_piece, None)
+    parser.row = first_row
     if not piece.first:
         parser.pass_over(replace(piece, last=False), 0)
     return parser.blocks(piece)

@@ -8,6 +8,7 @@ left to the exact parser. So a batch has every value as it is, and says of types
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from millrace.engine.formats.json import search as json_search
+from millrace.engine.formats.json.cells import MOST_CELLS, CellCounter
 from millrace.engine.formats.json.evidence import (
     FieldStep,
     FieldWay,
@@ -27,14 +29,13 @@ from millrace.engine.formats.json.evidence import (
 from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
 from millrace.engine.formats.json.types import FIRST_INEXACT, Node, fields_of
-from millrace.engine.formats.limits import MAX_CELLS, leaves
 from millrace.engine.formats.streams.encoding import is_utf8
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, JSON, form_of
 
 _SPACE = b" \t\n\r"
 _ROWS = "r"
-_MOST_CELLS = 4 * MAX_CELLS
+_MISSING_ITEM = re.compile(rb"[\[,][ \t\n\r]*null")
 _FIRST_PLAIN = 1e-6
 """Doubles below it are printed with an exponent."""
 
@@ -56,6 +57,7 @@ class FastRows:
     batch: pa.RecordBatch
     odd: frozenset[str] = frozenset()
     texts: Mapping[FieldWay, NumberTexts] = field(default_factory=dict)
+    first_row: int = 1
 
     @property
     def schema(self) -> pa.Schema:
@@ -98,6 +100,8 @@ class FastPlan:
     numerics: tuple[FieldWay, ...]
     search: Search
     leaves: int
+    has_lists: bool = False
+    """Of objects."""
     odd: frozenset[str] = frozenset()
 
     def looking_at(self, odd: frozenset[str]) -> FastPlan:
@@ -163,8 +167,13 @@ class FastPlan:
 
     def _is_sparse(self, text: bytes) -> bool:
         """Whether the columns might have far more cells than there are values: Arrow would fill all of them."""
-        most = _MOST_CELLS // self.leaves
-        return len(text) > most and text.count(b"{") > most
+        most = MOST_CELLS // self.leaves
+        if len(text) <= most:
+            return False
+        items = text.count(b"{")
+        if self.has_lists and items + text.count(b"null") > most:
+            items += len(_MISSING_ITEM.findall(text))
+        return items > most
 
     def _batch(self, text: bytes, *, in_array: bool) -> pa.RecordBatch | None:
         """The rows as Arrow reads them; None where it refuses to."""
@@ -211,7 +220,8 @@ def plan(node: Node) -> FastPlan | None:
         search.look(b"")
     except (_Unfit, Unsearchable, pa.ArrowInvalid):  # Arrow's: a pattern too long
         return None
-    return FastPlan(into, asked, tuple(numerics), search, max(1, leaves(into)))
+    counter = CellCounter.of(into)
+    return FastPlan(into, asked, tuple(numerics), search, counter.leaves, bool(counter.ways))
 
 
 def _as_searched(numeric: FieldWay) -> Wanted:

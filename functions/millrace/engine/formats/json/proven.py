@@ -13,6 +13,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.formats.json.cells import MOST_CELLS
 from millrace.engine.formats.json.evidence import (
     FieldStep,
     FieldWay,
@@ -23,7 +24,7 @@ from millrace.engine.formats.json.evidence import (
 )
 from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
 from millrace.engine.formats.json.types import Kept, Node, Number, Numbers, fields_of
-from millrace.engine.formats.limits import MAX_CELLS, leaves
+from millrace.engine.formats.limits import leaves
 from millrace.engine.native.json import (
     JsonEvidence,
     JsonForm,
@@ -38,7 +39,6 @@ from millrace.engine.native.seam import Code, SchemaForC, describe_schema
 from millrace.engine.types import arrow_types
 from millrace.engine.types.printing import BARE, JSON, form_of
 
-_MOST_CELLS = 4 * MAX_CELLS
 _KINDS: tuple[tuple[SeenKind, type], ...] = (
     (SeenKind.BOOL, bool),
     (SeenKind.WHOLE, int),
@@ -69,6 +69,7 @@ class KernelRows:
     piece: JsonPiece
     rows: ProvenRows
     odd: frozenset[str] = frozenset()
+    first_row: int = 1
 
     @property
     def schema(self) -> pa.Schema:
@@ -208,7 +209,7 @@ def plan(kernel: Kernel, node: Node) -> KernelPlan | None:
         fields = _describe_fields(description, schema, node)
     except _UnfitForKernel:
         return None
-    reader = RowsReader(kernel, schema, description, _MOST_CELLS)
+    reader = RowsReader(kernel, schema, description, MOST_CELLS)
     return KernelPlan(reader, fields, max(1, leaves(schema)))
 
 

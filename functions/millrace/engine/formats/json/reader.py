@@ -170,6 +170,7 @@ class _JsonFile:
         if parsed is None:
             yield from self._parser.blocks(tried.piece)
             return
+        parsed = replace(parsed, first_row=self._parser.row)
         self._parser.pass_over(tried.piece, parsed.count)
         if self._plan is not None:
             self._plan = self._plan.looking_at(parsed.odd)
@@ -239,7 +240,7 @@ class _JsonFile:
         elif parsed := self._try_newer_plan(_TriedPiece(block.piece, None, None)):
             yield parsed.batch
         else:
-            for exact in json_exact.blocks_of(block.piece):
+            for exact in json_exact.blocks_of(block.piece, block.first_row):
                 yield from exact.as_batches(into)
 
 

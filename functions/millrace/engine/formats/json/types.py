@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from millrace.engine.formats.json.cells import CellCounter, Places
 from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, JSON, form_of, plain, with_form
@@ -407,15 +408,21 @@ def columns_of(objects: Sequence[dict[str, Value]], *, most_names: int | None = 
     return {name: [o.get(name) for o in objects] for name in names}
 
 
-def as_batches(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Columns of so many rows as record batches of a schema that holds them, of no more cells than may be."""
-    most = max(1, MAX_CELLS // max(1, leaves(into)))
-    if rows <= most:
-        yield _as_batch(columns, rows, into)
-        return
-    for first in range(0, rows, most):
-        part = {name: values[first : first + most] for name, values in columns.items()}
-        yield _as_batch(part, min(most, rows - first), into)
+def as_batches(
+    columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema, places: Places
+) -> Iterator[pa.RecordBatch]:
+    """Columns of so many rows as record batches of a schema that holds them, of no more cells than may be.
+
+    Raises TooBig for a single row that has more.
+    """
+    counter = CellCounter.of(into)
+    most = max(1, MAX_CELLS // counter.leaves)
+    for first in range(0, max(1, rows), most):
+        part = columns
+        if rows > most:
+            part = {name: values[first : first + most] for name, values in columns.items()}
+        for few, count in counter.divide(part, min(most, rows - first), places, first):
+            yield _as_batch(few, count, into)
 
 
 def _as_batch(columns: Mapping[str, Sequence[Value]], rows: int, into: pa.Schema) -> pa.RecordBatch:

@@ -1,0 +1,97 @@
+"""Little JSON text may be many missing values: rows are divided by what they fill; one of too many is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pyarrow as pa
+import pytest
+
+from millrace.engine.formats.json import fast, plans, reader
+from millrace.engine.formats.json import types as json_types
+from millrace.engine.formats.json.cells import MOST_CELLS, CellCounter
+from millrace.engine.options import BadRows, ReadOptions
+from millrace.errors import TooBig
+
+WIDE = "{" + ",".join(f'"f{number}":1' for number in range(1000)) + "}"
+SHAPES = [
+    ('{"a":%s}', "a[]"),
+    ('{"b":1,"s":{"a":%s}}', "s.a[]"),
+    ('{"a":[%s]}', "a[][]"),
+    ('{"a":[null,{"deep":%s}]}', "a[].deep[]"),
+]
+FINDERS = [
+    pytest.param(plans.plan, id="fastest"),
+    pytest.param(fast.plan, id="Arrow"),
+    pytest.param(lambda _: None, id="exact"),
+]
+
+
+def batches_of(text: str, find_plan: reader.FindPlan, options: ReadOptions | None = None) -> list[pa.RecordBatch]:
+    """A file's rows, as they are read."""
+    records = reader.read(
+        io.BytesIO(text.encode()), options or ReadOptions(), report=lambda _: None, find_plan=find_plan
+    )
+    return list(records.batches)
+
+
+def items(missing: str, count: int) -> str:
+    """A list of so many missing items."""
+    return "[" + ",".join([missing] * count) + "]"
+
+
+@pytest.mark.parametrize("find_plan", FINDERS)
+@pytest.mark.parametrize(("shape", "path"), SHAPES)
+def test_rows_of_missing_objects_are_divided(shape: str, path: str, find_plan: reader.FindPlan) -> None:
+    rows = [shape % f"[{WIDE}]", *[shape % items("null", 900)] * 9]
+
+    batches = batches_of("\n".join(rows), find_plan)
+
+    assert sum(batch.num_rows for batch in batches) == len(rows)
+    assert len(batches) > 1
+    for batch in batches:
+        names = {name: batch.column(name).to_pylist() for name in batch.schema.names}
+        assert CellCounter.of(batch.schema)._find_crowded(names, batch.num_rows) is None, path
+
+
+@pytest.mark.parametrize("find_plan", FINDERS)
+@pytest.mark.parametrize("missing", ["null", " null"])
+@pytest.mark.parametrize(("shape", "path"), SHAPES)
+def test_one_row_of_too_many_is_refused_with_its_place(
+    shape: str, path: str, missing: str, find_plan: reader.FindPlan
+) -> None:
+    good = "\n".join([shape % f"[{WIDE}]"] * 5) + '\n{"z":"\u00e9"}\n'
+    text = good + shape % items(missing, MOST_CELLS // 1000 + 1)
+
+    with pytest.raises(TooBig, match="divide the list among several rows") as caught:
+        batches_of(text, find_plan)
+
+    assert caught.value.row == 7
+    assert caught.value.byte == len(good.encode())
+    assert caught.value.column == path
+    assert f"{MOST_CELLS:,}" in str(caught.value)
+
+
+def test_bad_rows_that_are_put_aside_are_counted() -> None:
+    text = f'{{"a":[{WIDE}]}}\nnothing\n{{"a":{items("null", 5000)}}}'
+
+    with pytest.raises(TooBig, match=r"row 3 at byte .* 5,000 items in a\[\] of 1,000 fields"):
+        batches_of(text, plans.plan, ReadOptions(bad_rows=BadRows.QUARANTINE))
+
+
+def test_items_without_fields_are_as_many_as_their_text_says() -> None:
+    schema = pa.schema([("a", pa.list_(pa.int64())), ("s", pa.struct([("b", pa.list_(pa.list_(pa.string())))]))])
+
+    assert CellCounter.of(schema).ways == ()
+
+
+def test_missing_values_of_objects_are_no_missing_items() -> None:
+    node = json_types.Node()
+    row = json.loads(f'{{"x":null,"a":[{WIDE}]}}')
+    node.observe_columns(json_types.columns_of([row]), 0)
+    plan = fast.plan(node)
+
+    assert plan is not None
+    assert plan._is_sparse(b'{"a":[null, null,\nnull]}\n' * 2000)
+    assert not plan._is_sparse(b'{"x": null,"y":null}\n' * 2000)
