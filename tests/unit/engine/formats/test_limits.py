@@ -6,6 +6,7 @@ import pytest
 
 from millrace.delivery.archive_tables import MOST_OUTPUTS
 from millrace.engine.formats import limits
+from millrace.engine.formats.json import cells as json_cells
 from millrace.engine.formats.json import types as json_types
 from millrace.engine.formats.streams import decompression
 from millrace.engine.formats.streams.archive import Limits
@@ -29,6 +30,11 @@ ROWS = (
     ),
     ("members of an object on the way to the rows of `json_records`", f"{limits.MAX_MEMBERS:,}", "`TooBig`"),
     ("a member of `json_parent_fields`, as text", f"{limits.MAX_PARENT_BYTES:,} characters", "`TooBig`"),
+    (
+        "fields of all items of the lists of objects in one JSON row, missing ones included",
+        f"{json_cells.MOST_CELLS:,}",
+        "`TooBig`",
+    ),
     ("columns of a file, fields within fields counted one by one", f"{limits.MAX_COLUMNS:,}", "`TooBig`"),
     ("levels of JSON that become columns", f"{json_types.MAX_DEPTH}", "kept as JSON text"),
     ("levels of JSON that are read at all", "about 900", "`MalformedFile`"),
