@@ -49,11 +49,10 @@ def convert(
     name: str = "",
 ) -> Converted[S]:
     """Counterpart of ``one_file.convert``."""
-    del name
     source.seek(0)
     text = source.read()
     _take_time(source, context)
-    return _converted([text], recipe, destination, context)
+    return _converted([text], recipe, destination, context, name)
 
 
 def convert_many(
@@ -110,7 +109,7 @@ def _take_time(stream: object, context: ConversionContext) -> None:
 
 
 def _converted(
-    texts: list[bytes], recipe: Recipe, destination: Destination[S], context: ConversionContext
+    texts: list[bytes], recipe: Recipe, destination: Destination[S], context: ConversionContext, name: str = ""
 ) -> Converted[S]:
     sinks: dict[str | None, tuple[S, list[int]]] = {}
     aside: list[S] = []
@@ -130,7 +129,7 @@ def _converted(
             fields = line.split(",")
             if len(fields) != 3:
                 aside = aside or [_opened(destination.open_quarantine, number, len(fields))]
-                aside[0].write(line.encode() + b"\n")
+                aside[0].write(f"{name}: {line}\n".encode())
                 quarantined += 1
                 continue
             if recipe.transform.filters.conditions and fields[1] == LEFT_OUT:

@@ -78,7 +78,8 @@ def _of_archive(way: ArchiveTables, data: bytes, convert: Any) -> Rendering:
         for name in archive.namelist():
             plan = way.members.plan(name)
             assert isinstance(plan, Plan)
-            member = _of_file(plan, archive.read(name), convert)
+            # As the worker does: a quarantined row says of which member it is.
+            member = _of_file(plan, archive.read(name), partial(convert, name=name))
             if member.outputs is None or member.rows is None:
                 return Rendering(None)
             outputs |= member.outputs

@@ -9,6 +9,7 @@ import pytest
 from millrace.ledger.entries import State
 from tests.simulation import light, promises, schedules
 from tests.simulation.faults import Fault
+from tests.simulation.files import to_file
 from tests.simulation.setups import Setup, SetupKind
 from tests.simulation.test_losses import kept, output, quiet, rows, state
 from tests.simulation.world import SimulatedWorld
@@ -229,6 +230,16 @@ def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
 
     assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"x","version":1}\n'
     assert (state(world, "in/a.csv"), state(world, "in/b.csv")) == (State.CONVERTED, State.FAILED)
+
+
+def test_a_quarantined_row_of_an_archive_names_its_member() -> None:
+    world = quiet(Setup(SetupKind.ARCHIVE, quarantine=True))
+    world.script = [write("in/a.zip", to_file("in/a.zip", ["1,x,7", "8,x", "3,z,7"]))]
+
+    world.run()
+
+    assert output(world, "_quarantine/a/x.jsonl") == b"x.csv: 8,x\n"
+    kept(world)
 
 
 def test_a_deletion_during_a_run_is_not_taken_for_done() -> None:

@@ -14,7 +14,7 @@ BAD = ("1,x,7", "8,x", "3,z,7")
 
 
 def _without_quarantine(rendering: Rendering) -> dict[str, bytes] | None:
-    """A quarantine's lines tell row, place and reason; the light ones the row alone."""
+    """A quarantine's lines tell row, place and reason; the light ones the row, after its member."""
     if rendering.outputs is None:
         return None
     return {ref.key: data for ref, data in rendering.outputs.items() if "_quarantine" not in ref.key}
