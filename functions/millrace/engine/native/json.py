@@ -70,7 +70,7 @@ class JsonEvidence(ctypes.Structure):
     )
 
 
-class _Limits(ctypes.Structure):
+class _BatchLimits(ctypes.Structure):
     _fields_ = (("most_bytes", ctypes.c_int64), ("most_cells", ctypes.c_int64))
 
 
@@ -96,7 +96,7 @@ class RowsReader:
         count = len(self.description.types)
         evidence = (JsonEvidence * count)()
         array, fault = ExportedArray(), NativeFault()
-        limits = _Limits(_MOST_BYTES + _BYTES_OF_TEXT * len(text), self.most_cells)
+        limits = _BatchLimits(_MOST_BYTES + _BYTES_OF_TEXT * len(text), self.most_cells)
         code = self._bind()(
             text + bytes(PADDING),
             len(text),
@@ -125,7 +125,7 @@ class RowsReader:
             ctypes.c_int32,
             ctypes.c_int32,
             ctypes.c_char_p,
-            ctypes.POINTER(_Limits),
+            ctypes.POINTER(_BatchLimits),
             ctypes.POINTER(JsonEvidence),
             ctypes.POINTER(ExportedArray),
             ctypes.POINTER(NativeFault),

@@ -56,7 +56,7 @@ _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class _RenderPlan:
     """How batches of one schema are rendered: decided once."""
 
     batch: pa.Schema
@@ -79,9 +79,9 @@ class _Plans:
     """The plans made last: a conversion's batches share one, and threads that race at worst make one twice."""
 
     def __init__(self) -> None:
-        self._recent: tuple[_Plan, ...] = ()
+        self._recent: tuple[_RenderPlan, ...] = ()
 
-    def find(self, batch: pa.Schema, into: pa.Schema, shape: RowShape) -> _Plan:
+    def find(self, batch: pa.Schema, into: pa.Schema, shape: RowShape) -> _RenderPlan:
         """The plan for batches of a schema."""
         for plan in self._recent:
             if plan.fits(batch, into, shape):
@@ -114,7 +114,7 @@ def render(
     return Text(tuple(pieces), batch.num_rows)
 
 
-def _render_part(kernel: Kernel, batch: pa.RecordBatch, plan: _Plan, page_bytes: int) -> list[memoryview] | None:
+def _render_part(kernel: Kernel, batch: pa.RecordBatch, plan: _RenderPlan, page_bytes: int) -> list[memoryview] | None:
     try:
         batch = _prepare(batch, plan)
     except MillraceError:  # the pure code meets it again, and the faults of columns before this one first
@@ -128,7 +128,7 @@ def _render_part(kernel: Kernel, batch: pa.RecordBatch, plan: _Plan, page_bytes:
         _Release(exported.release)(address)
 
 
-def _prepare(batch: pa.RecordBatch, plan: _Plan) -> pa.RecordBatch:
+def _prepare(batch: pa.RecordBatch, plan: _RenderPlan) -> pa.RecordBatch:
     """The batch, with texts for the columns that C does not print."""
     if not plan.prepared:
         return batch
@@ -153,7 +153,7 @@ class _Rendering:
     """One batch on its way through C, page after page."""
 
     kernel: Kernel
-    plan: _Plan
+    plan: _RenderPlan
     address: int
     rows: int
     page_bytes: int
@@ -202,7 +202,7 @@ def _bind(kernel: Kernel) -> Callable[..., int]:
     return function
 
 
-def _make_plan(batch: pa.Schema, into: pa.Schema, shape: RowShape) -> _Plan:
+def _make_plan(batch: pa.Schema, into: pa.Schema, shape: RowShape) -> _RenderPlan:
     """Columns as C prints them, and those that it cannot print as texts."""
     fields, prepared = list[pa.Field](), list[int]()
     for position, (given, wanted) in enumerate(zip(batch, into, strict=True)):
@@ -214,7 +214,7 @@ def _make_plan(batch: pa.Schema, into: pa.Schema, shape: RowShape) -> _Plan:
     types = describe_schema(pa.schema(fields), _form_number)
     if types is None:
         raise AssertionError("each column was described alone before")
-    return _Plan(batch, into, shape, _name_members(types), tuple(prepared))
+    return _RenderPlan(batch, into, shape, _name_members(types), tuple(prepared))
 
 
 def _is_printed(field: pa.Field, wanted: pa.Field) -> bool:

@@ -219,13 +219,13 @@ def _plain_form(_field: pa.Field) -> int:
 
 def _describe_fields(description: SchemaForC, schema: pa.Schema, top: Node) -> tuple[_ObservedField, ...]:
     """Sets the forms of all fields, which depend on what was seen of them; gives those to observe."""
-    description_of = _Description(description, [])
+    description_of = _FlatFields(description, [])
     description_of.add_children(schema, top, (), first=0)
     return tuple(description_of.observed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Description:
+class _FlatFields:
     """A schema's description in the making, and the fields whose values say something of their types."""
 
     flat: SchemaForC

@@ -41,7 +41,7 @@ class UnjoinableFooter(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
+class _PlacedNumber:
     """A number in a row group's description: the bytes that hold it, and its value."""
 
     start: int
@@ -50,12 +50,12 @@ class _Number:
 
 
 @dataclass(frozen=True, slots=True)
-class RowGroup:
+class GroupDescription:
     """A row group as its footer describes it; ``offsets`` are the numbers in it that change when it moves."""
 
     description: bytes
-    offsets: tuple[_Number, ...]
-    ordinal: _Number | None
+    offsets: tuple[_PlacedNumber, ...]
+    ordinal: _PlacedNumber | None
 
     def moved(self, by: int, ordinal: int) -> bytes:
         """The description of the row group ``by`` bytes further on, the file's ``ordinal``-th, counted from 0."""
@@ -75,7 +75,7 @@ class Footer:
 
     before: bytes
     rows: int
-    groups: tuple[RowGroup, ...]
+    groups: tuple[GroupDescription, ...]
     behind: bytes
 
 
@@ -107,7 +107,7 @@ def read_footer(data: bytes) -> Footer:
     if number != _ROW_GROUPS:
         raise UnjoinableFooter("the footer of a Parquet file has no row groups behind the number of rows")
     _, count = walker.read_list_head()
-    groups = list[RowGroup]()
+    groups = list[GroupDescription]()
     for _ in range(count):
         groups.append(_read_group(walker))
     return Footer(data[:start], rows, tuple(groups), data[walker.at :])
@@ -129,8 +129,8 @@ def join_footers(footers: Sequence[Footer], moves: Iterable[int]) -> bytes:
     return b"".join([first.before, rows, _ROW_GROUPS_HEAD, _list_head(len(groups)), *groups, first.behind])
 
 
-def _read_group(walker: _Walker) -> RowGroup:
-    start, offsets, ordinal = walker.at, list[_Number](), None
+def _read_group(walker: _Walker) -> GroupDescription:
+    start, offsets, ordinal = walker.at, list[_PlacedNumber](), None
     number = 0
     while True:
         number, kind = walker.next_field(number)
@@ -146,10 +146,10 @@ def _read_group(walker: _Walker) -> RowGroup:
             ordinal = walker.locate_number(start)
         else:
             walker.skip(kind)
-    return RowGroup(walker.data[start : walker.at], tuple(offsets), ordinal)
+    return GroupDescription(walker.data[start : walker.at], tuple(offsets), ordinal)
 
 
-def _read_chunk(walker: _Walker, start: int, offsets: list[_Number]) -> None:
+def _read_chunk(walker: _Walker, start: int, offsets: list[_PlacedNumber]) -> None:
     """Walk over a ColumnChunk; add where it says that it lies."""
     number = 0
     while True:
@@ -168,7 +168,7 @@ def _read_chunk(walker: _Walker, start: int, offsets: list[_Number]) -> None:
             walker.skip(kind)
 
 
-def _read_chunk_metadata(walker: _Walker, start: int, offsets: list[_Number]) -> None:
+def _read_chunk_metadata(walker: _Walker, start: int, offsets: list[_PlacedNumber]) -> None:
     number = 0
     while True:
         number, kind = walker.next_field(number)
@@ -207,11 +207,11 @@ class _Walker:
         stored = self._read_varint()
         return (stored >> 1) ^ -(stored & 1)
 
-    def locate_number(self, start: int) -> _Number:
+    def locate_number(self, start: int) -> _PlacedNumber:
         """A number and where its bytes are, counted from ``start``."""
         begin = self.at
         value = self.read_number()
-        return _Number(begin - start, self.at - start, value)
+        return _PlacedNumber(begin - start, self.at - start, value)
 
     def read_list_head(self) -> tuple[int, int]:
         """A list's type and number of items."""

@@ -36,7 +36,7 @@ _CODECS: dict[str, dict[str, Any]] = {
 """Level 3 of zstd costs no more than 1 and takes a tenth less; pages of 4 MB are what it needs for texts."""
 
 
-class _RowGroup:
+class _GatheredRows:
     """Batches gathered until they make a row group."""
 
     def __init__(self, most_rows: int) -> None:
@@ -82,7 +82,7 @@ class _ParquetWriter:
         if metadata:
             self._into = into.with_metadata(metadata)
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.SNAPPY_INSIDE]}
-        self._group = _RowGroup(self._group_rows)
+        self._group = _GatheredRows(self._group_rows)
         self._encodings: Encodings | None = None
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
@@ -107,7 +107,7 @@ class _ParquetWriter:
         for encoded in self._encoding.results():
             self._append(encoded)
         table = pa.Table.from_batches(self._group.batches, self._schema)
-        self._group = _RowGroup(self._group_rows)
+        self._group = _GatheredRows(self._group_rows)
         if self._encodings is None:
             self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
         encode = partial(_name_refusal, "values", partial(self._encode, table, self._encodings))
