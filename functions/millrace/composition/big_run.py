@@ -1,0 +1,30 @@
+"""The big_run function's world: the phases on their ports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from millrace import __version__
+from millrace.big_runs.phases import BigRunPhases
+from millrace.composition.base import Foundation, utc_now
+from millrace.composition.convert import obfuscation_key
+from millrace.engine.native.library import mark_version
+from millrace.ledger.claims import Claims
+from millrace.planning.planner import Planner
+
+
+def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
+    """Read settings and configuration, and make the clients; no request is sent yet."""
+    base = Foundation.from_environment(environment)
+    claims = Claims(
+        ledger=base.ledger, now=utc_now, engine=mark_version(__version__), deployment=base.settings.deployment
+    )
+    return BigRunPhases(
+        planner=Planner(base.document),
+        claims=claims,
+        stores=base.sessions,
+        queues=base.queues,
+        timeout_seconds=base.settings.timeout_seconds,
+        obfuscation_key=obfuscation_key(base.settings, base.sessions),
+    )
