@@ -120,6 +120,7 @@ def _as_story(entry: Entry) -> Entry:
         schema_version=None,
         schema_changes=None,
         build=NO_BUILD,
+        big_run=None,
     )
 
 

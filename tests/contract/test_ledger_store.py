@@ -12,7 +12,7 @@ from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
-from millrace.ledger.entries import Entry, Failure, Output, State
+from millrace.ledger.entries import BigRunFacts, Entry, Failure, Output, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.ledger.table_entries import FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
@@ -63,6 +63,9 @@ FULL = entry(
     run_id="r",
     schema_version=3,
     schema_changes="note: new, text",
+    big_run=BigRunFacts(
+        name="n-1", execution="n-1-2", connection="lake", home=ObjectRef("out", "x/.millrace/runs/n-1/")
+    ),
 )
 
 

@@ -13,7 +13,17 @@ from typing import Any, assert_never
 
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
-from millrace.ledger.entries import NEEDS_ATTENTION, Branch, BuildFacts, Entry, Failure, Output, State, WorkEntry
+from millrace.ledger.entries import (
+    NEEDS_ATTENTION,
+    BigRunFacts,
+    Branch,
+    BuildFacts,
+    Entry,
+    Failure,
+    Output,
+    State,
+    WorkEntry,
+)
 from millrace.ledger.table_entries import AnyEntry, FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.mappings import leave_out_empty, leave_out_none, pick
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
@@ -27,6 +37,7 @@ _SINCE_0_2 = ("deaths", "deployment", "shape")
 """What 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
 _ENTRY = ("reason", "schema_version", "schema_changes")
 _BUILD = ("built_etag", "refused_etag")
+_BIG_RUN = ("name", "execution", "connection")
 
 
 def to_key(sync: str, source: ObjectRef) -> str:
@@ -46,7 +57,8 @@ def item_of(entry: AnyEntry) -> dict[str, Any]:
 def _to_stored(entry: AnyEntry) -> dict[str, Any]:
     match entry:
         case Entry():
-            return _work_fields(entry) | _get_fields(entry, _ENTRY) | _get_fields(entry.build, _BUILD)
+            fields = _work_fields(entry) | _get_fields(entry, _ENTRY) | _get_fields(entry.build, _BUILD)
+            return fields | _big_run_fields(entry.big_run)
         case TableEntry():
             return _work_fields(entry) | {"reason": _text(entry.file)}
         case SchemaEntry():
@@ -75,6 +87,12 @@ def _work_fields(entry: WorkEntry) -> dict[str, Any]:
         "obsolete": list(map(_output_fields, entry.obsolete)),
         "milliseconds": entry.milliseconds,
     }
+
+
+def _big_run_fields(run: BigRunFacts | None) -> dict[str, Any]:
+    if run is None:
+        return {}
+    return {"big_run": _get_fields(run, _BIG_RUN) | {"home": str(run.home)}}
 
 
 def _get_fields(value: object, names: Iterable[str]) -> dict[str, Any]:
@@ -138,7 +156,12 @@ def to_entry(fields: Mapping[str, Any]) -> Entry:
     if "sequencer" in fields:
         sequencer = Sequencer(fields["sequencer"])
     build = BuildFacts(**pick(fields, *_BUILD))
-    return Entry(**_to_work(fields), sequencer=sequencer, build=build, **pick(fields, *_ENTRY))
+    entry = Entry(**_to_work(fields), sequencer=sequencer, build=build, **pick(fields, *_ENTRY))
+    return replace(entry, big_run=_to_big_run(fields["big_run"])) if "big_run" in fields else entry
+
+
+def _to_big_run(fields: Mapping[str, Any]) -> BigRunFacts:
+    return BigRunFacts(**pick(fields, *_BIG_RUN), home=ObjectRef.parse(fields["home"]))
 
 
 def to_table(fields: Mapping[str, Any]) -> TableEntry:

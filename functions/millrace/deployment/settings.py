@@ -21,6 +21,9 @@ EVENT_SOURCE = "millrace"
 DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
 """Set by the stack itself: the number is known only while it is deployed."""
 
+MACHINE_VARIABLE = "MILLRACE_BIG_RUN_MACHINE"
+"""The ARN of the machine of big runs, where one is deployed."""
+
 VISIBILITY_FACTOR = 6
 """A queue's visibility in timeouts of its function (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
 
@@ -59,7 +62,9 @@ class Settings:
     function's time limit. ``obfuscation_secret`` is the name or ARN of the secret with the key of obfuscated fields;
     None where no sync obfuscates any. ``dead_letters`` is the URL of the dead-letter queue. ``deployment`` is a number
     that grows with every change of code or configuration, 0 for one from before there was such a number. ``function``
-    is the function's own name, which Lambda sets. The configuration lies beside the code, where MILLRACE_CONFIGURATION
+    is the function's own name, which Lambda sets. ``big_run_machine`` is the ARN of the machine of big runs; None where
+    none is deployed. ``big_run_bytes``: an object so large is a big run whatever was learned of speeds; ``part_bytes``
+    is about the size of a part. The configuration lies beside the code, where MILLRACE_CONFIGURATION
     names no other file.
     """
 
@@ -70,6 +75,9 @@ class Settings:
     dead_letters: str | None = None
     deployment: int = 0
     function: str | None = None
+    big_run_machine: str | None = None
+    big_run_bytes: int | None = None
+    part_bytes: int | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -83,6 +91,9 @@ class Settings:
             "MILLRACE_OBFUSCATION_SECRET": self.obfuscation_secret,
             "MILLRACE_DEAD_LETTERS": self.dead_letters,
             DEPLOYMENT_VARIABLE: str(self.deployment) if self.deployment else None,
+            MACHINE_VARIABLE: self.big_run_machine,
+            "MILLRACE_BIG_RUN_BYTES": _to_text(self.big_run_bytes),
+            "MILLRACE_BIG_RUN_PART_BYTES": _to_text(self.part_bytes),
         }
         return always | leave_out_empty(optional)
 
@@ -101,5 +112,16 @@ class Settings:
             dead_letters=given.get("MILLRACE_DEAD_LETTERS"),
             deployment=int(given.get(DEPLOYMENT_VARIABLE, "0")),
             function=given.get("AWS_LAMBDA_FUNCTION_NAME"),
+            big_run_machine=given.get(MACHINE_VARIABLE),
+            big_run_bytes=_to_number(given.get("MILLRACE_BIG_RUN_BYTES")),
+            part_bytes=_to_number(given.get("MILLRACE_BIG_RUN_PART_BYTES")),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
+
+
+def _to_text(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _to_number(text: str | None) -> int | None:
+    return None if text is None else int(text)

@@ -11,6 +11,7 @@ from millrace.errors import LostRace, NotAccepted, TransientError
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import (
+    BigRunClaim,
     ClaimRequest,
     ClaimSubject,
     E,
@@ -18,6 +19,7 @@ from millrace.ledger.rules import (
     advance_sequencer,
     announce_outputs,
     claim,
+    claim_for_big_run,
     settle,
     to_be_done_again,
 )
@@ -90,6 +92,25 @@ class Claims:
         if not isinstance(decision, Refusal):
             self._put(decision)
         return decision
+
+    def claim_for_big_run(
+        self, sync: str, source: ObjectRef, *, name: str, fence: int, remaining: Callable[[], float]
+    ) -> Entry | None:
+        """Claim what a big run was started for, to publish or to settle it; None if the run has lost it meanwhile.
+
+        Raises WorkInFlight if the worker that started the run has not settled yet, LostRace as ``claim``.
+        """
+
+        def attempt() -> Entry | None:
+            entry = self.ledger.get(sync, source)
+            lease_until = self.now() + timedelta(seconds=remaining()) + self.lease_margin
+            run = BigRunClaim(name=name, fence=fence, lease_until=lease_until)
+            claimed = claim_for_big_run(entry, run) if entry is not None else None
+            if claimed is not None:
+                self._put(claimed)
+            return claimed
+
+        return retry_lost_race(attempt, tries=_TRIES, problem=f"{source} under sync {sync!r} is claimed by others")
 
     def _claim(self, read: Callable[[], E], subject: ClaimSubject, delivery: Delivery) -> E | Refusal[E]:
         def attempt() -> E | Refusal[E]:

@@ -172,6 +172,11 @@ class WorkEntry(ABC):
         """With no event to compare others with, so that any of them may ask for the work; as it is if files compete."""
         return self
 
+    def is_in_big_run(self, now: datetime) -> bool:
+        """Whether it waits for a big run; a snapshot table is claimed when the run of its file publishes."""
+        del now
+        return False
+
     @abstractmethod
     def as_begun(self, position: Position | None) -> Self:
         """With what the claim of work changes of it."""
@@ -216,6 +221,20 @@ NO_BUILD = BuildFacts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BigRunFacts:
+    """The big run that works on an object, or did last.
+
+    ``execution`` is the machine's name for the newest execution of it; ``home`` is the folder of what the run keeps, a
+    key that ends in a slash, which the connection of the destination reaches.
+    """
+
+    name: str
+    execution: str
+    connection: str
+    home: ObjectRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry(WorkEntry):
     """What the ledger knows of one source object under one sync, or of a model folder's build.
 
@@ -228,6 +247,7 @@ class Entry(WorkEntry):
     schema_version: int | None = None
     schema_changes: str | None = None
     build: BuildFacts = NO_BUILD
+    big_run: BigRunFacts | None = None
 
     @property
     def stored_sync(self) -> str:
@@ -252,7 +272,13 @@ class Entry(WorkEntry):
     def as_begun(self, position: Position | None) -> Self:
         """With the event's sequencer, and nothing left of what was said about earlier work."""
         build = replace(self.build, refused_etag=None)
-        return replace(self.at_position(position), reason=None, schema_changes=None, build=build)
+        begun = replace(self.at_position(position), reason=None, schema_changes=None, build=build)
+        return replace(begun, big_run=None)
+
+    def is_in_big_run(self, now: datetime) -> bool:
+        """Whether it waits for a big run that began so lately that it may be trusted to end."""
+        is_trusted = self.started is not None and self.started > now - LONGEST_BIG_RUN
+        return self.state is State.WAITING and self.big_run is not None and is_trusted
 
     def as_finished(self, finish: Finish) -> Self:
         """With the reason, and the schema of what was written."""
@@ -263,6 +289,7 @@ class Entry(WorkEntry):
             schema_version=version,
             schema_changes=finish.schema_changes,
             build=replace(self.build, refused_etag=finish.refused_etag),
+            big_run=finish.big_run or self.big_run,
         )
 
     def as_built(self, etag: str | None) -> Self:
@@ -290,6 +317,7 @@ class Finish:
     schema_version: int | None = None
     schema_changes: str | None = None
     refused_etag: str | None = None
+    big_run: BigRunFacts | None = None
 
     def __post_init__(self) -> None:
         for name in ("reason", "schema_changes"):
@@ -303,6 +331,8 @@ class Finish:
         return replace(self, reason=None, schema_changes=None, failure=failure)
 
 
+LONGEST_BIG_RUN = timedelta(hours=25)
+"""An entry that waits longer for its big run is work for others: the machine ends an execution after 24 hours."""
 STALE_MARK = timedelta(hours=1)
 """A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
 
@@ -321,6 +351,8 @@ def is_stuck(entry: WorkEntry, now: datetime) -> bool:
     """Whether a run's entry tells of a run that nobody does: its message is lost, and its files wait for it."""
     if entry.state is State.IN_FLIGHT:
         return not holds_lease(entry.lease_until, now)
+    if entry.is_in_big_run(now):
+        return False
     return (entry.state is State.WAITING or not entry.settled) and is_stale(entry, now)
 
 
@@ -330,5 +362,6 @@ def is_stale(entry: WorkEntry, now: datetime) -> bool:
 
 
 def is_at_work(entry: WorkEntry, now: datetime) -> bool:
-    """Whether somebody works on an object under a lease that holds."""
-    return entry.state is State.IN_FLIGHT and holds_lease(entry.lease_until, now)
+    """Whether somebody works on an object, under a lease that holds or in a big run."""
+    is_leased = entry.state is State.IN_FLIGHT and holds_lease(entry.lease_until, now)
+    return is_leased or entry.is_in_big_run(now)

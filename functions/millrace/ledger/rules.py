@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from millrace.errors import LostRace
-from millrace.ledger.entries import DONE, Failure, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
+from millrace.errors import LostRace, WorkInFlight
+from millrace.ledger.entries import DONE, Entry, Failure, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
 
 E = TypeVar("E", bound=WorkEntry)
@@ -64,6 +64,15 @@ class ClaimRequest:
     hidden_for: timedelta = timedelta(0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigRunClaim:
+    """A big run's request to go on with what was claimed for it under ``fence``."""
+
+    name: str
+    fence: int
+    lease_until: datetime
+
+
 class RefusalKind(enum.StrEnum):
     """Why a claim is refused."""
 
@@ -73,6 +82,7 @@ class RefusalKind(enum.StrEnum):
     OWN_LEASE = "in flight under this very message"
     BUSY = "an older version is in flight"
     SUSPECT = "a worker died over it: it is worked on alone"
+    IN_BIG_RUN = "in a big run"
     OUTDATED = "a newer deployment is at work"
 
 
@@ -103,9 +113,54 @@ def claim(entry: E, request: ClaimRequest) -> E | Refusal[E]:
         return Refusal(kind=RefusalKind.SUPERSEDED, entry=entry)
     if entry.state is State.IN_FLIGHT:
         return _claim_in_flight(entry, request)
+    if _is_left_to_big_run(entry, request):
+        return Refusal(kind=RefusalKind.IN_BIG_RUN, entry=entry)
     if _is_done_already(entry, request):
         return Refusal(kind=RefusalKind.ALREADY_DONE, entry=entry)
     return _grant(entry, request)
+
+
+def _is_left_to_big_run(entry: WorkEntry, request: ClaimRequest) -> bool:
+    """Whether a big run that is at work will do all that the request asks for, so that its message is done.
+
+    For example: the event of the bytes that the run reads comes once more, or the daily comparison asks for them. Not
+    if the object was written again or deleted, the configuration is another, or a person asks: the run loses then.
+    """
+    subject = request.subject
+    if not entry.is_in_big_run(request.now) or entry.fingerprint != subject.fingerprint:
+        return False
+    if subject.run_id is not None:
+        return not is_newer_run(subject.run_id, entry.run_id)
+    if subject.change.kind is ChangeKind.REMOVED:
+        return False
+    if subject.change.etag is None:
+        return subject.position is None or subject.position == entry.position
+    return subject.change.etag == entry.version.etag
+
+
+def claim_for_big_run(entry: Entry, run: BigRunClaim) -> Entry | None:
+    """The entry to put before a big run publishes or settles; None if another claim has come since.
+
+    The run keeps the fence that its object was claimed under: from that claim to its end it is one piece of work. So a
+    child that was taken for dead and its repetition write the same bytes under the same fence, whoever is last.
+
+    Raises WorkInFlight if the worker that started the run has not written it down yet.
+    """
+    if entry.fence != run.fence:
+        return None
+    if entry.big_run is None and entry.state is State.IN_FLIGHT:
+        raise WorkInFlight(f"{entry.source}: the worker that started {run.name} has not settled yet")
+    is_of_run = entry.big_run is not None and entry.big_run.name == run.name
+    may_go_on = entry.state is State.WAITING or entry.owner == run.name
+    if not (is_of_run and may_go_on):
+        return None
+    return replace(
+        entry,
+        state=State.IN_FLIGHT,
+        revision=entry.revision + 1,
+        lease_until=run.lease_until,
+        owner=run.name,
+    )
 
 
 def _claim_in_flight(entry: E, request: ClaimRequest) -> E | Refusal[E]:
@@ -280,7 +335,8 @@ def advance_sequencer(refusal: Refusal[E], position: Position | None) -> E | Non
     Events in between count as older then. Otherwise None.
     """
     entry = refusal.entry
-    if refusal.kind is not RefusalKind.ALREADY_DONE or position is None:
+    is_done_for = refusal.kind in {RefusalKind.ALREADY_DONE, RefusalKind.IN_BIG_RUN}
+    if not is_done_for or position is None:
         return None
     if entry.position is not None and position <= entry.position:
         return None
