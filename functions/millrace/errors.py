@@ -34,6 +34,7 @@ MillraceError
 │   ├── TooManyPartitions       more values of a partition key than one object is divided into
 │   ├── Crashed                 three workers died over it
 │   └── TooBig                  more than one invocation can do
+│       └── CannotBeCut           and parts of it cannot be read, or joined, by several
 ├── ConfigurationError        the entry becomes failed: configuration; the message stays in the queue
 │   ├── InvalidConfiguration    the configuration file contradicts itself or the rules
 │   ├── MissingPackage          a format needs a package that is not installed here
@@ -193,6 +194,10 @@ class Crashed(DataError):
 
 class TooBig(DataError):
     """More than one invocation can do."""
+
+
+class CannotBeCut(TooBig):
+    """More than one invocation can do, and what several would do apart cannot be told apart, or made one."""
 
 
 class ConfigurationError(MillraceError):

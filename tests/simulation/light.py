@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from millrace.delivery import archive_tables, build_conversion, table_conversion
 from millrace.engine.destination import Converted, Destination, Part, Sink
-from millrace.engine.many_files import Source
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext
 from millrace.engine.options import FileFormat
 from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
+from millrace.engine.table_sources import Source
 from millrace.engine.tables.rows import PutAside, Table, TableRows, ignore_bad_row
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow

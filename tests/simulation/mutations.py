@@ -15,7 +15,7 @@ from millrace.delivery.intake import Intake, Received, _Pending
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.snapshot_table import SnapshotTables
 from millrace.delivery.table_files import TableFiles
-from millrace.engine.many_files import Source
+from millrace.engine.table_sources import Source
 from millrace.errors import ObjectChanged
 from millrace.ledger import claims, rules
 from millrace.ledger.entries import Finish, State, WorkEntry

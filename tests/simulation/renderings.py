@@ -11,9 +11,9 @@ from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
 from millrace.engine.destination import Converted, Destination
-from millrace.engine.many_files import Source
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
+from millrace.engine.table_sources import Source
 from millrace.errors import DataError
 from millrace.objects.references import ObjectRef
 from millrace.planning.plans import ArchiveTables, Build, Plan

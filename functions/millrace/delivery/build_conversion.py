@@ -9,8 +9,9 @@ from functools import partial
 from millrace.delivery.build_files import PinnedFiles
 from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_names import with_extensions
-from millrace.engine.many_files import Source, convert_many
+from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import ConversionContext
+from millrace.engine.table_sources import Source
 from millrace.objects.store import ListedObject, Upload
 from millrace.planning.model_syncs import file_of
 from millrace.planning.plans import Build

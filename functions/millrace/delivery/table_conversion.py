@@ -19,10 +19,11 @@ from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_names import with_extensions
 from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.streams.archive import Archive, open_archive
-from millrace.engine.many_files import Source, convert_many, convert_many_into_table
+from millrace.engine.many_files import convert_many, convert_many_into_table
 from millrace.engine.one_file import ConversionContext, convert, convert_into_table, options
 from millrace.engine.options import words_of
 from millrace.engine.recipe import Recipe
+from millrace.engine.table_sources import Source
 from millrace.engine.tables.fit import Fit, FitRule, guesses_of_reader
 from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.rows import Table

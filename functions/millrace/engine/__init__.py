@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from millrace.engine.destination import Converted, Destination
     from millrace.engine.explain.any_file import explain_file
     from millrace.engine.files import Job, convert_file
-    from millrace.engine.many_files import Source, convert_many
+    from millrace.engine.many_files import convert_many
     from millrace.engine.one_file import ConversionContext, convert
     from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
     from millrace.engine.recipe import Recipe
     from millrace.engine.row_counts import RowCounts
+    from millrace.engine.table_sources import Source
     from millrace.engine.transform.spec import TableTransform
 else:
     # Names are looked up when they are first used (PEP 562): the configuration imports `millrace.engine.options`,
@@ -47,7 +48,7 @@ else:
         "ReadOptions": "options",
         "Recipe": "recipe",
         "RowCounts": "row_counts",
-        "Source": "many_files",
+        "Source": "table_sources",
         "TableTransform": "transform.spec",
         "WriteOptions": "options",
         "convert": "one_file",

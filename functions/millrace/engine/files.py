@@ -16,7 +16,7 @@ from millrace.engine.file_names import ARCHIVE_EXTENSIONS, is_archive, recognise
 from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.streams.archive import Archive, Member, open_archive
 from millrace.engine.formats.streams.decompression import require_compression
-from millrace.engine.many_files import Source, convert_many
+from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import NO_CONTEXT, ConversionContext, convert
 from millrace.engine.options import (
     SOURCE_FORMATS,
@@ -31,6 +31,7 @@ from millrace.engine.options import (
 )
 from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import RowCounts
+from millrace.engine.table_sources import Source
 from millrace.errors import UsageError
 
 _MIB = 2**20

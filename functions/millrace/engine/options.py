@@ -321,6 +321,19 @@ class WorkSizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceInFile:
+    """Where what is read begins in its file: the numbers of its first row and line, from 1, and of its first byte.
+
+    ``continues``: more of the file is behind it, so that its end is not the file's.
+    """
+
+    row: int = 1
+    line: int = 1
+    byte: int = 0
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
     """How one file is read; what does not concern its format is ignored.
 
@@ -336,6 +349,7 @@ class ReadOptions:
     ``xml_row`` is the path of XML's rows, None: the children of the root.
     ``excel_sheet`` is the name of a workbook's sheet, or its number from 1, None: the only one that has cells.
     ``ALL_SHEETS`` is planning's word: of one table it means the only one, too.
+    ``place`` is where a part of a file begins in it: readers count rows, lines and bytes from there.
     """
 
     compression: Compression = Compression.NONE
@@ -363,6 +377,7 @@ class ReadOptions:
     type_hints: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     types: TableTypes = TableTypes.EXACT
     work: WorkSizes = WorkSizes()
+    place: PlaceInFile = PlaceInFile()
     face: Face = field(default=Face.CONFIGURATION, compare=False)
 
 

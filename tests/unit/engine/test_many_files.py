@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.destination import Converted, Destination
-from millrace.engine.many_files import Source, convert_many
+from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import (
     BadRows,
@@ -29,6 +29,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.engine.recipe import Recipe
+from millrace.engine.table_sources import Source
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import (
     DuplicateIdentifier,

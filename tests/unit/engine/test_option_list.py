@@ -13,10 +13,10 @@ from millrace.engine.option_list import FILE_OPTIONS, FileOption, Side, to_value
 from millrace.engine.options import BadRows, FileFormat, Quotes, ReadOptions, WriteOptions
 
 NOT_OF_A_FILE = {
-    Side.READ: {"compression", "bad_rows", "work", "face"},
+    Side.READ: {"compression", "bad_rows", "work", "place", "face"},
     Side.WRITE: {"compression", "lineage", "group_rows", "processors"},
 }
-"""What the engine is given otherwise: by a key's name, by the sync, by tests, by who reads the options."""
+"""What the engine is given otherwise: by a key's name, the sync, tests, parts of files, and who reads the options."""
 TO_BE_DEFINED: set[str] = set()
 """Options that the engine has and no face yet; take yours out, and never add one that users are to have."""
 

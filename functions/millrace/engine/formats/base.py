@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol, Self
 import pyarrow as pa
 
 from millrace.engine.options import TARGET_FORMATS, FileFormat, FormatWords, ReadOptions, WriteOptions, words_of
+from millrace.engine.parts.base import FormatParts
 from millrace.errors import UnsupportedType, UsageError
 
 
@@ -151,14 +152,16 @@ def refuse_writing(name: FileFormat) -> Writer:
 class Format:
     """A file format as one object: how it is read and written, and under which extensions and compressions.
 
-    ``render`` is there for formats whose rows can be made text one batch beside another. A new format is a folder
-    beside the others and one line in `registry`; what a configuration needs of it is a line in `engine.options`.
+    ``render`` is there for formats whose rows can be made text one batch beside another, ``parts`` for those whose
+    files can be divided. A new format is a folder beside the others and one line in `registry`; what a configuration
+    needs of it is a line in `engine.options`.
     """
 
     name: FileFormat
     read: Reader
     write: Writer
     render: Render | None = None
+    parts: FormatParts | None = None
 
     @property
     def words(self) -> FormatWords:

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.engine.destination import Destination
-from millrace.engine.many_files import Source, convert_many
+from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import convert
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.recipe import Recipe
+from millrace.engine.table_sources import Source
 from millrace.engine.tables.hinted import to_type
 from millrace.engine.transform.spec import TableTransform
 from millrace.engine.type_hints import TypeHint

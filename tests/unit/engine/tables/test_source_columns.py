@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from millrace.engine.conditions import Condition, FilterFunction, Filters
 from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_origin import FileOrigin
-from millrace.engine.many_files import Source, convert_many
+from millrace.engine.many_files import convert_many
 from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import BadRows, DuplicatePolicy, FileFormat, ReadOptions, SourceColumn, WriteOptions
 from millrace.engine.recipe import Recipe
+from millrace.engine.table_sources import Source
 from millrace.engine.transform.spec import TableTransform, Written
 from millrace.errors import DuplicateIdentifier, MalformedFile, ValueDoesNotFit
 from tests.unit.engine.formats.builders import Memory, parquet, small_work, table

@@ -1,0 +1,71 @@
+"""Dividing one file into parts: its head first, then its ranges, each alone, then all of them together.
+
+::
+
+    frame = plan_file(source, file_format, read, part_bytes=…)     reads the head
+    scans = [scan_range(source, frame, index) for index in …]      one process a range, if ``frame.needs_scan``; else ()
+    parts = split(frame, scans)                                    reads nothing
+    sources = [part_source(name, open_file, frame, part) for part in parts]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+
+from millrace.engine.formats.registry import FORMATS
+from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.parts.base import FormatParts
+from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan
+from millrace.engine.table_sources import Source
+from millrace.errors import CannotBeCut
+
+OpenFile = Callable[[], AbstractContextManager[BinaryIO]]
+"""Gives a seekable file, as often as it is asked."""
+
+
+def plan_file(source: BinaryIO, file_format: FileFormat, read: ReadOptions, *, part_bytes: int) -> FileFrame:
+    """What the head of a seekable file says of all of it, with ranges of about so many bytes of its text.
+
+    Raises:
+        CannotBeCut: parts of the file cannot be read alone; the reason is by name, with what to do.
+        DataError: the head is refused, as the reader of the whole file would.
+    """
+    return _parts_of(file_format).plan(source, read, part_bytes)
+
+
+def scan_range(source: BinaryIO, frame: FileFrame, index: int) -> RangeScan:
+    """What one range of the file holds, whatever is before it.
+
+    Raises:
+        CannotBeCut: the range has something that no part can be read with.
+    """
+    return _parts_of(frame.format).scan(source, frame, index)
+
+
+def split(frame: FileFrame, scans: Sequence[RangeScan]) -> tuple[FilePart, ...]:
+    """The file's parts, made of the scans of all of its ranges in their order; at least one.
+
+    Raises:
+        CannotBeCut: something that only all ranges together show.
+    """
+    return _parts_of(frame.format).split(frame, scans)
+
+
+def part_source(name: str | None, open_file: OpenFile, frame: FileFrame, part: FilePart) -> Source:
+    """One part as a source of a table; rows, lines and bytes in errors, quarantine and columns are the file's.
+
+    ``name`` is the file's, which errors begin with, or None; ``open_file`` opens the whole file.
+    """
+    raise NotImplementedError
+
+
+def _parts_of(file_format: FileFormat) -> FormatParts:
+    parts = FORMATS[file_format].parts
+    if parts is None:
+        raise CannotBeCut(
+            f"{file_format}: files of this format are not divided into parts; one invocation has to be enough for each:"
+            " write smaller files, or another format"
+        )
+    return parts
