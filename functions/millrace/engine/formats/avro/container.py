@@ -91,7 +91,10 @@ class _Bytes:
 
 
 class AvroFile:
-    """An opened container: its schema as JSON, its metadata, and its blocks, to be pulled once."""
+    """An opened container: its schema as JSON, its metadata, and its blocks, to be pulled once.
+
+    ``head_bytes`` is where the first block begins.
+    """
 
     def __init__(self, stream: ByteStream) -> None:
         self._bytes = _Bytes(stream)
@@ -104,6 +107,7 @@ class AvroFile:
         if self.codec not in _UNPACK:
             raise UnsupportedType(f"the Avro file is packed by {self.codec!r}; known are {', '.join(_UNPACK)}")
         self.schema = self._parse_schema()
+        self.head_bytes = self._bytes.byte
 
     def _read_metadata(self) -> dict[str, bytes]:
         what, metadata = "its header", dict[str, bytes]()

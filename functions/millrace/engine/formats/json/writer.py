@@ -61,6 +61,29 @@ class _DocumentWriter:
         return self._rows
 
 
+class _ElementsWriter:
+    """Writes a comma, and elements with commas between them: what an array has behind its first element."""
+
+    def __init__(self, sink: ByteSink, into: pa.Schema) -> None:
+        self._sink = sink
+        self._schema = into
+        self._rows = 0
+        sink.write(b",")
+
+    def write(self, rows: pa.RecordBatch | Text) -> None:
+        """Write the next rows."""
+        if not isinstance(rows, Text):
+            rows = render_document(rows, self._schema)
+        for piece in rows.pieces:
+            # The first comma is there already.
+            self._sink.write(piece if self._rows else piece[1:])
+            self._rows += _line_ends(piece)
+
+    def close(self) -> int:
+        """Elements have no end of their own."""
+        return self._rows
+
+
 def render_lines(batch: pa.RecordBatch, into: pa.Schema) -> Text:
     """Rows as objects, each with a line end behind it; see ``formats.base.Render``."""
     return render_rows(batch, into, RowShape.JSON_LINES)
@@ -84,3 +107,8 @@ def write_lines(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> Recor
 def write_document(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
     """Begin a file of one JSON array; see ``formats.base.Writer``."""
     return _DocumentWriter(sink, into)
+
+
+def write_elements(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them
+    """Begin a part of a file of one JSON array: its rows with a comma before each, the first comma at once."""
+    return _ElementsWriter(sink, into)

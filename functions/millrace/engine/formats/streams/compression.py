@@ -68,14 +68,25 @@ _COMPRESSORS: dict[OutputCompression, Callable[[], _Compressor]] = {
 class _Compressing:
     """A sink that hands on what it takes, compressed."""
 
-    def __init__(self, sink: ByteSink, compressor: _Compressor) -> None:
+    def __init__(self, sink: ByteSink, begin: Callable[[], _Compressor]) -> None:
         self._sink = sink
-        self._compressor = compressor
+        self._begin = begin
+        self._compressor = begin()
+        self._is_new = True
 
     def write(self, data: bytes | memoryview, /) -> int:
+        self._is_new = False
         if compressed := self._compressor.compress(data):
             self._sink.write(compressed)
         return len(data)
+
+    def end_member(self) -> None:
+        """Compress what follows apart from what was written, if anything was."""
+        if self._is_new:
+            return
+        self.finish()
+        self._compressor = self._begin()
+        self._is_new = True
 
     def finish(self) -> None:
         self._sink.write(self._compressor.flush())
@@ -106,7 +117,31 @@ def compressible(write: Writer) -> Writer:
         compressor = _COMPRESSORS.get(options.compression or OutputCompression.NONE)
         if compressor is None:
             return write(sink, into, options)
-        compressing = _Compressing(sink, compressor())
+        compressing = _Compressing(sink, compressor)
         return _CompressedWriter(write(compressing, into, options), compressing)
 
     return begin
+
+
+def compressible_behind_head(write: Writer) -> Writer:
+    """The same, with what the writer writes before any row, such as a header, compressed as a member of its own."""
+
+    def begin(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
+        compressor = _COMPRESSORS.get(options.compression or OutputCompression.NONE)
+        if compressor is None:
+            return write(sink, into, options)
+        compressing = _Compressing(sink, compressor)
+        writer = write(compressing, into, options)
+        compressing.end_member()
+        return _CompressedWriter(writer, compressing)
+
+    return begin
+
+
+def pack(data: bytes, compression: OutputCompression | None) -> bytes:
+    """Bytes as a member of a file of that compression; as they are if it has none."""
+    compressor = _COMPRESSORS.get(compression or OutputCompression.NONE)
+    if compressor is None:
+        return data
+    packing = compressor()
+    return packing.compress(data) + packing.flush()
