@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 from millrace.config.document import Document, parse
+from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
+from millrace.planning.plans import AnyPlan, Plan
 from tests.configurations import bulk_sync, connection, document
 from tests.simulation.light import LEFT_OUT
 
@@ -102,9 +104,33 @@ def _in_directory(key: str, number: int) -> str:
     return f"{DIRECTORY}{without_extension(key).rpartition('/')[2]}.{extension}"
 
 
+class RememberingPlanner(Planner):
+    """Plans a key once: planning is pure, a process plans few keys, and each thousands of times.
+
+    So exploring takes half of the time. What has a problem is planned again, since a raised error keeps its traceback.
+    """
+
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._plans: dict[tuple[ObjectRef, str | None], tuple[AnyPlan, ...]] = {}
+
+    def plan(self, ref: ObjectRef, *, only: str | None = None) -> tuple[AnyPlan, ...]:
+        """As the planner does."""
+        plans = self._plans.get((ref, only))
+        if plans is None:
+            plans = super().plan(ref, only=only)
+            if not any(map(_has_problem, plans)):
+                self._plans[ref, only] = plans
+        return plans
+
+
+def _has_problem(plan: AnyPlan) -> bool:
+    return isinstance(plan, Plan) and plan.problem is not None
+
+
 @cache
 def _planner(setup: Setup) -> Planner:
-    return Planner(_model(setup) if setup.kind in {SetupKind.RUN, SetupKind.APPEND} else _bulk(setup))
+    return RememberingPlanner(_model(setup) if setup.kind in {SetupKind.RUN, SetupKind.APPEND} else _bulk(setup))
 
 
 def _bulk(setup: Setup) -> Document:

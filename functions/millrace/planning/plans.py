@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol, assert_never
 
 from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, FileFormat, ReadOptions, SchemaEvolution
@@ -95,7 +96,7 @@ Way = OwnOutput | ArchiveOutput | ArchiveTables | SnapshotTable | SharedTable
 """How an object becomes output."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, so that it keeps its digest
 class Plan:
     """What one sync makes of one object. ``problem`` is set where the object is in scope and cannot be converted.
 
@@ -120,7 +121,7 @@ class Plan:
     archived: ArchivedFile | None = None
     newer_than: datetime | None = None
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """A digest of all that shapes this very object's output; of an archive of tables, of its whole sync's."""
         if isinstance(self.way, ArchiveTables):
@@ -164,7 +165,7 @@ class Ignored:
     shape: None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, so that it keeps its digest
 class Build:
     """The making of one table of all files below ``folder`` (a key that ends in a slash), as one piece of work.
 
@@ -191,7 +192,7 @@ class Build:
         """What the keys of its files begin with; of a whole bucket, whose folder's key is a slash, nothing."""
         return self.folder.key if self.folder.key != "/" else ""
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """A digest of all that shapes the table."""
         files = (self.file_format, self.read, self.objects)
