@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from millrace.delivery.breaker import Circuit
 from millrace.engine.row_counts import NO_ROWS
-from millrace.errors import AccessDenied, LostRace, NoSuchBucket, ObjectChanged, ObjectGone, TargetChanged
+from millrace.errors import AccessDenied, LostRace, NoSuchBucket, NotAccepted, ObjectChanged, ObjectGone, TargetChanged
 from millrace.ledger.entries import NEEDS_ATTENTION, NO_BUILD, Entry, State
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
@@ -24,9 +24,16 @@ from millrace.ledger.table_entries import (
 )
 from millrace.objects.messages import Request
 from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, SourceVersion
-from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
+from millrace.objects.store import (
+    SMALLEST_PART,
+    ListedObject,
+    ObjectHead,
+    ObjectRange,
+    OpenedObject,
+    Published,
+)
 from millrace.operations.checkpoints import Checkpoint
-from tests.limits import demand_item, demand_key, demand_metadata
+from tests.limits import demand_item, demand_key, demand_metadata, demand_parts
 
 
 @dataclass
@@ -184,21 +191,29 @@ class StoredObject:
     data: bytes
     metadata: Mapping[str, str] = field(default_factory=dict)
     modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
+    parts: int | None = None
 
     @property
     def etag(self) -> str:
-        """As S3 makes it for one PUT."""
-        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+        """As S3 makes it for one PUT; of parts it ends in their number."""
+        digest = hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+        return digest if self.parts is None else f"{digest}-{self.parts}"
 
 
 @dataclass
 class InMemoryObjectStore:
-    """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked; ``is_readable`` is of all that it lists."""
+    """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked; ``is_readable`` is of all that it lists.
+
+    ``smallest_part`` of a multipart upload is S3's, unless a test works with smaller ones.
+    """
 
     buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
     is_readable: bool = True
+    assemblies: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    sent: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    smallest_part: int = SMALLEST_PART
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
         """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
@@ -235,6 +250,14 @@ class InMemoryObjectStore:
     def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
         """Begin an output."""
         return InMemoryUpload(self, target, metadata)
+
+    def assemble(self, target: ObjectRef, metadata: Mapping[str, str], *, token: str | None = None) -> InMemoryAssembly:
+        """Begin a multipart upload, or go on with one."""
+        if token is None:
+            demand_metadata(target, metadata)
+            token = f"upload-{len(self.assemblies) + 1}"
+            self.assemblies[token], self.sent[token] = metadata, {}
+        return InMemoryAssembly(self, target, token)
 
     def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
         """Delete by name, if it has that ETag."""
@@ -287,6 +310,62 @@ class InMemoryUpload:
         self.store.put(self.target, bytes(self.pending), metadata)
         stored = self.store.buckets[self.target.bucket][self.target.key]
         return Published(stored.etag, len(stored.data))
+
+
+@dataclass
+class InMemoryAssembly:
+    """Satisfies Assembly, within S3's limits."""
+
+    store: InMemoryObjectStore
+    target: ObjectRef
+    token: str
+
+    def sent(self) -> frozenset[int]:
+        """The numbers of the parts."""
+        return frozenset(self._parts())
+
+    def copy(self, number: int, content: ObjectRange) -> None:
+        """Copy a range of an object that has its ETag."""
+        self.store.calls.append("copy")
+        with self.store.open(content.ref) as opened:
+            if opened.head.etag != content.etag:
+                raise ObjectChanged(f"{content.ref} was overwritten")
+            if not 0 <= content.start < content.end <= opened.head.size:
+                raise NotAccepted(f"{content} is no range of {opened.head.size:,} bytes")
+            opened.stream.seek(content.start)
+            self._keep(number, opened.stream.read(content.end - content.start))
+
+    def send(self, number: int, content: bytes) -> None:
+        """Keep a part."""
+        self.store.calls.append("part")
+        self._keep(number, content)
+
+    def publish(self, *, expected: str | None, rows: int) -> Published:
+        """Conditional completion."""
+        self.store.calls.append("complete")
+        parts = [content for _, content in sorted(self._parts().items())]
+        there = self.store._bucket(self.target.bucket).get(self.target.key)
+        if (there.etag if there else None) != expected:
+            raise TargetChanged(f"{self.target} is not {expected}")
+        demand_parts(self.target, list(map(len, parts)), smallest=self.store.smallest_part)
+        metadata = self.store.assemblies[self.token]
+        assert metadata["millrace-rows"] == str(rows)
+        del self.store.sent[self.token]
+        stored = StoredObject(b"".join(parts), metadata, self.store.modified, len(parts))
+        self.store.buckets[self.target.bucket][self.target.key] = stored
+        return Published(stored.etag, len(stored.data))
+
+    def discard(self) -> None:
+        """Forget the parts."""
+        self.store.sent.pop(self.token, None)
+
+    def _parts(self) -> dict[int, bytes]:
+        if self.token not in self.store.sent:
+            raise ObjectGone(f"there is no upload {self.token}")
+        return self.store.sent[self.token]
+
+    def _keep(self, number: int, content: bytes) -> None:
+        self._parts()[number] = content
 
 
 def _head(there: StoredObject) -> ObjectHead:

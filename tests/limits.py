@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from millrace.aws.item_parts import divide_item
@@ -11,6 +11,7 @@ from millrace.errors import KeyTooLong, NotAccepted
 from millrace.ledger.entries import Entry, WorkEntry
 from millrace.ledger.table_entries import AnyEntry, SchemaEntry
 from millrace.objects.references import ObjectRef
+from millrace.objects.store import LARGEST_PART, MOST_PARTS, SMALLEST_PART
 from millrace.texts import LONGEST_TEXT
 
 LONGEST_KEY = 1024
@@ -37,6 +38,15 @@ def demand_metadata(ref: ObjectRef, metadata: Mapping[str, str]) -> None:
     for name, value in metadata.items():
         if not (value.isascii() and value.isprintable()):
             raise ValueError(f"{ref}: {name} is {value!r}")
+
+
+def demand_parts(ref: ObjectRef, sizes: Sequence[int], *, smallest: int = SMALLEST_PART) -> None:
+    """Refuse the parts of a multipart upload as S3 does; the last one may be small."""
+    if not 0 < len(sizes) <= MOST_PARTS:
+        raise NotAccepted(f"{ref} was refused: it has {len(sizes):,} parts")
+    for number, size in enumerate(sizes[:-1], 1):
+        if not smallest <= size <= LARGEST_PART:
+            raise NotAccepted(f"{ref} was refused: its part {number:,} of {len(sizes):,} has {size:,} bytes")
 
 
 def demand_item(entry: AnyEntry) -> None:

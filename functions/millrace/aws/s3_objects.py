@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from millrace.aws.faults import error_code, translated
 from millrace.aws.ranged_answers import ByteRange, FirstRequest, PinnedRequest, RangedRequest, span_of
 from millrace.aws.ranged_reader import CHUNK, RangedReader
+from millrace.aws.s3_assembly import S3Assembly
 from millrace.aws.s3_upload import S3Upload
 from millrace.errors import ObjectChanged, ObjectGone, ServiceUnavailable, WrongAnswer
 from millrace.objects.references import ObjectRef
@@ -68,6 +69,10 @@ class S3ObjectStore:
     def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> S3Upload:
         """Begin an output; no request is made until there is a part to send."""
         return S3Upload(self._client, target, metadata)
+
+    def assemble(self, target: ObjectRef, metadata: Mapping[str, str], *, token: str | None = None) -> S3Assembly:
+        """CreateMultipartUpload, unless there is an upload to go on with."""
+        return S3Assembly.begin(self._client, target, metadata, token)
 
     def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
         """Delete by name, with an ETag on the condition that it is that object still.

@@ -178,5 +178,10 @@ class S3Upload:
             self._threads = None
 
     def _content_type(self) -> str:
-        dot = self._target.key.rfind(".")
-        return _CONTENT_TYPES.get(self._target.key[dot:], "application/octet-stream")
+        return content_type_of(self._target)
+
+
+def content_type_of(target: ObjectRef) -> str:
+    """What S3 says that an output is, by its extension."""
+    dot = target.key.rfind(".")
+    return _CONTENT_TYPES.get(target.key[dot:], "application/octet-stream")

@@ -11,7 +11,7 @@ from millrace.errors import LostRace, OutputCollision, TargetChanged, WriteConfl
 from millrace.ledger.entries import Failure, Finish, Output, State, WorkEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef, Position
-from millrace.objects.store import ObjectHead, ObjectStore, Upload
+from millrace.objects.store import ObjectHead, ObjectStore, Publishable, Upload
 
 _TRIES = 5
 
@@ -24,7 +24,7 @@ class NewerOutput(LostRace):
         self.lineage = lineage
 
 
-def publish(upload: Upload, target: ObjectRef, claimed: WorkEntry, store: ObjectStore, *, rows: int) -> Output:
+def publish(upload: Publishable, target: ObjectRef, claimed: WorkEntry, store: ObjectStore, *, rows: int) -> Output:
     """Publish where nothing stands, or our own earlier output, or one of ours under a lower fence.
 
     Raises OutputCollision where another source's output or a stranger's object stands there, and NewerOutput where
@@ -85,7 +85,7 @@ def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> 
 class ReadyOutput:
     """An output that is written and not published, and where it goes."""
 
-    upload: Upload
+    upload: Publishable
     ref: ObjectRef
     rows: int
 

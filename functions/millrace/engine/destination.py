@@ -10,15 +10,19 @@ from typing import Generic, Protocol, TypeVar
 from millrace.engine.row_counts import RowCounts
 
 
-class Sink(Protocol):
+class Discardable(Protocol):
+    """What can be given up."""
+
+    def discard(self) -> None:
+        """Forget all that was written; harmless when called twice."""
+        ...
+
+
+class Sink(Discardable, Protocol):
     """Where an output's bytes go; nothing of them is visible to anybody until its owner publishes it."""
 
     def write(self, data: bytes | memoryview, /) -> int:
         """Take the next bytes."""
-        ...
-
-    def discard(self) -> None:
-        """Forget all that was written; harmless when called twice."""
         ...
 
 
@@ -63,7 +67,7 @@ class Converted(Generic[S]):
         discard_all([*sinks, self.quarantine] if self.quarantine is not None else sinks)
 
 
-def discard_all(sinks: Iterable[Sink]) -> None:
+def discard_all(sinks: Iterable[Discardable]) -> None:
     """Discard every sink, then raise what went wrong with the last one that gave trouble."""
     with ExitStack() as discards:
         for sink in sinks:

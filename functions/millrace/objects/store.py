@@ -59,12 +59,8 @@ class Published:
     size: int
 
 
-class Upload(Protocol):
-    """An output in the making; a conversion's sink."""
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        """Take the next bytes."""
-        ...
+class Publishable(Protocol):
+    """An output that nobody sees before it is published."""
 
     def discard(self) -> None:
         """Abort; nothing of what was written remains. Harmless when called twice or after ``publish``."""
@@ -76,6 +72,58 @@ class Upload(Protocol):
         Raises TargetChanged where something else stands there, WriteConflict where two writes met; both may be
         answered by calling again.
         """
+        ...
+
+
+class Upload(Publishable, Protocol):
+    """An output in the making; a conversion's sink."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the next bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRange:
+    """The bytes of an object from ``start`` to before ``end``, as long as it has the ETag."""
+
+    ref: ObjectRef
+    etag: str
+    start: int
+    end: int
+
+
+MOST_PARTS = 10_000
+SMALLEST_PART = 5 * 2**20
+LARGEST_PART = 5 * 2**30
+"""Limits of a multipart upload; only its last part may be smaller (Amazon S3 User Guide, "Amazon S3 multipart upload
+limits")."""
+
+
+class Assembly(Publishable, Protocol):
+    """An output that is put together of numbered parts, by any number of workers and invocations.
+
+    A part may be sent again, also by two at once: the last one counts, and all of them have the same bytes.
+    """
+
+    @property
+    def token(self) -> str:
+        """What another worker goes on with."""
+        ...
+
+    def sent(self) -> frozenset[int]:
+        """The numbers of the parts that are there, from 1. Raises ObjectGone if the assembly is no more."""
+        ...
+
+    def copy(self, number: int, content: ObjectRange) -> None:
+        """Have the store copy a part of another object of it.
+
+        Raises ObjectChanged if that object has another ETag, ObjectGone if it, or the assembly, is no more.
+        """
+        ...
+
+    def send(self, number: int, content: bytes) -> None:
+        """Send a part's bytes; raises as ``copy``."""
         ...
 
 
@@ -104,6 +152,10 @@ class ObjectStore(Protocol):
 
     def upload(self, target: ObjectRef, metadata: Mapping[str, str]) -> Upload:
         """Begin an output."""
+        ...
+
+    def assemble(self, target: ObjectRef, metadata: Mapping[str, str], *, token: str | None = None) -> Assembly:
+        """Begin an output that is put together of parts, or go on with one; what it is has been said when it began."""
         ...
 
     def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
