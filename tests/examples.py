@@ -44,7 +44,7 @@ class Run:
         self._inputs = inputs
         self._events = 0
         self._queue = InMemoryQueue()
-        self._worker = Worker.build(
+        self.worker = Worker.build(
             planner=Planner(document),
             ledger=self.ledger,
             stores={one.name: self.store for one in document.connections},
@@ -91,7 +91,7 @@ class Run:
                 return
             request = queue.popleft()
             delivery = Delivery(message_id=f"m{number}", remaining=lambda: 900.0)
-            for outcome in self._worker.work(request, delivery):
+            for outcome in self.worker.work(request, delivery):
                 self.outcomes.append(outcome)
                 if outcome.retry_after is not None:
                     self.now += timedelta(seconds=outcome.retry_after)

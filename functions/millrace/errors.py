@@ -24,6 +24,7 @@ MillraceError
 │   ├── ForeignFormat           a file of another format than its table's
 │   ├── SchemaFrozen            a file's fields or types are not its table's, which may not change
 │   ├── UnknownField            the configuration names a field that the table does not have
+│   ├── UnknownSheet            the configuration names none of the workbook's sheets, or several could be meant
 │   ├── DuplicateIdentifier     two rows have the same value in the field that must tell them apart
 │   ├── BadArchive              a member that cannot be read, or two of one name
 │   ├── ArchiveTooBig           more members, bytes or compression than an archive may have
@@ -154,6 +155,10 @@ class SchemaFrozen(DataError):
 
 class UnknownField(DataError):
     """The configuration names a field that the table does not have; ``column`` is its name."""
+
+
+class UnknownSheet(DataError):
+    """The configuration names none of the workbook's sheets, or none where several could be meant."""
 
 
 class DuplicateIdentifier(DataError):

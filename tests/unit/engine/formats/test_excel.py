@@ -18,11 +18,11 @@ from millrace.engine.formats.registry import FORMATS
 from millrace.engine.options import TARGET_FORMATS, BadRows, Compression, Face, FileFormat, ReadOptions
 from millrace.errors import (
     DataError,
-    InvalidConfiguration,
     MalformedFile,
     MissingPackage,
     TooBig,
     TruncatedFile,
+    UnknownSheet,
     UnsupportedType,
 )
 from tests.unit.engine.formats.builders import conversion, converted
@@ -116,7 +116,7 @@ class TestSheets:
             Face.JOB: r'^"excel_sheet": all makes .* choose one with "excel_sheet": \'Orders\', \'2\'',
         }
         for face, message in says.items():
-            with pytest.raises(InvalidConfiguration, match=message):
+            with pytest.raises(UnknownSheet, match=message):
                 read_table(self.TWO, excel_sheet="all", face=face)
 
     def test_all_of_one_sheet_is_that_one(self) -> None:
@@ -127,17 +127,22 @@ class TestSheets:
     def test_all_can_be_a_sheets_name_and_is_refused_then(self) -> None:
         data = xlsx({"Orders": grid(("a",), (1,)), "all": grid(("b",), (2,))})
 
-        with pytest.raises(InvalidConfiguration, match=r"write its number, --excel-sheet 2; for each, rename it"):
+        with pytest.raises(UnknownSheet, match=r"write its number, --excel-sheet 2; for each, rename it"):
             read_table(data, excel_sheet="all", face=Face.COMMAND)
         assert read_table(data, excel_sheet="2").to_pylist() == [{"b": 2}]
 
     def test_where_several_have_cells_one_must_be_named(self) -> None:
-        with pytest.raises(InvalidConfiguration, match=r"2 sheets of the workbook have cells.*'Orders', '2'"):
+        with pytest.raises(UnknownSheet, match=r"2 sheets of the workbook have cells.*'Orders', '2'"):
             read_table(self.TWO)
 
     def test_a_sheet_that_is_not_there_is_refused_with_those_that_are(self) -> None:
-        with pytest.raises(InvalidConfiguration, match=r"no sheet 'Order'; did you mean 'Orders'.*'2', 'Empty'"):
+        with pytest.raises(UnknownSheet, match=r"no sheet 'Order'; did you mean 'Orders'.*'2', 'Empty'"):
             read_table(self.TWO, excel_sheet="Order")
+
+    @pytest.mark.parametrize("wanted", ["0", "4", "²", "٣", "1.0", "-1", "9" * 5000])
+    def test_so_is_what_is_no_number_of_a_sheet(self, wanted: str) -> None:
+        with pytest.raises(UnknownSheet, match=r"it has 'Orders', '2', 'Empty'"):
+            read_table(self.TWO, excel_sheet=wanted)
 
     def test_hidden_and_empty_sheets_are_not_taken_by_default(self) -> None:
         data = xlsx({"Lists": grid(("x",), (1,)), "Data": grid(("a",), (1,))}, {"Lists": "hidden"})

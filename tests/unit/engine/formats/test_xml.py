@@ -117,8 +117,30 @@ def test_it_becomes_every_format_and_counts_add_up(target: FileFormat) -> None:
     assert (rows.read, rows.written) == (2, 2)
 
 
-def test_a_path_without_elements_has_no_rows() -> None:
-    assert read_table(BOOKS, xml_row="catalog/nothing").num_rows == 0
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("catalogue/books/book", r"^xml_row: catalogue/books/book leads to no row: the document has 'catalog'"),
+        ("catalog/boooks/book", r"'catalog' has 'note', 'books', and no 'boooks'; did you mean 'books'\?"),
+        ("catalog/books/Book", r"'catalog/books' has 'book', and no 'Book'; did you mean 'book'\?"),
+        ("catalog/books/book/page", r"'catalog/books/book' has 'title', 'price', 'tag', and no 'page'"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused_with_what_is_there(path: str, says: str) -> None:
+    with pytest.raises(MalformedFile, match=says):
+        read_table(BOOKS, xml_row=path)
+
+
+@pytest.mark.parametrize("text", ["<catalog/>", "<catalog>\n</catalog>", "<catalog><note/><books/></catalog>"])
+def test_an_empty_element_on_the_way_has_no_rows(text: str) -> None:
+    assert read_table(text, xml_row="catalog/books/book").num_rows == 0
+
+
+def test_many_names_in_the_way_are_not_all_shown() -> None:
+    many = "".join(f"<n{number}/>" for number in range(1000))
+
+    with pytest.raises(MalformedFile, match=r"'n19' and more, and no 'row'"):
+        read_table(f"<a>{many}</a>", xml_row="a/row")
     assert read_table("<a/>").num_rows == 0
 
 

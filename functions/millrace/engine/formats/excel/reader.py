@@ -31,12 +31,13 @@ from millrace.engine.names import column_names, suggestion
 from millrace.engine.option_list import say_option
 from millrace.engine.options import ALL_SHEETS, BadRows, Compression, Face, ReadOptions
 from millrace.engine.types.printing import BARE, with_form
-from millrace.errors import InvalidConfiguration, MalformedFile, MissingPackage, UnsupportedType
+from millrace.errors import MalformedFile, MissingPackage, UnknownSheet, UnsupportedType
 
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
 _EXACT_WHOLE = 2**53
 _ROWS_OF_EXCEL = 2**20
+_SHOWN_NAMES = 20
 _SCANS = {"xl/workbook.xml": cells_of_xlsx, "xl/workbook.bin": cells_of_xlsb, "content.xml": cells_of_ods}
 Cell = Any
 
@@ -107,7 +108,7 @@ def describe_two_readings(names: Sequence[str], face: Face) -> str:
 def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
     """The sheet that the options name, or the only visible one that has cells.
 
-    Raises InvalidConfiguration for a sheet that is not there, or where several could be meant.
+    Raises UnknownSheet for a sheet that is not there, or where several could be meant.
     """
     scan = _find_scan(source)
     source.seek(0)
@@ -115,7 +116,7 @@ def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
     names = list(workbook.sheet_names)
     if options.excel_sheet == ALL_SHEETS:
         if reason := describe_two_readings(names, options.face):
-            raise InvalidConfiguration(reason)
+            raise UnknownSheet(reason)
     elif options.excel_sheet is not None:
         name = _named(names, options.excel_sheet)
         return _load(workbook, name, scan(name))
@@ -127,14 +128,14 @@ def choose_sheet(source: BinaryIO, options: ReadOptions) -> Sheet:
     return _load(workbook, *found[0])
 
 
-def _to_refusal(names: Sequence[str], options: ReadOptions) -> InvalidConfiguration:
-    listed = ", ".join(map(repr, names))
+def _to_refusal(names: Sequence[str], options: ReadOptions) -> UnknownSheet:
+    listed = _enumerate_names(names)
     if options.excel_sheet is None:
-        return InvalidConfiguration(
+        return UnknownSheet(
             f"excel_sheet: {len(names):,} sheets of the workbook have cells, and one is a table: say which of {listed}"
         )
     said = partial(say_option, options.face, "excel_sheet")
-    return InvalidConfiguration(
+    return UnknownSheet(
         f"{said(ALL_SHEETS)} makes a table of each sheet, which a bulk sync does where every object is a table; one"
         f" table is made here, and {len(names):,} sheets have cells: choose one with {said()}: {listed}"
     )
@@ -153,12 +154,21 @@ def _named(names: Sequence[str], wanted: str) -> str:
     """The sheet of that name, or of that number from 1."""
     if wanted in names:
         return wanted
-    if wanted.isdigit() and 1 <= int(wanted) <= len(names):
-        return names[int(wanted) - 1]
-    raise InvalidConfiguration(
-        f"excel_sheet: the workbook has no sheet {wanted!r}{suggestion(wanted, names)}; it has"
-        f" {', '.join(map(repr, names[:20]))}"
+    # Numbers are compared as text: "²" is a digit that is no number, and int() refuses numbers of 5,000 digits.
+    numbers = list(map(str, range(1, len(names) + 1)))
+    if wanted in numbers:
+        return names[numbers.index(wanted)]
+    raise UnknownSheet(
+        f"excel_sheet: the workbook has no sheet {wanted[:100]!r}{suggestion(wanted, names)}; it has"
+        f" {_enumerate_names(names)}"
     )
+
+
+def _enumerate_names(names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, names[:_SHOWN_NAMES]))
+    if len(names) > _SHOWN_NAMES:
+        return f"{listed} and {len(names) - _SHOWN_NAMES:,} more"
+    return listed
 
 
 def _find_scan(source: BinaryIO) -> Callable[[str], SheetCells]:

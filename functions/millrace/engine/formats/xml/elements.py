@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from millrace.engine.formats.limits import MAX_RECORD_BYTES, MAX_VALUES
 from millrace.engine.formats.streams.decompression import ByteStream
+from millrace.engine.names import suggestion
 from millrace.errors import MalformedFile, TooBig, TruncatedFile
 
 TEXT = "#text"
@@ -28,6 +29,7 @@ _LONGEST_TAG = 4 * 2**20
 _ENDS_EARLY = (3, 5, 20)
 """Expat's errors for a document without an element, with an open tag, and with an open CDATA section."""
 _NIL = "xsi:nil"
+_SHOWN_NAMES = 20
 
 
 @dataclass(slots=True)
@@ -79,11 +81,52 @@ class XmlRow:
     byte: int
 
 
+class RowPath:
+    """The path of the elements that are rows, and how far a document has led along it."""
+
+    def __init__(self, steps: list[str]) -> None:
+        self._steps = steps
+        self._reached = 0
+        self._others: dict[str, None] = {}
+        """Names of elements that are in the place of the first step that was not reached."""
+
+    def is_end(self, path: list[str]) -> bool:
+        """Whether an element is a row; of elements that are none it is noted where they are.
+
+        For example of ``catalog/books/book`` in ``<catalog><note/><shelf/></catalog>``: one step, note and shelf.
+        """
+        depth = len(path)
+        if depth > len(self._steps) or path[:-1] != self._steps[: depth - 1]:
+            return False
+        if path[-1] != self._steps[depth - 1]:
+            if depth - 1 == self._reached and len(self._others) <= _SHOWN_NAMES:
+                self._others[path[-1]] = None
+            return False
+        if depth > self._reached:
+            self._reached, self._others = depth, {}
+        return depth == len(self._steps)
+
+    def check(self) -> None:
+        """Raise MalformedFile if the whole document had no row, and other elements where the path leads.
+
+        An empty ``<catalog/>`` has no rows either, and nothing that could have been meant.
+        """
+        if self._reached == len(self._steps) or not self._others:
+            return
+        names, missing = list(self._others), self._steps[self._reached]
+        shown = ", ".join(map(repr, names[:_SHOWN_NAMES])) + (" and more" if len(names) > _SHOWN_NAMES else "")
+        holder = repr("/".join(self._steps[: self._reached])) if self._reached else "the document"
+        raise MalformedFile(
+            f"xml_row: {'/'.join(self._steps)} leads to no row: {holder} has {shown}, and no"
+            f" {missing!r}{suggestion(missing, names)}; correct the path, or move a file without rows elsewhere"
+        )
+
+
 class _Builder:
     """Builds rows from what the parser meets."""
 
     def __init__(self, path: str | None, parser: expat.XMLParserType) -> None:
-        self._wanted = path.strip("/").split("/") if path else None
+        self.row_path = RowPath(path.strip("/").split("/")) if path else None
         self._parser = parser
         self._path: list[str] = []
         self._row_depth = 0
@@ -128,8 +171,8 @@ class _Builder:
 
     def _is_row(self) -> bool:
         """Whether the element that begins is a row: at the path, or without one a child of the root."""
-        if self._wanted is not None:
-            return len(self._path) == len(self._wanted) and self._path == self._wanted
+        if self.row_path is not None:
+            return self.row_path.is_end(self._path)
         if len(self._path) != 2:
             return False
         self._first_name = self._first_name or self._path[1]
@@ -203,6 +246,8 @@ def rows_of(stream: ByteStream, path: str | None) -> Iterator[XmlRow]:
             )
         yield from builder.rows
         builder.rows.clear()
+    if builder.row_path is not None:
+        builder.row_path.check()
 
 
 def _to_refusal(error: expat.ExpatError, fed: int, *, is_ended: bool) -> MalformedFile | TruncatedFile:
