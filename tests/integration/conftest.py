@@ -49,7 +49,13 @@ class FakeSurroundings:
     queue: str
     ledger: DynamoDBLedger
     dead_letters: str
+    configuration: Path
     sequence: int = 0
+
+    def deploy(self, document: Document) -> None:
+        """Another configuration; what is invoked from now on works by it."""
+        self.configuration.write_text(document.to_json())
+        _forget_worlds()
 
     def upload(self, key: str, data: bytes) -> dict[str, Any]:
         """Put an object; the record that S3 sends of it."""
@@ -152,7 +158,7 @@ def around(configuration: Document, monkeypatch: pytest.MonkeyPatch, tmp_path: P
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("MILLRACE_CONFIGURATION", str(path))
         _forget_worlds()
-        yield FakeSurroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"), dead)
+        yield FakeSurroundings(s3, sqs, queue, DynamoDBLedger(dynamodb, "ledger"), dead, path)
         _forget_worlds()
 
 

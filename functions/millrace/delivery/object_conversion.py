@@ -98,7 +98,8 @@ class ObjectConversion:
         with open_tables(opened.stream, way, job.plan.source.key) as archive:
             members = conversion.convert_all(archive, way)
         if not members.ready:
-            return Finish(state=State.IGNORED, version=head.version, reason=members.reason)
+            # No outputs, not those of an earlier version: its tables are gone, as one is that a newer version lacks.
+            return Finish(state=State.IGNORED, outputs=(), version=head.version, reason=members.reason)
         try:
             # Written down before it is published: a worker that is killed in between leaves no output that nobody
             # knows.

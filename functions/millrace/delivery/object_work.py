@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -19,12 +19,13 @@ from millrace.ledger.rules import E
 from millrace.ledger.table_entries import table_sync
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import ChangeKind, SourceVersion
+from millrace.objects.references import ChangeKind, ObjectRef, SourceVersion
 from millrace.objects.store import ObjectHead, ObjectStore, OpenedObject, Stores
 from millrace.planning.plans import (
     ArchiveTables,
     Plan,
     SourceFile,
+    has_moved,
 )
 
 
@@ -45,9 +46,7 @@ class ObjectWork:
         finish = self._finish(job)
         settled = self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
         freed = {output.ref for output in job.claimed.outputs} - {output.ref for output in settled.outputs}
-        # An archive that is written again may leave out a member, whose output another object can have then.
-        is_freed = settled.state is State.REMOVED or isinstance(plan.way, ArchiveTables)
-        if freed and is_freed:
+        if freed and _may_be_anothers(plan, settled, freed):
             self.files.ask_for_rivals(plan, freed)
         return settled
 
@@ -151,6 +150,17 @@ class ObjectWork:
             obfuscation_key=self.obfuscation_key,
         )
         return conversion.write(job, opened)
+
+
+def _may_be_anothers(plan: Plan, settled: Entry, freed: Collection[ObjectRef]) -> bool:
+    """Whether another object could not have an output before, because one that was freed stood there.
+
+    Of an object that is removed, of an archive that has lost a member, and of one whose outputs go elsewhere by another
+    configuration: of a workbook whose sheets were tables ``book/Orders``, and that is one table now.
+    """
+    if settled.state is State.REMOVED or isinstance(plan.way, ArchiveTables):
+        return True
+    return any(has_moved(plan, ref) for ref in freed)
 
 
 def _is_own_output(head: ObjectHead, sync: str) -> bool:

@@ -12,7 +12,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import ArchiveTables, OwnOutput, Plan, SnapshotTable
+from millrace.planning.plans import ArchiveTables, OwnOutput, Plan, SnapshotTable, has_moved
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """For outputs whose names hold no time."""
@@ -55,9 +55,11 @@ class TableFiles:
         For example ``in/a.csv`` and ``in/a.csv.gz`` both become ``a.parquet``. The second fails as a collision. If the
         first and its output are removed, nothing but this tells of the second. Both begin with ``in/a.``.
         A member of ``in/x.zip`` and the object ``in/x/a.csv`` both become ``x/a.parquet``.
+        By another configuration the first may have its output elsewhere: the second is looked for by the freed name.
         """
-        root = self.planner.active_sync(plan.sync).folder.path
-        for prefix in _rival_prefixes(plan, root):
+        folder = self.planner.active_sync(plan.sync).folder
+        prefixes = (*_rival_prefixes(plan, folder.path), *_prefixes_of_moved(plan, folder.prefix, freed))
+        for prefix in dict.fromkeys(prefixes):
             for listed in self.stores[plan.source_connection].list(plan.source.bucket, prefix):
                 if listed.ref != plan.source and self._becomes(listed.ref, plan.sync, freed):
                     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref)
@@ -93,6 +95,20 @@ def _rival_prefixes(plan: Plan, root: str) -> Iterator[str]:
     while len(folder) > len(root) and isinstance(plan.way, OwnOutput | ArchiveTables):
         yield f"{folder}."
         folder = folder.rpartition("/")[0]
+
+
+def _prefixes_of_moved(plan: Plan, root_prefix: str, freed: Collection[ObjectRef]) -> Iterator[str]:
+    """What the keys begin with of objects that could have outputs which the plan's object has no longer.
+
+    Of ``lake/book/Orders.parquet``, a sheet's that is no table now, ``in/book/Orders.``, and ``in/book.`` of an
+    archive that could have it as a member.
+    """
+    for ref in freed:
+        if has_moved(plan, ref):
+            path = plan.place.path_like(ref)
+            while path:
+                yield f"{root_prefix}{path}."
+                path = path.rpartition("/")[0]
 
 
 def _to_order(listed: ListedObject) -> TableOrder:

@@ -243,6 +243,11 @@ def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
     return any(output_place.target(time) == ref for time in (_ANY_TIME, *read_times(ref.key)))
 
 
+def has_moved(plan: Plan, ref: ObjectRef) -> bool:
+    """Whether an output that the source had is no longer where its plan puts any, and may be another source's now."""
+    return plan.place.path_like(ref) is not None and not is_output_of(plan, ref)
+
+
 def is_quarantine_of(plan: Plan, ref: ObjectRef) -> bool:
     """Whether planning puts bad rows of the plan aside at a key."""
     if isinstance(plan.way, ArchiveTables):

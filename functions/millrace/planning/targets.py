@@ -47,6 +47,10 @@ class Place(Protocol):
         """The output of each partition that the folders of a key may be."""
         ...
 
+    def path_like(self, ref: ObjectRef) -> str | None:
+        """The path, without extension, of the source object that could have its output at a key; None if none could."""
+        ...
+
     def quarantine(self) -> ObjectRef:
         """Where bad rows go."""
         ...
@@ -86,6 +90,14 @@ class OutputPlace:
     def partitions_like(self, ref: ObjectRef) -> tuple[ObjectRef, ...]:
         """The output of each partition that the folders of a key may be."""
         return tuple(self.partition(name) for name in ref.key.split("/")[:-1] if "=" in name)
+
+    def path_like(self, ref: ObjectRef) -> str | None:
+        """The key below the sync's folder, without the sync's extension; None if it has another, or is elsewhere."""
+        extension, prefix = output_extension(self.format, self.compression), self.folder.prefix
+        is_below = ref.bucket == self.folder.bucket and ref.key.startswith(prefix)
+        if not is_below or not ref.key.endswith(extension):
+            return None
+        return ref.key.removeprefix(prefix).removesuffix(extension)
 
     def quarantine(self) -> ObjectRef:
         """Where the file's bad rows go."""
@@ -136,6 +148,11 @@ class ModelPlace:
         """None."""
         del ref
         return ()
+
+    def path_like(self, ref: ObjectRef) -> str | None:
+        """None: the object's name is the configuration's, whatever the source is called."""
+        del ref
+        return None
 
     def quarantine(self) -> ObjectRef:
         """Below the destination's folder, by the object's and the file's names."""

@@ -134,6 +134,16 @@ class TestMembersAreTables:
         assert entry_of(run).state is State.IGNORED
         assert outputs_of(run) == {}
 
+    def test_so_is_its_next_version_and_what_the_former_had_goes(self) -> None:
+        run = run_of({REF: zipped({"a.csv": ORDERS})}, schemas=["export/a"])
+        assert list(outputs_of(run)) == ["export/a.jsonl"]
+
+        run.upload(REF, zipped({"b.csv": ORDERS}))
+
+        assert entry_of(run).state is State.IGNORED
+        assert outputs_of(run) == {}
+        assert entry_of(run).outputs == ()
+
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("files", "says"),

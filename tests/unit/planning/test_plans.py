@@ -9,7 +9,7 @@ import pytest
 from millrace.errors import KeyTooLong, UsageError
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Build, Plan, SourceFile, is_output_of
+from millrace.planning.plans import Build, Plan, SourceFile, has_moved, is_output_of
 from millrace.planning.targets import is_record, read_times
 from tests.configurations import bulk_sync, document, model_document
 
@@ -66,6 +66,30 @@ def test_an_output_is_at_a_key_that_planning_gives(plan: Plan | Build, keys: lis
 )
 def test_another_folder_is_no_partition(key: str) -> None:
     assert not is_output_of(REPLICATED, ObjectRef("acme-out", key))
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("lake/eu/a.parquet", False),
+        ("lake/eu/a/country=de/a.parquet", False),
+        ("lake/_quarantine/eu/a.jsonl", False),
+        ("lake/eu/a/Orders.parquet", True),
+        ("lake/sales.parquet", True),
+        ("lake/eu/a/Orders.jsonl", False),
+        ("lakes/eu/a/Orders.parquet", False),
+    ],
+)
+def test_an_output_has_moved_if_another_source_could_have_its_place(key: str, *, expected: bool) -> None:
+    assert has_moved(REPLICATED, ObjectRef("acme-out", key)) is expected
+    assert not has_moved(REPLICATED, ObjectRef("acme-else", key))
+
+
+def test_an_output_of_a_model_never_moves() -> None:
+    (plan,) = Planner(model_document({"key": "in/a.csv"})).plan(ObjectRef("acme-in", "in/a.csv"))
+    assert isinstance(plan, Plan)
+
+    assert not has_moved(plan, ObjectRef("acme-out", "lake/other.jsonl"))
 
 
 def test_only_real_times_are_read_from_a_key() -> None:
