@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.json.exact import blocks_of
 from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.node_documents import from_document, to_document
 from millrace.engine.formats.json.types import MAX_FIELDS, Node, Number, fields_of
 from millrace.engine.formats.limits import MAX_COLUMNS
+from millrace.engine.parts.documents import from_bytes, get_document, to_bytes
 from millrace.errors import DataError, TooBig
 from tests.properties import examples
 from tests.unit.engine.formats.test_json_fast import rows_of_a_file, told
@@ -81,3 +83,18 @@ def test_columns_of_two_parts_are_counted_together() -> None:
 
     with pytest.raises(TooBig, match="the file's rows together has 20,001 columns"):
         node.join(other)
+
+
+@quickly
+@given(rows_of_a_file)
+def test_a_document_gives_the_same_node_back(rows: list[str]) -> None:
+    try:
+        node = observed(rows)
+    except DataError:  # a name is there twice
+        return
+
+    content = to_bytes({"schema": 1, "node": to_document(node)})
+    read_back = from_document(get_document(from_bytes(content), "node"))
+
+    assert read_back == node
+    assert fields_of(read_back).equals(fields_of(node), check_metadata=True)
