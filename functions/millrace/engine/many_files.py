@@ -8,15 +8,10 @@ neither on the files' sizes nor on their order. One file is open at a time.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from millrace.engine.destination import Converted, Destination, S
-from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.base import Widened
 from millrace.engine.one_file import (
     MOST_ATTEMPTS,
@@ -27,18 +22,14 @@ from millrace.engine.one_file import (
     convert_into_table,
     settle_types,
 )
-from millrace.engine.options import FileFormat, ReadOptions, words_of
 from millrace.engine.outputs import Outputs
 from millrace.engine.recipe import Recipe
-from millrace.engine.table_sources import Source
-from millrace.engine.table_survey import TableSurvey
+from millrace.engine.table_sources import Origins, SmallFiles, Source, prepare
+from millrace.engine.table_survey import survey_table
 from millrace.engine.tables import unify
-from millrace.engine.tables.hinted import read_hinted_as_text
 from millrace.engine.tables.rows import Table
 from millrace.engine.transform.spec import TableTransform
 from millrace.errors import MalformedFile
-
-SMALL_BYTES = 4 * 2**20
 
 
 def convert_many(
@@ -94,10 +85,10 @@ def _convert_several(
         without_columns = replace(recipe.read, source_columns=())
         recipe = replace(recipe, transform=TableTransform(), read=without_columns)
     work = recipe.read.work
-    sources = _SmallFiles(work.kept).keep_open(_hinted(_without_types(sources, recipe), recipe.read))
-    survey = _survey(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
+    sources = SmallFiles(work.kept).keep_open(prepare(sources, recipe))
+    survey = survey_table(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
-    origins = _Origins({source.name: source for source in sources})
+    origins = Origins({source.file: source for source in sources})
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
@@ -109,71 +100,8 @@ def _convert_several(
         except Widened:
             outputs.discard()
             contradicted += 1
-            survey = _survey(sources, context.on_batch, enough=None)
+            survey = survey_table(sources, context.on_batch, enough=None)
         except BaseException:
             outputs.discard()
             raise
     raise MalformedFile("the files' types changed while they were read again: does somebody write to them?")
-
-
-@dataclass(frozen=True, slots=True)
-class _Origins:
-    """Where the rows of each source come from."""
-
-    sources: Mapping[str, Source]
-
-    def find(self, name: str | None) -> FileOrigin:
-        """The origin of the source of that name."""
-        return self.sources[str(name)].origin
-
-
-def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
-    """The sources, read as text if all are text and become text: every type would be printed back as it was."""
-    demands_no_type = all(words_of(source.format).is_text and not source.read.column_types for source in sources)
-    if not demands_no_type or recipe.target_format is not FileFormat.CSV:
-        return sources
-    return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
-
-
-def _hinted(sources: Sequence[Source], read: ReadOptions) -> Sequence[Source]:
-    """The sources, whose columns with given types are read as text if the file is of text."""
-    if not read.type_hints:
-        return sources
-    hinted = [replace(source, read=replace(source.read, type_hints=read.type_hints)) for source in sources]
-    return [replace(source, read=read_hinted_as_text(source.read, source.format)) for source in hinted]
-
-
-class _SmallFiles:
-    """Keeps the bytes of small files: most of their time goes to being fetched."""
-
-    def __init__(self, room: int) -> None:
-        self._contents: dict[str, bytes] = {}
-        self._room = room
-
-    def keep_open(self, sources: Sequence[Source]) -> Sequence[Source]:
-        """The sources, their small ones fetched once."""
-        return [replace(source, open=partial(self._open, source)) for source in sources]
-
-    @contextmanager
-    def _open(self, source: Source) -> Iterator[BinaryIO]:
-        if source.name in self._contents:
-            yield io.BytesIO(self._contents[source.name])
-            return
-        with source.open() as file:
-            size = file.seek(0, io.SEEK_END)
-            file.seek(0)
-            if size > min(SMALL_BYTES, self._room):
-                yield file
-                return
-            self._room -= size
-            self._contents[source.name] = file.read()
-            yield io.BytesIO(self._contents[source.name])
-
-
-def _survey(sources: Sequence[Source], on_batch: Callable[[int], None], *, enough: int | None) -> TableSurvey:
-    survey, seen = TableSurvey(), 0
-    for source in sources:
-        for rows in survey.observe(source, enough):
-            seen += rows
-            on_batch(seen)
-    return survey

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow, Learned, Widened
+from millrace.engine.formats.base import BadRow, Learned, Reader, Widened
 from millrace.engine.formats.csv.reader import LearnedKinds
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.reader import LearnedFields
@@ -16,18 +16,24 @@ from millrace.engine.formats.json.types import Node
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.names import unique_names
 from millrace.engine.options import FileFormat, ReadOptions, words_of
+from millrace.engine.parts.documents import SCHEMA, Document, get_document, get_integer, get_items
+from millrace.engine.parts.evidence import evidence_of_document, evidence_to_document, fields_of_json, fields_to_json
 from millrace.engine.table_sources import Source
 from millrace.engine.tables import unify
 from millrace.engine.tables.rows import FileRows, PutAside, TableRows, errors_naming
 from millrace.engine.types import arrow_types
-from millrace.engine.types.inference import Demanded, Evidence
+from millrace.engine.types.inference import Demanded, Evidence, observe_all
 from millrace.engine.types.printing import with_form
 
 
 class TableSurvey:
-    """What is known of all sources' columns; it changes as they are observed."""
+    """What is known of sources' columns; it changes as they are observed.
+
+    Several surveys, each of some of a table's sources in their order, joined in that order, are the survey of all.
+    """
 
     def __init__(self) -> None:
+        self.rows = 0
         self._names: dict[str, None] = {}
         self._texts: dict[str, Evidence | Demanded] = {}
         self._json = Node()
@@ -36,13 +42,15 @@ class TableSurvey:
 
     def observe(self, source: Source, enough: int | None) -> Iterator[int]:
         """Add a source, ``enough`` bytes of it at least; give the number of rows looked at, batch by batch."""
-        with errors_naming(source.name), source.open() as file:
-            yield from _OBSERVED[source.format](self, source, file, enough)
+        with errors_naming(source.file), source.open() as file:
+            for rows in _OBSERVED[source.format](self, source, file, enough):
+                self.rows += rows
+                yield rows
 
     def observe_text(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
         """Add a file of text: its texts are evidence like those of one long file."""
         read = replace(source.read, infer_types=False, column_types={})
-        records = FORMATS[source.format].read(file, read, report=_not_yet)
+        records = _reader_of(source)(file, read, report=_not_yet)
         names = tuple(records.schema.names)
         self._headers[source.name] = names
         self._names.update(dict.fromkeys(names))
@@ -50,8 +58,9 @@ class TableSurvey:
             self._texts.setdefault(name, _first_evidence(source.read, name))
         seen = 0
         for batch in records.batches:
-            for name, column in zip(names, batch.columns, strict=True):
-                self._texts[name] = self._texts[name].observe(column)
+            observed = observe_all([self._texts[name] for name in names], batch.columns)
+            for name, evidence in zip(names, observed, strict=True):
+                self._texts[name] = _join_evidence(self._texts[name], evidence)
             yield batch.num_rows
             seen += batch.nbytes
             if enough is not None and seen >= enough:
@@ -70,11 +79,59 @@ class TableSurvey:
 
     def observe_typed(self, source: Source, file: BinaryIO, _enough: int | None) -> Iterator[int]:
         """Add the types that a file says, as Parquet does in its footer."""
-        fields = FORMATS[source.format].read(file, source.read, report=_not_yet).schema
+        fields = _reader_of(source)(file, source.read, report=_not_yet).schema
         for name, field in zip(unique_names(fields.names), fields, strict=True):
             self._names[name] = None
             self._typed.setdefault(name, []).append(field.with_name(name))
         yield 0
+
+    def join(self, behind: TableSurvey) -> None:
+        """Add what is known of the sources behind these; their headers stay with their own survey, see ``of``."""
+        self.rows += behind.rows
+        self._names.update(behind._names)
+        for name, evidence in behind._texts.items():
+            self._texts[name] = _join_evidence(self._texts.get(name, evidence), evidence)
+        self._json.join(behind._json)
+        for name, fields in behind._typed.items():
+            known = self._typed.setdefault(name, [])
+            known += [field for field in fields if field not in known]
+
+    def of(self, own: TableSurvey) -> TableSurvey:
+        """What is known of all columns, as some of the sources, which ``own`` looked at, are to be read with it."""
+        survey = TableSurvey()
+        survey.join(self)
+        survey._headers = dict(own._headers)
+        return survey
+
+    def to_document(self) -> Document:
+        """The survey, for ``from_document``; it has columns and no values, and is small."""
+        headers = list(dict.fromkeys(self._headers.values()))
+        return {
+            "schema": SCHEMA,
+            "rows": self.rows,
+            "names": list(self._names),
+            "texts": {name: evidence_to_document(evidence) for name, evidence in self._texts.items()},
+            "json": node_to_document(self._json),
+            "typed": {name: fields_to_json(fields) for name, fields in self._typed.items()},
+            "headers": [list(header) for header in headers],
+            "sources": {name: headers.index(header) for name, header in self._headers.items()},
+        }
+
+    @classmethod
+    def from_document(cls, document: Document) -> TableSurvey:
+        """The survey that gave the document."""
+        survey = cls()
+        survey.rows = get_integer(document, "rows")
+        survey._names = dict.fromkeys(map(str, get_items(document, "names")))
+        for name, evidence in get_document(document, "texts").items():
+            survey._texts[name] = evidence_of_document(cast("Document", evidence))
+        survey._json = node_of_document(get_document(document, "json"))
+        for name, fields in get_document(document, "typed").items():
+            survey._typed[name] = fields_of_json(fields)
+        headers = [tuple(map(str, cast("Sequence[str]", header))) for header in get_items(document, "headers")]
+        for name, position in get_document(document, "sources").items():
+            survey._headers[name] = headers[cast("int", position)]
+        return survey
 
     def table(self, sources: Sequence[Source], apart: frozenset[str]) -> FilesTable:
         """The sources as a table of what is known; the types of columns ``apart`` are not widened to each other."""
@@ -121,6 +178,10 @@ class TableSurvey:
         )
 
 
+def _reader_of(source: Source) -> Reader:
+    return source.reader or FORMATS[source.format].read
+
+
 def _not_yet(_bad: BadRow) -> None:
     """Bad rows are put aside where rows are written."""
 
@@ -131,6 +192,26 @@ def _first_evidence(read: ReadOptions, name: str) -> Evidence | Demanded:
     if read.infer_types:
         return Evidence()
     return Demanded("text")
+
+
+def node_to_document(node: Node) -> Document:
+    """What is known of JSON fields."""
+    if node.children:
+        raise NotImplementedError
+    return {}
+
+
+def node_of_document(_document: Document) -> Node:
+    """The node of a document."""
+    return Node()
+
+
+def _join_evidence(first: Evidence | Demanded, second: Evidence | Demanded) -> Evidence | Demanded:
+    if isinstance(first, Evidence) and isinstance(second, Evidence):
+        return first.join(second)
+    if isinstance(first, Demanded) and isinstance(second, Demanded) and first.type == second.type:
+        return first.join(second)
+    raise TypeError(f"a column's type is demanded of some of a table's sources alone: {first}, {second}")
 
 
 def _json_field(name: str, node: Node) -> pa.Field:
@@ -158,6 +239,19 @@ _OBSERVED: Mapping[FileFormat, Callable[[TableSurvey, Source, BinaryIO, int | No
 }
 
 
+def survey_table(sources: Sequence[Source], on_batch: Callable[[int], None], *, enough: int | None) -> TableSurvey:
+    """What is known of sources, ``enough`` bytes of each at least; None: of all that they hold.
+
+    ``on_batch`` gets the number of rows looked at so far.
+    """
+    survey, seen = TableSurvey(), 0
+    for source in sources:
+        for rows in survey.observe(source, enough):
+            seen += rows
+            on_batch(seen)
+    return survey
+
+
 @dataclass(frozen=True, slots=True)
 class _PreparedSource:
     """A source, what its reader is to know, and its columns in which no value was seen."""
@@ -182,9 +276,9 @@ class FilesTable:
         for prepared in self.sources:
             source = prepared.source
             with source.open() as file:
-                rows = FileRows(source.name, report)
-                with errors_naming(source.name):
-                    read = FORMATS[source.format].read
+                rows = FileRows(source.file, report, source.read.place.row)
+                with errors_naming(source.file):
+                    read = _reader_of(source)
                     records = read(file, source.read, learned=prepared.learned, report=rows.put_aside)
                 batches = map(_Columns(records.schema, self.schema, prepared.blank), records.batches)
                 yield from rows.number(batches)

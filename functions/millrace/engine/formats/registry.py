@@ -22,6 +22,7 @@ from millrace.engine.formats.base import (
 )
 from millrace.engine.formats.csv import reader as csv_reader
 from millrace.engine.formats.csv import writer as csv_writer
+from millrace.engine.formats.csv.parts import CsvParts
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
 from millrace.engine.formats.parquet import reader as parquet_reader
@@ -61,6 +62,7 @@ CSV = Format(
     read=csv_reader.read,
     write=compressible(csv_writer.write),
     render=csv_writer.render,
+    parts=CsvParts(),
 )
 JSON = Format(
     name=FileFormat.JSON,

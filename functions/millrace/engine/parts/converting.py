@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from millrace.engine.destination import Converted, Destination, S
-from millrace.engine.one_file import NO_CONTEXT, ConversionContext, as_it_is
+from millrace.engine.formats.base import Widened
+from millrace.engine.one_file import NO_CONTEXT, ConversionContext, as_it_is, attempt, settle_types
+from millrace.engine.outputs import Outputs
+from millrace.engine.parts.bodies import BODY_FORMATS
 from millrace.engine.recipe import Recipe
-from millrace.engine.table_sources import Source
-from millrace.engine.table_survey import TableSurvey
+from millrace.engine.table_sources import Origins, Source, prepare
+from millrace.engine.table_survey import TableSurvey, survey_table
 from millrace.engine.tables.rows import Table
+from millrace.errors import MalformedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ def survey_sources(sources: Sequence[Source], recipe: Recipe, on_batch: Callable
 
     ``on_batch`` gets the number of rows looked at so far. Raises what reading the sources raises.
     """
-    raise NotImplementedError
+    return survey_table(prepare(sources, recipe), on_batch, enough=None)
 
 
 def convert_part(
@@ -41,11 +45,24 @@ def convert_part(
     destination: Destination[S],
     context: ConversionContext = NO_CONTEXT,
 ) -> Converted[S]:
-    """Convert some of a table's sources into outputs of their own, with the types of all.
+    """Convert some of a table's sources into outputs of their own, with the types of all, for ``joining.join_plan``.
+
+    The context's formats are those of parts, see ``bodies``.
 
     Raises:
         unify.Lossy: a column's values do not survive: it joins ``apart``, and all parts are converted once more.
         MalformedFile: the sources are not what was surveyed.
         And what ``one_file.convert`` raises; all sinks are discarded by then.
     """
-    raise NotImplementedError
+    prepared = prepare(sources, recipe)
+    origins = Origins({source.file: source for source in prepared})
+    outputs = Outputs(destination)
+    try:
+        table = known.within(settle_types(known.survey.table(prepared, known.apart), recipe))
+        return attempt(table, origins.find, recipe, outputs, replace(context, formats=BODY_FORMATS))
+    except Widened as widened:
+        outputs.discard()
+        raise MalformedFile("the files are not what was surveyed: does somebody write to them?") from widened
+    except BaseException:
+        outputs.discard()
+        raise

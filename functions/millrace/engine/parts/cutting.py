@@ -10,15 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import BinaryIO
 
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import FileFormat, ReadOptions
+from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.engine.parts.base import FormatParts
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan
-from millrace.engine.table_sources import Source
+from millrace.engine.table_sources import Source, WholeOfPart
 from millrace.errors import CannotBeCut
 
 OpenFile = Callable[[], AbstractContextManager[BinaryIO]]
@@ -58,7 +59,21 @@ def part_source(name: str | None, open_file: OpenFile, frame: FileFrame, part: F
 
     ``name`` is the file's, which errors begin with, or None; ``open_file`` opens the whole file.
     """
-    raise NotImplementedError
+    parts = _parts_of(frame.format)
+
+    @contextmanager
+    def open_part() -> Iterator[BinaryIO]:
+        with open_file() as file:
+            yield parts.open_part(file, frame, part)
+
+    return Source(
+        name=f"{name or 'file'} part {part.index}",
+        format=frame.format,
+        read=replace(frame.read, compression=Compression.NONE, place=part.place),
+        open=open_part,
+        reader=parts.reader(frame, part),
+        part_of=WholeOfPart(name),
+    )
 
 
 def _parts_of(file_format: FileFormat) -> FormatParts:

@@ -24,8 +24,8 @@ def ignore_bad_row(_bad: BadRow, _file: str | None) -> None:
 class TableRows:
     """Rows of a table, and their file's name; None if the table is one file.
 
-    ``first`` is the place of the first among the file's good rows, counted from 1. ``numbers`` are those of all in the
-    file, where bad rows count, too; None: they go up from the first.
+    ``first`` is the place of the first among the good rows that are read of the file, counted from 1. ``numbers`` are
+    those of all in the file, where bad rows count, too; None: they go up from the first.
     """
 
     batch: pa.RecordBatch
@@ -55,11 +55,12 @@ class Table(Protocol):
 
 
 class FileRows:
-    """Numbers a file's rows, those that are put aside among them."""
+    """Numbers a file's rows from ``begin``, those that are put aside among them."""
 
-    def __init__(self, file: str | None, report: PutAside) -> None:
+    def __init__(self, file: str | None, report: PutAside, begin: int = 1) -> None:
         self._file = file
         self._report = report
+        self._begin = begin
         self._aside: set[int] = set()
         self._last_aside = 0
 
@@ -71,7 +72,7 @@ class FileRows:
 
     def number(self, batches: Iterator[pa.RecordBatch]) -> Generator[TableRows, None, None]:
         """The file's batches with their rows' numbers; errors name the file."""
-        first = number = 1
+        first, number = 1, self._begin
         with errors_naming(self._file):
             for batch in batches:
                 numbers = self._numbers(number, batch.num_rows)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from millrace.engine.formats.csv.detection import DETECTION_BYTES
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.endings import TextSource, are_end_marks, drop_end_marks
-from millrace.engine.options import WorkSizes
+from millrace.engine.options import PlaceInFile, WorkSizes
 from millrace.errors import TooBig
 
 _LARGEST_SAMPLE, _FEWEST_LINES = 2**22, 3
 _PLAIN_LINES = Dialect(",", None, None)
+BEGINNING = PlaceInFile()
 _COLUMNS_A_BLOCK, _MOST_BLOCKS = 500, 8
 """Each column of a block has its price, however few its values: so many columns are read in blocks twice as large."""
 
@@ -28,16 +29,24 @@ class Block:
 
 
 class CsvFeed:
-    """A file's text in blocks of whole records, with the offset of each."""
+    """A file's text, or that of a part of it, in blocks of whole records, with the offset of each in the file."""
 
-    def __init__(self, stream: TextSource, work: WorkSizes, *, counts_lines: bool) -> None:
+    def __init__(
+        self, stream: TextSource, work: WorkSizes, *, counts_lines: bool, place: PlaceInFile = BEGINNING
+    ) -> None:
         self._stream = stream
         self._work = work
         self._counts_lines = counts_lines
         self._data = b""
-        self._byte = stream.start
-        self._line = 1
+        self._byte = place.byte + stream.start
+        self._line = place.line
+        self._continues = place.continues
         self._ended = False
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The offset of the next byte and the count of line ends before it."""
+        return self._byte, self._line
 
     def peek(self, size: int) -> bytes:
         """The next bytes, without dropping them: at least ``size``, or all if the file ends before."""
@@ -130,6 +139,9 @@ class CsvFeed:
 
         Marks of the file's end are left out.
         """
+        if self._continues:  # the end of a part is a record's, and not the file's
+            yield from self._blocks(dialect, width)
+            return
         held: Block | None = None
         for block in self._blocks(dialect, width):
             # A block is held back, since what is behind it may be the rest of the same marks.
@@ -153,7 +165,7 @@ class CsvFeed:
             if end == 0:
                 size = self._grow(size)
                 continue
-            block = Block(data[:end], self._byte, self._line, last)
+            block = Block(data[:end], self._byte, self._line, last and not self._continues)
             self._advance(block.data)
             size = usual
             yield block

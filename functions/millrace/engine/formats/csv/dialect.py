@@ -160,11 +160,28 @@ class Dialect:
             return _last_line_end(data, len(data))
         return self._end_behind_quotes(data, quote)
 
+    def end_of_open_record(self, data: bytes) -> int | None:
+        """The offset after the record that data within its quotes end; None if it is open to their end.
+
+        For , and " the text ``b",c`` and a line end, of ``a,"b",c``, end it there. The dialect is strict and has no
+        escape.
+        """
+        closed = self._rest_of_quoted.match(data)
+        if closed is None:
+            return None
+        rest = self._record.match(data, closed.end())
+        return rest and rest.end()
+
+    @cached_property
+    def _rest_of_quoted(self) -> re.Pattern[bytes]:
+        quote = self._bytes(self.quote)
+        return re.compile(rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+" + quote)
+
     def _end_behind_quotes(self, data: bytes, quote: bytes) -> int:
         if (end := self._end_directly(data)) is not None:
             return end
         end = self._end_by_parity(data, quote)
-        if end and self._quotes_whole_fields(data[:end]):
+        if end and self.quotes_whole_fields(data[:end]):
             return end
         return self._end_step_by_step(data)
 
@@ -205,7 +222,7 @@ class Dialect:
             end = line
             stop = data.rfind(quote, 0, line)  # it has been open since here
 
-    def _quotes_whole_fields(self, data: bytes) -> bool:
+    def quotes_whole_fields(self, data: bytes) -> bool:
         """Whether quotes are around fields and, doubled, within quotes alone: then each other one ends a quote."""
         if not self.quote or self.escape or self.lenient:
             return False
@@ -284,7 +301,7 @@ class Dialect:
 
     def leaves_quote_open(self, data: bytes) -> bool:
         """Whether whole records are followed by one whose quote is never closed."""
-        if not self.quote or self.quote.encode() not in data or self._quotes_whole_fields(data):
+        if not self.quote or self.quote.encode() not in data or self.quotes_whole_fields(data):
             return False
         return self._closed.match(data) is None
 

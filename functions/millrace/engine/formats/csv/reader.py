@@ -44,15 +44,16 @@ def read_typed(
     if opened is None:
         return Records(pa.schema([]), iter(()))
     layout, blocks = opened
+    first = layout.options.place.row
     start_over = partial(_start_over, begin_rows, source, layout)
     if isinstance(learned, LearnedKinds):
         types = Types(layout, learned.kinds)
-        rows = parse_blocks(layout, blocks, types.convert, direct=types.direct())
+        rows = parse_blocks(layout, blocks, types.convert, first, types.direct())
         return Records(types.schema, _convert_rows(types, rows, start_over))
     first_blocks = _take_blocks(options.work.csv_sample, blocks)
-    sample = [texts for texts, _ in parse_blocks(layout, first_blocks, keep_text)]
+    sample = [texts for texts, _ in parse_blocks(layout, first_blocks, keep_text, first)]
     types, converted = _find_types(layout, sample)
-    row = 1 + sum(texts.rows for texts in sample)
+    row = first + sum(texts.rows for texts in sample)
     later = parse_blocks(layout, blocks, types.convert, row, types.direct())
     return Records(types.schema, _convert_rows(types, chain(_empty_out(sample, converted), later), start_over))
 
@@ -186,6 +187,6 @@ def _start_over(begin_rows: Begin[L], source: BinaryIO, layout: TextLayout) -> N
     survey = _CsvSurvey(layout)
     opened = begin_rows(source, layout.options, _ignore)
     if opened is not None:
-        for _, observed in parse_blocks(*opened, survey.observe):
+        for _, observed in parse_blocks(*opened, survey.observe, layout.options.place.row):
             survey.join(observed)
     raise Widened(LearnedKinds(survey.kinds()))

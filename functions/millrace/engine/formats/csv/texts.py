@@ -118,6 +118,11 @@ class Layout:
         return len(self.names) + self.has_trailing
 
     @property
+    def may_keep_last(self) -> bool:
+        """Whether a row far behind may say that there is a column behind the trailing delimiter all the same."""
+        return self.has_trailing and self.detected.trailing is Trailing.ALL
+
+    @property
     def dialect(self) -> Dialect:
         """What cuts records into fields."""
         return self.detected.dialect
@@ -140,6 +145,25 @@ class Layout:
     def judge(self, block: Block, first: int, /) -> Iterator[Record]:
         """A block's records one by one; see ``judge_records``."""
         return judge_records(self, block, first)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvHead:
+    """What a file says before its first row: the fields of its first record, and what ``Layout`` has of it."""
+
+    fields: tuple[str, ...]
+    detected: Detected
+    encoding: Encoding
+    titles: tuple[str, ...] = ()
+
+    def layout(self, options: ReadOptions, report: Report, *, keeps_last: bool = False) -> Layout:
+        """The layout of the rows below; ``keeps_last``: a field behind a trailing delimiter is a column."""
+        has_trailing = self.detected.trailing is not Trailing.NONE and not keeps_last
+        fields = list(self.fields)
+        if has_trailing and self.detected.trailing is Trailing.ALL:
+            fields.pop()
+        names, header = _name_columns(fields, options)
+        return Layout(names, header, self.detected, self.encoding, options, report, self.titles, has_trailing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +200,20 @@ def keep_text(_batch: pa.RecordBatch) -> None:
 
 def begin(source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]] | None:
     """A file's layout and its blocks after the header; see ``texts``."""
-    opened = _open(source, options, report)
-    if opened is None or not opened[0].has_trailing or opened[0].detected.trailing is Trailing.BELOW_HEADER:
-        return opened
-    # id,name, over 1,Anna, has no third column, unless a row far behind has a value there: the whole file says so.
-    keeps_last = _has_value_at_end(*opened)
-    return _open(source, options, report, keeps_last=keeps_last)
+    opened = open_head(source, options)
+    if opened is None:
+        return None
+    head, feed = opened
+    layout = head.layout(options, report)
+    if layout.may_keep_last:
+        # id,name, over 1,Anna, has no third column, unless a row far behind has a value there: the whole file says so.
+        keeps_last = has_value_at_end(layout, feed.blocks(layout.dialect, layout.width))
+        head, feed = open_head(source, options) or opened
+        layout = head.layout(options, report, keeps_last=keeps_last)
+    return layout, feed.blocks(layout.dialect, layout.width)
 
 
-def _has_value_at_end(layout: Layout, blocks: Iterator[Block]) -> bool:
+def has_value_at_end(layout: Layout, blocks: Iterable[Block]) -> bool:
     """Whether a row has a value behind the delimiter that all sampled rows end in."""
     parser = _CsvParser(layout)
     for block in blocks:
@@ -193,13 +222,15 @@ def _has_value_at_end(layout: Layout, blocks: Iterator[Block]) -> bool:
     return False
 
 
-def _open(
-    source: BinaryIO, options: ReadOptions, report: Report, *, keeps_last: bool = False
-) -> tuple[Layout, Iterator[Block]] | None:
-    """A file's layout and blocks; ``keeps_last``: the field behind a trailing delimiter is a column all the same."""
+def open_head(source: BinaryIO, options: ReadOptions, *, counts_lines: bool = False) -> tuple[CsvHead, CsvFeed] | None:
+    """What a file says before its first row, and all from there on; None if it is empty.
+
+    ``counts_lines``: though no option asks for it.
+    """
     plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
     stream = Utf8Stream(plain, options.encoding)
-    feed = CsvFeed(_without_footer(stream, options), options.work, counts_lines=options.bad_rows is BadRows.QUARANTINE)
+    counts_lines = counts_lines or options.bad_rows is BadRows.QUARANTINE
+    feed = CsvFeed(_without_footer(stream, options), options.work, counts_lines=counts_lines)
     named = skip_preamble(feed, options.skip_lines)
     sample, is_all = feed.sample()
     if is_all and not sample:
@@ -211,14 +242,9 @@ def _open(
     if header is None:
         return None
     fields = _read_first(header, dialect, options)
-    has_trailing = detected.trailing is not Trailing.NONE and not keeps_last
-    if has_trailing and detected.trailing is Trailing.ALL:
-        fields.pop()
-    names, header_fields = _name_columns(fields, options)
     if options.has_headers:
         feed.drop(header)
-    layout = Layout(names, header_fields, detected, stream.encoding, options, report, titles, has_trailing)
-    return layout, feed.blocks(dialect, layout.width)
+    return CsvHead(tuple(fields), detected, stream.encoding, titles), feed
 
 
 def _read_first(block: Block, dialect: Dialect, options: ReadOptions) -> list[str]:
@@ -425,7 +451,7 @@ class _CsvParser:
             return error
         spot = RecordPlace(record.data.rstrip(b"\r\n"), record.row, record.byte, is_last=block.last)
         widths = list(map(layout.dialect.count, _filled_records(layout.dialect, block.data)))
-        return refuse_all_widths(error, spot, widths[first - 1 :], self._width, layout.options)
+        return refuse_all_widths(error, spot, widths[first - layout.options.place.row :], self._width, layout.options)
 
 
 def _end_last_line(data: bytes) -> bytes:

@@ -1,0 +1,63 @@
+"""A range of a file as a file of its own, read piece by piece; and ranges of about one size."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from typing import BinaryIO, cast
+
+from millrace.engine.parts.frames import TextRange
+
+
+class RangeOfFile(io.RawIOBase):
+    """The bytes of a seekable file from ``start`` up to ``end``; nothing is read before it is asked for."""
+
+    def __init__(self, source: BinaryIO, start: int, end: int) -> None:
+        super().__init__()
+        self._source = source
+        self._start, self._end = start, end
+        self._at = start
+
+    def readable(self) -> bool:
+        """It is read from."""
+        return True
+
+    def seekable(self) -> bool:
+        """At any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, counted from the range's beginning."""
+        bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}
+        self._at = bases[whence] + offset
+        return self.tell()
+
+    def tell(self) -> int:
+        """The place of the next byte in the range."""
+        return self._at - self._start
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, all that are left where no size is given; none at the range's end."""
+        left = max(self._end - self._at, 0)
+        if 0 <= size < left:
+            left = size
+        self._source.seek(self._at)
+        data = self._source.read(left)
+        self._at += len(data)
+        return data
+
+
+def open_range(source: BinaryIO, start: int, end: int) -> BinaryIO:
+    """The bytes of a seekable file from ``start`` up to ``end``."""
+    return cast("BinaryIO", RangeOfFile(source, start, end))
+
+
+def divide(start: int, end: int, part_bytes: int) -> tuple[TextRange, ...]:
+    """Ranges next to each other of about one size, at most ``part_bytes`` if there is more than one; at least one.
+
+    Worked example: 0 to 10 in parts of 4 are 0 to 3, 3 to 6 and 6 to 10.
+    """
+    size = end - start
+    count = max(1, -(-size // max(part_bytes, 1)))
+    places = [start + size * number // count for number in range(count + 1)]
+    return tuple(TextRange(first, last) for first, last in pairwise(places))
