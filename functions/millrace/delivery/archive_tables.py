@@ -6,8 +6,8 @@ the first becomes visible, and those of members that a newer version lacks are r
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -19,6 +19,7 @@ from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.outputs import MOST_PARTITIONS
 from millrace.engine.recipe import Recipe
 from millrace.engine.row_counts import NO_ROWS, RowCounts
+from millrace.engine.tables.rows import errors_naming
 from millrace.errors import ArchiveTooBig, BadArchive
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import Upload
@@ -33,11 +34,47 @@ OutputOf = Callable[[Plan, str | None], ObjectRef]
 """Where a member's output goes, by its partition's directory."""
 
 
-def open_tables(stream: BinaryIO, way: ArchiveTables, key: str) -> AbstractContextManager[Archive]:
-    """The members of an opened object that are tables: an archive's files, or a workbook's sheets."""
+@contextmanager
+def open_tables(stream: BinaryIO, way: ArchiveTables, key: str) -> Iterator[Archive]:
+    """The members of an opened object that are tables: an archive's files, or a workbook's sheets.
+
+    Of a workbook in an archive, whose sheets are tables as well, these are members in its place.
+    """
     if way.are_sheets:
-        return nullcontext(open_sheets(stream))
-    return open_archive(stream, key)
+        yield open_sheets(stream)
+        return
+    with open_archive(stream, key) as archive:
+        yield _with_sheets(archive, way)
+
+
+def _with_sheets(archive: Archive, way: ArchiveTables) -> Archive:
+    members, ignored = list[Member](), list(archive.ignored)
+    for member in archive.members:
+        if not _is_workbook(member, way):
+            members.append(member)
+            continue
+        with errors_naming(member.name), member.open() as file:
+            sheets = open_sheets(file)
+            # The workbook is unpacked again for each sheet: all of them at once might not fit into memory.
+            for sheet in sheets.require_members():
+                members.append(replace(member, name=f"{member.name}/{sheet.name}", workbook=member.name))
+        ignored += [replace(sheet, name=f"{member.name}/{sheet.name}") for sheet in sheets.ignored]
+    return replace(archive, members=tuple(members), ignored=tuple(ignored))
+
+
+def _is_workbook(member: Member, way: ArchiveTables) -> bool:
+    plan = way.members.plan(member.name)
+    return isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables)
+
+
+def plan_table(member: Member, way: ArchiveTables) -> Plan | Ignored:
+    """What becomes of a member that is a table; of a workbook's sheet, by the plan of its workbook."""
+    if not member.workbook:
+        return way.members.plan(member.name)
+    plan = way.members.plan(member.workbook)
+    assert isinstance(plan, Plan)  # noqa: S101 - for the type checker: what is ignored is not asked for its sheets
+    assert isinstance(plan.way, ArchiveTables)  # noqa: S101 - for the type checker: neither is what is one table
+    return plan.way.members.plan(member.name.removeprefix(f"{member.workbook}/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +103,7 @@ class MemberConversion:
         """
         # All is planned before anything is converted: two members with one output are refused at once.
         members = archive.require_members()
-        planned = [(member, way.members.plan(member.name)) for member in members]
+        planned = [(member, plan_table(member, way)) for member in members]
         ignored = [plan.reason for _, plan in planned if isinstance(plan, Ignored)]
         ignored += archive.reasons()
         wanted = [(member, plan) for member, plan in planned if isinstance(plan, Plan)]

@@ -83,10 +83,8 @@ class BulkRoute:
 
         The member ``a/x.csv`` of ``in/export.zip`` is planned as ``in/export/a/x.csv``.
         """
-        plan = self._plan_file(ObjectRef(archive.bucket, f"{without_archive_extension(archive.key)}/{name}"))
-        if isinstance(plan, Plan) and plan.recipe.source_format is FileFormat.EXCEL and _has_tables(plan.recipe.read):
-            return replace(plan, problem=_IN_ARCHIVE)
-        return plan
+        ref = ObjectRef(archive.bucket, f"{without_archive_extension(archive.key)}/{name}")
+        return self._plan_workbook(ref) or self._plan_file(ref)
 
     def plan_sheet(self, workbook: ObjectRef, stem: str, name: str) -> Plan | Ignored:
         """What becomes of a workbook's sheet, which is planned as an object below the workbook's name.
@@ -280,12 +278,6 @@ class BulkRoute:
             f"{ref} is a {recognised.format} file; those of table {table!r} are {' or '.join(accepted)} (connection"
             f" {self.source.name!r}). Move it elsewhere, or name its format in the connection"
         )
-
-
-_IN_ARCHIVE = BadArchive(
-    "it is a workbook in an archive, and excel_sheet: all makes tables of the sheets of workbooks that are objects"
-    " themselves: unpack the archive, or name a sheet"
-)
 
 
 def _has_tables(read: ReadOptions) -> bool:

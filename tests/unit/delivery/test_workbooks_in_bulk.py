@@ -278,8 +278,59 @@ class TestSheetsThatAreNoTables:
 
         assert list(outputs_of(run)) == ["2026/book/s7.jsonl", "2026/book/s99.jsonl"]
 
-    def test_a_workbook_in_an_archive(self) -> None:
-        ref = ObjectRef("acme-in", "in/export.zip")
-        run = run_of({ref: zipped({"book.xlsx": xlsx({"Orders": ORDERS})})})
 
-        assert "a workbook in an archive" in failure_of(run, ref)
+class TestWorkbooksInArchives:
+    ZIP = ObjectRef("acme-in", "in/export.zip")
+
+    def test_each_sheet_is_a_table_below_the_workbooks_name(self) -> None:
+        books = {"a/book.xlsx": xlsx({"Orders": ORDERS, "Old": {}}), "b.csv": b"id\n1\n"}
+        run = run_of({self.ZIP: zipped(books)}, source={"excel_sheet": "all", "source_columns": ["file"]})
+
+        assert list(outputs_of(run)) == ["export/a/book/Orders.jsonl", "export/b.jsonl"]
+        row = outputs_of(run)["export/a/book/Orders.jsonl"].splitlines()[0]
+        assert row == '{"id":1,"amount":2.5,"_file":"s3://acme-in/in/export.zip/a/book.xlsx/Orders"}'
+        reason = entry_of(run, self.ZIP).reason or ""
+        assert "1 of its members are ignored: 'a/book.xlsx/Old': it has no cells" in reason
+
+    def test_a_sheet_that_goes_and_one_that_comes(self) -> None:
+        run = run_of({self.ZIP: zipped({"book.xlsx": xlsx({"Orders": ORDERS, "Old": PEOPLE})})})
+        assert list(outputs_of(run)) == ["export/book/Old.jsonl", "export/book/Orders.jsonl"]
+
+        run.upload(self.ZIP, zipped({"book.xlsx": xlsx({"New": PEOPLE, "Orders": ORDERS})}))
+
+        assert list(outputs_of(run)) == ["export/book/New.jsonl", "export/book/Orders.jsonl"]
+
+    def test_schemas_choose_and_name_them(self) -> None:
+        schemas = [{"id": "export/book/Orders", "user_output_name": "sales"}, {"id": "export/one", "excel_sheet": "2"}]
+        two = xlsx({"Orders": ORDERS, "People": PEOPLE})
+        run = run_of({self.ZIP: zipped({"book.xlsx": two, "one.xlsx": two, "not.xlsx": two})}, schemas=schemas)
+
+        assert list(outputs_of(run)) == ["export/one.jsonl", "sales.jsonl"]
+        assert outputs_of(run)["export/one.jsonl"] == '{"name":"Ada"}\n'
+
+    def test_bad_rows_of_a_sheet_are_put_aside(self) -> None:
+        bad = {**PEOPLE, "A3": ' t="e"><v>#DIV/0!</v>'}
+        run = run_of({self.ZIP: zipped({"book.xlsx": xlsx({"People": bad})})}, bad_rows="quarantine")
+
+        assert '"source": "book.xlsx/People"' in outputs_of(run)["_quarantine/export/book/People.jsonl"]
+
+    @pytest.mark.parametrize(
+        ("book", "says"),
+        [
+            (b"PK\x03\x04", "book.xlsx: "),
+            (xlsx({"One": {}}), "book.xlsx: the workbook has no sheet that can be read"),
+            (xlsx({"../a": PEOPLE}), "the member 'book.xlsx/../a' leads out of the archive's own folder"),
+            (xlsx({"all": PEOPLE, "b": PEOPLE}), "excel_sheet: 1"),
+            (xlsx({f"s{number}": {"A1": text("a")} for number in range(101)}), "more than 100 outputs"),
+        ],
+        ids=["damaged", "empty", "up", "named all", "too many"],
+    )
+    def test_one_that_cannot_be_tables_fails_the_archive(self, book: bytes, says: str) -> None:
+        run = run_of({self.ZIP: zipped({"a.csv": b"id\n1\n", "book.xlsx": book})})
+
+        assert says in failure_of(run, self.ZIP)
+
+    def test_a_sheet_and_a_file_of_one_name(self) -> None:
+        run = run_of({self.ZIP: zipped({"book/People.csv": b"id\n1\n", "book.xlsx": xlsx({"People": PEOPLE})})})
+
+        assert "'book.xlsx/People' and 'book/People.csv' have the same output" in failure_of(run, self.ZIP)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from millrace.cli.local.reading import place
 from millrace.config.document import load
-from millrace.delivery.archive_tables import open_tables
+from millrace.delivery.archive_tables import open_tables, plan_table
 from millrace.engine.explain.any_file import explain_file
 from millrace.engine.explain.facts import Content, Explanation
 from millrace.engine.file_names import is_archive, with_extensions
@@ -125,7 +125,7 @@ def _choose(plan: Plan, members: tuple[Member, ...]) -> tuple[Member, _ToRead] |
     (member,) = members
     of_member: Plan | Ignored = plan
     if isinstance(plan.way, ArchiveTables):
-        of_member = plan.way.members.plan(member.name)
+        of_member = plan_table(member, plan.way)
     if isinstance(of_member, Ignored):
         return None
     read = with_extensions(of_member.recipe.read, member.known)
@@ -149,7 +149,7 @@ def _facts_of_members(plan: Plan, archive: Archive, members: tuple[Member, ...])
 def _describe_member(plan: Plan, member: Member) -> str:
     if not isinstance(plan.way, ArchiveTables):
         return f"a part of the file, {member.known.format}"
-    of_member = plan.way.members.plan(member.name)
+    of_member = plan_table(member, plan.way)
     if isinstance(of_member, Ignored):
         return f"ignored: {of_member.reason}"
     return "; ".join(f"{name}: {value}" for name, value in _facts_of(of_member))

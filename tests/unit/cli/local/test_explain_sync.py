@@ -138,6 +138,21 @@ def test_the_sheets_of_a_workbook(run: Any, tmp_path: Path, objects: dict[str, b
     assert "the workbook has no sheet 'Order' that can be read; it has 'Orders', 'People'" in ran.err
 
 
+def test_the_sheets_of_a_workbook_in_an_archive(run: Any, tmp_path: Path, objects: dict[str, bytes]) -> None:
+    uri = "s3://acme-in/in/export.zip"
+    book = xlsx({"Orders": grid(("a",), (1,)), "People": grid(("b",), (1,)), "Empty": {}})
+    objects[uri] = zipped(book_dot_xlsx=book, c_dot_csv=b"c\n1\n")
+    config = configuration(tmp_path, bulk_sync("nightly"), source={"excel_sheet": "all"})
+
+    document = explained(run, config, "nightly", uri)
+    of_one = explained(run, config, "nightly", uri, "--member", "book.xlsx/People")
+
+    assert "export/book/Orders.parquet" in document["sync"]["member book.xlsx/Orders"]
+    assert "export/c.parquet" in document["sync"]["member c.csv"]
+    assert document["sync"]["member book.xlsx/Empty"] == "ignored: it has no cells"
+    assert of_one["sync"]["fields"] == "b"
+
+
 def test_an_archive_that_is_a_file_of_a_table(run: Any, tmp_path: Path, objects: dict[str, bytes]) -> None:
     uri = "s3://acme-in/in/export.zip"
     objects[uri] = zipped(part_0=b"a\n1\n")

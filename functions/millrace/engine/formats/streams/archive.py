@@ -76,12 +76,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive. ``open`` gives its bytes as a seekable file, any number of times, one after the other."""
+    """A file of an archive. ``open`` gives its bytes as a seekable file, any number of times, one after the other.
+
+    A workbook's sheet is the member ``book.xlsx/Orders`` of its archive, with the ``workbook`` ``book.xlsx``.
+    """
 
     name: str
     known: RecognisedKey
     size: int
     open: Callable[[], AbstractContextManager[BinaryIO]]
+    workbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
