@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Reader, Widened
 from millrace.engine.formats.csv.reader import LearnedKinds
+from millrace.engine.formats.json import node_documents
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json.reader import LearnedFields
 from millrace.engine.formats.json.types import Node
@@ -111,7 +112,7 @@ class TableSurvey:
             "rows": self.rows,
             "names": list(self._names),
             "texts": {name: evidence_to_document(evidence) for name, evidence in self._texts.items()},
-            "json": node_to_document(self._json),
+            "json": node_documents.to_document(self._json),
             "typed": {name: fields_to_json(fields) for name, fields in self._typed.items()},
             "headers": [list(header) for header in headers],
             "sources": {name: headers.index(header) for name, header in self._headers.items()},
@@ -125,7 +126,7 @@ class TableSurvey:
         survey._names = dict.fromkeys(map(str, get_items(document, "names")))
         for name, evidence in get_document(document, "texts").items():
             survey._texts[name] = evidence_of_document(cast("Document", evidence))
-        survey._json = node_of_document(get_document(document, "json"))
+        survey._json = node_documents.from_document(get_document(document, "json"))
         for name, fields in get_document(document, "typed").items():
             survey._typed[name] = fields_of_json(fields)
         headers = [tuple(map(str, cast("Sequence[str]", header))) for header in get_items(document, "headers")]
@@ -192,18 +193,6 @@ def _first_evidence(read: ReadOptions, name: str) -> Evidence | Demanded:
     if read.infer_types:
         return Evidence()
     return Demanded("text")
-
-
-def node_to_document(node: Node) -> Document:
-    """What is known of JSON fields."""
-    if node.children:
-        raise NotImplementedError
-    return {}
-
-
-def node_of_document(_document: Document) -> Node:
-    """The node of a document."""
-    return Node()
 
 
 def _join_evidence(first: Evidence | Demanded, second: Evidence | Demanded) -> Evidence | Demanded:

@@ -140,8 +140,10 @@ class CsvFeed:
         Marks of the file's end are left out.
         """
         if self._continues:  # the end of a part is a record's, and not the file's
-            yield from self._blocks(dialect, width)
-            return
+            return self._blocks(dialect, width)
+        return self._blocks_before_end_marks(dialect, width)
+
+    def _blocks_before_end_marks(self, dialect: Dialect, width: int) -> Iterator[Block]:
         held: Block | None = None
         for block in self._blocks(dialect, width):
             # A block is held back, since what is behind it may be the rest of the same marks.
