@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from millrace.ledger.table_entries import (
     SchemaEntry,
     TableEntry,
 )
-from millrace.objects.messages import Request
+from millrace.objects.messages import Request, Ticket
 from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, SourceVersion
 from millrace.objects.store import (
     SMALLEST_PART,
@@ -32,6 +32,7 @@ from millrace.objects.store import (
     OpenedObject,
     Published,
 )
+from millrace.operations.backfills.board import BackfillState, Board, KeyRange, PortionResult
 from millrace.operations.checkpoints import Checkpoint
 from tests.limits import demand_item, demand_key, demand_metadata, demand_parts
 
@@ -162,6 +163,51 @@ class InMemoryCheckpoints:
         if (there.revision if there else 0) != checkpoint.revision - 1:
             raise LostRace(f"{checkpoint} does not follow {there}")
         self.kept[checkpoint.sync] = checkpoint
+
+
+@dataclass
+class InMemoryBackfills:
+    """Satisfies BackfillStore and TicketBook."""
+
+    kept: Board = field(default_factory=Board)
+    kept_ranges: dict[tuple[str, str], KeyRange] = field(default_factory=dict)
+    settled: dict[tuple[str, str, bool], set[int]] = field(default_factory=dict)
+
+    def board(self) -> Board:
+        """The newest."""
+        return self.kept
+
+    def put_board(self, board: Board) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        if self.kept.revision != board.revision - 1:
+            raise LostRace(f"revision {board.revision} does not follow {self.kept.revision}")
+        self.kept = board
+
+    def ranges(self, backfill: str, names: Sequence[str]) -> dict[str, KeyRange]:
+        """Those that were put."""
+        return {name: self.kept_ranges[backfill, name] for name in names if (backfill, name) in self.kept_ranges}
+
+    def put_range(self, key_range: KeyRange) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        there = self.kept_ranges.get((key_range.backfill, key_range.name))
+        if (there.revision if there else 0) != key_range.revision - 1:
+            raise LostRace(f"{key_range} does not follow {there}")
+        self.kept_ranges[key_range.backfill, key_range.name] = key_range
+
+    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+        """Add to the set of a portion."""
+        for ticket in tickets:
+            self.settled.setdefault((ticket.backfill, ticket.portion, failed), set()).add(ticket.number)
+
+    def results(self, backfill: str, portions: Sequence[str]) -> Iterator[PortionResult]:
+        """What was counted."""
+        for portion in portions:
+            done, failed = (self.settled.get((backfill, portion, is_failed), ()) for is_failed in (False, True))
+            yield PortionResult(frozenset(done), frozenset(failed))
+
+    def stopped(self) -> frozenset[str]:
+        """Those whose row says so."""
+        return frozenset(row.name for row in self.kept.backfills if row.state is BackfillState.STOPPED)
 
 
 @dataclass

@@ -29,6 +29,7 @@ def take_batch(intake: Intake, batch: Sequence[Received], comes_back: ComesBack)
         turn.take(message)
     for message in tuple(turn.suspects):
         turn.take_last(message)
+    turn.count_settled()
     return turn.returning
 
 
@@ -57,17 +58,32 @@ class _Turn:
         try:
             self._delete_settled()
         except MillraceError as error:
-            with suppress(MillraceError):
-                message.receipt.put_off(self.intake.worker.backoff(message.delivery.receives))
+            self._put_off(message)
             self._give_back(message, error)
         else:
             self.take(message.alone())
+
+    def count_settled(self) -> None:
+        """Count the requests of backfills; those that cannot be counted now come back, to be found done."""
+        trouble = self.intake.count_tickets()
+        for message in tuple(self.settled):
+            error = trouble.get(message.delivery.message_id)
+            if error is not None:
+                self.settled.remove(message)
+                self._put_off(message)
+                self._give_back(message, error)
+
+    def _put_off(self, message: Received) -> None:
+        with suppress(MillraceError):
+            message.receipt.put_off(self.intake.worker.backoff(message.delivery.receives))
 
     def _give_back(self, message: Received, error: Exception) -> None:
         self.comes_back(message, error)
         self.returning.append(message.delivery.message_id)
 
     def _delete_settled(self) -> None:
+        # Counted before: what is deleted does not come back to be counted.
+        self.count_settled()
         while self.settled:
             # Taken off after its deletion: the next call tries one again that could not be deleted.
             self.settled[-1].receipt.delete()

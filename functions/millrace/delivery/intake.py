@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from millrace.delivery.tickets import TicketCounter
 from millrace.delivery.worker import Outcome, Worker
 from millrace.errors import (
     ConfigurationError,
     MessageError,
+    MillraceError,
     OutOfTime,
     TransientError,
     UnknownMessage,
 )
 from millrace.ledger.claims import Delivery
-from millrace.objects.messages import Message, parse_message
+from millrace.ledger.entries import State
+from millrace.objects.messages import Message, Request, parse_message
 from millrace.texts import shorten_text
 
 START_SECONDS = 60.0
@@ -111,11 +114,15 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Takes messages in for a worker. ``tell`` hears every outcome and ``note`` what was passed over by rule."""
+    """Takes messages in for a worker. ``tell`` hears every outcome and ``note`` what was passed over by rule.
+
+    ``tickets`` counts the requests of backfills; None where none come.
+    """
 
     worker: Worker
     tell: Callable[[Outcome], None]
     note: Callable[[str], None]
+    tickets: TicketCounter | None = None
 
     def take(self, message: Received) -> None:
         """Return if the message is settled or a dead letter by now; raise if it comes back, after putting it off.
@@ -139,6 +146,8 @@ class Intake:
         pending = self._work(parsed, message.delivery)
         if not pending.is_empty:
             self._keep(message, pending)
+            # It is a dead letter by now, or this line is not reached.
+            self._settle_tickets(parsed.requests, message.delivery, failed=True)
         elif parsed.unreadable:
             reason = shorten_text("; ".join(parsed.unreadable))
             self._bury(message, Grounds(reason=reason, error=UnknownMessage.__name__))
@@ -155,11 +164,36 @@ class Intake:
             if not self._has_time(delivery):
                 pending.is_cut = True
                 break
-            for outcome in self.worker.work(request, delivery):
-                self.tell(outcome)
-                if not outcome.acknowledge:
-                    pending.outcomes.append(outcome)
+            if self._is_given_up(request):
+                self.note(f"{request.change.ref}: the backfill that asked for it was stopped")
+                continue
+            self._work_on(request, delivery, pending)
         return pending
+
+    def _work_on(self, request: Request, delivery: Delivery, pending: _Pending) -> None:
+        outcomes = []
+        for outcome in self.worker.work(request, delivery):
+            self.tell(outcome)
+            outcomes.append(outcome)
+        returning = [outcome for outcome in outcomes if not outcome.acknowledge]
+        pending.outcomes += returning
+        if not returning:
+            has_failed = any(outcome.result is State.FAILED for outcome in outcomes)
+            self._settle_tickets([request], delivery, failed=has_failed)
+
+    def _is_given_up(self, request: Request) -> bool:
+        if self.tickets is None or request.ticket is None:
+            return False
+        return self.tickets.is_stopped(request.ticket)
+
+    def _settle_tickets(self, requests: Iterable[Request], delivery: Delivery, *, failed: bool) -> None:
+        for request in requests:
+            if self.tickets is not None and request.ticket is not None:
+                self.tickets.settle(request.ticket, delivery.message_id, failed=failed)
+
+    def count_tickets(self) -> dict[str, MillraceError]:
+        """Count what is settled since the last call; the messages that must come back for it, with the reasons."""
+        return {} if self.tickets is None else self.tickets.flush()
 
     def _keep(self, message: Received, pending: _Pending) -> None:
         if any(outcome.is_suspect for outcome in pending.outcomes):

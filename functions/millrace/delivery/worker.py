@@ -132,11 +132,12 @@ class Worker:
                 yield self._unsettled(plan.sync, request, delivery, error)
 
     def _work(self, plan: AnyPlan, request: Request, delivery: Delivery) -> Outcome:
-        if isinstance(plan, Plan) and self._never_was(plan, request):
-            reason = "there is no such object, and the ledger knows of none"
-            return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
         if isinstance(plan, Plan | SourceFile):
-            request = self._look_at_listed(plan, self._look_again(plan, request))
+            looked = self._look(plan, request)
+            if looked is None:
+                reason = "there is no such object, and the ledger knows of none"
+                return Outcome(result=State.IGNORED, source=plan.source, sync=plan.sync, reason=reason)
+            request = looked
         decision = self.claims.claim(_to_subject(plan, request), delivery)
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
@@ -147,10 +148,17 @@ class Worker:
             return replace(outcome, retry_after=DELAY_SECONDS)
         return outcome
 
-    def _look_at_listed(self, plan: Plan | SourceFile, request: Request) -> Request:
+    def _look(self, plan: Plan | SourceFile, request: Request) -> Request | None:
+        """The request with what the bucket has now, if the message does not say it; None: there is nothing to do."""
+        if isinstance(plan, Plan) and self._never_was(plan, request):
+            return None
+        return self._look_at_listed(plan, self._look_again(plan, request))
+
+    def _look_at_listed(self, plan: Plan | SourceFile, request: Request) -> Request | None:
         """The request with what the bucket has now: a listing may have been a page old when it was compared.
 
-        So what was converted meanwhile is found done already. Events of S3 have a sequencer, and need no look.
+        So what was converted meanwhile is found done already. Events of S3 have a sequencer, and need no look. None if
+        a backfill's listing (an inventory is days old) had an object that is gone, and nothing has to be removed.
         """
         change = request.change
         is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
@@ -162,7 +170,8 @@ class Worker:
             # The work meets the same trouble under a claim, and its entry says so.
             return request
         if head is None:
-            return request
+            is_unknown = request.ticket is not None and self.claims.ledger.get(plan.sync, plan.source) is None
+            return None if is_unknown else request
         return replace(request, change=change.at_version(head.version))
 
     def _never_was(self, plan: Plan, request: Request) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -36,13 +36,26 @@ _EVENTBRIDGE_EVENTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Which request of a backfill this is: what becomes of it is counted once, however often the message comes.
+
+    ``portion`` names some thousand requests that were sent together, and ``number`` counts within them from 0.
+    """
+
+    backfill: str
+    portion: str
+    number: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One object to look at: because it changed, or because somebody asked (``sync`` and ``run_id`` are set then).
 
     ``reset_schema``: the run's first file of a table gives it a schema of its own. ``decides_format``: the run asks for
     the object's whole table, whose files have all moved to another format. ``deployment`` is the number of the
-    deployment under which it was asked for: a worker of an older one leaves it to a newer one.
+    deployment under which it was asked for: a worker of an older one leaves it to a newer one. ``ticket`` is set if a
+    backfill asks.
     """
 
     change: ObjectChange
@@ -51,6 +64,7 @@ class Request:
     reset_schema: bool = False
     decides_format: bool = False
     deployment: int = 0
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +248,7 @@ def compose_message(request: Request) -> str:
         "reset_schema": request.reset_schema or None,
         "decides_format": request.decides_format or None,
         "deployment": request.deployment or None,
+        "ticket": request.ticket and asdict(request.ticket),
     }
     return json.dumps(leave_out_none(fields), ensure_ascii=False)
 
@@ -254,7 +269,20 @@ def _own_request(data: Mapping[str, Any]) -> Message:
             reset_schema=data.get("reset_schema") is True,
             decides_format=data.get("decides_format") is True,
             deployment=_size(data.get("deployment")) or 0,
+            ticket=_read_ticket(data.get("ticket")),
         )
         return replace(message, requests=(asked,))
     except _UNREADABLE as error:
         raise UnknownMessage(f"a Millrace request with {error}") from error
+
+
+def _read_ticket(value: object) -> Ticket | None:
+    """A backfill's ticket; raise TypeError or ValueError for what is none."""
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.60} where a ticket is expected")
+    number = _size(value["number"])
+    if number is None:
+        raise ValueError(f"the ticket number {value['number']!r:.60}; expected a whole number from 0")
+    return Ticket(_text(value["backfill"]), _text(value["portion"]), number)

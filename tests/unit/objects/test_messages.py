@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.errors import UnknownMessage
-from millrace.objects.messages import Message, Request, compose_message, parse_message
+from millrace.objects.messages import Message, Request, Ticket, compose_message, parse_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from tests.places import TESTS
 
@@ -292,3 +292,21 @@ def test_a_plain_request_says_no_more_than_it_must() -> None:
     assert compose_message(Request(change=change)) == (
         '{"millrace": 1, "kind": "created", "bucket": "b", "key": "grüße.csv"}'
     )
+
+
+def test_a_backfill_s_ticket_comes_back() -> None:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("b", "k"))
+    request = Request(change=change, sync="nightly", ticket=Ticket("20261122-nightly", "1.0-2-3", 999))
+
+    assert parse_message(compose_message(request)).requests == (request,)
+
+
+@pytest.mark.parametrize(
+    "ticket", [7, "t", {"backfill": "b"}, {"backfill": "b", "portion": "p", "number": -1}, {"backfill": 1, "number": 1}]
+)
+def test_a_ticket_that_nobody_gave_is_unreadable(ticket: object) -> None:
+    """What became of it would be counted somewhere else, or nowhere."""
+    fields = {"millrace": 1, "kind": "created", "bucket": "b", "key": "k", "ticket": ticket}
+
+    with pytest.raises(UnknownMessage, match="a Millrace request with"):
+        parse_message(json.dumps(fields))

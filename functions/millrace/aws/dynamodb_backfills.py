@@ -1,0 +1,167 @@
+"""Backfills in the ledger's table, in none of its indexes: the board, key ranges, and the tickets that are settled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from millrace.aws.dynamodb_ledger import follows
+from millrace.aws.faults import translated
+from millrace.aws.ledger_items import to_time_text
+from millrace.engine.parallel import in_order
+from millrace.errors import ServiceUnavailable
+from millrace.objects.messages import Ticket
+from millrace.operations.backfills.board import (
+    Backfill,
+    BackfillCounts,
+    BackfillState,
+    Board,
+    KeyRange,
+    PortionResult,
+    Span,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_MARK = "\x1fbackfill\x1f"
+"""No sync's name is empty, so that no entry's key begins like this."""
+_BOARD = f"{_MARK}board"
+_RANGE, _PORTION = "range", "portion"
+_BATCH = 100
+"""Items of one BatchGetItem (Amazon DynamoDB API Reference, "BatchGetItem")."""
+_READERS = 4
+_TRIES = 8
+_TIMES = ("started", "finished", "paused_at", "idle_since")
+_COUNTS = ("earlier", "counts")
+
+
+class DynamoDBBackfills:
+    """Satisfies ``operations.backfills.board.BackfillStore`` and ``delivery.tickets.TicketBook``."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def board(self) -> Board:
+        """One strongly consistent GetItem."""
+        with translated("dynamodb:GetItem on", self._table):
+            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": _BOARD}}, ConsistentRead=True)
+        if "Item" not in answer:
+            return Board()
+        rows = json.loads(answer["Item"]["rows"]["S"])
+        return Board(revision=int(answer["Item"]["revision"]["N"]), backfills=tuple(map(_to_row, rows)))
+
+    def put_board(self, board: Board) -> None:
+        """One conditional PutItem."""
+        rows = json.dumps([_from_row(row) for row in board.backfills])
+        self._put(_BOARD, board.revision, {"rows": {"S": rows}})
+
+    def ranges(self, backfill: str, names: Sequence[str]) -> dict[str, KeyRange]:
+        """Strongly consistent, a hundred at a time."""
+        items = self._read_all([_key(backfill, _RANGE, name) for name in names], is_consistent=True)
+        ranges = (_to_range(json.loads(item["range"]["S"]), int(item["revision"]["N"])) for item in items)
+        return {key_range.name: key_range for key_range in ranges}
+
+    def put_range(self, key_range: KeyRange) -> None:
+        """One conditional PutItem."""
+        fields = asdict(replace(key_range, lease_until=None))
+        del fields["revision"]
+        fields["lease_until"] = to_time_text(key_range.lease_until)
+        key = _key(key_range.backfill, _RANGE, key_range.name)
+        self._put(key, key_range.revision, {"range": {"S": json.dumps(fields)}})
+
+    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+        """One UpdateItem, which adds to a set of numbers: the same numbers once more change nothing."""
+        counted = list(tickets)
+        if not counted:
+            return
+        first = counted[0]
+        numbers = sorted({str(ticket.number) for ticket in counted})
+        with translated("dynamodb:UpdateItem on", f"{self._table} for the backfill {first.backfill!r}"):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"pk": {"S": _key(first.backfill, _PORTION, first.portion)}},
+                UpdateExpression="ADD #result :numbers",
+                ExpressionAttributeNames={"#result": "failed" if failed else "done"},
+                ExpressionAttributeValues={":numbers": {"NS": numbers}},
+            )
+
+    def results(self, backfill: str, portions: Sequence[str]) -> Iterator[PortionResult]:
+        """Eventually consistent: a count may lag behind by a second, and is never too high."""
+        keys = [_key(backfill, _PORTION, portion) for portion in portions]
+        for item in self._read_all(keys, is_consistent=False):
+            yield PortionResult(done=_to_numbers(item, "done"), failed=_to_numbers(item, "failed"))
+
+    def stopped(self) -> frozenset[str]:
+        """The names of the backfills that somebody gave up lately."""
+        rows = self.board().backfills
+        return frozenset(row.name for row in rows if row.state is BackfillState.STOPPED)
+
+    def _put(self, key: str, revision: int, attributes: Mapping[str, Any]) -> None:
+        item = {"pk": {"S": key}, "revision": {"N": str(revision)}, **attributes}
+        with translated("dynamodb:PutItem on", f"{self._table} for the backfills"):
+            self._client.put_item(TableName=self._table, Item=item, **follows(revision))
+
+    def _read_all(self, keys: Sequence[str], *, is_consistent: bool) -> Iterator[Mapping[str, Any]]:
+        """The items that are there, several batches at a time."""
+
+        def read(batch: Sequence[str]) -> list[Mapping[str, Any]]:
+            return self._read_batch(batch, is_consistent=is_consistent)
+
+        batches = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
+        for items in in_order(read, batches, workers=_READERS):
+            yield from items
+
+    def _read_batch(self, keys: Sequence[str], *, is_consistent: bool) -> list[Mapping[str, Any]]:
+        """All items of one batch; DynamoDB may leave some for the next call, of which it answers 16 MB at most."""
+        items: list[Mapping[str, Any]] = []
+        asked: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": is_consistent}}
+        for _ in range(_TRIES):
+            with translated("dynamodb:BatchGetItem on", self._table):
+                answer = self._client.batch_get_item(RequestItems=asked)
+            items += answer["Responses"].get(self._table, [])
+            asked = answer.get("UnprocessedKeys")
+            if not asked:
+                return items
+        raise ServiceUnavailable(f"{self._table} left items unread {_TRIES} times in a row; try again")
+
+
+def _key(backfill: str, kind: str, name: str) -> str:
+    return f"{_MARK}{backfill}\x1f{kind}\x1f{name}"
+
+
+def _to_numbers(item: Mapping[str, Any], name: str) -> frozenset[int]:
+    return frozenset(map(int, item.get(name, {}).get("NS", ())))
+
+
+def _from_row(row: Backfill) -> dict[str, Any]:
+    return asdict(row) | {name: to_time_text(getattr(row, name)) for name in _TIMES}
+
+
+def _to_row(fields: dict[str, Any]) -> Backfill:
+    for name in _TIMES:
+        text = fields[name]
+        fields[name] = datetime.fromisoformat(text) if text else None
+    for name in _COUNTS:
+        fields[name] = BackfillCounts(**fields[name])
+    return Backfill(**{**fields, "state": BackfillState(fields["state"])})
+
+
+def _to_range(fields: dict[str, Any], revision: int) -> KeyRange:
+    lease = fields.pop("lease_until")
+    return KeyRange(
+        backfill=fields["backfill"],
+        name=fields["name"],
+        revision=revision,
+        span=Span(**fields["span"]),
+        after=fields["after"],
+        counts=BackfillCounts(**fields["counts"]),
+        portions=tuple(fields["portions"]),
+        children=tuple(Span(**span) for span in fields["children"]),
+        lease_until=datetime.fromisoformat(lease) if lease else None,
+        is_listed=fields["is_listed"],
+    )

@@ -1,0 +1,105 @@
+"""How far a backfill has come, at which rate, and when it may end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from millrace.mappings import leave_out_none
+from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillStore, RangeTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillProgress:
+    """A backfill with its counts of now; ``ranges`` its listing is divided into, ``listed`` of them are done."""
+
+    backfill: Backfill
+    counts: BackfillCounts
+    ranges: int
+    listed: int
+    now: datetime
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether all is listed and asked for."""
+        return self.listed == self.ranges
+
+    @property
+    def worked_seconds(self) -> float:
+        """How long it has run, without its pauses."""
+        row = self.backfill
+        end = row.finished or row.paused_at or self.now
+        return max(0.0, (end - row.started).total_seconds() - row.paused_seconds)
+
+    @property
+    def rate(self) -> float:
+        """Objects settled in a second, on average."""
+        settled = self.counts.done + self.counts.failed
+        return settled / self.worked_seconds if self.worked_seconds else 0.0
+
+    @property
+    def expected_end(self) -> datetime | None:
+        """When all is settled at this rate; None if nobody can say, or nothing is left."""
+        if not self.is_listed or not self.rate or not self.counts.open or self.backfill.paused_at is not None:
+            return None
+        return self.now + timedelta(seconds=self.counts.open / self.rate)
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; sizes in bytes, the rate in objects a second."""
+        row, counts = self.backfill, self.counts
+        fields = {
+            "backfill": row.name,
+            "sync": row.sync,
+            "state": str(row.state),
+            "prefix": row.prefix,
+            "inventory": row.inventory,
+            "started": row.started.isoformat(),
+            "finished": row.finished.isoformat() if row.finished else None,
+            "listed": self.is_listed,
+            "compared": counts.compared,
+            "known": counts.known,
+            "failed_before": counts.failed_before,
+            "ignored": counts.ignored,
+            "asked": counts.asked,
+            "bytes": counts.size,
+            "done": counts.done,
+            "failed": counts.failed,
+            "open": counts.open,
+            "rate": round(self.rate, 3),
+            "expected_end": self.expected_end.isoformat() if self.expected_end else None,
+            "most_waiting": row.most_waiting,
+            "generation": row.generation,
+        }
+        return leave_out_none(fields)
+
+
+def read_progress(store: BackfillStore, backfill: Backfill, now: datetime) -> BackfillProgress:
+    """Read the ranges and what is noted of their portions; of a backfill that has ended, its row says all."""
+    if not backfill.is_active:
+        return BackfillProgress(backfill=backfill, counts=backfill.counts, ranges=0, listed=0, now=now)
+    tree = RangeTree.read(store, backfill)
+    counts = BackfillCounts()
+    portions: list[str] = []
+    for key_range in tree.ranges:
+        counts += key_range.counts
+        portions += key_range.portion_names()
+    for result in store.results(backfill.name, portions):
+        counts += result.to_counts()
+    listed = sum(key_range.is_listed for key_range in tree.ranges)
+    total = _add_earlier(backfill.earlier, counts)
+    return BackfillProgress(backfill=backfill, counts=total, ranges=len(tree.ranges), listed=listed, now=now)
+
+
+def _add_earlier(earlier: BackfillCounts, counts: BackfillCounts) -> BackfillCounts:
+    """The counts of all generations: what a later one lists is what the first one listed, and is not counted twice."""
+    if earlier == BackfillCounts():
+        return counts
+    asked = BackfillCounts(asked=counts.asked, done=counts.done, failed=counts.failed)
+    return earlier + asked
+
+
+def as_next_generation(backfill: Backfill, counts: BackfillCounts) -> Backfill:
+    """The row that lists all once more: what was lost is asked for again, and so counts as never asked for."""
+    earlier = replace(counts, asked=counts.done + counts.failed)
+    return replace(backfill, generation=backfill.generation + 1, earlier=earlier, idle_since=None)

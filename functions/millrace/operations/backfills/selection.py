@@ -1,0 +1,171 @@
+"""Which objects a backfill asks for: those that the ledger does not have settled with this configuration."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from millrace.engine.parallel import in_order
+from millrace.errors import UsageError
+from millrace.ledger.entries import Entry, State
+from millrace.ledger.stores import WholeLedger
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import ListedObject, ObjectStore
+from millrace.operations.backfills.board import BackfillCounts
+from millrace.operations.comparison import Pair, compare_pair, entries_below, join_by_key
+from millrace.planning.planner import ActiveSync, Planner
+from millrace.planning.plans import Build, Ignored, Plan, SourceFile
+
+_AT_ONCE = 16
+
+
+class Selected(enum.StrEnum):
+    """What a backfill does with an object."""
+
+    ASKED = "asked"
+    KNOWN = "known"
+    """It is converted with this configuration, or somebody works on it."""
+    FAILED_BEFORE = "failed before"
+    """The same bytes failed with this configuration: `millrace reprocess --state failed` tries them again."""
+    IGNORED = "ignored"
+    """It is not for the sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """One object of a listing; ``place`` is where the listing goes on behind it."""
+
+    place: str
+    selected: Selected
+    change: ObjectChange
+
+    def to_counts(self) -> BackfillCounts:
+        """Count it."""
+        is_asked = self.selected is Selected.ASKED
+        return BackfillCounts(
+            compared=1,
+            known=self.selected is Selected.KNOWN,
+            failed_before=self.selected is Selected.FAILED_BEFORE,
+            ignored=self.selected is Selected.IGNORED,
+            asked=is_asked,
+            size=(self.change.size or 0) if is_asked else 0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A listed object, its place, and what the ledger's index has of it."""
+
+    place: str
+    listed: ListedObject
+    entry: Entry | None
+
+    def judged(self, selected: Selected) -> Looked:
+        listed = self.listed
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
+        return Looked(self.place, selected, change)
+
+
+def sum_counts(looked: Iterable[Looked]) -> BackfillCounts:
+    """The counts of objects together."""
+    return sum((item.to_counts() for item in looked), start=BackfillCounts())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillSelection:
+    """Looks at the objects of one sync, by what a listing and the ledger's index say of them.
+
+    An entry is read whole only if it is of another configuration: the index does not say if that made a difference.
+    """
+
+    planner: Planner
+    ledger: WholeLedger
+    sync: ActiveSync
+    now: Callable[[], datetime]
+
+    def look_at_bucket(self, store: ObjectStore, prefix: str, *, after: str = "") -> Iterator[Looked]:
+        """Every object below a prefix behind the key ``after``, in the order of the keys' UTF-8 bytes."""
+        folder = self.sync.folder
+        listed = store.list(folder.bucket, prefix, start_after=after)
+        # The index gives what is behind a key: the prefix itself may be one.
+        entries = self.ledger.of_sync(self.sync.name, after=after or prefix[:-1])
+        pairs = join_by_key(listed, _end_behind(entries_below(entries, folder), prefix))
+        return in_order(self._look, _to_candidates(pairs), workers=_AT_ONCE, ahead=_AT_ONCE)
+
+    def look_at_objects(self, listed: Iterable[tuple[str, ListedObject]]) -> Iterator[Looked]:
+        """Objects in any order, each with its place: the ledger is read once for each."""
+        candidates = (_Candidate(place, item, None) for place, item in listed)
+        return in_order(self._look_up, candidates, workers=_AT_ONCE, ahead=_AT_ONCE)
+
+    def _look_up(self, candidate: _Candidate) -> Looked:
+        if self._find_plan(candidate.listed) is None:
+            return candidate.judged(Selected.IGNORED)
+        entry = self.ledger.get(self.sync.name, candidate.listed.ref)
+        return self._look(_Candidate(candidate.place, candidate.listed, entry))
+
+    def _look(self, candidate: _Candidate) -> Looked:
+        plan = self._find_plan(candidate.listed)
+        if plan is None:
+            return candidate.judged(Selected.IGNORED)
+        return candidate.judged(self._compare(candidate.listed, candidate.entry, plan))
+
+    def _find_plan(self, listed: ListedObject) -> Plan | None:
+        """What becomes of an object alone; None if the sync leaves it out."""
+        for plan in self.planner.plan(listed.ref, only=self.sync.name):
+            if isinstance(plan, Ignored):
+                return None
+            if isinstance(plan, Build | SourceFile):
+                raise _refuse_folder(self.sync)
+            return plan
+        return None
+
+    def _compare(self, listed: ListedObject, entry: Entry | None, plan: Plan) -> Selected:
+        if entry is None or compare_pair(Pair(listed.ref, listed, entry), self.now()) is not None:
+            return Selected.ASKED
+        if entry.fingerprint != plan.fingerprint and self._has_other_shape(entry, plan):
+            return Selected.ASKED
+        match entry.state:
+            case State.FAILED:
+                return Selected.FAILED_BEFORE
+            case State.WAITING if listed.is_readable:
+                return Selected.ASKED
+            case _:
+                return Selected.KNOWN
+
+    def _has_other_shape(self, entry: Entry, plan: Plan) -> bool:
+        """Whether another output would be written now; of items without a shape nobody knows, so it may be."""
+        whole = self.ledger.get(entry.sync, entry.source) or entry
+        return whole.fingerprint != plan.fingerprint and whole.shape != plan.shape
+
+
+def demand_divisible(planner: Planner, sync: ActiveSync) -> None:
+    """Raise UsageError for a sync that makes one table of all files of its folder."""
+    folder = ObjectRef(sync.folder.bucket, sync.folder.prefix)
+    if any(isinstance(plan, Build) for plan in planner.plan(folder, only=sync.name)):
+        raise _refuse_folder(sync)
+
+
+def _refuse_folder(sync: ActiveSync) -> UsageError:
+    return UsageError(
+        f"sync {sync.name!r} makes one table of all files of a folder, so that there is nothing to divide into "
+        f"requests; make the table with: millrace reprocess {sync.name}"
+    )
+
+
+def _to_candidates(pairs: Iterable[Pair]) -> Iterator[_Candidate]:
+    """What is in the bucket; an entry alone is of an object that is gone, which no backfill asks for."""
+    for pair in pairs:
+        if pair.listed is not None:
+            yield _Candidate(pair.key, pair.listed, pair.entry)
+
+
+def _end_behind(entries: Iterable[Entry], prefix: str) -> Iterator[Entry]:
+    """The entries below a prefix: a sync may have millions behind it, which nobody needs to read."""
+    for entry in entries:
+        key = entry.source.key
+        if key.startswith(prefix):
+            yield entry
+        elif key.encode() > prefix.encode():
+            return
