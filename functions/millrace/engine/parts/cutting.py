@@ -20,29 +20,36 @@ from millrace.engine.options import Compression, FileFormat, ReadOptions
 from millrace.engine.parts.base import FormatParts
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan
 from millrace.engine.table_sources import Source, WholeOfPart
+from millrace.engine.tables.rows import errors_naming
 from millrace.errors import CannotBeCut
 
 OpenFile = Callable[[], AbstractContextManager[BinaryIO]]
 """Gives a seekable file, as often as it is asked."""
 
 
-def plan_file(source: BinaryIO, file_format: FileFormat, read: ReadOptions, *, part_bytes: int) -> FileFrame:
+def plan_file(
+    source: BinaryIO, file_format: FileFormat, read: ReadOptions, *, part_bytes: int, name: str | None = None
+) -> FileFrame:
     """What the head of a seekable file says of all of it, with ranges of about so many bytes of its text.
+
+    Errors begin with the file's ``name``, if it has one.
 
     Raises:
         CannotBeCut: parts of the file cannot be read alone; the reason is by name, with what to do.
         DataError: the head is refused, as the reader of the whole file would.
     """
-    return _parts_of(file_format).plan(source, read, part_bytes)
+    with errors_naming(name):
+        return _parts_of(file_format).plan(source, read, part_bytes)
 
 
-def scan_range(source: BinaryIO, frame: FileFrame, index: int) -> RangeScan:
-    """What one range of the file holds, whatever is before it.
+def scan_range(source: BinaryIO, frame: FileFrame, index: int, *, name: str | None = None) -> RangeScan:
+    """What one range of the file holds, whatever is before it; errors begin with the file's ``name``.
 
     Raises:
         CannotBeCut: the range has something that no part can be read with.
     """
-    return _parts_of(frame.format).scan(source, frame, index)
+    with errors_naming(name):
+        return _parts_of(frame.format).scan(source, frame, index)
 
 
 def split(frame: FileFrame, scans: Sequence[RangeScan]) -> tuple[FilePart, ...]:

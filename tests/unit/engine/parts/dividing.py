@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.destination import Converted, Destination
-from millrace.engine.one_file import convert
+from millrace.engine.file_origin import FileOrigin
+from millrace.engine.one_file import ConversionContext, convert
 from millrace.engine.options import FileFormat, ReadOptions
 from millrace.engine.parts import cutting, documents
 from millrace.engine.parts.converting import KnownColumns, convert_part, survey_sources
@@ -66,21 +67,22 @@ def quarantine_of(done: Converted[Memory]) -> tuple[str, ...]:
 def convert_whole(data: bytes, recipe: Recipe, name: str | None = None) -> FileResult:
     """One file in one piece."""
     try:
-        done = convert(io.BytesIO(data), recipe, Destination(Memory, Memory), name=name)
+        context = ConversionContext(origin=FileOrigin(file=name))
+        done = convert(io.BytesIO(data), recipe, Destination(Memory, Memory), context, name=name)
     except DataError as error:
         return of_error(error)
     return FileResult(done.parts[0].sink.getvalue(), done.rows, quarantine_of(done))
 
 
 def cut_file(
-    data: bytes, source_format: FileFormat, read: ReadOptions, part_bytes: int
+    data: bytes, source_format: FileFormat, read: ReadOptions, part_bytes: int, name: str | None = None
 ) -> tuple[FileFrame, tuple[FilePart, ...]]:
     """The parts of a file, all that is known of them once written and read."""
-    frame = cutting.plan_file(io.BytesIO(data), source_format, read, part_bytes=part_bytes)
+    frame = cutting.plan_file(io.BytesIO(data), source_format, read, part_bytes=part_bytes, name=name)
     frame = FileFrame.from_document(rewritten(frame.to_document()), read)
     scans = []
     if frame.needs_scan:
-        scans = [cutting.scan_range(io.BytesIO(data), frame, index) for index in range(len(frame.ranges))]
+        scans = [cutting.scan_range(io.BytesIO(data), frame, index, name=name) for index in range(len(frame.ranges))]
     scans = [RangeScan.from_document(rewritten(scan.to_document())) for scan in scans]
     parts = cutting.split(frame, scans)
     return frame, tuple(FilePart.from_document(rewritten(part.to_document())) for part in parts)
@@ -94,7 +96,7 @@ def rewritten(document: documents.Document) -> documents.Document:
 def convert_divided(data: bytes, recipe: Recipe, part_bytes: int, name: str | None = None) -> FileResult:
     """One file in parts of about so many bytes."""
     try:
-        frame, parts = cut_file(data, recipe.source_format, recipe.read, part_bytes)
+        frame, parts = cut_file(data, recipe.source_format, recipe.read, part_bytes, name)
         sources = [cutting.part_source(name, opener(data), frame, part) for part in parts]
         return convert_sources(sources, recipe)
     except DataError as error:

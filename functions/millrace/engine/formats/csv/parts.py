@@ -64,7 +64,7 @@ class CsvParts:
         longest = frame.read.work.longest_record
         start, end = _find_ends(source, frame, index)
         states = [StateScan(is_open=False)]
-        if index:
+        if index and layout.dialect.quote:
             states.append(StateScan(is_open=True))
         pieces = read_pieces(source, start, end, longest)
         lines = scan_text(CsvGrammar(layout.dialect, layout.width == 1), pieces, start, states)
