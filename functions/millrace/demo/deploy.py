@@ -106,7 +106,7 @@ def _run_cdk(project: Project, emulator: Emulator, command: list[str], *, on_lin
         subprocess.Popen(  # noqa: S603 -- the command is ours
             words,
             cwd=project.root,
-            env=_cdk_environment(emulator),
+            env=_cdk_environment(project, emulator),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,7 +136,7 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _cdk_environment(emulator: Emulator) -> dict[str, str]:
+def _cdk_environment(project: Project, emulator: Emulator) -> dict[str, str]:
     environment = emulator.subprocess_environment()
     scripts = sysconfig.get_path("scripts")
     return {
@@ -146,6 +146,11 @@ def _cdk_environment(emulator: Emulator) -> dict[str, str]:
         "CDK_HOME": str(emulator.folder / "cdk-home"),
         "TMPDIR": str(emulator.folder / "tmp"),
         "PYTHONWARNINGS": "ignore",
+        # The CDK checks templates against all of CloudFormation's rules: 7 of the 12 s of CPU that synthesis takes.
+        # The emulator has rules of its own, and tests/infra has these templates checked, too.
+        "CDK_VALIDATION": "false",
+        # Node keeps what it compiles of the CDK's 30 MB, which is 1 s less for each deployment but the first.
+        "NODE_COMPILE_CACHE": str(project.root / "build" / "node"),
         "CDK_DISABLE_VERSION_CHECK": "1",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
