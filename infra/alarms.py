@@ -10,6 +10,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.handler_function import service
@@ -91,6 +92,22 @@ class Alarms(Construct):
             0,
             "Outputs that the ledger knows are gone; a comparison looks at one in a hundred. Look: millrace audit "
             "--outputs. Unless they were deleted on purpose: millrace audit --outputs --restore.",
+        )
+
+    def watch_big_runs(self, machine: sfn.IStateMachine) -> None:
+        """Add alarms for executions that end badly."""
+        look = "Look: millrace runs list, then millrace runs show."
+        self._above(
+            "BigRunsFailed",
+            machine.metric_failed(period=_PERIOD, statistic="Sum"),
+            0,
+            f"A big run ended without its output. {look}",
+        )
+        self._above(
+            "BigRunsTimedOut",
+            machine.metric_timed_out(period=_PERIOD, statistic="Sum"),
+            0,
+            f"A big run was not done in a week. {look} Raise big_run_concurrency with the account's quota.",
         )
 
     def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_kms as kms
@@ -14,6 +15,7 @@ from infra.acknowledged import acknowledge
 from infra.notification import EVENTS, filter_prefix
 from infra.options import Options
 from infra.topology import Notification
+from millrace.config.layout import Folder
 
 # Nobody sees these in a listing, and all are paid for: parts of uploads that a killed worker left, versions behind an
 # overwrite, and delete markers that hide nothing any more.
@@ -24,11 +26,15 @@ _SWEEP = s3.LifecycleRule(
     expired_object_delete_marker=True,
 )
 
+RUNS = ".millrace/runs/"
+"""The folder within a destination where big runs keep their parts; its dot hides it from every sync."""
+
 
 class CreatedBucket(Construct):
     """Private, TLS only, encrypted, versioned, kept when the stack goes.
 
-    Versions make a read exact (it names the version that the event told of) and an overwrite a matter of 30 days.
+    ``written`` are its folders that are destinations. Versions make a read exact (it names the version that the event
+    told of) and an overwrite a matter of 30 days.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class CreatedBucket(Construct):
         construct_id: str,
         *,
         name: str,
+        written: Iterable[Folder],
         notifications: Iterable[Notification],
         queues: Mapping[str, sqs.Queue],
         options: Options,
@@ -44,6 +51,8 @@ class CreatedBucket(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.bucket = self._make_bucket(name, options, key)
+        for number, folder in enumerate(written):
+            self.bucket.add_lifecycle_rule(id=f"big-runs-{number}", **_forget_runs(folder))
         acknowledge(
             self.bucket,
             "AwsSolutions-S1",
@@ -88,6 +97,19 @@ class CreatedBucket(Construct):
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             queue_configurations=configurations
         )
+
+
+def _forget_runs(folder: Folder) -> dict[str, Any]:
+    """A run deletes its parts when it ends; this is for runs that were killed, and for the versions behind.
+
+    A prefix is written as it is, unlike that of a notification's filter.
+    """
+    return {
+        "prefix": f"{folder.prefix}{RUNS}",
+        "expiration": Duration.days(7),
+        "noncurrent_version_expiration": Duration.days(1),
+        "abort_incomplete_multipart_upload_after": Duration.days(7),
+    }
 
 
 def _configure(queue: sqs.Queue, prefix: str) -> Iterator[s3.CfnBucket.QueueConfigurationProperty]:

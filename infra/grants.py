@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aws_cdk import aws_iam as iam
+
 from infra.options import Options
 from infra.topology import Topology
 from millrace.config.layout import Folder
@@ -45,8 +47,17 @@ class Arns:
     ledger: str
     queues: tuple[str, ...]
     dead_letters: str
+    machine: str
     key: str | None = None
     obfuscation_secret: str | None = None
+
+    @property
+    def executions(self) -> str:
+        """The executions of the state machine: `arn:aws:states:eu-central-1:111122223333:execution:millrace-big-run:*`.
+
+        Children of a map have another name behind the machine's: `…:execution:millrace-big-run/survey:*`.
+        """
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:*"
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -69,6 +80,16 @@ def is_wildcard(resource: str) -> bool:
     return resource.endswith(("*", "?"))
 
 
+def to_statement(grant: Grant) -> iam.PolicyStatement:
+    """The statement of a policy."""
+    return iam.PolicyStatement(
+        sid=grant.sid,
+        actions=list(grant.actions),
+        resources=list(grant.resources),
+        conditions={operator: dict(keys) for operator, keys in grant.conditions.items()},
+    )
+
+
 def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
     """What the convert function needs: also to pause the event sources of ``itself``, an ARN, and to say so."""
     every_queue = (*arns.queues, *topology.own_queue_arns)
@@ -84,15 +105,78 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
         # itself.
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_breaker(arns, options, itself),
+        Grant(sid="StartBigRuns", actions=("states:StartExecution",), resources=(arns.machine,)),
+        _look_at_runs(arns),
         *_identities(topology, arns),
-        Grant(
-            sid="ReadObfuscationKey",
-            actions=("secretsmanager:GetSecretValue",),
-            resources=(arns.secret(arns.obfuscation_secret),) if arns.obfuscation_secret else (),
-            because="Secrets Manager ends the ARN of every secret in six characters of its own",
-        ),
+        _read_obfuscation_key(arns),
         *_keys(arns, options),
         *_tracing(options),
+    )
+
+
+def big_run(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
+    """What the function of big runs needs: as the convert function reads and writes, and to join parts in S3.
+
+    It starts nothing: what a run cannot end it asks for once more on the source's queue.
+    """
+    return _wanted(
+        *_read_and_write(topology, arns),
+        Grant(
+            sid="JoinParts",
+            actions=permissions.JOIN_PARTS,
+            resources=tuple(map(arns.objects, topology.own_writes)),
+            because="outputs are named after their sources, anywhere below the connection's folder",
+        ),
+        *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
+        Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
+        Grant(sid="AskAgain", actions=_sending(options), resources=arns.queues),
+        *_identities(topology, arns),
+        _read_obfuscation_key(arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def machine(arns: Arns, options: Options, *, function: str) -> tuple[Grant, ...]:
+    """What the state machine of big runs needs: to invoke one function, and to run the children of its maps.
+
+    Source: AWS Step Functions Developer Guide, "IAM policies for using Distributed Map states". It reads and writes no
+    object: what passes between phases is read and written by the function.
+    """
+    return _wanted(
+        Grant(sid="DoPhases", actions=("lambda:InvokeFunction",), resources=(function,)),
+        Grant(sid="StartChildren", actions=("states:StartExecution",), resources=(arns.machine,)),
+        Grant(
+            sid="WatchChildren",
+            actions=("states:DescribeExecution", "states:StopExecution"),
+            resources=(arns.executions,),
+            because="executions are named as they start",
+        ),
+        Grant(
+            sid="RedriveChildren",
+            actions=("states:RedriveExecution",),
+            resources=(f"{arns.machine.replace(':stateMachine:', ':execution:')}/*",),
+            because="children of a map are named as they start",
+        ),
+        *_tracing(options, also=("xray:GetSamplingRules", "xray:GetSamplingTargets")),
+    )
+
+
+def _look_at_runs(arns: Arns) -> Grant:
+    return Grant(
+        sid="LookAtBigRuns",
+        actions=("states:DescribeExecution",),
+        resources=(arns.executions,),
+        because="executions are named after what they convert",
+    )
+
+
+def _read_obfuscation_key(arns: Arns) -> Grant:
+    return Grant(
+        sid="ReadObfuscationKey",
+        actions=("secretsmanager:GetSecretValue",),
+        resources=(arns.secret(arns.obfuscation_secret),) if arns.obfuscation_secret else (),
+        because="Secrets Manager ends the ARN of every secret in six characters of its own",
     )
 
 
@@ -152,6 +236,7 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
             because="a few outputs of each comparison are looked at by HEAD, anywhere below the connection's folder",
         ),
         *_tell_gone_from_denied(topology.own_writes, arns),
+        _look_at_runs(arns),
         # Sources alone: what it never reads elsewhere it needs no identity for.
         *_identities(replace(topology, destinations=()), arns),
         *_keys(arns, options),
@@ -268,13 +353,13 @@ def _region_of(arn: str) -> str:
     return arn.split(":")[3]
 
 
-def _tracing(options: Options) -> tuple[Grant, ...]:
+def _tracing(options: Options, also: tuple[str, ...] = ()) -> tuple[Grant, ...]:
     if options.emulator:
         return ()
     return (
         Grant(
             sid="Trace",
-            actions=("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+            actions=("xray:PutTraceSegments", "xray:PutTelemetryRecords", *also),
             resources=("*",),
             because="X-Ray knows no resources: AWS demands a wildcard",
         ),

@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.acknowledged import acknowledge, acknowledge_wildcard
-from infra.grants import Grant, is_wildcard
+from infra.grants import Grant, is_wildcard, to_statement
 from infra.names import Names
 from infra.options import Options
 
@@ -40,14 +40,15 @@ class HandlerFunction(Construct):
         reserved_concurrency: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        title = name.replace("_", "-")
         # Made by the stack, not by Lambda at the first call: that one would keep its lines for ever, outside the key.
-        self.log_group = self._make_log_group(Names(options.name).log_group(name), key)
-        self.role = self._make_role(f"What the {name} function of {options.name} may do", grants)
+        self.log_group = self._make_log_group(Names(options.name).log_group(title), key)
+        self.role = self._make_role(f"What the {title} function of {options.name} may do", grants)
         self.function = lambda_.Function(
             self,
             "Function",
             function_name=function_name,
-            description=f"{options.name}: {name}",
+            description=f"{options.name}: {title}",
             code=code,
             handler=f"{name}.handler.handle",
             runtime=RUNTIME,
@@ -60,7 +61,7 @@ class HandlerFunction(Construct):
             role=self.role.without_policy_updates(),
             log_group=self.log_group,
             tracing=lambda_.Tracing.DISABLED if options.emulator else lambda_.Tracing.ACTIVE,
-            environment={**_powertools(name, options), **environment},
+            environment={**_powertools(title, options), **environment},
         )
 
         acknowledge(self.function, "AwsSolutions-L1", "the layers hold wheels for this version of Python")
@@ -81,7 +82,7 @@ class HandlerFunction(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=description,
-            inline_policies={"Grants": iam.PolicyDocument(statements=[*map(_statement, grants), self._log()])},
+            inline_policies={"Grants": iam.PolicyDocument(statements=[*map(to_statement, grants), self._log()])},
         )
         for grant in grants:
             for resource in filter(is_wildcard, grant.resources):
@@ -99,15 +100,6 @@ class HandlerFunction(Construct):
 def service(name: str, options: Options) -> str:
     """What a function calls itself in logs, metrics and traces, apart from other deployments: `millrace-convert`."""
     return f"{options.name}-{name}"
-
-
-def _statement(grant: Grant) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        sid=grant.sid,
-        actions=list(grant.actions),
-        resources=list(grant.resources),
-        conditions={operator: dict(keys) for operator, keys in grant.conditions.items()},
-    )
 
 
 def _powertools(name: str, options: Options) -> dict[str, str]:

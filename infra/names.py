@@ -73,6 +73,16 @@ class Names:
         return f"{self.deployment}-reconcile"
 
     @property
+    def big_run(self) -> str:
+        """The function and the state machine of big runs: the roles of both name them before they are made."""
+        return f"{self.deployment}-big-run"
+
+    @property
+    def heal_rule(self) -> str:
+        """The rule that tells of big runs that end badly."""
+        return f"{self.deployment}-big-run-ended-badly"
+
+    @property
     def log_groups(self) -> str:
         """What the names of all log groups start with."""
         return f"/millrace/{self.deployment}/"

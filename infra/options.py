@@ -34,6 +34,10 @@ class Options:
     account's quota. ``reserved_concurrency`` (default: none, since a young account can spare none) takes as many from
     the account's pool for this deployment alone.
 
+    ``big_run_concurrency`` bounds how many parts of one big run are worked on side by side, for the same reason.
+    ``big_run_bytes`` makes every object above it a big run; without it, those that one invocation could not do in its
+    time. ``part_bytes`` is about how large its parts are; without it, the run decides.
+
     ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
 
@@ -50,6 +54,9 @@ class Options:
     timeout_seconds: int = 900
     memory_mb: int = 1769
     max_concurrency: int = 10
+    big_run_concurrency: int = 10
+    big_run_bytes: int | None = None
+    part_bytes: int | None = None
     reserved_concurrency: int | None = None
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
@@ -107,7 +114,7 @@ def _encryption(value: object) -> Encryption:
 
 def _whole_number(lowest: int, highest: int) -> Callable[[object], int]:
     def parse(value: object) -> int:
-        if not re.fullmatch(r"\d{1,9}", str(value)) or not lowest <= int(str(value)) <= highest:
+        if not re.fullmatch(r"\d{1,15}", str(value)) or not lowest <= int(str(value)) <= highest:
             raise ValueError(f"expected a whole number from {lowest} to {highest}")
         return int(str(value))
 
@@ -150,6 +157,10 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "timeout_seconds": _whole_number(60, 900),
     "memory_mb": _whole_number(256, 10_240),
     "max_concurrency": _whole_number(2, 1000),
+    # Step Functions runs 10,000 children side by side at most (AWS Step Functions Developer Guide, "Quotas").
+    "big_run_concurrency": _whole_number(1, 10_000),
+    "big_run_bytes": _whole_number(1, 10**13),
+    "part_bytes": _whole_number(1, 5 * 10**9),
     "reserved_concurrency": _whole_number(1, 10_000),
     "alarm_topic_arn": _arn("sns"),
     "existing_key_arns": _arns("kms"),

@@ -9,10 +9,12 @@ from aws_cdk import ArnFormat, CfnOutput, CustomResource, Duration, Environment,
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra import grants
 from infra.alarms import Alarms
+from infra.big_run_machine import BigRunMachine
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
 from infra.names import Names, construct_id
 from infra.options import Options
@@ -31,7 +33,7 @@ RECONCILE_MEMORY_MB = 1024
 
 
 class ProcessingStack(Stack):
-    """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction (names); Syncs (JSON list: active).
+    """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction (names); BigRunMachine (ARN); Syncs (JSON list).
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """
@@ -65,7 +67,10 @@ class ProcessingStack(Stack):
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         functions = self._make_functions(topology, digest=code.name)
         queues = self._receive(functions["Convert"], topology)
-        Alarms(self, "Alarms", dead_letters=self._dead_letters, queues=queues, functions=functions, options=options)
+        alarms = Alarms(
+            self, "Alarms", dead_letters=self._dead_letters, queues=queues, functions=functions, options=options
+        )
+        alarms.watch_big_runs(self._make_machine(functions["BigRun"]))
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
         CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
 
@@ -83,6 +88,7 @@ class ProcessingStack(Stack):
         self._number = self._number_deployment(number, digest=digest)
         functions = {
             "Convert": self._convert(topology, arns),
+            "BigRun": self._big_run(topology, arns),
             "Reprocess": self._reprocess(topology, arns),
             "Number": number,
         }
@@ -130,6 +136,30 @@ class ProcessingStack(Stack):
             function_name=name,
         )
 
+    def _big_run(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that does a big run's phases, and each of its parts."""
+        return self._function(
+            "big_run",
+            grants.big_run(topology, arns, self._options),
+            memory_mb=self._options.memory_mb,
+            function_name=Names(self._options.name).big_run,
+        )
+
+    def _make_machine(self, function: lambda_.IFunction) -> sfn.StateMachine:
+        name = Names(self._options.name).big_run
+        allowed = grants.machine(self._arns(), self._options, function=self._function_arn(name))
+        big_runs = BigRunMachine(self, "BigRuns", function=function, grants=allowed, options=self._options)
+        CfnOutput(self, "BigRunMachine", value=big_runs.machine.state_machine_arn)
+        return big_runs.machine
+
+    def _machine_arn(self) -> str:
+        return self.format_arn(
+            service="states",
+            resource="stateMachine",
+            resource_name=Names(self._options.name).big_run,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
     def _reprocess(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
         """The function that asks for chosen objects again."""
         return self._function(
@@ -162,7 +192,7 @@ class ProcessingStack(Stack):
     ) -> lambda_.Function:
         return HandlerFunction(
             self,
-            name.capitalize(),
+            name.title().replace("_", ""),
             name=name,
             code=self._code,
             layers=self._layers,
@@ -191,6 +221,7 @@ class ProcessingStack(Stack):
             ),
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
             dead_letters=self._dead_letters.queue_arn,
+            machine=self._machine_arn(),
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
         )
@@ -202,6 +233,9 @@ class ProcessingStack(Stack):
             timeout_seconds=self._options.timeout_seconds,
             obfuscation_secret=self._obfuscation_secret,
             dead_letters=self._dead_letters.queue_url,
+            big_run_machine=self._machine_arn(),
+            big_run_bytes=self._options.big_run_bytes,
+            part_bytes=self._options.part_bytes,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

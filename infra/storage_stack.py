@@ -81,6 +81,7 @@ class StorageStack(Stack):
                 self,
                 f"Bucket{construct_id(name)}",
                 name=name,
+                written=topology.written_folders(name),
                 notifications=notifications.pop(name, ()),
                 queues=self.queues,
                 options=options,

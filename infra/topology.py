@@ -96,6 +96,11 @@ class Topology:
         """The names of the buckets that the stack makes."""
         return tuple(bucket.name for bucket in self.buckets if bucket.created)
 
+    def written_folders(self, bucket: str) -> tuple[Folder, ...]:
+        """The folders of a bucket that are destinations, each once, whatever identity writes them."""
+        folders = {written.folder for written in self.destinations if written.folder.bucket == bucket}
+        return tuple(sorted(folders))
+
     @property
     def own_queue_arns(self) -> tuple[str, ...]:
         """The users' own queues, each once."""

@@ -17,6 +17,9 @@ from tests.infra.cases import ACCOUNT, CASES, EXISTING_KEY, OWN_QUEUE, REGION, c
 LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/millrace-ledger"
 ITSELF = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:millrace-reconcile"
 DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-dead-letters"
+MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:millrace-big-run"
+EXECUTIONS = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:millrace-big-run"
+BIG_RUN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:millrace-big-run"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:millrace-landing"
 
 
@@ -29,6 +32,7 @@ def arns(**overrides: Any) -> Arns:
         "ledger": LEDGER,
         "queues": (QUEUE,),
         "dead_letters": DEAD_LETTERS,
+        "machine": MACHINE,
     }
     return Arns(**{**own, **overrides})
 
@@ -37,6 +41,17 @@ def of_convert(case: str, **overrides: Any) -> Mapping[str, Grant]:
     """The convert function's grants by their ids."""
     made = grants.convert(describe(parse(CASES[case].data)), arns(**overrides), CASES[case].options, itself=ITSELF)
     return {grant.sid: grant for grant in made}
+
+
+def of_big_run(case: str, **overrides: Any) -> Mapping[str, Grant]:
+    """The grants of the function of big runs by their ids."""
+    made = grants.big_run(describe(parse(CASES[case].data)), arns(**overrides), CASES[case].options)
+    return {grant.sid: grant for grant in made}
+
+
+def of_machine(options: Options) -> tuple[Grant, ...]:
+    """The state machine's grants."""
+    return grants.machine(arns(), options, function=BIG_RUN)
 
 
 def of_reprocess(case: str) -> Mapping[str, Grant]:
@@ -125,6 +140,66 @@ class TestGrantsOfConvert:
         assert deployments == {"StringEquals": {"kms:ViaService": services}}
         assert existing == {"StringEquals": {"kms:ViaService": services[1:]}}
 
+    def test_starts_this_one_machine_and_stops_nothing(self) -> None:
+        """A run is stopped by a person: `millrace runs stop`."""
+        granted = of_convert("created buckets")
+        actions = {action for grant in granted.values() for action in grant.actions}
+
+        assert granted["StartBigRuns"].resources == (MACHINE,)
+        assert granted["LookAtBigRuns"].resources == (f"{EXECUTIONS}:*",)
+        assert {action for action in actions if action.startswith("states:")} == {
+            "states:StartExecution",
+            "states:DescribeExecution",
+        }
+
+
+class TestGrantsOfBigRun:
+    """What the function of big runs may do."""
+
+    def test_reads_and_writes_what_the_convert_function_does(self) -> None:
+        """And lists the parts of its uploads: one upload may take several invocations."""
+        granted, converting = of_big_run("created buckets"), of_convert("created buckets")
+
+        for sid in ("ReadSources", "WriteDestinations", "KeepLedger"):
+            assert granted[sid] == converting[sid]
+        assert granted["JoinParts"].actions == ("s3:ListMultipartUploadParts",)
+        assert granted["JoinParts"].resources == converting["WriteDestinations"].resources
+
+    def test_starts_and_receives_nothing(self) -> None:
+        """It asks for objects on the queues of their sources; it pauses no event source."""
+        actions = {action for grant in of_big_run("created buckets").values() for action in grant.actions}
+
+        assert {action for action in actions if action.startswith(("states:", "lambda:", "events:"))} == set()
+        assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
+
+    def test_reads_the_key_of_obfuscated_fields(self) -> None:
+        """Each part is converted whole, hashes included."""
+        assert "ReadObfuscationKey" in of_big_run("obfuscated fields", obfuscation_secret="millrace/obfuscation-key")
+        assert "ReadObfuscationKey" not in of_big_run("created buckets")
+
+
+class TestGrantsOfTheMachine:
+    """What the state machine of big runs may do."""
+
+    def test_does_exactly_this(self) -> None:
+        """It invokes one function and runs children of its own; it touches no bucket, no table and no queue."""
+        allowed: dict[str, tuple[str, ...]] = {}
+        for grant in of_machine(Options()):
+            for action in grant.actions:
+                allowed[action] = allowed.get(action, ()) + grant.resources
+
+        assert allowed == {
+            "lambda:InvokeFunction": (BIG_RUN,),
+            "states:StartExecution": (MACHINE,),
+            "states:DescribeExecution": (f"{EXECUTIONS}:*",),
+            "states:StopExecution": (f"{EXECUTIONS}:*",),
+            "states:RedriveExecution": (f"{EXECUTIONS}/*",),
+            "xray:PutTraceSegments": ("*",),
+            "xray:PutTelemetryRecords": ("*",),
+            "xray:GetSamplingRules": ("*",),
+            "xray:GetSamplingTargets": ("*",),
+        }
+
 
 class TestGrantsOfReprocess:
     """What the reprocess function may do."""
@@ -168,6 +243,7 @@ class TestGrantsOfReconcile:
             "sqs:SendMessage": (QUEUE,),
             "sqs:GetQueueAttributes": (QUEUE,),
             "lambda:InvokeFunction": (ITSELF,),
+            "states:DescribeExecution": (f"{EXECUTIONS}:*",),
             "xray:PutTraceSegments": ("*",),
             "xray:PutTelemetryRecords": ("*",),
         }
@@ -196,7 +272,9 @@ class TestGrantsOfReconcile:
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_every_wildcard_has_its_reason(case: str) -> None:
     """A resource that stands for several says why."""
-    for grant in (*of_convert(case).values(), *of_reprocess(case).values(), *of_reconcile(case).values()):
+    functions = (of_convert(case), of_big_run(case), of_reprocess(case), of_reconcile(case))
+    written = [grant for granted in functions for grant in granted.values()]
+    for grant in (*written, *of_machine(CASES[case].options)):
         if any(map(grants.is_wildcard, grant.resources)):
             assert grant.because
 
@@ -209,3 +287,4 @@ def test_the_emulator_is_not_traced() -> None:
     assert "Trace" not in {
         grant.sid for grant in grants.convert(topology, arns(), Options(emulator=True), itself=ITSELF)
     }
+    assert "Trace" not in {grant.sid for grant in of_machine(Options(emulator=True))}

@@ -108,9 +108,27 @@ class TestBuckets:
             assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
             assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
             assert denies_plain_http(storage, "S3::BucketPolicy", "Bucket", name)
-            (rule,) = properties["LifecycleConfiguration"]["Rules"]
+            rule = properties["LifecycleConfiguration"]["Rules"][0]
+            assert "Prefix" not in rule
             assert 1 <= rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 7
             assert rule["Status"] == "Enabled"
+
+    def test_forgets_what_runs_left_and_nothing_else(self, synthesised: Synthesised) -> None:
+        """A run that was killed leaves parts in its destination; only what lies below a dot expires."""
+        topology = describe(parse(synthesised.case.data))
+        wanted = {
+            (written.folder.bucket, f"{written.folder.prefix}.millrace/runs/")
+            for written in topology.destinations
+            if written.folder.bucket in topology.created_buckets
+        }
+
+        expiring = set()
+        for bucket in synthesised.storage.properties("S3::Bucket"):
+            for rule in bucket["LifecycleConfiguration"]["Rules"][1:]:
+                expiring.add((bucket["BucketName"], rule["Prefix"]))
+                assert rule["ExpirationInDays"] == 7
+                assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+        assert expiring == wanted
 
     def test_tells_its_queue_without_a_custom_resource(self, storage: Template) -> None:
         """A created bucket's notifications are its own properties, every event of each folder once."""
@@ -199,7 +217,7 @@ class TestStacks:
         storage, processing = synthesised.storage.outputs, synthesised.processing.outputs
 
         assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets"} <= set(storage)
-        assert {"ConvertFunction", "ReprocessFunction", "ReconcileFunction"} <= set(processing)
+        assert {"ConvertFunction", "ReprocessFunction", "ReconcileFunction", "BigRunMachine"} <= set(processing)
         urls = json.loads(text(storage["Queues"]["Value"]))
         document = parse(synthesised.case.data)
         assert set(urls) == {one.name for one in document.connections if Use.SOURCE in uses(document, one.name)}
@@ -248,18 +266,24 @@ class TestPolicies:
         """The CDK adds policies of its own where it is let."""
         assert not processing.of("IAM::Policy")
 
-    def test_each_function_has_a_role_of_its_own(self, synthesised: Synthesised) -> None:
-        """What one function may do, another may not."""
+    def test_each_function_and_machine_has_a_role_of_its_own(self, synthesised: Synthesised) -> None:
+        """What one may do, another may not."""
         for template in synthesised.both:
             roles = [text(function["Role"]) for function in template.properties("Lambda::Function")]
+            roles += [text(machine["RoleArn"]) for machine in template.properties("StepFunctions::StateMachine")]
             assert len(set(roles)) == len(roles) == len(template.of("IAM::Role"))
 
-    def test_roles_are_for_lambda_alone(self, synthesised: Synthesised) -> None:
-        """Nobody else takes them."""
+    def test_roles_are_for_lambda_alone_and_the_machines_for_step_functions(self, synthesised: Synthesised) -> None:
+        """Nobody else takes them, and no machine of another account."""
         for template in synthesised.both:
-            for role in template.properties("IAM::Role"):
-                (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-                assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+            machines = [text(one["RoleArn"]) for one in template.properties("StepFunctions::StateMachine")]
+            for name, role in template.of("IAM::Role").items():
+                (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+                if f"<{name}.Arn>" in machines:
+                    assert statement["Principal"] == {"Service": "states.amazonaws.com"}
+                    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+                else:
+                    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
 
     def test_keys_are_used_by_way_of_services_alone(self, synthesised: Synthesised) -> None:
         """A function cannot decrypt what it got elsewhere; the emulator fills in no condition of KMS's."""
@@ -298,7 +322,8 @@ class TestFunctions:
         """The layers are built for nothing else."""
         functions = processing.properties("Lambda::Function")
 
-        handlers = {f"{name}.handler.handle" for name in ("convert", "reprocess", "reconcile", "number")}
+        names = ("convert", "big_run", "reprocess", "reconcile", "number")
+        handlers = {f"{name}.handler.handle" for name in names}
         assert {function["Handler"] for function in functions} == handlers
         assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
             ("python3.13", "arm64")
@@ -310,7 +335,7 @@ class TestFunctions:
 
         ours = {one["FunctionName"] for one in functions if one["Handler"].endswith(".handler.handle")}
 
-        assert ours <= {f"{name}-{role}" for role in ("convert", "reprocess", "reconcile", "number")}
+        assert ours <= {f"{name}-{role}" for role in ("convert", "big-run", "reprocess", "reconcile", "number")}
 
     def test_write_logs_that_end(self, processing: Template) -> None:
         """Each function has its log group, and logs are kept for a month."""
@@ -333,6 +358,9 @@ class TestFunctions:
         for function in processing.properties("Lambda::Function"):
             names = set(function["Environment"]["Variables"])
             assert names <= {
+                "MILLRACE_BIG_RUN_BYTES",
+                "MILLRACE_BIG_RUN_MACHINE",  # its ARN
+                "MILLRACE_BIG_RUN_PART_BYTES",
                 "MILLRACE_DEAD_LETTERS",
                 "MILLRACE_DEPLOYMENT",
                 "MILLRACE_LEDGER_TABLE",
@@ -358,7 +386,7 @@ class TestSchedules:
         }
         (reconcile,) = _named(synthesised.processing, "reconcile")
 
-        rules = synthesised.processing.properties("Events::Rule")
+        rules = _schedules(synthesised)
         told = {}
         for rule in rules:
             (target,) = rule["Targets"]
@@ -369,14 +397,19 @@ class TestSchedules:
 
     def test_call_the_function_and_nobody_else_does(self, synthesised: Synthesised) -> None:
         """One permission, for the rules of this deployment in this account."""
-        (permission,) = synthesised.processing.properties("Lambda::Permission")
+        (reconcile,) = _named(synthesised.processing, "reconcile")
+        (permission,) = (
+            one
+            for one in synthesised.processing.properties("Lambda::Permission")
+            if one["FunctionName"] == {"Fn::GetAtt": [reconcile, "Arn"]}
+        )
         names = Names(synthesised.case.options.name)
         rules = text(permission["SourceArn"])
 
         assert permission["Principal"] == "events.amazonaws.com"
         assert permission["SourceAccount"] == "111122223333"
         assert rules.endswith(f":rule/{names.rules}*")
-        for rule in synthesised.processing.properties("Events::Rule"):
+        for rule in _schedules(synthesised):
             assert rule["Name"].startswith(names.rules)
             assert len(rule["Name"]) <= 64
 
@@ -386,16 +419,26 @@ class TestSchedules:
         assert not [one for one in processing.properties("Lambda::Function") if "RecursiveLoop" in one]
 
     def test_only_the_function_that_goes_on_may_call_and_only_itself(self, processing: Template) -> None:
-        """By a name that is known before it is made: a role that named its function would be a circle."""
-        (reconcile,) = _named(processing, "reconcile")
-        name = processing.resources[reconcile]["Properties"]["FunctionName"]
+        """By a name that is known before it is made: a role that named its function would be a circle.
+
+        The machine of big runs may call the function of big runs, too, and no function may.
+        """
+        wanted = []
+        for handler in ("reconcile", "big_run"):
+            (function,) = _named(processing, handler)
+            wanted.append(processing.resources[function]["Properties"]["FunctionName"])
         callers = [
             statement["Resource"]
             for _, statement in processing.statements()
             if "lambda:InvokeFunction" in listed(statement["Action"])
         ]
 
-        assert [text(resource).rpartition(":")[2] for resource in callers] == [name]
+        assert sorted(text(resource).rpartition(":")[2] for resource in callers) == sorted(wanted)
+
+
+def _schedules(synthesised: Synthesised) -> list[dict[str, Any]]:
+    """The rules that come by the clock."""
+    return [rule for rule in synthesised.processing.properties("Events::Rule") if "ScheduleExpression" in rule]
 
 
 def _named(processing: Template, name: str) -> list[str]:

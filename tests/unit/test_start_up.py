@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-HANDLERS = ("convert", "reprocess", "reconcile")
+HANDLERS = ("convert", "big_run", "reprocess", "reconcile")
 LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
@@ -32,6 +32,7 @@ NOT_NEEDED = (
 )
 OF_OTHER_FUNCTIONS = {
     "convert": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
+    "big_run": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
     "reprocess": ("millrace.composition.convert", "millrace.delivery"),
     "reconcile": ("millrace.composition.convert", "millrace.delivery"),
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Deployed:
     """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names.
 
-    ``reconcile_function`` is None where no sync is active.
+    ``reconcile_function`` is None where no sync is active; ``big_run_machine``, an ARN, is None in deployments of 0.1.
     """
 
     ledger_table: str
@@ -31,6 +31,7 @@ class Deployed:
     reprocess_function: str
     syncs: tuple[str, ...]
     reconcile_function: str | None = None
+    big_run_machine: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -53,6 +54,7 @@ class Deployed:
                 reprocess_function=outputs["ReprocessFunction"],
                 syncs=tuple(json.loads(outputs["Syncs"])),
                 reconcile_function=outputs.get("ReconcileFunction"),
+                big_run_machine=outputs.get("BigRunMachine"),
             )
         except KeyError as missing:
             raise ConfigurationError(

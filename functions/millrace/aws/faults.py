@@ -72,6 +72,8 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "AuthorizationHeaderMalformed": (ConfigurationError, _REGION),
     "IllegalLocationConstraintException": (ConfigurationError, _REGION),
     "ResourceNotFoundException": (ConfigurationError, "found no such resource; deploy the stacks, or correct the name"),
+    "StateMachineDoesNotExist": (ConfigurationError, "found no such machine; deploy again: cdk deploy --all"),
+    "StateMachineDeleting": (ConfigurationError, "found the machine being deleted; deploy again: cdk deploy --all"),
     "PreconditionFailed": (ObjectChanged, "found that the object was overwritten meanwhile"),
     "412": (ObjectChanged, "found that the object was overwritten meanwhile"),
     "ConditionalCheckFailedException": (LostRace, "found that another worker was quicker"),

@@ -17,6 +17,9 @@ READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 WRITE_OBJECTS = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject")
 """GetObject besides PutObject: S3 asks for it with If-Match, and lineage is read back by HEAD. DeleteObject: an output
 that a changed configuration or a deleted source leaves behind goes by its name."""
+JOIN_PARTS = ("s3:ListMultipartUploadParts",)
+"""Besides WRITE_OBJECTS, to join the parts of a big run: an upload may take several invocations, and each asks which
+parts are there."""
 LIST_OBJECTS = ("s3:ListBucket",)
 RECEIVE_MESSAGES = (
     "sqs:ReceiveMessage",
@@ -73,7 +76,7 @@ def connection_policy(document: Document, connection: Connection, *, kms_keys: S
     if Use.SOURCE in used:
         statements.append(_statement("ReadSource", READ_OBJECTS, [objects]))
     if Use.DESTINATION in used:
-        statements.append(_statement("WriteDestination", WRITE_OBJECTS, [objects]))
+        statements.append(_statement("WriteDestination", (*WRITE_OBJECTS, *JOIN_PARTS), [objects]))
     statements.append(_statement("ListFolder", LIST_OBJECTS, [bucket], within(connection.root)))
     if kms_keys:
         actions = WRITE_BY_KEY if Use.DESTINATION in used else READ_BY_KEY

@@ -21,13 +21,30 @@ class ExecutionStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """One execution of the machine, by the name that it was started under; ``cause`` is why it failed."""
+    """One execution of the machine, by the name that it was started under; ``cause`` is why it failed.
+
+    ``argument`` is what it was started with; None in lists.
+    """
 
     name: str
     status: ExecutionStatus
     started: datetime
     stopped: datetime | None = None
     cause: str | None = None
+    argument: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapProgress:
+    """How far a phase is that has many parts, by its children: ``done``, ``running`` and ``failed`` of ``parts``."""
+
+    phase: str
+    started: datetime
+    parts: int
+    running: int
+    done: int
+    failed: int
+    stopped: datetime | None = None
 
 
 class Machine(Protocol):

@@ -200,10 +200,16 @@ def check_lifecycle(subject: str, rules: Sequence[Mapping[str, Any]]) -> Iterato
         if rule.get("Status") != "Enabled":
             continue
         aborts = aborts or "AbortIncompleteMultipartUpload" in rule
-        if "Expiration" in rule:
+        if "Expiration" in rule and not _is_of_runs(rule):
             expiring.append(str(rule.get("ID", "without a name")))
     if not aborts:
         remedy = "add a lifecycle rule that aborts incomplete multipart uploads after some days"
         yield Check(subject, Verdict.NOTE, "parts of uploads that broke off stay, and cost", remedy)
     if expiring:
         yield Check(subject, Verdict.NOTE, f"its rules {join_names(expiring)} delete objects")
+
+
+def _is_of_runs(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule deletes only what big runs left, as the stack's own do: below `lake/.millrace/runs/`."""
+    prefix = rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))
+    return f"/{prefix}".endswith("/.millrace/runs/")

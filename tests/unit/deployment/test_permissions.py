@@ -94,7 +94,10 @@ class TestConnectionPolicy:
         given = document()
 
         assert allowed(connection_policy(given, given.connection("lake")))["WriteDestination"] == (
-            ["s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"],
+            [
+                *("s3:PutObject", "s3:AbortMultipartUpload", "s3:GetObject", "s3:DeleteObject"),
+                "s3:ListMultipartUploadParts",
+            ],
             ["arn:aws:s3:::acme/out/*"],
         )
 
@@ -162,11 +165,18 @@ class TestConnectionPolicy:
 
 def _granted(given: Document) -> set[tuple[str, str]]:
     arns = grants.Arns(
-        partition="aws", region="us-east-1", account="111122223333", ledger="l", queues=("q",), dead_letters="d"
+        partition="aws",
+        region="us-east-1",
+        account="111122223333",
+        ledger="l",
+        queues=("q",),
+        dead_letters="d",
+        machine="m",
     )
     topology, options = describe(given), Options()
     every = (
         *grants.convert(topology, arns, options, itself="f"),
+        *grants.big_run(topology, arns, options),
         *grants.reprocess(topology, arns, options),
         *grants.reconcile(topology, arns, options, itself="f"),
     )
@@ -209,7 +219,9 @@ class TestQueueAndBucket:
             action
             for one in grants.convert(
                 describe(given),
-                grants.Arns(partition="aws", region="r", account="a", ledger="l", queues=(), dead_letters="d"),
+                grants.Arns(
+                    partition="aws", region="r", account="a", ledger="l", queues=(), dead_letters="d", machine="m"
+                ),
                 Options(),
                 itself="f",
             )

@@ -246,6 +246,14 @@ def test_whoever_else_is_told_below_an_overlapping_prefix_is_noted(kind: str, fi
             ],
             ["its rules 'without a name' delete objects"],
         ),
+        (
+            [
+                {"Status": "Enabled", "AbortIncompleteMultipartUpload": {}},
+                {"Status": "Enabled", "Expiration": {"Days": 7}, "Filter": {"Prefix": "lake/.millrace/runs/"}},
+                {"Status": "Enabled", "Expiration": {"Days": 7}, "Prefix": ".millrace/runs/"},
+            ],
+            [],
+        ),
     ],
 )
 def test_only_rules_that_are_on_count(rules: list[dict[str, Any]], texts: list[str]) -> None:
