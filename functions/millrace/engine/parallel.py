@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -62,6 +63,34 @@ def in_order(
         pool.shutdown()
 
 
+class _Threads:
+    """Threads for at most ``most`` works at once, begun with the first that needs one; none on one processor."""
+
+    def __init__(self, name: str, *, workers: int | None, most: int) -> None:
+        count = workers or processors()
+        self._name = name
+        self.count = 0
+        if count > 1:
+            self.count = min(count, most)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def begin(self, work: Callable[[], R], *, may_be_alone: bool) -> Future[R]:
+        """Begin with some work; what may be all there is needs no thread, unless there is one already."""
+        # Most objects are small, and one block: to begin and end a thread costs more than to parse 10 kB.
+        if not self.count or (may_be_alone and self._pool is None):
+            done = Future[R]()
+            done.set_result(work())
+            return done
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=self.count, thread_name_prefix=self._name)
+        return self._pool.submit(work)
+
+    def end(self, *, forgets: bool = False) -> None:
+        """Wait for what is being worked on, and for what waits unless it is to be forgotten."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=forgets)
+
+
 class WorkAhead(Generic[R]):
     """Works on several things at once, each begun when it is given; the results come back in that order.
 
@@ -70,32 +99,23 @@ class WorkAhead(Generic[R]):
     """
 
     def __init__(self, *, workers: int | None = None, most: int) -> None:
-        self._workers = min(workers or processors(), most)
+        self._threads = _Threads("ahead", workers=workers, most=most)
         self._pending: deque[Future[R]] = deque()
-        self._pool: ThreadPoolExecutor | None = None
 
     def begin(self, work: Callable[[], R], *, is_last: bool = False) -> None:
         """Begin with the next; the last is done at once if it is the only one."""
-        if self._workers <= 1 or (is_last and self._pool is None):
-            done = Future[R]()
-            done.set_result(work())
-            self._pending.append(done)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="ahead")
-        self._pending.append(self._pool.submit(work))
+        self._pending.append(self._threads.begin(work, may_be_alone=is_last))
 
     def results(self) -> Iterator[R]:
         """The next results: those that are there, and so many more that there is room for one to begin."""
-        while self._pending and (len(self._pending) >= self._workers or self._pending[0].done()):
+        while self._pending and (len(self._pending) >= self._threads.count or self._pending[0].done()):
             yield self._pending.popleft().result()
 
     def close(self) -> Iterator[R]:
         """All results that are left."""
         while self._pending:
             yield self._pending.popleft().result()
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._threads.end()
 
 
 class BackgroundWork(Generic[T]):
@@ -104,7 +124,7 @@ class BackgroundWork(Generic[T]):
     ``room`` bounds the weight of the items that wait or are worked on; one item alone may weigh more. An error of the
     work rises at the next ``put`` or when the with statement ends, and no later item is worked on. Leaving by an error
     forgets what waits; either way nothing is being worked on afterwards. With one worker (None: as many as there are
-    processors), or one item, there is no thread: the first item waits for the second, or for the end.
+    processors), or one item, there is no thread: the first is done at once.
     """
 
     def __init__(self, work: Callable[[T], None], *, room: int, workers: int | None = None) -> None:
@@ -113,30 +133,18 @@ class BackgroundWork(Generic[T]):
         self._held = 0
         self._pending: deque[tuple[Future[None], int]] = deque()
         self._failed = False
-        self._has_thread = (workers or processors()) > 1
-        self._first: tuple[T, int] | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._is_first = True
+        self._threads = _Threads("background", workers=workers, most=1)
 
     def put(self, item: T, weight: int) -> None:
         """Give the next item; waits until there is room for it."""
-        if not self._has_thread:
-            self._work(item)
-        elif self._thread is not None:
-            self._submit(self._thread, item, weight)
-        elif self._first is None:
-            self._first = (item, weight)
-        else:
-            (first, weight_of_first), self._first = self._first, None
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
-            self._submit(self._thread, first, weight_of_first)
-            self._submit(self._thread, item, weight)
-
-    def _submit(self, thread: ThreadPoolExecutor, item: T, weight: int) -> None:
         # What is done is settled first, whether there is room or not: an error of it must stop the next item.
         while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
             self._settle()
         self._held += weight
-        self._pending.append((thread.submit(self._work_unless_failed, item), weight))
+        future = self._threads.begin(partial(self._work_unless_failed, item), may_be_alone=self._is_first)
+        self._pending.append((future, weight))
+        self._is_first = False
 
     def __enter__(self) -> Self:
         return self
@@ -145,14 +153,10 @@ class BackgroundWork(Generic[T]):
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         try:
-            if self._first is not None and kind is None:
-                self._work(self._first[0])
             while self._pending and kind is None:
                 self._settle()
         finally:
-            self._first = None
-            if self._thread is not None:
-                self._thread.shutdown(cancel_futures=True)
+            self._threads.end(forgets=True)
 
     def _settle(self) -> None:
         future, weight = self._pending.popleft()

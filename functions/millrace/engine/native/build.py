@@ -21,7 +21,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from millrace.engine.native.library import compute_fingerprint, library_path, list_sources, read_fingerprint
+from millrace.engine.native.library import (
+    BUILT,
+    SANITIZED,
+    compute_fingerprint,
+    library_path,
+    list_sources,
+    read_fingerprint,
+)
 from millrace.errors import MillraceError
 
 TARGETS = ("aarch64-linux-gnu", "x86_64-linux-gnu")
@@ -44,11 +51,11 @@ def build_kernel(
 ) -> Path:
     """The library, built unless it is there and up to date.
 
-    ``target`` is one of TARGETS, by default this machine; ``output`` is by default where `library.py` looks.
+    ``target`` is one of TARGETS, by default this machine; ``output`` is by default where `library.py` looks, which has
+    a place of its own for a sanitized one.
     Raises: KernelNotBuilt, with what is missing or with the compiler's words.
     """
-    machine = target.partition("-")[0] if target else None
-    path = output or library_path(machine)
+    path = output or choose_output(target, sanitize=sanitize)
     if not strict and not sanitize and _is_up_to_date(path):
         return path
     extra = list(SANITIZE if sanitize else _RELEASE)
@@ -56,6 +63,12 @@ def build_kernel(
         extra += STRICT
     compile_sources(choose_compiler(target), path, extra)
     return path
+
+
+def choose_output(target: str | None = None, *, sanitize: bool = False) -> Path:
+    """Where a library for a target is built if nobody says where."""
+    machine = target.partition("-")[0] if target else None
+    return library_path(machine, SANITIZED if sanitize else BUILT)
 
 
 def _is_up_to_date(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -101,11 +102,16 @@ def open_csv(kernel: Kernel, shape: CsvShape, columns: CsvColumns) -> ParseCsv |
 
 def cut_records(kernel: Kernel, delimiter: str, quote: str, data: bytes) -> int | None:
     """The offset after the last record that surely ends in the data, 0 without one; None if quotes are irregular."""
-    cut = kernel.bind(
+    end = _bind_cut(kernel)(ord(delimiter), ord(quote), data, len(data))
+    return None if end < 0 else end
+
+
+@functools.cache
+def _bind_cut(kernel: Kernel) -> Callable[[int, int, bytes, int], int]:
+    function: Callable[[int, int, bytes, int], int] = kernel.bind(
         "millrace_csv_cut", ctypes.c_int64, ctypes.c_uint8, ctypes.c_uint8, ctypes.c_char_p, ctypes.c_int64
     )
-    end: int = cut(ord(delimiter), ord(quote), data, len(data))
-    return None if end < 0 else end
+    return function
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Any
 
 import pyarrow as pa
 
@@ -97,7 +98,7 @@ class RowsReader:
         evidence = (JsonEvidence * count)()
         array, fault = ExportedArray(), NativeFault()
         limits = _BatchLimits(_MOST_BYTES + _BYTES_OF_TEXT * len(text), self.most_cells)
-        code = self._bind()(
+        code = _bind_rows(self.kernel)(
             text + bytes(PADDING),
             len(text),
             layout,
@@ -114,22 +115,25 @@ class RowsReader:
             return fault
         return ProvenRows(array.to_batch(self.schema), evidence)
 
-    def _bind(self) -> Any:
-        return self.kernel.bind(
-            "millrace_json_rows",
-            ctypes.c_int32,
-            ctypes.c_char_p,
-            ctypes.c_int64,
-            ctypes.c_int32,
-            ctypes.POINTER(TypeEntry),
-            ctypes.c_int32,
-            ctypes.c_int32,
-            ctypes.c_char_p,
-            ctypes.POINTER(_BatchLimits),
-            ctypes.POINTER(JsonEvidence),
-            ctypes.POINTER(ExportedArray),
-            ctypes.POINTER(NativeFault),
-        )
+
+@functools.cache
+def _bind_rows(kernel: Kernel) -> Callable[..., int]:
+    function: Callable[..., int] = kernel.bind(
+        "millrace_json_rows",
+        ctypes.c_int32,
+        ctypes.c_char_p,
+        ctypes.c_int64,
+        ctypes.c_int32,
+        ctypes.POINTER(TypeEntry),
+        ctypes.c_int32,
+        ctypes.c_int32,
+        ctypes.c_char_p,
+        ctypes.POINTER(_BatchLimits),
+        ctypes.POINTER(JsonEvidence),
+        ctypes.POINTER(ExportedArray),
+        ctypes.POINTER(NativeFault),
+    )
+    return function
 
 
 class JsonState(ctypes.Structure):
@@ -149,7 +153,12 @@ def find_cut(kernel: Kernel, text: bytes, size: int, state: JsonState, *, in_arr
 
     ``state`` is that at the begin of the text, and becomes that behind these bytes.
     """
-    function = kernel.bind(
+    return _bind_cut(kernel)(text, min(size, len(text)), in_array, ctypes.byref(state))
+
+
+@functools.cache
+def _bind_cut(kernel: Kernel) -> Callable[..., int]:
+    function: Callable[..., int] = kernel.bind(
         "millrace_json_cut",
         ctypes.c_int64,
         ctypes.c_char_p,
@@ -157,8 +166,7 @@ def find_cut(kernel: Kernel, text: bytes, size: int, state: JsonState, *, in_arr
         ctypes.c_int32,
         ctypes.POINTER(JsonState),
     )
-    cut: int = function(text, min(size, len(text)), in_array, ctypes.byref(state))
-    return cut
+    return function
 
 
 class RowCutter:

@@ -20,8 +20,10 @@ FOLDER = Path(__file__).parent
 SOURCES = FOLDER / "source"
 BUILT = FOLDER / "built"
 """A folder of its own, since Python takes a library that lies among modules for one of them."""
+SANITIZED = BUILT / "sanitized"
+"""Where the library is that checks addresses and undefined behaviour."""
 SWITCH = "MILLRACE_NATIVE"
-"""The environment variable that turns the kernel off: `MILLRACE_NATIVE=0`."""
+"""The environment variable that turns the kernel off: `MILLRACE_NATIVE=0`; `sanitized` means the one in SANITIZED."""
 _MARK = b"millrace kernel of sources "
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What other systems call the processors that Linux calls so."""
@@ -56,9 +58,13 @@ def find_kernel() -> Kernel | None:
 
 def look_for_kernel() -> Kernel | Missing:
     """The kernel, or why there is none."""
-    if os.environ.get(SWITCH) == "0":
-        return Missing(f"{SWITCH}=0 turns it off")
-    return _load_own()
+    match os.environ.get(SWITCH):
+        case "0":
+            return Missing(f"{SWITCH}=0 turns it off")
+        case "sanitized":
+            return _load_own(SANITIZED)
+        case _:
+            return _load_own(BUILT)
 
 
 def mark_version(version: str) -> str:
@@ -67,8 +73,8 @@ def mark_version(version: str) -> str:
 
 
 @functools.cache
-def _load_own() -> Kernel | Missing:
-    return load_kernel(library_path())
+def _load_own(folder: Path) -> Kernel | Missing:
+    return load_kernel(library_path(folder=folder))
 
 
 def load_kernel(path: Path) -> Kernel | Missing:

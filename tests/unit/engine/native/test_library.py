@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.engine.native.build import STRICT, KernelNotBuilt, choose_compiler, compile_sources
+from millrace.engine.native.build import STRICT, KernelNotBuilt, choose_compiler, choose_output, compile_sources
 from millrace.engine.native.library import (
     ABI,
     SOURCES,
@@ -112,6 +112,14 @@ class TestTheLibrary:
         assert isinstance(found, Missing)
         assert "cannot be loaded" in found.reason
 
+    def test_a_sanitized_one_replaces_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sanitized = choose_output(sanitize=True)
+
+        assert choose_output() == library_path()
+        assert sanitized != library_path()
+        monkeypatch.setenv(SWITCH, "sanitized")
+        assert sanitized.is_file() or isinstance(look_for_kernel(), Missing)
+
     def test_processors_have_one_name(self) -> None:
         assert library_path("arm64") == library_path("aarch64")
         assert library_path("AMD64") == library_path("x86_64")
@@ -151,8 +159,11 @@ class TestImports:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("compiler", ["cc", "gcc", "clang", "clang-14"])
-def test_compilers_have_nothing_to_warn_of(compiler: str, tmp_path: Path) -> None:
+def test_compilers_have_nothing_to_warn_of(compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} here")
+    monkeypatch.chdir(tmp_path)
 
-    compile_sources([compiler], tmp_path / "strict.so", STRICT)
+    compile_sources([compiler], Path("strict.so"), STRICT)
+
+    assert read_fingerprint(tmp_path / "strict.so") == compute_fingerprint()

@@ -39,7 +39,8 @@ class DirectParser:
         return self.parse_csv(records)
 
     def _has_escape(self, data: bytes) -> bool:
-        return bool(self.dialect.escape) and (self.dialect.escape or "").encode() in data
+        escape = self.dialect.escape
+        return escape is not None and escape.encode() in data
 
 
 @dataclass(frozen=True, slots=True)

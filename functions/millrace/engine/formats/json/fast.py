@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,7 +26,8 @@ from millrace.engine.formats.json.evidence import (
     observe_texts,
     observe_values,
 )
-from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
+from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.planned_rows import Doubt, PlannedRows
 from millrace.engine.formats.json.search import Search, Unsearchable, Wanted
 from millrace.engine.formats.json.types import FIRST_INEXACT, Node, fields_of
 from millrace.engine.formats.streams.encoding import is_utf8
@@ -48,40 +49,16 @@ class _Unfit(Exception):
     """Arrow's parser cannot give these types, or nothing would prove that it did."""
 
 
-@dataclass(frozen=True, slots=True)
-class FastRows:
-    """A piece's rows, read by a plan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FastRows(PlannedRows):
+    """A piece's rows as Arrow read them; ``texts`` are those of the numbers that had to be looked at one by one."""
 
-    plan: FastPlan
-    piece: JsonPiece
-    batch: pa.RecordBatch
-    odd: frozenset[str] = frozenset()
-    texts: Mapping[FieldWay, NumberTexts] = field(default_factory=dict)
-    first_row: int = 1
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The schema that they were read for."""
-        return self.plan.schema
-
-    @property
-    def size(self) -> int:
-        """How much text they were."""
-        return len(self.piece.data)
-
-    @property
-    def count(self) -> int:
-        """How many rows there are."""
-        return self.batch.num_rows  # type: ignore[no-any-return] # pyarrow ships no types
-
-    @property
-    def cells(self) -> int:
-        """How many values there are, missing ones included."""
-        return self.count * self.plan.leaves
+    numerics: tuple[FieldWay, ...]
+    texts: Mapping[FieldWay, NumberTexts]
 
     def observe(self, node: Node) -> bool:
-        """Add the rows' values to what is known of their types; False where that is as before."""
-        for numeric in self.plan.numerics:
+        """See ``PlannedRows``."""
+        for numeric in self.numerics:
             values = numeric.values(self.batch)
             texts = self.texts.get(numeric)
             if texts is not None and len(values):
@@ -110,27 +87,23 @@ class FastPlan:
             return self
         return replace(self, search=self.search.leaving_out(odd), odd=self.odd | odd)
 
-    def divide(self, piece: JsonPiece, _doubtful_bytes: int) -> DividedPiece:
-        """The whole piece: Arrow does not say which row it does not read."""
-        return DividedPiece(piece)
-
-    def parse(self, piece: JsonPiece) -> FastRows | None:
-        """A piece's rows; None where they are not proven to be what the exact parser would read."""
+    def parse(self, piece: JsonPiece) -> FastRows | Doubt:
+        """See ``PiecePlan``: Arrow does not say which row it does not read."""
         # The quick questions come first: what a search of the text refuses is not parsed in vain.
         text = self._readable_text(piece)
         if text is None:
-            return None
+            return Doubt()
         odd = self.search.look(text)
         if odd is None:
-            return None
+            return Doubt()
         batch = self._batch(text, in_array=piece.in_array)
         if batch is None:
-            return None
+            return Doubt()
         odd |= self.odd
         texts = self._texts_of_doubles(batch, text, odd)
         if texts is None:
-            return None
-        return FastRows(self, piece, batch, odd, texts)
+            return Doubt()
+        return FastRows(piece=piece, batch=batch, leaves=self.leaves, odd=odd, numerics=self.numerics, texts=texts)
 
     def _readable_text(self, piece: JsonPiece) -> bytes | None:
         """The text to give to Arrow; None if Arrow would misread it, or fill too many cells."""

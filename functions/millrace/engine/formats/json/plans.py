@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import Protocol, Self
 
 import pyarrow as pa
 
 from millrace.engine.formats.json import fast
-from millrace.engine.formats.json.fast import FastRows
-from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
+from millrace.engine.formats.json.feed import JsonPiece
+from millrace.engine.formats.json.planned_rows import Doubt, PlannedRows
 from millrace.engine.formats.json.types import Node
 from millrace.engine.native.library import find_kernel
-
-if TYPE_CHECKING:
-    from millrace.engine.formats.json.proven import KernelRows
-
-PlannedRows: TypeAlias = "FastRows | KernelRows"
 
 
 class PiecePlan(Protocol):
@@ -26,12 +21,8 @@ class PiecePlan(Protocol):
         """The schema of the rows."""
         ...
 
-    def parse(self, piece: JsonPiece) -> PlannedRows | None:
-        """A piece's rows; None where they are not proven to be what the exact parser would read."""
-        ...
-
-    def divide(self, piece: JsonPiece, doubtful_bytes: int) -> DividedPiece:
-        """A piece that was not parsed in parts; that which begins with the doubtful row is about as long as asked."""
+    def parse(self, piece: JsonPiece) -> PlannedRows | Doubt:
+        """A piece's rows; a doubt if they are not proven to be what the exact parser would read."""
         ...
 
     def looking_at(self, odd: frozenset[str]) -> Self:

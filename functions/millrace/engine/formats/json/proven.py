@@ -6,6 +6,7 @@ exact parser would have it and with what it saw of the numbers, or with nothing:
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -23,6 +24,7 @@ from millrace.engine.formats.json.evidence import (
     observe_values,
 )
 from millrace.engine.formats.json.feed import DividedPiece, JsonPiece
+from millrace.engine.formats.json.planned_rows import Doubt, PlannedRows
 from millrace.engine.formats.json.types import Kept, Node, Number, Numbers, fields_of
 from millrace.engine.formats.limits import leaves
 from millrace.engine.native.json import (
@@ -61,46 +63,18 @@ class _ObservedField:
     way: FieldWay
 
 
-@dataclass(frozen=True, slots=True)
-class KernelRows:
-    """A piece's rows, read by a plan."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelRows(PlannedRows):
+    """A piece's rows as the kernel read them, and what it saw of each type of their schema."""
 
-    plan: KernelPlan
-    piece: JsonPiece
-    rows: ProvenRows
-    odd: frozenset[str] = frozenset()
-    first_row: int = 1
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The schema that they were read for."""
-        return self.plan.schema
-
-    @property
-    def batch(self) -> pa.RecordBatch:
-        """The rows."""
-        return self.rows.batch
-
-    @property
-    def size(self) -> int:
-        """How much text they were."""
-        return len(self.piece.data)
-
-    @property
-    def count(self) -> int:
-        """How many rows there are."""
-        return self.batch.num_rows  # type: ignore[no-any-return] # pyarrow ships no types
-
-    @property
-    def cells(self) -> int:
-        """How many values there are, missing ones included."""
-        return self.count * self.plan.leaves
+    observed: tuple[_ObservedField, ...]
+    seen: ctypes.Array[JsonEvidence]
 
     def observe(self, node: Node) -> bool:
-        """Add the rows' values to what is known of their types; False where that is as before."""
+        """See ``PlannedRows``."""
         has_changed = False
-        for column in self.plan.observed:
-            evidence, known = self.rows.evidence[column.number], column.way.node(node)
+        for column in self.observed:
+            evidence, known = self.seen[column.number], column.way.node(node)
             before = len(known.kinds), known.low, known.high, known.numbers
             _observe(known, column.way, evidence, self.batch)
             has_changed |= before != (len(known.kinds), known.low, known.high, known.numbers)
@@ -165,27 +139,33 @@ class KernelPlan:
         """The same plan: the kernel looks at all numbers."""
         return self
 
-    def divide(self, piece: JsonPiece, doubtful_bytes: int) -> DividedPiece:
-        """A piece that was not parsed in parts; that which begins with the doubtful row is about as long as asked."""
-        if not piece.whole or piece.origins is not None:
-            return DividedPiece(piece)
-        answer = self.reader.read(piece.data, _layout_of(piece))
-        if isinstance(answer, ProvenRows) or answer.code == Code.TOO_MUCH:
-            return DividedPiece(piece)
-        begin, rest = 0, piece.data
-        if answer.row:
-            begin, rest = answer.byte, piece.data[answer.byte :]
-        length = RowCutter(self.reader.kernel).end_of_rows(rest, doubtful_bytes, in_array=piece.in_array)
-        return piece.divide(begin, begin + (length or len(rest)))
-
-    def parse(self, piece: JsonPiece) -> KernelRows | None:
-        """A piece's rows; None where they are not proven to be what the exact parser would read."""
+    def parse(self, piece: JsonPiece) -> KernelRows | Doubt:
+        """See ``PiecePlan``."""
         if not piece.whole:
-            return None
-        rows = self.reader.read(piece.data, _layout_of(piece))
-        if isinstance(rows, ProvenRows):
-            return KernelRows(self, piece, rows)
-        return None
+            return Doubt()
+        answer = self.reader.read(piece.data, _layout_of(piece))
+        if isinstance(answer, ProvenRows):
+            return KernelRows(
+                piece=piece, batch=answer.batch, leaves=self.leaves, observed=self.observed, seen=answer.evidence
+            )
+        # A piece with origins is no part of the file's own text, so that its parts would have no place in it.
+        if answer.code == Code.TOO_MUCH or piece.origins is not None:
+            return Doubt()
+        return _DoubtfulRow(self.reader.kernel, answer.byte if answer.row else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _DoubtfulRow(Doubt):
+    """The kernel could not read the row that begins at this byte of a piece."""
+
+    kernel: Kernel
+    byte: int
+
+    def divide(self, piece: JsonPiece, doubtful_bytes: int, /) -> DividedPiece:
+        """See ``Doubt``."""
+        rest = piece.data[self.byte :]
+        length = RowCutter(self.kernel).end_of_rows(rest, doubtful_bytes, in_array=piece.in_array)
+        return piece.divide(self.byte, self.byte + (length or len(rest)))
 
 
 def _layout_of(piece: JsonPiece) -> JsonLayout:

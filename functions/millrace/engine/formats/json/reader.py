@@ -20,7 +20,8 @@ from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import plans as json_plans
 from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
 from millrace.engine.formats.json.feed import DividedPiece, Feed, JsonFeed, JsonPiece
-from millrace.engine.formats.json.plans import PiecePlan, PlannedRows
+from millrace.engine.formats.json.planned_rows import Doubt, PlannedRows
+from millrace.engine.formats.json.plans import PiecePlan
 from millrace.engine.formats.json.records import RecordsFeed
 from millrace.engine.formats.json.types import Node, fields_of
 from millrace.engine.formats.json.values import Row
@@ -108,11 +109,11 @@ def _report_or_none(options: ReadOptions, report: Report) -> Report | None:
 
 @dataclass(frozen=True, slots=True)
 class _TriedPiece:
-    """A piece that a plan was tried on: ``parsed`` is None if there was no plan, or if it did not fit."""
+    """A piece that a plan was tried on; None if there was none."""
 
     piece: JsonPiece
-    plan: PiecePlan | None
-    parsed: PlannedRows | None
+    plan: PiecePlan | None = None
+    parsed: PlannedRows | Doubt | None = None
 
 
 class _JsonFile:
@@ -136,8 +137,8 @@ class _JsonFile:
         with closing(self._tried):
             while (tried := self._next_tried()) is not None:
                 parsed = self._try_newer_plan(tried)
-                if parsed is None:
-                    yield from self._doubtful_blocks(tried.piece)
+                if not isinstance(parsed, PlannedRows):
+                    yield from self._doubtful_blocks(tried.piece, parsed)
                     continue
                 self._doubtful_bytes = self._first_doubtful_bytes
                 yield from self._blocks(replace(tried, parsed=parsed))
@@ -150,24 +151,24 @@ class _JsonFile:
             return self._parts.popleft()
         return next(self._tried, None)
 
-    def _doubtful_blocks(self, piece: JsonPiece) -> Iterator[JsonRows]:
+    def _doubtful_blocks(self, piece: JsonPiece, doubt: Doubt | None) -> Iterator[JsonRows]:
         """The rows of a piece that no plan fits: those from the one on that does not fit it are read exactly."""
         # A name that comes at row 3,000 makes some rows from there on slow, and not all of them: by what they teach
         # the plan the others are tried again. Where that fails each next time is twice as long.
         division = DividedPiece(piece)
-        if self._plan is not None:
-            division = self._plan.divide(piece, self._doubtful_bytes)
+        if doubt is not None:
+            division = doubt.divide(piece, self._doubtful_bytes)
             self._doubtful_bytes *= 2
         if division.behind is not None:
-            self._parts.appendleft(_TriedPiece(division.behind, None, None))
+            self._parts.appendleft(_TriedPiece(division.behind))
         if division.before is not None:
-            yield from self._blocks(_TriedPiece(division.before, None, None))
+            yield from self._blocks(_TriedPiece(division.before))
         yield from self._parser.blocks(division.doubtful)
 
     def _blocks(self, tried: _TriedPiece) -> Iterator[JsonRows]:
         """The rows of a piece, exactly if it does not fit the plan."""
         parsed = self._try_newer_plan(tried)
-        if parsed is None:
+        if not isinstance(parsed, PlannedRows):
             yield from self._parser.blocks(tried.piece)
             return
         parsed = replace(parsed, first_row=self._parser.row)
@@ -193,13 +194,13 @@ class _JsonFile:
     def _try(self, piece: JsonPiece) -> _TriedPiece:
         plan = self._plan
         if plan is None:
-            return _TriedPiece(piece, None, None)
+            return _TriedPiece(piece)
         return _TriedPiece(piece, plan, plan.parse(piece))
 
-    def _try_newer_plan(self, tried: _TriedPiece) -> PlannedRows | None:
+    def _try_newer_plan(self, tried: _TriedPiece) -> PlannedRows | Doubt | None:
         """A piece's rows, by the newest plan if the one that was tried on it did not fit."""
         # Pieces are tried ahead: the second is parsed by the plan of the first while that is still being learned from.
-        if tried.parsed:
+        if isinstance(tried.parsed, PlannedRows):
             return tried.parsed
         self._renew_plan()
         if self._plan is None or self._plan is tried.plan:
@@ -237,11 +238,17 @@ class _JsonFile:
             yield from block.as_batches(into)
         elif block.schema.equals(into, check_metadata=True):
             yield block.batch
-        elif parsed := self._try_newer_plan(_TriedPiece(block.piece, None, None)):
-            yield parsed.batch
         else:
-            for exact in json_exact.blocks_of(block.piece, block.first_row):
-                yield from exact.as_batches(into)
+            yield from self._read_again(block, into)
+
+    def _read_again(self, block: PlannedRows, into: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """A block's rows by all that is known, which is more than when they were read."""
+        parsed = self._try_newer_plan(_TriedPiece(block.piece))
+        if isinstance(parsed, PlannedRows):
+            yield parsed.batch
+            return
+        for exact in json_exact.blocks_of(block.piece, block.first_row):
+            yield from exact.as_batches(into)
 
 
 def _sample(file: _JsonFile, blocks: Iterator[JsonRows], most_bytes: int) -> list[JsonRows]:

@@ -1,16 +1,10 @@
 /* Doubles and decimals. Short ones, of eight bytes at most, are read as one word. */
 #include "numbers.h"
 
-#include "double_text.h"
-
-#define SURE_DIGITS 15 /* so many digits a double keeps and gives back as they were */
 #define MOST_ZEROS 5   /* behind the point: 0.000001 is printed so, 0.0000001 as 1e-07 */
 #define MOST_WHOLE_DIGITS 16 /* below 1e16 */
 #define MOST_DIGITS_OF_A_WORD 19
 
-const double MILLRACE_POWERS_OF_TEN[MILLRACE_EXACT_POWERS] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
-                                         1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-                                                              1e20, 1e21, 1e22};
 static const uint64_t WHOLE_POWERS_OF_TEN[20] = {1U,
                                                  10U,
                                                  100U,
@@ -104,36 +98,6 @@ static inline bool has_form(const Number *number, DoubleForm form)
     return !ends_in_zero || (form == DOUBLE_DOTTED && number->fraction == 1);
 }
 
-/* Whether a double's shortest text has these digits, of which so many are behind the point. */
-static bool has_digits(double size, uint64_t digits, int64_t fraction)
-{
-    ShortestDecimal shortest = find_shortest_decimal(size);
-    while (shortest.digits % 10 == 0) {
-        shortest.digits /= 10;
-        shortest.exponent++;
-    }
-    for (; digits % 10 == 0; fraction--)
-        digits /= 10;
-    return shortest.digits == digits && shortest.exponent == -fraction;
-}
-
-/* Finds the double whose shortest text has these digits: 3.141592653589793 is one, 3.1415926535897931 is none. */
-static bool find_double(uint64_t digits, int64_t fraction, double *size)
-{
-    /* The digits may be rounded on their way to a double, and so is the quotient: it may be next to the one that is
-     * nearest. A double's shortest text reads back as this double, so that whichever has the text is the right one. */
-    const double quotient = (double)digits / MILLRACE_POWERS_OF_TEN[fraction];
-    uint64_t bits;
-    memcpy(&bits, &quotient, sizeof bits);
-    bits--; /* as integers, neighbours differ by one */
-    for (int candidate = 0; candidate < 3; candidate++, bits++) {
-        memcpy(size, &bits, sizeof bits);
-        if (has_digits(*size, digits, fraction))
-            return true;
-    }
-    return false;
-}
-
 bool read_long_double(const uint8_t *text, int64_t length, DoubleForm form, double *value)
 {
     const Number number = divide(text, length);
@@ -146,10 +110,7 @@ bool read_long_double(const uint8_t *text, int64_t length, DoubleForm form, doub
         (number.fraction > MOST_ZEROS && digits && digits < WHOLE_POWERS_OF_TEN[number.fraction - MOST_ZEROS - 1]))
         return false;
     double size;
-    if (digits < WHOLE_POWERS_OF_TEN[SURE_DIGITS])
-        /* Both are exact as doubles, and one division rounds once: the quotient is the double that is nearest. */
-        size = (double)(int64_t)digits / MILLRACE_POWERS_OF_TEN[number.fraction];
-    else if (!find_double(digits, number.fraction, &size))
+    if (!find_double(digits, -number.fraction, &size))
         return false;
     *value = number.negative ? -size : size;
     return true;

@@ -6,6 +6,7 @@
 #define MILLRACE_NUMBERS_H
 
 #include "bits.h"
+#include "doubles.h"
 
 /* Whether all eight bytes are digits. */
 static inline bool are_digits(uint64_t word)
@@ -83,10 +84,6 @@ static inline bool read_integer(const uint8_t *text, int64_t length, int64_t *va
 
 /* How doubles print whole numbers: 12 if bare, else 12.0. */
 typedef enum { DOUBLE_DOTTED, DOUBLE_BARE } DoubleForm;
-
-/* 1, 10, 100 and so on: all that doubles hold exactly. */
-#define MILLRACE_EXACT_POWERS 23
-extern const double MILLRACE_POWERS_OF_TEN[MILLRACE_EXACT_POWERS];
 
 /* Reads a double that is printed as the text in this form, of any length. */
 bool read_long_double(const uint8_t *text, int64_t length, DoubleForm form, double *value);

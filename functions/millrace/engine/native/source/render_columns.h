@@ -12,7 +12,6 @@ enum {
     FORM_BARE = 1,      /* floats: whole numbers without .0 */
     FORM_RAW_JSON = 1,  /* texts: each is a JSON value itself */
     FORM_VERBATIM = 2,  /* texts: each is the value's text already, to be put out as it is; a missing one is nothing */
-    FORM_UUID = 1,      /* fixed binaries of 16 bytes */
     FORM_UNIT_BITS = 3, /* timestamps: the unit that is printed if no digit is lost, see MillraceUnit */
     FORM_SPACE = 4,     /* timestamps: a space between date and time, instead of T */
 };
@@ -130,17 +129,23 @@ typedef struct {
 /* The bytes of a text or of a binary value. */
 static inline Span find_bytes(const ColumnView *view, int64_t row)
 {
+    static const uint8_t nothing = 0;
+    int64_t start, size;
+    const uint8_t *readable = view->values_end;
     if (view->type->kind == KIND_FIXED_BINARY) {
-        const int64_t width = view->type->precision;
-        const uint8_t *bytes = view->values + width * (view->offset + row);
-        return (Span){bytes, width, bytes + width};
+        size = view->type->precision;
+        start = size * (view->offset + row);
+    } else {
+        start = find_start(view, row);
+        size = find_start(view, row + 1) - start;
     }
-    const int64_t start = find_start(view, row);
-    const int64_t size = find_start(view, row + 1) - start;
-    if (size == 0) {
-        return (Span){0}; /* a column of nothing else may have no bytes at all */
+    if (size == 0) { /* a column of nothing else may have NULL for its bytes, and NULL + 0 has no meaning in C */
+        return (Span){&nothing, 0, &nothing};
     }
-    return (Span){view->values + start, size, view->values_end};
+    if (readable == NULL) {
+        readable = view->values + start + size;
+    }
+    return (Span){view->values + start, size, readable};
 }
 
 #endif

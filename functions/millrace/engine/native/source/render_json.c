@@ -41,9 +41,6 @@ static uint8_t *write_json_string(const ColumnView *view, int64_t row, uint8_t *
 uint8_t *write_binary(const ColumnView *view, int64_t row, uint8_t *out, Page *page)
 {
     const Span bytes = find_bytes(view, row);
-    if (view->type->kind == KIND_FIXED_BINARY && view->type->form == FORM_UUID) {
-        return write_uuid(bytes.bytes, out);
-    }
     return write_base64(bytes.bytes, bytes.size, out, page);
 }
 

@@ -275,15 +275,3 @@ uint8_t *write_base64(const uint8_t *bytes, int64_t size, uint8_t *out, Page *pa
     }
     return out;
 }
-
-uint8_t *write_uuid(const uint8_t *bytes, uint8_t *out)
-{
-    for (int byte = 0; byte < 16; byte++) {
-        if (byte == 4 || byte == 6 || byte == 8 || byte == 10) {
-            *out++ = '-';
-        }
-        *out++ = (uint8_t)"0123456789abcdef"[bytes[byte] >> 4];
-        *out++ = (uint8_t)"0123456789abcdef"[bytes[byte] & 15];
-    }
-    return out;
-}

@@ -29,7 +29,4 @@ uint8_t *write_verbatim(const uint8_t *bytes, int64_t size, uint8_t *out, Page *
 /* Bytes in base64, the alphabet with + and /. */
 uint8_t *write_base64(const uint8_t *bytes, int64_t size, uint8_t *out, Page *page);
 
-/* 16 bytes as 12345678-1234-1234-1234-123456789abc. */
-uint8_t *write_uuid(const uint8_t *bytes, uint8_t *out);
-
 #endif
