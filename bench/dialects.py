@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from millrace.engine.formats.csv.texts import begin, texts
+from millrace.engine.formats.csv.opening import begin
+from millrace.engine.formats.csv.text_rows import texts
 from millrace.engine.options import ReadOptions
 from millrace.errors import DataError
 from tests.peers.page import DIALECTS, PAGE, markdown, recorded

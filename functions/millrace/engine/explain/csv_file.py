@@ -12,9 +12,9 @@ from millrace.engine.explain.csv_columns import CsvColumn
 from millrace.engine.explain.facts import Content, Fact
 from millrace.engine.explain.text_facts import facts_of_csv, facts_of_fixed_width, facts_of_log, reasons_of_names
 from millrace.engine.formats.base import BadRow, Learned, Widened
+from millrace.engine.formats.csv.opening import begin as begin_csv
 from millrace.engine.formats.csv.reader import begin_evidence
-from millrace.engine.formats.csv.texts import Begin, CsvTexts, L, TextLayout, texts
-from millrace.engine.formats.csv.texts import begin as begin_csv
+from millrace.engine.formats.csv.text_rows import Begin, CsvTexts, L, TextLayout, texts
 from millrace.engine.formats.fixed_width.reader import begin as begin_fixed_width
 from millrace.engine.formats.log.reader import begin as begin_log
 from millrace.engine.formats.registry import FORMATS

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from millrace.engine.explain.facts import Fact, shown
-from millrace.engine.formats.csv.detection import Detected
-from millrace.engine.formats.csv.judging import Candidate, Trailing
-from millrace.engine.formats.csv.texts import Layout
+from millrace.engine.formats.csv.detecting.detection import Detected
+from millrace.engine.formats.csv.detecting.judging import Candidate, Trailing
+from millrace.engine.formats.csv.layout import Layout
 from millrace.engine.formats.csv.wording import count_fields, count_lines, shorten
 from millrace.engine.formats.lines.texts import LineLayout
 from millrace.engine.formats.streams.encoding import Encoding

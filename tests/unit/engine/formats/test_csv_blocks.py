@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from millrace.engine.formats.base import BadRow
-from millrace.engine.formats.csv.texts import begin, texts
+from millrace.engine.formats.csv.opening import begin
+from millrace.engine.formats.csv.text_rows import texts
 from millrace.engine.options import BadRows, Quotes, ReadOptions, WorkSizes
 from millrace.errors import DataError
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from millrace.engine.formats.csv.texts import begin, texts
+from millrace.engine.formats.csv.opening import begin
+from millrace.engine.formats.csv.text_rows import texts
 from millrace.engine.options import BadRows, Quotes, ReadOptions
 from millrace.errors import AmbiguousDialect, DataError, RaggedRow, StrayQuote, TruncatedFile
 from tests.unit.engine.formats.builders import conversion, converted, small_work, table

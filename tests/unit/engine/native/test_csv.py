@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from millrace.engine.formats.base import BadRow, Widened
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.detection import Detected
+from millrace.engine.formats.csv.detecting.detection import Detected
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.opening import CsvLayout
 from millrace.engine.formats.csv.reader import read
-from millrace.engine.formats.csv.texts import Layout
 from millrace.engine.formats.csv.types import Converted, Types
 from millrace.engine.formats.streams.encoding import Encoding
 from millrace.engine.native.library import SWITCH
@@ -126,7 +126,7 @@ class TypedRecords:
     """Whole records, how they are read, and the types that their columns are to have."""
 
     data: bytes
-    layout: Layout = field(repr=False)
+    layout: CsvLayout = field(repr=False)
     types: Types = field(repr=False)
 
     def natively(self) -> Converted | None:
@@ -146,10 +146,10 @@ class TypedRecords:
         return None if batch is None else self.types.convert(batch)
 
 
-def layout_of(dialect: Dialect, width: int, options: ReadOptions, *, trailing: bool) -> Layout:
+def layout_of(dialect: Dialect, width: int, options: ReadOptions, *, trailing: bool) -> CsvLayout:
     names = tuple(f"c{position}" for position in range(width))
     encoding = Encoding("utf-8", "default")
-    return Layout(names, names, Detected(dialect), encoding, options, _never, has_trailing=trailing)
+    return CsvLayout(names, names, Detected(dialect), encoding, options, _never, has_trailing=trailing)
 
 
 def _never(bad: BadRow) -> None:
@@ -174,7 +174,7 @@ def columns_of(draw: st.DrawFn) -> tuple[list[tuple[Kind, st.SearchStrategy[str]
 
 @st.composite
 def records(
-    draw: st.DrawFn, texts: list[st.SearchStrategy[str]], layout: Layout, null_values: tuple[str, ...]
+    draw: st.DrawFn, texts: list[st.SearchStrategy[str]], layout: CsvLayout, null_values: tuple[str, ...]
 ) -> bytes:
     """Records of the texts with line ends of every kind, blank lines and missing values."""
     dialect = layout.dialect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from millrace.engine.formats.csv.detection import DETECTION_BYTES
+from millrace.engine.formats.csv.detecting.detection import DETECTION_BYTES
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.endings import TextSource, are_end_marks, drop_end_marks
 from millrace.engine.options import PlaceInFile, WorkSizes

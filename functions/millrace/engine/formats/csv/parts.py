@@ -17,10 +17,12 @@ import pyarrow as pa
 from millrace.engine.formats.base import BadRow, Learned, Reader, Records
 from millrace.engine.formats.csv.blocks import Block, CsvFeed
 from millrace.engine.formats.csv.endings import drop_end_marks
+from millrace.engine.formats.csv.layout import Layout
+from millrace.engine.formats.csv.opening import CsvHead, CsvLayout, has_value_at_end, open_head
 from millrace.engine.formats.csv.pinned import PinnedCsv
 from millrace.engine.formats.csv.reader import read_typed
 from millrace.engine.formats.csv.scanning import CsvGrammar, RangeState, StateScan, find_cut, read_pieces, scan_text
-from millrace.engine.formats.csv.texts import CsvHead, Layout, Report, has_value_at_end, open_head
+from millrace.engine.formats.csv.text_rows import Report
 from millrace.engine.formats.streams.decompression import find_compression
 from millrace.engine.option_list import say_option
 from millrace.engine.options import Compression, FileFormat, PlaceInFile, ReadOptions
@@ -155,7 +157,7 @@ class _PartReader:
         """Open the part."""
         return read_typed(self._begin, source, options, learned, report)
 
-    def _begin(self, source: BinaryIO, options: ReadOptions, report: Report) -> tuple[Layout, Iterator[Block]]:
+    def _begin(self, source: BinaryIO, options: ReadOptions, report: Report) -> tuple[CsvLayout, Iterator[Block]]:
         source.seek(0)
         layout = self.head.layout(options, report, keeps_last=self.keeps_last)
         feed = CsvFeed(_PartText(source), options.work, counts_lines=layout.quarantines, place=options.place)

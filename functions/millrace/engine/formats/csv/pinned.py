@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from millrace.engine.formats.csv.detection import Detected
+from millrace.engine.formats.csv.detecting.detection import Detected
+from millrace.engine.formats.csv.detecting.judging import Trailing
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.judging import Trailing
-from millrace.engine.formats.csv.texts import CsvHead
+from millrace.engine.formats.csv.opening import CsvHead
 from millrace.engine.formats.streams.encoding import Encoding
 from millrace.engine.parts.documents import Document, get_integer, get_items, get_text
 

@@ -16,8 +16,9 @@ import pyarrow as pa
 
 from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.csv.blocks import Block
+from millrace.engine.formats.csv.opening import begin
 from millrace.engine.formats.csv.sampling import settle_types
-from millrace.engine.formats.csv.texts import Begin, CsvTexts, L, Report, TextLayout, begin, keep_text, parse_blocks
+from millrace.engine.formats.csv.text_rows import Begin, CsvTexts, L, Report, TextLayout, keep_text, parse_blocks
 from millrace.engine.formats.csv.types import ConversionTrouble, Converted, Types, is_blank
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order

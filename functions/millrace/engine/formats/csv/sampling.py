@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from millrace.engine.formats.csv.direct import DirectParser
-from millrace.engine.formats.csv.texts import CsvTexts, TextLayout
+from millrace.engine.formats.csv.text_rows import CsvTexts, TextLayout
 from millrace.engine.formats.csv.types import Converted, Types
 from millrace.engine.parallel import in_order
 from millrace.engine.types.inference import TEXT, Candidates, Kind

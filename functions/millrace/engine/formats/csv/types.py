@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from millrace.engine.formats.csv.blocks import Block
 from millrace.engine.formats.csv.direct import DirectParser, WantedColumns
-from millrace.engine.formats.csv.texts import CsvTexts, Record, TextLayout, refuse
+from millrace.engine.formats.csv.text_rows import CsvTexts, Record, TextLayout, refuse
 from millrace.engine.option_list import say_option
 from millrace.engine.types import inference
 from millrace.engine.types.printing import with_form

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.csv.blocks import Block
-from millrace.engine.formats.csv.texts import Report
+from millrace.engine.formats.csv.text_rows import Report
 from millrace.engine.formats.lines.texts import PLAIN_LINES, Cell, LineLayout, NoFit, open_lines, read_lines
 from millrace.engine.names import unique_names
 from millrace.engine.options import FixedField, ReadOptions, Trim

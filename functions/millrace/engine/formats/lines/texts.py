@@ -16,7 +16,7 @@ from millrace.engine.formats.csv.blocks import Block, CsvFeed
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.direct import WantedColumns
 from millrace.engine.formats.csv.refusals import refuse_bytes
-from millrace.engine.formats.csv.texts import Begin, BlockParser, CsvTexts, Record, Report, refuse
+from millrace.engine.formats.csv.text_rows import Begin, BlockParser, CsvTexts, Record, Report, refuse
 from millrace.engine.formats.csv.wording import shorten
 from millrace.engine.formats.streams.decompression import open_plain
 from millrace.engine.formats.streams.encoding import Encoding, Utf8Stream, is_utf8

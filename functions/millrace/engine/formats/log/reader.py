@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.csv.blocks import Block, CsvFeed
-from millrace.engine.formats.csv.texts import Report
+from millrace.engine.formats.csv.text_rows import Report
 from millrace.engine.formats.limits import check_columns
 from millrace.engine.formats.lines.texts import PLAIN_LINES, LineCutter, LineLayout, open_lines, read_lines
 from millrace.engine.formats.log.cutting import DelimitedCutter, PresetCutter, names_of_fields

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from millrace.engine.formats.csv.choosing import choose_delimiter
+from millrace.engine.formats.csv.detecting.choosing import choose_delimiter
+from millrace.engine.formats.csv.detecting.doubts import find_hidden_reading, find_wrapped_delimiter, may_hide_reading
+from millrace.engine.formats.csv.detecting.judging import Candidate, Trailing
+from millrace.engine.formats.csv.detecting.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.doubts import find_hidden_reading, find_wrapped_delimiter, may_hide_reading
-from millrace.engine.formats.csv.judging import Candidate, Trailing
-from millrace.engine.formats.csv.quoting import DELIMITERS, Choice, Readings, quote_and_escape
 from millrace.engine.formats.csv.wording import count_fields, shorten
 from millrace.engine.option_list import say_option
 from millrace.engine.options import Face, Quotes, ReadOptions

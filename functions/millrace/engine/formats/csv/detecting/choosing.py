@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import filterfalse
 
-from millrace.engine.formats.csv.judging import Candidate
-from millrace.engine.formats.csv.plausible import BARELY, WITH_SPACE
-from millrace.engine.formats.csv.quoting import DELIMITERS, HARDLY, MARGIN, Choice
+from millrace.engine.formats.csv.detecting.judging import Candidate
+from millrace.engine.formats.csv.detecting.plausible import BARELY, WITH_SPACE
+from millrace.engine.formats.csv.detecting.quoting import DELIMITERS, HARDLY, MARGIN, Choice
 
 _COMMA = DELIMITERS[0]
 _FULLY = 0.9

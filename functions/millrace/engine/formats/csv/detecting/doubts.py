@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from millrace.engine.formats.csv.detecting.judging import Candidate
+from millrace.engine.formats.csv.detecting.quoting import DELIMITERS, Choice
+from millrace.engine.formats.csv.detecting.records import Sample
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.judging import Candidate
-from millrace.engine.formats.csv.quoting import DELIMITERS, Choice
-from millrace.engine.formats.csv.records import Sample
 
 _RARE_DELIMITERS = "^~\x01\x02\x03\x04\x05\x06\x07\x1c\x1d\x1e\x1f"
 """Characters that no text has in each of its lines, unless they divide it; Hive writes \\x01."""

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.judging import (
+from millrace.engine.formats.csv.detecting.judging import (
     Candidate,
     has_torn_cell,
     holds_quote_in_quotes,
     judge_sample,
     wraps_column,
 )
-from millrace.engine.formats.csv.padding import NO_TITLES, PaddedTitles, find_padded_titles
-from millrace.engine.formats.csv.records import Sample, read_sample
-from millrace.engine.formats.csv.titles import count_titles
+from millrace.engine.formats.csv.detecting.padding import NO_TITLES, PaddedTitles, find_padded_titles
+from millrace.engine.formats.csv.detecting.records import Sample, read_sample
+from millrace.engine.formats.csv.detecting.titles import count_titles
+from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.options import Quotes, ReadOptions
 
 DELIMITERS = (",", ";", "\t", "|")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from millrace.engine.formats.csv.records import SampledRow
-from millrace.engine.formats.csv.titles import (
+from millrace.engine.formats.csv.detecting.records import SampledRow
+from millrace.engine.formats.csv.detecting.titles import (
     FEWEST_ROWS,
     MOST_TITLES,
     has_row_of_names,

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import filterfalse, islice
 
+from millrace.engine.formats.csv.detecting.plausible import rate_cells
+from millrace.engine.formats.csv.detecting.records import MOST_RATED_CELLS, Sample, SampledCell, SampledRow
 from millrace.engine.formats.csv.dialect import Dialect
-from millrace.engine.formats.csv.plausible import rate_cells
-from millrace.engine.formats.csv.records import MOST_RATED_CELLS, Sample, SampledCell, SampledRow
 
 
 class Trailing(enum.Enum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from millrace.engine.formats.csv.plausible import is_number
-from millrace.engine.formats.csv.records import SampledCell, SampledRow
+from millrace.engine.formats.csv.detecting.plausible import is_number
+from millrace.engine.formats.csv.detecting.records import SampledCell, SampledRow
 
 MOST_TITLES = 20
 """More lines than so many are no title, even if they are narrower than the table."""
