@@ -38,7 +38,8 @@ class Alarms(Construct):
         self._topic = (
             sns.Topic.from_topic_arn(self, "Topic", options.alarm_topic_arn) if options.alarm_topic_arn else None
         )
-        self._watch_work(dead_letters, options)
+        self._watch_dead_letters(dead_letters, options)
+        self._watch_work(options)
         if "Reconcile" in functions:
             self._watch_comparisons(options)
         for name, queue in queues.items():
@@ -46,7 +47,7 @@ class Alarms(Construct):
         for name, function in functions.items():
             self._watch_function(name, function)
 
-    def _watch_work(self, dead_letters: sqs.IQueue, options: Options) -> None:
+    def _watch_dead_letters(self, dead_letters: sqs.IQueue, options: Options) -> None:
         self._above(
             "DeadLetters",
             _count_visible(dead_letters),
@@ -61,6 +62,8 @@ class Alarms(Construct):
                 0,
                 "Messages that SQS gave up by itself, from a queue of yours. Look: millrace dead-letters.",
             )
+
+    def _watch_work(self, options: Options) -> None:
         self._above(
             "Failures",
             _ours("Failed", options, statistic="Sum"),

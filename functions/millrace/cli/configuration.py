@@ -201,15 +201,21 @@ def _used(value: object) -> str:
     return used or "nothing: no active sync names it, so it needs no permission yet"
 
 
+StoredArgument = Annotated[str, typer.Argument(help="The connection whose keys are stored.")]
+SecretOption = Annotated[str, typer.Option(help="Name of the secret; default millrace/NAME.")]
+KmsKeyOption = Annotated[
+    str, typer.Option(help="ARN or alias of the key that encrypts it; default aws/secretsmanager.")
+]
+RegionOption = Annotated[str, typer.Option(help="Region of the functions; default: the environment's.")]
+
+
 @connections.command("store")
 def store(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The connection whose keys are stored.")],
-    secret: Annotated[str, typer.Option(help="Name of the secret; default millrace/NAME.")] = "",
-    kms_key: Annotated[
-        str, typer.Option(help="ARN or alias of the key that encrypts it; default aws/secretsmanager.")
-    ] = "",
-    region: Annotated[str, typer.Option(help="Region of the functions; default: the environment's.")] = "",
+    name: StoredArgument,
+    secret: SecretOption = "",
+    kms_key: KmsKeyOption = "",
+    region: RegionOption = "",
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:

@@ -186,23 +186,19 @@ class Builds:
         lineage = _lineage(work, digest_files(build, files))
         target, metadata = self.stores[build.target_connection], lineage.to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
-        output_place, quarantine = build.place, build.quarantine
+        output, quarantine = build.place.target(modified), build.quarantine
         done = convert_files(
-            replace(
-                build, recipe=replace(build.recipe, write=replace(build.recipe.write, lineage=lineage.inside_file()))
-            ),
+            _write_lineage(build, lineage),
             files,
             pinned,
             Destination(
-                open_output=lambda _directory: target.upload(output_place.target(modified), metadata),
+                open_output=lambda _directory: target.upload(output, metadata),
                 open_quarantine=partial(target.upload, quarantine, metadata) if quarantine else None,
             ),
             now=self.claims.now(),
             on_batch=time_limit(build.folder, work.delivery, self.timeout_seconds),
         )
-        finish = published(
-            done, claimed, target, output=lambda _directory: output_place.target(modified), quarantine=quarantine
-        )
+        finish = published(done, claimed, target, output=lambda _directory: output, quarantine=quarantine)
         read = [pinned.as_read(file) for file in files]
         digest = digest_files(build, read)
         reason = f"made of {len(files):,} files"
@@ -394,3 +390,9 @@ def _lineage(work: _BuildWork, digest: str) -> Lineage:
         fingerprint=work.build.fingerprint,
         engine=work.claimed.engine,
     )
+
+
+def _write_lineage(build: Build, lineage: Lineage) -> Build:
+    """The build, with the lineage among what it writes into its files."""
+    write = replace(build.recipe.write, lineage=lineage.inside_file())
+    return replace(build, recipe=replace(build.recipe, write=write))

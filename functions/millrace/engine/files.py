@@ -132,26 +132,27 @@ def convert_file(
     target = _place(job)
     with contextlib.ExitStack() as undo:
         source = undo.enter_context(contextlib.closing(open_source(job.source)))
-        quarantine = job.quarantine
-        open_quarantine = None
-        if quarantine:
-            open_quarantine = partial(open_target, quarantine)
-
-        def open_output(_directory: str | None) -> FileTarget:
-            return open_target(target)
-
         context = NO_CONTEXT
         if recipe.read.source_columns:
             context = ConversionContext(origin=find_origin(job.source))
-        done = _convert_source(job, source, recipe, Destination(open_output, open_quarantine), context)
+        done = _convert_source(job, source, recipe, _to_destination(job, target, open_target), context)
         undo.callback(done.discard)  # harmless once it is published
-        if quarantine:
-            aside = done.quarantine or open_target(quarantine)
+        if job.quarantine:
+            aside = done.quarantine or open_target(job.quarantine)
             undo.callback(aside.discard)
             aside.publish()
         for part in done.parts:
             part.sink.publish()
     return done.rows
+
+
+def _to_destination(job: Job, target: str, open_target: OpenTarget) -> Destination[FileTarget]:
+    def open_output(_directory: str | None) -> FileTarget:
+        return open_target(target)
+
+    if not job.quarantine:
+        return Destination(open_output)
+    return Destination(open_output, partial(open_target, job.quarantine))
 
 
 def _convert_source(

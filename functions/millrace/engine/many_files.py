@@ -82,8 +82,7 @@ def _convert_several(
     within: Callable[[Table], Table],
 ) -> Converted[S]:
     if not sources:
-        without_columns = replace(recipe.read, source_columns=())
-        recipe = replace(recipe, transform=TableTransform(), read=without_columns)
+        recipe = replace(recipe, transform=TableTransform(), read=replace(recipe.read, source_columns=()))
     work = recipe.read.work
     sources = SmallFiles(work.kept).keep_open(prepare(sources, recipe))
     survey = survey_table(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,6 +57,10 @@ class ConversionContext:
     origin: FileOrigin = FileOrigin()  # noqa: RUF009 - frozen
     formats: Mapping[FileFormat, Format] = field(default_factory=lambda: FORMATS)
     on_batch: Callable[[int], None] = _ignore_progress
+
+    def find_origin(self, _file: str | None) -> FileOrigin:
+        """What source columns say of the one file, whatever its name."""
+        return self.origin
 
     def bind(self, transform: TableTransform, schema: pa.Schema) -> BoundTransform:
         """The transform made ready for batches of a schema."""
@@ -126,14 +130,10 @@ def _convert(
     """
     learned: Learned | None = None
     contradicted = 0
-
-    def find_origin(_file: str | None) -> FileOrigin:
-        return context.origin
-
     while contradicted < MOST_ATTEMPTS:
         outputs = Outputs(destination)
         try:
-            return attempt(open_table(learned), find_origin, recipe, outputs, context)
+            return attempt(open_table(learned), context.find_origin, recipe, outputs, context)
         except unify.Lossy:
             outputs.discard()
         except Widened as widened:
@@ -188,42 +188,60 @@ def attempt(
     """
     columns = recipe.read.source_columns
     table = add_source_columns(table, columns, find_origin)
-    transform = replace(recipe.transform, added=tuple(column.field for column in columns))
-    bound_to = partial(context.bind, transform)
+    bound_to = partial(context.bind, replace(recipe.transform, added=tuple(column.field for column in columns)))
     last_wins = recipe.transform.identifier is not None and recipe.duplicates is DuplicatePolicy.LAST_WINS
     superseded = superseded_rows(table, context.on_batch, bound_to) if last_wins else None
     schema, pieces = table.open(outputs.put_aside)
     bound = bound_to(schema)
-    processors = recipe.read.work.processors
-    parts = Parts(bound, context.formats[recipe.target_format], replace(recipe.write, processors=processors), outputs)
+    write = replace(recipe.write, processors=recipe.read.work.processors)
+    parts = Parts(bound, context.formats[recipe.target_format], write, outputs)
     work = _Preparation(bound, superseded, parts, _non_finite_of(recipe))
-    delivered = filtered = 0
-
     with closing(pieces), Unique(bound) as unique:
-
-        def read_rows() -> Iterator[tuple[TableRows, int]]:
-            nonlocal delivered
-            for rows in pieces:
-                if superseded is None:
-                    unique.observe(rows)
-                first, delivered = delivered + 1, delivered + rows.batch.num_rows
-                context.on_batch(delivered + outputs.quarantined)
-                yield rows, first
-
-        workers = processors if parts.renders else 1
-        with (
-            closing(in_order(work, read_rows(), workers=workers)) as done,
-            BackgroundWork(parts.write, room=WAITING, workers=processors) as encoder,
-        ):
-            for ready in done:
-                filtered += ready.filtered
-                encoder.put(ready.pieces, ready.weight)
+        source = _IncomingRows(pieces, unique if superseded is None else None, outputs, context)
+        filtered = _write_all(source, work, processors=write.processors)
         unique.check(table, str(recipe.transform.identifier))
-
     finished = parts.close()
-    written = sum(part.rows for part in finished)
-    counts = RowCounts.of(delivered=delivered, written=written, quarantined=outputs.quarantined, filtered=filtered)
+    counts = RowCounts.of(
+        delivered=source.delivered,
+        written=sum(part.rows for part in finished),
+        quarantined=outputs.quarantined,
+        filtered=filtered,
+    )
     return Converted(rows=counts, parts=finished, quarantine=outputs.quarantine)
+
+
+@dataclass(slots=True)
+class _IncomingRows(Generic[S]):
+    """A table's rows as they are read, each with the number of its first one; ``delivered`` counts them."""
+
+    pieces: Iterable[TableRows]
+    unique: Unique | None
+    outputs: Outputs[S]
+    context: ConversionContext
+    delivered: int = 0
+
+    def __iter__(self) -> Iterator[tuple[TableRows, int]]:
+        for rows in self.pieces:
+            if self.unique is not None:
+                self.unique.observe(rows)
+            first = self.delivered + 1
+            self.delivered += rows.batch.num_rows
+            self.context.on_batch(self.delivered + self.outputs.quarantined)
+            yield rows, first
+
+
+def _write_all(source: Iterable[tuple[TableRows, int]], work: _Preparation[S], *, processors: int | None) -> int:
+    """Prepare all rows and write them, as much of it beside each other as there are processors; give the filtered."""
+    workers = processors if work.parts.renders else 1
+    filtered = 0
+    with (
+        closing(in_order(work, source, workers=workers)) as done,
+        BackgroundWork(work.parts.write, room=WAITING, workers=processors) as encoder,
+    ):
+        for ready in done:
+            filtered += ready.filtered
+            encoder.put(ready.pieces, ready.weight)
+    return filtered
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,43 +26,6 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def in_order(
-    work: Callable[[T], R], items: Iterable[T], *, workers: int | None = None, ahead: int = 1
-) -> Generator[R, None, None]:
-    """The results of ``work`` on each item, in the items' order; an error rises when it is its item's turn.
-
-    ``workers`` (None: as many as there are processors) items are worked on at once and ``ahead`` more wait or are
-    done, so at most ``workers + ahead`` items and results are held. Items are pulled in the caller's thread. With one
-    worker, or one item, nothing is done ahead and there is no thread. Closing the generator waits for what is being
-    worked on.
-    """
-    count = workers or processors()
-    if count <= 1:
-        yield from map(work, items)
-        return
-    rest = iter(items)
-    # Most objects are small, and one block: to begin and end a thread costs more than to parse 10 kB.
-    beginning = list(islice(rest, 2))
-    if len(beginning) < 2:
-        yield from map(work, beginning)
-        return
-    pending: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="parallel")
-    try:
-        for item in chain(beginning, rest):
-            pending.append(pool.submit(work, item))
-            if len(pending) >= count + ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            # What runs already cannot be cancelled: the pool's end waits for it, so that no thread reads what is
-            # closed.
-            future.cancel()
-        pool.shutdown()
-
-
 class _Threads:
     """Threads for at most ``most`` works at once, begun with the first that needs one; none on one processor."""
 
@@ -86,9 +49,36 @@ class _Threads:
         return self._pool.submit(work)
 
     def end(self, *, forgets: bool = False) -> None:
-        """Wait for what is being worked on, and for what waits unless it is to be forgotten."""
+        """Wait for what is being worked on, so that it reads nothing closed, and for what waits or forget that."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=forgets)
+
+
+def in_order(
+    work: Callable[[T], R], items: Iterable[T], *, workers: int | None = None, ahead: int = 1
+) -> Generator[R, None, None]:
+    """The results of ``work`` on each item, in the items' order; an error rises when it is its item's turn.
+
+    ``workers`` (None: as many as there are processors) items are worked on at once and ``ahead`` more wait or are
+    done, so at most ``workers + ahead`` items and results are held. Items are pulled in the caller's thread. With one
+    worker, or one item, nothing is done ahead and there is no thread. Closing the generator waits for what is being
+    worked on.
+    """
+    count = workers or processors()
+    if count <= 1:
+        yield from map(work, items)
+        return
+    threads, pending, rest = _Threads("parallel", workers=count, most=count), deque[Future[R]](), iter(items)
+    beginning = list(islice(rest, 2))
+    try:
+        for item in chain(beginning, rest):
+            pending.append(threads.begin(partial(work, item), may_be_alone=len(beginning) < 2))
+            if len(pending) >= count + ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        threads.end(forgets=True)
 
 
 class WorkAhead(Generic[R]):
@@ -124,27 +114,36 @@ class BackgroundWork(Generic[T]):
     ``room`` bounds the weight of the items that wait or are worked on; one item alone may weigh more. An error of the
     work rises at the next ``put`` or when the with statement ends, and no later item is worked on. Leaving by an error
     forgets what waits; either way nothing is being worked on afterwards. With one worker (None: as many as there are
-    processors), or one item, there is no thread: the first is done at once.
+    processors), or one item, there is no thread: the newest item waits for the next one, or for the end.
     """
 
     def __init__(self, work: Callable[[T], None], *, room: int, workers: int | None = None) -> None:
         self._work = work
         self._room = room
         self._held = 0
+        self._newest: tuple[T, int] | None = None
         self._pending: deque[tuple[Future[None], int]] = deque()
         self._failed = False
-        self._is_first = True
         self._threads = _Threads("background", workers=workers, most=1)
 
     def put(self, item: T, weight: int) -> None:
         """Give the next item; waits until there is room for it."""
+        if not self._threads.count:
+            self._work(item)
+            return
+        self._begin_newest(is_last=False)
         # What is done is settled first, whether there is room or not: an error of it must stop the next item.
         while self._pending and (self._held + weight > self._room or self._pending[0][0].done()):
             self._settle()
         self._held += weight
-        future = self._threads.begin(partial(self._work_unless_failed, item), may_be_alone=self._is_first)
+        self._newest = (item, weight)
+
+    def _begin_newest(self, *, is_last: bool) -> None:
+        if self._newest is None:
+            return
+        (item, weight), self._newest = self._newest, None
+        future = self._threads.begin(partial(self._work_unless_failed, item), may_be_alone=is_last)
         self._pending.append((future, weight))
-        self._is_first = False
 
     def __enter__(self) -> Self:
         return self
@@ -153,9 +152,12 @@ class BackgroundWork(Generic[T]):
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         try:
+            if kind is None:
+                self._begin_newest(is_last=True)
             while self._pending and kind is None:
                 self._settle()
         finally:
+            self._newest = None
             self._threads.end(forgets=True)
 
     def _settle(self) -> None:

@@ -84,15 +84,15 @@ def audit(
     syncs = list(map(planner.active_sync, sync or deployed.syncs))
     queues = _open_queues(deployments, deployed, syncs, config)
     auditor = _make_auditor(planner, ledger, look_at_outputs=outputs)
-    trouble = 0
+    has_trouble = False
     with each_alone() as alone, _report(report, ledger) as rows:
         for active in syncs:
             with alone():
                 queue = None if dry_run else queues[active.source_connection]
                 counts = _audit_sync(auditor, active, _Asking(queue, is_restoring=restore), rows)
-                trouble += sum(pick(counts, *_TROUBLE).values())
+                has_trouble |= any(pick(counts, *_TROUBLE).values())
                 _print_counts(active.name, counts, as_json=as_json)
-    if trouble:
+    if has_trouble:
         raise typer.Exit(1)
 
 

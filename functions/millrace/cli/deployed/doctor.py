@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import chain
@@ -34,14 +34,18 @@ _CANARY = b"canary\n1\n"
 _POLL_SECONDS = 0.5
 
 
+CanaryOption = Annotated[
+    bool, typer.Option("--canary", help="Send a small object through the whole way, and take it away again.")
+]
+WaitOption = Annotated[int, typer.Option(min=1, help="Seconds to wait for the canary.")]
+
+
 def doctor(
     context: typer.Context,
     *,
     config: Config = DEFAULT_CONFIG,
-    canary: Annotated[
-        bool, typer.Option("--canary", help="Send a small object through the whole way, and take it away again.")
-    ] = False,
-    wait: Annotated[int, typer.Option(min=1, help="Seconds to wait for the canary.")] = 120,
+    canary: CanaryOption = False,
+    wait: WaitOption = 120,
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:
@@ -61,16 +65,22 @@ def doctor(
 
     sessions = Sessions(document)
     inspection = Inspection(deployed=deployed, document=document, sessions=sessions, client=deployments.client)
-    counts: Counter[Verdict] = Counter()
     canaries = _send_canaries(document, sessions, ledger, seconds=wait) if canary else ()
-    for check in chain(inspection.check_all(), canaries):
+    counts = _print_checks(chain(inspection.check_all(), canaries), as_json=as_json)
+    if counts[Verdict.TROUBLE]:
+        raise typer.Exit(1)
+
+
+def _print_checks(checks: Iterable[Check], *, as_json: bool) -> Counter[Verdict]:
+    """Show each check as it is made; gives how many had which verdict."""
+    counts = Counter[Verdict]()
+    for check in checks:
         counts[check.verdict] += 1
         _print_check(check, as_json=as_json)
     if not as_json:
         by_verdict = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in Verdict)
         print_line(f"{count_of(counts.total(), 'check')}: {by_verdict}")
-    if counts[Verdict.TROUBLE]:
-        raise typer.Exit(1)
+    return counts
 
 
 def _print_check(check: Check, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -42,20 +42,23 @@ def show(
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
     entries = _find_entries(ledger, deployed.syncs, ref)
+    if not entries and (source := _find_source(deployments, ref)) is not None:
+        entries = _find_entries(ledger, deployed.syncs, source)
     if not entries:
-        source = _find_source(deployments, ref)
-        entries = _find_entries(ledger, deployed.syncs, source) if source is not None else []
-    if not entries:
-        raise MillraceError(
-            f"the ledger has no entry for {ref} under {join_names(deployed.syncs, before_last='or')}: it was not "
-            "uploaded since the deployment, its event is still on its way, or no sync reads its folder; nor is it an "
-            "output whose metadata you may read"
-        )
+        raise _refuse_unknown(ref, deployed.syncs)
     for entry in entries:
         if as_json:
             print_json(entry_to_json(entry))
         else:
             _print_entry(entry)
+
+
+def _refuse_unknown(ref: ObjectRef, syncs: Collection[str]) -> MillraceError:
+    return MillraceError(
+        f"the ledger has no entry for {ref} under {join_names(syncs, before_last='or')}: it was not "
+        "uploaded since the deployment, its event is still on its way, or no sync reads its folder; nor is it an "
+        "output whose metadata you may read"
+    )
 
 
 def _find_entries(ledger: LedgerStore, syncs: Iterable[str], ref: ObjectRef) -> list[Entry | SchemaEntry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import Compression, FileFormat, OutputCompression
 from millrace.errors import DataError, InvalidConfiguration, UsageError
 from millrace.wording import count_of
+
+if TYPE_CHECKING:
+    from millrace.engine.files import Job
 
 _TARGET_FORMATS = {
     ".csv": FileFormat.CSV,
@@ -85,43 +88,13 @@ def convert(
         return
     if source is None or target is None:
         raise UsageError("SOURCE and TARGET are missing; see millrace convert --help")
-    raise typer.Exit(
-        _convert_one(
-            source,
-            target,
-            to=format_named("--to", to or _told_by_name(target), TARGETS),
-            source_format=format_named("--from", source_format, SOURCES) if source_format else None,
-            asked=asked,
-            compression=compression,
-            compress=compress,
-            quarantine=quarantine,
-            member=member,
-        )
-    )
+    from millrace.engine.files import Job  # noqa: PLC0415 - pyarrow takes time to import
 
-
-def _convert_one(
-    source: str,
-    target: str,
-    *,
-    to: FileFormat,
-    source_format: FileFormat | None,
-    asked: FileOptionValues,
-    compression: Compression | None,
-    compress: OutputCompression | None,
-    quarantine: str | None,
-    member: str | None,
-) -> int:
-    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
-    from millrace.engine.files import Job, convert_file  # noqa: PLC0415 - pyarrow takes time to import
-    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
-
-    use_lean_pool()
     job = Job(
         source=source,
         target=target,
-        to=to,
-        source_format=source_format,
+        to=format_named("--to", to or _told_by_name(target), TARGETS),
+        source_format=format_named("--from", source_format, SOURCES) if source_format else None,
         compression=compression,
         compress=compress,
         read=asked.read,
@@ -129,6 +102,16 @@ def _convert_one(
         quarantine=quarantine,
         member=member,
     )
+    raise typer.Exit(_convert_one(job))
+
+
+def _convert_one(job: Job) -> int:
+    """Convert a file and say what came of it; gives the exit code."""
+    from millrace.cli.local import sources_and_targets  # noqa: PLC0415 - pyarrow and boto3 take time to import
+    from millrace.engine.files import convert_file  # noqa: PLC0415 - pyarrow takes time to import
+    from millrace.engine.formats.memory import use_lean_pool  # noqa: PLC0415 - it needs pyarrow
+
+    use_lean_pool()
     console = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
     sources = sources_and_targets.SourceOpener()
     try:
@@ -140,15 +123,15 @@ def _convert_one(
                 find_origin=sources.find_origin,
             )
     except DataError as error:
-        console.print(f"{source} is refused: {type(error).__name__}: {error}{place(error)}")
+        console.print(f"{job.source} is refused: {type(error).__name__}: {error}{place(error)}")
         return 1
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error
     except KeyboardInterrupt:
-        console.print(f"interrupted; {target} is as it was")
+        console.print(f"interrupted; {job.target} is as it was")
         return 130
-    aside = f", {count_of(rows.quarantined, 'row')} put aside in {quarantine}" if rows.quarantined else ""
-    console.print(f"{count_of(rows.written, 'row')} from {source} to {target}{aside}")
+    aside = f", {count_of(rows.quarantined, 'row')} put aside in {job.quarantine}" if rows.quarantined else ""
+    console.print(f"{count_of(rows.written, 'row')} from {job.source} to {job.target}{aside}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,16 +13,24 @@ from millrace.cli.counting import counting, each_alone
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.connection import Connection
-from millrace.config.document import load
+from millrace.config.document import Document, load
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import by_name
 from millrace.operations.rebuild import Rebuilder, Trace, Traced
 from millrace.planning.planner import Planner
 from millrace.wording import count_of, join_names
 
+if TYPE_CHECKING:
+    from millrace.aws.dynamodb_ledger import DynamoDBLedger
+
 _SHOWN_PROBLEMS = 20
 
 ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
+
+
+DestinationOption = Annotated[str | None, typer.Option(help="Look at this destination connection alone.")]
+StartAfterOption = Annotated[str, typer.Option(help="Go on behind this key; with --destination.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")]
 
 
 @ledger.command()
@@ -30,9 +38,9 @@ def rebuild(
     context: typer.Context,
     *,
     config: Config = DEFAULT_CONFIG,
-    destination: Annotated[str | None, typer.Option(help="Look at this destination connection alone.")] = None,
-    start_after: Annotated[str, typer.Option(help="Go on behind this key; with --destination.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")] = False,
+    destination: DestinationOption = None,
+    start_after: StartAfterOption = "",
+    dry_run: DryRunOption = False,
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:
@@ -49,22 +57,26 @@ def rebuild(
         raise UsageError("--start-after is a key of one destination: say which with --destination")
     document = load(config)
     _, store = get_deployments(context).find(name)
+    rebuilder = _make_rebuilder(document, store)
+    with each_alone() as alone:
+        for connection in _choose_destinations(rebuilder.destinations(), destination):
+            with alone():
+                _rebuild(rebuilder, connection, start_after, dry_run=dry_run, as_json=as_json)
+
+
+def _make_rebuilder(document: Document, store: DynamoDBLedger) -> Rebuilder:
     from millrace.aws.sessions import Sessions  # noqa: PLC0415 - boto3 takes a third of a second to import
     from millrace.delivery.schema_recovery import SchemaRecovery  # noqa: PLC0415 - pyarrow takes a while to import
 
     stores = Sessions(document)
     recovery = SchemaRecovery(stores=stores, ledger=store, now=lambda: datetime.now(UTC))
-    rebuilder = Rebuilder(
+    return Rebuilder(
         planner=Planner(document),
         stores=stores,
         ledger=store,
         now=datetime.now(UTC),
         learn_schema=recovery.learn_schema,
     )
-    with each_alone() as alone:
-        for connection in _choose_destinations(rebuilder.destinations(), destination):
-            with alone():
-                _rebuild(rebuilder, connection, start_after, dry_run=dry_run, as_json=as_json)
 
 
 def _choose_destinations(destinations: list[Connection], name: str | None) -> list[Connection]:

@@ -34,16 +34,21 @@ _ADVICE: Mapping[ReplayWay, str] = {
 }
 
 
+SyncArgument = Annotated[str, typer.Argument(help="The sync whose bad rows are read again.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Put them on the queue; without it they are shown.")]
+RawOption = Annotated[
+    Path | None, typer.Option(help="Write the rows of objects that are gone to files below this folder.")
+]
+
+
 def replay(
     context: typer.Context,
-    sync: Annotated[str, typer.Argument(help="The sync whose bad rows are read again.")],
+    sync: SyncArgument,
     *,
     key: Keys = None,
     config: Config = DEFAULT_CONFIG,
-    yes: Annotated[bool, typer.Option("--yes", help="Put them on the queue; without it they are shown.")] = False,
-    raw: Annotated[
-        Path | None, typer.Option(help="Write the rows of objects that are gone to files below this folder.")
-    ] = None,
+    yes: YesOption = False,
+    raw: RawOption = None,
     name: Name = "millrace",
     as_json: Json = False,
 ) -> None:

@@ -66,17 +66,19 @@ class PausedWorld:
         self.sources.resume(paused.source.queue)
 
 
+QueuesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of queues, as shown by --dry-run; without any: all that are paused."),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what is paused and why, and resume nothing.")]
+
+
 def resume(
     context: typer.Context,
-    queue: Annotated[
-        list[str] | None,
-        typer.Argument(help="Names of queues, as shown by --dry-run; without any: all that are paused."),
-    ] = None,
+    queue: QueuesArgument = None,
     *,
     name: Name = "millrace",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what is paused and why, and resume nothing.")
-    ] = False,
+    dry_run: DryRunOption = False,
     as_json: Json = False,
 ) -> None:
     """Receive again from event sources that configuration errors paused, and end the alarm.

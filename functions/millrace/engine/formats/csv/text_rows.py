@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -56,7 +56,21 @@ class BlockParser(Protocol):
         ...
 
 
-class TextLayout(Protocol):
+class BadRowPolicy(Protocol):
+    """What becomes of a file's bad rows."""
+
+    @property
+    def report(self) -> Report:
+        """Gets the rows that are put aside."""
+        ...
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether bad rows are put aside."""
+        ...
+
+
+class TextLayout(BadRowPolicy, Protocol):
     """What is known of a file of rows of text before its first row is read, whatever cuts its rows into fields."""
 
     @property
@@ -67,16 +81,6 @@ class TextLayout(Protocol):
     @property
     def options(self) -> ReadOptions:
         """How the file is read."""
-        ...
-
-    @property
-    def report(self) -> Report:
-        """Gets the rows that are put aside."""
-        ...
-
-    @property
-    def quarantines(self) -> bool:
-        """Whether bad rows are put aside."""
         ...
 
     def parser(self) -> BlockParser:
@@ -132,15 +136,7 @@ def parse_blocks(
     Bad rows are reported or raised in their order.
     """
     parser = layout.parser()
-
-    def work(block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
-        if direct is not None and (result := direct(block)) is not None:
-            return block, result
-        batch = parser.parse(block)
-        if batch is None:
-            return block, None
-        return block, (batch, then(batch))
-
+    work = _BlockWork(parser, then, direct)
     # A block with a bad row waits for its turn, so that bad rows are reported in their order and with their numbers.
     with closing(in_order(work, blocks, workers=layout.options.work.processors)) as results:
         for block, result in results:
@@ -154,7 +150,24 @@ def parse_blocks(
             yield texts, value
 
 
-def refuse(layout: TextLayout, record: Record, error: DataError) -> None:
+@dataclass(frozen=True, slots=True)
+class _BlockWork(Generic[R]):
+    """Parses blocks, in any order; a block with a bad row has no result."""
+
+    parser: BlockParser
+    then: Callable[[pa.RecordBatch], R]
+    direct: Direct[R] | None
+
+    def __call__(self, block: Block) -> tuple[Block, tuple[pa.RecordBatch, R] | None]:
+        if self.direct is not None and (result := self.direct(block)) is not None:
+            return block, result
+        batch = self.parser.parse(block)
+        if batch is None:
+            return block, None
+        return block, (batch, self.then(batch))
+
+
+def refuse(layout: BadRowPolicy, record: Record, error: DataError) -> None:
     """Put a bad row aside, or raise what is wrong with it."""
     if not layout.quarantines:
         raise error
