@@ -7,7 +7,6 @@ import gzip
 import io
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
@@ -19,6 +18,7 @@ from pyarrow import orc
 from millrace.engine.formats.avro import container as avro
 from millrace.engine.options import Compression, FixedField
 from tests.hostile import thrift
+from tests.hostile.packing import deflate_repeated, zip_repeated
 from tests.hostile.streams import Repeated, many
 from tests.unit.engine.formats import workbooks
 from tests.unit.engine.formats.packing import IDENTIFIER, chunk, pack_lz4, snappy_chunk
@@ -71,16 +71,12 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 
 def _zip_bomb() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.csv", "w") as member:
-        for _ in range(512):
-            member.write(b"1,1\n" * (MB // 4))
-    return file.getvalue()
+    return zip_repeated("a.csv", b"1,1\n" * (MB // 4), 512)
 
 
 def _zip_lies() -> bytes:
     """A member whose size is said to be 1 kB, while it holds 400 MB."""
-    data = bytearray(_zip({"a.csv": b"1,1\n" * (100 * MB)}))
+    data = bytearray(zip_repeated("a.csv", b"1,1\n" * (MB // 4), 400))
     size = (400 * MB).to_bytes(4, "little")
     while (at := data.find(size)) >= 0:
         data[at : at + 4] = (1000).to_bytes(4, "little")
@@ -157,9 +153,8 @@ def _avro_of(schema: Any, rows: int, data: bytes, codec: str = "deflate") -> byt
 
 
 def _avro_bomb(size_mb: int) -> bytes:
-    """A block whose packed bytes are small; they are made piece by piece."""
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = b"".join(compressor.compress(bytes(MB)) for _ in range(size_mb)) + compressor.flush()
+    """A block whose packed bytes are small."""
+    packed = deflate_repeated(bytes(MB), size_mb)
     whole = _avro_of("bytes", 1, b"")
     sync = whole[-avro.SYNC_BYTES :]
     head = whole[: whole.index(sync) + avro.SYNC_BYTES]
@@ -173,13 +168,7 @@ def _orc(table: pa.Table) -> bytes:
 
 
 def _workbook_bomb() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
-        with archive.open("xl/worksheets/s1.xml", "w", force_zip64=True) as member:
-            for _ in range(2048):
-                member.write(b" " * MB)
-    return file.getvalue()
+    return zip_repeated("xl/worksheets/s1.xml", b" " * MB, 2048, {"xl/workbook.xml": b"<workbook/>"})
 
 
 NULLS = bytes(20_000_000)

@@ -312,8 +312,9 @@ def _choose_others(spec: TableTransform, fields: _Fields, constants: dict[str, _
     named = set(spec.written_sources.union(spec.left_out, spec.added))
     if spec.rescued:
         named.add(RESCUED)
+    names = fields.schema.names  # once: Arrow makes the list at each look, so that wide tables took quadratic time
     for position in fields.positions:
-        name = fields.schema.names[position]
+        name = names[position]
         if name in named:
             continue
         yield constants.pop(name, _ChosenField(Written(source=name), position))
