@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from millrace.delivery.breaker import Circuit
 from millrace.engine.row_counts import NO_ROWS
@@ -22,6 +23,7 @@ from millrace.ledger.table_entries import (
     SchemaEntry,
     TableEntry,
 )
+from millrace.objects.machine import Execution, ExecutionStatus
 from millrace.objects.messages import Request, Ticket
 from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, SourceVersion
 from millrace.objects.store import (
@@ -412,6 +414,40 @@ class InMemoryAssembly:
 
     def _keep(self, number: int, content: bytes) -> None:
         self._parts()[number] = content
+
+
+@dataclass
+class InMemoryMachine:
+    """Satisfies Machine; nothing happens of itself. ``inputs`` are those of the executions that were started."""
+
+    now: Callable[[], datetime]
+    inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+
+    def start(self, name: str, argument: Mapping[str, Any]) -> None:
+        """Keep the input, unless there was such an execution."""
+        if name not in self.executions:
+            self.inputs[name] = argument
+            self.executions[name] = Execution(name=name, status=ExecutionStatus.RUNNING, started=self.now())
+
+    def describe(self, name: str) -> Execution | None:
+        """The execution."""
+        return self.executions.get(name)
+
+    def stop(self, name: str, reason: str) -> None:
+        """Abort one that runs."""
+        if name in self.executions and self.executions[name].status is ExecutionStatus.RUNNING:
+            self.end(name, ExecutionStatus.ABORTED, reason)
+
+    def end(self, name: str, status: ExecutionStatus, cause: str | None = None) -> None:
+        """Have an execution end, as the world does."""
+        self.executions[name] = replace(self.executions[name], status=status, stopped=self.now(), cause=cause)
+
+    def list(self, status: ExecutionStatus | None = None) -> Iterator[Execution]:
+        """The newest first."""
+        for execution in reversed(self.executions.values()):
+            if status in {None, execution.status}:
+                yield execution
 
 
 def _head(there: StoredObject) -> ObjectHead:

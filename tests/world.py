@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.config.document import Document
+from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.worker import Outcome, Worker
-from millrace.ledger.claims import Delivery
+from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
@@ -35,10 +38,12 @@ class World:
     source: dict[str, Any] | None = None
     key: bytes | None = None
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
+    configuration: Document | None = None
+    routing: Callable[[Claims], Routing] = field(default=lambda _claims: NO_BIG_RUNS)
 
     @property
     def planner(self) -> Planner:
-        return Planner(document(*self.syncs, source=self.source))
+        return Planner(self.configuration or document(*self.syncs, source=self.source))
 
     @property
     def worker(self) -> Worker:
@@ -51,6 +56,7 @@ class World:
             engine="1",
             timeout_seconds=900,
             obfuscation_key=lambda: self.key,
+            routing=self.routing,
         )
 
     def upload(self, data: bytes = ORDERS, ref: ObjectRef = SOURCE) -> Request:

@@ -216,7 +216,7 @@ def _find_built_late(world: SimulatedWorld) -> Iterator[str]:
 
 
 def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
-    genuine = build_conversion._source
+    genuine = build_conversion.source_of_file
 
     def find(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
         as_read = genuine(build, file, pinned)
@@ -230,7 +230,7 @@ def _building_what_was_listed_or_nothing() -> AbstractContextManager[object]:
 
         return replace(as_read, open=open_listed)
 
-    return patch.object(build_conversion, "_source", find)
+    return patch.object(build_conversion, "source_of_file", find)
 
 
 def _with_deployments(world: SimulatedWorld) -> None:

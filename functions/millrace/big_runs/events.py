@@ -84,13 +84,18 @@ class RunPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseEvent:
-    """One request of the machine. ``index`` is set in maps, ``error`` in ``fail``, ``status`` in ``heal``."""
+    """One request of the machine.
+
+    ``index`` is set in maps, ``error`` in ``fail``; ``status`` and ``execution``, the name of that which ended, in
+    ``heal``.
+    """
 
     phase: Phase
     place: RunPlace
     index: int = 0
     error: Mapping[str, Any] | None = None
     status: str | None = None
+    execution: str | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -105,16 +110,21 @@ class PhaseEvent:
             index=int(event.get("index", 0)),
             error=event.get("error"),
             status=event.get("status"),
+            execution=event.get("execution"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseOutcome:
-    """A phase's answer: the next phase, DONE or FAILED; of a map that comes next, the items to ask for."""
+    """A phase's answer: the next phase, DONE or FAILED; of a map that comes next, the items to ask for.
+
+    ``wait``: so many seconds later, because others are at work on what the next phase needs.
+    """
 
     next: str
     items: tuple[int, ...] = ()
+    wait: int = 0
 
     def to_answer(self) -> dict[str, Any]:
-        """As the machine reads it: ``{"next": "scan", "items": [0, 1, 2]}``; 10,000 items are 49 KB."""
-        return {"next": str(self.next), "items": list(self.items)}
+        """As the machine reads it: ``{"next": "scan", "items": [0, 1, 2], "wait": 0}``; 10,000 items are 49 KB."""
+        return {"next": str(self.next), "items": list(self.items), "wait": self.wait}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from millrace import __version__
 from millrace.big_runs.phases import BigRunPhases
+from millrace.big_runs.run_work import RunPorts
 from millrace.composition.base import Foundation, utc_now
 from millrace.composition.convert import obfuscation_key
 from millrace.engine.native.library import mark_version
@@ -21,10 +22,12 @@ def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
         ledger=base.ledger, now=utc_now, engine=mark_version(__version__), deployment=base.settings.deployment
     )
     return BigRunPhases(
-        planner=Planner(base.document),
-        claims=claims,
-        stores=base.sessions,
-        queues=base.queues,
-        timeout_seconds=base.settings.timeout_seconds,
-        obfuscation_key=obfuscation_key(base.settings, base.sessions),
+        RunPorts(
+            planner=Planner(base.document),
+            claims=claims,
+            stores=base.sessions,
+            queues=base.queues,
+            timeout_seconds=base.settings.timeout_seconds,
+            obfuscation_key=obfuscation_key(base.settings, base.sessions),
+        )
     )

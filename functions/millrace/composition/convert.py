@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from millrace import __version__
@@ -13,15 +14,18 @@ from millrace.aws import announcements, secrets
 from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import ReceivedMessages
+from millrace.aws.step_functions import StepFunctions
+from millrace.big_runs.starting import BigRunStarter
 from millrace.composition.base import Foundation, utc_now
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
+from millrace.delivery.routing import DEFAULT_PART_BYTES, NO_BIG_RUNS, Routing
 from millrace.delivery.worker import FIRST_BACKOFF_SECONDS, Outcome, Worker
 from millrace.deployment.settings import Settings
 from millrace.engine.native.library import Missing, look_for_kernel, mark_version
 from millrace.errors import MillraceError
-from millrace.ledger.claims import LEASE_MARGIN
+from millrace.ledger.claims import LEASE_MARGIN, Claims
 from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
 
@@ -128,9 +132,25 @@ def convert_world(
         deployment=base.settings.deployment,
         lease_margin=lease_margin,
         first_backoff=first_backoff,
+        routing=partial(_route, base),
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
     return ConvertWorld(worker, _breaker(base, witness), messages, _name_connections(base), witness)
+
+
+def _route(base: Foundation, claims: Claims) -> Routing:
+    """What becomes a big run, where a machine of big runs is deployed."""
+    settings = base.settings
+    if settings.big_run_machine is None:
+        return NO_BIG_RUNS
+    starter = BigRunStarter(
+        machine=StepFunctions(base.sessions.client("stepfunctions"), settings.big_run_machine),
+        planner=Planner(base.document),
+        claims=claims,
+        stores=base.sessions,
+        part_bytes=settings.part_bytes or DEFAULT_PART_BYTES,
+    )
+    return Routing(starter=starter, big_run_bytes=settings.big_run_bytes)
 
 
 def _name_connections(base: Foundation) -> dict[str, str]:

@@ -30,11 +30,12 @@ def convert_files(
 
     ``on_batch`` gets the number of rows read so far, and may raise to stop. Raises what a conversion does.
     """
-    sources = [_source(build, file, pinned) for file in files]
+    sources = [source_of_file(build, file, pinned) for file in files]
     return convert_many(sources, build.recipe, destination, ConversionContext(now=now, on_batch=on_batch))
 
 
-def _source(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
+def source_of_file(build: Build, file: ListedObject, pinned: PinnedFiles) -> Source:
+    """A file of a build as one of its table's sources, at the version at which it is first opened."""
     recognised = file_of(build, file.ref.key)
     assert recognised is not None  # noqa: S101 - for the type checker: only files of the build are asked for
     return Source(

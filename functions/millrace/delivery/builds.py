@@ -20,6 +20,7 @@ from functools import partial
 from millrace.delivery.build_files import FileRecord, FileRecords, PinnedFiles, StoredRecord, trust_file
 from millrace.delivery.deadline import STOP_SECONDS, time_limit
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, published
+from millrace.delivery.routing import NO_BIG_RUNS, BigWork, Routing
 from millrace.engine.destination import Destination
 from millrace.errors import DataError, LostRace, ObjectChanged, ObjectGone, OutOfTime
 from millrace.ledger.claims import Claims, Delivery
@@ -50,6 +51,7 @@ class Builds:
     stores: Stores | Mapping[str, ObjectStore]
     queues: Mapping[str, RequestQueue]
     timeout_seconds: float
+    routing: Routing = NO_BIG_RUNS
 
     def ask(self, file: SourceFile, request: Request, claimed: Entry) -> Finish:
         """Have the build of a changed file done soon; the file waits for it.
@@ -94,7 +96,7 @@ class Builds:
         if not is_asked_for:
             # Sent before it is written down: if the worker is killed in between, the next file asks again. The other
             # way round nobody would ask, and the entry would say that somebody had.
-            self._send(file.build)
+            self.ask_for_build(file.build)
             self.claims.ledger.put(_marked(entry, file.build, self.claims))
         return _asked(file, request)
 
@@ -105,7 +107,8 @@ class Builds:
         if is_asked and entry is not None and entry.settled and entry.state is not State.WAITING:
             self._ask(file, request)
 
-    def _send(self, build: Build) -> None:
+    def ask_for_build(self, build: Build) -> None:
+        """Send the message that has the table made, after a while."""
         change = ObjectChange(kind=ChangeKind.CREATED, ref=build.folder)
         request = Request(change=change, sync=build.sync)
         self.queues[build.source_connection].send([request], delay_seconds=DELAY_SECONDS)
@@ -140,12 +143,14 @@ class Builds:
             return _BuildOutcome(Finish(state=State.FAILED, failure=Failure.of(error)))
 
     def _make(self, work: _BuildWork) -> _BuildOutcome:
-        stored, listed_at = self._records.read(work.build), self.claims.now()
+        stored, listed_at = self.records.read(work.build), self.claims.now()
         files = self._list(work.build)
         digest = digest_files(work.build, files)
-        is_wanted = work.request.run_id is not None and not _is_of_run(stored, work.request)
-        if work.claimed.version.etag == digest and not is_wanted and self._has_outputs(work.build, work.claimed):
+        if self._is_unchanged(work, stored, digest):
             return _BuildOutcome(_unchanged(work.claimed), files, digest, stored, listed_at)
+        big = _to_big_work(work, files, digest)
+        if self.routing.is_big_folder(big, self.timeout_seconds):
+            return _BuildOutcome(self.routing.start(big))
         for _ in range(_TRIES):
             pinned = PinnedFiles(self.stores[work.build.source_connection])
             try:
@@ -158,6 +163,11 @@ class Builds:
                 refused = digest_files(work.build, files)
                 return _BuildOutcome(Finish(state=State.FAILED, failure=Failure.of(error), refused_etag=refused))
         raise LostRace(f"files of {work.build.folder} were deleted or overwritten while they were read, {_TRIES} times")
+
+    def _is_unchanged(self, work: _BuildWork, stored: StoredRecord, digest: str) -> bool:
+        """Whether the table is made of these very files, is there still, and nobody asks for it all the same."""
+        is_wanted = work.request.run_id is not None and not _is_of_run(stored, work.request)
+        return work.claimed.version.etag == digest and not is_wanted and self._has_outputs(work.build, work.claimed)
 
     def _list(self, build: Build) -> list[ListedObject]:
         listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
@@ -209,7 +219,7 @@ class Builds:
         """Write down that the files are in the table, as far as there is time; then look what changed meanwhile."""
         is_complete, record_etag = self._settle_files(work, outcome)
         try:
-            settled = self._name_record(work, settled, record_etag)
+            settled = self.name_record(work.build, settled, record_etag)
             if not is_complete:
                 late = OutOfTime(f"the table of {work.build.folder} is made; its files are still being written down")
                 return self._put_off(settled, late)
@@ -227,7 +237,7 @@ class Builds:
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             return self._put_off(settled, error)
 
-    def _name_record(self, work: _BuildWork, settled: Entry, record_etag: str | None) -> Entry:
+    def name_record(self, build: Build, settled: Entry, record_etag: str | None) -> Entry:
         """The build's entry with the record that may be believed; raise LostRace if files asked for a build since."""
         if record_etag is None or record_etag == settled.build.built_etag:
             return settled
@@ -235,7 +245,7 @@ class Builds:
         try:
             self.claims.ledger.put(named)
         except LostRace:
-            entry = self.claims.ledger.get(work.build.sync, work.build.folder)
+            entry = self.claims.ledger.get(build.sync, build.folder)
             if entry is not None and entry.state is State.WAITING:
                 self.claims.ledger.put(replace(entry, revision=entry.revision + 1).as_built(record_etag))
             raise
@@ -255,16 +265,15 @@ class Builds:
                 written[file.ref.key] = record.files[file.ref.key]
             elif work.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):
                 is_complete = False
-            elif self._settle_file(work, file):
+            elif self.settle_file(work.build, file, work.claimed):
                 written[file.ref.key] = trust_file(file, outcome.listed_at)
         if record is not None and written == record.files:
             return is_complete, outcome.stored.etag
         new = FileRecord(fingerprint=work.build.fingerprint, run_id=work.request.run_id, files=written)
-        return is_complete, self._records.write(work.build, new, outcome.stored)
+        return is_complete, self.records.write(work.build, new, outcome.stored)
 
-    def _settle_file(self, work: _BuildWork, file: ListedObject) -> bool:
+    def settle_file(self, build: Build, file: ListedObject, claimed: Entry) -> bool:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
-        build, claimed = work.build, work.claimed
         entry = self.claims.ledger.get(build.sync, file.ref)
         if entry is not None and entry.state in {State.IN_FLIGHT, State.REMOVED}:
             # A deletion while the build was at work is told by the entry alone; if the file is there again, its own
@@ -299,13 +308,23 @@ class Builds:
         self.claims.ledger.put(unfinished)
         return unfinished
 
+    def look_for_changes(self, build: Build, settled: Entry, digest: str) -> None:
+        """Ask for the next build if the folder is another than that of the digest: no message of this one comes back.
+
+        Raises LostRace if a file has asked for it since.
+        """
+        if digest_files(build, self._list(build)) != digest:
+            self.ask_for_build(build)
+            self.claims.ledger.put(_marked(settled, build, self.claims))
+
     def _wait_for_changes(self, work: _BuildWork, settled: Entry) -> Entry:
         waiting = _marked(settled, work.build, self.claims)
         self.claims.ledger.put(waiting)
         return waiting
 
     @property
-    def _records(self) -> FileRecords:
+    def records(self) -> FileRecords:
+        """What each build remembers of its files."""
         return FileRecords(self.stores)
 
 
@@ -328,6 +347,17 @@ class _BuildOutcome:
     digest: str = ""
     stored: StoredRecord = StoredRecord(None, None)  # noqa: RUF009 - frozen
     listed_at: datetime = _EPOCH
+
+
+def _to_big_work(work: _BuildWork, files: Sequence[ListedObject], digest: str) -> BigWork:
+    return BigWork(
+        plan=work.build,
+        request=work.request,
+        claimed=work.claimed,
+        size=sum(file.size for file in files),
+        digest=digest,
+        files=len(files),
+    )
 
 
 def _find_believed(stored: StoredRecord, work: _BuildWork) -> FileRecord | None:
@@ -368,6 +398,7 @@ def _marked(entry: Entry | None, build: Build, claims: Claims) -> Entry:
         lease_until=None,
         owner=None,
         reason="a run is asked for",
+        big_run=None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import assert_never
+from typing import BinaryIO, assert_never
 
 from millrace.delivery.archive_tables import MemberConversion, open_tables
 from millrace.delivery.deadline import time_limit
@@ -17,7 +17,9 @@ from millrace.delivery.table_conversion import Convert, InTable, Within, convert
 from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
 from millrace.engine.one_file import ConversionContext
+from millrace.engine.parts.cutting import plan_file
 from millrace.engine.recipe import Recipe
+from millrace.errors import DataError
 from millrace.ledger.claims import Claims
 from millrace.ledger.entries import Finish, State
 from millrace.ledger.rules import E
@@ -140,6 +142,17 @@ class ObjectConversion:
         except BaseException:
             done.discard()
             raise
+
+
+def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:
+    """Whether an opened object can be divided, by its head; what is wrong with it one invocation says as ever."""
+    try:
+        frame = plan_file(stream, plan.recipe.source_format, plan.recipe.read, part_bytes=part_bytes)
+    except DataError:
+        return False
+    finally:
+        stream.seek(0)
+    return len(frame.ranges) > 1
 
 
 def _bid_for(table_format: OpenFormat | None, done: Converted[Upload]) -> Converted[Upload]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.read_evidence import ReadEvidence
+from millrace.delivery.routing import NO_BIG_RUNS, BigWork, Routing
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import is_admitted, open_format
@@ -39,6 +40,7 @@ class ObjectWork:
     timeout_seconds: float
     obfuscation_key: Callable[[], bytes | None] = lambda: None
     evidence: ReadEvidence = field(default_factory=ReadEvidence)
+    routing: Routing = NO_BIG_RUNS
 
     def work(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
@@ -121,10 +123,25 @@ class ObjectWork:
             if plan.newer_than is not None and opened.head.modified <= plan.newer_than:
                 reason = f"the object is of {opened.head.modified.isoformat()}, and newer_than leaves it out"
                 return Finish(state=State.IGNORED, version=opened.head.version, reason=reason)
+            waiting = self._start_big_run(job, opened)
+            if waiting is not None:
+                return waiting
             table = table_of(plan)
             if table is not None:
                 return self._tables().replace_table(job, table, opened)
             return self._write(job, opened)
+
+    def _start_big_run(self, job: GrantedWork[Entry], opened: OpenedObject) -> Finish | None:
+        """Start a big run for what is more than one invocation can do, if it can be divided; None: it goes on here."""
+        plan, head = job.plan, opened.head
+        big = BigWork(plan=plan, request=job.request, claimed=job.claimed, size=head.size, head=head)
+        if not self.routing.is_big_object(big, self.timeout_seconds):
+            return None
+        from millrace.delivery.object_conversion import can_be_cut  # noqa: PLC0415 - pyarrow takes 0.3 s to import
+
+        if not can_be_cut(plan, opened.stream, self.routing.part_bytes):
+            return None
+        return self.routing.start(big)
 
     @contextmanager
     def _open(self, plan: Plan, *, tail_first: bool, attempts: int) -> Iterator[OpenedObject]:
@@ -149,7 +166,11 @@ class ObjectWork:
             timeout_seconds=self.timeout_seconds,
             obfuscation_key=self.obfuscation_key,
         )
-        return conversion.write(job, opened)
+        begun = self.claims.now()
+        finish = conversion.write(job, opened)
+        seconds = (self.claims.now() - begun).total_seconds()
+        self.routing.speeds.learn(job.plan.recipe, opened.head.size, seconds)
+        return finish
 
 
 def _may_be_anothers(plan: Plan, settled: Entry, freed: Collection[ObjectRef]) -> bool:

@@ -128,7 +128,7 @@ def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: 
     # No retry_lost_race here: a race that ``convert`` itself loses, as for the table's format, is another's to retry.
     for _ in range(_TRIES):
         schema = remembered(plan.sync, shared.table, request, claims.ledger)
-        fit = Fit(schema.fields, _rule(plan, shared))
+        fit = Fit(schema.fields, fit_rule(plan, shared))
         done = convert(fit.table)
         try:
             kept = _remember(schema, fit, plan, request, claims)
@@ -162,7 +162,8 @@ def _remember(
     return None
 
 
-def _rule(plan: Plan, shared: SharedTable) -> FitRule:
+def fit_rule(plan: Plan, shared: SharedTable) -> FitRule:
+    """What holds for all files of a table, by one file's plan."""
     read = options(plan.recipe)
     demanded = frozenset([*read.column_types, *read.type_hints])
     return FitRule(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from millrace.delivery.builds import DELAY_SECONDS, MOST_BUILDS, Builds
 from millrace.delivery.object_work import ObjectWork
+from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.table_files import TableFiles
 from millrace.deployment.settings import VISIBILITY_FACTOR
 from millrace.errors import Crashed, MillraceError
@@ -30,6 +31,10 @@ _SHORT_WAITS = 2
 """Receipts of a message that finds its object in flight, before it waits for the whole lease."""
 TRIED_AGAIN = "tried again"
 """The result of work that only another worker, or the end of the invocation, was in the way of."""
+
+
+def _without_big_runs(_claims: Claims) -> Routing:
+    return NO_BIG_RUNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +95,12 @@ class Worker:
         deployment: int = 0,
         lease_margin: timedelta = LEASE_MARGIN,
         first_backoff: int = FIRST_BACKOFF_SECONDS,
+        routing: Callable[[Claims], Routing] = _without_big_runs,
     ) -> Worker:
-        """A worker on its ports; ``timeout_seconds`` is a whole invocation's time, ``first_backoff`` is in seconds."""
+        """A worker on its ports; ``timeout_seconds`` is a whole invocation's time, ``first_backoff`` is in seconds.
+
+        ``routing`` decides what becomes a big run, and starts it by the worker's own claims.
+        """
         # Less the margin of clocks that differ, whatever the lease's: the queue's visibility does not follow that one.
         hidden_for = timedelta(seconds=VISIBILITY_FACTOR * timeout_seconds) - LEASE_MARGIN
         claims = Claims(
@@ -102,14 +111,16 @@ class Worker:
             hidden_for=hidden_for,
             lease_margin=lease_margin,
         )
+        routes = routing(claims)
         objects = ObjectWork(
             claims=claims,
             stores=stores,
             files=TableFiles(planner=planner, stores=stores, queues=queues),
             timeout_seconds=timeout_seconds,
             obfuscation_key=obfuscation_key,
+            routing=routes,
         )
-        builds = Builds(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds)
+        builds = Builds(claims=claims, stores=stores, queues=queues, timeout_seconds=timeout_seconds, routing=routes)
         return cls(planner=planner, claims=claims, objects=objects, builds=builds, first_backoff=first_backoff)
 
     @property
@@ -142,7 +153,7 @@ class Worker:
         if isinstance(decision, Refusal):
             return self._refused(decision, delivery)
         outcome = self._outcome(self._settled(plan, request, decision, delivery), delivery)
-        if isinstance(plan, Build) and outcome.result is State.WAITING and delivery.receives < MOST_BUILDS:
+        if isinstance(plan, Build) and _waits_for_files(outcome) and delivery.receives < MOST_BUILDS:
             # Its folder changed meanwhile. The same message, not a new one: Lambda ends a chain of a function's own
             # messages after about 16 (Lambda Developer Guide, "Recursive loop detection").
             return replace(outcome, retry_after=DELAY_SECONDS)
@@ -301,6 +312,12 @@ class Worker:
             retry_after=self.backoff(delivery.receives),
             is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
+
+
+def _waits_for_files(outcome: Outcome) -> bool:
+    """Whether a table is to be made once more by this very message; a big run needs no message to end."""
+    is_in_big_run = outcome.entry is not None and outcome.entry.big_run is not None
+    return outcome.result is State.WAITING and not is_in_big_run
 
 
 def _to_crash(claimed: Entry) -> Crashed:

@@ -104,6 +104,13 @@ class TableSurvey:
         survey._headers = dict(own._headers)
         return survey
 
+    @property
+    def valued(self) -> frozenset[str]:
+        """The columns in which a value was seen, or may be where the files say their types themselves."""
+        texts = {name for name, evidence in self._texts.items() if evidence != Evidence()}
+        nodes = {name for name, node in self._json.children.items() if node.kinds}
+        return frozenset(texts | nodes | self._typed.keys())
+
     def to_document(self) -> Document:
         """The survey, for ``from_document``; it has columns and no values, and is small."""
         headers = list(dict.fromkeys(self._headers.values()))

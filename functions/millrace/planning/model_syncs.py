@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from millrace.config.connection import Connection
@@ -236,7 +236,9 @@ def _is_read(build: Build, file: ListedObject) -> bool:
     return is_new and file_of(build, file.ref.key) is not None
 
 
-def digest_files(build: Build, files: Sequence[ListedObject]) -> str:
+def digest_files(build: Build, files: Iterable[ListedObject]) -> str:
     """What a build's table is made of, in 32 digits: its files with their ETags, and the configuration."""
-    parts = [build.fingerprint, *(f"{file.ref.key}\0{file.etag}" for file in files)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    digest = hashlib.sha256(build.fingerprint.encode())
+    for file in files:
+        digest.update(f"\n{file.ref.key}\0{file.etag}".encode())
+    return digest.hexdigest()[:32]

@@ -27,6 +27,11 @@ def record_of(folder: Folder, sync: str) -> ObjectRef:
     return ObjectRef(folder.bucket, f"{folder.prefix}{RECORDS_FOLDER}/{sync}.files")
 
 
+def runs_folder_of(folder: Folder) -> ObjectRef:
+    """Where a connection's big runs keep what they need, a key that ends in a slash."""
+    return ObjectRef(folder.bucket, f"{folder.prefix}{RECORDS_FOLDER}/runs/")
+
+
 def is_record(ref: ObjectRef) -> bool:
     """Whether a key is that of something that Millrace itself remembers."""
     return ref.key.startswith(f"{RECORDS_FOLDER}/") or f"/{RECORDS_FOLDER}/" in ref.key

@@ -95,9 +95,20 @@ class _FittedColumn:
 
 
 class Fit:
-    """A file's way into its table; what it learns of the file's values it keeps while the file is read again."""
+    """A file's way into its table; what it learns of the file's values it keeps while the file is read again.
 
-    def __init__(self, table_schema: pa.Schema | None, rule: FitRule) -> None:
+    ``valued`` are columns that are known to have values, ``not_widened`` those whose types are not widened to each
+    other, where that is known before the file is read.
+    """
+
+    def __init__(
+        self,
+        table_schema: pa.Schema | None,
+        rule: FitRule,
+        *,
+        valued: frozenset[str] = frozenset(),
+        not_widened: frozenset[str] = frozenset(),
+    ) -> None:
         self._table_schema = table_schema
         self._table_types = {field.name: field.type for field in table_schema or ()}
         self._rule = rule
@@ -105,8 +116,8 @@ class Fit:
         self._takes_others = rule.transform.others and rule.transform.table is None
         self._file_schema = pa.schema([])
         # Learned while rows are read: columns whose types are not widened to each other, and columns with values.
-        self._not_widened: set[str] = set()
-        self._valued: set[str] = set()
+        self._not_widened: set[str] = set(not_widened)
+        self._valued: set[str] = set(valued)
 
     def table(self, inner: Table) -> Table:
         """The file as a part of its table."""

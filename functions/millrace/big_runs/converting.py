@@ -1,0 +1,158 @@
+"""Each part becomes complete outputs of its own below the run's home, which nobody reads before they are joined."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Self
+
+from millrace.big_runs.documents import numbered
+from millrace.big_runs.run_work import RunWork, leave_result
+from millrace.big_runs.surveying import KnownTable, Round, survey_path
+from millrace.engine.destination import Converted, Destination
+from millrace.engine.one_file import as_it_is
+from millrace.engine.parts.converting import KnownColumns, convert_part
+from millrace.engine.parts.documents import Document, get_document, get_items
+from millrace.engine.row_counts import RowCounts
+from millrace.engine.table_survey import TableSurvey
+from millrace.engine.tables.rows import Table
+from millrace.errors import LostRace, MiscountedRows, TargetChanged, WriteConflict
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ObjectStore, Upload
+from millrace.planning.plans import Plan
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateOutput:
+    """What a part wrote into one output: the object, as it is, and its rows; ``directory`` is a partition's."""
+
+    ref: ObjectRef
+    etag: str
+    size: int
+    rows: int
+    directory: str | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """The output, for ``from_document``."""
+        return {**asdict(self), "ref": str(self.ref)}
+
+    @classmethod
+    def from_document(cls, document: Any) -> Self:
+        """The output that gave the document."""
+        return cls(**{**document, "ref": ObjectRef.parse(document["ref"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult:
+    """What a part became: its rows, its outputs (one, or one a partition) and its bad rows."""
+
+    rows: RowCounts
+    outputs: tuple[PrivateOutput, ...]
+    quarantine: PrivateOutput | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """The result, for ``from_document``."""
+        return {
+            "rows": asdict(self.rows),
+            "outputs": [output.to_document() for output in self.outputs],
+            "quarantine": self.quarantine.to_document() if self.quarantine is not None else None,
+        }
+
+    @classmethod
+    def from_document(cls, document: Document) -> Self:
+        """The result that gave the document."""
+        rows: Any = document["rows"]
+        quarantine = document["quarantine"]
+        return cls(
+            rows=RowCounts(**rows),
+            outputs=tuple(map(PrivateOutput.from_document, get_items(document, "outputs"))),
+            quarantine=PrivateOutput.from_document(quarantine) if quarantine is not None else None,
+        )
+
+
+def convert_one_part(work: RunWork, index: int) -> None:
+    """Convert a part with the columns of the table, and leave its outputs and counts."""
+    round_ = Round.read(work.documents)
+    leave_result(work.documents, round_.path(index), partial(_convert, work, round_, index))
+
+
+def _convert(work: RunWork, round_: Round, index: int) -> dict[str, Any]:
+    survey_document = work.documents.read(survey_path(index))
+    own = TableSurvey.from_document(get_document(survey_document, "survey"))
+    table = KnownTable.from_document(work.documents.read(round_.table_path))
+    known = KnownColumns(survey=table.survey.of(own), apart=round_.apart, within=_within(work, table, round_))
+    outputs = _PartOutputs(work.target_store, partial(_private_ref, work, round_, index))
+    part = work.sources(index, survey_document)
+    done = convert_part(part.sources(), known, work.recipe, outputs.destination, work.context(index))
+    try:
+        _check_rows(done, part.rows, index)
+        return outputs.publish(done).to_document()
+    finally:
+        done.discard()
+
+
+def _within(work: RunWork, table: KnownTable, round_: Round) -> Callable[[Table], Table]:
+    if table.schema is None or not isinstance(work.plan, Plan):
+        return as_it_is
+    return table.schema.fit(work.plan, round_.apart).table
+
+
+def _check_rows(done: Converted[Upload], counted: int | None, index: int) -> None:
+    """Hold a part's rows to those that were counted when the file was cut: the next part's first row says so."""
+    if counted is not None and done.rows.read != counted:
+        raise MiscountedRows(
+            f"part {index + 1:,} had {counted:,} rows when the file was cut and {done.rows.read:,} when it was"
+            " converted; nothing is published. This is a defect of Millrace: please report it with the file"
+        )
+
+
+def _private_ref(work: RunWork, round_: Round, index: int, name: str) -> ObjectRef:
+    """Where a part's output lies: its extension says what it is to nobody, since no sync reads it."""
+    return work.documents.place.at(numbered(f"part/{round_.number}", index).removesuffix(".json") + f"-{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class _PartOutputs:
+    """Opens a part's outputs and publishes them where only the run looks."""
+
+    store: ObjectStore
+    ref_of: Callable[[str], ObjectRef]
+
+    @property
+    def destination(self) -> Destination[Upload]:
+        """Outputs are named when they are published: their numbers follow the order in which partitions came."""
+        return Destination(open_output=self._open, open_quarantine=partial(self._open, None, "quarantine"))
+
+    def _open(self, directory: str | None, name: str = "") -> Upload:
+        return self.store.upload(self.ref_of(name or _name_partition(directory)), {})
+
+    def publish(self, done: Converted[Upload]) -> PartResult:
+        """The outputs, whole; a child that is repeated writes the same over them."""
+        outputs = [
+            self._publish(part.sink, _name_partition(part.directory), part.rows, part.directory) for part in done.parts
+        ]
+        quarantine = None
+        if done.quarantine is not None:
+            quarantine = self._publish(done.quarantine, "quarantine", done.rows.quarantined, None)
+        return PartResult(rows=done.rows, outputs=tuple(outputs), quarantine=quarantine)
+
+    def _publish(self, upload: Upload, name: str, rows: int, directory: str | None) -> PrivateOutput:
+        ref = self.ref_of(name)
+        for _ in range(_TRIES):
+            head = self.store.head(ref)
+            with suppress(TargetChanged, WriteConflict):
+                published = upload.publish(expected=head.etag if head else None, rows=rows)
+                return PrivateOutput(ref=ref, etag=published.etag, size=published.size, rows=rows, directory=directory)
+        raise LostRace(f"{ref} is being written by a double of this child; it is tried again")
+
+
+def _name_partition(directory: str | None) -> str:
+    """A short name for a partition's private output; the directory itself may be as long as a key."""
+    if directory is None:
+        return "rows"
+    return hashlib.sha256(directory.encode()).hexdigest()[:32]

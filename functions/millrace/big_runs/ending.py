@@ -1,0 +1,189 @@
+"""How a run ends: published, refused for what its source holds, given up, or superseded.
+
+A run that came to no end by its own fault asks for its object once more, by a message like any other: what the bucket
+holds then, and the configuration of then, decide. Attempts are counted in the entry, as for any work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder, map_ordered
+from millrace.big_runs.events import DONE, FAILED, Phase, PhaseEvent, PhaseOutcome
+from millrace.big_runs.failures import failure_of_machine
+from millrace.big_runs.publication import ConvertedParts, Publication
+from millrace.big_runs.run_work import RunPorts, RunWork, find_plan, request_of
+from millrace.delivery.deadline import STOP_SECONDS
+from millrace.delivery.table_format import is_admitted
+from millrace.errors import LostRace, OutOfTime, WorkInFlight
+from millrace.ledger.entries import DONE as DONE_STATES
+from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
+from millrace.ledger.rules import MOST_ATTEMPTS
+from millrace.objects.references import UNKNOWN_VERSION, ChangeKind, ObjectChange
+from millrace.planning.plans import Build, Plan
+
+_WAIT_SECONDS = 60
+RUN_STOPPED = "RunStopped"
+"""The name of what a run failed with that somebody stopped, or that took too long."""
+_STOPPED = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than a run may"}
+
+
+def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
+    """Publish and settle; a table of many files has the entries of its files written next."""
+    order, claims = work.order, work.ports.claims
+    claimed = claims.claim_for_big_run(
+        order.sync, order.source, name=order.run, fence=order.fence, remaining=work.remaining
+    )
+    if claimed is None:
+        return _go_on_or_end(work)
+    try:
+        claimed, finish = Publication(work=work, parts=parts).publish(claimed)
+    except OutOfTime:
+        return PhaseOutcome(Phase.PUBLISH)
+    except WorkInFlight:
+        return PhaseOutcome(Phase.PUBLISH, wait=_WAIT_SECONDS)
+    settled = claims.settle(claimed, finish, work.target_store)
+    if settled.state in DONE_STATES and isinstance(work.plan, Build):
+        return _settle_files_next(work)
+    return _leave(work, FAILED if settled.state is State.FAILED else DONE)
+
+
+def _settle_files_next(work: RunWork) -> PhaseOutcome:
+    return PhaseOutcome(Phase.SETTLE, tuple(range(work.parts)))
+
+
+def _go_on_or_end(work: RunWork) -> PhaseOutcome:
+    """A run that has lost its object ends; or its own child published it, and was killed before it could say so."""
+    entry = work.ports.claims.ledger.get(work.order.sync, work.order.source)
+    is_own = entry is not None and entry.fence == work.order.fence and entry.state in DONE_STATES
+    if is_own and isinstance(work.plan, Build):
+        return _settle_files_next(work)
+    return _leave(work, DONE)
+
+
+def _leave(work: RunWork, end: str) -> PhaseOutcome:
+    RunEnd.of(work).delete_objects()
+    return PhaseOutcome(end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnd:
+    """What is done at the end of a run, whatever came of it."""
+
+    ports: RunPorts
+    order: RunOrder
+    documents: RunDocuments
+    remaining: Callable[[], float]
+
+    @classmethod
+    def of(cls, work: RunWork) -> Self:
+        """The run of a phase."""
+        return cls(ports=work.ports, order=work.order, documents=work.documents, remaining=work.remaining)
+
+    def settle(self, failure: Failure) -> PhaseOutcome:
+        """Settle the entry as failed, if it is the run's still; what may pass is asked for once more.
+
+        Raises WorkInFlight if the worker that started the run has not settled yet, LostRace if others are quicker.
+        """
+        order, claims = self.order, self.ports.claims
+        claimed = claims.claim_for_big_run(
+            order.sync, order.source, name=order.run, fence=order.fence, remaining=self.remaining
+        )
+        if claimed is None:
+            self._ask_for_files()
+            self.delete_objects()
+            return PhaseOutcome(DONE)
+        settled = claims.settle(claimed, self._finish(failure), self.documents.store)
+        is_asked = failure.branch is Branch.TRANSIENT and settled.attempts < MOST_ATTEMPTS
+        if is_asked:
+            self._ask(settled)
+        # What was stopped, or needs a grant, may be resumed. What the data refuse is refused again.
+        if is_asked or (failure.branch is Branch.DATA and failure.error != RUN_STOPPED):
+            self.delete_objects()
+        return PhaseOutcome(FAILED)
+
+    def delete_objects(self) -> None:
+        """Delete what the run kept, as far as there is time; the bucket's lifecycle deletes the rest.
+
+        The order goes first: without it, who comes late finds that the run is over.
+        """
+        home, store = self.documents.place.home, self.documents.store
+        least = min(STOP_SECONDS, self.ports.timeout_seconds / 4)
+        store.delete(self.documents.place.at(ORDER))
+        keys = [item.ref for item in store.list(home.bucket, home.key)]
+        for _ in map_ordered(store.delete, keys, workers=self.documents.workers):
+            if self.remaining() <= least:
+                return
+
+    def _finish(self, failure: Failure) -> Finish:
+        """What failed, and for which version; what was published in a table of no decided format goes again."""
+        plan = self._find_plan()
+        withdraws = isinstance(plan, Plan) and not is_admitted(plan, request_of(self.order), self.ports.claims)
+        is_folder = self.order.head is None
+        return Finish(
+            state=State.FAILED,
+            failure=failure,
+            version=UNKNOWN_VERSION if is_folder else self.order.version,
+            withdraws=withdraws,
+            refused_etag=self.order.digest if is_folder and failure.branch is Branch.DATA else None,
+        )
+
+    def _find_plan(self) -> Plan | Build | None:
+        try:
+            return find_plan(self.order, self.ports)
+        except LostRace:
+            return None
+
+    def _ask(self, settled: Entry) -> None:
+        """Have the object looked at once more, by a message like any other."""
+        connection = self.ports.planner.active_sync(self.order.sync).source_connection
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=settled.source)
+        request = replace(request_of(self.order), change=change, deployment=0)
+        self.ports.queues[connection].send([request], delay_seconds=_WAIT_SECONDS)
+
+    def _ask_for_files(self) -> None:
+        """A folder's table that this run has made, and whose files are not written down: the next build does that."""
+        entry = self.ports.claims.ledger.get(self.order.sync, self.order.source)
+        is_made = entry is not None and entry.fence == self.order.fence and entry.state in DONE_STATES
+        if entry is not None and is_made and self.order.head is None:
+            self._ask(entry)
+
+
+def fail(run: RunEnd, event: PhaseEvent) -> PhaseOutcome:
+    """What the machine asks for if a phase raised, again and again."""
+    return run.settle(failure_of_machine(event.error))
+
+
+def heal(run: RunEnd, event: PhaseEvent) -> PhaseOutcome:
+    """Settle what an execution left that ended from outside: stopped, out of time, or nobody knows how.
+
+    One that was stopped, or ran as long as it may, is not asked for once more: somebody decides what comes next.
+    """
+    entry = run.ports.claims.ledger.get(run.order.sync, run.order.source)
+    facts = entry.big_run if entry is not None else None
+    if facts is None or facts.name != run.order.run:
+        return PhaseOutcome(DONE)
+    if event.execution is not None and facts.execution != event.execution:
+        # The news of an execution that was resumed since under another name.
+        return PhaseOutcome(DONE)
+    return run.settle(_failure_of_end(run.order, event.status))
+
+
+def _failure_of_end(order: RunOrder, status: str | None) -> Failure:
+    how = _STOPPED.get(status or "")
+    if how is None:
+        return Failure(
+            branch=Branch.TRANSIENT,
+            error="RunLost",
+            message=f"the big run {order.run} ended without a word ({status or 'no execution is known'})",
+        )
+    return Failure(
+        branch=Branch.DATA,
+        error=RUN_STOPPED,
+        message=(
+            f"the big run {order.run} of {order.source} {how}. Go on with what it has: millrace runs resume"
+            f" {order.run}; or begin again: reprocess the object"
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Failures as documents, and as the machine tells them: by the names of errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from millrace import errors
+from millrace.ledger.entries import Branch, Failure
+from millrace.mappings import leave_out_none
+
+
+def failure_to_document(failure: Failure) -> dict[str, Any]:
+    """A failure, for ``failure_from_document``."""
+    return leave_out_none({**asdict(failure), "branch": str(failure.branch)})
+
+
+def failure_from_document(document: Any) -> Failure:
+    """The failure that gave the document."""
+    return Failure(**{**document, "branch": Branch(document["branch"])})
+
+
+def failure_of_machine(error: Mapping[str, Any] | None) -> Failure:
+    """What a phase raised, as Step Functions has it: ``{"Error": name, "Cause": text}``.
+
+    The cause of a Lambda function's error is a text of JSON: ``{"errorType": ..., "errorMessage": ...}``. What is not
+    ours, such as a child that was killed for its memory, counts as transient.
+    """
+    given = error or {}
+    name, message = str(given.get("Error", "Unknown")), str(given.get("Cause", ""))
+    try:
+        cause = json.loads(message)
+        name, message = str(cause["errorType"]), str(cause["errorMessage"])
+    except (ValueError, LookupError, TypeError):
+        pass
+    name = name.rpartition(".")[2]
+    return Failure(branch=_branch_of(name), error=name, message=message)
+
+
+def _branch_of(name: str) -> Branch:
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, errors.DataError):
+        return Branch.DATA
+    if isinstance(kind, type) and issubclass(kind, errors.ConfigurationError):
+        return Branch.CONFIGURATION
+    return Branch.TRANSIENT

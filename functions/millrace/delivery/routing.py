@@ -1,0 +1,140 @@
+"""Which objects, and which folders, are more than one invocation can do: those become big runs before they are read.
+
+The estimate is bytes over speed. Speeds are what conversions of this very process reached, by format, compression and
+target, and until there are any, careful ones. A deployment may say from which size on everything is a big run. Without
+a machine, or if a file cannot be cut, one invocation tries, and says so by ``TooBig`` if it was not enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from millrace.engine.options import Compression, FileFormat
+from millrace.engine.recipe import Recipe
+from millrace.ledger.entries import BigRunFacts, Entry, Finish, State
+from millrace.objects.messages import Request
+from millrace.objects.references import UNKNOWN_VERSION
+from millrace.objects.store import ObjectHead
+from millrace.planning.plans import Build, OwnOutput, Plan, SharedTable, SnapshotTable
+
+DEFAULT_PART_BYTES = 256 * 2**20
+"""A part is converted in half a minute, and its output, a fifth of that as Parquet, is copied and not glued."""
+_FULL_ENOUGH = 0.6
+"""The share of an invocation's time that work may be expected to take: objects differ, and machines do."""
+_SECONDS_PER_FILE = 0.05
+"""To open one small file of a folder, and to write it down afterwards."""
+_CAREFUL = 5e6
+_CAREFUL_COMPRESSED = 1e6
+"""Bytes of a second that nothing was learned of: the slowest measured pair is above, on one processor; of compressed
+files the bytes are those of the file, a fifth to a tenth of the text's."""
+_WEIGHT = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BigWork:
+    """Granted work that is to be a big run. ``head`` is of an object; ``digest`` and ``files`` are of a folder."""
+
+    plan: Plan | Build
+    request: Request
+    claimed: Entry
+    size: int
+    head: ObjectHead | None = None
+    digest: str | None = None
+    files: int = 1
+
+    @property
+    def etag(self) -> str:
+        """Which bytes it reads."""
+        return str(self.head.etag if self.head is not None else self.digest)
+
+
+class RunStarter(Protocol):
+    """Starts big runs."""
+
+    @property
+    def part_bytes(self) -> int:
+        """About the size of a part."""
+        ...
+
+    def start(self, big: BigWork) -> BigRunFacts:
+        """Start the run; doing it again under the same claim changes nothing."""
+        ...
+
+
+@dataclass(slots=True)
+class Speeds:
+    """Bytes of a second that conversions of this process reached, by what decides them."""
+
+    learned: dict[tuple[FileFormat, FileFormat, Compression], float] = field(default_factory=dict)
+
+    def learn(self, recipe: Recipe, size: int, seconds: float) -> None:
+        """Take a finished conversion into account; short ones say nothing, most of their time is the first bytes'."""
+        if seconds < 1 or size < 2**20:
+            return
+        key, speed = _key_of(recipe), size / seconds
+        last = self.learned.get(key, speed)
+        self.learned[key] = last + _WEIGHT * (speed - last)
+
+    def expect(self, recipe: Recipe, size: int) -> float:
+        """The seconds that a conversion is expected to take."""
+        is_compressed = recipe.read.compression is not Compression.NONE
+        careful = _CAREFUL_COMPRESSED if is_compressed else _CAREFUL
+        return size / self.learned.get(_key_of(recipe), careful)
+
+
+def _key_of(recipe: Recipe) -> tuple[FileFormat, FileFormat, Compression]:
+    return recipe.source_format, recipe.target_format, recipe.read.compression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """Decides what becomes a big run. ``starter`` None: nothing does. ``big_run_bytes``: whatever is so large does."""
+
+    starter: RunStarter | None = None
+    big_run_bytes: int | None = None
+    speeds: Speeds = field(default_factory=Speeds)
+
+    @property
+    def part_bytes(self) -> int:
+        """About the size of a part."""
+        return DEFAULT_PART_BYTES if self.starter is None else self.starter.part_bytes
+
+    def is_big_object(self, big: BigWork, timeout_seconds: float) -> bool:
+        """Whether an object needs a run, as far as its size and its plan tell."""
+        plan = big.plan
+        if self.starter is None or not isinstance(plan, Plan) or not _has_one_file(plan):
+            return False
+        return self._is_big(big.size, self.speeds.expect(plan.recipe, big.size), timeout_seconds)
+
+    def is_big_folder(self, big: BigWork, timeout_seconds: float) -> bool:
+        """Whether a folder's table needs a run."""
+        recipe = big.plan.recipe
+        if self.starter is None or recipe.transform.identifier is not None:
+            return False
+        # Of many small files it is not their bytes that take long.
+        seconds = self.speeds.expect(recipe, big.size) + big.files * _SECONDS_PER_FILE
+        return self._is_big(big.size, seconds, timeout_seconds)
+
+    def start(self, big: BigWork) -> Finish:
+        """Start the run; its object, or its folder, waits for it."""
+        assert self.starter is not None  # noqa: S101 - for the type checker: without one nothing is big
+        facts = self.starter.start(big)
+        version = big.head.version if big.head is not None else UNKNOWN_VERSION
+        reason = f"it is more than one invocation can do: the big run {facts.name} is at work"
+        return Finish(state=State.WAITING, version=version, big_run=facts, reason=reason)
+
+    def _is_big(self, size: int, seconds: float, timeout_seconds: float) -> bool:
+        if self.big_run_bytes is not None:
+            return size >= self.big_run_bytes
+        return seconds > timeout_seconds * _FULL_ENOUGH
+
+
+NO_BIG_RUNS = Routing()
+"""Of a deployment without a machine."""
+
+
+def _has_one_file(plan: Plan) -> bool:
+    """Whether the object is one file, whose rows nothing but the whole file would tell apart."""
+    is_file = isinstance(plan.way, OwnOutput | SharedTable | SnapshotTable) and plan.archived is None
+    return is_file and plan.recipe.transform.identifier is None

@@ -1,0 +1,357 @@
+"""What may happen while a big run is at work: nothing is lost, doubled, mixed or published in part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from millrace.big_runs.events import MAPS, Phase, PhaseEvent
+from millrace.errors import ServiceUnavailable
+from millrace.ledger.entries import Branch, State
+from millrace.ledger.rules import RefusalKind
+from millrace.objects.machine import ExecutionStatus
+from tests.configurations import bulk_sync
+from tests.fakes import InMemoryObjectStore
+from tests.unit.big_runs.running import RunWorld, twin_of
+from tests.unit.big_runs.test_equal_outputs import to_csv
+from tests.world import SOURCE, TARGET
+
+CSV = to_csv()
+SMALL = CSV[: CSV.index(b"\n13,") + 1]
+"""Two parts."""
+NEWER = CSV.replace(b"n1\n", b"m1\n").replace(b",n1,", b",m1,")
+
+
+def world(**fields: Any) -> RunWorld:
+    return RunWorld(syncs=(bulk_sync(to="json", **fields),))
+
+
+def expected(data: bytes = CSV, **fields: Any) -> bytes:
+    whole = twin_of(world(**fields))
+    whole.one(whole.upload(data))
+    return whole.store.data(TARGET)
+
+
+class Killed(BaseException):
+    """The process is gone at this instruction."""
+
+
+@pytest.fixture
+def in_run() -> RunWorld:
+    """A world in which a run was just started."""
+    begun = world()
+    begun.one(begun.upload(CSV))
+    return begun
+
+
+def test_children_that_are_repeated_write_the_same(in_run: RunWorld) -> None:
+    twice = in_run.phases
+
+    def before(event: PhaseEvent) -> None:
+        if event.phase in MAPS:
+            twice.work(event, lambda: 900.0)
+
+    in_run.before = before
+
+    assert in_run.drive() == "done"
+    assert in_run.store.data(TARGET) == expected()
+
+
+def test_an_execution_that_runs_twice_publishes_once(in_run: RunWorld) -> None:
+    assert in_run.drive() == "done"
+    etag = in_run.entry().outputs[0].etag
+
+    assert in_run.drive() == "done"
+    assert in_run.entry().outputs[0].etag == etag
+    assert in_run.store.data(TARGET) == expected()
+
+
+class DyingStore(InMemoryObjectStore):
+    """A store whose caller dies at the call of a number, before or after it was done."""
+
+    last = -1
+    count = 0
+
+    def arm(self, last: int) -> None:
+        self.last, self.count = last, 0
+
+    def tick(self) -> None:
+        self.count += 1
+        if self.count == self.last:
+            raise Killed
+
+
+def dying(begun: RunWorld, *, is_late: bool) -> DyingStore:
+    """The world's store, which from now on may kill whoever calls it."""
+    store = DyingStore(**vars(begun.store))
+    for name in ("head", "upload", "delete", "assemble", "list"):
+        setattr(store, name, _mortal(store, getattr(store, name), is_late=is_late))
+    begun.store = store
+    return store
+
+
+def _mortal(store: DyingStore, call: Callable[..., Any], *, is_late: bool) -> Callable[..., Any]:
+    def called(*arguments: Any, **words: Any) -> Any:
+        if not is_late:
+            store.tick()
+        answer = call(*arguments, **words)
+        if is_late:
+            store.tick()
+        return answer
+
+    return called
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("phase", [Phase.PLAN, Phase.SPLIT, Phase.JOIN, Phase.CONVERT, Phase.PUBLISH])
+def test_whoever_is_killed_at_any_call_is_repeated_and_nothing_is_lost(phase: Phase, is_late: bool) -> None:  # noqa: FBT001 - a parameter
+    wanted = expected(SMALL)
+    for last in range(1, 60):
+        begun = world()
+        begun.one(begun.upload(SMALL))
+        store = dying(begun, is_late=is_late)
+        was_killed = _drive_with_one_kill(begun, store, phase, last)
+
+        assert begun.entry().state is State.CONVERTED, (phase, last)
+        assert begun.store.data(TARGET) == wanted
+        if not was_killed:
+            return
+    raise AssertionError("there is no end of calls")
+
+
+def _drive_with_one_kill(begun: RunWorld, store: DyingStore, phase: Phase, last: int) -> bool:
+    genuine, killed = begun.phases.work, list[PhaseEvent]()
+
+    def work(event: PhaseEvent) -> Any:
+        if event.phase is phase and not killed:
+            store.arm(last)
+            try:
+                genuine(event, lambda: 900.0)
+            except Killed:
+                killed.append(event)
+            finally:
+                store.arm(-1)
+        return begun.phases.work(event, lambda: 900.0)
+
+    begun.phase = work  # type: ignore[method-assign] # the kill is the test's
+    begun.drive()
+    return bool(killed)
+
+
+def test_an_event_that_is_repeated_in_mid_run_starts_nothing(in_run: RunWorld) -> None:
+    outcome = in_run.one(in_run.event(etag=in_run.entry().version.etag), message="m2")
+
+    assert (outcome.result, outcome.acknowledge) == (RefusalKind.IN_BIG_RUN, True)
+    assert len(in_run.machine.executions) == 1
+
+
+@pytest.mark.parametrize("phase", [Phase.PLAN, Phase.SCAN, Phase.SURVEY, Phase.JOIN, Phase.CONVERT, Phase.PUBLISH])
+def test_newer_bytes_win_whenever_they_come_and_nothing_is_mixed(in_run: RunWorld, phase: Phase) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is phase and len(in_run.machine.executions) == 1:
+            in_run.one(in_run.upload(NEWER), message="m2")
+
+    in_run.before = before
+    first, _ = in_run.drive(), in_run.drive_all()
+
+    assert first in {"done", "failed"}
+    assert in_run.entry().state is State.CONVERTED
+    assert in_run.store.data(TARGET) == expected(NEWER)
+    assert in_run.homes() == []
+
+
+def test_bytes_that_change_without_an_event_are_asked_for_once_more(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.CONVERT and event.index == 3:
+            in_run.store.put(SOURCE, NEWER)
+
+    in_run.before = before
+
+    assert in_run.drive() == "failed"
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert (failure.branch, failure.error) == (Branch.TRANSIENT, "ObjectChanged")
+    in_run.before = lambda _event: None
+    in_run.answer_queue()
+    assert in_run.drive() == "done"
+    assert in_run.store.data(TARGET) == expected(NEWER)
+
+
+def test_an_object_that_is_deleted_in_mid_run_has_no_output(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.SURVEY and event.index == 2:
+            in_run.one(in_run.delete(), message="m2")
+
+    in_run.before = before
+    in_run.drive()
+    in_run.answer_queue()
+
+    assert in_run.entry().state is State.REMOVED
+    assert not [key for key in in_run.store.buckets["acme-out"] if not key.startswith("lake/.millrace/")]
+
+
+def test_an_object_that_goes_without_an_event_is_found_gone(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.CONVERT:
+            in_run.store.delete(SOURCE)
+
+    in_run.before = before
+    assert in_run.drive() == "failed"
+    in_run.answer_queue()
+
+    assert in_run.entry().state is State.REMOVED
+
+
+BAD = CSV.replace(b"\n50,00050", b"\n50,00050,more,fields,than,there,are", 1)
+
+
+def test_a_bad_row_far_behind_is_told_with_its_row_and_byte_in_the_whole_file() -> None:
+    begun, whole = world(), twin_of(world())
+    begun.one(begun.upload(BAD))
+    whole.one(whole.upload(BAD))
+
+    assert begun.drive() == "failed"
+
+    failure = begun.entry().failure
+    assert failure is not None
+    assert failure.row is not None
+    assert failure == whole.entry().failure
+    assert begun.entry().state is State.FAILED
+    assert TARGET.key not in begun.store.buckets["acme-out"]
+    assert begun.queue.sent == []
+
+
+def test_bad_rows_are_put_aside_in_one_object() -> None:
+    begun, whole = world(bad_rows="quarantine"), twin_of(world(bad_rows="quarantine"))
+    bad = BAD.replace(b"\n5,00005", b"\n5,00005,too,many,fields,in,this")
+    begun.one(begun.upload(bad))
+    whole.one(whole.upload(bad))
+
+    assert begun.drive() == "done"
+
+    entry, wanted = begun.entry(), whole.entry()
+    assert (entry.state, entry.rows) == (State.QUARANTINED, wanted.rows)
+    assert entry.rows.quarantined == 2
+    assert [output.ref for output in entry.outputs] == [output.ref for output in wanted.outputs]
+    for output in wanted.outputs:
+        assert begun.store.data(output.ref) == whole.store.data(output.ref)
+
+
+def test_filters_and_partitions_are_those_of_one_invocation() -> None:
+    fields = {
+        "schemas": [
+            {
+                "id": "orders",
+                "enabled": True,
+                "partition_key": "when",
+                "filters": [{"field": "id", "function": "GreaterThan", "value": 10}],
+            }
+        ]
+    }
+    begun, whole = world(**fields), twin_of(world(**fields))
+    begun.one(begun.upload(CSV))
+    whole.one(whole.upload(CSV))
+
+    assert begun.drive() == "done"
+
+    assert begun.entry().rows == whole.entry().rows
+    assert begun.entry().rows.filtered > 0
+    outputs = {output.ref: output.rows for output in whole.entry().outputs}
+    assert {output.ref: output.rows for output in begun.entry().outputs} == outputs
+    assert all(begun.store.data(ref) == whole.store.data(ref) for ref in outputs)
+
+
+def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(in_run: RunWorld) -> None:
+    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - only here
+
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.CONVERT and event.index == 4:
+            raise KeyboardInterrupt
+
+    in_run.before = before
+    with pytest.raises(KeyboardInterrupt):
+        in_run.drive()
+    (name,) = in_run.machine.executions
+    in_run.machine.stop(name, "a person wants it")
+    in_run.before = lambda _event: None
+    in_run.phase(PhaseEvent(phase=Phase.HEAL, place=in_run.place(), status="ABORTED", execution=name))
+    assert (in_run.entry().state, in_run.queue.sent) == (State.FAILED, [])
+
+    facts = resume_run(in_run.entry(), ledger=in_run.ledger, machine=in_run.machine, now=in_run.now)
+    in_run.events.clear()
+
+    assert facts.execution == f"{name}-2"
+    late = PhaseEvent(phase=Phase.HEAL, place=in_run.place(), status="ABORTED", execution=name)
+    in_run.phase(late)
+    assert in_run.entry().state is State.WAITING
+    assert in_run.drive(facts.execution) == "done"
+    assert in_run.store.data(TARGET) == expected()
+
+
+def test_a_run_that_is_lost_is_asked_for_once_more_until_it_was_five_times(in_run: RunWorld) -> None:
+    for _ in range(5):
+        name = list(in_run.machine.executions)[-1]
+        in_run.machine.end(name, ExecutionStatus.FAILED)
+        in_run.phase(PhaseEvent(phase=Phase.HEAL, place=in_run.place(), status="LOST", execution=name))
+        in_run.answer_queue()
+
+    assert in_run.entry().state is State.FAILED
+    assert in_run.entry().attempts == 5
+    assert len(in_run.machine.executions) == 5
+
+
+def test_a_service_that_is_down_fails_the_run_and_the_next_one_does_it(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.SURVEY:
+            raise ServiceUnavailable("S3 is down")
+
+    in_run.before = before
+    assert in_run.drive() == "failed"
+    in_run.before = lambda _event: None
+    in_run.answer_queue()
+
+    assert in_run.drive() == "done"
+    assert in_run.store.data(TARGET) == expected()
+
+
+def test_another_configuration_in_mid_run_takes_the_object(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.JOIN:
+            in_run.syncs = (bulk_sync(to="json", bad_rows="quarantine"),)
+
+    in_run.before = before
+    assert in_run.drive() == "failed"
+    in_run.before = lambda _event: None
+    in_run.answer_queue()
+
+    assert in_run.drive() == "done"
+    assert in_run.entry().state is State.CONVERTED
+
+
+def test_an_invocation_that_ends_while_it_puts_together_goes_on_in_the_next(in_run: RunWorld) -> None:
+    publishes = 0
+
+    def before(event: PhaseEvent) -> None:
+        nonlocal publishes
+        if event.phase is Phase.PUBLISH:
+            publishes += 1
+            in_run.remaining = 900.0
+
+    in_run.before = before
+    copies = 0
+    genuine = InMemoryObjectStore.assemble
+
+    def assemble(*arguments: Any, **words: Any) -> Any:
+        nonlocal copies
+        copies += 1
+        if copies == 1:
+            in_run.remaining = 1.0
+        return genuine(*arguments, **words)
+
+    in_run.store.assemble = lambda *a, **w: assemble(in_run.store, *a, **w)  # type: ignore[method-assign] # a slow world
+
+    assert in_run.drive() == "done"
+    assert publishes == 2
+    assert in_run.store.data(TARGET) == expected()
