@@ -114,6 +114,50 @@ def _bind_cut(kernel: Kernel) -> Callable[[int, int, bytes, int], int]:
     return function
 
 
+class CsvGrammarForC(ctypes.Structure):
+    """`MillraceCsvGrammar`."""
+
+    _fields_ = (
+        ("delimiter", ctypes.c_uint8),
+        ("quote", ctypes.c_uint8),
+        ("has_quote", ctypes.c_uint8),
+        ("has_blank_rows", ctypes.c_uint8),
+    )
+
+
+class NativePiece(ctypes.Structure):
+    """`MillraceCsvPiece`: ``first`` is -1 if no record begins."""
+
+    _fields_ = (
+        ("first", ctypes.c_int64),
+        ("ended", ctypes.c_int64),
+        ("lines", ctypes.c_int64),
+        ("is_open", ctypes.c_int64),
+    )
+
+
+class PieceScanner:
+    """Says what pieces of strict CSV hold, without escapes and comments."""
+
+    def __init__(self, kernel: Kernel, delimiter: str, quote: str | None, *, has_blank_rows: bool) -> None:
+        self._scan = kernel.bind(
+            "millrace_csv_scan",
+            None,
+            ctypes.POINTER(CsvGrammarForC),
+            ctypes.c_bool,
+            ctypes.c_char_p,
+            ctypes.c_int64,
+            ctypes.POINTER(NativePiece),
+        )
+        self._grammar = CsvGrammarForC(ord(delimiter), ord(quote or "\0"), quote is not None, has_blank_rows)
+
+    def scan(self, text: bytes, *, is_open: bool) -> NativePiece:
+        """What a piece is that begins at a record, or within quotes; without a line end, its last record ends there."""
+        piece = NativePiece()
+        self._scan(self._grammar, is_open, text, len(text), piece)
+        return piece
+
+
 @dataclass(frozen=True, slots=True)
 class _FormNumber:
     """Says a field's form as the kernel's number for it."""

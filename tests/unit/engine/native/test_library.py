@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from millrace.engine.native.build import STRICT, KernelNotBuilt, choose_compiler, choose_output, compile_sources
+from millrace.engine.native.csv import CsvGrammarForC, NativePiece
 from millrace.engine.native.library import (
     ABI,
     SOURCES,
@@ -64,7 +65,8 @@ def _read_number(name: str) -> int:
 
 def _read_members(structure: str) -> list[str]:
     """The names of the members of a structure of the headers, in order."""
-    text = HEADER + (SOURCES / "arrow_c.h").read_text(encoding="utf-8")
+    others = [(SOURCES / name).read_text(encoding="utf-8") for name in ("arrow_c.h", "csv.h")]
+    text = HEADER + "".join(others)
     body = re.search(rf"typedef struct \{{([^}}]*)\}} {structure};|struct {structure} \{{([^}}]*)\}};", text)
     assert body is not None
     lines = re.sub(r"/\*.*?\*/|\(\*(\w+)\)\([^)]*\)", r"\1", body[1] or body[2], flags=re.DOTALL)
@@ -141,8 +143,14 @@ class TestNumbers:
 
     @pytest.mark.parametrize(
         ("structure", "name"),
-        [(NativeFault, "MillraceFault"), (TypeEntry, "MillraceType"), (ExportedArray, "ArrowArray")],
-        ids=["fault", "type", "array"],
+        [
+            (NativeFault, "MillraceFault"),
+            (TypeEntry, "MillraceType"),
+            (ExportedArray, "ArrowArray"),
+            (CsvGrammarForC, "MillraceCsvGrammar"),
+            (NativePiece, "MillraceCsvPiece"),
+        ],
+        ids=["fault", "type", "array", "grammar", "piece"],
     )
     def test_structures_are_those_of_the_headers(self, structure: type, name: str) -> None:
         assert [member for member, _ in structure._fields_] == _read_members(name)  # type: ignore[attr-defined]

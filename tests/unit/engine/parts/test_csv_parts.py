@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from millrace.engine.formats.csv import scanning
+from millrace.engine.formats.csv.blocks import line_ends
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.scanning import CsvGrammar
 from millrace.engine.options import (
@@ -238,14 +239,35 @@ def test_a_file_without_line_feeds_is_not_cut() -> None:
 def test_a_piece_ends_as_its_records_do(tokens: list[str], comment: str | None) -> None:
     """The state and the count of every prefix that ends in a line feed are those of a walk over its bytes."""
     dialect = Dialect(",", '"', None, comment=comment)
+    grammar = CsvGrammar(dialect, has_blank_rows=False)
     text = "".join(tokens).encode()
     for end in range(1, len(text) + 1):
         if text[end - 1 : end] != b"\n":
             continue
         for is_open in (False, True):
-            piece = scanning.scan_piece(CsvGrammar(dialect, has_blank_rows=False), text[:end], is_open=is_open)
+            expected = walk(text[:end], is_open=is_open, comment=comment)
+            for scan in (scanning.open_scanner(grammar), scanning.PlainScanner(grammar)):
+                assert scan(text[:end], is_open=is_open) == expected
 
-            assert piece == walk(text[:end], is_open=is_open, comment=comment)
+
+@settings(max_examples=examples(300), deadline=None)
+@given(
+    st.lists(st.sampled_from(['"a"', '"x""y"', '"\n"', 'a"b', ",", "\n", "\r\n", "\r", "bcd"]), max_size=120),
+    st.sampled_from(['"', None]),
+    st.booleans(),
+)
+def test_both_scanners_say_the_same_of_long_texts(
+    tokens: list[str],
+    quote: str | None,
+    has_blank_rows: bool,  # noqa: FBT001 - drawn by hypothesis
+) -> None:
+    """The kernel looks at 64 bytes at a time: what is at the end of them decides of those behind."""
+    grammar = CsvGrammar(Dialect(",", quote, None), has_blank_rows)
+    text = "".join(tokens).encode()
+    for is_open in {False, quote is not None}:
+        expected = scanning.PlainScanner(grammar)(text, is_open=is_open)
+
+        assert scanning.open_scanner(grammar)(text, is_open=is_open) == expected
 
 
 def walk(text: bytes, *, is_open: bool, comment: str | None) -> scanning.ScannedPiece:
@@ -272,4 +294,4 @@ def walk(text: bytes, *, is_open: bool, comment: str | None) -> scanning.Scanned
         elif state != "comment":
             state = {b",": "begin", b'"': "quoted" if state == "begin" else "plain"}.get(byte, "plain")
         at += 1
-    return scanning.ScannedPiece(first, ended, state == "quoted")
+    return scanning.ScannedPiece(first, ended, line_ends(text), state == "quoted")

@@ -166,8 +166,7 @@ class Dialect:
         For , and " the text ``b",c`` and a line end, of ``a,"b",c``, end it there. The dialect is strict and has no
         escape.
         """
-        closed = self._rest_of_quoted.match(data)
-        if closed is None:
+        if not self._find(self.quote, data) or (closed := self._rest_of_quoted.match(data)) is None:
             return None
         rest = self._record.match(data, closed.end())
         return rest and rest.end()
@@ -181,7 +180,7 @@ class Dialect:
         if (end := self._end_directly(data)) is not None:
             return end
         end = self._end_by_parity(data, quote)
-        if end and self.quotes_whole_fields(data[:end]):
+        if end and self._quotes_whole_fields(data[:end]):
             return end
         return self._end_step_by_step(data)
 
@@ -222,7 +221,7 @@ class Dialect:
             end = line
             stop = data.rfind(quote, 0, line)  # it has been open since here
 
-    def quotes_whole_fields(self, data: bytes) -> bool:
+    def _quotes_whole_fields(self, data: bytes) -> bool:
         """Whether quotes are around fields and, doubled, within quotes alone: then each other one ends a quote."""
         if not self.quote or self.escape or self.lenient:
             return False
@@ -301,7 +300,7 @@ class Dialect:
 
     def leaves_quote_open(self, data: bytes) -> bool:
         """Whether whole records are followed by one whose quote is never closed."""
-        if not self.quote or self.quote.encode() not in data or self.quotes_whole_fields(data):
+        if not self.quote or self.quote.encode() not in data or self._quotes_whole_fields(data):
             return False
         return self._closed.match(data) is None
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from millrace.engine.formats.csv.blocks import line_ends
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.native.library import find_kernel
 from millrace.errors import CannotBeCut
+
+if TYPE_CHECKING:
+    from millrace.engine.native.csv import PieceScanner
 
 _FIRST_PIECE, _LARGEST_PIECE = 2**16, 2**22
 _STEP = 2**16
@@ -30,11 +34,13 @@ class CsvGrammar:
 class ScannedPiece:
     """What a piece of text is in one of the states: where its first record begins, None without one.
 
-    ``ended`` are the records that end in it, without blank lines and comments; ``is_open``: its end is within quotes.
+    ``ended`` are the records that end in it, without blank lines and comments; ``lines`` all line ends, those within
+    quotes, too; ``is_open``: its end is within quotes.
     """
 
     first: int | None
     ended: int
+    lines: int
     is_open: bool
 
 
@@ -128,60 +134,112 @@ class StateScan:
 
 def scan_text(grammar: CsvGrammar, pieces: Iterator[bytes], byte: int, states: list[StateScan]) -> int:
     """Add the pieces of a range, the first of which begins at a byte, to its states; how many line ends it has."""
-    lines = 0
+    scan, lines = open_scanner(grammar), 0
     for text in pieces:
-        found = {is_open: scan_piece(grammar, text, is_open=is_open) for is_open in {state.is_open for state in states}}
+        found = {is_open: scan(text, is_open=is_open) for is_open in {state.is_open for state in states}}
         for state in states:
             state.add(found[state.is_open], text, byte, lines)
         byte += len(text)
-        lines += line_ends(text)
+        lines += next(iter(found.values())).lines
     return lines
 
 
-def scan_piece(grammar: CsvGrammar, text: bytes, *, is_open: bool) -> ScannedPiece:
-    """What a piece is that begins at a record, or within quotes."""
-    if not is_open:
-        ended, ends_open = _count_records(grammar, text)
-        return ScannedPiece(0, ended, ends_open)
-    first = grammar.dialect.end_of_open_record(text)
-    if first is None:
-        return ScannedPiece(None, 0, is_open=True)
-    ended, ends_open = _count_records(grammar, text[first:])
-    return ScannedPiece(first, ended + 1, ends_open)
+class Scanner(Protocol):
+    """Looks at pieces of text."""
+
+    def __call__(self, text: bytes, /, *, is_open: bool) -> ScannedPiece:
+        """What a piece is that begins at a record, or within quotes."""
+        ...
 
 
-def _count_records(grammar: CsvGrammar, text: bytes) -> tuple[int, bool]:
-    """How many records end in a text that begins at one, and whether its end is within quotes."""
+def open_scanner(grammar: CsvGrammar) -> Scanner:
+    """What looks at pieces: the kernel if there is one, but for pieces with comments."""
+    plain = PlainScanner(grammar)
+    kernel = find_kernel()
+    if kernel is None:
+        return plain
+    from millrace.engine.native.csv import PieceScanner  # noqa: PLC0415 - only a kernel needs ctypes
+
     dialect = grammar.dialect
-    if dialect.has_comment(text):
-        return _count_step_by_step(grammar, text)
-    quote = (dialect.quote or "").encode()
-    if not quote or quote not in text:
-        return _count_lines(grammar, text), False
-    end = dialect.end_of_records(text, final=False)
-    if not dialect.quotes_whole_fields(text[:end]):
-        return _count_step_by_step(grammar, text)
-    # Each second piece between quotes is outside of them: of 1,"a\nb",2 it is 1, and ,2. A quote is left between, since
-    # a line that has one is not blank.
-    outside = quote.join(text[:end].split(quote)[::2])
-    rows, is_open = _count_step_by_step(grammar, text[end:])
-    return _count_lines(grammar, outside) + rows, is_open
+    native = PieceScanner(kernel, dialect.delimiter, dialect.quote, has_blank_rows=grammar.has_blank_rows)
+    return _KernelScanner(dialect, native, plain)
 
 
-def _count_step_by_step(grammar: CsvGrammar, text: bytes) -> tuple[int, bool]:
-    rows = 0
-    for start, end, _, is_whole in grammar.dialect.records(text):
-        if not is_whole:
-            return rows, True
-        rows += start < end or grammar.has_blank_rows
-    return rows, False
+@dataclass(frozen=True, slots=True)
+class _KernelScanner:
+    """Looks at pieces with the kernel; those that may have comments are looked at without."""
+
+    dialect: Dialect
+    native: PieceScanner
+    plain: PlainScanner
+
+    def __call__(self, text: bytes, /, *, is_open: bool) -> ScannedPiece:
+        """What a piece is."""
+        if self.dialect.has_comment(text):
+            return self.plain(text, is_open=is_open)
+        piece = self.native.scan(text, is_open=is_open)
+        first = None
+        if piece.first >= 0:
+            first = piece.first
+        return ScannedPiece(first, piece.ended, piece.lines, is_open=bool(piece.is_open))
 
 
-def _count_lines(grammar: CsvGrammar, text: bytes) -> int:
-    """How many lines there are, without the empty ones if these are no rows; the last one may have no end."""
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    has_rest = bool(text) and not text.endswith(b"\n")
-    if grammar.has_blank_rows or not (text.startswith(b"\n") or b"\n\n" in text):
-        return text.count(b"\n") + has_rest
-    return sum(map(bool, text.split(b"\n")))
+class PlainScanner:
+    """Looks at pieces without the kernel."""
+
+    def __init__(self, grammar: CsvGrammar) -> None:
+        self._dialect = grammar.dialect
+        self._has_blank_rows = grammar.has_blank_rows
+        self._quote = (grammar.dialect.quote or "").encode()
+        # An edge of fields becomes a comma, a quote stays, and all else an x.
+        marks = bytearray(b"x" * 256)
+        for edge in (b"\n", b"\r", grammar.dialect.delimiter.encode()):
+            marks[ord(edge)] = ord(",")
+        if self._quote:
+            marks[ord(self._quote)] = ord('"')
+        self._marks = bytes(marks)
+
+    def __call__(self, text: bytes, /, *, is_open: bool) -> ScannedPiece:
+        """What a piece is."""
+        lines = line_ends(text)
+        if not is_open:
+            ended, ends_open = self._count_records(text)
+            return ScannedPiece(0, ended, lines, ends_open)
+        first = self._dialect.end_of_open_record(text)
+        if first is None:
+            return ScannedPiece(None, 0, lines, is_open=True)
+        ended, ends_open = self._count_records(text[first:])
+        return ScannedPiece(first, ended + 1, lines, ends_open)
+
+    def _count_records(self, text: bytes) -> tuple[int, bool]:
+        """How many records end in a text that begins at one, and whether its end is within quotes."""
+        if self._dialect.has_comment(text):
+            return self._count_step_by_step(text)
+        if not self._quote or self._quote not in text:
+            return self._count_lines(text), False
+        # Each second piece between quotes is outside of them: of 1,"a\nb",2 it is 1, and ,2. Quotes are left between:
+        # a line that has one is not blank.
+        pieces = text.split(self._quote)
+        is_open = len(pieces) % 2 == 0
+        outside = self._quote.join(pieces[::2]) + is_open * self._quote
+        marks = outside.translate(self._marks)
+        if b'x"' in marks or b'"x' in marks:  # a quote is in the midst of a field
+            return self._count_step_by_step(text)
+        return self._count_lines(outside) - is_open, is_open
+
+    def _count_step_by_step(self, text: bytes) -> tuple[int, bool]:
+        rows = 0
+        for start, end, _, is_whole in self._dialect.records(text):
+            if not is_whole:
+                return rows, True
+            rows += start < end or self._has_blank_rows
+        return rows, False
+
+    def _count_lines(self, text: bytes) -> int:
+        """How many lines there are, without the empty ones if these are no rows; the last one may have no end."""
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        has_rest = bool(text) and not text.endswith(b"\n")
+        if self._has_blank_rows or not (text.startswith(b"\n") or b"\n\n" in text):
+            return text.count(b"\n") + has_rest
+        return sum(map(bool, text.split(b"\n")))

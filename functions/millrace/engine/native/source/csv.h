@@ -21,4 +21,24 @@ typedef struct {
 int32_t millrace_csv(const MillraceCsv *csv, const MillraceType *types, const uint8_t *text, int64_t size, int64_t limit,
                      uint8_t *as_text, struct ArrowArray *out);
 
+/* What cuts a text into records: `has_blank_rows` if an empty line is one, too. */
+typedef struct {
+    uint8_t delimiter;
+    uint8_t quote;
+    uint8_t has_quote;
+    uint8_t has_blank_rows;
+} MillraceCsvGrammar;
+
+/* What a piece of text holds: the offset of its first record, -1 without one; how many records end in it, and how many
+ * lines, those within quotes, too; and whether its end is within quotes. */
+typedef struct {
+    int64_t first;
+    int64_t ended;
+    int64_t lines;
+    int64_t is_open;
+} MillraceCsvPiece;
+
+void millrace_csv_scan(const MillraceCsvGrammar *grammar, bool is_open, const uint8_t *text, int64_t size,
+                       MillraceCsvPiece *found);
+
 #endif
