@@ -25,6 +25,7 @@ from millrace.engine.formats.csv import writer as csv_writer
 from millrace.engine.formats.csv.parts import CsvParts
 from millrace.engine.formats.json import reader as json_reader
 from millrace.engine.formats.json import writer as json_writer
+from millrace.engine.formats.json.parts import JsonParts
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
 from millrace.engine.formats.streams.compression import compressible
@@ -69,12 +70,14 @@ JSON = Format(
     read=json_reader.read,
     write=compressible(json_writer.write_lines),
     render=json_writer.render_lines,
+    parts=JsonParts(FileFormat.JSON),
 )
 JSON_DOC = Format(
     name=FileFormat.JSON_DOC,
     read=json_reader.read,
     write=compressible(json_writer.write_document),
     render=json_writer.render_document,
+    parts=JsonParts(FileFormat.JSON_DOC),
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
 PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)

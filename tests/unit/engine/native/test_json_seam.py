@@ -15,7 +15,7 @@ from millrace.engine.native.seam import Code, NativeFault, describe_schema
 from tests.unit.engine.native.kernels import require_kernel
 
 TEXT = "".join((SOURCES / name).read_text(encoding="utf-8") for name in ("json_rows.h", "json_raw.h", "json_numbers.h"))
-TEXT += (SOURCES / "json_cut.c").read_text(encoding="utf-8")
+TEXT += (SOURCES / "json_state.h").read_text(encoding="utf-8")
 WITHOUT_COMMENTS = re.sub(r"/\*.*?\*/", "", TEXT, flags=re.DOTALL)
 
 

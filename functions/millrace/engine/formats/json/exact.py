@@ -63,7 +63,7 @@ class ExactRows:
 class ExactParser:
     """Parses pieces of JSON text. ``more`` gives the next piece, for rows that go beyond theirs; None at the end.
 
-    ``row`` is the number of the next row.
+    ``row`` is the number of the next row. ``continues``: the file goes on behind the last piece, with another row.
     """
 
     def __init__(
@@ -72,7 +72,9 @@ class ExactParser:
         report: Report | None,
         *,
         block_bytes: int = WorkSizes().block,
+        continues: bool = False,
     ) -> None:
+        self._continues = continues
         self._pull = more
         self._block_bytes = block_bytes
         self._report = report
@@ -90,7 +92,7 @@ class ExactParser:
         self._origins: RowOrigins | None = None
         self.row = 1
         self._begun = False
-        self._has_arrays = False
+        self._in_array = self._has_arrays = False
         self._open_array = False
         self._ended = False
         self._odd = False
@@ -101,6 +103,7 @@ class ExactParser:
         self._text, self._at, self._byte, self._line = "", 0, piece.byte, piece.line
         self._counted = self._counted_bytes = 0
         self._origins = piece.origins
+        self._in_array = piece.in_array
         self._append(piece.data, last=False)
         yield from self._next_rows()
 
@@ -123,6 +126,11 @@ class ExactParser:
             if length >= SHORTEST_REFUSED:
                 places[position] = self.row - 1, self._byte_of_row(self._at - length)
             yield row, length
+
+    @property
+    def byte(self) -> int:
+        """The byte of what is parsed next, counted in the pieces."""
+        return self._byte_of(self._at)
 
     def _byte_of_row(self, at: int) -> int:
         """The byte in the file of a row's beginning; each is asked for behind the last."""
@@ -152,7 +160,7 @@ class ExactParser:
             if not self._seek():
                 return iter(())
             self._begun = True
-            self._has_arrays = self._text[self._at] == "["
+            self._has_arrays = self._in_array
         if self._has_arrays:
             return self._arrays()
         return self._lines()
@@ -389,7 +397,7 @@ class ExactParser:
         return MalformedFile(prefix + reason, row=self.row, byte=byte)
 
     def _not_json(self, reason: str, at: int) -> DataError:
-        if self._ended and json_values.is_unfinished(reason, self._text[at:]):
+        if self._ended and not self._continues and json_values.is_unfinished(reason, self._text[at:]):
             return self._truncated_error(reason)
         return self._malformed_error(reason, at)
 

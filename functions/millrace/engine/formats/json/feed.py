@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from millrace.engine.formats.streams.encoding import Utf8Stream
 from millrace.engine.native.library import find_kernel
+from millrace.engine.options import PlaceInFile
 
 if TYPE_CHECKING:
     from millrace.engine.native.json import RowCutter
@@ -21,6 +21,7 @@ FIRST_BYTES = 2**15
 It is the same with and without the kernel: groups of Parquet end where pieces do, so the output has the same bytes.
 """
 _TAIL = 2**16
+_BEGINNING = PlaceInFile()
 _SPACE = b" \t\n\r"
 _BETWEEN_LINES = b"}\n{"
 _BETWEEN_OBJECTS = re.compile(rb"\}[ \t\n\r]*(?=\{)")
@@ -113,16 +114,29 @@ class Feed(Protocol):
         ...
 
 
-class JsonFeed:
-    """Cuts a stream of JSON text into pieces."""
+class JsonText(Protocol):
+    """Text as UTF-8; ``start`` is the offset of its first byte in what it is read from."""
 
-    def __init__(self, stream: Utf8Stream, block_bytes: int, *, counts_lines: bool) -> None:
+    start: int
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes; none at the end."""
+        ...
+
+
+class JsonFeed:
+    """Cuts a stream of JSON text into pieces; ``place`` is where in its file what it is read from begins."""
+
+    def __init__(
+        self, stream: JsonText, block_bytes: int, *, counts_lines: bool, place: PlaceInFile = _BEGINNING
+    ) -> None:
         self._stream = stream
         self._block_bytes = block_bytes
         self._counts_lines = counts_lines
         self._data = b""
-        self._byte = stream.start
-        self._line = 1
+        self._byte = place.byte + stream.start
+        self._line = place.line
+        self._is_part = place.byte > 0
         self._ended = False
         self._depth = 0
         self._in_array = False
@@ -159,6 +173,8 @@ class JsonFeed:
         return bool(self._data)
 
     def _begins_array(self) -> bool:
+        if self._is_part:  # of an array it begins with the bracket, of lines never with one
+            return self._data.startswith(b"[")
         while not (begin := self._data.lstrip(_SPACE)[:1]) and not self._ended:
             self._advance(len(self._data))
             self._fill(self._block_bytes)

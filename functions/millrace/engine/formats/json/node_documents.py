@@ -27,17 +27,24 @@ def to_document(node: Node) -> Document:
     """All that is known; what is as before anything was seen is left out."""
     document = dict[str, Json]()
     if node.kinds:
-        document["kinds"] = sorted(_NAMES[kind] for kind in node.kinds)
+        document["kinds"] = sorted(map(_NAMES.__getitem__, node.kinds))
     if node.low or node.high:
         document["ends"] = [node.low, node.high]
     if node.numbers is not None:
-        numbers = node.numbers
-        document["numbers"] = [int(numbers.bare), int(numbers.dotted), numbers.scale, numbers.digits]
+        document["numbers"] = _to_list(node.numbers)
     if node.children:
-        document["children"] = [[name, to_document(child)] for name, child in node.children.items()]
+        document["children"] = list(map(_to_pair, node.children, node.children.values()))
     if node.item is not None:
         document["item"] = to_document(node.item)
     return document
+
+
+def _to_list(numbers: Numbers) -> Json:
+    return [int(numbers.bare), int(numbers.dotted), numbers.scale, numbers.digits]
+
+
+def _to_pair(name: str, child: Node) -> Json:
+    return [name, to_document(child)]
 
 
 def from_document(document: Document) -> Node:

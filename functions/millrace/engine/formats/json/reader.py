@@ -19,7 +19,7 @@ from millrace.engine.formats.base import BadRow, Learned, Records, Widened
 from millrace.engine.formats.json import exact as json_exact
 from millrace.engine.formats.json import plans as json_plans
 from millrace.engine.formats.json.exact import ExactParser, ExactRows, Report
-from millrace.engine.formats.json.feed import DividedPiece, Feed, JsonFeed, JsonPiece
+from millrace.engine.formats.json.feed import DividedPiece, Feed, JsonFeed, JsonPiece, JsonText
 from millrace.engine.formats.json.planned_rows import Doubt, PlannedRows
 from millrace.engine.formats.json.plans import PiecePlan
 from millrace.engine.formats.json.records import RecordsFeed
@@ -81,7 +81,7 @@ def rows(source: BinaryIO, options: ReadOptions) -> Iterator[tuple[Row, int]]:
     def next_piece() -> JsonPiece | None:
         return next(pieces, None)
 
-    parser = ExactParser(next_piece, _report_or_none(options, _ignore), block_bytes=options.work.block)
+    parser = _begin_parser(next_piece, options, _ignore)
     for piece in pieces:
         yield from parser.rows(piece)
     parser.finish()
@@ -91,20 +91,38 @@ def _ignore(_bad: BadRow) -> None:
     """Do nothing with a bad row: it is reported when rows are written."""
 
 
+def _begin_parser(next_piece: Callable[[], JsonPiece | None], options: ReadOptions, report: Report) -> ExactParser:
+    put_aside = report if options.bad_rows is BadRows.QUARANTINE else None
+    parser = ExactParser(next_piece, put_aside, block_bytes=options.work.block, continues=options.place.continues)
+    parser.row = options.place.row
+    return parser
+
+
 def _feed(source: BinaryIO, options: ReadOptions) -> Feed:
-    plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
-    stream = Utf8Stream(plain, JSON_ENCODING)
     path = find_record_path(options.json_records, options.json_parent_fields)
     if path is not None:
-        return RecordsFeed(stream, path, options.work.block)
+        return RecordsFeed(_open_text(source, options), path, options.work.block)
     counts_lines = options.bad_rows is BadRows.QUARANTINE
-    return JsonFeed(stream, options.work.block, counts_lines=counts_lines)
+    text: JsonText = _TextOfPart(source) if options.place.byte else _open_text(source, options)
+    return JsonFeed(text, options.work.block, counts_lines=counts_lines, place=options.place)
 
 
-def _report_or_none(options: ReadOptions, report: Report) -> Report | None:
-    if options.bad_rows is BadRows.QUARANTINE:
-        return report
-    return None
+def _open_text(source: BinaryIO, options: ReadOptions) -> Utf8Stream:
+    plain = open_plain(source, options.compression, free_bytes=options.work.unpacked_freely)
+    return Utf8Stream(plain, JSON_ENCODING)
+
+
+class _TextOfPart:
+    """Text that begins within a file: what its first bytes are like says nothing of encoding or compression."""
+
+    start = 0
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        source.seek(0)
+
+    def read(self, size: int) -> bytes:
+        return self._source.read(size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +142,7 @@ class _JsonFile:
         self._fault: Exception | None = None
         pieces = self._pieces(_feed(source, options))
         self._tried = in_order(self._try, pieces, workers=options.work.processors)
-        self._parser = ExactParser(self._next_piece, _report_or_none(options, report), block_bytes=options.work.block)
+        self._parser = _begin_parser(self._next_piece, options, report)
         self._find_plan = find_plan
         self._plan: PiecePlan | None = None
         self._has_learned = False

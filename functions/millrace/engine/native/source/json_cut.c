@@ -1,16 +1,5 @@
 /* Where a text of many JSON objects can be cut between two of them. */
-#include "bits.h"
-#include "kernel.h"
-
-#define BLOCK 64
-
-/* What is open at a place in the text. A place within a row has another state than none: {"a":[{"b":1}, is one brace,
- * and {"a":"x is one brace and a string. */
-typedef struct {
-    int64_t depth;      /* braces, those in strings left out */
-    int32_t in_string;  /* 1 within a string */
-    int32_t is_escaped; /* 1 if the next byte is behind a backslash that escapes it */
-} JsonState;
+#include "json_state.h"
 
 /* The cut in the making. */
 typedef struct {
@@ -19,24 +8,6 @@ typedef struct {
     int64_t cut;   /* where a row begins behind another one; 0 if none does */
 } Cut;
 
-/* Which of `count` bytes are escaped by a backslash before them: of \\" the second backslash, of \" the quote. */
-static uint64_t find_escaped(uint64_t backslashes, int64_t count, JsonState *state)
-{
-    uint64_t escaped = (uint64_t)state->is_escaped;
-    state->is_escaped = 0;
-    backslashes &= ~escaped;
-    while (backslashes) {
-        const int at = lowest_bit(backslashes);
-        if (at == count - 1)
-            state->is_escaped = 1; /* the first byte behind these */
-        else
-            escaped |= UINT64_C(2) << at;
-        /* The backslash and what it escapes are done with. */
-        backslashes &= at >= BLOCK - 2 ? 0 : ~UINT64_C(0) << (at + 2);
-    }
-    return escaped;
-}
-
 /* Whether there is nothing but white space, and a comma if rows have one between them. */
 static bool is_between_rows(const uint8_t *text, int64_t begin, int64_t end, bool in_array)
 {
@@ -44,7 +15,7 @@ static bool is_between_rows(const uint8_t *text, int64_t begin, int64_t end, boo
     for (int64_t at = begin; at < end; at++) {
         const uint8_t byte = text[at];
         commas += byte == ',';
-        if (byte != ' ' && byte != '\n' && byte != '\r' && byte != '\t' && byte != ',')
+        if (byte != ',' && !is_json_space(byte))
             return false;
     }
     return commas == (in_array ? 1 : 0);
@@ -67,12 +38,7 @@ static void note_brace(Cut *cut, JsonState *state, int64_t at, bool in_array)
 static void scan_block(Cut *cut, JsonState *state, const uint8_t *bytes, int64_t begin, int64_t count, bool in_array)
 {
     const Bytes64 block = load_64_bytes(bytes);
-    const uint64_t backslashes = mask_equal(&block, '\\');
-    uint64_t quotes = mask_equal(&block, '"');
-    if (RARELY((backslashes | (uint64_t)state->is_escaped) != 0))
-        quotes &= ~find_escaped(backslashes, count, state);
-    const uint64_t in_string = prefix_parity(quotes) ^ (state->in_string ? UINT64_MAX : 0);
-    state->in_string = (int32_t)(in_string >> (BLOCK - 1));
+    const uint64_t in_string = find_strings(&block, count, UINT64_MAX, state);
     uint64_t braces = (mask_equal(&block, '{') | mask_equal(&block, '}')) & ~in_string;
     while (braces) {
         note_brace(cut, state, begin + lowest_bit(braces), in_array);
