@@ -11,7 +11,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test unit coverage hostile fuzz fuzz-native simulate fire mutants check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire mutants check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,12 +34,22 @@ $(KERNEL): $(STAMP) functions/millrace/engine/native/build.py $(wildcard functio
 demo: install ## Deploy to a local emulator, convert the examples, show the result; ARGS="--keep --data DIR"
 	$(BIN)/millrace demo $(ARGS)
 
-# What is slow, and all examples of property tests, comes second, the longest first: nothing long is left for the end.
-test: check ## Run every check and every suite, end to end included
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q
-	$(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -m "slow or hypothesis" -n 2 --maxschedchunk 1 -q
-	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
-	$(BIN)/python -m pytest tests/infra -n 2 -q
+# The end-to-end suite waits for most of its time, so it runs at the same time as all that computes; what computes is nicer,
+# so that what waited goes on at once. What a target says is shown when it ends: no lines are mixed.
+test: install ## Run every check and every suite, end to end included
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) suites-computing suites-end-to-end
+
+# Infrastructure comes first, since it waits, too: for a download of 110 MB, once a clone.
+suites-infra: check
+	nice -n 5 $(BIN)/python -m pytest tests/infra -n 2 -q
+
+suites: suites-infra
+	nice -n 5 $(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -n 2 --maxschedchunk 1 -q
+
+suites-computing: suites
+	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick nice -n 5 $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
+
+suites-end-to-end: install
 	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10
 
 unit: install ## Run the quick unit tests, with a fifth of the examples of each property test

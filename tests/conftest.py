@@ -18,10 +18,15 @@ _SLOW_SUITES = {"hostile", "simulation"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all of the suites that need minutes, so that one run has everything that is slow."""
+    """Mark all of the suites that need minutes, and begin with what is slow: nothing long is left for the end."""
     for item in items:
         if item.path.parent.name in _SLOW_SUITES:
             item.add_marker("slow")
+    items.sort(key=_is_quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is None
 
 
 def pytest_configure(config: pytest.Config) -> None:
