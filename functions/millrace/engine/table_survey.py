@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
@@ -17,6 +18,7 @@ from millrace.engine.formats.json.types import Node
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.names import unique_names
 from millrace.engine.options import FileFormat, ReadOptions, words_of
+from millrace.engine.parallel import in_order
 from millrace.engine.parts.documents import SCHEMA, Document, get_document, get_integer, get_items
 from millrace.engine.parts.evidence import evidence_of_document, evidence_to_document, fields_of_json, fields_to_json
 from millrace.engine.table_sources import Source
@@ -58,14 +60,18 @@ class TableSurvey:
         for name in names:
             self._texts.setdefault(name, _first_evidence(source.read, name))
         seen = 0
-        for batch in records.batches:
-            observed = observe_all([self._texts[name] for name in names], batch.columns)
-            for name, evidence in zip(names, observed, strict=True):
-                self._texts[name] = _join_evidence(self._texts[name], evidence)
-            yield batch.num_rows
-            seen += batch.nbytes
-            if enough is not None and seen >= enough:
-                return
+        with closing(in_order(self._observe_batch, records.batches, workers=source.read.work.processors)) as observed:
+            for batch, evidence in observed:
+                for name, of_batch in zip(names, evidence, strict=True):
+                    self._texts[name] = _join_evidence(self._texts[name], of_batch)
+                yield batch.num_rows
+                seen += batch.nbytes
+                if enough is not None and seen >= enough:
+                    return
+
+    def _observe_batch(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Evidence | Demanded]]:
+        """A batch, and what is known with its texts; of the batches before it, as much as is known by now."""
+        return batch, observe_all([self._texts[name] for name in batch.schema.names], batch.columns)
 
     def observe_json(self, source: Source, file: BinaryIO, enough: int | None) -> Iterator[int]:
         """Add a JSON file. Names that only later files have are not its own: should it have them, it comes first."""

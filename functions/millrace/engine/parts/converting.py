@@ -31,7 +31,7 @@ class KnownColumns:
 
 
 def survey_sources(sources: Sequence[Source], recipe: Recipe, on_batch: Callable[[int], None]) -> TableSurvey:
-    """All that is to be known of some of a table's sources before any is converted, bad rows counted among their rows.
+    """All that is to be known of some of a table's sources before any is converted; ``rows`` has no bad ones.
 
     ``on_batch`` gets the number of rows looked at so far. Raises what reading the sources raises.
     """
