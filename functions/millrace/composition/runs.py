@@ -11,10 +11,12 @@ from typing import Any
 from millrace import __version__
 from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
+from millrace.aws.step_functions import StepFunctions
 from millrace.composition.base import Foundation, utc_now
 from millrace.config.connection import ExecutionRole
 from millrace.engine.native.library import mark_version
 from millrace.operations.lost_outputs import OutputChecker
+from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
 from millrace.planning.planner import Planner
@@ -64,5 +66,14 @@ def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWor
             # The function takes no identity of a destination.
             connections=frozenset(one.name for one in base.document.connections if isinstance(one.auth, ExecutionRole)),
         ),
+        runs=_lost_runs(base),
     )
     return ReconcileWorld(reconciler, partial(invoke_later, base.sessions.client("lambda")))
+
+
+def _lost_runs(base: Foundation) -> LostRuns | None:
+    """Looks after big runs, where a machine for them is deployed."""
+    if base.settings.big_run_machine is None:
+        return None
+    machine = StepFunctions(base.sessions.client("stepfunctions"), base.settings.big_run_machine)
+    return LostRuns(machine=machine, ledger=base.ledger, now=utc_now)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import DONE, Entry, is_stuck
+from millrace.ledger.entries import DONE, Entry, State, is_stuck
 from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
 from millrace.objects.messages import Request
@@ -31,6 +31,7 @@ from millrace.operations.comparison import (
     join_by_key,
 )
 from millrace.operations.lost_outputs import OutputChecker
+from millrace.operations.lost_runs import RUN_LOST, LostRuns
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.planner import ActiveSync, Planner
@@ -130,6 +131,7 @@ class Reconciler:
     checkpoints: Checkpoints
     now: Callable[[], datetime]
     outputs: OutputChecker | None = None
+    runs: LostRuns | None = None
     portion: int = 1000
     most_waiting: int = 1000
 
@@ -254,9 +256,20 @@ class Reconciler:
         if since is not None and difference.modified is not None and difference.modified > since:
             # It came while the comparison waited for a full queue: its own event waits there, and is not lost yet.
             return None
+        if self._is_in_run(sync, difference):
+            return None
         if concerns(self.planner, sync.name, difference.change.ref):
             return difference
         return self._find_stuck_build(sync, difference.change.ref)
+
+    def _is_in_run(self, sync: ActiveSync, difference: Difference) -> bool:
+        """Whether a big run is at work on just this: what was written since, or is gone, takes it from the run."""
+        entry, change = difference.entry, difference.change
+        if self.runs is None or entry is None or entry.state is not State.WAITING:
+            return False
+        is_another = change.kind is ChangeKind.REMOVED or change.etag != entry.version.etag
+        is_folder = not concerns(self.planner, sync.name, change.ref)
+        return (is_folder or not is_another) and self.runs.is_at_work(sync.name, change.ref)
 
     def _find_stuck_build(self, sync: ActiveSync, folder: ObjectRef) -> Difference | None:
         """A build that is to be asked for again, if there is one of the folder."""
@@ -269,6 +282,8 @@ class Reconciler:
 
     def _is_worth_asking(self, build: Build, entry: Entry) -> bool:
         """Whether nobody does a build, or it failed for files that are others by now."""
+        if entry.failure is not None and entry.failure.error == RUN_LOST:
+            return True
         if entry.build.refused_etag is None or not entry.settled:
             return is_stuck(entry, self.now())
         listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)

@@ -34,7 +34,7 @@ def expected(data: bytes = CSV, **fields: Any) -> bytes:
     return whole.store.data(TARGET)
 
 
-class Killed(BaseException):
+class ChildKilled(BaseException):
     """The process is gone at this instruction."""
 
 
@@ -80,7 +80,7 @@ class DyingStore(InMemoryObjectStore):
     def tick(self) -> None:
         self.count += 1
         if self.count == self.last:
-            raise Killed
+            raise ChildKilled
 
 
 def dying(begun: RunWorld, *, is_late: bool) -> DyingStore:
@@ -129,7 +129,7 @@ def _drive_with_one_kill(begun: RunWorld, store: DyingStore, phase: Phase, last:
             store.arm(last)
             try:
                 genuine(event, lambda: 900.0)
-            except Killed:
+            except ChildKilled:
                 killed.append(event)
             finally:
                 store.arm(-1)

@@ -148,7 +148,7 @@ def fill(world: World, count: int, *, rows: int = 1) -> None:
         world.store.put(ref, f"id,name\n{lines}".encode())
 
 
-class TestFolder:
+class TestFolderInParts:
     def test_a_folder_of_files_is_one_table_in_parts(self) -> None:
         world = folder_world(part_bytes=100)
         whole = twin_of(world)
