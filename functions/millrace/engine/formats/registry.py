@@ -28,6 +28,7 @@ from millrace.engine.formats.json import writer as json_writer
 from millrace.engine.formats.json.parts import JsonParts
 from millrace.engine.formats.parquet import reader as parquet_reader
 from millrace.engine.formats.parquet import writer as parquet_writer
+from millrace.engine.formats.parquet.parts import ParquetParts
 from millrace.engine.formats.streams.compression import compressible
 from millrace.engine.options import FileFormat, ReadOptions, WriteOptions
 
@@ -80,7 +81,7 @@ JSON_DOC = Format(
     parts=JsonParts(FileFormat.JSON_DOC),
 )
 # Parquet compresses inside, and encodes a whole row group at once: its rows cannot be rendered apart.
-PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write)
+PARQUET = Format(name=FileFormat.PARQUET, read=parquet_reader.read, write=parquet_writer.write, parts=ParquetParts())
 AVRO = Format(name=FileFormat.AVRO, read=_read_by("avro"), write=_write_by("avro"))
 ORC = Format(name=FileFormat.ORC, read=_read_by("orc"), write=_write_by("orc"))
 EXCEL = Format(name=FileFormat.EXCEL, read=_read_by("excel"), write=refuse_writing(FileFormat.EXCEL))

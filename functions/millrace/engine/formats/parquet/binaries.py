@@ -11,13 +11,15 @@ from millrace.engine.types import arrow_types
 from millrace.errors import WrongEncoding
 
 
-def read_as_texts(records: Records) -> Records:
+def read_as_texts(records: Records, rows_before: int = 0) -> Records:
     """The records with text in place of bytes, those within lists, structs and maps, too.
+
+    ``rows_before`` are how many of the file's rows are not among them.
 
     Raises WrongEncoding, while batches are pulled, with the row and the column of the first value that is not UTF-8.
     """
     into = pa.schema([_as_text(field) for field in records.schema], records.schema.metadata)
-    return Records(into, _cast_batches(records.batches, into))
+    return Records(into, _cast_batches(records.batches, into, rows_before))
 
 
 def _as_text(field: pa.Field) -> pa.Field:
@@ -47,8 +49,7 @@ def _text_type_in_list(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _cast_batches(batches: Iterator[pa.RecordBatch], into: pa.Schema) -> Iterator[pa.RecordBatch]:
-    rows = 0
+def _cast_batches(batches: Iterator[pa.RecordBatch], into: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         columns = []
         for column, field in zip(batch.columns, into, strict=True):

@@ -39,15 +39,42 @@ def read(
     report: Callable[[BadRow], None],  # noqa: ARG001 - every reader takes it; Parquet has no bad rows
 ) -> Records:
     """Open a Parquet file; see ``formats.base.Reader``."""
+    guarded, metadata = open_metadata(source, options)
+    file = translate_errors(guarded, partial(_open, guarded, metadata, options.work))
+    return _to_records(file, range(file.metadata.num_row_groups), options)
+
+
+def read_groups(source: BinaryIO, options: ReadOptions, groups: range, int96_unit: str | None) -> Records:
+    """The rows of some row groups, the first of which has the number ``options.place.row``; see ``read``.
+
+    ``int96_unit`` is that of the whole file, which ``decide_int96_unit`` gives.
+    """
+    guarded, metadata = open_metadata(source, options)
+    file = translate_errors(guarded, partial(_open_known, guarded, metadata, options.work, int96_unit))
+    return _to_records(file, groups, options)
+
+
+def _to_records(file: _OpenedParquet, groups: range, options: ReadOptions) -> Records:
+    rows_before = options.place.row - 1
+    records = Records(file.plain.schema_arrow, _batches(file, groups, rows_before))
+    if options.parquet_binary is ParquetBinary.TEXT:
+        return read_as_texts(records, rows_before)
+    return records
+
+
+def open_metadata(source: BinaryIO, options: ReadOptions) -> tuple[GuardedSource, pq.FileMetaData]:
+    """A Parquet file and its footer; raise DataError if it is none, or damaged there."""
     if options.compression is not Compression.NONE:
         raise MalformedFile(f"Parquet compresses inside; a {options.compression} file around it is not read")
     _check_ends(source)
     guarded = GuardedSource(source)
-    file = _translate_errors(guarded, partial(_open, guarded, options.work))
-    records = Records(file.plain.schema_arrow, _batches(file))
-    if options.parquet_binary is ParquetBinary.TEXT:
-        return read_as_texts(records)
-    return records
+    return guarded, translate_errors(guarded, partial(_read_metadata, guarded))
+
+
+def _read_metadata(source: GuardedSource) -> pq.FileMetaData:
+    metadata = pq.read_metadata(source)
+    check_columns(metadata.num_columns, "the Parquet file")
+    return metadata
 
 
 def _check_ends(source: BinaryIO) -> None:
@@ -107,33 +134,77 @@ class _OpenedParquet:
         return batch
 
 
-def _open(source: GuardedSource, work: WorkSizes) -> _OpenedParquet:
-    metadata = pq.read_metadata(source)
-    check_columns(metadata.num_columns, "the Parquet file")
-    size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
-    options = {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
-    options["coerce_int96_timestamp_unit"] = _int96_unit(source, metadata, options)
+def _open(source: GuardedSource, metadata: pq.FileMetaData, work: WorkSizes) -> _OpenedParquet:
+    unit = decide_int96_unit([find_int96_times(source, metadata, range(metadata.num_row_groups))])
+    return _open_known(source, metadata, work, unit)
+
+
+def _open_known(
+    source: GuardedSource, metadata: pq.FileMetaData, work: WorkSizes, int96_unit: str | None
+) -> _OpenedParquet:
+    options = {**_reading_options(metadata), "coerce_int96_timestamp_unit": int96_unit}
     return _OpenedParquet(source, options, pq.ParquetFile(source, **options), work)
 
 
-def _int96_unit(source: GuardedSource, metadata: pq.FileMetaData, options: Mapping[str, Any]) -> str | None:
-    """The unit that keeps all int96 timestamps: None for nanoseconds, "us" if years lie too far away for them."""
-    # An int96 is a day and the nanoseconds in it, so it reaches far beyond 64 bits of nanoseconds, which end in 2262.
-    # The year 9999, a usual "never", fits microseconds; a time of 2026 with nine digits does not. Arrow wraps around
-    # without an error, so both are looked for.
+def _reading_options(metadata: pq.FileMetaData) -> dict[str, Any]:
+    size = min(2**20, max(2**14, _READ_AHEAD // max(1, metadata.num_columns)))
+    return {"metadata": metadata, "pre_buffer": False, "page_checksum_verification": True, "buffer_size": size}
+
+
+@dataclass(frozen=True, slots=True)
+class Int96Times:
+    """Whether int96 timestamps are too far away for nanoseconds, and whether others need them.
+
+    An int96 is a day and the nanoseconds in it, so it reaches far beyond 64 bits of nanoseconds, which end in 2262. The
+    year 9999, a usual "never", fits microseconds; a time of 2026 with nine digits does not. Arrow wraps around without
+    an error, so both are looked for.
+    """
+
+    are_far: bool = False
+    have_nanoseconds: bool = False
+
+
+def has_int96(metadata: pq.FileMetaData) -> bool:
+    """Whether a file has int96 timestamps."""
+    return bool(_int96_names(metadata))
+
+
+def _int96_names(metadata: pq.FileMetaData) -> list[str]:
     columns = map(metadata.schema.column, range(metadata.num_columns))
-    names = [column.path for column in columns if column.physical_type == "INT96"]
+    return [column.path for column in columns if column.physical_type == "INT96"]
+
+
+def find_int96_times(
+    source: GuardedSource, metadata: pq.FileMetaData, groups: range, *, is_part: bool = False
+) -> Int96Times:
+    """What the int96 timestamps of some row groups need; ``is_part``: others may have times that are far away."""
+    names = _int96_names(metadata)
     if not names:
-        return None
+        return Int96Times()
+    options = _reading_options(metadata)
     coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
-    if not any(map(_has_far_times, coarse.iter_batches(columns=names))):
-        return None
+    of_groups = {"columns": names, "row_groups": list(groups)}
+    are_far = any(map(_has_far_times, coarse.iter_batches(**of_groups)))
+    if not are_far and not is_part:
+        return Int96Times()
     fine = pq.ParquetFile(source, **options)
-    for exact, rounded in zip(fine.iter_batches(columns=names), coarse.iter_batches(columns=names), strict=True):
+    for exact, rounded in zip(fine.iter_batches(**of_groups), coarse.iter_batches(**of_groups), strict=True):
         if any(map(_is_lost, _times(exact), _times(rounded))):
-            raise UnsupportedType(
-                "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
-            )
+            return Int96Times(are_far, have_nanoseconds=True)
+    return Int96Times(are_far)
+
+
+def decide_int96_unit(found: Sequence[Int96Times]) -> str | None:
+    """The unit that keeps all int96 timestamps: None for nanoseconds, "us" if years lie too far away for them.
+
+    Raises UnsupportedType if neither does.
+    """
+    if not any(times.are_far for times in found):
+        return None
+    if any(times.have_nanoseconds for times in found):
+        raise UnsupportedType(
+            "int96 timestamps hold both nanoseconds and years beyond 1677 to 2262: no type keeps both"
+        )
     return "us"
 
 
@@ -165,18 +236,25 @@ def _times(batch: pa.RecordBatch) -> Iterator[pa.Array]:
             yield values.cast(pa.int64())
 
 
-def _batches(file: _OpenedParquet) -> Iterator[pa.RecordBatch]:
-    row, schema, size = 0, file.plain.schema_arrow, 0
-    for group in range(file.metadata.num_row_groups):
+def _batches(file: _OpenedParquet, groups: range, rows_before: int) -> Iterator[pa.RecordBatch]:
+    row, schema, size = rows_before, file.plain.schema_arrow, 0
+    for group in groups:
         for batch in _group(file, group, row):
             row += batch.num_rows
             slices = expand(batch, schema, expanded_bytes=file.work.expanded)
-            while (part := _translate_errors(file.source, partial(next, slices, None), row)) is not None:
+            while (part := translate_errors(file.source, partial(next, slices, None), row)) is not None:
                 size += max(part.nbytes, part.num_rows * part.num_columns)
                 _check_expansion(size, file.source.size, row)
                 yield part
-    if row != file.metadata.num_rows:
+    if row != rows_before + promised_rows(file.metadata, groups):
         raise MalformedFile(f"the footer promises {file.metadata.num_rows:,} rows, {row:,} were found", row=row)
+
+
+def promised_rows(metadata: pq.FileMetaData, groups: range) -> int:
+    """How many rows some row groups have by the footer; if they are all, what it says of the file counts."""
+    if len(groups) == metadata.num_row_groups:
+        return int(metadata.num_rows)
+    return sum(metadata.row_group(group).num_rows for group in groups)
 
 
 def _check_expansion(size: int, stored: int, row: int) -> None:
@@ -201,8 +279,8 @@ def _group(file: _OpenedParquet, group: int, row: int) -> Iterator[pa.RecordBatc
         reader = file.reader(reading.dictionaries)
         return iter(reader.iter_batches(batch_size=reading.rows, row_groups=[group], use_threads=False))
 
-    batches = _translate_errors(file.source, begin, row + 1)
-    while (batch := _translate_errors(file.source, partial(next, batches, None), row + 1)) is not None:
+    batches = translate_errors(file.source, begin, row + 1)
+    while (batch := translate_errors(file.source, partial(next, batches, None), row + 1)) is not None:
         row += batch.num_rows
         yield batch
 
@@ -259,7 +337,8 @@ def _check_pages(source: GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
 _FOREIGN = (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, UnicodeDecodeError)
 
 
-def _translate_errors(source: GuardedSource, act: Callable[[], T], row: int | None = None) -> T:
+def translate_errors(source: GuardedSource, act: Callable[[], T], row: int | None = None) -> T:
+    """What ``act`` gives; Arrow's errors become refusals of a row, or of the footer."""
     return source.translate(act, _FOREIGN, _to_refusal, row)
 
 
