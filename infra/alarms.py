@@ -33,6 +33,7 @@ class Alarms(Construct):
         queues: Mapping[str, sqs.IQueue],
         functions: Mapping[str, lambda_.IFunction],
         options: Options,
+        backfills: sqs.IQueue | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._topic = (
@@ -44,6 +45,8 @@ class Alarms(Construct):
             self._watch_comparisons(options)
         for name, queue in queues.items():
             self._watch_queue(name, queue, options)
+        if backfills is not None:
+            self._watch_backfills(backfills)
         for name, function in functions.items():
             self._watch_function(name, function)
 
@@ -119,6 +122,15 @@ class Alarms(Construct):
             queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
             visibility_seconds(options),
             "A message has waited longer than a whole attempt takes. Is the function throttled, or denied?",
+        )
+
+    def _watch_backfills(self, queue: sqs.IQueue) -> None:
+        """A backfill's messages may wait for days; after ten SQS deletes them, and all has to be listed once more."""
+        self._above(
+            "AgeBackfills",
+            queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+            Duration.days(7).to_seconds(),
+            "A backfill's request has waited for a week. Look: millrace backfill --status. Is it paused?",
         )
 
     def _watch_function(self, name: str, function: lambda_.IFunction) -> None:

@@ -67,12 +67,14 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
 
 def _throttled(topology: Topology, options: Options) -> Iterator[str]:
     """A message whose function is throttled waits for the queue's visibility time, an hour and a half."""
-    wanted = len(topology.sources + topology.own_queue_arns) * options.max_concurrency
+    live = len(topology.sources + topology.own_queue_arns) * options.max_concurrency
+    wanted = live + (options.backfill_concurrency if topology.sources else 0)
     if options.reserved_concurrency is not None and options.reserved_concurrency < wanted:
         yield (
             f"context reserved_concurrency: found {options.reserved_concurrency}, which is less than the {wanted} that "
-            f"the queues may run together at max_concurrency {options.max_concurrency} each: messages would be "
-            "throttled, and wait an hour and a half each time. Raise the one, or lower the other"
+            f"the queues may run together at max_concurrency {options.max_concurrency} each and backfill_concurrency "
+            f"{options.backfill_concurrency}: messages would be throttled, and wait an hour and a half each time. "
+            "Raise the one, or lower the other"
         )
 
 

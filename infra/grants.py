@@ -48,6 +48,7 @@ class Arns:
     queues: tuple[str, ...]
     dead_letters: str
     machine: str
+    backfill_queue: str | None = None
     key: str | None = None
     obfuscation_secret: str | None = None
 
@@ -58,6 +59,11 @@ class Arns:
         Children of a map have another name behind the machine's: `…:execution:millrace-big-run/survey:*`.
         """
         return f"{self.machine.replace(':stateMachine:', ':execution:')}:*"
+
+    @property
+    def backfill_queues(self) -> tuple[str, ...]:
+        """The backfills' queue, if there is one."""
+        return (self.backfill_queue,) if self.backfill_queue else ()
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -92,19 +98,22 @@ def to_statement(grant: Grant) -> iam.PolicyStatement:
 
 def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
     """What the convert function needs: also to pause the event sources of ``itself``, an ARN, and to say so."""
-    every_queue = (*arns.queues, *topology.own_queue_arns)
+    every_queue = (*arns.queues, *arns.backfill_queues, *topology.own_queue_arns)
     return _wanted(
         *_read_and_write(topology, arns),
         *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
         # No Query and no Delete: a worker knows the key of every entry that it needs, and only `millrace forget`
         # deletes.
         Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
+        # A ticket is added to a set, so that none is lost between two workers of one portion.
+        Grant(sid="CountBackfills", actions=("dynamodb:UpdateItem",), resources=(arns.ledger,)),
         Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=every_queue),
         Grant(sid="AskForBuilds", actions=_sending(options), resources=arns.queues),
         # The function counts attempts itself, since a receipt is no attempt; so it sends what has failed five times
         # itself.
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
-        *_breaker(arns, options, itself),
+        *_switching(arns, options, itself),
+        *_announcing(arns, options),
         Grant(sid="StartBigRuns", actions=("states:StartExecution",), resources=(arns.machine,)),
         _look_at_runs(arns),
         *_identities(topology, arns),
@@ -244,6 +253,40 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
     )
 
 
+def backfill(topology: Topology, arns: Arns, options: Options, *, itself: str, convert: str) -> tuple[Grant, ...]:
+    """What the backfill function needs: to list, to compare with the ledger, to send, and to switch one event source.
+
+    ``itself`` and ``convert`` are ARNs. It reads inventories, and no other object.
+    """
+    return _wanted(
+        *_list_sources(topology, arns),
+        Grant(sid="CompareWithLedger", actions=("dynamodb:Query",), resources=(f"{arns.ledger}/index/sources",)),
+        Grant(
+            sid="KeepBackfills",
+            actions=("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem"),
+            resources=(arns.ledger,),
+        ),
+        Grant(
+            sid="SendRequests",
+            actions=(*_sending(options), "sqs:GetQueueAttributes"),
+            resources=arns.backfill_queues,
+        ),
+        # A listing of millions of keys is divided, and outlasts a function's 15 minutes.
+        Grant(sid="GoOn", actions=("lambda:InvokeFunction",), resources=(itself,)),
+        *_switching(arns, options, convert),
+        Grant(
+            sid="ReadInventories",
+            actions=("s3:GetObject",),
+            resources=tuple(map(arns.objects, options.inventories)),
+            because="an inventory's manifest and its files have names of S3's own, anywhere below its folder",
+        ),
+        # Sources alone: it never reads or writes elsewhere.
+        *_identities(replace(topology, destinations=()), arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
 def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:
     grants = []
     for number, folder in enumerate(topology.own_reads):
@@ -258,8 +301,8 @@ def _list_folder(sid: str, folder: Folder, arns: Arns, conditions: Mapping[str, 
     return Grant(sid=sid, actions=permissions.LIST_OBJECTS, resources=(arns.bucket(folder),), conditions=conditions)
 
 
-def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
-    """To pause the function's own event sources. The emulator fills in no condition of Lambda's."""
+def _switching(arns: Arns, options: Options, function: str) -> list[Grant]:
+    """To switch a function's own event sources. The emulator fills in no condition of Lambda's."""
     region = f"{arns.region}:{arns.account}"
     return [
         Grant(
@@ -275,6 +318,12 @@ def _breaker(arns: Arns, options: Options, function: str) -> list[Grant]:
             because="Lambda makes up the names of event sources; the condition holds it to the function's own",
             conditions={} if options.emulator else {"ArnEquals": {"lambda:FunctionArn": function}},
         ),
+    ]
+
+
+def _announcing(arns: Arns, options: Options) -> list[Grant]:
+    region = f"{arns.region}:{arns.account}"
+    return [
         Grant(
             sid="TellOfOpenCircuits",
             actions=("events:PutEvents",),

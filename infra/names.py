@@ -83,6 +83,21 @@ class Names:
         return f"{self.deployment}-big-run-ended-badly"
 
     @property
+    def backfill(self) -> str:
+        """The function that lists and steers backfills; it may call itself."""
+        return f"{self.deployment}-backfill"
+
+    @property
+    def backfill_queue(self) -> str:
+        """The queue of all backfills. No connection's has this name: those end in a hash."""
+        return f"{self.deployment}-backfill"
+
+    @property
+    def backfill_rule(self) -> str:
+        """The rule that has backfills looked after."""
+        return f"{self.deployment}-tend-backfills"
+
+    @property
     def log_groups(self) -> str:
         """What the names of all log groups start with."""
         return f"/millrace/{self.deployment}/"

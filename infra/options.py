@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from millrace.config.layout import Folder
 from millrace.deployment import settings
 from millrace.errors import InvalidConfiguration
 
@@ -38,6 +39,10 @@ class Options:
     ``big_run_bytes`` makes every object above it a big run; without it, those that one invocation could not do in its
     time. ``part_bytes`` is about how large its parts are; without it, the run decides.
 
+    ``backfill_concurrency`` bounds how many conversions of backfills run side by side, beside those of the live queues;
+    `millrace backfill --concurrency` sets another number for the time being. ``inventories`` are the folders of S3
+    Inventory that backfills may read.
+
     ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
 
@@ -58,6 +63,8 @@ class Options:
     big_run_bytes: int | None = None
     part_bytes: int | None = None
     reserved_concurrency: int | None = None
+    backfill_concurrency: int = 5
+    inventories: tuple[Folder, ...] = ()
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
     obfuscation_secret: str | None = None
@@ -141,6 +148,14 @@ def _arns(service: str) -> Callable[[object], tuple[str, ...]]:
     return parse_all
 
 
+def _folders(value: object) -> tuple[Folder, ...]:
+    items = value if isinstance(value, list) else str(value).split(",")
+    try:
+        return tuple(Folder.parse(str(folder).strip()) for folder in items)
+    except ValueError as problem:
+        raise ValueError(f"expected {problem}") from None
+
+
 def _secret(value: object) -> str:
     if not re.fullmatch(
         r"[A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", str(value)
@@ -162,6 +177,8 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "big_run_bytes": _whole_number(1, 10**13),
     "part_bytes": _whole_number(1, 5 * 10**9),
     "reserved_concurrency": _whole_number(1, 10_000),
+    "backfill_concurrency": _whole_number(2, 1000),
+    "inventories": _folders,
     "alarm_topic_arn": _arn("sns"),
     "existing_key_arns": _arns("kms"),
     "obfuscation_secret": _secret,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from aws_cdk import ArnFormat, CfnOutput, CustomResource, Duration, Environment, Stack
@@ -14,6 +15,8 @@ from constructs import Construct
 
 from infra import grants
 from infra.alarms import Alarms
+from infra.backfills import MEMORY_MB as BACKFILL_MEMORY_MB
+from infra.backfills import Backfills
 from infra.big_run_machine import BigRunMachine
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
 from infra.names import Names, construct_id
@@ -33,7 +36,8 @@ RECONCILE_MEMORY_MB = 1024
 
 
 class ProcessingStack(Stack):
-    """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction (names); BigRunMachine (ARN); Syncs (JSON list).
+    """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction, BackfillFunction (names); BigRunMachine (ARN);
+    Syncs (JSON list: active).
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """
@@ -60,6 +64,7 @@ class ProcessingStack(Stack):
         self._obfuscation_secret = secret_name if topology.obfuscates else None
         self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
+        self._backfill_queue = self._queue(Names(options.name).backfill_queue)
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
@@ -67,8 +72,23 @@ class ProcessingStack(Stack):
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
         functions = self._make_functions(topology, digest=code.name)
         queues = self._receive(functions["Convert"], topology)
+        if "Backfill" in functions:
+            Backfills(
+                self,
+                "Backfills",
+                queue=self._backfill_queue,
+                convert=functions["Convert"],
+                lister=functions["Backfill"],
+                options=options,
+            )
         alarms = Alarms(
-            self, "Alarms", dead_letters=self._dead_letters, queues=queues, functions=functions, options=options
+            self,
+            "Alarms",
+            dead_letters=self._dead_letters,
+            queues=queues,
+            functions=functions,
+            options=options,
+            backfills=self._backfill_queue if "Backfill" in functions else None,
         )
         alarms.watch_big_runs(self._make_machine(functions["BigRun"]))
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
@@ -94,6 +114,7 @@ class ProcessingStack(Stack):
         }
         if topology.sources:
             functions["Reconcile"] = self._reconcile(topology, arns)
+            functions["Backfill"] = self._backfill(topology, arns)
         return functions
 
     def _numbering(self) -> lambda_.Function:
@@ -187,16 +208,38 @@ class ProcessingStack(Stack):
         CfnOutput(self, "ReconcileFunction", value=function.function_name)
         return function
 
+    def _backfill(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that lists what buckets hold already, and steers that."""
+        names = Names(self._options.name)
+        itself, convert = map(self._function_arn, (names.backfill, names.convert))
+        settings = replace(
+            self._settings(), backfill_queue=self._backfill_queue.queue_url, convert_function=names.convert
+        )
+        return self._function(
+            "backfill",
+            grants.backfill(topology, arns, self._options, itself=itself, convert=convert),
+            memory_mb=BACKFILL_MEMORY_MB,
+            function_name=names.backfill,
+            settings=settings,
+        )
+
     def _function(
-        self, name: str, allowed: Sequence[grants.Grant], *, memory_mb: int, function_name: str | None = None
+        self,
+        name: str,
+        allowed: Sequence[grants.Grant],
+        *,
+        memory_mb: int,
+        function_name: str | None = None,
+        settings: Settings | None = None,
     ) -> lambda_.Function:
+        environment = (settings or self._settings()).to_environment()
         return HandlerFunction(
             self,
             name.title().replace("_", ""),
             name=name,
             code=self._code,
             layers=self._layers,
-            environment={**self._settings().to_environment(), DEPLOYMENT_VARIABLE: self._number},
+            environment={**environment, DEPLOYMENT_VARIABLE: self._number},
             grants=allowed,
             options=self._options,
             key=self._key,
@@ -222,6 +265,8 @@ class ProcessingStack(Stack):
             queues=tuple(queue.queue_arn for queue in self._queues.values()),
             dead_letters=self._dead_letters.queue_arn,
             machine=self._machine_arn(),
+            # There is none where nothing is read.
+            backfill_queue=self._backfill_queue.queue_arn if self._queues else None,
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
         )

@@ -10,7 +10,6 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import Names
 from infra.notification import sent_by_buckets
 from infra.options import Options
 from millrace.deployment.settings import VISIBILITY_FACTOR
@@ -33,14 +32,14 @@ def visibility_seconds(options: Options) -> int:
 
 
 class SourceQueue(Construct):
-    """Encrypted, TLS only; ``buckets`` may notify it, for this account alone."""
+    """Encrypted, TLS only; ``buckets`` may notify it, for this account alone. Backfills have one that none notifies."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        connection: str,
+        queue_name: str,
         buckets: Iterable[str],
         dead_letters: sqs.IQueue,
         options: Options,
@@ -50,7 +49,7 @@ class SourceQueue(Construct):
         self.queue = sqs.Queue(
             self,
             "Queue",
-            queue_name=Names(options.name).queue(connection),
+            queue_name=queue_name,
             visibility_timeout=Duration.seconds(visibility_seconds(options)),
             retention_period=RETENTION,
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVES),

@@ -24,7 +24,10 @@ from millrace.config.connection import ManagedQueue
 
 
 class StorageStack(Stack):
-    """Outputs: LedgerTable, DeadLetterQueue (URL), Queues (JSON: connection → URL), Buckets (JSON list: created)."""
+    """Outputs: LedgerTable, DeadLetterQueue (URL), Queues (JSON: connection → URL), Buckets (JSON list: created).
+
+    And BackfillQueue (URL), where something is read.
+    """
 
     def __init__(self, scope: Construct, *, topology: Topology, options: Options, env: Environment) -> None:
         super().__init__(
@@ -46,6 +49,8 @@ class StorageStack(Stack):
         sources = list(self._list_sources(topology, options))
         self.dead_letters = DeadLetterStore(self, "DeadLetters", sources=sources, options=options, key=self.key).queue
         self.queues = dict(self._make_queues(topology, options))
+        if topology.sources:
+            self._make_backfill_queue(options)
         self._notify(topology, options)
         self._say(topology)
 
@@ -56,7 +61,7 @@ class StorageStack(Stack):
             queue = SourceQueue(
                 self,
                 f"Queue{construct_id(source.connection)}",
-                connection=source.connection,
+                queue_name=Names(options.name).queue(source.connection),
                 buckets=[source.folder.bucket] if is_notified else [],
                 dead_letters=self.dead_letters,
                 options=options,
@@ -64,11 +69,26 @@ class StorageStack(Stack):
             )
             yield source.connection, queue.queue
 
+    def _make_backfill_queue(self, options: Options) -> None:
+        """A queue that no event comes to, so that live files never wait behind a backfill."""
+        queue = SourceQueue(
+            self,
+            "BackfillQueue",
+            queue_name=Names(options.name).backfill_queue,
+            buckets=[],
+            dead_letters=self.dead_letters,
+            options=options,
+            key=self.key,
+        ).queue
+        CfnOutput(self, "BackfillQueueUrl", value=queue.queue_url).override_logical_id("BackfillQueue")
+
     def _list_sources(self, topology: Topology, options: Options) -> Iterator[str]:
         """The ARNs of the queues whose dead letters come here: the managed ones, and users' own of this account."""
         names = Names(options.name)
         for source in topology.sources:
             yield self.format_arn(service="sqs", resource=names.queue(source.connection))
+        if topology.sources:
+            yield self.format_arn(service="sqs", resource=names.backfill_queue)
         for arn in topology.own_queue_arns:
             # arn:aws:sqs:eu-central-1:111122223333:uploads
             if arn.split(":")[3:5] == [self.region, self.account]:

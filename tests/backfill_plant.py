@@ -14,6 +14,7 @@ from millrace.delivery.tickets import TicketCounter
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ObjectRef
+from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.board import Backfill, BackfillCounts
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.progress import read_progress
@@ -140,6 +141,11 @@ class Plant:
             split_after=self.split_after,
         )
 
+    @property
+    def actions(self) -> BackfillActions:
+        """The function."""
+        return BackfillActions(self.steering, self.lister)
+
     def put(self, number: int, text: str = "a\n1\n") -> ObjectRef:
         """Put a source object that no event tells of."""
         ref = ObjectRef("acme-in", f"in/{number:05}.csv")
@@ -157,9 +163,7 @@ class Plant:
 
     def list_once(self, remaining: Callable[[], float] = never_ends) -> None:
         """One invocation of the function that lists."""
-        event = self.calls.popleft()
-        end = self.lister.run(event["backfill"], event["range"], remaining)
-        self.steering.go_on(event["backfill"], event["range"], end, event["calls_left"])
+        self.actions.perform(self.calls.popleft(), remaining)
 
     def list_all(self) -> None:
         """Every invocation that was asked for."""

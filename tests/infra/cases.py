@@ -113,7 +113,7 @@ CASES = {
         Options(
             name="acme-orders",
             alarm_topic_arn=TOPIC,
-            reserved_concurrency=30,
+            reserved_concurrency=35,
             own_dead_letter_arns=(OWN_DEAD_LETTERS,),
         ),
     ),

@@ -81,10 +81,10 @@ class TestRefusal:
             main(App(context={"config": str(written(tmp_path, data))}, outdir=str(tmp_path)))
 
     def test_of_a_reserve_that_would_throttle(self, tmp_path: Path) -> None:
-        """Two queues of ten do not fit in fifteen."""
+        """Two queues of ten, and a backfill's five, do not fit in fifteen."""
         context = {"config": str(written(tmp_path, CREATED)), "reserved_concurrency": 15}
 
-        with pytest.raises(SystemExit, match="less than the 20 that the queues may run together"):
+        with pytest.raises(SystemExit, match="less than the 25 that the queues may run together"):
             main(App(context=context, outdir=str(tmp_path)))
 
 
@@ -193,10 +193,10 @@ class TestCustomerKey:
 
 
 def test_a_users_own_queue_is_one_more_source_of_events(of_case: Callable[[str], Synthesised]) -> None:
-    """Beside the managed queues, which take our own requests."""
+    """Beside the managed queues, which take our own requests, and that of the backfills."""
     mappings = of_case("own queues").processing.properties("Lambda::EventSourceMapping")
 
-    assert len(mappings) == 3
+    assert len(mappings) == 4
     assert "uploads" in str([mapping["EventSourceArn"] for mapping in mappings])
 
 

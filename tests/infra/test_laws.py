@@ -15,6 +15,7 @@ from millrace.deployment.settings import LEDGER_INDEXES
 from millrace.operations.reconcile import CALLS
 from tests.infra.templates import Synthesised, Template, listed, text
 
+OUR_FUNCTIONS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "number")
 STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}
 
 
@@ -215,10 +216,17 @@ class TestStacks:
     def test_say_what_the_command_line_looks_up(self, synthesised: Synthesised) -> None:
         """The outputs are an interface."""
         storage, processing = synthesised.storage.outputs, synthesised.processing.outputs
-
-        assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets"} <= set(storage)
-        assert {"ConvertFunction", "ReprocessFunction", "ReconcileFunction", "BigRunMachine"} <= set(processing)
         urls = json.loads(text(storage["Queues"]["Value"]))
+
+        assert {"LedgerTable", "DeadLetterQueue", "Queues", "Buckets", "BackfillQueue"} <= set(storage)
+        assert {
+            "ConvertFunction",
+            "ReprocessFunction",
+            "ReconcileFunction",
+            "BackfillFunction",
+            "BigRunMachine",
+        } <= set(processing)
+        assert text(storage["BackfillQueue"]["Value"]) not in urls.values()
         document = parse(synthesised.case.data)
         assert set(urls) == {one.name for one in document.connections if Use.SOURCE in uses(document, one.name)}
         syncs = {sync.name for sync in document.active_syncs()}
@@ -322,8 +330,7 @@ class TestFunctions:
         """The layers are built for nothing else."""
         functions = processing.properties("Lambda::Function")
 
-        names = ("convert", "big_run", "reprocess", "reconcile", "number")
-        handlers = {f"{name}.handler.handle" for name in names}
+        handlers = {f"{name}.handler.handle" for name in OUR_FUNCTIONS}
         assert {function["Handler"] for function in functions} == handlers
         assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
             ("python3.13", "arm64")
@@ -335,7 +342,7 @@ class TestFunctions:
 
         ours = {one["FunctionName"] for one in functions if one["Handler"].endswith(".handler.handle")}
 
-        assert ours <= {f"{name}-{role}" for role in ("convert", "big-run", "reprocess", "reconcile", "number")}
+        assert ours <= {f"{name}-{role.replace('_', '-')}" for role in OUR_FUNCTIONS}
 
     def test_write_logs_that_end(self, processing: Template) -> None:
         """Each function has its log group, and logs are kept for a month."""
@@ -351,7 +358,16 @@ class TestFunctions:
             assert "FilterCriteria" not in mapping
             assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
             assert mapping["BatchSize"] == 10
-            assert mapping["ScalingConfig"] == {"MaximumConcurrency": synthesised.case.options.max_concurrency}
+            options = synthesised.case.options
+            live_or_not = options.backfill_concurrency if _is_backfill(mapping) else options.max_concurrency
+            assert mapping["ScalingConfig"] == {"MaximumConcurrency": live_or_not}
+
+    def test_receive_from_the_backfills_only_when_there_are_some(self, synthesised: Synthesised) -> None:
+        """An event source that is on costs money while it is idle; live ones are always on."""
+        mappings = synthesised.processing.properties("Lambda::EventSourceMapping")
+
+        assert [mapping["Enabled"] for mapping in mappings if _is_backfill(mapping)] == [False]
+        assert {mapping.get("Enabled", True) for mapping in mappings if not _is_backfill(mapping)} == {True}
 
     def test_hold_no_secret_in_their_environment(self, processing: Template) -> None:
         """The environment is readable by everyone who may describe a function."""
@@ -361,6 +377,8 @@ class TestFunctions:
                 "MILLRACE_BIG_RUN_BYTES",
                 "MILLRACE_BIG_RUN_MACHINE",  # its ARN
                 "MILLRACE_BIG_RUN_PART_BYTES",
+                "MILLRACE_BACKFILL_QUEUE",
+                "MILLRACE_CONVERT_FUNCTION",
                 "MILLRACE_DEAD_LETTERS",
                 "MILLRACE_DEPLOYMENT",
                 "MILLRACE_LEDGER_TABLE",
@@ -371,6 +389,10 @@ class TestFunctions:
                 "POWERTOOLS_SERVICE_NAME",
                 "POWERTOOLS_TRACE_DISABLED",
             }
+
+
+def _is_backfill(mapping: dict[str, Any]) -> bool:
+    return "-backfill" in str(mapping["EventSourceArn"])
 
 
 class TestSchedules:
@@ -386,7 +408,7 @@ class TestSchedules:
         }
         (reconcile,) = _named(synthesised.processing, "reconcile")
 
-        rules = _schedules(synthesised)
+        rules = [rule for rule in _schedules(synthesised) if "-list-" in rule["Name"]]
         told = {}
         for rule in rules:
             (target,) = rule["Targets"]
@@ -396,22 +418,31 @@ class TestSchedules:
         assert len(rules) == len(wanted)
 
     def test_call_the_function_and_nobody_else_does(self, synthesised: Synthesised) -> None:
-        """One permission, for the rules of this deployment in this account."""
-        (reconcile,) = _named(synthesised.processing, "reconcile")
-        (permission,) = (
-            one
-            for one in synthesised.processing.properties("Lambda::Permission")
-            if one["FunctionName"] == {"Fn::GetAtt": [reconcile, "Arn"]}
-        )
+        """One permission a function, for the rules of this deployment in this account."""
+        permissions = synthesised.processing.properties("Lambda::Permission")
         names = Names(synthesised.case.options.name)
+        (reconcile,) = _named(synthesised.processing, "reconcile")
+        (permission,) = (one for one in permissions if reconcile in str(one["FunctionName"]))
         rules = text(permission["SourceArn"])
 
-        assert permission["Principal"] == "events.amazonaws.com"
-        assert permission["SourceAccount"] == "111122223333"
+        assert {one["Principal"] for one in permissions} == {"events.amazonaws.com"}
+        assert {one["SourceAccount"] for one in permissions} == {"111122223333"}
         assert rules.endswith(f":rule/{names.rules}*")
         for rule in _schedules(synthesised):
-            assert rule["Name"].startswith(names.rules)
+            assert rule["Name"].startswith((names.rules, names.backfill_rule))
             assert len(rule["Name"]) <= 64
+
+    def test_backfills_are_looked_after_by_a_rule_that_calls_one_function(self, synthesised: Synthesised) -> None:
+        """So that a lost invocation, or a worker that died, needs no person."""
+        (backfill,) = _named(synthesised.processing, "backfill")
+        (rule,) = (rule for rule in _schedules(synthesised) if "-tend-" in rule["Name"])
+        permissions = synthesised.processing.properties("Lambda::Permission")
+        (permission,) = (one for one in permissions if backfill in str(one["FunctionName"]))
+
+        (target,) = rule["Targets"]
+        assert target["Arn"] == {"Fn::GetAtt": [backfill, "Arn"]}
+        assert json.loads(target["Input"]) == {"action": "tend"}
+        assert "Fn::GetAtt" in permission["SourceArn"]
 
     def test_the_guard_against_loops_stays_on(self, processing: Template) -> None:
         """Lambda ends a chain of calls to itself after 16; the function ends its own before that."""
@@ -424,7 +455,7 @@ class TestSchedules:
         The machine of big runs may call the function of big runs, too, and no function may.
         """
         wanted = []
-        for handler in ("reconcile", "big_run"):
+        for handler in ("reconcile", "backfill", "big_run"):
             (function,) = _named(processing, handler)
             wanted.append(processing.resources[function]["Properties"]["FunctionName"])
         callers = [

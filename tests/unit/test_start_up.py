@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-HANDLERS = ("convert", "big_run", "reprocess", "reconcile")
+HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill")
 LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
@@ -37,6 +37,7 @@ OF_OTHER_FUNCTIONS = {
     "big_run": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
     "reprocess": ("millrace.composition.convert", "millrace.delivery"),
     "reconcile": ("millrace.composition.convert", "millrace.delivery"),
+    "backfill": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery.intake"),
 }
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Deployed:
     """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names.
 
-    ``reconcile_function`` is None where no sync is active; ``big_run_machine``, an ARN, is None in deployments of 0.1.
+    ``reconcile_function`` is None where no sync is active; so are ``backfill_function`` and ``backfill_queue``, a URL.
+    These and ``big_run_machine``, an ARN, are None in deployments of 0.1.
     """
 
     ledger_table: str
@@ -32,6 +33,8 @@ class Deployed:
     syncs: tuple[str, ...]
     reconcile_function: str | None = None
     big_run_machine: str | None = None
+    backfill_function: str | None = None
+    backfill_queue: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -55,6 +58,8 @@ class Deployed:
                 syncs=tuple(json.loads(outputs["Syncs"])),
                 reconcile_function=outputs.get("ReconcileFunction"),
                 big_run_machine=outputs.get("BigRunMachine"),
+                backfill_function=outputs.get("BackfillFunction"),
+                backfill_queue=outputs.get("BackfillQueue"),
             )
         except KeyError as missing:
             raise ConfigurationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,11 @@ def find_feeding_arns(deployed: Deployed, lambda_client: Any) -> list[str]:
 def read_feeding_queues(deployed: Deployed, sqs: SQSClient, arns: Iterable[str]) -> Iterator[QueueFacts]:
     """What each queue of these ARNs says of itself."""
     connections = {name_of_queue(url): connection for connection, url in deployed.queues.items()}
+    backfills = deployed.backfill_queue
     for arn in arns:
+        if backfills is not None and name_of_queue(backfills) == name_of_queue(arn):
+            yield replace(read_queue(sqs, backfills), is_backfills=True)
+            continue
         connection = connections.get(name_of_queue(arn))
         url = deployed.queues[connection] if connection is not None else find_queue_url(sqs, arn)
         yield read_queue(sqs, url, connection)

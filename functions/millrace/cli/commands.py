@@ -77,6 +77,12 @@ COMMANDS = (
         "Convert objects again, also what is converted; without a choice: all objects of the sync.",
     ),
     CommandEntry(
+        "backfill",
+        "repair.backfill",
+        "backfill",
+        "Convert what a bucket held already, on a queue of its own, so that live files do not wait.",
+    ),
+    CommandEntry(
         "replay",
         "repair.replay",
         "replay",

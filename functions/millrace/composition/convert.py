@@ -12,6 +12,7 @@ from typing import Protocol
 from millrace import __version__
 from millrace.aws import announcements, secrets
 from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources
+from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import ReceivedMessages
 from millrace.aws.step_functions import StepFunctions
@@ -21,6 +22,7 @@ from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
 from millrace.delivery.routing import DEFAULT_PART_BYTES, NO_BIG_RUNS, Routing
+from millrace.delivery.tickets import TicketCounter
 from millrace.delivery.worker import FIRST_BACKOFF_SECONDS, Outcome, Worker
 from millrace.deployment.settings import Settings
 from millrace.engine.native.library import Missing, look_for_kernel, mark_version
@@ -80,10 +82,14 @@ class QueueReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ConvertWorld:
-    """What the convert function works with; ``breaker`` None outside of Lambda, where there is nothing to pause."""
+    """What the convert function works with; ``breaker`` None outside of Lambda, where there is nothing to pause.
+
+    ``tickets`` counts what becomes of backfills' requests.
+    """
 
     worker: Worker
     breaker: Breaker | None
+    tickets: TicketCounter
     _messages: ReceivedMessages
     _connections: Mapping[str, str]
     _witness: Witness
@@ -102,7 +108,7 @@ class ConvertWorld:
             if breaker is not None:
                 breaker.hear(outcome, queue_arn)
 
-        return Intake(worker=self.worker, tell=hear, note=note)
+        return Intake(worker=self.worker, tell=hear, note=note, tickets=self.tickets)
 
     def direct_intake(self, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
         """The intake of events that no queue brought: there is none to pause, and none to send to."""
@@ -135,7 +141,8 @@ def convert_world(
         routing=partial(_route, base),
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
-    return ConvertWorld(worker, _breaker(base, witness), messages, _name_connections(base), witness)
+    tickets = TicketCounter(DynamoDBBackfills(base.sessions.client("dynamodb"), base.settings.ledger_table), utc_now)
+    return ConvertWorld(worker, _breaker(base, witness), tickets, messages, _name_connections(base), witness)
 
 
 def _route(base: Foundation, claims: Claims) -> Routing:

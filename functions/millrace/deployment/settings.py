@@ -64,8 +64,9 @@ class Settings:
     that grows with every change of code or configuration, 0 for one from before there was such a number. ``function``
     is the function's own name, which Lambda sets. ``big_run_machine`` is the ARN of the machine of big runs; None where
     none is deployed. ``big_run_bytes``: an object so large is a big run whatever was learned of speeds; ``part_bytes``
-    is about the size of a part. The configuration lies beside the code, where MILLRACE_CONFIGURATION
-    names no other file.
+    is about the size of a part. ``backfill_queue`` is the URL of the backfills' queue and ``convert_function`` the name
+    of the function that receives from it: the backfill function alone has both. The configuration lies beside the code,
+    where MILLRACE_CONFIGURATION names no other file.
     """
 
     ledger_table: str
@@ -78,6 +79,8 @@ class Settings:
     big_run_machine: str | None = None
     big_run_bytes: int | None = None
     part_bytes: int | None = None
+    backfill_queue: str | None = None
+    convert_function: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -94,6 +97,8 @@ class Settings:
             MACHINE_VARIABLE: self.big_run_machine,
             "MILLRACE_BIG_RUN_BYTES": _to_text(self.big_run_bytes),
             "MILLRACE_BIG_RUN_PART_BYTES": _to_text(self.part_bytes),
+            "MILLRACE_BACKFILL_QUEUE": self.backfill_queue,
+            "MILLRACE_CONVERT_FUNCTION": self.convert_function,
         }
         return always | leave_out_empty(optional)
 
@@ -115,6 +120,8 @@ class Settings:
             big_run_machine=given.get(MACHINE_VARIABLE),
             big_run_bytes=_to_number(given.get("MILLRACE_BIG_RUN_BYTES")),
             part_bytes=_to_number(given.get("MILLRACE_BIG_RUN_PART_BYTES")),
+            backfill_queue=given.get("MILLRACE_BACKFILL_QUEUE"),
+            convert_function=given.get("MILLRACE_CONVERT_FUNCTION"),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
 

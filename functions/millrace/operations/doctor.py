@@ -59,7 +59,7 @@ def check_queue(queue: QueueFacts, *, timeout_seconds: int, mapped: Sequence[Map
         remedy = "encrypt it by SQS's own keys or a key of yours whose policy lets s3.amazonaws.com use it"
         yield _trouble(queue, "S3 cannot notify a queue under the key alias/aws/sqs", remedy)
     yield from _check_readers(queue, mapped, function)
-    if queue.is_managed:
+    if queue.is_managed and not queue.is_backfills:
         yield _check_policy(queue)
 
 
@@ -106,7 +106,8 @@ def _check_readers(queue: QueueFacts, mapped: Sequence[Mapped], function: str) -
 
 def _check_event_source(queue: QueueFacts, source: Mapped) -> Iterator[Check]:
     """How the function receives from a queue."""
-    if not source.is_enabled:
+    # That of the backfills is off while there are none.
+    if not source.is_enabled and not queue.is_backfills:
         yield _trouble(queue, "nothing is received from it: its event source is off", "millrace resume")
     if source.has_filter:
         yield _trouble(queue, "its event source has a filter: Lambda deletes what does not match", "take it away")

@@ -11,10 +11,11 @@ from typing import Any
 class QueueFacts:
     """A queue's attributes.
 
-    ``connection`` is the source connection of a managed queue, None for a queue of the user's own. ``dead_letters`` is
-    the ARN of its dead-letter queue, and ``max_receives`` the receipt after which SQS itself moves a message there;
-    both are None without a redrive policy. ``kms_key`` is None for SQS's own encryption. ``waiting``, ``hidden`` and
-    ``delayed`` count messages, approximately.
+    ``connection`` is the source connection of a managed queue, None for a queue of the user's own. ``is_backfills``:
+    the queue is that of the backfills, managed, too, and of no connection. ``dead_letters`` is the ARN of its
+    dead-letter queue, and ``max_receives`` the receipt after which SQS itself moves a message there; both are None
+    without a redrive policy. ``kms_key`` is None for SQS's own encryption. ``waiting``, ``hidden`` and ``delayed``
+    count messages, approximately.
     """
 
     arn: str
@@ -29,6 +30,7 @@ class QueueFacts:
     dead_letters: str | None = None
     kms_key: str | None = None
     policy: Mapping[str, Any] | None = None
+    is_backfills: bool = False
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ class QueueFacts:
     @property
     def is_managed(self) -> bool:
         """Whether the stack made it."""
-        return self.connection is not None
+        return self.connection is not None or self.is_backfills
 
 
 def name_of_queue(address: str) -> str:

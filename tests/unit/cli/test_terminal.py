@@ -248,6 +248,7 @@ SHOWS_NO_STRANGERS_TEXT = {
     "doctor": "what AWS says, by the same two functions",
     "audit": "counts by state, and errors by the same two functions",
     "ledger": "counts, and errors by the same two functions",
+    "backfill": "counts, and names of the configuration, by the same two functions",
 }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +37,7 @@ from millrace.planning.planner import ActiveSync, Planner
 from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:
+    from millrace.aws.deployed import Deployed
     from millrace.aws.sessions import Sessions
 
 _LABEL_WIDTH = 12
@@ -257,19 +258,45 @@ class Outlook:
 
     def forecast(self, survey: Survey) -> Forecast | str:
         """What the objects take, or why nobody can say."""
-        from millrace.aws.function_capacity import read_machines  # noqa: PLC0415 - needs botocore, which is slow to import
 
-        try:
-            deployed, ledger = self.deployments.find(self.name)
-            done = (entry for entry in islice(ledger.of_sync(self.sync.name), _SAMPLED_FROM) if entry.state in DONE)
-            speed = Speed.learn(_read_whole(islice(done, SAMPLE), ledger))
-            if speed is None:
-                return "nothing of this sync is converted yet to learn the speed from"
-            queue = deployed.queues.get(self.sync.source_connection, "").rpartition("/")[2]
-            machines = read_machines(self.deployments.client("lambda"), deployed.convert_function, queue)
-        except MillraceError as error:
-            return str(error)
-        return Forecast.make(survey.objects, survey.size, speed, machines)
+        def find_queue(deployed: Deployed) -> str | None:
+            return deployed.queues.get(self.sync.source_connection)
+
+        return forecast_objects(
+            self.deployments, self.name, self.sync.name, survey.objects, survey.size, find_queue=find_queue
+        )
+
+
+def forecast_objects(
+    deployments: Deployments,
+    name: str,
+    sync: str,
+    objects: int,
+    size: int,
+    *,
+    find_queue: Callable[[Deployed], str | None],
+    concurrency: int | None = None,
+) -> Forecast | str:
+    """What converting so many objects of a sync takes, with ``size`` bytes in all; or why nobody can say.
+
+    ``find_queue`` gives the URL of the queue that their requests wait in. As many functions are at work as its event
+    source says, or ``concurrency`` of them.
+    """
+    from millrace.aws.function_capacity import read_machines  # noqa: PLC0415 - needs botocore, which is slow to import
+
+    try:
+        deployed, ledger = deployments.find(name)
+        done = (entry for entry in islice(ledger.of_sync(sync), _SAMPLED_FROM) if entry.state in DONE)
+        speed = Speed.learn(_read_whole(islice(done, SAMPLE), ledger))
+        if speed is None:
+            return "nothing of this sync is converted yet to learn the speed from"
+        queue = (find_queue(deployed) or "").rpartition("/")[2]
+        machines = read_machines(deployments.client("lambda"), deployed.convert_function, queue)
+    except MillraceError as error:
+        return str(error)
+    if concurrency is not None:
+        machines = replace(machines, concurrency=concurrency)
+    return Forecast.make(objects, size, speed, machines)
 
 
 def _read_whole(entries: Iterable[Entry], ledger: LedgerStore) -> Iterator[Entry]:
@@ -313,16 +340,19 @@ def survey_to_json(survey: Survey, selection: Selection, forecast: Forecast | st
         answer["not_stale"] = survey.not_stale
     if isinstance(forecast, str):
         return answer | {"forecast": None, "no_forecast": forecast}
-    return answer | {
-        "forecast": {
-            "minutes": round(forecast.minutes, 4),
-            "dollars": round(forecast.dollars, 6),
-            "learned_from": forecast.speed.sample,
-            "megabytes_per_second": round(forecast.speed.megabytes_per_second, 3),
-            "seconds_per_object": round(forecast.speed.object_seconds, 3),
-            "functions": forecast.machines.concurrency,
-            "memory_mb": forecast.machines.memory_mb,
-        }
+    return answer | {"forecast": forecast_to_json(forecast)}
+
+
+def forecast_to_json(forecast: Forecast) -> dict[str, Any]:
+    """A forecast for programs; money in US dollars."""
+    return {
+        "minutes": round(forecast.minutes, 4),
+        "dollars": round(forecast.dollars, 6),
+        "learned_from": forecast.speed.sample,
+        "megabytes_per_second": round(forecast.speed.megabytes_per_second, 3),
+        "seconds_per_object": round(forecast.speed.object_seconds, 3),
+        "functions": forecast.machines.concurrency,
+        "memory_mb": forecast.machines.memory_mb,
     }
 
 
@@ -338,7 +368,7 @@ def _describe_survey(survey: Survey, selection: Selection, forecast: Forecast | 
     for example in survey.examples:
         yield f"  for example {example}"
     if survey.objects:
-        yield from _describe_forecast(forecast)
+        yield from describe_forecast(forecast)
     if survey.objects and selection.stale:
         yield f"to do it: {_to_command(survey, selection)}"
 
@@ -353,7 +383,8 @@ def _describe_counts(title: str, counts: dict[str, int]) -> Iterator[str]:
         yield f"    and {len(counts) - _SHOWN:,} more; --json has them all"
 
 
-def _describe_forecast(forecast: Forecast | str) -> Iterator[str]:
+def describe_forecast(forecast: Forecast | str) -> Iterator[str]:
+    """A forecast in lines for people, or why there is none."""
     if isinstance(forecast, str):
         yield f"no forecast: {forecast}"
         return

@@ -19,6 +19,7 @@ from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError
 from millrace.ledger.entries import Entry, State
 from millrace.mappings import pick
+from millrace.operations.backfills.progress import BackfillProgress, describe_progress, read_shown
 from millrace.operations.status import Status, read_status
 from millrace.wording import count_of, list_counts
 
@@ -67,12 +68,14 @@ class Surroundings:
     paused: Sequence[str]
     dead_letters: dict[str, int]
     comparisons: Sequence[Checkpoint]
+    backfills: Sequence[BackfillProgress]
     unknown: Sequence[str]
 
 
 def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surroundings:
     from millrace.aws import queues  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.circuits import FunctionEventSources  # noqa: PLC0415 - needs boto3, which is slow to import
+    from millrace.aws.dynamodb_backfills import DynamoDBBackfills  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
 
     unknown: list[str] = []
@@ -86,6 +89,8 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
     dead = ask(lambda: list(map(partial(queues.read_queue, sqs), boxes)))
     checkpoints = DynamoDBCheckpoints(deployments.client("dynamodb"), deployed.ledger_table)
     comparisons = ask(lambda: list(filter(None, map(checkpoints.get, deployed.syncs))))
+    backfills = DynamoDBBackfills(deployments.client("dynamodb"), deployed.ledger_table)
+    shown = ask(lambda: list(read_shown(backfills, datetime.now(UTC))))
     oldest = dict(ask(lambda: list(queues.read_ages(cloudwatch, facts))))
     return Surroundings(
         queues=facts,
@@ -93,6 +98,7 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
         paused=_name_paused(sources),
         dead_letters={queue.name: queue.waiting for queue in dead},
         comparisons=comparisons,
+        backfills=shown,
         unknown=unknown,
     )
 
@@ -135,6 +141,8 @@ def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]
             last, when = checkpoint.last, checkpoint.completed.isoformat()
             lost = {"unaccounted": last.unaccounted, "vanished": last.vanished}
             yield {"compared": checkpoint.sync, "completed": when, **lost}
+    for progress in surroundings.backfills:
+        yield progress.to_json()
     for problem in surroundings.unknown:
         yield {"unknown": problem}
 
@@ -178,9 +186,14 @@ def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None
 def _describe_queue(queue: QueueFacts, surroundings: Surroundings) -> str:
     age = surroundings.oldest.get(queue.name)
     oldest = f", the oldest for {_describe_seconds(age)}" if age else ""
-    paused = "; PAUSED: millrace resume" if queue.name in surroundings.paused else ""
+    paused = _describe_pause(queue) if queue.name in surroundings.paused else ""
     waiting, put_off = count_of(queue.waiting, "message"), queue.hidden + queue.delayed
     return f"queue {queue.name}: {waiting} waiting{oldest}, {put_off:,} worked on or put off{paused}"
+
+
+def _describe_pause(queue: QueueFacts) -> str:
+    """That of the backfills is off while none runs."""
+    return "; off, as no backfill runs" if queue.is_backfills else "; PAUSED: millrace resume"
 
 
 def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
@@ -194,6 +207,7 @@ def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
             last, ago = checkpoint.last, _describe_age(checkpoint.completed)
             lost = f"{last.unaccounted:,} unaccounted, {last.vanished:,} vanished"
             yield f"compared {checkpoint.sync!r} {ago} ago: {lost} of {count_of(last.compared, 'object')}"
+    yield from map(describe_progress, surroundings.backfills)
     for problem in surroundings.unknown:
         yield f"unknown: {problem}"
 

@@ -45,6 +45,7 @@ class LetterBoxes:
     own: Sequence[QueueFacts]
     syncs: Sequence[str]
     ledger: LedgerStore
+    backfill_queue: str | None = None
 
     def examine_letters(self, classes: Iterable[LetterClass]) -> Iterator[Examined]:
         """The letters of the classes, of one box after the other."""
@@ -67,6 +68,10 @@ class LetterBoxes:
         """The URLs of the user's own queues that give up into a box."""
         return [queue.url for queue in self.own if (queue.dead_letters or "").endswith(":" + box)]
 
+    def _list_live(self) -> list[str]:
+        """The queues that events come to: what nobody knows the queue of is no backfill's."""
+        return [url for url in self.urls.values() if url != self.backfill_queue]
+
     def find_home(self, examined: Examined) -> str:
         """The URL of the queue that a message came from; raise MillraceError if nobody can say.
 
@@ -76,7 +81,7 @@ class LetterBoxes:
         home = self.urls.get(letter.queue or "")
         if home is not None:
             return home
-        candidates = self._find_feeding(letter.box) or list(self.urls.values())
+        candidates = self._find_feeding(letter.box) or self._list_live()
         if len(candidates) == 1:
             return candidates[0]
         names = join_names(sorted(self.urls))
@@ -255,10 +260,19 @@ def _open_boxes(deployments: Deployments, name: str, held: ExitStack) -> LetterB
     urls: dict[str, str] = {}
     for url in deployed.queues.values():
         urls[name_of_queue(url)] = url
+    if deployed.backfill_queue is not None:
+        urls[name_of_queue(deployed.backfill_queue)] = deployed.backfill_queue
     for queue in own_queues:
         urls[queue.name] = queue.url
     boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (deployed.dead_letter_queue, *own_boxes)]
-    return LetterBoxes(boxes=boxes, urls=urls, own=own_queues, syncs=deployed.syncs, ledger=ledger)
+    return LetterBoxes(
+        boxes=boxes,
+        urls=urls,
+        own=own_queues,
+        syncs=deployed.syncs,
+        ledger=ledger,
+        backfill_queue=deployed.backfill_queue,
+    )
 
 
 def _find_own_queues(deployments: Deployments, deployed: Deployed) -> tuple[list[QueueFacts], list[str]]:

@@ -13,6 +13,7 @@ from millrace.cli.terminal import print_json, print_line
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import leave_out_none
+from millrace.operations.queue_facts import name_of_queue
 from millrace.wording import join_names
 
 if TYPE_CHECKING:
@@ -43,11 +44,16 @@ class PausedSource:
 
 @dataclass(frozen=True, slots=True)
 class PausedWorld:
-    """A deployment's event sources, their circuits, and the function that they feed."""
+    """A deployment's event sources, their circuits, and the function that they feed; ``backfill_queue`` is a URL."""
 
     function: str
     sources: FunctionEventSources
     circuits: Circuits
+    backfill_queue: str | None = None
+
+    @property
+    def _backfill_queue_name(self) -> str | None:
+        return name_of_queue(self.backfill_queue) if self.backfill_queue else None
 
     def list_paused(self) -> Iterator[PausedSource]:
         """The event sources that are off."""
@@ -56,6 +62,9 @@ class PausedWorld:
                 continue
             circuit = self.circuits.get(source.queue)
             is_paused = circuit is not None and circuit.paused
+            # That of the backfills is off while none runs: `millrace backfill --resume` is what goes on with one.
+            if not is_paused and name_of_queue(source.queue) == self._backfill_queue_name:
+                continue
             yield PausedSource(source, circuit if is_paused else None)
 
     def resume(self, paused: PausedSource) -> None:
@@ -143,4 +152,4 @@ def _find_world(deployments: Deployments, name: str) -> PausedWorld:
     deployed, _ = deployments.find(name)
     sources = FunctionEventSources(deployments.client("lambda"), deployed.convert_function)
     circuits = DynamoDBCircuits(deployments.client("dynamodb"), deployed.ledger_table)
-    return PausedWorld(deployed.convert_function, sources, circuits)
+    return PausedWorld(deployed.convert_function, sources, circuits, deployed.backfill_queue)

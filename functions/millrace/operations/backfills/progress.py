@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from millrace.mappings import leave_out_none
 from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillStore, RangeTree
+from millrace.wording import count_of
+
+_SHOWN_AFTER_END = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,32 @@ def read_progress(store: BackfillStore, backfill: Backfill, now: datetime) -> Ba
     listed = sum(key_range.is_listed for key_range in tree.ranges)
     total = _add_earlier(backfill.earlier, counts)
     return BackfillProgress(backfill=backfill, counts=total, ranges=len(tree.ranges), listed=listed, now=now)
+
+
+def read_shown(store: BackfillStore, now: datetime) -> Iterator[BackfillProgress]:
+    """Those that go on, and those that ended in the last two days."""
+    for row in store.board().backfills:
+        if row.finished is None or row.finished > now - _SHOWN_AFTER_END:
+            yield read_progress(store, row, now)
+
+
+def describe_progress(progress: BackfillProgress) -> str:
+    """A backfill in a line for people."""
+    row, counts = progress.backfill, progress.counts
+    listed = "" if progress.is_listed else f" (still listing: {count_of(counts.compared, 'object')} so far)"
+    parts = [
+        f"backfill of {row.sync}: {row.state}{listed}, {counts.done:,} of {counts.asked:,} done",
+        f"{counts.failed:,} failed, {counts.known:,} were converted already",
+    ]
+    if counts.failed_before:
+        parts.append(f"{counts.failed_before:,} had failed before (millrace reprocess {row.sync} --state failed)")
+    if progress.rate:
+        parts.append(f"{progress.rate:,.1f} objects a second")
+    if progress.expected_end is not None:
+        parts.append(f"expected end {progress.expected_end:%Y-%m-%d %H:%M} UTC")
+    if counts.open and not row.is_active:
+        parts.append(f"{counts.open:,} not accounted for: begin it again")
+    return "; ".join(parts)
 
 
 def _add_earlier(earlier: BackfillCounts, counts: BackfillCounts) -> BackfillCounts:

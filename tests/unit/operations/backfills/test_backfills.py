@@ -166,7 +166,7 @@ def test_an_object_that_is_deleted_while_it_waits_leaves_nothing() -> None:
     assert state(plant) is BackfillState.FINISHED
 
 
-class TestPauses:
+class TestPausedBackfills:
     def test_a_pause_stops_listing_and_receiving_and_loses_nothing(self) -> None:
         plant = Plant(portion=4)
         plant.fill(range(30))
@@ -255,7 +255,7 @@ class TestPauses:
             plant.steering.resume(SYNC)
 
 
-class TestKills:
+class TestKilledBackfills:
     """The function that lists, and the one that converts, may die anywhere."""
 
     @pytest.mark.parametrize("calls", range(1, 30, 3))
@@ -332,7 +332,7 @@ class TestKills:
         assert plant.counts().open == 10
 
 
-class TestLimits:
+class TestRoom:
     def test_the_listing_waits_while_enough_is_in_the_queue(self) -> None:
         plant = Plant(portion=2)
         plant.fill(range(20))

@@ -1,0 +1,1 @@
+"""The function that lists what buckets already hold, and steers backfills."""
