@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from millrace.engine.options import FileFormat, PlaceInFile, ReadOptions
 from millrace.engine.parts.documents import SCHEMA, Document, get_document, get_integer, get_numbers, get_text
@@ -90,8 +91,9 @@ class FilePart:
     """A part of a file: whole records, from the byte ``start`` of its text up to ``end``.
 
     ``index`` counts parts from 0. ``row`` and ``line`` are the numbers that the part's first ones have in the file,
-    from 1. ``is_last``: no row of the file is behind it. ``detail`` is what the format alone understands, such as
-    Parquet's row groups.
+    from 1. ``byte`` is where it begins as errors count, None if that is ``start``: they count the bytes of UTF-8,
+    whatever the file is in. ``is_last``: no row of the file is behind it. ``detail`` is what the format alone
+    understands, such as Parquet's row groups.
     """
 
     index: int
@@ -99,13 +101,15 @@ class FilePart:
     end: int
     row: int = 1
     line: int = 1
+    byte: int | None = None
     is_last: bool = False
     detail: Document = field(default_factory=dict)
 
     @property
     def place(self) -> PlaceInFile:
         """Where the part begins, as its reader counts."""
-        return PlaceInFile(row=self.row, line=self.line, byte=self.start, continues=not self.is_last)
+        byte = self.start if self.byte is None else self.byte
+        return PlaceInFile(row=self.row, line=self.line, byte=byte, continues=not self.is_last)
 
     def to_document(self) -> Document:
         """The part, for ``from_document``."""
@@ -116,6 +120,7 @@ class FilePart:
             "end": self.end,
             "row": self.row,
             "line": self.line,
+            "byte": self.byte,
             "is_last": self.is_last,
             "detail": self.detail,
         }
@@ -129,6 +134,7 @@ class FilePart:
             end=get_integer(document, "end"),
             row=get_integer(document, "row"),
             line=get_integer(document, "line"),
+            byte=cast("int | None", document["byte"]),
             is_last=bool(document["is_last"]),
             detail=get_document(document, "detail"),
         )

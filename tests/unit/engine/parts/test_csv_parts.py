@@ -68,11 +68,14 @@ def messy_files(draw: st.DrawFn) -> Messy:
         lines.insert(0, 'any "text')
     end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
     text = "".join(line + end for line in lines)
-    text = (
-        draw(st.sampled_from(["", "", "\ufeff"])) + text + draw(st.sampled_from(["", "", "\x1a", "\0\0\n", "  \n \n"]))
-    )
+    text += draw(st.sampled_from(["", "", "\x1a", "\0\0\n", "  \n \n"]))
+    mark = draw(st.sampled_from(["", "", "\ufeff"]))
     if draw(st.integers(0, 4)) == 0:
         text = text.rstrip("\r\n")
+    data = (mark + text).encode()
+    if draw(st.integers(0, 4)) == 0:
+        options["encoding"] = "cp1252"
+        data = text.replace("日本", "ÿ").encode("cp1252")
     others = {
         "delimiter": ",",
         "bad_rows": BadRows.QUARANTINE,
@@ -84,7 +87,7 @@ def messy_files(draw: st.DrawFn) -> Messy:
         "source_columns": (SourceColumn.ROW,),
     }
     options |= {name: value for name, value in others.items() if draw(st.integers(0, 4)) == 0}
-    return Messy(text.encode(), options)
+    return Messy(data, options)
 
 
 def recipe_of(target: str, **options: Any) -> Recipe:
@@ -157,6 +160,8 @@ def test_every_byte_may_be_near_a_cut(target: str) -> None:
         pytest.param(b"a,b\n" + b"3,4\n" * 9 + b"7,8,9\n", {}, id="bad row at the end"),
         pytest.param(b"a,b\n" + b"3,4\n" * 9 + b'5,"x\n' + b"3,4\n" * 9, {}, id="open quote"),
         pytest.param(b"a,b\n" + b"3,4\n" * 9 + b"5,\xff\n" + b"3,4\n" * 9, {}, id="no text"),
+        pytest.param('a,é\nü,1\n€,"ß\nö"\nä,2,3\nx,y\n'.encode("cp1252"), {"encoding": "cp1252"}, id="cp1252"),
+        pytest.param("ä,é,\nü,1,\n€,ß,\nä,2,€\nx,y,\n".encode("cp1252"), {"encoding": "cp1252"}, id="last of cp1252"),
         pytest.param(b"a,b\n" + b"3,4\n" * 9 + b"x,4\n" * 2, {"column_types": {"a": "integer"}}, id="misfit"),
     ],
 )
@@ -207,6 +212,8 @@ def test_a_record_of_many_ranges_is_of_one_part() -> None:
         (b"a,b\n1,2\n", {"skip_footer": 1}, "csv_skip_footer drops the last lines"),
         (b"a,b\n1,2\n", {"quotes": Quotes.LENIENT}, "stray quote.*csv_quotes: strict"),
         ("a,b\n1,2\n".encode("utf-16"), {}, "utf-16-le.*write it in UTF-8"),
+        ("a,b\n1,2\n".encode("gbk"), {"encoding": "gbk"}, "gbk.*write it in UTF-8"),
+        ("a,b\n1,2\n".encode("cp037"), {"encoding": "cp037"}, "cp037.*write it in UTF-8"),
         (b"a,b\n1,2\n" + b"\0" * 2**21, {}, "marks of a file's end"),
         (b"\x1f\x8b\x08" + b"\0" * 20, {}, "a gz file.*inflate"),
     ],

@@ -24,6 +24,7 @@ from millrace.engine.formats.csv.reader import read_typed
 from millrace.engine.formats.csv.scanning import CsvGrammar, RangeState, StateScan, find_cut, read_pieces, scan_text
 from millrace.engine.formats.csv.text_rows import Report
 from millrace.engine.formats.streams.decompression import find_compression
+from millrace.engine.formats.streams.encoding import Encoding, KnownText, is_like_ascii
 from millrace.engine.option_list import say_option
 from millrace.engine.options import Compression, FileFormat, PlaceInFile, ReadOptions
 from millrace.engine.parts.documents import get_integer, get_numbers
@@ -32,6 +33,8 @@ from millrace.engine.parts.ranges import divide, open_range
 from millrace.errors import CannotBeCut, DataError
 
 _MOST_END_MARKS = 2**20
+_MOST_BYTES = 3
+"""In UTF-8, of a character that is one byte in the file."""
 _KEEPS_LAST = "keeps_last"
 
 
@@ -50,14 +53,15 @@ class CsvParts:
         layout = head.layout(read, _ignore)
         _refuse_layout(layout)
         byte, line = feed.place
-        ranges = divide(byte, _find_end(source, TextRange(byte, size), layout), part_bytes)
+        begin = _find_in_file(source, byte, layout.encoding)
+        ranges = divide(begin, _find_end(source, TextRange(begin, size), layout), part_bytes)
         return FileFrame(
             format=FileFormat.CSV,
             read=read,
             size=size,
             ranges=ranges,
             needs_scan=len(ranges) > 1 or layout.may_keep_last,
-            pinned=PinnedCsv(head, line).to_document(),
+            pinned=PinnedCsv(head, line, byte).to_document(),
         )
 
     def scan(self, source: BinaryIO, frame: FileFrame, index: int, /) -> RangeScan:
@@ -68,35 +72,38 @@ class CsvParts:
         states = [StateScan(is_open=False)]
         if index and layout.dialect.quote:
             states.append(StateScan(is_open=True))
-        pieces = read_pieces(source, start, end, longest)
-        lines = scan_text(CsvGrammar(layout.dialect, layout.width == 1), pieces, start, states)
+        grammar = CsvGrammar(layout.dialect, layout.width == 1, layout.encoding.name)
+        total = scan_text(grammar, read_pieces(source, start, end, longest), start, states)
         found = [state.finish() for state in states]
         if layout.may_keep_last:
             text = open_range(source, 0, frame.ranges[-1].end)
             found = [replace(state, has_last=_has_last(text, layout, state, end)) for state in found]
-        return RangeScan(index, {"lines": lines, "states": [list(astuple(state)) for state in found]})
+        states_found = [list(astuple(state)) for state in found]
+        return RangeScan(index, {"lines": total.lines, "extra": total.extra, "states": states_found})
 
     def split(self, frame: FileFrame, scans: Sequence[RangeScan], /) -> tuple[FilePart, ...]:
         """The ranges that a record begins in, each up to the first record of the next."""
         first, end = frame.ranges[0].start, frame.ranges[-1].end
         if not frame.pinned:
             return (FilePart(index=0, start=first, end=end, is_last=True),)
-        fold = _Fold(PlaceInFile(byte=first, line=PinnedCsv.from_document(frame.pinned).line))
+        pinned = PinnedCsv.from_document(frame.pinned)
+        fold = _Fold(_Begin(first, PlaceInFile(byte=pinned.byte, line=pinned.line)))
         for scan in scans:
             fold.add(scan)
-        begins = fold.begins or [fold.place]
-        ends = [*(place.byte for place in begins[1:]), end]
+        begins = fold.begins or [fold.next]
+        ends = [*(begin.start for begin in begins[1:]), end]
         return tuple(
             FilePart(
                 index=index,
-                start=place.byte,
+                start=begin.start,
                 end=end,
-                row=place.row,
-                line=place.line,
+                row=begin.place.row,
+                line=begin.place.line,
+                byte=begin.place.byte,
                 is_last=index == len(begins) - 1,
                 detail={_KEEPS_LAST: fold.keeps_last},
             )
-            for index, (place, end) in enumerate(zip(begins, ends, strict=True))
+            for index, (begin, end) in enumerate(zip(begins, ends, strict=True))
         )
 
     def open_part(self, source: BinaryIO, _frame: FileFrame, part: FilePart, /) -> BinaryIO:
@@ -108,40 +115,40 @@ class CsvParts:
         if not frame.pinned:
             return _read_nothing
         head = PinnedCsv.from_document(frame.pinned).head
-        return _PartReader(head, keeps_last=bool(part.detail[_KEEPS_LAST]))
+        return _PartReader(head, part.start, keeps_last=bool(part.detail[_KEEPS_LAST]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Where a part begins in the file's bytes, and as errors count."""
+
+    start: int
+    place: PlaceInFile
 
 
 class _Fold:
     """Goes from range to range, each in the state that the one before ended in."""
 
-    def __init__(self, place: PlaceInFile) -> None:
-        self.place = place
-        self.begins = list[PlaceInFile]()
+    def __init__(self, first: _Begin) -> None:
+        self.next = first
+        self.begins = list[_Begin]()
         self.keeps_last = False
         self._is_open = False
+        self._extra = first.place.byte - first.start
 
     def add(self, scan: RangeScan) -> None:
         """Go through the next range."""
         values = get_numbers(scan.found, "states")[self._is_open]
-        state = RangeState(values[0], values[1], values[2], bool(values[3]), bool(values[4]))
+        state = RangeState(*values[:4], is_open=bool(values[4]), has_last=bool(values[5]))
+        place = self.next.place
         if state.first is not None:
-            self.begins.append(replace(self.place, byte=state.first, line=self.place.line + state.lines))
-        line = self.place.line + get_integer(scan.found, "lines")
-        self.place = replace(self.place, row=self.place.row + state.rows, line=line)
+            byte = state.first + self._extra + state.extra
+            self.begins.append(_Begin(state.first, replace(place, byte=byte, line=place.line + state.lines)))
+        line = place.line + get_integer(scan.found, "lines")
+        self.next = replace(self.next, place=replace(place, row=place.row + state.rows, line=line))
         self.keeps_last = self.keeps_last or state.has_last
         self._is_open = state.is_open
-
-
-class _PartText:
-    """A part's text; its first byte is counted by ``ReadOptions.place``."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self.start = 0
-        self._source = source
-
-    def read(self, size: int) -> bytes:
-        """The next bytes."""
-        return self._source.read(size)
+        self._extra += get_integer(scan.found, "extra")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,7 @@ class _PartReader:
     """Reads the rows of a part below a head that is known; see ``formats.base.Reader``."""
 
     head: CsvHead
+    start: int
     keeps_last: bool
 
     def __call__(
@@ -160,7 +168,8 @@ class _PartReader:
     def _begin(self, source: BinaryIO, options: ReadOptions, report: Report) -> tuple[CsvLayout, Iterator[Block]]:
         source.seek(0)
         layout = self.head.layout(options, report, keeps_last=self.keeps_last)
-        feed = CsvFeed(_PartText(source), options.work, counts_lines=layout.quarantines, place=options.place)
+        text = KnownText(source, self.head.encoding, self.start)
+        feed = CsvFeed(text, options.work, counts_lines=layout.quarantines, place=options.place)
         return layout, feed.blocks(layout.dialect, layout.width)
 
 
@@ -187,6 +196,15 @@ def _find_ends(source: BinaryIO, frame: FileFrame, index: int) -> tuple[int, int
     return start, max(start, end)
 
 
+def _find_in_file(source: BinaryIO, byte: int, encoding: Encoding) -> int:
+    """The offset in the file of an offset in its text as UTF-8, which begins a character."""
+    if encoding.name == "utf-8":
+        return byte
+    source.seek(0)
+    text = source.read(byte).decode(encoding.name, "replace").encode()
+    return len(text[:byte].decode())
+
+
 def _find_end(source: BinaryIO, rows: TextRange, layout: Layout) -> int:
     """Where the rows end: before the marks of the file's end, which are no rows."""
     start = max(rows.start, rows.end - _MOST_END_MARKS)
@@ -207,8 +225,9 @@ def _has_last(text: BinaryIO, layout: Layout, state: RangeState, end: int) -> bo
     if state.first is None:
         return False
     text.seek(state.first)
-    feed = CsvFeed(_PartText(text), layout.options.work, counts_lines=False, place=PlaceInFile(byte=state.first))
-    blocks = takewhile(lambda block: block.byte < end, feed.blocks(layout.dialect, layout.width))
+    feed = CsvFeed(KnownText(text, layout.encoding, 0), layout.options.work, counts_lines=False)
+    size = _MOST_BYTES * (end - state.first)  # at least the range: what is behind it is of the file as well
+    blocks = takewhile(lambda block: block.byte < size, feed.blocks(layout.dialect, layout.width))
     try:
         return has_value_at_end(layout, blocks)
     except DataError:  # of a range that begins otherwise, a record may have no end; if it does not, its reader says so
@@ -236,7 +255,10 @@ def _refuse_layout(layout: Layout) -> None:
     if dialect.lenient and dialect.quote:
         option = say_option(face, "quotes", "strict")
         raise CannotBeCut(f"a stray quote may open a field or not, which what is behind it decides; set {option}")
-    if layout.encoding.name != "utf-8":
+    encoding = layout.encoding.name
+    if encoding == "utf-8":
+        return
+    if not is_like_ascii(encoding) or not (dialect.comment or "").isascii():
         raise CannotBeCut(
-            f"the file is in {layout.encoding.name}, whose line feeds cannot be seen in its bytes: write it in UTF-8"
+            f"the file is in {encoding}, in whose bytes line feeds and quotes cannot be seen alone: write it in UTF-8"
         )

@@ -15,10 +15,11 @@ from millrace.engine.parts.documents import Document, get_integer, get_items, ge
 
 @dataclass(frozen=True, slots=True)
 class PinnedCsv:
-    """A file's head, and the number of the line that its first row is in."""
+    """A file's head, the number of the line that its first row is in, and that row's first byte in UTF-8."""
 
     head: CsvHead
     line: int
+    byte: int
 
     def to_document(self) -> Document:
         """What of it a part needs: nothing that only explains it."""
@@ -32,6 +33,7 @@ class PinnedCsv:
             "trailing": self.head.detected.trailing.name,
             "encoding": self.head.encoding.name,
             "line": self.line,
+            "byte": self.byte,
         }
 
     @classmethod
@@ -47,4 +49,4 @@ class PinnedCsv:
         detected = Detected(dialect, trailing=Trailing[get_text(document, "trailing")])
         fields = tuple(map(str, get_items(document, "fields")))
         encoding = Encoding(get_text(document, "encoding"), "default")
-        return cls(CsvHead(fields, detected, encoding), get_integer(document, "line"))
+        return cls(CsvHead(fields, detected, encoding), get_integer(document, "line"), get_integer(document, "byte"))

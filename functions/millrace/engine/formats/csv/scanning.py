@@ -24,10 +24,20 @@ _STEP = 2**16
 
 @dataclass(frozen=True, slots=True)
 class CsvGrammar:
-    """What cuts a text into records; ``has_blank_rows``: an empty line is one, as in a file of one column."""
+    """What cuts a text into records; ``has_blank_rows``: an empty line is one, as in a file of one column.
+
+    ``encoding`` is UTF-8, or one in which each byte is a character.
+    """
 
     dialect: Dialect
     has_blank_rows: bool
+    encoding: str = "utf-8"
+
+    def count_extra(self, text: bytes) -> int:
+        """How many bytes more the text is in UTF-8."""
+        if self.encoding == "utf-8" or text.isascii():
+            return 0
+        return len(text.decode(self.encoding, "replace").encode()) - len(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +56,16 @@ class ScannedPiece:
 
 @dataclass(frozen=True, slots=True)
 class RangeState:
-    """What a range is in one of the states: the byte of its first record, None without one, and the lines before it.
+    """What a range is in one of the states: the byte of its first record, None without one, and what is before it.
 
-    ``rows`` are the records that begin in it; ``is_open``: its end is within quotes. ``has_last``: a record has a value
-    behind a delimiter that all records of the head end in.
+    That is how many ``lines`` and, in UTF-8, how many ``extra`` bytes. ``rows`` are the records that begin in it;
+    ``is_open``: its end is within quotes. ``has_last``: a record has a value behind a delimiter that all records of the
+    head end in.
     """
 
     first: int | None
     lines: int
+    extra: int
     rows: int
     is_open: bool
     has_last: bool = False
@@ -107,41 +119,62 @@ def read_pieces(source: BinaryIO, start: int, end: int, longest: int) -> Iterato
         yield held
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How many line ends a text has, and how many bytes more it is in UTF-8."""
+
+    lines: int = 0
+    extra: int = 0
+
+    def __add__(self, other: Distance) -> Distance:
+        """That of both texts."""
+        return Distance(self.lines + other.lines, self.extra + other.extra)
+
+
 class StateScan:
     """Adds up what the pieces of a range are in one state."""
 
     def __init__(self, *, is_open: bool) -> None:
         self.is_open = is_open
         self._first: int | None = None
-        self._lines_before = 0
+        self._before = Distance()
         self._rows = 0
 
-    def add(self, piece: ScannedPiece, text: bytes, byte: int, lines: int) -> None:
-        """Add the next piece, which begins at a byte, behind so many line ends of the range."""
+    def add(self, piece: ScannedPiece, text: bytes, byte: int) -> bool:
+        """Add the next piece, which begins at a byte; whether the range's first record begins in it."""
+        is_first = False
         if piece.first is not None:
             # The record that was open before the piece ends in it, and was counted where it began, or is another
             # range's.
             self._rows += piece.ended - self.is_open + piece.is_open
-            if self._first is None and piece.first < len(text):
+            is_first = self._first is None and piece.first < len(text)
+            if is_first:
                 self._first = byte + piece.first
-                self._lines_before = lines + line_ends(text[: piece.first])
         self.is_open = piece.is_open
+        return is_first
+
+    def set_distance(self, before: Distance) -> None:
+        """Say what of the range is before its first record."""
+        self._before = before
 
     def finish(self) -> RangeState:
         """What the range is."""
-        return RangeState(self._first, self._lines_before, self._rows, self.is_open)
+        return RangeState(self._first, self._before.lines, self._before.extra, self._rows, self.is_open)
 
 
-def scan_text(grammar: CsvGrammar, pieces: Iterator[bytes], byte: int, states: list[StateScan]) -> int:
-    """Add the pieces of a range, the first of which begins at a byte, to its states; how many line ends it has."""
-    scan, lines = open_scanner(grammar), 0
+def scan_text(grammar: CsvGrammar, pieces: Iterator[bytes], byte: int, states: list[StateScan]) -> Distance:
+    """Add the pieces of a range, the first of which begins at a byte, to its states; what all of it is."""
+    scan, total = open_scanner(grammar), Distance()
     for text in pieces:
         found = {is_open: scan(text, is_open=is_open) for is_open in {state.is_open for state in states}}
         for state in states:
-            state.add(found[state.is_open], text, byte, lines)
+            piece = found[state.is_open]
+            if state.add(piece, text, byte):
+                before = text[: piece.first]
+                state.set_distance(total + Distance(line_ends(before), grammar.count_extra(before)))
         byte += len(text)
-        lines += next(iter(found.values())).lines
-    return lines
+        total += Distance(next(iter(found.values())).lines, grammar.count_extra(text))
+    return total
 
 
 class Scanner(Protocol):

@@ -34,22 +34,22 @@ class Encoding:
     known_by: Literal["configuration", "byte order mark", "zero bytes", "default"]
 
 
-class Utf8Stream:
-    """A stream's text as UTF-8 without a byte order mark.
+class KnownText:
+    """Text in a known encoding as UTF-8: of a part of a file, which begins with a character.
 
-    ``start`` is the offset of the first byte of text, ``encoding`` what it is in. UTF-8 itself is handed on
-    unchecked: who cuts it into records checks it, and can tell the row.
+    ``offset`` is that of its first byte in the file. ``start`` is 0: who divides the file counts from where the part
+    begins. UTF-8 itself is handed on unchecked: who cuts it into records checks it, and can tell the row.
     """
 
-    def __init__(self, stream: ByteStream, encoding: str) -> None:
+    def __init__(self, stream: ByteStream, encoding: Encoding, offset: int, pending: bytes = b"") -> None:
+        self.encoding = encoding
+        self.start = 0
         self._stream = stream
-        head = read_fully(stream, _HEAD)
-        self.encoding, self.start = _detect(head, encoding)
-        self._pending = head[self.start :]
-        self._offset = self.start
+        self._pending = pending
+        self._offset = offset
         self._decoder = None
-        if self.encoding.name != "utf-8":
-            self._decoder = codecs.getincrementaldecoder(self.encoding.name)("strict")
+        if encoding.name != "utf-8":
+            self._decoder = codecs.getincrementaldecoder(encoding.name)("strict")
 
     def read(self, size: int) -> bytes:
         """The next UTF-8 bytes, about ``size`` of them; none at the end."""
@@ -75,6 +75,19 @@ class Utf8Stream:
             ) from error
         self._offset += len(data)
         return encoded
+
+
+class Utf8Stream(KnownText):
+    """A stream's text as UTF-8 without a byte order mark.
+
+    ``start`` is the offset of the first byte of text, ``encoding`` what it is in.
+    """
+
+    def __init__(self, stream: ByteStream, encoding: str) -> None:
+        head = read_fully(stream, _HEAD)
+        detected, start = _detect(head, encoding)
+        super().__init__(stream, detected, start, head[start:])
+        self.start = start
 
 
 def _detect(head: bytes, encoding: str) -> tuple[Encoding, int]:
@@ -114,6 +127,17 @@ def _unmarked_utf16(head: bytes) -> str | None:
         if is_mostly_western and other_zeros == 0:
             return encoding
     return None
+
+
+def is_like_ascii(encoding: str) -> bool:
+    """Whether each byte is a character by itself, those of ASCII the same: Latin-1 is such, UTF-16 and GBK are not."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    characters = [decoder.decode(bytes([byte])) for byte in range(256)]
+    return "".join(characters[:128]).encode() == bytes(range(128)) and all(map(_is_one, characters))
+
+
+def _is_one(character: str) -> bool:
+    return len(character) == 1
 
 
 def is_utf8(data: bytes) -> bool:
