@@ -138,8 +138,8 @@ class _Fold:
 
     def add(self, scan: RangeScan) -> None:
         """Go through the next range."""
-        values = get_numbers(scan.found, "states")[self._is_open]
-        state = RangeState(*values[:4], is_open=bool(values[4]), has_last=bool(values[5]))
+        first, lines, extra, rows, is_open, has_last = get_numbers(scan.found, "states")[self._is_open]
+        state = RangeState(first, lines, extra, rows, is_open=bool(is_open), has_last=bool(has_last))
         place = self.next.place
         if state.first is not None:
             byte = state.first + self._extra + state.extra
