@@ -104,6 +104,7 @@ def _mortal(store: DyingStore, call: Callable[..., Any], *, is_late: bool) -> Ca
     return called
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("phase", [Phase.PLAN, Phase.SPLIT, Phase.JOIN, Phase.CONVERT, Phase.PUBLISH])
 def test_whoever_is_killed_at_any_call_is_repeated_and_nothing_is_lost(phase: Phase, is_late: bool) -> None:  # noqa: FBT001 - a parameter
@@ -147,6 +148,7 @@ def test_an_event_that_is_repeated_in_mid_run_starts_nothing(in_run: RunWorld) -
     assert len(in_run.machine.executions) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [Phase.PLAN, Phase.SCAN, Phase.SURVEY, Phase.JOIN, Phase.CONVERT, Phase.PUBLISH])
 def test_newer_bytes_win_whenever_they_come_and_nothing_is_mixed(in_run: RunWorld, phase: Phase) -> None:
     def before(event: PhaseEvent) -> None:

@@ -36,6 +36,7 @@ def put(world: World, name: str, data: bytes, *, day: int = 1) -> Request:
 
 
 class TestSharedTable:
+    @pytest.mark.slow
     @pytest.mark.parametrize("evolution", ["evolve", "rescue"])
     @pytest.mark.parametrize("to", ["parquet", "json", "csv"])
     def test_a_large_file_fits_into_its_table_as_in_one_invocation(self, to: str, evolution: str) -> None:
@@ -221,6 +222,7 @@ class TestFolderInParts:
         assert world.drive() == "done"
         assert b'{"id":900,"name":"newer"}\n' in world.store.data(OUT)
 
+    @pytest.mark.slow
     def test_three_thousand_small_files_settle_and_every_one_is_written_down(self) -> None:
         world = folder_world()
         fill(world, 3000)
@@ -235,6 +237,7 @@ class TestFolderInParts:
         assert len({event.index for event in world.events if event.phase is Phase.CONVERT}) == 6
 
 
+@pytest.mark.slow
 def test_the_listing_of_a_large_folder_is_pages_and_no_list_passes_through_the_machine() -> None:
     world = folder_world()
     fill(world, 120_000 // 10)

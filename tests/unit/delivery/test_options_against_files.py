@@ -232,6 +232,7 @@ def documents_with(option: FileOption, value: Any) -> list[Document]:
 READ_OPTIONS = [option for option in FILE_OPTIONS if option.side is Side.READ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", READ_OPTIONS, ids=lambda option: option.name)
 def test_no_option_makes_any_content_come_back(option: FileOption) -> None:
     for value in (*(option.examples or (True, False)), *MORE_VALUES.get(option.name, ())):

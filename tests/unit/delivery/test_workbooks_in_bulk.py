@@ -266,6 +266,7 @@ class TestSheetsThatAreNoTables:
 
         assert "two sheets have the name 'a'" in failure_of(run)
 
+    @pytest.mark.slow
     def test_three_hundred_sheets_are_too_many(self) -> None:
         run = run_of({REF: xlsx({f"s{number}": {"A1": text("a")} for number in range(300)})})
 

@@ -234,12 +234,14 @@ def obey_law(case: TypedRecords) -> None:
     assert native.equals(pure, check_metadata=True)
 
 
+@pytest.mark.slow
 @often
 @given(cases(is_mutated=False))
 def test_a_block_is_read_as_without_the_kernel(case: TypedRecords) -> None:
     obey_law(case)
 
 
+@pytest.mark.slow
 @often
 @given(cases(is_mutated=True))
 def test_a_broken_block_is_read_as_without_the_kernel(case: TypedRecords) -> None:
@@ -262,6 +264,7 @@ def read_all(data: bytes, options: ReadOptions) -> tuple[pa.Table | tuple[str, s
             return pa.Table.from_batches(batches, schema=records.schema), bad
 
 
+@pytest.mark.slow
 @often
 @given(
     cases(is_mutated=False) | cases(is_mutated=True),
@@ -298,6 +301,7 @@ def is_common(text: str, kind: Kind) -> bool:
     return is_short and "e" not in text and inference.fit(pa.array([text]), kind) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @given(data=st.data())
 @settings(max_examples=examples(50), deadline=None)

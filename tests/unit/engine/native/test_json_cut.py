@@ -37,6 +37,7 @@ def state_of(text: bytes, begin: JsonState | None = None) -> tuple[int, int, int
     return state.depth, state.in_string, state.is_escaped
 
 
+@pytest.mark.slow
 @quickly
 @given(documents, gaps, st.booleans(), st.booleans(), st.data())
 def test_text_is_cut_where_the_last_row_ends(
@@ -58,6 +59,7 @@ def test_text_is_cut_where_the_last_row_ends(
     assert cut == max((start for start in starts if start <= size and start < len(text)), default=0)
 
 
+@pytest.mark.slow
 @quickly
 @given(documents, st.data())
 def test_the_state_of_two_ranges_is_that_of_the_whole(rows: list[dict[str, object]], data: st.DataObject) -> None:
