@@ -113,7 +113,7 @@ class Alarms(Construct):
             "BigRunsTimedOut",
             machine.metric_timed_out(period=_PERIOD, statistic="Sum"),
             0,
-            f"A big run was not done in a week. {look} Raise big_run_concurrency with the account's quota.",
+            f"A big run was not done in a day. {look} Raise big_run_concurrency with the account's quota.",
         )
 
     def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:

@@ -23,8 +23,8 @@ AFTER_MAP: Mapping[str, str] = MappingProxyType(
     {"inflate": "plan", "scan": "split", "survey": "join", "convert": "publish", "settle": "finish"}
 )
 """The phases that ask a child for each item, and the single phase that reads what the children left in S3."""
-LONGEST_RUN = Duration.days(7)
-"""What a run keeps in S3 goes after so long (`infra/created_bucket.py`)."""
+LONGEST_RUN = Duration.hours(24)
+"""An entry trusts its run an hour longer; what a run keeps in S3 goes after a week (`infra/created_bucket.py`)."""
 _START_SECONDS = 60
 """A child may wait so long for its function to start, before its own time begins."""
 _ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")

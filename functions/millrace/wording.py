@@ -1,8 +1,9 @@
-"""How messages count things and name several of them. It imports nothing."""
+"""How messages count things and name several of them. It imports nothing of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -32,3 +33,15 @@ def list_counts(counts: Mapping[K, int] | Iterable[tuple[K, int]]) -> str:
     """How many of each, in the order given: ``1,204 converted, 3 failed``; nothing for none."""
     pairs = counts.items() if isinstance(counts, Mapping) else counts
     return ", ".join(f"{count:,} {kind}" for kind, count in pairs)
+
+
+def describe_seconds(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``3 h``, ``2 days``."""
+    span = timedelta(seconds=max(0.0, seconds))
+    if span < timedelta(minutes=2):
+        return f"{span.total_seconds():.0f} s"
+    if span < timedelta(hours=2):
+        return f"{span // timedelta(minutes=1)} min"
+    if span < timedelta(days=2):
+        return f"{span // timedelta(hours=1)} h"
+    return count_of(span.days, "day")

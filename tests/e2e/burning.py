@@ -134,15 +134,16 @@ class Killer:
     def _kill_on(self) -> None:
         choice = random.Random(self.seed)
         while not self._stop.wait(choice.uniform(0.3, 2.0)):
-            if workers := self._workers():
+            if workers := list_workers(self.emulator):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(choice.choice(workers), signal.SIGKILL)
                     self.kills += 1
 
-    def _workers(self) -> list[int]:
-        """Processes that the emulator started for functions: its children that run from its folder."""
-        command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the command is ours
-        lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
-        own, folder = str(self.emulator.pid), str(self.emulator.folder)
-        return [int(pid) for pid, parent, command in lines if parent == own and folder in command]
+
+def list_workers(emulator: Emulator) -> list[int]:
+    """Processes that the emulator started for functions: its children that run from its folder; the newest last."""
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the command is ours
+    lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
+    own, folder = str(emulator.pid), str(emulator.folder)
+    return [int(pid) for pid, parent, command in lines if parent == own and folder in command]

@@ -11,10 +11,10 @@ from millrace.demo.deployed import DeployedDemo
 
 
 @contextlib.contextmanager
-def without(deployed: DeployedDemo, action: str) -> Iterator[None]:
-    """Take ``action`` from the convert function's role, and give it back."""
+def without(deployed: DeployedDemo, action: str, function: str | None = None) -> Iterator[None]:
+    """Take ``action`` from the role of a function, by default the convert function's, and give it back."""
     iam = deployed.emulator.client("iam")
-    role = _role(deployed)
+    role = _role(deployed, function or deployed.resources.convert_function)
     policies: dict[str, Any] = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
@@ -30,7 +30,6 @@ def without(deployed: DeployedDemo, action: str) -> Iterator[None]:
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
-def _role(deployed: DeployedDemo) -> str:
-    function = deployed.resources.convert_function
+def _role(deployed: DeployedDemo, function: str) -> str:
     found = deployed.emulator.client("lambda").get_function_configuration(FunctionName=function)
     return str(found["Role"].rpartition("/")[2])

@@ -95,6 +95,12 @@ COMMANDS = (
         "Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.",
     ),
     CommandEntry(
+        "runs",
+        "deployed.big_runs",
+        "runs",
+        "Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
+    ),
+    CommandEntry(
         "audit",
         "deployed.audit",
         "audit",

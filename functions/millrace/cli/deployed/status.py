@@ -6,13 +6,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from millrace.cli.deployed.big_runs import RunView, find_machine, read_running
 from millrace.cli.deployed.show import entry_to_json
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
@@ -21,7 +22,7 @@ from millrace.ledger.entries import Entry, State
 from millrace.mappings import pick
 from millrace.operations.backfills.progress import BackfillProgress, describe_progress, read_shown
 from millrace.operations.status import Status, read_status
-from millrace.wording import count_of, list_counts
+from millrace.wording import count_of, describe_seconds, list_counts
 
 if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource
@@ -69,6 +70,7 @@ class Surroundings:
     dead_letters: dict[str, int]
     comparisons: Sequence[Checkpoint]
     backfills: Sequence[BackfillProgress]
+    big_runs: Sequence[RunView]
     unknown: Sequence[str]
 
 
@@ -91,6 +93,8 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
     comparisons = ask(lambda: list(filter(None, map(checkpoints.get, deployed.syncs))))
     backfills = DynamoDBBackfills(deployments.client("dynamodb"), deployed.ledger_table)
     shown = ask(lambda: list(read_shown(backfills, datetime.now(UTC))))
+    machine = find_machine(deployments, deployed)
+    running = ask(lambda: list(read_running(machine))) if machine else []
     oldest = dict(ask(lambda: list(queues.read_ages(cloudwatch, facts))))
     return Surroundings(
         queues=facts,
@@ -99,6 +103,7 @@ def _read_surroundings(deployments: Deployments, deployed: Deployed) -> Surround
         dead_letters={queue.name: queue.waiting for queue in dead},
         comparisons=comparisons,
         backfills=shown,
+        big_runs=running,
         unknown=unknown,
     )
 
@@ -143,6 +148,8 @@ def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]
             yield {"compared": checkpoint.sync, "completed": when, **lost}
     for progress in surroundings.backfills:
         yield progress.to_json()
+    for view in surroundings.big_runs:
+        yield {"big_run": view.to_json()}
     for problem in surroundings.unknown:
         yield {"unknown": problem}
 
@@ -185,7 +192,7 @@ def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None
 
 def _describe_queue(queue: QueueFacts, surroundings: Surroundings) -> str:
     age = surroundings.oldest.get(queue.name)
-    oldest = f", the oldest for {_describe_seconds(age)}" if age else ""
+    oldest = f", the oldest for {describe_seconds(age)}" if age else ""
     paused = _describe_pause(queue) if queue.name in surroundings.paused else ""
     waiting, put_off = count_of(queue.waiting, "message"), queue.hidden + queue.delayed
     return f"queue {queue.name}: {waiting} waiting{oldest}, {put_off:,} worked on or put off{paused}"
@@ -208,8 +215,14 @@ def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
             lost = f"{last.unaccounted:,} unaccounted, {last.vanished:,} vanished"
             yield f"compared {checkpoint.sync!r} {ago} ago: {lost} of {count_of(last.compared, 'object')}"
     yield from map(describe_progress, surroundings.backfills)
+    yield from map(_describe_big_run, surroundings.big_runs)
     for problem in surroundings.unknown:
         yield f"unknown: {problem}"
+
+
+def _describe_big_run(view: RunView) -> str:
+    progress = view.describe_progress() or "begins"
+    return f"big run for {describe_seconds(view.seconds)}: {progress}: {view.source} ({view.sync})"
 
 
 def _print_counts(by_sync: dict[str, Counter[State]]) -> None:
@@ -242,16 +255,4 @@ def _print_wrapped(text: str) -> None:
 
 
 def _describe_age(since: datetime | None) -> str:
-    return "an unknown time" if since is None else _describe_seconds((datetime.now(UTC) - since).total_seconds())
-
-
-def _describe_seconds(seconds: float) -> str:
-    """``45 s``, ``12 min``, ``3 h``, ``2 days``."""
-    span = timedelta(seconds=max(0.0, seconds))
-    if span < timedelta(minutes=2):
-        return f"{span.total_seconds():.0f} s"
-    if span < timedelta(hours=2):
-        return f"{span // timedelta(minutes=1)} min"
-    if span < timedelta(days=2):
-        return f"{span // timedelta(hours=1)} h"
-    return count_of(span.days, "day")
+    return "an unknown time" if since is None else describe_seconds((datetime.now(UTC) - since).total_seconds())

@@ -1,0 +1,273 @@
+"""`millrace runs`: big runs, which one invocation could not do: look, stop, go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from millrace.cli.deployed.show import entry_to_json
+from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.terminal import print_json, print_line
+from millrace.errors import UsageError
+from millrace.mappings import leave_out_none
+from millrace.objects.machine import Execution, ExecutionStatus, MapProgress
+from millrace.objects.references import ObjectRef
+from millrace.wording import count_of, describe_seconds, join_names
+
+if TYPE_CHECKING:
+    from millrace.aws.deployed import Deployed
+    from millrace.aws.step_functions import StepFunctions
+    from millrace.ledger.entries import Entry
+    from millrace.ledger.stores import LedgerStore
+
+Run = Annotated[str, typer.Argument(help="The run's name, as `millrace runs list` shows it.")]
+
+runs = typer.Typer(
+    help="Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
+    no_args_is_help=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One execution of a run, and how far it is."""
+
+    execution: Execution
+    progress: Sequence[MapProgress] = ()
+
+    @property
+    def sync(self) -> str | None:
+        """Whose object it converts."""
+        return self._about.get("sync")
+
+    @property
+    def source(self) -> str | None:
+        """The object, or the folder of a table of many files: ``s3://...``."""
+        return self._about.get("source")
+
+    @property
+    def _about(self) -> Mapping[str, Any]:
+        about: Mapping[str, Any] = (self.execution.argument or {}).get("about", {})
+        return about
+
+    @property
+    def seconds(self) -> float:
+        """How long it has run, or did."""
+        return ((self.execution.stopped or datetime.now(UTC)) - self.execution.started).total_seconds()
+
+    def describe_progress(self) -> str:
+        """The phase that is at work: ``convert 17 of 48 parts``; "" before the first that has parts."""
+        if not self.progress:
+            return ""
+        phase = self.progress[-1]
+        return f"{phase.phase} {phase.done:,} of {count_of(phase.parts, 'part')}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs; a field without a value is left out."""
+        execution = self.execution
+        fields = {
+            "run": execution.name,
+            "status": str(execution.status),
+            "sync": self.sync,
+            "source": self.source,
+            "size": self._about.get("size"),
+            "started": execution.started.isoformat(),
+            "stopped": execution.stopped.isoformat() if execution.stopped else None,
+            "cause": execution.cause,
+            "phases": list(map(_progress_to_json, self.progress)) or None,
+        }
+        return leave_out_none(fields)
+
+
+def _progress_to_json(phase: MapProgress) -> dict[str, Any]:
+    counts = {"parts": phase.parts, "done": phase.done, "running": phase.running, "failed": phase.failed}
+    stopped = {"stopped": phase.stopped.isoformat()} if phase.stopped else {}
+    return {"phase": phase.phase, "started": phase.started.isoformat(), **stopped, **counts}
+
+
+def find_machine(deployments: Deployments, deployed: Deployed) -> StepFunctions | None:
+    """The deployment's machine; None where none is deployed."""
+    from millrace.aws.step_functions import StepFunctions  # noqa: PLC0415 - boto3 takes a third of a second to import
+
+    if deployed.big_run_machine is None:
+        return None
+    return StepFunctions(deployments.client("stepfunctions"), deployed.big_run_machine)
+
+
+def read_running(machine: StepFunctions) -> Iterator[RunView]:
+    """The runs that are at work, with their progress."""
+    for execution in machine.list(ExecutionStatus.RUNNING):
+        yield _read_view(machine, execution)
+
+
+def _read_view(machine: StepFunctions, listed: Execution) -> RunView:
+    """What a list leaves out: what the execution converts, and how far it is."""
+    execution = machine.describe(listed.name) or listed
+    return RunView(execution=execution, progress=machine.progress(execution.name))
+
+
+def _find(context: typer.Context, name: str) -> tuple[StepFunctions, LedgerStore]:
+    deployments = get_deployments(context)
+    deployed, ledger = deployments.find(name)
+    machine = find_machine(deployments, deployed)
+    if machine is None:
+        raise UsageError(f"the deployment {name!r} has no machine for big runs; deploy this version: cdk deploy --all")
+    return machine, ledger
+
+
+@runs.command("list")
+def list_runs(
+    context: typer.Context,
+    *,
+    running: Annotated[bool, typer.Option("--running", help="Those that are at work alone.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Show so many, the newest first.")] = 20,
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Show big runs, the newest first: what each converts, how far it is, how it ended.
+
+    A run is remembered for 90 days. The ledger says what came of its object: millrace show.
+
+    Example: millrace runs list --running
+    """
+    machine, _ = _find(context, name)
+    status = ExecutionStatus.RUNNING if running else None
+    views = [_read_view(machine, execution) for execution in islice(machine.list(status), limit)]
+    for view in views:
+        if as_json:
+            print_json(view.to_json())
+        else:
+            print_line(_describe_line(view))
+    if not views and not as_json:
+        print_line("no big run is at work" if running else "there was no big run in the last 90 days")
+
+
+def _describe_line(view: RunView) -> str:
+    progress = view.describe_progress()
+    at_work = f", {progress}" if progress and view.execution.status is ExecutionStatus.RUNNING else ""
+    of_sync = f": {view.source} ({view.sync})" if view.source else ""
+    return f"{view.execution.name}: {_describe_status(view)}{at_work}{of_sync}"
+
+
+def _describe_status(view: RunView) -> str:
+    """``running for 12 min``, ``succeeded after 3 h``."""
+    word = str(view.execution.status).lower().replace("_", " ")
+    joint = "for" if view.execution.status is ExecutionStatus.RUNNING else "after"
+    return f"{word} {joint} {describe_seconds(view.seconds)}"
+
+
+@runs.command()
+def show(context: typer.Context, run: Run, *, name: Name = "millrace", as_json: Json = False) -> None:
+    """Show one big run: its phases with parts done of parts, and what the ledger says of its object.
+
+    Example: millrace runs show orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
+    """
+    machine, ledger = _find(context, name)
+    view = _find_run(machine, run)
+    entry = _find_entry(view, ledger)
+    if as_json:
+        of_ledger = {"entry": entry_to_json(entry)} if entry is not None else {}
+        print_json(view.to_json() | of_ledger)
+        return
+    print_line(_describe_line(view))
+    for phase in view.progress:
+        print_line(f"  {_describe_phase(phase)}")
+    if view.execution.cause:
+        print_line(f"  ended by: {view.execution.cause}")
+    if entry is not None:
+        print_line(f"  ledger: {_describe_entry(entry)}")
+
+
+def _describe_phase(phase: MapProgress) -> str:
+    """``convert: 17 of 48 parts in 4 min, 10 at work, about 7 min are left``."""
+    end = phase.stopped or datetime.now(UTC)
+    seconds = (end - phase.started).total_seconds()
+    words = [f"{phase.phase}: {phase.done:,} of {count_of(phase.parts, 'part')} in {describe_seconds(seconds)}"]
+    if phase.failed:
+        words.append(f"{phase.failed:,} failed")
+    if phase.running:
+        words.append(f"{phase.running:,} at work")
+    if phase.stopped is None and phase.done:
+        left = seconds / phase.done * (phase.parts - phase.done)
+        words.append(f"about {describe_seconds(left)} are left")
+    return ", ".join(words)
+
+
+def _describe_entry(entry: Entry) -> str:
+    why = f": {entry.failure.error}: {entry.failure.message}" if entry.failure else ""
+    return f"{entry.source} is {entry.state}{why}"
+
+
+def _find_run(machine: StepFunctions, run: str) -> RunView:
+    execution = machine.describe(run)
+    if execution is None:
+        names = [known.name for known in islice(machine.list(), 5)]
+        known = f"the newest are {join_names(names)}" if names else "there was none in the last 90 days"
+        raise UsageError(f"there is no big run {run!r}; {known}")
+    return _read_view(machine, execution)
+
+
+def _find_entry(view: RunView, ledger: LedgerStore) -> Entry | None:
+    if view.sync is None or view.source is None:
+        return None
+    return ledger.get(view.sync, ObjectRef.parse(view.source))
+
+
+@runs.command()
+def stop(
+    context: typer.Context,
+    run: Run,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for those who look later.")] = "stopped by hand",
+    name: Name = "millrace",
+    as_json: Json = False,
+) -> None:
+    """Stop a big run; what it has done so far is kept for a week, and `millrace runs resume` goes on with it.
+
+    Parts that are being converted are converted to their end, and nothing is published. The object's entry then says
+    that it failed, and why. A run that has ended already is left as it is.
+
+    Example: millrace runs stop orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b --reason "the export was the wrong one"
+    """
+    machine, _ = _find(context, name)
+    view = _find_run(machine, run)
+    is_running = view.execution.status is ExecutionStatus.RUNNING
+    if is_running:
+        machine.stop(run, reason)
+    if as_json:
+        print_json({"run": run, "stopped": is_running, "was": str(view.execution.status)})
+        return
+    if is_running:
+        print_line(f"stopped: {run}; go on with it: millrace runs resume {run}")
+    else:
+        print_line(f"not stopped: {run} is over, {_describe_status(view)}")
+
+
+@runs.command()
+def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json: Json = False) -> None:
+    """Go on with a big run that was stopped, timed out or failed, with the parts that are done.
+
+    It goes on under its name with a number behind. What failed for its data fails again: change the file or the sync
+    and run `millrace reprocess`, which begins anew.
+
+    Example: millrace runs resume orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
+    """
+    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - it needs pyarrow, which is slow to import
+
+    machine, ledger = _find(context, name)
+    view = _find_run(machine, run)
+    entry = _find_entry(view, ledger)
+    if view.execution.status is ExecutionStatus.RUNNING:
+        raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
+    if entry is None:
+        raise UsageError(f"the ledger has no entry of {view.source or run}: convert it by `millrace reprocess`")
+    facts = resume_run(entry, ledger=ledger, machine=machine, now=datetime.now(UTC))
+    if as_json:
+        print_json({"run": facts.execution, "resumes": run})
+    else:
+        print_line(f"goes on as {facts.execution}: millrace runs show {facts.execution}")
