@@ -16,8 +16,10 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.options import Compression, FileFormat, ReadOptions
+from millrace.engine.formats.streams.decompression import find_compression
+from millrace.engine.options import Compression, FileFormat, ReadOptions, words_of
 from millrace.engine.parts.base import FormatParts
+from millrace.engine.parts.framed import find_text_frames, open_text
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan
 from millrace.engine.table_sources import Source, WholeOfPart
 from millrace.engine.tables.rows import errors_naming
@@ -39,7 +41,11 @@ def plan_file(
         DataError: the head is refused, as the reader of the whole file would.
     """
     with errors_naming(name):
-        return _parts_of(file_format).plan(source, read, part_bytes)
+        parts = _parts_of(file_format)
+        frames = find_text_frames(source) if _is_zstd(source, file_format, read) else ()
+        read_as = replace(read, compression=Compression.NONE) if frames else read
+        frame = parts.plan(open_text(source, frames), read_as, part_bytes)
+        return replace(frame, read=read, frames=frames)
 
 
 def scan_range(source: BinaryIO, frame: FileFrame, index: int, *, name: str | None = None) -> RangeScan:
@@ -49,7 +55,7 @@ def scan_range(source: BinaryIO, frame: FileFrame, index: int, *, name: str | No
         CannotBeCut: the range has something that no part can be read with.
     """
     with errors_naming(name):
-        return _parts_of(frame.format).scan(source, frame, index)
+        return _parts_of(frame.format).scan(open_text(source, frame.frames), frame, index)
 
 
 def split(frame: FileFrame, scans: Sequence[RangeScan]) -> tuple[FilePart, ...]:
@@ -71,7 +77,7 @@ def part_source(name: str | None, open_file: OpenFile, frame: FileFrame, part: F
     @contextmanager
     def open_part() -> Iterator[BinaryIO]:
         with open_file() as file:
-            yield parts.open_part(file, frame, part)
+            yield parts.open_part(open_text(file, frame.frames), frame, part)
 
     return Source(
         name=f"{name or 'file'} part {part.index}",
@@ -81,6 +87,12 @@ def part_source(name: str | None, open_file: OpenFile, frame: FileFrame, part: F
         reader=parts.reader(frame, part),
         part_of=WholeOfPart(name),
     )
+
+
+def _is_zstd(source: BinaryIO, file_format: FileFormat, read: ReadOptions) -> bool:
+    if words_of(file_format).compresses_inside:
+        return False
+    return find_compression(source, read.compression) is Compression.ZSTD
 
 
 def _parts_of(file_format: FileFormat) -> FormatParts:

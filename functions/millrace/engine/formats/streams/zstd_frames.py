@@ -6,15 +6,21 @@ A frame is a header and blocks of at most 128 KB, each of which says its size: o
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from millrace.engine.formats.streams.decompression import read_fully
 from millrace.errors import MalformedFile, TruncatedFile
 
 _FRAME = bytes.fromhex("28b52ffd")
 _SKIPPABLE = bytes.fromhex("2a4d18")
 """Behind a byte from 0x50 to 0x5f, and before the size of what is passed over."""
+_TABLE_END = struct.Struct("<IBI")
+"""A seek table's end: the number of frames, a descriptor, a magic (zstd's contrib/seekable_format)."""
+_TABLE_MAGIC = 0x8F92EAB1
+_WINDOW_BYTES = 2**23
 _SIZES_OF_DICTIONARY = (0, 1, 2, 4)
 _SIZES_OF_CONTENT = (0, 2, 4, 8)
 _RUN, _RESERVED = 1, 3
@@ -36,10 +42,16 @@ class _FrameWalk:
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self.size = source.seek(0, io.SEEK_END)
-        self.at = source.seek(0)
+        self.at = 0
+        self._start, self._window = 0, b""
 
     def take(self, count: int) -> bytes:
-        data = self._source.read(count)
+        begin = self.at - self._start
+        if not 0 <= begin <= len(self._window) - count:
+            # Blocks are small: a request for the head of each would take longer than to read all of them.
+            self._source.seek(self.at)
+            self._start, self._window, begin = self.at, read_fully(self._source, _WINDOW_BYTES), 0
+        data = self._window[begin : begin + count]
         self.at += len(data)
         if len(data) < count:
             raise self.truncated()
@@ -49,12 +61,41 @@ class _FrameWalk:
         return int.from_bytes(self.take(count), "little")
 
     def skip(self, count: int) -> None:
-        self.at = self._source.seek(self.at + count)
+        self.at += count
         if self.at > self.size:
             raise self.truncated()
 
     def truncated(self) -> TruncatedFile:
         return TruncatedFile(f"the zstd file stops after {self.size:,} bytes, within a frame", byte=self.size)
+
+
+def read_seek_table(source: BinaryIO) -> tuple[ZstdFrame, ...] | None:
+    """The frames by the table that a seekable file ends with; None if there is none, or if it is not of this file."""
+    size = source.seek(0, io.SEEK_END)
+    source.seek(max(0, size - _TABLE_END.size))
+    end = read_fully(source, _TABLE_END.size)
+    if len(end) < _TABLE_END.size:
+        return None
+    count, descriptor, magic = _TABLE_END.unpack(end)
+    width = 12 if descriptor & 0x80 else 8  # with or without a checksum
+    table_size = 8 + count * width + _TABLE_END.size
+    if magic != _TABLE_MAGIC or table_size > size:
+        return None
+    source.seek(size - table_size + 8)
+    entries = read_fully(source, count * width)
+    frames, at = list[ZstdFrame](), 0
+    for begin in range(0, count * width, width):
+        packed, content = struct.unpack_from("<II", entries, begin)
+        frames.append(ZstdFrame(at, at + packed, content))
+        at += packed
+    return tuple(frames) if at == size - table_size else None
+
+
+def write_seek_table(frames: Sequence[ZstdFrame]) -> bytes:
+    """What a file of these frames, next to each other, ends with; unpackers pass over it."""
+    entries = [struct.pack("<II", frame.end - frame.start, frame.content_bytes or 0) for frame in frames]
+    table = b"".join(entries) + _TABLE_END.pack(len(frames), 0, _TABLE_MAGIC)
+    return b"\x5e" + _SKIPPABLE + len(table).to_bytes(4, "little") + table
 
 
 def find_frames(source: BinaryIO) -> Iterator[ZstdFrame]:

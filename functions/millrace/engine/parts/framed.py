@@ -1,0 +1,198 @@
+"""The text of a compressed file as a seekable file: of one that is made of small Zstandard frames, each unpacked alone.
+
+What is compressed otherwise is packed once more, so that it is such a file: a gzip file of 10 GB can only be read from
+its beginning, and the frames of what it becomes can be read from any of them.
+"""
+
+from __future__ import annotations
+
+import io
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from millrace.engine.formats.streams.decompression import (
+    MAX_RATIO,
+    ByteStream,
+    find_compression,
+    open_plain,
+    open_unpacked,
+)
+from millrace.engine.formats.streams.zstd_frames import ZstdFrame, find_frames, read_seek_table, write_seek_table
+from millrace.engine.options import Compression, FileFormat, ReadOptions, WorkSizes, words_of
+from millrace.engine.parallel import in_order
+from millrace.engine.parts.frames import TextFrame
+from millrace.engine.parts.ranges import open_range
+from millrace.errors import DataError, MalformedFile
+
+FRAME_BYTES = 8 * 2**20
+"""Text of a frame: to read from any place on, half of it is unpacked in vain."""
+LARGEST_FRAME = 256 * 2**20
+"""A frame of more text than this is packed once more."""
+_LEVEL = 1
+
+
+def needs_inflating(source: BinaryIO, file_format: FileFormat, read: ReadOptions) -> bool:
+    """Whether a file's text can be read only from its beginning on, so that it is to be inflated before it is cut.
+
+    Raises TruncatedFile if it was cut within its first bytes.
+    """
+    if words_of(file_format).compresses_inside:
+        return False
+    compression = find_compression(source, read.compression)
+    if compression is Compression.NONE:
+        return False
+    return compression is not Compression.ZSTD or not find_text_frames(source)
+
+
+def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
+    """The frames of a Zstandard file, if it has several that say how much text they hold, none too much; else none."""
+    try:
+        frames = read_seek_table(source) or _find_small_frames(source)
+    except DataError:  # who reads the text says what is wrong with it
+        return ()
+    if not all(map(_is_small, frames)):
+        return ()
+    text_frames, text = list[TextFrame](), 0
+    for frame in frames:
+        content = frame.content_bytes or 0
+        if content:
+            text_frames.append(TextFrame(frame.start, text, text + content))
+        text += content
+    # Who reads all of it from the beginning on refuses a bomb.
+    is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
+    return () if is_bomb or len(text_frames) < 2 else tuple(text_frames)
+
+
+def _find_small_frames(source: BinaryIO) -> tuple[ZstdFrame, ...]:
+    """All frames, up to one that is not small: then those behind it do not matter."""
+    frames = list[ZstdFrame]()
+    for frame in find_frames(source):
+        frames.append(frame)
+        if not _is_small(frame):
+            break
+    return tuple(frames)
+
+
+def _is_small(frame: ZstdFrame) -> bool:
+    return frame.content_bytes is not None and frame.content_bytes <= LARGEST_FRAME
+
+
+def open_text(source: BinaryIO, frames: Sequence[TextFrame]) -> BinaryIO:
+    """The text of a file of such frames; the file itself if there are none."""
+    if not frames:
+        return source
+    return cast("BinaryIO", _FramedText(source, frames))
+
+
+class _FramedText(io.RawIOBase):
+    """Text of frames one behind the other; only those that are read are unpacked."""
+
+    def __init__(self, source: BinaryIO, frames: Sequence[TextFrame]) -> None:
+        super().__init__()
+        self._source = source
+        self._frames = frames
+        self._file_size = source.seek(0, io.SEEK_END)
+        self._starts = [frame.text_start for frame in frames]
+        self._size = frames[-1].text_end
+        self._at = 0
+        self._frame = frames[0]
+        self._stream: ByteStream | None = None
+        self._stream_at = self._stream_end = 0
+
+    def readable(self) -> bool:
+        """It is read from."""
+        return True
+
+    def seekable(self) -> bool:
+        """At any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place of the text; what is between is unpacked when it is read."""
+        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
+        return self._at
+
+    def tell(self) -> int:
+        """The place of the next byte in the text."""
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, fewer than asked for only at the end; all that are left where no size is given."""
+        left = max(0, self._size - self._at)
+        end = self._at + (left if size < 0 else min(size, left))
+        pieces = list[bytes]()
+        while self._at < end:
+            stream = self._open_stream()
+            while self._stream_at < self._at:
+                self._take(stream, self._at - self._stream_at)
+            data = self._take(stream, min(end, self._stream_end) - self._at)
+            self._at += len(data)
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def _open_stream(self) -> ByteStream:
+        """The stream that the place is in and has not passed."""
+        if self._stream is not None and self._stream_at <= self._at < self._stream_end:
+            return self._stream
+        number = bisect_right(self._starts, self._at) - 1
+        self._frame = self._frames[number]
+        end = self._frames[number + 1].byte if number + 1 < len(self._frames) else self._file_size
+        self._stream = open_unpacked(open_range(self._source, self._frame.byte, end))
+        self._stream_at, self._stream_end = self._frame.text_start, self._frame.text_end
+        return self._stream
+
+    def _take(self, stream: ByteStream, count: int) -> bytes:
+        where = f"in the frame that begins at byte {self._frame.byte:,} of the file"
+        try:
+            data = stream.read(min(count, FRAME_BYTES))
+        except DataError as error:
+            raise type(error)(f"{where}: {error}", byte=self._stream_at) from error
+        if not data:
+            raise MalformedFile(f"the zstd file is damaged: {where} is less content than it says", byte=self._stream_at)
+        self._stream_at += len(data)
+        return data
+
+
+def inflate(
+    source: BinaryIO,
+    read: ReadOptions,
+    write: Callable[[bytes], object],
+    *,
+    on_bytes: Callable[[int], object] = lambda _bytes: None,
+    frame_bytes: int = FRAME_BYTES,
+) -> int:
+    """Write a compressed file's text as Zstandard frames and their table; give the number of its bytes.
+
+    The same file gives the same bytes. ``on_bytes`` gets how many bytes of text were written so far, and may raise to
+    stop. Raises what ``open_plain`` does, and what its stream does: TruncatedFile, MalformedFile, TooBig for a bomb.
+    """
+    stream = open_plain(source, read.compression, free_bytes=read.work.unpacked_freely)
+    frames, at, text = list[ZstdFrame](), 0, 0
+    for packed, size in in_order(_pack, _texts(stream, frame_bytes), workers=read.work.processors):
+        write(packed)
+        frames.append(ZstdFrame(at, at + len(packed), size))
+        at += len(packed)
+        text += size
+        on_bytes(text)
+    write(write_seek_table(frames))
+    return text
+
+
+def _texts(stream: ByteStream, size: int) -> Iterator[bytes]:
+    """A stream's content in texts of one size, the last of which may be shorter."""
+    pieces, held = list[bytes](), 0
+    while data := stream.read(size - held):
+        pieces.append(data)
+        held += len(data)
+        if held == size:
+            yield b"".join(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _pack(text: bytes) -> tuple[bytes, int]:
+    return bytes(pa.Codec("zstd", compression_level=_LEVEL).compress(text, asbytes=True)), len(text)
