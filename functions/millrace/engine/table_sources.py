@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,9 +54,16 @@ class Source:
         return FileOrigin(file=self.file) if self.find_origin is None else self.find_origin()
 
 
-def prepare(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
-    """The sources, read as a recipe that is made for all of them asks."""
-    return _hinted(_without_types(sources, recipe), recipe.read)
+def prepare(
+    sources: Sequence[Source], recipe: Recipe, formats: Collection[FileFormat] | None = None
+) -> Sequence[Source]:
+    """The sources, read as a recipe that is made for all of them asks.
+
+    ``formats`` are those of all of the table's sources if these are some of them.
+    """
+    if formats is None:
+        formats = {source.format for source in sources}
+    return _hinted(_without_types(sources, recipe, formats), recipe.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,11 @@ class Origins:
         return self.sources[name].origin
 
 
-def _without_types(sources: Sequence[Source], recipe: Recipe) -> Sequence[Source]:
+def _without_types(sources: Sequence[Source], recipe: Recipe, formats: Collection[FileFormat]) -> Sequence[Source]:
     """The sources, read as text if all are text and become text: every type would be printed back as it was."""
-    demands_no_type = all(words_of(source.format).is_text and not source.read.column_types for source in sources)
-    if not demands_no_type or recipe.target_format is not FileFormat.CSV:
+    is_all_text = all(words_of(file_format).is_text for file_format in formats)
+    demands_types = any(source.read.column_types for source in sources)
+    if not is_all_text or demands_types or recipe.target_format is not FileFormat.CSV:
         return sources
     return [replace(source, read=replace(source.read, infer_types=False)) for source in sources]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
@@ -105,21 +105,27 @@ def convert_divided(data: bytes, recipe: Recipe, part_bytes: int, name: str | No
 
 def convert_sources(sources: Sequence[Source], recipe: Recipe) -> FileResult:
     """A table of sources, each surveyed and converted alone."""
-    surveys = [survey_sources([source], recipe, ignore_progress) for source in sources]
+    return convert_batches([[source] for source in sources], recipe)
+
+
+def convert_batches(batches: Sequence[Sequence[Source]], recipe: Recipe) -> FileResult:
+    """A table of batches of sources, each surveyed and converted alone."""
+    formats = frozenset(source.format for batch in batches for source in batch)
+    surveys = [survey_sources(batch, recipe, ignore_progress, formats=formats) for batch in batches]
     surveys = [TableSurvey.from_document(rewritten(survey.to_document())) for survey in surveys]
     whole = TableSurvey()
     for survey in surveys:
         whole.join(survey)
     whole = TableSurvey.from_document(rewritten(whole.to_document()))
+
+    def known_of(apart: frozenset[str]) -> Iterator[tuple[Sequence[Source], KnownColumns]]:
+        for batch, own in zip(batches, surveys, strict=True):
+            yield batch, KnownColumns(survey=whole.of(own), apart=apart, formats=formats)
+
     apart = frozenset[str]()
     while True:
         try:
-            done = [
-                convert_part(
-                    [source], KnownColumns(survey=whole.of(own), apart=apart), recipe, Destination(Memory, Memory)
-                )
-                for source, own in zip(sources, surveys, strict=True)
-            ]
+            done = [convert_part(*item, recipe, Destination(Memory, Memory)) for item in known_of(apart)]
         except unify.Lossy as lossy:
             apart |= {lossy.column}
         else:
