@@ -55,15 +55,22 @@ def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
         return ()
     if not all(map(_is_small, frames)):
         return ()
-    text_frames, text = list[TextFrame](), 0
+    text_frames = _place_texts(frames)
+    text = text_frames[-1].text_end if text_frames else 0
+    # Who reads all of it from the beginning on refuses a bomb.
+    is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
+    return () if is_bomb or len(text_frames) < 2 else text_frames
+
+
+def _place_texts(frames: Sequence[ZstdFrame]) -> tuple[TextFrame, ...]:
+    """Where the text of each frame is in all text; frames without text are left out."""
+    placed, text = list[TextFrame](), 0
     for frame in frames:
         content = frame.content_bytes or 0
         if content:
-            text_frames.append(TextFrame(frame.start, text, text + content))
+            placed.append(TextFrame(frame.start, text, text + content))
         text += content
-    # Who reads all of it from the beginning on refuses a bomb.
-    is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
-    return () if is_bomb or len(text_frames) < 2 else tuple(text_frames)
+    return tuple(placed)
 
 
 def _find_small_frames(source: BinaryIO) -> tuple[ZstdFrame, ...]:
