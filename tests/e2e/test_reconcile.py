@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from millrace.aws.deployed import Deployed as Found
+from millrace.aws.deployed import invoke
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
@@ -101,6 +103,41 @@ def test_a_lost_event_is_healed(quiet: DeployedDemo) -> None:
     assert (entry.state, entry.rows.written) == (State.CONVERTED, 2)
 
 
+def test_a_backfill_converts_what_was_there(quiet: DeployedDemo, tmp_path: Path) -> None:
+    """Under the grants of its function: it lists, sends, switches its event source on, counts, and switches it off."""
+    refs = [ObjectRef("e2e-quiet", f"in/old/{number:03} +ü.csv") for number in range(25)]
+    for ref in refs:
+        quiet.upload(ref, SMALL)
+    scope = ["from quiet", "--prefix", "in/old/"]
+
+    configuration = tmp_path / "millrace.json"
+    configuration.write_text(json.dumps(QUIET))
+    (estimate,) = _backfill(quiet, *scope, "--dry-run", "--config", str(configuration))
+    paused = _backfill(quiet, *scope, "--yes", "--no-wait") and _backfill(quiet, "from quiet", "--pause")
+    resumed = _backfill(quiet, "from quiet", "--resume", "--concurrency", "3")
+    done = quiet.wait([Task("from quiet", ref) for ref in refs], seconds=120)
+    ended = _wait_for_backfill(quiet)
+    (again,) = _backfill(quiet, *scope, "--yes")
+
+    assert (estimate["objects"], estimate["bytes"]) == (25, 25 * len(SMALL))
+    assert (paused[0]["state"], resumed[0]["state"]) == ("paused", "running")
+    assert {entry.state for entry in done.values()} <= DONE
+    assert (ended["state"], ended["asked"], ended["done"], ended["failed"]) == ("finished", 25, 25, 0)
+    assert (again["state"], again["asked"], again["known"]) == ("finished", 0, 25)
+
+
+def _wait_for_backfill(deployed: DeployedDemo) -> dict[str, Any]:
+    """How the backfill stands when it has ended; the function is asked to look, as its schedule does."""
+    found = Found.find(deployed.emulator.client("cloudformation"), "millrace")
+    for _ in range(30):
+        invoke(deployed.emulator.client("lambda"), str(found.backfill_function), {"action": "tend"})
+        (progress,) = _backfill(deployed, "from quiet", "--status")
+        if progress["state"] == "finished":
+            break
+        time.sleep(2)
+    return progress
+
+
 def test_the_function_may_call_itself(quiet: DeployedDemo) -> None:
     """Its own role allows what going on takes, and no other function."""
     found = Found.find(quiet.emulator.client("cloudformation"), "millrace")
@@ -116,14 +153,24 @@ def test_the_function_may_call_itself(quiet: DeployedDemo) -> None:
 
 def _reconcile(deployed: DeployedDemo, sync: str) -> tuple[int, int, int]:
     """What `millrace reconcile` says: new, changed, gone."""
+    answer = _run(deployed, "reconcile", sync)[-1]
+    return answer["new"], answer["changed"], answer["gone"]
+
+
+def _backfill(deployed: DeployedDemo, *words: str) -> list[dict[str, Any]]:
+    """What `millrace backfill` says."""
+    return _run(deployed, "backfill", *words)
+
+
+def _run(deployed: DeployedDemo, *words: str) -> list[dict[str, Any]]:
+    """The JSON lines of a command."""
     done = subprocess.run(  # noqa: S603 -- the command is ours
-        [str(Path(sysconfig.get_path("scripts")) / "millrace"), "reconcile", sync, "--json"],
+        [str(Path(sysconfig.get_path("scripts")) / "millrace"), *words, "--json"],
         env=deployed.emulator.subprocess_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer["new"], answer["changed"], answer["gone"]
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,0 +1,186 @@
+"""The backfill function as people and its schedule call it, on moto; the convert function does what it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+
+import backfill.handler
+import convert.handler
+from millrace.aws.backfill_switch import BackfillEventSource
+from millrace.aws.circuits import DynamoDBCircuits
+from millrace.composition.backfill import backfill_actions
+from millrace.delivery.breaker import Circuit
+from millrace.errors import ConfigurationError, InvalidConfiguration, UsageError
+from millrace.operations.backfills.actions import BackfillActions
+from millrace.operations.backfills.steering import QueueDepth
+from tests.integration.conftest import FakeSurroundings, LambdaContext
+from tests.world import NOON
+
+ORDERS = b"id,zip\n1,00501\n"
+FUNCTION = "millrace-convert"
+ARN = "arn:aws:sqs:us-east-1:123456789012:millrace-backfill"
+
+
+@dataclass
+class MappedFunctions:
+    """As much of Lambda's client as switches an event source; moto's would run the function by Docker."""
+
+    state: str = "Disabled"
+    updates: list[dict[str, Any]] = field(default_factory=list)
+
+    def get_paginator(self, name: str) -> MappedFunctions:
+        """The pages of the one listing that is asked for."""
+        assert name == "list_event_source_mappings"
+        return self
+
+    def paginate(self, **request: str) -> list[dict[str, Any]]:
+        """One page with two event sources."""
+        assert request == {"FunctionName": FUNCTION}
+        live = {"EventSourceArn": ARN.replace("millrace-backfill", "landing"), "UUID": "1", "State": "Enabled"}
+        return [{"EventSourceMappings": [live, {"EventSourceArn": ARN, "UUID": "2", "State": self.state}]}]
+
+    def update_event_source_mapping(self, **request: Any) -> None:
+        """Switch it."""
+        assert request["UUID"] == "2"
+        self.updates.append(request)
+        self.state = "Enabling" if request["Enabled"] else "Disabling"
+
+
+@dataclass
+class Site:
+    """The backfills' queue, its event source, and the events that the function calls itself with."""
+
+    queue: str
+    functions: MappedFunctions = field(default_factory=MappedFunctions)
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def switch(self, around: FakeSurroundings, url: str | None = None) -> BackfillEventSource:
+        """The real adapter."""
+        functions: Any = self.functions
+        circuits = DynamoDBCircuits(boto3.client("dynamodb"), "ledger")
+        queue = url or self.queue
+        return BackfillEventSource(sqs=around.sqs, functions=functions, circuits=circuits, url=queue, function=FUNCTION)
+
+
+@pytest.fixture
+def site(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """As it is deployed: the event source is off."""
+    url: str = around.sqs.create_queue(QueueName="millrace-backfill")["QueueUrl"]
+    monkeypatch.setenv("MILLRACE_BACKFILL_QUEUE", url)
+    monkeypatch.setenv("MILLRACE_CONVERT_FUNCTION", FUNCTION)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "millrace-backfill")
+    backfill.handler.world.cache_clear()
+    site = Site(url)
+    world = backfill.handler.world()
+    steering = replace(world.steering, call=site.calls.append, switch=site.switch(around))
+    monkeypatch.setattr(backfill.handler, "world", cache(lambda: BackfillActions(steering, world.lister)))
+    return site
+
+
+def act(**event: Any) -> dict[str, Any]:
+    """What the function answers."""
+    answer: dict[str, Any] = backfill.handler.handle(event, LambdaContext(milliseconds=[900_000]))
+    return answer
+
+
+def list_all(site: Site) -> None:
+    while site.calls:
+        act(**site.calls.pop(0))
+
+
+def convert_all(around: FakeSurroundings, url: str) -> int:
+    """Let the convert function work on what is in the queue; the number of messages."""
+    received = around.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]).get(
+        "Messages", []
+    )
+    records = [
+        {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message["Attributes"],
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": ARN,
+        }
+        for message in received
+    ]
+    if records:
+        assert convert.handler.handle({"Records": records}, LambdaContext()) == {"batchItemFailures": []}
+    for message in received:
+        around.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return len(received)
+
+
+def test_what_was_there_is_converted_and_counted(around: FakeSurroundings, site: Site) -> None:
+    for number in range(4):
+        around.s3.put_object(Bucket="acme-in", Key=f"in/{number}.csv", Body=ORDERS)
+    around.s3.put_object(Bucket="acme-in", Key="in/9.csv", Body=b'a,b\n1\n"x')
+
+    started = act(action="start", sync="nightly", concurrency=4)
+    list_all(site)
+    while convert_all(around, site.queue):
+        pass
+    (ended,) = act(action="tend")["backfills"]
+
+    assert started["state"] == "running"
+    assert site.functions.updates == [
+        {"UUID": "2", "Enabled": True, "ScalingConfig": {"MaximumConcurrency": 4}},
+        {"UUID": "2", "Enabled": False},
+    ]
+    assert (ended["state"], ended["asked"], ended["done"], ended["failed"], ended["open"]) == ("finished", 5, 4, 1, 0)
+    outputs = around.s3.list_objects_v2(Bucket="acme-out")["Contents"]
+    assert [found["Key"] for found in outputs] == [f"lake/{number}.jsonl" for number in range(4)]
+    assert act(action="tend") == {"backfills": []}
+
+
+def test_a_pause_switches_the_event_source_off(around: FakeSurroundings, site: Site) -> None:
+    around.s3.put_object(Bucket="acme-in", Key="in/a.csv", Body=ORDERS)
+    act(action="start", sync="nightly")
+    list_all(site)
+    switch = backfill.handler.world().steering.switch
+
+    paused = act(action="pause", sync="nightly")
+    was_on = switch.is_on()
+    resumed = act(action="resume", sync="nightly")
+
+    assert (paused["state"], was_on, resumed["state"], switch.is_on()) == ("paused", False, "running", True)
+    assert switch.depth() == QueueDepth(waiting=1)
+
+
+def test_an_open_circuit_is_mended_first(site: Site) -> None:
+    circuits = DynamoDBCircuits(boto3.client("dynamodb"), "ledger")
+    circuits.put(Circuit(queue=ARN, revision=1, paused=NOON, sync="nightly", reason="no such bucket"))
+
+    with pytest.raises(UsageError, match="millrace resume"):
+        act(action="start", sync="nightly")
+    assert site.calls == []
+
+
+def test_a_queue_that_nobody_receives_from_is_said(around: FakeSurroundings, site: Site) -> None:
+    switch = site.switch(around, site.queue.replace("millrace-backfill", "another"))
+
+    with pytest.raises(ConfigurationError, match="does not receive from another; deploy with"):
+        switch.turn_on()
+
+
+def test_a_setting_that_is_missing_is_named(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MILLRACE_BACKFILL_QUEUE", raising=False)
+
+    with pytest.raises(InvalidConfiguration, match="MILLRACE_BACKFILL_QUEUE"):
+        backfill_actions()
+
+
+def test_the_function_calls_itself_by_its_name(
+    around: FakeSurroundings, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its role allows that name alone."""
+    call: Any = backfill_actions().steering.call
+
+    assert call.args[1:] == ("millrace-backfill",)
