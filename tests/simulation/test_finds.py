@@ -232,6 +232,19 @@ def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
     assert (state(world, "in/a.csv"), state(world, "in/b.csv")) == (State.CONVERTED, State.FAILED)
 
 
+def test_what_a_file_published_before_its_tables_format_was_decided_goes_if_it_waits_for_a_restore() -> None:
+    world = quiet(Setup(SetupKind.MIXED))
+    first = world.setup.keys[0]
+    world.calls.planned.append(("s3:PutObject", "lake/eu/a.", Fault.KILLED_AFTER))
+    world.script = [write(first, rows("x")), wait(60.0), lambda world: world.sources.archive(first)]
+
+    world.run()
+
+    assert state(world, first) is State.WAITING
+    assert promises.held(world) == {}
+    kept(world)
+
+
 def test_a_quarantined_row_of_an_archive_names_its_member() -> None:
     world = quiet(Setup(SetupKind.ARCHIVE, quarantine=True))
     world.script = [write("in/a.zip", to_file("in/a.zip", ["1,x,7", "8,x", "3,z,7"]))]

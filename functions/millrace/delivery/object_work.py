@@ -62,12 +62,13 @@ class ObjectWork:
         except ObjectGone:
             return self._remove(job)
         except ObjectArchived as archived:
-            return Finish(state=State.WAITING, reason=str(archived))
+            finish = Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            return replace(finish_after_newer_output(newer, job.claimed.position), version=job.version)
+            finish = replace(finish_after_newer_output(newer, job.claimed.position), version=job.version)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
-            withdraws = job.plan.format_table is not None and not job.is_admitted
-            return Finish(state=State.FAILED, failure=Failure.of(error), version=job.version, withdraws=withdraws)
+            finish = Finish(state=State.FAILED, failure=Failure.of(error), version=job.version)
+        # However the work ended, another file may decide the table's format now: see ``table_format``.
+        return replace(finish, withdraws=job.plan.format_table is not None and not job.is_admitted)
 
     def crash(self, plan: Plan, request: Request, claimed: Entry, failure: Failure) -> Entry:
         """Settle an object over which workers died, without what they published in a table of no decided format."""

@@ -12,8 +12,8 @@ apart two first files of different formats that are converted at the same time::
 Who decides must find a bid of its own format. So a worker that was slow, and whose bid another file has replaced by
 then, decides nothing: its file comes back.
 
-What a file has published before the format is decided goes again if its work fails, for whatever reason: another file
-may decide, and the table would hold rows of both::
+What a file has published before the format is decided goes again if its work comes to no output, for whatever reason,
+also if it waits for a restore: another file may decide, and the table would hold rows of both::
 
     a.csv    bids csv, publishes, dies .... comes back, fails five times: its output goes with each failure
     b.json   ................................................... finds a bid that counts no more, decides json
