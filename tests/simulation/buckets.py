@@ -29,6 +29,8 @@ from tests.simulation.faults import Fault
 
 _PAGE = 2
 """Keys of one page of a listing."""
+MOST_WRITES_LATE = 3
+"""What a stale listing may lack of what was written last."""
 _MULTIPART = 96
 """Bytes from which an output is uploaded in parts."""
 KILLER = b"0,kills,0\n"
@@ -237,7 +239,8 @@ class Buckets:
         there, after = self.bucket(bucket), start_after
         lags = self.calls.may_be_stale and bool(there.earlier)
         stale = lags and self.calls.faults.draw(Fault.STALE, "s3:ListObjectsV2")
-        old = there.earlier[-1 - self.calls.choices.pick(min(3, len(there.earlier)))] if stale else None
+        most_late = min(MOST_WRITES_LATE, len(there.earlier))
+        old = there.earlier[-1 - self.calls.choices.pick(most_late)] if stale else None
 
         def page() -> list[tuple[str, Version]]:
             found = sorted((old if old is not None else there.live()).items(), key=lambda item: item[0].encode())

@@ -1,4 +1,4 @@
-"""A conversion that costs microseconds: CSV or JSON of three columns to lines of JSON, as the real one writes them.
+"""A conversion that costs microseconds: files of three columns to lines of JSON, as the real one writes them.
 
 It takes the real one's place in most schedules; in the others, and in a test that holds the two together, the real
 one runs.
@@ -6,7 +6,7 @@ one runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
@@ -24,7 +24,7 @@ from millrace.engine.table_sources import Source
 from millrace.engine.tables.rows import PutAside, Table, TableRows, ignore_bad_row
 from millrace.engine.transform.partition import directory
 from millrace.errors import RaggedRow
-from tests.simulation.files import HEADER, from_json_line
+from tests.simulation.files import HEADER, from_json_line, rows_of_sheet
 
 S = TypeVar("S", bound=Sink)
 LEFT_OUT = "y"
@@ -124,7 +124,7 @@ def _converted(
     try:
         if key is None:
             output(None)
-        for number, line in _lines(texts, recipe.source_format):
+        for number, line in _lines(texts, recipe):
             read += 1
             fields = line.split(",")
             if len(fields) != 3:
@@ -156,13 +156,19 @@ def _opened(open_quarantine: Callable[[], S] | None, row: int, fields: int) -> S
     return open_quarantine()
 
 
-def _lines(texts: list[bytes], source_format: FileFormat) -> Iterator[tuple[int, str]]:
+def _lines(texts: list[bytes], recipe: Recipe) -> Iterator[tuple[int, str]]:
     for text in texts:
-        lines = text.decode().splitlines()
-        if source_format is FileFormat.JSON:
-            yield from enumerate(map(from_json_line, lines), start=1)
-        else:
-            yield from enumerate(lines[1:], start=1)
+        yield from enumerate(_rows_in(text, recipe), start=1)
+
+
+def _rows_in(text: bytes, recipe: Recipe) -> Iterable[str]:
+    match recipe.source_format:
+        case FileFormat.EXCEL:
+            return rows_of_sheet(text, recipe.read.excel_sheet)
+        case FileFormat.JSON:
+            return map(from_json_line, text.decode().splitlines())
+        case _:
+            return text.decode().splitlines()[1:]
 
 
 def used() -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -71,7 +71,8 @@ def _states(world: SimulatedWorld) -> Iterator[str]:
         known = entry(world, key)
         if key in live:
             waits = _waits(world) or key in world.source.archived
-            yield from _state_of_live(key, known, live[key], waits=waits)
+            if not _is_ignored_by_right(world, known, live[key]):
+                yield from _state_of_live(key, known, live[key], waits=waits)
             alone = world.setup.kind.is_per_object and not forgot(world)
             if alone and known is not None and known.state is State.SUPERSEDED:
                 yield f"state: {key} is there and superseded by nothing ({known.reason})"
@@ -96,6 +97,13 @@ def _waits(world: SimulatedWorld) -> bool:
 def _setup_of(world: SimulatedWorld, run: Entry) -> Setup:
     """The configuration that a run was last made under."""
     return next((one for one in world.setups if run_of(one).fingerprint == run.fingerprint), world.setup)
+
+
+def _is_ignored_by_right(world: SimulatedWorld, known: Entry | None, version: Version) -> bool:
+    """Whether none of an archive's or workbook's tables is wanted."""
+    if known is None or known.state is not State.IGNORED or known.version.etag != version.etag:
+        return False
+    return _rendering(world, known.source.key, version.data or b"").outputs == {}
 
 
 def _state_of_live(key: str, known: Entry | None, version: Version, *, waits: bool) -> Iterator[str]:
@@ -130,12 +138,12 @@ def _outputs(world: SimulatedWorld) -> Iterator[str]:
         case SetupKind.MIXED:
             yield from _own_outputs(world)
             yield from _mixed(world)
-        case SetupKind.REPLICATE | SetupKind.PARTITIONED | SetupKind.SHARED | SetupKind.APPEND | SetupKind.ARCHIVE:
-            yield from _own_outputs(world)
         case SetupKind.SNAPSHOT:
             yield from _table(world)
         case SetupKind.RUN:
             yield from _run(world)
+        case _:
+            yield from _own_outputs(world)
 
 
 def _own_outputs(world: SimulatedWorld) -> Iterator[str]:

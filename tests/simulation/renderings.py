@@ -20,6 +20,7 @@ from millrace.planning.plans import ArchiveTables, Build, Plan
 from tests.simulation import light
 from tests.simulation.buckets import KILLER
 from tests.simulation.calls import BEGINNING
+from tests.simulation.files import sheets_in
 from tests.simulation.setups import SYNC, Setup
 from tests.simulation.sources import source
 
@@ -67,23 +68,31 @@ def _of_object(setup: Setup, key: str, data: bytes, convert: Any) -> Rendering:
     if is_harmful(data):
         return Rendering(None)
     if isinstance(plan.way, ArchiveTables):
-        return _of_archive(plan.way, data, convert)
+        return _of_members(plan.way, _members_of(key, data), convert)
     return _of_file(plan, data, convert)
 
 
-def _of_archive(way: ArchiveTables, data: bytes, convert: Any) -> Rendering:
+def _members_of(key: str, data: bytes) -> dict[str, bytes]:
+    """The members of an archive; or the sheets that are tables of a workbook, each read of all its bytes."""
+    if key.endswith(".xlsx"):
+        return {sheet.name: data for sheet in sheets_in(data) if sheet.is_table}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _of_members(way: ArchiveTables, members: dict[str, bytes], convert: Any) -> Rendering:
     """What the members become together; if one cannot be converted, none is."""
     outputs, rows = dict[ObjectRef, bytes](), NO_ROWS
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for name in archive.namelist():
-            plan = way.members.plan(name)
-            assert isinstance(plan, Plan)
-            # As the worker does: a quarantined row says of which member it is.
-            member = _of_file(plan, archive.read(name), partial(convert, name=name))
-            if member.outputs is None or member.rows is None:
-                return Rendering(None)
-            outputs |= member.outputs
-            rows += member.rows
+    for name, data in members.items():
+        plan = way.members.plan(name)
+        if not isinstance(plan, Plan):
+            continue
+        # As the worker does: a quarantined row says of which member it is.
+        member = _of_file(plan, data, partial(convert, name=name))
+        if member.outputs is None or member.rows is None:
+            return Rendering(None)
+        outputs |= member.outputs
+        rows += member.rows
     return Rendering(outputs, rows)
 
 

@@ -14,7 +14,7 @@ from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault
 from tests.simulation.queue import QueuedMessage
-from tests.simulation.setups import SOURCE_BUCKET, Change, Setup, SetupKind
+from tests.simulation.setups import SOURCE_BUCKET, Setup, SetupKind
 from tests.simulation.world import SimulatedWorld
 
 _RATES = (0.0, 0.0, 0.01, 0.04)
@@ -356,7 +356,8 @@ def reprocess(world: SimulatedWorld) -> None:
 
 
 def _reconfigure(world: SimulatedWorld) -> None:
-    change = (Change.FILTER, Change.SUBFOLDER)[world.choices.pick(2)]
+    changes = world.setup.changes
+    change = changes[world.choices.pick(len(changes))]
     world.reconfigure(replace(world.setup, change=change))
 
 

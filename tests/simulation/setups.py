@@ -36,6 +36,7 @@ class SetupKind(enum.StrEnum):
     APPEND = "files of a model that is appended to"
     ARCHIVE = "archives whose members are tables"
     MIXED = "files of one table, of two formats"
+    SHEETS = "workbooks whose sheets are tables"
 
     @property
     def is_per_object(self) -> bool:
@@ -54,6 +55,10 @@ class Change(enum.StrEnum):
     NONE = "none"
     FILTER = "a filter is added"
     SUBFOLDER = "outputs move"
+    ONE_SHEET = "the first sheet is the table"
+    """Of workbooks alone; for others nothing changes."""
+    CHOSEN = "only the tables x are wanted"
+    """Of what has several tables; for others nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,23 @@ class Setup:
         match self.kind:
             case SetupKind.ARCHIVE:
                 return tuple(f"{without_extension(key)}.zip" for key in keys)
+            case SetupKind.SHEETS:
+                return tuple(f"{without_extension(key)}.xlsx" for key in keys)
             case SetupKind.MIXED:
                 return tuple(_in_directory(key, number) for number, key in enumerate(keys))
             case _:
                 return keys
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What another configuration may change."""
+        match self.kind:
+            case SetupKind.SHEETS:
+                return (Change.FILTER, Change.SUBFOLDER, Change.ONE_SHEET, Change.CHOSEN)
+            case SetupKind.ARCHIVE:
+                return (Change.FILTER, Change.SUBFOLDER, Change.CHOSEN)
+            case _:
+                return (Change.FILTER, Change.SUBFOLDER)
 
     @property
     def removes(self) -> bool:
@@ -149,6 +167,8 @@ def _bulk(setup: Setup) -> Document:
             "single_table_file_formats": ["csv", "json"],
         }
         tables = ["eu"]
+    if setup.kind is SetupKind.SHEETS:
+        source = {"excel_sheet": "1" if setup.change is Change.ONE_SHEET else "all"}
     if setup.kind is SetupKind.ARCHIVE:
         tables = [f"{table}/{part}" for table in tables for part in "xyz"]
     if setup.kind is SetupKind.SNAPSHOT:
@@ -161,6 +181,8 @@ def _bulk(setup: Setup) -> Document:
         fields["subfolder"] = "moved"
     if schema:
         fields["schemas"] = [{"id": table, **schema} for table in tables]
+    if setup.change is Change.CHOSEN and setup.kind in {SetupKind.ARCHIVE, SetupKind.SHEETS}:
+        fields["schemas"] = [f"{stem(key)}/x" for key in setup.keys]
     fields |= {
         "on_delete": "remove" if setup.remove else "keep",
         "bad_rows": "quarantine" if setup.quarantine else "fail",

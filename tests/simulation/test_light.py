@@ -41,3 +41,19 @@ def test_both_write_the_same_and_count_the_same(
 
         assert _without_quarantine(made_lightly) == _without_quarantine(real)
         assert made_lightly.rows == real.rows
+
+
+@pytest.mark.parametrize("change", list(Change))
+@pytest.mark.parametrize("version", range(1, 31))
+def test_so_they_do_of_the_sheets_of_all_versions(version: int, change: Change) -> None:
+    """They come and go, have other names, are empty or hidden, and are the first in turn."""
+    setup = Setup(SetupKind.SHEETS, quarantine=True, change=change)
+    data = to_file("in/a.xlsx", (f"1,x,{version}", f"{version},x", f"2,y,{version}"))
+
+    real = of_object(setup, "in/a.xlsx", data)
+    with light.in_place():
+        made_lightly = of_object(setup, "in/a.xlsx", data)
+
+    assert real.outputs is not None
+    assert _without_quarantine(made_lightly) == _without_quarantine(real)
+    assert made_lightly.rows == real.rows

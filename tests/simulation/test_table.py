@@ -27,6 +27,16 @@ def test_the_page_has_the_table_of_findings() -> None:
     assert table_of_findings() in page, "write it anew: python -m tests.simulation.table docs/faults.md"
 
 
+def test_the_page_has_a_row_for_every_fault_of_today_and_no_other() -> None:
+    page = (TESTS.parent / "docs" / "faults.md").read_text()
+    table = page.partition(BEGIN)[2].partition(END)[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
+
+    drawn = {str(fault) for fault in Fault if NEEDS_RULE.get(fault) in {None, *IN_FORCE}}
+    assert set(rows[2:]) | set(map(str, SELDOM_MET)) == drawn, "write it anew: python -m tests.simulation.table"
+    assert ", 0 schedules in which a promise was broken." in table
+
+
 def test_the_table_stands_between_its_marks() -> None:
     table = rendered(counted(range(10)))
 

@@ -20,7 +20,7 @@ from millrace.objects.references import ObjectRef
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
-from tests.simulation.buckets import Bucket, Buckets
+from tests.simulation.buckets import MOST_WRITES_LATE, Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Fault, Faults
@@ -326,14 +326,21 @@ class SimulatedWorld:
         self._operate("reprocess", partial(self._reprocess, Reprocess(sync=SYNC, **wish)))
 
     def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
-        wanted = Wish(len(self.setups) - 1, wish, frozenset(self.source.live()))
+        setup, writes = len(self.setups) - 1, len(self.source.earlier)
         reprocessor = Reprocessor(
             index=self.ledger, ledger=self.ledger, engine=ENGINE, deployment=len(self.setups), **self._ports(actor)
         )
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
         if answer["complete"]:
-            self.wishes.append(wanted)
+            self.wishes.append(Wish(setup, wish, self._surely_listed(writes)))
+
+    def _surely_listed(self, writes: int) -> frozenset[str]:
+        """The keys that every listing had since the source bucket had seen so many writes; a stale one is older."""
+        if self.faults.happened(Fault.STALE):
+            writes = max(0, writes - MOST_WRITES_LATE)
+        states = [*self.source.earlier[writes:], self.source.live()]
+        return frozenset.intersection(*map(frozenset, states))
 
     def rebuild(self) -> None:
         """Rebuild the ledger from the outputs' lineage."""
