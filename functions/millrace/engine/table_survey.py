@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
-from millrace.engine.formats.base import BadRow, Learned, Reader, Widened
+from millrace.engine.formats.base import BadRow, Learned, Reader, Records, Widened
 from millrace.engine.formats.csv.reader import LearnedKinds
 from millrace.engine.formats.json import node_documents
 from millrace.engine.formats.json import reader as json_reader
@@ -60,7 +60,11 @@ class TableSurvey:
         for name in names:
             self._texts.setdefault(name, _first_evidence(source.read, name))
         seen = 0
-        with closing(in_order(self._observe_batch, records.batches, workers=source.read.work.processors)) as observed:
+        workers = source.read.work.processors
+        with (
+            closing(_pull_batches(records)) as batches,
+            closing(in_order(self._observe_batch, batches, workers=workers)) as observed,
+        ):
             for batch, evidence in observed:
                 for name, of_batch in zip(names, evidence, strict=True):
                     self._texts[name] = _join_evidence(self._texts[name], of_batch)
@@ -194,6 +198,11 @@ class TableSurvey:
 
 def _reader_of(source: Source) -> Reader:
     return source.reader or FORMATS[source.format].read
+
+
+def _pull_batches(records: Records) -> Generator[pa.RecordBatch, None, None]:
+    """The batches, whose reader's threads end when this is closed."""
+    yield from records.batches
 
 
 def _not_yet(_bad: BadRow) -> None:

@@ -67,13 +67,12 @@ class CsvParts:
     def scan(self, source: BinaryIO, frame: FileFrame, index: int, /) -> RangeScan:
         """Where records begin in a range and how many, in either state."""
         layout = PinnedCsv.from_document(frame.pinned).head.layout(frame.read, _ignore)
-        longest = frame.read.work.longest_record
         start, end = _find_ends(source, frame, index)
         states = [StateScan(is_open=False)]
         if index and layout.dialect.quote:
             states.append(StateScan(is_open=True))
         grammar = CsvGrammar(layout.dialect, layout.width == 1, layout.encoding.name)
-        total = scan_text(grammar, read_pieces(source, start, end, longest), start, states)
+        total = scan_text(grammar, read_pieces(source, start, end, frame.read.work), start, states)
         found = [state.finish() for state in states]
         if layout.may_keep_last:
             text = open_range(source, 0, frame.ranges[-1].end)

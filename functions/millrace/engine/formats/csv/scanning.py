@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from millrace.engine.formats.csv.blocks import line_ends
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.native.library import find_kernel
+from millrace.engine.options import WorkSizes
 from millrace.errors import CannotBeCut
 
 if TYPE_CHECKING:
     from millrace.engine.native.csv import PieceScanner
 
-_FIRST_PIECE, _LARGEST_PIECE = 2**16, 2**22
+_FIRST_PIECE = 2**16
+_BLOCKS_A_PIECE = 4
 _STEP = 2**16
 
 
@@ -97,14 +99,17 @@ def _refuse_line(at: int, longest: int) -> CannotBeCut:
     )
 
 
-def read_pieces(source: BinaryIO, start: int, end: int, longest: int) -> Iterator[bytes]:
+def read_pieces(source: BinaryIO, start: int, end: int, work: WorkSizes) -> Iterator[bytes]:
     """The bytes between in pieces that end behind a line feed; the last one may end otherwise.
 
+    The first pieces are small: in them both states mostly become the same.
+
     Raises:
-        CannotBeCut: so many bytes have no line feed.
+        CannotBeCut: so many bytes as are the longest record have no line feed.
     """
     source.seek(start)
-    size, place, held = _FIRST_PIECE, start, b""
+    size, largest = min(work.block, _FIRST_PIECE), _BLOCKS_A_PIECE * work.block
+    place, held = start, b""
     while place < end and (data := source.read(min(size, end - place))):
         place += len(data)
         held += data
@@ -112,9 +117,9 @@ def read_pieces(source: BinaryIO, start: int, end: int, longest: int) -> Iterato
         if cut:
             yield held[:cut]
             held = held[cut:]
-            size = min(2 * size, _LARGEST_PIECE)
-        elif len(held) > longest:
-            raise _refuse_line(place - len(held), longest)
+            size = min(2 * size, largest)
+        elif len(held) > work.longest_record:
+            raise _refuse_line(place - len(held), work.longest_record)
     if held:
         yield held
 
