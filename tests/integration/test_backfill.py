@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -9,11 +10,16 @@ from typing import Any
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 import backfill.handler
 import convert.handler
 from millrace.aws.backfill_switch import BackfillEventSource
 from millrace.aws.circuits import DynamoDBCircuits
+from millrace.aws.deployed import Deployed
+from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.cli.main import app
+from millrace.cli.repair.backfill import RemoteBackfills
 from millrace.composition.backfill import backfill_actions
 from millrace.delivery.breaker import Circuit
 from millrace.errors import ConfigurationError, InvalidConfiguration, UsageError
@@ -43,7 +49,13 @@ class MappedFunctions:
         """One page with two event sources."""
         assert request == {"FunctionName": FUNCTION}
         live = {"EventSourceArn": ARN.replace("millrace-backfill", "landing"), "UUID": "1", "State": "Enabled"}
-        return [{"EventSourceMappings": [live, {"EventSourceArn": ARN, "UUID": "2", "State": self.state}]}]
+        own = {"EventSourceArn": ARN, "UUID": "2", "State": self.state, "ScalingConfig": {"MaximumConcurrency": 5}}
+        return [{"EventSourceMappings": [live, own]}]
+
+    def get_function_configuration(self, **request: str) -> dict[str, Any]:
+        """The convert function's."""
+        assert request == {"FunctionName": FUNCTION}
+        return {"MemorySize": 1769, "Architectures": ["arm64"]}
 
     def update_event_source_mapping(self, **request: Any) -> None:
         """Switch it."""
@@ -184,3 +196,135 @@ def test_the_function_calls_itself_by_its_name(
     call: Any = backfill_actions().steering.call
 
     assert call.args[1:] == ("millrace-backfill",)
+
+
+@dataclass
+class CommandLine:
+    """The command on moto: what it asks of the deployed function, the function does at once."""
+
+    around: FakeSurroundings
+    site: Site
+    capsys: pytest.CaptureFixture[str]
+    answer: str = "y"
+
+    def find(self, _name: str, /) -> tuple[Deployed, DynamoDBLedger]:
+        """What the stacks say."""
+        deployed = Deployed(
+            ledger_table="ledger",
+            dead_letter_queue=self.around.dead_letters,
+            queues={"landing": self.around.queue},
+            convert_function=FUNCTION,
+            reprocess_function="r",
+            syncs=("nightly",),
+            backfill_function="millrace-backfill",
+            backfill_queue=self.site.queue,
+        )
+        return deployed, self.around.ledger
+
+    def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        """The function, then all that it asks for, and the convert function."""
+        assert function == "millrace-backfill"
+        answer = act(**event)
+        list_all(self.site)
+        while self.site.functions.state == "Enabling" and convert_all(self.around, self.site.queue):
+            pass
+        return answer
+
+    def client(self, service: str) -> Any:
+        """Moto's, but of Lambda."""
+        return self.site.functions if service == "lambda" else boto3.client(service)
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """The exit code, and what it printed."""
+        result = CliRunner().invoke(
+            app, ["backfill", *words, "--config", str(self.around.configuration)], obj=self, input=self.answer
+        )
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+
+@pytest.fixture
+def command(around: FakeSurroundings, site: Site, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """Four objects that nobody told of, one of which is converted."""
+    for number in range(4):
+        around.s3.put_object(Bucket="acme-in", Key=f"in/{number}.csv", Body=ORDERS)
+    line = CommandLine(around, site, capsys)
+    line.run("nightly", "--prefix", "in/0", "--yes")
+    return line
+
+
+class TestCommand:
+    def test_a_dry_run_says_what_it_takes_and_begins_nothing(self, command: CommandLine) -> None:
+        code, text = command.run("nightly", "--dry-run", "--concurrency", "2")
+        _, json_text = command.run("nightly", "--dry-run", "--json")
+
+        fields = json.loads(json_text)
+        assert code == 0
+        assert "nightly: 3 objects to convert, 45 bytes" in text
+        assert "of 4 listed, 1 are converted already, 0 failed before and 0 are not for the sync" in text
+        assert "with 2 functions of 1,769 MB at work" in text
+        assert (fields["objects"], fields["bytes"], fields["known"]) == (3, 45, 1)
+        assert fields["forecast"]["functions"] == 5
+        assert command.site.functions.state == "Disabling"
+
+    def test_it_asks_then_shows_how_it_ended(self, command: CommandLine) -> None:
+        code, text = command.run("nightly")
+
+        assert code == 0
+        assert "begin?" in text
+        assert "backfill of nightly: finished, 3 of 3 done; 0 failed, 1 were converted already" in text
+
+    def test_a_no_begins_nothing(self, command: CommandLine) -> None:
+        command.answer = "n"
+
+        code, _ = command.run("nightly")
+
+        assert code == 1
+        assert command.run("nightly", "--status")[1].count("backfill of nightly") == 1
+
+    def test_nothing_to_do_is_no_question(self, command: CommandLine) -> None:
+        command.run("nightly", "--yes")
+
+        _, text = command.run("nightly")
+
+        assert "nightly: 0 objects to convert" in text
+        assert "begin?" not in text
+
+    def test_it_is_paused_resumed_and_stopped_by_the_same_command(self, command: CommandLine) -> None:
+        command.site.functions.state = "Updating"
+        command.around.s3.put_object(Bucket="acme-in", Key="in/9.csv", Body=ORDERS)
+        command.run("nightly", "--yes", "--no-wait")
+        with pytest.raises(UsageError, match="no backfill of sync 'other' goes on"):
+            command.run("other", "--pause")
+
+        texts = [command.run("nightly", flag)[1] for flag in ("--pause", "--resume", "--stop", "--status")]
+
+        states = [text.split(": ")[1].split(",")[0] for text in texts]
+        assert states == ["paused", "running", "stopped", "stopped"]
+
+    def test_ctrl_c_says_how_to_go_on(self, command: CommandLine) -> None:
+        remote = RemoteBackfills.find(command, "millrace")
+        command.around.s3.put_object(Bucket="acme-in", Key="in/9.csv", Body=ORDERS)
+        act(action="start", sync="nightly")
+
+        with pytest.raises(KeyboardInterrupt):
+            remote.watch("nightly", _interrupt, as_json=False)
+
+        assert "the backfill goes on without this command: millrace backfill nightly" in command.capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (("--pause",), "say which sync"),
+            (("nightly", "--pause", "--resume"), "--pause and --resume were given together"),
+            (("nobody", "--dry-run"), "there is no active sync 'nobody'"),
+        ],
+    )
+    def test_wrong_use_is_said(self, command: CommandLine, words: tuple[str, ...], told: str) -> None:
+        with pytest.raises(UsageError, match=told):
+            command.run(*words)
+
+
+def _interrupt(_seconds: float) -> None:
+    raise KeyboardInterrupt
