@@ -21,9 +21,9 @@ from millrace.errors import (
     WriteConflict,
 )
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ListedObject, ObjectHead, OpenedObject, Published
+from millrace.objects.store import ListedObject, ObjectHead, ObjectRange, OpenedObject, Published
 from millrace.planning.targets import is_record
-from tests.limits import demand_key, demand_metadata
+from tests.limits import demand_key, demand_metadata, demand_parts
 from tests.simulation.calls import BEGINNING, Calls
 from tests.simulation.faults import Fault
 
@@ -85,7 +85,10 @@ class Bucket:
         return versions[-1] if versions and versions[-1].data is not None else None
 
     def pinned(self, key: str, head: ObjectHead) -> Version | None:
-        """The version that was opened, if it can still be had."""
+        """The version that was opened, if it can still be had; without an id, what is there must have its ETag."""
+        if head.version_id is None:
+            current = self.current(key)
+            return current if current is not None and current.etag == head.etag else None
         for version in self.keys.get(key, ()):
             if version.etag == head.etag and version.version_id == head.version_id and version.data is not None:
                 return version
@@ -156,6 +159,8 @@ class Buckets:
     written: list[Written] = field(default_factory=list)
     on_delete: Callable[[ObjectRef], None] = lambda _ref: None
     granted_at: float | None = None
+    assemblies: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    assembled: dict[str, Mapping[str, str]] = field(default_factory=dict)
     reads_at_once: bool = False
     """Whether a whole object is fetched when it is opened: for conversions that read in other threads."""
 
@@ -219,6 +224,21 @@ class Buckets:
         """Begin an output."""
         return Uploading(self, target, dict(metadata))
 
+    def assemble(
+        self, target: ObjectRef, metadata: Mapping[str, str], *, token: str | None = None
+    ) -> SimulatedAssembly:
+        """Begin a multipart upload, or go on with one."""
+        if token is None:
+            demand_metadata(target, metadata)
+            token = self.calls.call("s3:CreateMultipartUpload", target, lambda: self._begin_assembly(metadata))
+        return SimulatedAssembly(self, target, token)
+
+    def _begin_assembly(self, metadata: Mapping[str, str]) -> str:
+        token = f"u{len(self.assembled) + 1}"
+        self.assembled[token] = metadata
+        self.assemblies[token] = {}
+        return token
+
     def delete(self, ref: ObjectRef, *, etag: str | None = None) -> None:
         """Delete by name, if it has that ETag."""
 
@@ -230,7 +250,8 @@ class Buckets:
             if current is not None:
                 self.on_delete(ref)
                 there.put(ref.key, None, self.calls.clock.now)
-                self.written.append((self.calls.clock.now, ref, None))
+                if not is_record(ref):
+                    self.written.append((self.calls.clock.now, ref, None))
 
         self.calls.call("s3:DeleteObject", ref, remove)
 
@@ -396,3 +417,72 @@ class Uploading:
         self.completed = True
         self._aborted()
         return published
+
+
+SMALLEST_SIMULATED_PART = 24
+"""Bytes of a part of an upload but the last, in place of S3's 5 MiB: some outputs are one part, others many."""
+
+
+@dataclass(slots=True)
+class SimulatedAssembly:
+    """Satisfies ``object_store.Assembly``."""
+
+    buckets: Buckets
+    target: ObjectRef
+    token: str
+
+    def sent(self) -> frozenset[int]:
+        """The numbers of the parts that are there."""
+        return self.buckets.calls.call("s3:ListParts", self.target, lambda: frozenset(self._parts()))
+
+    def copy(self, number: int, content: ObjectRange) -> None:
+        """Copy a range of an object that has its ETag."""
+
+        def apply() -> None:
+            there = self.buckets.bucket(content.ref.bucket).current(content.ref.key)
+            if there is None:
+                raise ObjectGone(f"{content.ref} is gone")
+            self.demand_etag(there, content)
+            self._parts()[number] = (there.data or b"")[content.start : content.end]
+
+        self.buckets.calls.call("s3:UploadPartCopy", content.ref, apply)
+
+    def demand_etag(self, there: Version, content: ObjectRange) -> None:
+        """The condition of the copy."""
+        if there.etag != content.etag:
+            raise ObjectChanged(f"{content.ref} was overwritten")
+
+    def send(self, number: int, content: bytes) -> None:
+        """Keep a part."""
+
+        def apply() -> None:
+            self._parts()[number] = content
+
+        self.buckets.calls.call("s3:UploadPart", self.target, apply)
+
+    def publish(self, *, expected: str | None, rows: int) -> Published:
+        """The conditional completion."""
+        return self.buckets.calls.call(
+            "s3:CompleteMultipartUpload", self.target, lambda: self._complete(expected, rows)
+        )
+
+    def _complete(self, expected: str | None, rows: int) -> Published:
+        parts = [content for _, content in sorted(self._parts().items())]
+        demand_parts(self.target, list(map(len, parts)), smallest=SMALLEST_SIMULATED_PART)
+        metadata = dict(self.buckets.assembled[self.token])
+        assert metadata["millrace-rows"] == str(rows)
+        whole = Uploading(self.buckets, self.target, metadata, pending=bytearray(b"".join(parts)))
+        published = self.buckets.put_output(whole, expected, metadata)
+        del self.buckets.assemblies[self.token]
+        return published
+
+    def discard(self) -> None:
+        """Abort."""
+        self.buckets.calls.call(
+            "s3:AbortMultipartUpload", self.target, lambda: self.buckets.assemblies.pop(self.token, None)
+        )
+
+    def _parts(self) -> dict[int, bytes]:
+        if self.token not in self.buckets.assemblies:
+            raise ObjectGone(f"{self.target}: there is no upload {self.token}")
+        return self.buckets.assemblies[self.token]

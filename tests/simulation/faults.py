@@ -50,6 +50,9 @@ class Fault(enum.StrEnum):
     RECONCILED = "reconcile into live work"
     REBUILT = "ledger rebuilt into live work"
     PAUSED = "event source paused by the breaker"
+    CHILD_TWICE = "child of a big run invoked twice"
+    RUN_STOPPED = "big run stopped by a person"
+    RUN_LOST = "big run lost without a word"
 
 
 AT_CALLS = (

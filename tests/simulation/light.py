@@ -52,7 +52,7 @@ def convert(
     source.seek(0)
     text = source.read()
     _take_time(source, context)
-    return _converted([text], recipe, destination, context, name)
+    return convert_texts([text], recipe, destination, context, name)
 
 
 def convert_many(
@@ -68,7 +68,7 @@ def convert_many(
             stream.seek(0)
             texts.append(stream.read())
             _take_time(stream, context)
-    return _converted(texts, recipe, destination, context)
+    return convert_texts(texts, recipe, destination, context)
 
 
 _TYPES = pa.schema([("id", pa.int64()), ("part", pa.string()), ("version", pa.int64())])
@@ -108,9 +108,16 @@ def _take_time(stream: object, context: ConversionContext) -> None:
         stream.take_time(partial(context.on_batch, 0))
 
 
-def _converted(
-    texts: list[bytes], recipe: Recipe, destination: Destination[S], context: ConversionContext, name: str = ""
+def convert_texts(
+    texts: list[bytes],
+    recipe: Recipe,
+    destination: Destination[S],
+    context: ConversionContext,
+    name: str = "",
+    *,
+    first: int = 1,
 ) -> Converted[S]:
+    """Convert the texts of files, whose rows are counted from ``first``."""
     sinks: dict[str | None, tuple[S, list[int]]] = {}
     aside: list[S] = []
     key = recipe.transform.partition_key
@@ -124,7 +131,7 @@ def _converted(
     try:
         if key is None:
             output(None)
-        for number, line in _lines(texts, recipe):
+        for number, line in _lines(texts, recipe, first):
             read += 1
             fields = line.split(",")
             if len(fields) != 3:
@@ -156,9 +163,9 @@ def _opened(open_quarantine: Callable[[], S] | None, row: int, fields: int) -> S
     return open_quarantine()
 
 
-def _lines(texts: list[bytes], recipe: Recipe) -> Iterator[tuple[int, str]]:
+def _lines(texts: list[bytes], recipe: Recipe, first: int) -> Iterator[tuple[int, str]]:
     for text in texts:
-        yield from enumerate(_rows_in(text, recipe), start=1)
+        yield from enumerate(_rows_in(text, recipe), start=first)
 
 
 def _rows_in(text: bytes, recipe: Recipe) -> Iterable[str]:

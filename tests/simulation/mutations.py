@@ -9,6 +9,9 @@ from functools import partial
 from typing import Any, BinaryIO
 from unittest.mock import patch
 
+from millrace.big_runs import converting
+from millrace.big_runs.documents import RunDocuments
+from millrace.big_runs.starting import BigRunStarter
 from millrace.delivery import build_conversion, object_work, publishing, worker
 from millrace.delivery.build_files import PinnedFiles
 from millrace.delivery.intake import Intake, Received, _Pending
@@ -21,16 +24,16 @@ from millrace.ledger import claims, rules
 from millrace.ledger.entries import Finish, State, WorkEntry
 from millrace.ledger.rules import MOST_DEATHS, E, Refusal
 from millrace.objects.messages import parse_message
-from millrace.objects.references import Sequencer
-from millrace.objects.store import ListedObject, ObjectHead, ObjectStore, Published
+from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.store import ListedObject, ObjectHead, ObjectRange, ObjectStore, OpenedObject, Published
 from millrace.operations.reprocess import Reprocessor
-from millrace.planning.plans import Build
+from millrace.planning.plans import Build, Plan
 from tests.simulation import light, schedules
-from tests.simulation.buckets import KILLER, Buckets, Uploading
+from tests.simulation.buckets import KILLER, Buckets, SimulatedAssembly, Uploading, Version
 from tests.simulation.faults import Fault
 from tests.simulation.files import to_file
 from tests.simulation.queue import QueuedMessage
-from tests.simulation.setups import SYNC, Change, Setup, SetupKind
+from tests.simulation.setups import SYNC, TARGET_BUCKET, Change, Setup, SetupKind
 from tests.simulation.sources import source
 from tests.simulation.world import SimulatedReceipt, SimulatedWorld
 
@@ -402,3 +405,99 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation("no output stays of failed work", _leaving_what_failed_work_published, _with_a_dead_first_file),
     Mutation("a stray file moves no table", _deciding_with_each_run, _with_a_stray_file),
 )
+
+
+# Big runs: switched off while `light_parts` is in place
+
+
+def with_runs_over_changing_files(world: SimulatedWorld) -> None:
+    """One object in parts, overwritten while it is read, in a bucket without versions; children die now and then."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE))
+    world.big_runs, world.workers = True, 3
+    world.faults.set({Fault.KILLED_AFTER: 0.01, Fault.CHILD_TWICE: 0.1, Fault.EVENT_LATE: 0.3})
+    world.script = []
+    for seconds in (3.0, 6.0, 12.0):
+        world.script += [partial(schedules.put, "in/a.csv"), partial(schedules.wait, seconds)]
+
+
+def with_runs_that_others_overtake(world: SimulatedWorld) -> None:
+    """Runs of one object that are slow, and newer bytes meanwhile."""
+    with_runs_over_changing_files(world)
+    world.faults.set({Fault.SLOW: 0.05, Fault.CHILD_TWICE: 0.2, Fault.KILLED_BEFORE: 0.02})
+
+
+def _reading_any_version() -> AbstractContextManager[object]:
+    @contextmanager
+    def reopen(self: Buckets, ref: ObjectRef, _head: ObjectHead) -> Iterator[OpenedObject]:
+        with self.open(ref) as opened:
+            yield opened
+
+    return patch.object(Buckets, "reopen", reopen)
+
+
+@contextmanager
+def _in_one_home() -> Iterator[None]:
+    """Runs of one object share their keys, whatever claim and bytes they are of; what is there is written over."""
+
+    def find_home(self: BigRunStarter, plan: Plan | Build, _run: str) -> ObjectRef:
+        return ObjectRef(TARGET_BUCKET, f"lake/.millrace/runs/{plan.sync}/")
+
+    def write(self: RunDocuments, path: str, document: dict[str, Any]) -> None:
+        self.replace(path, document)
+
+    with patch.object(BigRunStarter, "_find_home", find_home), patch.object(RunDocuments, "write", write):
+        yield
+
+
+@contextmanager
+def _copying_whatever_is_there() -> Iterator[None]:
+    """As `_in_one_home`, where only the condition of the copy would notice."""
+
+    def demand_etag(self: SimulatedAssembly, _there: Version, _content: ObjectRange) -> None:
+        del self
+
+    with patch.object(SimulatedAssembly, "demand_etag", demand_etag), _strangers_in_parts():
+        yield
+
+
+@contextmanager
+def _strangers_in_parts() -> Iterator[None]:
+    """Somebody writes over a private output between its conversion and its copy."""
+    genuine = SimulatedAssembly.copy
+
+    def copy(self: SimulatedAssembly, number: int, content: ObjectRange) -> None:
+        there = self.buckets.bucket(content.ref.bucket)
+        version = there.current(content.ref.key)
+        if version is not None and version.data is not None and self.buckets.calls.choices.chance(0.2):
+            there.put(content.ref.key, version.data[::-1], self.buckets.calls.clock.now)
+        genuine(self, number, content)
+
+    with patch.object(SimulatedAssembly, "copy", copy):
+        yield
+
+
+@contextmanager
+def _losing_rows(*, uncounted: bool) -> Iterator[None]:
+    """A reader that loses a row of some parts: the counts of the cut notice, if they are looked at."""
+    genuine = light.convert_texts
+
+    def convert_texts(texts: list[bytes], *rest: Any, **words: Any) -> Any:
+        if words.get("first") == 2:
+            texts = [text[: text.index(b"\n") + 1] for text in texts]
+        return genuine(texts, *rest, **words)
+
+    with patch.object(light, "convert_texts", convert_texts):
+        if not uncounted:
+            yield
+            return
+        with patch.object(converting, "_check_rows", lambda *_: None):
+            yield
+
+
+BIG_RUN_MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("pin of the version", _reading_any_version, with_runs_over_changing_files),
+    Mutation("fence in the key", _in_one_home, with_runs_that_others_overtake),
+    Mutation("If-Match of the copy", _copying_whatever_is_there, with_runs_over_changing_files),
+    Mutation("sum of rows", partial(_losing_rows, uncounted=True), with_runs_over_changing_files),
+)
+"""Rules of big runs."""

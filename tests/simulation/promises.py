@@ -11,6 +11,7 @@ from typing import Any
 from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat
 from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
+from millrace.ledger.rules import MOST_ATTEMPTS
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
 from millrace.planning.targets import is_record
@@ -404,7 +405,7 @@ def acknowledged(world: SimulatedWorld, message: QueuedMessage) -> Iterator[str]
     for request in parse_message(message.body).requests:
         ref = request.change.ref
         known = world.ledger.held.get(SYNC, ref)
-        if known is not None and known.settled:
+        if known is not None and (known.settled or _is_left_to_run(known)):
             continue
         if known is None and ref.key in world.setup.keys and world.source.current(ref.key) is None:
             continue
@@ -415,6 +416,16 @@ def acknowledged(world: SimulatedWorld, message: QueuedMessage) -> Iterator[str]
         if not any(_names(other, ref) for other in others):
             state = known.state if known else "unknown to the ledger"
             yield f"acknowledged: {message.id} was deleted, {ref} is {state}, and no other message names it"
+
+
+def _is_left_to_run(known: Entry) -> bool:
+    """Whether a big run is publishing it, or gave it up: no message names it, its entry and an alarm say so."""
+    failure, run = known.failure, known.big_run
+    if run is None:
+        return False
+    if failure is None:
+        return known.state is State.IN_FLIGHT and known.owner == run.name
+    return failure.branch is Branch.CONFIGURATION or known.attempts >= MOST_ATTEMPTS
 
 
 def _names(body: str, ref: ObjectRef) -> bool:

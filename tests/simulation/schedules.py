@@ -136,6 +136,7 @@ class Rest:
             world.queue.redrive()
             world.run()
         self._resume()
+        self._mend_runs()
         if self._told_of_all() and not _asked_meanwhile(world):
             self._check("before any reconciliation: ")
         self._reconcile()
@@ -185,6 +186,23 @@ class Rest:
                 return
             self.mended = Mended.COMMAND
             self.world.run()
+
+    def _mend_runs(self) -> None:
+        """Somebody has stopped runs go on, and asks again for what runs gave up; the comparison finds what was lost."""
+        world = self.world
+        if not world.big_runs:
+            return
+        for _ in range(5):
+            if not world.resume_runs():
+                break
+            self.mended = Mended.COMMAND
+            world.run()
+        if world.faults.happened(Fault.RUN_LOST):
+            self._reconcile()
+        if _failed(world):
+            self.mended = Mended.COMMAND
+            world.reprocess(state=State.FAILED)
+            world.run()
 
     def _retry_failed(self) -> None:
         """Messages that outlived the retention leave entries that say so; the command asks for them again."""
@@ -267,6 +285,18 @@ def _make_mean(world: SimulatedWorld) -> None:
 
 _DURATIONS = (0.0, 30.0, 300.0, 600.0, 850.0)
 """Seconds that a conversion takes where it takes long: the last is nearly all that an invocation has."""
+
+
+_RUN_FAULTS = (Fault.CHILD_TWICE, Fault.RUN_STOPPED, Fault.RUN_LOST)
+
+
+def with_big_runs(world: SimulatedWorld) -> None:
+    """Everything that can be divided is a big run, whose executions and children have faults of their own."""
+    world.big_runs = True
+    rates = dict(world.faults.rates)
+    for fault in _RUN_FAULTS:
+        rates[fault] = (0.0, 0.0, 0.02, 0.1)[world.choices.pick(4)]
+    world.faults.set(rates)
 
 
 Act = Callable[[SimulatedWorld], None]

@@ -9,21 +9,31 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from millrace.big_runs.ending import RUN_STOPPED
+from millrace.big_runs.events import PhaseEvent, PhaseOutcome
+from millrace.big_runs.phases import BigRunPhases
+from millrace.big_runs.run_work import RunPorts
+from millrace.big_runs.starting import BigRunStarter, resume_run
 from millrace.delivery.batch import take_batch
 from millrace.delivery.breaker import Breaker
 from millrace.delivery.intake import Grounds, Intake, Received
+from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.worker import Outcome, Worker
+from millrace.engine.parts.uploading import UploadLimits
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
-from millrace.ledger.claims import Delivery
+from millrace.ledger.claims import Claims, Delivery
+from millrace.ledger.entries import Entry
 from millrace.objects.references import ObjectRef
+from millrace.operations.lost_runs import LostRuns
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
-from tests.simulation.buckets import MOST_WRITES_LATE, Bucket, Buckets
+from tests.simulation.buckets import MOST_WRITES_LATE, SMALLEST_SIMULATED_PART, Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Fault, Faults
+from tests.simulation.machine import SimulatedMachine
 from tests.simulation.queue import Queue, QueuedMessage
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.setups import SOURCE_BUCKET, SYNC, TARGET_BUCKET, Setup
@@ -113,6 +123,8 @@ class SimulatedWorld:
     visibility: float | None = None
     timeout: float = TIMEOUT_SECONDS
     reads_at_once: bool = False
+    big_runs: bool = False
+    """Whether there is a machine, and everything that can be divided is more than one invocation can do."""
     script: list[Callable[[SimulatedWorld], None]] = field(default_factory=list)
     on_acknowledge: Callable[[SimulatedWorld, QueuedMessage], None] = lambda _world, _message: None
     on_delete: Callable[[SimulatedWorld, ObjectRef], None] = lambda _world, _ref: None
@@ -143,6 +155,7 @@ class SimulatedWorld:
             announce=lambda circuit: self.calls.note("announces", circuit.queue, circuit.reason),
             trouble=lambda reason: self.calls.note("trouble", reason),
         )
+        self.machine = SimulatedMachine(self.calls, self._spawn_child, self._work_on_phase)
         self.strangers: dict[str, bytes] = {}
         """What strangers put into the target, by key."""
         self.wishes: list[Wish] = []
@@ -189,9 +202,9 @@ class SimulatedWorld:
                 raise Endless(f"no rest after {_MOST_STEPS:,} steps")
             self.sources.deliver_due()
             self.calls.land_due()
-            now = self.clock.now
+            now, others = self.clock.now, self._others()
+            # After the others: the machine may have begun a child meanwhile.
             ready = [actor for actor in self.scheduler.actors if actor.ready_at <= now]
-            others = self._others()
             if not ready and not others:
                 following = self._next_time()
                 if following is None:
@@ -209,6 +222,7 @@ class SimulatedWorld:
         found: list[Callable[[], None]] = []
         if self.script and self.waits_until <= self.clock.now:
             found.append(self._next_of_script)
+        found += self.machine.choices()
         if len(self.scheduler.actors) < self.workers:
             visible = self.queue.visible()
             if visible:
@@ -220,7 +234,12 @@ class SimulatedWorld:
 
     def _next_time(self) -> float | None:
         times = [actor.ready_at for actor in self.scheduler.actors if actor.ready_at > self.clock.now]
-        dues = (self.queue.next_visible(), self.sources.next_due(), self.calls.next_landing())
+        dues = (
+            self.queue.next_visible(),
+            self.sources.next_due(),
+            self.calls.next_landing(),
+            self.machine.next_time(),
+        )
         times += [time for time in dues if time is not None]
         times += [self.waits_until] if self.script else []
         later = [time for time in times if time > self.clock.now]
@@ -268,8 +287,54 @@ class SimulatedWorld:
             engine=ENGINE,
             timeout_seconds=self.timeout,
             deployment=len(self.setups),
+            routing=self._route,
             **self._ports(actor),
         )
+
+    # Big runs
+
+    def _route(self, claims: Claims) -> Routing:
+        if not self.big_runs:
+            return NO_BIG_RUNS
+        starter = BigRunStarter(
+            machine=self.machine,
+            planner=self.setup.planner,
+            claims=claims,
+            stores={"landing": self.buckets, "lake": self.buckets},
+            part_bytes=30,
+        )
+        return Routing(starter=starter, big_run_bytes=1)
+
+    def _spawn_child(self, name: str, body: Callable[[Actor], None]) -> Actor:
+        actor = self._actor(name)
+        self.scheduler.spawn(actor, partial(body, actor))
+        return actor
+
+    def _work_on_phase(self, event: PhaseEvent, actor: Actor) -> PhaseOutcome:
+        ports = self._ports(actor)
+        claims = Claims(ledger=self.ledger, now=ports["now"], engine=ENGINE, deployment=len(self.setups))
+        phases = BigRunPhases(
+            RunPorts(
+                planner=ports["planner"],
+                claims=claims,
+                stores=ports["stores"],
+                queues=ports["queues"],
+                timeout_seconds=self.timeout,
+                copies=1,
+                limits=UploadLimits(smallest=SMALLEST_SIMULATED_PART, largest=4 * SMALLEST_SIMULATED_PART),
+            )
+        )
+        return phases.work(event, lambda: actor.deadline - self.clock.now)
+
+    def resume_runs(self) -> bool:
+        """Have every run go on that somebody stopped; whether there was any."""
+        stopped = [entry for entry in self.ledger.held.works() if entry.failure and entry.failure.error == RUN_STOPPED]
+        for entry in stopped:
+            self._operate("resume", partial(self._resume_run, entry))
+        return bool(stopped)
+
+    def _resume_run(self, entry: Entry, actor: Actor) -> None:
+        resume_run(entry, ledger=self.ledger, machine=self.machine, now=self._time(actor)())
 
     def _convert(self, actor: Actor, batch: list[QueuedMessage], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
@@ -316,7 +381,8 @@ class SimulatedWorld:
         self._operate("reconcile", self._reconcile)
 
     def _reconcile(self, actor: Actor) -> None:
-        reconciler = Reconciler(index=self.ledger, checkpoints=self.checkpoints, **self._ports(actor))
+        runs = LostRuns(machine=self.machine, ledger=self.ledger, now=self._time(actor)) if self.big_runs else None
+        reconciler = Reconciler(index=self.ledger, checkpoints=self.checkpoints, runs=runs, **self._ports(actor))
         report = reconciler.run(SYNC, lambda: actor.deadline - self.clock.now)
         self.reports.append(report)
         self.calls.note("compared", SYNC, f"{report.progress} {report.total}")

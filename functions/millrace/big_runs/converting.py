@@ -86,7 +86,8 @@ def _convert(work: RunWork, round_: Round, index: int) -> dict[str, Any]:
     own = TableSurvey.from_document(get_document(survey_document, "survey"))
     table = KnownTable.from_document(work.documents.read(round_.table_path))
     known = KnownColumns(survey=table.survey.of(own), apart=round_.apart, within=_within(work, table, round_))
-    outputs = _PartOutputs(work.target_store, partial(_private_ref, work, round_, index))
+    puts_aside = work.plan.quarantine is not None
+    outputs = _PartOutputs(work.target_store, partial(_private_ref, work, round_, index), puts_aside)
     part = work.sources(index, survey_document)
     done = convert_part(part.sources(), known, work.recipe, outputs.destination, work.context(index))
     try:
@@ -122,11 +123,13 @@ class _PartOutputs:
 
     store: ObjectStore
     ref_of: Callable[[str], ObjectRef]
+    puts_aside: bool
 
     @property
     def destination(self) -> Destination[Upload]:
         """Outputs are named when they are published: their numbers follow the order in which partitions came."""
-        return Destination(open_output=self._open, open_quarantine=partial(self._open, None, "quarantine"))
+        aside = partial(self._open, None, "quarantine")
+        return Destination(open_output=self._open, open_quarantine=aside if self.puts_aside else None)
 
     def _open(self, directory: str | None, name: str = "") -> Upload:
         return self.store.upload(self.ref_of(name or _name_partition(directory)), {})

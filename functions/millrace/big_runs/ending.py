@@ -44,6 +44,8 @@ def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
         return PhaseOutcome(Phase.PUBLISH)
     except WorkInFlight:
         return PhaseOutcome(Phase.PUBLISH, wait=_WAIT_SECONDS)
+    if finish.failure is not None:
+        RunEnd.of(work).ask_if_transient(claimed, finish.failure)
     settled = claims.settle(claimed, finish, work.target_store)
     if settled.state in DONE_STATES and isinstance(work.plan, Build):
         return _settle_files_next(work)
@@ -95,14 +97,22 @@ class RunEnd:
             self._ask_for_files()
             self.delete_objects()
             return PhaseOutcome(DONE)
-        settled = claims.settle(claimed, self._finish(failure), self.documents.store)
-        is_asked = failure.branch is Branch.TRANSIENT and settled.attempts < MOST_ATTEMPTS
-        if is_asked:
-            self._ask(settled)
+        is_asked = self.ask_if_transient(claimed, failure)
+        claims.settle(claimed, self._finish(failure), self.documents.store)
         # What was stopped, or needs a grant, may be resumed. What the data refuse is refused again.
         if is_asked or (failure.branch is Branch.DATA and failure.error != RUN_STOPPED):
             self.delete_objects()
         return PhaseOutcome(FAILED)
+
+    def ask_if_transient(self, claimed: Entry, failure: Failure) -> bool:
+        """Have the object looked at once more if the failure may pass; called before it is settled.
+
+        A child that is killed in between is repeated, and asks twice. The other way round nobody would ask.
+        """
+        is_asked = failure.branch is Branch.TRANSIENT and claimed.attempts < MOST_ATTEMPTS
+        if is_asked:
+            self._ask(claimed)
+        return is_asked
 
     def delete_objects(self) -> None:
         """Delete what the run kept, as far as there is time; the bucket's lifecycle deletes the rest.
@@ -136,10 +146,10 @@ class RunEnd:
         except LostRace:
             return None
 
-    def _ask(self, settled: Entry) -> None:
+    def _ask(self, entry: Entry) -> None:
         """Have the object looked at once more, by a message like any other."""
         connection = self.ports.planner.active_sync(self.order.sync).source_connection
-        change = ObjectChange(kind=ChangeKind.CREATED, ref=settled.source)
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=entry.source)
         request = replace(request_of(self.order), change=change, deployment=0)
         self.ports.queues[connection].send([request], delay_seconds=_WAIT_SECONDS)
 
@@ -163,9 +173,8 @@ def heal(run: RunEnd, event: PhaseEvent) -> PhaseOutcome:
     """
     entry = run.ports.claims.ledger.get(run.order.sync, run.order.source)
     facts = entry.big_run if entry is not None else None
-    if facts is None or facts.name != run.order.run:
-        return PhaseOutcome(DONE)
-    if event.execution is not None and facts.execution != event.execution:
+    # Without facts the worker that started the run may not have written it down yet: ``settle`` says so by raising.
+    if facts is not None and event.execution is not None and facts.execution != event.execution:
         # The news of an execution that was resumed since under another name.
         return PhaseOutcome(DONE)
     return run.settle(_failure_of_end(run.order, event.status))

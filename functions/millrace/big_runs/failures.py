@@ -11,6 +11,10 @@ from millrace import errors
 from millrace.ledger.entries import Branch, Failure
 from millrace.mappings import leave_out_none
 
+_DEATHS = frozenset({"ExitError", "Timedout", "OutOfMemory", "Timeout"})
+"""Ends of a function's process, by the last part of their names: ``Runtime.ExitError``, ``Sandbox.Timedout``,
+``Runtime.OutOfMemory`` and ``States.Timeout`` (AWS Step Functions Developer Guide, "Handling errors")."""
+
 
 def failure_to_document(failure: Failure) -> dict[str, Any]:
     """A failure, for ``failure_from_document``."""
@@ -25,8 +29,9 @@ def failure_from_document(document: Any) -> Failure:
 def failure_of_machine(error: Mapping[str, Any] | None) -> Failure:
     """What a phase raised, as Step Functions has it: ``{"Error": name, "Cause": text}``.
 
-    The cause of a Lambda function's error is a text of JSON: ``{"errorType": ..., "errorMessage": ...}``. What is not
-    ours, such as a child that was killed for its memory, counts as transient.
+    The cause of a Lambda function's error is a text of JSON: ``{"errorType": ..., "errorMessage": ...}``. A child that
+    died at each of its tries, for its memory or its time, would die again: that is an error of the data, as of any
+    worker (``errors.Crashed``). What else is not ours counts as transient.
     """
     given = error or {}
     name, message = str(given.get("Error", "Unknown")), str(given.get("Cause", ""))
@@ -36,6 +41,9 @@ def failure_of_machine(error: Mapping[str, Any] | None) -> Failure:
     except (ValueError, LookupError, TypeError):
         pass
     name = name.rpartition(".")[2]
+    if name in _DEATHS:
+        reason = f"all workers over one of its parts died ({name}: {message}); give the functions more memory"
+        return Failure(branch=Branch.DATA, error=errors.Crashed.__name__, message=f"{reason}, or make parts smaller")
     return Failure(branch=_branch_of(name), error=name, message=message)
 
 

@@ -1,0 +1,61 @@
+"""Schedules in which every divisible object is a big run: the promises hold under every fault of its children."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.simulation import light, light_parts, schedules
+from tests.simulation.faults import Fault
+from tests.simulation.mutations import (
+    BIG_RUN_MUTATIONS,
+    Mutation,
+    with_runs_over_changing_files,
+    with_runs_that_others_overtake,
+)
+from tests.simulation.world import SimulatedWorld
+
+FIRST = int(os.environ.get("FIRST", "0"))
+SCHEDULES = int(os.environ.get("BIG_RUN_SCHEDULES", "400"))
+BLOCK = 100
+MOST = 150
+FEW = 20
+
+
+def _blocks() -> list[range]:
+    starts = range(FIRST, FIRST + SCHEDULES, BLOCK)
+    return [range(start, min(start + BLOCK, FIRST + SCHEDULES)) for start in starts]
+
+
+@pytest.mark.parametrize("seeds", _blocks(), ids=str)
+def test_the_promises_hold_while_big_runs_are_at_work(seeds: range) -> None:
+    runs, faults = 0, set[Fault]()
+    with light.in_place(), light_parts.in_place():
+        for seed in seeds:
+            result = schedules.run(seed, schedules.with_big_runs)
+            if result.violations:
+                pytest.fail(schedules.told(result), pytrace=False)
+            runs += len(result.world.machine.executions)
+            faults |= {fault for fault, _ in result.faults}
+    assert runs > len(seeds)
+    assert {Fault.CHILD_TWICE, Fault.RUN_STOPPED, Fault.RUN_LOST} <= faults
+
+
+@pytest.mark.parametrize("mutation", BIG_RUN_MUTATIONS, ids=lambda mutation: mutation.rule)
+def test_a_rule_of_runs_that_is_switched_off_breaks_a_promise(mutation: Mutation) -> None:
+    with light.in_place(), light_parts.in_place(), mutation.off():
+        broken = any(schedules.run(seed, mutation.world).violations for seed in range(MOST))
+
+    assert broken, f"{MOST} schedules without {mutation.rule!r} broke nothing"
+
+
+@pytest.mark.parametrize("world", [with_runs_over_changing_files, with_runs_that_others_overtake])
+def test_the_same_schedules_break_nothing_while_the_rules_are_in_force(
+    world: Callable[[SimulatedWorld], None],
+) -> None:
+    with light.in_place(), light_parts.in_place():
+        for seed in range(FEW):
+            result = schedules.run(seed, world)
+            assert not result.violations, schedules.told(result)
