@@ -75,9 +75,11 @@ def _rows(text: bytes, file_format: FileFormat) -> list[bytes]:
 _FIELDS = (pa.field("id", pa.int64()), pa.field("part", pa.string()), pa.field("version", pa.int64()))
 
 
-def survey_sources(parts: Sequence[Source], recipe: Recipe, on_batch: Callable[[int], None]) -> TableSurvey:
+def survey_sources(
+    parts: Sequence[Source], recipe: Recipe, on_batch: Callable[[int], None], *, formats: object = None
+) -> TableSurvey:
     """Counterpart of ``converting.survey_sources``: every file has the same fields; reading them may go wrong."""
-    del recipe
+    del recipe, formats
     survey = TableSurvey()
     for number, source in enumerate(parts):
         with source.open() as stream:

@@ -21,7 +21,7 @@ from millrace.engine.table_survey import TableSurvey
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace, MiscountedRows, TargetChanged, WriteConflict
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectStore, Upload
+from millrace.objects.store import ObjectStore, Published, Upload
 from millrace.planning.plans import Plan
 
 _TRIES = 5
@@ -85,7 +85,8 @@ def _convert(work: RunWork, round_: Round, index: int) -> dict[str, Any]:
     survey_document = work.documents.read(survey_path(index))
     own = TableSurvey.from_document(get_document(survey_document, "survey"))
     table = KnownTable.from_document(work.documents.read(round_.table_path))
-    known = KnownColumns(survey=table.survey.of(own), apart=round_.apart, within=_within(work, table, round_))
+    within = _within(work, table, round_)
+    known = KnownColumns(survey=table.survey.of(own), apart=round_.apart, formats=work.formats, within=within)
     puts_aside = work.plan.quarantine is not None
     outputs = _PartOutputs(work.target_store, partial(_private_ref, work, round_, index), puts_aside)
     part = work.sources(index, survey_document)
@@ -146,12 +147,17 @@ class _PartOutputs:
 
     def _publish(self, upload: Upload, name: str, rows: int, directory: str | None) -> PrivateOutput:
         ref = self.ref_of(name)
-        for _ in range(_TRIES):
-            head = self.store.head(ref)
-            with suppress(TargetChanged, WriteConflict):
-                published = upload.publish(expected=head.etag if head else None, rows=rows)
-                return PrivateOutput(ref=ref, etag=published.etag, size=published.size, rows=rows, directory=directory)
-        raise LostRace(f"{ref} is being written by a double of this child; it is tried again")
+        published = publish_privately(self.store, upload, ref, rows=rows)
+        return PrivateOutput(ref=ref, etag=published.etag, size=published.size, rows=rows, directory=directory)
+
+
+def publish_privately(store: ObjectStore, upload: Upload, ref: ObjectRef, *, rows: int) -> Published:
+    """Publish what only the run reads, over what an earlier try of the same child left: the bytes are the same."""
+    for _ in range(_TRIES):
+        head = store.head(ref)
+        with suppress(TargetChanged, WriteConflict):
+            return upload.publish(expected=head.etag if head else None, rows=rows)
+    raise LostRace(f"{ref} is being written by a double of this child; it is tried again")
 
 
 def _name_partition(directory: str | None) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from millrace.big_runs.documents import FRAME, PARTS, RunOrder, numbered
+from millrace.big_runs.converting import publish_privately
+from millrace.big_runs.documents import FRAME, INFLATED, INFLATED_OBJECT, PARTS, RunOrder, numbered
 from millrace.big_runs.events import Phase, PhaseOutcome
 from millrace.big_runs.run_work import RunWork, gather, leave_result
-from millrace.big_runs.sources import files_to_document, head_of, open_pinned, read_files
+from millrace.big_runs.sources import files_to_document, read_files
 from millrace.engine.parts.cutting import plan_file, scan_range, split
 from millrace.engine.parts.documents import get_document, get_integer
+from millrace.engine.parts.framed import FRAME_BYTES, inflate, needs_inflating
 from millrace.engine.parts.frames import FileFrame, RangeScan
 from millrace.objects.store import ListedObject
-from millrace.planning.model_syncs import select_files
+from millrace.planning.model_syncs import file_of, select_files
 from millrace.planning.plans import Build, Plan
 
 MOST_RUN_PARTS = 9_000
@@ -28,33 +31,74 @@ def divide(work: RunWork) -> PhaseOutcome:
     """
     if isinstance(work.plan, Build):
         return PhaseOutcome(Phase.SURVEY, _items(_list_files(work, work.plan)))
+    if _is_to_be_inflated(work, work.plan):
+        return PhaseOutcome(Phase.INFLATE, _items(1))
     frame = _plan_frame(work, work.plan)
     if frame.needs_scan:
         return PhaseOutcome(Phase.SCAN, _items(len(frame.ranges)))
     return divide_ranges(work)
 
 
+def _is_to_be_inflated(work: RunWork, plan: Plan) -> bool:
+    """Whether the file's text can be read from its beginning alone, and was not inflated yet; raises as ``gather``."""
+    if gather(work.documents, [INFLATED]).found:
+        return False
+    with work.file_source.open() as file:
+        return needs_inflating(file, plan.recipe.source_format, plan.recipe.read)
+
+
+def inflate_file(work: RunWork) -> None:
+    """Write the text of a compressed file into one object of frames, each of which can be read alone.
+
+    One invocation must be enough for it: a gzip file of some 100 GB of text, or a bzip2 file of some 12.
+    """
+    upload = work.target_store.upload(work.documents.place.at(INFLATED_OBJECT), {})
+    check = work.time_limit(0)
+
+    def do() -> dict[str, Any]:
+        order = work.order
+        # So that there are several frames, however small the file is.
+        frame_bytes = max(1, min(FRAME_BYTES, order.part_bytes, order.size // 2))
+        read = work.plan.recipe.read
+        with work.file_source.open() as file:
+            text = inflate(file, read, upload.write, on_bytes=check, frame_bytes=frame_bytes)
+        published = publish_privately(work.target_store, upload, work.documents.place.at(INFLATED_OBJECT), rows=0)
+        return {"etag": published.etag, "size": published.size, "text": text}
+
+    try:
+        leave_result(work.documents, INFLATED, do)
+    finally:
+        upload.discard()
+
+
 def _plan_frame(work: RunWork, plan: Plan) -> FileFrame:
+    source = work.file_source
     document = work.documents.find(FRAME)
     if document is not None:
-        return FileFrame.from_document(get_document(document, "frame"), plan.recipe.read)
-    with open_pinned(work.source_store, plan.source, head_of(work.order)) as file:
-        frame = plan_file(file, plan.recipe.source_format, plan.recipe.read, part_bytes=part_bytes_of(work.order))
+        return FileFrame.from_document(get_document(document, "frame"), source.read)
+    with source.open() as file:
+        frame = plan_file(file, plan.recipe.source_format, source.read, part_bytes=_part_bytes_of_text(work))
     work.documents.write(FRAME, {"frame": frame.to_document()})
     return frame
 
 
-def part_bytes_of(order: RunOrder) -> int:
+def _part_bytes_of_text(work: RunWork) -> int:
+    inflated = work.documents.find(INFLATED)
+    size = work.order.size if inflated is None else get_integer(inflated, "text")
+    return _part_bytes(work.order, size)
+
+
+def _part_bytes(order: RunOrder, size: int) -> int:
     """How large parts are: as ordered, or so large that they are not too many."""
-    return max(order.part_bytes, -(-order.size // MOST_RUN_PARTS))
+    return max(order.part_bytes, -(-size // MOST_RUN_PARTS))
 
 
 def scan(work: RunWork, index: int) -> None:
     """Scan one range of a file, for both states that it may begin in."""
 
     def do() -> dict[str, Any]:
-        plan, frame = _plan_of(work)
-        with open_pinned(work.source_store, plan.source, head_of(work.order)) as file:
+        frame = _frame_of(work)
+        with work.file_source.open() as file:
             return {"scan": scan_range(file, frame, index).to_document()}
 
     leave_result(work.documents, numbered("scan", index), do)
@@ -62,7 +106,7 @@ def scan(work: RunWork, index: int) -> None:
 
 def divide_ranges(work: RunWork) -> PhaseOutcome:
     """Fold the scans of a file into its parts; the map of surveys comes next. Raises as ``gather``."""
-    _, frame = _plan_of(work)
+    frame = _frame_of(work)
     scans = list[RangeScan]()
     if frame.needs_scan:
         results = gather(work.documents, [numbered("scan", index) for index in range(len(frame.ranges))])
@@ -75,9 +119,9 @@ def divide_ranges(work: RunWork) -> PhaseOutcome:
     return PhaseOutcome(Phase.SURVEY, _items(len(parts)))
 
 
-def _plan_of(work: RunWork) -> tuple[Plan, FileFrame]:
+def _frame_of(work: RunWork) -> FileFrame:
     assert isinstance(work.plan, Plan)  # noqa: S101 - for the type checker: a folder has no ranges
-    return work.plan, _plan_frame(work, work.plan)
+    return _plan_frame(work, work.plan)
 
 
 def _items(count: int) -> tuple[int, ...]:
@@ -93,28 +137,29 @@ def _list_files(work: RunWork, build: Build) -> int:
     document = work.documents.find(FRAME)
     if document is not None:
         return get_integer(document, "count")
-    batches, after = 0, ""
-    while (written := _write_batch(work, build, batches, after)) is not None:
-        batches, after = batches + 1, written
-    work.documents.write(FRAME, {"count": batches})
+    batches, after, formats = 0, "", set[str]()
+    while batch := _write_batch(work, build, batches, after):
+        batches, after = batches + 1, batch[-1].ref.key
+        formats |= {recognised.format for file in batch if (recognised := file_of(build, file.ref.key))}
+    work.documents.write(FRAME, {"count": batches, "formats": sorted(formats)})
     return batches
 
 
-def _write_batch(work: RunWork, build: Build, number: int, after: str) -> str | None:
-    """The last key of a batch, which is written if it was not; None: there are no files behind ``after``."""
+def _write_batch(work: RunWork, build: Build, number: int, after: str) -> Sequence[ListedObject]:
+    """The files of a batch, which is written if it was not; none: there are no files behind ``after``."""
     path = numbered("files", number)
     if work.documents.find(path) is None:
         batch = _take_batch(work, build, after)
         if not batch:
-            return None
+            return ()
         work.documents.write(path, files_to_document(batch))
-    return read_files(work.documents, build, number)[-1].ref.key
+    return read_files(work.documents, build, number)
 
 
 def _take_batch(work: RunWork, build: Build, after: str) -> list[ListedObject]:
     """The next files, so many that neither their number nor their bytes are too many for a part."""
     most_files = max(_MOST_FILES, -(-work.order.files // MOST_RUN_PARTS))
-    most_bytes = part_bytes_of(work.order)
+    most_bytes = _part_bytes(work.order, work.order.size)
     batch, size = list[ListedObject](), 0
     for item in work.source_store.list(build.folder.bucket, build.prefix, start_after=after):
         for file in select_files(build, [item]):

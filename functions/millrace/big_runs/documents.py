@@ -4,6 +4,7 @@
 
     order.json                       what is to be done: written before the machine is started
     frame.json  files/00000.json     one file's frame, or a folder's files, batch by batch
+    inflated/text.zst  inflated/00000.json   the text of a compressed file, in frames, and which object that is
     scan/00000.json  parts.json      the ranges of a file, and its parts
     survey/00000.json                what one part's columns are, and the versions of the files it read
     round.json                       how often all parts had to be converted, and what was learned
@@ -35,6 +36,7 @@ _READERS = 16
 """Documents that are fetched side by side: one takes some 20 ms, and a run has up to 10,000 of a kind."""
 _TRIES = 5
 ORDER, FRAME, PARTS, ROUND = "order.json", "frame.json", "parts.json", "round.json"
+INFLATED, INFLATED_OBJECT = "inflated/00000.json", "inflated/text.zst"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from millrace.big_runs.converting import convert_one_part
-from millrace.big_runs.dividing import divide, divide_ranges, scan
+from millrace.big_runs.dividing import divide, divide_ranges, inflate_file, scan
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
 from millrace.big_runs.ending import RunEnd, fail, heal, publish_parts
 from millrace.big_runs.events import DONE, MAPS, Phase, PhaseEvent, PhaseOutcome
@@ -85,6 +85,10 @@ def _publish(work: RunWork) -> PhaseOutcome:
             return PhaseOutcome(Phase.CONVERT, missing)
 
 
+def _inflate(work: RunWork, _index: int) -> None:
+    inflate_file(work)
+
+
 def _finish(work: RunWork) -> PhaseOutcome:
     outcome = finish_files(work)
     RunEnd.of(work).delete_objects()
@@ -101,7 +105,13 @@ _SINGLES: Mapping[Phase, Callable[[RunWork], PhaseOutcome]] = MappingProxyType(
     }
 )
 _CHILDREN: Mapping[Phase, Callable[[RunWork, int], None]] = MappingProxyType(
-    {Phase.SCAN: scan, Phase.SURVEY: survey_part, Phase.CONVERT: convert_one_part, Phase.SETTLE: settle_files}
+    {
+        Phase.INFLATE: _inflate,
+        Phase.SCAN: scan,
+        Phase.SURVEY: survey_part,
+        Phase.CONVERT: convert_one_part,
+        Phase.SETTLE: settle_files,
+    }
 )
 _ENDS: Mapping[Phase, Callable[[RunEnd, PhaseEvent], PhaseOutcome]] = MappingProxyType(
     {Phase.FAIL: fail, Phase.HEAL: heal}

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias
 
 from millrace.big_runs.documents import FRAME, PARTS, RunDocuments, RunOrder
 from millrace.big_runs.failures import failure_from_document, failure_to_document
-from millrace.big_runs.sources import FilesOfFolder, PartOfFile, RunSources
+from millrace.big_runs.sources import FilesOfFolder, FileSource, PartOfFile, RunSources, file_source
 from millrace.delivery.deadline import STOP_SECONDS
 from millrace.engine.one_file import ConversionContext
+from millrace.engine.options import FileFormat
 from millrace.engine.parts.bodies import BODY_FORMATS
-from millrace.engine.parts.documents import Document, get_integer
+from millrace.engine.parts.documents import Document, get_integer, get_items
 from millrace.engine.parts.uploading import UploadLimits
 from millrace.engine.recipe import Recipe
 from millrace.engine.tables import unify
@@ -76,6 +77,19 @@ class RunWork:
         """How many parts the run has, once it is divided."""
         path = FRAME if isinstance(self.plan, Build) else PARTS
         return get_integer(self.documents.read(path), "count")
+
+    @property
+    def formats(self) -> frozenset[FileFormat] | None:
+        """Those of all files of a folder; None of one file."""
+        if not isinstance(self.plan, Build):
+            return None
+        return frozenset(FileFormat(str(name)) for name in get_items(self.documents.read(FRAME), "formats"))
+
+    @property
+    def file_source(self) -> FileSource:
+        """What is read of the one file: the source, or what it was inflated into."""
+        assert isinstance(self.plan, Plan)  # noqa: S101 - for the type checker: a folder has many files
+        return file_source(self.plan, self.order, self.documents, self.source_store)
 
     @property
     def request(self) -> Request:

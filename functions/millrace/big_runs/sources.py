@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Protocol
 
 from millrace.big_runs.documents import (
     FRAME,
+    INFLATED,
+    INFLATED_OBJECT,
     PARTS,
     RunDocuments,
     RunOrder,
@@ -24,8 +26,9 @@ from millrace.big_runs.documents import (
 from millrace.delivery.build_conversion import source_of_file
 from millrace.delivery.build_files import PinnedFiles
 from millrace.delivery.object_origin import origin_of
+from millrace.engine.options import Compression, ReadOptions
 from millrace.engine.parts.cutting import part_source
-from millrace.engine.parts.documents import Document, get_document, get_items
+from millrace.engine.parts.documents import Document, get_document, get_integer, get_items, get_text
 from millrace.engine.parts.frames import FileFrame, FilePart
 from millrace.engine.table_sources import Source
 from millrace.objects.references import ObjectRef
@@ -50,13 +53,41 @@ class RunSources(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSource:
+    """What is read of a run's one file: the source object, or what it was inflated into, and how."""
+
+    store: ObjectStore
+    ref: ObjectRef
+    head: ObjectHead
+    read: ReadOptions
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, seekable; raise ObjectChanged or ObjectGone if its version is no longer to be had."""
+        with self.store.reopen(self.ref, self.head) as opened:
+            yield opened.stream
+
+
+def file_source(plan: Plan, order: RunOrder, documents: RunDocuments, store: ObjectStore) -> FileSource:
+    """The file that all phases but the inflating one read."""
+    document = documents.find(INFLATED)
+    if document is None:
+        return FileSource(store=store, ref=plan.source, head=head_of(order), read=plan.recipe.read)
+    head = ObjectHead(
+        etag=get_text(document, "etag"), size=get_integer(document, "size"), modified=head_of(order).modified
+    )
+    read = replace(plan.recipe.read, compression=Compression.ZSTD)
+    return FileSource(store=documents.store, ref=documents.place.at(INFLATED_OBJECT), head=head, read=read)
+
+
 @dataclass(frozen=True, slots=True)
 class PartOfFile:
     """One part of the one file of a run."""
 
     plan: Plan
     head: ObjectHead
-    store: ObjectStore
+    source: FileSource
     frame: FileFrame
     part: FilePart
     rows: int | None
@@ -64,17 +95,17 @@ class PartOfFile:
     @classmethod
     def read(cls, plan: Plan, order: RunOrder, documents: RunDocuments, store: ObjectStore, index: int) -> PartOfFile:
         """The part of a run's file, by the run's documents."""
-        frame = FileFrame.from_document(get_document(documents.read(FRAME), "frame"), plan.recipe.read)
+        source = file_source(plan, order, documents, store)
+        frame = FileFrame.from_document(get_document(documents.read(FRAME), "frame"), source.read)
         parts = get_items(documents.read(PARTS), "parts")
         part, rows = _to_part(parts[index]), None
         if index + 1 < len(parts):
             rows = _to_part(parts[index + 1]).row - part.row
-        return cls(plan, head_of(order), store, frame, part, rows)
+        return cls(plan, head_of(order), source, frame, part, rows)
 
     def sources(self) -> list[Source]:
         """The part alone; it has the file's own name, which errors of one file leave out."""
-        open_file = partial(open_pinned, self.store, self.plan.source, self.head)
-        source = part_source(None, open_file, self.frame, self.part)
+        source = part_source(None, self.source.open, self.frame, self.part)
         return [replace(source, find_origin=partial(origin_of, self.plan.source, self.head))]
 
     def pins(self) -> list[dict[str, Any]]:
@@ -125,13 +156,6 @@ def head_of(order: RunOrder) -> ObjectHead:
     """The version of a run's one object."""
     assert order.head is not None  # noqa: S101 - for the type checker: the order of an object has its version
     return order.head
-
-
-@contextmanager
-def open_pinned(store: ObjectStore, source: ObjectRef, head: ObjectHead) -> Iterator[BinaryIO]:
-    """An object at a version, as a seekable file; raise ObjectChanged or ObjectGone if it is no longer to be had."""
-    with store.reopen(source, head) as opened:
-        yield opened.stream
 
 
 def files_to_document(files: list[ListedObject]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def survey_part(work: RunWork, index: int) -> None:
 
     def do() -> dict[str, Any]:
         part = work.sources(index)
-        survey = survey_sources(part.sources(), work.recipe, work.time_limit(index))
+        survey = survey_sources(part.sources(), work.recipe, work.time_limit(index), formats=work.formats)
         return {"survey": survey.to_document(), "rows": survey.rows, "pins": part.pins()}
 
     leave_result(work.documents, survey_path(index), do)

@@ -16,8 +16,10 @@ from millrace.delivery.snapshot_table import GrantedWork, table_of
 from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole
 from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
+from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.parts.cutting import plan_file
+from millrace.engine.parts.framed import needs_inflating
 from millrace.engine.recipe import Recipe
 from millrace.errors import DataError
 from millrace.ledger.claims import Claims
@@ -146,8 +148,13 @@ class ObjectConversion:
 
 def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:
     """Whether an opened object can be divided, by its head; what is wrong with it one invocation says as ever."""
+    recipe = plan.recipe
     try:
-        frame = plan_file(stream, plan.recipe.source_format, plan.recipe.read, part_bytes=part_bytes)
+        if FORMATS[recipe.source_format].parts is not None and needs_inflating(
+            stream, recipe.source_format, recipe.read
+        ):
+            return True
+        frame = plan_file(stream, recipe.source_format, recipe.read, part_bytes=part_bytes)
     except DataError:
         return False
     finally:

@@ -70,7 +70,7 @@ def content(world: World, ref: ObjectRef) -> object:
 
 
 @pytest.mark.parametrize("to", EXTENSIONS)
-@pytest.mark.parametrize("name", ["orders.csv", "orders.jsonl", "orders.json", "orders.parquet"])
+@pytest.mark.parametrize("name", SOURCES)
 def test_every_source_becomes_every_target(name: str, to: str) -> None:
     source, target = ObjectRef("acme-in", f"in/{name}"), ObjectRef("acme-out", f"lake/orders{EXTENSIONS[to]}")
     syncs = (bulk_sync(to=to),)
