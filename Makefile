@@ -11,7 +11,11 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
+<<<<<<< HEAD
 .PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire mutants check fix synth docs bench bench-full lock clean
+=======
+.PHONY: help install demo test unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full lock clean
+>>>>>>> 3daee09 (bench: a file of any size through the machine, beside one process)
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -73,6 +77,9 @@ simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of 
 
 fire: install ## Kill workers, shuffle events and fail calls on the emulator while N=2000 objects are converted
 	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
+
+big-runs: install ## Convert 64 MB files in parts of 4 MB on the emulator, to all targets, and a table of 3,000 files
+	BIG_RUNS=1 $(BIN)/python -m pytest tests/e2e/test_big_runs.py -q -s
 
 mutants: install ## Put N=300 small faults into the rules (0: all), each must be noticed; ARGS="ledger --seed 2 --jobs 1"
 	PYTHONPATH=functions:. $(BIN)/python -m tests.mutants.run --sample $(or $(N),300) $(ARGS)

@@ -23,7 +23,9 @@ _OPENED = (
 )
 _ENFORCED = ("test_breaker", "test_grants")
 _DEPLOYMENTS = {**dict.fromkeys(_OPENED, "opened"), **dict.fromkeys(_ENFORCED, "enforced")}
-_LONGEST_FIRST = ("test_under_fire", "test_everything", "opened", "test_demo", "enforced", "test_connections")
+_LONGEST_FIRST = (
+    *("test_under_fire", "test_everything", "opened", "test_big_runs", "test_demo", "enforced", "test_connections"),
+)
 """Groups by how long they take, so that no worker begins a long one when the others end."""
 
 
