@@ -21,7 +21,7 @@ from millrace.engine.one_file import ConversionContext
 from millrace.engine.parts.cutting import plan_file
 from millrace.engine.parts.framed import needs_inflating
 from millrace.engine.recipe import Recipe
-from millrace.errors import DataError
+from millrace.errors import DataError, TooBig
 from millrace.ledger.claims import Claims
 from millrace.ledger.entries import Finish, State
 from millrace.ledger.rules import E
@@ -88,7 +88,7 @@ class ObjectConversion:
             now=self.claims.now(),
             key=self.obfuscation_key() if plan.recipe.transform.needs_key else None,
             origin=origin_of(job.plan.source, head),
-            on_batch=time_limit(job.plan.source, job.delivery, self.timeout_seconds),
+            on_batch=partial(_check_time, job, time_limit(job.plan.source, job.delivery, self.timeout_seconds)),
         )
 
     def _write_members(self, job: GrantedWork[E], opened: OpenedObject, way: ArchiveTables) -> Finish:
@@ -144,6 +144,15 @@ class ObjectConversion:
         except BaseException:
             done.discard()
             raise
+
+
+def _check_time(job: GrantedWork[E], check: Callable[[int], None], rows: int) -> None:
+    """Check the time of the invocation, and remember if a whole one's was not enough."""
+    try:
+        check(rows)
+    except TooBig:
+        job.is_too_long = True
+        raise
 
 
 def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:

@@ -13,7 +13,7 @@ from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import is_admitted, open_format
 from millrace.engine.options import words_of
-from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone
+from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone, TooBig
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry, Failure, Finish, State
 from millrace.ledger.rules import E
@@ -130,13 +130,23 @@ class ObjectWork:
             table = table_of(plan)
             if table is not None:
                 return self._tables().replace_table(job, table, opened)
+            return self._write_or_start_run(job, opened)
+
+    def _write_or_start_run(self, job: GrantedWork[Entry], opened: OpenedObject) -> Finish:
+        """Write the outputs; what took a whole invocation and was not done is a big run all the same."""
+        try:
             return self._write(job, opened)
+        except TooBig:
+            waiting = self._start_big_run(job, opened) if job.is_too_long else None
+            if waiting is None:
+                raise
+            return waiting
 
     def _start_big_run(self, job: GrantedWork[Entry], opened: OpenedObject) -> Finish | None:
         """Start a big run for what is more than one invocation can do, if it can be divided; None: it goes on here."""
         plan, head = job.plan, opened.head
         big = BigWork(plan=plan, request=job.request, claimed=job.claimed, size=head.size, head=head)
-        if not self.routing.is_big_object(big, self.timeout_seconds):
+        if not self.routing.is_big_object(big, self.timeout_seconds, is_too_long=job.is_too_long):
             return None
         from millrace.delivery.object_conversion import can_be_cut  # noqa: PLC0415 - pyarrow takes 0.3 s to import
 

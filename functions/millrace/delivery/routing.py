@@ -100,12 +100,12 @@ class Routing:
         """About the size of a part."""
         return DEFAULT_PART_BYTES if self.starter is None else self.starter.part_bytes
 
-    def is_big_object(self, big: BigWork, timeout_seconds: float) -> bool:
-        """Whether an object needs a run, as far as its size and its plan tell."""
+    def is_big_object(self, big: BigWork, timeout_seconds: float, *, is_too_long: bool = False) -> bool:
+        """Whether an object needs a run, as far as its size and its plan tell; or one invocation has tried it."""
         plan = big.plan
         if self.starter is None or not isinstance(plan, Plan) or not _has_one_file(plan):
             return False
-        return self._is_big(big.size, self.speeds.expect(plan.recipe, big.size), timeout_seconds)
+        return is_too_long or self._is_big(big.size, self.speeds.expect(plan.recipe, big.size), timeout_seconds)
 
     def is_big_folder(self, big: BigWork, timeout_seconds: float) -> bool:
         """Whether a folder's table needs a run."""

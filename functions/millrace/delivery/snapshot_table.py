@@ -36,7 +36,8 @@ class GrantedWork(Generic[E]):
 
     ``claimed`` is the claim as it was last put; ``position`` is the place of the work in its order. ``table_format``
     is set if this work may decide it, and ``is_admitted`` once the table is known to have the file's format.
-    ``version`` is what was read, once it is: it may be newer than the event's.
+    ``is_too_long``: a whole invocation's time was not enough for it. ``version`` is what was read, once it is: it may
+    be newer than the event's.
     """
 
     plan: Plan
@@ -46,6 +47,7 @@ class GrantedWork(Generic[E]):
     position: Position | None
     table_format: OpenFormat | None = None
     is_admitted: bool = False
+    is_too_long: bool = False
     version: SourceVersion = UNKNOWN_VERSION
 
 

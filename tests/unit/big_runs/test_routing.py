@@ -1,0 +1,92 @@
+"""What becomes a big run, and what one invocation does as ever."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millrace.delivery.routing import Routing, Speeds
+from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
+from millrace.engine.recipe import Recipe
+from millrace.ledger.entries import State
+from millrace.objects.references import ObjectRef
+from tests.configurations import bulk_sync, model_document
+from tests.unit.big_runs.running import RunWorld
+from tests.unit.big_runs.test_equal_outputs import to_csv
+from tests.world import SOURCE, World
+
+GIGABYTE = 10**9
+
+
+def recipe(compression: Compression = Compression.NONE) -> Recipe:
+    read = ReadOptions(compression=compression)
+    return Recipe(source_format=FileFormat.CSV, target_format=FileFormat.PARQUET, read=read, write=WriteOptions())
+
+
+def test_speeds_are_careful_until_some_were_reached() -> None:
+    speeds = Speeds()
+    careful = speeds.expect(recipe(), GIGABYTE)
+
+    speeds.learn(recipe(), 100 * 2**20, 2.0)
+
+    assert speeds.expect(recipe(), GIGABYTE) < careful / 5
+    assert speeds.expect(recipe(Compression.GZIP), GIGABYTE) > careful
+
+
+def test_short_conversions_teach_nothing() -> None:
+    speeds = Speeds()
+
+    speeds.learn(recipe(), 1000, 0.1)
+
+    assert speeds.learned == {}
+
+
+def test_without_a_machine_nothing_is_a_run() -> None:
+    world = World(syncs=(bulk_sync(to="json"),), routing=lambda _claims: Routing(big_run_bytes=1))
+
+    assert world.one(world.upload(to_csv())).result is State.CONVERTED
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("orders.csv", to_csv().decode().encode("utf-16")),
+        ("orders.csv", b"id,note\n1,a\n"),
+        ("orders.xml", b"<rows><row><id>1</id></row><row><id>2</id></row></rows>"),
+    ],
+    ids=["UTF-16", "one part", "a format that is not cut"],
+)
+def test_what_cannot_be_cut_is_converted_as_ever(name: str, data: bytes) -> None:
+    world = RunWorld(syncs=(bulk_sync(to="json"),))
+    outcome = world.one(world.upload(data, ObjectRef("acme-in", f"in/{name}")))
+
+    assert outcome.result in {State.CONVERTED, State.FAILED}
+    assert world.machine.executions == {}
+
+
+def test_a_model_with_an_identifier_is_converted_as_ever() -> None:
+    model = {"model_from": "single_file", "key": "in/customers.csv"}
+    world = RunWorld(configuration=model_document(model, identifier="id"))
+
+    outcome = world.one(world.upload(to_csv(), ObjectRef("acme-in", "in/customers.csv")))
+
+    assert (outcome.result, world.machine.executions) == (State.CONVERTED, {})
+
+
+def test_what_a_whole_invocation_was_not_enough_for_becomes_a_run() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="json"),), big_run_bytes=10**9)
+    left = iter([900.0, 900.0])
+
+    def remaining() -> float:
+        return next(left, 1.0)
+
+    request = world.upload(to_csv())
+    delivery: Any = world.delivery()
+    object.__setattr__(delivery, "remaining", remaining)
+    (outcome,) = world.worker.work(request, delivery)
+
+    assert outcome.result is State.WAITING
+    world.remaining = 900.0
+    assert world.drive() == "done"
+    assert world.entry(SOURCE).state is State.CONVERTED
