@@ -53,7 +53,7 @@ def inflate_file(work: RunWork) -> None:
     One invocation must be enough for it: a gzip file of some 100 GB of text, or a bzip2 file of some 12.
     """
     upload = work.target_store.upload(work.documents.place.at(INFLATED_OBJECT), {})
-    check = work.time_limit(0)
+    check = work.inflating_limit()
 
     def do() -> dict[str, Any]:
         order = work.order

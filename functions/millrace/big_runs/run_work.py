@@ -138,12 +138,27 @@ class RunWork:
             on_batch=self.time_limit(index),
         )
 
+    def inflating_limit(self) -> Callable[[int], None]:
+        """A check that stops inflating before its invocation ends."""
+
+        def check(text_bytes: int) -> None:
+            if self._is_late():
+                raise TooBig(
+                    f"{self.order.source} can only be unpacked from its beginning on: {text_bytes:,} bytes of its text"
+                    " were, when the time of the invocation ran out. Write it as several files, as Zstandard or"
+                    " uncompressed, or give the functions more memory, then reprocess it"
+                )
+
+        return check
+
+    def _is_late(self) -> bool:
+        return self.remaining() <= min(STOP_SECONDS, self.ports.timeout_seconds / 4)
+
     def time_limit(self, index: int) -> Callable[[int], None]:
         """A check that stops a part's work before its invocation ends."""
-        least = min(STOP_SECONDS, self.ports.timeout_seconds / 4)
 
         def check(rows: int) -> None:
-            if self.remaining() <= least:
+            if self._is_late():
                 raise TooBig(
                     f"part {index + 1:,} of {self.order.source} was read up to its row {rows:,} when the time of the"
                     " invocation ran out. Give the functions more memory (they get processors in proportion), or make"

@@ -18,7 +18,7 @@ from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
 from millrace.engine.formats.registry import FORMATS
 from millrace.engine.one_file import ConversionContext
-from millrace.engine.parts.cutting import plan_file
+from millrace.engine.parts.cutting import can_text_be_cut, plan_file
 from millrace.engine.parts.framed import needs_inflating
 from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, TooBig
@@ -162,7 +162,7 @@ def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:
         if FORMATS[recipe.source_format].parts is not None and needs_inflating(
             stream, recipe.source_format, recipe.read
         ):
-            return True
+            return can_text_be_cut(stream, recipe.source_format, recipe.read)
         frame = plan_file(stream, recipe.source_format, recipe.read, part_bytes=part_bytes)
     except DataError:
         return False

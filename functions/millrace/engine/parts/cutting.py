@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -19,11 +20,11 @@ from millrace.engine.formats.registry import FORMATS
 from millrace.engine.formats.streams.decompression import find_compression
 from millrace.engine.options import Compression, FileFormat, ReadOptions, words_of
 from millrace.engine.parts.base import FormatParts
-from millrace.engine.parts.framed import find_text_frames, open_text
+from millrace.engine.parts.framed import find_text_frames, open_text, read_text_head
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan
 from millrace.engine.table_sources import Source, WholeOfPart
 from millrace.engine.tables.rows import errors_naming
-from millrace.errors import CannotBeCut
+from millrace.errors import CannotBeCut, DataError
 
 OpenFile = Callable[[], AbstractContextManager[BinaryIO]]
 """Gives a seekable file, as often as it is asked."""
@@ -46,6 +47,21 @@ def plan_file(
         read_as = replace(read, compression=Compression.NONE) if frames else read
         frame = parts.plan(open_text(source, frames), read_as, part_bytes)
         return replace(frame, read=read, frames=frames)
+
+
+def can_text_be_cut(source: BinaryIO, file_format: FileFormat, read: ReadOptions) -> bool:
+    """Whether a compressed file could be divided once it is inflated, by the beginning of its text.
+
+    Raises what unpacking the beginning raises.
+    """
+    head = io.BytesIO(read_text_head(source, read))
+    try:
+        plan_file(head, file_format, replace(read, compression=Compression.NONE), part_bytes=len(head.getvalue()) + 1)
+    except CannotBeCut:
+        return False
+    except DataError:  # the head ends within a row; what is wrong with the file, its parts will say
+        return True
+    return True
 
 
 def scan_range(source: BinaryIO, frame: FileFrame, index: int, *, name: str | None = None) -> RangeScan:

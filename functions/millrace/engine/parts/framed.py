@@ -48,7 +48,7 @@ def needs_inflating(source: BinaryIO, file_format: FileFormat, read: ReadOptions
 
 
 def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
-    """The frames of a Zstandard file, if it has several that say how much text they hold, none too much; else none."""
+    """The frames of a Zstandard file, if all say how much text they hold, and none holds too much; else none."""
     try:
         frames = read_seek_table(source) or _find_small_frames(source)
     except DataError:  # who reads the text says what is wrong with it
@@ -59,7 +59,7 @@ def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
     text = text_frames[-1].text_end if text_frames else 0
     # Who reads all of it from the beginning on refuses a bomb.
     is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
-    return () if is_bomb or len(text_frames) < 2 else text_frames
+    return () if is_bomb else text_frames
 
 
 def _place_texts(frames: Sequence[ZstdFrame]) -> tuple[TextFrame, ...]:
@@ -186,6 +186,11 @@ def inflate(
         on_bytes(text)
     write(write_seek_table(frames))
     return text
+
+
+def read_text_head(source: BinaryIO, read: ReadOptions) -> bytes:
+    """The beginning of a compressed file's text."""
+    return next(_texts(open_plain(source, read.compression, free_bytes=read.work.unpacked_freely), FRAME_BYTES), b"")
 
 
 def _texts(stream: ByteStream, size: int) -> Iterator[bytes]:

@@ -26,6 +26,14 @@ def pack(data: bytes) -> bytes:
     return bytes(pa.Codec("zstd").compress(data, asbytes=True))
 
 
+def pack_as_stream(data: bytes) -> bytes:
+    """A frame that does not say how large its content is."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(data)
+    return bytes(sink.getvalue().to_pybytes())
+
+
 def inflated(data: bytes, frame_bytes: int, read: ReadOptions | None = None) -> bytes:
     sink = io.BytesIO()
     inflate(io.BytesIO(data), read or ReadOptions(), sink.write, frame_bytes=frame_bytes)
@@ -40,7 +48,7 @@ def inflated(data: bytes, frame_bytes: int, read: ReadOptions | None = None) -> 
 def test_text_of_frames_is_read_from_any_place(contents: list[bytes], reads: list[tuple[int, int]]) -> None:
     data, whole = b"".join(map(pack, contents)), b"".join(contents)
     frames = find_text_frames(io.BytesIO(data))
-    assert (len(frames) > 1) == (len([content for content in contents if content]) > 1)
+    assert len(frames) == len([content for content in contents if content])
     if not frames:
         return
     text = open_text(io.BytesIO(data), frames)
@@ -117,7 +125,7 @@ def test_a_bad_row_has_the_place_that_it_has_in_the_text() -> None:
 
 
 class TestWhatIsInflated:
-    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, pack])
+    @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, pack_as_stream])
     def test_files_of_one_piece(self, compress: object) -> None:
         assert callable(compress)
         data = compress(CSV)
@@ -125,12 +133,9 @@ class TestWhatIsInflated:
         with pytest.raises(CannotBeCut, match="inflate"):
             cut_file(data, FileFormat.CSV, ReadOptions(), 100)
 
-    def test_frames_that_do_not_say_their_size(self) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, "zstd") as stream:
-            stream.write(CSV)
-        data = sink.getvalue().to_pybytes()
-        assert needs_inflating(io.BytesIO(data * 2), FileFormat.CSV, ReadOptions())
+    def test_several_frames_that_do_not_say_their_size(self) -> None:
+        data = pack(CSV) + pack_as_stream(CSV)
+        assert needs_inflating(io.BytesIO(data), FileFormat.CSV, ReadOptions())
 
     def test_plain_files_and_formats_that_compress_inside_are_not(self) -> None:
         assert not needs_inflating(io.BytesIO(CSV), FileFormat.CSV, ReadOptions())

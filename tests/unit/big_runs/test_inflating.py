@@ -1,0 +1,93 @@
+"""A compressed file beyond one invocation is inflated first, into an object of the run that can be cut."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+
+import pytest
+
+from millrace.big_runs.events import Phase, PhaseEvent
+from millrace.errors import ServiceUnavailable
+from millrace.ledger.entries import State
+from millrace.objects.references import ObjectRef
+from tests.configurations import bulk_sync
+from tests.unit.big_runs.running import RunWorld, phases_of, twin_of
+
+TEXT = b"id,name\n" + b"".join(b'%d,"name\n%d"\n' % (number, number) for number in range(200))
+TARGET = ObjectRef("acme-out", "lake/orders.csv")
+
+
+def upload(world: RunWorld, data: bytes, extension: str = ".gz") -> ObjectRef:
+    source = ObjectRef("acme-in", f"in/orders.csv{extension}")
+    world.one(world.upload(data, source))
+    return source
+
+
+@pytest.mark.parametrize(
+    ("extension", "data"), [(".gz", gzip.compress(TEXT)), (".bz2", bz2.compress(TEXT)), (".xz", lzma.compress(TEXT))]
+)
+def test_the_output_is_that_of_one_invocation(extension: str, data: bytes) -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    whole = twin_of(world)
+    source = upload(world, data, extension)
+    whole.one(whole.upload(data, source))
+
+    assert world.drive() == "done"
+
+    assert [phase for phase, _ in phases_of(world)][:4] == [Phase.PLAN, Phase.INFLATE, Phase.PLAN, Phase.SCAN]
+    assert world.entry(source).rows == whole.entry(source).rows
+    assert world.store.data(TARGET) == whole.store.data(TARGET)
+    assert world.homes() == []
+
+
+def test_a_child_that_is_killed_inflates_once_more() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    killed = list[PhaseEvent]()
+
+    def kill_once(event: PhaseEvent) -> None:
+        if event.phase is Phase.INFLATE and not killed:
+            killed.append(event)
+            raise ServiceUnavailable("killed")
+
+    world.before = kill_once
+    source = upload(world, gzip.compress(TEXT))
+
+    assert world.drive() == "done"
+    assert killed
+    assert world.entry(source).state is State.CONVERTED
+
+
+def test_a_damaged_file_fails_with_what_is_wrong_with_it() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    # What is wrong with its beginning one invocation sees, and says.
+    source = upload(world, gzip.compress(TEXT + b"1,x\n" * 2_500_000, 1)[:-9])
+
+    assert world.drive() == "failed"
+
+    failure = world.entry(source).failure
+    assert failure is not None
+    assert (failure.error, "stops before its end" in failure.message) == ("TruncatedFile", True)
+    assert world.homes() == []
+
+
+def test_what_cannot_be_inflated_in_time_says_what_to_do() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    source = upload(world, gzip.compress(TEXT))
+    world.remaining = 3
+
+    assert world.drive() == "failed"
+
+    failure = world.entry(source).failure
+    assert failure is not None
+    assert failure.error == "TooBig"
+    assert "Write it as several files" in failure.message
+
+
+def test_text_that_cannot_be_cut_stays_with_one_invocation() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    source = upload(world, gzip.compress('id,name\n1,"ä"\n'.encode("utf-16")))
+
+    assert world.machine.inputs == {}
+    assert world.entry(source).state is State.CONVERTED
