@@ -16,6 +16,9 @@ from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE
 from tests.e2e.places import EXAMPLES
 from tests.e2e.scheduling import DeploymentScheduling, sort_and_check
+from tests.kernels import kernels_are_built_once
+
+__all__ = ["kernels_are_built_once"]
 
 CONTEXT = {"max_concurrency": "2"}
 """The emulator starts a process for each function that runs."""

@@ -12,6 +12,9 @@ import pytest
 
 from tests.infra.cases import CASES
 from tests.infra.templates import Synthesised, Template, read_assembly, write_assembly
+from tests.kernels import kernels_are_built_once
+
+__all__ = ["kernels_are_built_once"]
 
 # The CDK is a Node program: the one that the virtual environment brings, whatever else is installed.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
