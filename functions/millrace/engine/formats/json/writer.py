@@ -7,6 +7,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text
 from millrace.engine.formats.text.rows import render_rows
 from millrace.engine.formats.text.shapes import RowShape
+from millrace.engine.native.library import find_kernel
 from millrace.engine.options import WriteOptions
 
 
@@ -96,7 +97,12 @@ def render_document(batch: pa.RecordBatch, into: pa.Schema) -> Text:
 
 def _line_ends(piece: memoryview) -> int:
     """How many rows a piece holds: each has one line end, and none inside."""
-    return bytes(piece).count(b"\n")
+    kernel = find_kernel()
+    if kernel is None:
+        return bytes(piece).count(b"\n")
+    from millrace.engine.native.line_ends import count_line_ends  # noqa: PLC0415 - only a kernel needs ctypes
+
+    return count_line_ends(kernel, piece)
 
 
 def write_lines(sink: ByteSink, into: pa.Schema, options: WriteOptions) -> RecordWriter:  # noqa: ARG001 # every writer takes them

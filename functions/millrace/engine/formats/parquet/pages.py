@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from millrace.engine.native.library import find_kernel
+
 # The kinds of Thrift's compact protocol (doc/specs/thrift-compact-protocol.md of Apache Thrift). A field of a struct
 # begins with a byte: in its upper half how much greater its number is than the last one's, in its lower half its kind.
 # 0x15 0x80 0x01 is a field whose number is one greater, of the kind 5, with the integer 64.
@@ -69,7 +71,8 @@ class _HeaderReader:
         if kind in _INTEGERS:
             self.varint()
         elif kind == _BINARY:
-            self.at += self.varint()
+            length = self.varint()
+            self.at += length
         elif kind == _STRUCT:
             for _, inner in self.fields():
                 self.skip(inner, depth + 1)
@@ -110,10 +113,20 @@ def list_pages(data: memoryview) -> Iterator[Page]:
         return
 
 
-def unpacked_sizes(data: memoryview) -> Iterator[int]:
-    """What each page of a column chunk says to be unpacked; ends at the first bytes that are no page."""
-    for page in list_pages(data):
-        yield page.unpacked
+def measure_largest(data: memoryview) -> int:
+    """The most bytes that a page of a column chunk says to be unpacked; 0 without one."""
+    kernel = find_kernel()
+    if kernel is not None:
+        from millrace.engine.native.parquet_pages import find_largest_page  # noqa: PLC0415 - only a kernel needs ctypes
+
+        largest = find_largest_page(kernel, data)
+        if largest is not None:
+            return largest
+    return max(map(_unpacked_size, list_pages(data)), default=0)
+
+
+def _unpacked_size(page: Page) -> int:
+    return page.unpacked
 
 
 def first_dictionary(data: memoryview) -> Page | None:

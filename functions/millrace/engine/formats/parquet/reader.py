@@ -16,7 +16,7 @@ from millrace.engine.formats.base import BadRow, Learned, Records
 from millrace.engine.formats.limits import MAX_EXPANDED_BYTES, MAX_EXPANSION, MAX_PAGE_BYTES, check_columns
 from millrace.engine.formats.parquet.binaries import read_as_texts
 from millrace.engine.formats.parquet.dictionaries import measure_longest
-from millrace.engine.formats.parquet.pages import unpacked_sizes
+from millrace.engine.formats.parquet.pages import measure_largest
 from millrace.engine.formats.parquet.sizes import expand, plan_reading
 from millrace.engine.formats.streams.first_bytes import name_compression
 from millrace.engine.formats.streams.guarded import GuardedSource, say_place
@@ -326,7 +326,7 @@ def _start_of(chunk: pq.ColumnChunkMetaData) -> int:
 
 def _check_pages(source: GuardedSource, chunk: pq.ColumnChunkMetaData) -> None:
     start = _start_of(chunk)
-    largest = max(unpacked_sizes(source.kept_part(start, start + chunk.total_compressed_size)), default=0)
+    largest = measure_largest(source.kept_part(start, start + chunk.total_compressed_size))
     if largest > MAX_PAGE_BYTES:
         raise TooBig(
             f"a page of the Parquet column {chunk.path_in_schema!r} has {largest:,} bytes unpacked; {MAX_PAGE_BYTES:,}"

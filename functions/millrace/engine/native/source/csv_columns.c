@@ -91,6 +91,8 @@ static inline __attribute__((always_inline)) bool read_values(Fields fields, Csv
 {
     Column *values = column->values;
     const int64_t first = values->length, rows = count_rows(fields.index);
+    if (rows == 0)
+        return true; /* without bytes there may be NULL, and NULL + 0 has no meaning in C */
     if (!reserve_rows(values, rows))
         return false;
     const bool may_be_null_value = fields.nulls->count > 0;
