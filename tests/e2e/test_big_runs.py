@@ -58,8 +58,6 @@ PAIRS = [
     for target in (TARGETS if IS_LONG else [TARGETS[number % len(TARGETS)]])
 ]
 """Each format that is cut; the quick way to one target each."""
-WHOLE = ("csv.gz",)
-"""Converted by one invocation still: no phase of the runs inflates yet."""
 
 
 def configuration() -> dict[str, Any]:
@@ -207,10 +205,9 @@ def test_an_output_equals_that_of_one_invocation(
 
     assert_equal(document, task, entry, contents[extension], big)
     wait_for_ends(big)
-    if extension not in WHOLE:
-        (execution,) = find_runs(big, str(task.source))
-        assert execution.status is ExecutionStatus.SUCCEEDED
-        assert max(phase.parts for phase in machine_of(big).progress(execution.name)) >= 4
+    (execution,) = find_runs(big, str(task.source))
+    assert execution.status is ExecutionStatus.SUCCEEDED
+    assert max(phase.parts for phase in machine_of(big).progress(execution.name)) >= 4
     assert list_runs_folder(big) == []
 
 
