@@ -18,7 +18,7 @@ from tests.simulation.mutations import (
 from tests.simulation.world import SimulatedWorld
 
 FIRST = int(os.environ.get("FIRST", "0"))
-SCHEDULES = int(os.environ.get("BIG_RUN_SCHEDULES", "400"))
+SCHEDULES = int(os.environ.get("BIG_RUN_SCHEDULES", "300"))
 BLOCK = 100
 MOST = 150
 FEW = 20

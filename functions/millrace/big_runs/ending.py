@@ -7,6 +7,7 @@ holds then, and the configuration of then, decide. Attempts are counted in the e
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -17,7 +18,7 @@ from millrace.big_runs.publication import ConvertedParts, Publication
 from millrace.big_runs.run_work import RunPorts, RunWork, find_plan, request_of
 from millrace.delivery.deadline import STOP_SECONDS
 from millrace.delivery.table_format import is_admitted
-from millrace.errors import LostRace, OutOfTime, WorkInFlight
+from millrace.errors import LostRace, OutOfTime, UsageError, WorkInFlight
 from millrace.ledger.entries import DONE as DONE_STATES
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import MOST_ATTEMPTS
@@ -147,11 +148,12 @@ class RunEnd:
             return None
 
     def _ask(self, entry: Entry) -> None:
-        """Have the object looked at once more, by a message like any other."""
-        connection = self.ports.planner.active_sync(self.order.sync).source_connection
-        change = ObjectChange(kind=ChangeKind.CREATED, ref=entry.source)
-        request = replace(request_of(self.order), change=change, deployment=0)
-        self.ports.queues[connection].send([request], delay_seconds=_WAIT_SECONDS)
+        """Have the object looked at once more, by a message like any other; nobody asks for a sync that is no more."""
+        with suppress(UsageError):
+            connection = self.ports.planner.active_sync(self.order.sync).source_connection
+            change = ObjectChange(kind=ChangeKind.CREATED, ref=entry.source)
+            request = replace(request_of(self.order), change=change, deployment=0)
+            self.ports.queues[connection].send([request], delay_seconds=_WAIT_SECONDS)
 
     def _ask_for_files(self) -> None:
         """A folder's table that this run has made, and whose files are not written down: the next build does that."""

@@ -105,6 +105,7 @@ def _mortal(store: DyingStore, call: Callable[..., Any], *, is_late: bool) -> Ca
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("is_late", [False, True])
 @pytest.mark.parametrize("phase", [Phase.PLAN, Phase.SPLIT, Phase.JOIN, Phase.CONVERT, Phase.PUBLISH])
 def test_whoever_is_killed_at_any_call_is_repeated_and_nothing_is_lost(phase: Phase, is_late: bool) -> None:  # noqa: FBT001 - a parameter
@@ -357,3 +358,14 @@ def test_an_invocation_that_ends_while_it_puts_together_goes_on_in_the_next(in_r
     assert in_run.drive() == "done"
     assert publishes == 2
     assert in_run.store.data(TARGET) == expected()
+
+
+def test_a_sync_that_is_gone_is_settled_and_not_asked_for(in_run: RunWorld) -> None:
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.JOIN:
+            in_run.syncs = (bulk_sync("another", to="json"),)
+
+    in_run.before = before
+
+    assert in_run.drive() == "failed"
+    assert (in_run.entry().state, in_run.queue.sent) == (State.FAILED, [])

@@ -223,6 +223,7 @@ class TestFolderInParts:
         assert b'{"id":900,"name":"newer"}\n' in world.store.data(OUT)
 
     @pytest.mark.slow
+    @pytest.mark.slow
     def test_three_thousand_small_files_settle_and_every_one_is_written_down(self) -> None:
         world = folder_world()
         fill(world, 3000)
@@ -237,6 +238,7 @@ class TestFolderInParts:
         assert len({event.index for event in world.events if event.phase is Phase.CONVERT}) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_the_listing_of_a_large_folder_is_pages_and_no_list_passes_through_the_machine() -> None:
     world = folder_world()
