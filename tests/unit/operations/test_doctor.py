@@ -103,6 +103,13 @@ def test_who_else_reads_and_how(mapped: tuple[Mapped, ...], text: str) -> None:
     assert text in check.text
 
 
+def test_the_queue_of_the_backfills_is_off_while_none_runs_and_no_bucket_sends_to_it() -> None:
+    queue = replace(SOUND, connection=None, is_backfills=True, policy=None)
+
+    assert troubles(queue, replace(OURS, is_enabled=False)) == []
+    assert queue.is_managed
+
+
 def notification(prefix: str, *events: str, arn: str = ARN) -> dict[str, Any]:
     rules = [{"Name": "Prefix", "Value": prefix}] if prefix else []
     return {"QueueArn": arn, "Events": list(events), "Filter": {"Key": {"FilterRules": rules}}}

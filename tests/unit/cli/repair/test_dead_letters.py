@@ -91,10 +91,11 @@ def _name(request: Mapping[str, str]) -> str:
 
 @dataclass
 class DeploymentOfLetters:
-    """A deployment with one managed queue."""
+    """A deployment with one managed queue, and maybe one of the backfills."""
 
     queues: QueuesOfLetters
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
+    backfill_queue: str | None = None
 
     def find(self, _name: str, /) -> tuple[Deployed, Any]:
         deployed = Deployed(
@@ -104,6 +105,7 @@ class DeploymentOfLetters:
             convert_function="c",
             reprocess_function="r",
             syncs=("nightly",),
+            backfill_queue=self.backfill_queue,
         )
         return deployed, self.ledger
 
@@ -139,6 +141,17 @@ def test_letters_of_a_queue_of_ones_own_are_seen_and_go_home(run: Any, queues: Q
     assert {line["dead_letter_queue"] for line in shown} == {"dead", "own-dead"}
     assert lines(moved) == [{"dry_run": False, "moved": {"transient": 2}}]
     assert queues.sent == {"managed": [body(1)], "own": [body(2)]}
+
+
+def test_a_backfill_s_letter_goes_back_to_its_queue_and_one_of_unknown_origin_does_not(
+    run: Any, queues: QueuesOfLetters
+) -> None:
+    queues.put("dead", body(1), queue="backfill")
+    queues.put("dead", body(2))
+
+    run("redrive", deployments=DeploymentOfLetters(queues, backfill_queue="https://sqs/1/backfill"))
+
+    assert queues.sent == {"backfill": [body(1)], "managed": [body(2)]}
 
 
 def test_what_the_function_said_is_shown(run: Any, queues: QueuesOfLetters) -> None:
