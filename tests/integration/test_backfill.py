@@ -232,7 +232,8 @@ class CommandLine:
 
     def client(self, service: str) -> Any:
         """Moto's, but of Lambda."""
-        return self.site.functions if service == "lambda" else boto3.client(service)
+        name: Any = service
+        return self.site.functions if service == "lambda" else boto3.client(name)
 
     def run(self, *words: str) -> tuple[int, str]:
         """The exit code, and what it printed."""

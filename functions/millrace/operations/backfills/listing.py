@@ -203,8 +203,7 @@ class BackfillLister:
             return None if key is None else key.removeprefix(prefix)
 
         # All keys begin with the prefix: the place is looked for in what is behind it.
-        until = key_range.span.until.removeprefix(prefix)
-        place = find_split(key_range.after.removeprefix(prefix), until, find_next)
+        place = find_split(key_range.after.removeprefix(prefix), find_next)
         if place is not None:
             held.give_away(prefix + place)
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import islice
 
 from millrace.engine.parallel import in_order
 from millrace.errors import UsageError
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import DONE, Entry, State
 from millrace.ledger.stores import WholeLedger
+from millrace.mappings import leave_out_none
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ListedObject, ObjectStore
 from millrace.operations.backfills.board import BackfillCounts
@@ -19,6 +22,7 @@ from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, Ignored, Plan, SourceFile
 
 _AT_ONCE = 16
+_AHEAD = 256
 
 
 class Selected(enum.StrEnum):
@@ -62,6 +66,15 @@ class _Candidate:
     listed: ListedObject
     entry: Entry | None
 
+    def find_settled(self, fingerprint: str) -> Selected | None:
+        """What the index alone says of an object that was converted, or failed, with this configuration."""
+        entry = self.entry
+        if entry is None or entry.version.etag != self.listed.etag or entry.fingerprint != fingerprint:
+            return None
+        if entry.state in DONE:
+            return Selected.KNOWN
+        return Selected.FAILED_BEFORE if entry.state is State.FAILED else None
+
     def judged(self, selected: Selected) -> Looked:
         listed = self.listed
         change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
@@ -92,24 +105,57 @@ class BackfillSelection:
         # The index gives what is behind a key: the prefix itself may be one.
         entries = self.ledger.of_sync(self.sync.name, after=after or prefix[:-1])
         pairs = join_by_key(listed, _end_behind(entries_below(entries, folder), prefix))
-        return in_order(self._look, _to_candidates(pairs), workers=_AT_ONCE, ahead=_AT_ONCE)
+        return self._judge_all(_to_candidates(pairs), self._is_of_another_configuration)
 
     def look_at_objects(self, listed: Iterable[tuple[str, ListedObject]]) -> Iterator[Looked]:
         """Objects in any order, each with its place: the ledger is read once for each."""
         candidates = (_Candidate(place, item, None) for place, item in listed)
-        return in_order(self._look_up, candidates, workers=_AT_ONCE, ahead=_AT_ONCE)
+        return self._judge_all(candidates, _has_no_entry)
 
-    def _look_up(self, candidate: _Candidate) -> Looked:
-        if self._find_plan(candidate.listed) is None:
-            return candidate.judged(Selected.IGNORED)
-        entry = self.ledger.get(self.sync.name, candidate.listed.ref)
-        return self._look(_Candidate(candidate.place, candidate.listed, entry))
+    def _judge_all(
+        self, candidates: Iterable[_Candidate], needs_whole: Callable[[_Candidate, Plan], bool]
+    ) -> Iterator[Looked]:
+        """Judge in the same order; entries that must be read whole are read several at once, some hundreds ahead.
 
-    def _look(self, candidate: _Candidate) -> Looked:
-        plan = self._find_plan(candidate.listed)
+        Planning takes longer than all else, and what is settled needs no plan: all of a sync have one fingerprint.
+        """
+        rest, fingerprint = iter(candidates), ""
+        while chunk := list(islice(rest, _AHEAD)):
+            plans: dict[str, Plan] = {}
+            for each in chunk:
+                plan = None if each.find_settled(fingerprint) else self._find_plan(each.listed)
+                if plan is not None:
+                    plans[each.place] = plan
+                    fingerprint = plan.fingerprint
+            whole = self._read_entries(chunk, plans, needs_whole)
+            for each in chunk:
+                selected = each.find_settled(fingerprint) or self._select(each, plans, whole)
+                yield each.judged(selected)
+
+    def _read_entries(
+        self,
+        chunk: Iterable[_Candidate],
+        plans: Mapping[str, Plan],
+        needs_whole: Callable[[_Candidate, Plan], bool],
+    ) -> dict[str, Entry]:
+        """The entries that must be read whole, by the places of their objects; one that is gone by now is missing."""
+        asked = [each for each in chunk if each.place in plans and needs_whole(each, plans[each.place])]
+        read = partial(self.ledger.get, self.sync.name)
+        entries = in_order(read, (each.listed.ref for each in asked), workers=_AT_ONCE, ahead=_AT_ONCE)
+        by_place = {each.place: entry for each, entry in zip(asked, entries, strict=True)}
+        return leave_out_none(by_place)
+
+    def _select(self, candidate: _Candidate, plans: Mapping[str, Plan], whole: Mapping[str, Entry]) -> Selected:
+        plan = plans.get(candidate.place)
         if plan is None:
-            return candidate.judged(Selected.IGNORED)
-        return candidate.judged(self._compare(candidate.listed, candidate.entry, plan))
+            return Selected.IGNORED
+        return self._compare(candidate.listed, whole.get(candidate.place, candidate.entry), plan)
+
+    def _is_of_another_configuration(self, candidate: _Candidate, plan: Plan) -> bool:
+        """Whether the index does not say enough: it has no shape."""
+        entry = candidate.entry
+        is_same_object = entry is not None and entry.version.etag == candidate.listed.etag
+        return entry is not None and is_same_object and entry.fingerprint != plan.fingerprint
 
     def _find_plan(self, listed: ListedObject) -> Plan | None:
         """What becomes of an object alone; None if the sync leaves it out."""
@@ -124,7 +170,8 @@ class BackfillSelection:
     def _compare(self, listed: ListedObject, entry: Entry | None, plan: Plan) -> Selected:
         if entry is None or compare_pair(Pair(listed.ref, listed, entry), self.now()) is not None:
             return Selected.ASKED
-        if entry.fingerprint != plan.fingerprint and self._has_other_shape(entry, plan):
+        # Of items without a shape nobody knows if another output would be written now, so it may be.
+        if entry.fingerprint != plan.fingerprint and entry.shape != plan.shape:
             return Selected.ASKED
         match entry.state:
             case State.FAILED:
@@ -134,10 +181,9 @@ class BackfillSelection:
             case _:
                 return Selected.KNOWN
 
-    def _has_other_shape(self, entry: Entry, plan: Plan) -> bool:
-        """Whether another output would be written now; of items without a shape nobody knows, so it may be."""
-        whole = self.ledger.get(entry.sync, entry.source) or entry
-        return whole.fingerprint != plan.fingerprint and whole.shape != plan.shape
+
+def _has_no_entry(candidate: _Candidate, _plan: Plan) -> bool:
+    return candidate.entry is None
 
 
 def demand_divisible(planner: Planner, sync: ActiveSync) -> None:

@@ -10,19 +10,26 @@ _BELOW_TEXT = 0x1F
 _BEHIND_ASCII = 0x7F
 _BEHIND_ALL = 0x110000
 _SURROGATES = range(0xD800, 0xE000)
-_MOST_PROBES = 100
+_LAST = chr(0x10FFFD)
+"""The last character that XML has."""
+_MOST_PROBES = 60
 
 
-def find_split(low: str, high: str, find_next: Callable[[str], str | None]) -> str | None:
-    """A place between two keys with keys behind it, so that each side has some to list; None if there is none.
+def find_split(low: str, find_next: Callable[[str], str | None]) -> str | None:
+    """A place behind a key with keys behind it, so that each side has some to list; None if there is none.
 
-    ``find_next`` gives the first key behind a place, up to ``high`` (``""``: the end). Each call costs a listing::
+    ``find_next`` gives the first key behind a place, up to the end of what is to be divided. Each call costs a listing,
+    and there are some fifteen: first it is found how much of ``low`` all keys behind it share, then what differs::
 
-        low  part-0001   the last that was listed
-        part-O?          part-0001 to part-9999 are there, so none is behind it
-        part-?, part-7?  none, then part-7000: keys are there at least up to it
-        part-3           the middle of part-0001 and part-7000: the second half is what is behind it
+        low  2026/11/part-0012, the last that was listed; the last of all is 2026/11/part-9999
+        2026/1…            no key is behind all of those, nor of 2026/11/part-, but there are behind part-0…
+        2026/11/part-\x7f  none is behind it; nor behind part-W, part-C; behind part-6 there is part-6001
+        2026/11/part-3     the middle of 0012 and 6001: the second half is what is behind it
     """
+    shared = _count_shared_by_all(low, find_next)
+    high = low[:shared] + chr(_BEHIND_ASCII)
+    if find_next(high) is not None:
+        high = low[:shared] + _LAST
     for _ in range(_MOST_PROBES):
         middle = find_middle(low, high)
         if middle is None:
@@ -33,6 +40,19 @@ def find_split(low: str, high: str, find_next: Callable[[str], str | None]) -> s
             return find_middle(low, key) or middle
         high = middle
     return None
+
+
+def _count_shared_by_all(low: str, find_next: Callable[[str], str | None]) -> int:
+    """How many of its first characters a key shares with all keys behind it, by halving."""
+    least, most = 0, len(low)
+    while least < most:
+        length = (least + most + 1) // 2
+        # Behind `in/` and the last character of all comes nothing that begins with `in/`.
+        if find_next(low[:length] + _LAST) is None:
+            least = length
+        else:
+            most = length - 1
+    return least
 
 
 def find_middle(low: str, high: str) -> str | None:

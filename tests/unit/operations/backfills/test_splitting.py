@@ -47,7 +47,7 @@ def test_something_is_behind_a_split_and_nothing_is_lost(keys: set[str], data: s
     listed = sorted(keys, key=str.encode)
     low = data.draw(st.sampled_from(listed[:-1]))
 
-    place = find_split(low, "", partial(find_behind, listed))
+    place = find_split(low, partial(find_behind, listed))
 
     if place is not None:
         assert in_order(low, place)
@@ -56,10 +56,17 @@ def test_something_is_behind_a_split_and_nothing_is_lost(keys: set[str], data: s
 
 def test_two_halves_are_worth_their_while() -> None:
     """A million numbered files are divided near their middle, whatever stands before the numbers."""
-    names = [f"year=2026/part-{number:06}.csv" for number in range(0, 1_000_000, 1000)]
+    names = [f"year=2026/month=11/day=22/part-{number:06}.csv" for number in range(0, 1_000_000, 1000)]
 
-    place = find_split(names[0], "", partial(find_behind, names))
+    probes: list[str] = []
+
+    def find_next(place: str) -> str | None:
+        probes.append(place)
+        return find_behind(names, place)
+
+    place = find_split(names[0], find_next)
 
     assert place is not None
+    assert len(probes) <= 20, "each costs a listing"
     behind = sum(name > place for name in names)
     assert 0.25 * len(names) < behind < 0.75 * len(names)
