@@ -59,3 +59,18 @@ def test_the_same_schedules_break_nothing_while_the_rules_are_in_force(
         for seed in range(FEW):
             result = schedules.run(seed, world)
             assert not result.violations, schedules.told(result)
+
+
+def _with_real_conversion(world: SimulatedWorld) -> None:
+    world.buckets.reads_at_once = True
+    schedules.with_big_runs(world)
+
+
+def test_the_promises_hold_with_the_real_division_of_files() -> None:
+    runs = 0
+    for seed in range(40):
+        result = schedules.run(seed, _with_real_conversion)
+        if result.violations:
+            pytest.fail(schedules.told(result), pytrace=False)
+        runs += len(result.world.machine.executions)
+    assert runs > MOST // 10

@@ -301,7 +301,7 @@ class SimulatedWorld:
             planner=self.setup.planner,
             claims=claims,
             stores={"landing": self.buckets, "lake": self.buckets},
-            part_bytes=30,
+            part_bytes=12,
         )
         return Routing(starter=starter, big_run_bytes=1)
 
