@@ -61,11 +61,7 @@ class Builds:
         if self._is_too_old(file):
             return Finish(state=State.IGNORED, reason="newer_than leaves the object out")
         is_built = request.change.kind is not ChangeKind.REMOVED and claimed.build.built_etag is not None
-        if (
-            is_built
-            and claimed.build.built_etag == claimed.version.etag
-            and claimed.fingerprint == file.build.fingerprint
-        ):
+        if is_built and claimed.build.built_etag == claimed.version.etag:
             self._ask(file, request)
             return Finish(state=State.CONVERTED, reason=_name_part(file.build))
         return self._ask(file, request)

@@ -178,6 +178,52 @@ class TestMembersAreTables:
         assert sorted(outputs_of(run)) == ["export/orders/id=1/orders.jsonl", "export/orders/id=2/orders.jsonl"]
 
 
+class TestManyOutputs:
+    """An archive has 100 outputs at most: each holds memory until all are published."""
+
+    def test_a_hundred_members_are_the_most(self) -> None:
+        run = run_of({REF: zipped({f"{number}.csv": b"id\n1\n" for number in range(100)})})
+
+        assert len(outputs_of(run)) == 100
+
+    def test_too_many_are_refused_before_the_first_is_read(self) -> None:
+        run = run_of({REF: zipped({f"{number:03}.csv": b'"' for number in range(101)})})
+
+        assert failure_of(run) == "ArchiveTooBig"
+
+    @pytest.mark.parametrize(("values", "fails"), [(50, False), (51, True)])
+    def test_partitions_of_all_members_are_counted(self, values: int, *, fails: bool) -> None:
+        schemas = [{"id": f"export/{name}", "partition_key": "k"} for name in "ab"]
+        rows = "k\n" + "".join(f"v{number}\n" for number in range(values))
+        run = run_of({REF: zipped({"a.csv": rows.encode(), "b.csv": rows.encode()})}, schemas=schemas)
+
+        assert (entry_of(run).state is State.FAILED) == fails
+        assert len(outputs_of(run)) == (0 if fails else 100)
+        if fails:
+            assert failure_of(run) == "ArchiveTooBig"
+
+    def test_what_was_written_of_members_before_a_bad_one_is_discarded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        uploads = list[InMemoryUpload]()
+        write = InMemoryUpload.write
+
+        def remember(upload: InMemoryUpload, data: bytes | memoryview, /) -> int:
+            uploads.append(upload)
+            return write(upload, data)
+
+        monkeypatch.setattr(InMemoryUpload, "write", remember)
+        run = run_of({REF: zipped({"a.csv": ORDERS, "b.csv": b'id,n\n1,"'})})
+
+        assert failure_of(run) == "TruncatedFile"
+        assert uploads
+        assert all(upload.discarded for upload in uploads)
+
+
+def failure_of(run: Run) -> str:
+    failure = entry_of(run).failure
+    assert failure is not None
+    return failure.error
+
+
 class TestOneFileOfATable:
     def test_members_of_it_that_are_ignored_are_named(self) -> None:
         for way in ({}, TABLE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -121,3 +121,65 @@ def test_a_deleted_file_is_removed_at_once_and_has_its_table_made_again() -> Non
 
     assert outcome.result == State.REMOVED
     assert [request.change.ref for request in world.queue.sent] == [FOLDER]
+
+
+class TestBuiltVersions:
+    """A file whose version the table has is done, though a person asks for it; the build is asked all the same."""
+
+    @staticmethod
+    def built_world() -> ModelWorld:
+        world = world_with(None)
+        world.one(world.put(FILE.key, b"id\n1\n"))
+        assert world.run_asked().state is State.CONVERTED
+        world.queue.sent.clear()
+        return world
+
+    @staticmethod
+    def wish(world: ModelWorld) -> State | str:
+        return world.one(replace(world.event(FILE), run_id="20270101T000000Z")).result
+
+    def test_it_does_not_wait(self) -> None:
+        world = self.built_world()
+
+        assert self.wish(world) == State.CONVERTED
+        assert [request.change.ref for request in world.queue.sent] == [FOLDER]
+
+    def test_a_newer_version_waits(self) -> None:
+        world = self.built_world()
+
+        assert world.one(world.put(FILE.key, b"id\n2\n")).result == State.WAITING
+        assert [request.change.ref for request in world.queue.sent] == [FOLDER]
+
+    def test_one_that_was_never_built_waits_whoever_asks(self) -> None:
+        world = world_with(None)
+        world.put(FILE.key, b"id\n1\n")
+
+        assert self.wish(world) == State.WAITING
+
+
+class TestOldFiles:
+    """What `newer_than` leaves out asks for nothing."""
+
+    @pytest.mark.parametrize(
+        ("modified", "expected"),
+        [(NOON, State.IGNORED), (NOON - SECOND, State.IGNORED), (NOON + SECOND, State.WAITING)],
+    )
+    def test_a_file_of_that_time_or_before_is_ignored(self, modified: datetime, expected: State) -> None:
+        world = world_with(None)
+        world.model |= {"newer_than": NOON.isoformat()}
+        world.store.modified = modified
+
+        outcome = world.one(world.upload(b"id\n1\n", FILE))
+
+        assert outcome.result == expected
+        assert bool(world.queue.sent) == (expected is State.WAITING)
+        if expected is State.IGNORED:
+            assert world.entry(FILE).reason == "newer_than leaves the object out"
+
+    def test_one_that_is_gone_has_no_time(self) -> None:
+        world = world_with(None)
+        world.model |= {"newer_than": NOON.isoformat()}
+        world.store.modified = NOON + SECOND
+        world.one(world.upload(b"id\n1\n", FILE))
+
+        assert world.one(world.delete(FILE)).result == State.REMOVED
