@@ -11,11 +11,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-<<<<<<< HEAD
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire mutants check fix synth docs bench bench-full lock clean
-=======
-.PHONY: help install demo test unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full lock clean
->>>>>>> 3daee09 (bench: a file of any size through the machine, beside one process)
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
