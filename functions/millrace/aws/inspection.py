@@ -27,6 +27,7 @@ from millrace.operations.doctor import (
     Mapped,
     Verdict,
     check_lifecycle,
+    check_machine,
     check_notification,
     check_queue,
     check_versioning,
@@ -53,6 +54,7 @@ class Inspection:
         queues: list[QueueFacts] = []
         yield from _guard("queues", lambda: self._check_queues(queues))
         yield from _guard("dead letters", lambda: self._check_dead_letters(queues))
+        yield from _guard("big runs", self._check_machine)
         for connection in self.document.connections:
             used = uses(self.document, connection.name)
             if used:
@@ -96,6 +98,18 @@ class Inspection:
                 yield Check(subject, Verdict.NOTE, text, "millrace dead-letters")
             else:
                 yield Check(subject, Verdict.OK, "holds no dead letters")
+
+    def _check_machine(self) -> Iterator[Check]:
+        """The state machine of big runs, and its function, which has its name."""
+        arn = self.deployed.big_run_machine
+        if arn is None:
+            yield check_machine(None, None)
+            return
+        with translated("states:DescribeStateMachine of", arn):
+            machine = self.client("stepfunctions").describe_state_machine(stateMachineArn=arn)
+        with translated("lambda:GetFunctionConfiguration of", machine["name"]):
+            function = self.client("lambda").get_function_configuration(FunctionName=machine["name"])
+        yield check_machine(machine["status"], function.get("State"))
 
     def _check_connection(
         self, connection: Connection, used: Iterable[Use], queues: Iterable[QueueFacts]

@@ -194,6 +194,20 @@ def check_versioning(subject: str, status: str | None) -> Check:
     return Check(subject, Verdict.NOTE, text)
 
 
+def check_machine(machine: str | None, function: str | None) -> Check:
+    """Whether big runs can be started; the states of the machine and of its function as AWS says them."""
+    subject = "big runs"
+    if machine is None:
+        text = "no machine is deployed: what is more than one invocation can do fails as TooBig"
+        return Check(subject, Verdict.NOTE, text, "deploy this version: cdk deploy --all")
+    # A function that nobody called for weeks is Inactive, and wakes with the next call (AWS Lambda Developer Guide,
+    # "Lambda function states").
+    if machine == "ACTIVE" and function in {None, "Active", "Inactive"}:
+        return Check(subject, Verdict.OK, "the machine and its function can be started")
+    text = f"the machine is {machine}, its function {function}: no big run can be started"
+    return Check(subject, Verdict.TROUBLE, text, "deploy again: cdk deploy --all")
+
+
 def check_lifecycle(subject: str, rules: Sequence[Mapping[str, Any]]) -> Iterator[Check]:
     """Whether what is left of broken uploads goes, and whether the bucket deletes objects by itself."""
     aborts, expiring = False, []

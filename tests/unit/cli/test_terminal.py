@@ -22,6 +22,7 @@ from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.texts import escape_controls, to_json_text
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger
+from tests.unit.cli.deployed.test_big_runs import MACHINE, FakeStepFunctions
 
 HOSTILE = "a\x1b[2J\x1b]0;owned\x07\x9b31m\u202egpj.csv\u2066\nfailed: s3://b/forged\r\u2028\U000e0041"
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
@@ -163,6 +164,7 @@ class HostileDeployment:
             reprocess_function="r",
             syncs=("nightly",),
             reconcile_function="reconcile",
+            big_run_machine=MACHINE,
         )
         return deployed, self._ledger
 
@@ -175,6 +177,11 @@ class HostileDeployment:
     def client(self, service: str) -> Any:
         if service == "sqs":
             return LetterBox(json.dumps({"millrace": 1, "kind": "created", "bucket": "acme-in", "key": SOURCE.key}))
+        if service == "stepfunctions":
+            steps = FakeStepFunctions()
+            about = {"sync": "nightly", "source": str(SOURCE), "size": 1}
+            steps.add("r1", input=json.dumps({"about": about}), cause=HOSTILE)
+            return steps
         return PausedFunction()
 
 
@@ -235,6 +242,9 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("dead-letters", "--discard", "--yes"), True),
     (of_deployment("redrive"), True),
     (of_deployment("resume", "--dry-run"), True),
+    (of_deployment("runs", "list"), True),
+    (of_deployment("runs", "show", "r1"), True),
+    (of_deployment("runs", "show", HOSTILE), False),
     (explain, True),
     (convert, False),
     (validate, True),

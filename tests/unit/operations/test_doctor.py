@@ -12,6 +12,7 @@ from millrace.operations.doctor import (
     Mapped,
     Verdict,
     check_lifecycle,
+    check_machine,
     check_notification,
     check_queue,
     check_versioning,
@@ -274,3 +275,22 @@ def test_a_bucket_without_versions_or_with_rules_that_delete_is_noted() -> None:
     assert check_versioning("lake", None).verdict is Verdict.NOTE
     texts = [check.text for check in check_lifecycle("lake", [expiring])]
     assert texts == ["parts of uploads that broke off stay, and cost", "its rules 'tidy' delete objects"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "function", "verdict"),
+    [
+        ("ACTIVE", "Active", Verdict.OK),
+        ("ACTIVE", "Inactive", Verdict.OK),
+        ("ACTIVE", "Failed", Verdict.TROUBLE),
+        ("DELETING", "Active", Verdict.TROUBLE),
+        (None, None, Verdict.NOTE),
+    ],
+)
+def test_big_runs_can_be_started_if_machine_and_function_are_active(
+    machine: str | None, function: str | None, verdict: Verdict
+) -> None:
+    check = check_machine(machine, function)
+
+    assert check.verdict is verdict
+    assert (check.remedy is None) is (verdict is Verdict.OK)
