@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.read_evidence import ReadEvidence
-from millrace.delivery.routing import NO_BIG_RUNS, BigWork, Routing
+from millrace.delivery.routing import NO_BIG_RUNS, BigWork, Routing, find_obstacle
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import is_admitted, open_format
@@ -136,11 +136,14 @@ class ObjectWork:
         """Write the outputs; what took a whole invocation and was not done is a big run all the same."""
         try:
             return self._write(job, opened)
-        except TooBig:
+        except TooBig as too_big:
             waiting = self._start_big_run(job, opened) if job.is_too_long else None
-            if waiting is None:
+            if waiting is not None:
+                return waiting
+            obstacle = find_obstacle(job.plan) if job.is_too_long and self.routing.starter is not None else None
+            if obstacle is None:
                 raise
-            return waiting
+            raise TooBig(f"{too_big}. It is not converted in parts: {obstacle}") from too_big
 
     def _start_big_run(self, job: GrantedWork[Entry], opened: OpenedObject) -> Finish | None:
         """Start a big run for what is more than one invocation can do, if it can be divided; None: it goes on here."""

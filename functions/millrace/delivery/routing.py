@@ -103,7 +103,7 @@ class Routing:
     def is_big_object(self, big: BigWork, timeout_seconds: float, *, is_too_long: bool = False) -> bool:
         """Whether an object needs a run, as far as its size and its plan tell; or one invocation has tried it."""
         plan = big.plan
-        if self.starter is None or not isinstance(plan, Plan) or not _has_one_file(plan):
+        if self.starter is None or not isinstance(plan, Plan) or find_obstacle(plan) is not None:
             return False
         return is_too_long or self._is_big(big.size, self.speeds.expect(plan.recipe, big.size), timeout_seconds)
 
@@ -134,7 +134,10 @@ NO_BIG_RUNS = Routing()
 """Of a deployment without a machine."""
 
 
-def _has_one_file(plan: Plan) -> bool:
-    """Whether the object is one file, whose rows nothing but the whole file would tell apart."""
+def find_obstacle(plan: Plan) -> str | None:
+    """Why an object is not converted in parts, whatever it holds, in words; None if it may be."""
+    identifier = plan.recipe.transform.identifier
+    if identifier is not None:
+        return f"two rows with the same {identifier!r}, its identifier, could be in different parts"
     is_file = isinstance(plan.way, OwnOutput | SharedTable | SnapshotTable) and plan.archived is None
-    return is_file and plan.recipe.transform.identifier is None
+    return None if is_file else "it is an archive or a workbook"

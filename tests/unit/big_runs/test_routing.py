@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from millrace.delivery.routing import Routing, Speeds
+from millrace.delivery.worker import Outcome
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.recipe import Recipe
 from millrace.ledger.entries import State
+from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, model_document
 from tests.unit.big_runs.running import RunWorld
@@ -74,17 +76,30 @@ def test_a_model_with_an_identifier_is_converted_as_ever() -> None:
     assert (outcome.result, world.machine.executions) == (State.CONVERTED, {})
 
 
+def work_too_long(world: RunWorld, request: Request) -> Outcome:
+    """Work on a request in an invocation whose whole time is over when the first rows are converted."""
+    left = iter([900.0, 900.0])
+    delivery = replace(world.delivery(), remaining=lambda: next(left, 1.0))
+    (outcome,) = world.worker.work(request, delivery)
+    return outcome
+
+
+def test_a_model_with_an_identifier_that_takes_too_long_says_why_it_is_not_divided() -> None:
+    model = {"model_from": "single_file", "key": "in/customers.csv"}
+    world = RunWorld(configuration=model_document(model, identifier="id"), big_run_bytes=10**9)
+    request = world.upload(to_csv(), ObjectRef("acme-in", "in/customers.csv"))
+
+    outcome = work_too_long(world, request)
+
+    assert outcome.failure is not None
+    assert outcome.failure.error == "TooBig"
+    assert "two rows with the same 'id'" in outcome.failure.message
+
+
 def test_what_a_whole_invocation_was_not_enough_for_becomes_a_run() -> None:
     world = RunWorld(syncs=(bulk_sync(to="json"),), big_run_bytes=10**9)
-    left = iter([900.0, 900.0])
 
-    def remaining() -> float:
-        return next(left, 1.0)
-
-    request = world.upload(to_csv())
-    delivery: Any = world.delivery()
-    object.__setattr__(delivery, "remaining", remaining)
-    (outcome,) = world.worker.work(request, delivery)
+    outcome = work_too_long(world, world.upload(to_csv()))
 
     assert outcome.result is State.WAITING
     world.remaining = 900.0
