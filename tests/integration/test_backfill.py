@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 import backfill.handler
@@ -22,7 +23,7 @@ from millrace.cli.main import app
 from millrace.cli.repair.backfill import RemoteBackfills
 from millrace.composition.backfill import backfill_actions
 from millrace.delivery.breaker import Circuit
-from millrace.errors import ConfigurationError, InvalidConfiguration, UsageError
+from millrace.errors import ConfigurationError, InvalidConfiguration, ServiceUnavailable, UsageError
 from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.steering import QueueDepth
 from tests.integration.conftest import FakeSurroundings, LambdaContext
@@ -39,6 +40,7 @@ class MappedFunctions:
 
     state: str = "Disabled"
     updates: list[dict[str, Any]] = field(default_factory=list)
+    refusals: int = 0
 
     def get_paginator(self, name: str) -> MappedFunctions:
         """The pages of the one listing that is asked for."""
@@ -58,7 +60,11 @@ class MappedFunctions:
         return {"MemorySize": 1769, "Architectures": ["arm64"]}
 
     def update_event_source_mapping(self, **request: Any) -> None:
-        """Switch it."""
+        """Switch it, unless it is being switched."""
+        if self.refusals:
+            self.refusals -= 1
+            error: Any = {"Error": {"Code": "ResourceInUseException", "Message": "being updated"}}
+            raise ClientError(error, "UpdateEventSourceMapping")
         assert request["UUID"] == "2"
         self.updates.append(request)
         self.state = "Enabling" if request["Enabled"] else "Disabling"
@@ -71,13 +77,21 @@ class Site:
     queue: str
     functions: MappedFunctions = field(default_factory=MappedFunctions)
     calls: list[Mapping[str, Any]] = field(default_factory=list)
+    naps: list[float] = field(default_factory=list)
 
     def switch(self, around: FakeSurroundings, url: str | None = None) -> BackfillEventSource:
         """The real adapter."""
         functions: Any = self.functions
         circuits = DynamoDBCircuits(boto3.client("dynamodb"), "ledger")
         queue = url or self.queue
-        return BackfillEventSource(sqs=around.sqs, functions=functions, circuits=circuits, url=queue, function=FUNCTION)
+        return BackfillEventSource(
+            sqs=around.sqs,
+            functions=functions,
+            circuits=circuits,
+            url=queue,
+            function=FUNCTION,
+            sleep=self.naps.append,
+        )
 
 
 @pytest.fixture
@@ -180,6 +194,17 @@ def test_a_queue_that_nobody_receives_from_is_said(around: FakeSurroundings, sit
 
     with pytest.raises(ConfigurationError, match="does not receive from another; deploy with"):
         switch.turn_on()
+
+
+def test_an_event_source_that_is_being_switched_is_waited_for(around: FakeSurroundings, site: Site) -> None:
+    site.functions.refusals = 3
+    site.switch(around).turn_on(7)
+
+    assert site.naps == [5.0] * 3
+    assert site.functions.updates[0]["ScalingConfig"] == {"MaximumConcurrency": 7}
+    site.functions.refusals = 100
+    with pytest.raises(ServiceUnavailable, match="is being switched; the schedule does it later"):
+        site.switch(around).turn_off()
 
 
 def test_a_setting_that_is_missing_is_named(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:

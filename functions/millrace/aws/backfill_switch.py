@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from millrace.aws.circuits import EventSource, FunctionEventSources
-from millrace.aws.faults import translated
+from millrace.aws.faults import error_code, translated
 from millrace.delivery.breaker import Circuits, how_to_resume
-from millrace.errors import ConfigurationError
+from millrace.errors import ConfigurationError, ServiceUnavailable
 from millrace.operations.backfills.steering import QueueDepth
 from millrace.operations.queue_facts import name_of_queue
 
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_sqs import SQSClient
 
+_TRIES = 30
+_WAIT_SECONDS = 5.0
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
@@ -29,6 +35,7 @@ class BackfillEventSource:
     circuits: Circuits
     url: str
     function: str
+    sleep: Callable[[float], None] = time.sleep
 
     def depth(self) -> QueueDepth:
         """One GetQueueAttributes; SQS counts approximately."""
@@ -75,5 +82,18 @@ class BackfillEventSource:
         )
 
     def _update(self, source: EventSource, **changes: Any) -> None:
+        """Update it; one that is being switched is waited for, which takes up to a minute.
+
+        Lambda refuses a change meanwhile (AWS Lambda API Reference, "UpdateEventSourceMapping").
+        """
         with translated("lambda:UpdateEventSourceMapping on", source.queue):
-            self.functions.update_event_source_mapping(UUID=source.mapping, **changes)
+            for _ in range(_TRIES):
+                try:
+                    self.functions.update_event_source_mapping(UUID=source.mapping, **changes)
+                except ClientError as error:
+                    if error_code(error) != "ResourceInUseException":
+                        raise
+                    self.sleep(_WAIT_SECONDS)
+                else:
+                    return
+        raise ServiceUnavailable(f"the event source of {source.queue} is being switched; the schedule does it later")

@@ -298,7 +298,8 @@ class BackfillSteering:
 
     def _set_switch(self, depth: QueueDepth | None = None) -> None:
         """Receive while a backfill runs, or while something is left of one that ended; not while all are paused."""
-        states = {row.state for row in self.backfills.board().active()}
+        active = self.backfills.board().active()
+        states = {row.state for row in active}
         is_wanted = BackfillState.RUNNING in states
         if not states:
             # A dead letter that somebody put back waits there, too.
@@ -306,7 +307,8 @@ class BackfillSteering:
         if not is_wanted:
             self.switch.turn_off()
         elif self.switch.find_trouble() is None and not self.switch.is_on():
-            self.switch.turn_on()
+            asked = [row.concurrency for row in active if row.concurrency is not None]
+            self.switch.turn_on(asked[-1] if asked else None)
 
     def _demand_open_circuit(self) -> None:
         trouble = self.switch.find_trouble()
