@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from millrace.engine.options import (
     recognise,
 )
 from millrace.engine.recipe import Recipe
-from millrace.errors import MillraceError, OutOfTime, RaggedRow, UnsupportedType
+from millrace.errors import MillraceError, OutOfTime, RaggedRow, UnsupportedType, ValueDoesNotFit
 from tests.places import REAL_DATA
 from tests.unit.engine.formats.builders import Memory, table
 
@@ -111,6 +112,18 @@ def test_an_error_discards_what_was_written() -> None:
         run(b"a,b\n" + b"1,2\n" * 20 + b"3\n", "csv", opened, work=SMALL_BLOCKS)
 
     assert [sink.discarded for sink in opened.sinks] == [True]
+
+
+def test_an_error_that_is_kept_keeps_no_thread() -> None:
+    data = b"a,b\n" + b"1,2\n" * 500 + b"x,1\n" + b"1,2\n" * 500
+    work = WorkSizes(processors=2, block=64, csv_sample=64)
+
+    with pytest.raises(ValueDoesNotFit) as kept:
+        run(data, "parquet", OpenedSource(), column_types={"a": "integer"}, work=work)
+
+    names = [thread.name for thread in threading.enumerate()]
+    assert kept.value.row == 501
+    assert [name for name in names if name.startswith("parallel")] == []
 
 
 def test_the_caller_can_stop_between_batches() -> None:

@@ -6,10 +6,10 @@ missing. That is also how such a row is written, so that it comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import BinaryIO, NoReturn
 
 import pyarrow as pa
@@ -23,6 +23,8 @@ from millrace.engine.formats.csv.types import ConversionTrouble, Converted, Type
 from millrace.engine.options import ReadOptions
 from millrace.engine.parallel import in_order
 from millrace.engine.types import inference
+
+Rows = Generator[tuple[CsvTexts, Converted], None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def read_typed(
     types, converted = _find_types(layout, sample)
     row = first + sum(texts.rows for texts in sample)
     later = parse_blocks(layout, blocks, types.convert, row, types.direct())
-    return Records(types.schema, _convert_rows(types, chain(_empty_out(sample, converted), later), start_over))
+    return Records(types.schema, _convert_rows(types, _pass_sample(sample, converted, later), start_over))
 
 
 def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
@@ -68,21 +70,23 @@ def _take_blocks(size: int, blocks: Iterator[Block]) -> Iterator[Block]:
             return
 
 
-def _empty_out(sample: list[CsvTexts], converted: list[Converted]) -> Iterator[tuple[CsvTexts, Converted]]:
+def _pass_sample(sample: list[CsvTexts], converted: list[Converted], later: Rows) -> Rows:
+    """The rows of the sample, then those behind it."""
     while sample:  # what has been written need not be held any longer
         yield sample.pop(0), converted.pop(0)
+    yield from later
 
 
-def _convert_rows(
-    types: Types, rows: Iterable[tuple[CsvTexts, Converted]], start_over: Callable[[], NoReturn]
-) -> Iterator[pa.RecordBatch]:
-    for texts, attempt in rows:
-        converted = attempt
-        if attempt is ConversionTrouble.MISFIT:
-            converted = types.convert_good(texts)
-        if isinstance(converted, ConversionTrouble):
-            start_over()
-        yield converted
+def _convert_rows(types: Types, rows: Rows, start_over: Callable[[], NoReturn]) -> Iterator[pa.RecordBatch]:
+    # An error's traceback may keep the rows: their threads end here, not in a thread that collects what is forgotten.
+    with closing(rows):
+        for texts, attempt in rows:
+            converted = attempt
+            if attempt is ConversionTrouble.MISFIT:
+                converted = types.convert_good(texts)
+            if isinstance(converted, ConversionTrouble):
+                start_over()
+            yield converted
 
 
 def _find_types(layout: TextLayout, sample: list[CsvTexts]) -> tuple[Types, list[Converted]]:
