@@ -34,10 +34,10 @@ $(KERNEL): $(STAMP) functions/millrace/engine/native/build.py $(wildcard functio
 demo: install ## Deploy to a local emulator, convert the examples, show the result; ARGS="--keep --data DIR"
 	$(BIN)/millrace demo $(ARGS)
 
-# The end-to-end suite waits for most of its time, so it runs at the same time as all that computes; what computes is nicer,
-# so that what waited goes on at once. What a target says is shown when it ends: no lines are mixed.
+# The end-to-end suite waits for most of its time, so it runs at the same time as all that computes; what computes is
+# nicer, so that what waited goes on at once. Its output is kept and shown when it ends, so that no lines are mixed.
 test: install ## Run every check and every suite, end to end included
-	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) suites-computing suites-end-to-end
+	@$(MAKE) --no-print-directory --jobs 2 suites-computing suites-end-to-end
 
 # Infrastructure comes first, since it waits, too: for a download of 110 MB, once a clone.
 suites-infra: check
@@ -50,7 +50,10 @@ suites-computing: suites
 	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick nice -n 5 $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
 
 suites-end-to-end: install
-	$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10
+	@mkdir -p build
+	@echo "The end-to-end suite runs beside the others; its output is in build/end-to-end.log and follows when it ends."
+	@$(BIN)/python -m pytest tests/e2e -n 3 --no-loadscope-reorder -q --durations=10 > build/end-to-end.log 2>&1; \
+	  code=$$?; cat build/end-to-end.log; exit $$code
 
 unit: install ## Run the quick unit tests, with a fifth of the examples of each property test
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit -n 2 -q -m "not slow"

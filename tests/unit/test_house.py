@@ -208,3 +208,25 @@ class TestComplexity:
         ]
 
         assert len(complex_ones) <= COMPLEX_LEFT, complex_ones
+
+
+_MERGE_MARK = re.compile(r"^(?:<{7}|>{7}) \S", re.MULTILINE)
+_MOST_BYTES = 2_000_000
+
+
+def _own_files() -> Iterator[Path]:
+    """What belongs to the project, without what its tasks make; rglob walks into these folders all the same."""
+    made = {".git", ".venv", "node_modules", "build", "cdk.out", "__pycache__", "built"}
+    for path in ROOT.rglob("*"):
+        if made.isdisjoint(path.relative_to(ROOT).parts) and path.is_file() and path.stat().st_size < _MOST_BYTES:
+            yield path
+
+
+def test_no_file_has_marks_of_a_merge() -> None:
+    marked = [
+        path.relative_to(ROOT).as_posix()
+        for path in _own_files()
+        if _MERGE_MARK.search(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+
+    assert marked == []
