@@ -125,9 +125,8 @@ class Routing:
         return Finish(state=State.WAITING, version=version, big_run=facts, reason=reason)
 
     def _is_big(self, size: int, seconds: float, timeout_seconds: float) -> bool:
-        if self.big_run_bytes is not None:
-            return size >= self.big_run_bytes
-        return seconds > timeout_seconds * _FULL_ENOUGH
+        is_large = self.big_run_bytes is not None and size >= self.big_run_bytes
+        return is_large or seconds > timeout_seconds * _FULL_ENOUGH
 
 
 NO_BIG_RUNS = Routing()

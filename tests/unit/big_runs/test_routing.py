@@ -16,6 +16,7 @@ from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, model_document
 from tests.unit.big_runs.running import RunWorld
 from tests.unit.big_runs.test_equal_outputs import to_csv
+from tests.unit.big_runs.test_tables import ask, fill, folder_world
 from tests.world import SOURCE, World
 
 GIGABYTE = 10**9
@@ -42,6 +43,16 @@ def test_short_conversions_teach_nothing() -> None:
     speeds.learn(recipe(), 1000, 0.1)
 
     assert speeds.learned == {}
+
+
+def test_very_many_small_files_are_a_run_however_few_bytes_they_have() -> None:
+    world = folder_world(big_run_bytes=10**9)
+    fill(world, 12_000)
+
+    outcome = ask(world)
+
+    assert outcome.result is State.WAITING
+    assert len(world.machine.executions) == 1
 
 
 def test_without_a_machine_nothing_is_a_run() -> None:
