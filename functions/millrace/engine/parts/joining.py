@@ -30,6 +30,7 @@ from millrace.engine.formats.avro.container import open_container
 from millrace.engine.formats.parquet import footers
 from millrace.engine.formats.streams import zstd_frames
 from millrace.engine.formats.streams.compression import pack
+from millrace.engine.formats.streams.decompression import read_fully
 from millrace.engine.options import FileFormat, OutputCompression
 from millrace.engine.parallel import in_order
 from millrace.errors import CannotBeCut, MiscountedRows
@@ -168,14 +169,14 @@ def _join_elements(parts: Sequence[PartOutput], compression: OutputCompression |
 
 def _read_start(part: PartOutput, size: int) -> bytes:
     with part.open() as file:
-        return file.read(size)
+        return read_fully(file, size)
 
 
 def _read_head(part: PartOutput, measure: Callable[[BinaryIO], int]) -> bytes:
     with part.open() as file:
         size = measure(file)
         file.seek(0)
-        return file.read(size)
+        return read_fully(file, size)
 
 
 def _measure_head(target: FileFormat, compression: OutputCompression | None, file: BinaryIO) -> int:
@@ -257,4 +258,4 @@ def _read_footer(part: PartOutput) -> tuple[int, footers.Footer]:
 
 def _read_end(file: BinaryIO, size: int, count: int) -> bytes:
     file.seek(max(0, size - count))
-    return file.read(count)
+    return read_fully(file, count)

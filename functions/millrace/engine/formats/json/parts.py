@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 from millrace.engine.formats.base import Reader
 from millrace.engine.formats.json.line_walk import LineRange, walk_lines
 from millrace.engine.formats.json.marks import LEVELS, Marker, RangeMarks, find_marker
-from millrace.engine.formats.streams.decompression import find_compression
+from millrace.engine.formats.streams.decompression import find_compression, read_fully
 from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.option_list import say_option
 from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions
@@ -307,7 +307,7 @@ def _is_escaped(source: BinaryIO, at: int) -> bool:
     while start > 0:
         size = min(_LOOK_BACK, start)
         source.seek(start - size)
-        before = source.read(size)
+        before = read_fully(source, size)
         found = len(before) - len(before.rstrip(b"\\"))
         count += found
         if found < len(before):
