@@ -7,7 +7,7 @@ requests are not accounted for: then all is listed once more, and what is not co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -299,16 +299,17 @@ class BackfillSteering:
     def _set_switch(self, depth: QueueDepth | None = None) -> None:
         """Receive while a backfill runs, or while something is left of one that ended; not while all are paused."""
         active = self.backfills.board().active()
-        states = {row.state for row in active}
-        is_wanted = BackfillState.RUNNING in states
-        if not states:
-            # A dead letter that somebody put back waits there, too.
-            is_wanted = not (depth or self.switch.depth()).is_empty
-        if not is_wanted:
+        if not self._is_wanted(active, depth):
             self.switch.turn_off()
         elif self.switch.find_trouble() is None and not self.switch.is_on():
             asked = [row.concurrency for row in active if row.concurrency is not None]
             self.switch.turn_on(asked[-1] if asked else None)
+
+    def _is_wanted(self, active: Sequence[Backfill], depth: QueueDepth | None) -> bool:
+        if not active:
+            # A dead letter that somebody put back waits there, too.
+            return not (depth or self.switch.depth()).is_empty
+        return any(row.state is BackfillState.RUNNING for row in active)
 
     def _demand_open_circuit(self) -> None:
         trouble = self.switch.find_trouble()
