@@ -23,6 +23,7 @@ from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan, TextRan
 from millrace.engine.recipe import Recipe
 from millrace.engine.table_sources import Source
 from millrace.engine.table_survey import TableSurvey
+from millrace.errors import CannotBeCut
 from tests.simulation import light
 from tests.simulation.files import HEADER
 
@@ -30,6 +31,8 @@ from tests.simulation.files import HEADER
 def plan_file(source: BinaryIO, file_format: FileFormat, read: ReadOptions, *, part_bytes: int) -> FileFrame:
     """Counterpart of ``cutting.plan_file``: a range for each row, one for a file without any."""
     del part_bytes
+    if file_format not in {FileFormat.CSV, FileFormat.JSON}:
+        raise CannotBeCut(f"{file_format} is not cut")
     source.seek(0)
     rows = max(1, len(_rows(source.read(), file_format)))
     ranges = tuple(TextRange(number, number + 1) for number in range(rows))
