@@ -81,8 +81,13 @@ class BigRunStarter:
 
 
 def name_run(plan: Plan | Build, claimed: Entry, etag: str) -> str:
-    """The name of a run: of these bytes, this configuration and this claim, such as ``orders-2f1e…``."""
-    said = (claimed.sync, str(claimed.source), etag, plan.fingerprint, plan.shape, str(claimed.fence))
+    """The name of a run: of these bytes, this configuration and this claim, such as ``orders-2f1e…``.
+
+    The claim is its fence and its time: a ledger that was lost counts its fences from 1 again, and the machine starts
+    no execution of a name that it had before.
+    """
+    claim = (str(claimed.fence), claimed.started.isoformat() if claimed.started is not None else "")
+    said = (claimed.sync, str(claimed.source), etag, plan.fingerprint, plan.shape, *claim)
     digest = hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
     readable = _NOT_IN_NAMES.sub("-", claimed.sync).strip("-")[:_LONGEST_NAME]
     return f"{readable}-{digest}".lstrip("-")

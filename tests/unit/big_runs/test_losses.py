@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -369,3 +370,14 @@ def test_a_sync_that_is_gone_is_settled_and_not_asked_for(in_run: RunWorld) -> N
 
     assert in_run.drive() == "failed"
     assert (in_run.entry().state, in_run.queue.sent) == (State.FAILED, [])
+
+
+def test_a_ledger_that_was_lost_starts_runs_of_other_names(in_run: RunWorld) -> None:
+    in_run.machine.end(next(iter(in_run.machine.executions)), ExecutionStatus.FAILED)
+    in_run.ledger.entries.clear()
+    in_run.now += timedelta(hours=1)
+
+    in_run.one(in_run.event(etag=in_run.store.buckets["acme-in"][SOURCE.key].etag), message="m9")
+
+    assert len(in_run.machine.executions) == 2
+    assert in_run.drive() == "done"
