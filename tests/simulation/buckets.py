@@ -77,6 +77,8 @@ class Bucket:
     uploads: int = 0
     archived: set[str] = field(default_factory=set)
     """Keys whose bytes are in an archive tier."""
+    since: dict[str, float] = field(default_factory=dict)
+    """When what is current of a key became so. A version's own time is earlier if it is back, or came in parts."""
     _ids: int = 0
 
     def current(self, key: str) -> Version | None:
@@ -109,8 +111,7 @@ class Bucket:
         ``begun``: it is a multipart upload begun then, whose Last-Modified that is (Amazon S3 User Guide, "Working with
         object metadata": the creation date of a multipart upload is the date of its initiation); its ETag counts parts.
         """
-        self.earlier.append(self.live())
-        self.archived.discard(key)
+        self._change(key, now)
         etag = hashlib.md5(data or b"", usedforsecurity=False).hexdigest()
         self._ids += 1
         version = Version(
@@ -129,17 +130,21 @@ class Bucket:
             self.keys[key] = [version]
         return version
 
-    def remove_newest(self, key: str) -> Version | None:
+    def remove_newest(self, key: str, now: float) -> Version | None:
         """Delete the newest version or delete marker of a key for good; what was before it is current again."""
         versions = self.keys.get(key)
         if not self.versioned or not versions:
             return None
-        self.earlier.append(self.live())
-        self.archived.discard(key)
+        self._change(key, now)
         removed = versions.pop()
         if not versions:
             del self.keys[key]
         return removed
+
+    def _change(self, key: str, now: float) -> None:
+        self.earlier.append(self.live())
+        self.archived.discard(key)
+        self.since[key] = now
 
     def live(self) -> dict[str, Version]:
         """Current versions by key."""

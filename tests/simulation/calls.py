@@ -28,11 +28,6 @@ class Clock:
         """The time on a clock that is so many seconds ahead."""
         return BEGINNING + timedelta(seconds=self.now + skew)
 
-    @staticmethod
-    def started_before(seconds: float) -> datetime:
-        """The whole second before a moment."""
-        return BEGINNING + timedelta(seconds=int(seconds) - 1)
-
 
 @dataclass(frozen=True, slots=True)
 class Landing:

@@ -441,7 +441,7 @@ def deleted(world: SimulatedWorld, ref: ObjectRef) -> Iterator[str]:
         # What was published and never settled before a table's format was decided goes if the work fails.
         if world.setup.kind is SetupKind.MIXED and not _is_settled_output(world, key, ref):
             continue
-        known_before = version.modified < world.clock.started_before(actor.started)
+        known_before = world.source.since[key] < actor.started
         made = of_object(world.setup, key, version.data or b"").outputs or {}
         if ref in made and known_before:
             yield f"deleted: {ref}, by {actor.name}, which {key} makes since before it began"

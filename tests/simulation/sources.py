@@ -101,7 +101,7 @@ class Sources:
         ``Permanently Deleted``, with the version that was deleted (Amazon S3 User Guide, "Supported event types for
         SQS, SNS, and Lambda" and "Using EventBridge"). Nothing tells of the version that is current now.
         """
-        removed = self.bucket.remove_newest(key)
+        removed = self.bucket.remove_newest(key, self.calls.clock.now)
         if removed is None:
             return
         self.calls.faults.count(Fault.UNDELETED if removed.data is None else Fault.VERSION_DELETED, _WHERE)

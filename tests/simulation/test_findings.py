@@ -156,7 +156,7 @@ def test_a_reprocess_makes_the_table_of_what_is_there() -> None:
     world = quiet(Setup(SetupKind.SNAPSHOT), versioned=True)
     world.script = [write("in/a.csv", rows("x", version=1)), wait(60.0), write("in/a.csv", rows("y", version=2))]
     world.run()
-    world.source.remove_newest("in/a.csv")
+    world.source.remove_newest("in/a.csv", world.clock.now)
 
     world.reprocess(keys=("in/a.csv",))
     world.run()

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from millrace.ledger.entries import State
+from millrace.objects.messages import Request, compose_message
+from millrace.objects.references import ChangeKind, ObjectChange
 from tests.simulation import light, promises, schedules
 from tests.simulation.faults import Fault
 from tests.simulation.files import to_file
-from tests.simulation.setups import Setup, SetupKind
+from tests.simulation.setups import SYNC, Setup, SetupKind
 from tests.simulation.test_losses import kept, output, quiet, rows, state
 from tests.simulation.world import SimulatedWorld
 
@@ -310,3 +312,67 @@ def test_a_put_whose_answer_was_lost_is_believed(fault: Fault, put: str) -> None
     assert state(world, "in/a.csv") is State.CONVERTED
     assert world.clock.now < FIRST_WAIT
     assert len(world.buckets.written) == 1
+
+
+def test_a_deleted_file_removes_no_table_that_is_another_files_by_now() -> None:
+    """SEED=103105: the file is deleted while its table is made of it, and another is quicker than its removal."""
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True))
+    world.calls.answers = (20.0,)
+    world.calls.planned += [
+        ("s3:GetObject range", "in/a.csv", Fault.SLOW),
+        ("dynamodb:PutItem", "(nightly#table) -> in flight, revision 3", Fault.SLOW),
+    ]
+    world.script = [write("in/a.csv", rows("x", version=1)), wait(5.0), delete("in/a.csv"), wait(25.0)]
+    world.script += [write("in/b.csv", rows("y", version=2))]
+
+    world.run()
+
+    assert not world.calls.planned
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":2}\n'
+    assert state(world, "in/a.csv") is State.REMOVED
+    kept(world)
+
+
+def test_an_output_that_goes_while_its_source_comes_back_is_made_again() -> None:
+    """SEED=100373: the worker was right to delete it, which the promise did not see in the version's time."""
+    world = quiet(Setup(SetupKind.REPLICATE, remove=True), versioned=True)
+    world.calls.answers = (200.0,)
+    world.calls.planned.append(("s3:DeleteObject", "lake/a", Fault.SLOW))
+    world.script = [write("in/a.csv", rows("x")), wait(60.0), delete("in/a.csv"), wait(100.0)]
+    world.script += [lambda world: world.sources.remove_newest("in/a.csv")]
+
+    world.run()
+
+    assert not world.calls.planned
+    assert output(world, "a.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    kept(world)
+
+
+def test_a_run_over_a_deleted_file_that_its_table_would_refuse_leaves_it_removed() -> None:
+    """SEED=102528: the run asked for it before it was deleted, and its message came after the deletion's."""
+    world = quiet(Setup(SetupKind.MIXED, remove=True))
+    first, other = world.setup.keys[:2]
+    world.script = [write(first, rows("x")), wait(60.0), write(other, to_file(other, ["1,y,2"])), wait(60.0)]
+    world.script += [delete(other), wait(60.0), lambda world: world.reprocess(keys=(other,))]
+
+    world.run()
+
+    assert state(world, other) is State.REMOVED
+    kept(world)
+
+
+def test_a_listing_of_a_deleted_file_leaves_it_removed_from_its_model() -> None:
+    """The comparison listed it before it was deleted, and its message came after the deletion's."""
+    world = quiet(Setup(SetupKind.RUN))
+    world.script = [write("in/a.csv", rows("x")), write("in/b.csv", rows("y")), wait(300.0)]
+    world.run()
+    listed = promises.entry(world, "in/b.csv")
+    assert listed is not None
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.source, etag="another")
+    body = compose_message(Request(change=change, sync=SYNC))
+    world.script = [delete("in/b.csv"), wait(300.0), lambda world: world.queue.add(body)]
+
+    world.run()
+
+    assert state(world, "in/b.csv") is State.REMOVED
+    kept(world)

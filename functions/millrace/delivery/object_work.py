@@ -13,7 +13,7 @@ from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import is_admitted, open_format
 from millrace.engine.options import words_of
-from millrace.errors import AccessDenied, ObjectArchived, ObjectChanged, ObjectGone, TooBig
+from millrace.errors import AccessDenied, DataError, MillraceError, ObjectArchived, ObjectChanged, ObjectGone, TooBig
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry, Failure, Finish, State
 from millrace.ledger.rules import E
@@ -97,9 +97,12 @@ class ObjectWork:
         return Finish(state=State.REMOVED, outputs=(), reason="the source object and its output were deleted")
 
     def _convert(self, job: GrantedWork[Entry]) -> Finish:
-        if job.plan.problem is not None:
-            raise job.plan.problem
-        job.table_format = open_format(job.plan, job.request, self.claims)
+        try:
+            self._demand_accepted(job)
+        except DataError as refused:
+            if self._is_gone(job):
+                raise ObjectGone(f"{job.plan.source} was deleted before it was read") from refused
+            raise
         job.is_admitted = job.table_format is None
         try:
             return self._attempt(job)
@@ -107,6 +110,24 @@ class ObjectWork:
         # next message's.
         except ObjectChanged:
             return self._attempt(job)
+
+    def _demand_accepted(self, job: GrantedWork[Entry]) -> None:
+        """Raise DataError if the object cannot be converted whatever it holds, so that it is not read."""
+        if job.plan.problem is not None:
+            raise job.plan.problem
+        job.table_format = open_format(job.plan, job.request, self.claims)
+
+    def _is_gone(self, job: GrantedWork[Entry]) -> bool:
+        """Whether an object that is not read is known not to be there: a run, or a listing, may have asked long ago.
+
+        Events of S3 have a sequencer, and need no look: that of the deletion has a later one.
+        """
+        if job.request.change.sequencer is not None:
+            return False
+        try:
+            return not self.exists(job.plan)
+        except MillraceError:
+            return False
 
     def _attempt(self, job: GrantedWork[Entry]) -> Finish:
         plan = job.plan

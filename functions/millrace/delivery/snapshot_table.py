@@ -63,7 +63,7 @@ class SnapshotTables:
     def replace_table(self, job: GrantedWork[E], table: ObjectRef, opened: OpenedObject) -> Finish:
         """Write a table of its newest file, under a claim on the table."""
         order = TableOrder.of(opened.head.modified, job.plan.source)
-        claimed = self._claim(job, table, ChangeKind.CREATED, order)
+        claimed = self._claim(job, table, order)
         if isinstance(claimed, Refusal):
             if not self._is_news(job, claimed.entry, opened.head):
                 return finish_not_the_newest(claimed, job.plan.source, opened.head)
@@ -116,7 +116,7 @@ class SnapshotTables:
         )
         claimed = self.claims.claim_table_as_read(entry, subject, job.delivery)
         if isinstance(claimed, Refusal):
-            raise WorkInFlight(f"table {entry.source} is being written from one of its files; tried again later")
+            raise _in_flight(entry.source)
         self.files.ask_for_newer(plan, order)
         return claimed
 
@@ -163,10 +163,16 @@ class SnapshotTables:
 
     def remove(self, job: GrantedWork[E], table: ObjectRef) -> Finish:
         """Only the deletion of the file that a table is made of can concern the table."""
-        return Finish(state=State.REMOVED, outputs=(), reason=self._remove(job, table))
+        problem = f"table {table} is claimed by others; tried again later"
+        claimed = retry_lost_race(lambda: self._claim_removal(job, table), tries=_TRIES, problem=problem)
+        if isinstance(claimed, str):
+            return Finish(state=State.REMOVED, outputs=(), reason=claimed)
+        removing = GrantedWork(job.plan, job.request, claimed, job.delivery, _to_deletion(claimed))
+        self._settle(removing, Finish(state=State.REMOVED, outputs=()))
+        return Finish(state=State.REMOVED, outputs=(), reason="the object and the table it was were deleted")
 
-    def _remove(self, job: GrantedWork[E], table: ObjectRef) -> str:
-        """Remove the table if it is to be removed; what became of it, in words."""
+    def _claim_removal(self, job: GrantedWork[E], table: ObjectRef) -> TableEntry | str:
+        """The table, claimed to be removed; in words, why it is not to be. Raises LostRace as ``_claim_as_read``."""
         entry = self.claims.ledger.get_table(job.plan.sync, table)
         if entry is None:
             return "the object was deleted; its table is another's"
@@ -179,33 +185,35 @@ class SnapshotTables:
             return "the object was deleted; its table is kept"
         if entry.state is State.REMOVED:
             return "the object was deleted; its table was removed"
-        return self._remove_claimed(job, entry)
+        claimed = self._claim_as_read(job, entry)
+        return claimed if isinstance(claimed, TableEntry) else "the object was deleted; its table was removed"
 
-    def _remove_claimed(self, job: GrantedWork[E], entry: TableEntry) -> str:
-        table = entry.source
-        order = entry.order.at_deletion() if entry.order else None
-        claimed = self._claim(job, table, ChangeKind.REMOVED, order)
-        if isinstance(claimed, Refusal):
-            return "the object was deleted; its table was removed"
-        self._settle(
-            GrantedWork(job.plan, job.request, claimed, job.delivery, order), Finish(state=State.REMOVED, outputs=())
-        )
-        return "the object and the table it was were deleted"
+    def _claim_as_read(self, job: GrantedWork[E], entry: TableEntry) -> TableEntry | Refusal[TableEntry]:
+        """Claim a table to remove it, because ``entry``, as it was read, is of the deleted file.
 
-    def _claim(
+        Raises LostRace if another entry is there by now: the table may be another file's. The order does not say so,
+        since a file whose work failed has no place in it::
+
+            a.csv    claims the table, is deleted: failed .. reads "failed" .................. removes it: lost
+            b.csv    ....................................................... is the table
+        """
+        subject = self._subject(job, entry.source, ChangeKind.REMOVED, _to_deletion(entry))
+        return _demand_free(self.claims.claim_table_as_read(entry, subject, job.delivery))
+
+    def _claim(self, job: GrantedWork[E], table: ObjectRef, order: TableOrder) -> TableEntry | Refusal[TableEntry]:
+        subject = self._subject(job, table, ChangeKind.CREATED, order)
+        return _demand_free(self.claims.claim_table(subject, job.delivery))
+
+    def _subject(
         self, job: GrantedWork[E], table: ObjectRef, kind: ChangeKind, order: TableOrder | None
-    ) -> TableEntry | Refusal[TableEntry]:
-        subject = ClaimSubject(
+    ) -> ClaimSubject:
+        return ClaimSubject(
             sync=job.plan.sync,
             change=ObjectChange(kind=kind, ref=table),
             fingerprint=job.plan.fingerprint,
             position=order,
             run_id=job.request.run_id,
         )
-        decision = self.claims.claim_table(subject, job.delivery)
-        if isinstance(decision, Refusal) and not decision.acknowledge:
-            raise WorkInFlight(f"table {table} is being written from one of its files; tried again later")
-        return decision
 
     def _settle(self, job: GrantedWork[TableEntry], finish: Finish) -> None:
         claimed = job.claimed
@@ -224,6 +232,21 @@ def table_of(plan: Plan) -> ObjectRef | None:
 def may_be_of(table: TableEntry, source: ObjectRef) -> bool:
     """Whether a table is made of a file, or may be: work on it was begun and did not end."""
     return table.order.is_of(source) if table.order is not None else not table.settled
+
+
+def _to_deletion(entry: TableEntry) -> TableOrder | None:
+    return entry.order.at_deletion() if entry.order is not None else None
+
+
+def _demand_free(decision: TableEntry | Refusal[TableEntry]) -> TableEntry | Refusal[TableEntry]:
+    """What was decided of a claim; raises WorkInFlight if another file's work has the table."""
+    if isinstance(decision, Refusal) and not decision.acknowledge:
+        raise _in_flight(decision.entry.source)
+    return decision
+
+
+def _in_flight(table: ObjectRef) -> WorkInFlight:
+    return WorkInFlight(f"table {table} is being written from one of its files; tried again later")
 
 
 def finish_not_the_newest(refusal: Refusal[TableEntry], source: ObjectRef, head: ObjectHead) -> Finish:

@@ -168,8 +168,9 @@ class Worker:
     def _look_at_listed(self, plan: Plan | SourceFile, request: Request) -> Request | None:
         """The request with what the bucket has now: a listing may have been a page old when it was compared.
 
-        So what was converted meanwhile is found done already. Events of S3 have a sequencer, and need no look. None if
-        a backfill's listing (an inventory is days old) had an object that is gone, and nothing has to be removed.
+        So what was converted meanwhile is found done already, and what was deleted meanwhile is removed. Events of S3
+        have a sequencer, and need no look. None if a backfill's listing (an inventory is days old) had an object that
+        is gone, and nothing has to be removed.
         """
         change = request.change
         is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
@@ -182,7 +183,7 @@ class Worker:
             return request
         if head is None:
             is_unknown = request.ticket is not None and self.claims.ledger.get(plan.sync, plan.source) is None
-            return None if is_unknown else request
+            return None if is_unknown else replace(request, change=replace(change, kind=ChangeKind.REMOVED))
         return replace(request, change=change.at_version(head.version))
 
     def _never_was(self, plan: Plan, request: Request) -> bool:
