@@ -50,7 +50,7 @@ def needs_inflating(source: BinaryIO, file_format: FileFormat, read: ReadOptions
 def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
     """The frames of a Zstandard file, if all say how much text they hold, and none holds too much; else none."""
     try:
-        frames = read_seek_table(source) or _find_small_frames(source)
+        frames = _read_full_table(source) or _find_small_frames(source)
     except DataError:  # who reads the text says what is wrong with it
         return ()
     if not all(map(_is_small, frames)):
@@ -60,6 +60,14 @@ def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
     # Who reads all of it from the beginning on refuses a bomb.
     is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
     return () if is_bomb else text_frames
+
+
+def _read_full_table(source: BinaryIO) -> tuple[ZstdFrame, ...] | None:
+    """The frames by the file's seek table; None if it has one without content, which nobody would open and check."""
+    table = read_seek_table(source)
+    if table is None or not all(frame.content_bytes for frame in table):
+        return None
+    return table
 
 
 def _place_texts(frames: Sequence[ZstdFrame]) -> tuple[TextFrame, ...]:
@@ -160,6 +168,12 @@ class _FramedText(io.RawIOBase):
         if not data:
             raise MalformedFile(f"the zstd file is damaged: {where} is less content than it says", byte=self._stream_at)
         self._stream_at += len(data)
+        # A seek table is believed for where frames begin, and not for how much they hold: the rest would be lost.
+        if self._stream_at == self._stream_end and stream.read(1):
+            raise MalformedFile(
+                f"the zstd file's seek table is wrong: {where} is more content than it says; pack the file once more",
+                byte=self._stream_end,
+            )
         return data
 
 

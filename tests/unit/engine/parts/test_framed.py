@@ -183,3 +183,29 @@ def test_a_damaged_frame_is_named_by_its_place() -> None:
     data[frames[2].byte + 10 : frames[2].byte + 30] = bytes(20)
     with pytest.raises(MalformedFile, match=rf"begins at byte {frames[2].byte}"):
         open_text(io.BytesIO(data), frames).read()
+
+
+LINES = (b'{"a": 1}\n{"a": 2}\n', b'{"a": 3}\n{"a": 4}\n')
+
+
+def pack_with_table(*sizes: int) -> io.BytesIO:
+    """LINES in frames, and a seek table that says how large their contents are."""
+    packed, frames, at = list(map(pack, LINES)), list[ZstdFrame](), 0
+    for frame, size in zip(packed, sizes, strict=True):
+        frames.append(ZstdFrame(at, at + len(frame), size))
+        at += len(frame)
+    return io.BytesIO(b"".join(packed) + write_seek_table(frames))
+
+
+@pytest.mark.parametrize(("sizes", "fault"), [((9, 18), "more"), ((18, 9), "more"), ((18, 27), "less")])
+def test_a_seek_table_that_lies_loses_no_row(sizes: tuple[int, int], fault: str) -> None:
+    data = pack_with_table(*sizes)
+
+    with pytest.raises(MalformedFile, match=f"is {fault} content than it says"):
+        open_text(data, find_text_frames(data)).read()
+
+
+def test_a_seek_table_of_a_frame_without_content_counts_for_nothing() -> None:
+    data = pack_with_table(0, 18)
+
+    assert open_text(data, find_text_frames(data)).read() == b"".join(LINES)
