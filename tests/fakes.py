@@ -124,6 +124,7 @@ def _as_story(entry: Entry) -> Entry:
         owner=None,
         deaths=0,
         deployment=0,
+        open_run=None,
         outputs=(),
         obsolete=(),
         sequencer=None,

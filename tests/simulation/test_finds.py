@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from millrace.ledger.entries import State
+from millrace.ledger.rules import MOST_DEATHS
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange
 from tests.simulation import light, promises, schedules
+from tests.simulation.buckets import KILLER
 from tests.simulation.faults import Fault
 from tests.simulation.files import to_file
 from tests.simulation.setups import SYNC, Setup, SetupKind
@@ -36,6 +38,13 @@ def write(key: str, data: bytes) -> Callable[[SimulatedWorld], None]:
 
 def delete(key: str) -> Callable[[SimulatedWorld], None]:
     return lambda world: world.sources.delete(key)
+
+
+def send(body: str) -> Callable[[SimulatedWorld], None]:
+    def act(world: SimulatedWorld) -> None:
+        world.queue.add(body)
+
+    return act
 
 
 def test_an_output_whose_worker_was_killed_before_it_settled_goes_with_its_source() -> None:
@@ -370,9 +379,26 @@ def test_a_listing_of_a_deleted_file_leaves_it_removed_from_its_model() -> None:
     assert listed is not None
     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.source, etag="another")
     body = compose_message(Request(change=change, sync=SYNC))
-    world.script = [delete("in/b.csv"), wait(300.0), lambda world: world.queue.add(body)]
+    world.script = [delete("in/b.csv"), wait(300.0), send(body)]
 
     world.run()
 
     assert state(world, "in/b.csv") is State.REMOVED
+    kept(world)
+
+
+def test_an_object_that_kills_is_given_up_though_its_event_and_a_run_ask_by_turns() -> None:
+    """SEED=114738: each of the run's receipts was news, so no three deaths were in a row."""
+    world = quiet()
+    world.script = [write("in/a.csv", rows("x") + KILLER), wait(60.0), lambda world: world.reprocess()]
+
+    world.run()
+
+    entry = promises.entry(world, "in/a.csv")
+    assert entry is not None
+    assert entry.failure is not None
+    assert entry.failure.error == "Crashed"
+    # The event's first work was before the run asked. Then three die and the fourth gives up, for each of the two.
+    assert entry.fence <= 1 + 2 * (MOST_DEATHS + 1)
+    assert not world.queue.dead
     kept(world)

@@ -33,7 +33,7 @@ SEPARATOR = "\x1f"
 _TIMES = ("lease_until", "started", "finished")
 _VERSION = ("etag", "version_id", "size")
 _WORK = ("revision", "fence", "fingerprint", "engine", "owner", "attempts", "run_id")
-_SINCE_0_2 = ("deaths", "deployment", "shape")
+_SINCE_0_2 = ("deaths", "deployment", "shape", "open_run")
 """What 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
 _ENTRY = ("reason", "schema_version", "schema_changes")
 _BUILD = ("built_etag", "refused_etag")

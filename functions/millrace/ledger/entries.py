@@ -113,7 +113,8 @@ class WorkEntry(ABC):
     ``revision`` grows by one with every put. ``fence`` grows by one with every claim. ``outputs`` are those of the
     last finished work, also while new work is in flight; ``obsolete`` are places where an output may stand that is not
     among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
-    ``run_id`` is the newest manual run that reached it. ``attempts`` counts attempts at the same thing; it is put
+    ``run_id`` is the newest manual run that reached it; ``open_run`` is one that came to no end before other work took
+    over, so that its message finds it begun, and not done. ``attempts`` counts attempts at the same thing; it is put
     before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out.
     ``deployment`` is the number of the newest deployment that worked on it. ``fingerprint`` is of the sync's whole
     configuration, ``shape`` of what shapes this very output; 0.1.0 wrote none.
@@ -139,6 +140,7 @@ class WorkEntry(ABC):
     finished: datetime | None = None
     failure: Failure | None = None
     run_id: str | None = None
+    open_run: str | None = None
     shape: str | None = None
 
     @classmethod

@@ -254,10 +254,14 @@ def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
 def _is_retry(entry: WorkEntry, request: ClaimRequest) -> bool:
     """Whether the request asks once more for what was tried, and came to no end."""
     subject = request.subject
+    if entry.settled:
+        return False
+    if subject.run_id is not None and not is_newer_run(subject.run_id, entry.open_run):
+        return True
     # A build's request says nothing of what changed: it is always the same wish.
     says_nothing = subject.position is None and subject.change.etag is None
     is_same = says_nothing and not is_newer_run(subject.run_id, entry.run_id)
-    return not entry.settled and (is_same or not _is_news(entry, request))
+    return is_same or not _is_news(entry, request)
 
 
 def _count_attempts(entry: WorkEntry, request: ClaimRequest) -> int:
@@ -314,6 +318,7 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         finished=None,
         failure=None,
         run_id=subject.run_id or _find_finished_run(entry),
+        open_run=_find_open_run(entry),
         obsolete=_with_intended(entry, subject.outputs),
     )
     return begun.as_begun(subject.position)
@@ -327,6 +332,17 @@ def _find_finished_run(entry: WorkEntry) -> str | None:
     this was the run's work, the run's message would find nothing left to do.
     """
     return entry.run_id if entry.settled else None
+
+
+def _find_open_run(entry: WorkEntry) -> str | None:
+    """The newest run that came to no end, so that its message goes on counting attempts and deaths.
+
+    For example: an event and a run ask for an object that kills its workers, and their messages come by turns. If each
+    of the run's were news, no three deaths would ever be in a row.
+    """
+    if entry.settled:
+        return None
+    return max(filter(None, (entry.run_id, entry.open_run)), default=None)
 
 
 def advance_sequencer(refusal: Refusal[E], position: Position | None) -> E | None:

@@ -345,6 +345,19 @@ class TestAttempts:
 
         assert granted(claim(worn, claim_request(**words))).attempts == attempts  # type: ignore[arg-type] # builder's
 
+    @pytest.mark.parametrize("other", [{}, {"sequencer": None, "etag": None, "run_id": "r1"}], ids=["event", "run"])
+    def test_a_run_that_others_took_over_goes_on_counting(self, other: dict[str, str | None]) -> None:
+        run = claim_request(sequencer=None, etag=None, run_id="r2")
+        entry: Entry = in_flight()
+        deaths = []
+        for request in (run, claim_request(**other), run, claim_request(**other)):  # type: ignore[arg-type] # builder's
+            entry = granted(claim(replace(entry, lease_until=None), request))
+            deaths.append(entry.deaths)
+
+        assert deaths == [0, 1, 2, 3]
+        done = settle(entry, Finish(state=State.CONVERTED), NOON)
+        assert granted(claim(done, run)).deaths == 0
+
     def test_a_worker_that_settled_as_failed_has_not_died(self) -> None:
         assert granted(claim(failed(ServiceUnavailable("503")), claim_request())).deaths == 0
 
