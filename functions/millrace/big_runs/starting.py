@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
+from millrace.big_runs.ending import RUN_STOPPED
 from millrace.big_runs.events import RunPlace
 from millrace.delivery.routing import DEFAULT_PART_BYTES, BigWork
 from millrace.errors import UsageError
 from millrace.ledger.claims import Claims
-from millrace.ledger.entries import BigRunFacts, Entry, State
+from millrace.ledger.entries import BigRunFacts, Branch, Entry, State
+from millrace.ledger.rules import MOST_ATTEMPTS
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.machine import Machine
 from millrace.objects.references import ObjectRef
@@ -96,12 +98,13 @@ def name_run(plan: Plan | Build, claimed: Entry, etag: str) -> str:
 def resume_run(entry: Entry, *, ledger: LedgerStore, machine: Machine, now: datetime) -> BigRunFacts:
     """Have a run go on that was stopped, or ended from outside, with what it has done so far.
 
-    Raises UsageError if it cannot: its object has had other work since, or it is at work. Raises LostRace if another
-    is quicker.
+    Raises UsageError if it cannot: its object has had other work since, it is at work, or what it had is deleted.
+    Raises LostRace if another is quicker.
     """
     facts = entry.big_run
     if facts is None or entry.state is not State.FAILED:
         raise UsageError(f"{entry.source} is {entry.state}; only a big run that failed or was stopped can be resumed")
+    _demand_objects(entry, facts)
     resumed = replace(facts, execution=_next_execution(facts))
     place = RunPlace(run=facts.name, connection=facts.connection, home=facts.home)
     # The entry first: an execution that finds it failed would end at once. If nothing is started after it, the daily
@@ -119,6 +122,23 @@ def resume_run(entry: Entry, *, ledger: LedgerStore, machine: Machine, now: date
     )
     machine.start(resumed.execution, place.to_input() | about(entry.sync, entry.source, entry.version.size))
     return resumed
+
+
+def _demand_objects(entry: Entry, facts: BigRunFacts) -> None:
+    """Raise UsageError if the run's end deleted its objects: an execution without an order would end at once."""
+    failure = entry.failure
+    if failure is None:
+        return
+    if failure.branch is Branch.DATA and failure.error != RUN_STOPPED:
+        raise UsageError(
+            f"the big run {facts.name} failed for its data ({failure.error}) and would fail again, so that what it had"
+            " is deleted; change the object or its sync and begin again: millrace reprocess"
+        )
+    if failure.branch is Branch.TRANSIENT and entry.attempts < MOST_ATTEMPTS:
+        raise UsageError(
+            f"{entry.source} is asked for again by itself, since {failure.error} may pass; if nothing happens in some"
+            " minutes, begin again: millrace reprocess"
+        )
 
 
 def about(sync: str, source: ObjectRef, size: int | None) -> dict[str, Any]:

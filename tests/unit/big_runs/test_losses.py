@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.big_runs.events import MAPS, Phase, PhaseEvent
-from millrace.errors import ServiceUnavailable
+from millrace.errors import ServiceUnavailable, UsageError
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.machine import ExecutionStatus
@@ -292,6 +292,23 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(in_run: Ru
     assert in_run.entry().state is State.WAITING
     assert in_run.drive(facts.execution) == "done"
     assert in_run.store.data(TARGET) == expected()
+
+
+def test_a_run_whose_objects_are_deleted_is_not_resumed() -> None:
+    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - only here
+
+    refused = world()
+    refused.one(refused.upload(CSV.replace(b"\n13,", b"\n13,too,many,fields,in,here,", 1)))
+    assert refused.drive() == "failed"
+    in_trouble = world()
+    in_trouble.one(in_trouble.upload(CSV))
+    in_trouble.phase(PhaseEvent(phase=Phase.FAIL, place=in_trouble.place(), error={"Error": "ServiceUnavailable"}))
+
+    for failed, reason in ((refused, "would fail again"), (in_trouble, "asked for again by itself")):
+        assert failed.homes() == []
+        with pytest.raises(UsageError, match=reason):
+            resume_run(failed.entry(), ledger=failed.ledger, machine=failed.machine, now=failed.now)
+        assert failed.entry().state is State.FAILED
 
 
 def test_a_run_that_is_lost_is_asked_for_once_more_until_it_was_five_times(in_run: RunWorld) -> None:

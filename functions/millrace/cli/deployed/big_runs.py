@@ -252,8 +252,8 @@ def stop(
 def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json: Json = False) -> None:
     """Go on with a big run that was stopped, timed out or failed, with the parts that are done.
 
-    It goes on under its name with a number behind. What failed for its data fails again: change the file or the sync
-    and run `millrace reprocess`, which begins anew.
+    It goes on under its name with a number behind. What failed for its data would fail again: change the file or the
+    sync and run `millrace reprocess`, which begins anew.
 
     Example: millrace runs resume orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
     """
@@ -266,6 +266,9 @@ def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json
         raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
     if entry is None:
         raise UsageError(f"the ledger has no entry of {view.source or run}: convert it by `millrace reprocess`")
+    newest = entry.big_run
+    if newest is not None and newest.execution != run:
+        raise UsageError(f"{run} is not the newest run of {entry.source}: that is {newest.execution}")
     facts = resume_run(entry, ledger=ledger, machine=machine, now=datetime.now(UTC))
     if as_json:
         print_json({"run": facts.execution, "resumes": run})

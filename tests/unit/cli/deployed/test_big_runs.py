@@ -229,6 +229,19 @@ class TestResuming:
         assert resumed is not None
         assert resumed.state is State.WAITING
 
+    def test_an_older_run_of_the_same_object_is_not_resumed(self, run: Any, deployments: RunDeployments) -> None:
+        run("runs", "stop", RUN, deployments=deployments)
+        entry = deployments.ledger.get("orders", SOURCE)
+        assert entry is not None
+        assert entry.big_run is not None
+        newer = replace(entry.big_run, name="orders-newer", execution="orders-newer")
+        deployments.ledger.put(replace(entry, state=State.FAILED, big_run=newer, revision=entry.revision + 1))
+
+        ran = run("runs", "resume", RUN, deployments=deployments)
+
+        assert ran.code == 2
+        assert "that is orders-newer" in ran.err
+
     def test_one_that_is_at_work_is_not_resumed(self, run: Any, deployments: RunDeployments) -> None:
         ran = run("runs", "resume", RUN, deployments=deployments)
 
