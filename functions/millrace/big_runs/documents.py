@@ -1,4 +1,6 @@
-"""What a big run keeps of itself: JSON documents below its home. All but the round are written once and never change.
+"""What a big run keeps of itself: JSON documents below its home.
+
+All but the round and the trouble are written once and never change.
 
 ::
 
@@ -12,6 +14,7 @@
     part/0/00000-0  part/0/00000.json   one part's outputs in a round, and what came of it
     assembly/…                       uploads that are being put together
     settled/00000.json               files of a folder whose entries are written
+    trouble.json                     what a child raised last; written over by the next one
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ _READERS = 16
 """Documents that are fetched side by side: one takes some 20 ms, and a run has up to 10,000 of a kind."""
 _TRIES = 5
 ORDER, FRAME, PARTS, ROUND = "order.json", "frame.json", "parts.json", "round.json"
+TROUBLE = "trouble.json"
 INFLATED, INFLATED_OBJECT = "inflated/00000.json", "inflated/text.zst"
 
 

@@ -13,7 +13,7 @@ from typing import Self
 
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder, map_ordered
 from millrace.big_runs.events import DONE, FAILED, Phase, PhaseEvent, PhaseOutcome
-from millrace.big_runs.failures import failure_of_machine
+from millrace.big_runs.failures import find_failure
 from millrace.big_runs.publication import ConvertedParts, Publication
 from millrace.big_runs.run_work import RunPorts, RunWork, find_plan, request_of
 from millrace.delivery.deadline import STOP_SECONDS
@@ -165,7 +165,7 @@ class RunEnd:
 
 def fail(run: RunEnd, event: PhaseEvent) -> PhaseOutcome:
     """What the machine asks for if a phase raised, again and again."""
-    return run.settle(failure_of_machine(event.error))
+    return run.settle(find_failure(run.documents, event.error))
 
 
 def heal(run: RunEnd, event: PhaseEvent) -> PhaseOutcome:

@@ -1,19 +1,29 @@
-"""Failures as documents, and as the machine tells them: by the names of errors."""
+"""Failures as documents, and as the machine tells them: by the names of errors.
+
+Of a map the machine says only that too many of its children failed, so a child that raises leaves a note of it.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from millrace import errors
+from millrace.big_runs.documents import TROUBLE, RunDocuments
+from millrace.engine.parts.documents import get_document
 from millrace.ledger.entries import Branch, Failure
 from millrace.mappings import leave_out_none
 
 _DEATHS = frozenset({"ExitError", "Timedout", "OutOfMemory", "Timeout"})
 """Ends of a function's process, by the last part of their names: ``Runtime.ExitError``, ``Sandbox.Timedout``,
 ``Runtime.OutOfMemory`` and ``States.Timeout`` (AWS Step Functions Developer Guide, "Handling errors")."""
+
+_MAP_FAILED = "ExceedToleratedFailureThreshold"
+"""A child failed at each of its tries (AWS Step Functions Developer Guide, "Setting failure thresholds for Distributed
+Map states in Step Functions")."""
 
 
 def failure_to_document(failure: Failure) -> dict[str, Any]:
@@ -24,6 +34,24 @@ def failure_to_document(failure: Failure) -> dict[str, Any]:
 def failure_from_document(document: Any) -> Failure:
     """The failure that gave the document."""
     return Failure(**{**document, "branch": Branch(document["branch"])})
+
+
+def note_trouble(documents: RunDocuments, error: Exception) -> None:
+    """Leave a note of what a child raised, if anything can be written."""
+    with suppress(errors.MillraceError):
+        documents.replace(TROUBLE, {"failure": failure_to_document(Failure.of(error))})
+
+
+def find_failure(documents: RunDocuments, error: Mapping[str, Any] | None) -> Failure:
+    """What a run failed of: as the machine says, or, of a map, as the last child did that raised."""
+    failure = failure_of_machine(error)
+    if failure.error != _MAP_FAILED:
+        return failure
+    trouble = documents.find(TROUBLE)
+    if trouble is not None:
+        return failure_from_document(get_document(trouble, "failure"))
+    reason = "a part failed at each of its tries and left no word: was it out of memory, or was no function to be had?"
+    return replace(failure, message=f"{reason} See the log of the function of big runs. {failure.message}")
 
 
 def failure_of_machine(error: Mapping[str, Any] | None) -> Failure:

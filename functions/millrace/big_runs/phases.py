@@ -11,6 +11,7 @@ from millrace.big_runs.dividing import divide, divide_ranges, inflate_file, scan
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
 from millrace.big_runs.ending import RunEnd, fail, heal, publish_parts
 from millrace.big_runs.events import DONE, MAPS, Phase, PhaseEvent, PhaseOutcome
+from millrace.big_runs.failures import note_trouble
 from millrace.big_runs.folder_files import finish_files, settle_files
 from millrace.big_runs.publication import ConvertedParts, read_parts
 from millrace.big_runs.run_work import PartRefused, RunPorts, RunWork, find_plan
@@ -48,8 +49,7 @@ class BigRunPhases:
             remaining=remaining,
         )
         if event.phase in MAPS:
-            _CHILDREN[event.phase](work, event.index)
-            return PhaseOutcome(DONE)
+            return _work_child(work, event)
         return self._work_single(_SINGLES[event.phase], work, run)
 
     def _work_single(self, phase: Callable[[RunWork], PhaseOutcome], work: RunWork, run: RunEnd) -> PhaseOutcome:
@@ -61,6 +61,15 @@ class BigRunPhases:
             # Of what changed or is gone the next attempt sees what there is now; in a bucket that keeps versions it
             # comes to this only if somebody deletes the version.
             return run.settle(_as_failure(error))
+
+
+def _work_child(work: RunWork, event: PhaseEvent) -> PhaseOutcome:
+    try:
+        _CHILDREN[event.phase](work, event.index)
+    except Exception as error:
+        note_trouble(work.documents, error)
+        raise
+    return PhaseOutcome(DONE)
 
 
 def _as_failure(error: DataError | ObjectChanged | ObjectGone) -> Failure:

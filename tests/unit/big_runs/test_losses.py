@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from millrace.big_runs.events import MAPS, Phase, PhaseEvent
-from millrace.errors import ServiceUnavailable, UsageError
+from millrace.errors import AccessDenied, ServiceUnavailable, UsageError
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.machine import ExecutionStatus
@@ -335,6 +335,42 @@ def test_a_service_that_is_down_fails_the_run_and_the_next_one_does_it(in_run: R
 
     assert in_run.drive() == "done"
     assert in_run.store.data(TARGET) == expected()
+
+
+MAP_FAILED = {
+    "Error": "States.ExceedToleratedFailureThreshold",
+    "Cause": "The specified tolerated failure threshold was exceeded",
+}
+
+
+def test_what_a_child_raised_is_said_though_the_machine_says_only_that_its_map_failed(in_run: RunWorld) -> None:
+    genuine = in_run.store.reopen
+
+    def deny(*_arguments: Any, **_words: Any) -> Any:
+        raise AccessDenied("s3:GetObject is not granted")
+
+    in_run.store.reopen = deny  # type: ignore[method-assign] # a grant that is taken away
+    for _ in range(2):
+        with pytest.raises(AccessDenied):
+            in_run.phase(PhaseEvent(phase=Phase.SCAN, place=in_run.place(), index=0))
+    in_run.store.reopen = genuine  # type: ignore[method-assign] # and given again
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
+
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert (failure.branch, failure.error) == (Branch.CONFIGURATION, "AccessDenied")
+    assert "s3:GetObject is not granted" in failure.message
+    assert in_run.homes() != []
+
+
+def test_children_that_died_without_a_word_are_tried_again(in_run: RunWorld) -> None:
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
+
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert failure.branch is Branch.TRANSIENT
+    assert "left no word" in failure.message
+    assert len(in_run.queue.sent) == 1
 
 
 def test_another_configuration_in_mid_run_takes_the_object(in_run: RunWorld) -> None:
