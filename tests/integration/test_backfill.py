@@ -317,6 +317,18 @@ class TestCommand:
         assert "nightly: 0 objects to convert" in text
         assert "begin?" not in text
 
+    def test_a_prefix_that_names_nothing_is_shown_as_it_was_understood(self, command: CommandLine) -> None:
+        _, text = command.run("nightly", "--prefix", "out/2024/")
+
+        assert "a listing has nothing below s3://acme-in/in/out/2024/" in text
+
+    def test_an_inventory_that_the_function_cannot_read_begins_nothing(self, command: CommandLine) -> None:
+        command.around.s3.create_bucket(Bucket="acme-lists")
+
+        with pytest.raises(UsageError, match=r"cannot read s3://acme-lists/manifest.json .*option inventories"):
+            command.run("nightly", "--yes", "--inventory", "s3://acme-lists/manifest.json")
+        assert command.run("nightly", "--status")[1].startswith("backfill of nightly: finished")
+
     def test_it_is_paused_resumed_and_stopped_by_the_same_command(self, command: CommandLine) -> None:
         command.site.functions.state = "Updating"
         command.around.s3.put_object(Bucket="acme-in", Key="in/9.csv", Body=ORDERS)
@@ -345,6 +357,10 @@ class TestCommand:
             (("--pause",), "say which sync"),
             (("nightly", "--pause", "--resume"), "--pause and --resume were given together"),
             (("nobody", "--dry-run"), "there is no active sync 'nobody'"),
+            (("nightly", "--stop", "--dry-run"), "--stop and --dry-run were given together"),
+            (("nightly", "--pause", "--concurrency", "5"), "--pause and --concurrency were given together"),
+            (("nightly", "--resume", "--prefix", "in/", "--concurrency", "5"), "--resume and --prefix were given"),
+            (("nightly", "--status", "--inventory", "s3://b/manifest.json"), "--status and --inventory were given"),
         ],
     )
     def test_wrong_use_is_said(self, command: CommandLine, words: tuple[str, ...], told: str) -> None:

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 10.0
 _SECONDS_IN_TWO_DAYS = 2 * 24 * 3600
+_DONE_AT_ONCE = {
+    "status": "and only looks",
+    "pause": "and pauses all of it",
+    "resume": "and goes on with all of it; --concurrency alone may be given, too",
+    "stop": "and gives up all of it at once",
+}
 
 
 def backfill(
@@ -69,6 +75,7 @@ def backfill(
               millrace backfill --status
     """
     chosen = _choose_action(status=status, pause=pause, resume=resume, stop=stop)
+    _demand_alone(chosen, prefix=prefix, inventory=inventory, concurrency=concurrency, dry_run=dry_run)
     remote = RemoteBackfills.find(get_deployments(context), name)
     if chosen == "status":
         remote.show(sync, as_json=as_json)
@@ -96,6 +103,17 @@ def _choose_action(**flags: bool) -> str | None:
     if len(chosen) > 1:
         raise UsageError(f"--{' and --'.join(chosen)} were given together; give one of them")
     return chosen[0] if chosen else None
+
+
+def _demand_alone(action: str | None, **options: str | int | None) -> None:
+    """Raise UsageError for options that an action has no use for: ``--stop --dry-run`` must not stop anything."""
+    accepted = {"concurrency"} if action == "resume" else set()
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value and name not in accepted]
+    if action is not None and given:
+        raise UsageError(
+            f"--{action} and {' and '.join(given)} were given together; --{action} is for a backfill that goes on "
+            f"already, {_DONE_AT_ONCE[action]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +201,15 @@ class Estimate:
     """What a backfill would do, by a listing of now."""
 
     order: BackfillOrder
+    place: str
     counts: BackfillCounts
     forecast: Forecast | str
 
     @classmethod
     def make(cls, deployments: Deployments, name: str, planner: Planner, order: BackfillOrder) -> Estimate:
         """List, compare with the ledger, and learn the speed from what was converted before."""
+        folder = planner.active_sync(order.sync).folder
+        place = f"s3://{folder.bucket}/{resolve_prefix(order.prefix, folder)}"
         counts = BackfillCounts()
         with counting() as show:
             for number, looked in enumerate(_look(deployments, name, planner, order)):
@@ -204,7 +225,7 @@ class Estimate:
             find_queue=_find_backfill_queue,
             concurrency=order.concurrency,
         )
-        return cls(_with_room(order, forecast), counts, forecast)
+        return cls(_with_room(order, forecast), place, counts, forecast)
 
     def is_accepted(self, *, dry_run: bool, as_json: bool) -> bool:
         """Whether to begin; the person is asked if there is something to do. Raises typer.Abort for a no."""
@@ -244,6 +265,9 @@ class Estimate:
             f"  of {counts.compared:,} listed, {counts.known:,} are converted already, "
             f"{counts.failed_before:,} failed before and {counts.ignored:,} are not for the sync"
         )
+        if not counts.compared:
+            source = "a listing" if self.order.inventory is None else "the inventory"
+            yield f"  {source} has nothing below {self.place}; --prefix counts from the sync's folder or the bucket"
         if counts.asked:
             yield from describe_forecast(self.forecast)
 
