@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.errors import UsageError
+from millrace.errors import MillraceError, TransientError, UsageError
 from millrace.operations.backfills.board import Backfill
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.progress import read_progress
@@ -28,7 +28,7 @@ class BackfillActions:
         """What came of it, for programs. Raises UsageError for an event that makes no sense, or cannot be done now."""
         match event.get("action"):
             case "start":
-                return self._report(self.steering.start(BackfillOrder.parse(event)))
+                return self._start(BackfillOrder.parse(event))
             case "pause":
                 return self._report(self.steering.pause(_parse_sync(event)))
             case "resume":
@@ -43,13 +43,27 @@ class BackfillActions:
                 accepted = join_names(_ACTIONS, before_last="or")
                 raise UsageError(f"action is {action!r}; expected {accepted}")
 
+    def _start(self, order: BackfillOrder) -> dict[str, Any]:
+        """Begin one, unless its inventory can't be read: its listing would fail again and again, and never end."""
+        if order.inventory is not None:
+            self.lister.demand_inventory(order.sync, order.inventory)
+        return self._report(self.steering.start(order))
+
     def _report(self, row: Backfill) -> dict[str, Any]:
         return read_progress(self.steering.backfills, row, self.steering.now()).to_json()
 
     def _list(self, event: Mapping[str, Any], remaining: Callable[[], float]) -> dict[str, Any]:
         """What the function has called itself for."""
         name, range_name = str(event["backfill"]), str(event["range"])
-        end = self.lister.run(name, range_name, remaining)
+        try:
+            end = self.lister.run(name, range_name, remaining)
+        except TransientError:
+            raise
+        except MillraceError as error:
+            # The schedule tries again every five minutes, which may never help: whoever looks has to see why.
+            self.steering.note_trouble(name, str(error))
+            raise
+        self.steering.note_trouble(name, None)
         self.steering.go_on(name, range_name, end, int(event["calls_left"]))
         return {"backfill": name, "range": range_name, "end": str(end)}
 

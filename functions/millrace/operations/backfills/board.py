@@ -77,7 +77,8 @@ class Backfill:
     ``prefix`` counts from the bucket's root. ``inventory`` is the address of a manifest, if that is listed and not the
     bucket. ``most_waiting`` messages in the queue are enough: the listing waits then. ``generation`` grows if all is
     listed once more because messages were lost; ``earlier`` are the counts of former generations. ``counts`` are final
-    once it has ended. ``idle_since``: the queue is empty since then, and requests are not accounted for.
+    once it has ended, and ``is_listed`` says if all was listed by then. ``idle_since``: the queue is empty since then,
+    and requests are not accounted for. ``trouble`` is why the last try to list something failed.
     """
 
     name: str
@@ -96,6 +97,8 @@ class Backfill:
     paused_seconds: float = 0.0
     idle_since: datetime | None = None
     finished: datetime | None = None
+    is_listed: bool = True
+    trouble: str | None = None
 
     @property
     def is_active(self) -> bool:

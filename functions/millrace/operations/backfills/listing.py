@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from millrace.engine.parallel import in_order
-from millrace.errors import LostRace, MillraceError
+from millrace.errors import (
+    AccessDenied,
+    LostRace,
+    MillraceError,
+    NoSuchBucket,
+    ObjectDenied,
+    ObjectGone,
+    UsageError,
+)
 from millrace.ledger.entries import holds_lease
 from millrace.ledger.stores import WholeLedger
 from millrace.objects.messages import Request, Ticket
@@ -32,6 +40,8 @@ from millrace.planning.planner import ActiveSync, Planner
 
 MOST_RANGES = 64
 """Ranges that a listing of a bucket is divided into, so that its progress is quickly read."""
+_MOST_FILES = 8000
+"""Files of an inventory: each is some 45 bytes of the root's item, which DynamoDB takes up to 400 kB."""
 _SPLIT_AFTER = 10
 """Portions that a range is listed for before it is divided: a small backfill needs no second invocation."""
 _SENDERS = 8
@@ -94,6 +104,23 @@ class BackfillLister:
             return self._run(backfill, key_range, remaining)
         except LostRace:
             return ListingEnd.BUSY
+
+    def demand_inventory(self, sync: str, address: str) -> None:
+        """Raise UsageError if an inventory can't be listed for a sync: it is of another bucket, or can't be read."""
+        bucket = self.planner.active_sync(sync).folder.bucket
+        try:
+            manifest = read_manifest(self.inventories, address)
+        except (AccessDenied, ObjectDenied, ObjectGone, NoSuchBucket) as error:
+            raise UsageError(
+                f"the backfill function cannot read {address} ({error}); give the address of a manifest that is there, "
+                "below a folder that the deployment's option inventories names"
+            ) from error
+        manifest.demand_bucket(bucket, address)
+        if len(manifest.files) > _MOST_FILES:
+            raise UsageError(
+                f"{address} names {len(manifest.files):,} files; a backfill takes at most {_MOST_FILES:,}. "
+                "Leave --inventory out: the bucket is listed then"
+            )
 
     def _run(self, backfill: Backfill, key_range: KeyRange, remaining: Callable[[], float]) -> ListingEnd:
         span = timedelta(seconds=min(remaining(), _LONGEST_RUN_SECONDS))

@@ -27,13 +27,14 @@ class BackfillProgress:
     @property
     def is_listed(self) -> bool:
         """Whether all is listed and asked for."""
-        return self.listed == self.ranges
+        return self.listed == self.ranges if self.backfill.is_active else self.backfill.is_listed
 
     @property
     def worked_seconds(self) -> float:
         """How long it has run, without its pauses."""
         row = self.backfill
-        end = row.finished or row.paused_at or self.now
+        # One that was stopped in its pause worked until the pause began.
+        end = row.paused_at or row.finished or self.now
         return max(0.0, (end - row.started).total_seconds() - row.paused_seconds)
 
     @property
@@ -74,6 +75,7 @@ class BackfillProgress:
             "expected_end": self.expected_end.isoformat() if self.expected_end else None,
             "most_waiting": row.most_waiting,
             "generation": row.generation,
+            "trouble": row.trouble,
         }
         return leave_out_none(fields)
 
@@ -105,7 +107,7 @@ def read_shown(store: BackfillStore, now: datetime) -> Iterator[BackfillProgress
 def describe_progress(progress: BackfillProgress) -> str:
     """A backfill in a line for people."""
     row, counts = progress.backfill, progress.counts
-    listed = "" if progress.is_listed else f" (still listing: {count_of(counts.compared, 'object')} so far)"
+    listed = "" if progress.is_listed else _describe_listing(progress)
     parts = [
         f"backfill of {row.sync}: {row.state}{listed}, {counts.done:,} of {counts.asked:,} done",
         f"{counts.failed:,} failed, {counts.known:,} were converted already",
@@ -116,9 +118,22 @@ def describe_progress(progress: BackfillProgress) -> str:
         parts.append(f"{progress.rate:,.1f} objects a second")
     if progress.expected_end is not None:
         parts.append(f"expected end {progress.expected_end:%Y-%m-%d %H:%M} UTC")
-    if counts.open and not row.is_active:
-        parts.append(f"{counts.open:,} not accounted for: begin it again")
-    return "; ".join(parts)
+    return "; ".join([*parts, *_describe_troubles(progress)])
+
+
+def _describe_troubles(progress: BackfillProgress) -> Iterator[str]:
+    """What somebody has to look at."""
+    row = progress.backfill
+    if row.trouble is not None and not progress.is_listed:
+        yield f"listing failed: {row.trouble}"
+    if progress.counts.open and not row.is_active:
+        yield f"{progress.counts.open:,} not accounted for: begin it again"
+
+
+def _describe_listing(progress: BackfillProgress) -> str:
+    """How far a listing has come that is not done."""
+    state = "still listing" if progress.backfill.is_active else "not all was listed"
+    return f" ({state}: {count_of(progress.counts.compared, 'object')} so far)"
 
 
 def _add_earlier(earlier: BackfillCounts, counts: BackfillCounts) -> BackfillCounts:

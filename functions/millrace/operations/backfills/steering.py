@@ -210,8 +210,14 @@ class BackfillSteering:
     def stop(self, sync: str) -> Backfill:
         """Give a backfill up: what is in the queue is passed over, what is converted stays. Raises UsageError."""
         row = self.backfills.board().demand_active(sync)
-        counts = read_progress(self.backfills, row, self.now()).counts
-        ended = replace(row, state=BackfillState.STOPPED, counts=counts, finished=self.now())
+        progress = read_progress(self.backfills, row, self.now())
+        ended = replace(
+            row,
+            state=BackfillState.STOPPED,
+            counts=progress.counts,
+            finished=self.now(),
+            is_listed=progress.is_listed,
+        )
 
         def as_stopped(board: Board) -> Backfill:
             board.demand_active(sync)
@@ -257,6 +263,17 @@ class BackfillSteering:
                 self._begin_range(row, key_range, calls_left - 1)
         elif end is ListingEnd.LISTED:
             self.begin_ranges(row, calls_left - 1)
+
+    def note_trouble(self, name: str, trouble: str | None) -> None:
+        """Keep why a backfill's listing fails, for those who look how it goes; None: it goes on."""
+        row = self.backfills.board().find(name)
+        if row is None or row.trouble == trouble:
+            return
+
+        def as_noted(board: Board) -> Backfill:
+            return replace(board.find(name) or row, trouble=trouble)
+
+        self._change(as_noted)
 
     def _begin_range(self, row: Backfill, key_range: KeyRange, calls_left: int) -> None:
         event = {"action": "list", "backfill": row.name, "range": key_range.name, "calls_left": calls_left}

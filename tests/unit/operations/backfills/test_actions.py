@@ -44,6 +44,24 @@ def test_a_stopped_one_says_what_it_did(plant: Plant) -> None:
     assert (stopped["state"], stopped["done"], stopped["open"]) == ("stopped", 1, 3)
 
 
+def test_one_that_is_stopped_in_its_pause_says_how_far_it_was(plant: Plant) -> None:
+    """Not all was listed; and its pause is no time in which it worked."""
+    plant.fill(range(4, 25))
+    plant.actions.perform({"action": "start", "sync": SYNC})
+    plant.list_once(remaining=lambda: 15.0)
+    plant.convert()
+    plant.wait(1)
+    paused = plant.actions.perform({"action": "pause", "sync": SYNC})
+    plant.wait(60)
+
+    stopped = plant.actions.perform({"action": "stop", "sync": SYNC})
+    (shown,) = read_shown(plant.backfills, plant.world.now)
+
+    assert (paused["listed"], stopped["listed"]) == (False, False)
+    assert stopped["rate"] == paused["rate"] > 0
+    assert "not all was listed: 10 objects so far" in describe_progress(shown)
+
+
 @pytest.mark.parametrize(
     ("event", "told"),
     [

@@ -18,7 +18,8 @@ from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.board import BackfillState
 from millrace.operations.backfills.inventory import InvalidInventory, Manifest, read_inventory_file, read_manifest
-from tests.backfill_plant import Plant
+from millrace.operations.backfills.progress import describe_progress
+from tests.backfill_plant import SYNC, Plant
 from tests.fakes import InMemoryObjectStore
 
 MANIFEST = "s3://acme-lists/daily/acme-in/all/2026-11-28T01-00Z/manifest.json"
@@ -204,3 +205,42 @@ def test_a_backfill_of_an_inventory_asks_for_what_it_names() -> None:
     plant.start(inventory=MANIFEST)
     plant.list_all()
     assert (plant.counts().asked, plant.counts().known) == (1, 12)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"sourceBucket": "another"}, "inventory of the bucket another; the sync reads acme-in"),
+        ({"files": [{"key": f"l/{number}"} for number in range(8001)]}, "8,001 files; a backfill takes at most 8,000"),
+    ],
+)
+def test_an_inventory_that_cannot_be_listed_begins_nothing(fields: dict[str, Any], told: str) -> None:
+    """Its listing would fail whenever it is tried, so that the backfill would never end."""
+    plant = Plant()
+    plant.world.store.buckets["acme-lists"] = {}
+    put_manifest(plant.world.store, "CSV", "l/1.csv.gz", **fields)
+
+    with pytest.raises(UsageError, match=told):
+        plant.actions.perform({"action": "start", "sync": SYNC, "inventory": MANIFEST})
+    assert plant.backfills.board().backfills == ()
+
+
+def test_a_listing_that_fails_says_why_until_it_goes_on() -> None:
+    plant = Plant()
+    plant.world.store.buckets["acme-lists"] = {}
+    plant.fill(range(1))
+    put(plant.world.store, "l/1.csv.gz", gzip.compress(b'"other","in/00000.csv"\n'))
+    put_manifest(plant.world.store, "CSV", "l/1.csv.gz", schema="Bucket, Key")
+    plant.start(inventory=MANIFEST)
+    plant.list_once()
+
+    with pytest.raises(InvalidInventory):
+        plant.list_once()
+    (failing,) = plant.steering.progress()
+    put(plant.world.store, "l/1.csv.gz", gzip.compress(b'"acme-in","in/00000.csv"\n'))
+    plant.run()
+    (ended,) = plant.steering.progress()
+
+    assert "listing failed: s3://acme-lists/l/1.csv.gz, row 1 is of the bucket 'other'" in describe_progress(failing)
+    assert failing.to_json()["trouble"].startswith("s3://acme-lists/l/1.csv.gz, row 1")
+    assert (ended.backfill.state, ended.backfill.trouble) == (BackfillState.FINISHED, None)
