@@ -9,7 +9,8 @@ from millrace.big_runs.converting import publish_privately
 from millrace.big_runs.documents import FRAME, INFLATED, INFLATED_OBJECT, PARTS, RunOrder, numbered
 from millrace.big_runs.events import Phase, PhaseOutcome
 from millrace.big_runs.run_work import RunWork, gather, leave_result
-from millrace.big_runs.sources import files_to_document, read_files
+from millrace.big_runs.sources import FileSource, files_to_document, read_files
+from millrace.engine.options import FileFormat
 from millrace.engine.parts.cutting import plan_file, scan_range, split
 from millrace.engine.parts.documents import get_document, get_integer
 from millrace.engine.parts.framed import FRAME_BYTES, inflate, needs_inflating
@@ -76,9 +77,22 @@ def _plan_frame(work: RunWork, plan: Plan) -> FileFrame:
     document = work.documents.find(FRAME)
     if document is not None:
         return FileFrame.from_document(get_document(document, "frame"), source.read)
-    with source.open() as file:
-        frame = plan_file(file, plan.recipe.source_format, source.read, part_bytes=_part_bytes_of_text(work))
+    frame = _plan_few_ranges(source, plan.recipe.source_format, _part_bytes_of_text(work))
     work.documents.write(FRAME, {"frame": frame.to_document()})
+    return frame
+
+
+def _plan_few_ranges(source: FileSource, file_format: FileFormat, part_bytes: int) -> FileFrame:
+    """What the file's head says, with no more ranges than a run has parts.
+
+    Ranges are of text, or of row groups as they are unpacked: of a file that is compressed nobody knows before how many
+    bytes these are.
+    """
+    with source.open() as file:
+        frame = plan_file(file, file_format, source.read, part_bytes=part_bytes)
+        while len(frame.ranges) > MOST_RUN_PARTS:
+            part_bytes *= 2
+            frame = plan_file(file, file_format, source.read, part_bytes=part_bytes)
     return frame
 
 

@@ -6,8 +6,10 @@ import bz2
 import gzip
 import lzma
 
+import pyarrow as pa
 import pytest
 
+from millrace.big_runs import dividing
 from millrace.big_runs.events import Phase, PhaseEvent
 from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import State
@@ -40,6 +42,22 @@ def test_the_output_is_that_of_one_invocation(extension: str, data: bytes) -> No
     assert world.entry(source).rows == whole.entry(source).rows
     assert world.store.data(TARGET) == whole.store.data(TARGET)
     assert world.homes() == []
+
+
+def test_no_more_parts_than_a_run_may_have_come_of_frames_of_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dividing, "MOST_RUN_PARTS", 3)
+    text = b"id,name\n" + b"1,aaaaaaaaaaaa\n" * 2000
+    codec = pa.Codec("zstd")
+    frames = [bytes(codec.compress(text[at : at + 1000], asbytes=True)) for at in range(0, len(text), 1000)]
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    upload(world, b"".join(frames), ".zst")
+
+    assert world.drive() == "done"
+
+    phases = list(phases_of(world))
+    assert Phase.INFLATE not in dict(phases)
+    assert 1 < sum(phase is Phase.CONVERT for phase, _ in phases) <= 3
+    assert world.store.data(TARGET) == text
 
 
 def test_a_child_that_is_killed_inflates_once_more() -> None:
