@@ -402,3 +402,30 @@ def test_an_object_that_kills_is_given_up_though_its_event_and_a_run_ask_by_turn
     assert entry.fence <= 1 + 2 * (MOST_DEATHS + 1)
     assert not world.queue.dead
     kept(world)
+
+
+def test_a_file_that_was_away_while_its_table_was_made_is_found_by_the_comparison() -> None:
+    """SEED=113878: the events of its deletion and of its undeletion are lost."""
+    world = quiet(Setup(SetupKind.RUN), versioned=True)
+    world.script = [write("in/a.csv", rows("x")), write("in/b.csv", rows("y", version=2)), wait(20.0)]
+    world.script += [unheard(delete("in/a.csv")), wait(300.0)]
+    world.run()
+    assert state(world, "in/a.csv") is State.WAITING
+    unheard(lambda world: world.sources.remove_newest("in/a.csv"))(world)
+
+    world.clock.now += 4000.0
+    world.reconcile()
+    world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def unheard(act: Callable[[SimulatedWorld], None]) -> Callable[[SimulatedWorld], None]:
+    """The same, but its event is lost."""
+
+    def act_unheard(world: SimulatedWorld) -> None:
+        act(world)
+        world.sources.on_the_way.pop()
+
+    return act_unheard

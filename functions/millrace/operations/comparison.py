@@ -117,7 +117,7 @@ def compare_planned(planner: Planner, sync: str, pair: Pair, now: datetime) -> D
         return None
     # A file of a model waits for its table, however readable it is.
     is_converted_alone = any(isinstance(plan, Plan) for plan in planner.plan(pair.ref, only=sync))
-    return _as_difference(pair.listed, Finding.CHANGED, pair.entry) if is_converted_alone else None
+    return as_difference(pair.listed, Finding.CHANGED, pair.entry) if is_converted_alone else None
 
 
 def compare_pair(pair: Pair, now: datetime) -> Difference | None:
@@ -132,10 +132,10 @@ def compare_pair(pair: Pair, now: datetime) -> Difference | None:
 
 def _compare_listed(listed: ListedObject, entry: Entry | None, now: datetime) -> Difference | None:
     if entry is None:
-        return _as_difference(listed, Finding.NEW)
+        return as_difference(listed, Finding.NEW)
     if _is_known(listed, entry, now):
         return None
-    return _as_difference(listed, Finding.CHANGED, entry)
+    return as_difference(listed, Finding.CHANGED, entry)
 
 
 _LEAVES_NOTHING = frozenset({State.REMOVED, State.IGNORED})
@@ -156,7 +156,8 @@ def _is_known(listed: ListedObject, entry: Entry, now: datetime) -> bool:
 _UNSETTLED = frozenset({State.IN_FLIGHT, State.REMOVED})
 
 
-def _as_difference(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
+def as_difference(listed: ListedObject, finding: Finding, entry: Entry | None = None) -> Difference:
+    """What asks for an object as a listing has it."""
     change = ObjectChange(kind=ChangeKind.CREATED, ref=listed.ref, etag=listed.etag, size=listed.size)
     return Difference(finding, change, listed.modified, entry)
 

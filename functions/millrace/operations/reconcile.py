@@ -5,13 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import DONE, Entry, State, is_stuck
+from millrace.ledger.entries import DONE, Entry, State, is_stale, is_stuck
 from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
 from millrace.objects.messages import Request
@@ -25,6 +25,7 @@ from millrace.operations.comparison import (
     Difference,
     Finding,
     Pair,
+    as_difference,
     compare_planned,
     concerns,
     entries_below,
@@ -35,7 +36,7 @@ from millrace.operations.lost_runs import RUN_LOST, LostRuns
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Build
+from millrace.planning.plans import Build, SourceFile
 from millrace.wording import count_of, join_names
 
 CALLS = 12
@@ -232,12 +233,32 @@ class Reconciler:
         entries = entries_below(self.index.of_sync(sync.name, after=after), folder)
         # Which of the keys are looked at moves on with the clock, so that in time every output has been.
         begin = int(self.now().timestamp() // 60)
+        ended = _EndedBuilds(self.index, sync.name, self.now())
         for number, pair in enumerate(join_by_key(listed, entries), begin):
             difference = compare_planned(self.planner, sync.name, pair, self.now())
+            difference = difference or self._find_left_out(sync, pair, ended)
             if difference is not None:
                 yield pair.key, self._keep_wanted(sync, difference, checkpoint)
             else:
                 yield pair.key, self._look_at_outputs(pair) if number % LOOK_AT_ONE_IN == 0 else None
+
+    def _find_left_out(self, sync: ActiveSync, pair: Pair, ended: _EndedBuilds) -> Difference | None:
+        """A file that waits although its model's table was made since, and without it.
+
+        For example: ``a.csv`` was deleted when the build listed its folder, and is undeleted, and the events of both
+        are lost. Its bytes are those that it waits with, so no ETag differs.
+        """
+        listed, entry = pair.listed, pair.entry
+        if listed is None or entry is None or entry.state is not State.WAITING or not listed.is_readable:
+            return None
+        folders = self._find_folders(sync, pair.ref)
+        return as_difference(listed, Finding.CHANGED, entry) if any(map(ended.has, folders)) else None
+
+    def _find_folders(self, sync: ActiveSync, ref: ObjectRef) -> Iterator[ObjectRef]:
+        """The folders of the models that a file is part of."""
+        for plan in self.planner.plan(ref, only=sync.name):
+            if isinstance(plan, SourceFile):
+                yield plan.build.folder
 
     def _look_at_outputs(self, pair: Pair) -> Difference | None:
         """What an object whose output is lost differs in; trouble with the destination is not the comparison's."""
@@ -288,6 +309,26 @@ class Reconciler:
             return is_stuck(entry, self.now())
         listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
         return digest_files(build, select_files(build, listed)) != entry.build.refused_etag
+
+
+@dataclass(frozen=True, slots=True)
+class _EndedBuilds:
+    """Which builds are done, so long ago that they write no files down any more.
+
+    Each is looked at once in a comparison: a hundred thousand files may wait for it.
+    """
+
+    index: WholeLedger
+    sync: str
+    now: datetime
+    known: dict[ObjectRef, bool] = field(default_factory=dict)
+
+    def has(self, folder: ObjectRef) -> bool:
+        """Whether the build of that folder is one of them."""
+        if folder not in self.known:
+            entry = self.index.get(self.sync, folder)
+            self.known[folder] = entry is not None and entry.state in DONE and is_stale(entry, self.now)
+        return self.known[folder]
 
 
 @dataclass(slots=True)
