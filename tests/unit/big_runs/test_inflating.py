@@ -44,6 +44,14 @@ def test_the_output_is_that_of_one_invocation(extension: str, data: bytes) -> No
     assert world.homes() == []
 
 
+def test_a_compressed_file_without_text_is_no_run() -> None:
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    source = upload(world, gzip.compress(b""))
+
+    assert not world.machine.inputs
+    assert world.entry(source).state is State.CONVERTED
+
+
 def test_no_more_parts_than_a_run_may_have_come_of_frames_of_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dividing, "MOST_RUN_PARTS", 3)
     text = b"id,name\n" + b"1,aaaaaaaaaaaa\n" * 2000

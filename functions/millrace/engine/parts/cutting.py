@@ -54,9 +54,12 @@ def can_text_be_cut(source: BinaryIO, file_format: FileFormat, read: ReadOptions
 
     Raises what unpacking the beginning raises.
     """
-    head = io.BytesIO(read_text_head(source, read))
+    text = read_text_head(source, read)
+    if not text:  # no frame comes of no text, so there is nothing to cut: one invocation makes the empty table
+        return False
+    head = io.BytesIO(text)
     try:
-        plan_file(head, file_format, replace(read, compression=Compression.NONE), part_bytes=len(head.getvalue()) + 1)
+        plan_file(head, file_format, replace(read, compression=Compression.NONE), part_bytes=len(text) + 1)
     except CannotBeCut:
         return False
     except DataError:  # the head ends within a row; what is wrong with the file, its parts will say
