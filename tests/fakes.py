@@ -24,7 +24,7 @@ from millrace.ledger.table_entries import (
     TableEntry,
 )
 from millrace.objects.machine import Execution, ExecutionStatus
-from millrace.objects.messages import Request, Ticket
+from millrace.objects.messages import Request, Ticket, TicketResult
 from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, SourceVersion
 from millrace.objects.store import (
     SMALLEST_PART,
@@ -174,7 +174,7 @@ class InMemoryBackfills:
 
     kept: Board = field(default_factory=Board)
     kept_ranges: dict[tuple[str, str], KeyRange] = field(default_factory=dict)
-    settled: dict[tuple[str, str, bool], set[int]] = field(default_factory=dict)
+    settled: dict[tuple[str, str, TicketResult], set[int]] = field(default_factory=dict)
 
     def board(self) -> Board:
         """The newest."""
@@ -197,16 +197,15 @@ class InMemoryBackfills:
             raise LostRace(f"{key_range} does not follow {there}")
         self.kept_ranges[key_range.backfill, key_range.name] = key_range
 
-    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+    def count(self, tickets: Iterable[Ticket], result: TicketResult) -> None:
         """Add to the set of a portion."""
         for ticket in tickets:
-            self.settled.setdefault((ticket.backfill, ticket.portion, failed), set()).add(ticket.number)
+            self.settled.setdefault((ticket.backfill, ticket.portion, result), set()).add(ticket.number)
 
     def results(self, backfill: str, portions: Sequence[str]) -> Iterator[PortionResult]:
         """What was counted."""
         for portion in portions:
-            done, failed = (self.settled.get((backfill, portion, is_failed), ()) for is_failed in (False, True))
-            yield PortionResult(frozenset(done), frozenset(failed))
+            yield PortionResult(*(frozenset(self.settled.get((backfill, portion, each), ())) for each in TicketResult))
 
     def stopped(self) -> frozenset[str]:
         """Those whose row says so."""

@@ -11,7 +11,7 @@ import pytest
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.errors import LostRace
-from millrace.objects.messages import Ticket
+from millrace.objects.messages import Ticket, TicketResult
 from millrace.operations.backfills.board import (
     Backfill,
     BackfillCounts,
@@ -101,22 +101,23 @@ def test_of_two_who_read_the_same_range_one_loses(store: BackfillStore) -> None:
 
 
 def test_a_ticket_counts_once(store: Any) -> None:
-    tickets = [Ticket(ROW.name, "2-1-0", number) for number in range(5)]
-    store.count(tickets[:3], failed=False)
-    store.count(tickets[2:4], failed=False)
-    store.count([tickets[3], tickets[4]], failed=True)
-    store.count([], failed=True)
-    store.count([Ticket(ROW.name, "2-1-1", 0)], failed=False)
+    tickets = [Ticket(ROW.name, "2-1-0", number) for number in range(6)]
+    store.count(tickets[:3], TicketResult.DONE)
+    store.count(tickets[2:4], TicketResult.DONE)
+    store.count([tickets[3], tickets[4]], TicketResult.FAILED)
+    store.count([], TicketResult.FAILED)
+    store.count(tickets, TicketResult.WAITING)
+    store.count([Ticket(ROW.name, "2-1-1", 0)], TicketResult.DONE)
 
     results = [result for result in store.results(ROW.name, ["2-1-0", "2-1-2"]) if result != PortionResult()]
 
-    assert results == [PortionResult(frozenset({0, 1, 2, 3}), frozenset({3, 4}))]
-    assert results[0].to_counts() == BackfillCounts(done=4, failed=1)
+    assert results == [PortionResult(frozenset({0, 1, 2, 3}), frozenset({3, 4}), frozenset(range(6)))]
+    assert results[0].to_counts() == BackfillCounts(done=4, failed=1, waiting=1)
 
 
 def test_many_portions_are_read(store: Any) -> None:
     for portion in range(250):
-        store.count([Ticket(ROW.name, str(portion), 0)], failed=False)
+        store.count([Ticket(ROW.name, str(portion), 0)], TicketResult.DONE)
 
     found = sum(
         (result.to_counts() for result in store.results(ROW.name, list(map(str, range(250))))), BackfillCounts()

@@ -13,7 +13,7 @@ from millrace.aws.faults import translated
 from millrace.aws.ledger_items import to_time_text
 from millrace.engine.parallel import in_order
 from millrace.errors import ServiceUnavailable
-from millrace.objects.messages import Ticket
+from millrace.objects.messages import Ticket, TicketResult
 from millrace.operations.backfills.board import (
     Backfill,
     BackfillCounts,
@@ -74,7 +74,7 @@ class DynamoDBBackfills:
         key = _key(key_range.backfill, _RANGE, key_range.name)
         self._put(key, key_range.revision, {"range": {"S": json.dumps(fields)}})
 
-    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+    def count(self, tickets: Iterable[Ticket], result: TicketResult) -> None:
         """One UpdateItem, which adds to a set of numbers: the same numbers once more change nothing."""
         counted = list(tickets)
         if not counted:
@@ -86,7 +86,7 @@ class DynamoDBBackfills:
                 TableName=self._table,
                 Key={"pk": {"S": _key(first.backfill, _PORTION, first.portion)}},
                 UpdateExpression="ADD #result :numbers",
-                ExpressionAttributeNames={"#result": "failed" if failed else "done"},
+                ExpressionAttributeNames={"#result": str(result)},
                 ExpressionAttributeValues={":numbers": {"NS": numbers}},
             )
 
@@ -94,7 +94,7 @@ class DynamoDBBackfills:
         """Eventually consistent: a count may lag behind by a second, and is never too high."""
         keys = [_key(backfill, _PORTION, portion) for portion in portions]
         for item in self._read_all(keys, is_consistent=False):
-            yield PortionResult(done=_to_numbers(item, "done"), failed=_to_numbers(item, "failed"))
+            yield PortionResult(*(_to_numbers(item, name) for name in TicketResult))
 
     def stopped(self) -> frozenset[str]:
         """The names of the backfills that somebody gave up lately."""

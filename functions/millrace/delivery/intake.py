@@ -19,7 +19,7 @@ from millrace.errors import (
 )
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import State
-from millrace.objects.messages import Message, Request, parse_message
+from millrace.objects.messages import Message, Request, TicketResult, parse_message
 from millrace.texts import shorten_text
 
 START_SECONDS = 60.0
@@ -112,6 +112,14 @@ class _Pending:
         )
 
 
+def _find_result(outcomes: Iterable[Outcome]) -> TicketResult:
+    """What counts of a request that is settled: the worst."""
+    results = {outcome.result for outcome in outcomes}
+    if State.FAILED in results:
+        return TicketResult.FAILED
+    return TicketResult.WAITING if State.WAITING in results else TicketResult.DONE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     """Takes messages in for a worker. ``tell`` hears every outcome and ``note`` what was passed over by rule.
@@ -147,7 +155,7 @@ class Intake:
         if not pending.is_empty:
             self._keep(message, pending)
             # It is a dead letter by now, or this line is not reached.
-            self._settle_tickets(parsed.requests, message.delivery, failed=True)
+            self._settle_tickets(parsed.requests, message.delivery, TicketResult.FAILED)
         elif parsed.unreadable:
             reason = shorten_text("; ".join(parsed.unreadable))
             self._bury(message, Grounds(reason=reason, error=UnknownMessage.__name__))
@@ -178,18 +186,17 @@ class Intake:
         returning = [outcome for outcome in outcomes if not outcome.acknowledge]
         pending.outcomes += returning
         if not returning:
-            has_failed = any(outcome.result is State.FAILED for outcome in outcomes)
-            self._settle_tickets([request], delivery, failed=has_failed)
+            self._settle_tickets([request], delivery, _find_result(outcomes))
 
     def _is_given_up(self, request: Request) -> bool:
         if self.tickets is None or request.ticket is None:
             return False
         return self.tickets.is_stopped(request.ticket)
 
-    def _settle_tickets(self, requests: Iterable[Request], delivery: Delivery, *, failed: bool) -> None:
+    def _settle_tickets(self, requests: Iterable[Request], delivery: Delivery, result: TicketResult) -> None:
         for request in requests:
             if self.tickets is not None and request.ticket is not None:
-                self.tickets.settle(request.ticket, delivery.message_id, failed=failed)
+                self.tickets.settle(request.ticket, delivery.message_id, result)
 
     def count_tickets(self) -> dict[str, MillraceError]:
         """Count what is settled since the last call; the messages that must come back for it, with the reasons."""

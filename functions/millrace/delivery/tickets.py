@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from millrace.errors import MillraceError
-from millrace.objects.messages import Ticket
+from millrace.objects.messages import Ticket, TicketResult
 
 _LOOKS_AGAIN_AFTER = timedelta(seconds=30)
 
@@ -22,7 +22,7 @@ _LOOKS_AGAIN_AFTER = timedelta(seconds=30)
 class TicketBook(Protocol):
     """Where the requests of backfills are counted."""
 
-    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+    def count(self, tickets: Iterable[Ticket], result: TicketResult) -> None:
         """Note that the requests of one portion are settled; the same once more changes nothing."""
         ...
 
@@ -37,7 +37,7 @@ class _Settled:
 
     ticket: Ticket
     message_id: str
-    failed: bool
+    result: TicketResult
 
 
 @dataclass(slots=True)
@@ -62,9 +62,9 @@ class TicketCounter:
                 self._stopped = self.book.stopped()
         return ticket.backfill in self._stopped
 
-    def settle(self, ticket: Ticket, message_id: str, *, failed: bool) -> None:
+    def settle(self, ticket: Ticket, message_id: str, result: TicketResult) -> None:
         """Take note of a ticket whose request is settled."""
-        self._settled.append(_Settled(ticket, message_id, failed))
+        self._settled.append(_Settled(ticket, message_id, result))
 
     def flush(self) -> dict[str, MillraceError]:
         """Count what is gathered; the messages whose tickets could not be counted, with the reasons."""
@@ -72,7 +72,7 @@ class TicketCounter:
         trouble: dict[str, MillraceError] = {}
         for tickets in _group(settled):
             try:
-                self.book.count([item.ticket for item in tickets], failed=tickets[0].failed)
+                self.book.count([item.ticket for item in tickets], tickets[0].result)
             except MillraceError as error:
                 trouble |= {item.message_id: error for item in tickets}
         return trouble
@@ -80,7 +80,7 @@ class TicketCounter:
 
 def _group(settled: Iterable[_Settled]) -> Iterator[list[_Settled]]:
     """Those that are counted together: of one portion, with one result."""
-    groups: defaultdict[tuple[str, str, bool], list[_Settled]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str, TicketResult], list[_Settled]] = defaultdict(list)
     for item in settled:
-        groups[item.ticket.backfill, item.ticket.portion, item.failed].append(item)
+        groups[item.ticket.backfill, item.ticket.portion, item.result].append(item)
     yield from groups.values()

@@ -8,6 +8,7 @@ Restore Completed"), S3's test event, and Millrace's own requests. S3 notificati
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +35,15 @@ _EVENTBRIDGE_EVENTS = {
     "Object Deleted": ChangeKind.REMOVED,
     "Object Restore Completed": ChangeKind.RESTORED,
 }
+
+
+class TicketResult(enum.StrEnum):
+    """What became of a backfill's request."""
+
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+    """Nothing is left for the message to do; its object waits for its restore, or for a big run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from millrace.errors import UsageError
 from millrace.ledger.entries import holds_lease
-from millrace.objects.messages import Ticket
+from millrace.objects.messages import Ticket, TicketResult
 
 _KEPT = 20
 """Backfills that have ended and are still shown."""
@@ -39,8 +39,8 @@ class BackfillCounts:
     """Objects by what became of them; ``size`` is the bytes of those that were asked for.
 
     ``compared`` were listed. Of these ``known`` are converted already with this configuration, ``failed_before`` failed
-    with it, ``ignored`` are not for the sync, and ``asked`` were put on the queue. ``done`` and ``failed`` are those
-    among ``asked`` whose requests are settled.
+    with it, ``ignored`` are not for the sync, and ``asked`` were put on the queue. ``done``, ``failed`` and ``waiting``
+    are those among ``asked`` whose requests are settled; what waits does so for its restore, or for a big run.
     """
 
     compared: int = 0
@@ -51,11 +51,17 @@ class BackfillCounts:
     size: int = 0
     done: int = 0
     failed: int = 0
+    waiting: int = 0
+
+    @property
+    def settled(self) -> int:
+        """Requests that need no message any more."""
+        return self.done + self.failed + self.waiting
 
     @property
     def open(self) -> int:
         """Requests of which nobody knows yet what became of them."""
-        return self.asked - self.done - self.failed
+        return self.asked - self.settled
 
     def __add__(self, more: BackfillCounts) -> BackfillCounts:
         return BackfillCounts(
@@ -67,6 +73,7 @@ class BackfillCounts:
             size=self.size + more.size,
             done=self.done + more.done,
             failed=self.failed + more.failed,
+            waiting=self.waiting + more.waiting,
         )
 
 
@@ -207,14 +214,17 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class PortionResult:
-    """The numbers of a portion's tickets that are settled. One that failed and was done later is done."""
+    """The numbers of a portion's tickets that are settled. One that failed or waited, and was done later, is done."""
 
     done: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
 
     def to_counts(self) -> BackfillCounts:
         """How many there are."""
-        return BackfillCounts(done=len(self.done), failed=len(self.failed - self.done))
+        failed = self.failed - self.done
+        waiting = self.waiting - self.done - failed
+        return BackfillCounts(done=len(self.done), failed=len(failed), waiting=len(waiting))
 
 
 class BackfillStore(Protocol):
@@ -236,7 +246,7 @@ class BackfillStore(Protocol):
         """As ``put_board``."""
         ...
 
-    def count(self, tickets: Iterable[Ticket], *, failed: bool) -> None:
+    def count(self, tickets: Iterable[Ticket], result: TicketResult) -> None:
         """Note that the requests of one portion are settled; the same once more changes nothing."""
         ...
 

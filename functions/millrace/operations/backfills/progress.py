@@ -40,8 +40,7 @@ class BackfillProgress:
     @property
     def rate(self) -> float:
         """Objects settled in a second, on average."""
-        settled = self.counts.done + self.counts.failed
-        return settled / self.worked_seconds if self.worked_seconds else 0.0
+        return self.counts.settled / self.worked_seconds if self.worked_seconds else 0.0
 
     @property
     def expected_end(self) -> datetime | None:
@@ -70,6 +69,7 @@ class BackfillProgress:
             "bytes": counts.size,
             "done": counts.done,
             "failed": counts.failed,
+            "waiting": counts.waiting,
             "open": counts.open,
             "rate": round(self.rate, 3),
             "expected_end": self.expected_end.isoformat() if self.expected_end else None,
@@ -114,6 +114,8 @@ def describe_progress(progress: BackfillProgress) -> str:
     ]
     if counts.failed_before:
         parts.append(f"{counts.failed_before:,} had failed before (millrace reprocess {row.sync} --state failed)")
+    if counts.waiting:
+        parts.append(f"{counts.waiting:,} wait for a restore or a big run (millrace status)")
     if progress.rate:
         parts.append(f"{progress.rate:,.1f} objects a second")
     if progress.expected_end is not None:
@@ -140,11 +142,11 @@ def _add_earlier(earlier: BackfillCounts, counts: BackfillCounts) -> BackfillCou
     """The counts of all generations: what a later one lists is what the first one listed, and is not counted twice."""
     if earlier == BackfillCounts():
         return counts
-    asked = BackfillCounts(asked=counts.asked, done=counts.done, failed=counts.failed)
+    asked = BackfillCounts(asked=counts.asked, done=counts.done, failed=counts.failed, waiting=counts.waiting)
     return earlier + asked
 
 
 def as_next_generation(backfill: Backfill, counts: BackfillCounts) -> Backfill:
     """The row that lists all once more: what was lost is asked for again, and so counts as never asked for."""
-    earlier = replace(counts, asked=counts.done + counts.failed)
+    earlier = replace(counts, asked=counts.settled)
     return replace(backfill, generation=backfill.generation + 1, earlier=earlier, idle_since=None)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from millrace.errors import ServiceUnavailable, UsageError
+from millrace.errors import ObjectArchived, ServiceUnavailable, UsageError
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.board import BackfillState, RangeTree
 from millrace.operations.backfills.listing import ListingEnd
+from millrace.operations.backfills.progress import describe_progress
 from millrace.operations.backfills.steering import BackfillOrder
 from millrace.planning.planner import Planner
 from tests.backfill_plant import SYNC, Plant
@@ -111,6 +112,21 @@ def test_what_failed_is_counted_as_failed_and_not_asked_for_again() -> None:
 
     assert (first.done, first.failed) == (1, 1)
     assert (plant.counts().asked, plant.counts().failed_before) == (0, 1)
+
+
+def test_what_waits_for_its_restore_is_not_counted_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant()
+    plant.fill(range(3))
+    monkeypatch.setattr(plant.world.store, "open", _refuse_as_archived)
+    plant.start()
+    plant.run()
+
+    (progress,) = plant.steering.progress()
+
+    assert (progress.counts.asked, progress.counts.done, progress.counts.waiting) == (3, 0, 3)
+    assert (progress.counts.open, state(plant)) == (0, BackfillState.FINISHED)
+    assert "0 of 3 done" in describe_progress(progress)
+    assert "3 wait for a restore or a big run (millrace status)" in describe_progress(progress)
 
 
 def test_other_files_are_passed_over() -> None:
@@ -473,3 +489,7 @@ def _die_quietly(plant: Plant) -> None:
 
 def _refuse(*_args: Any, **_options: Any) -> None:
     raise ServiceUnavailable("the table is throttled")
+
+
+def _refuse_as_archived(ref: ObjectRef, **_options: Any) -> None:
+    raise ObjectArchived(f"{ref} is archived; restore it")
