@@ -24,7 +24,7 @@ from millrace.delivery.table_format import open_format
 from millrace.engine.options import FileFormat, OutputCompression
 from millrace.engine.outputs import MOST_PARTITIONS
 from millrace.engine.row_counts import NO_ROWS, RowCounts
-from millrace.errors import MiscountedRows, TooManyPartitions
+from millrace.errors import DataError, MiscountedRows, TooManyPartitions
 from millrace.ledger.entries import Entry, Finish, Output, State, WorkEntry
 from millrace.ledger.rules import E
 from millrace.objects.lineage import Lineage
@@ -238,7 +238,13 @@ class Publication:
 
     def _publish_all(self, placed: list[_PlacedOutput], lineage: Lineage, claimed: WorkEntry) -> Finish:
         rows = self.parts.rows
-        outputs = [self._publish(output, lineage, claimed) for output in placed]
+        try:
+            outputs = [self._publish(output, lineage, claimed) for output in placed]
+        except (DataError, NewerOutput):
+            # Nobody goes on with what was put together, and the store would keep it.
+            for output in placed:
+                output.upload.discard()
+            raise
         state = State.QUARANTINED if rows.quarantined else State.CONVERTED
         return Finish(state=state, outputs=tuple(outputs), rows=rows)
 

@@ -373,6 +373,17 @@ def test_children_that_died_without_a_word_are_tried_again(in_run: RunWorld) -> 
     assert len(in_run.queue.sent) == 1
 
 
+def test_what_was_put_together_is_let_go_if_a_stranger_has_the_key(in_run: RunWorld) -> None:
+    in_run.store.put(TARGET, b"a stranger's")
+
+    assert in_run.drive() == "failed"
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert failure.error == "OutputCollision"
+    assert in_run.store.data(TARGET) == b"a stranger's"
+    assert in_run.store.sent == {}
+
+
 def test_another_configuration_in_mid_run_takes_the_object(in_run: RunWorld) -> None:
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.JOIN:

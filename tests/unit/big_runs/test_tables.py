@@ -175,6 +175,21 @@ class TestFolderInParts:
             "lake/.millrace/nightly.files"
         ]
 
+    def test_a_folder_whose_files_all_went_is_a_table_without_rows(self) -> None:
+        world = folder_world(part_bytes=100)
+        fill(world, 10)
+        ask(world)
+        whole = twin_of(world)
+        world.store.buckets["acme-in"].clear()
+        ask(whole)
+
+        assert world.drive() == "done"
+        assert world.store.data(OUT) == whole.store.data(OUT)
+        assert (world.entry(FOLDER).state, world.entry(FOLDER).version) == (
+            whole.entry(FOLDER).state,
+            whole.entry(FOLDER).version,
+        )
+
     def test_nothing_is_made_again_if_nothing_changed(self) -> None:
         world = folder_world(part_bytes=100)
         fill(world, 10)
