@@ -14,15 +14,15 @@ from millrace.engine.formats.base import Format
 from millrace.engine.formats.csv import writer as csv_writer
 from millrace.engine.formats.json import writer as json_writer
 from millrace.engine.formats.registry import FORMATS
-from millrace.engine.formats.streams.compression import compressible_behind_head
+from millrace.engine.formats.streams.compression import compressible
 from millrace.engine.options import FileFormat
 
 BODY_FORMATS: Mapping[FileFormat, Format] = MappingProxyType(
     {
         **FORMATS,
-        FileFormat.CSV: replace(FORMATS[FileFormat.CSV], write=compressible_behind_head(csv_writer.write)),
+        FileFormat.CSV: replace(FORMATS[FileFormat.CSV], write=compressible(csv_writer.write, is_head_apart=True)),
         FileFormat.JSON_DOC: replace(
-            FORMATS[FileFormat.JSON_DOC], write=compressible_behind_head(json_writer.write_elements)
+            FORMATS[FileFormat.JSON_DOC], write=compressible(json_writer.write_elements, is_head_apart=True)
         ),
     }
 )

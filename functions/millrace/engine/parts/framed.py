@@ -24,7 +24,7 @@ from millrace.engine.formats.streams.zstd_frames import ZstdFrame, find_frames, 
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WorkSizes, words_of
 from millrace.engine.parallel import in_order
 from millrace.engine.parts.frames import TextFrame
-from millrace.engine.parts.ranges import open_range
+from millrace.engine.parts.ranges import BytesFromAnyPlace, open_range
 from millrace.errors import DataError, MalformedFile
 
 FRAME_BYTES = 8 * 2**20
@@ -102,37 +102,18 @@ def open_text(source: BinaryIO, frames: Sequence[TextFrame]) -> BinaryIO:
     return cast("BinaryIO", _FramedText(source, frames))
 
 
-class _FramedText(io.RawIOBase):
+class _FramedText(BytesFromAnyPlace):
     """Text of frames one behind the other; only those that are read are unpacked."""
 
     def __init__(self, source: BinaryIO, frames: Sequence[TextFrame]) -> None:
-        super().__init__()
+        super().__init__(frames[-1].text_end)
         self._source = source
         self._frames = frames
         self._file_size = source.seek(0, io.SEEK_END)
         self._starts = [frame.text_start for frame in frames]
-        self._size = frames[-1].text_end
-        self._at = 0
         self._frame = frames[0]
         self._stream: ByteStream | None = None
         self._stream_at = self._stream_end = 0
-
-    def readable(self) -> bool:
-        """It is read from."""
-        return True
-
-    def seekable(self) -> bool:
-        """At any place."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place of the text; what is between is unpacked when it is read."""
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        """The place of the next byte in the text."""
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, fewer than asked for only at the end; all that are left where no size is given."""

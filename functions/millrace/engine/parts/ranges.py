@@ -9,14 +9,13 @@ from typing import BinaryIO, cast
 from millrace.engine.parts.frames import TextRange
 
 
-class RangeOfFile(io.RawIOBase):
-    """The bytes of a seekable file from ``start`` up to ``end``; nothing is read before it is asked for."""
+class BytesFromAnyPlace(io.RawIOBase):
+    """A file of ``size`` bytes that is sought in; a subclass reads at ``_at``, and moves it."""
 
-    def __init__(self, source: BinaryIO, start: int, end: int) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self._source = source
-        self._start, self._end = start, end
-        self._at = start
+        self._size = size
+        self._at = 0
 
     def readable(self) -> bool:
         """It is read from."""
@@ -27,21 +26,29 @@ class RangeOfFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, counted from the range's beginning."""
-        bases = {io.SEEK_SET: self._start, io.SEEK_CUR: self._at, io.SEEK_END: self._end}
-        self._at = bases[whence] + offset
-        return self.tell()
+        """Go to a place; nothing is read."""
+        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
+        return self._at
 
     def tell(self) -> int:
-        """The place of the next byte in the range."""
-        return self._at - self._start
+        """The place of the next byte."""
+        return self._at
+
+
+class RangeOfFile(BytesFromAnyPlace):
+    """The bytes of a seekable file from ``start`` up to ``end``; nothing is read before it is asked for."""
+
+    def __init__(self, source: BinaryIO, start: int, end: int) -> None:
+        super().__init__(end - start)
+        self._source = source
+        self._start = start
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, all that are left where no size is given; none at the range's end."""
-        left = max(self._end - self._at, 0)
+        left = max(self._size - self._at, 0)
         if 0 <= size < left:
             left = size
-        self._source.seek(self._at)
+        self._source.seek(self._start + self._at)
         data = self._source.read(left)
         self._at += len(data)
         return data

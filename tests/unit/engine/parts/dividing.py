@@ -45,6 +45,16 @@ class FileResult:
         return pq.read_table(io.BytesIO(self.output))
 
 
+def assert_same(divided: FileResult, whole: FileResult, target: FileFormat) -> None:
+    """The same bytes or error; of a Parquet file the same rows, since its parts are row groups of their own."""
+    if whole.error is None and target is FileFormat.PARQUET:
+        assert divided.error is None
+        assert divided.schema_and_rows.equals(whole.schema_and_rows, check_metadata=True)
+        assert divided.rows == whole.rows
+    else:
+        assert divided == whole
+
+
 def opener(data: bytes) -> Callable[[], AbstractContextManager[BinaryIO]]:
     """Opens the bytes as often as it is asked."""
     return lambda: nullcontext(io.BytesIO(data))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from millrace.engine.options import FileFormat, ParquetBinary, ReadOptions, WriteOptions
 from millrace.engine.recipe import Recipe
 from tests.properties import examples
-from tests.unit.engine.parts.dividing import convert_divided, convert_whole, cut_file
+from tests.unit.engine.parts.dividing import assert_same, convert_divided, convert_whole, cut_file
 
 TARGETS = (FileFormat.CSV, FileFormat.JSON, FileFormat.JSON_DOC, FileFormat.PARQUET)
 
@@ -34,12 +34,7 @@ def recipe_of(target: FileFormat, read: ReadOptions | None = None) -> Recipe:
 def check(data: bytes, part_bytes: int, target: FileFormat, read: ReadOptions | None = None) -> None:
     recipe = recipe_of(target, read)
     whole, divided = convert_whole(data, recipe), convert_divided(data, recipe, part_bytes)
-    if whole.error is None and target is FileFormat.PARQUET:
-        assert divided.error is None
-        assert divided.schema_and_rows.equals(whole.schema_and_rows, check_metadata=True)
-        assert divided.rows == whole.rows
-    else:
-        assert divided == whole
+    assert_same(divided, whole, target)
 
 
 TABLE = pa.table(

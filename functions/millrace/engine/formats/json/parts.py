@@ -27,7 +27,7 @@ from millrace.engine.option_list import say_option
 from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions
 from millrace.engine.parts.documents import get_document, get_integer, get_text
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan, TextRange
-from millrace.engine.parts.ranges import divide, open_range
+from millrace.engine.parts.ranges import BytesFromAnyPlace, divide, open_range
 from millrace.errors import CannotBeCut
 
 _READ_BYTES = 2**23
@@ -117,36 +117,17 @@ class JsonParts:
         return None
 
 
-class _ArrayOfPart(io.RawIOBase):
+class _ArrayOfPart(BytesFromAnyPlace):
     """A part of an array as an array: a bracket for the comma that it begins with, and one behind its end.
 
     The part ``, {"a": 2}`` of ``[{"a": 1}, {"a": 2}, {"a": 3}]`` is read as ``[ {"a": 2}]``, each byte in its place.
     """
 
     def __init__(self, text: BinaryIO, size: int, *, is_first: bool, is_last: bool) -> None:
-        super().__init__()
+        super().__init__(size if is_last else size + 1)
         self._text = text
         self._text_size = size
-        self._size = size if is_last else size + 1
         self._is_first = is_first
-        self._at = 0
-
-    def readable(self) -> bool:
-        """It is read from."""
-        return True
-
-    def seekable(self) -> bool:
-        """At any place."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place."""
-        self._at = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        """The place of the next byte."""
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; all that are left where no size is given."""

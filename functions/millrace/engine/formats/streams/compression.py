@@ -110,21 +110,11 @@ class _CompressedWriter:
         return rows
 
 
-def compressible(write: Writer) -> Writer:
-    """A writer of text that compresses it as the options say."""
+def compressible(write: Writer, *, is_head_apart: bool = False) -> Writer:
+    """A writer of text that compresses it as the options say.
 
-    def begin(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
-        compressor = _COMPRESSORS.get(options.compression or OutputCompression.NONE)
-        if compressor is None:
-            return write(sink, into, options)
-        compressing = _Compressing(sink, compressor)
-        return _CompressedWriter(write(compressing, into, options), compressing)
-
-    return begin
-
-
-def compressible_behind_head(write: Writer) -> Writer:
-    """The same, with what the writer writes before any row, such as a header, compressed as a member of its own."""
+    ``is_head_apart``: what it writes before any row, such as a header, is compressed as a member of its own.
+    """
 
     def begin(sink: ByteSink, into: pa.Schema, options: WriteOptions, /) -> RecordWriter:
         compressor = _COMPRESSORS.get(options.compression or OutputCompression.NONE)
@@ -132,7 +122,8 @@ def compressible_behind_head(write: Writer) -> Writer:
             return write(sink, into, options)
         compressing = _Compressing(sink, compressor)
         writer = write(compressing, into, options)
-        compressing.end_member()
+        if is_head_apart:
+            compressing.end_member()
         return _CompressedWriter(writer, compressing)
 
     return begin
