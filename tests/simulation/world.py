@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from millrace.big_runs.ending import RUN_STOPPED
-from millrace.big_runs.events import PhaseEvent, PhaseOutcome
+from millrace.big_runs.events import RUN_STOPPED, PhaseEvent, PhaseOutcome
 from millrace.big_runs.phases import BigRunPhases
 from millrace.big_runs.run_work import RunPorts
 from millrace.big_runs.starting import BigRunStarter, resume_run

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder, map_ordered
-from millrace.big_runs.events import DONE, FAILED, Phase, PhaseEvent, PhaseOutcome
+from millrace.big_runs.events import DONE, FAILED, RUN_STOPPED, Phase, PhaseEvent, PhaseOutcome
 from millrace.big_runs.failures import find_failure
 from millrace.big_runs.publication import ConvertedParts, Publication
 from millrace.big_runs.run_work import RunPorts, RunWork, find_plan, request_of
@@ -26,8 +26,6 @@ from millrace.objects.references import UNKNOWN_VERSION, ChangeKind, ObjectChang
 from millrace.planning.plans import Build, Plan
 
 _WAIT_SECONDS = 60
-RUN_STOPPED = "RunStopped"
-"""The name of what a run failed with that somebody stopped, or that took too long."""
 _STOPPED = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than a run may"}
 
 

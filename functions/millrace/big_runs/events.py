@@ -22,6 +22,9 @@ from typing import Any, Self
 from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 
+RUN_STOPPED = "RunStopped"
+"""The name of what a run failed with that somebody stopped, or that took too long."""
+
 
 class Phase(enum.StrEnum):
     """The steps of a big run, by the names in the machine's events."""

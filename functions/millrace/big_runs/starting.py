@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
-from millrace.big_runs.ending import RUN_STOPPED
-from millrace.big_runs.events import RunPlace
+from millrace.big_runs.events import RUN_STOPPED, RunPlace
 from millrace.delivery.routing import DEFAULT_PART_BYTES, BigWork
 from millrace.errors import UsageError
 from millrace.ledger.claims import Claims
