@@ -6,7 +6,10 @@ import io
 from itertools import pairwise
 from typing import BinaryIO, cast
 
+from millrace.engine.formats.streams.decompression import find_compression
+from millrace.engine.options import Compression, ReadOptions
 from millrace.engine.parts.frames import TextRange
+from millrace.errors import CannotBeCut
 
 
 class BytesFromAnyPlace(io.RawIOBase):
@@ -68,3 +71,10 @@ def divide(start: int, end: int, part_bytes: int) -> tuple[TextRange, ...]:
     count = max(1, -(-size // max(part_bytes, 1)))
     places = [start + size * number // count for number in range(count + 1)]
     return tuple(TextRange(first, last) for first, last in pairwise(places))
+
+
+def refuse_compressed(source: BinaryIO, read: ReadOptions) -> None:
+    """Raise CannotBeCut if a file's text is not seen in its bytes."""
+    compression = find_compression(source, read.compression)
+    if compression is not Compression.NONE:
+        raise CannotBeCut(f"the file is a {compression} file of one piece: inflate it first", byte=0)

@@ -23,13 +23,12 @@ from millrace.engine.formats.csv.pinned import PinnedCsv
 from millrace.engine.formats.csv.reader import read_typed
 from millrace.engine.formats.csv.scanning import CsvGrammar, RangeState, StateScan, find_cut, read_pieces, scan_text
 from millrace.engine.formats.csv.text_rows import Report
-from millrace.engine.formats.streams.decompression import find_compression
 from millrace.engine.formats.streams.encoding import Encoding, KnownText, is_like_ascii
 from millrace.engine.option_list import say_option
-from millrace.engine.options import Compression, FileFormat, PlaceInFile, ReadOptions
+from millrace.engine.options import FileFormat, PlaceInFile, ReadOptions
 from millrace.engine.parts.documents import get_integer, get_numbers
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan, TextRange
-from millrace.engine.parts.ranges import divide, open_range
+from millrace.engine.parts.ranges import divide, open_range, refuse_compressed
 from millrace.errors import CannotBeCut, DataError
 
 _MOST_END_MARKS = 2**20
@@ -235,9 +234,7 @@ def _has_last(text: BinaryIO, layout: Layout, state: RangeState, end: int) -> bo
 
 def _refuse_options(source: BinaryIO, read: ReadOptions) -> None:
     """Raise CannotBeCut for what can be seen before the head is read."""
-    compression = find_compression(source, read.compression)
-    if compression is not Compression.NONE:
-        raise CannotBeCut(f"the file is a {compression} file of one piece: inflate it first", byte=0)
+    refuse_compressed(source, read)
     if read.skip_footer:
         option = say_option(read.face, "skip_footer")
         raise CannotBeCut(f"{option} drops the last lines, and which are the last no part can say: take it away")

@@ -21,13 +21,13 @@ from typing import BinaryIO, cast
 from millrace.engine.formats.base import Reader
 from millrace.engine.formats.json.line_walk import LineRange, walk_lines
 from millrace.engine.formats.json.marks import LEVELS, Marker, RangeMarks, find_marker
-from millrace.engine.formats.streams.decompression import find_compression, read_fully
+from millrace.engine.formats.streams.decompression import read_fully
 from millrace.engine.formats.streams.encoding import JSON_ENCODING, Utf8Stream
 from millrace.engine.option_list import say_option
-from millrace.engine.options import BadRows, Compression, FileFormat, ReadOptions
+from millrace.engine.options import BadRows, FileFormat, ReadOptions
 from millrace.engine.parts.documents import get_document, get_integer, get_text
 from millrace.engine.parts.frames import FileFrame, FilePart, RangeScan, TextRange
-from millrace.engine.parts.ranges import BytesFromAnyPlace, divide, open_range
+from millrace.engine.parts.ranges import BytesFromAnyPlace, divide, open_range, refuse_compressed
 from millrace.errors import CannotBeCut
 
 _READ_BYTES = 2**23
@@ -220,9 +220,7 @@ class _LineFold:
 
 
 def _refuse_options(source: BinaryIO, read: ReadOptions) -> None:
-    compression = find_compression(source, read.compression)
-    if compression is not Compression.NONE:
-        raise CannotBeCut(f"the file is a {compression} file of one piece: inflate it first", byte=0)
+    refuse_compressed(source, read)
     if read.json_records is not None:
         option = say_option(read.face, "json_records")
         raise CannotBeCut(
