@@ -15,13 +15,14 @@ from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder, map_order
 from millrace.big_runs.events import DONE, FAILED, RUN_STOPPED, Phase, PhaseEvent, PhaseOutcome
 from millrace.big_runs.failures import find_failure
 from millrace.big_runs.publication import ConvertedParts, Publication
-from millrace.big_runs.run_work import RunPorts, RunWork, find_plan, request_of
-from millrace.delivery.deadline import STOP_SECONDS
+from millrace.big_runs.run_work import RunPorts, RunWork, find_made_entry, find_plan, request_of
+from millrace.delivery.deadline import stop_seconds
 from millrace.delivery.table_format import is_admitted
 from millrace.errors import LostRace, OutOfTime, UsageError, WorkInFlight
 from millrace.ledger.entries import DONE as DONE_STATES
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import MOST_ATTEMPTS
+from millrace.objects.machine import RUN_LOST
 from millrace.objects.references import UNKNOWN_VERSION, ChangeKind, ObjectChange
 from millrace.planning.plans import Build, Plan
 
@@ -31,10 +32,8 @@ _STOPPED = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than a run may"}
 
 def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
     """Publish and settle; a table of many files has the entries of its files written next."""
-    order, claims = work.order, work.ports.claims
-    claimed = claims.claim_for_big_run(
-        order.sync, order.source, name=order.run, fence=order.fence, remaining=work.remaining
-    )
+    run = RunEnd.of(work)
+    claimed = run.claim()
     if claimed is None:
         return _go_on_or_end(work)
     try:
@@ -44,8 +43,8 @@ def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
     except WorkInFlight:
         return PhaseOutcome(Phase.PUBLISH, wait=_WAIT_SECONDS)
     if finish.failure is not None:
-        RunEnd.of(work).ask_if_transient(claimed, finish.failure)
-    settled = claims.settle(claimed, finish, work.target_store)
+        run.ask_if_transient(claimed, finish.failure)
+    settled = work.ports.claims.settle(claimed, finish, work.target_store)
     if settled.state in DONE_STATES and isinstance(work.plan, Build):
         return _settle_files_next(work)
     return _leave(work, FAILED if settled.state is State.FAILED else DONE)
@@ -57,9 +56,7 @@ def _settle_files_next(work: RunWork) -> PhaseOutcome:
 
 def _go_on_or_end(work: RunWork) -> PhaseOutcome:
     """A run that has lost its object ends; or its own child published it, and was killed before it could say so."""
-    entry = work.ports.claims.ledger.get(work.order.sync, work.order.source)
-    is_own = entry is not None and entry.fence == work.order.fence and entry.state in DONE_STATES
-    if is_own and isinstance(work.plan, Build):
+    if isinstance(work.plan, Build) and find_made_entry(work.order, work.ports) is not None:
         return _settle_files_next(work)
     return _leave(work, DONE)
 
@@ -83,21 +80,25 @@ class RunEnd:
         """The run of a phase."""
         return cls(ports=work.ports, order=work.order, documents=work.documents, remaining=work.remaining)
 
+    def claim(self) -> Entry | None:
+        """The entry, claimed to publish or to settle it; None if the run has lost its object. Raises as ``settle``."""
+        order = self.order
+        return self.ports.claims.claim_for_big_run(
+            order.sync, order.source, name=order.run, fence=order.fence, remaining=self.remaining
+        )
+
     def settle(self, failure: Failure) -> PhaseOutcome:
         """Settle the entry as failed, if it is the run's still; what may pass is asked for once more.
 
         Raises WorkInFlight if the worker that started the run has not settled yet, LostRace if others are quicker.
         """
-        order, claims = self.order, self.ports.claims
-        claimed = claims.claim_for_big_run(
-            order.sync, order.source, name=order.run, fence=order.fence, remaining=self.remaining
-        )
+        claimed = self.claim()
         if claimed is None:
             self._ask_for_files()
             self.delete_objects()
             return PhaseOutcome(DONE)
         is_asked = self.ask_if_transient(claimed, failure)
-        claims.settle(claimed, self._finish(failure), self.documents.store)
+        self.ports.claims.settle(claimed, self._finish(failure), self.documents.store)
         # What was stopped, or needs a grant, may be resumed. What the data refuse is refused again.
         if is_asked or (failure.branch is Branch.DATA and failure.error != RUN_STOPPED):
             self.delete_objects()
@@ -119,7 +120,7 @@ class RunEnd:
         The order goes first: without it, who comes late finds that the run is over.
         """
         home, store = self.documents.place.home, self.documents.store
-        least = min(STOP_SECONDS, self.ports.timeout_seconds / 4)
+        least = stop_seconds(self.ports.timeout_seconds)
         store.delete(self.documents.place.at(ORDER))
         keys = [item.ref for item in store.list(home.bucket, home.key)]
         for _ in map_ordered(store.delete, keys, workers=self.documents.workers):
@@ -155,9 +156,8 @@ class RunEnd:
 
     def _ask_for_files(self) -> None:
         """A folder's table that this run has made, and whose files are not written down: the next build does that."""
-        entry = self.ports.claims.ledger.get(self.order.sync, self.order.source)
-        is_made = entry is not None and entry.fence == self.order.fence and entry.state in DONE_STATES
-        if entry is not None and is_made and self.order.head is None:
+        entry = find_made_entry(self.order, self.ports)
+        if entry is not None and self.order.head is None:
             self._ask(entry)
 
 
@@ -185,7 +185,7 @@ def _failure_of_end(order: RunOrder, status: str | None) -> Failure:
     if how is None:
         return Failure(
             branch=Branch.TRANSIENT,
-            error="RunLost",
+            error=RUN_LOST,
             message=f"the big run {order.run} ended without a word ({status or 'no execution is known'})",
         )
     return Failure(

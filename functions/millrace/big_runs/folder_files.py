@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from millrace.big_runs.documents import numbered
 from millrace.big_runs.events import DONE, PhaseOutcome
-from millrace.big_runs.run_work import RunWork
+from millrace.big_runs.run_work import RunWork, find_made_entry
 from millrace.big_runs.sources import FilesOfFolder
 from millrace.big_runs.surveying import survey_path
 from millrace.delivery.build_files import FileRecord, trust_file
 from millrace.delivery.builds import Builds
 from millrace.engine.parts.documents import get_document
 from millrace.errors import LostRace
-from millrace.ledger.entries import DONE as DONE_STATES
-from millrace.ledger.entries import Entry
 from millrace.objects.store import ListedObject
 from millrace.planning.model_syncs import digest_files
 from millrace.planning.plans import Build
@@ -61,7 +60,7 @@ def _batch_as_read(work: RunWork, build: Build, index: int) -> list[ListedObject
 def settle_files(work: RunWork, index: int) -> None:
     """Write the entries of a batch of files: they are in the table."""
     build, path = _build_of(work), numbered("settled", index)
-    entry = _made_entry(work)
+    entry = find_made_entry(work.order, work.ports)
     if entry is None or work.documents.find(path) is not None:
         return
     builds, written = _builds(work), dict[str, tuple[str, str]]()
@@ -73,7 +72,7 @@ def settle_files(work: RunWork, index: int) -> None:
 
 def finish_files(work: RunWork) -> PhaseOutcome:
     """Remember which files are written down, and ask for the next table if the folder has changed meanwhile."""
-    build, entry = _build_of(work), _made_entry(work)
+    build, entry = _build_of(work), find_made_entry(work.order, work.ports)
     if entry is None:
         return PhaseOutcome(DONE)
     builds, files = _builds(work), dict[str, tuple[str, str]]()
@@ -82,20 +81,11 @@ def finish_files(work: RunWork) -> PhaseOutcome:
         files.update({key: (etag, modified) for key, (etag, modified) in batch.items()})
     record = FileRecord(fingerprint=build.fingerprint, run_id=work.order.run_id, files=files)
     record_etag = builds.records.write(build, record, builds.records.read(build))
-    try:
+    # If the race is lost, a file has asked for the next build since: its message does what is left.
+    with suppress(LostRace):
         named = builds.name_record(build, entry, record_etag)
         builds.look_for_changes(build, named, str(named.version.etag))
-    except LostRace:
-        # A file has asked for the next build since: its message does what is left.
-        return PhaseOutcome(DONE)
     return PhaseOutcome(DONE)
-
-
-def _made_entry(work: RunWork) -> Entry | None:
-    """The entry of the table that this run has made; None if it is another's by now."""
-    entry = work.ports.claims.ledger.get(work.order.sync, work.order.source)
-    is_made = entry is not None and entry.state in DONE_STATES and entry.fence == work.order.fence
-    return entry if is_made else None
 
 
 def _build_of(work: RunWork) -> Build:

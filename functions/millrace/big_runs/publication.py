@@ -16,7 +16,9 @@ from millrace.big_runs.folder_files import sum_up_files
 from millrace.big_runs.run_work import LOSSY, RunWork, gather
 from millrace.big_runs.sources import head_of
 from millrace.big_runs.surveying import KnownTable, Round
-from millrace.delivery.deadline import STOP_SECONDS
+from millrace.delivery.builds import lineage_of_build
+from millrace.delivery.deadline import stop_seconds
+from millrace.delivery.object_conversion import lineage_of
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output, publish
 from millrace.delivery.snapshot_table import GrantedWork, SnapshotTables, table_of
 from millrace.delivery.table_files import TableFiles
@@ -134,17 +136,7 @@ class Publication:
     def _write(self, job: GrantedWork[E], opened: OpenedObject) -> Finish:
         """Publish the outputs of a file under a claim: the file's own, or its table's."""
         plan, modified = job.plan, opened.head.modified
-        lineage = Lineage.of(
-            sync=job.claimed.stored_sync,
-            source=plan.source,
-            owner=table_of(plan),
-            etag=opened.head.etag,
-            version_id=opened.head.version_id,
-            sequencer=job.position or job.claimed.position,
-            fence=job.claimed.fence,
-            fingerprint=plan.fingerprint,
-            engine=job.claimed.engine,
-        )
+        lineage = lineage_of(job, opened.head)
         placed = list(self._place(lineage, lambda directory: plan.output(directory, modified), plan.quarantine))
         if not plan.keep_earlier:
             job.claimed = self.work.ports.claims.announce_outputs(job.claimed, [output.ref for output in placed])
@@ -168,16 +160,7 @@ class Publication:
         """The table of a folder; its version is the digest of the files as they were read."""
         read = sum_up_files(self.work, build)
         digest, modified = read.digest, read.modified
-        lineage = Lineage.of(
-            sync=build.sync,
-            source=build.folder,
-            etag=digest,
-            version_id=None,
-            sequencer=None,
-            fence=claimed.fence,
-            fingerprint=build.fingerprint,
-            engine=claimed.engine,
-        )
+        lineage = lineage_of_build(build, claimed, digest)
         placed = list(self._place(lineage, lambda _directory: build.place.target(modified), build.quarantine))
         if not build.keep_earlier:
             claimed = self.work.ports.claims.announce_outputs(claimed, [output.ref for output in placed])
@@ -232,7 +215,7 @@ class Publication:
         return _PlacedOutput(upload, target, rows)
 
     def _prepare(self, placed: list[_PlacedOutput]) -> None:
-        least = min(STOP_SECONDS, self.work.ports.timeout_seconds / 4)
+        least = stop_seconds(self.work.ports.timeout_seconds)
         for output in placed:
             output.upload.prepare(self.work.remaining, least=least)
 

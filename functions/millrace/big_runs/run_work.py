@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from millrace.big_runs.documents import FRAME, PARTS, RunDocuments, RunOrder
 from millrace.big_runs.failures import failure_from_document, failure_to_document
 from millrace.big_runs.sources import FilesOfFolder, FileSource, PartOfFile, RunSources, file_source
-from millrace.delivery.deadline import STOP_SECONDS
+from millrace.delivery.deadline import stop_seconds
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.options import FileFormat
-from millrace.engine.parts.bodies import BODY_FORMATS
 from millrace.engine.parts.documents import Document, get_integer, get_items
 from millrace.engine.parts.uploading import UploadLimits
 from millrace.engine.recipe import Recipe
 from millrace.engine.tables import unify
 from millrace.errors import DataError, LostRace, ObjectChanged, ObjectGone, TooBig
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import Failure
+from millrace.ledger.entries import DONE as DONE_STATES
+from millrace.ledger.entries import Entry, Failure
 from millrace.ledger.table_entries import table_sync
 from millrace.objects.lineage import Lineage, release_of
 from millrace.objects.messages import Request
@@ -110,8 +110,7 @@ class RunWork:
     @property
     def recipe(self) -> Recipe:
         """The plan's recipe, whose outputs say inside where they come from."""
-        recipe = self.plan.recipe
-        return replace(recipe, write=replace(recipe.write, lineage=self._lineage().inside_file()))
+        return self.plan.recipe.with_lineage(self._lineage().inside_file())
 
     def _lineage(self) -> Lineage:
         """As one invocation would say inside the file: nothing that differs between two runs over the same bytes."""
@@ -134,36 +133,37 @@ class RunWork:
         return ConversionContext(
             now=self.order.now,
             key=self.ports.obfuscation_key() if needs_key else None,
-            formats=BODY_FORMATS,
             on_batch=self.time_limit(index),
         )
 
     def inflating_limit(self) -> Callable[[int], None]:
         """A check that stops inflating before its invocation ends."""
 
-        def check(text_bytes: int) -> None:
-            if self._is_late():
-                raise TooBig(
-                    f"{self.order.source} can only be unpacked from its beginning on: {text_bytes:,} bytes of its text"
-                    " were, when the time of the invocation ran out. Write it as several files, as Zstandard or"
-                    " uncompressed, or give the functions more memory, then reprocess it"
-                )
+        def describe(text_bytes: int) -> str:
+            return (
+                f"{self.order.source} can only be unpacked from its beginning on: {text_bytes:,} bytes of its text"
+                " were, when the time of the invocation ran out. Write it as several files, as Zstandard or"
+                " uncompressed, or give the functions more memory, then reprocess it"
+            )
 
-        return check
-
-    def _is_late(self) -> bool:
-        return self.remaining() <= min(STOP_SECONDS, self.ports.timeout_seconds / 4)
+        return self._refuse_when_late(describe)
 
     def time_limit(self, index: int) -> Callable[[int], None]:
         """A check that stops a part's work before its invocation ends."""
 
-        def check(rows: int) -> None:
-            if self._is_late():
-                raise TooBig(
-                    f"part {index + 1:,} of {self.order.source} was read up to its row {rows:,} when the time of the"
-                    " invocation ran out. Give the functions more memory (they get processors in proportion), or make"
-                    " parts smaller (part_bytes), then reprocess it"
-                )
+        def describe(rows: int) -> str:
+            return (
+                f"part {index + 1:,} of {self.order.source} was read up to its row {rows:,} when the time of the"
+                " invocation ran out. Give the functions more memory (they get processors in proportion), or make"
+                " parts smaller (part_bytes), then reprocess it"
+            )
+
+        return self._refuse_when_late(describe)
+
+    def _refuse_when_late(self, describe: Callable[[int], str]) -> Callable[[int], None]:
+        def check(count: int) -> None:
+            if self.remaining() <= stop_seconds(self.ports.timeout_seconds):
+                raise TooBig(describe(count))
 
         return check
 
@@ -179,6 +179,13 @@ def request_of(order: RunOrder) -> Request:
         decides_format=order.decides_format,
         deployment=order.deployment,
     )
+
+
+def find_made_entry(order: RunOrder, ports: RunPorts) -> Entry | None:
+    """The entry of what the run has published; None if it has not, or if that is another's by now."""
+    entry = ports.claims.ledger.get(order.sync, order.source)
+    is_made = entry is not None and entry.state in DONE_STATES and entry.fence == order.fence
+    return entry if is_made else None
 
 
 def leave_result(documents: RunDocuments, path: str, do: Callable[[], dict[str, Any]]) -> None:

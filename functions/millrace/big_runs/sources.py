@@ -129,7 +129,7 @@ class FilesOfFolder:
         """The batch, by the run's documents; with a survey at the versions that it read."""
         pinned = PinnedFiles(store)
         for pin in get_items(survey, "pins") if survey is not None else ():
-            ref, head = pin_from_document(pin)
+            ref, head = _pin_from_document(pin)
             pinned.heads[ref] = head
         return cls(build, read_files(documents, build, index), pinned)
 
@@ -139,9 +139,7 @@ class FilesOfFolder:
 
     def pins(self) -> list[dict[str, Any]]:
         """The versions that were opened."""
-        return [
-            {"bucket": ref.bucket, "key": ref.key, **head_to_document(head)} for ref, head in self.pinned.heads.items()
-        ]
+        return [_pin_to_document(ref, head) for ref, head in self.pinned.heads.items()]
 
     def as_read(self) -> list[ListedObject]:
         """The files with what was read of them."""
@@ -179,7 +177,7 @@ def _pin_to_document(ref: ObjectRef, head: ObjectHead) -> dict[str, Any]:
     return {"bucket": ref.bucket, "key": ref.key, **head_to_document(head)}
 
 
-def pin_from_document(pin: Any) -> tuple[ObjectRef, ObjectHead]:
+def _pin_from_document(pin: Any) -> tuple[ObjectRef, ObjectHead]:
     """A file and the version that was read of it."""
     fields: Mapping[str, Any] = pin
     return ObjectRef(str(fields["bucket"]), str(fields["key"])), head_from_document(fields)

@@ -189,12 +189,12 @@ class Builds:
         from millrace.delivery.build_conversion import convert_files  # noqa: PLC0415 - pyarrow takes 0.3 s to import
 
         build, claimed = work.build, work.claimed
-        lineage = _lineage(work, digest_files(build, files))
+        lineage = lineage_of_build(build, claimed, digest_files(build, files))
         target, metadata = self.stores[build.target_connection], lineage.to_metadata()
         modified = max((file.modified for file in files), default=_EPOCH)
         output, quarantine = build.place.target(modified), build.quarantine
         done = convert_files(
-            _write_lineage(build, lineage),
+            replace(build, recipe=build.recipe.with_lineage(lineage.inside_file())),
             files,
             pinned,
             Destination(
@@ -406,20 +406,15 @@ def _unchanged(claimed: Entry) -> Finish:
     )
 
 
-def _lineage(work: _BuildWork, digest: str) -> Lineage:
+def lineage_of_build(build: Build, claimed: Entry, digest: str) -> Lineage:
+    """What a table of a folder says of itself: its version is the digest of its files."""
     return Lineage.of(
-        sync=work.build.sync,
-        source=work.build.folder,
+        sync=build.sync,
+        source=build.folder,
         etag=digest,
         version_id=None,
         sequencer=None,
-        fence=work.claimed.fence,
-        fingerprint=work.build.fingerprint,
-        engine=work.claimed.engine,
+        fence=claimed.fence,
+        fingerprint=build.fingerprint,
+        engine=claimed.engine,
     )
-
-
-def _write_lineage(build: Build, lineage: Lineage) -> Build:
-    """The build, with the lineage among what it writes into its files."""
-    write = replace(build.recipe.write, lineage=lineage.inside_file())
-    return replace(build, recipe=replace(build.recipe, write=write))

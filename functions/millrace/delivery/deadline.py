@@ -9,9 +9,12 @@ from millrace.ledger.claims import Delivery
 
 STOP_SECONDS = 15.0
 """What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
-
-
 _FULL_RUN = 0.8
+
+
+def stop_seconds(timeout_seconds: float) -> float:
+    """How much of an invocation is left when its work is given up; less of one that is short."""
+    return min(STOP_SECONDS, timeout_seconds / 4)
 
 
 def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Callable[[int], None]:
@@ -19,7 +22,7 @@ def time_limit(source: object, delivery: Delivery, timeout_seconds: float) -> Ca
     had = delivery.remaining()
 
     def check(rows: int) -> None:
-        if delivery.remaining() > min(STOP_SECONDS, timeout_seconds / 4):
+        if delivery.remaining() > stop_seconds(timeout_seconds):
             return
         problem = f"{source} was read up to row {rows:,} when the time of the invocation ran out"
         if had < timeout_seconds * _FULL_RUN:

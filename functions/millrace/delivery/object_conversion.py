@@ -73,10 +73,10 @@ class ObjectConversion:
 
     def _recipe(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> Recipe:
         """The plan's recipe, whose outputs say inside where they come from."""
-        return replace(plan.recipe, write=replace(plan.recipe.write, lineage=_lineage(job, head).inside_file()))
+        return plan.recipe.with_lineage(lineage_of(job, head).inside_file())
 
     def _destination(self, job: GrantedWork[E], plan: Plan, head: ObjectHead) -> Destination[Upload]:
-        store, metadata = self.stores[job.plan.target_connection], _lineage(job, head).to_metadata()
+        store, metadata = self.stores[job.plan.target_connection], lineage_of(job, head).to_metadata()
         quarantine = plan.quarantine
         return Destination(
             open_output=lambda directory: store.upload(plan.output(directory, head.modified), metadata),
@@ -186,7 +186,8 @@ def _bid_within(table_format: OpenFormat | None, convert_with: Convert, within: 
     return _bid_for(table_format, convert_with(within))
 
 
-def _lineage(job: GrantedWork[E], head: ObjectHead) -> Lineage:
+def lineage_of(job: GrantedWork[E], head: ObjectHead) -> Lineage:
+    """What the outputs of a granted object, or of its table, say of themselves."""
     claimed = job.claimed
     return Lineage.of(
         sync=claimed.stored_sync,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 from millrace.engine.options import DuplicatePolicy, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.transform.spec import TableTransform
@@ -18,3 +20,7 @@ class Recipe:
     write: WriteOptions
     transform: TableTransform = TableTransform()  # noqa: RUF009 - frozen
     duplicates: DuplicatePolicy = DuplicatePolicy.ERROR
+
+    def with_lineage(self, lineage: Mapping[str, str]) -> Self:
+        """The recipe, with what its outputs say inside of where they come from."""
+        return replace(self, write=replace(self.write, lineage=lineage))

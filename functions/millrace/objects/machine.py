@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+RUN_LOST = "RunLost"
+"""The name of what a big run failed with whose execution ended without a word."""
+
 
 class ExecutionStatus(enum.StrEnum):
     """Where an execution is; all but RUNNING are ends."""

@@ -9,11 +9,8 @@ from datetime import datetime
 from millrace.errors import LostRace
 from millrace.ledger.entries import BigRunFacts, Branch, Entry, Failure, State
 from millrace.ledger.stores import LedgerStore
-from millrace.objects.machine import ExecutionStatus, Machine
+from millrace.objects.machine import RUN_LOST, ExecutionStatus, Machine
 from millrace.objects.references import ObjectRef
-
-RUN_LOST = "RunLost"
-"""The name of what a run failed with that ended without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from millrace.errors import LostRace, MillraceError, UsageError
 from millrace.ledger.entries import DONE, Entry, State, is_stale, is_stuck
 from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
+from millrace.objects.machine import RUN_LOST
 from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
@@ -32,7 +33,7 @@ from millrace.operations.comparison import (
     join_by_key,
 )
 from millrace.operations.lost_outputs import OutputChecker
-from millrace.operations.lost_runs import RUN_LOST, LostRuns
+from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.planner import ActiveSync, Planner

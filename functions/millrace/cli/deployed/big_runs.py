@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from millrace.big_runs.starting import resume_run
 from millrace.cli.deployed.show import entry_to_json
 from millrace.cli.deployments import Deployments, Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
@@ -257,8 +258,6 @@ def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json
 
     Example: millrace runs resume orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
     """
-    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - it needs pyarrow, which is slow to import
-
     machine, ledger = _find(context, name)
     view = _find_run(machine, run)
     entry = _find_entry(view, ledger)

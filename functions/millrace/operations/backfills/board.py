@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -64,17 +64,7 @@ class BackfillCounts:
         return self.asked - self.settled
 
     def __add__(self, more: BackfillCounts) -> BackfillCounts:
-        return BackfillCounts(
-            compared=self.compared + more.compared,
-            known=self.known + more.known,
-            failed_before=self.failed_before + more.failed_before,
-            ignored=self.ignored + more.ignored,
-            asked=self.asked + more.asked,
-            size=self.size + more.size,
-            done=self.done + more.done,
-            failed=self.failed + more.failed,
-            waiting=self.waiting + more.waiting,
-        )
+        return BackfillCounts(**{name: count + getattr(more, name) for name, count in asdict(self).items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
