@@ -12,7 +12,7 @@ from millrace.cli.commands import LazyCommands
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 if TYPE_CHECKING:
-    from millrace.cli.deployments import Deployments
+    from millrace.remote.deployments import Deployments
 
 _HELP = """Files that land in S3 come out converted: once, in order, nothing lost.
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.cli import main
-from millrace.cli.deployments import Deployments
+from millrace.remote.deployments import Deployments
 
 
 class Ran:

@@ -15,7 +15,7 @@ import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
-from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
@@ -25,6 +25,7 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.audit import WORTH_A_LOOK, Audited, Auditor, Standing
 from millrace.operations.lost_outputs import LostOutput, OutputChecker
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.remote.deployments import Deployments
 from millrace.wording import count_of, join_names, list_counts
 
 if TYPE_CHECKING:

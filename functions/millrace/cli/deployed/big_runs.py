@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from millrace.big_runs.starting import resume_run
-from millrace.cli.deployed.show import entry_to_json
-from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import UsageError
-from millrace.mappings import leave_out_none
-from millrace.objects.machine import Execution, ExecutionStatus, MapProgress
-from millrace.objects.references import ObjectRef
-from millrace.wording import count_of, describe_seconds, join_names
+from millrace.objects.machine import ExecutionStatus
+from millrace.remote.big_runs import (
+    RunView,
+    describe_phase,
+    describe_status,
+    find_machine,
+    find_run_entry,
+    read_view,
+)
+from millrace.remote.entry_documents import entry_to_json
+from millrace.wording import join_names
 
 if TYPE_CHECKING:
-    from millrace.aws.deployed import Deployed
     from millrace.aws.step_functions import StepFunctions
     from millrace.ledger.entries import Entry
     from millrace.ledger.stores import LedgerStore
@@ -32,84 +35,6 @@ runs = typer.Typer(
     help="Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
     no_args_is_help=True,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
-    """One execution of a run, and how far it is."""
-
-    execution: Execution
-    progress: Sequence[MapProgress] = ()
-
-    @property
-    def sync(self) -> str | None:
-        """Whose object it converts."""
-        return self._about.get("sync")
-
-    @property
-    def source(self) -> str | None:
-        """The object, or the folder of a table of many files: ``s3://...``."""
-        return self._about.get("source")
-
-    @property
-    def _about(self) -> Mapping[str, Any]:
-        about: Mapping[str, Any] = (self.execution.argument or {}).get("about", {})
-        return about
-
-    @property
-    def seconds(self) -> float:
-        """How long it has run, or did."""
-        return ((self.execution.stopped or datetime.now(UTC)) - self.execution.started).total_seconds()
-
-    def describe_progress(self) -> str:
-        """The phase that is at work: ``convert 17 of 48 parts``; "" before the first that has parts."""
-        if not self.progress:
-            return ""
-        phase = self.progress[-1]
-        return f"{phase.phase} {phase.done:,} of {count_of(phase.parts, 'part')}"
-
-    def to_json(self) -> dict[str, Any]:
-        """For programs; a field without a value is left out."""
-        execution = self.execution
-        fields = {
-            "run": execution.name,
-            "status": str(execution.status),
-            "sync": self.sync,
-            "source": self.source,
-            "size": self._about.get("size"),
-            "started": execution.started.isoformat(),
-            "stopped": execution.stopped.isoformat() if execution.stopped else None,
-            "cause": execution.cause,
-            "phases": list(map(_progress_to_json, self.progress)) or None,
-        }
-        return leave_out_none(fields)
-
-
-def _progress_to_json(phase: MapProgress) -> dict[str, Any]:
-    counts = {"parts": phase.parts, "done": phase.done, "running": phase.running, "failed": phase.failed}
-    stopped = {"stopped": phase.stopped.isoformat()} if phase.stopped else {}
-    return {"phase": phase.phase, "started": phase.started.isoformat(), **stopped, **counts}
-
-
-def find_machine(deployments: Deployments, deployed: Deployed) -> StepFunctions | None:
-    """The deployment's machine; None where none is deployed."""
-    from millrace.aws.step_functions import StepFunctions  # noqa: PLC0415 - boto3 takes a third of a second to import
-
-    if deployed.big_run_machine is None:
-        return None
-    return StepFunctions(deployments.client("stepfunctions"), deployed.big_run_machine)
-
-
-def read_running(machine: StepFunctions) -> Iterator[RunView]:
-    """The runs that are at work, with their progress."""
-    for execution in machine.list(ExecutionStatus.RUNNING):
-        yield _read_view(machine, execution)
-
-
-def _read_view(machine: StepFunctions, listed: Execution) -> RunView:
-    """What a list leaves out: what the execution converts, and how far it is."""
-    execution = machine.describe(listed.name) or listed
-    return RunView(execution=execution, progress=machine.progress(execution.name))
 
 
 def _find(context: typer.Context, name: str) -> tuple[StepFunctions, LedgerStore]:
@@ -138,7 +63,7 @@ def list_runs(
     """
     machine, _ = _find(context, name)
     status = ExecutionStatus.RUNNING if running else None
-    views = [_read_view(machine, execution) for execution in islice(machine.list(status), limit)]
+    views = [read_view(machine, execution) for execution in islice(machine.list(status), limit)]
     for view in views:
         if as_json:
             print_json(view.to_json())
@@ -152,14 +77,7 @@ def _describe_line(view: RunView) -> str:
     progress = view.describe_progress()
     at_work = f", {progress}" if progress and view.execution.status is ExecutionStatus.RUNNING else ""
     of_sync = f": {view.source} ({view.sync})" if view.source else ""
-    return f"{view.execution.name}: {_describe_status(view)}{at_work}{of_sync}"
-
-
-def _describe_status(view: RunView) -> str:
-    """``running for 12 min``, ``succeeded after 3 h``."""
-    word = str(view.execution.status).lower().replace("_", " ")
-    joint = "for" if view.execution.status is ExecutionStatus.RUNNING else "after"
-    return f"{word} {joint} {describe_seconds(view.seconds)}"
+    return f"{view.execution.name}: {describe_status(view)}{at_work}{of_sync}"
 
 
 @runs.command()
@@ -170,33 +88,18 @@ def show(context: typer.Context, run: Run, *, name: Name = "millrace", as_json: 
     """
     machine, ledger = _find(context, name)
     view = _find_run(machine, run)
-    entry = _find_entry(view, ledger)
+    entry = find_run_entry(view, ledger)
     if as_json:
         of_ledger = {"entry": entry_to_json(entry)} if entry is not None else {}
         print_json(view.to_json() | of_ledger)
         return
     print_line(_describe_line(view))
     for phase in view.progress:
-        print_line(f"  {_describe_phase(phase)}")
+        print_line(f"  {describe_phase(phase)}")
     if view.execution.cause:
         print_line(f"  ended by: {view.execution.cause}")
     if entry is not None:
         print_line(f"  ledger: {_describe_entry(entry)}")
-
-
-def _describe_phase(phase: MapProgress) -> str:
-    """``convert: 17 of 48 parts in 4 min, 10 at work, about 7 min are left``."""
-    end = phase.stopped or datetime.now(UTC)
-    seconds = (end - phase.started).total_seconds()
-    words = [f"{phase.phase}: {phase.done:,} of {count_of(phase.parts, 'part')} in {describe_seconds(seconds)}"]
-    if phase.failed:
-        words.append(f"{phase.failed:,} failed")
-    if phase.running:
-        words.append(f"{phase.running:,} at work")
-    if phase.stopped is None and phase.done:
-        left = seconds / phase.done * (phase.parts - phase.done)
-        words.append(f"about {describe_seconds(left)} are left")
-    return ", ".join(words)
 
 
 def _describe_entry(entry: Entry) -> str:
@@ -210,13 +113,7 @@ def _find_run(machine: StepFunctions, run: str) -> RunView:
         names = [known.name for known in islice(machine.list(), 5)]
         known = f"the newest are {join_names(names)}" if names else "there was none in the last 90 days"
         raise UsageError(f"there is no big run {run!r}; {known}")
-    return _read_view(machine, execution)
-
-
-def _find_entry(view: RunView, ledger: LedgerStore) -> Entry | None:
-    if view.sync is None or view.source is None:
-        return None
-    return ledger.get(view.sync, ObjectRef.parse(view.source))
+    return read_view(machine, execution)
 
 
 @runs.command()
@@ -246,7 +143,7 @@ def stop(
     if is_running:
         print_line(f"stopped: {run}; go on with it: millrace runs resume {run}")
     else:
-        print_line(f"not stopped: {run} is over, {_describe_status(view)}")
+        print_line(f"not stopped: {run} is over, {describe_status(view)}")
 
 
 @runs.command()
@@ -260,7 +157,7 @@ def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json
     """
     machine, ledger = _find(context, name)
     view = _find_run(machine, run)
-    entry = _find_entry(view, ledger)
+    entry = find_run_entry(view, ledger)
     if view.execution.status is ExecutionStatus.RUNNING:
         raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
     if entry is None:

@@ -15,7 +15,7 @@ import typer
 from millrace import __version__
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
-from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.repair.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.bulk_sync import BulkSync
@@ -34,6 +34,7 @@ from millrace.operations.stale import StaleFinder, StaleReason
 from millrace.operations.survey import Survey
 from millrace.planning.descriptions import Description, describe_plan
 from millrace.planning.planner import ActiveSync, Planner
+from millrace.remote.deployments import Deployments
 from millrace.wording import count_of, join_names
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import typer
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
 from millrace.cli.deployed.plan import describe_forecast, forecast_objects, forecast_to_json, format_size
-from millrace.cli.deployments import Deployments, Json, Name, get_deployments
+from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import MillraceError, UsageError
@@ -25,6 +25,7 @@ from millrace.operations.backfills.steering import BackfillOrder
 from millrace.operations.forecast import Forecast
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import Planner
+from millrace.remote.deployments import Deployments
 from millrace.wording import count_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
-from millrace.cli.deployments import Deployments, Json, Keys, Name, get_deployments
+from millrace.cli.deployments import Json, Keys, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
 from millrace.errors import UsageError
@@ -19,6 +19,7 @@ from millrace.operations.replay import ReplayCandidate, ReplayFinder, ReplayWay,
 from millrace.operations.reprocess import SCHEME
 from millrace.planning.planner import Planner
 from millrace.planning.targets import QUARANTINE_FOLDER
+from millrace.remote.deployments import Deployments
 from millrace.wording import count_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from millrace.aws.circuits import FunctionEventSources
-from millrace.cli.repair.resume import PausedWorld
 from millrace.delivery.breaker import Circuit
+from millrace.remote.paused_sources import PausedWorld
 from tests.fakes import InMemoryCircuits
 from tests.world import NOON
 
