@@ -13,12 +13,18 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.handler_function import service
+from infra.metrics import (
+    count_errors,
+    count_failed,
+    count_throttles,
+    count_timed_out,
+    count_visible,
+    find_oldest,
+    read_ours,
+)
 from infra.names import construct_id
 from infra.options import Options
 from infra.source_queue import visibility_seconds
-
-_PERIOD = Duration.minutes(5)
 
 
 class Alarms(Construct):
@@ -36,6 +42,8 @@ class Alarms(Construct):
         backfills: sqs.IQueue | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.alarms: list[cloudwatch.IAlarm] = []
+        self.dead_letters: dict[str, sqs.IQueue] = {"DeadLetters": dead_letters}
         self._topic = (
             sns.Topic.from_topic_arn(self, "Topic", options.alarm_topic_arn) if options.alarm_topic_arn else None
         )
@@ -53,15 +61,17 @@ class Alarms(Construct):
     def _watch_dead_letters(self, dead_letters: sqs.IQueue, options: Options) -> None:
         self._above(
             "DeadLetters",
-            _count_visible(dead_letters),
+            count_visible(dead_letters),
             0,
             "Messages that nobody could read, or whose work failed five times. Look: millrace dead-letters.",
         )
         for arn in options.own_dead_letter_arns:
             name = construct_id(arn)
+            queue = sqs.Queue.from_queue_arn(self, name, arn)
+            self.dead_letters[f"DeadLetters{name}"] = queue
             self._above(
                 f"DeadLetters{name}",
-                _count_visible(sqs.Queue.from_queue_arn(self, name, arn)),
+                count_visible(queue),
                 0,
                 "Messages that SQS gave up by itself, from a queue of yours. Look: millrace dead-letters.",
             )
@@ -69,13 +79,13 @@ class Alarms(Construct):
     def _watch_work(self, options: Options) -> None:
         self._above(
             "Failures",
-            _ours("Failed", options, statistic="Sum"),
+            read_ours("Failed", options),
             0,
             "Objects that could not be converted. Look: millrace status, then millrace show s3://...",
         )
         self._above(
             "CircuitOpen",
-            _ours("CircuitOpen", options, statistic="Maximum"),
+            read_ours("CircuitOpen", options, statistic="Maximum"),
             0,
             "Configuration errors in a row paused an event source; its messages wait. Look: millrace status. Mend what "
             "it names, then run: millrace resume (which also ends this alarm).",
@@ -87,14 +97,14 @@ class Alarms(Construct):
     def _watch_comparisons(self, options: Options) -> None:
         self._above(
             "Unaccounted",
-            _ours("Unaccounted", options, statistic="Sum", function="reconcile"),
+            read_ours("Unaccounted", options, function="reconcile"),
             0,
             "Objects whose notification should have come and did not; they are on the queue now. Look: millrace "
             "audit. Is the bucket's notification in place?",
         )
         self._above(
             "Vanished",
-            _ours("Vanished", options, statistic="Sum", function="reconcile"),
+            read_ours("Vanished", options, function="reconcile"),
             0,
             "Outputs that the ledger knows are gone; a comparison looks at one in a hundred. Look: millrace audit "
             "--outputs. Unless they were deleted on purpose: millrace audit --outputs --restore.",
@@ -105,13 +115,13 @@ class Alarms(Construct):
         look = "Look: millrace runs list, then millrace runs show."
         self._above(
             "BigRunsFailed",
-            machine.metric_failed(period=_PERIOD, statistic="Sum"),
+            count_failed(machine),
             0,
             f"A big run ended without its output. {look}",
         )
         self._above(
             "BigRunsTimedOut",
-            machine.metric_timed_out(period=_PERIOD, statistic="Sum"),
+            count_timed_out(machine),
             0,
             f"A big run was not done in a day. {look} Raise big_run_concurrency with the account's quota.",
         )
@@ -119,7 +129,7 @@ class Alarms(Construct):
     def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:
         self._above(
             f"Age{name}",
-            queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+            find_oldest(queue),
             visibility_seconds(options),
             "A message has waited longer than a whole attempt takes. Is the function throttled, or denied?",
         )
@@ -128,16 +138,18 @@ class Alarms(Construct):
         """A backfill's messages may wait for days; after ten SQS deletes them, and all has to be listed once more."""
         self._above(
             "AgeBackfills",
-            queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+            find_oldest(queue),
             Duration.days(7).to_seconds(),
             "A backfill's request has waited for a week. Look: millrace backfill --status. Is it paused?",
         )
 
     def _watch_function(self, name: str, function: lambda_.IFunction) -> None:
-        errors, throttles = function.metric_errors(period=_PERIOD), function.metric_throttles(period=_PERIOD)
-        self._above(f"{name}Errors", errors, 0, f"The {name} function broke. Read its log.")
+        self._above(f"{name}Errors", count_errors(function), 0, f"The {name} function broke. Read its log.")
         self._above(
-            f"{name}Throttles", throttles, 0, f"The {name} function was refused: the account's concurrency is used up."
+            f"{name}Throttles",
+            count_throttles(function),
+            0,
+            f"The {name} function was refused: the account's concurrency is used up.",
         )
 
     def _above(
@@ -159,21 +171,6 @@ class Alarms(Construct):
             treat_missing_data=missing,
             alarm_description=description,
         )
+        self.alarms.append(alarm)
         if self._topic:
             alarm.add_alarm_action(actions.SnsAction(self._topic))
-
-
-def _count_visible(queue: sqs.IQueue) -> cloudwatch.Metric:
-    # Maximum, not the CDK's average: a letter that was there for a minute of five counts.
-    return queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum")
-
-
-def _ours(name: str, options: Options, *, statistic: str, function: str = "convert") -> cloudwatch.Metric:
-    """A metric that one of the functions writes."""
-    return cloudwatch.Metric(
-        namespace="Millrace",
-        metric_name=name,
-        dimensions_map={"service": service(function, options)},
-        statistic=statistic,
-        period=_PERIOD,
-    )

@@ -98,6 +98,11 @@ class Names:
         return f"{self.deployment}-tend-backfills"
 
     @property
+    def dashboard(self) -> str:
+        """The dashboard of CloudWatch."""
+        return self.deployment
+
+    @property
     def log_groups(self) -> str:
         """What the names of all log groups start with."""
         return f"/millrace/{self.deployment}/"

@@ -18,6 +18,7 @@ from infra.alarms import Alarms
 from infra.backfills import MEMORY_MB as BACKFILL_MEMORY_MB
 from infra.backfills import Backfills
 from infra.big_run_machine import BigRunMachine
+from infra.dashboard import Dashboard, Watched
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
 from infra.names import Names, construct_id
 from infra.options import Options
@@ -90,7 +91,17 @@ class ProcessingStack(Stack):
             options=options,
             backfills=self._backfill_queue if "Backfill" in functions else None,
         )
-        alarms.watch_big_runs(self._make_machine(functions["BigRun"]))
+        machine = self._make_machine(functions["BigRun"])
+        alarms.watch_big_runs(machine)
+        watched = Watched(
+            alarms=alarms.alarms,
+            queues=queues,
+            backfills=self._backfill_queue if "Backfill" in functions else None,
+            dead_letters=alarms.dead_letters,
+            functions=functions,
+            machine=machine,
+        )
+        Dashboard(self, "Dashboard", watched=watched, options=options)
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
         CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
 

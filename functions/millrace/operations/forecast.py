@@ -7,42 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean, linear_regression
 from typing import Self
 
+from millrace.deployment.prices import LIST_PRICES, Prices, price_calls, price_compute
 from millrace.ledger.entries import DONE, Entry
 
 SAMPLE = 200
 """Conversions that the speed is learned from."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prices:
-    """List prices of us-east-1 in the first tier, without what is free; other regions differ by up to a third.
-
-    Compared in November 2026 with what others quote from AWS's price list; AWS's own pages are the last word.
-    """
-
-    # Lambda: 0.20 dollars for a million invocations, however much memory they have.
-    x86_gigabyte_second: float = 16.6667e-6
-    arm_gigabyte_second: float = 13.3334e-6
-    invocation: float = 0.2e-6
-    # S3 Standard: 0.005 dollars for 1,000 PUT, COPY, POST and LIST, 0.0004 for 1,000 GET and all others.
-    s3_get: float = 0.4e-6
-    s3_put: float = 5e-6
-    # DynamoDB on demand, since November 2024: a write of up to 1 KB, and a consistent read of up to 4 KB.
-    ledger_write: float = 0.625e-6
-    ledger_read: float = 0.125e-6
-    # SQS, a standard queue: a request of up to 64 KB.
-    message: float = 0.4e-6
-
-
-LIST_PRICES = Prices()
-_PUTS = 2
-"""Requests of S3's dearer kind for an object: an upload that is begun, and ended."""
-_GETS = 3
-_LEDGER_WRITES = 12
-"""Claim, announcement and settle, each to the table and to three indexes."""
-_LEDGER_READS = 2
-_MESSAGES = 3
-"""Sent, received and deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,21 +83,12 @@ class Forecast:
         seconds = speed.take(objects, size)
         # One object is one function's work, so fewer objects than functions leave some idle.
         side_by_side = max(1, min(machines.concurrency, objects))
-        rate = prices.arm_gigabyte_second if machines.is_arm else prices.x86_gigabyte_second
-        compute = seconds * machines.memory_mb / 1024 * rate
+        compute = price_compute(seconds * machines.memory_mb / 1024, prices, is_arm=machines.is_arm)
         return cls(
             objects=objects,
             size=size,
             minutes=seconds / side_by_side / 60,
-            dollars=compute + objects * _price_calls(prices),
+            dollars=compute + objects * price_calls(prices),
             speed=speed,
             machines=machines,
         )
-
-
-def _price_calls(prices: Prices) -> float:
-    """What the calls for one object cost."""
-    storage = _PUTS * prices.s3_put + _GETS * prices.s3_get
-    ledger = _LEDGER_WRITES * prices.ledger_write + _LEDGER_READS * prices.ledger_read
-    # A batch of one message is the dearest: large objects come alone.
-    return storage + ledger + _MESSAGES * prices.message + prices.invocation

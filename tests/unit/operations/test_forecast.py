@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from millrace.deployment.prices import Prices
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef, SourceVersion
-from millrace.operations.forecast import Forecast, Machines, Prices, Speed
+from millrace.operations.forecast import Forecast, Machines, Speed
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MACHINES = Machines(memory_mb=1769, concurrency=10)
