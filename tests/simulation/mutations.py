@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, BinaryIO
 from unittest.mock import patch
 
-from millrace.big_runs import converting
+from millrace.big_runs import converting, ending, phases
 from millrace.big_runs.documents import RunDocuments
+from millrace.big_runs.events import DONE, PhaseOutcome
 from millrace.big_runs.starting import BigRunStarter
 from millrace.delivery import build_conversion, object_work, publishing, worker
 from millrace.delivery.build_files import PinnedFiles
@@ -494,10 +495,33 @@ def _losing_rows(*, uncounted: bool) -> Iterator[None]:
             yield
 
 
+def with_runs_that_are_stopped(world: SimulatedWorld) -> None:
+    """Runs of one object that somebody stops and resumes; who hears of it is killed now and then."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE))
+    world.big_runs = True
+    world.faults.set({Fault.RUN_STOPPED: 0.2, Fault.KILLED_AFTER: 0.03})
+    world.script = [partial(schedules.put, "in/a.csv")]
+
+
+@contextmanager
+def _deleting_what_may_go_on() -> Iterator[None]:
+    """Whoever finds that a run has no claim deletes what it did; and an end without an order is an end."""
+
+    def end_without_order(*_arguments: object) -> PhaseOutcome:
+        return PhaseOutcome(DONE)
+
+    with (
+        patch.object(ending, "may_go_on", lambda entry: entry.failure is None),
+        patch.object(phases, "end_without_order", end_without_order),
+    ):
+        yield
+
+
 BIG_RUN_MUTATIONS: tuple[Mutation, ...] = (
     Mutation("pin of the version", _reading_any_version, with_runs_over_changing_files),
     Mutation("fence in the key", _in_one_home, with_runs_that_others_overtake),
     Mutation("If-Match of the copy", _copying_whatever_is_there, with_runs_over_changing_files),
+    Mutation("what may be resumed is kept", _deleting_what_may_go_on, with_runs_that_are_stopped),
     Mutation("sum of rows", partial(_losing_rows, uncounted=True), with_runs_over_changing_files),
 )
 """Rules of big runs."""

@@ -11,8 +11,9 @@ from typing import Any
 
 from millrace.big_runs.events import RUN_STOPPED, PhaseEvent, PhaseOutcome
 from millrace.big_runs.phases import BigRunPhases
+from millrace.big_runs.resuming import resume_run
 from millrace.big_runs.run_work import RunPorts
-from millrace.big_runs.starting import BigRunStarter, resume_run
+from millrace.big_runs.starting import BigRunStarter
 from millrace.delivery.batch import take_batch
 from millrace.delivery.breaker import Breaker
 from millrace.delivery.intake import Grounds, Intake, Received

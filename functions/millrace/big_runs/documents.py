@@ -80,6 +80,11 @@ class RunDocuments:
                 return
         raise LostRace(f"{self.place.at(path)} is being written by others")
 
+    def delete(self, path: str) -> None:
+        """Delete a document that is there; to delete any would leave a mark in a bucket that keeps versions."""
+        if self.find(path) is not None:
+            self.store.delete(self.place.at(path))
+
     def _put(self, path: str, document: dict[str, Any], expected: str | None) -> None:
         upload = self.store.upload(self.place.at(path), {})
         try:

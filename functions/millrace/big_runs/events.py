@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from millrace.errors import UsageError
+from millrace.mappings import leave_out_none
 from millrace.objects.references import ObjectRef
 
 RUN_STOPPED = "RunStopped"
@@ -60,15 +61,22 @@ FAILED = "failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlace:
-    """Where the objects of a run are: below ``home``, a key that ends in a slash, by the destination's connection."""
+    """Where the objects of a run are: below ``home``, a key that ends in a slash, by the destination's connection.
+
+    ``sync`` and ``source`` are of the entry that waits for the run. The order says so, too, as long as it is there.
+    """
 
     run: str
     connection: str
     home: ObjectRef
+    sync: str | None = None
+    source: ObjectRef | None = None
 
     def to_input(self) -> dict[str, Any]:
-        """The execution's input: ``{"run": ..., "order": {"connection": ..., "home": "s3://..."}}``."""
-        return {"run": self.run, "order": {"connection": self.connection, "home": str(self.home)}}
+        """The execution's input: ``{"run": ..., "order": {"connection": ..., "home": "s3://...", "sync": ...}}``."""
+        source = str(self.source) if self.source is not None else None
+        entry = leave_out_none({"sync": self.sync, "source": source})
+        return {"run": self.run, "order": {"connection": self.connection, "home": str(self.home), **entry}}
 
     @classmethod
     def from_input(cls, event: Mapping[str, Any]) -> Self:
@@ -76,7 +84,9 @@ class RunPlace:
         try:
             order = event["order"]
             home = ObjectRef.parse(str(order["home"]))
-            return cls(run=str(event["run"]), connection=str(order["connection"]), home=home)
+            source = ObjectRef.parse(str(order["source"])) if "source" in order else None
+            run, connection = str(event["run"]), str(order["connection"])
+            return cls(run=run, connection=connection, home=home, sync=order.get("sync"), source=source)
         except (LookupError, TypeError) as error:
             raise UsageError(f"no event of a big run: {event!r} lacks {error}") from error
 

@@ -6,7 +6,7 @@ Of a map the machine says only that too many of its children failed, so a child 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -36,10 +36,15 @@ def failure_from_document(document: Any) -> Failure:
     return Failure(**{**document, "branch": Branch(document["branch"])})
 
 
-def note_trouble(documents: RunDocuments, error: Exception) -> None:
-    """Leave a note of what a child raised, if anything can be written."""
+def note_trouble(documents: RunDocuments, error: Exception, find_result: Callable[[], str]) -> None:
+    """Leave a note of what a child raised, if anything can be written.
+
+    ``find_result`` gives the path of what the child is to leave. The note counts as long as that is missing: a child
+    that comes through when it is tried again was in no trouble.
+    """
     with suppress(errors.MillraceError):
-        documents.replace(TROUBLE, {"failure": failure_to_document(Failure.of(error))})
+        note = {"failure": failure_to_document(Failure.of(error)), "result": find_result()}
+        documents.replace(TROUBLE, note)
 
 
 def find_failure(documents: RunDocuments, error: Mapping[str, Any] | None) -> Failure:
@@ -48,7 +53,7 @@ def find_failure(documents: RunDocuments, error: Mapping[str, Any] | None) -> Fa
     if failure.error != _MAP_FAILED:
         return failure
     trouble = documents.find(TROUBLE)
-    if trouble is not None:
+    if trouble is not None and documents.find(str(trouble["result"])) is None:
         return failure_from_document(get_document(trouble, "failure"))
     reason = "a part failed at each of its tries and left no word: was it out of memory, or was no function to be had?"
     return replace(failure, message=f"{reason} See the log of the function of big runs. {failure.message}")

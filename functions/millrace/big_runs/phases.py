@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from millrace.big_runs.converting import convert_one_part
 from millrace.big_runs.dividing import divide, divide_ranges, inflate_file, scan
-from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
-from millrace.big_runs.ending import RunEnd, fail, heal, publish_parts
+from millrace.big_runs.documents import INFLATED, ORDER, TROUBLE, RunDocuments, RunOrder, numbered
+from millrace.big_runs.ending import RunEnd, end_without_order, fail, heal, publish_parts
 from millrace.big_runs.events import DONE, MAPS, Phase, PhaseEvent, PhaseOutcome
 from millrace.big_runs.failures import note_trouble
 from millrace.big_runs.folder_files import finish_files, settle_files
@@ -35,8 +36,7 @@ class BigRunPhases:
         documents = RunDocuments(self.ports.stores[place.connection], place, workers=self.ports.copies)
         document = documents.find(ORDER)
         if document is None:
-            # The run is over and its objects are deleted: this is a double, or a repetition that comes late.
-            return PhaseOutcome(DONE)
+            return end_without_order(self.ports, event, remaining)
         order = RunOrder.from_document(document)
         run = RunEnd(ports=self.ports, order=order, documents=documents, remaining=remaining)
         if event.phase in _ENDS:
@@ -67,15 +67,34 @@ def _work_child(work: RunWork, event: PhaseEvent) -> PhaseOutcome:
     try:
         _CHILDREN[event.phase](work, event.index)
     except Exception as error:
-        note_trouble(work.documents, error)
+        note_trouble(work.documents, error, partial(_find_result, work, event))
         raise
     return PhaseOutcome(DONE)
+
+
+def _find_result(work: RunWork, event: PhaseEvent) -> str:
+    """The path of what a child leaves when it comes through."""
+    match event.phase:
+        case Phase.INFLATE:
+            return INFLATED
+        case Phase.CONVERT:
+            return Round.read(work.documents).path(event.index)
+        case Phase.SETTLE:
+            return numbered("settled", event.index)
+        case phase:
+            return numbered(phase, event.index)
 
 
 def _as_failure(error: DataError | ObjectChanged | ObjectGone) -> Failure:
     if isinstance(error, ObjectGone):
         return Failure.of(ObjectChanged(str(error)))
     return Failure.of(error)
+
+
+def _plan(work: RunWork) -> PhaseOutcome:
+    # An execution begins: of a run that is resumed, the trouble was another's.
+    work.documents.delete(TROUBLE)
+    return divide(work)
 
 
 def _publish(work: RunWork) -> PhaseOutcome:
@@ -100,13 +119,13 @@ def _inflate(work: RunWork, _index: int) -> None:
 
 def _finish(work: RunWork) -> PhaseOutcome:
     outcome = finish_files(work)
-    RunEnd.of(work).delete_objects()
+    RunEnd.of(work).leave()
     return outcome
 
 
 _SINGLES: Mapping[Phase, Callable[[RunWork], PhaseOutcome]] = MappingProxyType(
     {
-        Phase.PLAN: divide,
+        Phase.PLAN: _plan,
         Phase.SPLIT: divide_ranges,
         Phase.JOIN: join_surveys,
         Phase.PUBLISH: _publish,

@@ -1,22 +1,18 @@
-"""Begin a big run, or go on with one that ended from outside: its order first, then the machine, then the ledger."""
+"""Begin a big run: its order first, then the machine, then the ledger."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
-from millrace.big_runs.events import RUN_STOPPED, RunPlace
+from millrace.big_runs.events import RunPlace
 from millrace.delivery.routing import DEFAULT_PART_BYTES, BigWork
-from millrace.errors import UsageError
 from millrace.ledger.claims import Claims
-from millrace.ledger.entries import BigRunFacts, Branch, Entry, State
-from millrace.ledger.rules import MOST_ATTEMPTS
-from millrace.ledger.stores import LedgerStore
+from millrace.ledger.entries import BigRunFacts, Entry
 from millrace.objects.machine import Machine
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectStore, Stores
@@ -47,7 +43,13 @@ class BigRunStarter:
         """
         order = self._to_order(big)
         plan = big.plan
-        place = RunPlace(run=order.run, connection=plan.target_connection, home=self._find_home(plan, order.run))
+        place = RunPlace(
+            run=order.run,
+            connection=plan.target_connection,
+            home=self._find_home(plan, order.run),
+            sync=order.sync,
+            source=order.source,
+        )
         documents = RunDocuments(self.stores[plan.target_connection], place)
         documents.write(ORDER, order.to_document())
         self.machine.start(order.run, place.to_input() | about(order.sync, order.source, order.size))
@@ -94,58 +96,6 @@ def name_run(plan: Plan | Build, claimed: Entry, etag: str) -> str:
     return f"{readable}-{digest}".lstrip("-")
 
 
-def resume_run(entry: Entry, *, ledger: LedgerStore, machine: Machine, now: datetime) -> BigRunFacts:
-    """Have a run go on that was stopped, or ended from outside, with what it has done so far.
-
-    Raises UsageError if it cannot: its object has had other work since, it is at work, or what it had is deleted.
-    Raises LostRace if another is quicker.
-    """
-    facts = entry.big_run
-    if facts is None or entry.state is not State.FAILED:
-        raise UsageError(f"{entry.source} is {entry.state}; only a big run that failed or was stopped can be resumed")
-    _demand_objects(entry, facts)
-    resumed = replace(facts, execution=_next_execution(facts))
-    place = RunPlace(run=facts.name, connection=facts.connection, home=facts.home)
-    # The entry first: an execution that finds it failed would end at once. If nothing is started after it, the daily
-    # comparison finds an entry that waits for an execution that is not there.
-    ledger.put(
-        replace(
-            entry,
-            state=State.WAITING,
-            revision=entry.revision + 1,
-            big_run=resumed,
-            started=now,
-            finished=None,
-            failure=None,
-        )
-    )
-    machine.start(resumed.execution, place.to_input() | about(entry.sync, entry.source, entry.version.size))
-    return resumed
-
-
-def _demand_objects(entry: Entry, facts: BigRunFacts) -> None:
-    """Raise UsageError if the run's end deleted its objects: an execution without an order would end at once."""
-    failure = entry.failure
-    if failure is None:
-        return
-    if failure.branch is Branch.DATA and failure.error != RUN_STOPPED:
-        raise UsageError(
-            f"the big run {facts.name} failed for its data ({failure.error}) and would fail again, so that what it had"
-            " is deleted; change the object or its sync and begin again: millrace reprocess"
-        )
-    if failure.branch is Branch.TRANSIENT and entry.attempts < MOST_ATTEMPTS:
-        raise UsageError(
-            f"{entry.source} is asked for again by itself, since {failure.error} may pass; if nothing happens in some"
-            " minutes, begin again: millrace reprocess"
-        )
-
-
 def about(sync: str, source: ObjectRef, size: int | None) -> dict[str, Any]:
     """What people see of an execution; the machine passes it by."""
     return {"about": {"sync": sync, "source": str(source), "size": size}}
-
-
-def _next_execution(facts: BigRunFacts) -> str:
-    """``orders-2f1e…`` is followed by ``orders-2f1e…-2``, and that by ``-3``."""
-    number = facts.execution.removeprefix(facts.name).removeprefix("-")
-    return f"{facts.name}-{int(number or 1) + 1}"

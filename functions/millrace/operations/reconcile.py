@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from millrace.config.layout import Folder
@@ -49,6 +50,8 @@ PATIENCE = timedelta(days=1)
 """How long a full queue puts a comparison off."""
 LOOK_AT_ONE_IN = 100
 """Of the objects that are as the ledger has them, the outputs of one in so many are looked at: a GetItem and a HEAD."""
+_LATER_SECONDS = 60
+"""What is asked for before the ledger says that it may be worked on comes when it does."""
 _LEASE_MARGIN = timedelta(seconds=5)
 _LONGEST_RUN_SECONDS = 900.0
 
@@ -291,7 +294,11 @@ class Reconciler:
             return False
         is_another = change.kind is ChangeKind.REMOVED or change.etag != entry.version.etag
         is_folder = not concerns(self.planner, sync.name, change.ref)
-        return (is_folder or not is_another) and self.runs.is_at_work(sync.name, change.ref)
+        if is_another and not is_folder:
+            return False
+        request = Request(change=change, sync=sync.name)
+        ask = partial(self.queues[sync.source_connection].send, [request], delay_seconds=_LATER_SECONDS)
+        return self.runs.is_at_work(sync.name, change.ref, ask)
 
     def _find_stuck_build(self, sync: ActiveSync, folder: ObjectRef) -> Difference | None:
         """A build that is to be asked for again, if there is one of the folder."""

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from millrace.big_runs.events import MAPS, Phase, PhaseEvent
+from millrace.big_runs.resuming import resume_run
 from millrace.errors import AccessDenied, ServiceUnavailable, UsageError
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.machine import ExecutionStatus
+from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync
 from tests.fakes import InMemoryObjectStore
 from tests.unit.big_runs.running import RunWorld, twin_of
@@ -268,8 +270,6 @@ def test_filters_and_partitions_are_those_of_one_invocation() -> None:
 
 
 def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(in_run: RunWorld) -> None:
-    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - only here
-
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.CONVERT and event.index == 4:
             raise KeyboardInterrupt
@@ -295,8 +295,6 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(in_run: Ru
 
 
 def test_a_run_whose_objects_are_deleted_is_not_resumed() -> None:
-    from millrace.big_runs.starting import resume_run  # noqa: PLC0415 - only here
-
     refused = world()
     refused.one(refused.upload(CSV.replace(b"\n13,", b"\n13,too,many,fields,in,here,", 1)))
     assert refused.drive() == "failed"
@@ -309,6 +307,110 @@ def test_a_run_whose_objects_are_deleted_is_not_resumed() -> None:
         with pytest.raises(UsageError, match=reason):
             resume_run(failed.entry(), ledger=failed.ledger, machine=failed.machine, now=failed.now)
         assert failed.entry().state is State.FAILED
+
+
+def stop(world: RunWorld) -> str:
+    """Convert some parts, stop the newest execution, and hear of it; gives its name."""
+
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.CONVERT and event.index == 2:
+            raise KeyboardInterrupt
+
+    world.before = before
+    with pytest.raises(KeyboardInterrupt):
+        world.drive()
+    world.before = lambda _event: None
+    name = list(world.machine.executions)[-1]
+    world.machine.stop(name, "a person wants it")
+    heal(world, name)
+    return name
+
+
+def heal(world: RunWorld, name: str) -> str:
+    return world.phase(PhaseEvent(phase=Phase.HEAL, place=world.place(), status="ABORTED", execution=name)).next
+
+
+def resume(world: RunWorld) -> str:
+    return resume_run(world.entry(), ledger=world.ledger, machine=world.machine, now=world.now).execution
+
+
+def test_news_of_a_stop_that_are_heard_twice_leave_what_the_resumed_run_goes_on_with(in_run: RunWorld) -> None:
+    """Whoever heard of it first may have been killed after it had settled the entry."""
+    name = stop(in_run)
+    assert heal(in_run, name) == "failed"
+    in_run.events.clear()
+
+    assert in_run.drive(resume(in_run)) == "done"
+
+    assert in_run.entry().state is State.CONVERTED
+    assert sum(event.phase is Phase.SCAN for event in in_run.events) > 0
+    assert in_run.homes() == []
+
+
+def test_a_double_that_comes_late_leaves_what_waits_for_a_grant(in_run: RunWorld) -> None:
+    in_run.phase(PhaseEvent(phase=Phase.PLAN, place=in_run.place()))
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error={"Error": "AccessDenied"}))
+    kept = in_run.homes()
+
+    late = in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error={"Error": "AccessDenied"}))
+
+    assert late.next == "failed"
+    assert in_run.homes() == kept
+    assert in_run.drive(resume(in_run)) == "done"
+
+
+@pytest.mark.parametrize("phase", [Phase.PLAN, Phase.CONVERT, Phase.PUBLISH, Phase.HEAL])
+def test_a_run_whose_objects_expired_says_so_and_begins_again(in_run: RunWorld, phase: Phase) -> None:
+    stop(in_run)
+    resumed = resume(in_run)
+    for key in in_run.homes():
+        in_run.store.delete(ObjectRef("acme-out", key))
+
+    outcome = in_run.phase(PhaseEvent(phase=phase, place=in_run.place()))
+
+    assert outcome.next == "failed"
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert "kept for a week" in failure.message
+    in_run.machine.end(resumed, ExecutionStatus.FAILED)
+    in_run.answer_queue()
+    assert in_run.drive() == "done"
+    assert in_run.store.data(TARGET) == expected()
+
+
+def test_an_older_executions_end_is_no_news_for_one_whose_objects_are_gone(in_run: RunWorld) -> None:
+    name = stop(in_run)
+    resume(in_run)
+    for key in in_run.homes():
+        in_run.store.delete(ObjectRef("acme-out", key))
+
+    assert heal(in_run, name) == "done"
+    assert in_run.entry().state is State.WAITING
+
+
+def test_who_comes_after_the_end_changes_nothing(in_run: RunWorld) -> None:
+    assert in_run.drive() == "done"
+    before = in_run.entry()
+
+    assert in_run.phase(PhaseEvent(phase=Phase.PUBLISH, place=in_run.place())).next == "done"
+    assert (in_run.entry(), in_run.queue.sent) == (before, [])
+
+
+def test_a_run_that_was_to_be_resumed_and_never_started_is_started(in_run: RunWorld) -> None:
+    stop(in_run)
+    resumed = resume(in_run)
+    del in_run.machine.executions[resumed]
+
+    assert resume(in_run) == resumed
+    assert in_run.drive(resumed) == "done"
+
+    with pytest.raises(UsageError, match="is converted; only a big run that failed or was stopped"):
+        resume(in_run)
+
+
+def test_a_run_that_is_at_work_is_not_resumed(in_run: RunWorld) -> None:
+    with pytest.raises(UsageError, match="is waiting; only a big run that failed or was stopped"):
+        resume(in_run)
 
 
 def test_a_run_that_is_lost_is_asked_for_once_more_until_it_was_five_times(in_run: RunWorld) -> None:
@@ -343,17 +445,21 @@ MAP_FAILED = {
 }
 
 
-def test_what_a_child_raised_is_said_though_the_machine_says_only_that_its_map_failed(in_run: RunWorld) -> None:
+def scan_without_grant(in_run: RunWorld) -> None:
     genuine = in_run.store.reopen
 
     def deny(*_arguments: Any, **_words: Any) -> Any:
         raise AccessDenied("s3:GetObject is not granted")
 
     in_run.store.reopen = deny  # type: ignore[method-assign] # a grant that is taken away
-    for _ in range(2):
-        with pytest.raises(AccessDenied):
-            in_run.phase(PhaseEvent(phase=Phase.SCAN, place=in_run.place(), index=0))
+    with pytest.raises(AccessDenied):
+        in_run.phase(PhaseEvent(phase=Phase.SCAN, place=in_run.place(), index=0))
     in_run.store.reopen = genuine  # type: ignore[method-assign] # and given again
+
+
+def test_what_a_child_raised_is_said_though_the_machine_says_only_that_its_map_failed(in_run: RunWorld) -> None:
+    for _ in range(2):
+        scan_without_grant(in_run)
     in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
 
     failure = in_run.entry().failure
@@ -361,6 +467,30 @@ def test_what_a_child_raised_is_said_though_the_machine_says_only_that_its_map_f
     assert (failure.branch, failure.error) == (Branch.CONFIGURATION, "AccessDenied")
     assert "s3:GetObject is not granted" in failure.message
     assert in_run.homes() != []
+
+
+def test_what_a_child_raised_that_came_through_afterwards_is_not_why_a_run_failed(in_run: RunWorld) -> None:
+    scan_without_grant(in_run)
+    in_run.phase(PhaseEvent(phase=Phase.SCAN, place=in_run.place(), index=0))
+
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
+
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert "left no word" in failure.message
+
+
+def test_what_was_raised_before_a_run_was_resumed_is_not_why_it_fails_then(in_run: RunWorld) -> None:
+    scan_without_grant(in_run)
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
+    resume(in_run)
+
+    in_run.phase(PhaseEvent(phase=Phase.PLAN, place=in_run.place()))
+    in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error=MAP_FAILED))
+
+    failure = in_run.entry().failure
+    assert failure is not None
+    assert "left no word" in failure.message
 
 
 def test_children_that_died_without_a_word_are_tried_again(in_run: RunWorld) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from millrace.big_runs.events import Phase, PhaseEvent
+from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import State
 from millrace.objects.machine import ExecutionStatus
+from millrace.objects.messages import Request
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import never_ends
@@ -61,6 +65,25 @@ def test_a_run_that_vanished_begins_again(in_run: RunWorld, status: ExecutionSta
     assert in_run.entry().attempts == 2
     assert in_run.drive() == "done"
     assert in_run.entry().state is State.CONVERTED
+
+
+def test_a_comparison_that_is_killed_once_it_put_that_a_run_is_lost_has_asked_for_the_object(in_run: RunWorld) -> None:
+    in_run.machine.end(next(iter(in_run.machine.executions)), ExecutionStatus.FAILED)
+    genuine = in_run.queue.send
+
+    def send_later_alone(requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        if not delay_seconds:
+            raise ServiceUnavailable("killed")
+        return genuine(requests, delay_seconds=delay_seconds)
+
+    in_run.queue.send = send_later_alone  # type: ignore[method-assign] # what the comparison found is never sent
+    with pytest.raises(ServiceUnavailable):
+        compare(in_run)
+    assert in_run.entry().state is State.FAILED
+
+    in_run.answer_queue()
+
+    assert in_run.drive() == "done"
 
 
 def test_the_lost_run_of_a_folder_begins_again() -> None:

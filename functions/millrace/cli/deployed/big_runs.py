@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from millrace.big_runs.starting import resume_run
+from millrace.big_runs.resuming import resume_run
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import UsageError
@@ -162,11 +162,20 @@ def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json
         raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
     if entry is None:
         raise UsageError(f"the ledger has no entry of {view.source or run}: convert it by `millrace reprocess`")
-    newest = entry.big_run
-    if newest is not None and newest.execution != run:
-        raise UsageError(f"{run} is not the newest run of {entry.source}: that is {newest.execution}")
+    _demand_newest(machine, entry, run)
     facts = resume_run(entry, ledger=ledger, machine=machine, now=datetime.now(UTC))
     if as_json:
         print_json({"run": facts.execution, "resumes": run})
     else:
         print_line(f"goes on as {facts.execution}: millrace runs show {facts.execution}")
+
+
+def _demand_newest(machine: StepFunctions, entry: Entry, run: str) -> None:
+    """Raise UsageError if an object has a newer run; not if that is this one, was to be resumed and never started."""
+    newest = entry.big_run
+    if newest is None or newest.execution == run:
+        return
+    is_same = f"{run}-".startswith(f"{newest.name}-")
+    if is_same and machine.describe(newest.execution) is None:
+        return
+    raise UsageError(f"{run} is not the newest run of {entry.source}: that is {newest.execution}")

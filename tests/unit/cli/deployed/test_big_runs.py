@@ -32,7 +32,7 @@ class FakeStepFunctions:
         """An execution that began four minutes ago."""
         argument = {
             "run": RUN,
-            "order": {"connection": "lake", "home": str(HOME)},
+            "order": {"connection": "lake", "home": str(HOME), "sync": "orders", "source": str(SOURCE)},
             "about": {"sync": "orders", "source": str(SOURCE), "size": 12_000_000_000},
         }
         self.executions[name] = {
@@ -241,6 +241,21 @@ class TestResuming:
 
         assert ran.code == 2
         assert "that is orders-newer" in ran.err
+
+    def test_one_that_was_to_be_resumed_and_never_started_is_started(
+        self, run: Any, deployments: RunDeployments
+    ) -> None:
+        run("runs", "stop", RUN, deployments=deployments)
+        entry = deployments.ledger.get("orders", SOURCE)
+        assert entry is not None
+        assert entry.big_run is not None
+        resumed = replace(entry.big_run, execution=f"{RUN}-2")
+        deployments.ledger.put(replace(entry, big_run=resumed, revision=entry.revision + 1))
+
+        ran = run("runs", "resume", RUN, deployments=deployments)
+
+        assert ran.out == f"goes on as {RUN}-2: millrace runs show {RUN}-2\n"
+        assert f"{RUN}-2" in deployments.steps.executions
 
     def test_one_that_is_at_work_is_not_resumed(self, run: Any, deployments: RunDeployments) -> None:
         ran = run("runs", "resume", RUN, deployments=deployments)
