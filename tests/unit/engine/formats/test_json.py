@@ -160,3 +160,16 @@ def test_json_is_unicode_whatever_the_encoding_of_csv_is(encoding: str) -> None:
     data = '{"id":1,"name":"José €"}\n'.encode(encoding)
 
     assert converted(data, "json", "json", encoding="cp1252").decode() == '{"id":1,"name":"José €"}\n'
+
+
+@pytest.mark.parametrize("before", [b"", b'{"a":"x"}\n'])
+def test_what_is_behind_a_very_long_row_is_at_its_place(before: bytes) -> None:
+    """The text of a long row is let go before its rows are used."""
+    long = b'{"a":"' + "é".encode() * 2**22 + b'"}\n'
+
+    with pytest.raises(MalformedFile) as raised:
+        converted(before + long + b'{"a":1,"a":2}\n{"a":3}\n', "json", "json")
+
+    assert raised.value.row == 2 + before.count(b"\n")
+    assert raised.value.byte == len(before) + len(long)
+    assert converted(before + long + b'{"a":"y"}\n', "json", "json") == before + long + b'{"a":"y"}\n'

@@ -116,7 +116,16 @@ class ExactParser:
                 block, size = _take(self._note_places(rows, places), self._block_bytes)
             if not block:
                 return
-            yield ExactRows(columns_of(block), len(block), size, places)
+            yield self._as_columns(block, size, places)
+
+    def _as_columns(self, block: list[Row], size: int, places: Places) -> ExactRows:
+        columns = columns_of(block)
+        if size >= _LONG_ROW:
+            # A number of 30 MB is in the text as well, and this generator's frames hold its row until they go on.
+            for row in block:
+                row.clear()
+            self._forget_parsed()
+        return ExactRows(columns, len(block), size, places)
 
     def _note_places(
         self, rows: Iterator[tuple[Row, int]], places: dict[int, tuple[int, int]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
 from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
 from millrace.engine.formats.parquet.footers import MAGIC, Footer, file_end, join_footers, read_footer, split_file
+from millrace.engine.formats.parquet.long_values import LARGE_BATCH, spare_memory
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.parallel import WorkAhead
 from millrace.errors import UnsupportedType
@@ -44,11 +45,14 @@ class _GatheredRows:
         self.batches: list[pa.RecordBatch] = []
         self.rows = 0
         self.bytes = 0
+        self.largest_bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.batches.append(batch)
         self.rows += batch.num_rows
-        self.bytes += batch.nbytes
+        size = batch.nbytes
+        self.bytes += size
+        self.largest_bytes = max(self.largest_bytes, size)
 
     @property
     def is_full(self) -> bool:
@@ -86,7 +90,7 @@ class _ParquetWriter:
         self._encodings: Encodings | None = None
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
-        without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), Encodings()))
+        without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
         self._footers = [without_rows.footer]
         self._moves = [0]
         self._written = 0
@@ -110,16 +114,20 @@ class _ParquetWriter:
         for encoded in self._encoding.results():
             self._append(encoded)
         table = pa.Table.from_batches(self._group.batches, self._schema)
+        may_have_long_values = self._group.largest_bytes > LARGE_BATCH
         self._group = _GatheredRows(self._group_rows)
         if self._encodings is None:
             self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
-        encode = partial(_name_refusal, "values", partial(self._encode, table, self._encodings))
+        arguments = self._encodings.arguments
+        if may_have_long_values:
+            arguments |= spare_memory(table)
+        encode = partial(_name_refusal, "values", partial(self._encode, table, arguments))
         self._encoding.begin(encode, is_last=is_last)
 
-    def _encode(self, table: pa.Table, encodings: Encodings) -> _EncodedGroup:
+    def _encode(self, table: pa.Table, arguments: Mapping[str, Any]) -> _EncodedGroup:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
         file = pa.BufferOutputStream()
-        with pq.ParquetWriter(file, self._into, **self._options, **encodings.arguments) as writer:
+        with pq.ParquetWriter(file, self._into, **self._options, **arguments) as writer:
             if table.num_rows:
                 writer.write_table(table.replace_schema_metadata(self._into.metadata), row_group_size=table.num_rows)
         group, footer = split_file(memoryview(file.getvalue()))
