@@ -90,7 +90,8 @@ def _convert(work: RunWork, round_: Round, index: int) -> dict[str, Any]:
     puts_aside = work.plan.quarantine is not None
     outputs = _PartOutputs(work.target_store, partial(_private_ref, work, round_, index), puts_aside)
     part = work.sources(index, survey_document)
-    done = convert_part(part.sources(), known, work.recipe, outputs.destination, work.context(index))
+    with part.open() as sources:
+        done = convert_part(sources, known, work.recipe, outputs.destination, work.context(index))
     try:
         _check_rows(done, part.rows, index)
         return outputs.publish(done).to_document()

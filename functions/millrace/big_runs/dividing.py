@@ -1,10 +1,12 @@
-"""The first phases: where one file is cut, or which files of a folder make a part."""
+"""The first phases: where one file is cut, or which files of a folder, or members of an archive, make a part."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, BinaryIO
 
+from millrace.big_runs.archive_members import ArchiveSource, needs_unpacking, unpack_tar
 from millrace.big_runs.converting import publish_privately
 from millrace.big_runs.documents import FRAME, INFLATED, INFLATED_OBJECT, PARTS, RunOrder, numbered
 from millrace.big_runs.events import Phase, PhaseOutcome
@@ -34,6 +36,8 @@ def divide(work: RunWork) -> PhaseOutcome:
         return PhaseOutcome(Phase.SURVEY, _items(_list_files(work, work.plan)))
     if _is_to_be_inflated(work, work.plan):
         return PhaseOutcome(Phase.INFLATE, _items(1))
+    if work.plan.file_of_members is not None:
+        return PhaseOutcome(Phase.SURVEY, _items(_list_members(work, work.plan)))
     frame = _plan_frame(work, work.plan)
     if frame.needs_scan:
         return PhaseOutcome(Phase.SCAN, _items(len(frame.ranges)))
@@ -44,6 +48,8 @@ def _is_to_be_inflated(work: RunWork, plan: Plan) -> bool:
     """Whether the file's text can be read from its beginning alone, and was not inflated yet; raises as ``gather``."""
     if gather(work.documents, [INFLATED]).found:
         return False
+    if plan.file_of_members is not None:
+        return needs_unpacking(plan, work.file_source)
     with work.file_source.open() as file:
         return needs_inflating(file, plan.recipe.source_format, plan.recipe.read)
 
@@ -60,9 +66,8 @@ def inflate_file(work: RunWork) -> None:
         order = work.order
         # So that there are several frames, however small the file is.
         frame_bytes = max(1, min(FRAME_BYTES, order.part_bytes, order.size // 2))
-        read = work.plan.recipe.read
         with work.file_source.open() as file:
-            text = inflate(file, read, upload.write, on_bytes=check, frame_bytes=frame_bytes)
+            text = _unpack(work, file, upload.write, on_bytes=check, frame_bytes=frame_bytes)
         published = publish_privately(work.target_store, upload, work.documents.place.at(INFLATED_OBJECT), rows=0)
         return {"etag": published.etag, "size": published.size, "text": text}
 
@@ -70,6 +75,37 @@ def inflate_file(work: RunWork) -> None:
         leave_result(work.documents, INFLATED, do)
     finally:
         upload.discard()
+
+
+def _unpack(
+    work: RunWork,
+    file: BinaryIO,
+    write: Callable[[bytes], object],
+    *,
+    on_bytes: Callable[[int], object],
+    frame_bytes: int,
+) -> int:
+    """Write a compressed file's text, or a compressed tar, as frames; give the number of its bytes."""
+    read = work.plan.recipe.read
+    if not work.has_whole_files:
+        return inflate(file, read, write, on_bytes=on_bytes, frame_bytes=frame_bytes)
+    return unpack_tar(file, write, on_bytes=on_bytes, frame_bytes=frame_bytes, workers=read.work.processors)
+
+
+def _list_members(work: RunWork, plan: Plan) -> int:
+    """Write down the members of an archive in batches; the number of batches. Raises what the archive is refused for.
+
+    A repeated phase makes the same batches, of the version that the order pins.
+    """
+    document = work.documents.find(FRAME)
+    if document is not None:
+        return get_integer(document, "count")
+    listed = ArchiveSource(plan, work.file_source).list_members(partial(_batch_bytes, work.order))
+    for number, batch in enumerate(listed.batches):
+        work.documents.write(numbered("members", number), {"members": [member.to_document() for member in batch]})
+    count = len(listed.batches)
+    work.documents.write(FRAME, {"count": count, "formats": sorted(listed.formats), "reason": listed.reason})
+    return count
 
 
 def _plan_frame(work: RunWork, plan: Plan) -> FileFrame:
@@ -105,6 +141,14 @@ def _part_bytes_of_text(work: RunWork) -> int:
 def _part_bytes(order: RunOrder, size: int) -> int:
     """How large parts are: as ordered, or so large that they are not too many."""
     return max(order.part_bytes, -(-size // MOST_RUN_PARTS))
+
+
+def _batch_bytes(order: RunOrder, size: int) -> int:
+    """How large batches of whole files are at most: only two neighbours together are more than that for certain.
+
+    Worked example: of files of 60 bytes each and batches of 100, every file is a batch of its own.
+    """
+    return _part_bytes(order, 2 * size)
 
 
 def scan(work: RunWork, index: int) -> None:
@@ -179,7 +223,7 @@ def _write_batch(work: RunWork, build: Build, number: int, after: str) -> Sequen
 def _take_batch(work: RunWork, build: Build, after: str) -> list[ListedObject]:
     """The next files, so many that neither their number nor their bytes are too many for a part."""
     most_files = max(_MOST_FILES, -(-work.order.files // MOST_RUN_PARTS))
-    most_bytes = _part_bytes(work.order, work.order.size)
+    most_bytes = _batch_bytes(work.order, work.order.size)
     batch, size = list[ListedObject](), 0
     for item in work.source_store.list(build.folder.bucket, build.prefix, start_after=after):
         for file in select_files(build, [item]):

@@ -6,6 +6,7 @@ All but the round and the trouble are written once and never change.
 
     order.json                       what is to be done: written before the machine is started
     frame.json  files/00000.json     one file's frame, or a folder's files, batch by batch
+    members/00000.json               an archive's members, batch by batch
     inflated/text.zst  inflated/00000.json   the text of a compressed file, in frames, and which object that is
     scan/00000.json  parts.json      the ranges of a file, and its parts
     survey/00000.json                what one part's columns are, and the versions of the files it read

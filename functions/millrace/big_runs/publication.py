@@ -154,6 +154,7 @@ class Publication:
             keep_earlier=plan.keep_earlier,
             schema_version=schema.version if schema is not None else None,
             schema_changes=schema.changes if schema is not None else None,
+            reason=self.work.ignored_members,
         )
 
     def _publish_build(self, claimed: Entry, build: Build) -> tuple[Entry, Finish]:

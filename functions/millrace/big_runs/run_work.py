@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from millrace.big_runs.archive_members import MembersOfArchive
 from millrace.big_runs.documents import FRAME, PARTS, RunDocuments, RunOrder
 from millrace.big_runs.failures import failure_from_document, failure_to_document
 from millrace.big_runs.sources import FilesOfFolder, FileSource, PartOfFile, RunSources, file_source
@@ -75,15 +76,28 @@ class RunWork:
     @property
     def parts(self) -> int:
         """How many parts the run has, once it is divided."""
-        path = FRAME if isinstance(self.plan, Build) else PARTS
+        path = FRAME if self.has_whole_files else PARTS
         return get_integer(self.documents.read(path), "count")
 
     @property
+    def has_whole_files(self) -> bool:
+        """Whether parts are batches of files that are not cut: a folder's, or the members of an archive."""
+        return isinstance(self.plan, Build) or self.plan.file_of_members is not None
+
+    @property
     def formats(self) -> frozenset[FileFormat] | None:
-        """Those of all files of a folder; None of one file."""
-        if not isinstance(self.plan, Build):
+        """Those of all files of a folder or an archive; None of one file."""
+        if not self.has_whole_files:
             return None
         return frozenset(FileFormat(str(name)) for name in get_items(self.documents.read(FRAME), "formats"))
+
+    @property
+    def ignored_members(self) -> str | None:
+        """Which members of an archive are not read, and why, in words."""
+        if isinstance(self.plan, Build) or self.plan.file_of_members is None:
+            return None
+        reason = self.documents.read(FRAME)["reason"]
+        return None if reason is None else str(reason)
 
     @property
     def file_source(self) -> FileSource:
@@ -105,6 +119,8 @@ class RunWork:
         """What a part reads; of a folder's files, as its survey pinned them."""
         if isinstance(self.plan, Build):
             return FilesOfFolder.read(self.plan, self.documents, self.source_store, index, survey)
+        if self.plan.file_of_members is not None:
+            return MembersOfArchive.read(self.plan, self.order, self.documents, self.source_store, index)
         return PartOfFile.read(self.plan, self.order, self.documents, self.source_store, index)
 
     @property
@@ -151,11 +167,14 @@ class RunWork:
     def time_limit(self, index: int) -> Callable[[int], None]:
         """A check that stops a part's work before its invocation ends."""
 
+        # A part of 300 MB may be one file of 300 MB: smaller parts would not divide it.
+        of_files = ", divide its largest files (a file of a folder or an archive is in one part)"
+
         def describe(rows: int) -> str:
             return (
                 f"part {index + 1:,} of {self.order.source} was read up to its row {rows:,} when the time of the"
-                " invocation ran out. Give the functions more memory (they get processors in proportion), or make"
-                " parts smaller (part_bytes), then reprocess it"
+                " invocation ran out. Give the functions more memory (they get processors in proportion)"
+                f"{of_files if self.has_whole_files else ''}, or make parts smaller (part_bytes), then reprocess it"
             )
 
         return self._refuse_when_late(describe)

@@ -7,7 +7,7 @@ surveys them, and its survey says which versions it read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, Protocol
@@ -44,8 +44,8 @@ class RunSources(Protocol):
         """How many rows were counted in it before, bad ones among them; None if nobody has."""
         ...
 
-    def sources(self) -> list[Source]:
-        """The sources, in the order of the table."""
+    def open(self) -> AbstractContextManager[list[Source]]:
+        """The sources, in the order of the table; they can be read until it is closed."""
         ...
 
     def pins(self) -> list[dict[str, Any]]:
@@ -61,6 +61,7 @@ class FileSource:
     ref: ObjectRef
     head: ObjectHead
     read: ReadOptions
+    is_inflated: bool = False
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -77,8 +78,11 @@ def file_source(plan: Plan, order: RunOrder, documents: RunDocuments, store: Obj
     head = ObjectHead(
         etag=get_text(document, "etag"), size=get_integer(document, "size"), modified=head_of(order).modified
     )
-    read = replace(plan.recipe.read, compression=Compression.ZSTD)
-    return FileSource(store=documents.store, ref=documents.place.at(INFLATED_OBJECT), head=head, read=read)
+    # A bomb was refused while it was inflated; what was no bomb may be packed more tightly here.
+    work = replace(plan.recipe.read.work, unpacked_freely=get_integer(document, "text"))
+    read = replace(plan.recipe.read, compression=Compression.ZSTD, work=work)
+    ref = documents.place.at(INFLATED_OBJECT)
+    return FileSource(store=documents.store, ref=ref, head=head, read=read, is_inflated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,11 @@ class PartOfFile:
             rows = _to_part(parts[index + 1]).row - part.row
         return cls(plan, head_of(order), source, frame, part, rows)
 
-    def sources(self) -> list[Source]:
+    @contextmanager
+    def open(self) -> Iterator[list[Source]]:
         """The part alone; it has the file's own name, which errors of one file leave out."""
         source = part_source(None, self.source.open, self.frame, self.part)
-        return [replace(source, find_origin=partial(origin_of, self.plan.source, self.head))]
+        yield [replace(source, find_origin=partial(origin_of, self.plan.source, self.head))]
 
     def pins(self) -> list[dict[str, Any]]:
         """None: all parts read the version of the order."""
@@ -133,9 +138,10 @@ class FilesOfFolder:
             pinned.heads[ref] = head
         return cls(build, read_files(documents, build, index), pinned)
 
-    def sources(self) -> list[Source]:
+    @contextmanager
+    def open(self) -> Iterator[list[Source]]:
         """Each file as a source."""
-        return [source_of_file(self.build, file, self.pinned) for file in self.files]
+        yield [source_of_file(self.build, file, self.pinned) for file in self.files]
 
     def pins(self) -> list[dict[str, Any]]:
         """The versions that were opened."""

@@ -78,7 +78,8 @@ def survey_part(work: RunWork, index: int) -> None:
 
     def do() -> dict[str, Any]:
         part = work.sources(index)
-        survey = survey_sources(part.sources(), work.recipe, work.time_limit(index), formats=work.formats)
+        with part.open() as sources:
+            survey = survey_sources(sources, work.recipe, work.time_limit(index), formats=work.formats)
         return {"survey": survey.to_document(), "rows": survey.rows, "pins": part.pins()}
 
     leave_result(work.documents, survey_path(index), do)

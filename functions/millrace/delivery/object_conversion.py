@@ -13,10 +13,14 @@ from millrace.delivery.deadline import time_limit
 from millrace.delivery.object_origin import origin_of
 from millrace.delivery.publishing import publish_all, published
 from millrace.delivery.snapshot_table import GrantedWork, table_of
-from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, open_whole
+from millrace.delivery.table_conversion import Convert, InTable, Within, convert_in_table, members_of, open_whole
 from millrace.delivery.table_format import OpenFormat
 from millrace.engine.destination import Converted, Destination, discard_all
+from millrace.engine.file_origin import FileOrigin
 from millrace.engine.formats.registry import FORMATS
+from millrace.engine.formats.streams.archive import is_compressed_tar
+from millrace.engine.formats.streams.decompression import open_unpacked, peek, read_fully
+from millrace.engine.formats.streams.first_bytes import HEAD_BYTES, is_tar
 from millrace.engine.one_file import ConversionContext
 from millrace.engine.parts.cutting import can_text_be_cut, plan_file
 from millrace.engine.parts.framed import needs_inflating
@@ -159,6 +163,8 @@ def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:
     """Whether an opened object can be divided, by its head; what is wrong with it one invocation says as ever."""
     recipe = plan.recipe
     try:
+        if plan.file_of_members is not None:
+            return _has_members(plan, stream)
         if FORMATS[recipe.source_format].parts is not None and needs_inflating(
             stream, recipe.source_format, recipe.read
         ):
@@ -169,6 +175,20 @@ def can_be_cut(plan: Plan, stream: BinaryIO, part_bytes: int) -> bool:
     finally:
         stream.seek(0)
     return len(frame.ranges) > 1
+
+
+def _has_members(plan: Plan, stream: BinaryIO) -> bool:
+    """Whether an archive may have several members. A tar names them all over the file, where the run looks for them.
+
+    Raises what the archive, or the beginning of a compressed tar, is refused for.
+    """
+    head = peek(stream)
+    if is_tar(head):
+        return True
+    if is_compressed_tar(stream, plan.source.key):
+        return len(read_fully(open_unpacked(stream), HEAD_BYTES)) == HEAD_BYTES
+    with open_whole(plan, stream) as whole:
+        return whole.archive is not None and len(members_of(plan, whole.archive, FileOrigin())) > 1
 
 
 def _bid_for(table_format: OpenFormat | None, done: Converted[Upload]) -> Converted[Upload]:

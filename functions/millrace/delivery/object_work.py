@@ -204,7 +204,7 @@ class ObjectWork:
         begun = self.claims.now()
         finish = conversion.write(job, opened)
         seconds = (self.claims.now() - begun).total_seconds()
-        self.routing.speeds.learn(job.plan.recipe, opened.head.size, seconds)
+        self.routing.speeds.learn(job.plan.recipe, opened.head.size, seconds, is_archive=job.plan.is_archive)
         return finish
 
 

@@ -8,7 +8,7 @@ a machine, or if a file cannot be cut, one invocation tries, and says so by ``To
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from millrace.engine.options import Compression, FileFormat
 from millrace.engine.recipe import Recipe
@@ -16,7 +16,7 @@ from millrace.ledger.entries import BigRunFacts, Entry, Finish, State
 from millrace.objects.messages import Request
 from millrace.objects.references import UNKNOWN_VERSION
 from millrace.objects.store import ObjectHead
-from millrace.planning.plans import Build, OwnOutput, Plan, SharedTable, SnapshotTable
+from millrace.planning.plans import ArchiveTables, Build, Plan
 
 DEFAULT_PART_BYTES = 256 * 2**20
 """A part is converted in half a minute, and its output, a fifth of that as Parquet, is copied and not glued."""
@@ -29,6 +29,8 @@ _CAREFUL_COMPRESSED = 1e6
 """Bytes of a second that nothing was learned of: the slowest measured pair is above, on one processor; of compressed
 files the bytes are those of the file, a fifth to a tenth of the text's."""
 _WEIGHT = 0.3
+_Key: TypeAlias = tuple[FileFormat, FileFormat, Compression, bool]
+"""What decides a speed: the formats, how the file is compressed, and whether it is an archive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +68,25 @@ class RunStarter(Protocol):
 class Speeds:
     """Bytes of a second that conversions of this process reached, by what decides them."""
 
-    learned: dict[tuple[FileFormat, FileFormat, Compression], float] = field(default_factory=dict)
+    learned: dict[_Key, float] = field(default_factory=dict)
 
-    def learn(self, recipe: Recipe, size: int, seconds: float) -> None:
+    def learn(self, recipe: Recipe, size: int, seconds: float, *, is_archive: bool = False) -> None:
         """Take a finished conversion into account; short ones say nothing, most of their time is the first bytes'."""
         if seconds < 1 or size < 2**20:
             return
-        key, speed = _key_of(recipe), size / seconds
+        key, speed = _key_of(recipe, is_archive=is_archive), size / seconds
         last = self.learned.get(key, speed)
         self.learned[key] = last + _WEIGHT * (speed - last)
 
-    def expect(self, recipe: Recipe, size: int) -> float:
-        """The seconds that a conversion is expected to take."""
-        is_compressed = recipe.read.compression is not Compression.NONE
+    def expect(self, recipe: Recipe, size: int, *, is_archive: bool = False) -> float:
+        """The seconds that a conversion is expected to take; what an archive packs, its name does not always say."""
+        is_compressed = is_archive or recipe.read.compression is not Compression.NONE
         careful = _CAREFUL_COMPRESSED if is_compressed else _CAREFUL
-        return size / self.learned.get(_key_of(recipe), careful)
+        return size / self.learned.get(_key_of(recipe, is_archive=is_archive), careful)
 
 
-def _key_of(recipe: Recipe) -> tuple[FileFormat, FileFormat, Compression]:
-    return recipe.source_format, recipe.target_format, recipe.read.compression
+def _key_of(recipe: Recipe, *, is_archive: bool) -> _Key:
+    return recipe.source_format, recipe.target_format, recipe.read.compression, is_archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,8 @@ class Routing:
         plan = big.plan
         if self.starter is None or not isinstance(plan, Plan) or find_obstacle(plan) is not None:
             return False
-        return is_too_long or self._is_big(big.size, self.speeds.expect(plan.recipe, big.size), timeout_seconds)
+        seconds = self.speeds.expect(plan.recipe, big.size, is_archive=plan.is_archive)
+        return is_too_long or self._is_big(big.size, seconds, timeout_seconds)
 
     def is_big_folder(self, big: BigWork, timeout_seconds: float) -> bool:
         """Whether a folder's table needs a run."""
@@ -138,5 +141,7 @@ def find_obstacle(plan: Plan) -> str | None:
     identifier = plan.recipe.transform.identifier
     if identifier is not None:
         return f"two rows with the same {identifier!r}, its identifier, could be in different parts"
-    is_file = isinstance(plan.way, OwnOutput | SharedTable | SnapshotTable) and plan.archived is None
-    return None if is_file else "it is an archive or a workbook"
+    if isinstance(plan.way, ArchiveTables):
+        part = "sheet" if plan.way.are_sheets else "member"
+        return f"each of its {part}s is a table with an output of its own"
+    return None

@@ -18,7 +18,7 @@ from millrace.delivery.table_schema import Remembered, remembered
 from millrace.engine.destination import Converted, Destination
 from millrace.engine.file_names import with_extensions
 from millrace.engine.file_origin import FileOrigin
-from millrace.engine.formats.streams.archive import Archive, open_archive
+from millrace.engine.formats.streams.archive import Archive, Member, open_archive
 from millrace.engine.many_files import convert_many, convert_many_into_table
 from millrace.engine.one_file import ConversionContext, convert, convert_into_table, options
 from millrace.engine.options import words_of
@@ -31,7 +31,7 @@ from millrace.errors import ForeignFormat, LostRace
 from millrace.ledger.claims import Claims
 from millrace.objects.messages import Request
 from millrace.objects.store import Upload
-from millrace.planning.plans import ArchivedFile, ArchiveOutput, Plan, SharedTable
+from millrace.planning.plans import Plan, SharedTable
 
 _TRIES = 5
 Within = Callable[[Table], Table]
@@ -83,15 +83,10 @@ class WholeFile:
 @contextmanager
 def open_whole(plan: Plan, stream: BinaryIO) -> Iterator[WholeFile]:
     """The opened object of a plan as one file."""
-    match plan:
-        case Plan(way=ArchiveOutput(members_format=members_format)):
-            wanted = members_format
-        case Plan(archived=ArchivedFile(members_format=members_format)):
-            wanted = members_format
-        case _:
-            yield WholeFile(plan, stream)
-            return
-    with open_archive(stream, plan.source.key, file_format=wanted) as archive:
+    if plan.file_of_members is None:
+        yield WholeFile(plan, stream)
+        return
+    with open_archive(stream, plan.source.key, file_format=plan.file_of_members.members_format) as archive:
         yield WholeFile(plan, stream, archive)
 
 
@@ -108,16 +103,18 @@ def members_of(plan: Plan, archive: Archive, origin: FileOrigin) -> list[Source]
                     f"the member {ignored.name!r} of {plan.source} is a {ignored.other_format} file; those of its table"
                     f" are {plan.archived.members_format}. Leave it out of the archive"
                 )
-    return [
-        Source(
-            name=f"{plan.source.key}/{member.name}",
-            format=member.known.format,
-            read=with_extensions(plan.recipe.read, member.known),
-            open=member.open,
-            find_origin=partial(replace, origin, file=f"{plan.source}/{member.name}"),
-        )
-        for member in archive.require_members()
-    ]
+    return [source_of_member(plan, member, origin) for member in archive.require_members()]
+
+
+def source_of_member(plan: Plan, member: Member, origin: FileOrigin) -> Source:
+    """A member of a plan's archive as one of the files that are converted together; ``origin`` is the archive's."""
+    return Source(
+        name=f"{plan.source.key}/{member.name}",
+        format=member.known.format,
+        read=with_extensions(plan.recipe.read, member.known),
+        open=member.open,
+        find_origin=partial(replace, origin, file=f"{plan.source}/{member.name}"),
+    )
 
 
 def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: Claims, convert: Convert) -> InTable:

@@ -140,6 +140,17 @@ class Plan:
             case _:
                 assert_never(self.way)
 
+    @property
+    def file_of_members(self) -> ArchiveOutput | ArchivedFile | None:
+        """How an archive is read whose members together are one file; None if the object is no such archive."""
+        return self.way if isinstance(self.way, ArchiveOutput) else self.archived
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether the object is a zip or a tar, however its members are read."""
+        is_of_tables = isinstance(self.way, ArchiveTables) and not self.way.are_sheets
+        return is_of_tables or self.file_of_members is not None
+
     def output(self, directory: str | None, modified: datetime) -> ObjectRef:
         """The output of a partition, or the one where ``directory`` is None.
 

@@ -10,10 +10,13 @@ import pyarrow as pa
 import pytest
 
 from millrace.big_runs import dividing
+from millrace.big_runs.documents import ORDER, RunDocuments, RunOrder
 from millrace.big_runs.events import Phase, PhaseEvent
+from millrace.big_runs.sources import file_source
 from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
+from millrace.planning.plans import Plan
 from tests.configurations import bulk_sync
 from tests.unit.big_runs.running import RunWorld, phases_of, twin_of
 
@@ -117,3 +120,24 @@ def test_text_that_cannot_be_cut_stays_with_one_invocation() -> None:
 
     assert world.machine.inputs == {}
     assert world.entry(source).state is State.CONVERTED
+
+
+def test_what_is_packed_more_tightly_once_it_was_inflated_is_no_bomb() -> None:
+    """Bombs are refused while a file is inflated: of what came of it all text is expected."""
+    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    source = ObjectRef("acme-in", "in/orders.csv.gz")
+    allowed = list[int]()
+
+    def note_allowed(event: PhaseEvent) -> None:
+        if event.phase is Phase.SCAN:
+            documents = RunDocuments(world.store, event.place, workers=1)
+            (plan,) = world.planner.plan(source)
+            assert isinstance(plan, Plan)
+            order = RunOrder.from_document(documents.read(ORDER))
+            allowed.append(file_source(plan, order, documents, world.store).read.work.unpacked_freely)
+
+    world.before = note_allowed
+    upload(world, gzip.compress(TEXT))
+    world.drive()
+
+    assert set(allowed) == {len(TEXT)}

@@ -43,7 +43,7 @@ def plan_file(
     """
     with errors_naming(name):
         parts = _parts_of(file_format)
-        frames = find_text_frames(source) if _is_zstd(source, file_format, read) else ()
+        frames = find_text_frames(source, read.work) if _is_zstd(source, file_format, read) else ()
         read_as = replace(read, compression=Compression.NONE) if frames else read
         frame = parts.plan(open_text(source, frames), read_as, part_bytes)
         return replace(frame, read=read, frames=frames)

@@ -44,11 +44,14 @@ def needs_inflating(source: BinaryIO, file_format: FileFormat, read: ReadOptions
     compression = find_compression(source, read.compression)
     if compression is Compression.NONE:
         return False
-    return compression is not Compression.ZSTD or not find_text_frames(source)
+    return compression is not Compression.ZSTD or not find_text_frames(source, read.work)
 
 
-def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
-    """The frames of a Zstandard file, if all say how much text they hold, and none holds too much; else none."""
+def find_text_frames(source: BinaryIO, work: WorkSizes | None = None) -> tuple[TextFrame, ...]:
+    """The frames of a Zstandard file, if all say how much text they hold, and none holds too much; else none.
+
+    ``work`` says how much text may come out of a file however small it is.
+    """
     try:
         frames = _read_full_table(source) or _find_small_frames(source)
     except DataError:  # who reads the text says what is wrong with it
@@ -58,7 +61,7 @@ def find_text_frames(source: BinaryIO) -> tuple[TextFrame, ...]:
     text_frames = _place_texts(frames)
     text = text_frames[-1].text_end if text_frames else 0
     # Who reads all of it from the beginning on refuses a bomb.
-    is_bomb = text > max(WorkSizes().unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
+    is_bomb = text > max((work or WorkSizes()).unpacked_freely, MAX_RATIO * source.seek(0, io.SEEK_END))
     return () if is_bomb else text_frames
 
 
@@ -172,8 +175,20 @@ def inflate(
     stop. Raises what ``open_plain`` does, and what its stream does: TruncatedFile, MalformedFile, TooBig for a bomb.
     """
     stream = open_plain(source, read.compression, free_bytes=read.work.unpacked_freely)
+    return write_frames(stream, write, on_bytes=on_bytes, frame_bytes=frame_bytes, workers=read.work.processors)
+
+
+def write_frames(
+    stream: ByteStream,
+    write: Callable[[bytes], object],
+    *,
+    on_bytes: Callable[[int], object],
+    frame_bytes: int,
+    workers: int | None,
+) -> int:
+    """Write a stream's content, text or not, as ``inflate`` does; give the number of its bytes."""
     frames, at, text = list[ZstdFrame](), 0, 0
-    for packed, size in in_order(_pack, _texts(stream, frame_bytes), workers=read.work.processors):
+    for packed, size in in_order(_pack, _texts(stream, frame_bytes), workers=workers):
         write(packed)
         frames.append(ZstdFrame(at, at + len(packed), size))
         at += len(packed)

@@ -206,3 +206,10 @@ def test_a_seek_table_of_a_frame_without_content_counts_for_nothing() -> None:
     data = pack_with_table(0, 18)
 
     assert open_text(data, find_text_frames(data)).read() == b"".join(LINES)
+
+
+def test_frames_of_very_much_text_are_read_only_as_far_as_is_allowed() -> None:
+    data = io.BytesIO(pack(bytes(100_000)))
+
+    assert find_text_frames(data, WorkSizes(unpacked_freely=99_999)) == ()
+    assert len(find_text_frames(data, WorkSizes(unpacked_freely=100_000))) == 1

@@ -22,10 +22,10 @@ from functools import partial
 from typing import BinaryIO, cast
 
 from millrace.engine.file_names import is_archive, is_hidden_segment, recognise_told
-from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, open_unpacked, peek
+from millrace.engine.formats.streams.decompression import MAX_RATIO, ByteStream, find_compression, open_unpacked, peek
 from millrace.engine.formats.streams.first_bytes import is_tar, is_zip, name_compression
 from millrace.engine.formats.streams.guarded import WatchedSource
-from millrace.engine.options import READ_EXTENSIONS, FileFormat, RecognisedKey, WorkSizes, recognise
+from millrace.engine.options import READ_EXTENSIONS, Compression, FileFormat, RecognisedKey, WorkSizes, recognise
 from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedFile
 
 _OTHER_ARCHIVES = (".7z", ".rar", ".tar.lz4", ".cab", ".jar")
@@ -79,6 +79,7 @@ class Member:
     """A file of an archive. ``open`` gives its bytes as a seekable file, any number of times, one after the other.
 
     A workbook's sheet is the member ``book.xlsx/Orders`` of its archive, with the ``workbook`` ``book.xlsx``.
+    ``place`` is where its bytes begin and end in a tar without compression; None if they do not lie there as they are.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Member:
     size: int
     open: Callable[[], AbstractContextManager[BinaryIO]]
     workbook: str = ""
+    place: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ class _ListedMember:
     open: Callable[[], AbstractContextManager[BinaryIO]]
     no_file: str = ""
     unreadable: str = ""
+    place: tuple[int, int] | None = None
 
 
 class _ListedSource(WatchedSource):
@@ -212,12 +215,42 @@ def open_archive(
         yield _sort_out(entries, file_format, size, limits)
 
 
+@contextmanager
+def open_unpacked_tar(
+    source: BinaryIO, *, file_format: FileFormat | None = None, limits: Limits | None = None
+) -> Iterator[Archive]:
+    """The members of a tar whose compression was undone before, by whoever refused a bomb; see ``open_archive``."""
+    limits = limits or Limits()
+    size = source.seek(0, io.SEEK_END)
+    with contextlib.ExitStack() as stack:
+        yield _sort_out(_tar_entries(source, limits, stack), file_format, size, limits)
+
+
+def is_compressed_tar(source: BinaryIO, name: str) -> bool:
+    """Whether a seekable archive is no zip and compressed as a whole, by its first bytes; see ``open_archive``."""
+    return not _is_zip(source, name) and find_compression(source, Compression.NONE) is not Compression.NONE
+
+
+def unpacking_limit(size: int, limits: Limits | None = None) -> Callable[[int], None]:
+    """A check of how many bytes a tar of ``size`` bytes has been unpacked to; it raises ArchiveTooBig for too many."""
+
+    def check(unpacked: int) -> None:
+        _check_total(unpacked, size, limits or Limits())
+
+    return check
+
+
+def recognise_member(name: str, file_format: FileFormat | None) -> RecognisedKey | None:
+    """What a member's name says, if members of a format are asked for, or whatever each is."""
+    return recognise_told(name, file_format) if file_format else recognise(name)
+
+
 def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size: int, limits: Limits) -> Archive:
     """The members to read and those to ignore, in the order of their names' bytes."""
     members: dict[str, Member] = {}
     ignored: list[IgnoredMember] = []
     for entry in sorted(listed, key=_name_bytes):
-        key = recognise_told(entry.name, file_format) if file_format else recognise(entry.name)
+        key = recognise_member(entry.name, file_format)
         reason = _why_ignored(entry, key, file_format)
         if reason or key is None:
             ignored.append(IgnoredMember(entry.name, reason, _other_format(entry, key, file_format)))
@@ -255,7 +288,7 @@ def _to_member(entry: _ListedMember, key: RecognisedKey, limits: Limits) -> Memb
     if entry.unreadable:
         raise BadArchive(f"{entry.name!r} {entry.unreadable}")
     _check_member(entry, limits)
-    return Member(entry.name, key, entry.size, entry.open)
+    return Member(entry.name, key, entry.size, entry.open, place=entry.place)
 
 
 def why_hidden(name: str) -> str:
@@ -440,11 +473,8 @@ def _plain_tar(source: BinaryIO, size: int, limits: Limits, stack: contextlib.Ex
     if packed is source:
         return source
 
-    def check(copied: int) -> None:
-        _check_total(copied, size, limits)
-
     spool = stack.enter_context(limits.open_spool())
-    _copy(packed, spool, check)
+    _copy(packed, spool, unpacking_limit(size, limits))
     return spool
 
 
@@ -474,8 +504,10 @@ def _check_end(listed: _ListedSource, end: int) -> None:
 
 
 def _tar_entry(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _ListedMember:
+    # Of a sparse file the tar holds what is not zero alone.
+    place = None if info.issparse() else (info.offset_data, info.offset_data + info.size)
     return _ListedMember(
-        _shown(info.name), info.size, None, partial(_window, archive, info), no_file=_no_file_in_tar(info)
+        _shown(info.name), info.size, None, partial(_window, archive, info), no_file=_no_file_in_tar(info), place=place
     )
 
 
