@@ -96,8 +96,9 @@ fix: install ## Apply what ruff can mend by itself
 synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of your configuration
 	$(BIN)/npx --no-install cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
 
-docs: install ## Write the tables of docs/configuration.md anew from the configuration's models
+docs: install ## Write the tables of docs/configuration.md and the schemas of docs/events from what they describe
 	PYTHONPATH=functions $(BIN)/python -m millrace.config.reference docs/configuration.md
+	PYTHONPATH=functions $(BIN)/python -m millrace.notices.json_schemas docs/events
 
 bench: install ## Measure Millrace beside DuckDB, Polars, pyarrow and pandas, about 10 minutes; ARGS=--docs writes docs/performance.md
 	$(BIN)/python -m bench.compare --sizes 64 --rounds 3 $(ARGS)

@@ -289,6 +289,7 @@ class ProcessingStack(Stack):
             timeout_seconds=self._options.timeout_seconds,
             obfuscation_secret=self._obfuscation_secret,
             dead_letters=self._dead_letters.queue_url,
+            name=self._options.name,
             big_run_machine=self._machine_arn(),
             big_run_bytes=self._options.big_run_bytes,
             part_bytes=self._options.part_bytes,

@@ -132,6 +132,7 @@ def _as_story(entry: Entry) -> Entry:
         schema_changes=None,
         build=NO_BUILD,
         big_run=None,
+        announcement=None,
     )
 
 

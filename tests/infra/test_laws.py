@@ -382,6 +382,7 @@ class TestFunctions:
                 "MILLRACE_DEAD_LETTERS",
                 "MILLRACE_DEPLOYMENT",
                 "MILLRACE_LEDGER_TABLE",
+                "MILLRACE_NAME",
                 "MILLRACE_OBFUSCATION_SECRET",  # its name
                 "MILLRACE_QUEUES",
                 "MILLRACE_TIMEOUT_SECONDS",

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from millrace.big_runs.events import RUN_STOPPED, PhaseEvent, PhaseOutcome
 from millrace.big_runs.phases import BigRunPhases
@@ -22,6 +22,7 @@ from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.worker import Outcome, Worker
 from millrace.engine.parts.uploading import UploadLimits
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
+from millrace.ledger.announcing import Teller
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry
 from millrace.objects.references import ObjectRef
@@ -29,6 +30,7 @@ from millrace.operations.lost_runs import LostRuns
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
+from millrace.planning.planner import Planner
 from tests.simulation.buckets import MOST_WRITES_LATE, SMALLEST_SIMULATED_PART, Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
@@ -50,6 +52,14 @@ class Endless(Exception):
 
 
 ENGINE = "1"
+
+
+class Listener(Protocol):
+    """Who hears of settled work."""
+
+    def teller_of(self, planner: Planner) -> Teller:
+        """What tells of it, under the configuration of a planner."""
+        ...
 
 
 @dataclass(slots=True)
@@ -125,6 +135,8 @@ class SimulatedWorld:
     reads_at_once: bool = False
     big_runs: bool = False
     """Whether there is a machine, and everything that can be divided is more than one invocation can do."""
+    listener: Listener | None = None
+    """Who is told of settled work; None: nobody asked."""
     script: list[Callable[[SimulatedWorld], None]] = field(default_factory=list)
     on_acknowledge: Callable[[SimulatedWorld, QueuedMessage], None] = lambda _world, _message: None
     on_delete: Callable[[SimulatedWorld, ObjectRef], None] = lambda _world, _ref: None
@@ -288,8 +300,13 @@ class SimulatedWorld:
             timeout_seconds=self.timeout,
             deployment=len(self.setups),
             routing=self._route,
+            teller=self._teller(),
             **self._ports(actor),
         )
+
+    def _teller(self) -> Teller | None:
+        """As its deployment has it: another configuration may ask for other events."""
+        return self.listener.teller_of(self.setup.planner) if self.listener is not None else None
 
     # Big runs
 
@@ -312,7 +329,13 @@ class SimulatedWorld:
 
     def _work_on_phase(self, event: PhaseEvent, actor: Actor) -> PhaseOutcome:
         ports = self._ports(actor)
-        claims = Claims(ledger=self.ledger, now=ports["now"], engine=ENGINE, deployment=len(self.setups))
+        claims = Claims(
+            ledger=self.ledger,
+            now=ports["now"],
+            engine=ENGINE,
+            deployment=len(self.setups),
+            teller=self._teller(),
+        )
         phases = BigRunPhases(
             RunPorts(
                 planner=ports["planner"],

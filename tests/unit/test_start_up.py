@@ -26,6 +26,8 @@ NOT_NEEDED = (
     "aws_xray_sdk",  # only where X-Ray is on
     "millrace.cli",
     "millrace.demo",
+    "millrace.notices.events",  # only where something is told: of a failure, or of what a sync's notify asks for
+    "millrace.aws.event_bus",
     "aws_lambda_powertools.utilities.batch",
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.parser",

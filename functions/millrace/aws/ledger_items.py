@@ -15,6 +15,7 @@ from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import NO_ROWS, RowCounts
 from millrace.ledger.entries import (
     NEEDS_ATTENTION,
+    Announcement,
     BigRunFacts,
     Branch,
     BuildFacts,
@@ -79,6 +80,8 @@ def _work_fields(entry: WorkEntry) -> dict[str, Any]:
         fields[name] = to_time_text(getattr(entry, name))
     if entry.failure is not None:
         fields["failure"] = leave_out_none(asdict(entry.failure))
+    if entry.announcement is not None:
+        fields["announcement"] = leave_out_none(asdict(entry.announcement))
     if entry.position is not None:
         fields["sequencer"] = entry.position.value
     return fields | {
@@ -216,6 +219,8 @@ def _to_work(fields: Mapping[str, Any]) -> dict[str, Any]:
     if "failure" in fields:
         failure = fields["failure"]
         work["failure"] = Failure(**{**failure, "branch": Branch(failure["branch"])})
+    if "announcement" in fields:
+        work["announcement"] = Announcement(**fields["announcement"])
     return work | {
         "version": SourceVersion(**pick(fields, *_VERSION)),
         "rows": _to_rows(fields),

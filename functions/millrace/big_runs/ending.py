@@ -20,6 +20,7 @@ from millrace.big_runs.run_work import RunPorts, RunWork, find_made_entry, find_
 from millrace.delivery.deadline import stop_seconds
 from millrace.delivery.table_format import is_admitted
 from millrace.errors import LostRace, OutOfTime, UsageError, WorkInFlight
+from millrace.ledger.announcing import demand_told
 from millrace.ledger.entries import DONE as DONE_STATES
 from millrace.ledger.entries import BigRunFacts, Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import MOST_ATTEMPTS
@@ -47,6 +48,7 @@ def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
     if finish.failure is not None:
         run.ask_if_transient(claimed, finish.failure)
     settled = work.ports.claims.settle(claimed, finish, work.target_store)
+    demand_told(settled)
     if settled.state in DONE_STATES and isinstance(work.plan, Build):
         return _settle_files_next(work)
     return RunEnd.of(work).leave()
@@ -94,7 +96,7 @@ class RunEnd:
             self._ask_for_files()
             return self.leave()
         self.ask_if_transient(claimed, failure)
-        self.ports.claims.settle(claimed, self._finish(failure), self.documents.store)
+        demand_told(self.ports.claims.settle(claimed, self._finish(failure), self.documents.store))
         return self.leave()
 
     def ask_if_transient(self, claimed: Entry, failure: Failure) -> None:

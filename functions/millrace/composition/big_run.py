@@ -10,6 +10,7 @@ from millrace.big_runs.phases import BigRunPhases
 from millrace.big_runs.run_work import RunPorts
 from millrace.composition.base import Foundation, utc_now
 from millrace.composition.convert import obfuscation_key
+from millrace.composition.telling import entry_teller
 from millrace.engine.native.library import mark_version
 from millrace.ledger.claims import Claims
 from millrace.planning.planner import Planner
@@ -18,12 +19,17 @@ from millrace.planning.planner import Planner
 def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
     """Read settings and configuration, and make the clients; no request is sent yet."""
     base = Foundation.from_environment(environment)
+    planner = Planner(base.document)
     claims = Claims(
-        ledger=base.ledger, now=utc_now, engine=mark_version(__version__), deployment=base.settings.deployment
+        ledger=base.ledger,
+        now=utc_now,
+        engine=mark_version(__version__),
+        deployment=base.settings.deployment,
+        teller=entry_teller(base, planner),
     )
     return BigRunPhases(
         RunPorts(
-            planner=Planner(base.document),
+            planner=planner,
             claims=claims,
             stores=base.sessions,
             queues=base.queues,

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from millrace import __version__
-from millrace.aws import announcements, secrets
+from millrace.aws import secrets
 from millrace.aws.circuits import DynamoDBCircuits, FunctionEventSources
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.sessions import Sessions
@@ -18,6 +18,7 @@ from millrace.aws.sqs_requests import ReceivedMessages
 from millrace.aws.step_functions import StepFunctions
 from millrace.big_runs.starting import BigRunStarter
 from millrace.composition.base import Foundation, utc_now
+from millrace.composition.telling import LazyBus, entry_teller
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
 from millrace.delivery.intake import Grounds, Intake
@@ -126,8 +127,9 @@ def convert_world(
     base = Foundation.from_environment(environment)
     if isinstance(kernel := look_for_kernel(), Missing):
         witness.trouble(f"the native kernel is not used, so conversions take longer: {kernel.reason}")
+    planner = Planner(base.document)
     worker = Worker.build(
-        planner=Planner(base.document),
+        planner=planner,
         ledger=base.ledger,
         stores=base.sessions,
         queues=base.queues,
@@ -138,21 +140,22 @@ def convert_world(
         deployment=base.settings.deployment,
         lease_margin=lease_margin,
         first_backoff=first_backoff,
-        routing=partial(_route, base),
+        routing=partial(_route, base, planner),
+        teller=entry_teller(base, planner),
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
     tickets = TicketCounter(DynamoDBBackfills(base.sessions.client("dynamodb"), base.settings.ledger_table), utc_now)
     return ConvertWorld(worker, _breaker(base, witness), tickets, messages, _name_connections(base), witness)
 
 
-def _route(base: Foundation, claims: Claims) -> Routing:
+def _route(base: Foundation, planner: Planner, claims: Claims) -> Routing:
     """What becomes a big run, where a machine of big runs is deployed."""
     settings = base.settings
     if settings.big_run_machine is None:
         return NO_BIG_RUNS
     starter = BigRunStarter(
         machine=StepFunctions(base.sessions.client("stepfunctions"), settings.big_run_machine),
-        planner=Planner(base.document),
+        planner=planner,
         claims=claims,
         stores=base.sessions,
         part_bytes=settings.part_bytes or DEFAULT_PART_BYTES,
@@ -174,10 +177,14 @@ def _breaker(base: Foundation, witness: Witness) -> Breaker | None:
     if settings.function is None:
         return None
 
+    bus = LazyBus(base)
+
     def announce(circuit: Circuit) -> None:
+        from millrace.delivery.circuit_events import to_circuit_opened  # noqa: PLC0415 - circuits open seldom
+
         witness.circuit_opened(circuit)
         try:
-            announcements.put_circuit_opened(sessions.client("events"), circuit)
+            bus.send([to_circuit_opened(circuit, settings.name, utc_now())])
         except MillraceError as error:
             witness.trouble(str(error))
 

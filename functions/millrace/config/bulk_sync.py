@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, with_fields
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.filters import Filter, labels_given_twice
+from millrace.config.notices import Notify, notify_field
 from millrace.config.object_filter_fields import OBJECT_FILTERS
 from millrace.config.option_fields import OptionFields, table_options
 from millrace.config.repeats import find_repeats
@@ -238,6 +239,7 @@ class BulkSync(Section):
         examples=["rate(15 minutes)"],
         json_schema_extra=doc(),
     )
+    notify: Notify = notify_field()
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

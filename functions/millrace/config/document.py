@@ -173,6 +173,7 @@ _NOT_OF_THE_OUTPUT = {
     "name",
     "active",
     "schedule",
+    "notify",
     "on_delete",
     "model",
     "source_connection",

@@ -24,6 +24,7 @@ from millrace.config.filters import (
     labels_of,
     operand_problem,
 )
+from millrace.config.notices import Notify, notify_field
 from millrace.config.repeats import find_repeats
 from millrace.config.schedule import ScheduleField
 from millrace.engine.conditions import And, FilterFunction, Logic, Term, parse_logic
@@ -241,6 +242,7 @@ class ModelSync(Section):
         examples=["daily"],
         json_schema_extra=doc(),
     )
+    notify: Notify = notify_field()
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:

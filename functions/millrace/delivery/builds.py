@@ -84,7 +84,7 @@ class Builds:
             return Finish(state=State.FAILED, failure=Failure.of(lost))
 
     def _ask_once(self, file: SourceFile, request: Request) -> Finish:
-        entry, now = self.claims.ledger.get(file.sync, file.build.folder), self.claims.now()
+        entry, now = self.claims.read_to_change(file.sync, file.build.folder), self.claims.now()
         # A build looks at the folder once more when it has settled, and finds the file then.
         if entry is not None and is_at_work(entry, now):
             return _asked(file, request)
@@ -121,7 +121,8 @@ class Builds:
         work = _BuildWork(build, request, claimed, delivery)
         outcome = self._attempt(work)
         settled = self.claims.settle(claimed, outcome.finish, self.stores[build.target_connection])
-        if settled.state not in DONE:
+        # The message of what is untold comes back, and finds the table as it is: the follow-up is done then.
+        if settled.state not in DONE or settled.is_untold:
             return settled
         return self._follow_up_or_fail(work, outcome, settled)
 
@@ -270,7 +271,7 @@ class Builds:
 
     def settle_file(self, build: Build, file: ListedObject, claimed: Entry) -> bool:
         """Write down that a file is in the table; false if somebody is changing its entry, who asks again."""
-        entry = self.claims.ledger.get(build.sync, file.ref)
+        entry = self.claims.read_to_change(build.sync, file.ref)
         if entry is not None and entry.state in {State.IN_FLIGHT, State.REMOVED}:
             # A deletion while the build was at work is told by the entry alone; if the file is there again, its own
             # event, or the comparison, asks.

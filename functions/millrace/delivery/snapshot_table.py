@@ -10,6 +10,7 @@ from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import OpenFormat
 from millrace.errors import LostRace, ObjectChanged, WorkInFlight
+from millrace.ledger.announcing import demand_told
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Failure, Finish, State
 from millrace.ledger.races import retry_lost_race
@@ -152,7 +153,7 @@ class SnapshotTables:
 
     def _demote_once(self, job: GrantedWork[TableEntry], file: ObjectRef) -> None:
         ledger = self.claims.ledger
-        entry = ledger.get(job.plan.sync, file)
+        entry = self.claims.read_to_change(job.plan.sync, file)
         if entry is not None and entry.state is State.IN_FLIGHT:
             # Its worker may have written the table before us, and is about to settle it as the newest. The new
             # revision makes that put fail, so its message comes back, and finds out that the file is superseded.
@@ -222,6 +223,7 @@ class SnapshotTables:
         settled = self.claims.settle(claimed, finish, self.stores[job.plan.target_connection])
         if settled.failure is not None and finish.failure is None:
             raise LostRace(f"table {claimed.source}: {settled.failure.message}; tried again later")
+        demand_told(settled)
 
 
 def table_of(plan: Plan) -> ObjectRef | None:

@@ -12,6 +12,7 @@ from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.table_files import TableFiles
 from millrace.deployment.settings import VISIBILITY_FACTOR
 from millrace.errors import Crashed, MillraceError
+from millrace.ledger.announcing import Teller
 from millrace.ledger.claims import LEASE_MARGIN, Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, State
 from millrace.ledger.rules import MOST_ATTEMPTS, MOST_DEATHS, ClaimSubject, Refusal, RefusalKind
@@ -96,10 +97,12 @@ class Worker:
         lease_margin: timedelta = LEASE_MARGIN,
         first_backoff: int = FIRST_BACKOFF_SECONDS,
         routing: Callable[[Claims], Routing] = _without_big_runs,
+        teller: Teller | None = None,
     ) -> Worker:
         """A worker on its ports; ``timeout_seconds`` is a whole invocation's time, ``first_backoff`` is in seconds.
 
-        ``routing`` decides what becomes a big run, and starts it by the worker's own claims.
+        ``routing`` decides what becomes a big run, and starts it by the worker's own claims. ``teller`` tells others of
+        what was settled.
         """
         # Less the margin of clocks that differ, whatever the lease's: the queue's visibility does not follow that one.
         hidden_for = timedelta(seconds=VISIBILITY_FACTOR * timeout_seconds) - LEASE_MARGIN
@@ -110,6 +113,7 @@ class Worker:
             deployment=deployment,
             hidden_for=hidden_for,
             lease_margin=lease_margin,
+            teller=teller,
         )
         routes = routing(claims)
         objects = ObjectWork(
@@ -277,6 +281,13 @@ class Worker:
         )
 
     def _outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
+        """What came of it. If its event could not be sent, the message comes back, and who claims then sends it."""
+        outcome = self._to_outcome(settled, delivery)
+        if outcome.acknowledge and settled.is_untold:
+            return replace(outcome, retry_after=self.backoff(delivery.receives))
+        return outcome
+
+    def _to_outcome(self, settled: Entry, delivery: Delivery) -> Outcome:
         failure = settled.failure
         # What the object holds was refused: the same bytes fail again, so that this is settled like any success.
         if failure is None or failure.branch is Branch.DATA:

@@ -16,6 +16,8 @@ FUNCTIONS_ROOT = Path(__file__).parents[2]
 CONFIGURATION_FILE = "configuration.json"
 """The validated configuration's name at the root of the deployed code."""
 
+DEFAULT_NAME = "millrace"
+"""Of a deployment that was given no other name."""
 EVENT_SOURCE = "millrace"
 """The source of the events that the functions put on the account's bus; they may put no others."""
 DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
@@ -66,7 +68,7 @@ class Settings:
     none is deployed. ``big_run_bytes``: an object so large is a big run whatever was learned of speeds; ``part_bytes``
     is about the size of a part. ``backfill_queue`` is the URL of the backfills' queue and ``convert_function`` the name
     of the function that receives from it: the backfill function alone has both. The configuration lies beside the code,
-    where MILLRACE_CONFIGURATION names no other file.
+    where MILLRACE_CONFIGURATION names no other file. ``name`` is the deployment's name, which its events bear.
     """
 
     ledger_table: str
@@ -81,6 +83,7 @@ class Settings:
     part_bytes: int | None = None
     backfill_queue: str | None = None
     convert_function: str | None = None
+    name: str = DEFAULT_NAME
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -99,6 +102,7 @@ class Settings:
             "MILLRACE_BIG_RUN_PART_BYTES": _to_text(self.part_bytes),
             "MILLRACE_BACKFILL_QUEUE": self.backfill_queue,
             "MILLRACE_CONVERT_FUNCTION": self.convert_function,
+            "MILLRACE_NAME": self.name,
         }
         return always | leave_out_empty(optional)
 
@@ -122,6 +126,7 @@ class Settings:
             part_bytes=_to_number(given.get("MILLRACE_BIG_RUN_PART_BYTES")),
             backfill_queue=given.get("MILLRACE_BACKFILL_QUEUE"),
             convert_function=given.get("MILLRACE_CONVERT_FUNCTION"),
+            name=given.get("MILLRACE_NAME", DEFAULT_NAME),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from millrace.errors import LostRace, NotAccepted, TransientError
+from millrace.errors import LostRace, MillraceError, NotAccepted, TransientError
+from millrace.ledger.announcing import Teller, as_told, with_announcement
 from millrace.ledger.entries import Entry, Failure, Finish, Output, State, WorkEntry
 from millrace.ledger.races import retry_lost_race
 from millrace.ledger.rules import (
@@ -56,7 +57,7 @@ class Claims:
     """Claims and settles for one engine of one deployment, on one clock.
 
     ``hidden_for``: so long the queue hides a message whose worker died, whatever clocks say. ``lease_margin``: see
-    ``LEASE_MARGIN``; less of it is for worlds of one clock.
+    ``LEASE_MARGIN``; less of it is for worlds of one clock. ``teller`` tells others of what was settled.
     """
 
     ledger: LedgerStore
@@ -65,9 +66,13 @@ class Claims:
     deployment: int = 0
     hidden_for: timedelta = timedelta(0)
     lease_margin: timedelta = LEASE_MARGIN
+    teller: Teller | None = None
 
     def claim(self, subject: ClaimSubject, delivery: Delivery) -> Entry | Refusal[Entry]:
-        """Claim an object or a build; raise LostRace if others are quicker again and again."""
+        """Claim an object or a build; raise LostRace if others are quicker again and again.
+
+        What an earlier worker left untold is told first; raises what that raises.
+        """
         source = subject.change.ref
         blank = Entry.unseen(subject.sync, source, fingerprint=subject.fingerprint, engine=self.engine)
         return self._claim(lambda: self.ledger.get(subject.sync, source) or blank, subject, delivery)
@@ -88,7 +93,7 @@ class Claims:
 
         Raises LostRace if another entry is there by now.
         """
-        decision = claim(entry, self._request(subject, delivery))
+        decision = claim(self.tell_untold(entry), self._request(subject, delivery))
         if not isinstance(decision, Refusal):
             self._put(decision)
         return decision
@@ -103,9 +108,11 @@ class Claims:
 
         def attempt() -> Entry | None:
             entry = self.ledger.get(sync, source)
+            if entry is None:
+                return None
             lease_until = self.now() + timedelta(seconds=remaining()) + self.lease_margin
             run = BigRunClaim(name=name, fence=fence, lease_until=lease_until)
-            claimed = claim_for_big_run(entry, run) if entry is not None else None
+            claimed = claim_for_big_run(self.tell_untold(entry), run)
             if claimed is not None:
                 self._put(claimed)
             return claimed
@@ -114,7 +121,7 @@ class Claims:
 
     def _claim(self, read: Callable[[], E], subject: ClaimSubject, delivery: Delivery) -> E | Refusal[E]:
         def attempt() -> E | Refusal[E]:
-            decision = claim(read(), self._request(subject, delivery))
+            decision = claim(self.tell_untold(read()), self._request(subject, delivery))
             if isinstance(decision, Refusal):
                 self._remember(decision, subject)
             else:
@@ -159,19 +166,49 @@ class Claims:
     def settle(self, claimed: E, finish: Finish, store: ObjectStore | None = None) -> E:
         """Write down what came of the work; raise LostRace where the claim is no longer ours.
 
-        What is obsolete then is deleted from ``store`` first: under the claim nobody else writes there.
+        What is obsolete then is deleted from ``store`` first: under the claim nobody else writes there. Afterwards
+        others are told of it; if that fails, the entry is untold.
         """
-        settled = settle(claimed, finish, self.now())
+        settled = self._settle(claimed, finish)
         if store is not None:
             # Deleted before it is put: a worker that dies in between leaves an entry that still names what is obsolete,
             # and the next one deletes it.
             settled = self._sweep(claimed, finish, settled, store)
         try:
-            return self._put_settled(claimed, finish, settled)
+            settled = self._put_settled(claimed, finish, settled)
         except LostRace:
             if store is not None and not finish.keep_earlier:
                 self._withdraw(claimed, finish, store)
             raise
+        with suppress(MillraceError):
+            # What cannot be told now is told by who reads the entry next: the caller has its message come back.
+            return self.tell_untold(settled)
+        return settled
+
+    def _settle(self, claimed: E, finish: Finish) -> E:
+        """What settled work is written down as."""
+        settled = settle(claimed, finish, self.now())
+        return settled if self.teller is None else with_announcement(settled, claimed, finish, self.teller)
+
+    def read_to_change(self, sync: str, source: ObjectRef) -> Entry | None:
+        """The entry of an object or a build, for who changes it without a claim: nothing of it is left untold.
+
+        Raises LostRace if another changed it meanwhile, and what telling raises.
+        """
+        entry = self.ledger.get(sync, source)
+        return entry if entry is None else self.tell_untold(entry)
+
+    def tell_untold(self, entry: E) -> E:
+        """Tell others of what an entry says, if that is left to do, and write that down.
+
+        Raises LostRace if another changed the entry meanwhile, and what telling raises.
+        """
+        if self.teller is None or not entry.is_untold:
+            return entry
+        self.teller.tell(entry)
+        told = as_told(entry)
+        self._put(told)
+        return told
 
     def _sweep(self, claimed: E, finish: Finish, settled: E, store: ObjectStore) -> E:
         """The entry to put once what is obsolete is deleted, or failed because it could not be."""
@@ -182,7 +219,7 @@ class Claims:
             sweep(settled, claimed.fence, store)
         except Exception as error:  # noqa: BLE001 - what cannot be deleted now is tried again with the message
             failed = replace(finish, state=State.FAILED, failure=Failure.of(error))
-            return settle(claimed, failed, self.now())
+            return self._settle(claimed, failed)
         return replace(settled, obsolete=())
 
     def _put_settled(self, claimed: E, finish: Finish, settled: E) -> E:
@@ -196,11 +233,11 @@ class Claims:
             error = refused
         else:
             return settled
-        bare = replace(settle(claimed, finish.without_texts(), self.now()), obsolete=settled.obsolete)
+        bare = replace(self._settle(claimed, finish.without_texts()), obsolete=settled.obsolete)
         with suppress(NotAccepted):
             self._put(bare)
             return bare
-        failed = settle(claimed, Finish(state=State.FAILED, failure=Failure.of(error)), self.now())
+        failed = self._settle(claimed, Finish(state=State.FAILED, failure=Failure.of(error)))
         self._put(failed)
         return failed
 
@@ -221,6 +258,7 @@ class Claims:
         entry = self._read(claimed)
         if entry is None or entry.fence <= claimed.fence:
             return
+        entry = self.tell_untold(entry)
         places = (*claimed.obsolete, *claimed.outputs, *(finish.outputs or ()))
         damaged = [
             ref for ref, head in _find_written(claimed, places, store) if not _withdraw_output(entry, ref, head, store)

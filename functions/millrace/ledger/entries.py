@@ -107,6 +107,21 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What others are told of settled work, beside what its entry says; see ``ledger.announcing``.
+
+    ``run`` is the big run that the work was. ``has_written``: it has written its outputs, and not found them as they
+    should be. ``error`` is that of a configuration, so that the same one is not told at every attempt. ``is_sent``: it
+    has been told.
+    """
+
+    run: str | None = None
+    has_written: bool = False
+    error: str | None = None
+    is_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkEntry(ABC):
     """What the ledger knows of work that is claimed and settled: on one object, on a build, or on a snapshot table.
 
@@ -117,7 +132,8 @@ class WorkEntry(ABC):
     over, so that its message finds it begun, and not done. ``attempts`` counts attempts at the same thing; it is put
     before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out.
     ``deployment`` is the number of the newest deployment that worked on it. ``fingerprint`` is of the sync's whole
-    configuration, ``shape`` of what shapes this very output; 0.1.0 wrote none.
+    configuration, ``shape`` of what shapes this very output; 0.1.0 wrote none. ``announcement`` is there only if
+    somebody asked to be told: until it is sent, whoever reads the entry to claim it sends it first.
     """
 
     sync: str
@@ -142,6 +158,7 @@ class WorkEntry(ABC):
     run_id: str | None = None
     open_run: str | None = None
     shape: str | None = None
+    announcement: Announcement | None = None
 
     @classmethod
     def unseen(cls, sync: str, source: ObjectRef, *, fingerprint: str, engine: str) -> Self:
@@ -179,6 +196,11 @@ class WorkEntry(ABC):
         del now
         return False
 
+    @property
+    def run_in_parts(self) -> str | None:
+        """The name of the big run that it is, or was last; a snapshot table has none of its own."""
+        return None
+
     @abstractmethod
     def as_begun(self, position: Position | None) -> Self:
         """With what the claim of work changes of it."""
@@ -200,6 +222,11 @@ class WorkEntry(ABC):
         if self.state is State.FAILED:
             return self.failure is not None and self.failure.branch is Branch.DATA
         return self.state is not State.IN_FLIGHT
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether somebody is to be told of it, and has not been."""
+        return self.announcement is not None and not self.announcement.is_sent
 
     def output(self, target: ObjectRef) -> Output | None:
         """The published output at ``target``, if this entry has one."""
@@ -281,6 +308,11 @@ class Entry(WorkEntry):
         """Whether it waits for a big run that began so lately that it may be trusted to end."""
         is_trusted = self.started is not None and self.started > now - LONGEST_BIG_RUN
         return self.state is State.WAITING and self.big_run is not None and is_trusted
+
+    @property
+    def run_in_parts(self) -> str | None:
+        """The name of the big run that it is, or was last."""
+        return self.big_run.name if self.big_run is not None else None
 
     def as_finished(self, finish: Finish) -> Self:
         """With the reason, and the schema of what was written."""

@@ -1,0 +1,74 @@
+"""Whom settled work is told to: never before the ledger says so, and at least once after.
+
+The entry that settles says with the same put that something is to be told. It is told then, and a further put says so.
+A worker that is killed in between leaves an entry that is untold, and its message: who claims the object next, with
+that message or for a newer version, tells of it first::
+
+    settle: put "converted, untold" ... tell ... put "converted"
+                          killed here ^          its message comes back: tell ... put "converted"
+                              killed here ^      told twice, with the same id
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from millrace.errors import ServiceUnavailable
+from millrace.ledger.entries import Announcement, Branch, Finish, State, WorkEntry
+from millrace.ledger.rules import E
+
+
+class Teller(Protocol):
+    """Tells others of settled work."""
+
+    def wants(self, entry: WorkEntry, /) -> bool:
+        """Whether somebody asked to be told of an entry and its announcement."""
+        ...
+
+    def tell(self, entry: WorkEntry, /) -> None:
+        """Tell of it; return only when it is on its way. Raises MillraceError."""
+        ...
+
+
+def with_announcement(settled: E, claimed: E, finish: Finish, teller: Teller) -> E:
+    """The entry to put for settled work, with what is to be told of it.
+
+    A configuration error is told once, and not again while every attempt meets the same one.
+    """
+    announcement = Announcement(
+        run=claimed.run_in_parts,
+        has_written=finish.outputs is not None,
+        error=_find_configuration_error(settled),
+    )
+    candidate = replace(settled, announcement=announcement)
+    if not teller.wants(candidate):
+        # After an attempt that fails for another reason, which passes, the same configuration error is no news.
+        return settled if settled.state is State.FAILED and not settled.settled else replace(settled, announcement=None)
+    return settled if _is_told(claimed.announcement, announcement) else candidate
+
+
+def _find_configuration_error(settled: WorkEntry) -> str | None:
+    failure = settled.failure
+    return failure.error if failure is not None and failure.branch is Branch.CONFIGURATION else None
+
+
+def _is_told(last: Announcement | None, announcement: Announcement) -> bool:
+    if last is None or announcement.error is None:
+        return False
+    return last.is_sent and last.error == announcement.error
+
+
+def demand_told(settled: WorkEntry) -> None:
+    """Raise ServiceUnavailable if nobody could be told of settled work: whoever comes back for it tells first."""
+    if settled.is_untold:
+        raise ServiceUnavailable(
+            f"{settled.source} (sync {settled.sync!r}) is settled, and its event could not be sent; it is tried again"
+        )
+
+
+def as_told(entry: E) -> E:
+    """The entry to put when it was told; what need not be remembered is forgotten."""
+    last = entry.announcement
+    told = replace(last, is_sent=True) if last is not None and last.error is not None else None
+    return replace(entry, revision=entry.revision + 1, announcement=told)
