@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 
 from millrace.engine.formats.streams.first_bytes import is_tar, is_zip, name_compression, name_other
 from millrace.engine.options import Compression
@@ -49,6 +53,23 @@ def test_old_tars_have_no_mark_and_are_known() -> None:
 @pytest.mark.parametrize("text", [b"", b"a,b\n" * 300, b"0" * 600, b" " * 600, b"7" * 148 + b"0000000 " + b"1" * 400])
 def test_texts_are_no_tars(text: bytes) -> None:
     assert not is_tar(text)
+    assert name_other(text) is None
+
+
+def written(write: Callable[[pa.Table, io.BytesIO], None], rows: int) -> bytes:
+    file = io.BytesIO()
+    write(pa.table({"a": pa.array(range(rows), pa.int64()), "b": pa.array(["x"] * rows, pa.string())}), file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+def test_columnar_files_are_known_under_any_name(rows: int) -> None:
+    assert name_other(written(pq.write_table, rows)) == "a Parquet file"
+    assert name_other(written(orc.write_table, rows)) == "an ORC file"
+
+
+@pytest.mark.parametrize("text", [b"PAR1,PAR2\n1,2\n", b"ORC,Name\n1,a\n", b"ORC\tName\r\n1\ta\r\n", b"%PDF,a\n1,2\n"])
+def test_headers_that_begin_like_other_formats_are_texts(text: bytes) -> None:
     assert name_other(text) is None
 
 

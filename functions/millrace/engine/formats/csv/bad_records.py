@@ -61,7 +61,8 @@ def _judge_width(layout: Layout, spot: RecordPlace) -> DataError | None:
     width = layout.dialect.count(spot.record)
     if width == layout.width and (not layout.has_trailing or layout.has_no_value_at_end(spot.record)):
         return None
-    return refuse_width(spot, (width, layout.width), layout.options, is_trailing=layout.has_trailing)
+    first = (layout.header or ("",))[0]
+    return refuse_width(spot, (width, layout.width), layout.options, first=first, is_trailing=layout.has_trailing)
 
 
 def _find_unsure_field(layout: Layout, record: bytes) -> str | None:

@@ -13,6 +13,7 @@ from millrace.engine.formats.csv.detecting.judging import Trailing
 from millrace.engine.formats.csv.dialect import Dialect
 from millrace.engine.formats.csv.direct import DirectParser, WantedColumns
 from millrace.engine.formats.csv.endings import FooterlessText, TextSource
+from millrace.engine.formats.csv.first_lines import check_first_lines
 from millrace.engine.formats.csv.layout import Layout
 from millrace.engine.formats.csv.parsing import CsvParser, open_direct_parser
 from millrace.engine.formats.csv.refusals import RecordPlace, refuse_bytes, refuse_open_quote, refuse_stray_quote
@@ -101,6 +102,8 @@ def open_head(source: BinaryIO, options: ReadOptions, *, counts_lines: bool = Fa
     detected = detect(options, sample, final=is_all, named=named)
     dialect = detected.dialect
     titles = feed.take_titles(dialect, detected.titles)
+    if not titles:
+        check_first_lines(sample, options)
     header = feed.first_record(dialect)
     if header is None:
         return None

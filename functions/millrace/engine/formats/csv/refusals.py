@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from millrace.engine.formats.csv.dialect import Dialect
+from millrace.engine.formats.csv.first_lines import COMMENT
 from millrace.engine.formats.csv.wording import count_fields, shorten
 from millrace.engine.option_list import say_option, say_quarantine
 from millrace.engine.options import BadRows, Face, ReadOptions
 from millrace.errors import AmbiguousDialect, DataError, RaggedRow, StrayQuote, TruncatedFile, WrongEncoding
-
-_COMMENT = re.compile(rb"#|//|--|%|;;")
-"""What lines often begin with that are comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +96,27 @@ def _ways_to_read(record: bytes, dialect: Dialect, width: int | None, face: Face
         yield f'{say_option(face, "escape", "backslash")} reads \\" as a quote'
 
 
-def refuse_width(spot: RecordPlace, counts: tuple[int, int], options: ReadOptions, *, is_trailing: bool) -> RaggedRow:
+def refuse_width(
+    spot: RecordPlace, counts: tuple[int, int], options: ReadOptions, *, first: str, is_trailing: bool
+) -> RaggedRow:
     """A record that has more or fewer fields than the header, or than the first record of a file without one.
 
     ``counts`` are the fields that it has, and that it should have. A record that is put aside has its text beside the
-    reason, and needs no advice to put it aside. ``is_trailing``: the last of the fields has to be empty.
+    reason, and needs no advice to put it aside. ``first`` is the header's first field, or empty. ``is_trailing``: the
+    last of the fields has to be empty.
     """
     reason = f"{spot} has {_compare(*counts)}"
     if is_trailing:
         reason += ", the last of them empty, since the rows before end in a delimiter"
     if options.bad_rows is BadRows.FAIL:
-        advice = "; ".join(_ways_to_go_on(spot, counts, options))
+        advice = "; ".join(_ways_to_go_on(spot, counts, options, first))
         reason += f": {spot.text}; {advice}"
     return RaggedRow(reason, row=spot.row, byte=spot.byte)
 
 
-def _ways_to_go_on(spot: RecordPlace, counts: tuple[int, int], options: ReadOptions) -> Iterator[str]:
-    """What can be done about a row of another width."""
-    comment = _COMMENT.match(spot.record)
+def _ways_to_go_on(spot: RecordPlace, counts: tuple[int, int], options: ReadOptions, first: str) -> Iterator[str]:
+    """What can be done about a row of another width; ``first`` is the header's first field, which may be a comment."""
+    comment = COMMENT.match(spot.record) or COMMENT.match(first.encode())
     if comment is not None and not options.comment:
         mark = comment[0].decode()
         yield f"if lines that begin with {mark} are comments, set {say_option(options.face, 'comment', repr(mark))}"

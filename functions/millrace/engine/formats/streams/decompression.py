@@ -303,10 +303,14 @@ def _check_text(head: bytes, unpacked_from: Compression | None) -> None:
     if other is not None:
         within = f"in the {unpacked_from} file is" if unpacked_from else "it is"
         raise MalformedFile(
-            f"the file is no text: {within} {other}, whatever its name says; archives are read under names that end"
-            f" in {', '.join(ARCHIVE_EXTENSIONS)}",
-            byte=0,
+            f"the file is no text: {within} {other}, whatever its name says; {_advise_to_rename(other)}", byte=0
         )
+
+
+def _advise_to_rename(other: str) -> str:
+    if "archive" in other:
+        return f"archives are read under names that end in {', '.join(ARCHIVE_EXTENSIONS)}"
+    return "write it under its own name, or have it read as what it is"
 
 
 def read_fully(stream: ByteStream, size: int) -> bytes:

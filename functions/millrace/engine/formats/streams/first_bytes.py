@@ -33,12 +33,21 @@ _OTHERS = (
     (b"\x1f\x9d", "a file packed by compress (.Z)"),
     (b"\x02\x21\x4c\x18", "an LZ4 file of the legacy format"),
     (b"Obj\x01", "an Avro file"),
-    (b"ORC\x03", "an ORC file"),
+    # The first page's header, or the footer of a file without pages, begins with a field that is 0x15 (Thrift).
+    (b"PAR1\x15", "a Parquet file"),
+    (b"%PDF-1.", "a PDF document"),
+    (b"%PDF-2.", "a PDF document"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, such as .xls"),
     (b"\x89PNG\r\n\x1a\n", "a picture"),
     (b"SQLite format 3\0", "an SQLite database"),
 )
-"""Files that are no text, by marks that no text begins with: each holds a control character or no UTF-8."""
+"""Files that are no text, by marks that no text begins with."""
+_MARKUP = (
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<?xml", "an XML document"),
+)
+_NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 _CHECKSUM = slice(148, 156)
 
 
@@ -73,7 +82,16 @@ def name_other(head: bytes) -> str | None:
     """What a file is that is no text, such as "a zip archive"; None for a text, as far as its beginning says."""
     if is_tar(head):
         return "a tar archive"
+    # ORC's mark is three letters, which a header may begin with: `ORC,Name`. Lengths follow it in ORC.
+    if head.startswith(b"ORC") and not _NO_TEXT.isdisjoint(head[3:16]):
+        return "an ORC file"
     return next((name for mark, name in _OTHERS if head.startswith(mark)), None)
+
+
+def name_markup(text: bytes) -> str | None:
+    """What a text is that begins with markup, such as "an HTML page"; None for any other."""
+    begin = text[:HEAD_BYTES].lstrip().lower()
+    return next((name for mark, name in _MARKUP if begin.startswith(mark)), None)
 
 
 def is_zip(head: bytes) -> bool:
