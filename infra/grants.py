@@ -113,7 +113,7 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
         # itself.
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_switching(arns, options, itself),
-        *_announcing(arns, options),
+        *_telling(arns, options),
         Grant(sid="StartBigRuns", actions=("states:StartExecution",), resources=(arns.machine,)),
         _look_at_runs(arns),
         *_identities(topology, arns),
@@ -139,6 +139,7 @@ def big_run(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         *_tell_gone_from_denied((*topology.own_reads, *topology.own_writes), arns),
         Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
         Grant(sid="AskAgain", actions=_sending(options), resources=arns.queues),
+        *_telling(arns, options),
         *_identities(topology, arns),
         _read_obfuscation_key(arns),
         *_keys(arns, options),
@@ -218,6 +219,7 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
         # Whether an output is stale depends on its table's schema, too, whose entry is got by its key.
         Grant(sid="FindStale", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
+        *_telling(arns, options),
         *_identities(topology, arns),
         *_keys(arns, options),
         *_tracing(options),
@@ -246,6 +248,7 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
         ),
         *_tell_gone_from_denied(topology.own_writes, arns),
         _look_at_runs(arns),
+        *_telling(arns, options),
         # Sources alone: what it never reads elsewhere it needs no identity for.
         *_identities(replace(topology, destinations=()), arns),
         *_keys(arns, options),
@@ -321,11 +324,12 @@ def _switching(arns: Arns, options: Options, function: str) -> list[Grant]:
     ]
 
 
-def _announcing(arns: Arns, options: Options) -> list[Grant]:
+def _telling(arns: Arns, options: Options) -> list[Grant]:
+    """To put events, of its own source alone."""
     region = f"{arns.region}:{arns.account}"
     return [
         Grant(
-            sid="TellOfOpenCircuits",
+            sid="TellOthers",
             actions=("events:PutEvents",),
             resources=(f"arn:{arns.partition}:events:{region}:event-bus/default",),
             # The default bus carries other services' events, too: under its own source the function can pretend to be

@@ -18,6 +18,7 @@ from millrace.aws.sqs_requests import ReceivedMessages
 from millrace.aws.step_functions import StepFunctions
 from millrace.big_runs.starting import BigRunStarter
 from millrace.composition.base import Foundation, utc_now
+from millrace.composition.letters import LetterTeller, letter_teller
 from millrace.composition.telling import LazyBus, entry_teller
 from millrace.config.connection import QueueArn
 from millrace.delivery.breaker import Breaker, Circuit
@@ -58,6 +59,7 @@ class QueueReceipt:
     handle: str
     connection: str | None
     witness: Witness
+    letters: LetterTeller
 
     def put_off(self, seconds: int, /) -> None:
         """Change the message's visibility."""
@@ -68,17 +70,26 @@ class QueueReceipt:
         self.messages.delete(self.queue_arn, self.handle)
 
     def bury(self, body: str, grounds: Grounds, /) -> None:
-        """Send the body to the dead-letter queue; `millrace redrive` sends it back to what ``queue`` names."""
+        """Send the body to the dead-letter queue; `millrace redrive` sends it back to what ``queue`` names.
+
+        Others are told of it. If that fails, the alarm of the dead letters does it alone: the message would be a dead
+        letter twice if it came back.
+        """
+        queue = self.queue_arn.rpartition(":")[2]
         named = {
             "reason": grounds.reason,
             "error": grounds.error,
-            "queue": self.queue_arn.rpartition(":")[2],
+            "queue": queue,
             "connection": self.connection,
             "sync": grounds.sync,
             "key": grounds.key,
         }
         self.messages.bury(body, leave_out_empty(named))
         self.witness.buried(grounds)
+        try:
+            self.letters.tell(grounds, body, queue=queue, connection=self.connection)
+        except MillraceError as error:
+            self.witness.trouble(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +105,12 @@ class ConvertWorld:
     _messages: ReceivedMessages
     _connections: Mapping[str, str]
     _witness: Witness
+    _letters: LetterTeller
 
     def receipt(self, queue_arn: str, handle: str) -> QueueReceipt:
         """What can be done with a message that was received from a queue under a handle."""
         connection = self._connections.get(queue_arn.rpartition(":")[2])
-        return QueueReceipt(self._messages, queue_arn, handle, connection, self._witness)
+        return QueueReceipt(self._messages, queue_arn, handle, connection, self._witness, self._letters)
 
     def intake(self, queue_arn: str, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
         """The intake of one queue."""
@@ -145,7 +157,9 @@ def convert_world(
     )
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
     tickets = TicketCounter(DynamoDBBackfills(base.sessions.client("dynamodb"), base.settings.ledger_table), utc_now)
-    return ConvertWorld(worker, _breaker(base, witness), tickets, messages, _name_connections(base), witness)
+    return ConvertWorld(
+        worker, _breaker(base, witness), tickets, messages, _name_connections(base), witness, letter_teller(base)
+    )
 
 
 def _route(base: Foundation, planner: Planner, claims: Claims) -> Routing:

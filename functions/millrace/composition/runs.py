@@ -13,12 +13,15 @@ from millrace.aws.deployed import invoke_later
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.aws.step_functions import StepFunctions
 from millrace.composition.base import Foundation, utc_now
+from millrace.composition.telling import LazyBus
 from millrace.config.connection import ExecutionRole
 from millrace.engine.native.library import mark_version
+from millrace.notices.levels import Levels
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
+from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 
 InvokeLater = Callable[[str, Mapping[str, Any]], None]
@@ -37,6 +40,7 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         now=utc_now,
         engine=mark_version(__version__),
         deployment=base.settings.deployment,
+        teller=run_teller(base),
     )
 
 
@@ -67,6 +71,7 @@ def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWor
             connections=frozenset(one.name for one in base.document.connections if isinstance(one.auth, ExecutionRole)),
         ),
         runs=_lost_runs(base),
+        teller=run_teller(base),
     )
     return ReconcileWorld(reconciler, partial(invoke_later, base.sessions.client("lambda")))
 
@@ -77,3 +82,8 @@ def _lost_runs(base: Foundation) -> LostRuns | None:
         return None
     machine = StepFunctions(base.sessions.client("stepfunctions"), base.settings.big_run_machine)
     return LostRuns(machine=machine, ledger=base.ledger, now=utc_now)
+
+
+def run_teller(base: Foundation) -> RunTeller:
+    """Tells of runs as the configuration asks; no client is made before there is something to say."""
+    return RunTeller(base.settings.name, Levels.of(base.document), LazyBus(base).send)

@@ -61,7 +61,8 @@ class Checkpoint:
 
     ``revision`` grows by one with every put. Until ``lease_until`` a run is at work. ``folder`` is what it lists: a
     comparison of another folder begins at its first key. ``put_off_since`` is when the comparison was first put off for
-    a full queue; ``completed`` and ``last`` are the end and the counts of the last whole comparison.
+    a full queue; ``completed`` and ``last`` are the end and the counts of the last whole comparison, ``is_untold`` that
+    its event is still to be sent.
     """
 
     sync: str
@@ -73,6 +74,7 @@ class Checkpoint:
     put_off_since: datetime | None = None
     completed: datetime | None = None
     last: Counts = Counts()
+    is_untold: bool = False
 
 
 class Checkpoints(Protocol):

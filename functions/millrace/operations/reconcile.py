@@ -36,6 +36,7 @@ from millrace.operations.comparison import (
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
+from millrace.operations.run_events import RunTeller
 from millrace.planning.model_syncs import digest_files, select_files
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, SourceFile
@@ -137,6 +138,7 @@ class Reconciler:
     now: Callable[[], datetime]
     outputs: OutputChecker | None = None
     runs: LostRuns | None = None
+    teller: RunTeller | None = None
     portion: int = 1000
     most_waiting: int = 1000
 
@@ -151,7 +153,7 @@ class Reconciler:
         lease_until = checkpoint.lease_until if checkpoint is not None else None
         if lease_until is not None and lease_until > self.now():
             return _report_busy(sync.name, f"another run is at work, until {lease_until:%H:%M:%S} UTC at the longest")
-        start = _begin_at(checkpoint, sync.name, sync.folder)
+        start = self._tell_last(_begin_at(checkpoint, sync.name, sync.folder))
         try:
             # Only at its beginning: a comparison that goes on may have filled the queue itself.
             if not start.after:
@@ -162,6 +164,15 @@ class Reconciler:
                 return self._compare(sync, hold, remaining)
         except LostRace:
             return _report_busy(sync.name, "another run has begun")
+
+    def _tell_last(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Tell of the last comparison, if that is left to do: who was killed before it, or found no bus, left it."""
+        if self.teller is None or not checkpoint.is_untold:
+            return checkpoint
+        with suppress(MillraceError):
+            self.teller.tell_comparison(checkpoint)
+            return replace(checkpoint, is_untold=False)
+        return checkpoint
 
     def _look_at_queue(self, sync: ActiveSync, start: Checkpoint) -> tuple[Checkpoint, Report | None]:
         """Where to begin, and the answer of a run that is put off; None: it may begin.
@@ -218,8 +229,13 @@ class Reconciler:
                 return Report(sync=sync.name, progress=Progress.PARTIAL, this_run=this_run, total=total)
             hold.move(after=last_key, counts=total)
         total = hold.checkpoint.counts
-        end = {"put_off_since": None, "completed": self.now(), "last": total}
+        is_untold = self.teller is not None and self.teller.wants_comparison(sync.name, total)
+        end = {"put_off_since": None, "completed": self.now(), "last": total, "is_untold": is_untold}
         hold.move(after="", counts=Counts(), lease_until=None, **end)
+        if is_untold:
+            # Not under the lease: another comparison may have begun since, and have told it, too.
+            with suppress(LostRace):
+                hold.move(is_untold=self._tell_last(hold.checkpoint).is_untold)
         return Report(sync=sync.name, progress=Progress.COMPLETE, this_run=this_run, total=total)
 
     def _overdue(self, sync: ActiveSync) -> datetime | None:

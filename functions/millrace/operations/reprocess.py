@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from millrace.config.connection import Connection
 from millrace.config.layout import Folder
-from millrace.errors import InvalidReference, UsageError
+from millrace.errors import InvalidReference, MillraceError, UsageError
 from millrace.ledger.entries import NEEDS_ATTENTION, State
 from millrace.ledger.stores import LedgerIndex, LedgerStore
 from millrace.objects.messages import Request
@@ -18,6 +18,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.operations.moved_tables import MovedTables
+from millrace.operations.run_events import RunTeller
 from millrace.operations.stale import StaleFinder, StaleReason
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import AnyPlan, Ignored, Plan, SourceFile
@@ -192,6 +193,7 @@ class Reprocessor:
     engine: str
     deployment: int = 0
     portion: int = 1000
+    teller: RunTeller | None = None
 
     def run(self, wish: Reprocess, remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """Put what ``wish`` names on the queue; counts and the run's id.
@@ -212,7 +214,18 @@ class Reprocessor:
             if remaining() < STOP_SECONDS:
                 complete = False
                 break
-        return _answer(wish, run_id, tally, complete=complete)
+        answer = _answer(wish, run_id, tally, complete=complete)
+        if self.teller is not None and complete and not wish.dry_run:
+            answer |= self._tell(self.teller, sync, run_id, tally)
+        return answer
+
+    def _tell(self, teller: RunTeller, sync: ActiveSync, run_id: str, tally: Tally) -> dict[str, Any]:
+        """Tell that it has begun; what stands in the way is said in the answer, since the requests are sent."""
+        try:
+            teller.tell_reprocess(sync.name, run_id, tally.sent, self.now())
+        except MillraceError as error:
+            return {"untold": str(error)}
+        return {}
 
     def _select_requests(
         self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally

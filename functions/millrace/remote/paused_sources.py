@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from millrace.delivery.breaker import Circuit, Circuits
+from millrace.errors import MillraceError
 from millrace.mappings import leave_out_none
 from millrace.operations.queue_facts import name_of_queue
 
@@ -39,12 +41,16 @@ class PausedSource:
 
 @dataclass(frozen=True, slots=True)
 class PausedWorld:
-    """A deployment's event sources, their circuits, and the function that they feed; ``backfill_queue`` is a URL."""
+    """A deployment's event sources, their circuits, and the function that they feed.
+
+    ``backfill_queue`` is a URL. ``tell`` sends the event of a circuit that was closed.
+    """
 
     function: str
     sources: FunctionEventSources
     circuits: Circuits
     backfill_queue: str | None = None
+    tell: Callable[[Circuit], None] | None = None
 
     @property
     def _backfill_queue_name(self) -> str | None:
@@ -62,12 +68,22 @@ class PausedWorld:
                 continue
             yield PausedSource(source, circuit if is_paused else None)
 
-    def resume(self, paused: PausedSource) -> None:
-        """Close the circuit, then switch on: stopped in between, it is still off, and can be resumed again."""
+    def resume(self, paused: PausedSource) -> str | None:
+        """Close the circuit, then switch on: stopped in between, it is still off, and can be resumed again.
+
+        Then others are told; the answer is why that could not be.
+        """
         circuit = self.circuits.get(paused.source.queue)
         if circuit is not None:
             self.circuits.put(circuit.resumed())
         self.sources.resume(paused.source.queue)
+        if self.tell is None or paused.circuit is None:
+            return None
+        try:
+            self.tell(paused.circuit)
+        except MillraceError as error:
+            return str(error)
+        return None
 
 
 def find_paused_world(deployments: Deployments, name: str) -> PausedWorld:
@@ -80,4 +96,12 @@ def find_paused_world(deployments: Deployments, name: str) -> PausedWorld:
     deployed, _ = deployments.find(name)
     sources = FunctionEventSources(deployments.client("lambda"), deployed.convert_function)
     circuits = DynamoDBCircuits(deployments.client("dynamodb"), deployed.ledger_table)
-    return PausedWorld(deployed.convert_function, sources, circuits, deployed.backfill_queue)
+
+    def tell(circuit: Circuit) -> None:
+        from millrace.aws.event_bus import EventBus  # noqa: PLC0415 - needs botocore, which is slow to import
+        from millrace.delivery.circuit_events import to_circuit_closed  # noqa: PLC0415 - circuits close seldom
+
+        bus = EventBus(lambda: deployments.client("events"))
+        bus.send([to_circuit_closed(circuit, name, datetime.now(UTC))])
+
+    return PausedWorld(deployed.convert_function, sources, circuits, deployed.backfill_queue, tell)

@@ -43,8 +43,9 @@ def resume(
             print_line("nothing is paused")
         return
     for source in selected:
-        if not dry_run:
-            world.resume(source)
+        trouble = None if dry_run else world.resume(source)
+        if trouble is not None and not as_json:
+            print_line(f"it is resumed, and its event was not sent ({trouble})", err=True)
         _print_source(source, dry_run=dry_run, as_json=as_json)
     if not dry_run and len(selected) == len(paused):
         _end_alarm(deployments, world.function, as_json=as_json)

@@ -1,0 +1,89 @@
+"""What is told of runs that people and schedules ask for: comparisons and reprocesses."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from millrace.config.notices import Notify
+from millrace.notices.levels import Levels
+from millrace.notices.telling import Send
+from millrace.operations.checkpoints import Checkpoint, Counts
+
+if TYPE_CHECKING:
+    from millrace.notices.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class RunTeller:
+    """Tells of runs as each sync's ``notify`` asks, by ``send``; what that needs is loaded when there is something."""
+
+    deployment: str
+    levels: Levels
+    send: Send
+
+    def wants_comparison(self, sync: str, counts: Counts) -> bool:
+        """Whether the end of a comparison is told: that something is amiss, or every end."""
+        chosen = self.levels.of_sync(sync)
+        return chosen.includes(Notify.FAILURES if _is_amiss(counts) else Notify.RUNS)
+
+    def tell_comparison(self, checkpoint: Checkpoint) -> None:
+        """Tell of the last whole comparison of a sync. Raises MillraceError."""
+        from millrace.notices import events as made  # noqa: PLC0415 - see the class
+
+        counts, sync, ended = checkpoint.last, checkpoint.sync, checkpoint.completed
+        if ended is None:
+            return
+        kind = made.RunCompletedWithErrors if _is_amiss(counts) else made.RunCompleted
+        said: list[Event] = [
+            kind(
+                id=made.to_id(kind.name, self.deployment, sync, ended.isoformat()),
+                time=ended,
+                deployment=self.deployment,
+                sync=sync,
+                run=f"{sync} {ended.isoformat()}",
+                kind=made.RunKind.RECONCILE,
+                counts=asdict(counts),
+            )
+        ]
+        if counts.unaccounted:
+            said.append(
+                made.Unaccounted(
+                    id=made.to_id(made.Unaccounted.name, self.deployment, sync, ended.isoformat()),
+                    time=ended,
+                    deployment=self.deployment,
+                    sync=sync,
+                    count=counts.unaccounted,
+                )
+            )
+        self._send_wanted(said)
+
+    def tell_reprocess(self, sync: str, run_id: str, sent: int, now: datetime) -> None:
+        """Tell that objects are asked for again. Raises MillraceError."""
+        if not self.levels.of_sync(sync).includes(Notify.RUNS):
+            return
+        from millrace.notices import events as made  # noqa: PLC0415 - see the class
+
+        event = made.RunStarted(
+            id=made.to_id(made.RunStarted.name, self.deployment, sync, run_id),
+            time=now,
+            deployment=self.deployment,
+            sync=sync,
+            run=run_id,
+            kind=made.RunKind.REPROCESS,
+            trigger="somebody asked for it",
+            counts={"asked": sent},
+        )
+        self.send([event])
+
+    def _send_wanted(self, said: list[Event]) -> None:
+        chosen = self.levels.of_sync(said[0].to_detail()["sync"])
+        wanted = [event for event in said if chosen.includes(event.level)]
+        if wanted:
+            self.send(wanted)
+
+
+def _is_amiss(counts: Counts) -> bool:
+    """Whether news was lost, or outputs are gone: what a comparison is there to find, and nobody should see."""
+    return bool(counts.unaccounted or counts.vanished)

@@ -1,0 +1,157 @@
+"""Runs that people and schedules ask for are told, after their checkpoint says that they ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import jsonschema
+import pytest
+
+from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.notices.events import Event
+from millrace.notices.json_schemas import to_schema
+from millrace.notices.levels import Levels
+from millrace.objects.references import ObjectRef
+from millrace.operations.checkpoints import Checkpoint, Counts
+from millrace.operations.reconcile import Reconciler, Report
+from millrace.operations.reprocess import Reprocess, Reprocessor
+from millrace.operations.run_events import RunTeller
+from millrace.planning.planner import Planner
+from tests.configurations import bulk_sync, document
+from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LOST = Counts(compared=3, new=2, unaccounted=2)
+
+
+@dataclass
+class Bus:
+    """Where events go; ``trouble`` keeps them out."""
+
+    events: list[Event] = field(default_factory=list)
+    trouble: MillraceError | None = None
+
+    def send(self, events: Any) -> None:
+        """As the bus does."""
+        if self.trouble is not None:
+            raise self.trouble
+        for event in events:
+            jsonschema.validate(event.to_detail(), to_schema(type(event)))
+        self.events += events
+
+    @property
+    def names(self) -> list[str]:
+        """What was said."""
+        return [event.name for event in self.events]
+
+
+class ToldWorld:
+    """One sync over a bucket with one object."""
+
+    def __init__(self, notify: str) -> None:
+        read = document(bulk_sync(notify=notify))
+        self.bus = Bus()
+        self.checkpoints = InMemoryCheckpoints()
+        self.queue = InMemoryQueue()
+        store = InMemoryObjectStore({"acme-in": {}, "acme-out": {}}, modified=NOON)
+        store.put(ObjectRef("acme-in", "in/a.csv"), b"id\n1\n")
+        self.ports: dict[str, Any] = {
+            "planner": Planner(read),
+            "stores": dict.fromkeys(("landing", "lake"), store),
+            "index": InMemoryLedger(),
+            "queues": {"landing": self.queue},
+            "now": lambda: NOON,
+            "teller": RunTeller("millrace", Levels.of(read), self.bus.send),
+        }
+
+    def compare(self) -> Report:
+        """As the schedule has it done."""
+        return Reconciler(checkpoints=self.checkpoints, **self.ports).run("nightly")
+
+    def kept(self) -> Checkpoint:
+        """What is remembered of the comparison."""
+        checkpoint = self.checkpoints.get("nightly")
+        assert checkpoint is not None
+        return checkpoint
+
+
+def test_the_end_of_a_comparison_is_told_after_its_checkpoint() -> None:
+    world = ToldWorld("runs")
+
+    world.compare()
+
+    (event,) = world.bus.events
+    assert (event.name, event.to_detail()["kind"], event.to_detail()["counts"]["new"]) == (
+        "run.completed",
+        "reconcile",
+        1,
+    )
+    assert event.time == world.kept().completed
+    assert not world.kept().is_untold
+
+
+def test_nobody_is_told_of_a_comparison_who_asked_for_failures_alone() -> None:
+    world = ToldWorld("failures")
+
+    world.compare()
+
+    assert (world.bus.events, world.kept().is_untold) == ([], False)
+
+
+def test_what_could_not_be_told_is_told_by_the_next_comparison() -> None:
+    world = ToldWorld("runs")
+    world.bus.trouble = ServiceUnavailable("no bus")
+    world.compare()
+    assert world.kept().is_untold
+
+    world.bus.trouble = None
+    world.compare()
+
+    assert world.bus.names == ["run.completed", "run.completed"]
+    assert not world.kept().is_untold
+
+
+@pytest.mark.parametrize(
+    ("notify", "counts", "wanted"),
+    [
+        ("none", LOST, []),
+        ("failures", LOST, ["run.completed_with_errors", "unaccounted"]),
+        ("failures", Counts(compared=3, vanished=1), ["run.completed_with_errors"]),
+        ("runs", Counts(compared=3, new=3), ["run.completed"]),
+    ],
+)
+def test_lost_news_and_lost_outputs_are_failures(notify: str, counts: Counts, wanted: list[str]) -> None:
+    world = ToldWorld(notify)
+    teller = world.ports["teller"]
+    checkpoint = Checkpoint(sync="nightly", folder="f", completed=NOON, last=counts)
+
+    teller.tell_comparison(checkpoint)
+
+    assert world.bus.names == wanted
+    assert teller.wants_comparison("nightly", counts) is bool(wanted)
+
+
+@pytest.mark.parametrize(("notify", "wanted"), [("failures", []), ("runs", ["run.started"])])
+def test_a_reprocess_is_told_when_its_requests_are_sent(notify: str, wanted: list[str]) -> None:
+    world = ToldWorld(notify)
+    reprocessor = Reprocessor(ledger=InMemoryLedger(), engine="1", **world.ports)
+
+    assert reprocessor.run(Reprocess(sync="nightly", dry_run=True))["selected"] == 1
+    assert world.bus.names == []
+    answer = reprocessor.run(Reprocess(sync="nightly"))
+
+    assert world.bus.names == wanted
+    assert [event.to_detail()["run"] for event in world.bus.events] == [answer["run_id"]] * len(wanted)
+
+
+def test_a_reprocess_that_cannot_be_told_says_so_and_has_begun() -> None:
+    world = ToldWorld("runs")
+    world.bus.trouble = ServiceUnavailable("no bus")
+
+    answer = Reprocessor(ledger=InMemoryLedger(), engine="1", **world.ports).run(
+        Reprocess(sync="nightly", keys=(ObjectRef("acme-in", "in/a.csv").key,))
+    )
+
+    assert (answer["sent"], answer["untold"]) == (1, "no bus")
