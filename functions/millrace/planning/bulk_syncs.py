@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeAlias
 
 from millrace.config.bulk_sync import BulkMode, BulkSync, Discover, OnDelete, SchemaSelection
 from millrace.config.connection import Connection
@@ -39,8 +41,12 @@ from millrace.planning.tables import TableFile, table_of
 from millrace.planning.targets import QUARANTINE_FOLDER, OutputPlace
 from millrace.planning.transforms import table_transform
 
+_MOST_RECIPES = 256
+"""Recipes that a route keeps: one for each table of the configuration and each way that its files are packed."""
+_RecipeKey: TypeAlias = tuple[FileFormat, Compression, str | None, str | None, bool]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)  # without slots, so that it keeps what all of its plans have
 class BulkRoute:
     """The way of one bulk sync's objects."""
 
@@ -48,6 +54,7 @@ class BulkRoute:
     source: Connection
     target: Connection
     fingerprint: str
+    _recipes: dict[_RecipeKey, Recipe] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, sync: BulkSync, document: Document) -> BulkRoute:
@@ -134,8 +141,15 @@ class BulkRoute:
         return f"is no {formats} file: its extension says that it is something else"
 
     def _why_left_out(self, ref: ObjectRef, selection: SchemaSelection | None) -> str:
-        objects = ObjectFilter.of(self.source.configuration, selection)
-        return objects.why_left_out(ref.key[len(self.source.root.prefix) :])
+        return self._filter(selection).why_left_out(ref.key[len(self.source.root.prefix) :])
+
+    def _filter(self, selection: SchemaSelection | None) -> ObjectFilter:
+        return self._own_filter if selection is None else ObjectFilter.of(self.source.configuration, selection)
+
+    @cached_property
+    def _own_filter(self) -> ObjectFilter:
+        """What holds for tables that are not among the schemas."""
+        return ObjectFilter.of(self.source.configuration, None)
 
     def _plan_archive(self, ref: ObjectRef) -> Plan | Ignored:
         """An archive is as many tables as it has members, or one file of the table that it lies in."""
@@ -201,6 +215,21 @@ class BulkRoute:
         )
 
     def _recipe(self, recognised: RecognisedKey, selection: SchemaSelection | None, *, shared: bool) -> Recipe:
+        """How a file is converted: all files of a table that are packed alike share one recipe.
+
+        To make one takes as long as all else that is planned of an object, and a listing plans millions.
+        """
+        table = selection.id if selection is not None else None
+        key = (recognised.format, recognised.compression, recognised.delimiter, table, shared)
+        recipe = self._recipes.get(key)
+        if recipe is None:
+            recipe = self._make_recipe(recognised, selection, shared=shared)
+            # A workbook's sheets may have any names, each of which is a table.
+            if len(self._recipes) < _MOST_RECIPES:
+                self._recipes[key] = recipe
+        return recipe
+
+    def _make_recipe(self, recognised: RecognisedKey, selection: SchemaSelection | None, *, shared: bool) -> Recipe:
         rescued = shared and self.sync.schema_evolution is SchemaEvolution.RESCUE
         options = self.source.file_options(selection)
         read = replace(options.read, bad_rows=self.sync.bad_rows)
@@ -233,7 +262,7 @@ class BulkRoute:
             way=self._way(output_place, table, recognised.stem),
             format_table=table if self._formats_vary else None,
             format_prefix=recognised.stem.removesuffix(file.path or "") if self._formats_vary else None,
-            newer_than=ObjectFilter.of(self.source.configuration, selection).newer_than,
+            newer_than=self._filter(selection).newer_than,
         )
 
     def _way(self, output_place: OutputPlace, table: ObjectRef, stem: str) -> Way:
@@ -254,7 +283,7 @@ class BulkRoute:
             case _:
                 return False
 
-    @property
+    @cached_property
     def _selections(self) -> dict[str, SchemaSelection]:
         return {selection.id: selection for selection in self.sync.schemas or ()}
 

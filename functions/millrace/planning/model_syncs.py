@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from millrace.config.connection import Connection
 from millrace.config.document import Document
@@ -35,7 +36,7 @@ from millrace.planning.targets import ModelPlace, record_of
 from millrace.planning.transforms import model_transform
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that it keeps what all of its plans have
 class ModelRoute:
     """The way of one model sync's objects."""
 
@@ -74,7 +75,7 @@ class ModelRoute:
 
     def plan(self, ref: ObjectRef) -> AnyPlan:
         """What becomes of an object that it wants."""
-        build = self._to_build()
+        build = self._build
         # Millrace asks for the build itself, by the name of its folder, which is no object.
         if self.model.key is None and ref == build.folder:
             return build
@@ -88,7 +89,7 @@ class ModelRoute:
 
     def read_options(self, recognised: RecognisedKey) -> ReadOptions:
         """How one of the model's files is read."""
-        return with_extensions(self._base_options(), recognised)
+        return with_extensions(self._base_options, recognised)
 
     def _recognise(self, key: str) -> RecognisedKey | str:
         """What the key says, or why it is no file of the model."""
@@ -102,7 +103,7 @@ class ModelRoute:
 
     def _recognise_in_folder(self, key: str) -> RecognisedKey | str:
         """Of a folder the extension chooses: a file with that of another format than the model's is passed over."""
-        return recognise_file(self._to_build(), key)
+        return recognise_file(self._build, key)
 
     def _recognise_object(self, key: str) -> RecognisedKey | str:
         """Of one named object the model's format goes first: ``export.txt`` with ``file_format: csv`` is CSV."""
@@ -111,21 +112,22 @@ class ModelRoute:
             return NO_EXTENSION if wanted is None else self._as_named(wanted, key)
         return replace(recognised, format=wanted or recognised.format)
 
-    @property
+    @cached_property
     def _objects(self) -> ObjectFilter:
         return ObjectFilter.of(self.source.configuration, self.model.configuration)
 
     def _as_named(self, file_format: FileFormat, key: str) -> RecognisedKey:
-        return RecognisedKey(file_format, self._base_options().compression, key)
+        return RecognisedKey(file_format, self._base_options.compression, key)
 
     @property
     def _is_archive(self) -> bool:
         return self.model.key is not None and self.model.model_from is ModelFrom.MULTI_FILE_ARCHIVE
 
+    @cached_property
     def _base_options(self) -> ReadOptions:
         return replace(self._file_options.read, bad_rows=self.sync.bad_rows)
 
-    @property
+    @cached_property
     def _file_options(self) -> FileOptionValues:
         return self.source.file_options(self.model.configuration)
 
@@ -182,9 +184,11 @@ class ModelRoute:
         """The folder, as an object that all of its files belong to."""
         return ObjectRef(self.source.bucket, self.folder.prefix or "/")
 
-    def _to_build(self) -> Build:
+    @cached_property
+    def _build(self) -> Build:
+        """The build of the folder's table, which is the same for each of its files."""
         model_place = self._place("")
-        options = self._base_options()
+        options = self._base_options
         return Build(
             sync=self.name,
             folder=self._table(),
