@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aws_cdk import App, CfnOutput, Environment
 
+from infra.history import refuse_home
 from infra.kernel import build_kernels
 from infra.layers import layers
 from infra.needed_packages import needs_packages
@@ -37,16 +38,16 @@ def main(app: App) -> None:
         options = Options.from_context(app.node.try_get_context)
         deploy(app, load(Path(options.config)), options, _environment())
     except InvalidConfiguration as invalid:
-        _refuse(invalid.problems)
+        _leave(invalid.problems)
     except MillraceError as problem:
-        _refuse([str(problem)])
+        _leave([str(problem)])
     app.synth()
 
 
 def deploy(app: App, document: Document, options: Options, env: Environment) -> Deployment:
     """Make both stacks; raise InvalidConfiguration with all that stands against it."""
     topology = describe(document)
-    if problems := [*refusals(document, env.region), *_throttled(topology, options)]:
+    if problems := [*refusals(document, env.region), *_refuse(topology, options)]:
         raise InvalidConfiguration(problems)
     storage = StorageStack(app, topology=topology, options=options, env=env)
     processing = ProcessingStack(
@@ -63,6 +64,11 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
     active = [sync.name for sync in document.active_syncs()]
     CfnOutput(processing, "Syncs", value=json.dumps(active))
     return Deployment(storage, processing)
+
+
+def _refuse(topology: Topology, options: Options) -> Iterator[str]:
+    yield from _throttled(topology, options)
+    yield from refuse_home(topology, options)
 
 
 def _throttled(topology: Topology, options: Options) -> Iterator[str]:
@@ -82,5 +88,5 @@ def _environment() -> Environment:
     return Environment(account=os.environ.get("CDK_DEFAULT_ACCOUNT"), region=os.environ.get("CDK_DEFAULT_REGION"))
 
 
-def _refuse(problems: list[str]) -> None:
+def _leave(problems: list[str]) -> None:
     sys.exit("\n  - ".join(["Millrace cannot be deployed like this:", *problems]))

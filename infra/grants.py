@@ -226,11 +226,14 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
     )
 
 
-def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) -> tuple[Grant, ...]:
+def reconcile(
+    topology: Topology, arns: Arns, options: Options, *, itself: str, history: Folder | None = None
+) -> tuple[Grant, ...]:
     """What the reconcile function needs: to compare listings with the ledger, and to call ``itself``, an ARN, to go on.
 
-    It reads the ledger by one index; it gets the entries whose outputs it looks at, and puts its own checkpoints. It
-    takes no identity of a destination: outputs elsewhere are looked at by `millrace audit --outputs`.
+    And to write ``history``, if there is such a folder. It compares by one index of the ledger; it gets the entries
+    whose outputs it looks at, and puts its own checkpoints. It takes no identity of a destination: outputs elsewhere
+    are looked at by `millrace audit --outputs`.
     """
     return _wanted(
         *_list_sources(topology, arns),
@@ -249,11 +252,32 @@ def reconcile(topology: Topology, arns: Arns, options: Options, *, itself: str) 
         *_tell_gone_from_denied(topology.own_writes, arns),
         _look_at_runs(arns),
         *_telling(arns, options),
+        *_keep_history(history, arns),
         # Sources alone: what it never reads elsewhere it needs no identity for.
         *_identities(replace(topology, destinations=()), arns),
         *_keys(arns, options),
         *_tracing(options),
     )
+
+
+def _keep_history(history: Folder | None, arns: Arns) -> list[Grant]:
+    if history is None:
+        return []
+    return [
+        Grant(
+            sid="ReadFinishedWork",
+            actions=("dynamodb:Query",),
+            resources=(f"{arns.ledger}/index/finished",),
+        ),
+        Grant(sid="ReadEntries", actions=("dynamodb:BatchGetItem",), resources=(arns.ledger,)),
+        Grant(
+            sid="KeepHistory",
+            actions=permissions.WRITE_OBJECTS,
+            resources=(arns.objects(history),),
+            because="each day of the history is an object below its folder",
+        ),
+        *_tell_gone_from_denied([history], arns, sid="TellDayGoneFromDenied"),
+    ]
 
 
 def backfill(topology: Topology, arns: Arns, options: Options, *, itself: str, convert: str) -> tuple[Grant, ...]:
@@ -348,11 +372,11 @@ def _wanted(*grants: Grant) -> tuple[Grant, ...]:
     return tuple(grant for grant in grants if grant.resources)
 
 
-def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns) -> list[Grant]:
+def _tell_gone_from_denied(folders: Iterable[Folder], arns: Arns, *, sid: str = "TellGoneFromDenied") -> list[Grant]:
     """S3 answers 404 for a missing key only to who may list the bucket, and 403 to all others."""
     grants = []
     for number, folder in enumerate(sorted(set(folders))):
-        grants.append(_list_folder(f"TellGoneFromDenied{number}", folder, arns, permissions.within(folder)))
+        grants.append(_list_folder(f"{sid}{number}", folder, arns, permissions.within(folder)))
     return grants
 
 

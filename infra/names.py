@@ -98,6 +98,11 @@ class Names:
         return f"{self.deployment}-tend-backfills"
 
     @property
+    def history_rule(self) -> str:
+        """The rule that has finished work exported. No sync's rule has this name: those end in a hash."""
+        return f"{self.deployment}-export-history"
+
+    @property
     def dashboard(self) -> str:
         """The dashboard of CloudWatch."""
         return self.deployment

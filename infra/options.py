@@ -13,6 +13,12 @@ from millrace.deployment import settings
 from millrace.errors import InvalidConfiguration
 
 
+class Unwanted(enum.Enum):
+    """What somebody did not want although there is a default."""
+
+    NONE = "none"
+
+
 class Encryption(enum.Enum):
     """Whose key encrypts queues, ledger, log groups and created buckets."""
 
@@ -43,6 +49,10 @@ class Options:
     `millrace backfill --concurrency` sets another number for the time being. ``inventories`` are the folders of S3
     Inventory that backfills may read.
 
+    ``history`` is the folder that finished work is exported to, day by day, or ``none``. Without it, the folder is
+    ``.millrace/history`` in the only destination that the functions write as themselves; if there are several, there is
+    none. ``history_days`` deletes older days; without it they are kept.
+
     ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
 
@@ -65,6 +75,8 @@ class Options:
     reserved_concurrency: int | None = None
     backfill_concurrency: int = 5
     inventories: tuple[Folder, ...] = ()
+    history: Folder | Unwanted | None = None
+    history_days: int | None = None
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
     obfuscation_secret: str | None = None
@@ -156,6 +168,15 @@ def _folders(value: object) -> tuple[Folder, ...]:
         raise ValueError(f"expected {problem}") from None
 
 
+def _history(value: object) -> Folder | Unwanted:
+    if str(value) == Unwanted.NONE.value:
+        return Unwanted.NONE
+    try:
+        return Folder.parse(str(value))
+    except ValueError as problem:
+        raise ValueError(f"expected none, or {problem}") from None
+
+
 def _secret(value: object) -> str:
     if not re.fullmatch(
         r"[A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", str(value)
@@ -179,6 +200,8 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "reserved_concurrency": _whole_number(1, 10_000),
     "backfill_concurrency": _whole_number(2, 1000),
     "inventories": _folders,
+    "history": _history,
+    "history_days": _whole_number(1, 36_500),
     "alarm_topic_arn": _arn("sns"),
     "existing_key_arns": _arns("kms"),
     "obfuscation_secret": _secret,

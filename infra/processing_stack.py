@@ -20,6 +20,7 @@ from infra.backfills import Backfills
 from infra.big_run_machine import BigRunMachine
 from infra.dashboard import Dashboard, Watched
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
+from infra.history import History, find_home
 from infra.names import Names, construct_id
 from infra.options import Options
 from infra.schedules import Schedules
@@ -38,7 +39,7 @@ RECONCILE_MEMORY_MB = 1024
 
 class ProcessingStack(Stack):
     """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction, BackfillFunction (names); BigRunMachine (ARN);
-    Syncs (JSON list: active).
+    Syncs (JSON list: active); History (a folder, if there is one).
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """
@@ -209,12 +210,25 @@ class ProcessingStack(Stack):
     def _reconcile(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
         """The function that lists, by its schedules and by hand: a sync without a schedule is compared by hand only."""
         names = Names(self._options.name)
+        home = find_home(topology, self._options)
+        settings = self._settings()
+        if home is not None:
+            settings = replace(
+                settings,
+                history=f"s3://{home.bucket}/{home.prefix}",
+                history_days=self._options.history_days,
+                memory_mb=self._options.memory_mb,
+            )
+        itself = self._function_arn(names.reconcile)
         function = self._function(
             "reconcile",
-            grants.reconcile(topology, arns, self._options, itself=self._function_arn(names.reconcile)),
+            grants.reconcile(topology, arns, self._options, itself=itself, history=home),
             memory_mb=RECONCILE_MEMORY_MB,
             function_name=names.reconcile,
+            settings=settings,
         )
+        if home is not None:
+            History(self, "ExportHistory", exporter=function, home=home, options=self._options)
         Schedules(self, "Schedules", function=function, listings=topology.listings, options=self._options)
         CfnOutput(self, "ReconcileFunction", value=function.function_name)
         return function

@@ -20,6 +20,7 @@ from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSync
 from millrace.config.references import Sync
+from millrace.deployment.history_columns import find_default_home
 from millrace.deployment.permissions import Use, uses
 
 
@@ -72,7 +73,8 @@ class Topology:
     """All of it.
 
     ``obfuscates``: some active sync writes hashes in place of a field's values. ``runs``: some active sync makes one
-    table of a folder's files, so that a file that changes asks for a run.
+    table of a folder's files, so that a file that changes asks for a run. ``history`` is where finished work is
+    exported to if nobody chose another folder.
     """
 
     buckets: tuple[UsedBucket, ...]
@@ -81,6 +83,7 @@ class Topology:
     listings: tuple[Listing, ...]
     obfuscates: bool = False
     runs: bool = False
+    history: Folder | None = None
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -172,6 +175,7 @@ def describe(document: Document) -> Topology:
         listings=tuple(_listings(document, active)),
         obfuscates=any(map(_is_obfuscating, active)),
         runs=any(_is_run(document, sync) for sync in active),
+        history=find_default_home(document),
     )
 
 

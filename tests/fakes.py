@@ -88,6 +88,13 @@ class InMemoryLedger:
         name, _, ref = key.partition("\x1f")
         del self.entries[name, ObjectRef.parse(ref)]
 
+    def get_many(self, sources: Iterable[tuple[str, ObjectRef]]) -> Iterator[Entry]:
+        """Those of the named entries that are there."""
+        for sync, source in dict.fromkeys(sources):
+            entry = self.get(sync, source)
+            if entry is not None:
+                yield entry
+
     def works(self) -> Iterator[Entry]:
         """Entries of objects and builds alone."""
         yield from (entry for entry in self.entries.values() if isinstance(entry, Entry))

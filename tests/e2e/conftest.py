@@ -22,6 +22,8 @@ __all__ = ["kernels_are_built_once"]
 
 CONTEXT = {"max_concurrency": "2"}
 """The emulator starts a process for each function that runs."""
+SHARED_CONTEXT = {**CONTEXT, "history": "s3://millrace-e2e-target/history"}
+"""There are several destinations, so none is the history's by itself."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -63,7 +65,7 @@ def opened(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http."""
     with running(Mode.OPEN) as emulator:
         bootstrap(emulator)
-        yield DeployedDemo.deploy(emulator, configuration, context=CONTEXT)
+        yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +73,7 @@ def enforced(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, over TLS."""
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
-        yield DeployedDemo.deploy(emulator, configuration, context=CONTEXT)
+        yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 
 @pytest.fixture(scope="session", params=["opened", "enforced"])

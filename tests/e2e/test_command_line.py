@@ -107,3 +107,26 @@ def test_object_that_nobody_has_seen_is_an_error(opened: DeployedDemo) -> None:
     done = run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
     assert done.returncode == 1
     assert "no entry" in done.stderr
+
+
+def test_finished_work_is_listed_exported_and_summed(deployed: DeployedDemo) -> None:
+    """From the ledger at first; once the day is exported, from its file, with the roles as they are granted."""
+    ref = in_folder(deployed, "in", "history/of the day.csv")
+    task = task_of(deployed, "e2e parquet", ref)
+    deployed.upload(ref, b"id,name\n1,Ada\n2,Bob\n")
+    entry = deployed.wait([task], seconds=60)[task]
+    assert entry.finished is not None
+    day = f"{entry.finished:%Y-%m-%d}"
+    chosen = ("--sync", "e2e parquet", "--prefix", ref.key, "--since", "2d", "--json")
+    (before,) = lines(deployed, "history", *chosen)
+    assert (before["state"], before["rows_written"], before["bytes_read"]) == ("converted", 2, 20)
+
+    function = deployed.emulator.client("lambda")
+    answer = function.invoke(FunctionName="millrace-reconcile", Payload=json.dumps({"history": day}).encode())
+    exported = json.loads(answer["Payload"].read())["exported"]
+    assert exported[day]["rows"] >= 1
+
+    assert lines(deployed, "history", *chosen) == [before]
+    (cost,) = lines(deployed, "costs", *chosen, "--by", "day")
+    assert (cost["day"], cost["works"], cost["rows_written"]) == (day, 1, 2)
+    assert cost["dollars"] > 0

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
+from infra.history import find_home, refuse_home
 from infra.names import Names
 from infra.notification import EVENTS
-from infra.options import Encryption
+from infra.options import Encryption, Options, Unwanted
 from infra.topology import describe
 from millrace.config.document import parse
+from millrace.config.layout import Folder
 from millrace.deployment.permissions import Use, uses
 from millrace.deployment.settings import LEDGER_INDEXES
 from millrace.operations.reconcile import CALLS
+from tests.infra.cases import OBFUSCATED, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, Template, listed, text
 
 OUR_FUNCTIONS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "number")
@@ -381,8 +385,11 @@ class TestFunctions:
                 "MILLRACE_CONVERT_FUNCTION",
                 "MILLRACE_DEAD_LETTERS",
                 "MILLRACE_DEPLOYMENT",
+                "MILLRACE_HISTORY",
+                "MILLRACE_HISTORY_DAYS",
                 "MILLRACE_LEDGER_TABLE",
                 "MILLRACE_NAME",
+                "MILLRACE_MEMORY_MB",
                 "MILLRACE_OBFUSCATION_SECRET",  # its name
                 "MILLRACE_QUEUES",
                 "MILLRACE_TIMEOUT_SECONDS",
@@ -419,18 +426,19 @@ class TestSchedules:
         assert len(rules) == len(wanted)
 
     def test_call_the_function_and_nobody_else_does(self, synthesised: Synthesised) -> None:
-        """One permission a function, for the rules of this deployment in this account."""
+        """One permission a function for the rules of this deployment in this account, and one for the history's."""
         permissions = synthesised.processing.properties("Lambda::Permission")
         names = Names(synthesised.case.options.name)
         (reconcile,) = _named(synthesised.processing, "reconcile")
-        (permission,) = (one for one in permissions if reconcile in str(one["FunctionName"]))
-        rules = text(permission["SourceArn"])
+        sources = [text(one["SourceArn"]) for one in permissions if reconcile in str(one["FunctionName"])]
+        (rules,) = (source for source in sources if "ExportHistory" not in source)
 
         assert {one["Principal"] for one in permissions} == {"events.amazonaws.com"}
         assert {one["SourceAccount"] for one in permissions} == {"111122223333"}
         assert rules.endswith(f":rule/{names.rules}*")
+        assert len(sources) == 1 + ("History" in synthesised.processing.outputs)
         for rule in _schedules(synthesised):
-            assert rule["Name"].startswith((names.rules, names.backfill_rule))
+            assert rule["Name"].startswith((names.rules, names.backfill_rule, names.history_rule))
             assert len(rule["Name"]) <= 64
 
     def test_backfills_are_looked_after_by_a_rule_that_calls_one_function(self, synthesised: Synthesised) -> None:
@@ -523,3 +531,35 @@ class TestAlarms:
             assert alarm["TreatMissingData"] == ("ignore" if stays else "notBreaching")
             assert alarm["AlarmDescription"]
             assert alarm.get("AlarmActions", []) == ([topic] if topic else [])
+
+
+class TestHistoryRule:
+    """Finished work is exported where nobody's files lie."""
+
+    def test_is_exported_by_the_clock_to_the_only_destination(self, of_case: Callable[[str], Synthesised]) -> None:
+        processing = of_case("obfuscated fields").processing
+        (rule,) = [rule for rule in processing.properties("Events::Rule") if rule["Name"].endswith("-export-history")]
+        (target,) = rule["Targets"]
+
+        assert json.loads(target["Input"]) == {"history": "due"}
+        assert processing.outputs["History"]["Value"] == "s3://acme-out/lake/.millrace/history/"
+
+    def test_is_nowhere_if_several_destinations_could_hold_it(self, of_case: Callable[[str], Synthesised]) -> None:
+        """One tenant's bucket is no place for the keys of another."""
+        document = parse(
+            configuration(
+                [source("landing", "acme-in"), connection("lake", "acme-out"), connection("vault", "acme-vault")],
+                [sync("orders", "landing", "lake"), sync("kept", "landing", "vault")],
+            )
+        )
+
+        assert find_home(describe(document), Options()) is None
+        assert find_home(describe(document), Options(history=Folder("ops", "h"))) == Folder("ops", "h")
+        assert find_home(describe(parse(OBFUSCATED)), Options(history=Unwanted.NONE)) is None
+
+    def test_in_a_source_it_is_refused(self) -> None:
+        topology = describe(parse(OBFUSCATED))
+        (problem,) = refuse_home(topology, Options(history=Folder("acme-in", "landing/history")))
+
+        assert "would be converted" in problem
+        assert not list(refuse_home(topology, Options(history=Folder("acme-in", "landing/.millrace"))))

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from io import BytesIO
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import convert.handler
@@ -250,3 +252,32 @@ def test_an_event_that_makes_no_sense_is_refused(around: FakeSurroundings, event
     """With what was expected."""
     with pytest.raises(UsageError, match=told):
         reconcile.handler.handle(event, LambdaContext())
+
+
+class TestExportedHistory:
+    """The function exports finished work, by its schedule and by hand."""
+
+    def test_a_day_is_exported_and_read_again(self, around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MILLRACE_HISTORY", "s3://acme-out/lake/.millrace/history/")
+        monkeypatch.setenv("MILLRACE_MEMORY_MB", "2048")
+        reconcile.handler.world.cache_clear()
+        around.upload("in/a.csv", ORDERS)
+        around.upload("in/bad.csv", b"a,b\n1\n")
+        compare()
+        settle(around, 2)
+        entry = around.entry("in/a.csv")
+        assert entry is not None
+        assert entry.finished is not None
+        day = f"{entry.finished:%Y-%m-%d}"
+
+        assert compare({"history": day}) == {"exported": {day: {"rows": 2, "kept": 0}}, "deleted": [], "problems": []}
+        table = pq.read_table(BytesIO(around.output(f"lake/.millrace/history/day={day}/history.parquet")))
+        rows = {row["object"]: row for row in table.to_pylist()}
+        converted, failed = rows["s3://acme-in/in/a.csv"], rows["s3://acme-in/in/bad.csv"]
+        assert (converted["state"], converted["rows_written"], converted["bytes_read"]) == ("converted", 2, len(ORDERS))
+        assert converted["gigabyte_seconds"] == pytest.approx(converted["seconds"] * 2)
+        assert (failed["state"], failed["error"]) == ("failed", "RaggedRow")
+
+    def test_without_a_folder_it_says_how_to_choose_one(self, around: FakeSurroundings) -> None:
+        with pytest.raises(UsageError, match="--context history=s3://bucket/folder"):
+            compare({"history": "due"})

@@ -22,7 +22,8 @@ class Deployed:
     """A deployment's resources; ``queues`` maps source connections to URLs, ``syncs`` are the active ones' names.
 
     ``reconcile_function`` is None where no sync is active; so are ``backfill_function`` and ``backfill_queue``, a URL.
-    These and ``big_run_machine``, an ARN, are None in deployments of 0.1.
+    These and ``big_run_machine``, an ARN, are None in deployments of 0.1; ``history``, the folder of finished work, is
+    None if nothing is exported.
     """
 
     ledger_table: str
@@ -35,6 +36,7 @@ class Deployed:
     big_run_machine: str | None = None
     backfill_function: str | None = None
     backfill_queue: str | None = None
+    history: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -60,6 +62,7 @@ class Deployed:
                 big_run_machine=outputs.get("BigRunMachine"),
                 backfill_function=outputs.get("BackfillFunction"),
                 backfill_queue=outputs.get("BackfillQueue"),
+                history=outputs.get("History"),
             )
         except KeyError as missing:
             raise ConfigurationError(

@@ -8,11 +8,10 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from millrace.aws.batches import read_items
 from millrace.aws.dynamodb_ledger import follows
 from millrace.aws.faults import translated
 from millrace.aws.ledger_items import to_time_text
-from millrace.engine.parallel import in_order
-from millrace.errors import ServiceUnavailable
 from millrace.objects.messages import Ticket, TicketResult
 from millrace.operations.backfills.board import (
     Backfill,
@@ -31,10 +30,6 @@ _MARK = "\x1fbackfill\x1f"
 """No sync's name is empty, so that no entry's key begins like this."""
 _BOARD = f"{_MARK}board"
 _RANGE, _PORTION = "range", "portion"
-_BATCH = 100
-"""Items of one BatchGetItem (Amazon DynamoDB API Reference, "BatchGetItem")."""
-_READERS = 4
-_TRIES = 8
 _TIMES = ("started", "finished", "paused_at", "idle_since")
 _COUNTS = ("earlier", "counts")
 
@@ -62,7 +57,7 @@ class DynamoDBBackfills:
 
     def ranges(self, backfill: str, names: Sequence[str]) -> dict[str, KeyRange]:
         """Strongly consistent, a hundred at a time."""
-        items = self._read_all([_key(backfill, _RANGE, name) for name in names], is_consistent=True)
+        items = self._read_items([_key(backfill, _RANGE, name) for name in names], is_consistent=True)
         ranges = (_to_range(json.loads(item["range"]["S"]), int(item["revision"]["N"])) for item in items)
         return {key_range.name: key_range for key_range in ranges}
 
@@ -93,7 +88,7 @@ class DynamoDBBackfills:
     def results(self, backfill: str, portions: Sequence[str]) -> Iterator[PortionResult]:
         """Eventually consistent: a count may lag behind by a second, and is never too high."""
         keys = [_key(backfill, _PORTION, portion) for portion in portions]
-        for item in self._read_all(keys, is_consistent=False):
+        for item in self._read_items(keys, is_consistent=False):
             yield PortionResult(*(_to_numbers(item, name) for name in TicketResult))
 
     def stopped(self) -> frozenset[str]:
@@ -101,33 +96,13 @@ class DynamoDBBackfills:
         rows = self.board().backfills
         return frozenset(row.name for row in rows if row.state is BackfillState.STOPPED)
 
+    def _read_items(self, keys: Sequence[str], *, is_consistent: bool) -> Iterator[Mapping[str, Any]]:
+        return read_items(self._client, self._table, keys, is_consistent=is_consistent)
+
     def _put(self, key: str, revision: int, attributes: Mapping[str, Any]) -> None:
         item = {"pk": {"S": key}, "revision": {"N": str(revision)}, **attributes}
         with translated("dynamodb:PutItem on", f"{self._table} for the backfills"):
             self._client.put_item(TableName=self._table, Item=item, **follows(revision))
-
-    def _read_all(self, keys: Sequence[str], *, is_consistent: bool) -> Iterator[Mapping[str, Any]]:
-        """The items that are there, several batches at a time."""
-
-        def read(batch: Sequence[str]) -> list[Mapping[str, Any]]:
-            return self._read_batch(batch, is_consistent=is_consistent)
-
-        batches = (keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH))
-        for items in in_order(read, batches, workers=_READERS):
-            yield from items
-
-    def _read_batch(self, keys: Sequence[str], *, is_consistent: bool) -> list[Mapping[str, Any]]:
-        """All items of one batch; DynamoDB may leave some for the next call, of which it answers 16 MB at most."""
-        items: list[Mapping[str, Any]] = []
-        asked: Any = {self._table: {"Keys": [{"pk": {"S": key}} for key in keys], "ConsistentRead": is_consistent}}
-        for _ in range(_TRIES):
-            with translated("dynamodb:BatchGetItem on", self._table):
-                answer = self._client.batch_get_item(RequestItems=asked)
-            items += answer["Responses"].get(self._table, [])
-            asked = answer.get("UnprocessedKeys")
-            if not asked:
-                return items
-        raise ServiceUnavailable(f"{self._table} left items unread {_TRIES} times in a row; try again")
 
 
 def _key(backfill: str, kind: str, name: str) -> str:

@@ -9,11 +9,12 @@ every write of a busy table to one partition.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from millrace.aws.batches import read_items
 from millrace.aws.faults import translated
 from millrace.aws.item_parts import divide_item, join_item
 from millrace.aws.ledger_items import (
@@ -123,6 +124,13 @@ class DynamoDBLedger:
         )
         # By bytes, as DynamoDB sorts within each shard; a merge of another order would leave keys out of place.
         return heapq.merge(*shards, key=lambda entry: entry.source.key.encode())
+
+    def get_many(self, sources: Iterable[tuple[str, ObjectRef]]) -> Iterator[Entry]:
+        """Those of the named entries that are there, a hundred in a BatchGetItem; they may lag by a moment."""
+        # Twice the same key would be refused.
+        keys = list(dict.fromkeys(to_key(sync, source) for sync, source in sources))
+        for item in read_items(self._client, self._table, keys, is_consistent=False):
+            yield to_entry(to_fields(join_item(item, self._get_part)))
 
     def items_of_sync(self, sync: str) -> Iterator[str]:
         """The keys of all items of a sync, of whatever kind; satisfies ``forgetting.ForgettableLedger``."""

@@ -16,13 +16,15 @@ def read_machines(lambda_client: Any, function: str, queue: str | None) -> Machi
 
     Needs lambda:GetFunctionConfiguration and lambda:ListEventSourceMappings.
     """
+    memory_mb, is_arm = read_memory(lambda_client, function)
+    return Machines(memory_mb=memory_mb, concurrency=_read_concurrency(lambda_client, function, queue), is_arm=is_arm)
+
+
+def read_memory(lambda_client: Any, function: str) -> tuple[int, bool]:
+    """A function's memory in MB, and whether its processor is Arm's. Needs lambda:GetFunctionConfiguration."""
     with translated("lambda:GetFunctionConfiguration of", function):
         answer = lambda_client.get_function_configuration(FunctionName=function)
-    return Machines(
-        memory_mb=int(answer["MemorySize"]),
-        concurrency=_read_concurrency(lambda_client, function, queue),
-        is_arm="arm64" in answer.get("Architectures", ()),
-    )
+    return int(answer["MemorySize"]), "arm64" in answer.get("Architectures", ())
 
 
 def _read_concurrency(lambda_client: Any, function: str, queue: str | None) -> int:

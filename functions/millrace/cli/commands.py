@@ -65,6 +65,18 @@ COMMANDS = (
         "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
     ),
     CommandEntry(
+        "history",
+        "deployed.history",
+        "history",
+        "List finished work: what became of each object, with rows, bytes, seconds and an estimated cost.",
+    ),
+    CommandEntry(
+        "costs",
+        "deployed.history",
+        "costs",
+        "Sum finished work by sync, folder or day: GB-seconds, requests and estimated dollars.",
+    ),
+    CommandEntry(
         "plan",
         "deployed.plan",
         "plan",

@@ -44,12 +44,17 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
     )
 
 
+ExportHistory = Callable[[object, Callable[[], float]], dict[str, Any]]
+"""Exports what is due of the history, or a day, in the seconds that are left; what came of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReconcileWorld:
     """What the reconcile function works with."""
 
     reconciler: Reconciler
     invoke_later: InvokeLater
+    export_history: ExportHistory
 
 
 def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWorld:
@@ -73,7 +78,16 @@ def reconcile_world(environment: Mapping[str, str] = os.environ) -> ReconcileWor
         runs=_lost_runs(base),
         teller=run_teller(base),
     )
-    return ReconcileWorld(reconciler, partial(invoke_later, base.sessions.client("lambda")))
+    return ReconcileWorld(
+        reconciler, partial(invoke_later, base.sessions.client("lambda")), partial(_export_history, base)
+    )
+
+
+def _export_history(base: Foundation, asked: object, remaining: Callable[[], float]) -> dict[str, Any]:
+    from millrace.composition.history import history_exporter  # noqa: PLC0415 - comparisons do without pyarrow
+    from millrace.operations.history.export import parse_export  # noqa: PLC0415 - comparisons do without pyarrow
+
+    return history_exporter(base).run(parse_export(asked), remaining).to_json()
 
 
 def _lost_runs(base: Foundation) -> LostRuns | None:

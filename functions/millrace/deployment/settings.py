@@ -67,8 +67,11 @@ class Settings:
     is the function's own name, which Lambda sets. ``big_run_machine`` is the ARN of the machine of big runs; None where
     none is deployed. ``big_run_bytes``: an object so large is a big run whatever was learned of speeds; ``part_bytes``
     is about the size of a part. ``backfill_queue`` is the URL of the backfills' queue and ``convert_function`` the name
-    of the function that receives from it: the backfill function alone has both. The configuration lies beside the code,
-    where MILLRACE_CONFIGURATION names no other file. ``name`` is the deployment's name, which its events bear.
+    of the function that receives from it: the backfill function alone has both. ``history`` is the folder that days of
+    finished work are exported to, ``s3://bucket/folder/``, ``history_days`` for how many days they are kept, and
+    ``memory_mb`` the convert function's memory: the reconcile function alone has these. The configuration lies beside
+    the code, where MILLRACE_CONFIGURATION names no other file. ``name`` is the deployment's name, which its events
+    bear.
     """
 
     ledger_table: str
@@ -84,6 +87,9 @@ class Settings:
     backfill_queue: str | None = None
     convert_function: str | None = None
     name: str = DEFAULT_NAME
+    history: str | None = None
+    history_days: int | None = None
+    memory_mb: int | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -103,6 +109,9 @@ class Settings:
             "MILLRACE_BACKFILL_QUEUE": self.backfill_queue,
             "MILLRACE_CONVERT_FUNCTION": self.convert_function,
             "MILLRACE_NAME": self.name,
+            "MILLRACE_HISTORY": self.history,
+            "MILLRACE_HISTORY_DAYS": _to_text(self.history_days),
+            "MILLRACE_MEMORY_MB": _to_text(self.memory_mb),
         }
         return always | leave_out_empty(optional)
 
@@ -127,6 +136,9 @@ class Settings:
             backfill_queue=given.get("MILLRACE_BACKFILL_QUEUE"),
             convert_function=given.get("MILLRACE_CONVERT_FUNCTION"),
             name=given.get("MILLRACE_NAME", DEFAULT_NAME),
+            history=given.get("MILLRACE_HISTORY"),
+            history_days=_to_number(given.get("MILLRACE_HISTORY_DAYS")),
+            memory_mb=_to_number(given.get("MILLRACE_MEMORY_MB")),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
 

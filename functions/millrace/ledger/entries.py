@@ -323,12 +323,10 @@ class Entry(WorkEntry):
             schema_version=version,
             schema_changes=finish.schema_changes,
             build=replace(self.build, refused_etag=finish.refused_etag),
-            big_run=finish.big_run or self._find_resumable(finish),
+            # The run that it was done by: one that failed, or was stopped, may be resumed, and of one that came to its
+            # end the time from start to end is not what a function took. The next claim forgets it.
+            big_run=finish.big_run or self.big_run,
         )
-
-    def _find_resumable(self, finish: Finish) -> BigRunFacts | None:
-        """The run to remember: one that failed, or was stopped, may be resumed."""
-        return self.big_run if finish.state is State.FAILED else None
 
     def as_built(self, etag: str | None) -> Self:
         """With the version of what the table was made of, or of the record of its files."""
