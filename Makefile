@@ -11,7 +11,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full lock clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures lock clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ suites-infra: check
 	nice -n 5 $(BIN)/python -m pytest tests/infra -n 2 -q
 
 suites: suites-infra
-	nice -n 5 $(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration -n 2 --maxschedchunk 1 -q
+	nice -n 5 $(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration tests/ui -n 2 --maxschedchunk 1 -q
 
 suites-computing: suites
 	MILLRACE_NATIVE=0 HYPOTHESIS_PROFILE=quick nice -n 5 $(BIN)/python -m pytest tests/unit/engine -m "not slow" -n 2 -q
@@ -108,6 +108,9 @@ bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, 
 	$(BIN)/python bench/memory.py 1024 csv parquet
 	$(BIN)/python bench/listing.py 1000000
 	PYTHONPATH=functions:. $(BIN)/python bench/small_objects.py
+
+pictures: install ## Write the pictures of the page in docs/pictures anew; needs chromium
+	PICTURES=1 $(BIN)/python -m pytest tests/ui -q -k pictures
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt

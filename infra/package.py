@@ -15,6 +15,8 @@ LEFT_OUT = frozenset(
     {
         "millrace/demo",
         "millrace/cli",
+        "millrace/remote",
+        "millrace/ui",
         "millrace/py.typed",
         "millrace/engine/native/build.py",
         "millrace/engine/native/built",

@@ -13,7 +13,7 @@ from typing import Any
 from millrace.delivery.breaker import Circuit
 from millrace.engine.row_counts import NO_ROWS
 from millrace.errors import AccessDenied, LostRace, NoSuchBucket, NotAccepted, ObjectChanged, ObjectGone, TargetChanged
-from millrace.ledger.entries import NEEDS_ATTENTION, NO_BUILD, Entry, State
+from millrace.ledger.entries import NEEDS_ATTENTION, NO_BUILD, Entry, State, time_of
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
     SCHEMA_MARK,
@@ -41,7 +41,7 @@ from tests.limits import demand_item, demand_key, demand_metadata, demand_parts
 
 @dataclass
 class InMemoryLedger:
-    """Satisfies LedgerStore and LedgerIndex."""
+    """Satisfies LedgerStore, LedgerIndex and LedgerPages."""
 
     entries: dict[tuple[str, ObjectRef], AnyEntry] = field(default_factory=dict)
     puts: list[AnyEntry] = field(default_factory=list)
@@ -121,6 +121,30 @@ class InMemoryLedger:
         for entry in self.works():
             if entry.finished is not None and f"{entry.finished:%Y-%m-%d}" == day:
                 yield _as_story(entry)
+
+    def newest_finished(self, day: str, *, until: str = "") -> Iterator[Entry]:
+        """Entries that finished on a UTC day, the newest first."""
+        return _newest_until(self.finished_on(day), until)
+
+    def newest_in_state(self, state: State, *, until: str = "") -> Iterator[Entry]:
+        """Entries in a state that needs attention, the newest first."""
+        return _newest_until(self.needing_attention(state), until)
+
+    def below_prefix(self, sync: str, prefix: str, *, start: str = "") -> Iterator[Entry]:
+        """Entries of a sync in key order."""
+        for entry in self.of_sync(sync):
+            if entry.source.key.startswith(prefix) and entry.source.key.encode() >= start.encode():
+                yield entry
+
+
+def _newest_until(entries: Iterable[Entry], until: str) -> Iterator[Entry]:
+    def time_text(entry: Entry) -> str:
+        moment = time_of(entry)
+        return moment.isoformat() if moment else ""
+
+    for entry in sorted(entries, key=time_text, reverse=True):
+        if time_text(entry) and (not until or time_text(entry) <= until):
+            yield entry
 
 
 def _as_story(entry: Entry) -> Entry:

@@ -45,3 +45,13 @@ def describe_seconds(seconds: float) -> str:
     if span < timedelta(days=2):
         return f"{span // timedelta(hours=1)} h"
     return count_of(span.days, "day")
+
+
+def describe_size(size: int) -> str:
+    """Bytes as people read them, in thousands: ``812 bytes``, ``3.1 GB``."""
+    amount, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB", "PB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{count_of(size, 'byte')}" if unit == "bytes" else f"{amount:.1f} {unit}"

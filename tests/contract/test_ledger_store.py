@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import pytest
 
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
+from millrace.aws.dynamodb_pages import DynamoDBPages
+from millrace.aws.ledger_items import SHARDS, to_key
 from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger.entries import BigRunFacts, Entry, Failure, Output, State
-from millrace.ledger.stores import LedgerIndex, LedgerStore
+from millrace.ledger.stores import LedgerIndex, LedgerPages, LedgerStore
 from millrace.ledger.table_entries import FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
+from tests.fake_table import FakeTableClient
 from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -26,11 +30,31 @@ class LedgerUnderTest(LedgerStore, LedgerIndex):
     """Both ports at once."""
 
 
+class PagesUnderTest(LedgerStore, LedgerPages):
+    """What is put is read in pages."""
+
+
 @pytest.fixture(params=["memory", "dynamodb"])
 def ledger(request: pytest.FixtureRequest) -> Any:
     if request.param == "memory":
         return InMemoryLedger()
     return DynamoDBLedger(request.getfixturevalue("dynamodb"), "ledger")
+
+
+@pytest.fixture(params=["memory", "table", "dynamodb"])
+def paged(request: pytest.FixtureRequest) -> Any:
+    """Entries, and their pages; the table in memory is what the page's tests stand on."""
+    if request.param == "memory":
+        return InMemoryLedger()
+    client = request.getfixturevalue("dynamodb") if request.param == "dynamodb" else FakeTableClient()
+    return PagedLedger(client)
+
+
+class PagedLedger(DynamoDBLedger, DynamoDBPages):
+    """Both adapters on one table."""
+
+    def __init__(self, client: Any) -> None:
+        DynamoDBPages.__init__(self, client, "ledger")
 
 
 def entry(**fields: Any) -> Entry:
@@ -195,6 +219,79 @@ def test_the_indexes_tell_the_failure(ledger: LedgerUnderTest) -> None:
 
     (found,) = ledger.needing_attention(State.FAILED)
     assert found.failure == FULL.failure
+
+
+class TestPages:
+    """What a list is read from; 100 entries are more than a shard is asked for at first."""
+
+    def test_what_finished_on_a_day_comes_the_newest_first(self, paged: PagesUnderTest) -> None:
+        for number in range(100):
+            finished = NOON - timedelta(minutes=10 * number)
+            paged.put(entry(source=ObjectRef("b", str(number)), state=State.CONVERTED, finished=finished))
+
+        found = [one.source.key for one in paged.newest_finished("2026-11-22")]
+        until = (NOON - timedelta(minutes=500)).isoformat()
+
+        assert found == [str(number) for number in range(73)]
+        assert [one.source.key for one in paged.newest_finished("2026-11-22", until=until)] == found[50:]
+        assert next(paged.newest_finished("2026-11-24"), None) is None
+
+    def test_what_is_in_a_state_comes_the_newest_first(self, paged: PagesUnderTest) -> None:
+        for number in range(30):
+            started = NOON - timedelta(minutes=number)
+            paged.put(entry(source=ObjectRef("b", str(number)), started=started))
+        paged.put(entry(source=ObjectRef("b", "failed"), state=State.FAILED, finished=NOON))
+
+        found = [one.source.key for one in paged.newest_in_state(State.IN_FLIGHT)]
+        until = (NOON - timedelta(minutes=10)).isoformat()
+
+        assert found == [str(number) for number in range(30)]
+        assert [one.source.key for one in paged.newest_in_state(State.IN_FLIGHT, until=until)] == found[10:]
+
+    def test_what_is_below_a_prefix_comes_in_the_order_of_bytes(self, paged: PagesUnderTest) -> None:
+        for key in ("in/b", "in/a", "in/ü", "in/a b", "in/z", "out/a", "in"):
+            paged.put(entry(source=ObjectRef("b", key)))
+        paged.put(entry(source=ObjectRef("b", "in/aa"), sync="hourly"))
+        paged.put(TABLE_ENTRY)
+
+        assert [one.source.key for one in paged.below_prefix("nightly", "in/")] == [
+            "in/a",
+            "in/a b",
+            "in/b",
+            "in/z",
+            "in/ü",
+        ]
+        assert [one.source.key for one in paged.below_prefix("nightly", "in/", start="in/b")] == [
+            "in/b",
+            "in/z",
+            "in/ü",
+        ]
+        assert [one.source.key for one in paged.below_prefix("nightly", "", start="in/z")] == ["in/z", "in/ü", "out/a"]
+
+    def test_more_than_a_first_answer_holds_comes_whole_and_in_order(self, paged: PagesUnderTest) -> None:
+        """Eighty keys of one shard, where 60 are asked for at first."""
+        keys = [key for key in (f"in/{number:05}" for number in range(2000)) if _shard_of(key) == 3][:80]
+        for key in keys:
+            paged.put(entry(source=ObjectRef("b", key), state=State.FAILED, finished=NOON))
+
+        assert [one.source.key for one in paged.below_prefix("nightly", "in/")] == keys
+        assert {one.source.key for one in paged.newest_in_state(State.FAILED)} == set(keys)
+
+
+def _shard_of(key: str) -> int:
+    return zlib.crc32(to_key("nightly", ObjectRef("b", key)).encode()) % SHARDS
+
+
+TABLE_ENTRY = TableEntry(
+    sync="nightly",
+    source=ObjectRef("b", "in/table"),
+    state=State.CONVERTED,
+    revision=1,
+    fence=1,
+    fingerprint="f",
+    engine="1",
+    finished=NOON,
+)
 
 
 def test_a_table_that_is_not_there_is_a_matter_of_configuration(aws: None) -> None:

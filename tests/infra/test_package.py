@@ -36,6 +36,8 @@ def functions(tmp_path: Path) -> Path:
         "convert/__pycache__/handler.cpython-313.pyc",
         "millrace/delivery/worker.py",
         "millrace/cli/main.py",
+        "millrace/remote/deployments.py",
+        "millrace/ui/static/page.js",
         "millrace/demo/emulator.py",
         "millrace.egg-info/PKG-INFO",
         "millrace/.hidden",

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from millrace.aws.faults import translated
+from millrace.aws.faults import error_code, explain, translated
 from millrace.deployment.settings import processing_stack, storage_stack
 from millrace.errors import ConfigurationError, MillraceError
 
@@ -74,10 +74,10 @@ def _read_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     region = cloudformation.meta.region_name
     try:
         (description,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
-            with translated("cloudformation:DescribeStacks of", stack):
-                raise
+    except (ClientError, BotoCoreError) as error:
+        # CloudFormation says "ValidationError" of a stack that is not there.
+        if not isinstance(error, ClientError) or error_code(error) != "ValidationError":
+            raise explain(error, "cloudformation:DescribeStacks of", stack) from error
         raise ConfigurationError(
             f"there is no stack {stack} in {region}; deploy it with `cdk deploy --all`, choose another region "
             "(AWS_PROFILE, AWS_REGION), or name another deployment with --name"

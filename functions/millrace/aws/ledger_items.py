@@ -24,6 +24,7 @@ from millrace.ledger.entries import (
     Output,
     State,
     WorkEntry,
+    time_of,
 )
 from millrace.ledger.table_entries import AnyEntry, FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.mappings import leave_out_empty, leave_out_none, pick
@@ -125,7 +126,7 @@ def _index_keys(entry: AnyEntry) -> dict[str, str]:
     keys = {"sources_pk": f"{entry.stored_sync}#{shard:02}", "sources_sk": entry.source.key}
     # An item without an index's key is not in that index: what is settled leaves `attention` by itself.
     if isinstance(entry, WorkEntry) and entry.state in NEEDS_ATTENTION:
-        when = entry.finished or entry.started
+        when = time_of(entry)
         if when is not None:
             keys |= {"attention_pk": f"{entry.state}#{shard:02}", "attention_sk": when.isoformat()}
     if entry.finished is not None:

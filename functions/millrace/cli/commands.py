@@ -59,6 +59,12 @@ COMMANDS = (
         "status", "deployed.status", "status", "Show how it is going: queues, objects by sync and state, failures."
     ),
     CommandEntry(
+        "ui",
+        "ui",
+        "ui",
+        "Show a deployment on a page in the browser: lag, failures by cause, objects and their stories.",
+    ),
+    CommandEntry(
         "show",
         "deployed.show",
         "show",

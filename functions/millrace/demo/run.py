@@ -320,5 +320,6 @@ def _explain(emulator: Emulator, example: Task, screen: Screen) -> None:
     screen.say(f"  millrace reprocess {shlex.quote(example.sync)} --key {shlex.quote(example.source.key)}")
     screen.say(f"  python -c {shlex.quote(upload)}")
     screen.say(f"  millrace show s3://{bucket}/{folder}/my.csv")
+    screen.say("  millrace ui")
     screen.say("  millrace demo --stop")
     screen.say(f"(or: kill {emulator.pid}). What the functions say is in {emulator.log}")

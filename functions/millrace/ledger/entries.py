@@ -373,6 +373,11 @@ STALE_MARK = timedelta(hours=1)
 """A mark that is older is no longer trusted: its message went to the dead letters, or was purged."""
 
 
+def time_of(entry: WorkEntry) -> datetime | None:
+    """When its work ended, or began where it has not ended yet."""
+    return entry.finished or entry.started
+
+
 def is_newer_run(run_id: str | None, than: str | None) -> bool:
     """Whether a run that somebody asked for is newer than the last one; ids are times, so they compare as text."""
     return run_id is not None and (than is None or run_id > than)

@@ -53,5 +53,24 @@ class LedgerIndex(Protocol):
         ...
 
 
+class LedgerPages(Protocol):
+    """What a part of a long list is read from: one index, begun at a place, as much of it as is taken.
+
+    Entries as those of LedgerIndex. Of two at the same place, either may come first.
+    """
+
+    def newest_finished(self, day: str, *, until: str = "") -> Iterator[Entry]:
+        """Those whose last work finished on a UTC day, the newest first, from the time ``until`` (ISO 8601) on back."""
+        ...
+
+    def newest_in_state(self, state: State, *, until: str = "") -> Iterator[Entry]:
+        """Those in a state of NEEDS_ATTENTION, the newest first by ``time_of``, from the time ``until`` on back."""
+        ...
+
+    def below_prefix(self, sync: str, prefix: str, *, start: str = "") -> Iterator[Entry]:
+        """Those of a sync whose keys begin with ``prefix``, in the order of their bytes, from the key ``start`` on."""
+        ...
+
+
 class WholeLedger(LedgerStore, LedgerIndex, Protocol):
     """Both: what an index shows, and the entries themselves."""

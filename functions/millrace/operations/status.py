@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State
+from millrace.ledger.entries import NEEDS_ATTENTION, Entry, State, time_of
 from millrace.ledger.stores import LedgerIndex
 
 
@@ -77,7 +77,7 @@ def _in_state(entries: Iterable[Entry], state: State) -> list[Entry]:
 
 def _sort_time(entry: Entry) -> str:
     """The end of its work, or the beginning where it goes on; "" sorts before every time."""
-    time = entry.finished or entry.started
+    time = time_of(entry)
     return time.isoformat() if time else ""
 
 

@@ -35,7 +35,7 @@ from millrace.operations.survey import Survey
 from millrace.planning.descriptions import Description, describe_plan
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.remote.deployments import Deployments
-from millrace.wording import count_of, join_names
+from millrace.wording import count_of, describe_size, join_names
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
@@ -314,7 +314,7 @@ def _print_survey(outlook: Outlook, selection: Selection, *, show_each: bool, as
     with counting() as show:
         for description, size in outlook.select(selection, survey):
             survey.add(description, size)
-            show(f"{survey.sync}: {count_of(survey.objects, 'object')}, {format_size(survey.size)}")
+            show(f"{survey.sync}: {count_of(survey.objects, 'object')}, {describe_size(survey.size)}")
             if show_each:
                 _print_description(description, as_json=as_json)
     forecast = outlook.forecast(survey)
@@ -359,7 +359,7 @@ def forecast_to_json(forecast: Forecast) -> dict[str, Any]:
 
 def _describe_survey(survey: Survey, selection: Selection, forecast: Forecast | str) -> Iterator[str]:
     what = "stale" if selection.stale else "to be converted"
-    yield f"{survey.sync}: {count_of(survey.objects, 'object')}, {format_size(survey.size)}, {what}"
+    yield f"{survey.sync}: {count_of(survey.objects, 'object')}, {describe_size(survey.size)}, {what}"
     if selection.stale:
         by_reason = ", ".join(f"{survey.stale[reason]:,} by {reason}" for reason in sorted(selection.stale))
         yield f"  stale:    {by_reason}; not stale: {survey.not_stale:,}"
@@ -413,13 +413,3 @@ def _format_minutes(minutes: float) -> str:
     if minutes < 120:
         return f"about {count_of(round(minutes), 'minute')}"
     return f"about {count_of(round(minutes / 60), 'hour')}"
-
-
-def format_size(size: int) -> str:
-    """Bytes as people read them, in thousands: ``812 bytes``, ``3.1 GB``."""
-    amount, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB", "PB"):
-        if amount < 1000:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{count_of(size, 'byte')}" if unit == "bytes" else f"{amount:.1f} {unit}"

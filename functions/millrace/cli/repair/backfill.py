@@ -12,7 +12,7 @@ import typer
 
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
-from millrace.cli.deployed.plan import describe_forecast, forecast_objects, forecast_to_json, format_size
+from millrace.cli.deployed.plan import describe_forecast, forecast_objects, forecast_to_json
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.document import load
@@ -26,7 +26,7 @@ from millrace.operations.forecast import Forecast
 from millrace.operations.reprocess import resolve_prefix
 from millrace.planning.planner import Planner
 from millrace.remote.deployments import Deployments
-from millrace.wording import count_of
+from millrace.wording import count_of, describe_size
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
@@ -216,7 +216,7 @@ class Estimate:
             for number, looked in enumerate(_look(deployments, name, planner, order)):
                 counts += looked.to_counts()
                 if number % 1000 == 0:
-                    show(f"{order.sync}: {count_of(counts.asked, 'object')}, {format_size(counts.size)}")
+                    show(f"{order.sync}: {count_of(counts.asked, 'object')}, {describe_size(counts.size)}")
         forecast = forecast_objects(
             deployments,
             name,
@@ -261,7 +261,7 @@ class Estimate:
 
     def _describe(self) -> Iterator[str]:
         counts = self.counts
-        yield f"{self.order.sync}: {count_of(counts.asked, 'object')} to convert, {format_size(counts.size)}"
+        yield f"{self.order.sync}: {count_of(counts.asked, 'object')} to convert, {describe_size(counts.size)}"
         yield (
             f"  of {counts.compared:,} listed, {counts.known:,} are converted already, "
             f"{counts.failed_before:,} failed before and {counts.ignored:,} are not for the sync"

@@ -12,13 +12,14 @@ import pytest
 
 from millrace import __version__
 from millrace.aws.deployed import Deployed
-from millrace.cli.deployed.plan import Outlook, Selection, format_size, survey_to_json
+from millrace.cli.deployed.plan import Outlook, Selection, survey_to_json
 from millrace.errors import ConfigurationError
 from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from millrace.operations.forecast import Forecast
 from millrace.operations.stale import StaleReason
 from millrace.operations.survey import Survey
+from millrace.wording import describe_size
 from tests.configurations import bulk_sync, document
 from tests.fakes import InMemoryLedger
 from tests.world import ORDERS, SOURCE, World
@@ -251,4 +252,4 @@ def test_the_text_fits_a_terminal_and_says_how_to_do_it(run: Any, config: str, w
     ],
 )
 def test_sizes_are_in_thousands(size: int, text: str) -> None:
-    assert format_size(size) == text
+    assert describe_size(size) == text
