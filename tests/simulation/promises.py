@@ -511,15 +511,22 @@ def fingerprint(world: SimulatedWorld) -> dict[str, Any]:
     }
 
 
+def _is_overtaken(world: SimulatedWorld, key: str, before: State) -> bool:
+    """Whether a file that failed is looked at again by its own late event, and its table has a newer file by now."""
+    known = entry(world, key)
+    return before is State.FAILED and known is not None and known.state is State.SUPERSEDED
+
+
 def again(before: dict[str, Any], world: SimulatedWorld, writes: int | None) -> Iterator[str]:
     """What a second round changed; ``writes`` None: some of it was news, because its event had never arrived."""
     after = fingerprint(world)
     if before["outputs"] != after["outputs"]:
         yield f"again: outputs were {_told(before['outputs'])} and are {_told(after['outputs'])}"
     for key, state in after["states"].items():
-        unheard = key not in before["states"] and writes is None
-        if before["states"].get(key) != state and not unheard:
-            yield f"again: {key} was {before['states'].get(key)} and is {state}"
+        was = before["states"].get(key)
+        is_news = writes is None and (was is None or _is_overtaken(world, key[1].key, was[0]))
+        if was != state and not is_news:
+            yield f"again: {key} was {was} and is {state}"
     if writes is not None and len(world.buckets.written) != writes:
         told = [f"{ref} at {when:.1f}" for when, ref, _ in world.buckets.written[writes:]]
         yield f"again: written once more: {', '.join(told)}"

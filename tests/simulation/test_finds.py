@@ -421,6 +421,23 @@ def test_a_file_that_was_away_while_its_table_was_made_is_found_by_the_compariso
     kept(world)
 
 
+def test_deletions_wait_for_their_table_without_a_dead_letter() -> None:
+    """SEED=206104: the wait was taken for races that were lost, and each of those counted as an attempt."""
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True))
+    world.workers = 3
+    world.calls.answers = (800.0,)
+    world.calls.planned.append(("s3:GetObject range", "in/a.csv", Fault.SLOW))
+    world.script = [write("in/a.csv", rows("x")), wait(5.0), write("in/b.csv", rows("y", version=2))]
+    world.script += [unheard(write("in/ab.csv", rows("z", version=3))), delete("in/ab.csv")]
+
+    world.run()
+
+    assert not world.calls.planned
+    assert not world.queue.dead
+    assert state(world, "in/ab.csv") is State.REMOVED
+    kept(world)
+
+
 def unheard(act: Callable[[SimulatedWorld], None]) -> Callable[[SimulatedWorld], None]:
     """The same, but its event is lost."""
 

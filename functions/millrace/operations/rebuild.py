@@ -154,10 +154,29 @@ class Rebuilder:
         self, lineage: Lineage, source: ObjectRef, table: ObjectRef, output: Output, *, dry_run: bool
     ) -> Trace:
         trace = self._put_back(lineage, table, output, reason=str(source), dry_run=dry_run)
-        # The file that the table is made of has an entry, too; the order of its own events is not known any more.
-        of_file = replace(lineage, sync=_sync_of(lineage), sequencer=None)
-        self._put_back(of_file, source, None, reason=f"table {table} is made of this file", dry_run=dry_run)
+        if not dry_run:
+            with suppress(LostRace):  # workers are quicker, and know better
+                self._put_back_file(lineage, source, table, is_rebuilt=trace is Trace.REBUILT)
         return trace
+
+    def _put_back_file(self, lineage: Lineage, source: ObjectRef, table: ObjectRef, *, is_rebuilt: bool) -> None:
+        """Put the entry of the file that a table is made of, if the table's entry says so, too. Raises LostRace."""
+        sync = _sync_of(lineage)
+        # The order of the file's own events is not known any more.
+        of_file = replace(lineage, sync=sync, sequencer=None)
+
+        def attempt() -> None:
+            # The file first: whoever makes the table of another file claims it, then changes this entry. So if the
+            # table is not claimed yet, that change comes later, and one of the two puts loses.
+            entry = self.ledger.get(sync, source)
+            made = self.ledger.get_table(sync, table)
+            if made is None or not _is_made_of(made, source, lineage):
+                return
+            rebuilt = merge_file(entry, of_file, source, table, now=self.now, is_rebuilt=is_rebuilt)
+            if rebuilt is not None:
+                self.ledger.put(rebuilt)
+
+        retry_lost_race(attempt, tries=_TRIES, problem=f"{source} is being worked on")
 
     def _put_back_of_table(self, plan: Plan, lineage: Lineage) -> str | None:
         """Put back what the ledger kept of the table that an output is a part of; what went wrong, if anything."""
@@ -282,6 +301,33 @@ def merge_output(
     if output is None or not _lacks_output(entry, output):
         return Trace.KNOWN
     return replace(entry, revision=entry.revision + 1, outputs=(*entry.outputs, output))
+
+
+def _is_made_of(table: TableEntry, source: ObjectRef, lineage: Lineage) -> bool:
+    """Whether the ledger has a table as its output says that it is; not while somebody works on it."""
+    return table.state in DONE and table.file == source and table.fence == lineage.fence
+
+
+def merge_file(
+    entry: Entry | None, lineage: Lineage, source: ObjectRef, table: ObjectRef, *, now: datetime, is_rebuilt: bool
+) -> Entry | None:
+    """The entry of the file that a table is made of; None if it stays as it is.
+
+    ``lineage`` is the table's, whose fence counts the claims of the table, and says nothing of this entry. So what the
+    ledger has of the file stays, unless the table's own entry was older than its output (``is_rebuilt``), or says that
+    another file is newer. What is not settled is left to its message: it may be about a later version.
+    """
+    fence = lineage.fence
+    if entry is not None:
+        is_wrong = entry.state is State.SUPERSEDED and entry.version.etag == lineage.etag
+        if not entry.settled or not (is_rebuilt or is_wrong):
+            return None
+        fence = max(fence, entry.fence)
+    base = entry or Entry.unseen(lineage.sync, source, fingerprint=lineage.fingerprint, engine=lineage.engine)
+    reason = f"table {table} is made of this file"
+    rebuilt = _rebuild_entry(lineage, base, (), now=now, reason=reason)
+    assert isinstance(rebuilt, Entry)  # noqa: S101 - for the type checker: it is made of one
+    return replace(rebuilt, fence=fence)
 
 
 def _is_busy(entry: Kept, lineage: Lineage, now: datetime) -> bool:

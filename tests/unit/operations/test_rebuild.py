@@ -12,11 +12,12 @@ import pytest
 from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.table_schema import TableSchema
 from millrace.engine.options import FileFormat
-from millrace.ledger.entries import DONE, Entry, Output, State
+from millrace.ledger.entries import DONE, Branch, Entry, Failure, Output, State
 from millrace.ledger.rules import RefusalKind
+from millrace.ledger.table_entries import TableEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
-from millrace.objects.references import ObjectRef, Sequencer
+from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
 from millrace.operations.rebuild import Rebuilder, Trace, merge_output
 from tests.configurations import bulk_sync
 from tests.unit.engine.formats.packing import zipped
@@ -28,6 +29,7 @@ FILES = {
     for name, zone in (("a", "A"), ("b", "B"))
 }
 
+OTHER = ObjectRef("acme-in", "in/other.csv")
 ONE_TABLE = {"is_single_table": True, "single_table_name": "t"}
 
 
@@ -369,6 +371,60 @@ def test_the_file_that_a_snapshot_table_is_made_of_has_an_entry_too() -> None:
     world.store.calls.clear()
     world.one(request, message="again")
     assert "put" not in world.store.calls
+
+
+def snapshot_world() -> World:
+    """A snapshot table that was made of one file, and then of another."""
+    world = World(syncs=(bulk_sync(to="json", mode="snapshot"),), source=ONE_TABLE)
+    world.one(world.upload())
+    return world
+
+
+def test_a_file_of_which_a_table_is_made_no_more_is_left_alone() -> None:
+    """SEED=202264: the rebuild had read the output when another file was put in its place."""
+    world = snapshot_world()
+    output = next(iter(world.store.buckets["acme-out"]))
+    before = world.store.buckets["acme-out"][output]
+    world.store.modified += timedelta(minutes=1)
+    world.one(world.upload(b"a\n3\n", OTHER), message="m2")
+    after = world.store.buckets["acme-out"][output]
+    world.store.buckets["acme-out"][output] = before
+
+    rebuilt(world)
+
+    world.store.buckets["acme-out"][output] = after
+    assert (world.entry().state, world.entry(OTHER).state) == (State.SUPERSEDED, State.CONVERTED)
+
+
+@pytest.mark.parametrize("branch", [None, Branch.TRANSIENT])
+def test_a_later_version_of_a_tables_file_that_is_not_settled_is_left_to_its_message(branch: Branch | None) -> None:
+    world = snapshot_world()
+    failure = Failure(branch=branch, error="ServiceUnavailable", message="") if branch is not None else None
+    later = replace(
+        world.entry(),
+        state=State.IN_FLIGHT if failure is None else State.FAILED,
+        failure=failure,
+        revision=world.entry().revision + 1,
+        lease_until=world.now,
+        version=SourceVersion(etag="later"),
+    )
+    world.ledger.put(later)
+    table = next(entry for entry in world.ledger.entries.values() if isinstance(entry, TableEntry))
+    world.ledger.entries.pop((table.stored_sync, table.source))
+
+    assert rebuilt(world) == {Trace.REBUILT: 1}
+
+    assert world.entry() == later
+
+
+def test_a_file_that_an_old_ledger_takes_for_superseded_is_the_tables() -> None:
+    world = snapshot_world()
+    entry = world.entry()
+    world.ledger.put(replace(entry, state=State.SUPERSEDED, fence=7, revision=entry.revision + 1))
+
+    rebuilt(world)
+
+    assert (world.entry().state, world.entry().fence) == (State.CONVERTED, 7)
 
 
 @pytest.mark.parametrize(
