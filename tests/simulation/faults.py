@@ -50,6 +50,7 @@ class Fault(enum.StrEnum):
     RECONCILED = "reconcile into live work"
     REBUILT = "ledger rebuilt into live work"
     PAUSED = "event source paused by the breaker"
+    UNTOLD = "object from before the notifications"
     CHILD_TWICE = "child of a big run invoked twice"
     RUN_STOPPED = "big run stopped by a person"
     RUN_LOST = "big run lost without a word"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,14 +19,18 @@ from millrace.delivery.intake import Intake, Received, _Pending
 from millrace.delivery.object_work import ObjectWork
 from millrace.delivery.snapshot_table import SnapshotTables
 from millrace.delivery.table_files import TableFiles
+from millrace.delivery.tickets import TicketCounter
 from millrace.engine.table_sources import Source
-from millrace.errors import ObjectChanged
+from millrace.errors import MillraceError, ObjectChanged
 from millrace.ledger import claims, rules
 from millrace.ledger.entries import Finish, State, WorkEntry
 from millrace.ledger.rules import MOST_DEATHS, E, Refusal
 from millrace.objects.messages import parse_message
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.objects.store import ListedObject, ObjectHead, ObjectRange, ObjectStore, OpenedObject, Published
+from millrace.operations.backfills.board import Backfill
+from millrace.operations.backfills.listing import BackfillLister, HeldRange
+from millrace.operations.backfills.selection import Looked, Selected
 from millrace.operations.reprocess import Reprocessor
 from millrace.planning.plans import Build, Plan
 from tests.simulation import light, schedules
@@ -525,3 +529,54 @@ BIG_RUN_MUTATIONS: tuple[Mutation, ...] = (
     Mutation("sum of rows", partial(_losing_rows, uncounted=True), with_runs_over_changing_files),
 )
 """Rules of big runs."""
+
+
+# Backfills
+
+
+def with_a_backfill(world: SimulatedWorld) -> None:
+    """Eight objects from before the notifications, and one backfill; workers and calls fail now and then."""
+    _begin_quietly(world, Setup(SetupKind.REPLICATE, more=5))
+    world.open_backfills(most_waiting=1000)
+    world.workers, world.batch = 3, 3
+    world.faults.set({Fault.KILLED_AFTER: 0.03, Fault.FAILED: 0.02})
+    world.script = [partial(schedules.put_untold, key) for key in world.setup.keys]
+    world.script.append(partial(schedules.ask_backfill, "start"))
+
+
+def with_a_backfill_that_is_stopped(world: SimulatedWorld) -> None:
+    """As before, and somebody stops it while it is at work."""
+    with_a_backfill(world)
+    world.script += [partial(schedules.wait, 1.0 + world.choices.pick(60)), partial(schedules.ask_backfill, "stop")]
+
+
+def _deleting_what_is_not_counted() -> AbstractContextManager[object]:
+    genuine = TicketCounter.flush
+
+    def flush(self: TicketCounter) -> dict[str, MillraceError]:
+        genuine(self)
+        return {}
+
+    return patch.object(TicketCounter, "flush", flush)
+
+
+def _remembering_what_is_not_sent() -> AbstractContextManager[object]:
+    def send(self: BackfillLister, backfill: Backfill, held: HeldRange, portion: Sequence[Looked]) -> None:
+        asked = [item for item in portion if item.selected is Selected.ASKED]
+        name = held.key_range.next_portion()
+        held.sent(portion[-1].place, portion, has_requests=bool(asked))
+        self._send_all([self._to_request(backfill, name, number, item) for number, item in enumerate(asked)])
+
+    return patch.object(BackfillLister, "_send", send)
+
+
+def _passing_over_what_is_begun() -> AbstractContextManager[object]:
+    return patch.object(worker.Worker, "is_begun", lambda *_: False)
+
+
+BACKFILL_MUTATIONS: tuple[Mutation, ...] = (
+    Mutation("counted before it is deleted", _deleting_what_is_not_counted, with_a_backfill),
+    Mutation("sent before it is remembered", _remembering_what_is_not_sent, with_a_backfill),
+    Mutation("what was begun comes to its end", _passing_over_what_is_begun, with_a_backfill_that_is_stopped),
+)
+"""Rules of backfills."""

@@ -12,8 +12,9 @@ from millrace.engine.options import FileFormat
 from millrace.errors import ForeignFormat
 from millrace.ledger.entries import DONE, Branch, Entry, State, WorkEntry
 from millrace.ledger.rules import MOST_ATTEMPTS
-from millrace.objects.messages import parse_message
+from millrace.objects.messages import Request, parse_message
 from millrace.objects.references import ChangeKind, ObjectRef
+from millrace.operations.backfills.board import BackfillState
 from millrace.planning.targets import is_record
 from tests.simulation.buckets import Version
 from tests.simulation.faults import AT_CALLS, Fault
@@ -38,6 +39,7 @@ def violations(world: SimulatedWorld) -> list[str]:
         *_whole_at_all_times(world),
         *_strangers(world),
         *_chains(world),
+        *_backfills(world),
         *(violation for demand in world.demands for violation in demand(world)),
     ]
 
@@ -359,8 +361,30 @@ def _strangers(world: SimulatedWorld) -> Iterator[str]:
 
 def _chains(world: SimulatedWorld) -> Iterator[str]:
     """No message of the function leads to its next, again and again: Lambda would end that."""
-    for message in world.queue.chained:
+    for message in (last for queue in world.queues() for last in queue.chained):
         yield f"chain: {message.id} is the last of {message.hops} messages of the function's own: {message.body[:200]}"
+
+
+def _backfills(world: SimulatedWorld) -> Iterator[str]:
+    """Each backfill came to its end by one listing, and says what became of every request."""
+    backfills = world.backfills
+    if backfills is None:
+        return
+    if not backfills.queue.paused:
+        yield "backfill: the queue is empty, and somebody receives from it"
+    for row in backfills.rows:
+        if row.is_active:
+            yield f"backfill: {row.name} is {row.state} at rest"
+        if row.state is not BackfillState.FINISHED or backfills.queue.expired or forgot(world):
+            continue
+        counts = row.counts
+        if row.generation > 1:
+            yield f"backfill: all was listed {row.generation} times, and no message was lost"
+        if counts.open:
+            yield f"backfill: {counts.asked} were asked for, and {counts.settled} are accounted for"
+        judged = counts.known + counts.failed_before + counts.ignored + counts.asked
+        if judged != counts.compared:
+            yield f"backfill: {counts.compared} were listed, and {judged} were judged"
 
 
 def _whole_at_all_times(world: SimulatedWorld) -> Iterator[str]:
@@ -409,13 +433,23 @@ def acknowledged(world: SimulatedWorld, message: QueuedMessage) -> Iterator[str]
             continue
         if known is None and ref.key in world.setup.keys and world.source.current(ref.key) is None:
             continue
-        others = [other.body for other in (*world.queue.messages, *world.queue.dead) if other is not message]
+        queued = (other for queue in world.queues() for other in (*queue.messages, *queue.dead))
+        others = [other.body for other in queued if other is not message]
         others += [news.body for news in world.sources.on_the_way]
         if known is None and request.change.kind is ChangeKind.REMOVED:
+            continue
+        if known is None and _is_given_up(world, request):
             continue
         if not any(_names(other, ref) for other in others):
             state = known.state if known else "unknown to the ledger"
             yield f"acknowledged: {message.id} was deleted, {ref} is {state}, and no other message names it"
+
+
+def _is_given_up(world: SimulatedWorld, request: Request) -> bool:
+    """Whether somebody gave up the backfill that asked for an object."""
+    if request.ticket is None or world.backfills is None:
+        return False
+    return world.backfills.has_stopped(request.ticket.backfill)
 
 
 def _is_left_to_run(known: Entry) -> bool:
@@ -456,7 +490,7 @@ _EXCUSES = (*AT_CALLS, Fault.TIMED_OUT, Fault.CONFLICT, Fault.LEDGER_GONE, Fault
 def dead_letters(world: SimulatedWorld, receipts_are_not_attempts: bool) -> Iterator[str]:  # noqa: FBT001 - one caller
     """Dead letters that no fault explains."""
     if receipts_are_not_attempts and not world.faults.happened(*_EXCUSES):
-        for message in world.queue.dead:
+        for message in (dead for queue in world.queues() for dead in queue.dead):
             yield f"dead letter: {message.id}, without a fault: {message.body[:200]}"
 
 

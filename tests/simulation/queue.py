@@ -36,9 +36,10 @@ class QueuedMessage:
 
 @dataclass(slots=True)
 class Queue:
-    """Satisfies RequestQueue and ReconcileQueue for the actor that runs. ``sent`` remembers every body."""
+    """Satisfies RequestQueue and ReconcileQueue for the actor that runs; ids of messages begin with ``letter``."""
 
     calls: Calls
+    letter: str = "m"
     visibility: float = VISIBILITY_SECONDS
     max_receives: int = MAX_RECEIVES
     paused: bool = False
@@ -54,7 +55,7 @@ class Queue:
         """A new message."""
         self._ids += 1
         now = self.calls.clock.now
-        message = QueuedMessage(f"m{self._ids}", body, now, now + delay)
+        message = QueuedMessage(f"{self.letter}{self._ids}", body, now, now + delay)
         self.messages.append(message)
         return message
 
@@ -115,8 +116,9 @@ class Queue:
         def send() -> None:
             self._ids += 1
             now = self.calls.clock.now
-            self.dead.append(QueuedMessage(f"m{self._ids}", body, now, now, grounds=grounds))
-            self.calls.note("buried", f"m{self._ids}", grounds.reason)
+            message = QueuedMessage(f"{self.letter}{self._ids}", body, now, now, grounds=grounds)
+            self.dead.append(message)
+            self.calls.note("buried", message.id, grounds.reason)
 
         self.calls.call("sqs:SendMessage", "a dead letter", send)
 

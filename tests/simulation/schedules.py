@@ -10,6 +10,8 @@ from functools import partial
 
 from millrace.ledger.entries import Branch, State, WorkEntry
 from millrace.objects.references import ObjectRef
+from millrace.operations.backfills.board import BackfillState
+from tests.fakes import InMemoryBackfills
 from tests.simulation import promises
 from tests.simulation.choices import Choices, Seeded
 from tests.simulation.faults import Fault
@@ -129,14 +131,14 @@ class Rest:
         world.run()
         self.found += promises.dead_letters(world, FindingRule.RECEIPTS_ARE_NOT_ATTEMPTS in IN_FORCE)
         for _ in range(5):
-            if not world.queue.dead:
+            if not _count_dead(world):
                 break
             self.mended = Mended.REDRIVE
-            world.calls.note("redrives", len(world.queue.dead))
-            world.queue.redrive()
+            _redrive(world)
             world.run()
         self._resume()
         self._mend_runs()
+        self._resume_backfill()
         if self._told_of_all() and not _asked_meanwhile(world):
             self._check("before any reconciliation: ")
         self._reconcile()
@@ -154,11 +156,33 @@ class Rest:
         world.run()
         world.reconcile()
         world.run()
+        self._ask_for_nothing()
         self.found += promises.again(before, world, writes if self._told_of_all() else None)
 
     def _told_of_all(self) -> bool:
         """Whether messages alone tell of all that happened."""
-        return not self.world.faults.happened(*NEEDS_RECONCILIATION) and not self.world.queue.expired
+        world = self.world
+        is_lost = world.faults.happened(*NEEDS_RECONCILIATION) or any(queue.expired for queue in world.queues())
+        return not is_lost and (world.backfills is None or world.backfills.has_covered())
+
+    def _resume_backfill(self) -> None:
+        """Somebody remembers that a backfill is paused."""
+        backfills = self.world.backfills
+        if backfills is not None and any(row.state is BackfillState.PAUSED for row in backfills.rows):
+            self.mended = Mended.COMMAND
+            backfills.ask("resume")
+            self.world.run()
+
+    def _ask_for_nothing(self) -> None:
+        """A backfill of what is converted finds nothing to do."""
+        backfills = self.world.backfills
+        if backfills is None:
+            return
+        backfills.ask("start")
+        self.world.run()
+        row = backfills.rows[-1]
+        if row.counts.asked or row.state is not BackfillState.FINISHED:
+            self.found.append(f"again: a backfill is {row.state} and asked for {row.counts.asked}, and all was done")
 
     def _check(self, when: str) -> None:
         self.found += [when + violation for violation in promises.violations(self.world)]
@@ -174,8 +198,8 @@ class Rest:
                 if number:
                     self.mended = Mended.RECONCILIATION
                 return
-            if world.queue.dead:
-                world.queue.redrive()
+            if _count_dead(world):
+                _redrive(world)
                 world.run()
         self.found.append(f"reconciliation finds something for ever: {world.reports[-1]}")
 
@@ -207,7 +231,7 @@ class Rest:
     def _retry_failed(self) -> None:
         """Messages that outlived the retention leave entries that say so; the command asks for them again."""
         world = self.world
-        if not (world.queue.expired and _failed(world)):
+        if not (any(queue.expired for queue in world.queues()) and _failed(world)):
             return
         self.mended = Mended.COMMAND
         world.reprocess(state=State.FAILED)
@@ -227,6 +251,16 @@ class Rest:
 def _asked_meanwhile(world: SimulatedWorld) -> bool:
     """Whether a listing may have asked a run for a file that was gone by then; the next listing settles that."""
     return world.setup.kind is SetupKind.RUN and world.faults.happened(Fault.RECONCILED, Fault.REPROCESSED)
+
+
+def _count_dead(world: SimulatedWorld) -> int:
+    return sum(len(queue.dead) for queue in world.queues())
+
+
+def _redrive(world: SimulatedWorld) -> None:
+    world.calls.note("redrives", _count_dead(world))
+    for queue in world.queues():
+        queue.redrive()
 
 
 def _failed(world: SimulatedWorld) -> bool:
@@ -297,6 +331,41 @@ def with_big_runs(world: SimulatedWorld) -> None:
     for fault in _RUN_FAULTS:
         rates[fault] = (0.0, 0.0, 0.02, 0.1)[world.choices.pick(4)]
     world.faults.set(rates)
+
+
+def with_backfills(world: SimulatedWorld) -> None:
+    """Objects were there before the notifications: a backfill asks for them, people steer it, and live events overlap.
+
+    A table that is made of all files of a folder has none.
+    """
+    if world.setup.kind is SetupKind.RUN:
+        return
+    choices, keys = world.choices, world.setup.keys
+    world.open_backfills(most_waiting=_MOST_WAITING[choices.pick(len(_MOST_WAITING))])
+    # The crowd comes without news: of three keys a listing is one portion.
+    there = keys[choices.pick(len(keys)) :]
+    script, world.script = world.script, [*(partial(put_untold, key) for key in there), partial(ask_backfill, "start")]
+    for act in script:
+        if choices.chance(_STEERED):
+            world.script.append(partial(ask_backfill, _STEERING[choices.pick(len(_STEERING))]))
+        world.script.append(act)
+
+
+_MOST_WAITING = (2, 1000)
+_STEERED = 0.4
+_STEERING = ("pause", "resume", "pause", "resume", "start", "stop")
+
+
+def put_untold(key: str, world: SimulatedWorld) -> None:
+    """The user writes an object before the bucket tells of anything."""
+    world.faults.count(Fault.UNTOLD, "the source's bucket")
+    world.sources.put(key, tell=False)
+
+
+def ask_backfill(action: str, world: SimulatedWorld) -> None:
+    """Somebody starts or steers a backfill."""
+    assert world.backfills is not None
+    world.backfills.ask(action)
 
 
 Act = Callable[[SimulatedWorld], None]
@@ -394,6 +463,8 @@ def _reconfigure(world: SimulatedWorld) -> None:
 def _remember_ledger(world: SimulatedWorld) -> None:
     world.calls.note("backs the ledger up")
     world.yesterday = dict(world.ledger.held.entries)
+    if world.backfills is not None:
+        world.backfills.remember()
 
 
 _A_WHILE = 20.0
@@ -408,6 +479,8 @@ def _restore_ledger(world: SimulatedWorld) -> None:
     world.faults.count(Fault.LEDGER_RESTORED)
     world.calls.note("restores the ledger")
     world.ledger.restore(world.yesterday)
+    if world.backfills is not None:
+        world.backfills.restore(world.backfills.yesterday)
 
 
 def _lose_ledger(world: SimulatedWorld) -> None:
@@ -418,6 +491,8 @@ def _lose_ledger(world: SimulatedWorld) -> None:
     world.faults.count(Fault.LEDGER_GONE)
     world.calls.note("loses the ledger")
     world.ledger.restore({})
+    if world.backfills is not None:
+        world.backfills.restore(InMemoryBackfills())
 
 
 def _rebuild_ledger(world: SimulatedWorld) -> None:

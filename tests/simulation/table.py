@@ -19,7 +19,7 @@ from tests.simulation.schedules import Mended, Result
 BEGIN = "<!-- faults -->"
 END = "<!-- /faults -->"
 _MOST_CALLS = 4
-_BIG_RUNS_EVERY = 5
+_BIG_RUNS_EVERY, _BACKFILLS_EVERY = 5, 7
 
 
 @dataclass(slots=True)
@@ -48,14 +48,16 @@ class FaultTally:
 
 
 def counted(seeds: Iterable[int]) -> FaultTally:
-    """Run schedules and count; in each fifth one what can be divided is a big run."""
+    """Run schedules and count: each fifth has big runs, and each seventh of the others a backfill."""
     tally = FaultTally()
     with light.in_place(), light_parts.in_place():
         for seed in seeds:
-            if seed % _BIG_RUNS_EVERY:
-                tally.add(schedules.run(seed))
-            else:
+            if seed % _BIG_RUNS_EVERY == 0:
                 tally.add(schedules.run(seed, schedules.with_big_runs))
+            elif seed % _BACKFILLS_EVERY == 0:
+                tally.add(schedules.run(seed, schedules.with_backfills))
+            else:
+                tally.add(schedules.run(seed))
     return tally
 
 

@@ -19,6 +19,7 @@ from millrace.delivery.breaker import Breaker
 from millrace.delivery.intake import Grounds, Intake, Received
 from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.schema_recovery import SchemaRecovery
+from millrace.delivery.tickets import TicketCounter
 from millrace.delivery.worker import Outcome, Worker
 from millrace.engine.parts.uploading import UploadLimits
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
@@ -26,11 +27,15 @@ from millrace.ledger.announcing import Teller
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry
 from millrace.objects.references import ObjectRef
+from millrace.operations.backfills.actions import BackfillActions
+from millrace.operations.backfills.listing import BackfillLister
+from millrace.operations.backfills.steering import BackfillSteering
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
 from millrace.planning.planner import Planner
+from tests.simulation.backfills import BACKFILL_QUEUE, SimulatedBackfills
 from tests.simulation.buckets import MOST_WRITES_LATE, SMALLEST_SIMULATED_PART, Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
@@ -84,22 +89,25 @@ class SimulatedReceipt:
     """Satisfies ``intake.Receipt`` for one receipt of a message: a later one makes its handle void."""
 
     world: SimulatedWorld
+    queue: Queue
     message: QueuedMessage
     receives: int
 
     def put_off(self, seconds: int, /) -> None:
         """Change the visibility."""
-        self.world.queue.put_off(self.message, seconds)
+        self.queue.put_off(self.message, seconds)
 
     def delete(self) -> None:
         """Delete it as the poller does."""
         self.world.calls.call(
-            "sqs:DeleteMessage", self.message.id, lambda: self.world.acknowledge([(self.message, self.receives)])
+            "sqs:DeleteMessage",
+            self.message.id,
+            lambda: self.world.acknowledge(self.queue, [(self.message, self.receives)]),
         )
 
     def bury(self, body: str, grounds: Grounds, /) -> None:
         """Send the body to the dead-letter queue."""
-        self.world.queue.bury(body, grounds)
+        self.queue.bury(body, grounds)
 
 
 class TracedIntake(Intake):
@@ -113,6 +121,19 @@ class TracedIntake(Intake):
         assert actor is not None
         actor.hops = receipt.message.hops
         super().take(message)
+
+
+@dataclass(frozen=True, slots=True)
+class _EventSources:
+    """Satisfies ``breaker.EventSources`` with the queues of a world."""
+
+    world: SimulatedWorld
+
+    def pause(self, queue: str) -> None:
+        """Receive no more from a queue."""
+        backfills = self.world.backfills
+        paused = backfills.queue if backfills is not None and queue == BACKFILL_QUEUE else self.world.queue
+        paused.pause(queue)
 
 
 @dataclass(eq=False)
@@ -162,12 +183,13 @@ class SimulatedWorld:
         self.sources = Sources(self.calls, source, self.queue)
         self.breaker = Breaker(
             circuits=self.circuits,
-            sources=self.queue,
+            sources=_EventSources(self),
             now=self.clock.at,
             announce=lambda circuit: self.calls.note("announces", circuit.queue, circuit.reason),
             trouble=lambda reason: self.calls.note("trouble", reason),
         )
         self.machine = SimulatedMachine(self.calls, self._spawn_child, self._work_on_phase)
+        self.backfills: SimulatedBackfills | None = None
         self.strangers: dict[str, bytes] = {}
         """What strangers put into the target, by key."""
         self.wishes: list[Wish] = []
@@ -235,11 +257,18 @@ class SimulatedWorld:
         if self.script and self.waits_until <= self.clock.now:
             found.append(self._next_of_script)
         found += self.machine.choices()
+        if self.backfills is not None:
+            found += self.backfills.choices()
         if len(self.scheduler.actors) < self.workers:
-            visible = self.queue.visible()
-            if visible:
-                found.append(partial(self._invoke, visible))
+            for queue in self.queues():
+                visible = queue.visible()
+                if visible:
+                    found.append(partial(self._invoke, queue, visible))
         return found
+
+    def queues(self) -> tuple[Queue, ...]:
+        """Those that the function receives from."""
+        return (self.queue,) if self.backfills is None else (self.queue, self.backfills.queue)
 
     def _next_of_script(self) -> None:
         self.script.pop(0)(self)
@@ -253,26 +282,29 @@ class SimulatedWorld:
             self.machine.next_time(),
         )
         times += [time for time in dues if time is not None]
+        if self.backfills is not None:
+            more = (self.backfills.queue.next_visible(), self.backfills.next_time())
+            times += [time for time in more if time is not None]
         times += [self.waits_until] if self.script else []
         later = [time for time in times if time > self.clock.now]
         return min(later, default=None)
 
     # Invocations
 
-    def _invoke(self, visible: list[QueuedMessage]) -> None:
+    def _invoke(self, queue: Queue, visible: list[QueuedMessage]) -> None:
         """Lambda's poller: receive some messages, in any order, and hand them to the function."""
         batch = []
         most = self.batch if self.fills_batches else 1 + (self.choices.pick(self.batch) if len(visible) > 1 else 0)
         for _ in range(most):
             if visible:
                 message = visible.pop(self.choices.pick(len(visible)))
-                if self.queue.receive(message):
+                if queue.receive(message):
                     batch.append(message)
         if batch:
             actor = self._actor("convert")
             told = ", ".join(f"{one.id} (receipt {one.receives})" for one in batch)
             self.calls.note("invokes", actor.name, told)
-            self.scheduler.spawn(actor, partial(self._convert, actor, batch, self._worker(actor)))
+            self.scheduler.spawn(actor, partial(self._convert, actor, queue, batch, self._worker(actor)))
 
     def _actor(self, name: str) -> Actor:
         self._names += 1
@@ -359,16 +391,22 @@ class SimulatedWorld:
     def _resume_run(self, entry: Entry, actor: Actor) -> None:
         resume_run(entry, ledger=self.ledger, machine=self.machine, now=self._time(actor)())
 
-    def _convert(self, actor: Actor, batch: list[QueuedMessage], worker: Worker) -> None:
+    def _convert(self, actor: Actor, queue: Queue, batch: list[QueuedMessage], worker: Worker) -> None:
         """The handler: who raises comes back; the poller deletes the others."""
-        intake = TracedIntake(worker=worker, tell=self._hear, note=lambda note: self.calls.note("note", note))
+        intake = TracedIntake(
+            worker=worker,
+            tell=partial(self._hear, self._name_of(queue)),
+            note=lambda note: self.calls.note("note", note),
+            tickets=TicketCounter(self.backfills.table, self._time(actor)) if self.backfills is not None else None,
+        )
         receives = {message.id: message.receives for message in batch}
-        returning = take_batch(intake, [self._receive(actor, message, batch) for message in batch], self._comes_back)
+        received = [self._receive(actor, queue, message, batch) for message in batch]
+        returning = take_batch(intake, received, self._comes_back)
         done = [(message, receives[message.id]) for message in batch if message.id not in returning]
         with suppress(ServiceUnavailable, AccessDenied):
-            self.calls.call("lambda:response", actor.name, lambda: self.acknowledge(done))
+            self.calls.call("lambda:response", actor.name, lambda: self.acknowledge(queue, done))
 
-    def _receive(self, actor: Actor, message: QueuedMessage, batch: list[QueuedMessage]) -> Received:
+    def _receive(self, actor: Actor, queue: Queue, message: QueuedMessage, batch: list[QueuedMessage]) -> Received:
         delivery = Delivery(
             message_id=message.id,
             remaining=lambda: actor.deadline - self.clock.now,
@@ -376,26 +414,71 @@ class SimulatedWorld:
             sent=BEGINNING + timedelta(seconds=message.sent),
             is_alone=len(batch) == 1,
         )
-        return Received(body=message.body, delivery=delivery, receipt=SimulatedReceipt(self, message, message.receives))
+        receipt = SimulatedReceipt(self, queue, message, message.receives)
+        return Received(body=message.body, delivery=delivery, receipt=receipt)
 
-    def _hear(self, outcome: Outcome) -> None:
+    def _name_of(self, queue: Queue) -> str:
+        return QUEUE if queue is self.queue else BACKFILL_QUEUE
+
+    def _hear(self, queue: str, outcome: Outcome) -> None:
         self.calls.note("outcome", outcome.source, f"{outcome.result} ({outcome.reason})"[:160])
-        self.breaker.hear(outcome, QUEUE)
+        self.breaker.hear(outcome, queue)
 
     def _comes_back(self, message: Received, error: Exception) -> None:
         self.calls.note("comes back", message.delivery.message_id, f"{type(error).__name__}: {error}"[:100])
 
-    def acknowledge(self, done: list[tuple[QueuedMessage, int]]) -> None:
+    def acknowledge(self, queue: Queue, done: list[tuple[QueuedMessage, int]]) -> None:
         """Delete messages by their handles."""
         for message, receives in done:
-            if message not in self.queue.messages:
+            if message not in queue.messages:
                 continue
             if self.faults.draw(Fault.UNACKNOWLEDGED, "sqs:DeleteMessage") or message.receives != receives:
                 self.calls.note("sqs forgets", message.id, Fault.UNACKNOWLEDGED)
                 continue
             self.calls.note("sqs deletes", message.id)
-            self.queue.delete(message)
+            queue.delete(message)
             self.on_acknowledge(self, message)
+
+    # Backfills
+
+    def open_backfills(self, *, most_waiting: int) -> None:
+        """Have the function of backfills, its queue and its schedule."""
+        self.backfills = SimulatedBackfills(
+            self.calls,
+            SYNC,
+            self.circuits,
+            spawn=self._spawn_child,
+            act=self._act_on_backfills,
+            most_waiting=most_waiting,
+        )
+
+    def _act_on_backfills(self, actor: Actor) -> BackfillActions:
+        backfills, ports = self.backfills, self._ports(actor)
+        assert backfills is not None
+        steering = BackfillSteering(
+            planner=ports["planner"],
+            backfills=backfills.table,
+            switch=backfills.switch,
+            call=backfills.call,
+            now=ports["now"],
+            deployment=len(self.setups),
+        )
+        lister = BackfillLister(
+            planner=ports["planner"],
+            stores=ports["stores"],
+            ledger=self.ledger,
+            backfills=backfills.table,
+            queue=backfills.queue,
+            inventories=self.buckets,
+            now=ports["now"],
+            deployment=len(self.setups),
+            portion=2,
+            split_after=2,
+            # The baton allows one thread alone.
+            senders=1,
+            readers=1,
+        )
+        return BackfillActions(steering, lister)
 
     # What operators and schedules do
 
@@ -462,14 +545,21 @@ class SimulatedWorld:
         self.scheduler.spawn(actor, body)
 
     def resume(self) -> bool:
-        """Let the event source receive again, as ``millrace resume`` does; whether it was paused."""
-        circuit = self.circuits.held.get(QUEUE)
-        if not self.queue.paused:
+        """Let event sources receive again, as ``millrace resume`` does; whether one was paused by the breaker."""
+        resumed = list(map(self._resume, self.queues()))
+        return any(resumed)
+
+    def _resume(self, queue: Queue) -> bool:
+        name = self._name_of(queue)
+        circuit = self.circuits.held.get(name)
+        # The queue of the backfills is off as a rule: that is nothing to mend.
+        is_broken = circuit is not None and circuit.paused is not None
+        if not queue.paused or (queue is not self.queue and not is_broken):
             return False
         if circuit is not None:
             self.circuits.held.put(circuit.resumed())
-        self.calls.note("resumes", QUEUE)
-        self.queue.paused = False
+        self.calls.note("resumes", name)
+        queue.paused = False
         return True
 
     def copy_output(self) -> None:

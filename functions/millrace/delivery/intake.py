@@ -189,9 +189,10 @@ class Intake:
             self._settle_tickets([request], delivery, _find_result(outcomes))
 
     def _is_given_up(self, request: Request) -> bool:
+        """Whether nobody wants a request's work any more, and nobody has begun it: what was begun comes to its end."""
         if self.tickets is None or request.ticket is None:
             return False
-        return self.tickets.is_stopped(request.ticket)
+        return self.tickets.is_stopped(request.ticket) and not self.worker.is_begun(request)
 
     def _settle_tickets(self, requests: Iterable[Request], delivery: Delivery, result: TicketResult) -> None:
         for request in requests:

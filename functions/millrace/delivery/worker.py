@@ -137,7 +137,7 @@ class Worker:
         if request.deployment > self.claims.deployment:
             yield self._leave_to_newer(request, delivery)
             return
-        plans = self.planner.plan(request.change.ref, only=request.sync)
+        plans = self._plan(request)
         if not plans:
             yield Outcome(result=State.IGNORED, source=request.change.ref, reason="no active sync reads this object")
         for plan in plans:
@@ -145,6 +145,22 @@ class Worker:
                 yield self._work(plan, request, delivery)
             except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept and the reason is told
                 yield self._unsettled(plan.sync, request, delivery, error)
+
+    def is_begun(self, request: Request) -> bool:
+        """Whether work on a request's object was begun and is tried again, so that the message must not go.
+
+        For example: a worker dies over an object that a backfill asked for, and the backfill is stopped. If its message
+        were passed over when it comes back, the object would stay in flight. What lacks a grant only waits.
+        """
+        entries = (self.claims.ledger.get(plan.sync, request.change.ref) for plan in self._plan(request))
+        try:
+            return any(entry is not None and _is_tried_again(entry) for entry in entries)
+        except MillraceError:
+            # The work meets the same trouble, and puts the message off.
+            return True
+
+    def _plan(self, request: Request) -> tuple[AnyPlan, ...]:
+        return self.planner.plan(request.change.ref, only=request.sync)
 
     def _work(self, plan: AnyPlan, request: Request, delivery: Delivery) -> Outcome:
         if isinstance(plan, Plan | SourceFile):
@@ -324,6 +340,11 @@ class Worker:
             retry_after=self.backoff(delivery.receives),
             is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
+
+
+def _is_tried_again(entry: Entry) -> bool:
+    lacks_grant = entry.failure is not None and entry.failure.branch is Branch.CONFIGURATION
+    return not entry.settled and not lacks_grant
 
 
 def _waits_for_files(outcome: Outcome) -> bool:

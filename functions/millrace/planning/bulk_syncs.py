@@ -73,6 +73,11 @@ class BulkRoute:
         """What is read."""
         return self.source.root
 
+    @property
+    def is_one_table(self) -> bool:
+        """Whether all files are made into one table at once: each is converted alone, whatever its table is."""
+        return False
+
     def wants(self, ref: ObjectRef) -> bool:
         """Whether the object is in the source's folder."""
         return ref.bucket == self.source.bucket and ref.key.startswith(self.source.root.prefix)

@@ -65,6 +65,11 @@ class ModelRoute:
             return self.source.root.child(self.model.subfolder)
         return Folder(self.source.bucket, self.model.key.rpartition("/")[0])
 
+    @property
+    def is_one_table(self) -> bool:
+        """Whether all files of the folder are one table; those that are appended are its rows each for itself."""
+        return self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND
+
     def wants(self, ref: ObjectRef) -> bool:
         """Whether the object is the model's, or one of its files."""
         if ref.bucket != self.source.bucket:
@@ -82,8 +87,7 @@ class ModelRoute:
         recognised = self._recognise(ref.key)
         if isinstance(recognised, str):
             return Ignored(sync=self.name, fingerprint=self.fingerprint, reason=f"{ref} {recognised}")
-        # Appended files are rows of the table each for itself; else a table is made of all files of the folder.
-        if self.model.key is None and self.sync.mode is not ModelSyncMode.APPEND:
+        if self.is_one_table:
             return SourceFile(source=ref, build=build)
         return self._plan(ref, recognised)
 

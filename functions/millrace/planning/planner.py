@@ -16,11 +16,15 @@ from millrace.planning.targets import is_record
 
 @dataclass(frozen=True, slots=True)
 class ActiveSync:
-    """A sync as those see it who list its source or put requests on its source's queue."""
+    """A sync as those see it who list its source or put requests on its source's queue.
+
+    ``is_one_table``: all files of its folder are made into one table at once, and none of them alone.
+    """
 
     name: str
     source_connection: str
     folder: Folder
+    is_one_table: bool = False
 
 
 class Planner:
@@ -41,7 +45,7 @@ class Planner:
         """An active sync; raise UsageError with the names of those that there are."""
         for route in self._routes:
             if route.name == name:
-                return ActiveSync(name, route.source.name, route.folder)
+                return ActiveSync(name, route.source.name, route.folder, route.is_one_table)
         names = sorted(route.name for route in self._routes)
         raise UsageError(f"there is no active sync {name!r}; the configuration has {names}")
 

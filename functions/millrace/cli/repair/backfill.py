@@ -290,7 +290,7 @@ def _look(deployments: Deployments, name: str, planner: Planner, order: Backfill
     """Each object, as the deployed function will see it, with this person's rights."""
     _, ledger = deployments.find(name)
     sync = planner.active_sync(order.sync)
-    demand_divisible(planner, sync)
+    demand_divisible(sync)
     stores = _open_stores(planner)
     selection = BackfillSelection(planner=planner, ledger=ledger, sync=sync, now=lambda: datetime.now(UTC))
     prefix = resolve_prefix(order.prefix, sync.folder)

@@ -33,7 +33,7 @@ from millrace.operations.backfills.board import (
     Span,
 )
 from millrace.operations.backfills.inventory import Manifest, read_inventory_file, read_manifest
-from millrace.operations.backfills.selection import BackfillSelection, Looked, Selected, sum_counts
+from millrace.operations.backfills.selection import READERS, BackfillSelection, Looked, Selected, sum_counts
 from millrace.operations.backfills.splitting import find_split
 from millrace.operations.reprocess import STOP_SECONDS, never_ends, take_portion
 from millrace.planning.planner import ActiveSync, Planner
@@ -72,7 +72,10 @@ class ListingEnd(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackfillLister:
-    """Lists one range at a time. ``inventories`` opens what an inventory consists of."""
+    """Lists one range at a time. ``inventories`` opens what an inventory consists of.
+
+    ``senders`` send messages side by side, and ``readers`` read entries of the ledger.
+    """
 
     planner: Planner
     stores: Stores | Mapping[str, ObjectStore]
@@ -84,6 +87,8 @@ class BackfillLister:
     deployment: int = 0
     portion: int = 1000
     split_after: int = _SPLIT_AFTER
+    senders: int = _SENDERS
+    readers: int = READERS
 
     def run(self, name: str, range_name: str, remaining: Callable[[], float] = never_ends) -> ListingEnd:
         """List a range from where its last invocation stopped, until done or out of time.
@@ -171,7 +176,9 @@ class BackfillLister:
 
     def _look(self, backfill: Backfill, held: HeldRange) -> Iterator[Looked]:
         sync = self._find_sync(backfill)
-        selection = BackfillSelection(planner=self.planner, ledger=self.ledger, sync=sync, now=self.now)
+        selection = BackfillSelection(
+            planner=self.planner, ledger=self.ledger, sync=sync, now=self.now, readers=self.readers
+        )
         key_range = held.key_range
         if key_range.span.file is None:
             store = self.stores[sync.source_connection]
@@ -202,7 +209,7 @@ class BackfillLister:
         """A message takes 10 to 20 ms, ten at a time; several threads send a thousand in half a second."""
         starts = range(0, len(requests), _SENT_AT_ONCE)
         batches = (requests[start : start + _SENT_AT_ONCE] for start in starts)
-        for _ in in_order(self.queue.send, batches, workers=_SENDERS):
+        for _ in in_order(self.queue.send, batches, workers=self.senders):
             pass
 
     def _find_end(self, backfill: Backfill, remaining: Callable[[], float]) -> ListingEnd | None:

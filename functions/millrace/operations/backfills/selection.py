@@ -14,14 +14,15 @@ from millrace.errors import UsageError
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
-from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.references import ChangeKind, ObjectChange
 from millrace.objects.store import ListedObject, ObjectStore
 from millrace.operations.backfills.board import BackfillCounts
 from millrace.operations.comparison import Pair, compare_pair, entries_below, join_by_key
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, Ignored, Plan, SourceFile
 
-_AT_ONCE = 16
+READERS = 16
+"""Entries of the ledger that are read side by side."""
 _AHEAD = 256
 
 
@@ -97,6 +98,7 @@ class BackfillSelection:
     ledger: WholeLedger
     sync: ActiveSync
     now: Callable[[], datetime]
+    readers: int = READERS
 
     def look_at_bucket(self, store: ObjectStore, prefix: str, *, after: str = "") -> Iterator[Looked]:
         """Every object below a prefix behind the key ``after``, in the order of the keys' UTF-8 bytes."""
@@ -141,7 +143,7 @@ class BackfillSelection:
         """The entries that must be read whole, by the places of their objects; one that is gone by now is missing."""
         asked = [each for each in chunk if each.place in plans and needs_whole(each, plans[each.place])]
         read = partial(self.ledger.get, self.sync.name)
-        entries = in_order(read, (each.listed.ref for each in asked), workers=_AT_ONCE, ahead=_AT_ONCE)
+        entries = in_order(read, (each.listed.ref for each in asked), workers=self.readers, ahead=self.readers)
         by_place = {each.place: entry for each, entry in zip(asked, entries, strict=True)}
         return leave_out_none(by_place)
 
@@ -186,10 +188,9 @@ def _has_no_entry(candidate: _Candidate, _plan: Plan) -> bool:
     return candidate.entry is None
 
 
-def demand_divisible(planner: Planner, sync: ActiveSync) -> None:
+def demand_divisible(sync: ActiveSync) -> None:
     """Raise UsageError for a sync that makes one table of all files of its folder."""
-    folder = ObjectRef(sync.folder.bucket, sync.folder.prefix)
-    if any(isinstance(plan, Build) for plan in planner.plan(folder, only=sync.name)):
+    if sync.is_one_table:
         raise _refuse_folder(sync)
 
 

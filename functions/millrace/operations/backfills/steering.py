@@ -150,7 +150,7 @@ class BackfillSteering:
     def start(self, order: BackfillOrder) -> Backfill:
         """Begin a backfill; raise UsageError if the sync has one already, or is not there."""
         sync = self.planner.active_sync(order.sync)
-        demand_divisible(self.planner, sync)
+        demand_divisible(sync)
         self._demand_open_circuit()
         row = Backfill(
             name=f"{self.now():%Y%m%dT%H%M%S%fZ}-{sync.name}",
@@ -163,13 +163,17 @@ class BackfillSteering:
             deployment=self.deployment,
         )
 
+        tried = set[str]()
+
         def add(board: Board) -> Backfill:
             active = board.active_of(sync.name)
-            if active is not None:
+            # At a second try its own row may be there: the answer to the put was lost, and the client put it again.
+            if active is not None and active.name not in tried:
                 raise UsageError(
                     f"a backfill of sync {sync.name!r} is {active.state} since {active.started:%Y-%m-%d %H:%M} UTC; "
                     f"look at it with: millrace backfill {sync.name} --status; or give it up with --stop"
                 )
+            tried.add(row.name)
             return row
 
         self._change(add)
@@ -220,12 +224,13 @@ class BackfillSteering:
         )
 
         def as_stopped(board: Board) -> Backfill:
-            board.demand_active(sync)
-            return ended
+            there = board.find(row.name)
+            # It ended by itself meanwhile, and perhaps another of the sync has begun, which nobody gave up.
+            return ended if there is not None and there.is_active else there or ended
 
-        self._change(as_stopped)
+        stopped = self._change(as_stopped)
         self._set_switch()
-        return ended
+        return stopped
 
     def progress(self) -> list[BackfillProgress]:
         """How all of them go, the oldest first."""

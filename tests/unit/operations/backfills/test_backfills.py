@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from millrace.errors import ObjectArchived, ServiceUnavailable, UsageError
-from millrace.objects.messages import parse_message
+from millrace.errors import AccessDenied, ObjectArchived, ServiceUnavailable, UsageError
+from millrace.ledger.entries import State
+from millrace.objects.messages import Request, parse_message
 from millrace.objects.references import ObjectRef
-from millrace.operations.backfills.board import BackfillState, RangeTree
+from millrace.operations.backfills.board import BackfillState, Board, PortionResult, RangeTree
 from millrace.operations.backfills.listing import ListingEnd
 from millrace.operations.backfills.progress import describe_progress
 from millrace.operations.backfills.steering import BackfillOrder
@@ -238,6 +240,76 @@ class TestPausedBackfills:
         assert progress.expected_end is not None
         assert (progress.expected_end - plant.world.now).total_seconds() == pytest.approx(600)
 
+    def test_one_that_was_put_before_its_answer_was_lost_has_begun(self) -> None:
+        """The client puts it once more, and is refused: its own row is there."""
+        plant = Plant()
+        plant.fill(range(2))
+        genuine = plant.backfills.put_board
+
+        def put_twice(board: Board) -> None:
+            plant.backfills.put_board = genuine  # type: ignore[method-assign] # once is enough
+            genuine(board)
+            genuine(board)
+
+        plant.backfills.put_board = put_twice  # type: ignore[method-assign] # as botocore does
+
+        assert plant.start().state is BackfillState.RUNNING
+        assert len(plant.backfills.board().backfills) == 1
+
+    def test_one_that_ended_by_itself_is_not_stopped_and_neither_is_the_next(self) -> None:
+        plant = Plant()
+        first = plant.start()
+        genuine = plant.backfills.results
+
+        def end_meanwhile(backfill: str, portions: Sequence[str]) -> Iterator[PortionResult]:
+            plant.backfills.results = genuine  # type: ignore[method-assign] # once is enough
+            plant.run()
+            plant.start()
+            return genuine(backfill, portions)
+
+        plant.backfills.results = end_meanwhile  # type: ignore[method-assign] # while its progress is read
+        stopped = plant.steering.stop(SYNC)
+
+        assert (stopped.name, stopped.state) == (first.name, BackfillState.FINISHED)
+        assert [row.state for row in plant.backfills.board().backfills] == [
+            BackfillState.FINISHED,
+            BackfillState.RUNNING,
+        ]
+
+    def test_what_a_worker_of_a_stopped_one_has_begun_is_brought_to_its_end(self) -> None:
+        plant = Plant()
+        plant.fill(range(2))
+        plant.start()
+        plant.list_all()
+        (request,) = parse_message(plant.queue.bodies[0]).requests
+        with pytest.raises(ProcessGone):
+            _begin_and_die(plant.world, request)
+        plant.steering.stop(SYNC)
+        plant.wait(60)
+
+        plant.steering.tend()
+        plant.convert()
+
+        assert plant.world.entry(request.change.ref).state is State.CONVERTED
+        assert len(plant.outputs()) == 1
+
+    def test_what_lacks_a_grant_is_passed_over_once_its_backfill_is_stopped(self) -> None:
+        plant = Plant()
+        plant.fill(range(1))
+        plant.start()
+        plant.list_all()
+        genuine = plant.world.store.open
+        plant.world.store.open = _deny  # type: ignore[method-assign] # a grant that is missing
+        plant.convert(most=1)
+        plant.world.store.open = genuine  # type: ignore[method-assign] # and given
+        plant.steering.stop(SYNC)
+        plant.wait(60)
+
+        plant.steering.tend()
+        plant.convert()
+
+        assert (plant.outputs(), len(plant.queue.bodies)) == ([], 0)
+
     def test_a_stopped_one_is_passed_over_in_the_queue(self) -> None:
         plant = Plant()
         plant.fill(range(20))
@@ -427,6 +499,14 @@ class TestRoom:
             steering.start(BackfillOrder(sync=SYNC))
         assert plant.backfills.board().backfills == ()
 
+    def test_files_that_are_appended_each_for_itself_are_asked_for(self) -> None:
+        """They are rows of one table, and none of them needs the others."""
+        plant = Plant()
+        planner = Planner(model_document({"model_from": "multi_file_archive"}, {"mode": "append"}))
+        steering = replace(plant.steering, planner=planner)
+
+        assert steering.start(BackfillOrder(sync=SYNC)).state is BackfillState.RUNNING
+
     def test_a_deployment_in_between_is_noticed_by_its_requests(self) -> None:
         plant = Plant(deployment=7)
         plant.fill(range(2))
@@ -463,6 +543,22 @@ def test_an_order_comes_back_from_its_event() -> None:
 
 class ProcessGone(BaseException):
     """The process is gone: nothing catches it."""
+
+
+def _begin_and_die(world: World, request: Request) -> None:
+    def die(*_args: Any, **_options: Any) -> Any:
+        raise ProcessGone
+
+    genuine = world.store.open
+    world.store.open = die  # type: ignore[method-assign] # the process ends at its first read
+    try:
+        world.work(request)
+    finally:
+        world.store.open = genuine  # type: ignore[method-assign] # of another process
+
+
+def _deny(*_args: Any, **_options: Any) -> Any:
+    raise AccessDenied("s3:GetObject is not granted")
 
 
 def _die_after(left: list[int], target: object, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
