@@ -31,6 +31,7 @@ def reader_of(fetch: Fetch, size: int, held: tuple[int, bytes]) -> RangedReader:
     return RangedReader(fetch, size, held, chunk=100)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from("rsce"), st.integers(0, 1100)), max_size=12), st.integers(0, 1024))
 def test_it_reads_like_a_file(steps: list[tuple[str, int]], held: int) -> None:
     reference = io.BytesIO(DATA)

@@ -69,6 +69,7 @@ def content(world: World, ref: ObjectRef) -> object:
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", EXTENSIONS)
 @pytest.mark.parametrize("name", SOURCES)
 def test_every_source_becomes_every_target(name: str, to: str) -> None:

@@ -30,6 +30,7 @@ def upload(world: RunWorld, data: bytes, extension: str = ".gz") -> ObjectRef:
     return source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extension", "data"), [(".gz", gzip.compress(TEXT)), (".bz2", bz2.compress(TEXT)), (".xz", lzma.compress(TEXT))]
 )
@@ -88,6 +89,7 @@ def test_a_child_that_is_killed_inflates_once_more() -> None:
     assert world.entry(source).state is State.CONVERTED
 
 
+@pytest.mark.slow
 def test_a_damaged_file_fails_with_what_is_wrong_with_it() -> None:
     world = RunWorld(syncs=(bulk_sync(to="csv"),))
     # What is wrong with its beginning one invocation sees, and says.

@@ -181,6 +181,7 @@ class TestMembersAreTables:
 class TestManyOutputs:
     """An archive has 100 outputs at most: each holds memory until all are published."""
 
+    @pytest.mark.slow
     def test_a_hundred_members_are_the_most(self) -> None:
         run = run_of({REF: zipped({f"{number}.csv": b"id\n1\n" for number in range(100)})})
 

@@ -365,6 +365,8 @@ def whole(data: bytes, source: str, target: str) -> bytes:
     return output(convert(io.BytesIO(data), made, Destination(Memory)))
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(rows_of_text, st.lists(st.integers(0, 8), max_size=3), st.sampled_from([4, 2**20]))
 def test_parts_of_a_csv_file_are_the_file(rows: list[Any], cuts: list[int], size: int) -> None:
@@ -382,6 +384,8 @@ def test_parts_of_a_csv_file_are_the_file(rows: list[Any], cuts: list[int], size
             assert found == expected
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(objects, st.lists(st.integers(0, 8), max_size=3), st.sampled_from([4, 2**20]))
 def test_parts_of_a_json_file_are_the_file(rows: list[Any], cuts: list[int], size: int) -> None:
@@ -430,6 +434,8 @@ mixed = st.tuples(st.just("csv"), rows_of_text.map(as_csv)) | st.tuples(
 )
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(st.lists(mixed, min_size=2, max_size=4), st.sampled_from(["json", "parquet"]))
 def test_nothing_depends_on_how_much_is_looked_at_first(tables: list[tuple[str, bytes]], target: str) -> None:

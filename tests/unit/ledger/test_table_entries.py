@@ -23,6 +23,7 @@ def order(key: str, when: datetime = NOON) -> TableOrder:
     return TableOrder.of(when, ObjectRef("acme-in", key))
 
 
+@pytest.mark.slow
 @given(KEYS, KEYS)
 def test_within_a_second_files_are_in_the_order_of_their_keys_bytes(first: str, second: str) -> None:
     assert (order(first) < order(second)) == (first.encode() < second.encode())
@@ -33,6 +34,7 @@ def test_keys_whose_encoded_form_has_another_order(smaller: str, greater: str) -
     assert order(smaller) < order(greater)
 
 
+@pytest.mark.slow
 @given(KEYS, KEYS)
 def test_time_goes_before_key(first: str, second: str) -> None:
     assert order(first) < order(second, NOON.replace(second=1))

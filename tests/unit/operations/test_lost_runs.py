@@ -52,6 +52,7 @@ def test_a_run_that_is_at_work_is_left_alone(in_run: RunWorld) -> None:
     assert len(in_run.machine.executions) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [ExecutionStatus.FAILED, ExecutionStatus.TIMED_OUT, None])
 def test_a_run_that_vanished_begins_again(in_run: RunWorld, status: ExecutionStatus | None) -> None:
     (name,) = in_run.machine.executions

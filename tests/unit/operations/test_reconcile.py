@@ -106,6 +106,7 @@ def test_what_is_not_there_is_told_where_it_leaves_something(known: Entry, *, to
 KEYS = st.dictionaries(st.text(min_size=1, max_size=3), st.sampled_from("ef"), max_size=20)
 
 
+@pytest.mark.slow
 @given(KEYS, KEYS)
 def test_the_merge_finds_what_sets_find(here: dict[str, str], known: dict[str, str]) -> None:
     def in_order(keys: dict[str, str]) -> list[str]:
@@ -574,6 +575,7 @@ class KillingCheckpoints(InMemoryCheckpoints):
 SMALL_KEYS = st.sets(st.text("aé\U0001f600/", min_size=1, max_size=3), max_size=12)
 
 
+@pytest.mark.slow
 @given(SMALL_KEYS, SMALL_KEYS, st.lists(st.one_of(st.just(10.0), st.integers(1, 12)), max_size=8))
 def test_killed_or_stopped_anywhere_it_finds_all_and_repeats_a_portion_at_most(
     there: set[str], known: set[str], interruptions: list[float | int]

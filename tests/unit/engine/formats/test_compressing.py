@@ -79,6 +79,8 @@ def test_a_gzip_file_tells_neither_time_nor_name() -> None:
     assert head == b"\x1f\x8b\x08" + bytes(5)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("compression", [None, *WHOLE])
 @pytest.mark.parametrize("file_format", TEXTS)
 @settings(max_examples=examples(15))

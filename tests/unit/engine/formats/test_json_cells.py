@@ -41,6 +41,8 @@ def items(missing: str, count: int) -> str:
     return "[" + ",".join([missing] * count) + "]"
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("find_plan", FINDERS)
 @pytest.mark.parametrize(("shape", "path"), SHAPES)
 def test_rows_of_missing_objects_are_divided(shape: str, path: str, find_plan: reader.FindPlan) -> None:
@@ -55,6 +57,8 @@ def test_rows_of_missing_objects_are_divided(shape: str, path: str, find_plan: r
         assert CellCounter.of(batch.schema)._find_crowded(names, batch.num_rows) is None, path
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("find_plan", FINDERS)
 @pytest.mark.parametrize("missing", ["null", " null"])
 @pytest.mark.parametrize(("shape", "path"), SHAPES)

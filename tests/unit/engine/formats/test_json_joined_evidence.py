@@ -31,6 +31,7 @@ def observed(rows: list[str]) -> Node:
     return node
 
 
+@pytest.mark.slow
 @quickly
 @given(rows_of_a_file, rows_of_a_file, st.data())
 def test_joined_evidence_is_that_of_the_whole(first: list[str], second: list[str], data: st.DataObject) -> None:

@@ -148,6 +148,7 @@ def test_numbers_whose_lowest_64_bits_are_zero_are_no_zeros(number: str, beginni
         assert_law(rows.encode(), b'{"a": %s}' % text.encode(), in_array=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ['{"a": null}', "{}", '{"b": [null]}', '{"a": {"deep": null}}'])
 def test_missing_structs_are_as_many_cells_as_present_ones(missing: str) -> None:
     fields = ", ".join(f'"f{number}": 1' for number in range(1000))
@@ -249,6 +250,7 @@ PLAIN = fast_tests.PLAIN | {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["{}\n", "{}", "[{}]", "[\n  {}\n]", "{}\r\n"])
 @pytest.mark.parametrize("row", PLAIN.values(), ids=PLAIN)
 def test_plain_files_are_read_by_the_kernel_after_the_beginning(row: str, layout: str) -> None:

@@ -193,6 +193,7 @@ def _bytes(text: Text) -> bytes:
     return b"".join(map(bytes, text.pieces))
 
 
+@pytest.mark.slow
 @given(batches(), st.sampled_from(RowShape), st.sampled_from([129, 300, 2**16]))
 def test_it_renders_what_the_pure_code_renders(batch: pa.RecordBatch, shape: RowShape, page_bytes: int) -> None:
     rendered = _render(batch, shape, page_bytes)

@@ -35,6 +35,7 @@ def test_it_agrees_with_pythons_decoder(data: bytes) -> None:
     assert _measure(data) == _measure_by_python(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0, 30, 68, 69, 70], ids="after {} bytes".format)
 def test_every_border_of_the_second_and_third_byte(before: int) -> None:
     """At the start, in a block of 64 bytes that begins after the first six, and across its end."""

@@ -55,6 +55,7 @@ def _has_compiler() -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _has_compiler(), reason="no C compiler")
 def test_a_wheel_has_the_kernel_of_its_platform(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,6 +79,7 @@ def test_a_wheel_has_the_kernel_of_its_platform(
     assert not list((tmp_path / "installed").rglob("*.c"))
 
 
+@pytest.mark.slow
 def test_a_wheel_without_a_compiler_is_pure(checkout: Path) -> None:
     builder = checkout / "functions" / "millrace" / "engine" / "native" / "build.py"
     builder.write_text(builder.read_text().replace('find_spec("ziglang")', 'find_spec("no_such_package")'))

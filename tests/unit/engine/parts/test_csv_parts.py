@@ -125,6 +125,8 @@ def assert_divides(data: bytes, part_bytes: int, target: str = "parquet", **opti
     assert shown(divided, target) == shown(whole, target)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(messy_files(), st.integers(1, 12), st.sampled_from(TARGETS))
 def test_parts_are_the_whole(file: Messy, parts: int, target: str) -> None:
@@ -138,6 +140,8 @@ def test_every_byte_may_be_near_a_cut(target: str) -> None:
     assert_divides(data, 1, target)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("data", "options"),
     [

@@ -86,6 +86,8 @@ JSON = b"".join(b'{"id": %d, "name": "%d"}\n' % (number, number) for number in r
 TARGETS = (FileFormat.CSV, FileFormat.JSON, FileFormat.PARQUET)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("source_format", "text"), [(FileFormat.CSV, CSV), (FileFormat.JSON, JSON)])
 @pytest.mark.parametrize("part_bytes", [100, 1000])

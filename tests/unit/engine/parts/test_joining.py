@@ -94,6 +94,8 @@ def joined(file_format: FileFormat, options: WriteOptions, batches: Sequence[pa.
     return put_together(plan, contents)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("file_format", TEXTS)
 @settings(max_examples=examples(60))
 @given(parts=PARTS, compression=st.sampled_from(AROUND))

@@ -90,12 +90,16 @@ def without_reason(line: str) -> dict[str, object]:
     return bad
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(arrays() | lines(), st.integers(1, 90), st.sampled_from(TARGETS), st.sampled_from(list(BadRows)))
 def test_good_files(data: bytes, part_bytes: int, target: FileFormat, bad_rows: BadRows) -> None:
     check(data, part_bytes, target, bad_rows)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(damaged(arrays() | lines()), st.integers(1, 90), st.sampled_from(TARGETS), st.sampled_from(list(BadRows)))
 def test_damaged_files(data: bytes, part_bytes: int, target: FileFormat, bad_rows: BadRows) -> None:

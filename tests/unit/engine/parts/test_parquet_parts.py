@@ -47,6 +47,8 @@ TABLE = pa.table(
 )
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(40))
 @given(st.integers(0, 60), st.integers(1, 25), st.integers(1, 5000), st.sampled_from(TARGETS))
 def test_any_number_of_row_groups_and_parts(rows: int, group_rows: int, part_bytes: int, target: FileFormat) -> None:

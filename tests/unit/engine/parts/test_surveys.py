@@ -79,6 +79,8 @@ def convert_at_once(sources: list[Source], recipe: Recipe) -> FileResult:
     return FileResult(done.parts[0].sink.getvalue(), done.rows)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(FILES, min_size=2, max_size=6),

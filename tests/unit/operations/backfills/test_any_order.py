@@ -145,6 +145,7 @@ class Disorder:
         self.plant.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(examples(25)))
 def test_whatever_happens_all_is_converted_and_accounted_for(seed: int) -> None:
     disorder = Disorder(seed)

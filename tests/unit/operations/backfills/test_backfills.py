@@ -46,6 +46,7 @@ def test_all_that_is_there_is_converted_and_accounted_for() -> None:
     assert not plant.queue.is_on, "an event source that nobody needs costs nothing"
 
 
+@pytest.mark.slow
 def test_each_object_is_asked_for_once_however_the_listing_is_divided() -> None:
     plant = Plant()
     plant.fill(range(400))
@@ -346,6 +347,7 @@ class TestPausedBackfills:
 class TestKilledBackfills:
     """The function that lists, and the one that converts, may die anywhere."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("calls", range(1, 30, 3))
     def test_a_listing_that_is_killed_between_any_two_calls_is_carried_on(
         self, calls: int, monkeypatch: pytest.MonkeyPatch

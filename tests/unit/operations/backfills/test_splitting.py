@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ def find_behind(listed: list[str], place: str) -> str | None:
     return next((key for key in listed if key.encode() > place.encode()), None)
 
 
+@pytest.mark.slow
 @given(TEXTS, TEXTS)
 @settings(max_examples=examples(200))
 def test_a_middle_lies_between(first: str, second: str) -> None:
@@ -41,6 +43,7 @@ def test_a_middle_of_what_people_call_their_files() -> None:
     assert find_middle("a", "a") is None
 
 
+@pytest.mark.slow
 @given(st.sets(TEXTS.filter(bool), min_size=2, max_size=30), st.data())
 @settings(max_examples=examples(200))
 def test_something_is_behind_a_split_and_nothing_is_lost(keys: set[str], data: st.DataObject) -> None:
