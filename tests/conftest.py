@@ -10,6 +10,7 @@ import contextlib
 import pytest
 
 from millrace.engine.native.build import KernelNotBuilt, build_kernel
+from tests.kernel_questions import QUESTIONS
 from tests.properties import load_profile
 
 load_profile()
@@ -31,6 +32,7 @@ def _is_quick(item: pytest.Item) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Build the kernel in the one process that starts the others; without a compiler its tests say so."""
+    QUESTIONS.listen()
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         with contextlib.suppress(KernelNotBuilt):
