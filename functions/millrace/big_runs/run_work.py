@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from millrace.big_runs.archive_members import MembersOfArchive
 from millrace.big_runs.documents import FRAME, PARTS, RunDocuments, RunOrder
 from millrace.big_runs.failures import failure_from_document, failure_to_document
+from millrace.big_runs.row_groups import group_bytes_of
 from millrace.big_runs.sources import FilesOfFolder, FileSource, PartOfFile, RunSources, file_source
 from millrace.delivery.deadline import stop_seconds
 from millrace.engine.one_file import ConversionContext
@@ -125,8 +126,9 @@ class RunWork:
 
     @property
     def recipe(self) -> Recipe:
-        """The plan's recipe, whose outputs say inside where they come from."""
-        return self.plan.recipe.with_lineage(self._lineage().inside_file())
+        """The plan's recipe, whose outputs say inside where they come from, with row groups for the run's size."""
+        recipe = self.plan.recipe.with_lineage(self._lineage().inside_file())
+        return replace(recipe, write=replace(recipe.write, group_bytes=group_bytes_of(self.order.size)))
 
     def _lineage(self) -> Lineage:
         """As one invocation would say inside the file: nothing that differs between two runs over the same bytes."""

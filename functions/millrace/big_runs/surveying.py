@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from millrace.big_runs.documents import ROUND, RunDocuments, numbered
 from millrace.big_runs.events import Phase, PhaseOutcome
 from millrace.big_runs.remembered_schema import NegotiatedSchema, negotiate
+from millrace.big_runs.row_groups import LARGE_BYTES, count_leaves, demand_small_footer
 from millrace.big_runs.run_work import RunWork, gather, leave_result
+from millrace.engine.options import FileFormat
 from millrace.engine.parts.converting import survey_sources
 from millrace.engine.parts.documents import Document, get_document, get_integer, get_items
 from millrace.engine.table_survey import TableSurvey
+from millrace.errors import ConfigurationError, DataError
 
 MOST_ROUNDS = 5
 """Conversions of all parts: each one more learns of columns that the surveys could not foresee."""
@@ -96,8 +100,21 @@ def join_surveys(work: RunWork) -> PhaseOutcome:
         joined = TableSurvey()
         for result in results.found:
             joined.join(TableSurvey.from_document(get_document(result, "survey")))
+        _demand_small_footer(work, joined)
         write_table(work, round_, joined)
     return PhaseOutcome(Phase.CONVERT, tuple(range(parts)))
+
+
+def _demand_small_footer(work: RunWork, survey: TableSurvey) -> None:
+    """Raise TooBig before anything is converted into a Parquet file that could not be put together."""
+    recipe = work.recipe
+    if recipe.target_format is not FileFormat.PARQUET or work.order.size <= LARGE_BYTES:
+        return
+    schema = survey.table((), frozenset()).schema
+    # What is wrong with the fields that are asked for, the conversion says.
+    with suppress(ConfigurationError, DataError):
+        schema = work.context(0).bind(recipe.transform, schema).schema
+    demand_small_footer(work.order.size, survey.rows, work.parts, count_leaves(schema), recipe.write)
 
 
 def write_table(work: RunWork, round_: Round, survey: TableSurvey) -> None:

@@ -393,6 +393,8 @@ class WriteOptions:
     lineage: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     group_rows: int = 122_880
     """The most rows of a row group of Parquet."""
+    group_bytes: int = 16 * 2**20
+    """About the most bytes of its values, as they are in memory."""
     processors: int | None = None
     """How many row groups are encoded at once; None: as many as the process may use."""
 

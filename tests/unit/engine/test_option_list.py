@@ -14,7 +14,7 @@ from millrace.engine.options import BadRows, FileFormat, Quotes, ReadOptions, Wr
 
 NOT_OF_A_FILE = {
     Side.READ: {"compression", "bad_rows", "work", "place", "face"},
-    Side.WRITE: {"compression", "lineage", "group_rows", "processors"},
+    Side.WRITE: {"compression", "lineage", "group_rows", "group_bytes", "processors"},
 }
 """What the engine is given otherwise: by a key's name, the sync, tests, parts of files, and who reads the options."""
 TO_BE_DEFINED: set[str] = set()

@@ -229,18 +229,22 @@ _FIND_MEMBER_END: dict[OutputCompression, Callable[[bytes], int | None]] = {
 def _join_parquet(parts: Sequence[PartOutput], workers: int) -> list[JoinedBytes]:
     """Row groups one behind the other, the first part's magic before them and one footer behind them."""
     magic = len(footers.MAGIC)
-    pieces, part_footers, moves, written = list[JoinedBytes](), list[footers.Footer](), list[int](), 0
+    pieces, written = list[JoinedBytes](), 0
+    joined: footers.JoinedFooter | None = None
     for number, (end, footer) in enumerate(in_order(_read_footer, parts, workers=workers)):
-        start = magic if number else 0
-        pieces.append(Piece(number, start, end))
-        part_footers.append(footer)
-        moves.append(written)
+        joined = joined or footers.JoinedFooter(footer)
+        pieces.append(Piece(number, magic if number else 0, end))
+        _add_footer(joined, footer, written)
         written += end - magic
+    assert joined is not None  # noqa: S101 - for the type checker: an output has a part
+    return [*pieces, Literal(footers.file_end(joined.to_bytes()))]
+
+
+def _add_footer(joined: footers.JoinedFooter, footer: footers.Footer, by: int) -> None:
     try:
-        footer_bytes = footers.join_footers(part_footers, moves)
+        joined.add(footer, by)
     except footers.UnjoinableFooter as error:
         raise MiscountedRows(f"{error}, so the parts are not joined{_DEFECT}") from error
-    return [*pieces, Literal(footers.file_end(footer_bytes))]
 
 
 def _read_footer(part: PartOutput) -> tuple[int, footers.Footer]:

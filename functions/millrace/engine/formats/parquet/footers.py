@@ -113,20 +113,41 @@ def read_footer(data: bytes) -> Footer:
     return Footer(data[:start], rows, tuple(groups), data[walker.at :])
 
 
-def join_footers(footers: Sequence[Footer], moves: Iterable[int]) -> bytes:
-    """One footer for the row groups of several files, each file's moved by so many bytes.
+class JoinedFooter:
+    """One footer in the making, for the row groups of several files that are one behind the other.
 
-    Raises UnjoinableFooter if the files differ in their schemas, their key-value pairs or in who wrote them.
+    It keeps the bytes of what is added: what was read of them takes five times as much memory.
     """
-    first = footers[0]
-    groups = list[bytes]()
-    for footer, by in zip(footers, moves, strict=True):
-        if (footer.before, footer.behind) != (first.before, first.behind):
+
+    def __init__(self, first: Footer) -> None:
+        self._before, self._behind = first.before, first.behind
+        self._rows = 0
+        self._groups: list[bytes] = []
+
+    def add(self, footer: Footer, by: int) -> None:
+        """Add the row groups of a file, moved by so many bytes.
+
+        Raises UnjoinableFooter if the files differ in their schemas, their key-value pairs or in who wrote them.
+        """
+        if (footer.before, footer.behind) != (self._before, self._behind):
             raise UnjoinableFooter("these Parquet files differ in more than their row groups")
+        self._rows += footer.rows
         for group in footer.groups:
-            groups.append(group.moved(by, len(groups)))
-    rows = _ROWS_HEAD + _as_zigzag(sum(footer.rows for footer in footers))
-    return b"".join([first.before, rows, _ROW_GROUPS_HEAD, _list_head(len(groups)), *groups, first.behind])
+            self._groups.append(group.moved(by, len(self._groups)))
+
+    def to_bytes(self) -> bytes:
+        """The footer, without its length and magic."""
+        rows = _ROWS_HEAD + _as_zigzag(self._rows)
+        groups = _ROW_GROUPS_HEAD + _list_head(len(self._groups))
+        return b"".join([self._before, rows, groups, *self._groups, self._behind])
+
+
+def join_footers(footers: Sequence[Footer], moves: Iterable[int]) -> bytes:
+    """One footer for the row groups of several files, each file's moved by so many bytes; see ``JoinedFooter``."""
+    joined = JoinedFooter(footers[0])
+    for footer, by in zip(footers, moves, strict=True):
+        joined.add(footer, by)
+    return joined.to_bytes()
 
 
 def _read_group(walker: _Walker) -> GroupDescription:

@@ -19,9 +19,8 @@ from millrace.engine.parallel import WorkAhead
 from millrace.errors import UnsupportedType
 
 T = TypeVar("T")
-GROUP_BYTES = 16 * 2**20
-_MOST_AT_ONCE = 3
-"""Row groups in the making: each is in memory as rows and as a file."""
+_BYTES_AT_ONCE = 48 * 2**20
+"""Row groups in the making together, such as three of 16 MB: each is in memory as rows and as a file."""
 _OPTIONS: dict[str, Any] = {
     "version": "2.6",
     "write_page_checksum": True,
@@ -40,8 +39,9 @@ _CODECS: dict[str, dict[str, Any]] = {
 class _GatheredRows:
     """Batches gathered until they make a row group."""
 
-    def __init__(self, most_rows: int) -> None:
-        self.most_rows = most_rows
+    def __init__(self, options: WriteOptions) -> None:
+        self.most_rows = options.group_rows
+        self.most_bytes = options.group_bytes
         self.batches: list[pa.RecordBatch] = []
         self.rows = 0
         self.bytes = 0
@@ -56,7 +56,7 @@ class _GatheredRows:
 
     @property
     def is_full(self) -> bool:
-        return self.rows >= self.most_rows or self.bytes >= GROUP_BYTES
+        return self.rows >= self.most_rows or self.bytes >= self.most_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _EncodedGroup:
 
 
 class _ParquetWriter:
-    """Writes row groups of about 16 MB, at most 122,880 rows, several of them encoded at once.
+    """Writes row groups of about 16 MB, at most 122,880 rows, several of them encoded at once if they are small.
 
     Each is written by Arrow as a file of its own in memory; the files are joined. So the output has the same bytes
     whatever the number of processors.
@@ -77,7 +77,7 @@ class _ParquetWriter:
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
         self._sink = sink
         self._schema = into
-        self._group_rows = options.group_rows
+        self._write = options
         metadata = dict(into.metadata or {})
         for name, value in sorted(options.lineage.items()):
             metadata[name.encode()] = value.encode()
@@ -86,9 +86,10 @@ class _ParquetWriter:
         if metadata:
             self._into = into.with_metadata(metadata)
         self._options = {**_OPTIONS, **_CODECS[options.compression or OutputCompression.SNAPPY_INSIDE]}
-        self._group = _GatheredRows(self._group_rows)
+        self._group = _GatheredRows(options)
         self._encodings: Encodings | None = None
-        self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=_MOST_AT_ONCE)
+        most_at_once = max(1, _BYTES_AT_ONCE // options.group_bytes)
+        self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=most_at_once)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
         without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
         self._footers = [without_rows.footer]
@@ -100,7 +101,7 @@ class _ParquetWriter:
         """Write the next rows."""
         batch = require_batch(rows, self._into, "Parquet")
         while batch.num_rows:
-            room = self._group_rows - self._group.rows
+            room = self._group.most_rows - self._group.rows
             part = batch
             if batch.num_rows > room:  # a slice of 200 columns takes half a millisecond
                 part = batch.slice(0, room)
@@ -115,7 +116,7 @@ class _ParquetWriter:
             self._append(encoded)
         table = pa.Table.from_batches(self._group.batches, self._schema)
         may_have_long_values = self._group.largest_bytes > LARGE_BATCH
-        self._group = _GatheredRows(self._group_rows)
+        self._group = _GatheredRows(self._write)
         if self._encodings is None:
             self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
         arguments = self._encodings.arguments
