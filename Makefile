@@ -113,7 +113,7 @@ bench-full: install ## The same with 256 MB and 1 GB, hours; then memory alone, 
 	PYTHONPATH=functions:. $(BIN)/python bench/small_objects.py
 
 pictures: install ## Write the pictures of the page in docs/pictures anew; needs chromium
-	PICTURES=1 $(BIN)/python -m pytest tests/ui -q -k pictures
+	PICTURES=1 $(BIN)/python -m pytest tests/ui -q -k accessible
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt

@@ -40,6 +40,13 @@ class FakeTableClient:
         item = self.items.get(Key["pk"]["S"])
         return {"Item": item} if item is not None else {}
 
+    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        """Many items."""
+        self.calls.append("batch get")
+        ((table, request),) = RequestItems.items()
+        keys = [key["pk"]["S"] for key in request["Keys"]]
+        return {"Responses": {table: [self.items[key] for key in keys if key in self.items]}}
+
     def query(
         self,
         *,

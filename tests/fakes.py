@@ -136,6 +136,11 @@ class InMemoryLedger:
             if entry.source.key.startswith(prefix) and entry.source.key.encode() >= start.encode():
                 yield entry
 
+    def tables_of(self, sync: str) -> Iterator[ObjectRef]:
+        """Tables with a schema, in key order."""
+        names = [ref for name, ref in self.entries if name == sync + SCHEMA_MARK]
+        yield from sorted(names, key=lambda ref: ref.key.encode())
+
 
 def _newest_until(entries: Iterable[Entry], until: str) -> Iterator[Entry]:
     def time_text(entry: Entry) -> str:

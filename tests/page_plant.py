@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.circuits import DynamoDBCircuits
 from millrace.aws.deployed import Deployed
+from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.table_schema import SchemaVersion, TableSchema
@@ -19,12 +20,14 @@ from millrace.engine.row_counts import RowCounts
 from millrace.ledger.entries import Branch, Entry, Failure, Output, State
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.references import ObjectRef, SourceVersion
+from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillState, Board
 from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.planning.planner import Planner
 from millrace.ui.world import KeptDeployments, PageWorld
 from tests.configurations import bulk_sync, document
 from tests.fake_table import FakeTableClient
 from tests.fakes import InMemoryObjectStore
+from tests.unit.cli.deployed.test_big_runs import MACHINE, FakeStepFunctions
 
 NOW = datetime(2026, 11, 28, 21, 30, tzinfo=UTC)
 ARN = "arn:aws:sqs:us-east-1:111122223333:"
@@ -207,8 +210,13 @@ class PagePlant:
             "lambda": self.functions,
             "cloudwatch": self.cloudwatch,
             "s3": PlantS3(self.store),
+            "events": self,
         }
         return (clients | self.extra)[service]
+
+    def put_events(self, *, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        """As much of EventBridge as a closed circuit needs."""
+        return {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in Entries]}
 
     def world(self, **options: Any) -> PageWorld:
         """What the page is given; time stands still."""
@@ -256,6 +264,57 @@ def plant() -> PagePlant:
     _plant_queues(made)
     _plant_tables(made)
     return made
+
+
+def plant_more() -> PagePlant:
+    """The same with two busy weeks behind it, a backfill and two big runs: what pictures show."""
+    made = plant()
+    for back in range(14):
+        for number in range(9 + back * 7 % 11):
+            state = State.FAILED if number == 4 and back % 3 == 0 else State.CONVERTED
+            rows = RowCounts(read=40_000 + 9000 * number, written=40_000 + 9000 * number)
+            version = SourceVersion(etag="e", size=3_000_000 + 400_000 * number)
+            minutes = 60.0 * 24 * back + 120 + number
+            fault = failure("row 12: 4 fields, expected 3", row=12) if state is State.FAILED else None
+            done = entry(
+                f"in/daily/{back}/{number}.csv",
+                state,
+                sync="hourly",
+                minutes=minutes,
+                rows=rows,
+                version=version,
+                failure=fault,
+            )
+            made.ledger.put(done)
+    _plant_runs(made)
+    return made
+
+
+def _plant_runs(made: PagePlant) -> None:
+    table: Any = made.table
+    counts = BackfillCounts(
+        compared=48_200, known=12_000, ignored=200, asked=36_000, size=91_000_000_000, done=21_400, failed=3
+    )
+    row = Backfill(
+        name="nightly-20261128",
+        sync="nightly",
+        prefix="in/2024/",
+        started=NOW - timedelta(hours=2),
+        finished=NOW - timedelta(minutes=1),
+        state=BackfillState.STOPPED,
+        counts=counts,
+    )
+    DynamoDBBackfills(table, "ledger").put_board(Board(revision=1, backfills=(row,)))
+    steps = FakeStepFunctions()
+    steps.add("orders-2f1e")
+    steps.add("orders-1a2b", "FAILED", stopDate=datetime.now(UTC), cause="RunStopped: stopped by hand")
+    begun = datetime.now(UTC) - timedelta(minutes=3)
+    parts = {"total": 48, "running": 10, "succeeded": 17, "failed": 0, "timedOut": 0, "aborted": 0}
+    progress = {"mapRunArn": "arn:aws:states:r:1:mapRun:m/convert:0a1b", "startDate": begun, "executionCounts": parts}
+    steps.map_runs["orders-2f1e"] = [progress]
+    made.extra["stepfunctions"] = steps
+    made.big_run_machine = MACHINE
+    made.backfill_function = "millrace-backfill"
 
 
 def _entries() -> list[Entry]:

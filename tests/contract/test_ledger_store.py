@@ -277,6 +277,18 @@ class TestPages:
         assert [one.source.key for one in paged.below_prefix("nightly", "in/")] == keys
         assert {one.source.key for one in paged.newest_in_state(State.FAILED)} == set(keys)
 
+    def test_tables_with_a_schema_come_in_the_order_of_their_keys(self, paged: PagesUnderTest) -> None:
+        for key in ("in/b", "in/ü", "in/a"):
+            paged.put(
+                SchemaEntry(
+                    sync="nightly", source=ObjectRef("b", key), revision=1, schema=b"s", schema_version=1, finished=NOON
+                )
+            )
+        paged.put(entry(source=ObjectRef("b", "in/c")))
+        paged.put(TABLE_ENTRY)
+
+        assert [ref.key for ref in paged.tables_of("nightly")] == ["in/a", "in/b", "in/ü"]
+
 
 def _shard_of(key: str) -> int:
     return zlib.crc32(to_key("nightly", ObjectRef("b", key)).encode()) % SHARDS

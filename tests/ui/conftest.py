@@ -13,7 +13,7 @@ import uvicorn
 
 from millrace.ui.app import create_app
 from millrace.ui.world import PageWorld
-from tests.page_plant import NOW, PagePlant, plant
+from tests.page_plant import NOW, PagePlant, plant_more
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -50,7 +50,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[ServedPage]:
     """A page that may only be looked at."""
-    yield from serve(plant())
+    yield from serve(plant_more())
 
 
 def serve(planted: PagePlant, **options: Any) -> Iterator[ServedPage]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from millrace.aws.faults import translated
 from millrace.aws.ledger_items import SHARDS, to_entry, to_fields
 from millrace.ledger.entries import Entry, State
+from millrace.ledger.table_entries import SCHEMA_MARK
+from millrace.objects.references import ObjectRef
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -75,17 +77,26 @@ class DynamoDBPages:
             query = _IndexQuery(index="sources", partition=sync, condition=condition, values=values)
         return takewhile(lambda entry: entry.source.key.startswith(prefix), self._read(query))
 
+    def tables_of(self, sync: str) -> Iterator[ObjectRef]:
+        """Query the shards of a sync's schemas."""
+        for item in self._read_items(_IndexQuery(index="sources", partition=sync + SCHEMA_MARK)):
+            yield ObjectRef(item["bucket"]["S"], item["key"]["S"])
+
     def _read(self, query: _IndexQuery) -> Iterator[Entry]:
-        """The entries of all shards, merged; those of tables, schemas and formats are in the same indexes."""
+        """The entries of objects and builds; those of tables, schemas and formats are in the same indexes."""
+        for item in self._read_items(query):
+            if "#" not in item["sync"]["S"]:
+                yield to_entry(to_fields(item))
+
+    def _read_items(self, query: _IndexQuery) -> Iterator[dict[str, Any]]:
+        """The items of all shards, merged."""
         with ThreadPoolExecutor(SHARDS) as pool:
             first_answers = list(pool.map(partial(self._ask, query, limit=_FIRST_ITEMS), range(SHARDS)))
         shards = []
         for shard, first in enumerate(first_answers):
             shards.append(self._go_on(query, shard, first))
         by_place = _to_place(query.index)
-        for item in heapq.merge(*shards, key=by_place, reverse=query.is_newest_first):
-            if "#" not in item["sync"]["S"]:
-                yield to_entry(to_fields(item))
+        yield from heapq.merge(*shards, key=by_place, reverse=query.is_newest_first)
 
     def _go_on(self, query: _IndexQuery, shard: int, answer: Answer) -> Iterator[dict[str, Any]]:
         yield from answer["Items"]

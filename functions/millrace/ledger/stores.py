@@ -71,6 +71,10 @@ class LedgerPages(Protocol):
         """Those of a sync whose keys begin with ``prefix``, in the order of their bytes, from the key ``start`` on."""
         ...
 
+    def tables_of(self, sync: str) -> Iterator[ObjectRef]:
+        """The tables of a sync whose schemas are remembered, in the order of their keys' bytes."""
+        ...
+
 
 class WholeLedger(LedgerStore, LedgerIndex, Protocol):
     """Both: what an index shows, and the entries themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MOVED_BY_DEFAULT = frozenset(LetterClass) - {LetterClass.UNREADABLE}
 """What a redrive moves if nobody chooses: an unreadable message would only come back."""
+
+WatchLetters = Callable[[Iterator[Examined]], Iterable[Examined]]
+"""Gives letters on, and shows how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,25 @@ class LetterBoxes:
     def count_waiting(self) -> int:
         """About how many letters wait."""
         return sum(box.waiting() for box in self.boxes)
+
+    def redrive(
+        self, classes: Iterable[LetterClass], *, dry_run: bool, watch: WatchLetters = iter
+    ) -> tuple[Counter[LetterClass], list[str]]:
+        """Put letters back on the queues that they came from; how many by class, and what went wrong with others.
+
+        One letter's trouble is its own. ``watch`` sees the letters as they come.
+        """
+        counts: Counter[LetterClass] = Counter()
+        problems: list[str] = []
+        for examined in watch(self.examine_letters(classes)):
+            try:
+                if not dry_run:
+                    self.box_of(examined).move(examined.letter, self.find_home(examined))
+            except MillraceError as error:
+                problems.append(str(error))
+            else:
+                counts[examined.letter_class] += 1
+        return counts, problems
 
     def _find_feeding(self, box: str) -> list[str]:
         """The URLs of the user's own queues that give up into a box."""

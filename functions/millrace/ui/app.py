@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,15 +17,29 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from millrace.errors import AccessDenied, BadCredentials, ConfigurationError, MillraceError, UsageError
+from millrace.ui.action_form import ActionForm
 from millrace.ui.guard import Guard
 from millrace.ui.rendering import PageRenderer
+from millrace.ui.views.actions import (
+    ask_redrive,
+    ask_reprocess,
+    ask_resume,
+    run_redrive,
+    run_reprocess,
+    run_resume,
+)
+from millrace.ui.views.dead_letters import list_letters, show_dead_letters
 from millrace.ui.views.failures import show_failures
+from millrace.ui.views.history import list_history_days, show_history
 from millrace.ui.views.objects import find_object, show_objects
 from millrace.ui.views.overview import show_overview
+from millrace.ui.views.runs import list_runs, show_runs
 from millrace.ui.views.story import show_explanation, show_preview, show_quarantined, show_story
+from millrace.ui.views.tables import show_table, show_tables
 from millrace.ui.world import PageWorld
 
 View = Callable[[Request, PageWorld, PageRenderer], Response]
+Action = Callable[[Request, ActionForm, PageWorld, PageRenderer], Response]
 _STATIC = Path(__file__).parent / "static"
 _VIEWS: Sequence[tuple[str, View]] = (
     ("/", show_overview),
@@ -34,6 +50,19 @@ _VIEWS: Sequence[tuple[str, View]] = (
     ("/object/preview", show_preview),
     ("/object/quarantined", show_quarantined),
     ("/object/explained", show_explanation),
+    ("/tables", show_tables),
+    ("/table", show_table),
+    ("/dead-letters", show_dead_letters),
+    ("/dead-letters/list", list_letters),
+    ("/runs", show_runs),
+    ("/runs/list", list_runs),
+    ("/history", show_history),
+    ("/history/days", list_history_days),
+)
+_ACTIONS: Sequence[tuple[str, View, Action]] = (
+    ("/actions/reprocess", ask_reprocess, run_reprocess),
+    ("/actions/redrive", ask_redrive, run_redrive),
+    ("/actions/resume", ask_resume, run_resume),
 )
 
 
@@ -43,6 +72,10 @@ def create_app(world: PageWorld) -> Starlette:
     routes: list[BaseRoute] = [Mount("/static", StaticFiles(directory=_STATIC))]
     for path, view in _VIEWS:
         routes.append(Route(path, _to_endpoint(view, world, renderer)))
+    if world.allow_actions:
+        for path, view, action in _ACTIONS:
+            routes.append(Route(path, _to_endpoint(view, world, renderer), methods=["GET"]))
+            routes.append(Route(path, _to_form_endpoint(action, world, renderer), methods=["POST"]))
     guard = Middleware(Guard, secret=world.secret, allow_actions=world.allow_actions)
     return Starlette(routes=routes, middleware=[guard], exception_handlers={404: _to_not_found(renderer)})
 
@@ -54,6 +87,24 @@ def _to_endpoint(view: View, world: PageWorld, renderer: PageRenderer) -> Callab
             return view(request, world, renderer)
         except MillraceError as error:
             return _show_error(error, request, renderer)
+
+    return answer
+
+
+def _to_form_endpoint(
+    action: Action, world: PageWorld, renderer: PageRenderer
+) -> Callable[[Request], Awaitable[Response]]:
+    @wraps(action)
+    async def answer(request: Request) -> Response:
+        fields = parse_qsl((await request.body()).decode("utf-8", errors="replace"))
+        form = ActionForm(dict(fields), world.secret)
+
+        def act(request: Request, world: PageWorld, renderer: PageRenderer) -> Response:
+            form.demand_own()
+            return action(request, form, world, renderer)
+
+        # What is asked of AWS may take minutes; other requests are answered meanwhile.
+        return await run_in_threadpool(_to_endpoint(act, world, renderer), request)
 
     return answer
 

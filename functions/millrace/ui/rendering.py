@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -78,6 +78,7 @@ class PageRenderer:
             "size": show_size,
             "seconds": describe_seconds,
             "age": self._show_age,
+            "plain": escape,
             "backfill": describe_progress,
             "shell": quote_for_shell,
         }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
+from datetime import date
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,7 +16,11 @@ from starlette.testclient import TestClient
 
 from millrace.aws.faults import explain
 from millrace.errors import ConfigurationError
-from tests.page_plant import BIDI_KEY, CONTROL_KEY, LONG_KEY, SCRIPT_KEY, PagePlant
+from millrace.operations.day_loads import DayLoad, read_day_load
+from millrace.operations.history.reading import CostSum
+from millrace.remote.history import open_history
+from millrace.ui.views.history import draw_plot
+from tests.page_plant import BIDI_KEY, CONTROL_KEY, LONG_KEY, SCRIPT_KEY, PagePlant, plant_more
 from tests.unit.ui.conftest import open_page
 
 
@@ -47,7 +53,7 @@ def story(page: TestClient, key: str, path: str = "/object", **query: str) -> Pa
     return read(page, path, {"sync": "nightly", "source": f"s3://acme-in/{key}", **query})
 
 
-class TestOverview:
+class TestOverviewView:
     def test_lag_comes_first(self, page: TestClient) -> None:
         text = read(page, "/").text
 
@@ -85,7 +91,7 @@ class TestOverview:
         assert "nightly 12 min 1,204" in read(open_page(planted, planner=None), "/").text
 
 
-class TestFailures:
+class TestFailuresView:
     def test_what_fails_for_one_reason_is_one_line(self, page: TestClient) -> None:
         text = read(page, "/failures").text
 
@@ -106,7 +112,7 @@ class TestFailures:
         assert "RaggedRow" not in text
 
 
-class TestObjects:
+class TestObjectsView:
     @pytest.mark.parametrize(
         ("query", "keys"),
         [
@@ -154,7 +160,7 @@ class TestObjects:
         assert words in answer.text
 
 
-class TestStory:
+class TestStoryView:
     def test_every_field_of_the_entry_is_there(self, page: TestClient) -> None:
         text = story(page, "in/orders.csv").text
 
@@ -221,7 +227,7 @@ class TestStory:
         assert "the ledger has no entry for s3://acme-in/in/never.csv under 'nightly'" in text
 
 
-class TestFind:
+class TestFindView:
     def test_an_objects_address_leads_to_its_story(self, page: TestClient) -> None:
         answer = page.get("/find", params={"address": " s3://acme-in/in/orders.csv "}, follow_redirects=False)
 
@@ -242,7 +248,17 @@ class TestFind:
         assert "its event is still on its way" in read(page, "/find", {"address": "s3://acme-in/in/never.csv"}).text
 
 
-PATHS = ("/", "/failures", "/objects", "/objects?sync=nightly", "/objects?state=failed")
+PATHS = (
+    "/",
+    "/failures",
+    "/objects",
+    "/objects?sync=nightly",
+    "/objects?state=failed",
+    "/tables",
+    "/table?sync=nightly&table=s3://acme-in/in/orders",
+    "/dead-letters/list",
+    "/history/days",
+)
 
 
 class TestKeysOfTheWorld:
@@ -309,3 +325,133 @@ def test_a_part_is_the_middle_of_the_page_alone(page: TestClient) -> None:
 
     assert "<html" not in markup
     assert "Oldest waiting message" in markup
+
+
+class TestTablesView:
+    def test_each_sync_has_its_tables(self, page: TestClient) -> None:
+        text = read(page, "/tables").text
+
+        assert "hourly No schema is remembered" in text
+        assert "nightly s3://acme-in/in/customers s3://acme-in/in/orders" in text
+
+    def test_one_sync_can_be_chosen(self, page: TestClient) -> None:
+        assert "No schema is remembered" not in read(page, "/tables", {"sync": "nightly"}).text
+
+    def test_versions_come_the_newest_first_with_what_changed_and_by_which_file(self, page: TestClient) -> None:
+        shown = read(page, "/table", {"sync": "nightly", "table": "s3://acme-in/in/orders"})
+
+        assert (
+            "Version 2 2026-11-28 21:30:00 UTC <i>note</i>: new, text s3://acme-in/in/orders2.csv Version 1"
+            in shown.text
+        )
+        assert "3 fields Field Type id int64 zip text <i>note</i> text" in shown.text
+        assert "/object?sync=nightly&source=s3%3A%2F%2Facme-in%2Fin%2Forders2.csv" in shown.links
+        assert "i" not in shown.tags
+
+    def test_a_table_that_nobody_remembers(self, page: TestClient) -> None:
+        query = {"sync": "hourly", "table": "s3://acme-in/in/orders"}
+
+        assert "no schema of s3://acme-in/in/orders" in read(page, "/table", query, status=400).text
+
+
+class TestDeadLettersView:
+    def test_each_letter_says_what_it_names_and_why_it_is_there(self, page: TestClient) -> None:
+        shown = read(page, "/dead-letters/list")
+
+        assert "s3://acme-in/in/denied.csv configuration AccessDenied: was denied hourly: AccessDenied" in shown.text
+        assert "<b>not a message</b> unreadable by SQS, after 5 receipts" in shown.text
+        assert "/find?address=s3%3A%2F%2Facme-in%2Fin%2Fdenied.csv" in shown.links
+        assert "b" not in PageText(page.get("/dead-letters/list", headers={"millrace-part": "1"}).text).tags
+
+    def test_letters_are_let_go_again(self, planted: PagePlant, page: TestClient) -> None:
+        read(page, "/dead-letters/list")
+
+        assert set(planted.sqs.letters) == {"m-1", "m-2"}
+        assert "s3://acme-in/in/denied.csv" in read(page, "/dead-letters/list").text
+
+    def test_a_class_can_be_chosen(self, page: TestClient) -> None:
+        text = read(page, "/dead-letters/list", {"class": "unreadable"}).text
+
+        assert "not a message" in text
+        assert "denied.csv" not in text
+        assert "millrace redrive --class unreadable" in read(page, "/dead-letters", {"class": "unreadable"}).text
+
+    def test_a_class_that_is_none_says_which_there_are(self, page: TestClient) -> None:
+        assert "expected 'unreadable', 'transient'" in read(page, "/dead-letters", {"class": "x"}, status=400).text
+
+
+class TestRunsView:
+    def test_backfills_and_big_runs_have_their_progress(self) -> None:
+        text = read(open_page(plant_more()), "/runs/list").text
+
+        assert "nightly stopped nightly-20261128" in text
+        assert "36,000, 91.0 GB; 21,400 done, 3 failed, 0 wait, 14,597 open" in text
+        assert "Left open 14,597: begin it again" in text
+        assert "Ends about" not in text
+        assert "17 of 48 parts in 3 min, 10 at work, about 5 min are left" in text
+        assert "millrace runs resume orders-1a2b" in text
+
+    def test_the_overview_has_those_at_work(self) -> None:
+        text = read(open_page(plant_more()), "/").text
+
+        assert "convert 17 of 48 parts: s3://acme-in/in/huge.csv (orders)" in text
+
+    def test_where_there_is_none_the_command_is_named(self, page: TestClient) -> None:
+        text = read(page, "/runs/list").text
+
+        assert "There was no backfill. millrace backfill SYNC --dry-run" in text
+        assert "There was no big run" in text
+
+    def test_one_that_cannot_be_asked_leaves_the_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        planted = plant_more()
+
+        def deny(_operation: str) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "ListExecutions")
+
+        monkeypatch.setattr(planted.extra["stepfunctions"], "get_paginator", deny)
+        text = read(open_page(planted), "/runs/list").text
+
+        assert "Not known: states:ListExecutions" in text
+        assert "nightly-20261128" in text
+
+
+class TestHistoryView:
+    def test_each_day_has_its_figures_and_leads_to_its_objects(self, page: TestClient) -> None:
+        shown = read(page, "/history/days")
+
+        assert "2026-11-28 14 9 5 686 bytes" in shown.text
+        assert "2026-11-25 1 0 9 49 bytes" in shown.text
+        assert "/objects?day=2026-11-28&state=failed" in shown.links
+        assert shown.tags.count("svg") == 5
+
+    def test_one_sync_and_another_fortnight_can_be_chosen(self, page: TestClient) -> None:
+        text = read(page, "/history/days", {"sync": "hourly", "until": "2026-11-24"}).text
+        frame = read(page, "/history", {"sync": "hourly", "until": "2026-11-14"})
+
+        assert "2026-11-24 0 0 0" in text
+        assert "2026-11-25" not in text
+        assert "/history?sync=hourly&until=2026-10-31" in frame.links
+        assert "/history?sync=hourly&until=2026-11-28" in frame.links
+
+    def test_days_after_today_are_not_offered(self, page: TestClient) -> None:
+        assert "Two weeks later" not in read(page, "/history").text
+
+    def test_a_bar_is_its_share_of_the_largest(self) -> None:
+        loads = [
+            DayLoad(day=date(2026, 11, day), cost=CostSum(group="", works=works), states=Counter())
+            for day, works in ((1, 5), (2, 20))
+        ]
+
+        plot = draw_plot("t", loads, lambda load: load.cost.works, lambda value: f"{value:.0f}")
+
+        low, high = plot.bars
+        assert (high.height, high.y) == (plot.floor, 0)
+        assert (low.height * 4, low.y) == (plot.floor, plot.floor - low.height)
+        assert (low.text, plot.largest) == ("2026-11-01: 5", "20")
+
+    def test_a_day_of_more_works_than_are_read_says_so(self, planted: PagePlant) -> None:
+        reader, _ = open_history(planted, *planted.find("millrace"))
+
+        load = read_day_load(reader, date(2026, 11, 28), most=3)
+
+        assert (load.cost.works, load.is_whole) == (3, False)

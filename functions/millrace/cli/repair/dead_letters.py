@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any
 
@@ -105,19 +106,10 @@ def redrive(
 
     Example: millrace redrive --class configuration
     """
-    counts: Counter[LetterClass] = Counter()
-    problems: list[str] = []
     with ExitStack() as held:
         boxes = open_boxes(get_deployments(context), name, held, _warn)
-        letters = boxes.examine_letters(letter_class or MOVED_BY_DEFAULT)
-        for examined in _show_progress(letters, boxes.count_waiting()):
-            try:
-                if not dry_run:
-                    boxes.box_of(examined).move(examined.letter, boxes.find_home(examined))
-            except MillraceError as error:
-                problems.append(str(error))
-            else:
-                counts[examined.letter_class] += 1
+        watch = partial(_show_progress, about=boxes.count_waiting())
+        counts, problems = boxes.redrive(letter_class or MOVED_BY_DEFAULT, dry_run=dry_run, watch=watch)
     _print_moved(counts, dry_run=dry_run, as_json=as_json)
     _raise_problems(problems)
 
@@ -146,7 +138,7 @@ def _raise_problems(problems: Sequence[str]) -> None:
         raise MillraceError("\n".join([f"{count_of(len(problems), 'message')} stayed where it was:", *problems[:10]]))
 
 
-def _show_progress(letters: Iterator[Examined], about: int) -> Iterable[Examined]:
+def _show_progress(letters: Iterator[Examined], *, about: int) -> Iterable[Examined]:
     """With a progress bar where a person waits."""
     if not sys.stderr.isatty():
         return letters

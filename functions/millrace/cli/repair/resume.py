@@ -9,9 +9,8 @@ import typer
 
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
-from millrace.errors import MillraceError, UsageError
-from millrace.remote.deployments import Deployments
-from millrace.remote.paused_sources import PausedSource, find_paused_world
+from millrace.errors import UsageError
+from millrace.remote.paused_sources import PausedSource, end_alarm, find_paused_world
 from millrace.wording import join_names
 
 QueuesArgument = Annotated[
@@ -43,12 +42,17 @@ def resume(
             print_line("nothing is paused")
         return
     for source in selected:
-        trouble = None if dry_run else world.resume(source)
-        if trouble is not None and not as_json:
-            print_line(f"it is resumed, and its event was not sent ({trouble})", err=True)
+        if not dry_run:
+            _complain(world.resume(source), "it is resumed, and its event was not sent: ", as_json=as_json)
         _print_source(source, dry_run=dry_run, as_json=as_json)
     if not dry_run and len(selected) == len(paused):
-        _end_alarm(deployments, world.function, as_json=as_json)
+        _complain(end_alarm(deployments, world.function), "", as_json=as_json)
+
+
+def _complain(trouble: str | None, before: str, *, as_json: bool) -> None:
+    """Say what did not work beside what did."""
+    if trouble is not None and not as_json:
+        print_line(f"{before}{trouble}", err=True)
 
 
 def _choose_sources(paused: Sequence[PausedSource], queues: Collection[str]) -> Sequence[PausedSource]:
@@ -70,14 +74,3 @@ def _print_source(source: PausedSource, *, dry_run: bool, as_json: bool) -> None
     of_sync = f" by sync {fields['sync']!r}" if "sync" in fields else ""
     state = "paused" if dry_run else "resumed"
     print_line(f"{state}: {fields['queue']}, paused{since}{of_sync}: {fields['reason']}")
-
-
-def _end_alarm(deployments: Deployments, function: str, *, as_json: bool) -> None:
-    """The alarm keeps its state until it hears of a closed circuit."""
-    from millrace.aws.circuits import tell_closed  # noqa: PLC0415 - boto3 takes a third of a second to import
-
-    try:
-        tell_closed(deployments.client("cloudwatch"), function)
-    except MillraceError as error:
-        if not as_json:
-            print_line(f"the alarm was not ended ({error}); it ends by itself when it is set to OK by hand", err=True)

@@ -45,7 +45,10 @@ class BackfillProgress:
     @property
     def expected_end(self) -> datetime | None:
         """When all is settled at this rate; None if nobody can say, or nothing is left."""
-        if not self.is_listed or not self.rate or not self.counts.open or self.backfill.paused_at is not None:
+        row = self.backfill
+        # One that was stopped leaves requests open, and nobody does them.
+        is_going_on = row.is_active and row.paused_at is None and self.is_listed
+        if not is_going_on or not self.rate or not self.counts.open:
             return None
         return self.now + timedelta(seconds=self.counts.open / self.rate)
 

@@ -46,7 +46,7 @@ def parse_filter(query: Any) -> ListFilter:
     return ListFilter(
         sync=query.get("sync") or None,
         state=_parse_state(query.get("state", "")),
-        day=_parse_day(query.get("day", "")),
+        day=parse_day(query.get("day", "")),
         bucket=bucket,
         prefix=prefix,
     )
@@ -62,7 +62,8 @@ def _parse_state(text: str) -> State | None:
         raise UsageError(f"state is {text!r}; expected {states}") from error
 
 
-def _parse_day(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
+    """A UTC day of an address; None for none. Raises UsageError."""
     if not text:
         return None
     try:

@@ -326,6 +326,7 @@ class TestPausedBackfills:
         assert len(plant.outputs()) == 8
         assert plant.counts().done == 8
         assert not plant.queue.bodies
+        assert [progress.expected_end for progress in plant.steering.progress()] == [None]
         plant.start()
         plant.run()
         assert len(plant.outputs()) == 20
