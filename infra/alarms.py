@@ -126,6 +126,17 @@ class Alarms(Construct):
             f"A big run was not done in a day. {look} Raise big_run_concurrency with the account's quota.",
         )
 
+    def watch_catalog(self, options: Options) -> None:
+        """Add alarms for tables that query engines do not find as they are."""
+        for name, function in (("NotCatalogued", "convert"), ("NotCataloguedBigRuns", "big-run")):
+            self._above(
+                name,
+                read_ours("NotCatalogued", options, function=function),
+                0,
+                "A table could not be brought into the catalog; its objects are converted all the same. The function's "
+                "log says why (not catalogued). Mend it; the table's next object tries again.",
+            )
+
     def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:
         self._above(
             f"Age{name}",

@@ -61,6 +61,7 @@ class Watched:
     dead_letters: Mapping[str, sqs.IQueue]
     functions: Mapping[str, lambda_.Function]
     machine: sfn.IStateMachine
+    has_catalog: bool = False
 
 
 class Dashboard(Construct):
@@ -140,6 +141,10 @@ class Dashboard(Construct):
             read_ours("CircuitOpen", self._options, statistic="Maximum"),
             read_ours("SchemaEvolved", self._options),
         ]
+        if self._watched.has_catalog:
+            for function in ("convert", "big-run"):
+                metric = read_ours("NotCatalogued", self._options, function=function)
+                care.append(label_metric(metric, f"NotCatalogued, {function}"))
         machine = self._watched.machine
         runs = [
             label_metric(machine.metric_started(period=PERIOD, statistic="Sum"), "started"),

@@ -49,6 +49,7 @@ class Arns:
     dead_letters: str
     machine: str
     backfill_queue: str | None = None
+    databases: tuple[str, ...] = ()
     key: str | None = None
     obfuscation_secret: str | None = None
 
@@ -64,6 +65,14 @@ class Arns:
     def backfill_queues(self) -> tuple[str, ...]:
         """The backfills' queue, if there is one."""
         return (self.backfill_queue,) if self.backfill_queue else ()
+
+    @property
+    def catalog(self) -> tuple[str, ...]:
+        """The catalogue, the databases of catalogued tables, and their tables; Glue asks for all three."""
+        glue = f"arn:{self.partition}:glue:{self.region}:{self.account}"
+        tables = [f"{glue}:table/{database}/*" for database in self.databases]
+        databases = [f"{glue}:database/{database}" for database in self.databases]
+        return (f"{glue}:catalog", *databases, *tables) if tables else ()
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -118,6 +127,7 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
         _look_at_runs(arns),
         *_identities(topology, arns),
         _read_obfuscation_key(arns),
+        _keep_catalog(arns),
         *_keys(arns, options),
         *_tracing(options),
     )
@@ -142,6 +152,7 @@ def big_run(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         *_telling(arns, options),
         *_identities(topology, arns),
         _read_obfuscation_key(arns),
+        _keep_catalog(arns),
         *_keys(arns, options),
         *_tracing(options),
     )
@@ -178,6 +189,16 @@ def _look_at_runs(arns: Arns) -> Grant:
         actions=("states:DescribeExecution",),
         resources=(arns.executions,),
         because="executions are named after what they convert",
+    )
+
+
+def _keep_catalog(arns: Arns) -> Grant:
+    """No deletion: a table stays when its sync goes, as its outputs do."""
+    return Grant(
+        sid="KeepCatalog",
+        actions=("glue:GetTable", "glue:CreateTable", "glue:UpdateTable"),
+        resources=arns.catalog,
+        because="tables are named after those of the sources, in databases of their own",
     )
 
 

@@ -98,6 +98,16 @@ class Names:
         return f"{self.deployment}-tend-backfills"
 
     @property
+    def database(self) -> str:
+        """The database of catalogued tables; Athena takes no hyphens."""
+        return self.deployment.replace("-", "_")
+
+    @property
+    def history_table(self) -> str:
+        """The table of finished work in the catalogue."""
+        return f"{self.database}_history"
+
+    @property
     def history_rule(self) -> str:
         """The rule that has finished work exported. No sync's rule has this name: those end in a hash."""
         return f"{self.deployment}-export-history"

@@ -51,7 +51,8 @@ class Options:
 
     ``history`` is the folder that finished work is exported to, day by day, or ``none``. Without it, the folder is
     ``.millrace/history`` in the only destination that the functions write as themselves; if there are several, there is
-    none. ``history_days`` deletes older days; without it they are kept.
+    none. ``history_days`` deletes older days; without it they are kept. ``history_database`` is an existing database of
+    Glue that gets a table over it; without it, the stack's own does, if there is one.
 
     ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
@@ -77,6 +78,7 @@ class Options:
     inventories: tuple[Folder, ...] = ()
     history: Folder | Unwanted | None = None
     history_days: int | None = None
+    history_database: str | None = None
     alarm_topic_arn: str | None = None
     existing_key_arns: tuple[str, ...] = ()
     obfuscation_secret: str | None = None
@@ -177,6 +179,12 @@ def _history(value: object) -> Folder | Unwanted:
         raise ValueError(f"expected none, or {problem}") from None
 
 
+def _database(value: object) -> str:
+    if not re.fullmatch(r"[a-z0-9_]{1,255}", str(value)):
+        raise ValueError("expected the name of a Glue database: small letters, digits and underscores")
+    return str(value)
+
+
 def _secret(value: object) -> str:
     if not re.fullmatch(
         r"[A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", str(value)
@@ -202,6 +210,7 @@ _PARSERS: Mapping[str, Callable[[Any], object]] = {
     "inventories": _folders,
     "history": _history,
     "history_days": _whole_number(1, 36_500),
+    "history_database": _database,
     "alarm_topic_arn": _arn("sns"),
     "existing_key_arns": _arns("kms"),
     "obfuscation_secret": _secret,

@@ -20,7 +20,7 @@ from infra.backfills import Backfills
 from infra.big_run_machine import BigRunMachine
 from infra.dashboard import Dashboard, Watched
 from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
-from infra.history import History, find_home
+from infra.history import History, HistoryTable, find_home
 from infra.names import Names, construct_id
 from infra.options import Options
 from infra.schedules import Schedules
@@ -64,6 +64,7 @@ class ProcessingStack(Stack):
         self._options = options
         secret_name = options.obfuscation_secret or Names(options.name).obfuscation_key
         self._obfuscation_secret = secret_name if topology.obfuscates else None
+        self._databases = self._list_databases(topology)
         self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._backfill_queue = self._queue(Names(options.name).backfill_queue)
@@ -83,28 +84,41 @@ class ProcessingStack(Stack):
                 lister=functions["Backfill"],
                 options=options,
             )
+        self._watch(functions, queues)
+        CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
+        CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
+
+    def _list_databases(self, topology: Topology) -> tuple[str, ...]:
+        """The databases of catalogued tables: those that are named, and the stack's own if it is wanted."""
+        own = (Names(self._options.name).database,) if topology.catalogued.needs_own else ()
+        return (*topology.catalogued.databases, *own)
+
+    def _watch(self, functions: Mapping[str, lambda_.Function], queues: Mapping[str, sqs.IQueue]) -> None:
+        """The machine of big runs, and the alarms and the dashboard over all."""
+        backfills = self._backfill_queue if "Backfill" in functions else None
         alarms = Alarms(
             self,
             "Alarms",
             dead_letters=self._dead_letters,
             queues=queues,
             functions=functions,
-            options=options,
-            backfills=self._backfill_queue if "Backfill" in functions else None,
+            options=self._options,
+            backfills=backfills,
         )
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
+        if self._databases:
+            alarms.watch_catalog(self._options)
         watched = Watched(
             alarms=alarms.alarms,
             queues=queues,
-            backfills=self._backfill_queue if "Backfill" in functions else None,
+            backfills=backfills,
             dead_letters=alarms.dead_letters,
             functions=functions,
             machine=machine,
+            has_catalog=bool(self._databases),
         )
-        Dashboard(self, "Dashboard", watched=watched, options=options)
-        CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
-        CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
+        Dashboard(self, "Dashboard", watched=watched, options=self._options)
 
     def _find_queues(self, topology: Topology) -> Iterator[tuple[str, sqs.IQueue]]:
         """The managed queue of each source connection, which the storage stack makes."""
@@ -229,6 +243,10 @@ class ProcessingStack(Stack):
         )
         if home is not None:
             History(self, "ExportHistory", exporter=function, home=home, options=self._options)
+            own = names.database if topology.catalogued.needs_own else None
+            database = self._options.history_database or own
+            if database is not None:
+                HistoryTable(self, "CatalogHistory", home=home, database=database, options=self._options)
         Schedules(self, "Schedules", function=function, listings=topology.listings, options=self._options)
         CfnOutput(self, "ReconcileFunction", value=function.function_name)
         return function
@@ -292,6 +310,7 @@ class ProcessingStack(Stack):
             machine=self._machine_arn(),
             # There is none where nothing is read.
             backfill_queue=self._backfill_queue.queue_arn if self._queues else None,
+            databases=self._databases,
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
         )
@@ -307,6 +326,7 @@ class ProcessingStack(Stack):
             big_run_machine=self._machine_arn(),
             big_run_bytes=self._options.big_run_bytes,
             part_bytes=self._options.part_bytes,
+            database=Names(self._options.name).database if self._databases else None,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

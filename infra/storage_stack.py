@@ -10,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.catalog import CatalogDatabase
 from infra.created_bucket import CreatedBucket
 from infra.dead_letter_queue import DeadLetterStore
 from infra.encryption_key import EncryptionKey
@@ -26,7 +27,7 @@ from millrace.config.connection import ManagedQueue
 class StorageStack(Stack):
     """Outputs: LedgerTable, DeadLetterQueue (URL), Queues (JSON: connection → URL), Buckets (JSON list: created).
 
-    And BackfillQueue (URL), where something is read.
+    And BackfillQueue (URL), where something is read; Database (name), where tables are catalogued in it.
     """
 
     def __init__(self, scope: Construct, *, topology: Topology, options: Options, env: Environment) -> None:
@@ -51,6 +52,8 @@ class StorageStack(Stack):
         self.queues = dict(self._make_queues(topology, options))
         if topology.sources:
             self._make_backfill_queue(options)
+        if topology.catalogued.needs_own:
+            CatalogDatabase(self, "Catalog", options=options)
         self._notify(topology, options)
         self._say(topology)
 

@@ -69,12 +69,20 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Catalogued:
+    """The databases of catalogued tables: those that are named, and whether the stack's own is wanted, too."""
+
+    databases: tuple[str, ...] = ()
+    needs_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All of it.
 
     ``obfuscates``: some active sync writes hashes in place of a field's values. ``runs``: some active sync makes one
     table of a folder's files, so that a file that changes asks for a run. ``history`` is where finished work is
-    exported to if nobody chose another folder.
+    exported to if nobody chose another folder. ``catalogued`` is where query engines find tables.
     """
 
     buckets: tuple[UsedBucket, ...]
@@ -84,6 +92,7 @@ class Topology:
     obfuscates: bool = False
     runs: bool = False
     history: Folder | None = None
+    catalogued: Catalogued = Catalogued()
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -176,6 +185,7 @@ def describe(document: Document) -> Topology:
         obfuscates=any(map(_is_obfuscating, active)),
         runs=any(_is_run(document, sync) for sync in active),
         history=find_default_home(document),
+        catalogued=_find_catalogued(document),
     )
 
 
@@ -185,6 +195,14 @@ def _listings(document: Document, syncs: Iterable[Sync]) -> Iterator[Listing]:
         expression = document.schedule_of(sync).expression
         if expression is not None:
             yield Listing(sync.name, expression)
+
+
+def _find_catalogued(document: Document) -> Catalogued:
+    databases = set()
+    for sync in document.active_bulk_syncs():
+        if sync.destination_configuration.catalog is not None:
+            databases.add(sync.destination_configuration.database)
+    return Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)
 
 
 def _is_run(document: Document, sync: Sync) -> bool:

@@ -10,9 +10,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from millrace.catalog.tables import CatalogName, CatalogTable, StoredTable
 from millrace.delivery.breaker import Circuit
 from millrace.engine.row_counts import NO_ROWS
-from millrace.errors import AccessDenied, LostRace, NoSuchBucket, NotAccepted, ObjectChanged, ObjectGone, TargetChanged
+from millrace.errors import (
+    AccessDenied,
+    ConfigurationError,
+    LostRace,
+    NoSuchBucket,
+    NotAccepted,
+    ObjectChanged,
+    ObjectGone,
+    TargetChanged,
+)
 from millrace.ledger.entries import NEEDS_ATTENTION, NO_BUILD, Entry, State, time_of
 from millrace.ledger.table_entries import (
     FORMAT_MARK,
@@ -512,3 +522,45 @@ class InMemoryCircuits:
         if self.lose >= 0 or circuit.revision - 1 != (known.revision if known else 0):
             raise LostRace(f"the circuit of {circuit.queue} was changed meanwhile")
         self._circuits[circuit.queue] = circuit
+
+
+@dataclass
+class InMemoryCatalog:
+    """Satisfies ``catalog.tables.Catalog``; ``databases`` are those that there are, ``calls`` what was asked."""
+
+    databases: frozenset[str] = frozenset({"lake"})
+    tables: dict[CatalogName, StoredTable] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def find(self, name: CatalogName) -> StoredTable | None:
+        """A table."""
+        self.calls.append("find")
+        return self.tables.get(name)
+
+    def create(self, table: CatalogTable) -> None:
+        """Make a table, if its database is there and it is not."""
+        self.calls.append("create")
+        if table.name.database not in self.databases:
+            raise ConfigurationError(f"there is no database {table.name.database}")
+        if table.name in self.tables:
+            raise LostRace(f"table {table.name} is there by now")
+        self.tables[table.name] = _to_stored(table, "1")
+
+    def replace(self, table: CatalogTable, stored: StoredTable) -> None:
+        """Define a table anew, if it is as it was found."""
+        self.calls.append("replace")
+        there = self.tables.get(table.name)
+        if there is None or there.revision != stored.revision:
+            raise LostRace(f"table {table.name} was changed")
+        self.tables[table.name] = _to_stored(table, str(int(there.revision) + 1))
+
+
+def _to_stored(table: CatalogTable, revision: str) -> StoredTable:
+    return StoredTable(
+        revision=revision,
+        owner=table.owner,
+        version=table.version,
+        location=table.location,
+        columns=table.columns,
+        partition=table.partition.name if table.partition is not None else None,
+    )

@@ -11,12 +11,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from big_run.status_changes import read_event
 from millrace.big_runs.events import PhaseEvent
-from millrace.composition.big_run import big_run_phases
+from millrace.composition.big_run import BigRunWorld, big_run_world
 from millrace.composition.tracing import trace_handler
 
 logger = Logger()
 metrics = Metrics(namespace="Millrace")
-world = cache(big_run_phases)
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -30,3 +29,14 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     facts = {"run": asked.place.run, "phase": asked.phase, "index": asked.index, "next": outcome.next}
     logger.info("phase done", extra=facts)
     return outcome.to_answer()
+
+
+@cache
+def world() -> BigRunWorld:
+    """What the function works with, made once a cold start."""
+    return big_run_world(not_catalogued=_tell_not_catalogued)
+
+
+def _tell_not_catalogued(reason: str) -> None:
+    logger.error("not catalogued", extra={"reason": reason})
+    metrics.add_metric(name="NotCatalogued", unit=MetricUnit.Count, value=1)

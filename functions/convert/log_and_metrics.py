@@ -50,6 +50,11 @@ class LoggedWitness:
         self.logger.error("circuit opened", queue=circuit.queue, sync=circuit.sync, reason=how_to_resume(circuit))
         self._count("CircuitOpen")
 
+    def not_catalogued(self, reason: str) -> None:
+        """Log a table that is not in the catalogue as it should be, and count it for the alarm."""
+        self.logger.error("not catalogued", reason=reason)
+        self._count("NotCatalogued")
+
     def trouble(self, reason: str) -> None:
         """Log what went wrong beside the work itself."""
         self.logger.warning("trouble", reason=reason)

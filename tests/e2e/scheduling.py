@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 _OPENED = (
     "test_accounting",
     "test_bad_input",
+    "test_catalog",
     "test_command_line",
     "test_figures",
     "test_large_objects",

@@ -97,6 +97,26 @@ OTHER_IDENTITIES = configuration(
 )
 
 
+TABLE = {"is_single_table": True, "single_table_name": "orders"}
+CATALOGUED = configuration(
+    [source("landing", "acme-in/landing", **TABLE), connection("lake", "acme-out/lake")],
+    [
+        sync("orders", "landing", "lake", destination_configuration={"format": "parquet", "catalog": "glue"}),
+        sync(
+            "named",
+            "landing",
+            "lake",
+            destination_configuration={
+                "format": "parquet",
+                "subfolder": "named",
+                "catalog": "glue",
+                "database": "sales",
+            },
+        ),
+    ],
+)
+
+
 @dataclass(frozen=True, slots=True)
 class StackCase:
     """A configuration and how it is deployed."""
@@ -125,5 +145,6 @@ CASES = {
     "obfuscated fields, customer key": StackCase(OBFUSCATED, Options(kms=Encryption.CUSTOMER)),
     "obfuscated fields, existing secret": StackCase(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
     "models": StackCase(MODELS),
+    "catalogued tables": StackCase(CATALOGUED, Options(name="acme-orders")),
     "emulator": StackCase(CREATED, Options(emulator=True)),
 }

@@ -81,6 +81,7 @@ def test_every_metric_is_one_that_something_writes(synthesised: Synthesised) -> 
     name = synthesised.case.options.name
     ours = {
         f"{name}-convert": _outcomes() | _written_by("convert"),
+        f"{name}-big-run": _written_by("big_run"),
         f"{name}-reconcile": {field.name.capitalize() for field in fields(Counts)} | _written_by("reconcile"),
     }
     functions = set(synthesised.processing.of("Lambda::Function"))

@@ -66,6 +66,29 @@ def of_reconcile(case: str) -> Mapping[str, Grant]:
     return {grant.sid: grant for grant in made}
 
 
+class TestGrantsOfCatalogues:
+    """Only what asks for a catalogue may touch one."""
+
+    def test_keeps_the_tables_of_named_databases(self) -> None:
+        """And of no other; it deletes none."""
+        glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
+        for granted in (
+            of_convert("catalogued tables", databases=("sales", "acme_orders")),
+            of_big_run("catalogued tables", databases=("sales", "acme_orders")),
+        ):
+            assert granted["KeepCatalog"].actions == ("glue:GetTable", "glue:CreateTable", "glue:UpdateTable")
+            assert granted["KeepCatalog"].resources == (
+                f"{glue}:catalog",
+                f"{glue}:database/sales",
+                f"{glue}:database/acme_orders",
+                f"{glue}:table/sales/*",
+                f"{glue}:table/acme_orders/*",
+            )
+
+    def test_without_a_catalogue_there_is_no_grant(self) -> None:
+        assert "KeepCatalog" not in of_convert("created buckets")
+
+
 class TestGrantsOfConvert:
     """What the convert function may do."""
 

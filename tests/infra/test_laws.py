@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from infra.history import find_home, refuse_home
@@ -15,6 +16,7 @@ from millrace.config.document import parse
 from millrace.config.layout import Folder
 from millrace.deployment.permissions import Use, uses
 from millrace.deployment.settings import LEDGER_INDEXES
+from millrace.operations.history.work import FinishedWork
 from millrace.operations.reconcile import CALLS
 from tests.infra.cases import OBFUSCATED, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, Template, listed, text
@@ -383,6 +385,7 @@ class TestFunctions:
                 "MILLRACE_BIG_RUN_PART_BYTES",
                 "MILLRACE_BACKFILL_QUEUE",
                 "MILLRACE_CONVERT_FUNCTION",
+                "MILLRACE_DATABASE",
                 "MILLRACE_DEAD_LETTERS",
                 "MILLRACE_DEPLOYMENT",
                 "MILLRACE_HISTORY",
@@ -563,3 +566,38 @@ class TestHistoryRule:
 
         assert "would be converted" in problem
         assert not list(refuse_home(topology, Options(history=Folder("acme-in", "landing/.millrace"))))
+
+
+class TestCatalogues:
+    """Where query engines find tables."""
+
+    def test_the_stacks_own_database_is_kept_when_the_stack_goes(self, of_case: Callable[[str], Synthesised]) -> None:
+        """Its deletion would delete all of its tables; one that is named is not the stack's."""
+        storage = of_case("catalogued tables").storage
+        database = storage.one("Glue::Database")
+
+        assert database["Properties"]["DatabaseInput"]["Name"] == "acme_orders"
+        assert database["DeletionPolicy"] == "Retain"
+
+    def test_there_is_none_if_nobody_asks(self, of_case: Callable[[str], Synthesised]) -> None:
+        case = of_case("created buckets")
+
+        assert not case.storage.of("Glue::Database")
+        assert "NotCatalogued" not in {alarm["MetricName"] for alarm in case.processing.properties("CloudWatch::Alarm")}
+
+    def test_an_alarm_rings_for_a_table_that_is_not_found(self, of_case: Callable[[str], Synthesised]) -> None:
+        alarms = of_case("catalogued tables").processing.properties("CloudWatch::Alarm")
+        watched = {text(alarm["Dimensions"][0]["Value"]) for alarm in alarms if alarm["MetricName"] == "NotCatalogued"}
+
+        assert watched == {"acme-orders-convert", "acme-orders-big-run"}
+
+    def test_the_history_is_a_table_beside_them(self, of_case: Callable[[str], Synthesised]) -> None:
+        """Each of its columns is one that is written, and each day is found without being registered."""
+        table = of_case("catalogued tables").processing.one("Glue::Table")["Properties"]
+        described = table["TableInput"]
+
+        assert (table["DatabaseName"], described["Name"]) == ("acme_orders", "acme_orders_history")
+        columns = {column["Name"] for column in described["StorageDescriptor"]["Columns"]}
+        assert columns == {field.name for field in fields(FinishedWork)}
+        assert described["Parameters"]["projection.day.type"] == "date"
+        assert described["StorageDescriptor"]["Location"] == "s3://acme-out/lake/.millrace/history/"

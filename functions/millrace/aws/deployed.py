@@ -23,7 +23,7 @@ class Deployed:
 
     ``reconcile_function`` is None where no sync is active; so are ``backfill_function`` and ``backfill_queue``, a URL.
     These and ``big_run_machine``, an ARN, are None in deployments of 0.1; ``history``, the folder of finished work, is
-    None if nothing is exported.
+    None if nothing is exported; ``database`` is the stack's own of catalogued tables.
     """
 
     ledger_table: str
@@ -37,6 +37,7 @@ class Deployed:
     backfill_function: str | None = None
     backfill_queue: str | None = None
     history: str | None = None
+    database: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -63,6 +64,7 @@ class Deployed:
                 backfill_function=outputs.get("BackfillFunction"),
                 backfill_queue=outputs.get("BackfillQueue"),
                 history=outputs.get("History"),
+                database=outputs.get("Database"),
             )
         except KeyError as missing:
             raise ConfigurationError(

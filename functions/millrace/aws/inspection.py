@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from millrace.aws.deployed import Deployed
 from millrace.aws.faults import error_code, translated
+from millrace.aws.glue_catalog import GlueCatalog
 from millrace.aws.queues import (
     find_dead_letter_urls,
     find_feeding_arns,
@@ -18,6 +20,7 @@ from millrace.aws.queues import (
     read_queue,
 )
 from millrace.aws.sessions import Sessions
+from millrace.config.bulk_sync import BulkSync
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.document import Document
 from millrace.deployment.permissions import Use, uses
@@ -55,6 +58,9 @@ class Inspection:
         yield from _guard("queues", lambda: self._check_queues(queues))
         yield from _guard("dead letters", lambda: self._check_dead_letters(queues))
         yield from _guard("big runs", self._check_machine)
+        for sync in self.document.active_bulk_syncs():
+            if sync.destination_configuration.catalog is not None:
+                yield from _guard(f"catalog of sync {sync.name!r}", partial(self._check_catalog, sync))
         for connection in self.document.connections:
             used = uses(self.document, connection.name)
             if used:
@@ -98,6 +104,20 @@ class Inspection:
                 yield Check(subject, Verdict.NOTE, text, "millrace dead-letters")
             else:
                 yield Check(subject, Verdict.OK, "holds no dead letters")
+
+    def _check_catalog(self, sync: BulkSync) -> Iterator[Check]:
+        """The database of a sync's tables, and how many of them are there."""
+        subject = f"catalog of sync {sync.name!r}"
+        database = sync.destination_configuration.database or self.deployed.database
+        if database is None:
+            yield Check(subject, Verdict.TROUBLE, "the stacks have no database", "deploy again: cdk deploy --all")
+            return
+        count = GlueCatalog(self.client("glue")).count_tables(database, sync.name)
+        if count is None:
+            remedy = "create it, or name another one in destination_configuration"
+            yield Check(subject, Verdict.TROUBLE, f"there is no database {database!r}", remedy)
+        else:
+            yield Check(subject, Verdict.OK, f"database {database!r} has {count_of(count, 'table')} of it")
 
     def _check_machine(self) -> Iterator[Check]:
         """The state machine of big runs, and its function, which has its name."""

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from millrace import __version__
+from millrace.big_runs.events import DONE, PhaseEvent, PhaseOutcome
 from millrace.big_runs.phases import BigRunPhases
 from millrace.big_runs.run_work import RunPorts
 from millrace.composition.base import Foundation, utc_now
+from millrace.composition.catalog import Cataloguing, cataloguing
 from millrace.composition.convert import obfuscation_key
 from millrace.composition.telling import entry_teller
 from millrace.engine.native.library import mark_version
 from millrace.ledger.claims import Claims
+from millrace.ledger.stores import LedgerStore
 from millrace.planning.planner import Planner
 
 
-def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
+@dataclass(frozen=True, slots=True)
+class BigRunWorld:
+    """What the function of big runs works with."""
+
+    phases: BigRunPhases
+    ledger: LedgerStore
+    catalog: Cataloguing | None
+
+    def work(self, event: PhaseEvent, remaining: Callable[[], float]) -> PhaseOutcome:
+        """Do one phase; when the run is over, bring its table into the catalogue if the configuration asks for it."""
+        outcome = self.phases.work(event, remaining)
+        place = event.place
+        if self.catalog is not None and outcome.next == DONE and place.sync is not None and place.source is not None:
+            self.catalog.keep(self.ledger.get(place.sync, place.source))
+        return outcome
+
+
+def _say_nothing(_reason: str) -> None:
+    """For who has no log."""
+
+
+def big_run_world(
+    environment: Mapping[str, str] = os.environ, *, not_catalogued: Callable[[str], None] = _say_nothing
+) -> BigRunWorld:
     """Read settings and configuration, and make the clients; no request is sent yet."""
     base = Foundation.from_environment(environment)
     planner = Planner(base.document)
@@ -27,7 +54,7 @@ def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
         deployment=base.settings.deployment,
         teller=entry_teller(base, planner),
     )
-    return BigRunPhases(
+    phases = BigRunPhases(
         RunPorts(
             planner=planner,
             claims=claims,
@@ -37,3 +64,4 @@ def big_run_phases(environment: Mapping[str, str] = os.environ) -> BigRunPhases:
             obfuscation_key=obfuscation_key(base.settings, base.sessions),
         )
     )
+    return BigRunWorld(phases, base.ledger, cataloguing(base, planner, not_catalogued))

@@ -18,6 +18,7 @@ from millrace.aws.sqs_requests import ReceivedMessages
 from millrace.aws.step_functions import StepFunctions
 from millrace.big_runs.starting import BigRunStarter
 from millrace.composition.base import Foundation, utc_now
+from millrace.composition.catalog import Cataloguing, cataloguing
 from millrace.composition.letters import LetterTeller, letter_teller
 from millrace.composition.telling import LazyBus, entry_teller
 from millrace.config.connection import QueueArn
@@ -30,6 +31,7 @@ from millrace.deployment.settings import Settings
 from millrace.engine.native.library import Missing, look_for_kernel, mark_version
 from millrace.errors import MillraceError
 from millrace.ledger.claims import LEASE_MARGIN, Claims
+from millrace.ledger.entries import DONE
 from millrace.mappings import leave_out_empty
 from millrace.planning.planner import Planner
 
@@ -47,6 +49,10 @@ class Witness(Protocol):
 
     def buried(self, grounds: Grounds) -> None:
         """Take note of a message that is a dead letter now."""
+        ...
+
+    def not_catalogued(self, reason: str) -> None:
+        """Take note of a table that could not be brought into the catalogue."""
         ...
 
 
@@ -106,6 +112,7 @@ class ConvertWorld:
     _connections: Mapping[str, str]
     _witness: Witness
     _letters: LetterTeller
+    _catalog: Cataloguing | None
 
     def receipt(self, queue_arn: str, handle: str) -> QueueReceipt:
         """What can be done with a message that was received from a queue under a handle."""
@@ -118,6 +125,7 @@ class ConvertWorld:
 
         def hear(outcome: Outcome) -> None:
             tell(outcome)
+            self._keep_catalog(outcome)
             if breaker is not None:
                 breaker.hear(outcome, queue_arn)
 
@@ -125,7 +133,17 @@ class ConvertWorld:
 
     def direct_intake(self, *, tell: Callable[[Outcome], None], note: Callable[[str], None]) -> Intake:
         """The intake of events that no queue brought: there is none to pause, and none to send to."""
-        return Intake(worker=self.worker, tell=tell, note=note)
+
+        def hear(outcome: Outcome) -> None:
+            tell(outcome)
+            self._keep_catalog(outcome)
+
+        return Intake(worker=self.worker, tell=hear, note=note)
+
+    def _keep_catalog(self, outcome: Outcome) -> None:
+        # Work that was done just now, and no refusal, whose entry is of earlier work.
+        if self._catalog is not None and outcome.result in DONE:
+            self._catalog.keep(outcome.entry)
 
 
 def convert_world(
@@ -158,7 +176,14 @@ def convert_world(
     messages = ReceivedMessages(base.sessions.client("sqs"), base.settings.dead_letters)
     tickets = TicketCounter(DynamoDBBackfills(base.sessions.client("dynamodb"), base.settings.ledger_table), utc_now)
     return ConvertWorld(
-        worker, _breaker(base, witness), tickets, messages, _name_connections(base), witness, letter_teller(base)
+        worker,
+        _breaker(base, witness),
+        tickets,
+        messages,
+        _name_connections(base),
+        witness,
+        letter_teller(base),
+        cataloguing(base, planner, witness.not_catalogued),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, with_fields
+from millrace.config.catalog import CatalogKind, DatabaseName, check_catalog
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.notices import Notify, notify_field
@@ -83,11 +84,26 @@ class DestinationConfiguration(Section):
         examples=["gz"],
         json_schema_extra=ours(),
     )
+    catalog: CatalogKind | None = Field(
+        default=None,
+        description="glue: each output table of Parquet has a table in the AWS Glue Data Catalog, so that Athena and"
+        " others can query it. The source's connection must be a single table, or directories.",
+        examples=["glue"],
+        json_schema_extra=ours(when="format is parquet"),
+    )
+    database: DatabaseName | None = Field(
+        default=None,
+        description="Database of the catalog that the tables are in, which must exist; default: one that the stack"
+        " makes, named as the deployment.",
+        examples=["sales"],
+        json_schema_extra=ours(when="catalog is given"),
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """Hold the compression to the format."""
+        """Hold compression and catalog to the format."""
         yield from compression_of_another_format(given)
+        yield from check_catalog(given)
 
 
 class FieldSelection(Section):

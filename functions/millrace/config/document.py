@@ -180,6 +180,8 @@ _NOT_OF_THE_OUTPUT = {
     "destination_connection",
     "automatically_add_new_objects",
 }
+_NOT_OF_THE_DESTINATION = ("catalog", "database")
+"""Where outputs are found changes none of them."""
 _NOT_OF_READING = {
     *SECRET_FIELDS,
     "auth_mode",
@@ -301,6 +303,11 @@ def _sync_shape(sync: Sync) -> dict[str, Any]:
     for schema in shape.get("schemas", ()):
         for name in OBJECT_FILTER_FIELDS:
             schema.pop(name, None)
+    destination = shape.get("destination_configuration", {})
+    for name in _NOT_OF_THE_DESTINATION:
+        destination.pop(name, None)
+    if destination == {}:
+        shape.pop("destination_configuration", None)
     return shape
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaSelection
+from millrace.config.catalog import to_table_name
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
@@ -69,6 +71,7 @@ def problems(parsed: Parsed) -> Iterator[str]:
     yield from _models_outside(parsed)
     yield from _tables_that_cannot_be(parsed)
     yield from _tables_without_files(parsed)
+    yield from _catalogs_that_cannot_be(parsed)
     yield from _options_that_cannot_be(parsed)
     yield from _fields_outside_the_model(parsed)
     yield from _overlaps(parsed)
@@ -242,6 +245,40 @@ def _no_table(name: str, layout: Layout) -> str | None:
             return f"a path below the folder: {name.strip('/')!r}" if name != name.strip("/") else None
         case _:
             assert_never(layout)
+
+
+def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
+    """A catalogue's table is a folder that holds its files and no other table's."""
+    connections = by_name(parsed.connections.values())
+    for path, sync in parsed.bulk_syncs.items():
+        source = connections.get(sync.source_connection)
+        if sync.destination_configuration.catalog is None or source is None:
+            continue
+        if isinstance(source.layout, MultiTable):
+            yield (
+                f"{path}.destination_configuration.catalog: query engines read folders, and each object of connection"
+                f" {source.name!r} is a table of its own, in a folder with others; set is_single_table there, or"
+                " is_directory_snapshot, too"
+            )
+        yield from _tables_in_each_other(path, sync)
+
+
+def _tables_in_each_other(path: str, sync: BulkSync) -> Iterator[str]:
+    """Tables that would share a name in the catalog, or of which one lies in the folder of another."""
+    remedy = "give one of them another user_output_name"
+    tables: dict[str, str] = {}
+    for schema in sync.schemas or ():
+        table = schema.user_output_name or schema.id
+        name = to_table_name(table)
+        earlier = tables.setdefault(name, table)
+        if earlier != table:
+            yield f"{path}.schemas: tables {earlier!r} and {table!r} would both be {name!r} in the catalog; {remedy}"
+    for outer, inner in permutations(tables.values(), 2):
+        if inner.startswith(f"{outer}/"):
+            yield (
+                f"{path}.schemas: table {inner!r} lies in the folder of table {outer!r}, whose rows it would be, too;"
+                f" {remedy}"
+            )
 
 
 def _fields_outside_the_model(parsed: Parsed) -> Iterator[str]:

@@ -70,7 +70,8 @@ class Settings:
     of the function that receives from it: the backfill function alone has both. ``history`` is the folder that days of
     finished work are exported to, ``s3://bucket/folder/``, ``history_days`` for how many days they are kept, and
     ``memory_mb`` the convert function's memory: the reconcile function alone has these. The configuration lies beside
-    the code, where MILLRACE_CONFIGURATION names no other file. ``name`` is the deployment's name, which its events
+    the code, where MILLRACE_CONFIGURATION names no other file. ``database`` is that of catalogued tables of syncs which
+    name none; the functions that write outputs have it. ``name`` is the deployment's name, which its events
     bear.
     """
 
@@ -90,6 +91,7 @@ class Settings:
     history: str | None = None
     history_days: int | None = None
     memory_mb: int | None = None
+    database: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -112,6 +114,7 @@ class Settings:
             "MILLRACE_HISTORY": self.history,
             "MILLRACE_HISTORY_DAYS": _to_text(self.history_days),
             "MILLRACE_MEMORY_MB": _to_text(self.memory_mb),
+            "MILLRACE_DATABASE": self.database,
         }
         return always | leave_out_empty(optional)
 
@@ -139,6 +142,7 @@ class Settings:
             history=given.get("MILLRACE_HISTORY"),
             history_days=_to_number(given.get("MILLRACE_HISTORY_DAYS")),
             memory_mb=_to_number(given.get("MILLRACE_MEMORY_MB")),
+            database=given.get("MILLRACE_DATABASE"),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
 

@@ -1,0 +1,99 @@
+"""Which tables may be catalogued, and what they are called there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from millrace.config.catalog import to_table_name
+from millrace.config.document import Document
+from millrace.errors import InvalidConfiguration
+from tests.configurations import bulk_sync, document
+
+SINGLE = {"is_single_table": True, "single_table_name": "orders"}
+DIRECTORIES = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
+
+
+def catalogued(source: dict[str, Any], *, to: str = "parquet", **fields: Any) -> Document:
+    place = {"format": to, "catalog": "glue", **fields.pop("place", {})}
+    return document({**bulk_sync(), "destination_configuration": place, **fields}, source=source)
+
+
+def refused(source: dict[str, Any], **fields: Any) -> str:
+    with pytest.raises(InvalidConfiguration) as problem:
+        catalogued(source, **fields)
+    return str(problem.value)
+
+
+@pytest.mark.parametrize("source", [SINGLE, DIRECTORIES])
+def test_tables_with_folders_of_their_own_may_be(source: dict[str, Any]) -> None:
+    sync = catalogued(source).active_bulk_syncs()[0]
+
+    assert sync.destination_configuration.catalog == "glue"
+
+
+def test_objects_that_share_a_folder_are_refused() -> None:
+    assert "each object of connection 'landing' is a table of its own" in refused({})
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("csv", "an empty text from a missing one"),
+        ("json", "digits of long numbers"),
+        ("json-doc", "this is one array"),
+        ("avro", "the reader's schema"),
+        ("orc", "by their place"),
+    ],
+)
+def test_other_formats_are_refused_by_name(to: str, why: str) -> None:
+    """What Athena would read of them is not what was written."""
+    text = refused(SINGLE, to=to)
+
+    assert f"format is {to}" in text
+    assert why in text
+
+
+def test_a_database_without_a_catalog_says_nothing() -> None:
+    with pytest.raises(InvalidConfiguration, match="needs catalog"):
+        document({**bulk_sync(), "destination_configuration": {"format": "parquet", "database": "sales"}})
+
+
+@pytest.mark.parametrize("database", ["Sales", "my-lake", "a b", "ä", "x" * 256])
+def test_a_database_that_athena_cannot_name_is_refused(database: str) -> None:
+    assert "database" in refused(SINGLE, place={"database": database})
+
+
+def test_tables_that_would_be_one_are_shown() -> None:
+    text = refused(DIRECTORIES, schemas=["Orders-2026", "orders 2026"])
+
+    assert "'Orders-2026' and 'orders 2026' would both be 'orders_2026'" in text
+
+
+def test_a_table_in_anothers_folder_is_shown() -> None:
+    schemas = [{"id": "a", "user_output_name": "sales"}, {"id": "b", "user_output_name": "sales/orders"}]
+
+    assert "'sales/orders' lies in the folder of table 'sales'" in refused(DIRECTORIES, schemas=schemas)
+
+
+def test_being_catalogued_changes_no_fingerprint() -> None:
+    """No output is another for it, so nothing is converted again."""
+    plain = document({**bulk_sync(), "destination_configuration": {"format": "parquet"}}, source=SINGLE)
+    found = catalogued(SINGLE, place={"database": "sales"})
+
+    assert plain.fingerprint(plain.active_bulk_syncs()[0]) == found.fingerprint(found.active_bulk_syncs()[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ("orders", "orders"),
+        ("Sales/Orders 2026", "sales_orders_2026"),
+        ("_x_", "x"),
+        ("ü", "_"),
+        ("a" * 300, "a" * 255),
+    ],
+)
+def test_a_name_has_small_letters_digits_and_underscores(table: str, name: str) -> None:
+    assert to_table_name(table) == name
