@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from infra.names import Names, construct_id
-from infra.options import Encryption, Options
+from infra.options import Encryption, Options, Unwanted
+from millrace.config.layout import Folder
 from millrace.deployment.settings import FUNCTIONS_ROOT
 from millrace.errors import InvalidConfiguration
 
@@ -32,6 +33,15 @@ class TestOptions:
         )
         assert options(emulator=True, timeout_seconds=60) == Options(emulator=True, timeout_seconds=60)
         assert options(emulator="", name="") == Options()
+
+    def test_a_history_has_a_folder_or_is_not_wanted(self) -> None:
+        """Without a word the only destination has it."""
+        assert options(history="s3://acme-ops/millrace").history == Folder("acme-ops", "millrace")
+        assert options(history="none").history is Unwanted.NONE
+        with pytest.raises(InvalidConfiguration, match="context history: expected none, or s3://bucket/folder"):
+            options(history="https://acme-ops")
+        with pytest.raises(InvalidConfiguration, match="context history_database: expected the name"):
+            options(history_database="My Lake")
 
     def test_tell_all_problems_at_once(self) -> None:
         """Each with what was found and what is accepted."""
