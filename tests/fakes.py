@@ -287,11 +287,12 @@ class StoredObject:
     metadata: Mapping[str, str] = field(default_factory=dict)
     modified: datetime = datetime(2026, 11, 22, tzinfo=UTC)
     parts: int | None = None
+    cipher: str = ""
 
     @property
     def etag(self) -> str:
-        """As S3 makes it for one PUT; of parts it ends in their number."""
-        digest = hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+        """As S3 makes it for one PUT; of parts it ends in their number. What is encrypted by a key has another."""
+        digest = hashlib.md5(self.data + self.cipher.encode(), usedforsecurity=False).hexdigest()
         return digest if self.parts is None else f"{digest}-{self.parts}"
 
 
@@ -299,7 +300,8 @@ class StoredObject:
 class InMemoryObjectStore:
     """Satisfies ObjectStore; unversioned. ``calls`` tells what was asked; ``is_readable`` is of all that it lists.
 
-    ``smallest_part`` of a multipart upload is S3's, unless a test works with smaller ones.
+    ``smallest_part`` of a multipart upload is S3's, unless a test works with smaller ones. ``is_encrypted``: by a key
+    (SSE-KMS), so that each put of the same bytes has another ETag.
     """
 
     buckets: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
@@ -309,11 +311,17 @@ class InMemoryObjectStore:
     assemblies: dict[str, Mapping[str, str]] = field(default_factory=dict)
     sent: dict[str, dict[int, bytes]] = field(default_factory=dict)
     smallest_part: int = SMALLEST_PART
+    is_encrypted: bool = False
+    puts: int = 0
 
     def put(self, ref: ObjectRef, data: bytes, metadata: Mapping[str, str] | None = None) -> None:
         """Place an object, as a user would; at the time ``modified``, which stands still unless it is set."""
         demand_key(ref)
-        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(data, metadata or {}, self.modified)
+        self.puts += 1
+        cipher = f"{self.puts}" if self.is_encrypted else ""
+        self.buckets.setdefault(ref.bucket, {})[ref.key] = StoredObject(
+            data, metadata or {}, self.modified, cipher=cipher
+        )
 
     def data(self, ref: ObjectRef) -> bytes:
         """An object's bytes."""

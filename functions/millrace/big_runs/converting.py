@@ -21,7 +21,7 @@ from millrace.engine.table_survey import TableSurvey
 from millrace.engine.tables.rows import Table
 from millrace.errors import LostRace, MiscountedRows, TargetChanged, WriteConflict
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectStore, Published, Upload
+from millrace.objects.store import ObjectHead, ObjectStore, Published, Upload
 from millrace.planning.plans import Plan
 
 _TRIES = 5
@@ -137,7 +137,7 @@ class _PartOutputs:
         return self.store.upload(self.ref_of(name or _name_partition(directory)), {})
 
     def publish(self, done: Converted[Upload]) -> PartResult:
-        """The outputs, whole; a child that is repeated writes the same over them."""
+        """The outputs, whole; a child that is repeated makes the same, and finds them."""
         outputs = [
             self._publish(part.sink, _name_partition(part.directory), part.rows, part.directory) for part in done.parts
         ]
@@ -153,12 +153,36 @@ class _PartOutputs:
 
 
 def publish_privately(store: ObjectStore, upload: Upload, ref: ObjectRef, *, rows: int) -> Published:
-    """Publish what only the run reads, over what an earlier try of the same child left: the bytes are the same."""
+    """Publish what only the run reads, unless an earlier try of the same child, or its double, did: that stays.
+
+    Both have the same bytes, and not always the same ETag, which the first to end has written down::
+
+        child      upload ─ publish, ETag 1 ─ result: ETag 1
+        double     upload ───────────────────────────────── publish: it is there, with ETag 1
+
+    If the double wrote over it, the object would have an ETag 2 with SSE-KMS, and nobody could read what the result
+    names. The caller discards the upload.
+    """
     for _ in range(_TRIES):
-        head = store.head(ref)
-        with suppress(TargetChanged, WriteConflict):
-            return upload.publish(expected=head.etag if head else None, rows=rows)
+        with suppress(WriteConflict):
+            try:
+                return upload.publish(expected=None, rows=rows)
+            except TargetChanged:
+                head = store.head(ref)
+            if head is not None:
+                return _take_earlier(head, ref, rows)
     raise LostRace(f"{ref} is being written by a double of this child; it is tried again")
+
+
+def _take_earlier(head: ObjectHead, ref: ObjectRef, rows: int) -> Published:
+    # An object of several upload parts does not say how many rows it has.
+    found = head.metadata.get("millrace-rows", str(rows))
+    if found != str(rows):
+        raise MiscountedRows(
+            f"{ref} has {found} rows, and the same part has {rows:,} once more; nothing is published. This is a defect"
+            " of Millrace: please report it with the file"
+        )
+    return Published(etag=head.etag, size=head.size)
 
 
 def _name_partition(directory: str | None) -> str:

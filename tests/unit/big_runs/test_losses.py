@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gzip
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from millrace.big_runs.converting import publish_privately
 from millrace.big_runs.events import MAPS, Phase, PhaseEvent
 from millrace.big_runs.resuming import resume_run
-from millrace.errors import AccessDenied, ServiceUnavailable, UsageError
+from millrace.errors import AccessDenied, MiscountedRows, ServiceUnavailable, UsageError
 from millrace.ledger.entries import Branch, State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.machine import ExecutionStatus
 from millrace.objects.references import ObjectRef
+from millrace.objects.store import Published
 from tests.configurations import bulk_sync
-from tests.fakes import InMemoryObjectStore
+from tests.fakes import InMemoryObjectStore, InMemoryUpload
 from tests.unit.big_runs.running import RunWorld, twin_of
 from tests.unit.big_runs.test_equal_outputs import to_csv
 from tests.world import SOURCE, TARGET
@@ -60,6 +63,50 @@ def test_children_that_are_repeated_write_the_same(in_run: RunWorld) -> None:
 
     assert in_run.drive() == "done"
     assert in_run.store.data(TARGET) == expected()
+
+
+@pytest.mark.parametrize("extension", ["csv", "csv.gz"])
+def test_doubles_that_are_at_work_at_once_may_be_encrypted_by_a_key(extension: str) -> None:
+    """Each child's double overtakes it at each of its outputs: with SSE-KMS every put has an ETag of its own."""
+    begun = world()
+    begun.store.is_encrypted = True
+    source = ObjectRef("acme-in", f"in/orders.{extension}")
+    begun.one(begun.upload(CSV if extension == "csv" else gzip.compress(CSV), source))
+    upload, at_work = begun.store.upload, list[PhaseEvent]()
+
+    def upload_after_double(target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+        made = upload(target, metadata)
+        publish, events = made.publish, at_work[:1]
+        is_private = "/part/" in target.key or "/inflated/" in target.key
+
+        def publish_late(*, expected: str | None, rows: int) -> Published:
+            at_work.clear()
+            for event in events:
+                begun.phases.work(event, lambda: 900.0)
+            return publish(expected=expected, rows=rows)
+
+        if events and is_private:
+            made.publish = publish_late  # type: ignore[method-assign]
+        return made
+
+    def note(event: PhaseEvent) -> None:
+        at_work[:] = [event] if event.phase in {Phase.INFLATE, Phase.CONVERT} else []
+
+    begun.store.upload = upload_after_double  # type: ignore[method-assign]
+    begun.before = note
+
+    assert begun.drive() == "done", begun.entry(source)
+    assert begun.entry(source).state is State.CONVERTED
+    assert begun.store.data(TARGET) == expected()
+    assert begun.homes() == []
+
+
+def test_a_double_that_has_other_rows_is_a_defect() -> None:
+    store, ref = InMemoryObjectStore({"acme-out": {}}), ObjectRef("acme-out", "run/part/0/00000-rows")
+    publish_privately(store, store.upload(ref, {}), ref, rows=7)
+
+    with pytest.raises(MiscountedRows, match="has 7 rows, and the same part has 8 once more"):
+        publish_privately(store, store.upload(ref, {}), ref, rows=8)
 
 
 def test_an_execution_that_runs_twice_publishes_once(in_run: RunWorld) -> None:
