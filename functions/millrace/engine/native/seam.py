@@ -176,6 +176,9 @@ _PLAIN_KINDS: dict[int, TypeKind] = {
     pa.lib.Type_DICTIONARY: TypeKind.DICTIONARY,
 }
 _UNITS = {"s": 0, "ms": 1, "us": 2, "ns": 3}
+_SIMPLE_KINDS = frozenset({*range(TypeKind.NULL, TypeKind.DECIMAL128), *range(TypeKind.STRING, TypeKind.FIXED_BINARY)})
+_SIMPLE = frozenset(number for number, kind in _PLAIN_KINDS.items() if kind in _SIMPLE_KINDS)
+"""Types without children, unit or size: nothing more is asked of them, since small objects have many columns, too."""
 
 
 def describe_schema(schema: pa.Schema, choose_form: ChooseForm) -> SchemaForC | None:
@@ -228,6 +231,8 @@ class _FlatTypes:
 
 
 def _list_children(kind: pa.DataType) -> list[pa.Field]:
+    if kind.id in _SIMPLE:
+        return []
     if is_dictionary(kind):
         return [pa.field("values", kind.value_type)]
     if is_map(kind):
@@ -239,6 +244,8 @@ def _list_children(kind: pa.DataType) -> list[pa.Field]:
 
 def _measure_type(kind: pa.DataType) -> tuple[int, int]:
     """`unit_or_scale` and `precision`: of decimals both, of times the unit, of fixed types their size."""
+    if kind.id in _SIMPLE:
+        return 0, 0
     if is_decimal(kind):
         return kind.scale, kind.precision
     if is_dictionary(kind):

@@ -25,8 +25,10 @@ def settle_types(
     ``demanded`` are the kinds of columns that cannot have others, by position.
     """
     settling = _Settling(layout, sample, demanded)
-    # Most kinds that do not fit fail in the first block: the others are not read for them.
-    if not settling.settle(sample[:1]) or not settling.settle(sample):
+    # Most kinds that do not fit fail in the first block: the others are not read for them. Most files are one block.
+    if not settling.settle(sample[:1]):
+        return None
+    if len(sample) > 1 and not settling.settle(sample):
         return None
     types = settling.make_types()
     return types, [_to_batch(columns, types.schema) for columns in settling.columns]

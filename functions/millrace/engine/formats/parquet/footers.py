@@ -94,6 +94,27 @@ def file_end(footer: bytes) -> bytes:
 def read_footer(data: bytes) -> Footer:
     """Read a footer; raise UnjoinableFooter if a column has page indexes, or if fields are missing or out of order."""
     walker = _Walker(data)
+    start = _go_to_rows(walker)
+    rows = walker.read_number()
+    number, _ = walker.next_field(_ROWS)
+    if number != _ROW_GROUPS:
+        raise UnjoinableFooter("the footer of a Parquet file has no row groups behind the number of rows")
+    _, count = walker.read_list_head()
+    groups = list[GroupDescription]()
+    for _ in range(count):
+        groups.append(_read_group(walker))
+    return Footer(data[:start], rows, tuple(groups), data[walker.at :])
+
+
+def read_rows(data: bytes) -> int:
+    """How many rows a file has by its footer; raises UnjoinableFooter if it does not say."""
+    walker = _Walker(data)
+    _go_to_rows(walker)
+    return walker.read_number()
+
+
+def _go_to_rows(walker: _Walker) -> int:
+    """Step to the number of rows; gives where its field begins."""
     start, number = 0, 0
     while number != _ROWS:
         start = walker.at
@@ -102,15 +123,7 @@ def read_footer(data: bytes) -> Footer:
             raise UnjoinableFooter("the footer of a Parquet file does not say how many rows there are")
         if number != _ROWS:
             walker.skip(kind)
-    rows = walker.read_number()
-    number, _ = walker.next_field(number)
-    if number != _ROW_GROUPS:
-        raise UnjoinableFooter("the footer of a Parquet file has no row groups behind the number of rows")
-    _, count = walker.read_list_head()
-    groups = list[GroupDescription]()
-    for _ in range(count):
-        groups.append(_read_group(walker))
-    return Footer(data[:start], rows, tuple(groups), data[walker.at :])
+    return start
 
 
 class JoinedFooter:

@@ -12,7 +12,15 @@ import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
 from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
-from millrace.engine.formats.parquet.footers import MAGIC, Footer, file_end, join_footers, read_footer, split_file
+from millrace.engine.formats.parquet.footers import (
+    MAGIC,
+    Footer,
+    file_end,
+    join_footers,
+    read_footer,
+    read_rows,
+    split_file,
+)
 from millrace.engine.formats.parquet.long_values import LARGE_BATCH, spare_memory
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.parallel import WorkAhead
@@ -60,8 +68,16 @@ class _GatheredRows:
 
 
 @dataclass(frozen=True, slots=True)
+class _EncodedFile:
+    """A file of one row group, or of none: what is between its magic and its footer, and the footer's bytes."""
+
+    groups: memoryview
+    footer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _EncodedGroup:
-    """A row group as it stands in a file, and the footer of the file that it was written to alone."""
+    """A row group as it is in a file, and the footer of the file that it was written to alone."""
 
     data: memoryview
     footer: Footer
@@ -91,9 +107,9 @@ class _ParquetWriter:
         most_at_once = max(1, _BYTES_AT_ONCE // options.group_bytes)
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=most_at_once)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
-        without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
-        self._footers = [without_rows.footer]
-        self._moves = [0]
+        self._without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
+        self._footers = list[Footer]()
+        self._moves = list[int]()
         self._written = 0
         self._sink.write(MAGIC)
 
@@ -110,10 +126,14 @@ class _ParquetWriter:
             if self._group.is_full:
                 self._flush()
 
-    def _flush(self, *, is_last: bool = False) -> None:
-        """Begin to encode what was gathered as a row group; the first one decides how the leaves are encoded."""
+    def _flush(self) -> None:
+        """Begin to encode what was gathered as a row group."""
         for encoded in self._encoding.results():
             self._append(encoded)
+        self._encoding.begin(partial(_encode_group, self._take_group()))
+
+    def _take_group(self) -> Callable[[], _EncodedFile]:
+        """What encodes the rows that were gathered; the first of them decide how the leaves are encoded."""
         table = pa.Table.from_batches(self._group.batches, self._schema)
         may_have_long_values = self._group.largest_bytes > LARGE_BATCH
         self._group = _GatheredRows(self._write)
@@ -122,17 +142,16 @@ class _ParquetWriter:
         arguments = self._encodings.arguments
         if may_have_long_values:
             arguments |= spare_memory(table)
-        encode = partial(_name_refusal, "values", partial(self._encode, table, arguments))
-        self._encoding.begin(encode, is_last=is_last)
+        return partial(_name_refusal, "values", partial(self._encode, table, arguments))
 
-    def _encode(self, table: pa.Table, arguments: Mapping[str, Any]) -> _EncodedGroup:
+    def _encode(self, table: pa.Table, arguments: Mapping[str, Any]) -> _EncodedFile:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
         file = pa.BufferOutputStream()
         with pq.ParquetWriter(file, self._into, **self._options, **arguments) as writer:
             if table.num_rows:
                 writer.write_table(table.replace_schema_metadata(self._into.metadata), row_group_size=table.num_rows)
-        group, footer = split_file(memoryview(file.getvalue()))
-        return _EncodedGroup(group, read_footer(bytes(footer)))
+        groups, footer = split_file(memoryview(file.getvalue()))
+        return _EncodedFile(groups, bytes(footer))
 
     def _append(self, encoded: _EncodedGroup) -> None:
         self._sink.write(encoded.data)
@@ -142,12 +161,28 @@ class _ParquetWriter:
 
     def close(self) -> int:
         """Write the last row group and the footer, whose word the number of rows is."""
+        if self._encodings is None:
+            return self._close_alone()
         if self._group.rows:
-            self._flush(is_last=True)
+            self._flush()
         for encoded in self._encoding.close():
             self._append(encoded)
         self._sink.write(file_end(join_footers(self._footers, self._moves)))
         return sum(footer.rows for footer in self._footers)
+
+    def _close_alone(self) -> int:
+        """Write what rows there are as the file that Arrow made: most objects are one row group."""
+        file = self._without_rows
+        if self._group.rows:
+            file = self._take_group()()
+            self._sink.write(file.groups)
+        self._sink.write(file_end(file.footer))
+        return read_rows(file.footer)
+
+
+def _encode_group(encode: Callable[[], _EncodedFile]) -> _EncodedGroup:
+    file = encode()
+    return _EncodedGroup(file.groups, read_footer(file.footer))
 
 
 def _name_refusal(what: str, act: Callable[[], T]) -> T:

@@ -58,6 +58,8 @@ def rate_cells(cells: Iterable[str]) -> Rating:
 
 def rate_cell(cell: str) -> float:
     """How plausible a text is as one value, from 0 to 1; that of ``5;2`` is far less than that of ``5,2``."""
+    if not _IS_NOT_PLAIN.search(cell):
+        return FULLY
     text = cell.strip()
     is_divided, is_cut_off = _HAS_SEPARATOR.search(cell) is not None, _is_cut_off(text)
     if not is_divided and not is_cut_off:
