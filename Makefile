@@ -81,7 +81,7 @@ fire: install ## Kill workers, shuffle events and fail calls on the emulator whi
 	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
 
 big-runs: install ## Convert 64 MB files in parts of 4 MB on the emulator, to all targets, and a table of 3,000 files
-	BIG_RUNS=1 $(BIN)/python -m pytest tests/e2e/test_big_runs.py -q -s
+	BIG_RUNS=1 $(BIN)/python -m pytest tests/e2e/test_big_runs.py tests/e2e/test_reconcile.py -q -s
 
 mutants: install ## Put N=300 small faults into the rules (0: all), each must be noticed; ARGS="ledger --seed 2 --jobs 1"
 	PYTHONPATH=functions:. $(BIN)/python -m tests.mutants.run --sample $(or $(N),300) $(ARGS)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
 from millrace.aws.deployed import Deployed as Found
 from millrace.aws.deployed import invoke
+from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
+from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
+from millrace.operations.backfills.board import Backfill
+from tests.e2e.denials import granted_actions, without
 
 pytestmark = pytest.mark.e2e
 
@@ -52,6 +59,9 @@ QUIET = {
         for source in ("quiet", "told")
     ],
 }
+LISTS = "e2e-lake/lists"
+"""The folder of S3 Inventory."""
+MANIFEST = f"s3://{LISTS}/e2e-quiet/all/2026-11-28T01-00Z/manifest.json"
 SMALL = b"id,name\n007,Ada\n008,\n"
 
 
@@ -62,7 +72,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     path.write_text(json.dumps(QUIET))
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
-        yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2"})
+        yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2", "inventories": f"s3://{LISTS}"})
 
 
 def test_a_source_without_notifications_is_kept_in_step(quiet: DeployedDemo) -> None:
@@ -128,14 +138,115 @@ def test_a_backfill_converts_what_was_there(quiet: DeployedDemo, tmp_path: Path)
 
 def _wait_for_backfill(deployed: DeployedDemo) -> dict[str, Any]:
     """How the backfill stands when it has ended; the function is asked to look, as its schedule does."""
-    found = Found.find(deployed.emulator.client("cloudformation"), "millrace")
-    for _ in range(30):
-        invoke(deployed.emulator.client("lambda"), str(found.backfill_function), {"action": "tend"})
-        (progress,) = _backfill(deployed, "from quiet", "--status")
-        if progress["state"] == "finished":
+    for _ in range(120):
+        if not _call(deployed, {"action": "tend"})["backfills"]:
             break
-        time.sleep(2)
+        time.sleep(1)
+    (progress,) = _backfill(deployed, "from quiet", "--status")
     return progress
+
+
+def _call(deployed: DeployedDemo, event: dict[str, Any]) -> dict[str, Any]:
+    """What the backfill function answers; raises MillraceError with what it raised."""
+    return invoke(deployed.emulator.client("lambda"), _backfill_function(deployed), event)
+
+
+def _backfill_function(deployed: DeployedDemo) -> str:
+    return str(Found.find(deployed.emulator.client("cloudformation"), "millrace").backfill_function)
+
+
+def _put_inventory(deployed: DeployedDemo, *keys: str) -> None:
+    """An inventory in CSV as S3 writes it: keys form-encoded, one file packed by gzip, and the manifest beside it."""
+    lines = "".join(f'"e2e-quiet","{quote_plus(key, safe="/")}","{len(SMALL)}"\n' for key in keys)
+    manifest = {
+        "sourceBucket": "e2e-quiet",
+        "destinationBucket": "arn:aws:s3:::e2e-lake",
+        "version": "2016-11-30",
+        "creationTimestamp": "1764291600000",
+        "fileFormat": "CSV",
+        "fileSchema": "Bucket, Key, Size",
+        "files": [{"key": "lists/e2e-quiet/all/data/1.csv.gz", "size": 1, "MD5checksum": "0"}],
+    }
+    deployed.upload(ObjectRef("e2e-lake", "lists/e2e-quiet/all/data/1.csv.gz"), gzip.compress(lines.encode()))
+    deployed.upload(ObjectRef.parse(MANIFEST), json.dumps(manifest).encode())
+
+
+def test_a_backfill_takes_what_an_inventory_names(quiet: DeployedDemo, tmp_path: Path) -> None:
+    """From a folder that the option `inventories` names; what is gone by now leaves nothing in the ledger."""
+    refs = [ObjectRef("e2e-quiet", f"in/named/{name}") for name in ("a b+c.csv", "ü.csv")]
+    gone, unnamed = (ObjectRef("e2e-quiet", f"in/named/{name}.csv") for name in ("gone", "unnamed"))
+    for ref in (*refs, unnamed):
+        quiet.upload(ref, SMALL)
+    _put_inventory(quiet, *(ref.key for ref in (*refs, gone)), "elsewhere/x.csv")
+    configuration = tmp_path / "millrace.json"
+    configuration.write_text(json.dumps(QUIET))
+    scope = ["from quiet", "--prefix", "in/named/", "--inventory", MANIFEST]
+
+    (estimate,) = _backfill(quiet, *scope, "--dry-run", "--config", str(configuration))
+    # With a number the event source is switched in any case: of one that was deployed switched off, the emulator says
+    # that it is on.
+    _backfill(quiet, *scope, "--yes", "--no-wait", "--concurrency", "2")
+    ended = _wait_for_backfill(quiet)
+
+    assert (estimate["objects"], estimate["bytes"]) == (3, 3 * len(SMALL))
+    done = quiet.wait([Task("from quiet", ref) for ref in refs], seconds=10)
+    assert {entry.state for entry in done.values()} <= DONE
+    assert (ended["state"], ended["asked"], ended["failed"], ended["open"]) == ("finished", 3, 0, 0)
+    assert [quiet.entry(Task("from quiet", ref)) for ref in (gone, unnamed)] == [None, None]
+
+
+_BEGINNING = ("dynamodb:PutItem", "dynamodb:GetItem", "lambda:ListEventSourceMappings")
+"""Without one of these no backfill begins."""
+_LISTING = ("s3:ListBucket", "sqs:SendMessageBatch", "dynamodb:BatchGetItem", "dynamodb:Query")
+"""Without one of these nothing is listed, or nothing is asked for. AWS allows batches by sqs:SendMessage."""
+_OTHERS = ("s3:GetObject", "lambda:InvokeFunction", "sqs:GetQueueAttributes")
+_NOT_ENFORCED = ("lambda:UpdateEventSourceMapping", "sqs:SendMessage", "logs:CreateLogStream", "logs:PutLogEvents")
+"""The emulator asks no policy for these: it does not know the first, and asks for batches by another action."""
+_IS_LONG = "BIG_RUNS" in os.environ
+
+
+def test_each_grant_of_the_backfill_function_is_needed(quiet: DeployedDemo) -> None:
+    """Each is taken away in turn; what was begun without one goes on when it is given back.
+
+    A function that fails is a new process afterwards, which takes seconds: the quick way leaves those out that are
+    alike. `make big-runs` takes all.
+    """
+    ref = ObjectRef("e2e-quiet", "in/denied/a.csv")
+    quiet.upload(ref, SMALL)
+    _put_inventory(quiet, ref.key)
+    start: dict[str, Any] = {"action": "start", "sync": "from quiet", "prefix": "in/denied/"}
+    assert granted_actions(quiet, _backfill_function(quiet)) == {*_BEGINNING, *_LISTING, *_OTHERS, *_NOT_ENFORCED}
+
+    for action in _BEGINNING if _IS_LONG else _BEGINNING[:1]:
+        _demand_denied(quiet, action, start)
+    _demand_denied(quiet, "s3:GetObject", {**start, "inventory": MANIFEST})
+    assert _call(quiet, {"action": "tend"}) == {"backfills": []}
+
+    _demand_denied(quiet, "lambda:InvokeFunction", {**start, "concurrency": 2})
+    begun = _newest_backfill(quiet)
+    listing = {"action": "list", "backfill": begun.name, "range": "1", "calls_left": 1}
+    for action in _LISTING if _IS_LONG else _LISTING[:2]:
+        _demand_denied(quiet, action, listing)
+    assert "denied" in str(_newest_backfill(quiet).trouble).lower()
+    _demand_denied(quiet, "sqs:GetQueueAttributes", {"action": "tend"})
+
+    assert _call(quiet, listing)["end"] == "listed"
+    ended = _wait_for_backfill(quiet)
+    assert (ended["state"], ended["asked"], ended["done"]) == ("finished", 1, 1)
+
+
+def _newest_backfill(deployed: DeployedDemo) -> Backfill:
+    """What the ledger's table has of it, read without a command, which takes seconds."""
+    backfills = DynamoDBBackfills(deployed.emulator.client("dynamodb"), deployed.resources.ledger_table)
+    return backfills.board().backfills[-1]
+
+
+def _demand_denied(deployed: DeployedDemo, action: str, event: dict[str, Any]) -> None:
+    """Have the backfill function fail without a grant, and say which one it lacks."""
+    with without(deployed, action, _backfill_function(deployed)), pytest.raises(MillraceError) as raised:
+        _call(deployed, event)
+    said = str(raised.value)
+    assert "AccessDenied" in said or "cannot read" in said, f"without {action}: {said}"
 
 
 def test_the_function_may_call_itself(quiet: DeployedDemo) -> None:

@@ -192,10 +192,9 @@ class Worker:
         have a sequencer, and need no look. None if a backfill's listing (an inventory is days old) had an object that
         is gone, and nothing has to be removed.
         """
-        change = request.change
-        is_listed = change.sequencer is None and request.run_id is None and change.etag is not None
-        if not is_listed:
+        if not _is_of_listing(request):
             return request
+        change = request.change
         try:
             head = self.objects.head(plan)
         except MillraceError:
@@ -340,6 +339,13 @@ class Worker:
             retry_after=self.backoff(delivery.receives),
             is_given_up=is_defect and delivery.receives >= MOST_ATTEMPTS,
         )
+
+
+def _is_of_listing(request: Request) -> bool:
+    """Whether a listing, or an inventory, asked for the object; an inventory may not say which bytes it has seen."""
+    change = request.change
+    says_version = change.etag is not None or request.ticket is not None
+    return change.sequencer is None and request.run_id is None and says_version
 
 
 def _is_tried_again(entry: Entry) -> bool:

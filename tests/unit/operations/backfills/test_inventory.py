@@ -15,7 +15,10 @@ import pytest
 from pyarrow import orc
 
 from millrace.errors import UsageError
-from millrace.objects.references import ObjectRef
+from millrace.ledger.entries import State
+from millrace.ledger.rules import RefusalKind
+from millrace.objects.messages import Request, Ticket
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.backfills.board import BackfillState
 from millrace.operations.backfills.inventory import InvalidInventory, Manifest, read_inventory_file, read_manifest
 from millrace.operations.backfills.progress import describe_progress
@@ -205,6 +208,25 @@ def test_a_backfill_of_an_inventory_asks_for_what_it_names() -> None:
     plant.start(inventory=MANIFEST)
     plant.list_all()
     assert (plant.counts().asked, plant.counts().known) == (1, 12)
+
+
+def test_an_inventory_that_says_no_versions_is_looked_up_object_by_object() -> None:
+    """What is gone leaves nothing, and what was converted meanwhile is found done."""
+    plant = Plant()
+    ref = plant.put(1)
+    requests = [
+        Request(
+            change=ObjectChange(kind=ChangeKind.CREATED, ref=asked, size=4),
+            sync=SYNC,
+            ticket=Ticket("backfill", "1-0-0", number),
+        )
+        for number, asked in enumerate([ref, ref, ObjectRef("acme-in", "in/gone.csv")])
+    ]
+
+    results = [plant.world.one(request).result for request in requests]
+
+    assert results == [State.CONVERTED, RefusalKind.ALREADY_DONE, State.IGNORED]
+    assert plant.world.ledger.get(SYNC, ObjectRef("acme-in", "in/gone.csv")) is None
 
 
 @pytest.mark.parametrize(
