@@ -137,6 +137,16 @@ class Alarms(Construct):
                 "log says why (not catalogued). Mend it; the table's next object tries again.",
             )
 
+    def watch_webhook(self, name: str, queue: sqs.IQueue) -> None:
+        """Add an alarm for events that their receiver does not take; in two hours all five tries are over."""
+        self._above(
+            f"AgeWebhook{name}",
+            find_oldest(queue),
+            Duration.hours(2).to_seconds(),
+            "An event has waited longer for its webhook than all tries take. Look: millrace webhooks test. Is the "
+            "webhook function throttled, or denied?",
+        )
+
     def _watch_queue(self, name: str, queue: sqs.IQueue, options: Options) -> None:
         self._above(
             f"Age{name}",

@@ -69,6 +69,7 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
 def _refuse(topology: Topology, options: Options) -> Iterator[str]:
     yield from _throttled(topology, options)
     yield from refuse_home(topology, options)
+    yield from _in_the_clear(topology, options)
 
 
 def _throttled(topology: Topology, options: Options) -> Iterator[str]:
@@ -82,6 +83,13 @@ def _throttled(topology: Topology, options: Options) -> Iterator[str]:
             f"{options.backfill_concurrency}: messages would be throttled, and wait an hour and a half each time. "
             "Raise the one, or lower the other"
         )
+
+
+def _in_the_clear(topology: Topology, options: Options) -> Iterator[str]:
+    """Loopback within a function is the function itself: only on the emulator a receiver may be there."""
+    for webhook in topology.webhooks:
+        if webhook.is_plain and not options.emulator:
+            yield f"webhook {webhook.name!r} is sent to by http on loopback, which the emulator alone does; use https"
 
 
 def _environment() -> Environment:

@@ -12,15 +12,24 @@ from constructs import Construct
 from infra.names import Names
 from infra.notification import sent_by_buckets
 from infra.options import Options
+from infra.webhook_queue import sent_by_rules
 
 
 class EncryptionKey(Construct):
     """Encrypts queues, ledger, log groups and created buckets; rotated yearly, kept when the stack goes.
 
-    ``notifying`` are the buckets that notify queues under the key. No rule of EventBridge sends to them.
+    ``notifying`` are the buckets that notify queues under the key, ``rules`` those of EventBridge that send to some.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, notifying: Sequence[str], options: Options) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        notifying: Sequence[str],
+        rules: Sequence[str] = (),
+        options: Options,
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         self.key = kms.Key(
@@ -35,6 +44,8 @@ class EncryptionKey(Construct):
             # Without the conditions a bucket of anybody's could have S3 use the key (Amazon SQS Developer Guide,
             # "Access management for encrypted Amazon SQS queues with least privilege policies").
             self._allow("s3", sent_by_buckets(stack, notifying))
+        if rules:
+            self._allow("events", sent_by_rules(stack, *rules))
         log_groups = stack.format_arn(
             service="logs",
             resource="log-group",

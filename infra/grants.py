@@ -17,7 +17,7 @@ from infra.options import Options
 from infra.topology import Topology
 from millrace.config.layout import Folder
 from millrace.deployment import permissions
-from millrace.deployment.settings import EVENT_SOURCE, LEDGER_INDEXES
+from millrace.deployment.settings import EVENT_SOURCE, LEDGER_INDEXES, SWITCH_MARK
 
 _KEY_OF_DEPLOYMENT_SERVES = ("dynamodb", "s3", "secretsmanager", "sqs")
 """What the deployment's own key encrypts and a function reads: the ledger, created buckets, secrets, queues."""
@@ -50,6 +50,7 @@ class Arns:
     machine: str
     backfill_queue: str | None = None
     databases: tuple[str, ...] = ()
+    webhook_queues: tuple[str, ...] = ()
     key: str | None = None
     obfuscation_secret: str | None = None
 
@@ -330,6 +331,31 @@ def backfill(topology: Topology, arns: Arns, options: Options, *, itself: str, c
         ),
         # Sources alone: it never reads or writes elsewhere.
         *_identities(replace(topology, destinations=()), arns),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def webhook(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
+    """What the webhook function needs: to receive events, to sign them, and to remember receivers that are gone."""
+    # IAM takes no control characters, which the keys of switches begin with: a question mark stands for one.
+    keys = [SWITCH_MARK.replace("\x1f", "?") + "*"]
+    own_items = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
+    return _wanted(
+        Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=arns.webhook_queues),
+        Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
+        Grant(
+            sid="KeepSwitches",
+            actions=("dynamodb:GetItem", "dynamodb:PutItem"),
+            resources=(arns.ledger,),
+            conditions={} if options.emulator else own_items,
+        ),
+        Grant(
+            sid="ReadSecretsOfWebhooks",
+            actions=("secretsmanager:GetSecretValue",),
+            resources=tuple(map(arns.secret, sorted({webhook.secret for webhook in topology.webhooks}))),
+            because="Secrets Manager ends the ARN of every secret in six characters of its own",
+        ),
         *_keys(arns, options),
         *_tracing(options),
     )

@@ -118,6 +118,17 @@ class Names:
         return self.deployment
 
     @property
+    def webhook(self) -> str:
+        """The function that sends events to webhooks; people invoke it to try one."""
+        return f"{self.deployment}-webhook"
+
+    def webhook_queue(self, webhook: str) -> str:
+        """The queue of a webhook, and the rule that sends to it. No connection's has its tail: names have no slash."""
+        tail = hashlib.sha256(f"webhook/{webhook}".encode()).hexdigest()[:6]
+        room = _LONGEST_RULE_NAME - len(self.webhook) - len(tail) - 2
+        return f"{self.webhook}-{slug(webhook)[:room]}-{tail}"
+
+    @property
     def log_groups(self) -> str:
         """What the names of all log groups start with."""
         return f"/millrace/{self.deployment}/"

@@ -26,6 +26,8 @@ from infra.options import Options
 from infra.schedules import Schedules
 from infra.source_queue import BATCHING_WINDOW_SECONDS
 from infra.topology import Topology
+from infra.webhooks import MEMORY_MB as WEBHOOK_MEMORY_MB
+from infra.webhooks import Webhooks
 from millrace.deployment.settings import DEPLOYMENT_VARIABLE, Settings
 
 BATCH_SIZE = 10
@@ -68,6 +70,7 @@ class ProcessingStack(Stack):
         self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._backfill_queue = self._queue(Names(options.name).backfill_queue)
+        self._webhook_queues = dict(self._find_webhook_queues(topology))
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = [self._layer(name, folder) for name, folder in layers.items()]
         # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
@@ -84,6 +87,7 @@ class ProcessingStack(Stack):
                 lister=functions["Backfill"],
                 options=options,
             )
+        self._send_to_webhooks(functions, topology)
         self._watch(functions, queues)
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
         CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
@@ -105,6 +109,8 @@ class ProcessingStack(Stack):
             options=self._options,
             backfills=backfills,
         )
+        for name, queue in self._webhook_queues.items():
+            alarms.watch_webhook(construct_id(name), queue)
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
         if self._databases:
@@ -126,6 +132,25 @@ class ProcessingStack(Stack):
         for source in topology.sources:
             yield source.connection, self._queue(names.queue(source.connection))
 
+    def _find_webhook_queues(self, topology: Topology) -> Iterator[tuple[str, sqs.IQueue]]:
+        """The queue of each webhook, which the storage stack makes."""
+        names = Names(self._options.name)
+        for webhook in topology.webhooks:
+            yield webhook.name, self._queue(names.webhook_queue(webhook.name))
+
+    def _send_to_webhooks(self, functions: Mapping[str, lambda_.IFunction], topology: Topology) -> None:
+        """What chooses their events and sends them, where there are any."""
+        if "Webhook" not in functions:
+            return
+        Webhooks(
+            self,
+            "Webhooks",
+            topology=topology,
+            queues=self._webhook_queues,
+            sender=functions["Webhook"],
+            options=self._options,
+        )
+
     def _make_functions(self, topology: Topology, *, digest: str) -> dict[str, lambda_.Function]:
         """All functions by construct name; ``digest`` is the code's, configuration included."""
         arns = self._arns()
@@ -141,6 +166,8 @@ class ProcessingStack(Stack):
         if topology.sources:
             functions["Reconcile"] = self._reconcile(topology, arns)
             functions["Backfill"] = self._backfill(topology, arns)
+        if topology.webhooks:
+            functions["Webhook"] = self._webhook(topology, arns)
         return functions
 
     def _numbering(self) -> lambda_.Function:
@@ -266,6 +293,17 @@ class ProcessingStack(Stack):
             settings=settings,
         )
 
+    def _webhook(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that sends events to webhooks."""
+        urls = {name: queue.queue_url for name, queue in self._webhook_queues.items()}
+        return self._function(
+            "webhook",
+            grants.webhook(topology, arns, self._options),
+            memory_mb=WEBHOOK_MEMORY_MB,
+            function_name=Names(self._options.name).webhook,
+            settings=replace(self._settings(), webhook_queues=urls),
+        )
+
     def _function(
         self,
         name: str,
@@ -311,6 +349,7 @@ class ProcessingStack(Stack):
             # There is none where nothing is read.
             backfill_queue=self._backfill_queue.queue_arn if self._queues else None,
             databases=self._databases,
+            webhook_queues=tuple(queue.queue_arn for queue in self._webhook_queues.values()),
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
         )

@@ -21,6 +21,7 @@ from infra.obfuscation_key import ObfuscationKey
 from infra.options import Encryption, Options
 from infra.source_queue import SourceQueue
 from infra.topology import Notification, Topology
+from infra.webhook_queue import WebhookQueue
 from millrace.config.connection import ManagedQueue
 
 
@@ -42,7 +43,8 @@ class StorageStack(Stack):
         self.key: kms.IKey | None = None
         if options.kms is Encryption.CUSTOMER:
             notifying = sorted(_group_by_bucket(topology.notifications))
-            self.key = EncryptionKey(self, "Encryption", notifying=notifying, options=options).key
+            rules = [Names(options.name).webhook_queue(webhook.name) for webhook in topology.webhooks]
+            self.key = EncryptionKey(self, "Encryption", notifying=notifying, rules=rules, options=options).key
         if topology.obfuscates and options.obfuscation_secret is None:
             ObfuscationKey(self, "Obfuscation", options=options, key=self.key)
         # The dead letters come before the queues that send there: they name them by ARN, which is known without them.
@@ -54,6 +56,7 @@ class StorageStack(Stack):
             self._make_backfill_queue(options)
         if topology.catalogued.needs_own:
             CatalogDatabase(self, "Catalog", options=options)
+        self._make_webhook_queues(topology, options)
         self._notify(topology, options)
         self._say(topology)
 
@@ -85,6 +88,21 @@ class StorageStack(Stack):
         ).queue
         CfnOutput(self, "BackfillQueueUrl", value=queue.queue_url).override_logical_id("BackfillQueue")
 
+    def _make_webhook_queues(self, topology: Topology, options: Options) -> None:
+        """A queue for each webhook, so that a receiver that is slow or down keeps no other waiting."""
+        urls = {}
+        for webhook in topology.webhooks:
+            urls[webhook.name] = WebhookQueue(
+                self,
+                f"Webhook{construct_id(webhook.name)}",
+                webhook=webhook.name,
+                dead_letters=self.dead_letters,
+                options=options,
+                key=self.key,
+            ).queue.queue_url
+        if urls:
+            CfnOutput(self, "WebhookQueues", value=self.to_json_string(urls))
+
     def _list_sources(self, topology: Topology, options: Options) -> Iterator[str]:
         """The ARNs of the queues whose dead letters come here: the managed ones, and users' own of this account."""
         names = Names(options.name)
@@ -92,6 +110,8 @@ class StorageStack(Stack):
             yield self.format_arn(service="sqs", resource=names.queue(source.connection))
         if topology.sources:
             yield self.format_arn(service="sqs", resource=names.backfill_queue)
+        for webhook in topology.webhooks:
+            yield self.format_arn(service="sqs", resource=names.webhook_queue(webhook.name))
         for arn in topology.own_queue_arns:
             # arn:aws:sqs:eu-central-1:111122223333:uploads
             if arn.split(":")[3:5] == [self.region, self.account]:

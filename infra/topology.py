@@ -19,6 +19,7 @@ from millrace.config.connection import (
 from millrace.config.document import Document
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSync
+from millrace.config.notices import Webhook
 from millrace.config.references import Sync
 from millrace.deployment.history_columns import find_default_home
 from millrace.deployment.permissions import Use, uses
@@ -77,6 +78,17 @@ class Catalogued:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """A webhook that is active: events of ``detail_types`` go to it, of these ``syncs`` alone where there are any."""
+
+    name: str
+    secret: str
+    detail_types: tuple[str, ...]
+    syncs: tuple[str, ...]
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     """All of it.
 
@@ -93,6 +105,7 @@ class Topology:
     runs: bool = False
     history: Folder | None = None
     catalogued: Catalogued = Catalogued()
+    webhooks: tuple[WebhookTarget, ...] = ()
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -186,6 +199,22 @@ def describe(document: Document) -> Topology:
         runs=any(_is_run(document, sync) for sync in active),
         history=find_default_home(document),
         catalogued=_find_catalogued(document),
+        webhooks=tuple(map(_to_target, filter(_is_active, document.webhooks))),
+    )
+
+
+def _is_active(webhook: Webhook) -> bool:
+    return webhook.active
+
+
+def _to_target(webhook: Webhook) -> WebhookTarget:
+    names = sorted(name.detail_type for name in webhook.wanted_events)
+    return WebhookTarget(
+        name=webhook.name,
+        secret=webhook.secret,
+        detail_types=tuple(names),
+        syncs=webhook.syncs or (),
+        is_plain=webhook.is_plain,
     )
 
 

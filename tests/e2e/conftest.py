@@ -17,6 +17,7 @@ from millrace.ledger.entries import DONE
 from tests.e2e.places import EXAMPLES
 from tests.e2e.scheduling import DeploymentScheduling, sort_and_check
 from tests.kernels import kernels_are_built_once
+from tests.receivers import Receiver, receiving
 
 __all__ = ["kernels_are_built_once"]
 
@@ -46,7 +47,14 @@ def _interruptible() -> None:
 
 
 @pytest.fixture(scope="session")
-def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def receiver() -> Iterator[Receiver]:
+    """Who takes webhooks, on this machine, where the emulator's functions run."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def configuration(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Path:
     """The example configuration, and beside it what the tests need and no example shows.
 
     Columns keep their sources' names, so that rows can be compared field by field.
@@ -56,7 +64,8 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = {**document, **{name: document.get(name, []) + extra[name] for name in extra}}
     syncs = [{**sync, "normalize_names": "disabled"} for sync in whole["bulk_syncs"]]
     path = tmp_path_factory.mktemp("configuration") / "millrace.yaml"
-    path.write_text(yaml.safe_dump({**whole, "bulk_syncs": syncs}))
+    hook = {"name": "hook", "url": f"{receiver.url}/hook", "secret": "e2e/hook", "syncs": ["e2e told"]}
+    path.write_text(yaml.safe_dump({**whole, "bulk_syncs": syncs, "webhooks": [hook]}))
     return path
 
 

@@ -77,6 +77,19 @@ MODELS = {
         for name, fields in (("customers", {}), ("returns", {"schedule": "hourly"}))
     ],
 }
+WEBHOOKS: dict[str, Any] = {
+    "webhooks": [
+        {"name": "operations", "url": "https://hooks.example.com/millrace", "secret": "millrace/webhook"},
+        {
+            "name": "vendor's",
+            "url": "https://other.example.com/",
+            "secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:vendor-AbCdEf",
+            "format": "polytomic",
+            "syncs": ["orders"],
+        },
+        {"name": "off", "url": "https://off.example.com/", "secret": "millrace/off", "active": False},
+    ]
+}
 QUIET = configuration(
     [connection("landing", "acme-in/in"), source("told", "acme-told"), connection("lake", "acme-out/lake")],
     [
@@ -137,8 +150,8 @@ CASES = {
             own_dead_letter_arns=(OWN_DEAD_LETTERS,),
         ),
     ),
-    "other identities": StackCase(OTHER_IDENTITIES, Options(timeout_seconds=300, memory_mb=3538)),
-    "customer key": StackCase(CREATED, Options(kms=Encryption.CUSTOMER)),
+    "other identities": StackCase(OTHER_IDENTITIES | WEBHOOKS, Options(timeout_seconds=300, memory_mb=3538)),
+    "customer key": StackCase(CREATED | WEBHOOKS, Options(kms=Encryption.CUSTOMER)),
     "customer key, existing buckets": StackCase(EXISTING, Options(kms=Encryption.CUSTOMER)),
     "no notifications": StackCase(QUIET),
     "obfuscated fields": StackCase(OBFUSCATED),

@@ -189,10 +189,11 @@ class TestGrantsOfBigRun:
         assert granted["JoinParts"].resources == converting["WriteDestinations"].resources
 
     def test_starts_and_receives_nothing(self) -> None:
-        """It asks for objects on the queues of their sources; it pauses no event source."""
+        """It asks for objects on the queues of their sources, and tells of runs; it pauses no event source."""
         actions = {action for grant in of_big_run("created buckets").values() for action in grant.actions}
 
-        assert {action for action in actions if action.startswith(("states:", "lambda:", "events:"))} == set()
+        assert {action for action in actions if action.startswith(("states:", "lambda:"))} == set()
+        assert {action for action in actions if action.startswith("events:")} == {"events:PutEvents"}
         assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
 
     def test_reads_the_key_of_obfuscated_fields(self) -> None:
@@ -266,6 +267,7 @@ class TestGrantsOfReconcile:
             "sqs:SendMessage": (QUEUE,),
             "sqs:GetQueueAttributes": (QUEUE,),
             "lambda:InvokeFunction": (ITSELF,),
+            "events:PutEvents": (f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default",),
             "states:DescribeExecution": (f"{EXECUTIONS}:*",),
             "xray:PutTraceSegments": ("*",),
             "xray:PutTelemetryRecords": ("*",),

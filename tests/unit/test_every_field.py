@@ -46,6 +46,8 @@ TARGET_CONFIGURATION: Final = "model_syncs[].target.configuration"
 MAPPING: Final = "model_syncs[].fields[]"
 CONSTANT: Final = "model_syncs[].override_fields[]"
 OVERRIDE: Final = "model_syncs[].overrides[]"
+WEBHOOK: Final = "webhooks[]"
+WEBHOOKS_SUITE: Final = "unit/notices/test_webhooks.py"
 
 ORDERS = "id,region,email,changed\n1,EU,a@x,2026-01-02\n2,US,,2025-01-01\n"
 FIRST = '{"id":1,"region":"EU","email":"a@x","changed":"2026-01-02"}\n'
@@ -70,6 +72,10 @@ def _base() -> Raw:
 
 def _bulk() -> Raw:
     return {**_base(), "bulk_syncs": [bulk_sync("nightly", to="json")]}
+
+
+def _webhook() -> Raw:
+    return _bulk() | {"webhooks": [{"name": "ops", "url": "https://x.example/h", "secret": "millrace/webhook"}]}
 
 
 def _schema() -> Raw:
@@ -132,6 +138,7 @@ PLACES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     MAPPING: (_mapping, ("model_syncs", 0, "fields", 0)),
     CONSTANT: (_constant, ("model_syncs", 0, "override_fields", 0)),
     OVERRIDE: (_override, ("model_syncs", 0, "overrides", 0)),
+    WEBHOOK: (_webhook, ("webhooks", 0)),
 }
 """A sound document for each object of the configuration, and the steps to it there."""
 
@@ -541,6 +548,21 @@ ROWS = [
         after=_one('{"id":1}\n{"id":9}\n')),
     Row(place=OVERRIDE, name="override", valid=7, invalid=[7], says="text, a number", default=None,
         before=_one('{"id":null}\n{"id":2}\n'), after=_one('{"id":7}\n{"id":2}\n')),
+
+    Row(place=WEBHOOK, name="name", valid="alerts", invalid="a/b", says="found 'a/b'", default=REQUIRED,
+        shown=(WEBHOOKS_SUITE, "test_two_of_one_name_are_refused")),
+    Row(place=WEBHOOK, name="url", valid="https://y.example/h", invalid="http://y.example/h", says="https://host/path",
+        default=REQUIRED, shown=(WEBHOOKS_SUITE, "class TestWebhookAddresses")),
+    Row(place=WEBHOOK, name="secret", valid="acme/hook", invalid="a b", says="Secrets Manager secret",
+        default=REQUIRED, shown=(WEBHOOKS_SUITE, "class TestWebhookSignatures")),
+    Row(place=WEBHOOK, name="syncs", valid=["nightly"], invalid=["weekly"], says="not among the syncs", default=None,
+        shown=("infra/test_webhooks.py", "test_a_rule_chooses_what_its_webhook_asks_for")),
+    Row(place=WEBHOOK, name="events", valid=["run.failed"], invalid=["run.began"], says="'run.failed'", default=None,
+        shown=("infra/test_webhooks.py", "test_a_rule_chooses_what_its_webhook_asks_for")),
+    Row(place=WEBHOOK, name="format", valid="polytomic", invalid="slack", says="'standard' or 'polytomic'",
+        default="standard", shown=(WEBHOOKS_SUITE, "class TestVendorsFormat")),
+    Row(place=WEBHOOK, name="active", valid=False, invalid="no", says="true, false", default=True,
+        shown=(WEBHOOKS_SUITE, "test_what_is_not_active_gets_nothing")),
 ]
 # A model keeps the names of its fields, which a bulk sync brings into one form.
 OF_MODELS = {"csv_delimiter": _one('{"a,b":"1,2","c,d":"3,4"}\n')}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill")
+HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "webhook")
 LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
@@ -32,13 +32,17 @@ NOT_NEEDED = (
     "aws_lambda_powertools.utilities.data_classes",
     "aws_lambda_powertools.utilities.parser",
 )
-NEEDED_BY_ALL_THAT_IT_DOES = {"big_run": frozenset({"pyarrow", "millrace.engine.formats"})}
+NEEDED_BY_ALL_THAT_IT_DOES = {
+    "big_run": frozenset({"pyarrow", "millrace.engine.formats"}),
+    "webhook": frozenset({"millrace.notices.events"}),
+}
 """What one function loads at its start, since there is nothing that it does without."""
 OF_OTHER_FUNCTIONS = {
     "convert": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
     "big_run": ("millrace.operations.reconcile", "millrace.operations.reprocess", "millrace.composition.runs"),
     "reprocess": ("millrace.composition.convert", "millrace.delivery"),
     "reconcile": ("millrace.composition.convert", "millrace.delivery"),
+    "webhook": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery"),
     "backfill": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery.intake"),
 }
 

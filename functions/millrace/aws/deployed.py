@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +24,8 @@ class Deployed:
 
     ``reconcile_function`` is None where no sync is active; so are ``backfill_function`` and ``backfill_queue``, a URL.
     These and ``big_run_machine``, an ARN, are None in deployments of 0.1; ``history``, the folder of finished work, is
-    None if nothing is exported; ``database`` is the stack's own of catalogued tables.
+    None if nothing is exported; ``database`` is the stack's own of catalogued tables. ``webhook_queues`` maps webhooks
+    to URLs; without any there is no ``webhook_function``.
     """
 
     ledger_table: str
@@ -38,6 +40,8 @@ class Deployed:
     backfill_queue: str | None = None
     history: str | None = None
     database: str | None = None
+    webhook_function: str | None = None
+    webhook_queues: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -65,6 +69,8 @@ class Deployed:
                 backfill_queue=outputs.get("BackfillQueue"),
                 history=outputs.get("History"),
                 database=outputs.get("Database"),
+                webhook_function=outputs.get("WebhookFunction"),
+                webhook_queues=json.loads(outputs.get("WebhookQueues", "{}")),
             )
         except KeyError as missing:
             raise ConfigurationError(

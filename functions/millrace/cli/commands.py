@@ -119,6 +119,12 @@ COMMANDS = (
         "Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
     ),
     CommandEntry(
+        "webhooks",
+        "deployed.webhooks",
+        "webhooks",
+        "Webhooks: what is sent where, and whether receivers take it.",
+    ),
+    CommandEntry(
         "audit",
         "deployed.audit",
         "audit",

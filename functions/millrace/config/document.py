@@ -1,7 +1,7 @@
 """The whole configuration: read, validated with all its problems at once, written for deployment, fingerprinted.
 
 What others use: ``load(path)``, ``parse(data)``, and of a Document ``connections``, ``models``, ``model_syncs``,
-``bulk_syncs`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
+``bulk_syncs``, ``webhooks`` (tuples), ``connection(name)``, ``model(name)``, ``bulk_sync(name)``, ``source_of(sync)``,
 ``output_of(sync)``, ``active_syncs()``, ``read_connections()``, ``written_connections()``, ``schedule_of(sync)``,
 ``inline_secrets()``, ``to_json()``, ``fingerprint(sync)``.
 """
@@ -24,6 +24,7 @@ from millrace.config.connection import Connection
 from millrace.config.layout import Folder
 from millrace.config.model import Model
 from millrace.config.model_sync import ModelSync
+from millrace.config.notices import Webhook
 from millrace.config.object_filter_fields import OBJECT_FILTER_FIELDS
 from millrace.config.option_fields import OptionFields
 from millrace.config.problems import SECRET_FIELDS, kind_of, lines_of
@@ -50,6 +51,9 @@ class Document(Section):
     )
     bulk_syncs: tuple[BulkSync, ...] = Field(
         default=(), description="Sources kept in step in destinations.", json_schema_extra=ours()
+    )
+    webhooks: tuple[Webhook, ...] = Field(
+        default=(), description="Addresses that events are sent to.", json_schema_extra=ours()
     )
 
     def connection(self, name: str) -> Connection:
@@ -229,6 +233,7 @@ def _what_parses(data: Mapping[Any, Any], document: Document | None) -> referenc
         models=_parsed(data, "models", Model, document),
         model_syncs=_parsed(data, "model_syncs", ModelSync, document),
         bulk_syncs=_parsed(data, "bulk_syncs", BulkSync, document),
+        webhooks=_parsed(data, "webhooks", Webhook, document),
         names={field: list(_names(data, field)) for field in Document.model_fields},
         mentions=list(_mentions(data)),
     )

@@ -13,6 +13,7 @@ from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
 from millrace.config.model_sync import ModelSync, ModelSyncMode
+from millrace.config.notices import Webhook
 from millrace.config.option_fields import (
     SHEETS_OF_MANY_TABLES,
     OptionFields,
@@ -38,6 +39,7 @@ class Parsed:
     models: Mapping[str, Model]
     model_syncs: Mapping[str, ModelSync]
     bulk_syncs: Mapping[str, BulkSync]
+    webhooks: Mapping[str, Webhook]
     names: Mapping[str, Sequence[tuple[str, str]]]
     mentions: Sequence[tuple[str, str, str]]
 
@@ -76,6 +78,7 @@ def problems(parsed: Parsed) -> Iterator[str]:
     yield from _fields_outside_the_model(parsed)
     yield from _overlaps(parsed)
     yield from _overlapping_notifications(parsed)
+    yield from _unknown_syncs_of_webhooks(parsed)
 
 
 def source_of(sync: Sync, connections: Mapping[str, Connection], models: Mapping[str, Model]) -> Reach | None:
@@ -112,6 +115,17 @@ def _names_given_twice(parsed: Parsed) -> Iterator[str]:
             if name.casefold() in first:
                 yield f"{path}.name: found {name!r}, which {first[name.casefold()]} has already; names are unique"
             first.setdefault(name.casefold(), path)
+
+
+def _unknown_syncs_of_webhooks(parsed: Parsed) -> Iterator[str]:
+    names = set()
+    for kind in ("bulk_syncs", "model_syncs"):
+        names |= {name for _, name in parsed.names[kind]}
+    for path, webhook in parsed.webhooks.items():
+        for name in webhook.syncs or ():
+            if name not in names:
+                listed = ", ".join(sorted(names)) or "none"
+                yield f"{path}.syncs: found {name!r}, which is not among the syncs ({listed}){suggestion(name, names)}"
 
 
 def _unknown_references(parsed: Parsed) -> Iterator[str]:

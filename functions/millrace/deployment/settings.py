@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -20,6 +20,9 @@ DEFAULT_NAME = "millrace"
 """Of a deployment that was given no other name."""
 EVENT_SOURCE = "millrace"
 """The source of the events that the functions put on the account's bus; they may put no others."""
+SWITCH_MARK = "\x1fwebhook\x1f"
+"""What the keys of webhooks' switches begin with in the ledger's table. No sync's name is empty, so that no entry's key
+begins like this."""
 DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
 """Set by the stack itself: the number is known only while it is deployed."""
 
@@ -72,7 +75,7 @@ class Settings:
     ``memory_mb`` the convert function's memory: the reconcile function alone has these. The configuration lies beside
     the code, where MILLRACE_CONFIGURATION names no other file. ``database`` is that of catalogued tables of syncs which
     name none; the functions that write outputs have it. ``name`` is the deployment's name, which its events
-    bear.
+    bear. ``webhook_queues`` maps each webhook's name to the URL of its queue: the webhook function alone has them.
     """
 
     ledger_table: str
@@ -87,6 +90,7 @@ class Settings:
     part_bytes: int | None = None
     backfill_queue: str | None = None
     convert_function: str | None = None
+    webhook_queues: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     name: str = DEFAULT_NAME
     history: str | None = None
     history_days: int | None = None
@@ -115,6 +119,7 @@ class Settings:
             "MILLRACE_HISTORY_DAYS": _to_text(self.history_days),
             "MILLRACE_MEMORY_MB": _to_text(self.memory_mb),
             "MILLRACE_DATABASE": self.database,
+            "MILLRACE_WEBHOOK_QUEUES": _to_json(self.webhook_queues),
         }
         return always | leave_out_empty(optional)
 
@@ -143,8 +148,13 @@ class Settings:
             history_days=_to_number(given.get("MILLRACE_HISTORY_DAYS")),
             memory_mb=_to_number(given.get("MILLRACE_MEMORY_MB")),
             database=given.get("MILLRACE_DATABASE"),
+            webhook_queues=json.loads(given.get("MILLRACE_WEBHOOK_QUEUES", "{}")),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
+
+
+def _to_json(texts: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(texts), sort_keys=True) if texts else None
 
 
 def _to_text(number: int | None) -> str | None:

@@ -28,6 +28,12 @@ class LetterClass(enum.StrEnum):
     """Something that it names needs another configuration, or a grant."""
     SETTLED = "settled"
     """All that it names is settled by now: the next receipt acknowledges it."""
+    WEBHOOK = "webhook"
+    """An event that the receiver of a webhook did not take, five times."""
+
+
+WEBHOOK_FAILED = "WebhookFailed"
+"""The error of such a letter, by which it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,8 @@ class Examined:
 
 def examine(letter: Letter, *, syncs: Iterable[str], ledger: LedgerStore) -> Examined:
     """Ask the ledger about all that a letter names, under the sync that it names or under each."""
+    if letter.grounds.get("error") == WEBHOOK_FAILED:
+        return Examined(letter=letter, letter_class=LetterClass.WEBHOOK, reason=letter.grounds.get("reason"))
     try:
         message = parse_message(letter.body)
     except MessageError as error:

@@ -214,15 +214,15 @@ class Reprocessor:
             if remaining() < STOP_SECONDS:
                 complete = False
                 break
-        answer = _answer(wish, run_id, tally, complete=complete)
-        if self.teller is not None and complete and not wish.dry_run:
-            answer |= self._tell(self.teller, sync, run_id, tally)
-        return answer
+        told = self._tell(wish, run_id, tally) if complete else {}
+        return _answer(wish, run_id, tally, complete=complete) | told
 
-    def _tell(self, teller: RunTeller, sync: ActiveSync, run_id: str, tally: Tally) -> dict[str, Any]:
+    def _tell(self, wish: Reprocess, run_id: str, tally: Tally) -> dict[str, Any]:
         """Tell that it has begun; what stands in the way is said in the answer, since the requests are sent."""
+        if self.teller is None or wish.dry_run:
+            return {}
         try:
-            teller.tell_reprocess(sync.name, run_id, tally.sent, self.now())
+            self.teller.tell_reprocess(wish.sync, run_id, tally.sent, self.now())
         except MillraceError as error:
             return {"untold": str(error)}
         return {}

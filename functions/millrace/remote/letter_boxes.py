@@ -38,7 +38,8 @@ class LetterBoxes:
     own: Sequence[QueueFacts]
     syncs: Sequence[str]
     ledger: LedgerStore
-    backfill_queue: str | None = None
+    never_live: frozenset[str] = frozenset()
+    """The URLs of the queues of backfills and of webhooks."""
 
     def examine_letters(self, classes: Iterable[LetterClass]) -> Iterator[Examined]:
         """The letters of the classes, of one box after the other."""
@@ -81,8 +82,8 @@ class LetterBoxes:
         return [queue.url for queue in self.own if (queue.dead_letters or "").endswith(":" + box)]
 
     def _list_live(self) -> list[str]:
-        """The queues that events come to: what nobody knows the queue of is no backfill's."""
-        return [url for url in self.urls.values() if url != self.backfill_queue]
+        """The queues that objects' events come to: what nobody knows the queue of is no backfill's and no webhook's."""
+        return [url for url in self.urls.values() if url not in self.never_live]
 
     def find_home(self, examined: Examined) -> str:
         """The URL of the queue that a message came from; raise MillraceError if nobody can say.
@@ -112,7 +113,7 @@ def open_boxes(deployments: Deployments, name: str, held: ExitStack, on_trouble:
     sqs = deployments.client("sqs")
     own_queues, own_boxes = _find_own_queues(deployments, deployed, on_trouble)
     urls: dict[str, str] = {}
-    for url in deployed.queues.values():
+    for url in (*deployed.queues.values(), *deployed.webhook_queues.values()):
         urls[name_of_queue(url)] = url
     if deployed.backfill_queue is not None:
         urls[name_of_queue(deployed.backfill_queue)] = deployed.backfill_queue
@@ -125,7 +126,7 @@ def open_boxes(deployments: Deployments, name: str, held: ExitStack, on_trouble:
         own=own_queues,
         syncs=deployed.syncs,
         ledger=ledger,
-        backfill_queue=deployed.backfill_queue,
+        never_live=frozenset(filter(None, (deployed.backfill_queue, *deployed.webhook_queues.values()))),
     )
 
 

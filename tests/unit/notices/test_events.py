@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from millrace.config.notices import Notify
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.circuit_events import to_circuit_closed, to_circuit_opened
 from millrace.errors import ServiceUnavailable
-from millrace.notices.events import EVENTS, DeadLetter, Event, Unaccounted, WebhookTest, to_id
+from millrace.notices.events import EVENTS, CircuitEvent, DeadLetter, Event, Unaccounted, WebhookTest, to_id
 from millrace.notices.json_schemas import file_name, to_schema
 from tests.places import ROOT
 
@@ -78,6 +79,34 @@ def test_an_opened_circuit_says_what_it_said_in_0_1() -> None:
         }.items()
     )
     assert "millrace resume" in detail["resume"]
+
+
+PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+EXAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
+
+
+class TestPage:
+    @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["detail-type"])
+    def test_its_examples_are_events(self, example: dict[str, Any]) -> None:
+        event = next(event for event in EVENTS if event.detail_type == example["detail-type"])
+        detail = example["detail"]
+
+        jsonschema.validate(detail, to_schema(event), format_checker=jsonschema.FormatChecker())
+        assert set(detail) <= {field.name for field in fields(event)}
+
+    def test_it_lists_every_event_with_its_level(self) -> None:
+        rows = re.findall(r"^\| (Millrace [\w ]+) \| `([\w.]+)` \| (`\w+`|always|) ?\|", PAGE, re.MULTILINE)
+        listed = {name: (kind, level.strip("`")) for name, kind, level in rows}
+
+        wanted = {event.detail_type: (event.name, _name_level(event)) for event in EVENTS}
+        assert listed == wanted
+
+
+def _name_level(event: type[Event]) -> str:
+    """As the page says it: circuits are of the deployment, and tests of a webhook."""
+    if event is WebhookTest:
+        return ""
+    return "always" if issubclass(event, CircuitEvent) else str(event.level)
 
 
 def test_an_id_does_not_mix_up_its_parts() -> None:

@@ -1,0 +1,1 @@
+"""The function that sends events to webhooks."""
