@@ -31,6 +31,13 @@ _CONFIG = Config(
     max_pool_connections=16,
     user_agent_extra="millrace",
 )
+_IMPATIENT = Config(
+    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=3,
+    read_timeout=10,
+    user_agent_extra="millrace",
+)
+"""For what is done beside the work: a service that is away must not take the invocation's time."""
 _ROLE_SESSION = "millrace"
 
 
@@ -54,6 +61,11 @@ class Sessions:
         """A client under the caller's own credentials: the function's role, or the user's profile."""
         with self._lock:
             return self._core.create_client(service, region_name=region, config=_CONFIG)
+
+    def impatient_client(self, service: Any) -> Any:
+        """As ``client``, for calls that are not worth waiting for: half a minute at the most."""
+        with self._lock:
+            return self._core.create_client(service, config=_IMPATIENT)
 
     def __getitem__(self, connection: str, /) -> S3ObjectStore:
         """The bucket access of a connection; made once."""

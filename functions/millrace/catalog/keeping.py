@@ -28,7 +28,7 @@ from millrace.catalog.tables import (
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.catalog import to_table_name
 from millrace.engine.options import FileFormat
-from millrace.errors import MillraceError, ObjectGone
+from millrace.errors import ObjectGone
 from millrace.ledger.entries import DONE, Entry
 from millrace.ledger.races import retry_lost_race
 from millrace.objects.references import ObjectRef
@@ -95,7 +95,7 @@ class CatalogKeeper:
                 tries=_TRIES,
                 problem=f"table {place.name} is being changed by others in the catalogue",
             )
-        except MillraceError:
+        except Exception:
             known.trouble = self.now()
             raise
         known.version, known.trouble = version, None

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from millrace.composition.base import Foundation, utc_now
-from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE, Entry
 from millrace.planning.planner import Planner
 
@@ -34,7 +33,7 @@ class Cataloguing:
             return
         try:
             self._keeper.keep(entry)
-        except MillraceError as error:
+        except Exception as error:  # noqa: BLE001 - the object is settled, whatever this is
             self.trouble(f"{entry.source} (sync {entry.sync!r}) is converted, and its table is not catalogued: {error}")
 
     @cached_property
@@ -45,7 +44,7 @@ class Cataloguing:
         return CatalogKeeper(
             planner=self.planner,
             stores=self.base.sessions,
-            catalog=GlueCatalog(self.base.sessions.client("glue")),
+            catalog=GlueCatalog(self.base.sessions.impatient_client("glue")),
             database=self.base.settings.database or "",
             now=utc_now,
         )
