@@ -35,23 +35,27 @@ _STOPPED = {"ABORTED": "was stopped", "TIMED_OUT": "took longer than a run may"}
 
 def publish_parts(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
     """Publish and settle; a table of many files has the entries of its files written next."""
+    try:
+        return _publish_claimed(work, parts)
+    except OutOfTime:
+        return PhaseOutcome(Phase.PUBLISH)
+    except WorkInFlight:
+        # Others write the table, or the worker that started the run is so slow that it has not settled yet.
+        return PhaseOutcome(Phase.PUBLISH, wait=_WAIT_SECONDS)
+
+
+def _publish_claimed(work: RunWork, parts: ConvertedParts) -> PhaseOutcome:
     run = RunEnd.of(work)
     claimed = run.claim()
     if claimed is None:
         return _go_on_or_end(work)
-    try:
-        claimed, finish = Publication(work=work, parts=parts).publish(claimed)
-    except OutOfTime:
-        return PhaseOutcome(Phase.PUBLISH)
-    except WorkInFlight:
-        return PhaseOutcome(Phase.PUBLISH, wait=_WAIT_SECONDS)
+    claimed, finish = Publication(work=work, parts=parts).publish(claimed)
     if finish.failure is not None:
         run.ask_if_transient(claimed, finish.failure)
     settled = work.ports.claims.settle(claimed, finish, work.target_store)
-    demand_told(settled)
     if settled.state in DONE_STATES and isinstance(work.plan, Build):
         return _settle_files_next(work)
-    return RunEnd.of(work).leave()
+    return run.leave()
 
 
 def _settle_files_next(work: RunWork) -> PhaseOutcome:

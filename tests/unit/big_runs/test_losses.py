@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from millrace.big_runs.converting import publish_privately
-from millrace.big_runs.events import MAPS, Phase, PhaseEvent
+from millrace.big_runs.events import MAPS, Phase, PhaseEvent, PhaseOutcome
 from millrace.big_runs.resuming import resume_run
 from millrace.errors import AccessDenied, MiscountedRows, ServiceUnavailable, UsageError
 from millrace.ledger.entries import Branch, State
@@ -599,6 +600,26 @@ def test_an_invocation_that_ends_while_it_puts_together_goes_on_in_the_next(in_r
 
     assert in_run.drive() == "done"
     assert publishes == 2
+    assert in_run.store.data(TARGET) == expected()
+
+
+def test_a_run_that_is_quicker_than_the_worker_that_started_it_waits_for_its_word(in_run: RunWorld) -> None:
+    """Its parts are done, and the ledger does not name it yet: nobody else would publish them."""
+    waiting = in_run.entry()
+    starting = replace(waiting, state=State.IN_FLIGHT, big_run=None, lease_until=in_run.now + timedelta(hours=1))
+    outcomes = list[PhaseOutcome]()
+
+    def before(event: PhaseEvent) -> None:
+        if event.phase is Phase.PUBLISH:
+            in_run.ledger.entries[waiting.stored_sync, waiting.source] = starting
+            in_run.before = lambda _event: None
+            outcomes.append(in_run.phases.work(event, lambda: 900.0))
+            in_run.ledger.entries[waiting.stored_sync, waiting.source] = waiting
+
+    in_run.before = before
+
+    assert in_run.drive() == "done"
+    assert outcomes == [PhaseOutcome(Phase.PUBLISH, wait=60)]
     assert in_run.store.data(TARGET) == expected()
 
 
