@@ -161,19 +161,10 @@ def _own_outputs(world: SimulatedWorld) -> Iterator[str]:
         if wanted is not None and wanted.outputs is not None:
             if forgot(world):
                 mine = {ref: data for ref, data in mine.items() if ref in wanted.outputs}
-            if mine != wanted.outputs and not _is_taken_for_all(world, mine, wanted.outputs):
+            if mine != wanted.outputs:
                 yield f"outputs: of {key} are {_told(mine)}; its newest version makes {_told(wanted.outputs)}"
         elif current is None and world.setup.removes and mine and not forgot(world):
             yield f"outputs: {key} is gone, and {_told(mine)} are still there"
-
-
-def _is_taken_for_all(world: SimulatedWorld, mine: Held, wanted: Held) -> bool:
-    """Whether a rebuild may have found some of an object's outputs, whose worker was dead: that is not promised.
-
-    SEED=227654: the message of that work comes back, and finds the entry that was rebuilt.
-    """
-    is_rebuilt = forgot(world) and world.faults.happened(Fault.REBUILT)
-    return is_rebuilt and bool(mine) and mine.items() <= wanted.items()
 
 
 def _decided_format(world: SimulatedWorld) -> FileFormat | None:

@@ -76,6 +76,20 @@ def test_cleaning_up_takes_no_partition_that_came_back_meanwhile() -> None:
     kept(world)
 
 
+def test_a_rebuild_takes_no_partition_for_all_of_them() -> None:
+    """SEED=227654: one of two was published, its worker killed, the ledger lost; then the message came back."""
+    world = quiet(Setup(SetupKind.PARTITIONED))
+    world.calls.planned.append(("s3:PutObject", "part=x", Fault.KILLED_AFTER))
+    world.script = [write("in/a.csv", rows("x", "y")), wait(60.0)]
+    world.script += [lambda world: world.ledger.held.entries.clear(), lambda world: world.rebuild()]
+
+    world.run()
+
+    assert not world.calls.planned
+    assert output(world, "a/part=x/a.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+    assert output(world, "a/part=y/a.jsonl") == b'{"id":2,"part":"y","version":1}\n'
+
+
 def test_a_cleanup_that_fails_is_done_again() -> None:
     world = quiet(Setup(SetupKind.PARTITIONED))
     world.calls.planned.append(("s3:DeleteObject", "part=x", Fault.FAILED))

@@ -214,6 +214,7 @@ class SnapshotTables:
             fingerprint=job.plan.fingerprint,
             position=order,
             run_id=job.request.run_id,
+            has_several_outputs=job.plan.has_several_outputs,
         )
 
     def _settle(self, job: GrantedWork[TableEntry], finish: Finish) -> None:

@@ -378,6 +378,7 @@ def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
         shape=plan.shape,
         bytes_decide=not (isinstance(plan, Plan) and isinstance(plan.way, SnapshotTable)),
         has_follow_up=isinstance(plan, Build),
+        has_several_outputs=isinstance(plan, Plan) and plan.has_several_outputs,
     )
 
 

@@ -224,6 +224,11 @@ class WorkEntry(ABC):
         return self.state is not State.IN_FLIGHT
 
     @property
+    def is_put_back(self) -> bool:
+        """Whether a rebuild put it back by the outputs that it found, and no work was claimed since."""
+        return self.state in DONE and self.started is None
+
+    @property
     def is_untold(self) -> bool:
         """Whether somebody is to be told of it, and has not been."""
         return self.announcement is not None and not self.announcement.is_sent

@@ -30,7 +30,7 @@ class ClaimSubject:
     ``position`` is the change's place among those of its object or table. ``outputs`` are those that are known before
     the work begins. If not ``bytes_decide``, the same bytes again are news all the same, because the time matters at
     which they were written. ``has_follow_up``: when it is settled, work is left that its entry does not show, as the
-    files of a build.
+    files of a build. ``has_several_outputs``: the work may publish more than one, such as partitions, one by one.
     """
 
     sync: str
@@ -42,6 +42,7 @@ class ClaimSubject:
     bytes_decide: bool = True
     shape: str | None = None
     has_follow_up: bool = False
+    has_several_outputs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,9 @@ def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
         return subject.change.etag in {None, entry.version.etag}
     if entry.state is State.WAITING:
         # A worker that was killed while it asked for a build, or for a restore, asks again.
+        return False
+    if subject.has_several_outputs and entry.is_put_back and subject.change.kind is not ChangeKind.REMOVED:
+        # Of two partitions one was published, the worker died, and the ledger was lost: a rebuild finds that one alone.
         return False
     if _is_same_event(entry, subject):
         return True

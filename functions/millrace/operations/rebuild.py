@@ -354,6 +354,7 @@ def _rebuild_entry(lineage: Lineage, base: Kept, outputs: tuple[Output, ...], *,
         owner=None,
         outputs=outputs,
         rows=NO_ROWS,
+        started=None,
         finished=now,
         failure=None,
     ).at_position(lineage.sequencer)

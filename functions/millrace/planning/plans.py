@@ -141,6 +141,12 @@ class Plan:
                 assert_never(self.way)
 
     @property
+    def has_several_outputs(self) -> bool:
+        """Whether its output may be more than one object: partitions, tables of an archive, rows that are put aside."""
+        is_divided = bool(self.recipe.transform.partition_key)
+        return is_divided or self.quarantine is not None or isinstance(self.way, ArchiveTables)
+
+    @property
     def file_of_members(self) -> ArchiveOutput | ArchivedFile | None:
         """How an archive is read whose members together are one file; None if the object is no such archive."""
         return self.way if isinstance(self.way, ArchiveOutput) else self.archived
