@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from millrace.big_runs.events import DONE, PhaseEvent, PhaseOutcome, RunPlace
+from millrace.big_runs.events import DONE, Phase, PhaseEvent, PhaseOutcome, RunPlace
 from millrace.big_runs.phases import BigRunPhases
 from millrace.composition.base import Foundation
 from millrace.composition.big_run import BigRunWorld
@@ -59,20 +59,20 @@ def big_run(catalog: HeardCatalog, ending: str) -> BigRunWorld:
 class TestBigRuns:
     def test_the_table_is_kept_when_a_run_is_over(self) -> None:
         catalog = HeardCatalog()
-        outcome = big_run(catalog, DONE).work(PhaseEvent(phase="publish", place=PLACE), lambda: 900.0)
+        outcome = big_run(catalog, DONE).work(PhaseEvent(phase=Phase.PUBLISH, place=PLACE), lambda: 900.0)
 
         assert (outcome.next, catalog.entries) == (DONE, [ENTRY])
 
     def test_before_its_end_nothing_is_asked(self) -> None:
         catalog = HeardCatalog()
-        big_run(catalog, "convert").work(PhaseEvent(phase="join", place=PLACE), lambda: 900.0)
+        big_run(catalog, "convert").work(PhaseEvent(phase=Phase.JOIN, place=PLACE), lambda: 900.0)
 
         assert catalog.entries == []
 
     def test_a_run_of_an_older_deployment_names_no_object(self) -> None:
         catalog = HeardCatalog()
         place = replace(PLACE, sync=None, source=None)
-        big_run(catalog, DONE).work(PhaseEvent(phase="publish", place=place), lambda: 900.0)
+        big_run(catalog, DONE).work(PhaseEvent(phase=Phase.PUBLISH, place=place), lambda: 900.0)
 
         assert catalog.entries == []
 
