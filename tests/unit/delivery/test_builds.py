@@ -191,7 +191,8 @@ class TestFolder:
         world.one(world.put("in/crm/b.txt", b"hello"))
         world.run_asked()
 
-        assert world.entry(ObjectRef("acme-in", "in/crm/a.csv")).state is State.CONVERTED
+        file = world.entry(ObjectRef("acme-in", "in/crm/a.csv"))
+        assert (file.state, file.reason) == (State.CONVERTED, "a file of the table that s3://acme-in/in/crm/ is")
         assert world.entry(ObjectRef("acme-in", "in/crm/b.txt")).state is State.IGNORED
 
     def change_during_next_build(self, world: ModelWorld, change: Callable[[], object]) -> None:

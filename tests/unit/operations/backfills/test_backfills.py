@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from millrace.errors import AccessDenied, ObjectArchived, ServiceUnavailable, Us
 from millrace.ledger.entries import State
 from millrace.objects.messages import Request, parse_message
 from millrace.objects.references import ObjectRef
-from millrace.operations.backfills.board import BackfillState, Board, PortionResult, RangeTree
+from millrace.operations.backfills.board import BackfillState, Board, KeyRange, PortionResult, RangeTree, Span
 from millrace.operations.backfills.listing import ListingEnd
 from millrace.operations.backfills.progress import describe_progress
 from millrace.operations.backfills.steering import BackfillOrder
@@ -435,6 +436,34 @@ class TestRoom:
 
         assert first <= 8
         assert plant.counts().done == 20
+
+    @pytest.mark.parametrize(("live", "begun"), [(0, 16), (10, 6), (16, 0), (18, 0)])
+    def test_sixteen_ranges_are_listed_side_by_side_and_no_more(self, live: int, begun: int) -> None:
+        plant = Plant()
+        row = plant.start()
+        plant.calls.clear()
+        spans = tuple(Span(after=f"in/{number:02}", until=f"in/{number + 1:02}") for number in range(20))
+        root = KeyRange(backfill=row.name, name="1", span=Span(), revision=1, children=spans, is_listed=True)
+        plant.backfills.put_range(root)
+        lease = plant.world.now + timedelta(minutes=15)
+        for number in range(live):
+            plant.backfills.put_range(replace(root.child(number), revision=1, lease_until=lease))
+
+        plant.steering.begin_ranges(row)
+
+        assert len(plant.calls) == begun
+
+    @pytest.mark.parametrize("end", [ListingEnd.LISTED, ListingEnd.PARTIAL])
+    def test_a_chain_of_calls_grows_shorter(self, end: ListingEnd) -> None:
+        plant = Plant()
+        row = plant.start()
+        plant.calls.clear()
+
+        plant.steering.go_on(row.name, "1", end, calls_left=2)
+        plant.steering.go_on(row.name, "1", end, calls_left=int(plant.calls[-1]["calls_left"]))
+        plant.steering.go_on(row.name, "1", end, calls_left=0)
+
+        assert [event["calls_left"] for event in plant.calls] == ([1] if end is ListingEnd.LISTED else [1, 0])
 
     def test_out_of_time_another_invocation_goes_on(self) -> None:
         plant = Plant()
