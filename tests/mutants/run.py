@@ -47,6 +47,7 @@ SIMULATOR_SECONDS = 60.0
 """What so many schedules take without a fault."""
 _DELIVERY = (
     "tests/unit/delivery",
+    "tests/unit/big_runs/test_routing.py",
     "tests/contract",
     "tests/simulation/test_finds.py",
     "tests/simulation/test_findings.py",

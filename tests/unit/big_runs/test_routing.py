@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +16,7 @@ from millrace.ledger.entries import State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from tests.configurations import bulk_sync, model_document
+from tests.fakes import InMemoryUpload
 from tests.unit.big_runs.running import RunWorld
 from tests.unit.big_runs.test_equal_outputs import to_csv
 from tests.unit.big_runs.test_tables import ask, fill, folder_world
@@ -37,12 +40,29 @@ def test_speeds_are_careful_until_some_were_reached() -> None:
     assert speeds.expect(recipe(Compression.GZIP), GIGABYTE) > careful
 
 
-def test_short_conversions_teach_nothing() -> None:
+@pytest.mark.parametrize(("size", "seconds"), [(1000, 0.1), (1000, 2.0), (100 * 2**20, 0.9)])
+def test_short_conversions_teach_nothing(size: int, seconds: float) -> None:
     speeds = Speeds()
 
-    speeds.learn(recipe(), 1000, 0.1)
+    speeds.learn(recipe(), size, seconds)
 
     assert speeds.learned == {}
+
+
+def test_a_worker_learns_from_what_it_converts() -> None:
+    speeds = Speeds()
+    world = World(syncs=(bulk_sync(to="json"),), routing=lambda _claims: Routing(speeds=speeds))
+    data = b"a\n" + b"1234567\n" * 2**17
+    genuine = world.store.upload
+
+    def upload_slowly(target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+        world.now += timedelta(seconds=2)
+        return genuine(target, metadata)
+
+    world.store.upload = upload_slowly  # type: ignore[method-assign] # work that takes its time
+    assert world.one(world.upload(data)).result is State.CONVERTED
+
+    assert list(speeds.learned.values()) == [len(data) / 2]
 
 
 def test_very_many_small_files_are_a_run_however_few_bytes_they_have() -> None:
