@@ -13,9 +13,9 @@ Of work on one object that ended twice on one day, the last is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ from millrace.errors import MillraceError, OutOfTime, TargetChanged, UsageError,
 from millrace.ledger.entries import Entry
 from millrace.ledger.stores import LedgerIndex
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectStore
+from millrace.objects.store import ListedObject, ObjectStore
 from millrace.operations.history.days import day_of, place_of, read_day, write_day
 from millrace.operations.history.work import FINISHED, Billing, FinishedWork
 
@@ -99,8 +99,8 @@ class HistoryExporter:
         if asked != DUE:
             return ExportReport(days=(self.export(asked, remaining),))
         reports, problems = [], []
-        there = {day: ref for ref in self._list() if (day := day_of(self.home, ref)) is not None}
-        for day in self._find_due(frozenset(there)):
+        there = self._list_days()
+        for day in self._find_due(there):
             try:
                 reports.append(self.export(day, remaining))
             except OutOfTime:
@@ -109,16 +109,21 @@ class HistoryExporter:
                 problems.append(f"{day}: {error}")
         return ExportReport(days=tuple(reports), deleted=self._delete_old(there), problems=tuple(problems))
 
-    def _list(self) -> Iterator[ObjectRef]:
+    def _list_days(self) -> dict[str, ListedObject]:
+        """The files of days that there are."""
+        days = {}
         for listed in self.store.list(self.home.bucket, self.home.key):
-            yield listed.ref
+            day = day_of(self.home, listed.ref)
+            if day is not None:
+                days[day] = listed
+        return days
 
-    def _find_due(self, there: frozenset[str]) -> Iterator[str]:
-        """Yesterday, and late in the evening today; before them, what is missing of the last days."""
+    def _find_due(self, there: Mapping[str, ListedObject]) -> Iterator[str]:
+        """Yesterday, and late in the evening today; before them, what is missing of the last days, or in part."""
         now = self.now()
         for back in range(_LOOK_BACK, 1, -1):
             day = f"{now - timedelta(days=back):%Y-%m-%d}"
-            if day not in there:
+            if day not in there or not _is_whole(day, there[day]):
                 yield day
         yield f"{now - timedelta(days=1):%Y-%m-%d}"
         # An hour before midnight the day is exported as far as it has come: what ends twice around midnight has a row
@@ -126,13 +131,13 @@ class HistoryExporter:
         if now.hour == 23:
             yield f"{now:%Y-%m-%d}"
 
-    def _delete_old(self, there: dict[str, ObjectRef]) -> tuple[str, ...]:
+    def _delete_old(self, there: Mapping[str, ListedObject]) -> tuple[str, ...]:
         if self.keep_days is None:
             return ()
         oldest = f"{self.now() - timedelta(days=self.keep_days):%Y-%m-%d}"
         old = sorted(day for day in there if day < oldest)
         for day in old:
-            self.store.delete(there[day])
+            self.store.delete(there[day].ref)
         return tuple(old)
 
     def export(self, day: str, remaining: Callable[[], float]) -> DayReport:
@@ -190,6 +195,16 @@ class _DayRows:
                 if work.identity not in known:
                     self.kept += 1
                     yield work
+
+
+def _is_whole(day: str, file: ListedObject) -> bool:
+    """Whether a day's file was written when the day was over.
+
+    For example: Monday was exported at 23:50, and the call of Tuesday 00:50 failed. From Wednesday on only this tells
+    that the last ten minutes are missing.
+    """
+    midnight = datetime.combine(date.fromisoformat(day), time(tzinfo=UTC)) + timedelta(days=1)
+    return file.modified >= midnight
 
 
 def complete_rows(stories: Iterable[Entry], ledger: WholeEntries, billing: Billing) -> Iterator[FinishedWork]:

@@ -83,6 +83,7 @@ class HistoryPlant:
         )
 
     def export(self, asked: str = DUE, *, remaining: float = 900.0) -> dict[str, object]:
+        self.store.modified = self.now
         return self.exporter().run(asked, lambda: remaining).to_json()
 
     def rows(self, day: str) -> list[FinishedWork]:
@@ -233,6 +234,21 @@ class TestExport:
         assert [work.ref.key for work in plant.rows("2026-11-23")] == ["in/a.csv"]
         assert [work.ref.key for work in plant.rows("2026-11-25")] == ["in/b.csv"]
         assert len(plant.store.buckets["acme-out"]) == 2, "a day without work has no file"
+
+    def test_a_day_that_was_exported_in_part_is_made_whole(self) -> None:
+        """The call after midnight failed; later calls see that the file is older than the day's end."""
+        plant = HistoryPlant(now=MONDAY.replace(hour=23, minute=50))
+        plant.settle(finished("in/a.csv"))
+        plant.export()
+        plant.settle(finished("in/b.csv", MONDAY.replace(hour=23, minute=55)))
+        plant.now = MONDAY + timedelta(days=3)
+        plant.export()
+        assert len(plant.rows("2026-11-23")) == 2
+
+        whole = plant.store.buckets["acme-out"][place_of(HOME, "2026-11-23").key]
+        plant.now += timedelta(days=1)
+        plant.export()
+        assert plant.store.buckets["acme-out"][place_of(HOME, "2026-11-23").key] is whole, "it is left alone since"
 
     def test_a_killed_export_leaves_the_day_as_it_was(self) -> None:
         plant = HistoryPlant(now=MONDAY + timedelta(days=1))
