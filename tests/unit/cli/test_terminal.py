@@ -259,6 +259,7 @@ SHOWS_NO_STRANGERS_TEXT = {
     "audit": "counts by state, and errors by the same two functions",
     "ledger": "counts, and errors by the same two functions",
     "backfill": "counts, and names of the configuration, by the same two functions",
+    "webhooks": "names of the configuration, and what receivers answer, by the same two functions",
 }
 
 
