@@ -41,6 +41,8 @@ class EventBus:
 def _to_request(event: Event) -> dict[str, Any]:
     # Not escaped to ASCII: a key in Cyrillic would take three times its bytes.
     detail = json.dumps(event.to_detail(), ensure_ascii=False)
+    # Half a character, which no service takes, would keep the event from ever being sent.
+    detail = detail.encode(errors="backslashreplace").decode()
     return {"Source": EVENT_SOURCE, "DetailType": event.detail_type, "Time": event.time, "Detail": detail}
 
 

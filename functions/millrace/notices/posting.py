@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -33,6 +36,45 @@ class _PinnedConnection(http.client.HTTPSConnection):
         self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
 
 
+@contextmanager
+def _limit(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+    """Shut the connection when the time is over, and raise TimeoutError then.
+
+    A socket's own limit is for each read: a receiver that sends a byte every nine seconds would never be over.
+    """
+    is_over = threading.Event()
+
+    def shut() -> None:
+        is_over.set()
+        with suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, shut)
+    timer.start()
+    try:
+        yield
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        if is_over.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+    # An answer that was cut within its headers looks whole.
+    if is_over.is_set():
+        raise TimeoutError
+
+
+def _ask(connection: http.client.HTTPConnection, url: str, request: WebhookRequest) -> int:
+    """The status of the answer; of its body a little is read and nothing used."""
+    parts = urlsplit(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request("POST", path, body=request.body, headers=dict(request.headers))
+    answer = connection.getresponse()
+    answer.read(_MOST_ANSWER_BYTES)
+    return answer.status
+
+
 @dataclass(frozen=True, slots=True)
 class HttpPoster:
     """Satisfies ``sending.Poster``. ``may_be_loopback``: on the emulator receivers are on this machine."""
@@ -45,17 +87,14 @@ class HttpPoster:
         connection = None
         try:
             connection = self._open(url)
-            parts = urlsplit(url)
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body=request.body, headers=dict(request.headers))
-            answer = connection.getresponse()
-            answer.read(_MOST_ANSWER_BYTES)
+            connection.connect()
+            with _limit(connection, self.timeout):
+                return _ask(connection, url, request)
         except TimeoutError as error:
             raise ServiceUnavailable(f"the receiver did not answer within {self.timeout:g} seconds") from error
-        except (OSError, http.client.HTTPException) as error:
+        # A ValueError is what a connection raises that was shut while TLS read from it.
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise ServiceUnavailable(f"the receiver could not be reached: {type(error).__name__}: {error}") from error
-        else:
-            return answer.status
         finally:
             if connection is not None:
                 connection.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +55,28 @@ def configured(*webhooks: dict[str, Any], **sync: Any) -> Document:
             "webhooks": [{"name": "ops", "url": "https://x.example/h", "secret": "s"} | one for one in webhooks],
         }
     )
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """The port of a receiver whose answer never ends, a byte at a time."""
+    server, is_over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def drip() -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not is_over.wait(0.02):
+                connection.sendall(b"x")
+
+    thread = threading.Thread(target=drip, daemon=True)
+    thread.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        is_over.set()
+        thread.join()
+        server.close()
 
 
 @dataclass
@@ -176,6 +201,14 @@ class TestReceiversAnswers:
 
         with pytest.raises(ServiceUnavailable, match=r"within 0\.2 seconds"):
             Posted(receiver, timeout=0.2).send()
+
+    def test_who_sends_a_byte_now_and_then_is_given_up_too(self) -> None:
+        """Each read would be in time."""
+        with dripping() as port:
+            poster = HttpPoster(may_be_loopback=True, timeout=0.3)
+
+            with pytest.raises(ServiceUnavailable, match=r"within 0\.3 seconds"):
+                poster.post(f"http://127.0.0.1:{port}/", WebhookRequest(b"{}", {}))
 
     def test_who_is_not_there_is_said_to_be_so(self) -> None:
         with receiving() as gone:
