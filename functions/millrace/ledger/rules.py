@@ -241,13 +241,21 @@ def _is_change_done(entry: WorkEntry, subject: ClaimSubject) -> bool:
     if entry.state is State.WAITING:
         # A worker that was killed while it asked for a build, or for a restore, asks again.
         return False
-    if subject.has_several_outputs and entry.is_put_back and subject.change.kind is not ChangeKind.REMOVED:
-        # Of two partitions one was published, the worker died, and the ledger was lost: a rebuild finds that one alone.
+    if _may_lack_outputs(entry, subject):
         return False
     if _is_same_event(entry, subject):
         return True
     asks_for_bytes = subject.change.kind is not ChangeKind.REMOVED and entry.state in DONE
     return asks_for_bytes and _has_same_bytes(entry, subject)
+
+
+def _may_lack_outputs(entry: WorkEntry, subject: ClaimSubject) -> bool:
+    """Whether a rebuild may have found some of the outputs, and not all.
+
+    For example: of two partitions one was published, the worker died, and the ledger was lost.
+    """
+    is_of_several = subject.has_several_outputs and entry.is_put_back
+    return is_of_several and subject.change.kind is not ChangeKind.REMOVED
 
 
 def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
