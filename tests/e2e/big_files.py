@@ -71,7 +71,7 @@ def _natural(table: pa.Table) -> Iterator[dict[str, Any]]:
 def parquet_of(table: pa.Table) -> bytes:
     """Plain and uncompressed, in row groups of a few hundred kilobytes."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="none", use_dictionary=False, row_group_size=2_000)
+    pq.write_table(table, sink, compression="none", use_dictionary=False, row_group_size=1_000)
     return sink.getvalue()
 
 
