@@ -116,7 +116,7 @@ class Publication:
         try:
             return job.claimed, self._publish_object(job, plan)
         except NewerOutput as newer:
-            finish = finish_after_newer_output(newer, job.claimed.position)
+            finish = finish_after_newer_output(newer, job.claimed.position, etag=job.version.etag)
             return job.claimed, replace(finish, version=job.version)
 
     def _publish_object(self, job: GrantedWork[Entry], plan: Plan) -> Finish:

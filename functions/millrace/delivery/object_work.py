@@ -64,7 +64,8 @@ class ObjectWork:
         except ObjectArchived as archived:
             finish = Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            finish = replace(finish_after_newer_output(newer, job.claimed.position), version=job.version)
+            finish = finish_after_newer_output(newer, job.claimed.position, etag=job.version.etag)
+            finish = replace(finish, version=job.version)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             finish = Finish(state=State.FAILED, failure=Failure.of(error), version=job.version)
         # However the work ended, another file may decide the table's format now: see ``table_format``.

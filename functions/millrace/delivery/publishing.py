@@ -65,11 +65,16 @@ def _may_replace(head: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str
     return head.etag
 
 
-def finish_after_newer_output(newer: NewerOutput, position: Position | None) -> Finish:
+def finish_after_newer_output(newer: NewerOutput, position: Position | None, *, etag: str | None = None) -> Finish:
     """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first.
 
     ``position`` is the place of what we work on in its own order: an event's sequencer, or a file's among a table's.
+    ``etag`` is of the bytes that were read, if an event names them: what is read is the bucket's newest version, and so
+    may be newer than the event. For example: the ledger is lost, ``v4`` is written and nobody hears of it, and the late
+    event of ``v2`` meets the output of ``v3``. That event is superseded, but ``v4`` is not.
     """
+    if etag is not None and newer.lineage.etag != etag:
+        return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
     last_position = newer.lineage.sequencer
     # Lineage is text, so of which order its place is, only ours says.
     if (

@@ -234,6 +234,20 @@ class TestCollisions:
         assert (outcome.result, outcome.acknowledge) == (State.SUPERSEDED, True)
         assert world.store.data(TARGET) == b'{"id":3}\n'
 
+    def test_an_old_event_after_the_ledger_was_lost_brings_newer_bytes_that_nobody_heard_of(self, world: World) -> None:
+        """SEED=240587: superseded as it was, it left partitions of two versions beside each other."""
+        old = world.upload(b"id\n1\n")
+        world.one(world.upload(b"id\n2\n"))
+        world.one(world.upload(b"id\n3\n"))
+        world.ledger.entries.clear()
+        world.store.put(SOURCE, b"id\n4\n")
+
+        first, second = world.one(old), world.one(old)
+
+        assert (first.result, first.acknowledge) == (TRIED_AGAIN, False)
+        assert second.result == State.CONVERTED
+        assert world.store.data(TARGET) == b'{"id":4}\n'
+
 
 class TestDeletions:
     def test_a_deletion_keeps_the_output_by_default(self, world: World) -> None:
