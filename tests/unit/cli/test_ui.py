@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from millrace.cli import ui as command
 from millrace.demo.emulator import Emulator, Mode
 from millrace.errors import UsageError
 from millrace.ui import server
@@ -129,7 +129,7 @@ def test_a_demonstration_that_was_left_running_is_shown_unless_something_else_is
     if endpoint is not None:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     # What the command sets for its own process is undone behind the test.
-    monkeypatch.setattr(command.os, "environ", dict(command.os.environ))
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     monkeypatch.setattr("millrace.demo.kept.recall", lambda: emulator_at(tmp_path))
 
     ran = run("ui", *arguments)
@@ -138,7 +138,7 @@ def test_a_demonstration_that_was_left_running_is_shown_unless_something_else_is
     assert world.is_demo is is_demo
     assert ("showing the demonstration on http://127.0.0.1:4566" in ran.out) is is_demo
     assert (world.planner is not None) is is_demo
-    assert (command.os.environ.get("AWS_SESSION_TOKEN") is None) is is_demo
+    assert (os.environ.get("AWS_SESSION_TOKEN") is None) is is_demo
 
 
 class TestServer:
