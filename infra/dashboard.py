@@ -57,6 +57,7 @@ class Watched:
 
     alarms: Sequence[cloudwatch.IAlarm]
     queues: Mapping[str, sqs.IQueue]
+    webhooks: Mapping[str, sqs.IQueue]
     backfills: sqs.IQueue | None
     dead_letters: Mapping[str, sqs.IQueue]
     functions: Mapping[str, lambda_.Function]
@@ -102,8 +103,10 @@ class Dashboard(Construct):
         queues = dict(self._watched.queues)
         if self._watched.backfills is not None:
             queues["Backfills"] = self._watched.backfills
-        line = cloudwatch.HorizontalAnnotation(value=visibility_seconds(self._options), label="Age…")
         ages = [label_metric(find_oldest(queue), f"Age{name}") for name, queue in queues.items()]
+        for name, queue in self._watched.webhooks.items():
+            ages.append(label_metric(find_oldest(queue), f"AgeWebhook{name}"))
+        line = cloudwatch.HorizontalAnnotation(value=visibility_seconds(self._options), label="Age…")
         waiting = []
         for name, queue in queues.items():
             waiting += [

@@ -109,8 +109,9 @@ class ProcessingStack(Stack):
             options=self._options,
             backfills=backfills,
         )
-        for name, queue in self._webhook_queues.items():
-            alarms.watch_webhook(construct_id(name), queue)
+        webhooks = {construct_id(name): queue for name, queue in self._webhook_queues.items()}
+        for name, queue in webhooks.items():
+            alarms.watch_webhook(name, queue)
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
         if self._databases:
@@ -118,6 +119,7 @@ class ProcessingStack(Stack):
         watched = Watched(
             alarms=alarms.alarms,
             queues=queues,
+            webhooks=webhooks,
             backfills=backfills,
             dead_letters=alarms.dead_letters,
             functions=functions,

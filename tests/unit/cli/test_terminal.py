@@ -132,6 +132,9 @@ class PausedFunction:
     def get_metric_statistics(self, **_: Any) -> dict[str, Any]:
         return {}
 
+    def get_function_configuration(self, **_: Any) -> dict[str, Any]:
+        return {"MemorySize": 1024}
+
     def head_object(self, **_: Any) -> dict[str, Any]:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": HOSTILE}}, "HeadObject")
 
@@ -232,6 +235,8 @@ def plan_of_failed(folder: Path) -> list[str]:
 COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (of_deployment("status"), True),
     (show, True),
+    (of_deployment("history"), True),
+    (of_deployment("costs", "--by", "prefix"), True),
     (of_deployment("forget", HOSTILE), True),
     (plan, True),
     (plan_of_failed, True),
