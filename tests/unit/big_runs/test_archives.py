@@ -148,10 +148,10 @@ class TestFileOfTable:
         source, first = key_of(extension), ObjectRef("acme-in", "in/a.csv")
         syncs = (bulk_sync(to="parquet", schema_evolution=evolution),)
         world = RunWorld(syncs=syncs, source=SINGLE, big_run_bytes=100)
-        whole = twin_of(world)
+        whole, data = twin_of(world), pack(extension, csv_files())
         for each in (world, whole):
             each.one(each.upload(b"id,extra\n1,x\n", first))
-            each.one(each.upload(pack(extension, csv_files()), source))
+            each.one(each.upload(data, source))
         assert world.drive() == "done"
 
         entry, wanted = world.entry(source), whole.entry(source)
