@@ -331,6 +331,7 @@ def backfill(topology: Topology, arns: Arns, options: Options, *, itself: str, c
         ),
         # Sources alone: it never reads or writes elsewhere.
         *_identities(replace(topology, destinations=()), arns),
+        *_telling(arns, options),
         *_keys(arns, options),
         *_tracing(options),
     )

@@ -82,10 +82,11 @@ def test_its_function_may_receive_sign_and_remember_and_nothing_else() -> None:
     )
 
 
-@pytest.mark.parametrize("function", ["convert", "big_run", "reprocess", "reconcile"])
+@pytest.mark.parametrize("function", ["convert", "big_run", "reprocess", "reconcile", "backfill"])
 def test_who_tells_may_put_events_on_the_default_bus(function: str) -> None:
     topology, options = describe(parse(CREATED)), Options()
-    more = {"itself": "arn"} if function in {"convert", "reconcile"} else {}
+    more = {"itself": "arn"} if function in {"convert", "reconcile", "backfill"} else {}
+    more |= {"convert": "arn"} if function == "backfill" else {}
     made = {grant.sid: grant for grant in getattr(grants, function)(topology, arns(), options, **more)}
 
     assert made["TellOthers"].actions == ("events:PutEvents",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from millrace.operations.backfills.board import Backfill
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.progress import read_progress
 from millrace.operations.backfills.steering import BackfillOrder, BackfillSteering, is_concurrency
+from millrace.operations.backfills.telling import BackfillTeller
 from millrace.operations.reprocess import never_ends
 from millrace.wording import join_names
 
@@ -23,9 +25,20 @@ class BackfillActions:
 
     steering: BackfillSteering
     lister: BackfillLister
+    teller: BackfillTeller | None = None
 
     def perform(self, event: Mapping[str, Any], remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
-        """What came of it, for programs. Raises UsageError for an event that makes no sense, or cannot be done now."""
+        """What came of it, for programs. Raises UsageError for an event that makes no sense, or cannot be done now.
+
+        What began or ended by it is told; if that cannot be, the schedule's next call does it.
+        """
+        answer = self._perform(event, remaining)
+        if self.teller is not None and event["action"] != "list":
+            with suppress(MillraceError):
+                self.teller.tell_all()
+        return answer
+
+    def _perform(self, event: Mapping[str, Any], remaining: Callable[[], float]) -> dict[str, Any]:
         match event.get("action"):
             case "start":
                 return self._start(BackfillOrder.parse(event))

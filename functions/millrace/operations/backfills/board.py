@@ -76,6 +76,7 @@ class Backfill:
     listed once more because messages were lost; ``earlier`` are the counts of former generations. ``counts`` are final
     once it has ended, and ``is_listed`` says if all was listed by then. ``idle_since``: the queue is empty since then,
     and requests are not accounted for. ``trouble`` is why the last try to list something failed.
+    ``told`` says what others were told of it: that it has begun, or that it has ended.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Backfill:
     finished: datetime | None = None
     is_listed: bool = True
     trouble: str | None = None
+    told: str | None = None
 
     @property
     def is_active(self) -> bool:
