@@ -435,6 +435,21 @@ def test_a_file_that_was_away_while_its_table_was_made_is_found_by_the_compariso
     kept(world)
 
 
+def test_a_bad_version_with_an_older_time_leaves_the_table_to_the_newest_file() -> None:
+    """SEED=247135: the version before it, which is no more, went on superseding the other file."""
+    world = quiet(Setup(SetupKind.SNAPSHOT))
+    bad = light.HEADER + b"1,x\n"
+    world.script = [wait(3600.0), write("in/b.csv", rows("y", version=1)), wait(60.0)]
+    world.script += [write("in/a.csv", rows("x", version=2)), wait(60.0)]
+    world.script += [lambda world: world.sources.write("in/a.csv", bad, begun=world.clock.now - 3000.0)]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":1}\n'
+    assert (state(world, "in/a.csv"), state(world, "in/b.csv")) == (State.FAILED, State.CONVERTED)
+    kept(world)
+
+
 def test_deletions_wait_for_their_table_without_a_dead_letter() -> None:
     """SEED=206104: the wait was taken for races that were lost, and each of those counted as an attempt."""
     world = quiet(Setup(SetupKind.SNAPSHOT, remove=True))

@@ -115,7 +115,7 @@ class SnapshotTables:
             fingerprint=plan.fingerprint,
             position=None,
         )
-        claimed = self.claims.claim_table_as_read(entry, subject, job.delivery)
+        claimed = self.claims.claim_table_as_read(_as_overwritten(entry, order, plan.source), subject, job.delivery)
         if isinstance(claimed, Refusal):
             raise _in_flight(entry.source)
         self.files.ask_for_newer(plan, order)
@@ -225,6 +225,17 @@ class SnapshotTables:
         if settled.failure is not None and finish.failure is None:
             raise LostRace(f"table {claimed.source}: {settled.failure.message}; tried again later")
         demand_told(settled)
+
+
+def _as_overwritten(entry: TableEntry, order: TableOrder, source: ObjectRef) -> TableEntry:
+    """A table's entry with the order of what is there now of its own file.
+
+    From the claim on, since the conversion may fail, or take long, and a newer file must not be superseded by a version
+    that is no more. For example: the table is made of ``a.csv`` of 12:02, which bad rows replace by a multipart upload
+    of 12:00, and ``b.csv`` is of 12:01.
+    """
+    is_own = entry.order is not None and entry.order.is_of(source)
+    return entry.at_position(order) if is_own else entry
 
 
 def table_of(plan: Plan) -> ObjectRef | None:
