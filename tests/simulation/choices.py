@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +13,10 @@ class Choices(Protocol):
 
     def pick(self, count: int) -> int:
         """One of ``count`` (at least one) possibilities."""
+        ...
+
+    def step(self, names: Sequence[str]) -> int:
+        """Who goes on: one of these. An actor has its name, what the world does has none."""
         ...
 
     def chance(self, probability: float) -> bool:
@@ -32,6 +37,10 @@ class Seeded:
     def pick(self, count: int) -> int:
         """Any of them."""
         return int(self._random.random() * count)
+
+    def step(self, names: Sequence[str]) -> int:
+        """Any of them."""
+        return self.pick(len(names))
 
     def chance(self, probability: float) -> bool:
         """Draw; no draw is spent on what never happens."""
@@ -64,6 +73,10 @@ class Scripted:
         self.counts.append(count)
         return choice
 
+    def step(self, names: Sequence[str]) -> int:
+        """As any other choice."""
+        return self.pick(len(names))
+
     def chance(self, probability: float) -> bool:
         """A choice between no and yes, as long as there are some left."""
         if probability <= 0 or self.chances <= 0:
@@ -77,6 +90,9 @@ class Scripted:
         """Always the lower."""
         del high
         return low
+
+    def rest(self) -> None:
+        """The schedule is over: nothing depends on it."""
 
     def following(self) -> tuple[int, ...] | None:
         """The next prefix in depth-first order; None where all were taken."""

@@ -245,11 +245,15 @@ class SimulatedWorld:
                     return None
                 self.clock.now = max(now, following)
                 continue
-            choice = self.choices.pick(len(ready) + len(others))
+            choice = self.choices.step([*(actor.name for actor in ready), *map(self._exchangeable_name, others)])
             self.clock.now += self.paces[self.choices.pick(len(self.paces))] if self.faults.active else self.paces[0]
             if choice < len(ready):
                 return ready[choice]
             others[choice - len(ready)]()
+
+    def _exchangeable_name(self, other: Callable[[], None]) -> str:
+        """What ``orders`` may exchange with calls has a name: that a message is received."""
+        return "invoke" if isinstance(other, partial) and other.func == self._invoke else ""
 
     def _others(self) -> list[Callable[[], None]]:
         """What can happen beside the actors' going on."""
