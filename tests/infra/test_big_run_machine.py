@@ -164,7 +164,8 @@ class TestHealing:
     """What happens when an execution ends badly."""
 
     def test_the_function_hears_of_this_machine_alone(self, processing: Template) -> None:
-        (rule,) = (one for one in processing.properties("Events::Rule") if "EventPattern" in one)
+        rules = [rule for rule in processing.properties("Events::Rule") if "EventPattern" in rule]
+        (rule,) = (rule for rule in rules if rule["EventPattern"]["source"] == ["aws.states"])
         (machine,) = processing.of("StepFunctions::StateMachine")
         (target,) = rule["Targets"]
         (function,) = (
@@ -181,7 +182,8 @@ class TestHealing:
         assert target["Arn"] == {"Fn::GetAtt": [function, "Arn"]}
 
     def test_the_rule_alone_may_call_it(self, processing: Template) -> None:
-        (rule,) = (name for name, one in processing.of("Events::Rule").items() if "EventPattern" in one["Properties"])
+        patterns = {name: one["Properties"].get("EventPattern") for name, one in processing.of("Events::Rule").items()}
+        (rule,) = (name for name, pattern in patterns.items() if pattern and pattern["source"] == ["aws.states"])
         permissions = [
             one
             for one in processing.properties("Lambda::Permission")
