@@ -15,7 +15,7 @@ import pytest
 
 from millrace.engine.native import library
 
-FOLDER = os.environ.get("KERNEL_FREE")
+FOLDER = Path(os.environ["KERNEL_FREE"]).absolute() if "KERNEL_FREE" in os.environ else None
 IS_FIRST_RUN = os.environ.get(library.SWITCH) != "0"
 _STARTS = frozenset({"subprocess.Popen", "os.fork", "os.posix_spawn", "os.spawn"})
 """What a process begins with; another process may ask as well."""
@@ -62,12 +62,12 @@ def _is_ours(function: Any) -> bool:
 def note_test(item: pytest.Item, *, asked: bool) -> None:
     """Write down a test that never asked."""
     if FOLDER and not asked and item.path not in QUESTIONS.modules and not shares_results(item):
-        path = Path(FOLDER, os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+        path = FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "alone")
         with path.open("a", encoding="utf-8") as notes:
             notes.write(f"{item.nodeid}\n")
 
 
 def read_notes() -> frozenset[str]:
     """The tests that need no run without the kernel."""
-    paths = Path(FOLDER).iterdir() if FOLDER else ()
+    paths = FOLDER.iterdir() if FOLDER else ()
     return frozenset(line for path in paths for line in path.read_text(encoding="utf-8").splitlines())
