@@ -140,6 +140,10 @@ class TestSnapshot:
         world.one(world.delete(ObjectRef("acme-in", "in/a.csv")))
 
         assert world.store.buckets["acme-out"] == {}
+        table = world.ledger.get_table("nightly", ObjectRef("acme-in", "in/orders"))
+        assert table is not None
+        last = TableOrder.of(datetime(2026, 11, 1, tzinfo=UTC), ObjectRef("acme-in", "in/a.csv"))
+        assert (table.state, table.order) == (State.REMOVED, last.at_deletion())
         world.one(self.put(world, "in/b.csv", 2, day=2))
         assert world.store.data(self.TABLE) == b'{"id":2}\n'
 

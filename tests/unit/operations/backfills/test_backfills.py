@@ -130,6 +130,8 @@ def test_what_waits_for_its_restore_is_not_counted_as_done(monkeypatch: pytest.M
     assert (progress.counts.asked, progress.counts.done, progress.counts.waiting) == (3, 0, 3)
     assert (progress.counts.open, state(plant)) == (0, BackfillState.FINISHED)
     assert "0 of 3 done" in describe_progress(progress)
+    assert progress.expected_end is None
+    assert "expected end" not in describe_progress(progress)
     assert "3 wait for a restore or a big run (millrace status)" in describe_progress(progress)
 
 
@@ -241,6 +243,7 @@ class TestPausedBackfills:
         assert progress.rate == pytest.approx(10 / 600)
         assert progress.expected_end is not None
         assert (progress.expected_end - plant.world.now).total_seconds() == pytest.approx(600)
+        assert f"expected end {progress.expected_end:%Y-%m-%d %H:%M} UTC" in describe_progress(progress)
 
     def test_one_that_was_put_before_its_answer_was_lost_has_begun(self) -> None:
         """The client puts it once more, and is refused: its own row is there."""
