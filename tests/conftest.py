@@ -6,7 +6,6 @@ The native kernel: built anew before the first test if its sources changed, so t
 from __future__ import annotations
 
 import contextlib
-import gc
 
 import pytest
 
@@ -29,12 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_quick(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is None
-
-
-def pytest_collection_finish() -> None:
-    """Leave modules and thousands of tests out of each later search for garbage: they stay to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
