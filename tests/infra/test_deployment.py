@@ -178,8 +178,8 @@ class TestCustomerKey:
             assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == arn
         assert all("KmsKeyId" in group for group in made.processing.properties("Logs::LogGroup"))
 
-    def test_rotates_and_serves_s3_and_logs_of_this_account(self, of_case: Callable[[str], Synthesised]) -> None:
-        """Without a word in the key's policy S3 could not notify an encrypted queue, nor CloudWatch keep a log."""
+    def test_rotates_and_serves_services_of_this_account(self, of_case: Callable[[str], Synthesised]) -> None:
+        """Without a word in its policy neither S3 nor EventBridge could send to a queue, nor CloudWatch keep a log."""
         key = of_case("customer key").storage.one("KMS::Key")["Properties"]
 
         services = {
@@ -188,7 +188,7 @@ class TestCustomerKey:
             if "Service" in statement["Principal"]
         }
         assert key["EnableKeyRotation"] is True
-        assert set(services) == {"s3.amazonaws.com", f"logs.{REGION}.amazonaws.com"}
+        assert set(services) == {"s3.amazonaws.com", "events.amazonaws.com", f"logs.{REGION}.amazonaws.com"}
         assert all(services.values())
 
 
