@@ -126,6 +126,9 @@ def test_ledger_gone_everything_ingested_twice(kind: SetupKind) -> None:
     world.run()
 
     assert promises.held(world) == before
+    if kind is SetupKind.PARTITIONED:
+        # Nobody knows if a rebuild found all partitions of an object, so its event makes them once more.
+        writes *= 2
     assert len(world.buckets.written) == writes
 
 
