@@ -90,11 +90,18 @@ def _states(world: SimulatedWorld) -> Iterator[str]:
 def _waits(world: SimulatedWorld) -> bool:
     """Whether files wait by right: the run found one that cannot be converted, and is made again when it changes."""
     run = world.ledger.held.get(SYNC, source("in/"))
+    if run is not None and _lacks_grant(run):
+        return True
     if run is None or run.state is not State.FAILED or not run.settled:
         return False
     live = world.source.live()
     files = tuple((key, live[key].data or b"") for key in sorted(live))
     return _was_given_up(run) or of_files(_setup_of(world, run), files).outputs is None
+
+
+def _lacks_grant(run: Entry) -> bool:
+    """Whether a big run failed for an object that nobody may read: a person grants it and resumes the run."""
+    return run.big_run is not None and run.failure is not None and run.failure.branch is Branch.CONFIGURATION
 
 
 def _setup_of(world: SimulatedWorld, run: Entry) -> Setup:
@@ -319,7 +326,7 @@ def _run(world: SimulatedWorld) -> Iterator[str]:
             yield f"outputs: {_told(there)} without a run over {sorted(live)}"
         return
     wanted = of_files(_setup_of(world, known), tuple((key, live[key].data or b"") for key in sorted(live)))
-    if _was_given_up(known) or unseen(world) or (not live and not any(there.values())):
+    if _was_given_up(known) or _lacks_grant(known) or unseen(world) or (not live and not any(there.values())):
         return  # a table of no files is empty, or was never made
     if wanted.outputs is not None and there != wanted.outputs:
         yield f"outputs: the table is {_told(there)}; the files make {_told(wanted.outputs)}"

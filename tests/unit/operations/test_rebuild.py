@@ -438,6 +438,15 @@ def test_a_later_version_of_a_tables_file_that_is_not_settled_is_left_to_its_mes
     assert world.entry() == later
 
 
+def test_a_table_and_its_file_that_are_known_stay_as_they_are() -> None:
+    world = snapshot_world()
+    entries = dict(world.ledger.entries)
+
+    assert rebuilt(world) == {Trace.KNOWN: 1}
+
+    assert world.ledger.entries == entries
+
+
 def test_a_file_that_an_old_ledger_takes_for_superseded_is_the_tables() -> None:
     world = snapshot_world()
     entry = world.entry()
