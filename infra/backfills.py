@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra.names import Names
 from infra.options import Options
+from infra.schedules import permit_rule
 from infra.source_queue import BATCHING_WINDOW_SECONDS
 
 MEMORY_MB = 1024
@@ -68,12 +69,4 @@ class Backfills(Construct):
                 )
             ],
         )
-        lambda_.CfnPermission(
-            self,
-            "Call",
-            action="lambda:InvokeFunction",
-            function_name=lister.function_arn,
-            principal="events.amazonaws.com",
-            source_account=Stack.of(self).account,
-            source_arn=rule.attr_arn,
-        )
+        permit_rule(self, "Call", lister, rule.attr_arn)

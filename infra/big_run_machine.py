@@ -17,6 +17,7 @@ from infra.acknowledged import acknowledge, acknowledge_wildcard
 from infra.grants import Grant, is_wildcard, to_statement
 from infra.names import Names
 from infra.options import Options
+from infra.schedules import permit_rule
 
 SINGLE_PHASES = ("plan", "split", "join", "publish", "finish")
 AFTER_MAP: Mapping[str, str] = MappingProxyType(
@@ -198,15 +199,7 @@ class BigRunMachine(Construct):
             },
             targets=[events.CfnRule.TargetProperty(id="heal", arn=self._function.function_arn)],
         )
-        lambda_.CfnPermission(
-            self,
-            "Heal",
-            action="lambda:InvokeFunction",
-            function_name=self._function.function_arn,
-            principal="events.amazonaws.com",
-            source_account=Stack.of(self).account,
-            source_arn=rule.attr_arn,
-        )
+        permit_rule(self, "Heal", self._function, rule.attr_arn)
 
 
 def _is_next(phase: str) -> sfn.Condition:

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from infra.names import Names
 from infra.options import Options, Unwanted
+from infra.schedules import permit_rule
 from infra.topology import Topology
 from millrace.config.layout import Folder
 from millrace.deployment.history_columns import DAY, HISTORY_COLUMNS, HistoryColumn
@@ -71,15 +72,7 @@ class History(Construct):
             schedule_expression=_TIMES,
             targets=[target],
         )
-        lambda_.CfnPermission(
-            self,
-            "Call",
-            action="lambda:InvokeFunction",
-            function_name=exporter.function_arn,
-            principal="events.amazonaws.com",
-            source_account=Stack.of(self).account,
-            source_arn=rule.attr_arn,
-        )
+        permit_rule(self, "Call", exporter, rule.attr_arn)
         CfnOutput(Stack.of(self), "History", value=f"s3://{home.bucket}/{home.prefix}")
 
 

@@ -45,16 +45,18 @@ class Schedules(Construct):
                 targets=[target],
             )
         if listings:
-            self._permit(function, rules=f"{names.rules}*")
+            rules = Stack.of(self).format_arn(service="events", resource="rule", resource_name=f"{names.rules}*")
+            permit_rule(self, "Call", function, rules)
 
-    def _permit(self, function: lambda_.IFunction, *, rules: str) -> None:
-        stack = Stack.of(self)
-        lambda_.CfnPermission(
-            self,
-            "Call",
-            action="lambda:InvokeFunction",
-            function_name=function.function_arn,
-            principal="events.amazonaws.com",
-            source_account=stack.account,
-            source_arn=stack.format_arn(service="events", resource="rule", resource_name=rules),
-        )
+
+def permit_rule(scope: Construct, construct_id: str, function: lambda_.IFunction, rule_arn: str) -> None:
+    """Let a rule of this account call a function; ``rule_arn`` may end in ``*``."""
+    lambda_.CfnPermission(
+        scope,
+        construct_id,
+        action="lambda:InvokeFunction",
+        function_name=function.function_arn,
+        principal="events.amazonaws.com",
+        source_account=Stack.of(scope).account,
+        source_arn=rule_arn,
+    )
