@@ -73,12 +73,11 @@ def finish_after_newer_output(newer: NewerOutput, position: Position | None, *, 
     may be newer than the event. For example: the ledger is lost, ``v4`` is written and nobody hears of it, and the late
     event of ``v2`` meets the output of ``v3``. That event is superseded, but ``v4`` is not.
     """
-    if etag is not None and newer.lineage.etag != etag:
-        return Finish(state=State.FAILED, failure=Failure.of(newer), fence=newer.lineage.fence)
     last_position = newer.lineage.sequencer
     # Lineage is text, so of which order its place is, only ours says.
     if (
-        last_position is not None
+        etag in {None, newer.lineage.etag}
+        and last_position is not None
         and position is not None
         and type(position)(last_position.value) > position.shortened()
     ):

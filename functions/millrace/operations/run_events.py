@@ -57,7 +57,7 @@ class RunTeller:
                     count=counts.unaccounted,
                 )
             )
-        self._send_wanted(said)
+        self._send_wanted(sync, said)
 
     def tell_reprocess(self, sync: str, run_id: str, sent: int, now: datetime) -> None:
         """Tell that objects are asked for again. Raises MillraceError."""
@@ -77,8 +77,8 @@ class RunTeller:
         )
         self.send([event])
 
-    def _send_wanted(self, said: list[Event]) -> None:
-        chosen = self.levels.of_sync(said[0].to_detail()["sync"])
+    def _send_wanted(self, sync: str, said: list[Event]) -> None:
+        chosen = self.levels.of_sync(sync)
         wanted = [event for event in said if chosen.includes(event.level)]
         if wanted:
             self.send(wanted)
