@@ -196,6 +196,31 @@ def test_a_restore_whose_event_is_lost_is_found_by_the_comparison(kind: SetupKin
     kept(world)
 
 
+def test_what_failed_for_a_while_in_a_restored_ledger_is_asked_for_when_its_message_must_be_gone() -> None:
+    world = quiet(Setup(SetupKind.REPLICATE))
+    world.calls.planned.append(("s3:GetObject", "in/a.", Fault.DENIED))
+    world.script = [write("in/a.csv", rows("x")), wait(20.0), _copy_ledger, wait(600.0), _restore_copy]
+    world.run()
+    assert state(world, "in/a.csv") is State.FAILED
+
+    for days in (8, 2):
+        assert state(world, "in/a.csv") is State.FAILED
+        world.clock.now += days * 86_400.0
+        world.reconcile()
+        world.run()
+
+    assert state(world, "in/a.csv") is State.CONVERTED
+    kept(world)
+
+
+def _copy_ledger(world: SimulatedWorld) -> None:
+    world.yesterday = dict(world.ledger.held.entries)
+
+
+def _restore_copy(world: SimulatedWorld) -> None:
+    world.ledger.restore(world.yesterday)
+
+
 def test_files_do_not_wait_for_a_bad_one_that_came_and_went_unheard() -> None:
     world = quiet(Setup(SetupKind.RUN))
     world.sources.write("in/a.csv", rows("x"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from millrace.delivery.tickets import TicketCounter
@@ -18,15 +18,12 @@ from millrace.errors import (
     UnknownMessage,
 )
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import State
+from millrace.ledger.entries import LONGEST_WAIT, State
 from millrace.objects.messages import Message, Request, TicketResult, parse_message
 from millrace.texts import shorten_text
 
 START_SECONDS = 60.0
 """What must be left of an invocation to start another object, or a fifth of it where that is less."""
-LONGEST_WAIT = timedelta(days=9)
-"""How long a message may come back. The managed queue deletes what is 10 days old without a word
-(`infra.source_queue`), so such a message goes to the dead-letter queue, which keeps it for 14 days more."""
 _NO_WAIT = 0
 
 

@@ -372,6 +372,9 @@ class Finish:
         return replace(self, reason=None, schema_changes=None, failure=failure)
 
 
+LONGEST_WAIT = timedelta(days=9)
+"""How long a message may come back. The managed queue deletes what is 10 days old without a word
+(`infra.source_queue`), so such a message goes to the dead-letter queue, which keeps it for 14 days more."""
 LONGEST_BIG_RUN = timedelta(hours=25)
 """An entry that waits longer for its big run is work for others: the machine ends an execution after 24 hours."""
 STALE_MARK = timedelta(hours=1)
@@ -405,6 +408,13 @@ def is_stuck(entry: WorkEntry, now: datetime) -> bool:
 def is_stale(entry: WorkEntry, now: datetime) -> bool:
     """Whether the mark of a waiting build is too old to be trusted."""
     return entry.started is None or entry.started < now - STALE_MARK
+
+
+def has_no_message(entry: WorkEntry, now: datetime) -> bool:
+    """Whether work failed that is to be tried again, so long ago that its message is gone or a dead letter."""
+    if entry.state is not State.FAILED or entry.settled:
+        return False
+    return entry.finished is not None and entry.finished < now - LONGEST_WAIT
 
 
 def is_at_work(entry: WorkEntry, now: datetime) -> bool:

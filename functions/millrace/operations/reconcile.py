@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from millrace.config.layout import Folder
 from millrace.errors import LostRace, MillraceError, UsageError
-from millrace.ledger.entries import DONE, Entry, State, is_stale, is_stuck
+from millrace.ledger.entries import DONE, Entry, State, has_no_message, is_stale, is_stuck
 from millrace.ledger.stores import WholeLedger
 from millrace.mappings import leave_out_none
 from millrace.objects.machine import RUN_LOST
@@ -256,7 +256,7 @@ class Reconciler:
         ended = _EndedBuilds(self.index, sync.name, self.now())
         for number, pair in enumerate(join_by_key(listed, entries), begin):
             difference = compare_planned(self.planner, sync.name, pair, self.now())
-            difference = difference or self._find_left_out(sync, pair, ended)
+            difference = difference or self._find_left_out(sync, pair, ended) or self._find_given_up(sync, pair)
             if difference is not None:
                 yield pair.key, self._keep_wanted(sync, difference, checkpoint)
             else:
@@ -273,6 +273,21 @@ class Reconciler:
             return None
         folders = self._find_folders(sync, pair.ref)
         return as_difference(listed, Finding.CHANGED, entry) if any(map(ended.has, folders)) else None
+
+    def _find_given_up(self, sync: ActiveSync, pair: Pair) -> Difference | None:
+        """What failed for a while, so long ago that no message brings it back.
+
+        For example: a ledger was restored from a copy of yesterday, in which an object waited for its next try. It was
+        converted since, and its message is gone.
+        """
+        listed, entry = pair.listed, pair.entry
+        if listed is None or entry is None or entry.state is not State.FAILED or not listed.is_readable:
+            return None
+        # The index does not say why something failed, or when.
+        whole = self.index.get(sync.name, pair.ref)
+        if whole is None or not has_no_message(whole, self.now()):
+            return None
+        return as_difference(listed, Finding.CHANGED, whole)
 
     def _find_folders(self, sync: ActiveSync, ref: ObjectRef) -> Iterator[ObjectRef]:
         """The folders of the models that a file is part of."""

@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from millrace.delivery.batch import take_batch
-from millrace.delivery.intake import LONGEST_WAIT, Grounds, Intake, NotSettled, Received
+from millrace.delivery.intake import Grounds, Intake, NotSettled, Received
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker
 from millrace.errors import OutOfTime, ServiceUnavailable
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import LONGEST_WAIT, Entry, State
 from millrace.ledger.rules import MOST_ATTEMPTS, RefusalKind
 from millrace.objects.messages import Request, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
