@@ -60,7 +60,7 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class _ListedPlace:
     """A listed object, its place, and what the ledger's index has of it."""
 
     place: str
@@ -111,11 +111,11 @@ class BackfillSelection:
 
     def look_at_objects(self, listed: Iterable[tuple[str, ListedObject]]) -> Iterator[Looked]:
         """Objects in any order, each with its place: the ledger is read once for each."""
-        candidates = (_Candidate(place, item, None) for place, item in listed)
+        candidates = (_ListedPlace(place, item, None) for place, item in listed)
         return self._judge_all(candidates, _has_no_entry)
 
     def _judge_all(
-        self, candidates: Iterable[_Candidate], needs_whole: Callable[[_Candidate, Plan], bool]
+        self, candidates: Iterable[_ListedPlace], needs_whole: Callable[[_ListedPlace, Plan], bool]
     ) -> Iterator[Looked]:
         """Judge in the same order; entries that must be read whole are read several at once, some hundreds ahead.
 
@@ -136,9 +136,9 @@ class BackfillSelection:
 
     def _read_entries(
         self,
-        chunk: Iterable[_Candidate],
+        chunk: Iterable[_ListedPlace],
         plans: Mapping[str, Plan],
-        needs_whole: Callable[[_Candidate, Plan], bool],
+        needs_whole: Callable[[_ListedPlace, Plan], bool],
     ) -> dict[str, Entry]:
         """The entries that must be read whole, by the places of their objects; one that is gone by now is missing."""
         asked = [each for each in chunk if each.place in plans and needs_whole(each, plans[each.place])]
@@ -147,13 +147,13 @@ class BackfillSelection:
         by_place = {each.place: entry for each, entry in zip(asked, entries, strict=True)}
         return leave_out_none(by_place)
 
-    def _select(self, candidate: _Candidate, plans: Mapping[str, Plan], whole: Mapping[str, Entry]) -> Selected:
+    def _select(self, candidate: _ListedPlace, plans: Mapping[str, Plan], whole: Mapping[str, Entry]) -> Selected:
         plan = plans.get(candidate.place)
         if plan is None:
             return Selected.IGNORED
         return self._compare(candidate.listed, whole.get(candidate.place, candidate.entry), plan)
 
-    def _is_of_another_configuration(self, candidate: _Candidate, plan: Plan) -> bool:
+    def _is_of_another_configuration(self, candidate: _ListedPlace, plan: Plan) -> bool:
         """Whether the index does not say enough: it has no shape."""
         entry = candidate.entry
         is_same_object = entry is not None and entry.version.etag == candidate.listed.etag
@@ -184,7 +184,7 @@ class BackfillSelection:
                 return Selected.KNOWN
 
 
-def _has_no_entry(candidate: _Candidate, _plan: Plan) -> bool:
+def _has_no_entry(candidate: _ListedPlace, _plan: Plan) -> bool:
     return candidate.entry is None
 
 
@@ -201,11 +201,11 @@ def _refuse_folder(sync: ActiveSync) -> UsageError:
     )
 
 
-def _to_candidates(pairs: Iterable[Pair]) -> Iterator[_Candidate]:
+def _to_candidates(pairs: Iterable[Pair]) -> Iterator[_ListedPlace]:
     """What is in the bucket; an entry alone is of an object that is gone, which no backfill asks for."""
     for pair in pairs:
         if pair.listed is not None:
-            yield _Candidate(pair.key, pair.listed, pair.entry)
+            yield _ListedPlace(pair.key, pair.listed, pair.entry)
 
 
 def _end_behind(entries: Iterable[Entry], prefix: str) -> Iterator[Entry]:

@@ -101,7 +101,7 @@ class RecordsFeed:
         fault: DataError | None = None
         ends = False
         while not ends:
-            piece = _Piece(self._byte)
+            piece = _GrowingPiece(self._byte)
             try:
                 with without_collection():
                     ends = self._fill(piece, parts, size)
@@ -113,7 +113,7 @@ class RecordsFeed:
         if fault is not None:
             raise fault
 
-    def _fill(self, piece: _Piece, parts: Iterator[tuple[_Rows, str]], size: int) -> bool:
+    def _fill(self, piece: _GrowingPiece, parts: Iterator[tuple[_Rows, str]], size: int) -> bool:
         """Add rows until there are so many bytes; True where none are left."""
         while piece.length < size and len(piece.lines) < _MOST_ROWS:
             part = next(parts, None)
@@ -137,7 +137,7 @@ class RecordsFeed:
         members = ",".join(f"{json.dumps(parent.name)}:{scope.text(parent)}" for parent in self._parents)
         return members + "}\n"
 
-    def _finished(self, piece: _Piece) -> JsonPiece:
+    def _finished(self, piece: _GrowingPiece) -> JsonPiece:
         finished = JsonPiece(
             "".join(piece.lines).encode(errors="surrogateescape"),
             self._byte,
@@ -153,7 +153,7 @@ class RecordsFeed:
         return finished
 
 
-class _Piece:
+class _GrowingPiece:
     """A piece in the making."""
 
     def __init__(self, byte: int) -> None:
