@@ -187,6 +187,7 @@ def run_until_noticed(items: Sequence[pytest.Item]) -> str | None:
 def find_functions() -> dict[str, list[FunctionType]]:
     """Every living function of the library, by its module: methods, wrapped ones and closures, too."""
     functions: dict[str, list[FunctionType]] = defaultdict(list)
+    gc.unfreeze()  # what was collected is frozen, and then not among the objects
     for thing in gc.get_objects():
         if type(thing) is FunctionType and (thing.__module__ or "").startswith("millrace."):
             functions[thing.__module__].append(thing)

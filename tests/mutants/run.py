@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="which ones are drawn")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are tested at once")
     parser.add_argument("--judges", nargs="+", help="tests that judge, in place of those of each part")
-    parser.add_argument("--only", help="mutants whose key contains this text")
+    parser.add_argument("--only", nargs="+", default=[""], help="mutants whose key contains one of these texts")
     parser.add_argument("--seconds", type=float, default=MOST_SECONDS, help="of tests that one mutant meets at most")
     parser.add_argument("--without-simulator", action="store_true", help="leave the simulator out")
     parser.add_argument("--records", type=Path, default=RECORDS, help="where lines and verdicts are kept")
@@ -269,8 +269,8 @@ def main() -> None:
     sys.exit(0 if print_table(given.parts, drawn, verdicts) else 1)
 
 
-def _draw(parts: Sequence[str], sample: int, seed: int, only: str | None) -> list[Mutant]:
-    every = [mutant for part in parts for mutant in mutants_of(part) if not only or only in mutant.key]
+def _draw(parts: Sequence[str], sample: int, seed: int, only: Sequence[str]) -> list[Mutant]:
+    every = [mutant for part in parts for mutant in mutants_of(part) if any(text in mutant.key for text in only)]
     if not sample or sample >= len(every):
         return every
     return sorted(random.Random(seed).sample(every, sample), key=lambda mutant: (mutant.module, mutant.line))
