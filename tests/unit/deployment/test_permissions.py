@@ -1,4 +1,4 @@
-"""Policies of connections: the least that is enough, and the same as the functions' own grants."""
+"""Policies of connections: the least that is enough; ``tests/infra`` has them beside the functions' own grants."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import Any
 
 import pytest
 
-from infra import grants
-from infra.options import Options
-from infra.topology import describe
 from millrace.config.document import Document, parse
 from millrace.deployment.permissions import Use, bucket_policy, connection_policy, queue_policy, trust_policy, uses
 from tests.configurations import bulk_sync, connection
@@ -149,43 +146,6 @@ class TestConnectionPolicy:
         assert policy["Statement"][0]["Resource"] == [f"arn:{partition}:s3:::partner/in/*"]
         assert policy["Statement"][-1]["Condition"] == {"StringEquals": {"kms:ViaService": service}}
 
-    @pytest.mark.parametrize("folder", ["partner/in", "partner"])
-    @pytest.mark.parametrize("name", ["landing", "lake"])
-    def test_it_is_what_the_functions_own_role_would_get(self, name: str, folder: str) -> None:
-        """A connection by execution_role has the stack grant the same actions on the same resources, and no others."""
-        ends: dict[str, dict[str, Any]] = {"landing": {"s3_bucket_name": "far"}, "lake": {"s3_bucket_name": "away"}}
-        ends[name] = {"auth_mode": "execution_role", "iam_role_arn": None, "s3_bucket_name": folder}
-        given = document(landing=ends["landing"], lake=ends["lake"])
-
-        policy = connection_policy(given, given.connection(name))
-
-        assert policy is not None
-        assert _pairs(*policy["Statement"]) == _granted(given)
-
-
-def _granted(given: Document) -> set[tuple[str, str]]:
-    arns = grants.Arns(
-        partition="aws",
-        region="us-east-1",
-        account="111122223333",
-        ledger="l",
-        queues=("q",),
-        dead_letters="d",
-        machine="m",
-    )
-    topology, options = describe(given), Options()
-    every = (
-        *grants.convert(topology, arns, options, itself="f"),
-        *grants.big_run(topology, arns, options),
-        *grants.reprocess(topology, arns, options),
-        *grants.reconcile(topology, arns, options, itself="f"),
-    )
-    return {(action, on) for one in every for action in one.actions for on in one.resources if action[:3] == "s3:"}
-
-
-def _pairs(*statements: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(action, on) for one in statements for action in one["Action"] for on in one["Resource"]}
-
 
 class TestTrustPolicy:
     def test_the_external_id_is_demanded(self) -> None:
@@ -215,20 +175,6 @@ class TestQueueAndBucket:
         (statement,) = policy["Statement"]
         assert statement["Principal"] == {"AWS": FUNCTIONS[0]}
         assert statement["Resource"] == [QUEUE]
-        assert set(statement["Action"]) == {
-            action
-            for one in grants.convert(
-                describe(given),
-                grants.Arns(
-                    partition="aws", region="r", account="a", ledger="l", queues=(), dead_letters="d", machine="m"
-                ),
-                Options(),
-                itself="f",
-            )
-            for action in one.actions
-            # Dead letters are sent to the deployment's own queue.
-            if action.startswith("sqs:") and one.resources != ("d",)
-        }
 
     @pytest.mark.parametrize("event_queue_arn", ["managed", None])
     def test_no_other_queue_needs_one(self, event_queue_arn: str | None) -> None:
