@@ -214,12 +214,17 @@ _MERGE_MARK = re.compile(r"^(?:<{7}|>{7}) \S", re.MULTILINE)
 _MOST_BYTES = 2_000_000
 
 
+_MADE = {".git", ".venv", "node_modules", "build", "cdk.out", "__pycache__", "built"}
+"""Folders that tasks make; those of caches end with `_cache`."""
+
+
 def _own_files() -> Iterator[Path]:
-    """What belongs to the project, without what its tasks make; rglob walks into these folders all the same."""
-    made = {".git", ".venv", "node_modules", "build", "cdk.out", "__pycache__", "built"}
-    for path in ROOT.rglob("*"):
-        if made.isdisjoint(path.relative_to(ROOT).parts) and path.is_file() and path.stat().st_size < _MOST_BYTES:
-            yield path
+    """What belongs to the project, without what its tasks make: their 60,000 files take four seconds to walk."""
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if name not in _MADE and not name.endswith("_cache")]
+        for path in (Path(folder, name) for name in names):
+            if path.is_file() and path.stat().st_size < _MOST_BYTES:
+                yield path
 
 
 def test_no_file_has_marks_of_a_merge() -> None:
