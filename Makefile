@@ -99,8 +99,9 @@ fix: install ## Apply what ruff can mend by itself
 synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of your configuration
 	$(BIN)/npx --no-install cdk synth --quiet $(if $(CONFIG),--context config=$(CONFIG))
 
-docs: install ## Write the tables of docs/configuration.md and the schemas of docs/events from what they describe
+docs: install ## Write what is generated in docs: tables of fields, commands, errors, schemas of events
 	PYTHONPATH=functions $(BIN)/python -m millrace.config.reference docs/configuration.md
+	PYTHONPATH=functions $(BIN)/python -m millrace.cli.errors.page docs/errors.md
 	PYTHONPATH=functions $(BIN)/python -m millrace.notices.json_schemas docs/events
 
 bench: install ## Measure Millrace beside DuckDB, Polars, pyarrow and pandas, about 10 minutes; ARGS=--docs writes docs/performance.md

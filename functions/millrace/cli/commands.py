@@ -48,6 +48,12 @@ COMMANDS = (
         "validate",
         "Check a configuration: all problems at once, each with the path of its field. Nothing is contacted.",
     ),
+    CommandEntry(
+        "errors",
+        "errors.command",
+        "errors",
+        "Explain an error class: what it means, what becomes of the work, and what to do. Nothing is contacted.",
+    ),
     CommandEntry("schema", "configuration", "schema", "Print the JSON Schema of the configuration file, for editors."),
     CommandEntry(
         "doctor",

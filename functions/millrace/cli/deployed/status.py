@@ -108,6 +108,8 @@ def _print_text(counted: Status, surroundings: Surroundings, syncs: Iterable[str
         _print_wrapped(f"in flight for {_describe_age(entry.started)}: {entry.source} ({entry.sync})")
     for entry in counted.failures:
         _print_failure(entry)
+    if counted.failures:
+        print_line("millrace errors CODE, such as RaggedRow, says what an error means and what to do")
 
 
 def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None:

@@ -1,0 +1,1 @@
+"""What each error class means, for `millrace errors` and docs/errors.md; it imports the error tree and Typer alone."""
