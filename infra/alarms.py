@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.metrics import (
+from .metrics import (
     count_errors,
     count_failed,
     count_throttles,
@@ -22,9 +22,9 @@ from infra.metrics import (
     find_oldest,
     read_ours,
 )
-from infra.names import construct_id
-from infra.options import Options
-from infra.source_queue import visibility_seconds
+from .names import construct_id
+from .options import Options
+from .source_queue import visibility_seconds
 
 
 class Alarms(Construct):

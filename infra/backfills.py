@@ -13,10 +13,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options
-from infra.schedules import permit_rule
-from infra.source_queue import BATCHING_WINDOW_SECONDS
+from .names import Names
+from .options import Options
+from .schedules import permit_rule
+from .source_queue import BATCHING_WINDOW_SECONDS
 
 MEMORY_MB = 1024
 """It lists and compares, which is bound by the processor, and reads the files of an inventory."""

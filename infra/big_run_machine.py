@@ -13,11 +13,11 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from infra.acknowledged import acknowledge, acknowledge_wildcard
-from infra.grants import Grant, is_wildcard, to_statement
-from infra.names import Names
-from infra.options import Options
-from infra.schedules import permit_rule
+from .acknowledged import acknowledge, acknowledge_wildcard
+from .grants import Grant, is_wildcard, to_statement
+from .names import Names
+from .options import Options
+from .schedules import permit_rule
 
 SINGLE_PHASES = ("plan", "split", "join", "publish", "finish")
 AFTER_MAP: Mapping[str, str] = MappingProxyType(

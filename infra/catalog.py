@@ -6,8 +6,8 @@ from aws_cdk import CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options
+from .names import Names
+from .options import Options
 
 
 class CatalogDatabase(Construct):

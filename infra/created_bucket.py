@@ -11,11 +11,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.acknowledged import acknowledge
-from infra.notification import EVENTS, filter_prefix
-from infra.options import Options
-from infra.topology import Notification
 from millrace.config.layout import Folder
+
+from .acknowledged import acknowledge
+from .notification import EVENTS, filter_prefix
+from .options import Options
+from .topology import Notification
 
 # Nobody sees these in a listing, and all are paid for: parts of uploads that a killed worker left, versions behind an
 # overwrite, and delete markers that hide nothing any more.

@@ -13,7 +13,9 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra.metrics import (
+from millrace.deployment.prices import LIST_PRICES, price_calls
+
+from .metrics import (
     PERIOD,
     count_errors,
     count_failed,
@@ -24,10 +26,9 @@ from infra.metrics import (
     find_oldest,
     read_ours,
 )
-from infra.names import Names
-from infra.options import Options
-from infra.source_queue import visibility_seconds
-from millrace.deployment.prices import LIST_PRICES, price_calls
+from .names import Names
+from .options import Options
+from .source_queue import visibility_seconds
 
 OUTCOMES = (
     "Converted",

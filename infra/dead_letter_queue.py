@@ -9,8 +9,8 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options
+from .names import Names
+from .options import Options
 
 RETENTION = Duration.days(14)
 """The longest that SQS keeps a message."""

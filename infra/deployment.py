@@ -6,22 +6,25 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aws_cdk import App, CfnOutput, Environment
+from constructs import Construct
 
-from infra.history import refuse_home
-from infra.kernel import build_kernels
-from infra.layers import layers
-from infra.needed_packages import needs_packages
-from infra.options import Options
-from infra.package import package
-from infra.processing_stack import ProcessingStack
-from infra.storage_stack import StorageStack
-from infra.topology import Topology, describe, refusals
 from millrace.config.document import Document, load
 from millrace.errors import InvalidConfiguration, MillraceError
+
+from .history import refuse_home
+from .kernel import build_kernels
+from .layers import layers
+from .needed_packages import needs_packages
+from .options import Options
+from .package import package
+from .processing_stack import ProcessingStack
+from .storage_stack import StorageStack
+from .target import decide_emulator, describe_emulator
+from .topology import Topology, describe, refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,38 @@ class Deployment:
     processing: ProcessingStack
 
 
+class Millrace(Construct):
+    """Both stacks, for a CDK app of one's own: in an installed wheel `from millrace.infra.deployment import Millrace`.
+
+    ``configuration`` is the path of a millrace.yaml, or what it says. ``storage`` and ``processing`` are stacks, named
+    by ``options.name`` wherever they are made, so that the command `millrace` finds them. ``storage.queues`` has the
+    queue of each source connection, ``storage.dead_letters`` and ``storage.ledger`` the rest of what is kept.
+
+    Raises InvalidConfiguration with all that stands against the deployment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        configuration: Path | Document,
+        options: Options | None = None,
+        env: Environment | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        document = load(configuration) if isinstance(configuration, Path) else configuration
+        env = env or _environment()
+        stacks = deploy(self, document, _settle_target(options or Options(), env.account), env)
+        self.storage, self.processing = stacks.storage, stacks.processing
+
+
 def main(app: App) -> None:
     """Synthesise what the context and its configuration file ask for; exit 1 with every problem on stderr."""
     try:
-        options = Options.from_context(app.node.try_get_context)
-        deploy(app, load(Path(options.config)), options, _environment())
+        env = _environment()
+        options = _settle_target(Options.from_context(app.node.try_get_context), env.account)
+        deploy(app, load(Path(options.config)), options, env)
     except InvalidConfiguration as invalid:
         _leave(invalid.problems)
     except MillraceError as problem:
@@ -44,14 +74,14 @@ def main(app: App) -> None:
     app.synth()
 
 
-def deploy(app: App, document: Document, options: Options, env: Environment) -> Deployment:
+def deploy(scope: Construct, document: Document, options: Options, env: Environment) -> Deployment:
     """Make both stacks; raise InvalidConfiguration with all that stands against it."""
     topology = describe(document)
     if problems := [*refusals(document, env.region), *_refuse(topology, options)]:
         raise InvalidConfiguration(problems)
-    storage = StorageStack(app, topology=topology, options=options, env=env)
+    storage = StorageStack(scope, topology=topology, options=options, env=env)
     processing = ProcessingStack(
-        app,
+        scope,
         topology=topology,
         options=options,
         env=env,
@@ -64,6 +94,14 @@ def deploy(app: App, document: Document, options: Options, env: Environment) -> 
     active = [sync.name for sync in document.active_syncs()]
     CfnOutput(processing, "Syncs", value=json.dumps(active))
     return Deployment(storage, processing)
+
+
+def _settle_target(options: Options, account: str | None) -> Options:
+    """The options with ``emulator`` decided; says so if nobody asked for it."""
+    is_emulator = decide_emulator(os.environ, account, given=options.emulator)
+    if is_emulator and options.emulator is None:
+        sys.stderr.write(f"{describe_emulator(os.environ, account)}\n")
+    return replace(options, emulator=is_emulator)
 
 
 def _refuse(topology: Topology, options: Options) -> Iterator[str]:

@@ -9,10 +9,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.names import Names
-from infra.notification import sent_by_buckets
-from infra.options import Options
-from infra.webhook_queue import sent_by_rules
+from .names import Names
+from .notification import sent_by_buckets
+from .options import Options
+from .webhook_queue import sent_by_rules
 
 
 class EncryptionKey(Construct):

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 
 from aws_cdk import aws_iam as iam
 
-from infra.options import Options
-from infra.topology import Topology
 from millrace.config.layout import Folder
 from millrace.deployment import permissions
 from millrace.deployment.settings import EVENT_SOURCE, LEDGER_INDEXES, SWITCH_MARK
+
+from .options import Options
+from .topology import Topology
 
 _KEY_OF_DEPLOYMENT_SERVES = ("dynamodb", "s3", "secretsmanager", "sqs")
 """What the deployment's own key encrypts and a function reads: the ledger, created buckets, secrets, queues."""

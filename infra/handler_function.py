@@ -11,10 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.acknowledged import acknowledge, acknowledge_wildcard
-from infra.grants import Grant, is_wildcard, to_statement
-from infra.names import Names
-from infra.options import Options
+from .acknowledged import acknowledge, acknowledge_wildcard
+from .grants import Grant, is_wildcard, to_statement
+from .names import Names
+from .options import Options
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 ARCHITECTURE = lambda_.Architecture.ARM_64

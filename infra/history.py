@@ -11,12 +11,13 @@ from aws_cdk import aws_glue as glue
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options, Unwanted
-from infra.schedules import permit_rule
-from infra.topology import Topology
 from millrace.config.layout import Folder
 from millrace.deployment.history_columns import DAY, HISTORY_COLUMNS, HistoryColumn
+
+from .names import Names
+from .options import Options, Unwanted
+from .schedules import permit_rule
+from .topology import Topology
 
 _TIMES = "cron(50 23,0 * * ? *)"
 """Ten minutes before midnight UTC, the day as far as it has come; at ten to one, all of the day before."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from millrace.deployment.project import find_project
 from millrace.deployment.settings import FUNCTIONS_ROOT
 from millrace.engine.native.build import TARGETS, build_kernel
 from millrace.engine.native.library import BUILT
 
-CACHE = FUNCTIONS_ROOT.parent / "build" / "kernel"
+CACHE = find_project().build / "kernel"
 
 
 def build_kernels(cache: Path = CACHE) -> Mapping[str, bytes]:

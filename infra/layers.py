@@ -19,13 +19,15 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from infra.byte_code import PYTHON_OF_LAMBDA, compile_modules, find_python
+from millrace.deployment.project import find_project
 from millrace.errors import MillraceError
 
-ROOT = Path(__file__).parent.parent
-REQUIREMENTS = ROOT / "requirements" / "function.txt"
-FORMAT_REQUIREMENTS = ROOT / "requirements" / "formats.txt"
-CACHE = ROOT / "build" / "layers"
+from .byte_code import PYTHON_OF_LAMBDA, compile_modules, find_python
+
+_PROJECT = find_project()
+REQUIREMENTS = _PROJECT.requirements / "function.txt"
+FORMAT_REQUIREMENTS = _PROJECT.requirements / "formats.txt"
+CACHE = _PROJECT.build / "layers"
 ARROW = "arrow"
 TOOLS = "tools"
 FORMATS = "formats"

@@ -7,9 +7,10 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options
 from millrace.deployment.settings import LEDGER_INDEXES
+
+from .names import Names
+from .options import Options
 
 _TEXT = dynamodb.AttributeType.STRING
 

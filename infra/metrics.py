@@ -8,8 +8,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
-from infra.handler_function import service
-from infra.options import Options
+from .handler_function import service
+from .options import Options
 
 PERIOD = Duration.minutes(5)
 

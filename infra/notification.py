@@ -12,9 +12,9 @@ from aws_cdk import aws_s3_notifications as destinations
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import construct_id
-from infra.options import Options
-from infra.topology import Notification
+from .names import construct_id
+from .options import Options
+from .topology import Notification
 
 EVENTS = ("s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectRestore:Completed", "s3:LifecycleExpiration:*")
 """Every way into a bucket (a plain PUT is only one of four), every way out of it, and the return from an archive."""

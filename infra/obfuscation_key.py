@@ -7,9 +7,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.acknowledged import acknowledge
-from infra.names import Names
-from infra.options import Options
+from .acknowledged import acknowledge
+from .names import Names
+from .options import Options
 
 LENGTH = 64
 """Letters and digits: 381 bits, more than the 256 that HMAC-SHA-256 can use."""

@@ -57,6 +57,8 @@ class Options:
     ``obfuscation_secret`` is the name or ARN of an existing secret that holds the key of obfuscated fields; without it
     the stack makes one. It brings back a key that outlived its stack, or gives two deployments the same hashes.
 
+    ``emulator`` is known from where the deployment goes (`target.py`); it need not be said.
+
     ``existing_key_arns`` are the keys of existing buckets and queues that are encrypted by a customer's own key.
 
     ``own_dead_letter_arns`` are the dead-letter queues of the user's own queues, each of which gets an alarm: which
@@ -65,7 +67,7 @@ class Options:
 
     name: str = "millrace"
     config: str = "examples/millrace.yaml"
-    emulator: bool = False
+    emulator: bool | None = None
     kms: Encryption = Encryption.AWS_MANAGED
     timeout_seconds: int = 900
     memory_mb: int = 1769

@@ -7,13 +7,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from infra.byte_code import compile_modules, find_python
-from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
+from millrace.deployment.project import LIBRARY, find_project
+from millrace.deployment.settings import CONFIGURATION_FILE
 
-CACHE = FUNCTIONS_ROOT.parent / "build" / "code"
+from .byte_code import compile_modules, find_python
+
+_PROJECT = find_project()
+CACHE = _PROJECT.build / "code"
 LEFT_OUT = frozenset(
     {
         "millrace/demo",
+        "millrace/infra",
+        "millrace/cdk",
         "millrace/cli",
         "millrace/remote",
         "millrace/ui",
@@ -32,7 +37,7 @@ _PLACE = "/var/task"
 def package(
     configuration: str,
     *,
-    functions: Path = FUNCTIONS_ROOT,
+    functions: Path = _PROJECT.handlers,
     cache: Path = CACHE,
     python: str | None = None,
     kernels: Mapping[str, bytes] | None = None,
@@ -54,11 +59,15 @@ def package(
 
 
 def contents(functions: Path) -> Iterator[tuple[str, bytes]]:
-    """Each file to deploy from ``functions``: its path there and its bytes, in order."""
-    for path in sorted(functions.rglob("*")):
-        name = path.relative_to(functions)
-        if path.is_file() and _is_deployed(PurePosixPath(name.as_posix())):
-            yield name.as_posix(), path.read_bytes()
+    """Each file to deploy: its path there and its bytes, with the library, which a wheel has in another folder."""
+    folders = set(functions.iterdir())
+    if functions / LIBRARY.name not in folders:
+        folders.add(LIBRARY)
+    for folder in sorted(folders):
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder.parent)
+            if path.is_file() and _is_deployed(PurePosixPath(name.as_posix())):
+                yield name.as_posix(), path.read_bytes()
 
 
 def _is_deployed(name: PurePosixPath) -> bool:

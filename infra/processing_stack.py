@@ -13,22 +13,23 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from infra import grants
-from infra.alarms import Alarms
-from infra.backfills import MEMORY_MB as BACKFILL_MEMORY_MB
-from infra.backfills import Backfills
-from infra.big_run_machine import BigRunMachine
-from infra.dashboard import Dashboard, Watched
-from infra.handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
-from infra.history import History, HistoryTable, find_home
-from infra.names import Names, construct_id
-from infra.options import Options
-from infra.schedules import Schedules
-from infra.source_queue import BATCHING_WINDOW_SECONDS
-from infra.topology import Topology
-from infra.webhooks import MEMORY_MB as WEBHOOK_MEMORY_MB
-from infra.webhooks import Webhooks
 from millrace.deployment.settings import DEPLOYMENT_VARIABLE, Settings
+
+from . import grants
+from .alarms import Alarms
+from .backfills import MEMORY_MB as BACKFILL_MEMORY_MB
+from .backfills import Backfills
+from .big_run_machine import BigRunMachine
+from .dashboard import Dashboard, Watched
+from .handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
+from .history import History, HistoryTable, find_home
+from .names import Names, construct_id
+from .options import Options
+from .schedules import Schedules
+from .source_queue import BATCHING_WINDOW_SECONDS
+from .topology import Topology
+from .webhooks import MEMORY_MB as WEBHOOK_MEMORY_MB
+from .webhooks import Webhooks
 
 BATCH_SIZE = 10
 NUMBER_MEMORY_MB = 128
@@ -60,6 +61,8 @@ class ProcessingStack(Stack):
         super().__init__(
             scope,
             options.processing_stack,
+            # By its own name wherever it is made: within another construct the CDK would put that one's before it.
+            stack_name=options.processing_stack,
             env=env,
             description=f"Millrace ({options.name}): functions and alarms. It keeps nothing and can be made again.",
         )

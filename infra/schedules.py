@@ -10,9 +10,9 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.names import Names, construct_id
-from infra.options import Options
-from infra.topology import Listing
+from .names import Names, construct_id
+from .options import Options
+from .topology import Listing
 
 
 class Schedules(Construct):

@@ -10,9 +10,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.notification import sent_by_buckets
-from infra.options import Options
 from millrace.deployment.settings import VISIBILITY_FACTOR
+
+from .notification import sent_by_buckets
+from .options import Options
 
 RETENTION = Duration.days(10)
 """Shorter than the dead letters': SQS counts a message's days from its first sending, also after it has moved it there

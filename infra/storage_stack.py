@@ -10,19 +10,20 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.catalog import CatalogDatabase
-from infra.created_bucket import CreatedBucket
-from infra.dead_letter_queue import DeadLetterStore
-from infra.encryption_key import EncryptionKey
-from infra.ledger_table import LedgerTable
-from infra.names import Names, construct_id
-from infra.notification import ExistingBucketNotifications
-from infra.obfuscation_key import ObfuscationKey
-from infra.options import Encryption, Options
-from infra.source_queue import SourceQueue
-from infra.topology import Notification, Topology
-from infra.webhook_queue import WebhookQueue
 from millrace.config.connection import ManagedQueue
+
+from .catalog import CatalogDatabase
+from .created_bucket import CreatedBucket
+from .dead_letter_queue import DeadLetterStore
+from .encryption_key import EncryptionKey
+from .ledger_table import LedgerTable
+from .names import Names, construct_id
+from .notification import ExistingBucketNotifications
+from .obfuscation_key import ObfuscationKey
+from .options import Encryption, Options
+from .source_queue import SourceQueue
+from .topology import Notification, Topology
+from .webhook_queue import WebhookQueue
 
 
 class StorageStack(Stack):
@@ -35,6 +36,8 @@ class StorageStack(Stack):
         super().__init__(
             scope,
             options.storage_stack,
+            # By its own name wherever it is made: within another construct the CDK would put that one's before it.
+            stack_name=options.storage_stack,
             env=env,
             # The ledger and the buckets are kept when the stack goes, but a new stack cannot take them over by itself.
             termination_protection=not options.emulator,

@@ -8,9 +8,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import Names
-from infra.options import Options
-from infra.source_queue import SourceQueue
+from .names import Names
+from .options import Options
+from .source_queue import SourceQueue
 
 
 class WebhookQueue(Construct):

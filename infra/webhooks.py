@@ -11,11 +11,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.names import Names, construct_id
-from infra.options import Options
-from infra.source_queue import BATCHING_WINDOW_SECONDS
-from infra.topology import Topology, WebhookTarget
 from millrace.deployment.settings import EVENT_SOURCE
+
+from .names import Names, construct_id
+from .options import Options
+from .source_queue import BATCHING_WINDOW_SECONDS
+from .topology import Topology, WebhookTarget
 
 MEMORY_MB = 256
 """It waits for receivers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import cache_from_source
@@ -12,6 +13,7 @@ import pytest
 
 from infra.byte_code import ModulesNotCompiled
 from infra.package import contents, package
+from infra.wheel import ship_project
 from millrace.deployment.settings import CONFIGURATION_FILE, FUNCTIONS_ROOT
 
 IMPORT_HANDLERS = """
@@ -124,3 +126,24 @@ def test_every_handler_is_imported_from_the_asset_alone(tmp_path: Path) -> None:
     assert len(handlers) >= 3
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [], "imported from elsewhere"
+
+
+class TestWheel:
+    """What `infra/wheel.py` puts into a wheel."""
+
+    def test_has_all_that_a_clone_deploys(self, tmp_path: Path) -> None:
+        """The code asset is the same, made of the wheel's files."""
+        ship_project(tmp_path)
+        shipped = tmp_path / "millrace" / "infra"
+
+        assert dict(contents(shipped / "project" / "handlers")) == dict(contents(FUNCTIONS_ROOT))
+        for name in ("cdk.json", "package.json", "package-lock.json", "requirements/function.txt"):
+            assert (shipped / "project" / name).read_bytes() == (FUNCTIONS_ROOT.parent / name).read_bytes()
+        assert {path.name for path in shipped.glob("*.py")} >= {"__init__.py", "__main__.py", "deployment.py"}
+
+    def test_its_stacks_import_each_other_by_place(self) -> None:
+        """They are `infra` in a clone and `millrace.infra` in a wheel; a whole name would be right in one alone."""
+        whole_name = re.compile(r"^\s*(from|import) infra\b", re.MULTILINE)
+        files = sorted((FUNCTIONS_ROOT.parent / "infra").glob("*.py"))
+
+        assert [path.name for path in files if whole_name.search(path.read_text())] == []

@@ -82,7 +82,7 @@ def deploy(
     project = Project.locate()
     assembly = Path(tempfile.mkdtemp(prefix="assembly-", dir=emulator.folder))
     outputs = assembly / "outputs.json"
-    given = {"emulator": "true", "config": str(configuration.resolve()), **(context or {})}
+    given = {"config": str(configuration.resolve()), **(context or {})}
     command = ["deploy", "--all", "--require-approval", "never", "--concurrency", "1"]
     command += ["--output", str(assembly / "cdk.out"), "--outputs-file", str(outputs)]
     for name, value in given.items():

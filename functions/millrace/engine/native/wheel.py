@@ -5,10 +5,12 @@ Named in pyproject.toml under `[tool.setuptools.cmdclass]`. setuptools loads thi
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import re
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 from setuptools.command.bdist_wheel import bdist_wheel
@@ -33,11 +35,23 @@ class BuildWithKernel(build_py):
         super().run()
         if self.editable_mode:
             return
+        _load_shipping()(Path(self.build_lib))
         target = Path(self.build_lib) / BUILT.relative_to(_ROOT)
         try:
             build_kernel(output=library_path(folder=target))
         except KernelNotBuilt as error:
             self.announce(f"The wheel is pure: the native kernel was not built. {error}", level=logging.WARNING)
+
+
+def _load_shipping() -> Callable[[Path], list[Path]]:
+    """The function that puts the stacks into the wheel: it lies with them, outside of the source root."""
+    spec = importlib.util.spec_from_file_location("shipping", _ROOT.parent / "infra" / "wheel.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{_ROOT.parent / 'infra' / 'wheel.py'} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ship: Callable[[Path], list[Path]] = module.ship_project
+    return ship
 
 
 class PlatformWheel(bdist_wheel):
