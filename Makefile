@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures lock clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures lock lowest clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -117,10 +117,17 @@ pictures: install ## Write the pictures of the page in docs/pictures anew; needs
 	PICTURES=1 $(BIN)/python -m pytest tests/ui -q -k accessible
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group test --group bench pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3 -c requirements/dev.txt requirements/function.in -o requirements/function.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate -c requirements/dev.txt requirements/formats.in -o requirements/formats.txt
 	$(BIN)/npm install --package-lock-only --silent
+
+# What a range promises is tried at its lower end, too; pytest and what the tests alone need are those of the lock.
+lowest: install ## Run the quick tests of the engine, the configuration and the commands with the oldest versions of pyproject.toml
+	$(BIN)/uv venv --quiet --clear build/lowest
+	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --extra aws --extra formats --extra ui --no-header --no-annotate pyproject.toml -o build/lowest.txt
+	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install -q --requirement build/lowest.txt --group test
+	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws tests/integration -m "not slow" -n 2 -q
 
 clean: ## Remove what the tasks made
 	rm -rf $(VENV) node_modules cdk.out build .coverage

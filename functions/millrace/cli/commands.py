@@ -10,26 +10,36 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from millrace.cli.extras import Extra, require_extra
+
 Command = Any
 """Typer's own base class of commands, which it does not export."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command's name, where its function (or its Typer with sub-commands) lies, and its line in the help."""
+    """A command's name, where its function (or its Typer with sub-commands) lies, and its line in the help.
+
+    ``extra``: what has to be installed beside the package itself; None: nothing.
+    """
 
     name: str
     module: str
     attribute: str
     summary: str
+    extra: Extra | None = None
 
     def load_part(self) -> Any:
         """The function, or the Typer, with its module imported."""
         return getattr(import_module(f"millrace.cli.{self.module}"), self.attribute)
 
 
+_HELP = frozenset({"-h", "--help"})
+
 COMMANDS = (
-    CommandEntry("demo", "demo", "demo", "Show the whole system on this machine: no AWS account, no Docker."),
+    CommandEntry(
+        "demo", "demo", "demo", "Show the whole system on this machine: no AWS account, no Docker.", extra="demo"
+    ),
     CommandEntry(
         "convert",
         "local.convert",
@@ -60,99 +70,119 @@ COMMANDS = (
         "deployed.doctor",
         "doctor",
         "Prove the wiring: credentials, buckets, notifications, queues, keys. Says what is wrong and what to do.",
+        extra="aws",
     ),
     CommandEntry(
-        "status", "deployed.status", "status", "Show how it is going: queues, objects by sync and state, failures."
+        "status",
+        "deployed.status",
+        "status",
+        "Show how it is going: queues, objects by sync and state, failures.",
+        extra="aws",
     ),
     CommandEntry(
         "ui",
         "ui",
         "ui",
         "Show a deployment on a page in the browser: lag, failures by cause, objects and their stories.",
+        extra="ui",
     ),
     CommandEntry(
         "show",
         "deployed.show",
         "show",
         "Show what the ledger knows of one source object, under each sync; or of a table, by its folder and name.",
+        extra="aws",
     ),
     CommandEntry(
         "history",
         "deployed.history",
         "history",
         "List finished work: what became of each object, with rows, bytes, seconds and an estimated cost.",
+        extra="aws",
     ),
     CommandEntry(
         "costs",
         "deployed.history",
         "costs",
         "Sum finished work by sync, folder or day: GB-seconds, requests and estimated dollars.",
+        extra="aws",
     ),
     CommandEntry(
         "plan",
         "deployed.plan",
         "plan",
         "Say what would become of objects, before anything is done: whose they are, where they go, why not.",
+        extra="aws",
     ),
     CommandEntry(
         "reprocess",
         "repair.runs",
         "reprocess",
         "Convert objects again, also what is converted; without a choice: all objects of the sync.",
+        extra="aws",
     ),
     CommandEntry(
         "backfill",
         "repair.backfill",
         "backfill",
         "Convert what a bucket held already, on a queue of its own, so that live files do not wait.",
+        extra="aws",
     ),
     CommandEntry(
         "replay",
         "repair.replay",
         "replay",
         "Read rows that were put aside again, with the present options; without --yes it shows what would be done.",
+        extra="aws",
     ),
     CommandEntry(
         "reconcile",
         "repair.runs",
         "reconcile",
         "Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.",
+        extra="aws",
     ),
     CommandEntry(
         "runs",
         "deployed.big_runs",
         "runs",
         "Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
+        extra="aws",
     ),
     CommandEntry(
         "webhooks",
         "deployed.webhooks",
         "webhooks",
         "Webhooks: what is sent where, and whether receivers take it.",
+        extra="aws",
     ),
     CommandEntry(
         "audit",
         "deployed.audit",
         "audit",
         "Account for every object: join the listing of each source with the ledger, and count by state.",
+        extra="aws",
     ),
     CommandEntry(
         "resume",
         "repair.resume",
         "resume",
         "Receive again from event sources that configuration errors paused, and end the alarm.",
+        extra="aws",
     ),
     CommandEntry(
         "dead-letters",
         "repair.dead_letters",
         "dead_letters",
         "Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.",
+        extra="aws",
     ),
     CommandEntry(
         "redrive",
         "repair.dead_letters",
         "redrive",
         "Put messages of the dead-letter queue back on the queues that they came from, to be tried again.",
+        extra="aws",
     ),
     CommandEntry(
         "connections",
@@ -165,8 +195,9 @@ COMMANDS = (
         "repair.forget",
         "forget",
         "Remove what the ledger has of a sync that the configuration no longer has; outputs stay.",
+        extra="aws",
     ),
-    CommandEntry("ledger", "repair.ledger", "ledger", "The ledger as a whole."),
+    CommandEntry("ledger", "repair.ledger", "ledger", "The ledger as a whole.", extra="aws"),
 )
 """In the order of the help. A test compares each summary with what the command says of itself."""
 
@@ -194,9 +225,15 @@ class LazyCommands(TyperGroup):
             self.add_command(TyperCommand(entry.name, help=entry.summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """The command that the arguments name, loaded, and the arguments that are left for it."""
+        """The command that the arguments name, loaded, and the arguments that are left for it.
+
+        Raises: MissingExtra if it needs packages that are not installed; its help is shown without them.
+        """
         name, command, rest = super().resolve_command(ctx, args)
+        is_to_run = not ctx.resilient_parsing and _HELP.isdisjoint(rest)  # completion parses, and runs nothing
         for entry in COMMANDS:
             if entry.name == name:
+                if entry.extra is not None and is_to_run:
+                    require_extra(entry.extra, f"millrace {name}")
                 command = load_command(entry)
         return name, command, rest

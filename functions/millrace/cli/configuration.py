@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from millrace.cli.extras import require_extra
 from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn
 from millrace.config.document import Document, load
@@ -173,10 +174,11 @@ def _described(
 
 
 def _aws_user(document: Document, connection: Connection) -> str:
-    from millrace.aws.faults import translated  # noqa: PLC0415 - boto3 takes a third of a second to import
-    from millrace.aws.sessions import Sessions  # noqa: PLC0415 - as above
-
     try:
+        require_extra("aws", "asking AWS whose keys they are")
+        from millrace.aws.faults import translated  # noqa: PLC0415 - boto3 takes a third of a second to import
+        from millrace.aws.sessions import Sessions  # noqa: PLC0415 - as above
+
         with translated("sts:GetCallerIdentity for", f"connection {connection.name!r}"):
             return Sessions(document).sts(connection).get_caller_identity()["Arn"]
     except MillraceError as error:
@@ -248,6 +250,7 @@ def _secret_name(connection: str) -> str:
 
 
 def _put_keys(secret: str, keys: tuple[str, str], connection: str, kms_key: str, region: str) -> str:
+    require_extra("aws", "millrace connections store")
     import boto3  # noqa: PLC0415 - takes a third of a second to import
 
     from millrace.aws import secrets  # noqa: PLC0415 - as above

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from millrace.cli.terminal import Terminal
-from millrace.errors import MillraceError
 
 
 def demo(
@@ -22,11 +21,7 @@ def demo(
     Starts a local AWS emulator, runs the real `cdk deploy` against it, uploads sample files, and shows how the deployed
     functions convert each of them once. Takes about a minute.
     """
-    try:
-        from millrace.demo.run import run_demo, stop_demo  # noqa: PLC0415 - the demo's packages are an extra
-    except ImportError as error:
-        raise MillraceError(
-            f"the demo needs packages that are not installed ({error}); run it with `make demo` from a clone"
-        ) from error
+    from millrace.demo.run import run_demo, stop_demo  # noqa: PLC0415 - the demo's packages are an extra
+
     console = Terminal()
     raise typer.Exit(stop_demo(console=console) if stop else run_demo(keep=keep, data=data, console=console))

@@ -9,6 +9,7 @@ import typer
 
 from millrace import __version__
 from millrace.cli.commands import LazyCommands
+from millrace.cli.extras import explain_missing
 from millrace.errors import InvalidConfiguration, MillraceError, UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def main(deployments: Deployments | None = None) -> None:
         _complain(error, code=1)
     except MillraceError as error:
         _complain(error, code=1)
+    except ModuleNotFoundError as error:
+        if (missing := explain_missing(error)) is None:
+            raise
+        _complain(missing, code=2)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -13,7 +13,7 @@ import typer
 from millrace.cli.configuration import DEFAULT_CONFIG
 from millrace.cli.deployments import Name, get_deployments
 from millrace.cli.terminal import print_line
-from millrace.errors import MillraceError, UsageError
+from millrace.errors import UsageError
 from millrace.remote.deployments import Deployments
 
 if TYPE_CHECKING:
@@ -56,13 +56,9 @@ def ui(
     It is served on this machine alone, asks AWS with your own rights, and changes nothing without --allow-actions. If
     the demonstration was left running, it shows that, unless AWS_ENDPOINT_URL names another; --no-demo shows AWS.
     """
-    try:
-        from millrace.ui.server import serve  # noqa: PLC0415 - the page's packages are an extra
-        from millrace.ui.world import KeptDeployments, PageWorld  # noqa: PLC0415 - it needs boto3
-    except ImportError as error:
-        raise MillraceError(
-            f"the page needs packages that are not installed ({error}): pip install 'millrace[ui]'"
-        ) from error
+    from millrace.ui.server import serve  # noqa: PLC0415 - the page's packages are an extra
+    from millrace.ui.world import KeptDeployments, PageWorld  # noqa: PLC0415 - it needs boto3
+
     emulator = _recall_demo() if demo and context.obj is None else None
     if emulator is not None:
         _look_at(emulator)

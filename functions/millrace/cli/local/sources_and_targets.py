@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
+from millrace.cli.extras import require_extra
 from millrace.engine.files import FileTarget, LocalTarget, find_local_origin, open_local_source
 from millrace.objects.references import ObjectRef
 
@@ -73,6 +74,7 @@ class _S3Target:
 
 
 def _store() -> S3ObjectStore:
+    require_extra("aws", f"a path that begins with {_SCHEME}")
     import boto3  # noqa: PLC0415 - takes a third of a second to import, and most files are local
 
     from millrace.aws.s3_objects import S3ObjectStore  # noqa: PLC0415 - as above

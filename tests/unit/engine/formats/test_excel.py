@@ -310,7 +310,7 @@ class TestRefusedWorkbooks:
     def test_without_the_package_it_is_said_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "python_calamine", None)
 
-        with pytest.raises(MissingPackage, match="pip install python-calamine"):
+        with pytest.raises(MissingPackage, match=r"pip install \"millrace\[formats\]\""):
             read_table(ORDERS)
 
     def test_an_encrypted_workbook_is_named(self) -> None:

@@ -202,8 +202,8 @@ def _open_workbook(source: BinaryIO) -> Any:
         import python_calamine as calamine  # noqa: PLC0415 - only who reads Excel needs it
     except ImportError as error:
         raise MissingPackage(
-            "Excel is read by the package python-calamine, which is not installed: pip install python-calamine; on AWS"
-            " the stack ships it where the configuration names the format excel, so deploy again"
+            'Excel is read by the package python-calamine, which is not installed: pip install "millrace[formats]";'
+            " on AWS the stack ships it where the configuration names the format excel, so deploy again"
         ) from error
     return _translate(lambda: calamine.CalamineWorkbook.from_filelike(io.BytesIO(source.read())))
 
