@@ -99,6 +99,7 @@ class TestFloors:
         assert [re.findall(r"`(\w+)`", first) for first, *_ in _rows("The floors")] == floors
         assert contract["exhaustive"]
 
+    @pytest.mark.slow
     def test_a_new_module_without_a_floor_fails(self, tmp_path: Path) -> None:
         """Importing nothing is enough: it is in the library, so it needs a floor."""
         unwanted = shutil.ignore_patterns("__pycache__")
@@ -198,6 +199,7 @@ class TestExamples:
 
 
 class TestComplexity:
+    @pytest.mark.slow
     def test_a_function_decides_at_most_eight_things(self) -> None:
         """Tests are left out: each assertion counts as a decision there."""
         complex_ones = [

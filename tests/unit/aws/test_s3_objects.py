@@ -359,6 +359,7 @@ def test_an_object_that_became_shorter_has_changed() -> None:
         read(S3Server(OLD, rightly, beyond, versioned=False))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=examples(60))
 @given(
     st.lists(st.sampled_from([rightly, *WRONG_LATER, *WRONG_VERSIONS, *WRONG_BODIES]), max_size=5),

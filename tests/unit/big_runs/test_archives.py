@@ -97,6 +97,7 @@ def assert_as_one_invocation(world: RunWorld, source: ObjectRef, data: bytes, en
     return entry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", EXTENSIONS)
 def test_an_archive_is_divided_by_its_members(extension: str) -> None:
     source = key_of(extension)
@@ -112,6 +113,7 @@ def test_an_archive_is_divided_by_its_members(extension: str) -> None:
     assert phases.count(Phase.CONVERT) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["csv", "parquet", "json-doc"])
 def test_to_every_target(to: str) -> None:
     target = {"connection": "lake", "object": "customers", "configuration": {"format": to}}
@@ -129,6 +131,7 @@ def test_several_small_members_are_one_part() -> None:
     assert [phase for phase, _ in phases_of(world)].count(Phase.CONVERT) == 1
 
 
+@pytest.mark.slow
 def test_no_more_batches_than_a_run_may_have_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dividing, "MOST_RUN_PARTS", 4)
     source = key_of(".tar")
@@ -142,6 +145,7 @@ def test_no_more_batches_than_a_run_may_have_parts(monkeypatch: pytest.MonkeyPat
 class TestFileOfTable:
     """An archive in the folder of a bulk sync is one file of its table."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("evolution", ["evolve", "rescue"])
     @pytest.mark.parametrize("extension", [".zip", ".tar.gz"])
     def test_it_fits_into_the_table_as_in_one_invocation(self, extension: str, evolution: str) -> None:
@@ -162,6 +166,7 @@ class TestFileOfTable:
         )
         assert outputs_of(world) == outputs_of(whole)
 
+    @pytest.mark.slow
     def test_a_snapshot_is_its_newest_archive(self) -> None:
         world = RunWorld(syncs=(bulk_sync(to="json", mode="snapshot"),), source=SINGLE)
         world.store.modified = datetime(2026, 11, 2, tzinfo=UTC)
@@ -178,6 +183,7 @@ class TestFileOfTable:
         assert entry.failure is not None
         assert "the member 'x.jsonl'" in entry.failure.message
 
+    @pytest.mark.slow
     def test_source_columns_name_the_member(self) -> None:
         columns = {"source_columns": ["file", "version"]}
         world = RunWorld(syncs=(bulk_sync(to="json"),), source={**SINGLE, **columns})
@@ -194,6 +200,7 @@ class TestBadRows:
     def files(self) -> dict[str, bytes]:
         return {**csv_files(), "in/004.csv": to_csv_of(4) + b"1,2,3,4,5\n" + to_csv_of(4)}
 
+    @pytest.mark.slow
     def test_the_first_one_is_named_by_member_and_row(self, extension: str) -> None:
         source = key_of(extension)
 
@@ -202,6 +209,7 @@ class TestBadRows:
         assert entry.failure is not None
         assert f"{source.key}/in/004.csv" in entry.failure.message
 
+    @pytest.mark.slow
     def test_they_are_put_aside_with_their_members(self, extension: str) -> None:
         source = key_of(extension)
         world = model_world(source, bad_rows="quarantine")

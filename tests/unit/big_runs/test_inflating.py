@@ -56,6 +56,7 @@ def test_a_compressed_file_without_text_is_no_run() -> None:
     assert world.entry(source).state is State.CONVERTED
 
 
+@pytest.mark.slow
 def test_no_more_parts_than_a_run_may_have_come_of_frames_of_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dividing, "MOST_RUN_PARTS", 3)
     text = b"id,name\n" + b"1,aaaaaaaaaaaa\n" * 2000
@@ -72,6 +73,7 @@ def test_no_more_parts_than_a_run_may_have_come_of_frames_of_much_text(monkeypat
     assert world.store.data(TARGET) == text
 
 
+@pytest.mark.slow
 def test_a_child_that_is_killed_inflates_once_more() -> None:
     world = RunWorld(syncs=(bulk_sync(to="csv"),))
     killed = list[PhaseEvent]()
@@ -124,6 +126,7 @@ def test_text_that_cannot_be_cut_stays_with_one_invocation() -> None:
     assert world.entry(source).state is State.CONVERTED
 
 
+@pytest.mark.slow
 def test_what_is_packed_more_tightly_once_it_was_inflated_is_no_bomb() -> None:
     """Bombs are refused while a file is inflated: of what came of it all text is expected."""
     world = RunWorld(syncs=(bulk_sync(to="csv"),))

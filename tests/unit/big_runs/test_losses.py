@@ -53,6 +53,7 @@ def in_run() -> RunWorld:
     return begun
 
 
+@pytest.mark.slow
 def test_children_that_are_repeated_write_the_same(in_run: RunWorld) -> None:
     twice = in_run.phases
 
@@ -66,6 +67,7 @@ def test_children_that_are_repeated_write_the_same(in_run: RunWorld) -> None:
     assert in_run.store.data(TARGET) == expected()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension", ["csv", "csv.gz"])
 def test_doubles_that_are_at_work_at_once_may_be_encrypted_by_a_key(extension: str) -> None:
     """Each child's double overtakes it at each of its outputs: with SSE-KMS every put has an ETag of its own."""
@@ -110,6 +112,7 @@ def test_a_double_that_has_other_rows_is_a_defect() -> None:
         publish_privately(store, store.upload(ref, {}), ref, rows=8)
 
 
+@pytest.mark.slow
 def test_an_execution_that_runs_twice_publishes_once(in_run: RunWorld) -> None:
     assert in_run.drive() == "done"
     etag = in_run.entry().outputs[0].etag
@@ -216,6 +219,7 @@ def test_newer_bytes_win_whenever_they_come_and_nothing_is_mixed(in_run: RunWorl
     assert in_run.homes() == []
 
 
+@pytest.mark.slow
 def test_bytes_that_change_without_an_event_are_asked_for_once_more(in_run: RunWorld) -> None:
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.CONVERT and event.index == 3:
@@ -277,6 +281,7 @@ def test_a_bad_row_far_behind_is_told_with_its_row_and_byte_in_the_whole_file() 
     assert begun.queue.sent == []
 
 
+@pytest.mark.slow
 def test_bad_rows_are_put_aside_in_one_object() -> None:
     begun, whole = world(bad_rows="quarantine"), twin_of(world(bad_rows="quarantine"))
     bad = BAD.replace(b"\n5,00005", b"\n5,00005,too,many,fields,in,this")
@@ -293,6 +298,7 @@ def test_bad_rows_are_put_aside_in_one_object() -> None:
         assert begun.store.data(output.ref) == whole.store.data(output.ref)
 
 
+@pytest.mark.slow
 def test_filters_and_partitions_are_those_of_one_invocation() -> None:
     fields = {
         "schemas": [
@@ -317,6 +323,7 @@ def test_filters_and_partitions_are_those_of_one_invocation() -> None:
     assert all(begun.store.data(ref) == whole.store.data(ref) for ref in outputs)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(in_run: RunWorld) -> None:
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.CONVERT and event.index == 4:
@@ -382,6 +389,7 @@ def resume(world: RunWorld) -> str:
     return resume_run(world.entry(), ledger=world.ledger, machine=world.machine, now=world.now).execution
 
 
+@pytest.mark.slow
 def test_news_of_a_stop_that_are_heard_twice_leave_what_the_resumed_run_goes_on_with(in_run: RunWorld) -> None:
     """Whoever heard of it first may have been killed after it had settled the entry."""
     name = stop(in_run)
@@ -395,6 +403,7 @@ def test_news_of_a_stop_that_are_heard_twice_leave_what_the_resumed_run_goes_on_
     assert in_run.homes() == []
 
 
+@pytest.mark.slow
 def test_a_double_that_comes_late_leaves_what_waits_for_a_grant(in_run: RunWorld) -> None:
     in_run.phase(PhaseEvent(phase=Phase.PLAN, place=in_run.place()))
     in_run.phase(PhaseEvent(phase=Phase.FAIL, place=in_run.place(), error={"Error": "AccessDenied"}))
@@ -407,6 +416,7 @@ def test_a_double_that_comes_late_leaves_what_waits_for_a_grant(in_run: RunWorld
     assert in_run.drive(resume(in_run)) == "done"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [Phase.PLAN, Phase.CONVERT, Phase.PUBLISH, Phase.HEAL])
 def test_a_run_whose_objects_expired_says_so_and_begins_again(in_run: RunWorld, phase: Phase) -> None:
     stop(in_run)
@@ -436,6 +446,7 @@ def test_an_older_executions_end_is_no_news_for_one_whose_objects_are_gone(in_ru
     assert in_run.entry().state is State.WAITING
 
 
+@pytest.mark.slow
 def test_who_comes_after_the_end_changes_nothing(in_run: RunWorld) -> None:
     assert in_run.drive() == "done"
     before = in_run.entry()
@@ -444,6 +455,7 @@ def test_who_comes_after_the_end_changes_nothing(in_run: RunWorld) -> None:
     assert (in_run.entry(), in_run.queue.sent) == (before, [])
 
 
+@pytest.mark.slow
 def test_a_run_that_was_to_be_resumed_and_never_started_is_started(in_run: RunWorld) -> None:
     stop(in_run)
     resumed = resume(in_run)
@@ -473,6 +485,7 @@ def test_a_run_that_is_lost_is_asked_for_once_more_until_it_was_five_times(in_ru
     assert len(in_run.machine.executions) == 5
 
 
+@pytest.mark.slow
 def test_a_service_that_is_down_fails_the_run_and_the_next_one_does_it(in_run: RunWorld) -> None:
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.SURVEY:
@@ -551,6 +564,7 @@ def test_children_that_died_without_a_word_are_tried_again(in_run: RunWorld) -> 
     assert len(in_run.queue.sent) == 1
 
 
+@pytest.mark.slow
 def test_what_was_put_together_is_let_go_if_a_stranger_has_the_key(in_run: RunWorld) -> None:
     in_run.store.put(TARGET, b"a stranger's")
 
@@ -562,6 +576,7 @@ def test_what_was_put_together_is_let_go_if_a_stranger_has_the_key(in_run: RunWo
     assert in_run.store.sent == {}
 
 
+@pytest.mark.slow
 def test_another_configuration_in_mid_run_takes_the_object(in_run: RunWorld) -> None:
     def before(event: PhaseEvent) -> None:
         if event.phase is Phase.JOIN:
@@ -576,6 +591,7 @@ def test_another_configuration_in_mid_run_takes_the_object(in_run: RunWorld) -> 
     assert in_run.entry().state is State.CONVERTED
 
 
+@pytest.mark.slow
 def test_an_invocation_that_ends_while_it_puts_together_goes_on_in_the_next(in_run: RunWorld) -> None:
     publishes = 0
 
@@ -603,6 +619,7 @@ def test_an_invocation_that_ends_while_it_puts_together_goes_on_in_the_next(in_r
     assert in_run.store.data(TARGET) == expected()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_quicker_than_the_worker_that_started_it_waits_for_its_word(in_run: RunWorld) -> None:
     """Its parts are done, and the ledger does not name it yet: nobody else would publish them."""
     waiting = in_run.entry()
@@ -634,6 +651,7 @@ def test_a_sync_that_is_gone_is_settled_and_not_asked_for(in_run: RunWorld) -> N
     assert (in_run.entry().state, in_run.queue.sent) == (State.FAILED, [])
 
 
+@pytest.mark.slow
 def test_a_ledger_that_was_lost_starts_runs_of_other_names(in_run: RunWorld) -> None:
     in_run.machine.end(next(iter(in_run.machine.executions)), ExecutionStatus.FAILED)
     in_run.ledger.entries.clear()

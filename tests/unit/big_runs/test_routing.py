@@ -49,6 +49,7 @@ def test_short_conversions_teach_nothing(size: int, seconds: float) -> None:
     assert speeds.learned == {}
 
 
+@pytest.mark.slow
 def test_a_worker_learns_from_what_it_converts() -> None:
     speeds = Speeds()
     world = World(syncs=(bulk_sync(to="json"),), routing=lambda _claims: Routing(speeds=speeds))
@@ -65,6 +66,7 @@ def test_a_worker_learns_from_what_it_converts() -> None:
     assert list(speeds.learned.values()) == [len(data) / 2]
 
 
+@pytest.mark.slow
 def test_very_many_small_files_are_a_run_however_few_bytes_they_have() -> None:
     world = folder_world(big_run_bytes=10**9)
     fill(world, 12_000)
@@ -127,6 +129,7 @@ def test_a_model_with_an_identifier_that_takes_too_long_says_why_it_is_not_divid
     assert "two rows with the same 'id'" in outcome.failure.message
 
 
+@pytest.mark.slow
 def test_what_a_whole_invocation_was_not_enough_for_becomes_a_run() -> None:
     world = RunWorld(syncs=(bulk_sync(to="json"),), big_run_bytes=10**9)
 

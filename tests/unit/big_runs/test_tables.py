@@ -56,6 +56,7 @@ class TestSharedTable:
         assert entry.schema_changes == wanted.schema_changes
         assert self.fields(world) == self.fields(whole)
 
+    @pytest.mark.slow
     def test_a_file_that_does_not_fit_into_a_frozen_table_is_refused(self) -> None:
         world = RunWorld(syncs=(bulk_sync(schema_evolution="freeze"),), source=SINGLE, big_run_bytes=LARGE)
         whole = twin_of(world)
@@ -81,6 +82,7 @@ class TestSnapshotTable:
     def world(self) -> RunWorld:
         return RunWorld(syncs=(bulk_sync(to="json", mode="snapshot"),), source=SINGLE, big_run_bytes=LARGE)
 
+    @pytest.mark.slow
     def test_a_large_newest_file_is_the_table(self, world: RunWorld) -> None:
         world.one(put(world, "a.csv", FIRST))
         world.one(put(world, "b.csv", CSV, day=2))
@@ -93,6 +95,7 @@ class TestSnapshotTable:
         assert world.entry(ObjectRef("acme-in", "in/b.csv")).state is State.CONVERTED
         assert world.homes() == []
 
+    @pytest.mark.slow
     def test_a_small_newer_file_that_comes_meanwhile_stays_the_table(self, world: RunWorld) -> None:
         world.one(put(world, "b.csv", CSV, day=2))
         world.one(put(world, "c.csv", FIRST, day=3))
@@ -101,6 +104,7 @@ class TestSnapshotTable:
         assert world.store.data(self.TABLE) == b'{"id":1,"extra":"x"}\n'
         assert world.entry(ObjectRef("acme-in", "in/b.csv")).state is State.SUPERSEDED
 
+    @pytest.mark.slow
     def test_a_table_that_another_writes_is_waited_for(self, world: RunWorld) -> None:
         world.one(put(world, "b.csv", CSV, day=2))
         (plan,) = world.planner.plan(ObjectRef("acme-in", "in/a.csv"))
@@ -150,6 +154,7 @@ def fill(world: World, count: int, *, rows: int = 1) -> None:
 
 
 class TestFolderInParts:
+    @pytest.mark.slow
     def test_a_folder_of_files_is_one_table_in_parts(self) -> None:
         world = folder_world(part_bytes=100)
         whole = twin_of(world)
@@ -201,6 +206,7 @@ class TestFolderInParts:
         assert outcome.result is State.CONVERTED
         assert len(world.machine.executions) == 1
 
+    @pytest.mark.slow
     def test_a_file_that_comes_meanwhile_is_in_the_next_table(self) -> None:
         world = folder_world(part_bytes=100)
         fill(world, 10)

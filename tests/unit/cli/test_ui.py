@@ -103,6 +103,7 @@ def emulator_at(folder: Path) -> Emulator:
     return Emulator(mode=Mode.OPEN, pid=1, url=ENDPOINT, plain_url=ENDPOINT, folder=folder, authority=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("endpoint", "arguments", "is_demo"),
     [

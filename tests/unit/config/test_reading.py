@@ -124,6 +124,7 @@ def test_an_alias_of_what_holds_it_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.slow
 def test_aliases_of_a_configuration_that_people_write_are_read(tmp_path: Path) -> None:
     path = tmp_path / "many.yaml"
     path.write_text("base: &base {x: 1}\nall: [" + ", ".join(["*base"] * 5_000) + "]")

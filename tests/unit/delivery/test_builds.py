@@ -397,6 +397,7 @@ class TestFolder:
 
         assert (world.keys(), world.queue.sent) == (["lake/customers/eu/a.jsonl"], [])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("order", list(permutations(range(3))))
     def test_the_order_of_events_changes_nothing(self, order: tuple[int, ...]) -> None:
         world = self.world()
@@ -512,6 +513,7 @@ class TestManyFiles:
         changed = world.store.buckets["acme-in"][self.KEY.format(7)]
         assert world.entry(ObjectRef("acme-in", self.KEY.format(7))).version.etag == changed.etag
 
+    @pytest.mark.slow
     def test_what_there_is_no_time_for_is_settled_when_the_message_comes_back(self) -> None:
         world = self.world(self.SOME)
         ledger = world.ledger
@@ -536,6 +538,7 @@ class TestManyFiles:
 
         assert len(world.ledger.entries) == self.SOME + 1
 
+    @pytest.mark.slow
     def test_a_record_that_nobody_can_read_is_made_again(self) -> None:
         world = self.world(self.SOME)
         self.build(world)

@@ -178,6 +178,7 @@ class TestEvolve:
         assert after["lake/orders/b.parquet"] == before["lake/orders/b.parquet"]
         assert schema(world).version == 2
 
+    @pytest.mark.slow
     def test_after_all_files_came_a_run_makes_the_outputs_independent_of_their_order(self, world: World) -> None:
         texts = {"a.csv": "n,m\n1,2\n", "b.csv": "n,m\n2.5,2\n", "c.csv": "n,m\n10.10,x\n", "d.csv": "n,m\n,\n"}
         found = []
@@ -390,6 +391,7 @@ class TestFreeze:
         assert types(world, "b") == types(world, "c") == {"id": "int64", "n": "double"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mine", "theirs"),
     [

@@ -61,6 +61,7 @@ def wide(count: int) -> TableSchema:
     return TableSchema(fields=pa.schema([pa.field(name, pa.float64()) for name in names]), versions=(FIRST,))
 
 
+@pytest.mark.slow
 def test_ten_thousand_fields_fit_into_an_item() -> None:
     assert len(wide(10_000).to_bytes()) < 350_000
 

@@ -273,6 +273,7 @@ class TestSheetsThatAreNoTables:
         assert "more than 100 outputs" in failure_of(run)
         assert "choose the tables in schemas" in failure_of(run)
 
+    @pytest.mark.slow
     def test_a_few_of_too_many_can_be_chosen(self) -> None:
         data = xlsx({f"s{number}": {"A1": text("a"), "A2": text("x")} for number in range(101)})
         run = run_of({REF: data}, schemas=["2026/book/s7", "2026/book/s99"])
@@ -315,6 +316,7 @@ class TestWorkbooksInArchives:
 
         assert '"source": "book.xlsx/People"' in outputs_of(run)["_quarantine/export/book/People.jsonl"]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("book", "says"),
         [

@@ -13,12 +13,14 @@ from tests.places import EXAMPLES
 COMMITTED = EXAMPLES / "data"
 
 
+@pytest.mark.slow
 def test_same_seed_gives_same_bytes() -> None:
     """Two runs agree to the byte; another seed does not."""
     assert samples(1) == samples(1)
     assert samples(1) != samples(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", samples())
 def test_committed_file_is_what_the_generator_makes(path: str) -> None:
     """What is in ``examples/data`` can be made again; gzip is compared unpacked, its packing depends on the zlib."""
@@ -38,6 +40,7 @@ def test_files_are_small() -> None:
     assert max(len(content) for content in samples().values()) < 100_000
 
 
+@pytest.mark.slow
 def test_write_puts_files_below_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command writes what ``samples`` gives, and says so."""
     assert main([str(tmp_path)]) == 0

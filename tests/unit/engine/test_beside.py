@@ -136,6 +136,8 @@ def test_one_processor_has_no_thread() -> None:
     assert set(done) == {before}
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("partition_key", [None, "half"])
 def test_one_processor_and_two_write_the_same_bytes(target: FileFormat, partition_key: str | None) -> None:
@@ -149,6 +151,8 @@ def test_one_processor_and_two_write_the_same_bytes(target: FileFormat, partitio
     assert sum(rows for _, rows, _ in made[0]) == 1500
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("partition_key", [None, "half"])
 def test_a_stop_leaves_no_thread_and_no_output(target: FileFormat, partition_key: str | None) -> None:

@@ -243,6 +243,8 @@ def test_small_files_are_fetched_once_and_large_ones_as_often_as_needed() -> Non
     assert opened.times == 4
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_column_without_a_value_in_the_sample_is_looked_at_again() -> None:
     files = {"1.csv": b"a,z\n" + b",z\n" * 50 + b"007,z\n", "2.jsonl": b'{"a":1}', "3.csv": b"b\n\n"}
     work = small_work(8)
@@ -336,6 +338,8 @@ class TestIdentifiers:
         with pytest.raises(DuplicateIdentifier, match=r"^row 1 of 1\.\w+ and row 3 of 1\."):
             run({name: data[name]}, made=made)
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     def test_the_last_row_wins_though_types_are_widened_on_the_way(self) -> None:
         rows = [f"{number % 40},{number}" for number in range(60)] + ["x,1.5"]
         data = "\n".join(["id,v", *rows, ""]).encode()
@@ -403,6 +407,8 @@ def test_parts_of_a_json_file_are_the_file(rows: list[Any], cuts: list[int], siz
             assert found == expected
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(st.lists(objects, min_size=2, max_size=4), st.permutations(range(4)), st.lists(st.booleans(), min_size=4))
 def test_types_do_not_depend_on_the_order_of_files(

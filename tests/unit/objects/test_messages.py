@@ -245,6 +245,7 @@ def test_only_a_request_that_says_so_resets_a_schema(stated: object) -> None:
     assert (request.reset_schema, request.deployment) == (False, 0)
 
 
+@pytest.mark.slow
 @given(
     kind=st.sampled_from(ChangeKind),
     key=st.text(min_size=1),

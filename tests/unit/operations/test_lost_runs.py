@@ -68,6 +68,7 @@ def test_a_run_that_vanished_begins_again(in_run: RunWorld, status: ExecutionSta
     assert in_run.entry().state is State.CONVERTED
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_killed_once_it_put_that_a_run_is_lost_has_asked_for_the_object(in_run: RunWorld) -> None:
     in_run.machine.end(next(iter(in_run.machine.executions)), ExecutionStatus.FAILED)
     genuine = in_run.queue.send

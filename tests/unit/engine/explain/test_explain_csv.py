@@ -63,6 +63,8 @@ def written(data: bytes, **options: Any) -> pa.Schema:
 
 
 class TestExplainedCsvTypes:
+    @pytest.mark.slow
+    @pytest.mark.kernel
     @given(st.lists(st.lists(st.sampled_from(NASTY) | st.none(), min_size=6, max_size=6), min_size=1, max_size=4))
     @settings(max_examples=examples(40))
     def test_they_are_what_conversion_writes(self, columns: list[list[str | None]]) -> None:
@@ -97,6 +99,8 @@ class TestExplainedCsvTypes:
         assert content.schema.equals(written(data, column_types=types), check_metadata=True)
         assert content.columns[0].notes == ("decimal is demanded",)
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     def test_nothing_depends_on_blocks(self) -> None:
         data = file_of([str(n) for n in range(400)] + ["007", "x"], ["1.5"] * 201 + ["2"] + ["1.25"] * 200)
         whole = explained(data)

@@ -52,6 +52,8 @@ def written(data: bytes) -> pa.Schema:
 
 
 class TestExplainedJsonTypes:
+    @pytest.mark.slow
+    @pytest.mark.kernel
     @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6))
     @settings(max_examples=examples(60))
     def test_they_are_what_conversion_writes(self, values: list[str]) -> None:
@@ -117,6 +119,8 @@ class TestExplainedFields:
     def test_limits(self) -> None:
         assert column(explained(lines_of(["3", "-2.5", "10"])), "a").limits == ("-2.5", "10")
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     def test_why_objects_are_kept_as_text(self) -> None:
         empty = column(explained(lines_of(["{}"])), "a")
         wide = column(explained(lines_of([json.dumps({f"k{n}": n for n in range(2001)})])), "a")

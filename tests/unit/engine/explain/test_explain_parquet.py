@@ -60,6 +60,8 @@ def test_types_are_what_conversion_writes() -> None:
     assert content.schema.equals(pq.read_schema(io.BytesIO(converted(data, "parquet", "parquet"))))
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("name", "stored"),
     [("u64", "INT64 INT"), ("bytes", "BYTE_ARRAY"), ("list[]", "INT32 INT"), ("struct.y[]", "BYTE_ARRAY STRING"),
@@ -77,6 +79,8 @@ def test_what_is_measured() -> None:
     assert column(content, "f").limits == ("-0.5", "1.5")
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("name", "note"),
     [

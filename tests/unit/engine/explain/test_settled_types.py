@@ -33,6 +33,8 @@ def explained(data: bytes, source: str, **options: Any) -> Content:
     return explain_file(io.BytesIO(data), FileFormat(source), ReadOptions(**options)).content
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize(("source", "data"), FILES, ids=[name for name, _ in FILES])
 def test_the_types_are_those_that_are_written(source: str, data: bytes, options: dict[str, Any]) -> None:

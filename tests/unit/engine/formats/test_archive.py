@@ -283,6 +283,7 @@ def test_a_member_without_a_name_is_ignored() -> None:
     assert [(one.name, one.reason) for one in found.ignored] == [("", "it has no name")]
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(150), deadline=None)
 @given(st.sampled_from([".zip", ".tar", ".tar.gz"]), st.data())
 def test_whatever_the_bytes_the_error_is_ours(extension: str, drawn: st.DataObject) -> None:

@@ -35,6 +35,8 @@ def refusal(data: bytes, **options: Any) -> DataError:
     return refused.value
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("header", "names"),
     [

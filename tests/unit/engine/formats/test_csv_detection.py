@@ -227,6 +227,7 @@ def test_a_contradiction_far_behind_the_sample_is_refused_with_its_row() -> None
     assert (aside.rows.read, aside.rows.quarantined) == (8_002, 1)
 
 
+@pytest.mark.slow
 def test_a_header_longer_than_the_sample_has_its_delimiter() -> None:
     names = [f"column {number}" for number in range(6000)]
     data = (";".join(names) + "\n" + ";".join("1,5" for _ in names) + "\n").encode()

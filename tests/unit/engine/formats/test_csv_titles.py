@@ -104,6 +104,8 @@ def test_a_column_of_prose_or_of_decimal_commas_has_no_title(text: str) -> None:
     assert rows[1][0] == text.partition("\n")[0].partition(",")[0]
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_errors_count_bytes_and_lines_of_the_file_and_rows_below_the_header() -> None:
     body = "".join(f"{number};{number}\n" for number in range(20_000))
     text = f"Report\n\nid;amount\n{body}x;y;z\n"

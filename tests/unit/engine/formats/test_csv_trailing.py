@@ -87,6 +87,8 @@ def test_a_row_that_ends_otherwise_is_refused_with_its_place(row: bytes, width: 
     assert (refused.value.row, refused.value.byte) == (20_001, len(text) - len(row) - 1)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_or_put_aside() -> None:
     text = b"a,b,c\n" + b"1,x,7,\n" * 20_000 + b"2,y,8,9\n" + b"3,z,9,\n"
 

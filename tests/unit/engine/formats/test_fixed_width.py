@@ -216,6 +216,8 @@ def test_explain_shows_layout_and_gaps() -> None:
 TEXTS = st.text(st.characters(exclude_characters=" \r\n\x00\x1a", exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=20))
 def test_whatever_is_padded_comes_back(values: list[tuple[str, str]]) -> None:
     fields = (FixedField(name="a", start=1, length=6), FixedField(name="b", start=8, length=6))

@@ -162,6 +162,8 @@ def test_json_is_unicode_whatever_the_encoding_of_csv_is(encoding: str) -> None:
     assert converted(data, "json", "json", encoding="cp1252").decode() == '{"id":1,"name":"José €"}\n'
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("before", [b"", b'{"a":"x"}\n'])
 def test_what_is_behind_a_very_long_row_is_at_its_place(before: bytes) -> None:
     """The text of a long row is let go before its rows are used."""

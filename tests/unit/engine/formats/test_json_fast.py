@@ -130,6 +130,8 @@ layouts = st.sampled_from(
 )
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(rows_of_a_file, layouts, st.sampled_from([5, 40, 150]), st.sampled_from(BadRows))
 def test_nobody_can_tell_which_parser_read_a_file(rows: list[str], between: str, size: int, bad_rows: BadRows) -> None:
@@ -139,6 +141,8 @@ def test_nobody_can_tell_which_parser_read_a_file(rows: list[str], between: str,
     assert read(data, bad_rows, size=size) == read_exactly(data, bad_rows)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(rows_of_a_file, st.sampled_from(["\n", ","]), st.sampled_from([5, 40, 150]))
 def test_both_parsers_know_the_same_of_types(rows: list[str], between: str, size: int) -> None:
@@ -266,6 +270,8 @@ def test_half_a_file_is_refused_wherever_it_stops(array: bool) -> None:  # noqa:
         assert not array or found[0] is TruncatedFile
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_field_that_comes_late_costs_one_exact_reading_of_its_block() -> None:
     data = b"\n".join([b'{"a": 1.5}'] * 500 + [b'{"b": {"c": 1}}'] + [b'{"a": 2.5}'] * 500)
 

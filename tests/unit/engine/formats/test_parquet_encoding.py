@@ -91,6 +91,7 @@ def test_few_rows_are_not_looked_at() -> None:
     assert choose_encodings(TABLE.slice(0, 100), {"compression": "snappy"}) == Encodings()
 
 
+@pytest.mark.slow
 def test_large_rows_are_sampled_sparingly() -> None:
     large = pa.table({"text": ["x" * 100_000] * 600})
 

@@ -104,6 +104,7 @@ def test_joined_groups_are_the_bytes_of_one_writer(
     assert joined(table, group, compression=codec) == written(table, group, compression=codec)
 
 
+@pytest.mark.slow
 def test_many_groups_and_columns_are_read_by_every_reader() -> None:
     rows = 4_000
     table = pa.table({f"c{number}": pa.array(range(number, rows + number)) for number in range(20)})

@@ -47,6 +47,8 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("array", SHAPES.values(), ids=SHAPES)
 def test_a_long_value_that_many_rows_share_is_given_in_small_batches(array: pa.Array) -> None:
     file = written(array)
@@ -74,6 +76,8 @@ def test_values_beyond_the_dictionary_are_read_plainly() -> None:
     assert pa.Table.from_batches(found) == pq.read_table(file)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_small_row_group_is_read_in_one_go() -> None:
     class Counted(io.BytesIO):
         reads = 0

@@ -140,6 +140,8 @@ def test_what_json_has_no_numbers_for_are_strings() -> None:
     assert lines == b'{"doubles":"NaN"}\n{"doubles":"Infinity"}\n{"doubles":"-Infinity"}\n{"doubles":null}\n'
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(50))
 @given(rows=st.lists(st.none() | st.lists(st.none() | st.text(max_size=3), max_size=3), max_size=6))
 def test_lists_are_what_python_says(rows: list[Any]) -> None:

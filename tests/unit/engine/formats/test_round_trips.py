@@ -31,6 +31,8 @@ def quoted(cell: Cell) -> str:
     return '"' + cell.replace('"', '""') + '"' if not cell or set(cell) & set('",\r\n') else cell
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @quickly
 @given(st.lists(columns, min_size=1, max_size=3), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from([5, 2**20]))
 def test_csv_survives_every_format(values: list[list[Cell]], ending: str, size: int) -> None:

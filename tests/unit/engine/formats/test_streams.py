@@ -73,6 +73,7 @@ def test_what_follows_the_last_member_and_is_none_is_refused(compression: Compre
         converted(data + more, "csv", "csv", compression=compression)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [Compression.GZIP, Compression.BZIP2])
 @given(sizes=st.lists(st.integers(0, 3000), max_size=5), asked=st.integers(1, 5000), block=st.integers(1, 50))
 def test_members_are_read_whatever_the_sizes(
@@ -160,6 +161,7 @@ def test_frames_without_content_are_those_of_the_compression_that_is_named() -> 
     assert converted(frame + PACK[Compression.LZ4](ONE), "csv", "csv", compression=Compression.LZ4) == ONE
 
 
+@pytest.mark.slow
 def test_an_xz_file_that_asks_for_much_memory_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**28}]
     data = lzma.compress(ONE, filters=filters)

@@ -89,6 +89,7 @@ number_rows = st.lists(fast_tests.an_object({'"a"': hard_numbers, '"b"': hard_nu
 all_rows = st.one_of(fast_tests.rows_of_a_file, mixed_rows, number_rows)
 
 
+@pytest.mark.slow
 @quickly
 @given(all_rows, fast_tests.layouts, st.sampled_from([5, 40, 150]), st.sampled_from(BadRows))
 def test_nobody_can_tell_that_the_kernel_read_a_file(
@@ -210,6 +211,7 @@ odd_rows = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @quickly
 @given(
     st.lists(st.tuples(st.integers(0, 400), odd_rows), min_size=1, max_size=4),

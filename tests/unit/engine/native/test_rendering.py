@@ -202,6 +202,7 @@ def test_it_renders_what_the_pure_code_renders(batch: pa.RecordBatch, shape: Row
         assert rendered == _render_pure(batch, shape)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(SCALARS).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.lists(kind[1], max_size=5))))
 def test_it_answers_for_each_scalar(column: tuple[pa.DataType, list[Any]]) -> None:
     kind, values = column

@@ -133,6 +133,8 @@ def test_parts_are_the_whole(file: Messy, parts: int, target: str) -> None:
     assert_divides(file.data, max(1, len(file.data) // parts), target, **file.options)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_byte_may_be_near_a_cut(target: str) -> None:
     data = 'id,text\r\n1,"a\r\n""é"""\r\n2,\r\n\r\n3,"\n\n"\r\n4,x'.encode()
@@ -241,6 +243,8 @@ def test_a_file_without_line_feeds_is_not_cut() -> None:
     assert isinstance(caught.value, TooBig)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.sampled_from(['"', '""', ",", "\n", "\r\n", "\r", "a", "é", "#"]), max_size=40),
@@ -261,6 +265,8 @@ def test_a_piece_ends_as_its_records_do(tokens: list[str], comment: str | None) 
                 assert scan(text[:end], is_open=is_open) == expected
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(300), deadline=None)
 @given(
     st.lists(st.sampled_from(['"a"', '"x""y"', '"\n"', 'a"b', ",", "\n", "\r\n", "\r", "bcd"]), max_size=120),

@@ -110,6 +110,8 @@ def test_a_file_of_frames_is_cut_as_its_text_is(
     assert_same(divided, whole, target)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_bad_row_has_the_place_that_it_has_in_the_text() -> None:
     text = JSON + b'{"id": \n' + JSON
     recipe = Recipe(

@@ -107,6 +107,8 @@ def test_text_is_that_of_one_writer(
     assert UNPACK[compression](data) == written(file_format, WriteOptions(), batches, FORMATS)
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("file_format", [FileFormat.PARQUET, FileFormat.AVRO])
 @settings(max_examples=examples(30))
 @given(parts=PARTS)
@@ -140,6 +142,8 @@ def compressed(file_format: FileFormat, compression: OutputCompression) -> bytes
 
 
 class TestReadersOfSeveralMembers:
+    @pytest.mark.slow
+    @pytest.mark.kernel
     @pytest.mark.parametrize("compression", AROUND[1:])
     @pytest.mark.parametrize("file_format", TEXTS)
     def test_our_own(self, compression: OutputCompression, file_format: FileFormat) -> None:
@@ -156,6 +160,8 @@ class TestReadersOfSeveralMembers:
         stream = pa.CompressedInputStream(pa.BufferReader(data), codec)
         assert pyarrow.csv.read_csv(stream).equals(TABLE)
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     @pytest.mark.parametrize("compression", [OutputCompression.GZIP, OutputCompression.ZSTD])
     @pytest.mark.parametrize("file_format", TEXTS)
     def test_duckdb(self, compression: OutputCompression, file_format: FileFormat, tmp_path: Path) -> None:
@@ -179,6 +185,7 @@ class TestJoinedParquet:
         assert duckdb.read_parquet(str(path)).to_arrow_table().cast(PLAIN).equals(TABLE)
         assert pl.read_parquet(path).to_arrow().cast(PLAIN).equals(TABLE)
 
+    @pytest.mark.slow
     def test_a_footer_longer_than_what_is_read_at_first(self) -> None:
         schema = pa.schema([(f"a column of a long name, number {number}", pa.int64()) for number in range(900)])
         batch = pa.RecordBatch.from_pylist([{"a column of a long name, number 7": 7}], schema=schema)

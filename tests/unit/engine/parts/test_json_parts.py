@@ -131,6 +131,8 @@ class TestWhereJsonIsCut:
         data = b'{"a": 1}\n[\n\n{"a": 2}\n{"a": 3}\n'
         assert parts_of(data, 10, BadRows.QUARANTINE) == [(0, 20, 1, 1), (20, 30, 4, 4)]
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     @pytest.mark.parametrize("rows", [1, 2, 3])
     def test_a_row_that_is_longer_than_many_parts(self, rows: int) -> None:
         data = b'{"a": 0}\n' * (rows - 1) + json.dumps({"a": "x" * 1000}).encode() + b'\n{"a": 2}'

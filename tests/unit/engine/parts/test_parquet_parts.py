@@ -78,6 +78,8 @@ class TestInt96:
                 writer.write_table(pa.table([column], schema))
         return file.getvalue()
 
+    @pytest.mark.slow
+    @pytest.mark.kernel
     def test_one_row_group_with_years_far_away_decides_for_all(self) -> None:
         times = [[self.TODAY] * 3, [self.NEVER], [self.TODAY, None]]
         data = self.data(*(pa.array(values, pa.timestamp("us")) for values in times))

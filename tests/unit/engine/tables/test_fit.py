@@ -98,6 +98,8 @@ class WrittenFile(str):
     __slots__ = ()
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(25), deadline=None)
 @given(files)
 def test_texts_survive_and_the_order_of_files_changes_nothing_in_the_end(contents: list[File]) -> None:
@@ -113,6 +115,8 @@ def test_texts_survive_and_the_order_of_files_changes_nothing_in_the_end(content
         assert printed == content
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.lists(st.none() | st.sampled_from([*NUMBERS, '"7"', "true"]), min_size=1), min_size=2, max_size=3))
 def test_json_survives_and_the_order_of_files_changes_nothing_in_the_end(contents: list[File]) -> None:

@@ -90,6 +90,7 @@ NUMBERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(NUMBERS, min_size=1, max_size=20), st.sampled_from(["integer", "decimal(12,2)", "float"]))
 def test_what_fits_is_the_same_number(texts: list[str], hint: str) -> None:
     for text, value in zip(texts, values(hint, *texts), strict=True):

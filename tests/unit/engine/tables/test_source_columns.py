@@ -115,6 +115,8 @@ def test_rows_that_were_put_aside_are_counted(source: str, data: bytes, size: in
     assert [json.loads(line)["row"] for line in done.quarantine.getvalue().splitlines()] == [2, 5, 6]
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.sampled_from([8, 40, 2**20]))
 def test_each_row_has_its_number_whatever_is_put_aside(good: list[bool], size: int) -> None:
     lines = [f"{number},{number}" if is_good else "x" for number, is_good in enumerate(good, 1)]

@@ -74,6 +74,7 @@ def comparable(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(columns, min_size=2, max_size=3), st.booleans())
 def test_values_survive_in_the_field_of_all(arrays: list[pa.Array], as_text: bool) -> None:  # noqa: FBT001 # drawn

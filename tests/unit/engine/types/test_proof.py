@@ -103,6 +103,7 @@ def is_proven(texts: pa.Array, kind: Kind) -> bool:
     return values is not None and proof.is_printed_back(values, kind.form, texts, few=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.type} {kind.form}")
 def test_each_nasty_text_is_proven_exactly_where_it_is_printed_back(kind: Kind) -> None:
     for text in NASTY:
@@ -111,6 +112,7 @@ def test_each_nasty_text_is_proven_exactly_where_it_is_printed_back(kind: Kind) 
         assert is_proven(texts, kind) == is_printed_back(texts, kind), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.type} {kind.form}")
 @settings(deadline=None, max_examples=examples(40))
 @given(items=st.lists(st.none() | numbers, max_size=4), beside=st.lists(st.integers(0, 99).map(str), max_size=3))

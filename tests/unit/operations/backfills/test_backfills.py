@@ -32,6 +32,7 @@ def asked(plant: Plant) -> list[str]:
     return [request.change.ref.key for body in plant.queue.bodies for request in parse_message(body).requests]
 
 
+@pytest.mark.slow
 def test_all_that_is_there_is_converted_and_accounted_for() -> None:
     plant = Plant()
     plant.fill(range(25))
@@ -189,6 +190,7 @@ def test_an_object_that_is_deleted_while_it_waits_leaves_nothing() -> None:
 
 
 class TestPausedBackfills:
+    @pytest.mark.slow
     def test_a_pause_stops_listing_and_receiving_and_loses_nothing(self) -> None:
         plant = Plant(portion=4)
         plant.fill(range(30))
@@ -428,6 +430,7 @@ class TestKilledBackfills:
 
 
 class TestRoom:
+    @pytest.mark.slow
     def test_the_listing_waits_while_enough_is_in_the_queue(self) -> None:
         plant = Plant(portion=2)
         plant.fill(range(20))
@@ -497,6 +500,7 @@ class TestRoom:
         with pytest.raises(UsageError, match="a backfill of sync 'nightly' is running since 2026-11-22 12:00 UTC"):
             plant.start()
 
+    @pytest.mark.slow
     def test_two_syncs_share_the_queue_and_pausing_one_leaves_the_other_its_messages(self) -> None:
         plant = Plant(World(syncs=(bulk_sync(to="json"), bulk_sync("weekly", to="parquet", subfolder="weekly"))))
         plant.fill(range(8))

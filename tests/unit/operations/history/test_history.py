@@ -140,6 +140,7 @@ class TestRow:
 
 
 class TestDay:
+    @pytest.mark.slow
     @given(st.lists(st.tuples(st.text(min_size=1, max_size=8), st.floats(0, 1e6)), max_size=30))
     def test_what_was_written_is_read(self, works: list[tuple[str, float]]) -> None:
         rows = [FinishedWork.of(finished(key, seconds=seconds), BILLING) for key, seconds in works if _is_text(key)]
