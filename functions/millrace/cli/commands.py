@@ -64,6 +64,12 @@ COMMANDS = (
         "errors",
         "Explain an error class: what it means, what becomes of the work, and what to do. Nothing is contacted.",
     ),
+    CommandEntry(
+        "import",
+        "local.import_answers",
+        "import_command",
+        "Make a configuration of what Polytomic's API answers; says what a person must do, and what was passed over.",
+    ),
     CommandEntry("schema", "configuration", "schema", "Print the JSON Schema of the configuration file, for editors."),
     CommandEntry(
         "doctor",

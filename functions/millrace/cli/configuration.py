@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ import typer
 
 from millrace.cli.extras import require_extra
 from millrace.cli.terminal import Terminal, print_json, print_line
-from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn
+from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn, suggest_secret
 from millrace.config.document import Document, load
 from millrace.config.json_schema import schema_text
 from millrace.deployment.permissions import (
@@ -230,7 +229,7 @@ def store(
     connection = load(context.obj).connection(name)
     match connection.auth:
         case AccessKeys(access_key_id=key_id, secret_access_key=key) if key_id and key:
-            secret = secret or _secret_name(name)
+            secret = secret or suggest_secret(name)
             done = "would store"
             if not dry_run:
                 done = _put_keys(secret, (key_id.get_secret_value(), key.get_secret_value()), name, kms_key, region)
@@ -242,11 +241,6 @@ def store(
         fields["configuration"].pop(field, None)
     fields["configuration"]["aws_credentials_secret"] = secret
     print_json(fields, indent=2)
-
-
-def _secret_name(connection: str) -> str:
-    """A name that Secrets Manager takes: letters, digits and /_+=.@- alone."""
-    return f"millrace/{re.sub(r'[^A-Za-z0-9_+=.@-]+', '-', connection).strip('-') or 'connection'}"
 
 
 def _put_keys(secret: str, keys: tuple[str, str], connection: str, kms_key: str, region: str) -> str:

@@ -16,6 +16,11 @@ def print_line(text: str, *, err: bool = False) -> None:
     typer.echo(escape_controls(text), err=err)
 
 
+def print_text(text: str) -> None:
+    """Print a whole text to standard output as it is: for files, whose maker has escaped what a terminal obeys."""
+    typer.echo(text, nl=False)
+
+
 def print_json(value: object, *, indent: int | None = None) -> None:
     """Print JSON, in one line if it is not indented."""
     typer.echo(to_json_text(value, indent=indent))

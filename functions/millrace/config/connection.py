@@ -167,3 +167,8 @@ class Connection(Section):
     ) -> ReadOptions:
         """How a file of this connection is read."""
         return replace(self.file_options().read, compression=compression, bad_rows=bad_rows)
+
+
+def suggest_secret(connection: str) -> str:
+    """A name for the secret of a connection's keys, as Secrets Manager takes it: letters, digits, /_+=.@- alone."""
+    return f"millrace/{re.sub(r'[^A-Za-z0-9_+=.@-]+', '-', connection).strip('-') or 'connection'}"

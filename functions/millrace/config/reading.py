@@ -46,6 +46,44 @@ def _read_text(text: str, path: Path) -> object:
     return data
 
 
+def read_json_values(text: str, name: str) -> list[Any]:
+    """Read JSON values that follow each other, as programs write that append; ``name`` is the file's, for errors.
+
+    Raises:
+        InvalidConfiguration: no value at all, text that is no JSON, or a field that is given twice.
+    """
+    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
+    text = text.removeprefix("\ufeff")
+    values: list[Any] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        value, position = _decode_one(decoder, text, position, name)
+        values.append(value)
+    if not values:
+        raise InvalidConfiguration(f"{name}: is empty; expected JSON")
+    if twice := list(_duplicates(values, (name,))):
+        raise InvalidConfiguration(twice)
+    return values
+
+
+def _decode_one(decoder: json.JSONDecoder, text: str, position: int, name: str) -> tuple[Any, int]:
+    try:
+        return decoder.raw_decode(text, position)
+    except json.JSONDecodeError as error:
+        # Not chained: the error carries the whole document, secrets included.
+        problem = f"{name}: not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+    except RecursionError:
+        problem = f"{name}: is nested deeper than any answer"
+    raise InvalidConfiguration(problem)
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise InvalidConfiguration(f"{constant} is not a JSON value")
+
+
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     mapping = _Object(pairs)
     mapping.twice = tuple(find_repeats(name for name, _ in pairs))
@@ -164,10 +202,15 @@ def _loader() -> Any:
                 raise yaml.constructor.ConstructorError(None, None, "a field's name must be text", key.start_mark)
             return name
 
-    for tag, pattern, first in _CORE_SCHEMA:
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", _compile(pattern), list(first))
+    add_core_schema(Loader)
     Loader.add_constructor("tag:yaml.org,2002:map", Loader.construct_object_node)
     return Loader
+
+
+def add_core_schema(loader_or_dumper: Any) -> None:
+    """Let a class of PyYAML know which plain texts are no text in YAML 1.2's core schema."""
+    for tag, pattern, first in _CORE_SCHEMA:
+        loader_or_dumper.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", _compile(pattern), list(first))
 
 
 def _compile(pattern: str) -> Any:

@@ -216,6 +216,20 @@ def validate(folder: Path) -> list[str]:
     return ["validate", configuration(folder, **{HOSTILE: HOSTILE})]
 
 
+def import_answers(folder: Path) -> list[str]:
+    ends = {"source_connection_id": HOSTILE, "destination_connection_id": HOSTILE}
+    own = {"auth_mode": "iam_role", "iam_role_arn": "arn:aws:iam::123456789012:role/r", HOSTILE: HOSTILE}
+    place = {"s3_bucket_name": "b", "s3_bucket_region": "eu-west-1"}
+    connection = {"id": "c", "name": HOSTILE, "type": "s3", "configuration": own | place}
+    answers = [connection, {"id": HOSTILE, "name": HOSTILE, **ends}, {HOSTILE: HOSTILE}]
+    (folder / "answers.json").write_text(json.dumps(answers))
+    return ["import", str(folder / "answers.json"), "--output", str(folder / "out.yaml")]
+
+
+def import_to_standard_output(folder: Path) -> list[str]:
+    return [*import_answers(folder)[:-1], "-"]
+
+
 def connections(folder: Path) -> list[str]:
     return ["connections", "--offline", "--config", configuration(folder), "--account", HOSTILE]
 
@@ -253,6 +267,8 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
     (explain, True),
     (convert, False),
     (validate, True),
+    (import_answers, True),
+    (import_to_standard_output, False),
     (connections, True),
 )
 """Each command's words, and whether it has ``--json``."""
