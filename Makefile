@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures lock lowest clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures dist lock lowest clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -122,12 +122,20 @@ lock: install ## Resolve requirements/ and package-lock.json anew from pyproject
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate -c requirements/dev.txt requirements/formats.in -o requirements/formats.txt
 	$(BIN)/npm install --package-lock-only --silent
 
+# Each wheel is built from the source distribution, so that this is whole; the kernels come from Zig, for glibc 2.17.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: install ## Build the source distribution and all wheels into dist/, and check them
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --sdist --out-dir dist
+	for kernel in none x86_64-linux-gnu aarch64-linux-gnu; do MILLRACE_KERNEL=$$kernel $(BIN)/uv build --quiet --no-build-isolation --wheel --out-dir dist dist/millrace-*.tar.gz || exit 1; done
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
 # What a range promises is tried at its lower end, too; pytest and what the tests alone need are those of the lock.
 lowest: install ## Run the quick tests of the engine, the configuration and the commands with the oldest versions of pyproject.toml
 	$(BIN)/uv venv --quiet --clear build/lowest
 	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --extra aws --extra formats --extra ui --no-header --no-annotate pyproject.toml -o build/lowest.txt
-	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install -q --requirement build/lowest.txt --group test
-	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws tests/integration -m "not slow" -n 2 -q
+	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install -q --requirement build/lowest.txt --group test --group bench
+	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws -m "not slow" -n 2 -q
 
 clean: ## Remove what the tasks made
-	rm -rf $(VENV) node_modules cdk.out build .coverage
+	rm -rf $(VENV) node_modules cdk.out build dist .coverage

@@ -1,9 +1,7 @@
-"""`pip wheel .`: with the kernel for this platform where there is a compiler, and for any without."""
+"""Wheels: with the kernel for this platform where there is a compiler, and for any without."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from millrace.engine.native.build import KernelNotBuilt, choose_compiler
+from millrace.engine.native.build import TARGETS, KernelNotBuilt, choose_compiler
 from millrace.engine.native.library import compute_fingerprint, read_fingerprint
-from millrace.engine.native.wheel import choose_platform
-from tests.places import ROOT
+from millrace.engine.native.wheel import choose_platform, find_library, name_platform, read_wanted
+from tests.distributions import build_distribution, copy_checkout
 
 FIND_KERNEL = """
 import sys
@@ -26,25 +24,7 @@ print(look_for_kernel())
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of what the wheel is made of, without what was built before."""
-    folder = tmp_path / "checkout"
-    unwanted = shutil.ignore_patterns("__pycache__", "built", "*.egg-info")
-    shutil.copytree(ROOT / "functions", folder / "functions", ignore=unwanted)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-def _make_wheel(checkout: Path, **environment: str) -> Path:
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run(  # noqa: S603 - our own package
-        [*command, "--wheel-dir", str(checkout / "wheels"), str(checkout)],
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **environment},
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = (checkout / "wheels").glob("*.whl")
-    return wheel
+    return copy_checkout(tmp_path / "checkout")
 
 
 def _has_compiler() -> bool:
@@ -61,7 +41,7 @@ def test_a_wheel_has_the_kernel_of_its_platform(
     checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MILLRACE_NATIVE", raising=False)  # the suite runs without the kernel, too
-    wheel = _make_wheel(checkout)
+    wheel = build_distribution("wheel", checkout, tmp_path / "wheels")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "installed")
     (library,) = (tmp_path / "installed").rglob("libmillrace-*.so")
@@ -76,15 +56,14 @@ def test_a_wheel_has_the_kernel_of_its_platform(
     assert wheel.name.endswith(f"-py3-none-{choose_platform(library)}.whl")
     assert read_fingerprint(library) == compute_fingerprint()
     assert asked.stdout.startswith(f"Kernel(library=<CDLL '{library}'")
-    assert not list((tmp_path / "installed").rglob("*.c"))
 
 
 @pytest.mark.slow
-def test_a_wheel_without_a_compiler_is_pure(checkout: Path) -> None:
+def test_a_wheel_without_a_compiler_is_pure(checkout: Path, tmp_path: Path) -> None:
     builder = checkout / "functions" / "millrace" / "engine" / "native" / "build.py"
     builder.write_text(builder.read_text().replace('find_spec("ziglang")', 'find_spec("no_such_package")'))
 
-    wheel = _make_wheel(checkout, CC="no-such-compiler")
+    wheel = build_distribution("wheel", checkout, tmp_path / "wheels", CC="no-such-compiler")
 
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -106,3 +85,23 @@ def test_the_tag_is_what_the_library_asks_for(asks_for: bytes, platform: str, ta
     library.write_bytes(b"\x7fELF\0" + asks_for)
 
     assert choose_platform(library, platform) == tag
+
+
+class TestChosenKernel:
+    """What MILLRACE_KERNEL says, as `make dist` sets it."""
+
+    @pytest.mark.parametrize("wanted", [*TARGETS, "none"])
+    def test_targets_and_none_are_known(self, wanted: str) -> None:
+        assert read_wanted({"MILLRACE_KERNEL": wanted}) == wanted
+
+    @pytest.mark.parametrize("environment", [{}, {"MILLRACE_KERNEL": ""}])
+    def test_without_it_the_kernel_is_for_this_machine(self, environment: dict[str, str]) -> None:
+        assert read_wanted(environment) is None
+
+    def test_another_word_is_refused(self) -> None:
+        with pytest.raises(KernelNotBuilt, match="'arm64'; expected aarch64-linux-gnu, x86_64-linux-gnu, or none"):
+            read_wanted({"MILLRACE_KERNEL": "arm64"})
+
+    def test_a_target_names_the_platform_and_the_file(self) -> None:
+        assert name_platform("aarch64-linux-gnu") == "linux-aarch64"
+        assert find_library(Path("lib"), "aarch64-linux-gnu").name == "libmillrace-aarch64.so"
