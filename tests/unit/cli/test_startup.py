@@ -41,6 +41,7 @@ def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tu
     assert not modules & HEAVY
     assert {name for name in modules if name.startswith("millrace.cli.")} == {
         "millrace.cli.commands",
+        "millrace.cli.extras",
         "millrace.cli.main",
     }
 
