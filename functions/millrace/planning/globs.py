@@ -70,7 +70,7 @@ class _Segment:
 
     pieces: tuple[re.Pattern[str], ...]
     lengths: tuple[int, ...]
-    names_hidden: bool = False
+    names_hidden: bool
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches.

@@ -109,7 +109,7 @@ def test_a_model_with_an_identifier_is_converted_as_ever() -> None:
     assert (outcome.result, world.machine.executions) == (State.CONVERTED, {})
 
 
-def work_too_long(world: RunWorld, request: Request) -> Outcome:
+def work_too_long(world: World, request: Request) -> Outcome:
     """Work on a request in an invocation whose whole time is over when the first rows are converted."""
     left = iter([900.0, 900.0])
     delivery = replace(world.delivery(), remaining=lambda: next(left, 1.0))
@@ -127,6 +127,20 @@ def test_a_model_with_an_identifier_that_takes_too_long_says_why_it_is_not_divid
     assert outcome.failure is not None
     assert outcome.failure.error == "TooBig"
     assert "two rows with the same 'id'" in outcome.failure.message
+
+
+@pytest.mark.parametrize("identifier", ["id", None])
+def test_without_a_machine_what_takes_too_long_says_nothing_of_parts(identifier: str | None) -> None:
+    """Who has none cannot have it converted in parts, whatever the model says."""
+    model = {"model_from": "single_file", "key": "in/customers.csv"}
+    world = World(configuration=model_document(model, identifier=identifier))
+    request = world.upload(to_csv(), ObjectRef("acme-in", "in/customers.csv"))
+
+    outcome = work_too_long(world, request)
+
+    assert outcome.failure is not None
+    assert outcome.failure.error == "TooBig"
+    assert "parts" not in outcome.failure.message
 
 
 @pytest.mark.slow

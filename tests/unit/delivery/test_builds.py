@@ -18,7 +18,7 @@ from millrace.config.document import parse
 from millrace.delivery.builds import DELAY_SECONDS
 from millrace.delivery.worker import Outcome
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import Entry, State
+from millrace.ledger.entries import Branch, Entry, Failure, State
 from millrace.ledger.rules import RefusalKind
 from millrace.ledger.table_entries import AnyEntry
 from millrace.objects.messages import Request
@@ -317,6 +317,54 @@ class TestFolder:
             assert (entry.state, entry.build.built_etag) == (State.WAITING, record.etag)
         else:
             assert (entry.state, entry.build.built_etag) == (State.CONVERTED, None)
+
+    @pytest.mark.parametrize(
+        ("branch", "is_kept"), [(Branch.DATA, True), (Branch.TRANSIENT, False), (Branch.CONFIGURATION, False)]
+    )
+    def test_a_files_event_that_comes_again_is_no_old_one_for_its_table(self, branch: Branch, *, is_kept: bool) -> None:
+        """It may tell what happened after the files were listed; one that is refused for good comes no more."""
+        world = self.world()
+        file = ObjectRef("acme-in", "in/crm/a.csv")
+        world.one(world.put(file.key, b"id\n1\n"))
+        entry = world.entry(file)
+        failure = Failure(branch=branch, error="SomeError", message="it went wrong")
+        world.ledger.put(replace(entry, state=State.FAILED, failure=failure, revision=entry.revision + 1))
+
+        world.run_asked()
+
+        settled = world.entry(file)
+        assert (settled.state, settled.failure) == (State.CONVERTED, None)
+        assert entry.sequencer is not None
+        assert settled.sequencer == (entry.sequencer if is_kept else None)
+
+    @pytest.mark.parametrize("state", [State.IN_FLIGHT, State.REMOVED])
+    def test_a_file_that_somebody_is_at_work_on_is_left_to_him(self, state: State) -> None:
+        world = self.world()
+        file = ObjectRef("acme-in", "in/crm/a.csv")
+        world.one(world.put(file.key, b"id\n1\n"))
+        entry = world.entry(file)
+        theirs = replace(entry, state=state, revision=entry.revision + 1)
+        world.ledger.put(theirs)
+
+        world.run_asked()
+
+        assert world.output() == b'{"id":1}\n'
+        assert world.entry(file) == theirs
+
+    def test_a_file_without_an_entry_gets_one_that_says_all_of_its_bytes(self) -> None:
+        """Its own event was lost, or comes later."""
+        world = self.world()
+        file, other = ObjectRef("acme-in", "in/crm/a.csv"), ObjectRef("acme-in", "in/crm/b.csv")
+        world.put(other.key, b"id\n2\n")
+        world.one(world.put(file.key, b"id\n1\n"))
+
+        build = world.run_asked()
+
+        entry, size = world.entry(other), len(b"id\n2\n")
+        assert (entry.state, entry.revision, entry.sequencer, entry.failure) == (State.CONVERTED, 1, None, None)
+        assert (entry.version.size, entry.version.etag) == (size, entry.build.built_etag)
+        assert (entry.fingerprint, entry.engine, entry.started) == (build.fingerprint, build.engine, build.started)
+        assert "in/crm" in str(entry.reason)
 
     def test_a_manual_run_makes_it_again(self) -> None:
         world = self.world()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
-from millrace.operations.overview import SyncLoad, read_loads
+from millrace.operations.overview import BoundedCount, SyncLoad, read_loads
 from tests.fakes import InMemoryLedger
 from tests.world import NOON
 
@@ -75,6 +77,51 @@ def test_a_rate_is_of_what_was_read_if_that_is_not_the_hour() -> None:
 
     assert str(load.last_hour) == "60 or more"
     assert round(load.an_hour) == round(60 * 3600 / 59)
+
+
+def test_a_rate_is_of_the_whole_hour_if_all_of_it_was_read() -> None:
+    """However close together they finished: six in a minute and nothing else are six an hour."""
+    load = read(*(entry(str(number), seconds=10 * number) for number in range(6)))["nightly"]
+
+    assert load.an_hour == 6
+
+
+def test_what_finished_this_very_moment_is_of_a_second() -> None:
+    load = read(*(entry(str(number), seconds=0) for number in range(3)), most=2)["nightly"]
+
+    assert load.an_hour == 2 * 3600
+
+
+@pytest.mark.parametrize(("number", "shown"), [(2, "2 or more"), (3, "3"), (4, "3")])
+def test_a_count_is_exact_if_nothing_is_behind_what_was_read(number: int, shown: str) -> None:
+    load = read(*(entry(str(one), State.WAITING) for one in range(3)), most=number)["nightly"]
+
+    assert str(load.waiting) == shown
+
+
+def test_each_sync_has_its_own() -> None:
+    loads = read(
+        entry("a", State.FAILED),
+        entry("b", State.WAITING),
+        entry("c", State.WAITING),
+        *(entry(f"other {number}", sync="another") for number in range(4)),
+        *(entry(f"at work {number}", State.IN_FLIGHT, sync="another", seconds=number) for number in range(6)),
+    )
+
+    nightly, another = loads["nightly"], loads["another"]
+    assert [str(one) for one in (nightly.failed, nightly.waiting, nightly.last_hour)] == ["1", "2", "3"]
+    assert [str(one) for one in (another.failed, another.waiting, another.last_hour)] == ["0", "0", "4"]
+    assert (len(nightly.in_flight), len(another.in_flight), len(another.shown_in_flight)) == (0, 6, 5)
+    assert (nightly.an_hour, another.an_hour) == (3, 4)
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(3599, "1"), (3600, "1"), (3601, "0")])
+def test_an_hour_ago_is_within_the_hour(seconds: int, counted: str) -> None:
+    assert str(read(entry("a", seconds=seconds))["nightly"].last_hour) == counted
+
+
+def test_a_large_count_has_commas() -> None:
+    assert (str(BoundedCount(1234)), str(BoundedCount(2000, is_exact=False))) == ("1,234", "2,000 or more")
 
 
 def test_failures_that_were_not_read_are_not_passed_over_in_silence() -> None:

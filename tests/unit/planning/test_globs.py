@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace.planning.globs import matches, matching_depths
+from millrace.planning.globs import is_literal, matches, matches_shown, matching_depths
 
 
 def reference(glob: list[str], path: list[str]) -> bool:
@@ -133,6 +133,38 @@ def test_a_choice_is_one_character_and_a_bracket_without_an_end_is_itself(
     glob: str, yes: list[str], no: list[str]
 ) -> None:
     check(glob, yes, no)
+
+
+@pytest.mark.parametrize(
+    ("glob", "yes", "no"),
+    [
+        ("*", ["a"], ["_a", ".a", "a/b"]),
+        ("**", ["a", "a/b"], ["_a", "a/_b", "_a/b", ".a"]),
+        ("**/*.csv", ["b.csv", "a/b.csv"], ["_a/b.csv", "a/_b.csv", ".b.csv"]),
+        ("_*/*.csv", ["_a/b.csv"], ["a/b.csv", "_a/_b.csv", ".a/b.csv"]),
+        ("_a/*.csv", ["_a/b.csv"], ["_b/b.csv"]),
+        ("**/_a/**", ["_a/b", "x/_a/b", "x/_a/b/c"], ["_a/_b", "_x/_a/b"]),
+        ("[_]*", [], ["_a", "a"]),
+        ("?a", ["ba"], ["_a", ".a"]),
+        ("a/..", ["a/.."], []),
+    ],
+)
+def test_what_is_hidden_is_named_by_what_begins_as_it_does(glob: str, yes: list[str], no: list[str]) -> None:
+    assert [path for path in yes if not matches_shown(glob, path)] == []
+    assert [path for path in no if matches_shown(glob, path)] == []
+
+
+@pytest.mark.parametrize(
+    ("segment", "expected"),
+    [("orders", True), ("a]b", True), ("", True), ("or*", False), ("?", False), ("a[b", False), ("**", False)],
+)
+def test_a_segment_without_wildcards_names_one_directory(segment: str, *, expected: bool) -> None:
+    assert is_literal(segment) is expected
+
+
+@pytest.mark.parametrize(("glob", "path"), [("a/**", "a/"), ("**", ""), ("**", "a//b"), ("a/**/b", "a//b")])
+def test_any_depth_takes_no_segment_without_a_name(glob: str, path: str) -> None:
+    assert not matches(glob, path)
 
 
 @pytest.mark.parametrize("literals", range(10))

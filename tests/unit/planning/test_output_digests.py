@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from millrace.engine.options import FileFormat
 from millrace.objects.references import ObjectRef
+from millrace.planning.output_digests import digest_shape
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Plan
 from tests.configurations import bulk_sync, document
@@ -60,6 +66,73 @@ def test_what_shapes_others_or_nothing_does_not(fields: dict[str, Any]) -> None:
 def test_it_is_the_same_in_every_process() -> None:
     """It is stored, so neither the order of a set nor an object's address may be in it. A new default changes none."""
     assert shape() == "9a0d9faca44a"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Shape:
+    """What a digest may be made of."""
+
+    name: str = "orders"
+    sizes: tuple[int, ...] = ()
+    fields: dict[str, Any] = dataclasses.field(default_factory=dict)
+    inner: _Shape | None = None
+
+
+VALUES: list[Any] = [
+    None,
+    True,
+    1,
+    1.5,
+    "a",
+    "1",
+    [],
+    ["a"],
+    ["a", "b"],
+    ["b", "a"],
+    {"a": 1},
+    {"a": 2},
+    {"b": 1},
+    {"a": {"b": 1}},
+    {"a": {"b": 2}},
+    {1: "x"},
+    frozenset({"x", "y"}),
+    dt.date(2026, 11, 29),
+    dt.datetime(2026, 11, 29, tzinfo=dt.UTC),
+    Decimal("1.50"),
+    FileFormat.ORC,
+    _Shape(),
+    _Shape(name="items"),
+    _Shape(sizes=(1,)),
+    _Shape(sizes=(2,)),
+    _Shape(fields={"a": 1}),
+    _Shape(fields={"a": 2}),
+    _Shape(inner=_Shape()),
+    _Shape(inner=_Shape(sizes=(1,))),
+]
+
+
+def test_whatever_differs_has_another_digest() -> None:
+    digests = [digest_shape(value) for value in VALUES]
+
+    assert [value for value, count in zip(VALUES, map(digests.count, digests), strict=True) if count > 1] == []
+    assert digest_shape(*VALUES) != digest_shape(*VALUES[::-1])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ({"x", "y", "z"}, {"z", "y", "x"}),
+        ({"x", "y"}, frozenset({"y", "x"})),
+        (("a",), ["a"]),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (FileFormat.ORC, FileFormat.ORC.value),
+        (_Shape(), _Shape(name="orders", fields={})),
+    ],
+    ids=str,
+)
+def test_what_is_the_same_has_the_same_digest(one: object, other: object) -> None:
+    assert digest_shape(one) == digest_shape(other)
 
 
 def test_two_objects_of_one_sync_have_two() -> None:

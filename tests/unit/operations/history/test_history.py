@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace.deployment.history_columns import HISTORY_COLUMNS
-from millrace.deployment.prices import price_calls
+from millrace.deployment.prices import REQUESTS_PER_OBJECT, price_calls
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import DataError, OutOfTime, ServiceUnavailable, UsageError
 from millrace.ledger.entries import BigRunFacts, Branch, BuildFacts, Entry, Failure, Output, State
@@ -29,7 +29,7 @@ from millrace.operations.history.reading import (
     find_group,
     sum_costs,
 )
-from millrace.operations.history.work import Billing, FinishedWork
+from millrace.operations.history.work import FINISHED, Billing, FinishedWork
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 
 HOME = ObjectRef("acme-out", "lake/.millrace/history/")
@@ -130,6 +130,75 @@ class TestRow:
         work = FinishedWork.of(part, BILLING)
 
         assert (work.seconds, work.gigabyte_seconds, work.requests, work.dollars) == (0.0, 0.0, 0, 0.0)
+
+    def test_each_column_has_its_own_value(self) -> None:
+        """Times are of another zone in the ledger; no two numbers are alike, so that none can be another's."""
+        tokyo = timezone(timedelta(hours=9))
+        facts = BigRunFacts(name="orders-2f", execution="orders-2f", connection="lake", home=HOME)
+        failure = Failure(branch=Branch.DATA, error="RaggedRow", message="row 7 has 3 fields", row=7)
+        entry = finished(at=datetime(2026, 11, 24, 8, 30, tzinfo=tokyo))
+        entry = replace(entry, started=entry.started and entry.started.astimezone(tokyo), failure=failure)
+
+        row = FinishedWork.of(replace(entry, attempts=2, big_run=facts), BILLING).to_row()
+
+        assert row.pop("dollars") == pytest.approx(price_calls())
+        assert row == {
+            "sync": "nightly",
+            "object": "s3://acme-in/in/a.csv",
+            "state": "converted",
+            "started": datetime(2026, 11, 23, 23, 29, 58, tzinfo=UTC),
+            "finished": datetime(2026, 11, 23, 23, 30, tzinfo=UTC),
+            "seconds": 2.0,
+            "rows_read": 110,
+            "rows_written": 100,
+            "rows_quarantined": 4,
+            "rows_filtered": 6,
+            "bytes_read": 1000,
+            "bytes_written": 300,
+            "outputs": 1,
+            "gigabyte_seconds": None,
+            "requests": REQUESTS_PER_OBJECT,
+            "attempts": 2,
+            "error": "RaggedRow",
+            "message": "row 7 has 3 fields",
+            "run_id": "20261123",
+            "big_run": "orders-2f",
+            "etag": "e",
+            "version_id": "v",
+            "schema_version": 2,
+            "engine": "0.2.0",
+            "fingerprint": "f",
+            "fence": 3,
+        }
+        # Equal moments of two zones are equal; what is written must be UTC.
+        assert [row[name].utcoffset() for name in ("started", "finished")] == [timedelta(0)] * 2
+
+    def test_what_is_not_known_is_missing_and_not_nothing(self) -> None:
+        entry = replace(finished(), started=None, version=SourceVersion(etag="e"), run_id=None, schema_version=None)
+        work = FinishedWork.of(entry, Billing(memory_mb=None))
+
+        assert (work.started, work.seconds, work.gigabyte_seconds, work.bytes_read) == (None, 0.0, None, None)
+        assert (work.error, work.message, work.run_id, work.big_run, work.schema_version) == (None,) * 5
+
+    def test_clocks_that_differ_make_no_negative_time(self) -> None:
+        assert FinishedWork.of(finished(seconds=-3.0), BILLING).seconds == 0.0
+
+    def test_the_memory_of_a_function_is_its_share_of_gigabytes(self) -> None:
+        work = FinishedWork.of(finished(seconds=10.0), Billing(memory_mb=512))
+
+        assert (work.seconds, work.gigabyte_seconds) == (10.0, 5.0)
+
+    @pytest.mark.parametrize("has_outputs", [False, True])
+    def test_a_table_itself_is_no_file_of_it(self, *, has_outputs: bool) -> None:
+        """Both remember the build; the table alone has outputs."""
+        entry = replace(finished(), build=BuildFacts(built_etag="e"))
+        work = FinishedWork.of(entry if has_outputs else replace(entry, outputs=()), BILLING)
+
+        assert work.requests == (REQUESTS_PER_OBJECT if has_outputs else 0)
+        assert work.seconds == (2.0 if has_outputs else 0.0)
+
+    def test_what_waits_or_is_at_work_has_not_ended(self) -> None:
+        assert frozenset(State) - FINISHED == {State.IN_FLIGHT, State.WAITING}
 
     def test_has_the_columns_that_are_catalogued(self) -> None:
         names = [column.name for column in HISTORY_COLUMNS]
