@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs bench bench-full pictures dist lock lowest clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs docs-site bench bench-full pictures dist lock lowest clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -101,8 +101,12 @@ synth: install ## Write the CloudFormation templates to cdk.out; CONFIG=path of 
 
 docs: install ## Write what is generated in docs: tables of fields, commands, errors, schemas of events
 	PYTHONPATH=functions $(BIN)/python -m millrace.config.reference docs/configuration.md
+	PYTHONPATH=functions $(BIN)/python -m millrace.cli.reference docs/commands.md
 	PYTHONPATH=functions $(BIN)/python -m millrace.cli.errors.page docs/errors.md
 	PYTHONPATH=functions $(BIN)/python -m millrace.notices.json_schemas docs/events
+
+docs-site: install ## Build the documentation site into build/site; a broken link, or what is loaded from elsewhere, fails
+	PYTHONPATH=functions:. $(BIN)/python -m docs.site.build
 
 bench: install ## Measure Millrace beside DuckDB, Polars, pyarrow and pandas, about 10 minutes; ARGS=--docs writes docs/performance.md
 	$(BIN)/python -m bench.compare --sizes 64 --rounds 3 $(ARGS)
@@ -117,7 +121,7 @@ pictures: install ## Write the pictures of the page in docs/pictures anew; needs
 	PICTURES=1 $(BIN)/python -m pytest tests/ui -q -k accessible
 
 lock: install ## Resolve requirements/ and package-lock.json anew from pyproject.toml and package.json
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group test --group bench pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group test --group docs --group bench pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3 -c requirements/dev.txt requirements/function.in -o requirements/function.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate -c requirements/dev.txt requirements/formats.in -o requirements/formats.txt
 	$(BIN)/npm install --package-lock-only --silent

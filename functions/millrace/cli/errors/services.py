@@ -215,6 +215,22 @@ OTHER_GUIDES = (
         outcome="The command prints the message and ends with exit code 2.",
     ),
     ErrorGuide(
+        "MissingExtra",
+        ErrorBranch.COMMAND,
+        "A command, or a way to use it, needs packages that come with an extra of the package.",
+        'millrace status needs boto3, which is not installed: pip install "millrace[aws]"',
+        "Run the command at the message's end.",
+        outcome="The command prints the message and ends with exit code 2.",
+    ),
+    ErrorGuide(
+        "ProjectNotFound",
+        ErrorBranch.COMMAND,
+        "The files that a deployment is made of (stacks, handlers, locks) are not where they should be.",
+        "the files of the stacks are not in this installation",
+        "Install the package again, or work in a clone.",
+        outcome=f"{_OF_A_COMMAND}\nNothing was deployed or changed.",
+    ),
+    ErrorGuide(
         "InvalidInventory",
         ErrorBranch.COMMAND,
         "A manifest of S3 Inventory, or one of its files, is not what the Amazon S3 User Guide says.",
