@@ -11,6 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from millrace.cli.extras import Extra, require_extra
+from millrace.cli.interrupts import CODE, NOTHING_CHANGED, describe_interrupt
+from millrace.cli.waiting import show_waiting
 
 Command = Any
 """Typer's own base class of commands, which it does not export."""
@@ -20,7 +22,7 @@ Command = Any
 class CommandEntry:
     """A command's name, where its function (or its Typer with sub-commands) lies, and its line in the help.
 
-    ``extra``: what has to be installed beside the package itself; None: nothing.
+    ``extra``: what has to be installed beside the package itself; None: nothing. ``left``: what Ctrl-C leaves.
     """
 
     name: str
@@ -28,6 +30,7 @@ class CommandEntry:
     attribute: str
     summary: str
     extra: Extra | None = None
+    left: str = NOTHING_CHANGED
 
     def load_part(self) -> Any:
         """The function, or the Typer, with its module imported."""
@@ -38,13 +41,19 @@ _HELP = frozenset({"-h", "--help"})
 
 COMMANDS = (
     CommandEntry(
-        "demo", "demo", "demo", "Show the whole system on this machine: no AWS account, no Docker.", extra="demo"
+        "demo",
+        "demo",
+        "demo",
+        "Show the whole system on this machine: no AWS account, no Docker.",
+        extra="demo",
+        left="nothing is left running",
     ),
     CommandEntry(
         "convert",
         "local.convert",
         "convert",
         "Convert one file, or many, without AWS. The target is whole or absent, whatever happens.",
+        left="targets that are finished are whole, all others are as they were",
     ),
     CommandEntry(
         "explain",
@@ -77,6 +86,7 @@ COMMANDS = (
         "doctor",
         "Prove the wiring: credentials, buckets, notifications, queues, keys. Says what is wrong and what to do.",
         extra="aws",
+        left="nothing was changed; an output of --canary may be there, with millrace-canary- in its name",
     ),
     CommandEntry(
         "status",
@@ -91,6 +101,7 @@ COMMANDS = (
         "ui",
         "Show a deployment on a page in the browser: lag, failures by cause, objects and their stories.",
         extra="ui",
+        left="the page is gone, and nothing was changed",
     ),
     CommandEntry(
         "show",
@@ -126,6 +137,7 @@ COMMANDS = (
         "reprocess",
         "Convert objects again, also what is converted; without a choice: all objects of the sync.",
         extra="aws",
+        left="what was put on the queue stays there and is converted",
     ),
     CommandEntry(
         "backfill",
@@ -133,6 +145,7 @@ COMMANDS = (
         "backfill",
         "Convert what a bucket held already, on a queue of its own, so that live files do not wait.",
         extra="aws",
+        left="a backfill that has begun goes on; `millrace backfill --status` shows it",
     ),
     CommandEntry(
         "replay",
@@ -140,6 +153,7 @@ COMMANDS = (
         "replay",
         "Read rows that were put aside again, with the present options; without --yes it shows what would be done.",
         extra="aws",
+        left="what was put on the queue stays there and is converted",
     ),
     CommandEntry(
         "reconcile",
@@ -147,6 +161,7 @@ COMMANDS = (
         "reconcile",
         "Compare a sync's source with the ledger now: what is new, changed or gone is put on the queue.",
         extra="aws",
+        left="what was put on the queue stays there and is converted",
     ),
     CommandEntry(
         "runs",
@@ -154,6 +169,7 @@ COMMANDS = (
         "runs",
         "Big runs: objects and tables that are more than one invocation can do, converted in parts side by side.",
         extra="aws",
+        left="a run that was being stopped or resumed may be; `millrace runs list` shows it",
     ),
     CommandEntry(
         "webhooks",
@@ -161,6 +177,7 @@ COMMANDS = (
         "webhooks",
         "Webhooks: what is sent where, and whether receivers take it.",
         extra="aws",
+        left="a test event may have been sent",
     ),
     CommandEntry(
         "audit",
@@ -168,6 +185,7 @@ COMMANDS = (
         "audit",
         "Account for every object: join the listing of each source with the ledger, and count by state.",
         extra="aws",
+        left="nothing was changed but by --restore: what was put on the queue stays there and is converted",
     ),
     CommandEntry(
         "resume",
@@ -175,6 +193,7 @@ COMMANDS = (
         "resume",
         "Receive again from event sources that configuration errors paused, and end the alarm.",
         extra="aws",
+        left="what was resumed stays so; `millrace resume --dry-run` shows what is paused",
     ),
     CommandEntry(
         "dead-letters",
@@ -182,6 +201,7 @@ COMMANDS = (
         "dead_letters",
         "Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.",
         extra="aws",
+        left="messages that were deleted stay so, all others stay where they are",
     ),
     CommandEntry(
         "redrive",
@@ -189,12 +209,14 @@ COMMANDS = (
         "redrive",
         "Put messages of the dead-letter queue back on the queues that they came from, to be tried again.",
         extra="aws",
+        left="no message is lost; the last one may be there twice, and is done once",
     ),
     CommandEntry(
         "connections",
         "configuration",
         "connections",
         "Show connections with what their AWS side needs: external id, policies, user. `store` keeps keys safely.",
+        left="nothing was changed, unless keys were being stored: store them again",
     ),
     CommandEntry(
         "forget",
@@ -202,8 +224,16 @@ COMMANDS = (
         "forget",
         "Remove what the ledger has of a sync that the configuration no longer has; outputs stay.",
         extra="aws",
+        left="what was removed stays so; the same command goes on",
     ),
-    CommandEntry("ledger", "repair.ledger", "ledger", "The ledger as a whole.", extra="aws"),
+    CommandEntry(
+        "ledger",
+        "repair.ledger",
+        "ledger",
+        "The ledger as a whole.",
+        extra="aws",
+        left="what was put back stays so; the same command goes on",
+    ),
 )
 """In the order of the help. A test compares each summary with what the command says of itself."""
 
@@ -229,6 +259,16 @@ class LazyCommands(TyperGroup):
         super().__init__(**attributes)
         for entry in COMMANDS:
             self.add_command(TyperCommand(entry.name, help=entry.summary))
+        self._called: CommandEntry | None = None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the arguments name; who interrupts it hears what is left."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            left = self._called.left if self._called else NOTHING_CHANGED
+            _say_interrupted(describe_interrupt(error, left))
+            raise typer.Exit(CODE) from None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
         """The command that the arguments name, loaded, and the arguments that are left for it.
@@ -239,7 +279,20 @@ class LazyCommands(TyperGroup):
         is_to_run = not ctx.resilient_parsing and _HELP.isdisjoint(rest)  # completion parses, and runs nothing
         for entry in COMMANDS:
             if entry.name == name:
-                if entry.extra is not None and is_to_run:
-                    require_extra(entry.extra, f"millrace {name}")
+                if is_to_run:
+                    self._prepare(ctx, entry)
                 command = load_command(entry)
         return name, command, rest
+
+    def _prepare(self, ctx: Any, entry: CommandEntry) -> None:
+        self._called = entry
+        if entry.extra is not None:
+            require_extra(entry.extra, f"millrace {entry.name}")
+        if entry.extra == "aws":
+            ctx.with_resource(show_waiting(f"millrace {entry.name}"))
+
+
+def _say_interrupted(text: str) -> None:
+    from millrace.cli.terminal import print_line  # noqa: PLC0415 - it needs rich
+
+    print_line(text, err=True)

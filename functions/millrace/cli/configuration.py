@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from millrace.cli.completion import COMPLETE_CONNECTION
 from millrace.cli.extras import require_extra
 from millrace.cli.terminal import Terminal, print_json, print_line
 from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn, suggest_secret
@@ -202,7 +203,9 @@ def _used(value: object) -> str:
     return used or "nothing: no active sync names it, so it needs no permission yet"
 
 
-StoredArgument = Annotated[str, typer.Argument(help="The connection whose keys are stored.")]
+StoredArgument = Annotated[
+    str, typer.Argument(help="The connection whose keys are stored.", autocompletion=COMPLETE_CONNECTION)
+]
 SecretOption = Annotated[str, typer.Option(help="Name of the secret; default millrace/NAME.")]
 KmsKeyOption = Annotated[
     str, typer.Option(help="ARN or alias of the key that encrypts it; default aws/secretsmanager.")

@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from millrace.cli.terminal import Terminal, print_line
+from millrace.cli.waiting import can_redraw, end_waiting
 from millrace.errors import MillraceError
 from millrace.texts import escape_controls
 
@@ -17,9 +18,10 @@ from millrace.texts import escape_controls
 @contextmanager
 def counting() -> Iterator[Callable[[str], None]]:
     """Give what shows a line of text on standard error, in place of the one before; nothing where nobody watches."""
-    if not sys.stderr.isatty():
+    if not can_redraw(sys.stderr):
         yield lambda _text: None
         return
+    end_waiting()
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("")

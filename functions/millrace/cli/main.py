@@ -70,7 +70,8 @@ def main(deployments: Deployments | None = None) -> None:
     ``deployments`` replaces AWS for the commands that ask a deployment.
     """
     try:
-        app(obj=deployments)
+        # The name, however it was started: shells ask for completions by it.
+        app(obj=deployments, prog_name="millrace")
     except UsageError as error:
         _complain(error, code=2)
     except InvalidConfiguration as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Protocol
 
 from millrace.engine.destination import Converted, Destination, Sink
@@ -260,7 +260,9 @@ def _place(job: Job) -> str:
     if not job.subfolder:
         return job.target
     below = PurePosixPath(job.subfolder)
-    if below.is_absolute() or ".." in below.parts:
+    # What leads out on Windows leads out: jobs are written on one machine and run on another.
+    windows = PureWindowsPath(job.subfolder)
+    if below.is_absolute() or windows.anchor or ".." in {*below.parts, *windows.parts}:
         raise UsageError(f"subfolder: {job.subfolder!r} leads out of the target's folder")
     if job.target.startswith("s3://"):
         folder, _, name = job.target.rpartition("/")

@@ -42,7 +42,9 @@ def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tu
     assert {name for name in modules if name.startswith("millrace.cli.")} == {
         "millrace.cli.commands",
         "millrace.cli.extras",
+        "millrace.cli.interrupts",
         "millrace.cli.main",
+        "millrace.cli.waiting",
     }
 
 

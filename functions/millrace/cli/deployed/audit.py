@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_SYNC
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.deployments import Json, Name, get_deployments
@@ -42,7 +43,10 @@ _NAMED = 10
 """Lost outputs that are named; the report has them all."""
 _TROUBLE = (Standing.UNACCOUNTED, Standing.VANISHED, Standing.ALTERED)
 
-SyncsArgument = Annotated[list[str] | None, typer.Argument(help="Syncs to audit; without any: all that are active.")]
+SyncsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Syncs to audit; without any: all that are active.", autocompletion=COMPLETE_SYNC),
+]
 OutputsOption = Annotated[
     bool, typer.Option("--outputs", help="Look at every output, too: is it there, as it was written?")
 ]

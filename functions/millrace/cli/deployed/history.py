@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_SYNC, complete_words
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import UsageError
+from millrace.ledger.entries import State
 from millrace.mappings import leave_out_none
 from millrace.operations.history.reading import CostKey, CostSum, HistoryFilter, HistoryReader, sum_costs
 from millrace.operations.history.work import FINISHED, FinishedWork
@@ -20,8 +22,11 @@ from millrace.remote.deployments import Deployments
 from millrace.remote.history import open_history
 from millrace.wording import count_of, join_names
 
-Sync = Annotated[str | None, typer.Option(help="Of this sync alone.")]
-InState = Annotated[str | None, typer.Option("--state", help="In this state alone, such as failed.")]
+Sync = Annotated[str | None, typer.Option(help="Of this sync alone.", autocompletion=COMPLETE_SYNC)]
+InState = Annotated[
+    str | None,
+    typer.Option("--state", help="In this state alone, such as failed.", autocompletion=complete_words(*State)),
+]
 Since = Annotated[
     str, typer.Option(help="From this UTC day or time on, or so long ago: 2026-11-28, 2026-11-28T12:00, 24h, 7d.")
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace import __version__
+from millrace.cli.completion import COMPLETE_ATTENTION, COMPLETE_SYNC
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
 from millrace.cli.deployments import Json, Name, get_deployments
@@ -55,9 +56,16 @@ def plan(
         list[str] | None, typer.Argument(metavar="KEY", help="Keys, or s3://bucket/key; they need not exist.")
     ] = None,
     *,
-    sync: Annotated[str | None, typer.Option(help="Only this sync; without keys: all of its objects.")] = None,
+    sync: Annotated[
+        str | None, typer.Option(help="Only this sync; without keys: all of its objects.", autocompletion=COMPLETE_SYNC)
+    ] = None,
     prefix: Annotated[str | None, typer.Option(help="All objects below it, as reprocess takes it.")] = None,
-    state: Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            help="All objects in this state: failed, waiting or in flight.", autocompletion=COMPLETE_ATTENTION
+        ),
+    ] = None,
     stale: Annotated[bool, typer.Option("--stale", help="What would be another output if written now.")] = False,
     by: By = None,
     show_each: Annotated[bool, typer.Option("--list", help="Show each object, not only counts.")] = False,

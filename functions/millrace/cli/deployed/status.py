@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from millrace.cli.completion import COMPLETE_SYNC
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.ledger.entries import Entry, State
@@ -34,7 +35,7 @@ def status(
     context: typer.Context,
     *,
     name: Name = "millrace",
-    sync: Annotated[str | None, typer.Option(help="Of this sync alone.")] = None,
+    sync: Annotated[str | None, typer.Option(help="Of this sync alone.", autocompletion=COMPLETE_SYNC)] = None,
     days: Annotated[int, typer.Option(min=1, max=366, help="Count what finished in so many UTC days.")] = 7,
     failures: Annotated[int, typer.Option(min=0, help="How many of the newest failures to show.")] = 10,
     as_json: Json = False,

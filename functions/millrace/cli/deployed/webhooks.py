@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_WEBHOOK
 from millrace.cli.deployments import Json, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
 from millrace.errors import UsageError
 
-Webhook = Annotated[str, typer.Argument(help="The webhook's name, as the configuration has it.")]
+Webhook = Annotated[
+    str, typer.Argument(help="The webhook's name, as the configuration has it.", autocompletion=COMPLETE_WEBHOOK)
+]
 
 webhooks = typer.Typer(help="Webhooks: what is sent where, and whether receivers take it.", no_args_is_help=True)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from millrace.cli.completion import complete_words
+from millrace.cli.interrupts import Interrupted
 from millrace.cli.local.option_flags import takes_file_options
 from millrace.cli.local.reading import SOURCES, TARGETS, format_named, place, watched
 from millrace.cli.terminal import Terminal
@@ -33,10 +35,19 @@ _TARGET_FORMATS = {
 SourceArgument = Annotated[str | None, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)]
 TargetArgument = Annotated[str | None, typer.Argument(help="File or s3://bucket/key to write.", show_default=False)]
 ToOption = Annotated[
-    str | None, typer.Option(help="csv, json (one object a line), json-doc (one array), parquet, avro or orc.")
+    str | None,
+    typer.Option(
+        help="csv, json (one object a line), json-doc (one array), parquet, avro or orc.",
+        autocompletion=complete_words(*TARGETS),
+    ),
 ]
 FromOption = Annotated[
-    str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.")
+    str | None,
+    typer.Option(
+        "--from",
+        help=f"{', '.join(SOURCES)}; default: what SOURCE's name says.",
+        autocompletion=complete_words(*SOURCES),
+    ),
 ]
 CompressionOption = Annotated[
     Compression | None, typer.Option(help="Of SOURCE as a whole, demanded; default: what its first bytes say.")
@@ -128,8 +139,7 @@ def _convert_one(job: Job) -> int:
     except InvalidConfiguration as error:
         raise UsageError(str(error)) from error
     except KeyboardInterrupt:
-        console.print(f"interrupted; {job.target} is as it was")
-        return 130
+        raise Interrupted(f"{job.target} is as it was") from None
     aside = f", {count_of(rows.quarantined, 'row')} put aside in {job.quarantine}" if rows.quarantined else ""
     console.print(f"{count_of(rows.written, 'row')} from {job.source} to {job.target}{aside}")
     return 0

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from millrace.cli.completion import COMPLETE_SYNC, complete_words
 from millrace.cli.local.option_flags import takes_file_options
 from millrace.cli.local.reading import SOURCES, format_named, place, watched
 from millrace.cli.terminal import Terminal, print_json
@@ -46,7 +47,10 @@ class Explained:
 
 FileArgument = Annotated[str, typer.Argument(help="File or s3://bucket/key to read.", show_default=False)]
 FromOption = Annotated[
-    str | None, typer.Option("--from", help=f"{', '.join(SOURCES)}; default: what FILE's name says.")
+    str | None,
+    typer.Option(
+        "--from", help=f"{', '.join(SOURCES)}; default: what FILE's name says.", autocompletion=complete_words(*SOURCES)
+    ),
 ]
 CompressionOption = Annotated[
     Compression | None, typer.Option(help="Of FILE as a whole, demanded; default: what its first bytes say.")
@@ -55,7 +59,9 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="A configuration: explain what its --sync would make of s3://bucket/key."),
 ]
-SyncOption = Annotated[str | None, typer.Option(help="The sync of --config that is explained.")]
+SyncOption = Annotated[
+    str | None, typer.Option(help="The sync of --config that is explained.", autocompletion=COMPLETE_SYNC)
+]
 MemberOption = Annotated[
     str | None, typer.Option(help="The member of an archive to explain; not needed where there is one alone.")
 ]
@@ -88,24 +94,20 @@ def explain(
     Exit codes: 0 explained, 1 refused for its content (what was found up to there is shown all the same), 2 wrong use.
     """
     errors = Terminal(stderr=True, highlight=False, markup=False, soft_wrap=True)
-    try:
-        if config is not None or sync is not None:
-            _refuse_options(asked, source_format, compression)
-            explained = _explain_sync(file, config, sync, member, errors)
-        else:
-            explained = Explained(
-                content=_explain(
-                    file,
-                    source_format=format_named("--from", source_format, SOURCES) if source_format else None,
-                    compression=compression,
-                    asked=asked.read,
-                    errors=errors,
-                    member=member,
-                )
+    if config is not None or sync is not None:
+        _refuse_options(asked, source_format, compression)
+        explained = _explain_sync(file, config, sync, member, errors)
+    else:
+        explained = Explained(
+            content=_explain(
+                file,
+                source_format=format_named("--from", source_format, SOURCES) if source_format else None,
+                compression=compression,
+                asked=asked.read,
+                errors=errors,
+                member=member,
             )
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        raise typer.Exit(130) from None
+        )
     _show(file, explained, columns, as_json=as_json)
     content = explained.content
     if content is not None and (error := content.content.error) is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, BinaryIO
 
 from millrace.cli.extras import require_extra
 from millrace.engine.files import FileTarget, LocalTarget, find_local_origin, open_local_source
+from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 
 if TYPE_CHECKING:
@@ -16,6 +18,23 @@ if TYPE_CHECKING:
 _SCHEME = "s3://"
 _READ_FROM_THEIR_END = (".parquet", ".orc", ".zip")
 """Formats whose footer, or list of members, is at the end."""
+
+
+def is_address(path: str) -> bool:
+    r"""Whether a text is an object's address; what is none is a path of this machine: ``C:\data\in.csv``, too.
+
+    Raises: UsageError for what is neither, such as ``s3:/bucket/key`` or ``gs://bucket/key``, and would be a file's
+    name by accident.
+    """
+    if path.startswith(_SCHEME):
+        return True
+    # A scheme of one letter is a drive of Windows: C://data/in.csv.
+    if _LIKE_AN_ADDRESS.match(path):
+        raise UsageError(f"{path!r} is neither a path nor an object's address; expected a path or s3://bucket/key")
+    return False
+
+
+_LIKE_AN_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|s3[an]?:", re.IGNORECASE)
 
 
 def open_source(path: str) -> BinaryIO:
@@ -31,7 +50,7 @@ class SourceOpener:
 
     def open(self, path: str) -> BinaryIO:
         """A local file, or an object pinned to the version that is there now."""
-        if not path.startswith(_SCHEME):
+        if not is_address(path):
             return open_local_source(path)
         from millrace.delivery.object_origin import origin_of  # noqa: PLC0415 - it knows the configuration; most files are local
 
@@ -49,7 +68,7 @@ class SourceOpener:
 
 def open_target(path: str) -> FileTarget:
     """A local file, or an object; both appear whole or not at all."""
-    if not path.startswith(_SCHEME):
+    if not is_address(path):
         return LocalTarget(path)
     return _S3Target(ObjectRef.parse(path))
 

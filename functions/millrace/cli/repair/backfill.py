@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_SYNC
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting
 from millrace.cli.deployed.plan import describe_forecast, forecast_objects, forecast_to_json
 from millrace.cli.deployments import Json, Name, get_deployments
-from millrace.cli.terminal import print_json, print_line
+from millrace.cli.interrupts import Interrupted
+from millrace.cli.terminal import ask, print_json, print_line
 from millrace.config.document import load
 from millrace.errors import MillraceError, UsageError
 from millrace.operations.backfills.board import BackfillCounts, BackfillStore
@@ -44,7 +46,9 @@ _DONE_AT_ONCE = {
 
 def backfill(
     context: typer.Context,
-    sync: Annotated[str | None, typer.Argument(help="The sync whose objects are converted.")] = None,
+    sync: Annotated[
+        str | None, typer.Argument(help="The sync whose objects are converted.", autocompletion=COMPLETE_SYNC)
+    ] = None,
     *,
     prefix: Annotated[str | None, typer.Option(help="Only what is below it, as reprocess takes it.")] = None,
     inventory: Annotated[
@@ -171,8 +175,8 @@ class RemoteBackfills:
             progress = self._wait_for_end(sync, sleep)
         except KeyboardInterrupt:
             hint = "look with --status, stop it for a while with --pause, give it up with --stop"
-            print_line(f"the backfill goes on without this command: millrace backfill {sync} ({hint})", err=True)
-            raise
+            text = f"the backfill goes on without this command: millrace backfill {sync} ({hint})"
+            raise Interrupted(text) from None
         _print_progress(progress, as_json=as_json)
 
     def _wait_for_end(self, sync: str, sleep: Callable[[float], None]) -> BackfillProgress:
@@ -233,7 +237,8 @@ class Estimate:
         if dry_run or not self.counts.asked:
             return False
         # The question is no JSON: it goes to standard error then.
-        return typer.confirm("begin?", abort=True, err=as_json)
+        ask("begin?", err=as_json)
+        return True
 
     def show(self, *, as_json: bool) -> None:
         """Print it."""

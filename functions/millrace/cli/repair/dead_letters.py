@@ -14,7 +14,8 @@ import typer
 from rich.progress import track
 
 from millrace.cli.deployments import Json, Name, get_deployments
-from millrace.cli.terminal import Terminal, print_json, print_line
+from millrace.cli.terminal import Terminal, ask, print_json, print_line
+from millrace.cli.waiting import can_redraw, end_waiting
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import leave_out_empty
 from millrace.operations.dead_letters import Examined, LetterClass
@@ -54,7 +55,7 @@ def dead_letters(
         boxes = open_boxes(get_deployments(context), name, held, _warn)
         shown = _show_letters(boxes, letter_class or list(LetterClass), limit, as_json=as_json)
         if discard and shown:
-            _discard_letters(boxes, shown, ask=not yes, as_json=as_json)
+            _discard_letters(boxes, shown, is_asked=not yes, as_json=as_json)
 
 
 def _show_letters(boxes: LetterBoxes, classes: Sequence[LetterClass], limit: int, *, as_json: bool) -> list[Examined]:
@@ -72,11 +73,11 @@ def _print_rest(waiting: int) -> None:
     print_line("that is all" if not waiting else f"about {waiting:,} more wait; see them with --limit")
 
 
-def _discard_letters(boxes: LetterBoxes, letters: Sequence[Examined], *, ask: bool, as_json: bool) -> None:
+def _discard_letters(boxes: LetterBoxes, letters: Sequence[Examined], *, is_asked: bool, as_json: bool) -> None:
     """Delete letters, each for itself; raise MillraceError with how many could not be deleted."""
     counts = Counter(examined.letter_class for examined in letters)
-    if ask:
-        typer.confirm(f"delete {_describe_counts(counts)} for good? Nobody will try them again", abort=True)
+    if is_asked:
+        ask(f"delete {_describe_counts(counts)} for good? Nobody will try them again")
     problems = []
     for examined in letters:
         try:
@@ -140,8 +141,9 @@ def _raise_problems(problems: Sequence[str]) -> None:
 
 def _show_progress(letters: Iterator[Examined], *, about: int) -> Iterable[Examined]:
     """With a progress bar where a person waits."""
-    if not sys.stderr.isatty():
+    if not can_redraw(sys.stderr):
         return letters
+    end_waiting()
     return track(letters, total=about, description="redriving", console=Terminal(stderr=True), transient=True)
 
 

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from millrace.cli.completion import COMPLETE_CONNECTION
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.counting import counting, each_alone
 from millrace.cli.deployments import Json, Name, get_deployments
+from millrace.cli.interrupts import Interrupted
 from millrace.cli.terminal import print_json, print_line
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import by_name
 from millrace.operations.rebuild import Rebuilder, Trace, Traced
+from millrace.operations.repair_commands import quote_for_shell
 from millrace.planning.planner import Planner
 from millrace.wording import count_of, join_names
 
@@ -28,7 +31,9 @@ _SHOWN_PROBLEMS = 20
 ledger = typer.Typer(help="The ledger as a whole.", no_args_is_help=True)
 
 
-DestinationOption = Annotated[str | None, typer.Option(help="Look at this destination connection alone.")]
+DestinationOption = Annotated[
+    str | None, typer.Option(help="Look at this destination connection alone.", autocompletion=COMPLETE_CONNECTION)
+]
 StartAfterOption = Annotated[str, typer.Option(help="Go on behind this key; with --destination.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Count, and write nothing.")]
 
@@ -101,11 +106,8 @@ def _rebuild(rebuilder: Rebuilder, destination: Connection, start_after: str, *,
                     problems += 1
                     _print_problem(traced, problems)
     except KeyboardInterrupt:
-        print_line(
-            f"stopped; go on with: millrace ledger rebuild --destination {destination.name!r} --start-after {last!r}",
-            err=True,
-        )
-        raise
+        where = f"--destination {quote_for_shell(destination.name)} --start-after {quote_for_shell(last)}"
+        raise Interrupted(f"what was put back stays; go on with: millrace ledger rebuild {where}") from None
     _print_counts(destination.name, counts, dry_run=dry_run, as_json=as_json)
     if problems:
         raise MillraceError(f"{destination.name}: {count_of(problems, 'object')} gave trouble; run it again afterwards")

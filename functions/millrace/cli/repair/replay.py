@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_SYNC
 from millrace.cli.configuration import DEFAULT_CONFIG, Config
 from millrace.cli.deployments import Json, Keys, Name, get_deployments
 from millrace.cli.terminal import print_json, print_line
@@ -35,7 +36,9 @@ _ADVICE: Mapping[ReplayWay, str] = {
 }
 
 
-SyncArgument = Annotated[str, typer.Argument(help="The sync whose bad rows are read again.")]
+SyncArgument = Annotated[
+    str, typer.Argument(help="The sync whose bad rows are read again.", autocompletion=COMPLETE_SYNC)
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Put them on the queue; without it they are shown.")]
 RawOption = Annotated[
     Path | None, typer.Option(help="Write the rows of objects that are gone to files below this folder.")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from millrace.cli.completion import COMPLETE_ATTENTION, COMPLETE_SYNC
 from millrace.cli.deployments import Json, Keys, Name, get_deployments
 from millrace.cli.repair.staleness import By, parse_reasons
 from millrace.cli.terminal import print_json, print_line
@@ -14,9 +15,14 @@ from millrace.mappings import leave_out_none, pick
 from millrace.operations.reprocess import Reprocess
 from millrace.wording import count_of, join_names
 
-SyncArgument = Annotated[str, typer.Argument(help="The sync whose objects are converted again.")]
+SyncArgument = Annotated[
+    str, typer.Argument(help="The sync whose objects are converted again.", autocompletion=COMPLETE_SYNC)
+]
 PrefixOption = Annotated[str | None, typer.Option(help="All objects below this prefix.")]
-StateOption = Annotated[str | None, typer.Option(help="All objects in this state: failed, waiting or in flight.")]
+StateOption = Annotated[
+    str | None,
+    typer.Option(help="All objects in this state: failed, waiting or in flight.", autocompletion=COMPLETE_ATTENTION),
+]
 StaleOption = Annotated[
     bool, typer.Option("--stale", help="Only what a change made stale; `millrace plan --stale` counts it first.")
 ]
@@ -77,7 +83,9 @@ def _print_answer(answer: dict[str, Any], *, as_json: bool) -> None:
 
 def reconcile(
     context: typer.Context,
-    sync: Annotated[str, typer.Argument(help="The sync whose source is compared with the ledger.")],
+    sync: Annotated[
+        str, typer.Argument(help="The sync whose source is compared with the ledger.", autocompletion=COMPLETE_SYNC)
+    ],
     *,
     name: Name = "millrace",
     as_json: Json = False,

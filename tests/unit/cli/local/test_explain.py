@@ -238,7 +238,7 @@ def test_it_can_be_interrupted(run: Any, orders: str, monkeypatch: pytest.Monkey
 
     ran = run("explain", orders)
 
-    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted\n")
+    assert (ran.code, ran.out, ran.err) == (130, "", "interrupted: nothing was changed\n")
 
 
 @pytest.mark.slow
