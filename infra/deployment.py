@@ -19,7 +19,7 @@ from .history import refuse_home
 from .kernel import build_kernels
 from .layers import layers
 from .needed_packages import needs_packages
-from .options import Options
+from .options import Options, refuse_unknown_options
 from .package import package
 from .processing_stack import ProcessingStack
 from .storage_stack import StorageStack
@@ -65,6 +65,7 @@ def main(app: App) -> None:
     """Synthesise what the context and its configuration file ask for; exit 1 with every problem on stderr."""
     try:
         env = _environment()
+        refuse_unknown_options(app.node.try_get_context("millrace:options"))
         options = _settle_target(Options.from_context(app.node.try_get_context), env.account)
         deploy(app, load(Path(options.config)), options, env)
     except InvalidConfiguration as invalid:

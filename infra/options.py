@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import re
 from collections.abc import Callable, Mapping
@@ -113,6 +114,21 @@ class Options:
     def processing_stack(self) -> str:
         """The name of the stack of functions and alarms: `MillraceProcessing`."""
         return settings.processing_stack(self.name)
+
+
+def refuse_unknown_options(names: object) -> None:
+    """Raise InvalidConfiguration for options that there are none of; ``names`` has commas between, None: none is given.
+
+    The CDK passes over context that nobody asks for, so that `--context memroy_mb=3538` would change nothing.
+    """
+    problems = []
+    for name in filter(None, str(names or "").split(",")):
+        if name not in _PARSERS:
+            similar = difflib.get_close_matches(name, _PARSERS, n=1)
+            hint = f"did you mean {similar[0]!r}?" if similar else f"there are {', '.join(_PARSERS)}"
+            problems.append(f"option {name!r}: there is none of that name; {hint}")
+    if problems:
+        raise InvalidConfiguration(problems)
 
 
 def _name(value: object) -> str:

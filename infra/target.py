@@ -24,15 +24,23 @@ def decide_emulator(environment: Mapping[str, str], account: str | None, *, give
     Raises InvalidConfiguration, with both readings, if the two disagree.
     """
     endpoint = _find_endpoint(environment)
-    is_local = endpoint is not None and _is_loopback(endpoint)
-    is_real = account is not None and account.isdecimal() and account != _EMULATED_ACCOUNT
     if given is None:
-        if is_local and is_real:
-            raise InvalidConfiguration([_describe_doubt(endpoint, account)])
-        return is_local or account == _EMULATED_ACCOUNT
-    if given and is_real and not is_local:
+        return _recognise_emulator(endpoint, account)
+    if given and _is_of_aws(account) and not _is_loopback(endpoint):
         raise InvalidConfiguration([_describe_mistake(account)])
     return given
+
+
+def _recognise_emulator(endpoint: str | None, account: str | None) -> bool:
+    is_local = _is_loopback(endpoint)
+    if is_local and _is_of_aws(account):
+        raise InvalidConfiguration([_describe_doubt(endpoint, account)])
+    return is_local or account == _EMULATED_ACCOUNT
+
+
+def _is_of_aws(account: str | None) -> bool:
+    """Whether an account is known, and AWS's: a template that is for any account has a placeholder for it."""
+    return account is not None and account.isdecimal() and account != _EMULATED_ACCOUNT
 
 
 def describe_emulator(environment: Mapping[str, str], account: str | None) -> str:
@@ -68,8 +76,10 @@ def _find_endpoint(environment: Mapping[str, str]) -> str | None:
     return None
 
 
-def _is_loopback(endpoint: str) -> bool:
+def _is_loopback(endpoint: str | None) -> bool:
     """Whether an address such as ``http://127.0.0.1:4566`` is this machine's own."""
+    if endpoint is None:
+        return False
     # Without a scheme, `localhost:4566` would have none of a host's parts.
     host = urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or ""
     # LocalStack's name for 127.0.0.1, in every public name server.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from millrace.demo.deploy import Project
 from millrace.demo.deployed import DeployedDemo, Task
+from millrace.deployment.project import find_project
 from millrace.objects.references import ObjectRef
 
-EXAMPLES = Project.locate().examples
+EXAMPLES = find_project().examples
 
 
 def in_folder(deployed: DeployedDemo, folder: str, name: str) -> ObjectRef:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace.demo.deploy import Project
 from millrace.demo.deployed import DeployedDemo
+from millrace.deployment.project import find_project
 from millrace.engine.options import recognise
 from millrace.ledger.entries import State
 from tests.e2e.places import in_folder
@@ -15,7 +15,7 @@ from tests.e2e.records import differences, read
 
 pytestmark = pytest.mark.e2e
 
-DATA = Project.locate().root.parent / "shared" / "data"
+DATA = find_project().root.parent / "shared" / "data"
 FILES = sorted(file for file in DATA.glob("*") if recognise(file.name)) if DATA.is_dir() else []
 
 

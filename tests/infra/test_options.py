@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.names import Names, construct_id
-from infra.options import Encryption, Options, Unwanted
+from infra.options import Encryption, Options, Unwanted, refuse_unknown_options
 from millrace.config.layout import Folder
 from millrace.deployment.settings import FUNCTIONS_ROOT
 from millrace.errors import InvalidConfiguration
@@ -104,3 +104,14 @@ class TestNames:
     def test_keep_apart_what_slugs_would_join(self, name: Any) -> None:
         """Two connections never share a queue."""
         assert len({name(text) for text in ("a b", "a-b", "A B", "a_b", "ab")}) == 5
+
+
+class TestUnknown:
+    """`millrace deploy --option` says which names it was given."""
+
+    def test_a_name_that_is_none_is_refused_with_the_one_that_was_meant(self) -> None:
+        """The CDK passes over a context that nobody asks for."""
+        with pytest.raises(InvalidConfiguration, match="'memroy_mb': there is none of that name; did you mean 'memory"):
+            refuse_unknown_options("kms,memroy_mb")
+        refuse_unknown_options("kms,memory_mb")
+        refuse_unknown_options(None)

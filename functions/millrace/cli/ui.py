@@ -113,9 +113,9 @@ def _load_planner(config: Path | None, *, is_demo: bool) -> Planner | None:
 
     path = config
     if path is None and is_demo:
-        from millrace.demo.deploy import Project  # noqa: PLC0415 - the demo's packages are an extra
+        from millrace.deployment.project import find_project  # noqa: PLC0415 - no other way needs it
 
-        path = Project.locate().examples / DEFAULT_CONFIG
+        path = find_project().examples / DEFAULT_CONFIG
     if path is None and DEFAULT_CONFIG.is_file():
         path = DEFAULT_CONFIG
     if path is None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from millrace.demo.deploy import Project
 from millrace.demo.emulator import Emulator, Mode, start, stop, terminating
+from millrace.deployment.project import find_project
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def forget() -> None:
 
 
 def _record() -> Path:
-    return Project.locate().root / "build" / "demo.json"
+    return find_project().build / "demo.json"
 
 
 def _is_emulator(emulator: Emulator) -> bool:

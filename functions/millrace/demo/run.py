@@ -14,7 +14,7 @@ import pyarrow as pa
 from rich.console import Console
 
 from millrace.config.layout import Folder
-from millrace.demo.deploy import DeployError, Project, bootstrap
+from millrace.demo.deploy import DeployError, bootstrap
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
 from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
@@ -22,6 +22,7 @@ from millrace.demo.large import FOLDER, row_differences, write_large
 from millrace.demo.preview import preview
 from millrace.demo.samples import SEED
 from millrace.demo.screen import Screen
+from millrace.deployment.project import find_project
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
@@ -100,7 +101,7 @@ def stop_demo(*, console: Console) -> int:
 
 
 def _data_folder(given: Path | None) -> Path | None:
-    beside = Project.locate().root.parent / "shared" / "data"
+    beside = find_project().root.parent / "shared" / "data"
     return given or (beside if beside.is_dir() else None)
 
 
@@ -122,7 +123,7 @@ def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
     with screen.step("cdk bootstrap") as step:
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
-        configuration = Project.locate().examples / "millrace.yaml"
+        configuration = find_project().examples / "millrace.yaml"
         deployed = DeployedDemo.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
         syncs = [sync.name for sync in deployed.document.active_bulk_syncs()]
         step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
@@ -131,7 +132,7 @@ def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
 
 def _uploads(deployed: DeployedDemo, data: Path | None) -> Iterator[DemoUpload]:
     """The examples, the large objects, and the files of the person's own folder, if one was named."""
-    examples = Project.locate().examples / "data"
+    examples = find_project().examples / "data"
     for file in _files(examples):
         yield DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
     large = deployed.folders()[0].child(FOLDER)

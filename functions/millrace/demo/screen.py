@@ -31,6 +31,10 @@ class Step:
         """Show what it is busy with; only where a person watches."""
         self._screen.busy(f"{escape(self._title)} [dim]{escape(escape_controls(text[:_WIDEST_LIVE]))}[/dim]")
 
+    def say(self, text: str) -> None:
+        """Say what takes long, and why, also where nobody watches."""
+        self._screen.say(f"    {text}")
+
     def count(self, done: int, wanted: int) -> None:
         """Show how far it is; where nobody watches, now and then a line."""
         if self._screen.is_watched:

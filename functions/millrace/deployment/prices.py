@@ -52,3 +52,20 @@ def price_compute(gigabyte_seconds: float, prices: Prices = LIST_PRICES, *, is_a
     """What a function's memory costs for so long."""
     rate = prices.arm_gigabyte_second if is_arm else prices.x86_gigabyte_second
     return gigabyte_seconds * rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdlePrices:
+    """What is paid by the month, used or not: list prices of us-east-1, without what is free."""
+
+    # CloudWatch: 0.10 dollars for each metric of a standard alarm, ten in an account are free; three dashboards are.
+    alarm_metric: float = 0.1
+    dashboard: float = 3.0
+    # KMS: one key; rotations add a dollar each in the first two years. Secrets Manager: one secret.
+    key: float = 1.0
+    secret: float = 0.4
+    # SQS: a million requests a month are free.
+    message: float = LIST_PRICES.message
+
+
+IDLE_PRICES = IdlePrices()

@@ -18,6 +18,10 @@ HANDLERS = "handlers"
 """The folder of the functions' handlers within ``SHIPPED``."""
 
 
+class ProjectNotFound(MillraceError):
+    """The stacks are not beside the library."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFiles:
     """The parts of a deployment.
@@ -80,7 +84,3 @@ def find_cache(environment: Mapping[str, str], platform: str) -> Path:
     if platform == "darwin":
         return Path.home() / "Library" / "Caches" / "millrace"
     return Path.home() / ".cache" / "millrace"
-
-
-class ProjectNotFound(MillraceError):
-    """The stacks are not beside the library."""

@@ -14,7 +14,7 @@ from millrace.cli.commands import COMMANDS, CommandEntry
 from millrace.cli.interrupts import NOTHING_CHANGED, Interrupted, describe_interrupt
 from tests.unit.cli.test_terminal import COMMAND_LINES
 
-ONLY_SHOWS = {"explain", "validate", "errors", "import", "schema", "status", "show", "history", "costs", "plan"}
+ONLY_SHOWS = {"diff", "explain", "validate", "errors", "import", "schema", "status", "show", "history", "costs", "plan"}
 """Commands that change nothing outside of this machine, and here nothing before they are done."""
 
 

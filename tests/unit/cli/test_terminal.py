@@ -276,6 +276,9 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
 SHOWS_NO_STRANGERS_TEXT = {
     "schema": "its own schema alone",
     "errors": "its own explanations; an unknown class is an error of wrong use, by the same two functions",
+    "deploy": "names of the configuration, and what the CDK says, by the same two functions",
+    "diff": "what the CDK says, by the same two functions",
+    "destroy": "names of the configuration, and what the CDK says, by the same two functions",
     "ui": "its own address and the deployment's name; a browser shows the rest, see tests/unit/ui",
     "demo": "its own samples; its screen is a Terminal",
     "doctor": "what AWS says, by the same two functions",

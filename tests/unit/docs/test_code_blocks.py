@@ -21,7 +21,10 @@ from tests.places import ROOT
 from tests.unit.docs.pages import PAGES, CodeBlock, blocks_of, without_code
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
-RUN_ELSEWHERE = {"docs/engine.md": "tests/unit/engine/test_public_face.py"}
+RUN_ELSEWHERE = {
+    "docs/deploying.md": "tests/infra/test_own_app.py",
+    "docs/engine.md": "tests/unit/engine/test_public_face.py",
+}
 """Pages whose Python is run by another test."""
 NO_CODE = {"text", "mermaid"}
 """Output, traces and pictures; the site's strict build draws the last."""

@@ -1,0 +1,1 @@
+"""`millrace deploy`, `diff` and `destroy`: the CDK's pinned command line with the stacks of this installation."""
