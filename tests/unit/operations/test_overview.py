@@ -60,6 +60,27 @@ def test_what_is_in_flight_comes_the_longest_first_and_abandoned_work_is_counted
     assert load.abandoned == 1
 
 
+def test_work_that_is_done_once_more_counts_from_its_new_beginning() -> None:
+    """Its entry still says when it ended the last time."""
+    yesterday = NOON - timedelta(days=1)
+    load = read(
+        entry("again", State.IN_FLIGHT, seconds=5, finished=yesterday),
+        entry("first", State.IN_FLIGHT, seconds=50),
+    )["nightly"]
+
+    assert [one.source.key for one in load.in_flight] == ["first", "again"]
+
+
+def test_what_lacks_its_beginning_counts_from_what_is_known() -> None:
+    load = read(
+        entry("new", State.IN_FLIGHT, seconds=5),
+        entry("ended", State.IN_FLIGHT, started=None, finished=NOON - timedelta(seconds=50)),
+        entry("old", State.IN_FLIGHT, seconds=500),
+    )["nightly"]
+
+    assert [one.source.key for one in load.in_flight] == ["old", "ended", "new"]
+
+
 def test_the_last_hour_ends_an_hour_ago_also_across_midnight() -> None:
     ledger = InMemoryLedger()
     midnight = NOON.replace(hour=0)

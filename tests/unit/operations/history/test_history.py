@@ -116,6 +116,8 @@ class TestRow:
         work = FinishedWork.of(replace(finished(), state=State.FAILED, failure=failure, outputs=()), BILLING)
 
         assert (work.state, work.error, work.message) == ("failed", "RaggedRow", "row 7 has 3 fields")
+        # It has no outputs either, but it is no file of a table: its time was its own.
+        assert (work.seconds, work.requests, work.outputs) == (2.0, REQUESTS_PER_OBJECT, 0)
 
     def test_a_big_runs_time_is_not_what_a_function_took(self) -> None:
         facts = BigRunFacts(name="orders-2f", execution="orders-2f", connection="lake", home=HOME)
