@@ -24,6 +24,11 @@ FULL = Checkpoint(
     put_off_since=datetime(2026, 11, 21, 12, tzinfo=UTC),
     completed=datetime(2026, 11, 20, 12, tzinfo=UTC),
     last=Counts(5, 4, 3, 2, 1, 1),
+    begun=datetime(2026, 11, 20, 11, tzinfo=UTC),
+    is_begin_untold=True,
+    has_backlog=True,
+    behind_since=datetime(2026, 11, 19, 11, tzinfo=UTC),
+    caught_up_since=datetime(2026, 11, 18, 11, tzinfo=UTC),
 )
 
 

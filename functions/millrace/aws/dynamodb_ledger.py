@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 _MERGED_PAGE = 500
 """Items a page where all shards are read side by side: without it, a page is a megabyte, and sixteen are in memory."""
-_CHECKPOINT_TIMES = ("lease_until", "put_off_since", "completed")
+_CHECKPOINT_TIMES = ("lease_until", "put_off_since", "completed", "begun", "behind_since", "caught_up_since")
 
 
 class DynamoDBLedger:

@@ -56,6 +56,7 @@ class WebhookEvent(enum.StrEnum):
     RUN_FAILED = "run.failed"
     TABLE_SCHEMA_CHANGED = "table.schema_changed"
     TABLE_REPLACED = "table.replaced"
+    SYNC_CAUGHT_UP = "sync.caught_up"
     CIRCUIT_OPENED = "circuit.opened"
     CIRCUIT_CLOSED = "circuit.closed"
     DEAD_LETTER = "dead_letter"

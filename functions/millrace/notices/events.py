@@ -238,6 +238,21 @@ class TableReplaced(SyncEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncCaughtUp(SyncEvent):
+    """A comparison found all of a sync done, for the first time since ``since``: nothing waits or is in flight.
+
+    ``objects`` is how many it looked at. It is said once, however many comparisons find nothing to do after it.
+    """
+
+    detail_type: ClassVar[str] = "Millrace Sync Caught Up"
+    name: ClassVar[str] = "sync.caught_up"
+    level: ClassVar[Notify] = Notify.RUNS
+
+    since: datetime
+    objects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitEvent(Event):
     """An event source; ``queue`` is the ARN of its queue."""
 
@@ -313,6 +328,7 @@ EVENTS: tuple[type[Event], ...] = (
     RunFailed,
     TableSchemaChanged,
     TableReplaced,
+    SyncCaughtUp,
     CircuitOpened,
     CircuitClosed,
     DeadLetter,

@@ -63,6 +63,10 @@ class Checkpoint:
     comparison of another folder begins at its first key. ``put_off_since`` is when the comparison was first put off for
     a full queue; ``completed`` and ``last`` are the end and the counts of the last whole comparison, ``is_untold`` that
     its event is still to be sent.
+
+    ``begun`` is the time of the comparison's first key, ``is_begin_untold`` that the event of its beginning is still to
+    be sent. ``has_backlog`` says that the comparison has met work that is not done. ``behind_since`` is the beginning
+    of the first comparison that did, ``caught_up_since`` the same of a time that the last comparison found over.
     """
 
     sync: str
@@ -75,6 +79,11 @@ class Checkpoint:
     completed: datetime | None = None
     last: Counts = Counts()
     is_untold: bool = False
+    begun: datetime | None = None
+    is_begin_untold: bool = False
+    has_backlog: bool = False
+    behind_since: datetime | None = None
+    caught_up_since: datetime | None = None
 
 
 class Checkpoints(Protocol):

@@ -160,6 +160,8 @@ class Reconciler:
                 start, put_off = self._look_at_queue(sync, start)
                 if put_off is not None:
                     return put_off
+                wants = self.teller is not None and self.teller.wants_runs(sync.name)
+                start = replace(start, begun=self.now(), is_begin_untold=wants, has_backlog=False)
             with self._hold(start, remaining) as hold:
                 return self._compare(sync, hold, remaining)
         except LostRace:
@@ -167,11 +169,15 @@ class Reconciler:
 
     def _tell_last(self, checkpoint: Checkpoint) -> Checkpoint:
         """Tell of the last comparison, if that is left to do: who was killed before it, or found no bus, left it."""
-        if self.teller is None or not checkpoint.is_untold:
+        if self.teller is None:
             return checkpoint
         with suppress(MillraceError):
-            self.teller.tell_comparison(checkpoint)
-            return replace(checkpoint, is_untold=False)
+            if checkpoint.is_begin_untold:
+                self.teller.tell_beginning(checkpoint)
+                checkpoint = replace(checkpoint, is_begin_untold=False)
+            if checkpoint.is_untold:
+                self.teller.tell_comparison(checkpoint)
+                checkpoint = replace(checkpoint, is_untold=False)
         return checkpoint
 
     def _look_at_queue(self, sync: ActiveSync, start: Checkpoint) -> tuple[Checkpoint, Report | None]:
@@ -210,7 +216,10 @@ class Reconciler:
 
     def _compare(self, sync: ActiveSync, hold: _Hold, remaining: Callable[[], float]) -> Report:
         this_run = Counts()
-        compared = self._compare_keys(sync, hold.checkpoint)
+        # The ledger says by now that it has begun; the next portion's checkpoint, that this is told.
+        hold.checkpoint = self._tell_last(hold.checkpoint)
+        backlog = _Backlog(is_there=hold.checkpoint.has_backlog)
+        compared = self._compare_keys(sync, hold.checkpoint, backlog)
         while portion := take_portion(compared, self.portion, remaining):
             # An output that is gone may have been deleted on purpose: it is told, and asked for by people alone.
             requests = [
@@ -224,19 +233,29 @@ class Reconciler:
             total = hold.checkpoint.counts + counts
             # Keys that are equal to the ledger count, too: a portion without any difference still moves the checkpoint.
             last_key = portion[-1][0]
+            backlog.is_there |= bool(requests)
             if remaining() < STOP_SECONDS:
-                hold.move(after=last_key, counts=total, lease_until=None)
+                hold.move(after=last_key, counts=total, lease_until=None, has_backlog=backlog.is_there)
                 return Report(sync=sync.name, progress=Progress.PARTIAL, this_run=this_run, total=total)
-            hold.move(after=last_key, counts=total)
+            hold.move(after=last_key, counts=total, has_backlog=backlog.is_there)
+        total = hold.checkpoint.counts
+        self._end(sync, hold, backlog)
+        return Report(sync=sync.name, progress=Progress.COMPLETE, this_run=this_run, total=total)
+
+    def _end(self, sync: ActiveSync, hold: _Hold, backlog: _Backlog) -> None:
+        """Write down that a comparison is done, and tell it then."""
         total = hold.checkpoint.counts
         is_untold = self.teller is not None and self.teller.wants_comparison(sync.name, total)
         end = {"put_off_since": None, "completed": self.now(), "last": total, "is_untold": is_untold}
+        if self.teller is not None and self.teller.wants_runs(sync.name):
+            backlog.is_there |= self.queues[sync.source_connection].waiting() > 0
+            end |= backlog.to_edge(hold.checkpoint)
         hold.move(after="", counts=Counts(), lease_until=None, **end)
         if is_untold:
             # Not under the lease: another comparison may have begun since, and have told it, too.
             with suppress(LostRace):
-                hold.move(is_untold=self._tell_last(hold.checkpoint).is_untold)
-        return Report(sync=sync.name, progress=Progress.COMPLETE, this_run=this_run, total=total)
+                told = self._tell_last(hold.checkpoint)
+                hold.move(is_untold=told.is_untold, is_begin_untold=told.is_begin_untold)
 
     def _overdue(self, sync: ActiveSync) -> datetime | None:
         """News of what is older is late. None without notifications: the listing itself is the news."""
@@ -245,7 +264,7 @@ class Reconciler:
             return None
         return self.now() - GRACE
 
-    def _compare_keys(self, sync: ActiveSync, checkpoint: Checkpoint) -> Iterator[Compared]:
+    def _compare_keys(self, sync: ActiveSync, checkpoint: Checkpoint, backlog: _Backlog) -> Iterator[Compared]:
         folder, after = sync.folder, checkpoint.after
         # Both streams begin behind the same key, and come in the order of UTF-8 bytes: S3 lists so, and the index sorts
         # so.
@@ -255,6 +274,7 @@ class Reconciler:
         begin = int(self.now().timestamp() // 60)
         ended = _EndedBuilds(self.index, sync.name, self.now())
         for number, pair in enumerate(join_by_key(listed, entries), begin):
+            backlog.is_there |= pair.entry is not None and pair.entry.state in _OPEN
             difference = compare_planned(self.planner, sync.name, pair, self.now())
             difference = difference or self._find_left_out(sync, pair, ended) or self._find_given_up(sync, pair)
             if difference is not None:
@@ -348,6 +368,30 @@ class Reconciler:
             return is_stuck(entry, self.now())
         listed = self.stores[build.source_connection].list(build.folder.bucket, build.prefix)
         return digest_files(build, select_files(build, listed)) != entry.build.refused_etag
+
+
+_OPEN = frozenset({State.IN_FLIGHT, State.WAITING})
+"""The states of work that is not done."""
+
+
+@dataclass(slots=True)
+class _Backlog:
+    """Whether a comparison has met work that is not done: asked for by itself, waiting, or in flight."""
+
+    is_there: bool
+
+    def to_edge(self, checkpoint: Checkpoint) -> dict[str, datetime | None]:
+        """Since when the sync is behind; and since when it was, if this comparison is the first to find all done.
+
+        For example: begun at 12:00 with a backlog, at 12:15 with one, at 12:30 and 12:45 without:
+
+            behind_since     12:00  12:00  None   None
+            caught_up_since  None   None   12:00  None
+        """
+        if self.is_there:
+            return {"behind_since": checkpoint.behind_since or checkpoint.begun, "caught_up_since": None}
+        untold = checkpoint.caught_up_since if checkpoint.is_untold else None
+        return {"behind_since": None, "caught_up_since": checkpoint.behind_since or untold}
 
 
 @dataclass(frozen=True, slots=True)

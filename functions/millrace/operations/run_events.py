@@ -28,6 +28,29 @@ class RunTeller:
         chosen = self.levels.of_sync(sync)
         return chosen.includes(Notify.FAILURES if _is_amiss(counts) else Notify.RUNS)
 
+    def wants_runs(self, sync: str) -> bool:
+        """Whether the beginning of a comparison is told, and that a sync has caught up."""
+        return self.levels.of_sync(sync).includes(Notify.RUNS)
+
+    def tell_beginning(self, checkpoint: Checkpoint) -> None:
+        """Tell that the comparison of a sync has begun. Raises MillraceError."""
+        from millrace.notices import events as made  # noqa: PLC0415 - see the class
+
+        sync, begun = checkpoint.sync, checkpoint.begun
+        if begun is None:
+            return
+        event = made.RunStarted(
+            id=made.to_id(made.RunStarted.name, self.deployment, sync, begun.isoformat()),
+            time=begun,
+            deployment=self.deployment,
+            sync=sync,
+            run=_name_run(checkpoint),
+            kind=made.RunKind.RECONCILE,
+            trigger="the sync's schedule, or somebody asked for it",
+            counts={},
+        )
+        self._send_wanted(sync, [event])
+
     def tell_comparison(self, checkpoint: Checkpoint) -> None:
         """Tell of the last whole comparison of a sync. Raises MillraceError."""
         from millrace.notices import events as made  # noqa: PLC0415 - see the class
@@ -42,11 +65,23 @@ class RunTeller:
                 time=ended,
                 deployment=self.deployment,
                 sync=sync,
-                run=f"{sync} {ended.isoformat()}",
+                run=_name_run(checkpoint),
                 kind=made.RunKind.RECONCILE,
                 counts=asdict(counts),
+                seconds=(ended - checkpoint.begun).total_seconds() if checkpoint.begun else None,
             )
         ]
+        if checkpoint.caught_up_since is not None:
+            said.append(
+                made.SyncCaughtUp(
+                    id=made.to_id(made.SyncCaughtUp.name, self.deployment, sync, ended.isoformat()),
+                    time=ended,
+                    deployment=self.deployment,
+                    sync=sync,
+                    since=checkpoint.caught_up_since,
+                    objects=counts.compared,
+                )
+            )
         if counts.unaccounted:
             said.append(
                 made.Unaccounted(
@@ -82,6 +117,12 @@ class RunTeller:
         wanted = [event for event in said if chosen.includes(event.level)]
         if wanted:
             self.send(wanted)
+
+
+def _name_run(checkpoint: Checkpoint) -> str:
+    """The run's name, the same in all of its events. A comparison of an earlier version wrote no beginning down."""
+    time = checkpoint.begun or checkpoint.completed
+    return f"{checkpoint.sync} {time.isoformat() if time else ''}".strip()
 
 
 def _is_amiss(counts: Counts) -> bool:

@@ -16,7 +16,16 @@ from millrace.config.notices import Notify
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.circuit_events import to_circuit_closed, to_circuit_opened
 from millrace.errors import ServiceUnavailable
-from millrace.notices.events import EVENTS, CircuitEvent, DeadLetter, Event, Unaccounted, WebhookTest, to_id
+from millrace.notices.events import (
+    EVENTS,
+    CircuitEvent,
+    DeadLetter,
+    Event,
+    SyncCaughtUp,
+    Unaccounted,
+    WebhookTest,
+    to_id,
+)
 from millrace.notices.json_schemas import file_name, to_schema
 from tests.places import ROOT
 
@@ -54,6 +63,7 @@ class TestEventSchemas:
         to_circuit_closed(CIRCUIT, "millrace", NOON),
         DeadLetter(id="1", time=NOON, deployment="millrace", queue="q", error="UnknownMessage", reason="no shape"),
         Unaccounted(id="1", time=NOON, deployment="millrace", sync="nightly", count=3),
+        SyncCaughtUp(id="1", time=NOON, deployment="millrace", sync="nightly", since=NOON, objects=3),
         WebhookTest(id="1", time=NOON, deployment="millrace", webhook="ops"),
     ],
     ids=lambda event: event.name,

@@ -10,10 +10,11 @@ import jsonschema
 import pytest
 
 from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.ledger.entries import Entry, State
 from millrace.notices.events import Event
 from millrace.notices.json_schemas import to_schema
 from millrace.notices.levels import Levels
-from millrace.objects.references import ObjectRef
+from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.operations.reconcile import Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
@@ -82,7 +83,9 @@ def test_the_end_of_a_comparison_is_told_after_its_checkpoint() -> None:
 
     world.compare()
 
-    (event,) = world.bus.events
+    begin, event = world.bus.events
+    assert (begin.name, begin.to_detail()["kind"], begin.time) == ("run.started", "reconcile", world.kept().begun)
+    assert begin.to_detail()["run"] == event.to_detail()["run"]
     assert (event.name, event.to_detail()["kind"], event.to_detail()["counts"]["new"]) == (
         "run.completed",
         "reconcile",
@@ -109,8 +112,100 @@ def test_what_could_not_be_told_is_told_by_the_next_comparison() -> None:
     world.bus.trouble = None
     world.compare()
 
-    assert world.bus.names == ["run.completed", "run.completed"]
+    assert world.bus.names == ["run.started", "run.completed", "run.started", "run.completed"]
     assert not world.kept().is_untold
+    assert not world.kept().is_begin_untold
+
+
+def test_a_beginning_that_could_not_be_told_is_told_with_the_end() -> None:
+    world = ToldWorld("runs")
+    world.bus.trouble = ServiceUnavailable("no bus")
+    world.compare()
+
+    assert world.kept().is_begin_untold
+
+
+class TestCaughtUp:
+    """The edge: once, when a comparison finds all done after one that did not."""
+
+    def settle(self, world: ToldWorld, state: State) -> None:
+        index: InMemoryLedger = world.ports["index"]
+        ref = ObjectRef("acme-in", "in/a.csv")
+        (listed,) = world.ports["stores"]["landing"].list("acme-in", "in/")
+        known = index.get("nightly", ref)
+        revision = known.revision + 1 if known else 1
+        version = SourceVersion(etag=listed.etag, size=listed.size)
+        index.put(
+            Entry(
+                sync="nightly",
+                source=ref,
+                state=state,
+                revision=revision,
+                fence=1,
+                fingerprint="f",
+                engine="1",
+                version=version,
+                started=NOON,
+                finished=None if state is State.IN_FLIGHT else NOON,
+            )
+        )
+        self.empty(world)
+
+    def empty(self, world: ToldWorld) -> None:
+        world.queue.backlog = 0
+
+    def names_of(self, world: ToldWorld) -> list[str]:
+        world.bus.events.clear()
+        world.compare()
+        return [name for name in world.bus.names if name == "sync.caught_up"]
+
+    def test_it_is_told_once_when_all_is_done(self) -> None:
+        world = ToldWorld("runs")
+        assert self.names_of(world) == [], "a new object was asked for"
+        since = world.kept().begun
+        self.settle(world, State.IN_FLIGHT)
+        assert self.names_of(world) == [], "it is at work"
+        self.settle(world, State.CONVERTED)
+
+        assert self.names_of(world) == ["sync.caught_up"]
+        (event,) = (event.to_detail() for event in world.bus.events if event.name == "sync.caught_up")
+        assert (event["since"], event["objects"]) == (since.isoformat() if since else None, 1)
+        assert self.names_of(world) == []
+
+    def test_what_waits_in_the_queue_is_not_done(self) -> None:
+        world = ToldWorld("runs")
+        world.compare()
+        self.settle(world, State.CONVERTED)
+        world.queue.backlog = 1
+
+        assert self.names_of(world) == []
+        self.empty(world)
+        assert self.names_of(world) == ["sync.caught_up"]
+
+    def test_a_sync_that_was_never_behind_has_not_caught_up(self) -> None:
+        world = ToldWorld("runs")
+        self.settle(world, State.CONVERTED)
+
+        assert self.names_of(world) == []
+
+    def test_what_could_not_be_told_is_told_by_the_next_comparison(self) -> None:
+        world = ToldWorld("runs")
+        world.compare()
+        self.settle(world, State.CONVERTED)
+        world.bus.trouble = ServiceUnavailable("no bus")
+        world.compare()
+        world.compare()
+        world.bus.trouble = None
+
+        assert self.names_of(world) == ["sync.caught_up"]
+        assert self.names_of(world) == []
+
+    def test_nobody_is_told_who_asked_for_failures_alone(self) -> None:
+        world = ToldWorld("failures")
+        world.compare()
+        self.settle(world, State.CONVERTED)
+
+        assert self.names_of(world) == []
 
 
 @pytest.mark.parametrize(
