@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs docs-site bench bench-full pictures dist lock lowest clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs docs-site bench bench-full pictures dist release-files lock lowest clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -133,6 +133,9 @@ dist: install ## Build the source distribution and all wheels into dist/, and ch
 	$(BIN)/uv build --quiet --no-build-isolation --sdist --out-dir dist
 	for kernel in none x86_64-linux-gnu aarch64-linux-gnu; do MILLRACE_KERNEL=$$kernel $(BIN)/uv build --quiet --no-build-isolation --wheel --out-dir dist dist/millrace-*.tar.gz || exit 1; done
 	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
+
+release-files: dist ## Write all that a release has to dist/: packages, layers, SBOM, notes, checksums; TAG=v0.2.0
+	$(BIN)/python -m infra.release_files dist $(if $(TAG),--tag $(TAG))
 
 # What a range promises is tried at its lower end, too; pytest and what the tests alone need are those of the lock.
 lowest: install ## Run the quick tests of the engine, the configuration and the commands with the oldest versions of pyproject.toml
