@@ -124,8 +124,8 @@ def _describe_package(distribution: Distribution, *, layer: str) -> dict[str, An
         "properties": [{"name": "millrace:layer", "value": layer}],
     }
     # Older packages have a sentence or a whole text under License, which is no expression.
-    if expression := distribution.metadata.get("License-Expression"):
-        described["licenses"] = [{"expression": expression}]
+    if "License-Expression" in distribution.metadata:
+        described["licenses"] = [{"expression": distribution.metadata["License-Expression"]}]
     return described
 
 

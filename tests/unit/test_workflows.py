@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +32,13 @@ def test_actionlint_finds_a_mistake_and_nothing_in_ours(tmp_path: Path) -> None:
     wrong = WORKFLOWS[0].read_text(encoding="utf-8").replace("runs-on: ubuntu", "runs-on: unbutu")
     (tmp_path / "wrong.yml").write_text(wrong)
 
-    done: subprocess.CompletedProcess[str] = node(
-        [str(ACTIONLINT), "*.yml"], return_completed_process=True, cwd=tmp_path, capture_output=True, text=True
-    )
+    done = node([str(ACTIONLINT), "*.yml"], return_completed_process=True, cwd=tmp_path, capture_output=True, text=True)
+    said = str(done.stdout)
 
     assert (done.returncode, done.stderr) == (1, "")
-    assert f"Checking {len(WORKFLOWS) + 1} workflow file(s)" in done.stdout
-    assert set(re.findall(r"[\w-]+\.yml", done.stdout)) == {"wrong.yml"}, done.stdout
-    assert 'label "unbutu-24.04" is unknown' in done.stdout
+    assert f"Checking {len(WORKFLOWS) + 1} workflow file(s)" in said
+    assert set(re.findall(r"[\w-]+\.yml", said)) == {"wrong.yml"}, said
+    assert 'label "unbutu-24.04" is unknown' in said
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
