@@ -33,7 +33,10 @@ PortOption = Annotated[
     int | None, typer.Option(min=0, max=65535, help="The port; default: 8765, or any that is free if it is taken.")
 ]
 ActionsOption = Annotated[
-    bool, typer.Option("--allow-actions", help="Let the page reprocess, redrive and resume, each after a dry run.")
+    bool,
+    typer.Option(
+        "--allow-actions", help="Let the page reprocess, redrive, resume, pause and stop, each after a dry run."
+    ),
 ]
 DemoOption = Annotated[
     bool, typer.Option(help="Look at the demonstration that `millrace demo --keep` left running, if one runs.")

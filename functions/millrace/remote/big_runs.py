@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from millrace.errors import UsageError
 from millrace.mappings import leave_out_none
 from millrace.objects.machine import Execution, ExecutionStatus, MapProgress
 from millrace.objects.references import ObjectRef
-from millrace.wording import count_of, describe_seconds
+from millrace.wording import count_of, describe_seconds, join_names
 
 if TYPE_CHECKING:
     from millrace.aws.deployed import Deployed
@@ -125,3 +127,36 @@ def find_run_entry(view: RunView, ledger: LedgerStore) -> Entry | None:
     if view.sync is None or view.source is None:
         return None
     return ledger.get(view.sync, ObjectRef.parse(view.source))
+
+
+def find_run(machine: StepFunctions, name: str) -> RunView:
+    """The run of that name. Raises UsageError if there is none."""
+    execution = machine.describe(name)
+    if execution is None:
+        names = [known.name for known in islice(machine.list(), 5)]
+        known = f"the newest are {join_names(names)}" if names else "there was none in the last 90 days"
+        raise UsageError(f"there is no big run {name!r}; {known}")
+    return read_view(machine, execution)
+
+
+def demand_resumable(machine: StepFunctions, view: RunView, ledger: LedgerStore) -> Entry:
+    """The entry of what a run converts. Raises UsageError if it is at work, or is not its object's newest."""
+    run = view.execution.name
+    entry = find_run_entry(view, ledger)
+    if view.execution.status is ExecutionStatus.RUNNING:
+        raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
+    if entry is None:
+        raise UsageError(f"the ledger has no entry of {view.source or run}: convert it by `millrace reprocess`")
+    _demand_newest(machine, entry, run)
+    return entry
+
+
+def _demand_newest(machine: StepFunctions, entry: Entry, run: str) -> None:
+    """Raise UsageError if an object has a newer run; not if that is this one, was to be resumed and never started."""
+    newest = entry.big_run
+    if newest is None or newest.execution == run:
+        return
+    is_same = f"{run}-".startswith(f"{newest.name}-")
+    if is_same and machine.describe(newest.execution) is None:
+        return
+    raise UsageError(f"{run} is not the newest run of {entry.source}: that is {newest.execution}")

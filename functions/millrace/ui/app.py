@@ -34,6 +34,7 @@ from millrace.ui.views.history import list_history_days, show_history
 from millrace.ui.views.objects import find_object, show_objects
 from millrace.ui.views.overview import show_overview
 from millrace.ui.views.runs import list_runs, show_runs
+from millrace.ui.views.steering import ask_backfill, ask_run, run_backfill, run_run
 from millrace.ui.views.story import show_explanation, show_preview, show_quarantined, show_story
 from millrace.ui.views.tables import show_table, show_tables
 from millrace.ui.world import PageWorld
@@ -63,6 +64,8 @@ _ACTIONS: Sequence[tuple[str, View, Action]] = (
     ("/actions/reprocess", ask_reprocess, run_reprocess),
     ("/actions/redrive", ask_redrive, run_redrive),
     ("/actions/resume", ask_resume, run_resume),
+    ("/actions/backfill", ask_backfill, run_backfill),
+    ("/actions/run", ask_run, run_run),
 )
 
 

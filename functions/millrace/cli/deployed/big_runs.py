@@ -15,14 +15,15 @@ from millrace.errors import UsageError
 from millrace.objects.machine import ExecutionStatus
 from millrace.remote.big_runs import (
     RunView,
+    demand_resumable,
     describe_phase,
     describe_status,
     find_machine,
+    find_run,
     find_run_entry,
     read_view,
 )
 from millrace.remote.entry_documents import entry_to_json
-from millrace.wording import join_names
 
 if TYPE_CHECKING:
     from millrace.aws.step_functions import StepFunctions
@@ -87,7 +88,7 @@ def show(context: typer.Context, run: Run, *, name: Name = "millrace", as_json: 
     Example: millrace runs show orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
     """
     machine, ledger = _find(context, name)
-    view = _find_run(machine, run)
+    view = find_run(machine, run)
     entry = find_run_entry(view, ledger)
     if as_json:
         of_ledger = {"entry": entry_to_json(entry)} if entry is not None else {}
@@ -107,15 +108,6 @@ def _describe_entry(entry: Entry) -> str:
     return f"{entry.source} is {entry.state}{why}"
 
 
-def _find_run(machine: StepFunctions, run: str) -> RunView:
-    execution = machine.describe(run)
-    if execution is None:
-        names = [known.name for known in islice(machine.list(), 5)]
-        known = f"the newest are {join_names(names)}" if names else "there was none in the last 90 days"
-        raise UsageError(f"there is no big run {run!r}; {known}")
-    return read_view(machine, execution)
-
-
 @runs.command()
 def stop(
     context: typer.Context,
@@ -133,7 +125,7 @@ def stop(
     Example: millrace runs stop orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b --reason "the export was the wrong one"
     """
     machine, _ = _find(context, name)
-    view = _find_run(machine, run)
+    view = find_run(machine, run)
     is_running = view.execution.status is ExecutionStatus.RUNNING
     if is_running:
         machine.stop(run, reason)
@@ -156,26 +148,10 @@ def resume(context: typer.Context, run: Run, *, name: Name = "millrace", as_json
     Example: millrace runs resume orders-2f1e0c5b7a9d4e6f8a1b3c5d7e9f0a2b
     """
     machine, ledger = _find(context, name)
-    view = _find_run(machine, run)
-    entry = find_run_entry(view, ledger)
-    if view.execution.status is ExecutionStatus.RUNNING:
-        raise UsageError(f"{run} is at work: {view.describe_progress() or 'it has just begun'}")
-    if entry is None:
-        raise UsageError(f"the ledger has no entry of {view.source or run}: convert it by `millrace reprocess`")
-    _demand_newest(machine, entry, run)
+    view = find_run(machine, run)
+    entry = demand_resumable(machine, view, ledger)
     facts = resume_run(entry, ledger=ledger, machine=machine, now=datetime.now(UTC))
     if as_json:
         print_json({"run": facts.execution, "resumes": run})
     else:
         print_line(f"goes on as {facts.execution}: millrace runs show {facts.execution}")
-
-
-def _demand_newest(machine: StepFunctions, entry: Entry, run: str) -> None:
-    """Raise UsageError if an object has a newer run; not if that is this one, was to be resumed and never started."""
-    newest = entry.big_run
-    if newest is None or newest.execution == run:
-        return
-    is_same = f"{run}-".startswith(f"{newest.name}-")
-    if is_same and machine.describe(newest.execution) is None:
-        return
-    raise UsageError(f"{run} is not the newest run of {entry.source}: that is {newest.execution}")

@@ -45,7 +45,7 @@ class ActionResult:
     examples: Sequence[str] = ()
 
 
-def _show(result: ActionResult, request: Request, renderer: PageRenderer, proof: str) -> Response:
+def show_result(result: ActionResult, request: Request, renderer: PageRenderer, proof: str) -> Response:
     """The result, with the form that does it next."""
     hidden = {name: value for name, value in result.fields.items() if name not in _OWN_FIELDS and value}
     return renderer.render(request, "result.html", {"result": result, "hidden": hidden, "proof": proof})
@@ -88,7 +88,7 @@ def run_reprocess(request: Request, form: ActionForm, world: PageWorld, renderer
         path="/actions/reprocess",
         back=("/objects?state=failed", "Objects that failed"),
     )
-    return _show(result, request, renderer, form.to_proof(asked))
+    return show_result(result, request, renderer, form.to_proof(asked))
 
 
 _GOING_ON = ("run_id", "start_after")
@@ -165,7 +165,7 @@ def run_redrive(request: Request, form: ActionForm, world: PageWorld, renderer: 
         path="/actions/redrive",
         back=("/dead-letters", "Dead letters"),
     )
-    return _show(result, request, renderer, form.to_proof(asked))
+    return show_result(result, request, renderer, form.to_proof(asked))
 
 
 def _describe_letters(counts: Counter[LetterClass]) -> str:
@@ -200,7 +200,7 @@ def run_resume(request: Request, form: ActionForm, world: PageWorld, renderer: P
         path="/actions/resume",
         back=("/", "Overview"),
     )
-    return _show(result, request, renderer, form.to_proof(asked))
+    return show_result(result, request, renderer, form.to_proof(asked))
 
 
 def _choose_paused(paused: Iterable[PausedSource], queue: str) -> PausedSource:
