@@ -40,6 +40,8 @@ PROGRAMS = {
     "SEED=n": "pytest with a seed, as the simulation's tests say",
 }
 """Programs of others that a block may call, and why the test does not."""
+OF_THE_WHOLE = {"--help", "--version", "--install-completion", "--show-completion"}
+"""Options of the command line as a whole."""
 _INLINE = re.compile(r"`(millrace [^`\n]+)`")
 
 
@@ -82,7 +84,7 @@ def _check_command(words: list[str]) -> None:
 
 def parse_command(words: list[str]) -> None:
     """Have the real command's parser read its words, without running it; a wrong option or value raises."""
-    if words in (["--help"], ["--version"]):
+    if words and words[0] in OF_THE_WHOLE:
         return
     name, *rest = words
     entry = next((entry for entry in COMMANDS if entry.name == name), None)
@@ -189,7 +191,7 @@ def test_a_command_in_a_sentence_has_options_that_there_are(command: str) -> Non
     """It may lack what a command requires, and have ``N`` or ``KEY`` for a value: it is a mention."""
     # ``<your account>`` is one word for a reader.
     words = shlex.split(re.sub(r"<[^>]*>", "X", command).replace("\\|", "|"))[1:]
-    if words[0] in {"COMMAND", "--help", "--version"} or {"--help", "[OPTIONS]"} & set(words):
+    if words[0] == "COMMAND" or {"--help", "[OPTIONS]"} & set(words):
         return
     try:
         parse_command(words)
