@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.places import EXAMPLES
 from tests.e2e.scheduling import DeploymentScheduling, sort_and_check
 from tests.kernels import kernels_are_built_once
@@ -73,7 +73,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) 
 def opened(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http."""
     with running(Mode.OPEN) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 
@@ -81,7 +81,7 @@ def opened(configuration: Path) -> Iterator[DeployedDemo]:
 def enforced(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, over TLS."""
     with running(Mode.ENFORCED) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 

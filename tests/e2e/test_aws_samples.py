@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo
 from millrace.demo.emulator import Mode, running
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
 from tests.e2e.samples import (
     Rows,
@@ -83,7 +83,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rows
     connections = [*map(source, READING), connection("lake", f"s3://{OUT}", create_bucket=True)]
     path.write_text(json.dumps({"connections": connections, "bulk_syncs": [*map(sync, READING)]}))
     with running(Mode.OPEN) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         deployed = DeployedDemo.deploy(emulator, path, context=CONTEXT)
         for name, (data, _) in SAMPLES.items():
             packed = gzip.compress(data) if KEYS[name].endswith(".gz") else data

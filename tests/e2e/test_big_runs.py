@@ -22,7 +22,6 @@ from millrace.aws.step_functions import StepFunctions
 from millrace.big_runs.events import RunPlace
 from millrace.config.document import Document, load
 from millrace.delivery.worker import Outcome, Worker
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.claims import Delivery
@@ -33,6 +32,7 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, connection
 from tests.e2e.big_files import RENDERERS, csv_of, rows_of
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.burning import list_workers
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
@@ -106,7 +106,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
         "part_bytes": str(PART_BYTES),
     }
     with running(Mode.ENFORCED) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, path, context=context)
 
 

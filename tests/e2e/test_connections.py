@@ -19,11 +19,11 @@ import botocore.exceptions
 import pytest
 import yaml
 
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import ACCOUNT, Emulator, Mode, running
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.references import ObjectRef
+from tests.e2e.bootstrapping import bootstrap_quickly
 
 pytestmark = pytest.mark.e2e
 
@@ -180,7 +180,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
     """The partner pastes what is printed, the keys are stored, and then it is deployed."""
     path = tmp_path_factory.mktemp("connections") / "millrace.yaml"
     with running(Mode.ENFORCED) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         partner = Partner(emulator, {})
         for bucket, region in BUCKETS.items():
             there = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region else {}

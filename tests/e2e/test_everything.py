@@ -22,7 +22,6 @@ from millrace.aws.deployed import Deployed as Found
 from millrace.composition.base import utc_now
 from millrace.config.document import Document
 from millrace.delivery.worker import Worker
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo
 from millrace.demo.emulator import Mode, running
 from millrace.engine.options import Compression
@@ -32,6 +31,7 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
 from millrace.planning.targets import is_record
 from tests.configurations import connection
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue, StoredObject
 
@@ -274,7 +274,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
     path: Path = tmp_path_factory.mktemp("everything") / "millrace.json"
     path.write_text(json.dumps(configuration()))
     with running(Mode.ENFORCED) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield Everything(DeployedDemo.deploy(emulator, path, context=CONTEXT))
 
 

@@ -18,13 +18,13 @@ import pytest
 from millrace.aws.deployed import Deployed as Found
 from millrace.aws.deployed import invoke
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.board import Backfill
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.denials import granted_actions, without
 
 pytestmark = pytest.mark.e2e
@@ -71,7 +71,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     path = tmp_path_factory.mktemp("quiet") / "millrace.json"
     path.write_text(json.dumps(QUIET))
     with running(Mode.ENFORCED) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2", "inventories": f"s3://{LISTS}"})
 
 

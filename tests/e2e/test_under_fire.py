@@ -24,7 +24,6 @@ import pytest
 from millrace import __version__
 from millrace.config.document import load
 from millrace.delivery.worker import Worker
-from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.errors import Crashed
@@ -33,6 +32,7 @@ from millrace.ledger.entries import DONE, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
+from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.burning import KILLERS, LARGE, SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
@@ -72,7 +72,7 @@ def place(tmp_path: Path) -> Path:
 def burning(place: Path) -> Iterator[DeployedDemo]:
     """DeployedDemo where every caller may do everything, over plain http, which the proxy can read."""
     with running(Mode.OPEN) as emulator:
-        bootstrap(emulator)
+        bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
 
 
