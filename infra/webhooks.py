@@ -56,18 +56,19 @@ class Webhooks(Construct):
 
     def _choose(self, webhook: WebhookTarget, queue: sqs.IQueue, options: Options) -> None:
         """A rule for the events that a webhook asks for; by name, as its queue's policy names it."""
-        detail: dict[str, Any] = {"deployment": [options.name]}
-        if webhook.syncs:
-            detail["sync"] = list(webhook.syncs)
         events.CfnRule(
             self,
             f"Choose{construct_id(webhook.name)}",
             name=Names(options.name).webhook_queue(webhook.name),
             description=f"{options.name}: events for the webhook {webhook.name}",
-            event_pattern={
-                "source": [EVENT_SOURCE],
-                "detail-type": list(webhook.detail_types),
-                "detail": detail,
-            },
+            event_pattern=to_pattern(webhook, options.name),
             targets=[events.CfnRule.TargetProperty(id="queue", arn=queue.queue_arn)],
         )
+
+
+def to_pattern(webhook: WebhookTarget, deployment: str) -> dict[str, Any]:
+    """The pattern of the events that a webhook asks for; the configuration keeps it within EventBridge's 2,048."""
+    detail: dict[str, Any] = {"deployment": [deployment]}
+    if webhook.syncs:
+        detail["sync"] = list(webhook.syncs)
+    return {"source": [EVENT_SOURCE], "detail-type": list(webhook.detail_types), "detail": detail}

@@ -131,9 +131,13 @@ class PlantCloudWatch:
 
     ages: dict[str, float] = field(default_factory=dict)
     put: list[Any] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
 
     def get_metric_statistics(self, *, Dimensions: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
-        """The newest point."""
+        """The newest point; of what functions write, two hours' sums."""
+        if Dimensions[0]["Name"] == "service":
+            total = self.sums.get(Dimensions[0]["Value"], 0.0)
+            return {"Datapoints": [{"Timestamp": NOW, "Sum": total}] if total else []}
         age = self.ages.get(Dimensions[0]["Value"])
         return {"Datapoints": [] if age is None else [{"Timestamp": NOW, "Maximum": age}]}
 

@@ -12,6 +12,7 @@ from infra.deployment import deploy
 from infra.names import Names
 from infra.options import Options
 from infra.topology import describe
+from infra.webhooks import to_pattern
 from millrace.config.document import parse
 from millrace.config.notices import RUN_EVENTS
 from millrace.errors import InvalidConfiguration
@@ -61,6 +62,28 @@ def test_a_rule_chooses_what_its_webhook_asks_for(synthesised: Synthesised, rule
     assert set(vendors["detail-type"]) == {name.detail_type for name in RUN_EVENTS}
     assert "sync" not in every["detail"]
     assert {"Millrace Object Failed", "Millrace Dead Letter", "Millrace Circuit Opened"} <= set(every["detail-type"])
+
+
+def test_the_longest_pattern_that_the_configuration_accepts_is_within_eventbridges_limit() -> None:
+    """2,048 characters (EventBridge quotas); the longest name of a deployment, all events, and as many syncs as go."""
+    data = json.loads(json.dumps(CASES["other identities"].data))
+    (sync,) = data["bulk_syncs"][:1]
+    syncs = [sync | {"name": f"a sync with a long name, number {n:03}", "active": True} for n in range(60)]
+    for number, copy in enumerate(syncs):
+        copy["destination_configuration"] = {"subfolder": f"copies/{number}"}
+    hook = {"name": "operations", "url": "https://hooks.example.com/m", "secret": "s"}
+    accepted = 0
+    for count in range(1, len(syncs)):
+        names = [copy["name"] for copy in syncs[:count]]
+        made = data | {"bulk_syncs": syncs, "model_syncs": [], "models": [], "webhooks": [hook | {"syncs": names}]}
+        try:
+            (webhook,) = describe(parse(made)).webhooks
+        except InvalidConfiguration:
+            break
+        accepted = count
+        assert len(json.dumps(to_pattern(webhook, "d" * 24))) <= 2048
+
+    assert 30 < accepted < 59
 
 
 def test_its_function_may_receive_sign_and_remember_and_nothing_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar
@@ -122,6 +123,23 @@ def _has_sound_port(parts: SplitResult) -> bool:
 WebhookUrl = Annotated[str, AfterValidator(text_rule(_url)), WithJsonSchema({"type": "string", "format": "uri"})]
 
 
+_MOST_OF_SYNCS = 1400
+"""Characters of JSON: EventBridge's pattern has 2,048 (EventBridge quotas), and the events' names take 600 of them."""
+
+
+def _too_many_syncs(syncs: object) -> Iterator[Contradiction]:
+    """Yield what is wrong with a list of syncs that no rule can name; its items are still as they were given."""
+    if not isinstance(syncs, list | tuple):
+        return
+    size = len(json.dumps(list(map(str, syncs))))
+    if size > _MOST_OF_SYNCS:
+        yield Contradiction(
+            "syncs",
+            f"found {len(syncs)} names of {size:,} characters together; EventBridge chooses by {_MOST_OF_SYNCS:,} at"
+            " most. Leave syncs out for all of them, or make two webhooks of this one, with the same url and secret",
+        )
+
+
 class Webhook(Section):
     """An address that events are sent to, each signed."""
 
@@ -161,7 +179,8 @@ class Webhook(Section):
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """Hold the events to those that the format has names for."""
+        """Hold the events to those that the format has names for, and the syncs to what one rule can name."""
+        yield from _too_many_syncs(given.get("syncs"))
         asked = given.get("events")
         if given.get("format") != WebhookFormat.POLYTOMIC or not isinstance(asked, list | tuple):
             return

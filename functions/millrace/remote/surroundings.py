@@ -35,14 +35,20 @@ class Surroundings:
     backfills: Sequence[BackfillProgress]
     big_runs: Sequence[RunView]
     unknown: Sequence[str]
+    not_catalogued: int = 0
+    """How often in the last day a table could not be brought into the catalogue."""
 
 
-def read_surroundings(deployments: Deployments, deployed: Deployed) -> Surroundings:
-    """Ask queues, event sources, CloudWatch, checkpoints, backfills and the machine; trouble with one is kept."""
+def read_surroundings(deployments: Deployments, deployed: Deployed, name: str) -> Surroundings:
+    """Ask queues, event sources, CloudWatch, checkpoints, backfills and the machine; trouble with one is kept.
+
+    ``name`` is the deployment's, by which its metrics are found.
+    """
     from millrace.aws import queues  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.circuits import FunctionEventSources  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.dynamodb_backfills import DynamoDBBackfills  # noqa: PLC0415 - needs boto3, which is slow to import
     from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints  # noqa: PLC0415 - needs boto3, which is slow to import
+    from millrace.aws.own_metrics import sum_last_day  # noqa: PLC0415 - needs boto3, which is slow to import
 
     unknown: list[str] = []
     ask = partial(_ask, unknown)
@@ -60,6 +66,8 @@ def read_surroundings(deployments: Deployments, deployed: Deployed) -> Surroundi
     machine = find_machine(deployments, deployed)
     running = ask(lambda: list(read_running(machine))) if machine else []
     oldest = dict(ask(lambda: list(queues.read_ages(cloudwatch, facts))))
+    services = (f"{name}-convert", f"{name}-big-run")
+    not_catalogued = sum(ask(lambda: [sum_last_day(cloudwatch, "NotCatalogued", services)]))
     return Surroundings(
         queues=facts,
         oldest=oldest,
@@ -69,6 +77,7 @@ def read_surroundings(deployments: Deployments, deployed: Deployed) -> Surroundi
         backfills=shown,
         big_runs=running,
         unknown=unknown,
+        not_catalogued=not_catalogued,
     )
 
 

@@ -334,6 +334,12 @@ class TestWebhookConfiguration:
         with pytest.raises(InvalidConfiguration, match=r"webhooks\[0\]\.syncs: found 'nighty'.*nightly"):
             configured({"syncs": ["nighty"]})
 
+    def test_more_syncs_than_a_rule_can_name_are_refused_with_what_to_do(self) -> None:
+        names = [f"{number:03} {'x' * 46}" for number in range(30)]
+
+        with pytest.raises(InvalidConfiguration, match=r"webhooks\[0\]\.syncs: found 30 names of 1,6\d\d characters"):
+            configured({"syncs": names})
+
     def test_two_of_one_name_are_refused(self) -> None:
         with pytest.raises(InvalidConfiguration, match="names are unique"):
             configured({}, {})

@@ -48,7 +48,7 @@ def status(
     deployments = get_deployments(context)
     deployed, ledger = deployments.find(name)
     counted = read_status(ledger, now=datetime.now(UTC), days=days, sync=sync, newest=failures)
-    surroundings = read_surroundings(deployments, deployed)
+    surroundings = read_surroundings(deployments, deployed, name)
     if as_json:
         _print_json(counted, surroundings)
     else:
@@ -80,10 +80,17 @@ def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]
             last, when = checkpoint.last, checkpoint.completed.isoformat()
             lost = {"unaccounted": last.unaccounted, "vanished": last.vanished}
             yield {"compared": checkpoint.sync, "completed": when, **lost}
+    yield from _work_to_json(surroundings)
+
+
+def _work_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]]:
+    """What is done beside the queues, and what is not known."""
     for progress in surroundings.backfills:
         yield progress.to_json()
     for view in surroundings.big_runs:
         yield {"big_run": view.to_json()}
+    if surroundings.not_catalogued:
+        yield {"not_catalogued": surroundings.not_catalogued}
     for problem in surroundings.unknown:
         yield {"unknown": problem}
 
@@ -150,10 +157,24 @@ def _describe_surroundings(surroundings: Surroundings) -> Iterator[str]:
             last, ago = checkpoint.last, _describe_age(checkpoint.completed)
             lost = f"{last.unaccounted:,} unaccounted, {last.vanished:,} vanished"
             yield f"compared {checkpoint.sync!r} {ago} ago: {lost} of {count_of(last.compared, 'object')}"
+    yield from _describe_work(surroundings)
+
+
+def _describe_work(surroundings: Surroundings) -> Iterator[str]:
     yield from map(describe_progress, surroundings.backfills)
     yield from map(_describe_big_run, surroundings.big_runs)
+    if surroundings.not_catalogued:
+        yield _describe_not_catalogued(surroundings.not_catalogued)
     for problem in surroundings.unknown:
         yield f"unknown: {problem}"
+
+
+def _describe_not_catalogued(count: int) -> str:
+    times = "once" if count == 1 else f"{count:,} times"
+    return (
+        f"catalog: {times} in the last day a table could not be brought into it; its objects are converted all the"
+        " same. The log of the convert function says why (not catalogued), and the table's next object tries again"
+    )
 
 
 def _describe_big_run(view: RunView) -> str:

@@ -43,7 +43,7 @@ def show_overview(_request: Request, world: PageWorld, renderer: PageRenderer) -
     deployed = world.deployed
     with ThreadPoolExecutor(3) as pool:
         loads_asked = pool.submit(read_loads, world.pages, deployed.syncs, now=world.now())
-        around_asked = pool.submit(read_surroundings, world.deployments, deployed)
+        around_asked = pool.submit(read_surroundings, world.deployments, deployed, world.name)
         paused_asked = pool.submit(_list_paused, world)
         loads, around, paused = loads_asked.result(), around_asked.result(), paused_asked.result()
     in_flight = _longest_first(loads)
