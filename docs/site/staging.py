@@ -2,7 +2,7 @@
 
 In the repository a link may lead to any file: ``../examples/fields``, ``../SECURITY.md``, ``../functions/x.py``.
 On the site the first is ``examples/fields.md``, the second ``security.md``, and the third is no link, since a reader
-of the site has no sources.
+of the site has no sources. An example that is no configuration, and so has no guide, is no link either.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from docs.site.example_pages import read_summaries, render_example
@@ -30,25 +30,31 @@ def stage_site(root: Path, target: Path) -> None:
     shutil.copytree(root / "docs", target, ignore=shutil.ignore_patterns("site", "__pycache__"))
     for name, page in ROOT_PAGES.items():
         shutil.copyfile(root / name, target / page)
-    _write_examples(root / "examples", target / "examples")
+    guides = read_summaries(root / "examples" / "README.md")
+    _write_examples(root / "examples", guides, target / "examples")
     sources = {page: name for name, page in ROOT_PAGES.items()}
     for path in sorted(target.rglob("*.md")):
         page = path.relative_to(target).as_posix()
         source = sources.get(page, posixpath.join("docs", page))
         if not page.startswith("examples/"):
-            path.write_text(rewrite_links(path.read_text(encoding="utf-8"), source, page), encoding="utf-8")
+            text = rewrite_links(path.read_text(encoding="utf-8"), source, page, frozenset(guides))
+            path.write_text(text, encoding="utf-8")
     shutil.copytree(root / SITE / "assets", target / "assets")
 
 
-def _write_examples(examples: Path, target: Path) -> None:
+def _write_examples(examples: Path, guides: Mapping[str, str], target: Path) -> None:
     target.mkdir()
-    for name, shows in read_summaries(examples / "README.md").items():
+    for name, shows in guides.items():
         (target / f"{name}.md").write_text(render_example(examples / name, shows), encoding="utf-8")
 
 
-def rewrite_links(text: str, source: str, page: str) -> str:
+def rewrite_links(text: str, source: str, page: str, guides: Set[str]) -> str:
     """A page with its links as they are on the site; ``source`` is its path in the repository, ``page`` that on it."""
-    return outside_fences(text, lambda prose: _LINK.sub(lambda link: _rewrite_link(link, source, page), prose))
+
+    def rewrite(link: re.Match[str]) -> str:
+        return _rewrite_link(link, source, page, guides)
+
+    return outside_fences(text, lambda prose: _LINK.sub(rewrite, prose))
 
 
 def outside_fences(text: str, change: Callable[[str], str]) -> str:
@@ -60,20 +66,20 @@ def outside_fences(text: str, change: Callable[[str], str]) -> str:
     return "".join([*parts, change(text[end:])])
 
 
-def _rewrite_link(link: re.Match[str], source: str, page: str) -> str:
+def _rewrite_link(link: re.Match[str], source: str, page: str, guides: Set[str]) -> str:
     address = link["address"]
     if address.startswith(_OUTSIDE):
         return link[0]
     path, mark, anchor = address.partition("#")
-    target = page_of(posixpath.normpath(posixpath.join(posixpath.dirname(source), path)))
+    target = page_of(posixpath.normpath(posixpath.join(posixpath.dirname(source), path)), guides)
     if target is None:
         return link["text"]
     relative = posixpath.relpath(target, posixpath.dirname(page) or ".")
     return f"{link['mark']}[{link['text']}]({relative}{mark}{anchor})"
 
 
-def page_of(path: str) -> str | None:
-    """Where a file of the repository is on the site; None if it is not there."""
+def page_of(path: str, guides: Set[str]) -> str | None:
+    """Where a file of the repository is on the site; None if it is not there. ``guides`` are names of examples."""
     if path in ROOT_PAGES:
         return ROOT_PAGES[path]
     if path == "README.md":
@@ -82,7 +88,7 @@ def page_of(path: str) -> str | None:
         return "guides.md"
     parts = PurePosixPath(path).parts
     if parts[0] == "examples" and len(parts) >= 2:
-        return f"examples/{parts[1]}.md" if "." not in parts[1] else None
+        return f"examples/{parts[1]}.md" if parts[1] in guides else None
     if parts[0] == "docs" and path != "docs":
         return posixpath.join(*parts[1:])
     return None

@@ -13,8 +13,10 @@ from docs.site.example_pages import read_summaries, render_example, split_commen
 from docs.site.staging import page_of, rewrite_links, stage_site
 from millrace.cli.reference import render_page, write_pages
 from tests.places import EXAMPLES, ROOT
+from tests.unit.docs.test_links import find_broken
 
 SETTINGS = tomllib.loads((ROOT / "docs" / "site" / "zensical.toml").read_text(encoding="utf-8"))["project"]
+GUIDES = frozenset({"fields"})
 COMMANDS_PAGE = ROOT / "docs" / "commands.md"
 
 
@@ -39,6 +41,12 @@ def test_each_page_is_in_the_navigation_once(staged: Path) -> None:
     pages = sorted(path.relative_to(staged).as_posix() for path in staged.rglob("*.md"))
 
     assert sorted(_pages_of(SETTINGS["nav"])) == pages
+
+
+def test_each_link_leads_somewhere_on_the_site_as_well(staged: Path) -> None:
+    broken = {path.relative_to(staged).as_posix(): list(find_broken(path)) for path in staged.rglob("*.md")}
+
+    assert {page: links for page, links in broken.items() if links} == {}
 
 
 def test_each_example_has_a_guide_that_the_list_of_guides_names(staged: Path) -> None:
@@ -86,11 +94,12 @@ def test_the_comment_of_a_configuration_is_prose() -> None:
         ("examples", "guides.md"),
         ("examples/README.md", "guides.md"),
         ("examples/starter.yaml", None),
+        ("examples/no_guide", None),
         ("functions/millrace/errors.py", None),
     ],
 )
 def test_where_a_file_of_the_repository_is_on_the_site(path: str, page: str | None) -> None:
-    assert page_of(path) == page
+    assert page_of(path, GUIDES) == page
 
 
 def test_links_are_rewritten_outside_of_code() -> None:
@@ -98,9 +107,9 @@ def test_links_are_rewritten_outside_of_code() -> None:
     code = "```\n[a](../../SECURITY.md)\n```\n"
     expected = "[a](../security.md#x) ![p](../pictures/p.png) s [w](https://w.example/)\n"
 
-    assert rewrite_links(text + code, "docs/decisions/1.md", "decisions/1.md") == expected + code
-    assert rewrite_links("[a](docs/values.md#x)", "README.md", "index.md") == "[a](values.md#x)"
-    assert rewrite_links("[a](../SECURITY.md)", "docs/values.md", "values.md") == "[a](security.md)"
+    assert rewrite_links(text + code, "docs/decisions/1.md", "decisions/1.md", GUIDES) == expected + code
+    assert rewrite_links("[a](docs/values.md#x)", "README.md", "index.md", GUIDES) == "[a](values.md#x)"
+    assert rewrite_links("[a](../SECURITY.md)", "docs/values.md", "values.md", GUIDES) == "[a](security.md)"
 
 
 def test_the_page_of_commands_is_what_the_commands_say(tmp_path: Path) -> None:
