@@ -366,6 +366,16 @@ class TestFolder:
         assert (entry.fingerprint, entry.engine, entry.started) == (build.fingerprint, build.engine, build.started)
         assert "in/crm" in str(entry.reason)
 
+    def test_a_minute_and_a_half_is_enough_to_write_the_files_down(self) -> None:
+        """It is a tenth of an invocation's time; a quarter of a minute is kept for what is left to do."""
+        world = self.world()
+        world.remaining = 90.0
+        file = ObjectRef("acme-in", "in/crm/a.csv")
+        world.one(world.put(file.key, b"id\n1\n"))
+
+        assert world.run_asked().failure is None
+        assert world.entry(file).state is State.CONVERTED
+
     def test_a_manual_run_makes_it_again(self) -> None:
         world = self.world()
         world.one(world.put("in/crm/a.csv", b"id\n1\n"))

@@ -269,8 +269,9 @@ class TestReprocessStale:
             (True, set(StaleReason)),
             (False, set()),
             (["engine", "schema"], {StaleReason.ENGINE, StaleReason.SCHEMA}),
+            ([str(reason) for reason in StaleReason], set(StaleReason)),
         ],
-        ids=["all", "none", "some"],
+        ids=["all", "none", "some", "all by their names"],
     )
     def test_an_event_names_all_reasons_or_some(self, value: object, reasons: set[StaleReason]) -> None:
         assert Reprocess.parse({"sync": "nightly", "stale": value}).stale == reasons
@@ -282,6 +283,7 @@ class TestReprocessStale:
             ({"stale": ["weather"]}, r"stale is \['weather'\]; expected true, or a list of"),
             ({"stale": []}, r"stale is \[\]; expected true, or a list of"),
             ({"stale": [{}]}, "expected true, or a list of"),
+            ({"stale": ["engine", "weather"]}, "expected true, or a list of"),
             ({"stale": ["engine"], "keys": ["a"]}, "stale and keys were given together"),
             ({"stale": True, "state": "failed"}, "stale and state were given together"),
         ],

@@ -66,6 +66,7 @@ def test_what_shapes_others_or_nothing_does_not(fields: dict[str, Any]) -> None:
 def test_it_is_the_same_in_every_process() -> None:
     """It is stored, so neither the order of a set nor an object's address may be in it. A new default changes none."""
     assert shape() == "9a0d9faca44a"
+    assert digest_shape("Zürich", {"ü": [1]}) == "374156df64f9"
 
 
 @dataclasses.dataclass(frozen=True)

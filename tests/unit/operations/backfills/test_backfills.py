@@ -90,18 +90,42 @@ def test_another_configuration_is_asked_for_again() -> None:
     assert [key for key in plant.outputs() if not key.endswith(".parquet")] == []
 
 
+def sync_of_another_fingerprint(files: int) -> dict[str, Any]:
+    """An option of a table that is not among these files: it shapes none of their outputs."""
+    known = [{"id": f"{number:05}", "enabled": True} for number in range(files)]
+    return bulk_sync(to="json", schemas=[*known, {"id": "items", "enabled": True, "partition_key": "region"}])
+
+
 def test_a_changed_name_of_a_sync_s_option_that_changes_no_output_is_known() -> None:
     """The fingerprint is of the whole sync; the shape, read from the entry, is of this output alone."""
     plant = Plant()
     plant.fill(range(3))
     plant.start()
     plant.run()
-    plant.world.syncs = (bulk_sync(to="json", schedule={"frequency": "daily", "hour": 3, "minute": 0}),)
+    plant.world.syncs = (sync_of_another_fingerprint(3),)
 
     plant.start()
     plant.list_all()
 
     assert plant.counts().known == 3
+
+
+@pytest.mark.parametrize(("is_changed", "known"), [(False, 3), (True, 0)])
+def test_of_what_was_written_down_without_a_shape_the_fingerprint_decides(*, is_changed: bool, known: int) -> None:
+    """An earlier release wrote none."""
+    plant = Plant()
+    plant.fill(range(3))
+    plant.start()
+    plant.run()
+    for entry in list(plant.world.ledger.works()):
+        plant.world.ledger.put(replace(entry, shape=None, revision=entry.revision + 1))
+    if is_changed:
+        plant.world.syncs = (sync_of_another_fingerprint(3),)
+
+    plant.start()
+    plant.list_all()
+
+    assert plant.counts().known == known
 
 
 def test_what_failed_is_counted_as_failed_and_not_asked_for_again() -> None:

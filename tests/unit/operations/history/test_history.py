@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -30,7 +30,7 @@ from millrace.operations.history.reading import (
     sum_costs,
 )
 from millrace.operations.history.work import FINISHED, Billing, FinishedWork
-from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryUpload
 
 HOME = ObjectRef("acme-out", "lake/.millrace/history/")
 MONDAY = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -255,6 +255,20 @@ class TestExport:
 
         assert plant.export() == {"exported": _days(plant, "2026-11-23", 1), "deleted": [], "problems": []}
         assert [work.ref.key for work in plant.rows("2026-11-23")] == ["in/a.csv"]
+
+    def test_a_day_without_work_leaves_nothing_and_nothing_half_uploaded(self) -> None:
+        plant = HistoryPlant(now=MONDAY + timedelta(days=1))
+        uploads, genuine = list[InMemoryUpload](), plant.store.upload
+
+        def remember_upload(target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+            uploads.append(genuine(target, metadata))
+            return uploads[-1]
+
+        plant.store.upload = remember_upload  # type: ignore[method-assign] # the test looks at what became of it
+        plant.export("2026-11-23")
+
+        assert plant.store.buckets["acme-out"] == {}
+        assert [upload.discarded for upload in uploads] == [True]
 
     def test_once_more_gives_the_same_bytes(self) -> None:
         plant = HistoryPlant(now=MONDAY + timedelta(days=1))
