@@ -78,7 +78,7 @@ class BackfillEventSource:
             if name_of_queue(source.queue) == name_of_queue(self.url):
                 return source
         raise ConfigurationError(
-            f"{self.function} does not receive from {name_of_queue(self.url)}; deploy with `cdk deploy --all`"
+            f"{self.function} does not receive from {name_of_queue(self.url)}; deploy with `millrace deploy`"
         )
 
     def _update(self, source: EventSource, **changes: Any) -> None:

@@ -74,7 +74,7 @@ class Deployed:
             )
         except KeyError as missing:
             raise ConfigurationError(
-                f"the stacks have no output {missing}; deploy this version with `cdk deploy --all`"
+                f"the stacks have no output {missing}; deploy this version with `millrace deploy`"
             ) from missing
 
 
@@ -87,7 +87,7 @@ def _read_outputs(cloudformation: Any, stack: str) -> dict[str, str]:
         if not isinstance(error, ClientError) or error_code(error) != "ValidationError":
             raise explain(error, "cloudformation:DescribeStacks of", stack) from error
         raise ConfigurationError(
-            f"there is no stack {stack} in {region}; deploy it with `cdk deploy --all`, choose another region "
+            f"there is no stack {stack} in {region}; deploy it with `millrace deploy`, choose another region "
             "(AWS_PROFILE, AWS_REGION), or name another deployment with --name"
         ) from error
     return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())}

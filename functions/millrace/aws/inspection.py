@@ -110,7 +110,7 @@ class Inspection:
         subject = f"catalog of sync {sync.name!r}"
         database = sync.destination_configuration.database or self.deployed.database
         if database is None:
-            yield Check(subject, Verdict.TROUBLE, "the stacks have no database", "deploy again: cdk deploy --all")
+            yield Check(subject, Verdict.TROUBLE, "the stacks have no database", "deploy again: millrace deploy")
             return
         count = GlueCatalog(self.client("glue")).count_tables(database, sync.name)
         if count is None:

@@ -8,9 +8,7 @@ import typer
 
 from millrace.remote.deployments import AWSDeployments, Deployments
 
-Name = Annotated[
-    str, typer.Option("--name", envvar="MILLRACE_NAME", help="The deployment's name, as given to cdk deploy.")
-]
+Name = Annotated[str, typer.Option("--name", envvar="MILLRACE_NAME", help="The deployment's name, as it was deployed.")]
 Keys = Annotated[list[str] | None, typer.Option(help="A key, or s3://bucket/key; may be given often.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of text.")]
 

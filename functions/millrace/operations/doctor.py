@@ -199,13 +199,13 @@ def check_machine(machine: str | None, function: str | None) -> Check:
     subject = "big runs"
     if machine is None:
         text = "no machine is deployed: what is more than one invocation can do fails as TooBig"
-        return Check(subject, Verdict.NOTE, text, "deploy this version: cdk deploy --all")
+        return Check(subject, Verdict.NOTE, text, "deploy this version with `millrace deploy`")
     # A function that nobody called for weeks is Inactive, and wakes with the next call (AWS Lambda Developer Guide,
     # "Lambda function states").
     if machine == "ACTIVE" and function in {None, "Active", "Inactive"}:
         return Check(subject, Verdict.OK, "the machine and its function can be started")
     text = f"the machine is {machine}, its function {function}: no big run can be started"
-    return Check(subject, Verdict.TROUBLE, text, "deploy again: cdk deploy --all")
+    return Check(subject, Verdict.TROUBLE, text, "deploy again: millrace deploy")
 
 
 def check_lifecycle(subject: str, rules: Sequence[Mapping[str, Any]]) -> Iterator[Check]:

@@ -43,7 +43,7 @@ def _find(context: typer.Context, name: str) -> tuple[StepFunctions, LedgerStore
     deployed, ledger = deployments.find(name)
     machine = find_machine(deployments, deployed)
     if machine is None:
-        raise UsageError(f"the deployment {name!r} has no machine for big runs; deploy this version: cdk deploy --all")
+        raise UsageError(f"{name!r} has no machine for big runs; deploy this version with `millrace deploy`")
     return machine, ledger
 
 

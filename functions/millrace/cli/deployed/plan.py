@@ -121,7 +121,7 @@ def _find_syncs(planner: Planner, sync: str | None, prefix: str | None) -> list[
     if sync is not None:
         return [planner.active_sync(sync)]
     if prefix is None or not prefix.startswith(SCHEME):
-        raise UsageError("say of what: keys, --sync NAME, or --prefix s3://bucket/prefix; see millrace plan --help")
+        raise UsageError("say of what: keys, --sync NAME, or --prefix s3://bucket/prefix; see `millrace plan --help`")
     readers = []
     for active in map(planner.active_sync, _name_active(planner.document)):
         with suppress(UsageError):

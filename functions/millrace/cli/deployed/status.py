@@ -117,7 +117,7 @@ def _print_text(counted: Status, surroundings: Surroundings, syncs: Iterable[str
     for entry in counted.failures:
         _print_failure(entry)
     if counted.failures:
-        print_line("millrace errors CODE, such as RaggedRow, says what an error means and what to do")
+        print_line("`millrace errors CODE`, such as RaggedRow, says what an error means and what to do")
 
 
 def _print_all_counts(counted: Status, syncs: frozenset[str], days: int) -> None:

@@ -46,7 +46,7 @@ def _list_classes() -> None:
             if guide.branch is branch:
                 print_line(f"  {guide.name:<{_WIDTH}}{guide.meaning.partition(chr(10))[0]}")
         print_line("")
-    print_line("millrace errors CODE explains one of them.")
+    print_line("`millrace errors CODE` explains one of them")
 
 
 def _explain(guide: ErrorGuide) -> None:

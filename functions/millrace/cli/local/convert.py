@@ -98,7 +98,7 @@ def convert(
         _run_jobs(jobs)
         return
     if source is None or target is None:
-        raise UsageError("SOURCE and TARGET are missing; see millrace convert --help")
+        raise UsageError("SOURCE and TARGET are missing; see `millrace convert --help`")
     from millrace.engine.files import Job  # noqa: PLC0415 - pyarrow takes time to import
 
     job = Job(

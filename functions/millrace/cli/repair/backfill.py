@@ -136,7 +136,7 @@ class RemoteBackfills:
 
         deployed, _ = deployments.find(name)
         if deployed.backfill_function is None:
-            raise MillraceError("the deployment has no backfills; deploy this version with `cdk deploy --all`")
+            raise MillraceError("the deployment has no backfills; deploy this version with `millrace deploy`")
         store = DynamoDBBackfills(deployments.client("dynamodb"), deployed.ledger_table)
         return cls(deployments, deployed.backfill_function, store)
 

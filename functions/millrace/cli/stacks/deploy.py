@@ -48,7 +48,7 @@ def deploy(
     with synthesised(target, screen) as stacks:
         _show_plan(stacks, find_states(cloudformation, target), screen)
         if not yes:
-            ask("Deploy this?")
+            ask("deploy this?")
         try:
             _deploy(stacks, screen, bootstrap=bootstrap)
         except KeyboardInterrupt:

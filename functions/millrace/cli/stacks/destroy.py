@@ -46,7 +46,7 @@ def destroy(
             return
         _show_plan(stacks, doomed, states, screen)
         if not yes:
-            ask(f"Destroy this of {target}?")
+            ask(f"destroy this of {target}?")
         try:
             _destroy(stacks, doomed, cloudformation, screen)
         except KeyboardInterrupt:

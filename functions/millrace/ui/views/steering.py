@@ -72,7 +72,7 @@ def run_backfill(request: Request, form: ActionForm, world: PageWorld, renderer:
 def _demand_function(world: PageWorld) -> str:
     function = world.deployed.backfill_function
     if function is None:
-        raise UsageError("the deployment has no backfills; deploy this version")
+        raise UsageError("the deployment has no backfills; deploy this version with `millrace deploy`")
     return function
 
 
@@ -147,7 +147,7 @@ def _resume(world: PageWorld, machine: StepFunctions, view: RunView, *, is_confi
 def _demand_machine(world: PageWorld) -> StepFunctions:
     machine = find_machine(world.deployments, world.deployed)
     if machine is None:
-        raise UsageError("the deployment has no machine for big runs; deploy this version")
+        raise UsageError("the deployment has no machine for big runs; deploy this version with `millrace deploy`")
     return machine
 
 

@@ -195,7 +195,7 @@ class TestLooking:
         ran = run("runs", "list", deployments=RunDeployments(machine=None))
 
         assert ran.code == 2
-        assert "cdk deploy --all" in ran.err
+        assert "deploy this version with `millrace deploy`" in ran.err
 
 
 class TestStopping:
