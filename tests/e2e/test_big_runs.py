@@ -7,6 +7,7 @@ Everything above 0.4 MB is a big run here, in parts of 0.25: each part is three 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import os
@@ -37,6 +38,7 @@ from tests.e2e.burning import list_workers
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.unit.engine.formats.packing import tarred
 from tests.world import NOON
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +48,8 @@ SOURCE, TARGET = "big-source", "big-target"
 TARGETS = ("parquet", "csv", "json", "json-doc")
 KEPT = "kept"
 """The sync that sets bad rows aside."""
+ARCHIVE = "packed/export.tar.gz"
+"""An archive that is one table."""
 SEED = 29
 ROWS = 300_000 if IS_LONG else 4_500
 """CSV of four parts, JSON of six, five row groups."""
@@ -72,13 +76,19 @@ def configuration() -> dict[str, Any]:
     sources = [connection(sync["name"], f"s3://{SOURCE}/{sync['name']}", **told) for sync in syncs]
     many = connection("many", f"s3://{SOURCE}/many")
     lake = connection("lake", f"s3://{TARGET}/lake", create_bucket=True)
+    packed = connection("packed", f"s3://{SOURCE}/packed", **told)
     model = {"name": "visits", "connection": "many", "configuration": {"model_from": "multi_file_archive"}}
     target = {"connection": "lake", "object": "visits", "configuration": {"format": "parquet"}}
+    archive = {"model_from": "multi_file_archive", "key": ARCHIVE}
+    unpacked = {"connection": "lake", "object": "unpacked", "configuration": {"format": "csv"}}
     return {
-        "connections": [*sources, many, lake],
+        "connections": [*sources, many, packed, lake],
         "bulk_syncs": syncs,
-        "models": [model],
-        "model_syncs": [{"name": "visits to lake", "model": "visits", "target": target}],
+        "models": [model, {"name": "archive", "connection": "packed", "configuration": archive}],
+        "model_syncs": [
+            {"name": "visits to lake", "model": "visits", "target": target},
+            {"name": "archive to lake", "model": "archive", "target": unpacked},
+        ],
     }
 
 
@@ -116,7 +126,7 @@ def convert_whole(document: Document, ref: ObjectRef, content: bytes) -> tuple[O
     worker = Worker.build(
         planner=Planner(document),
         ledger=InMemoryLedger(),
-        stores=dict.fromkeys((*TARGETS, KEPT, "lake"), store),
+        stores=dict.fromkeys((*TARGETS, KEPT, "packed", "lake"), store),
         queues={},
         now=lambda: NOON,
         engine=__version__,
@@ -335,6 +345,22 @@ def test_a_table_of_many_files_is_one_object(big: DeployedDemo) -> None:
     wait_for_ends(big)
     (execution,) = find_runs(big, f"s3://{SOURCE}/many/")
     assert execution.status is ExecutionStatus.SUCCEEDED
+
+
+def test_an_archive_is_divided_by_its_members(big: DeployedDemo, document: Document) -> None:
+    """It is unpacked first, since nobody can begin in the midst of gzip; then each member is a part."""
+    files = {f"{number}.csv": csv_of(rows_of(SEED + number, ROWS // 4)) for number in range(5, 9)}
+    content = gzip.compress(tarred(files), 0)
+    task = upload(big, "packed", ARCHIVE.removeprefix("packed/"), content)
+
+    entry = big.wait([task], seconds=SECONDS, until=is_over)[task]
+
+    assert_equal(document, task, entry, content, big)
+    wait_for_ends(big)
+    (execution,) = find_runs(big, str(task.source))
+    assert execution.status is ExecutionStatus.SUCCEEDED
+    assert max(phase.parts for phase in machine_of(big).progress(execution.name)) == len(files)
+    assert list_runs_folder(big) == []
 
 
 def test_each_grant_on_objects_is_needed(big: DeployedDemo) -> None:
