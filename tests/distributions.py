@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from millrace.engine.native.library import BUILT
@@ -69,3 +71,23 @@ def install_wheel(wheel: Path, folder: Path, extra: str = "") -> Path:
     if offline.returncode:
         subprocess.run(command, check=True)  # noqa: S603 - uv
     return commands
+
+
+def borrow_byte_code(folder: Path) -> None:
+    """Give an environment this one's compiled modules, where both have the same file of a package.
+
+    To compile the CDK's takes half a minute of CPU. uv links an installed file to the one in its cache, so that its
+    time, by which Python knows that a compiled module is of it, is the same in both.
+    """
+    own = Path(sysconfig.get_path("purelib"))
+    (other,) = folder.rglob("site-packages")
+    for compiled in own.rglob("__pycache__/*.pyc"):
+        package = compiled.parent.parent
+        module = package / f"{compiled.name.partition('.')[0]}.py"
+        twin = other / module.relative_to(own)
+        if module.exists() and twin.exists() and module.samefile(twin):
+            target = other / compiled.relative_to(own)
+            target.parent.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):
+                # Another file system cannot link it; then it is compiled after all.
+                os.link(compiled, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sysconfig
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from millrace.demo.kept import recall
+from tests.distributions import borrow_byte_code, build_distribution, copy_checkout, install_wheel
+from tests.places import ROOT
 
 pytestmark = pytest.mark.e2e
 
@@ -31,10 +34,38 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_demo_shows_the_whole_way(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an environment that has the wheel with its extra, and nothing of the clone.
+
+    What was made for the clone, such as kernels, is at hand in the user's cache as if it was made there before.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    checkout = copy_checkout(folder / "checkout")
+    wheel = build_distribution("wheel", checkout, folder / "wheels", MILLRACE_KERNEL="none")
+    shutil.rmtree(checkout)
+    install_wheel(wheel, folder / "environment", "demo")
+    borrow_byte_code(folder / "environment")
+    (ROOT / "build").mkdir(exist_ok=True)
+    (folder / "cache").mkdir()
+    (folder / "cache" / "millrace").symlink_to(ROOT / "build")
+    return folder
+
+
+def test_demo_of_a_wheel_shows_the_whole_way(
+    installed: Path, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Everything is shown in plain lines, honest about what failed, and the emulator is gone afterwards."""
     began = time.monotonic()
-    done = _run(["demo", "--data", str(data)], tmp_path)
+    done = subprocess.run(  # noqa: S603 -- the command is ours
+        [str(installed / "environment" / "bin" / "millrace"), "demo", "--data", str(data)],
+        cwd=tmp_path,
+        env={**_environment(tmp_path), "PATH": os.defpath, "XDG_CACHE_HOME": str(installed / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     with capsys.disabled():
         print(f"\nmillrace demo: {time.monotonic() - began:.1f} s")  # noqa: T201 -- a figure to report
 
