@@ -13,6 +13,7 @@ import typer
 from millrace.cli.completion import COMPLETE_CONNECTION
 from millrace.cli.extras import require_extra
 from millrace.cli.terminal import Terminal, print_json, print_line
+from millrace.cli.waiting import show_waiting
 from millrace.config.connection import AccessKeys, Connection, ExecutionRole, IamRole, QueueArn, suggest_secret
 from millrace.config.document import Document, load
 from millrace.config.json_schema import schema_text
@@ -114,14 +115,15 @@ def show_connections(
     if context.invoked_subcommand is not None:
         return
     document, functions = load(config), _Functions(account, tuple(role or ()))
-    for connection in document.connections:
-        described = _described(document, connection, functions, tuple(kms_key or ()))
-        if isinstance(connection.auth, AccessKeys) and not offline:
-            described["aws_user"] = _aws_user(document, connection)
-        if as_json:
-            print_json(described)
-        else:
-            _print_connection(described)
+    with show_waiting("millrace connections"):
+        for connection in document.connections:
+            described = _described(document, connection, functions, tuple(kms_key or ()))
+            if isinstance(connection.auth, AccessKeys) and not offline:
+                described["aws_user"] = _aws_user(document, connection)
+            if as_json:
+                print_json(described)
+            else:
+                _print_connection(described)
 
 
 @dataclass(frozen=True, slots=True)
