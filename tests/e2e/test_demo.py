@@ -89,6 +89,8 @@ def test_kept_demo_stays_until_it_is_stopped(tmp_path: Path, data: Path) -> None
     """`--keep` says how to reach it, refuses a second one beside it, and `--stop` ends it."""
     if recall() is not None:
         pytest.skip("somebody's own demonstration is left running, and this test would stop it")
+    one_more = tmp_path / "one more.csv"
+    one_more.write_text("id\n007\n")
     kept = _run(["demo", "--keep", "--data", str(data)], tmp_path)
     try:
         assert kept.returncode == 0, kept.stdout + kept.stderr
@@ -99,11 +101,77 @@ def test_kept_demo_stays_until_it_is_stopped(tmp_path: Path, data: Path) -> None
         process = re.search(r"process (\d+)", kept.stdout)
         assert process is not None
         os.kill(int(process[1]), 0)
+
+        unclear = _run(["demo", "--upload", str(data / "ragged.csv")], tmp_path)
+        sent = _run(["demo", "--to", "shop", "--upload", str(data / "ragged.csv"), str(one_more)], tmp_path)
+        assert (unclear.returncode, sent.returncode) == (2, 1), unclear.stdout + sent.stdout + sent.stderr
+        assert "--to shop is s3://" in unclear.stderr
+        assert "RaggedRow" in sent.stdout
+        assert "one more.parquet" in sent.stdout
     finally:
         stopped = _run(["demo", "--stop"], tmp_path)
     assert stopped.returncode == 0
     assert "stopped" in stopped.stdout
     assert "no demonstration" in _run(["demo", "--stop"], tmp_path).stdout
+    assert not _folders(tmp_path)
+
+
+OWN = """
+connections:
+  - name: inbox
+    configuration:
+      auth_mode: iam_role
+      iam_role_arn: arn:aws:iam::111122223333:role/reader
+      s3_bucket_name: s3://acme-inbox/landing zone
+      s3_bucket_region: eu-central-1
+      enable_event_notifications: true
+      event_queue_arn: arn:aws:sqs:eu-central-1:111122223333:uploads
+  - name: quiet
+    configuration:
+      auth_mode: execution_role
+      s3_bucket_name: s3://acme-quiet
+      s3_bucket_region: eu-central-1
+      create_bucket: true
+  - name: lake
+    configuration:
+      auth_mode: execution_role
+      s3_bucket_name: s3://acme-lake/out
+      s3_bucket_region: eu-central-1
+bulk_syncs:
+  - name: to parquet
+    source_connection: inbox
+    destination_connection: lake
+    destination_configuration: {format: parquet, subfolder: lake}
+  - name: quiet ones
+    source_connection: quiet
+    destination_connection: lake
+    destination_configuration: {format: json, subfolder: quiet}
+"""
+
+
+def test_ones_own_configuration_converts_ones_own_files(tmp_path: Path, data: Path) -> None:
+    """Buckets that are there, another region, a role, a queue of one's own, a source that nobody tells of."""
+    (tmp_path / "own.yaml").write_text(OWN)
+    folder = tmp_path / "files"
+    (folder / "quiet").mkdir(parents=True)
+    (folder / "quiet" / "listed.csv").write_text("id\n007\n")
+    data.rename(folder / "inbox")
+
+    done = _run(["demo", "--config", "own.yaml", "--data", "files"], tmp_path)
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    for said in (
+        "the functions use their own role, not iam_role",
+        "acme-inbox, acme-lake",
+        "s3://acme-lake/out/lake/deep er/good+one.parquet",
+        "s3://acme-lake/out/quiet/listed.jsonl",
+        "RaggedRow",
+        "extensions",
+        "1 of 4 did not come out",
+        "2 objects in the destinations",
+        "nothing is left running",
+    ):
+        assert said in done.stdout
     assert not _folders(tmp_path)
 
 

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.aws.deployed import Deployed
+from millrace.aws.deployed import Deployed, invoke
 from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
 from millrace.config.layout import Folder
 from millrace.demo.deploy import deploy, merge_outputs
 from millrace.demo.emulator import Emulator
+from millrace.deployment.settings import DEFAULT_NAME
 from millrace.ledger.entries import Branch, Entry
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
+from millrace.planning.targets import is_record
 
 _POLL_SECONDS = 0.2
 _MESSAGES = (
@@ -75,7 +77,15 @@ class DeployedDemo:
     ) -> DeployedDemo:
         """Deploy ``configuration`` to a bootstrapped ``emulator``."""
         outputs = deploy(emulator, configuration, context=context, on_line=on_line)
-        return cls(emulator, load(configuration), Deployed.of(merge_outputs(outputs)))
+        document = load(configuration)
+        _record(emulator).write_text(document.to_json())
+        return cls(emulator, document, Deployed.of(merge_outputs(outputs)))
+
+    @classmethod
+    def find(cls, emulator: Emulator) -> DeployedDemo:
+        """What was deployed last to ``emulator``, by whichever process."""
+        resources = Deployed.find(emulator.client("cloudformation"), DEFAULT_NAME)
+        return cls(emulator, load(_record(emulator)), resources)
 
     def folders(self) -> list[Folder]:
         """The folders that active syncs read, those of plain tables first."""
@@ -168,6 +178,20 @@ class DeployedDemo:
             raise DemoFailure(f"the reprocess function failed: {json.dumps(payload, indent=1)}")
         return dict(payload)
 
+    def reconcile(self, sync: str) -> None:
+        """Have the source of a sync listed now; raise MillraceError with what the function raised."""
+        invoke(self._functions, str(self.resources.reconcile_function), {"sync": sync})
+
+    def list_outputs(self) -> list[tuple[ObjectRef, int]]:
+        """What is in the destinations, with its size; what Millrace remembers for itself is no output."""
+        folders = {self.document.connection(name).root for name in self.document.written_connections()}
+        outputs: list[tuple[ObjectRef, int]] = []
+        for folder in sorted(folders):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.prefix)
+            for page in pages:
+                outputs += [(ObjectRef(folder.bucket, each["Key"]), each["Size"]) for each in page.get("Contents", ())]
+        return [(ref, size) for ref, size in outputs if not is_record(ref)]
+
     def read(self, ref: ObjectRef) -> bytes:
         """An object's bytes."""
         body: bytes = self.s3.get_object(Bucket=ref.bucket, Key=ref.key)["Body"].read()
@@ -198,6 +222,11 @@ class DeployedDemo:
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
             f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"
         )
+
+
+def _record(emulator: Emulator) -> Path:
+    """Where the configuration that was deployed is kept for as long as the emulator runs."""
+    return emulator.folder / "deployed.json"
 
 
 def _count_skipped_lines(source: Connection) -> int:

@@ -28,6 +28,11 @@ def preview(ref: ObjectRef, content: bytes, *, rows: int) -> tuple[list[str], li
     return names, [_cells(row, names) for row in first_rows]
 
 
+def can_preview(key: str) -> bool:
+    """Whether the rows of an output so named can be shown: not those of compressed text, Avro and ORC."""
+    return key.endswith(tuple(_READ))
+
+
 def _cells(row: dict[str, Any], names: Iterable[str]) -> list[str]:
     return list(map(cell, map(row.get, names)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
+from millrace.cdk.first_run import describe_first_run
 from millrace.config.layout import Folder
 from millrace.demo.deploy import DeployError, bootstrap
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
@@ -20,6 +20,7 @@ from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
 from millrace.demo.large import FOLDER, row_differences, write_large
 from millrace.demo.preview import preview
+from millrace.demo.results import describe_outcome, show_use
 from millrace.demo.samples import SEED
 from millrace.demo.screen import Screen
 from millrace.deployment.project import find_project
@@ -65,7 +66,7 @@ def run_demo(*, keep: bool, data: Path | None, console: Console) -> int:
                 step.result = emulator.url
             example = _show(emulator, _data_folder(data), screen)
             if keep:
-                _explain(emulator, example, screen)
+                show_use(emulator, example, screen)
     except (EmulatorError, DeployError, DemoFailure) as failure:
         screen.wrong(str(failure))
         return 1
@@ -123,6 +124,8 @@ def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
     with screen.step("cdk bootstrap") as step:
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
+        for sentence in describe_first_run(find_project(), needs_layers=False):
+            step.say(sentence)
         configuration = find_project().examples / "millrace.yaml"
         deployed = DeployedDemo.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
         syncs = [sync.name for sync in deployed.document.active_bulk_syncs()]
@@ -189,33 +192,11 @@ def _report(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload], screen
     for source, group in groupby(entries.values(), key=lambda entry: entry.source):
         screen.say(f"  {source}")
         for entry in group:
-            screen.result(entry.state, f"{entry.sync}: {_outcome(entry)}")
+            screen.result(entry.state, f"{entry.sync}: {describe_outcome(entry)}")
     ours = _list_promised(uploads)
     spoilt = [str(entry.source) for entry in entries.values() if not _is_promised(entry, ours)]
     if spoilt:
         raise DemoFailure(f"{len(spoilt)} objects did not end as promised: {', '.join(spoilt)}")
-
-
-def _outcome(entry: Entry) -> str:
-    if why := _reason(entry):
-        return why
-    rows = f"{entry.rows.written:,} rows"
-    if entry.rows.quarantined:
-        rows += f", {entry.rows.quarantined:,} aside"
-    targets = ", ".join(str(output.ref) for output in entry.outputs)
-    return f"{rows} to {targets} in {entry.milliseconds:,} ms"
-
-
-def _reason(entry: Entry) -> str | None:
-    if entry.failure is None:
-        return entry.reason
-    failure = entry.failure
-    position = ""
-    if failure.row:
-        position += f", row {failure.row}"
-    if failure.byte:
-        position += f", byte {failure.byte}"
-    return f"{failure.branch} error {failure.error}{position}: {failure.message}"
 
 
 def _is_promised(entry: Entry, ours: set[ObjectRef]) -> bool:
@@ -305,22 +286,3 @@ def _show_dead_letters(deployed: DeployedDemo, screen: Screen) -> None:
     if dead := deployed.messages(deployed.resources.dead_letter_queue):
         raise DemoFailure(f"{dead} messages are in the dead-letter queue; expected none")
     screen.say("No message is left in a queue, none in the dead-letter queue.")
-
-
-def _explain(emulator: Emulator, example: Task, screen: Screen) -> None:
-    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
-    environment = emulator.client_environment()
-    screen.heading(f"Left running on {emulator.url} (process {emulator.pid}). In a shell in the project's folder:")
-    screen.say("  source .venv/bin/activate; unset AWS_PROFILE AWS_SESSION_TOKEN")
-    variables = [f"{name}={shlex.quote(environment[name])}" for name in names]
-    screen.say(f"  export {' '.join(variables)}")
-    bucket, folder = example.source.bucket, example.source.key.partition("/")[0]
-    upload = f'import boto3; boto3.client("s3").upload_file("my.csv", "{bucket}", "{folder}/my.csv")'
-    screen.say("  millrace status")
-    screen.say(f"  millrace show {shlex.quote(str(example.source))}")
-    screen.say(f"  millrace reprocess {shlex.quote(example.sync)} --key {shlex.quote(example.source.key)}")
-    screen.say(f"  python -c {shlex.quote(upload)}")
-    screen.say(f"  millrace show s3://{bucket}/{folder}/my.csv")
-    screen.say("  millrace ui")
-    screen.say("  millrace demo --stop")
-    screen.say(f"(or: kill {emulator.pid}). What the functions say is in {emulator.log}")

@@ -16,6 +16,8 @@ from millrace.texts import escape_controls
 _WIDEST_CELL = 25
 _WIDEST_LIVE = 80
 _COUNTED = 10
+_SILENT_SECONDS = 5.0
+"""Whoever reads a log wonders no longer than that."""
 _COLOURS = {"converted": "green", "failed": "red"}
 
 
@@ -25,11 +27,21 @@ class Step:
     def __init__(self, screen: Screen, title: str) -> None:
         self._screen = screen
         self._title = title
+        self._said = time.monotonic()
         self.result = ""
 
     def update(self, text: str) -> None:
-        """Show what it is busy with; only where a person watches."""
+        """Show what it is busy with; where nobody watches, now and then a line."""
+        if not self._screen.is_watched:
+            self._say_now_and_then(text)
+            return
         self._screen.busy(f"{escape(self._title)} [dim]{escape(escape_controls(text[:_WIDEST_LIVE]))}[/dim]")
+
+    def _say_now_and_then(self, text: str) -> None:
+        now = time.monotonic()
+        if text.strip() and now - self._said > _SILENT_SECONDS:
+            self._said = now
+            self._screen.say(f"    {escape_controls(text.strip()[:_WIDEST_LIVE])}")
 
     def say(self, text: str) -> None:
         """Say what takes long, and why, also where nobody watches."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from millrace.cdk.assembly import StackPlan, read_stacks
 from millrace.cdk.command_line import CdkCommandLine, CdkRun
+from millrace.cdk.first_run import describe_first_run
 from millrace.cdk.node import find_cdk
 from millrace.cli.stacks.target import StackTarget
 from millrace.demo.screen import Screen
@@ -59,8 +60,8 @@ def synthesised(target: StackTarget, screen: Screen) -> Iterator[SynthesisedStac
         folder = Path(temporary)
         arguments = ["synth", "--quiet", "--app", command_line.app, "--output", str(folder / "assembly")]
         with screen.step("Make the templates and pack the code") as step:
-            if not (project.build / "layers").is_dir():
-                step.say("The first time, the packages for Lambda are fetched (110 MB) and the kernel is compiled.")
+            for sentence in describe_first_run(project, needs_layers=True):
+                step.say(sentence)
             done = command_line.run([*arguments, *target.list_context()], on_line=step.update)
             if done.code:
                 raise MillraceError(_clean(done))
