@@ -103,9 +103,9 @@ def test_kept_demo_stays_until_it_is_stopped(tmp_path: Path, data: Path) -> None
         os.kill(int(process[1]), 0)
 
         unclear = _run(["demo", "--upload", str(data / "ragged.csv")], tmp_path)
-        sent = _run(["demo", "--to", "shop", "--upload", str(data / "ragged.csv"), str(one_more)], tmp_path)
+        sent = _run(["demo", "--to", "landing", "--upload", str(data / "ragged.csv"), str(one_more)], tmp_path)
         assert (unclear.returncode, sent.returncode) == (2, 1), unclear.stdout + sent.stdout + sent.stderr
-        assert "--to shop is s3://" in unclear.stderr
+        assert "--to landing is s3://" in unclear.stderr
         assert "RaggedRow" in sent.stdout
         assert "one more.parquet" in sent.stdout
     finally:

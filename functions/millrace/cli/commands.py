@@ -62,6 +62,13 @@ COMMANDS = (
         "Explain what conversion would make of a file, and why. Nothing is written; all of the file is read.",
     ),
     CommandEntry(
+        "init",
+        "beginning.command",
+        "init",
+        "Write a configuration to begin with: asks what it needs to know, or takes it all as options.",
+        left="nothing was written",
+    ),
+    CommandEntry(
         "validate",
         "configuration",
         "validate",

@@ -40,41 +40,47 @@ def demo(
 
     Your own configuration, with your own files: millrace demo --config millrace.yaml --data DIR
     """
-    from millrace.demo.own import run_own, upload_to_kept  # noqa: PLC0415 - the demo's packages are an extra
-    from millrace.demo.run import run_demo, stop_demo  # noqa: PLC0415 - as in the line before
-
     sent = [*(upload or ()), *(files or ())]
-    _refuse_contradiction(sent, upload=upload, config=config, to=to, data=data, stop=stop)
+    _refuse_stray(sent, is_upload=bool(upload), to=to)
+    _refuse_contradiction(is_upload=bool(upload), is_own=config is not None, data=data or [], stop=stop)
+    raise typer.Exit(_run(sent, config=config, data=data or [], keep=keep, to=to, stop=stop))
+
+
+def _run(sent: list[Path], *, config: Path | None, data: list[str], keep: bool, to: str | None, stop: bool) -> int:
+    from millrace.demo.own import run_own  # noqa: PLC0415 - the demo's packages are an extra
+    from millrace.demo.run import run_demo, stop_demo  # noqa: PLC0415 - they need packages of that extra, too
+
     console = Terminal()
     if stop:
-        code = stop_demo(console=console)
-    elif sent:
-        try:
-            code = upload_to_kept(files=sent, to=to, console=console)
-        except KeyboardInterrupt:
-            raise Interrupted("the demonstration runs on, and what was uploaded is converted all the same") from None
-    elif config is not None:
-        code = run_own(config=config, data=data or (), keep=keep, console=console)
-    else:
-        code = run_demo(keep=keep, data=Path(data[0]) if data else None, console=console)
-    raise typer.Exit(code)
+        return stop_demo(console=console)
+    if sent:
+        return _upload(sent, to, console)
+    if config is not None:
+        return run_own(config=config, data=data, keep=keep, console=console)
+    return run_demo(keep=keep, data=Path(data[0]) if data else None, console=console)
 
 
-def _refuse_contradiction(
-    sent: list[Path],
-    *,
-    upload: list[Path] | None,
-    config: Path | None,
-    to: str | None,
-    data: list[str] | None,
-    stop: bool,
-) -> None:
-    """Raise UsageError for options that do not go together."""
-    if sent and not upload:
+def _upload(sent: list[Path], to: str | None, console: Terminal) -> int:
+    from millrace.demo.own import upload_to_kept  # noqa: PLC0415 - the demo's packages are an extra
+
+    try:
+        return upload_to_kept(files=sent, to=to, console=console)
+    except KeyboardInterrupt:
+        raise Interrupted("the demonstration runs on, and what was uploaded is converted all the same") from None
+
+
+def _refuse_stray(sent: list[Path], *, is_upload: bool, to: str | None) -> None:
+    """Raise UsageError for what belongs to --upload, without it."""
+    if sent and not is_upload:
         raise UsageError(f"{sent[0]}: to send a file to a running demonstration, say --upload {sent[0]}")
-    if to and not upload:
+    if to and not is_upload:
         raise UsageError("--to says where --upload sends files; say --upload FILE, too")
-    if upload and (config or data or stop):
+
+
+def _refuse_contradiction(*, is_upload: bool, is_own: bool, data: list[str], stop: bool) -> None:
+    """Raise UsageError for options that do not go together."""
+    is_new = is_own or bool(data)
+    if is_upload and (is_new or stop):
         raise UsageError("--upload sends files to what is running already; leave --config, --data and --stop out")
-    if data and len(data) > 1 and config is None:
+    if len(data) > 1 and not is_own:
         raise UsageError("--data: the examples take one folder of yours; with --config FILE there may be several")

@@ -50,7 +50,7 @@ def adapt_document(document: Document) -> AdaptedConfiguration:
     Raises InvalidConfiguration if the result contradicts itself, such as two managed queues over one folder.
     """
     data: dict[str, Any] = document.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    notes = []
+    notes: list[str] = []
     for connection, written in zip(document.connections, data.get("connections", ()), strict=True):
         notes += _adapt_connection(connection, written["configuration"])
     for webhook in data.pop("webhooks", ()):

@@ -163,25 +163,49 @@ def _list_silent(deployed: DeployedDemo, tasks: Iterable[Task]) -> list[str]:
     return silent
 
 
+class _Watch:
+    """Sees whether anything still goes on: messages in the queues, entries that are not settled."""
+
+    def __init__(self, deployed: DeployedDemo, tasks: Sequence[Task]) -> None:
+        self._deployed, self._tasks = deployed, tasks
+        self._quiet_since: float | None = None
+        self.entries: dict[Task, Entry | None] = {}
+        self.messages = 0
+
+    def look(self) -> None:
+        """Ask the ledger and the queues."""
+        # The queues first: what is settled between the two questions counts as settled.
+        self.messages = sum(map(self._deployed.messages, self._deployed.resources.queues.values()))
+        self.entries = {task: self._deployed.entry(task) for task in self._tasks}
+        if self.messages:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether the queues have been empty for a moment, or nobody but a person can change what is left."""
+        if self._quiet_since is None:
+            return _is_stuck(self.entries)
+        patience = _SILENT_SECONDS if None in self.entries.values() else _QUIET_SECONDS
+        return time.monotonic() - self._quiet_since > patience
+
+    def list_pending(self) -> list[Task]:
+        """What is not settled."""
+        return [task for task, entry in self.entries.items() if entry is None or not is_final(entry)]
+
+
 def _wait(deployed: DeployedDemo, tasks: Sequence[Task], step: Step) -> dict[Task, Entry | None]:
-    """The entries when the queues have been empty for a moment, or when nothing but people can change them."""
+    """The entries when all is over; raises DemoFailure with what is known if it takes too long."""
     deadline = time.monotonic() + _SECONDS
-    quiet_since: float | None = None
-    while True:
-        entries = {task: deployed.entry(task) for task in tasks}
-        waiting = sum(map(deployed.messages, deployed.resources.queues.values()))
-        step.update(f"{count_of(waiting, 'message')} in the queues; {list_counts(_count_states(entries))}")
-        now = time.monotonic()
-        quiet_since = None if waiting else quiet_since or now
-        patience = _SILENT_SECONDS if None in entries.values() else _QUIET_SECONDS
-        if quiet_since is not None and now - quiet_since > patience:
-            return {task: deployed.entry(task) for task in tasks}
-        if _is_stuck(entries):
-            return entries
-        if now > deadline:
-            pending = [task for task, entry in entries.items() if entry is None or not is_final(entry)]
-            raise DemoFailure(deployed.diagnosis(pending, _SECONDS))
+    watch = _Watch(deployed, tasks)
+    watch.look()
+    while not watch.is_over():
+        step.update(f"{count_of(watch.messages, 'message')} in the queues; {list_counts(_count_states(watch.entries))}")
+        if time.monotonic() > deadline:
+            raise DemoFailure(deployed.diagnosis(watch.list_pending(), _SECONDS))
         time.sleep(_POLL_SECONDS)
+        watch.look()
+    return watch.entries
 
 
 def _is_stuck(entries: Mapping[Task, Entry | None]) -> bool:
@@ -206,20 +230,24 @@ def _is_trouble(entry: Entry) -> bool:
 def _report(deployed: DeployedDemo, run: OwnRun, screen: Screen) -> int:
     screen.heading("What came out, as the ledger tells it")
     for each in run.sent:
-        screen.say(f"  {each.ref}")
-        found = [(task, entry) for task, entry in run.entries.items() if task.source == each.ref]
-        for task, entry in found:
-            if entry is None:
-                screen.result("unknown", f"{task.sync}: the ledger has no entry; no event of it came")
-            else:
-                screen.result(entry.state, f"{task.sync}: {describe_outcome(entry)}")
-        if not found:
-            screen.result("not read", "no active sync wants it; `millrace plan` says why")
+        _report_file(each, run, screen)
     _show_outputs(deployed, screen)
     _preview(deployed, run, screen)
     if run.failed:
         screen.wrong(f"{len(run.failed)} of {len(run.entries)} did not come out; `millrace errors CODE` explains each")
     return 1 if run.failed else 0
+
+
+def _report_file(sent: SentFile, run: OwnRun, screen: Screen) -> None:
+    screen.say(f"  {sent.ref}")
+    found = {task: entry for task, entry in run.entries.items() if task.source == sent.ref}
+    for task, entry in found.items():
+        if entry is None:
+            screen.result("unknown", f"{task.sync}: the ledger has no entry; no event of it came")
+        else:
+            screen.result(entry.state, f"{task.sync}: {describe_outcome(entry)}")
+    if not found:
+        screen.result("not read", "no active sync wants it; `millrace plan` says why")
 
 
 def _show_outputs(deployed: DeployedDemo, screen: Screen) -> None:

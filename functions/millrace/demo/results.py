@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from millrace.demo.deployed import Task
+from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Emulator
 from millrace.demo.screen import Screen
+from millrace.demo.sending import list_sources
 from millrace.ledger.entries import Entry
 
 _VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
@@ -39,7 +40,9 @@ def show_use(emulator: Emulator, example: Task | None, screen: Screen) -> None:
     """Print the commands for the emulator that was left running, with an object that it converted, if there is one."""
     environment = emulator.client_environment()
     screen.heading(f"Left running on {emulator.url} (process {emulator.pid}). Send it a file of yours:")
-    screen.say("  millrace demo --upload my.csv")
+    sources = list_sources(DeployedDemo.find(emulator).document)
+    to = "" if len(sources) == 1 else f" --to {shlex.quote(min(sources))}"
+    screen.say(f"  millrace demo --upload my.csv{to}")
     screen.say("For the other commands, in a shell of its own:")
     screen.say("  unset AWS_PROFILE AWS_SESSION_TOKEN")
     screen.say(f"  export {' '.join(f'{name}={shlex.quote(environment[name])}' for name in _VARIABLES)}")

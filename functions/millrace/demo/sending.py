@@ -60,23 +60,33 @@ def place_files(files: Sequence[Path], to: str | None, sources: Mapping[str, Fol
 def _place_folder(text: str, sources: Mapping[str, Folder]) -> Iterator[SentFile]:
     name, sign, rest = text.partition("=")
     if sign and name in sources:
-        if Path(text).exists():
-            raise UsageError(
-                f"--data {text}: a folder is called so, and {name!r} is a connection. "
-                f"For the folder say --data ./{text}; for {rest} to the connection say --data {name}=./{rest}"
-            )
-        yield from _place_all(_check_folder(Path(rest), text), sources[name])
-        return
+        _refuse_both_forms(text, name, rest)
+        return _place_all(_check_folder(Path(rest), text), sources[name])
     folder = _check_folder(Path(text), text)
-    named = [path for path in _list_entries(folder) if path.is_dir() and path.name in sources]
     if len(sources) == 1:
-        (target,) = sources.values()
-        if named:
-            raise UsageError(_describe_doubt(folder, named[0], target))
-        yield from _place_all(folder, target)
-        return
+        (target,) = sources.items()
+        return _place_at_only(folder, *target)
+    return _place_by_name(folder, sources)
+
+
+def _refuse_both_forms(text: str, name: str, rest: str) -> None:
+    """Raise UsageError for ``inbox=files`` if a folder is called just so."""
+    if Path(text).exists():
+        raise UsageError(
+            f"--data {text}: a folder is called so, and {name!r} is a connection. "
+            f"For the folder say --data ./{text}; for {rest} to the connection say --data {name}=./{rest}"
+        )
+
+
+def _place_at_only(folder: Path, name: str, target: Folder) -> Iterator[SentFile]:
+    if (folder / name).is_dir():
+        raise UsageError(_describe_doubt(folder, folder / name, target))
+    return _place_all(folder, target)
+
+
+def _place_by_name(folder: Path, sources: Mapping[str, Folder]) -> Iterator[SentFile]:
     _refuse_unnamed(folder, sources)
-    for path in named:
+    for path in _list_entries(folder):
         yield from _place_all(path, sources[path.name])
 
 

@@ -274,6 +274,7 @@ COMMAND_LINES: tuple[tuple[Callable[[Path], list[str]], bool], ...] = (
 """Each command's words, and whether it has ``--json``."""
 
 SHOWS_NO_STRANGERS_TEXT = {
+    "init": "what the person typed, by the same two functions",
     "schema": "its own schema alone",
     "errors": "its own explanations; an unknown class is an error of wrong use, by the same two functions",
     "deploy": "names of the configuration, and what the CDK says, by the same two functions",

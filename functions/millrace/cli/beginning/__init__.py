@@ -1,0 +1,1 @@
+"""`millrace init`: a configuration to begin with, from a few answers."""
