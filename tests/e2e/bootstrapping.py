@@ -1,7 +1,7 @@
 """An account that is ready for the CDK, without its command line: what that once sent is sent once more.
 
 ``cdk bootstrap`` takes 3.5 s of CPU, of which the emulator's share is one; a run of this suite needs a dozen. The
-command itself is run by the demonstration's tests, by ``test_deployments``, and whenever nothing is kept yet.
+command itself is run by the demonstration's tests, where policies decide, and whenever nothing is kept yet.
 """
 
 from __future__ import annotations

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
 from millrace.demo.emulator import Mode, running
 from millrace.ledger.entries import DONE
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.places import EXAMPLES
-from tests.e2e.scheduling import DeploymentScheduling, sort_and_check
+from tests.e2e.scheduling import DeploymentScheduling, leave_for_the_end, sort_and_check
 from tests.kernels import kernels_are_built_once
 from tests.receivers import Receiver, receiving
 
@@ -33,10 +34,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> DeploymentSc
     return DeploymentScheduling(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin the longest groups first."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Begin the longest groups first, and end each with what leaves its deployment changed."""
     sort_and_check(items, [item for item in items if item.path.parent == Path(__file__).parent])
+    result = yield
+    leave_for_the_end(items)
+    return result
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -79,9 +83,9 @@ def opened(configuration: Path) -> Iterator[DeployedDemo]:
 
 @pytest.fixture(scope="session")
 def enforced(configuration: Path) -> Iterator[DeployedDemo]:
-    """Deployed where policies decide, over TLS."""
+    """Deployed where policies decide, over TLS; the command line makes the account ready, as a user would have it."""
     with running(Mode.ENFORCED) as emulator:
-        bootstrap_quickly(emulator)
+        bootstrap(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 

@@ -16,6 +16,7 @@ _OPENED = (
     "test_bad_input",
     "test_catalog",
     "test_command_line",
+    "test_deployments",
     "test_figures",
     "test_large_objects",
     "test_main_way",
@@ -28,6 +29,8 @@ _LONGEST_FIRST = (
     *("test_under_fire", "test_everything", "opened", "test_big_runs", "test_demo", "enforced", "test_connections"),
 )
 """Groups by how long they take, so that no worker begins a long one when the others end."""
+_LEAVES_IT_CHANGED = "tests/e2e/test_deployments.py::"
+"""Whose tests are the last of their group, since they deploy something else there."""
 
 
 class DeploymentScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
@@ -57,6 +60,11 @@ def sort_and_check(items: list[pytest.Item], own: Sequence[pytest.Item]) -> None
             raise pytest.UsageError(f"{item.nodeid} asks for {asked}; name its module in tests/e2e/scheduling.py")
     ranks = {item: _rank(deployment_name(item.nodeid)) for item in own}
     items.sort(key=lambda item: ranks.get(item, -1))
+
+
+def leave_for_the_end(items: list[pytest.Item]) -> None:
+    """Put those last that leave their deployment changed; pytest itself has brought equal parameters together."""
+    items.sort(key=lambda item: item.nodeid.startswith(_LEAVES_IT_CHANGED))
 
 
 def _fixtures(item: Any) -> list[str]:
