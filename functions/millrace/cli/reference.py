@@ -94,9 +94,14 @@ def _describe_type(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return _NONE
     annotation = parameter.type_descriptor.annotation
-    if get_origin(annotation) is list:
-        return f"{_name_type(get_args(annotation)[0])}, repeatable"
-    return _name_type(annotation)
+    is_repeatable = get_origin(annotation) is list
+    name = f"`{parameter.metavar}`" if parameter.metavar else _name_type(_item_type(annotation))
+    return f"{name}, repeatable" if is_repeatable else name
+
+
+def _item_type(annotation: Any) -> Any:
+    """The type of one value: ``str`` of ``list[str]``."""
+    return get_args(annotation)[0] if get_origin(annotation) is list else annotation
 
 
 def _name_type(annotation: Any) -> str:

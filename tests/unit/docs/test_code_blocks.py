@@ -15,9 +15,10 @@ import pytest
 import yaml
 from typer.exceptions import TyperException
 
+from docs.site.example_pages import render_example
 from millrace.cli.commands import COMMANDS, load_command
 from millrace.config.document import Document
-from tests.places import ROOT
+from tests.places import EXAMPLES, ROOT
 from tests.unit.docs.pages import PAGES, CodeBlock, blocks_of, without_code
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
@@ -175,6 +176,13 @@ def test_a_block_is_tried_or_says_why_not(block: CodeBlock) -> None:
         assert len(block.reason) > 20, "say why it is not run"
     elif block.language not in NO_CODE:
         CHECKS[block.language](block)
+
+
+def test_the_commands_of_a_guide_are_real() -> None:
+    guide = render_example(EXAMPLES / "fields", "fields")
+    code = guide.rpartition("```\nmillrace")[2].partition("```")[0]
+
+    check_shell(CodeBlock("guide", 1, "", f"millrace{code}", None))
 
 
 def _inline_commands() -> dict[str, str]:
