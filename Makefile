@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 KERNEL := $(VENV)/.kernel
 KERNEL_FREE := build/kernel-free
+# What the committer has from the runtime, or from the layers of the other functions.
+ELSEWHERE := botocore python-dateutil six urllib3 annotated-types pydantic pydantic-core typing-extensions typing-inspection
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
@@ -124,6 +126,7 @@ lock: install ## Resolve requirements/ and package-lock.json anew from pyproject
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --all-extras --group test --group docs --group bench pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate --no-emit-package botocore --no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3 -c requirements/dev.txt requirements/function.in -o requirements/function.txt
 	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate -c requirements/dev.txt requirements/formats.in -o requirements/formats.txt
+	$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --no-header --no-annotate $(foreach package,$(ELSEWHERE),--no-emit-package $(package)) -c requirements/dev.txt requirements/iceberg.in -o requirements/iceberg.txt
 	$(BIN)/npm install --package-lock-only --silent
 
 # Each wheel is built from the source distribution, so that this is whole; the kernels come from Zig, for glibc 2.17.
@@ -140,7 +143,7 @@ release-files: dist ## Write all that a release has to dist/: packages, layers, 
 # What a range promises is tried at its lower end, too; pytest and what the tests alone need are those of the lock.
 lowest: install ## Run the quick tests of the engine, the configuration and the commands with the oldest versions of pyproject.toml
 	$(BIN)/uv venv --quiet --clear build/lowest
-	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --extra aws --extra formats --extra ui --no-header --no-annotate pyproject.toml -o build/lowest.txt
+	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --extra aws --extra formats --extra iceberg --extra ui --no-header --no-annotate pyproject.toml -o build/lowest.txt
 	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install -q --requirement build/lowest.txt --group test --group bench
 	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws -m "not slow" -n 2 -q
 
