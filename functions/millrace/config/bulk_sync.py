@@ -13,7 +13,16 @@ from typing import Any, ClassVar
 from pydantic import AwareDatetime, Field
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, with_fields
-from millrace.config.catalog import CatalogKind, DatabaseName, check_catalog
+from millrace.config.catalog import (
+    CatalogKind,
+    DatabaseName,
+    IcebergTables,
+    TableBucketArn,
+    check_catalog,
+    check_iceberg,
+    find_iceberg,
+    to_file_format,
+)
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.filters import Filter, labels_given_twice
 from millrace.config.notices import Notify, notify_field
@@ -67,7 +76,8 @@ class DestinationConfiguration(Section):
 
     format: TargetFormat = Field(
         default=FileFormat.CSV,
-        description="Format of the outputs: csv, json (newline-delimited), json-doc (one array), parquet, avro or orc.",
+        description="Format of the outputs: csv, json (newline-delimited), json-doc (one array), parquet, avro, orc, or"
+        " iceberg: tables of Apache Iceberg, whose files are parquet.",
         json_schema_extra=doc(),
     )
     subfolder: Path = Field(
@@ -79,8 +89,8 @@ class DestinationConfiguration(Section):
     compression: OutputCompression | None = Field(
         default=None,
         description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
-        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of orc the"
-        " same or deflate; of avro: deflate (default), snappy, zstd or none.",
+        " whole file, whose name ends in it. Inside the file, of parquet and iceberg: snappy (default), zstd or"
+        " none; of orc the same or deflate; of avro: deflate (default), snappy, zstd or none.",
         examples=["gz"],
         json_schema_extra=ours(),
     )
@@ -93,10 +103,17 @@ class DestinationConfiguration(Section):
     )
     database: DatabaseName | None = Field(
         default=None,
-        description="Database of the catalog that the tables are in, which must exist; default: one that the stack"
-        " makes, named as the deployment.",
+        description="Database of the catalog that the tables are in, or namespace of table_bucket, which must exist;"
+        " default: a database that the stack makes, named as the deployment.",
         examples=["sales"],
-        json_schema_extra=ours(when="catalog is given"),
+        json_schema_extra=ours(when="catalog is given or format is iceberg"),
+    )
+    table_bucket: TableBucketArn | None = Field(
+        default=None,
+        description="Table bucket of Amazon S3 Tables that keeps the tables; default: they are tables of the AWS Glue"
+        " Data Catalog, and their files stay where they are written.",
+        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/lake"],
+        json_schema_extra=ours(when="format is iceberg"),
     )
 
     @classmethod
@@ -104,6 +121,12 @@ class DestinationConfiguration(Section):
         """Hold compression and catalog to the format."""
         yield from compression_of_another_format(given)
         yield from check_catalog(given)
+        yield from check_iceberg(given)
+
+    @property
+    def iceberg(self) -> IcebergTables | None:
+        """Where the outputs are tables of Iceberg; None: they are files."""
+        return find_iceberg(self.format, self.database, self.table_bucket)
 
 
 class FieldSelection(Section):
@@ -278,7 +301,7 @@ class BulkSync(Section):
     @property
     def format(self) -> FileFormat:
         """Format of the outputs."""
-        return self.destination_configuration.format
+        return to_file_format(self.destination_configuration.format)
 
     @property
     def compression(self) -> OutputCompression | None:
@@ -289,6 +312,11 @@ class BulkSync(Section):
     def extension(self) -> str:
         """What the outputs' keys end in."""
         return output_extension(self.format, self.compression)
+
+    @property
+    def iceberg(self) -> IcebergTables | None:
+        """Where the outputs are tables of Iceberg; None: they are files."""
+        return self.destination_configuration.iceberg
 
     @property
     def subfolder(self) -> str:

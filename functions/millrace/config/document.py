@@ -185,7 +185,7 @@ _NOT_OF_THE_OUTPUT = {
     "automatically_add_new_objects",
 }
 _NOT_OF_THE_DESTINATION = ("catalog", "database")
-"""Where outputs are found changes none of them."""
+"""Where files are found changes none of them. A table of Iceberg has its files by name: another one wants them all."""
 _NOT_OF_READING = {
     *SECRET_FIELDS,
     "auth_mode",
@@ -309,8 +309,9 @@ def _sync_shape(sync: Sync) -> dict[str, Any]:
         for name in OBJECT_FILTER_FIELDS:
             schema.pop(name, None)
     destination = shape.get("destination_configuration", {})
-    for name in _NOT_OF_THE_DESTINATION:
-        destination.pop(name, None)
+    if sync.iceberg is None:
+        for name in _NOT_OF_THE_DESTINATION:
+            destination.pop(name, None)
     if destination == {}:
         shape.pop("destination_configuration", None)
     return shape

@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer, Strict, W
 from pydantic_core import PydanticKnownError
 
 from millrace.config.base import Contradiction, unexpected
+from millrace.config.catalog import OUTPUT_FORMATS, TableFormat
 from millrace.config.layout import Folder, parse_glob, parse_path
 from millrace.engine.json_paths import parse_path as parse_json_path
 from millrace.engine.option_kinds import NONE, to_character, to_encoding
 from millrace.engine.options import (
     SOURCE_FORMATS,
-    TARGET_FORMATS,
     FileFormat,
     OutputCompression,
     output_compressions,
@@ -86,12 +86,13 @@ def _quote(text: str) -> str:
 
 def compression_of_another_format(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     """Yield what is wrong with the compression of an output's format; both are still as they were given."""
-    file_format, compression = given.get("format", FileFormat.CSV), given.get("compression")
-    if compression not in set(OutputCompression) or file_format not in set(FileFormat):
+    output_format, compression = given.get("format", FileFormat.CSV), given.get("compression")
+    if compression not in set(OutputCompression) or output_format not in OUTPUT_FORMATS:
         return
-    accepted = output_compressions(FileFormat(file_format))
+    is_table = output_format == TableFormat.ICEBERG
+    accepted = output_compressions(FileFormat.PARQUET if is_table else FileFormat(output_format))
     if compression not in accepted:
-        yield Contradiction("compression", f"expected {', '.join(accepted)}, which is what {file_format} may have")
+        yield Contradiction("compression", f"expected {', '.join(accepted)}, which is what {output_format} may have")
 
 
 def _readable(file_format: FileFormat) -> FileFormat:
@@ -100,7 +101,7 @@ def _readable(file_format: FileFormat) -> FileFormat:
     return file_format
 
 
-def _one_of(accepted: Sequence[FileFormat]) -> BeforeValidator:
+def _one_of(accepted: Sequence[FileFormat | TableFormat]) -> BeforeValidator:
     """Refuse all other values as if the enumeration had these alone."""
     *first, last = (f"'{name}'" for name in accepted)
     expected = f"{', '.join(first)} or {last}"
@@ -172,5 +173,5 @@ SourceFormat = Annotated[
     FileFormat, AfterValidator(_readable), WithJsonSchema({"type": "string", "enum": list(SOURCE_FORMATS)})
 ]
 TargetFormat = Annotated[
-    FileFormat, _one_of(TARGET_FORMATS), WithJsonSchema({"type": "string", "enum": list(TARGET_FORMATS)})
+    FileFormat | TableFormat, _one_of(OUTPUT_FORMATS), WithJsonSchema({"type": "string", "enum": list(OUTPUT_FORMATS)})
 ]

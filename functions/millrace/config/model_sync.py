@@ -14,6 +14,15 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
+from millrace.config.catalog import (
+    DatabaseName,
+    IcebergTables,
+    TableBucketArn,
+    TableFormat,
+    check_iceberg,
+    find_iceberg,
+    to_file_format,
+)
 from millrace.config.fields import Flag, Name, Path, TargetFormat, compression_of_another_format
 from millrace.config.filters import (
     Filter,
@@ -86,22 +95,45 @@ class TargetConfiguration(Section):
 
     format: TargetFormat = Field(
         default=FileFormat.CSV,
-        description="Output file encoding: csv, json-doc (one array), json (newline-delimited), parquet, avro or orc.",
+        description="Output file encoding: csv, json-doc (one array), json (newline-delimited), parquet, avro, orc, or"
+        " iceberg: a table of Apache Iceberg, whose files are parquet.",
         json_schema_extra=doc(),
     )
     compression: OutputCompression | None = Field(
         default=None,
         description="Compression of the outputs. Of csv, json and json-doc: none (default), gz, zst or bz2, around the"
-        " whole file, whose name ends in it. Inside the file, of parquet: snappy (default), zstd or none; of orc the"
-        " same or deflate; of avro: deflate (default), snappy, zstd or none.",
+        " whole file, whose name ends in it. Inside the file, of parquet and iceberg: snappy (default), zstd or"
+        " none; of orc the same or deflate; of avro: deflate (default), snappy, zstd or none.",
         examples=["gz"],
         json_schema_extra=ours(),
+    )
+    database: DatabaseName | None = Field(
+        default=None,
+        description="Database of the AWS Glue Data Catalog that the table is in, or namespace of table_bucket, which"
+        " must exist; default: a database that the stack makes, named as the deployment.",
+        examples=["sales"],
+        json_schema_extra=ours(when="format is iceberg"),
+    )
+    table_bucket: TableBucketArn | None = Field(
+        default=None,
+        description="Table bucket of Amazon S3 Tables that keeps the table; default: it is a table of the AWS Glue Data"
+        " Catalog, and its files stay where they are written.",
+        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/lake"],
+        json_schema_extra=ours(when="format is iceberg"),
     )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
-        """Hold the compression to the format."""
+        """Hold compression and table to the format."""
         yield from compression_of_another_format(given)
+        yield from check_iceberg(given)
+        if given.get("database") and given.get("format") != TableFormat.ICEBERG:
+            yield Contradiction("database", "is that of an Iceberg table; write format: iceberg, or remove it")
+
+    @property
+    def iceberg(self) -> IcebergTables | None:
+        """Where the output is a table of Iceberg; None: it is a file."""
+        return find_iceberg(self.format, self.database, self.table_bucket)
 
 
 class Target(Section):
@@ -275,12 +307,17 @@ class ModelSync(Section):
     @property
     def format(self) -> FileFormat:
         """Format of the output."""
-        return self.target.configuration.format
+        return to_file_format(self.target.configuration.format)
 
     @property
     def compression(self) -> OutputCompression | None:
         """Compression of the output; None: the format's default."""
         return self.target.configuration.compression
+
+    @property
+    def iceberg(self) -> IcebergTables | None:
+        """Where the output is a table of Iceberg; None: it is a file."""
+        return self.target.configuration.iceberg
 
     @property
     def extension(self) -> str:

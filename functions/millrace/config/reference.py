@@ -22,13 +22,14 @@ from pydantic.fields import FieldInfo
 
 from millrace.config import fields, filters, model_sync, schedule
 from millrace.config.base import Section, all_sections
+from millrace.config.catalog import OUTPUT_FORMATS
 from millrace.config.document import Document
 from millrace.config.option_fields import OptionFields
 from millrace.config.repeats import find_repeats
 from millrace.config.s3_configuration import S3Configuration
 from millrace.engine.conditions import FilterFunction
 from millrace.engine.option_list import OPTION_OF_NAME
-from millrace.engine.options import SOURCE_FORMATS, TARGET_FORMATS
+from millrace.engine.options import SOURCE_FORMATS
 from millrace.errors import UsageError
 
 TOP = "the file"
@@ -157,7 +158,7 @@ _WORDS: tuple[tuple[object, str], ...] = (
     (fields.QueueField, "ARN or `managed`"),
     (fields.SecretName, "name or ARN"),
     (fields.SourceFormat, " ".join(map(_code, SOURCE_FORMATS))),
-    (fields.TargetFormat, " ".join(map(_code, TARGET_FORMATS))),
+    (fields.TargetFormat, " ".join(map(_code, OUTPUT_FORMATS))),
     (filters.ScalarField, "text, number, `true` or `false`"),
     (filters.OperandField, "[as the function wants it](#filter-functions)"),
     (FilterFunction, "[function](#filter-functions)"),

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaSelection
-from millrace.config.catalog import to_table_name
+from millrace.config.catalog import IcebergTables, to_table_name
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
@@ -103,7 +103,8 @@ def output_of(sync: Sync, connections: Mapping[str, Connection]) -> Reach | None
     connection = connections.get(sync.target_connection)
     if connection is None:
         return None
-    if sync.mode is ModelSyncMode.REPLACE:
+    # The files of a table of Iceberg have names of their own, in a folder.
+    if sync.mode is ModelSyncMode.REPLACE and sync.iceberg is None:
         return Reach(connection.root.child(sync.object + sync.extension), exact=True)
     return Reach(connection.root.child(sync.object))
 
@@ -266,15 +267,47 @@ def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
     connections = by_name(parsed.connections.values())
     for path, sync in parsed.bulk_syncs.items():
         source = connections.get(sync.source_connection)
-        if sync.destination_configuration.catalog is None or source is None:
+        is_catalogued = sync.destination_configuration.catalog is not None or sync.iceberg is not None
+        if not is_catalogued or source is None:
             continue
         if isinstance(source.layout, MultiTable):
+            field = "catalog" if sync.iceberg is None else "format"
             yield (
-                f"{path}.destination_configuration.catalog: query engines read folders, and each object of connection"
+                f"{path}.destination_configuration.{field}: query engines read folders, and each object of connection"
                 f" {source.name!r} is a table of its own, in a folder with others; set is_single_table there, or"
                 " is_directory_snapshot, too"
             )
         yield from _tables_in_each_other(path, sync)
+    yield from _icebergs_that_cannot_be(parsed)
+
+
+def _icebergs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
+    """Tables of Iceberg that would have two owners, and syncs that do not keep one set of rows."""
+    for path, model_sync in parsed.model_syncs.items():
+        if model_sync.iceberg is not None and model_sync.mode is ModelSyncMode.SNAPSHOT:
+            yield (
+                f"{path}.mode: snapshot writes all rows once more each run, and a table of Iceberg would have them all"
+                " as often; use replace: what the table was before each run, its own snapshots show"
+            )
+    first: dict[tuple[IcebergTables, str], tuple[str, str]] = {}
+    for path, sync_name, kept, table in _list_icebergs(parsed):
+        earlier = first.setdefault((kept, to_table_name(table)), (path, sync_name))
+        if earlier[0] != path:
+            yield (
+                f"{path}: its table {table!r} would be {to_table_name(table)!r}, as one of {earlier[1]!r}"
+                f" ({earlier[0]}) is in the same database; name another database, or another table"
+            )
+
+
+def _list_icebergs(parsed: Parsed) -> Iterator[tuple[str, str, IcebergTables, str]]:
+    """Path and name of each sync with tables of Iceberg, where they are kept, and those that it names."""
+    for path, sync in parsed.bulk_syncs.items():
+        if sync.iceberg is not None:
+            for schema in sync.schemas or ():
+                yield path, sync.name, sync.iceberg, schema.user_output_name or schema.id
+    for path, model_sync in parsed.model_syncs.items():
+        if model_sync.iceberg is not None:
+            yield path, model_sync.name, model_sync.iceberg, model_sync.object
 
 
 def _tables_in_each_other(path: str, sync: BulkSync) -> Iterator[str]:

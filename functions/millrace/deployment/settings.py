@@ -76,6 +76,7 @@ class Settings:
     the code, where MILLRACE_CONFIGURATION names no other file. ``database`` is that of catalogued tables of syncs which
     name none; the functions that write outputs have it. ``name`` is the deployment's name, which its events
     bear. ``webhook_queues`` maps each webhook's name to the URL of its queue: the webhook function alone has them.
+    ``commit_queue`` is the URL of the queue of the committer of Iceberg tables; None where no sync has such tables.
     """
 
     ledger_table: str
@@ -96,6 +97,7 @@ class Settings:
     history_days: int | None = None
     memory_mb: int | None = None
     database: str | None = None
+    commit_queue: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -119,6 +121,7 @@ class Settings:
             "MILLRACE_HISTORY_DAYS": _to_text(self.history_days),
             "MILLRACE_MEMORY_MB": _to_text(self.memory_mb),
             "MILLRACE_DATABASE": self.database,
+            "MILLRACE_COMMIT_QUEUE": self.commit_queue,
             "MILLRACE_WEBHOOK_QUEUES": _to_json(self.webhook_queues),
         }
         return always | leave_out_empty(optional)
@@ -148,6 +151,7 @@ class Settings:
             history_days=_to_number(given.get("MILLRACE_HISTORY_DAYS")),
             memory_mb=_to_number(given.get("MILLRACE_MEMORY_MB")),
             database=given.get("MILLRACE_DATABASE"),
+            commit_queue=given.get("MILLRACE_COMMIT_QUEUE"),
             webhook_queues=json.loads(given.get("MILLRACE_WEBHOOK_QUEUES", "{}")),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
