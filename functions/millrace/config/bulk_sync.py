@@ -17,9 +17,7 @@ from millrace.config.catalog import (
     CatalogKind,
     DatabaseName,
     IcebergTables,
-    TableBucketArn,
     check_catalog,
-    check_iceberg,
     find_iceberg,
     to_file_format,
 )
@@ -103,17 +101,10 @@ class DestinationConfiguration(Section):
     )
     database: DatabaseName | None = Field(
         default=None,
-        description="Database of the catalog that the tables are in, or namespace of table_bucket, which must exist;"
+        description="Database of the catalog that the tables are in, which must exist;"
         " default: a database that the stack makes, named as the deployment.",
         examples=["sales"],
         json_schema_extra=ours(when="catalog is given or format is iceberg"),
-    )
-    table_bucket: TableBucketArn | None = Field(
-        default=None,
-        description="Table bucket of Amazon S3 Tables that keeps the tables; default: they are tables of the AWS Glue"
-        " Data Catalog, and their files stay where they are written.",
-        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/lake"],
-        json_schema_extra=ours(when="format is iceberg"),
     )
 
     @classmethod
@@ -121,12 +112,11 @@ class DestinationConfiguration(Section):
         """Hold compression and catalog to the format."""
         yield from compression_of_another_format(given)
         yield from check_catalog(given)
-        yield from check_iceberg(given)
 
     @property
     def iceberg(self) -> IcebergTables | None:
         """Where the outputs are tables of Iceberg; None: they are files."""
-        return find_iceberg(self.format, self.database, self.table_bucket)
+        return find_iceberg(self.format, self.database)
 
 
 class FieldSelection(Section):

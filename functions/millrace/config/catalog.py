@@ -19,8 +19,6 @@ from millrace.engine.options import TARGET_FORMATS, FileFormat
 LONGEST_NAME = 255
 """Characters of a name in Glue (AWS Glue API Reference, "TableInput")."""
 _DATABASE = r"^[a-z0-9_]{1,255}$"
-_NAMESPACE = r"(?!aws)[a-z0-9]([a-z0-9_]*[a-z0-9])?"
-"""Source: Amazon S3 User Guide, "Amazon S3 table bucket, table, and namespace naming rules"."""
 
 
 def _check_database(name: str) -> str:
@@ -51,35 +49,14 @@ def to_file_format(output_format: FileFormat | TableFormat) -> FileFormat:
 
 @dataclass(frozen=True, slots=True)
 class IcebergTables:
-    """Where the Iceberg tables of a sync are kept.
-
-    ``database`` is Glue's, or the namespace of ``table_bucket``; None: the stack's own database. ``table_bucket`` is
-    the ARN of a bucket of S3 Tables; None: they are tables of Glue, beside their files.
-    """
+    """Where the Iceberg tables of a sync are kept: in a database of Glue; None: in the stack's own."""
 
     database: str | None = None
-    table_bucket: str | None = None
 
 
-def find_iceberg(
-    output_format: FileFormat | TableFormat, database: str | None, table_bucket: str | None
-) -> IcebergTables | None:
+def find_iceberg(output_format: FileFormat | TableFormat, database: str | None) -> IcebergTables | None:
     """Where a destination's outputs are tables of Iceberg; None: they are files."""
-    return IcebergTables(database, table_bucket) if output_format is TableFormat.ICEBERG else None
-
-
-_TABLE_BUCKET = r"arn:aws[a-z-]*:s3tables:[a-z0-9-]+:\d{12}:bucket/[a-z0-9][a-z0-9-]{1,61}[a-z0-9]"
-
-
-def _check_table_bucket(arn: str) -> str:
-    if not re.fullmatch(_TABLE_BUCKET, arn):
-        raise unexpected("a table bucket's ARN: arn:aws:s3tables:us-east-1:123456789012:bucket/name")
-    return arn
-
-
-TableBucketArn = Annotated[
-    str, AfterValidator(_check_table_bucket), WithJsonSchema({"type": "string", "pattern": f"^{_TABLE_BUCKET}$"})
-]
+    return IcebergTables(database) if output_format is TableFormat.ICEBERG else None
 
 
 class CatalogKind(enum.StrEnum):
@@ -116,24 +93,6 @@ def check_catalog(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     if given.get("catalog") and output_format in _LOST:
         lost = _LOST[FileFormat(output_format)]
         yield Contradiction("catalog", f"has tables of parquet alone, and format is {output_format}: {lost}")
-
-
-def check_iceberg(given: Mapping[str, Any]) -> Iterator[Contradiction]:
-    """Yield what is wrong with where Iceberg tables are kept; the fields are still as they were given."""
-    bucket, database = given.get("table_bucket"), given.get("database")
-    if bucket is None:
-        return
-    if given.get("format") != TableFormat.ICEBERG:
-        yield Contradiction("table_bucket", "keeps Iceberg tables alone; write format: iceberg, or remove it")
-    elif database is None:
-        yield Contradiction(
-            "database", "required with table_bucket, but not given: it is the namespace of the tables, which must exist"
-        )
-    elif isinstance(database, str) and not re.fullmatch(_NAMESPACE, database):
-        yield Contradiction(
-            "database",
-            f"found {database!r}; a namespace of S3 Tables begins and ends with a letter or digit, and not with aws",
-        )
 
 
 def to_table_name(table: str) -> str:

@@ -17,9 +17,7 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.catalog import (
     DatabaseName,
     IcebergTables,
-    TableBucketArn,
     TableFormat,
-    check_iceberg,
     find_iceberg,
     to_file_format,
 )
@@ -109,16 +107,9 @@ class TargetConfiguration(Section):
     )
     database: DatabaseName | None = Field(
         default=None,
-        description="Database of the AWS Glue Data Catalog that the table is in, or namespace of table_bucket, which"
-        " must exist; default: a database that the stack makes, named as the deployment.",
+        description="Database of the AWS Glue Data Catalog that the table is in, which must"
+        " exist; default: a database that the stack makes, named as the deployment.",
         examples=["sales"],
-        json_schema_extra=ours(when="format is iceberg"),
-    )
-    table_bucket: TableBucketArn | None = Field(
-        default=None,
-        description="Table bucket of Amazon S3 Tables that keeps the table; default: it is a table of the AWS Glue Data"
-        " Catalog, and its files stay where they are written.",
-        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/lake"],
         json_schema_extra=ours(when="format is iceberg"),
     )
 
@@ -126,14 +117,13 @@ class TargetConfiguration(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """Hold compression and table to the format."""
         yield from compression_of_another_format(given)
-        yield from check_iceberg(given)
         if given.get("database") and given.get("format") != TableFormat.ICEBERG:
             yield Contradiction("database", "is that of an Iceberg table; write format: iceberg, or remove it")
 
     @property
     def iceberg(self) -> IcebergTables | None:
         """Where the output is a table of Iceberg; None: it is a file."""
-        return find_iceberg(self.format, self.database, self.table_bucket)
+        return find_iceberg(self.format, self.database)
 
 
 class Target(Section):

@@ -278,17 +278,27 @@ def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
                 " is_directory_snapshot, too"
             )
         yield from _tables_in_each_other(path, sync)
-    yield from _icebergs_that_cannot_be(parsed)
+    yield from _icebergs_of_other_modes(parsed)
+    yield from _icebergs_of_two_syncs(parsed)
 
 
-def _icebergs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
-    """Tables of Iceberg that would have two owners, and syncs that do not keep one set of rows."""
-    for path, model_sync in parsed.model_syncs.items():
-        if model_sync.iceberg is not None and model_sync.mode is ModelSyncMode.SNAPSHOT:
+def _icebergs_of_other_modes(parsed: Parsed) -> Iterator[str]:
+    for path, bulk_sync in parsed.bulk_syncs.items():
+        if bulk_sync.iceberg is not None and bulk_sync.mode is not BulkMode.REPLICATE:
             yield (
-                f"{path}.mode: snapshot writes all rows once more each run, and a table of Iceberg would have them all"
-                " as often; use replace: what the table was before each run, its own snapshots show"
+                f"{path}.mode: found {bulk_sync.mode}, and a table of Iceberg is kept as replicate has it, each file of"
+                " it in step with a source object; use replicate, or format: parquet"
             )
+    for path, model_sync in parsed.model_syncs.items():
+        if model_sync.iceberg is not None and model_sync.mode is not ModelSyncMode.REPLACE:
+            yield (
+                f"{path}.mode: found {model_sync.mode}, and a table of Iceberg holds what a model has now; use replace:"
+                " what it was before each run, the table's own snapshots show. Or use format: parquet"
+            )
+
+
+def _icebergs_of_two_syncs(parsed: Parsed) -> Iterator[str]:
+    """A table that two syncs would fill; of tables that no configuration names, the committer refuses the second."""
     first: dict[tuple[IcebergTables, str], tuple[str, str]] = {}
     for path, sync_name, kept, table in _list_icebergs(parsed):
         earlier = first.setdefault((kept, to_table_name(table)), (path, sync_name))
@@ -374,6 +384,20 @@ def _overlaps(parsed: Parsed) -> Iterator[str]:
             sound.append(flow)
     yield from _same_output(flows)
     yield from _circles(sound)
+    yield from _files_of_tables(sound)
+
+
+def _files_of_tables(flows: Sequence[_Flow]) -> Iterator[str]:
+    """Syncs that read the files of a table of Iceberg, of which the newest are beside those of earlier snapshots."""
+    for table in flows:
+        if table.sync.iceberg is None:
+            continue
+        for reader in _list_fed(table, flows):
+            yield (
+                f"{reader.path}: reads {reader.source}, where {table.sync.name!r} ({table.path}) keeps the files of its"
+                " tables of Iceberg: rows that were replaced would be read, too; read what that sync reads, or give it"
+                " format: parquet"
+            )
 
 
 def _flows(parsed: Parsed) -> Iterator[_Flow]:

@@ -15,7 +15,6 @@ from tests.configurations import bulk_sync, connection, document, model_document
 
 SINGLE = {"is_single_table": True, "single_table_name": "orders"}
 DIRECTORIES = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
-BUCKET = "arn:aws:s3tables:eu-central-1:123456789012:bucket/lake"
 
 
 def kept(place: dict[str, Any], *, source: dict[str, Any] | None = None, **fields: Any) -> Document:
@@ -34,7 +33,6 @@ def refused(place: dict[str, Any], **fields: Any) -> str:
     [
         ({}, IcebergTables()),
         ({"database": "sales"}, IcebergTables("sales")),
-        ({"database": "sales", "table_bucket": BUCKET}, IcebergTables("sales", BUCKET)),
     ],
 )
 def test_tables_of_a_bulk_sync_say_where_they_are_kept(place: dict[str, Any], tables: IcebergTables) -> None:
@@ -58,7 +56,7 @@ def test_files_are_parquet() -> None:
 
 
 def test_what_is_deployed_says_the_same() -> None:
-    whole = kept({"database": "sales", "table_bucket": BUCKET})
+    whole = kept({"database": "sales"})
 
     assert parse(json.loads(whole.to_json())) == whole
 
@@ -68,11 +66,6 @@ def test_what_is_deployed_says_the_same() -> None:
     [
         ({"catalog": "glue"}, "a second table over the same files"),
         ({"compression": "gz"}, "expected snappy, zstd, none, which is what iceberg may have"),
-        ({"table_bucket": BUCKET}, "required with table_bucket"),
-        ({"table_bucket": BUCKET, "database": "_sales"}, "begins and ends with a letter or digit"),
-        ({"table_bucket": BUCKET, "database": "aws_sales"}, "not with aws"),
-        ({"table_bucket": "lake", "database": "sales"}, "a table bucket's ARN"),
-        ({"table_bucket": BUCKET, "database": "sales", "format": "parquet"}, "write format: iceberg"),
         ({"database": "sales", "format": "parquet"}, "or write format: iceberg"),
         ({"database": "my-lake"}, "small letters, digits and underscores"),
     ],
@@ -98,8 +91,6 @@ def test_tables_that_would_be_one_are_shown() -> None:
     ("configuration", "why"),
     [
         ({"format": "csv", "database": "sales"}, "write format: iceberg"),
-        ({"format": "csv", "table_bucket": BUCKET, "database": "sales"}, "keeps Iceberg tables alone"),
-        ({"format": "iceberg", "table_bucket": BUCKET}, "required with table_bucket"),
     ],
 )
 def test_a_model_syncs_fields_are_held_to_each_other(configuration: dict[str, Any], why: str) -> None:
@@ -107,9 +98,32 @@ def test_a_model_syncs_fields_are_held_to_each_other(configuration: dict[str, An
         to_table(configuration)
 
 
-def test_a_model_sync_that_writes_all_rows_each_run_is_no_table() -> None:
-    with pytest.raises(InvalidConfiguration, match="would have them all as often"):
-        to_table({"format": "iceberg"}, mode="snapshot")
+@pytest.mark.parametrize("mode", ["append", "snapshot"])
+def test_a_model_sync_that_writes_rows_once_more_each_run_is_no_table(mode: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=f"found {mode}, and a table of Iceberg holds what a model has now"):
+        to_table({"format": "iceberg"}, mode=mode)
+
+
+def test_a_table_of_iceberg_is_in_step_with_every_source_object() -> None:
+    assert "use replicate, or format: parquet" in refused({}, mode="snapshot")
+
+
+def test_no_sync_reads_the_files_of_a_table() -> None:
+    """The files of earlier snapshots lie beside those of the newest, until they expire."""
+    with pytest.raises(InvalidConfiguration, match="rows that were replaced"):
+        parse(
+            {
+                "connections": [
+                    connection("landing", "s3://acme-in/in", **SINGLE),
+                    connection("lake", "s3://acme-out/lake"),
+                    connection("mart", "s3://acme-out/mart"),
+                ],
+                "bulk_syncs": [
+                    bulk_sync("first", to="iceberg"),
+                    bulk_sync("second", source_connection="lake", destination_connection="mart"),
+                ],
+            }
+        )
 
 
 def test_a_table_has_one_owner() -> None:
@@ -123,9 +137,7 @@ def test_a_table_has_one_owner() -> None:
         parse(
             {
                 "connections": [connection("landing", "s3://acme-in/in"), connection("lake", "s3://acme-out/lake")],
-                "models": [
-                    {"name": "customers", "connection": "landing", "configuration": {"key": "in/customers.csv"}}
-                ],
+                "models": [model],
                 "model_syncs": syncs,
             }
         )
