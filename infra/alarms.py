@@ -137,6 +137,24 @@ class Alarms(Construct):
                 "log says why (not catalogued). Mend it; the table's next object tries again.",
             )
 
+    def watch_commits(self, queue: sqs.IQueue, dead_letters: sqs.IQueue) -> None:
+        """Add alarms for tables of Iceberg that are behind their files, and for commits that were given up."""
+        self._above(
+            "AgeCommits",
+            find_oldest(queue),
+            Duration.hours(1).to_seconds(),
+            "A finished file has waited for an hour to be in its Iceberg table. Look: millrace status, then the commit "
+            "function's log. Is it throttled, or denied?",
+        )
+        self.dead_letters["DeadLettersCommits"] = dead_letters
+        self._above(
+            "DeadLettersCommits",
+            count_visible(dead_letters),
+            0,
+            "Files that could not be committed to their Iceberg table for a day; they lie at the destination all the "
+            "same. The commit function's log says why. Mend it, then send them back: aws sqs start-message-move-task.",
+        )
+
     def watch_webhook(self, name: str, queue: sqs.IQueue) -> None:
         """Add an alarm for events that their receiver does not take; in two hours all five tries are over."""
         self._above(

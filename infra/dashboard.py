@@ -43,6 +43,8 @@ OUTCOMES = (
 )
 """Metrics of what came of an object; `delivery.outcome_log` names them after states and refusals."""
 _FINDINGS = ("Compared", "New", "Changed", "Gone", "Unaccounted", "Vanished")
+COMMIT_METRICS = ("Commits", "CommittedFiles", "CommitRepeats", "CommitConflicts", "CommitFailures")
+"""Metrics that the commit function writes."""
 _WHOLE_WIDTH = 24
 _HALF_WIDTH = 12
 _HEIGHT = 6
@@ -64,6 +66,7 @@ class Watched:
     functions: Mapping[str, lambda_.Function]
     machine: sfn.IStateMachine
     has_catalog: bool = False
+    commits: sqs.IQueue | None = None
 
 
 class Dashboard(Construct):
@@ -104,6 +107,8 @@ class Dashboard(Construct):
         queues = dict(self._watched.queues)
         if self._watched.backfills is not None:
             queues["Backfills"] = self._watched.backfills
+        if self._watched.commits is not None:
+            queues["Commits"] = self._watched.commits
         ages = [label_metric(find_oldest(queue), f"Age{name}") for name, queue in queues.items()]
         for name, queue in self._watched.webhooks.items():
             ages.append(label_metric(find_oldest(queue), f"AgeWebhook{name}"))
@@ -161,6 +166,9 @@ class Dashboard(Construct):
             draw("Circuits and schemas", care),
             draw("Big runs", runs),
         ]
+        if self._watched.commits is not None:
+            commits = [read_ours(name, self._options, function="commit") for name in COMMIT_METRICS]
+            widgets.append(draw("Iceberg: commits", commits))
         if "Reconcile" in self._watched.functions:
             findings = [read_ours(name, self._options, function="reconcile") for name in _FINDINGS]
             widgets.append(draw("Comparisons", findings))

@@ -88,7 +88,9 @@ def deploy(scope: Construct, document: Document, options: Options, env: Environm
         env=env,
         code=package(document.to_json(), kernels=build_kernels()),
         # The emulator runs functions in this machine's own Python, which has the packages already.
-        layers={} if options.emulator else layers(formats=needs_packages(document)),
+        layers={}
+        if options.emulator
+        else layers(formats=needs_packages(document), iceberg=topology.iceberg is not None),
         key=storage.key,
     )
     processing.add_stack_dependency(storage)

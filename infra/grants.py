@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 
 from millrace.config.layout import Folder
 from millrace.deployment import permissions
-from millrace.deployment.settings import EVENT_SOURCE, LEDGER_INDEXES, SWITCH_MARK
+from millrace.deployment.settings import EVENT_SOURCE, ICEBERG_FOLDER, LEDGER_INDEXES, SWITCH_MARK
 
 from .options import Options
 from .topology import Topology
@@ -51,6 +51,8 @@ class Arns:
     machine: str
     backfill_queue: str | None = None
     databases: tuple[str, ...] = ()
+    iceberg_databases: tuple[str, ...] = ()
+    commit_queue: str | None = None
     webhook_queues: tuple[str, ...] = ()
     key: str | None = None
     obfuscation_secret: str | None = None
@@ -71,10 +73,23 @@ class Arns:
     @property
     def catalog(self) -> tuple[str, ...]:
         """The catalogue, the databases of catalogued tables, and their tables; Glue asks for all three."""
+        return self._list_tables(self.databases)
+
+    @property
+    def iceberg_catalog(self) -> tuple[str, ...]:
+        """The same of tables of Iceberg."""
+        return self._list_tables(self.iceberg_databases)
+
+    def _list_tables(self, databases: Sequence[str]) -> tuple[str, ...]:
         glue = f"arn:{self.partition}:glue:{self.region}:{self.account}"
-        tables = [f"{glue}:table/{database}/*" for database in self.databases]
-        databases = [f"{glue}:database/{database}" for database in self.databases]
-        return (f"{glue}:catalog", *databases, *tables) if tables else ()
+        tables = [f"{glue}:table/{database}/*" for database in databases]
+        holders = [f"{glue}:database/{database}" for database in databases]
+        return (f"{glue}:catalog", *holders, *tables) if tables else ()
+
+    @property
+    def commit_queues(self) -> tuple[str, ...]:
+        """The committer's queue, if there is one."""
+        return (self.commit_queue,) if self.commit_queue else ()
 
     def objects(self, folder: Folder) -> str:
         """The objects of a folder."""
@@ -125,6 +140,7 @@ def convert(topology: Topology, arns: Arns, options: Options, *, itself: str) ->
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
         *_switching(arns, options, itself),
         *_telling(arns, options),
+        _ask_for_commits(arns),
         Grant(sid="StartBigRuns", actions=("states:StartExecution",), resources=(arns.machine,)),
         _look_at_runs(arns),
         *_identities(topology, arns),
@@ -152,6 +168,7 @@ def big_run(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
         Grant(sid="KeepLedger", actions=("dynamodb:GetItem", "dynamodb:PutItem"), resources=(arns.ledger,)),
         Grant(sid="AskAgain", actions=_sending(options), resources=arns.queues),
         *_telling(arns, options),
+        _ask_for_commits(arns),
         *_identities(topology, arns),
         _read_obfuscation_key(arns),
         _keep_catalog(arns),
@@ -202,6 +219,10 @@ def _keep_catalog(arns: Arns) -> Grant:
         resources=arns.catalog,
         because="tables are named after those of the sources, in databases of their own",
     )
+
+
+def _ask_for_commits(arns: Arns) -> Grant:
+    return Grant(sid="AskForCommits", actions=("sqs:SendMessage",), resources=arns.commit_queues)
 
 
 def _read_obfuscation_key(arns: Arns) -> Grant:
@@ -358,6 +379,42 @@ def webhook(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
             resources=tuple(map(arns.secret, sorted({webhook.secret for webhook in topology.webhooks}))),
             because="Secrets Manager ends the ARN of every secret in six characters of its own",
         ),
+        *_keys(arns, options),
+        *_tracing(options),
+    )
+
+
+def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
+    """What the committer of Iceberg tables needs: to read entries and outputs, and to keep tables and their metadata.
+
+    It deletes outputs that no snapshot names any more, and writes none: below the tables' own folder alone.
+    """
+    tables = topology.iceberg.destinations if topology.iceberg is not None else ()
+    of_tables = replace(topology, sources=(), destinations=tables)
+    folders = of_tables.own_writes
+    return _wanted(
+        Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=arns.commit_queues),
+        Grant(sid="ReadLedger", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
+        Grant(
+            sid="KeepTables",
+            actions=("glue:GetDatabase", "glue:GetTable", "glue:CreateTable", "glue:UpdateTable"),
+            resources=arns.iceberg_catalog,
+            because="tables are named after those of the sources, in databases of their own",
+        ),
+        Grant(
+            sid="ReadOutputsAndForgetOldOnes",
+            actions=("s3:GetObject", "s3:DeleteObject"),
+            resources=tuple(map(arns.objects, folders)),
+            because="outputs are named after their sources, anywhere below the connection's folder",
+        ),
+        Grant(
+            sid="KeepMetadata",
+            actions=("s3:PutObject",),
+            resources=tuple(arns.objects(folder.child(ICEBERG_FOLDER)) for folder in folders),
+            because="manifests and versions of a table's metadata have names of their own",
+        ),
+        *_tell_gone_from_denied(folders, arns),
+        *_identities(of_tables, arns),
         *_keys(arns, options),
         *_tracing(options),
     )

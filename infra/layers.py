@@ -1,9 +1,10 @@
 """The function's third-party packages as two layers, trimmed, for arm64 and Python 3.13; made without Docker.
 
-What single formats need is a third layer, made where a configuration reads them.
+What single formats need is a third layer, made where a configuration reads them; what the committer of Iceberg tables
+needs is another, for that function alone.
 Wheels are fetched for Lambda's platform, whatever this one is, checked against the hashes of
-`requirements/function.txt` or `formats.txt`, and kept under `build/` for as long as that file and this one stay the
-same.
+`requirements/function.txt`, `formats.txt` or `iceberg.txt`, and kept under `build/` for as long as that file and this
+one stay the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -27,10 +29,12 @@ from .byte_code import PYTHON_OF_LAMBDA, compile_modules, find_python
 _PROJECT = find_project()
 REQUIREMENTS = _PROJECT.requirements / "function.txt"
 FORMAT_REQUIREMENTS = _PROJECT.requirements / "formats.txt"
+ICEBERG_REQUIREMENTS = _PROJECT.requirements / "iceberg.txt"
 CACHE = _PROJECT.build / "layers"
 ARROW = "arrow"
 TOOLS = "tools"
 FORMATS = "formats"
+ICEBERG = "iceberg"
 
 TRIMMED = (
     # to compile against, and what tests and measures itself
@@ -86,12 +90,17 @@ _PLACE = "/opt/python"
 """Where Lambda unpacks layers for its Python."""
 
 
-def layers(cache: Path = CACHE, *, formats: bool = False) -> Mapping[str, Path]:
-    """The folder of each layer by its name, built unless it is there; with what single ``formats`` need, or without."""
+def layers(cache: Path = CACHE, *, formats: bool = False, iceberg: bool = False) -> Mapping[str, Path]:
+    """The folder of each layer by its name, built unless it is there; with what single ``formats`` need, or without.
+
+    And with what ``iceberg`` tables need, or without.
+    """
     built = _build(cache, REQUIREMENTS, _split)
     found = {name: built / name for name in (ARROW, TOOLS)}
     if formats:
-        found[FORMATS] = _build(cache, FORMAT_REQUIREMENTS, _move_to_formats) / FORMATS
+        found[FORMATS] = _build(cache, FORMAT_REQUIREMENTS, partial(_move, name=FORMATS)) / FORMATS
+    if iceberg:
+        found[ICEBERG] = _build(cache, ICEBERG_REQUIREMENTS, partial(_move, name=ICEBERG)) / ICEBERG
     return found
 
 
@@ -160,9 +169,9 @@ def _build(cache: Path, requirements: Path, divide: Callable[[Path, Path], None]
     return built
 
 
-def _move_to_formats(fetched: Path, target: Path) -> None:
-    (target / FORMATS).mkdir(parents=True)
-    fetched.rename(target / FORMATS / "python")
+def _move(fetched: Path, target: Path, *, name: str) -> None:
+    (target / name).mkdir(parents=True)
+    fetched.rename(target / name / "python")
 
 
 def _split(fetched: Path, target: Path) -> None:

@@ -129,6 +129,26 @@ class Names:
         return f"{self.webhook}-{slug(webhook)[:room]}-{tail}"
 
     @property
+    def commit(self) -> str:
+        """The function that commits to Iceberg tables."""
+        return f"{self.deployment}-commit"
+
+    @property
+    def commit_queue(self) -> str:
+        """Its queue. No connection's has this name: those end in a hash."""
+        return f"{self.deployment}-commits.fifo"
+
+    @property
+    def commit_dead_letters(self) -> str:
+        """What that queue gives up; of a queue with an order, only another one takes it."""
+        return f"{self.deployment}-commit-dead-letters.fifo"
+
+    @property
+    def expiry_rule(self) -> str:
+        """The rule that has snapshots of Iceberg tables expire."""
+        return f"{self.deployment}-expire-snapshots"
+
+    @property
     def log_groups(self) -> str:
         """What the names of all log groups start with."""
         return f"/millrace/{self.deployment}/"

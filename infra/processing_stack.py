@@ -20,14 +20,17 @@ from .alarms import Alarms
 from .backfills import MEMORY_MB as BACKFILL_MEMORY_MB
 from .backfills import Backfills
 from .big_run_machine import BigRunMachine
+from .commits import MEMORY_MB as COMMIT_MEMORY_MB
+from .commits import Commits
 from .dashboard import Dashboard, Watched
 from .handler_function import ARCHITECTURE, RUNTIME, HandlerFunction
 from .history import History, HistoryTable, find_home
+from .layers import FORMATS, ICEBERG
 from .names import Names, construct_id
 from .options import Options
 from .schedules import Schedules
 from .source_queue import BATCHING_WINDOW_SECONDS
-from .topology import Topology
+from .topology import Catalogued, Topology
 from .webhooks import MEMORY_MB as WEBHOOK_MEMORY_MB
 from .webhooks import Webhooks
 
@@ -42,7 +45,7 @@ RECONCILE_MEMORY_MB = 1024
 
 class ProcessingStack(Stack):
     """Outputs: ConvertFunction, ReprocessFunction, ReconcileFunction, BackfillFunction (names); BigRunMachine (ARN);
-    Syncs (JSON list: active); History (a folder, if there is one).
+    Syncs (JSON list: active); History (a folder, if there is one); CommitFunction (if there are tables of Iceberg).
 
     ``code`` is the folder of the code asset, ``layers`` the folders of its layers by name, none on the emulator.
     """
@@ -69,13 +72,16 @@ class ProcessingStack(Stack):
         self._options = options
         secret_name = options.obfuscation_secret or Names(options.name).obfuscation_key
         self._obfuscation_secret = secret_name if topology.obfuscates else None
-        self._databases = self._list_databases(topology)
+        self._databases = self._list_databases(topology.catalogued)
+        self._iceberg_databases = self._list_databases(topology.iceberg.catalogued) if topology.iceberg else ()
         self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._backfill_queue = self._queue(Names(options.name).backfill_queue)
         self._webhook_queues = dict(self._find_webhook_queues(topology))
+        has_iceberg = topology.iceberg is not None
+        self._commit_queue = self._queue(Names(options.name).commit_queue) if has_iceberg else None
         self._code = lambda_.Code.from_asset(str(code))
-        self._layers = [self._layer(name, folder) for name, folder in layers.items()]
+        self._layers = {name: self._layer(name, folder) for name, folder in layers.items()}
         # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
         # stack would wait for the other.
         self._key = kms.Key.from_key_arn(self, "Key", key.key_arn) if key else None
@@ -91,14 +97,15 @@ class ProcessingStack(Stack):
                 options=options,
             )
         self._send_to_webhooks(functions, topology)
+        self._receive_commits(functions)
         self._watch(functions, queues)
         CfnOutput(self, "ConvertFunction", value=functions["Convert"].function_name)
         CfnOutput(self, "ReprocessFunction", value=functions["Reprocess"].function_name)
 
-    def _list_databases(self, topology: Topology) -> tuple[str, ...]:
+    def _list_databases(self, catalogued: Catalogued) -> tuple[str, ...]:
         """The databases of catalogued tables: those that are named, and the stack's own if it is wanted."""
-        own = (Names(self._options.name).database,) if topology.catalogued.needs_own else ()
-        return (*topology.catalogued.databases, *own)
+        own = (Names(self._options.name).database,) if catalogued.needs_own else ()
+        return (*catalogued.databases, *own)
 
     def _watch(self, functions: Mapping[str, lambda_.Function], queues: Mapping[str, sqs.IQueue]) -> None:
         """The machine of big runs, and the alarms and the dashboard over all."""
@@ -115,6 +122,8 @@ class ProcessingStack(Stack):
         webhooks = {construct_id(name): queue for name, queue in self._webhook_queues.items()}
         for name, queue in webhooks.items():
             alarms.watch_webhook(name, queue)
+        if self._commit_queue is not None:
+            alarms.watch_commits(self._commit_queue, self._find_commit_dead_letters())
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
         if self._databases:
@@ -128,6 +137,7 @@ class ProcessingStack(Stack):
             functions=functions,
             machine=machine,
             has_catalog=bool(self._databases),
+            commits=self._commit_queue,
         )
         Dashboard(self, "Dashboard", watched=watched, options=self._options)
 
@@ -156,6 +166,20 @@ class ProcessingStack(Stack):
             options=self._options,
         )
 
+    def _find_commit_dead_letters(self) -> sqs.IQueue:
+        return self._queue(Names(self._options.name).commit_dead_letters)
+
+    def _receive_commits(self, functions: Mapping[str, lambda_.IFunction]) -> None:
+        """Let the committer of Iceberg tables receive, where there is one."""
+        if self._commit_queue is not None:
+            Commits(
+                self,
+                "Commits",
+                queue=self._commit_queue,
+                committer=functions["Commit"],
+                options=self._options,
+            )
+
     def _make_functions(self, topology: Topology, *, digest: str) -> dict[str, lambda_.Function]:
         """All functions by construct name; ``digest`` is the code's, configuration included."""
         arns = self._arns()
@@ -173,6 +197,8 @@ class ProcessingStack(Stack):
             functions["Backfill"] = self._backfill(topology, arns)
         if topology.webhooks:
             functions["Webhook"] = self._webhook(topology, arns)
+        if topology.iceberg is not None:
+            functions["Commit"] = self._commit(topology, arns)
         return functions
 
     def _numbering(self) -> lambda_.Function:
@@ -275,7 +301,7 @@ class ProcessingStack(Stack):
         )
         if home is not None:
             History(self, "ExportHistory", exporter=function, home=home, options=self._options)
-            own = names.database if topology.catalogued.needs_own else None
+            own = names.database if topology.needs_database else None
             database = self._options.history_database or own
             if database is not None:
                 HistoryTable(self, "CatalogHistory", home=home, database=database, options=self._options)
@@ -309,6 +335,20 @@ class ProcessingStack(Stack):
             settings=replace(self._settings(), webhook_queues=urls),
         )
 
+    def _commit(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+        """The function that commits to Iceberg tables: the only one that has what that needs."""
+        return self._function(
+            "commit",
+            grants.commit(topology, arns, self._options),
+            memory_mb=COMMIT_MEMORY_MB,
+            function_name=Names(self._options.name).commit,
+        )
+
+    def _choose_layers(self, name: str) -> list[lambda_.LayerVersion]:
+        """The layers of a function: it reads no source, or it commits to no table."""
+        left_out = FORMATS if name == "commit" else ICEBERG
+        return [layer for layer_name, layer in self._layers.items() if layer_name != left_out]
+
     def _function(
         self,
         name: str,
@@ -324,7 +364,7 @@ class ProcessingStack(Stack):
             name.title().replace("_", ""),
             name=name,
             code=self._code,
-            layers=self._layers,
+            layers=self._choose_layers(name),
             environment={**environment, DEPLOYMENT_VARIABLE: self._number},
             grants=allowed,
             options=self._options,
@@ -354,6 +394,8 @@ class ProcessingStack(Stack):
             # There is none where nothing is read.
             backfill_queue=self._backfill_queue.queue_arn if self._queues else None,
             databases=self._databases,
+            iceberg_databases=self._iceberg_databases,
+            commit_queue=self._commit_queue.queue_arn if self._commit_queue else None,
             webhook_queues=tuple(queue.queue_arn for queue in self._webhook_queues.values()),
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,
@@ -370,7 +412,8 @@ class ProcessingStack(Stack):
             big_run_machine=self._machine_arn(),
             big_run_bytes=self._options.big_run_bytes,
             part_bytes=self._options.part_bytes,
-            database=Names(self._options.name).database if self._databases else None,
+            database=Names(self._options.name).database if self._databases or self._iceberg_databases else None,
+            commit_queue=self._commit_queue.queue_url if self._commit_queue else None,
         )
 
     def _layer(self, name: str, folder: Path) -> lambda_.LayerVersion:

@@ -13,6 +13,7 @@ from constructs import Construct
 from millrace.config.connection import ManagedQueue
 
 from .catalog import CatalogDatabase
+from .commit_queue import CommitQueue
 from .created_bucket import CreatedBucket
 from .dead_letter_queue import DeadLetterStore
 from .encryption_key import EncryptionKey
@@ -29,7 +30,8 @@ from .webhook_queue import WebhookQueue
 class StorageStack(Stack):
     """Outputs: LedgerTable, DeadLetterQueue (URL), Queues (JSON: connection → URL), Buckets (JSON list: created).
 
-    And BackfillQueue (URL), where something is read; Database (name), where tables are catalogued in it.
+    And BackfillQueue (URL), where something is read; Database (name), where tables are catalogued in it; CommitQueue
+    and CommitDeadLetterQueue (URLs), if there are tables of Iceberg.
     """
 
     def __init__(self, scope: Construct, *, topology: Topology, options: Options, env: Environment) -> None:
@@ -57,9 +59,11 @@ class StorageStack(Stack):
         self.queues = dict(self._make_queues(topology, options))
         if topology.sources:
             self._make_backfill_queue(options)
-        if topology.catalogued.needs_own:
+        if topology.needs_database:
             CatalogDatabase(self, "Catalog", options=options)
         self._make_webhook_queues(topology, options)
+        if topology.iceberg is not None:
+            CommitQueue(self, "Commits", options=options, key=self.key)
         self._notify(topology, options)
         self._say(topology)
 

@@ -78,6 +78,14 @@ class Catalogued:
 
 
 @dataclass(frozen=True, slots=True)
+class Iceberg:
+    """The databases of Iceberg tables as of catalogued ones, and the connections that their files are written to."""
+
+    catalogued: Catalogued
+    destinations: tuple[WrittenConnection, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookTarget:
     """A webhook that is active: events of ``detail_types`` go to it, of these ``syncs`` alone where there are any."""
 
@@ -94,7 +102,8 @@ class Topology:
 
     ``obfuscates``: some active sync writes hashes in place of a field's values. ``runs``: some active sync makes one
     table of a folder's files, so that a file that changes asks for a run. ``history`` is where finished work is
-    exported to if nobody chose another folder. ``catalogued`` is where query engines find tables.
+    exported to if nobody chose another folder. ``catalogued`` is where query engines find tables. ``iceberg``: some
+    active sync has tables of Iceberg.
     """
 
     buckets: tuple[UsedBucket, ...]
@@ -106,6 +115,12 @@ class Topology:
     history: Folder | None = None
     catalogued: Catalogued = Catalogued()
     webhooks: tuple[WebhookTarget, ...] = ()
+    iceberg: Iceberg | None = None
+
+    @property
+    def needs_database(self) -> bool:
+        """Whether some sync's tables are in the stack's own database."""
+        return self.catalogued.needs_own or (self.iceberg is not None and self.iceberg.catalogued.needs_own)
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -200,6 +215,7 @@ def describe(document: Document) -> Topology:
         history=find_default_home(document),
         catalogued=_find_catalogued(document),
         webhooks=tuple(map(_to_target, filter(_is_active, document.webhooks))),
+        iceberg=_find_iceberg(document),
     )
 
 
@@ -232,6 +248,19 @@ def _find_catalogued(document: Document) -> Catalogued:
         if sync.destination_configuration.catalog is not None:
             databases.add(sync.destination_configuration.database)
     return Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)
+
+
+def _find_iceberg(document: Document) -> Iceberg | None:
+    databases, names = set(), set()
+    for sync in document.active_syncs():
+        if sync.iceberg is not None:
+            databases.add(sync.iceberg.database)
+            names.add(sync.target_connection if isinstance(sync, ModelSync) else sync.destination_connection)
+    if not names:
+        return None
+    catalogued = Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)
+    destinations = [_destination(document.connection(name)) for name in sorted(names)]
+    return Iceberg(catalogued, tuple(destinations))
 
 
 def _is_run(document: Document, sync: Sync) -> bool:

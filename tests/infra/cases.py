@@ -130,6 +130,32 @@ CATALOGUED = configuration(
 )
 
 
+ICEBERG = {
+    "connections": [
+        source("landing", "acme-in/landing", **TABLE),
+        connection("lake", "acme-out/lake"),
+        connection("mart", "acme-mart/mart"),
+        connection("plain", "acme-plain"),
+    ],
+    "bulk_syncs": [
+        sync("orders", "landing", "lake", destination_configuration={"format": "iceberg"}),
+        sync("files", "landing", "plain"),
+    ],
+    "models": [MODEL],
+    "model_syncs": [
+        {
+            "name": "customers",
+            "model": "customers",
+            "target": {
+                "connection": "mart",
+                "object": "customers",
+                "configuration": {"format": "iceberg", "database": "sales"},
+            },
+        }
+    ],
+}
+
+
 @dataclass(frozen=True, slots=True)
 class StackCase:
     """A configuration and how it is deployed."""
@@ -159,5 +185,6 @@ CASES = {
     "obfuscated fields, existing secret": StackCase(OBFUSCATED, Options(obfuscation_secret="acme/hashes")),
     "models": StackCase(MODELS),
     "catalogued tables": StackCase(CATALOGUED, Options(name="acme-orders")),
+    "iceberg tables": StackCase(ICEBERG, Options(name="acme-orders", kms=Encryption.CUSTOMER)),
     "emulator": StackCase(CREATED, Options(emulator=True)),
 }

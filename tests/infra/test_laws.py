@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from infra.commits import COMMITTERS
 from infra.history import find_home, refuse_home
 from infra.names import Names
 from infra.notification import EVENTS
@@ -21,7 +22,7 @@ from millrace.operations.reconcile import CALLS
 from tests.infra.cases import OBFUSCATED, configuration, connection, source, sync
 from tests.infra.templates import Synthesised, Template, listed, text
 
-OUR_FUNCTIONS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "number", "webhook")
+OUR_FUNCTIONS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "number", "webhook", "commit")
 STATEFUL = {"DynamoDB::Table", "KMS::Key", "S3::Bucket", "SQS::Queue", "SecretsManager::Secret", "EFS::FileSystem"}
 
 
@@ -47,7 +48,7 @@ class TestQueues:
         """A message is not shown again while a function may still work on it."""
         slowest = max(function["Timeout"] for function in synthesised.processing.properties("Lambda::Function"))
         window = max(
-            mapping["MaximumBatchingWindowInSeconds"]
+            mapping.get("MaximumBatchingWindowInSeconds", 0)
             for mapping in synthesised.processing.properties("Lambda::EventSourceMapping")
         )
 
@@ -70,7 +71,7 @@ class TestQueues:
 
     def test_dead_letters_are_of_the_deployments_queues_alone(self, synthesised: Synthesised) -> None:
         """Another queue of the account cannot fill it with what nobody here can read."""
-        queues = synthesised.storage.of("SQS::Queue")
+        queues = _without_order(synthesised.storage)
         (dead_letters,) = (queue["Properties"] for queue in queues.values() if not _redrives(queue))
         managed = {queue["Properties"]["QueueName"] for queue in queues.values() if _redrives(queue)}
         users_own = set(describe(parse(synthesised.case.data)).own_queue_arns)
@@ -84,7 +85,7 @@ class TestQueues:
 
     def test_all_but_one_redrive_to_that_one_after_as_many_receives_as_may_be(self, storage: Template) -> None:
         """There is one dead-letter queue, every other queue uses it, and receipts are no attempts."""
-        queues = storage.of("SQS::Queue")
+        queues = _without_order(storage)
         redriven = [queue["Properties"]["RedrivePolicy"] for queue in queues.values() if _redrives(queue)]
 
         (dead_letters,) = (name for name, queue in queues.items() if not _redrives(queue))
@@ -98,6 +99,11 @@ class TestQueues:
                 assert statement["Principal"]["Service"] in {"s3.amazonaws.com", "events.amazonaws.com"}
                 assert statement["Condition"]["ArnEquals"]["aws:SourceArn"]
                 assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "111122223333"}
+
+
+def _without_order(storage: Template) -> dict[str, dict[str, Any]]:
+    """All queues but those of commits, of which one is the other's dead-letter queue: SQS wants both with an order."""
+    return {name: one for name, one in storage.of("SQS::Queue").items() if "FifoQueue" not in one["Properties"]}
 
 
 def _redrives(queue: dict[str, Any]) -> bool:
@@ -247,7 +253,7 @@ class TestStacks:
         }
         names = Names(synthesised.case.options.name)
 
-        assert received - {"uploads"} == made - {names.dead_letters}
+        assert received - {"uploads"} == made - {names.dead_letters, names.commit_dead_letters}
         assert synthesised.storage.one("DynamoDB::Table")["Properties"]["TableName"] == names.ledger
 
 
@@ -337,8 +343,9 @@ class TestFunctions:
         functions = processing.properties("Lambda::Function")
 
         handlers = {f"{name}.handler.handle" for name in OUR_FUNCTIONS}
-        without_webhooks = handlers - {"webhook.handler.handle"}
-        assert {function["Handler"] for function in functions} in (handlers, without_webhooks)
+        on_demand = {"webhook.handler.handle", "commit.handler.handle"}
+        made = {function["Handler"] for function in functions}
+        assert handlers - on_demand <= made <= handlers
         assert {(function["Runtime"], *function["Architectures"]) for function in functions} == {
             ("python3.13", "arm64")
         }
@@ -384,6 +391,7 @@ class TestFunctions:
                 "MILLRACE_BIG_RUN_MACHINE",  # its ARN
                 "MILLRACE_BIG_RUN_PART_BYTES",
                 "MILLRACE_BACKFILL_QUEUE",
+                "MILLRACE_COMMIT_QUEUE",
                 "MILLRACE_CONVERT_FUNCTION",
                 "MILLRACE_DATABASE",
                 "MILLRACE_DEAD_LETTERS",
@@ -407,6 +415,8 @@ def _find_concurrency(mapping: dict[str, Any], options: Options) -> int:
     """How many conversions run side by side; a webhook has as few senders as Lambda takes."""
     if "-webhook-" in str(mapping["EventSourceArn"]):
         return 2
+    if "-commits.fifo" in str(mapping["EventSourceArn"]):
+        return COMMITTERS
     return options.backfill_concurrency if _is_backfill(mapping) else options.max_concurrency
 
 
@@ -449,7 +459,7 @@ class TestSchedules:
         assert rules.endswith(f":rule/{names.rules}*")
         assert len(sources) == 1 + ("History" in synthesised.processing.outputs)
         for rule in _schedules(synthesised):
-            assert rule["Name"].startswith((names.rules, names.backfill_rule, names.history_rule))
+            assert rule["Name"].startswith((names.rules, names.backfill_rule, names.history_rule, names.expiry_rule))
             assert len(rule["Name"]) <= 64
 
     def test_backfills_are_looked_after_by_a_rule_that_calls_one_function(self, synthesised: Synthesised) -> None:
@@ -516,7 +526,8 @@ class TestAlarms:
         alarms = synthesised.processing.properties("CloudWatch::Alarm")
         watched = {(alarm["MetricName"], text(alarm["Dimensions"][0]["Value"])) for alarm in alarms}
         names = Names(synthesised.case.options.name)
-        queues = {queue["QueueName"] for queue in synthesised.storage.properties("SQS::Queue")} - {names.dead_letters}
+        queues = {queue["QueueName"] for queue in synthesised.storage.properties("SQS::Queue")}
+        queues -= {names.dead_letters, names.commit_dead_letters}
 
         assert ("ApproximateNumberOfMessagesVisible", names.dead_letters) in watched
         assert ("Failed", f"{synthesised.case.options.name}-convert") in watched

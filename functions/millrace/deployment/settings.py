@@ -23,6 +23,9 @@ EVENT_SOURCE = "millrace"
 SWITCH_MARK = "\x1fwebhook\x1f"
 """What the keys of webhooks' switches begin with in the ledger's table. No sync's name is empty, so that no entry's key
 begins like this."""
+ICEBERG_FOLDER = ".millrace/iceberg"
+"""Where the metadata of Iceberg tables is, below the folder of the connection that their files are written to. No sync
+reads what lies below ``.millrace``."""
 DEPLOYMENT_VARIABLE = "MILLRACE_DEPLOYMENT"
 """Set by the stack itself: the number is known only while it is deployed."""
 

@@ -1,0 +1,1 @@
+"""The deployed committer of Iceberg tables."""
