@@ -43,7 +43,7 @@ OUTCOMES = (
 )
 """Metrics of what came of an object; `delivery.outcome_log` names them after states and refusals."""
 _FINDINGS = ("Compared", "New", "Changed", "Gone", "Unaccounted", "Vanished")
-COMMIT_METRICS = ("Commits", "CommittedFiles", "CommitRepeats", "CommitConflicts", "CommitFailures")
+COMMIT_METRICS = ("Commits", "CommittedFiles", "CommitRepeats", "CommitConflicts", "CommitRefused", "CommitFailures")
 """Metrics that the commit function writes."""
 _WHOLE_WIDTH = 24
 _HALF_WIDTH = 12

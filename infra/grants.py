@@ -53,6 +53,7 @@ class Arns:
     databases: tuple[str, ...] = ()
     iceberg_databases: tuple[str, ...] = ()
     commit_queue: str | None = None
+    commit_dead_letters: str | None = None
     webhook_queues: tuple[str, ...] = ()
     key: str | None = None
     obfuscation_secret: str | None = None
@@ -394,6 +395,12 @@ def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...
     folders = of_tables.own_writes
     return _wanted(
         Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=arns.commit_queues),
+        # A file that can never be in its table must not keep the table's others waiting.
+        Grant(
+            sid="MakeDeadLetters",
+            actions=("sqs:SendMessage",),
+            resources=(arns.commit_dead_letters,) if arns.commit_dead_letters else (),
+        ),
         Grant(sid="ReadLedger", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
         Grant(
             sid="KeepTables",

@@ -80,6 +80,7 @@ class ProcessingStack(Stack):
         self._webhook_queues = dict(self._find_webhook_queues(topology))
         has_iceberg = topology.iceberg is not None
         self._commit_queue = self._queue(Names(options.name).commit_queue) if has_iceberg else None
+        self._commit_dead_letters = self._queue(Names(options.name).commit_dead_letters) if has_iceberg else None
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = {name: self._layer(name, folder) for name, folder in layers.items()}
         # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
@@ -122,8 +123,8 @@ class ProcessingStack(Stack):
         webhooks = {construct_id(name): queue for name, queue in self._webhook_queues.items()}
         for name, queue in webhooks.items():
             alarms.watch_webhook(name, queue)
-        if self._commit_queue is not None:
-            alarms.watch_commits(self._commit_queue, self._find_commit_dead_letters())
+        if self._commit_queue is not None and self._commit_dead_letters is not None:
+            alarms.watch_commits(self._commit_queue, self._commit_dead_letters)
         machine = self._make_machine(functions["BigRun"])
         alarms.watch_big_runs(machine)
         if self._databases:
@@ -166,9 +167,6 @@ class ProcessingStack(Stack):
             options=self._options,
         )
 
-    def _find_commit_dead_letters(self) -> sqs.IQueue:
-        return self._queue(Names(self._options.name).commit_dead_letters)
-
     def _receive_commits(self, functions: Mapping[str, lambda_.IFunction]) -> None:
         """Let the committer of Iceberg tables receive, where there is one."""
         if self._commit_queue is not None:
@@ -197,8 +195,8 @@ class ProcessingStack(Stack):
             functions["Backfill"] = self._backfill(topology, arns)
         if topology.webhooks:
             functions["Webhook"] = self._webhook(topology, arns)
-        if topology.iceberg is not None:
-            functions["Commit"] = self._commit(topology, arns)
+        if self._commit_dead_letters is not None:
+            functions["Commit"] = self._commit(topology, arns, self._commit_dead_letters)
         return functions
 
     def _numbering(self) -> lambda_.Function:
@@ -335,13 +333,14 @@ class ProcessingStack(Stack):
             settings=replace(self._settings(), webhook_queues=urls),
         )
 
-    def _commit(self, topology: Topology, arns: grants.Arns) -> lambda_.Function:
+    def _commit(self, topology: Topology, arns: grants.Arns, dead_letters: sqs.IQueue) -> lambda_.Function:
         """The function that commits to Iceberg tables: the only one that has what that needs."""
         return self._function(
             "commit",
             grants.commit(topology, arns, self._options),
             memory_mb=COMMIT_MEMORY_MB,
             function_name=Names(self._options.name).commit,
+            settings=replace(self._settings(), commit_dead_letters=dead_letters.queue_url),
         )
 
     def _choose_layers(self, name: str) -> list[lambda_.LayerVersion]:
@@ -396,6 +395,7 @@ class ProcessingStack(Stack):
             databases=self._databases,
             iceberg_databases=self._iceberg_databases,
             commit_queue=self._commit_queue.queue_arn if self._commit_queue else None,
+            commit_dead_letters=self._commit_dead_letters.queue_arn if self._commit_dead_letters else None,
             webhook_queues=tuple(queue.queue_arn for queue in self._webhook_queues.values()),
             key=self._key.key_arn if self._key else None,
             obfuscation_secret=self._obfuscation_secret,

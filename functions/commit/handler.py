@@ -40,7 +40,7 @@ def _expire(remaining: Callable[[], float]) -> dict[str, Any]:
 
 def _commit(records: list[dict[str, Any]], remaining: Callable[[], float]) -> dict[str, Any]:
     report = world().commit([record["body"] for record in records], remaining)
-    log = logger.error if report.failed else logger.info
+    log = logger.error if report.failed or report.refused else logger.info
     log("committed", extra=report.to_log())
     for name, count in report.metrics.items():
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
@@ -51,7 +51,7 @@ def _commit(records: list[dict[str, Any]], remaining: Callable[[], float]) -> di
 
 
 def _put_off(record: dict[str, Any]) -> None:
-    """Have a message come back soon, and later each time: 5, 10, 20 seconds, in the end a quarter of an hour."""
+    """Have a message come back soon, and later each time: 5, 10, 20 … 900 seconds."""
     receives = int(record["attributes"].get("ApproximateReceiveCount") or 1)
     wait = min(5 * 2 ** min(receives - 1, 10), 900)
     try:

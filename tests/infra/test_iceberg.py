@@ -20,6 +20,7 @@ from tests.infra.test_grants import LEDGER, arns
 
 CASE = "iceberg tables"
 GLUE = f"arn:aws:glue:{REGION}:{ACCOUNT}"
+DEAD = f"arn:aws:sqs:{REGION}:{ACCOUNT}:acme-orders-commit-dead-letters.fifo"
 COMMIT_QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:acme-orders-commits.fifo"
 
 
@@ -80,7 +81,7 @@ class TestGrantsOfTheCommitter:
 
     @pytest.fixture
     def made(self) -> dict[str, grants.Grant]:
-        given = arns(iceberg_databases=("sales", "acme_orders"), commit_queue=COMMIT_QUEUE)
+        given = arns(iceberg_databases=("sales", "acme_orders"), commit_queue=COMMIT_QUEUE, commit_dead_letters=DEAD)
         options = CASES["created buckets"].options
         return {one.sid: one for one in grants.commit(describe(parse(ICEBERG_CASE)), given, options)}
 
@@ -93,6 +94,7 @@ class TestGrantsOfTheCommitter:
                 "sqs:GetQueueAttributes",
                 "sqs:GetQueueUrl",
             ),
+            "MakeDeadLetters": ("sqs:SendMessage",),
             "ReadLedger": ("dynamodb:GetItem",),
             "KeepTables": ("glue:GetDatabase", "glue:GetTable", "glue:CreateTable", "glue:UpdateTable"),
             "ReadOutputsAndForgetOldOnes": ("s3:GetObject", "s3:DeleteObject"),
@@ -104,6 +106,7 @@ class TestGrantsOfTheCommitter:
 
     def test_reaches_the_tables_of_its_databases_alone(self, made: dict[str, grants.Grant]) -> None:
         assert made["ReceiveMessages"].resources == (COMMIT_QUEUE,)
+        assert made["MakeDeadLetters"].resources == (DEAD,)
         assert made["ReadLedger"].resources == (LEDGER,)
         assert set(made["KeepTables"].resources) == {
             f"{GLUE}:catalog",

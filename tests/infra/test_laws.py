@@ -391,6 +391,7 @@ class TestFunctions:
                 "MILLRACE_BIG_RUN_MACHINE",  # its ARN
                 "MILLRACE_BIG_RUN_PART_BYTES",
                 "MILLRACE_BACKFILL_QUEUE",
+                "MILLRACE_COMMIT_DEAD_LETTERS",
                 "MILLRACE_COMMIT_QUEUE",
                 "MILLRACE_CONVERT_FUNCTION",
                 "MILLRACE_DATABASE",

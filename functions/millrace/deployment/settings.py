@@ -80,6 +80,7 @@ class Settings:
     name none; the functions that write outputs have it. ``name`` is the deployment's name, which its events
     bear. ``webhook_queues`` maps each webhook's name to the URL of its queue: the webhook function alone has them.
     ``commit_queue`` is the URL of the queue of the committer of Iceberg tables; None where no sync has such tables.
+    ``commit_dead_letters`` is the URL of what that queue gives up: the committer alone has it.
     """
 
     ledger_table: str
@@ -101,6 +102,7 @@ class Settings:
     memory_mb: int | None = None
     database: str | None = None
     commit_queue: str | None = None
+    commit_dead_letters: str | None = None
     configuration_path: Path = FUNCTIONS_ROOT / CONFIGURATION_FILE
 
     def to_environment(self) -> dict[str, str]:
@@ -125,6 +127,7 @@ class Settings:
             "MILLRACE_MEMORY_MB": _to_text(self.memory_mb),
             "MILLRACE_DATABASE": self.database,
             "MILLRACE_COMMIT_QUEUE": self.commit_queue,
+            "MILLRACE_COMMIT_DEAD_LETTERS": self.commit_dead_letters,
             "MILLRACE_WEBHOOK_QUEUES": _to_json(self.webhook_queues),
         }
         return always | leave_out_empty(optional)
@@ -155,6 +158,7 @@ class Settings:
             memory_mb=_to_number(given.get("MILLRACE_MEMORY_MB")),
             database=given.get("MILLRACE_DATABASE"),
             commit_queue=given.get("MILLRACE_COMMIT_QUEUE"),
+            commit_dead_letters=given.get("MILLRACE_COMMIT_DEAD_LETTERS"),
             webhook_queues=json.loads(given.get("MILLRACE_WEBHOOK_QUEUES", "{}")),
             configuration_path=Path(given.get("MILLRACE_CONFIGURATION", FUNCTIONS_ROOT / CONFIGURATION_FILE)),
         )
