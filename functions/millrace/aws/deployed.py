@@ -25,7 +25,8 @@ class Deployed:
     ``reconcile_function`` is None where no sync is active; so are ``backfill_function`` and ``backfill_queue``, a URL.
     These and ``big_run_machine``, an ARN, are None in deployments of 0.1; ``history``, the folder of finished work, is
     None if nothing is exported; ``database`` is the stack's own of catalogued tables. ``webhook_queues`` maps webhooks
-    to URLs; without any there is no ``webhook_function``.
+    to URLs; without any there is no ``webhook_function``. ``commit_queue`` and ``commit_dead_letter_queue`` (URLs) and
+    ``commit_function`` are None where no sync has tables of Iceberg.
     """
 
     ledger_table: str
@@ -42,6 +43,9 @@ class Deployed:
     database: str | None = None
     webhook_function: str | None = None
     webhook_queues: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    commit_function: str | None = None
+    commit_queue: str | None = None
+    commit_dead_letter_queue: str | None = None
 
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
@@ -71,6 +75,9 @@ class Deployed:
                 database=outputs.get("Database"),
                 webhook_function=outputs.get("WebhookFunction"),
                 webhook_queues=json.loads(outputs.get("WebhookQueues", "{}")),
+                commit_function=outputs.get("CommitFunction"),
+                commit_queue=outputs.get("CommitQueue"),
+                commit_dead_letter_queue=outputs.get("CommitDeadLetterQueue"),
             )
         except KeyError as missing:
             raise ConfigurationError(

@@ -51,6 +51,17 @@ class GlueCatalog:
         tables = chain.from_iterable(page["TableList"] for page in pages)
         return sum(1 for table in tables if table.get("Parameters", {}).get(_OWNER) == owner)
 
+    def has_database(self, database: str) -> bool:
+        """Whether there is a database."""
+        with translated("glue:GetDatabase of", database):
+            try:
+                self._client.get_database(Name=database)
+            except ClientError as error:
+                if error_code(error) == "EntityNotFoundException":
+                    return False
+                raise
+        return True
+
     def create(self, table: CatalogTable) -> None:
         """One CreateTable."""
         with translated("glue:CreateTable of", table.name), _explained(table.name):

@@ -16,6 +16,7 @@ from millrace.aws.glue_catalog import GlueCatalog
 from millrace.aws.queues import (
     find_dead_letter_urls,
     find_feeding_arns,
+    read_commit_backlog,
     read_feeding_queues,
     read_queue,
 )
@@ -61,6 +62,8 @@ class Inspection:
         for sync in self.document.active_bulk_syncs():
             if sync.destination_configuration.catalog is not None:
                 yield from _guard(f"catalog of sync {sync.name!r}", partial(self._check_catalog, sync))
+        if any(sync.iceberg is not None for sync in self.document.active_syncs()):
+            yield from _guard("Iceberg tables", self._check_commits)
         for connection in self.document.connections:
             used = uses(self.document, connection.name)
             if used:
@@ -118,6 +121,28 @@ class Inspection:
             yield Check(subject, Verdict.TROUBLE, f"there is no database {database!r}", remedy)
         else:
             yield Check(subject, Verdict.OK, f"database {database!r} has {count_of(count, 'table')} of it")
+
+    def _check_commits(self) -> Iterator[Check]:
+        """Who commits to Iceberg tables, what waits for it, and the databases of the tables."""
+        subject = "Iceberg tables"
+        for backlog in read_commit_backlog(self.deployed, self.client("sqs")):
+            verdict = Verdict.NOTE if backlog.given_up else Verdict.OK
+            yield Check(subject, verdict, "; ".join(backlog.describe()))
+        if self.deployed.commit_queue is None:
+            yield Check(subject, Verdict.TROUBLE, "the stacks have no committer", "deploy again: cdk deploy --all")
+        for database in self._list_iceberg_databases():
+            if GlueCatalog(self.client("glue")).has_database(database):
+                yield Check(subject, Verdict.OK, f"database {database!r} is there")
+            else:
+                remedy = "create it, or name another one beside format: iceberg"
+                yield Check(subject, Verdict.TROUBLE, f"there is no database {database!r}", remedy)
+
+    def _list_iceberg_databases(self) -> list[str]:
+        names: set[str | None] = set()
+        for sync in self.document.active_syncs():
+            if sync.iceberg is not None:
+                names.add(sync.iceberg.database or self.deployed.database)
+        return sorted(filter(None, names))
 
     def _check_machine(self) -> Iterator[Check]:
         """The state machine of big runs, and its function, which has its name."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from millrace.aws.circuits import FunctionEventSources
 from millrace.aws.deployed import Deployed
 from millrace.aws.faults import translated
-from millrace.operations.queue_facts import QueueFacts, name_of_queue
+from millrace.operations.queue_facts import CommitBacklog, QueueFacts, name_of_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -74,6 +74,21 @@ def find_dead_letter_urls(deployed: Deployed, sqs: SQSClient, queues: Iterable[Q
         if queue.dead_letters is not None and name_of_queue(queue.dead_letters) != deployments:
             arns.add(queue.dead_letters)
     return [find_queue_url(sqs, arn) for arn in sorted(arns)]
+
+
+def read_commit_backlog(deployed: Deployed, sqs: SQSClient) -> list[CommitBacklog]:
+    """What waits for the committer of Iceberg tables; nothing where there is none."""
+    if deployed.commit_queue is None or deployed.commit_dead_letter_queue is None:
+        return []
+    queue, dead_letters = read_queue(sqs, deployed.commit_queue), read_queue(sqs, deployed.commit_dead_letter_queue)
+    backlog = CommitBacklog(
+        function=deployed.commit_function or "the commit function",
+        dead_letters=dead_letters.arn,
+        waiting=queue.waiting,
+        put_off=queue.hidden + queue.delayed,
+        given_up=dead_letters.waiting,
+    )
+    return [backlog]
 
 
 def read_ages(cloudwatch: Any, queues: Iterable[QueueFacts]) -> Iterator[tuple[str, float]]:

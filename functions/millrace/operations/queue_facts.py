@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from millrace.wording import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,41 @@ class QueueFacts:
     def is_managed(self) -> bool:
         """Whether the stack made it."""
         return self.connection is not None or self.is_backfills
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitBacklog:
+    """What waits to be in its Iceberg table, and what was given up; messages, counted approximately.
+
+    ``put_off`` are those that are worked on, or come back after a failure. ``function`` is the committer's name, and
+    ``dead_letters`` the ARN of the queue of what was given up.
+    """
+
+    function: str
+    dead_letters: str
+    waiting: int
+    put_off: int
+    given_up: int
+
+    def describe(self) -> Iterator[str]:
+        """A line of what waits, and one of what somebody has to look after."""
+        waiting = count_of(self.waiting, "finished file")
+        yield f"Iceberg tables: {waiting} waiting to be committed, {self.put_off:,} worked on or put off"
+        if self.given_up:
+            yield (
+                f"Iceberg tables: {count_of(self.given_up, 'finished file')} could not be committed: the log of"
+                f" {self.function} says why. Mend it, then: aws sqs start-message-move-task --source-arn"
+                f" {self.dead_letters}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields of its line in JSON."""
+        return {
+            "iceberg_commits": self.function,
+            "waiting": self.waiting,
+            "put_off": self.put_off,
+            "given_up": self.given_up,
+        }
 
 
 def name_of_queue(address: str) -> str:

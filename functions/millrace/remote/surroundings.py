@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource
     from millrace.aws.deployed import Deployed
     from millrace.operations.checkpoints import Checkpoint
-    from millrace.operations.queue_facts import QueueFacts
+    from millrace.operations.queue_facts import CommitBacklog, QueueFacts
     from millrace.remote.deployments import Deployments
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ class Surroundings:
     comparisons: Sequence[Checkpoint]
     backfills: Sequence[BackfillProgress]
     big_runs: Sequence[RunView]
+    commits: Sequence[CommitBacklog]
+    """What waits for the committer of Iceberg tables; nothing where there are none."""
     unknown: Sequence[str]
     not_catalogued: int = 0
     """How often in the last day a table could not be brought into the catalogue."""
@@ -76,6 +78,7 @@ def read_surroundings(deployments: Deployments, deployed: Deployed, name: str) -
         comparisons=comparisons,
         backfills=shown,
         big_runs=running,
+        commits=ask(lambda: queues.read_commit_backlog(deployed, sqs)),
         unknown=unknown,
         not_catalogued=not_catalogued,
     )

@@ -85,7 +85,7 @@ def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]
 
 def _work_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]]:
     """What is done beside the queues, and what is not known."""
-    for progress in surroundings.backfills:
+    for progress in chain(surroundings.backfills, surroundings.commits):
         yield progress.to_json()
     for view in surroundings.big_runs:
         yield {"big_run": view.to_json()}
@@ -165,6 +165,8 @@ def _describe_work(surroundings: Surroundings) -> Iterator[str]:
     yield from map(_describe_big_run, surroundings.big_runs)
     if surroundings.not_catalogued:
         yield _describe_not_catalogued(surroundings.not_catalogued)
+    for backlog in surroundings.commits:
+        yield from backlog.describe()
     for problem in surroundings.unknown:
         yield f"unknown: {problem}"
 
