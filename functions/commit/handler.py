@@ -9,8 +9,8 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from millrace.composition.commit import commit_world
 
+from millrace.composition.commit import commit_world
 from millrace.composition.tracing import trace_handler
 from millrace.errors import MillraceError
 

@@ -92,7 +92,7 @@ class ReceivedMessages:
             self._client.send_message(
                 QueueUrl=self._dead_letters,
                 MessageBody=body,
-                MessageAttributes={name: _to_attribute(value) for name, value in leave_out_empty(attributes).items()},
+                MessageAttributes={name: to_attribute(value) for name, value in leave_out_empty(attributes).items()},
             )
 
     def put_off(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
@@ -109,5 +109,6 @@ class ReceivedMessages:
         return self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
 
 
-def _to_attribute(value: str) -> MessageAttributeValueTypeDef:
+def to_attribute(value: str) -> MessageAttributeValueTypeDef:
+    """A message's attribute of text; characters that SQS refuses become U+FFFD."""
     return {"DataType": "String", "StringValue": _NOT_FOR_ATTRIBUTES.sub("\ufffd", value)}

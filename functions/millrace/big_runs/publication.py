@@ -32,7 +32,7 @@ from millrace.ledger.rules import E
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import OpenedObject
-from millrace.planning.plans import Build, Plan
+from millrace.planning.plans import Build, Plan, at_claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,8 @@ class Publication:
         """
         plan, order = self.work.plan, self.work.order
         if isinstance(plan, Build):
-            return self._publish_build(claimed, plan)
+            return self._publish_build(claimed, at_claim(plan, claimed.fence, claimed.started))
+        plan = at_claim(plan, claimed.fence, claimed.started)
         job = GrantedWork(plan, self.work.request, claimed, self.work.delivery, claimed.sequencer)
         job.version = order.version
         job.table_format = open_format(plan, self.work.request, self.work.ports.claims)

@@ -117,10 +117,15 @@ class Catalog(Protocol):
 
 def demand_own(stored: StoredTable, name: CatalogName, owner: str) -> None:
     """Raise CatalogRefused for a table that another made: it is never written over."""
-    if stored.owner == owner:
+    demand_owner(stored.owner, name, stored.location, owner)
+
+
+def demand_owner(stored: str | None, name: CatalogName, location: str, owner: str) -> None:
+    """Raise CatalogRefused if the owner of a table is not the sync that would write it."""
+    if stored == owner:
         return
-    whose = "is not Millrace's" if stored.owner is None else f"is of sync {stored.owner!r}"
+    whose = "is not Millrace's" if stored is None else f"is of sync {stored!r}"
     raise CatalogRefused(
-        f"table {name} at {stored.location} {whose}, and sync {owner!r} would have one of that name; it is left alone. "
+        f"table {name} at {location} {whose}, and sync {owner!r} would have one of that name; it is left alone. "
         "Give the sync another database, or the table another user_output_name"
     )

@@ -1,4 +1,4 @@
-"""How the functions tell others of what they did: by events on the account's default bus."""
+"""How the functions tell others of what they did: by events on the account's default bus, and the committer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from millrace.composition.base import Foundation
+from millrace.ledger.announcing import Teller, Tellers
 from millrace.notices.levels import Levels
 from millrace.notices.telling import EntryTeller
 from millrace.planning.planner import Planner
 
 if TYPE_CHECKING:
     from millrace.aws.event_bus import EventBus
+    from millrace.catalog.iceberg.telling import CommitTeller
     from millrace.notices.events import Event
 
 
@@ -34,8 +36,32 @@ class LazyBus:
         return EventBus(partial(self.base.sessions.client, "events"))
 
 
-def entry_teller(base: Foundation, planner: Planner) -> EntryTeller:
+def entry_teller(base: Foundation, planner: Planner) -> Teller:
     """Tells of settled work as the configuration asks; no client is made before there is something to say."""
+    events = event_teller(base, planner)
+    commits = commit_teller(base, planner)
+    return events if commits is None else Tellers((commits, events))
+
+
+def commit_teller(base: Foundation, planner: Planner) -> CommitTeller | None:
+    """Tells the committer of what its tables consist of; None without Iceberg tables, or before there is a queue."""
+    syncs = [sync.name for sync in base.document.active_syncs() if sync.iceberg is not None]
+    url = base.settings.commit_queue
+    if not syncs or url is None:
+        return None
+    from millrace.aws.commit_queue import SQSCommitQueue  # noqa: PLC0415 - most deployments have no such tables
+    from millrace.catalog.iceberg.telling import CommitTeller  # noqa: PLC0415 - most deployments have no such tables
+
+    return CommitTeller(
+        planner=planner,
+        queue=SQSCommitQueue(partial(base.sessions.client, "sqs"), url),
+        syncs=frozenset(syncs),
+        database=base.settings.database or "",
+    )
+
+
+def event_teller(base: Foundation, planner: Planner) -> EntryTeller:
+    """Tells of settled work by events."""
     return EntryTeller(
         deployment=base.settings.name,
         levels=Levels.of(base.document),

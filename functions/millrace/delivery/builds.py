@@ -32,7 +32,7 @@ from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, SourceVersion
 from millrace.objects.store import ListedObject, ObjectStore, Stores
 from millrace.planning.model_syncs import digest_files, select_files
-from millrace.planning.plans import Build, SourceFile
+from millrace.planning.plans import Build, SourceFile, at_claim
 
 DELAY_SECONDS = 60
 """How long a build waits for what else changes."""
@@ -115,6 +115,7 @@ class Builds:
         If the files are those of the last build, under the same configuration, only a manual run makes it again.
         Raises LostRace if the claim is lost.
         """
+        build = at_claim(build, claimed.fence, claimed.started)
         if not build.keep_earlier:
             quarantine = [build.quarantine] if build.quarantine else []
             claimed = self.claims.announce_outputs(claimed, [build.place.target(_EPOCH), *quarantine])

@@ -26,6 +26,7 @@ from millrace.planning.plans import (
     ArchiveTables,
     Plan,
     SourceFile,
+    at_claim,
     has_moved,
 )
 
@@ -44,6 +45,7 @@ class ObjectWork:
 
     def work(self, plan: Plan, request: Request, claimed: Entry, delivery: Delivery) -> Entry:
         """Do the work and settle it; what goes wrong is what came of it. Raises LostRace where the claim is lost."""
+        plan = at_claim(plan, claimed.fence, claimed.started)
         job = GrantedWork(plan, request, claimed, delivery, claimed.sequencer)
         finish = self._finish(job)
         settled = self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])

@@ -386,7 +386,7 @@ def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
     """The outputs that key and configuration alone tell: an object's own, where it is not divided."""
     if not isinstance(plan, Plan) or isinstance(plan.way, SnapshotTable | ArchiveTables):
         return ()
-    if plan.keep_earlier or plan.recipe.transform.partition_key:
+    if plan.keep_earlier or plan.recipe.transform.partition_key or plan.place.version is not None:
         return ()
     return (plan.output(None, _ANY_TIME),)
 

@@ -11,7 +11,7 @@ that message or for a newer version, tells of it first::
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from millrace.errors import ServiceUnavailable
@@ -29,6 +29,23 @@ class Teller(Protocol):
     def tell(self, entry: WorkEntry, /) -> None:
         """Tell of it; return only when it is on its way. Raises MillraceError."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tellers:
+    """Several that tell of the same work; if one of them could not, all are asked again."""
+
+    tellers: tuple[Teller, ...]
+
+    def wants(self, entry: WorkEntry, /) -> bool:
+        """Whether one of them does."""
+        return any(teller.wants(entry) for teller in self.tellers)
+
+    def tell(self, entry: WorkEntry, /) -> None:
+        """Let each tell what it has to. Raises what the first raises that cannot."""
+        for teller in self.tellers:
+            if teller.wants(entry):
+                teller.tell(entry)
 
 
 def with_announcement(settled: E, claimed: E, finish: Finish, teller: Teller) -> E:

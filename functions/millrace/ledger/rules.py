@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from millrace.errors import LostRace, WorkInFlight
 from millrace.ledger.entries import DONE, Entry, Failure, Finish, Output, State, WorkEntry, holds_lease, is_newer_run
+from millrace.objects.output_names import is_versioned
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Position
 
 E = TypeVar("E", bound=WorkEntry)
@@ -414,9 +415,15 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
 
 
 def _find_obsolete(claimed: WorkEntry, kept: Iterable[Output], *, keep_earlier: bool) -> tuple[Output, ...]:
-    """What may be there of earlier work and is not kept: each place once, with what was last written down of it."""
-    earlier = claimed.obsolete if keep_earlier else (*claimed.obsolete, *claimed.outputs)
-    obsolete = {output.ref: output for output in earlier}
+    """What may be there of earlier work and is not kept: each place once, with what was last written down of it.
+
+    Earlier outputs that snapshots of an Iceberg table may name are left to the committer, which deletes them when the
+    last such snapshot expires. What was never settled no snapshot names.
+    """
+    obsolete = {output.ref: output for output in claimed.obsolete}
+    for output in claimed.outputs:
+        if not keep_earlier and not is_versioned(claimed.stored_sync, claimed.source, output.ref):
+            obsolete[output.ref] = output
     for output in kept:
         obsolete.pop(output.ref, None)
     return tuple(obsolete.values())

@@ -23,6 +23,7 @@ from millrace.engine.options import (
 )
 from millrace.engine.recipe import Recipe
 from millrace.errors import BadArchive, DataError, ForeignFormat
+from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.plans import (
@@ -250,6 +251,8 @@ class BulkRoute:
         self, ref: ObjectRef, recognised: RecognisedKey, file: TableFile, selection: SchemaSelection | None
     ) -> Plan:
         output_place = self._place(file, selection)
+        if self.sync.iceberg is not None:
+            output_place = output_place.at_version(OutputVersion.planned(self.sync.name, ref))
         recipe = self._recipe(recognised, selection, shared=self._shares(output_place))
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
         quarantine = output_place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None

@@ -16,6 +16,7 @@ from millrace.engine.file_names import is_archive, recognise_told, with_extensio
 from millrace.engine.option_list import FileOptionValues
 from millrace.engine.options import BadRows, FileFormat, ReadOptions, RecognisedKey, recognise
 from millrace.engine.recipe import Recipe
+from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ListedObject
 from millrace.planning.object_filter import ObjectFilter
@@ -135,7 +136,9 @@ class ModelRoute:
     def _file_options(self) -> FileOptionValues:
         return self.source.file_options(self.model.configuration)
 
-    def _place(self, file: str) -> ModelPlace:
+    def _place(self, file: str, owner: ObjectRef) -> ModelPlace:
+        """Where the outputs of an object go, or of the folder that is built."""
+        version = OutputVersion.planned(self.name, owner) if self.sync.iceberg is not None else None
         return ModelPlace(
             folder=self.target.root,
             object=self.sync.object,
@@ -143,6 +146,7 @@ class ModelRoute:
             compression=self.sync.compression,
             mode=self.sync.mode,
             file=file,
+            version=version,
         )
 
     def _recipe(self, source_format: FileFormat, read: ReadOptions) -> Recipe:
@@ -160,7 +164,7 @@ class ModelRoute:
 
     def _plan(self, ref: ObjectRef, recognised: RecognisedKey) -> Plan:
         stem = recognised.stem[len(self.folder.prefix) :]
-        model_place = self._place(without_archive_extension(stem) if self._is_archive else stem)
+        model_place = self._place(without_archive_extension(stem) if self._is_archive else stem, ref)
         quarantine = self._quarantine(model_place)
         return Plan(
             sync=self.name,
@@ -191,7 +195,7 @@ class ModelRoute:
     @cached_property
     def _build(self) -> Build:
         """The build of the folder's table, which is the same for each of its files."""
-        model_place = self._place("")
+        model_place = self._place("", self._table())
         options = self._base_options
         return Build(
             sync=self.name,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Protocol, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from millrace.engine.options import COMPRESSION_EXTENSIONS, READ_EXTENSIONS, FileFormat, ReadOptions, SchemaEvolution
 from millrace.engine.recipe import Recipe
 from millrace.errors import DataError, KeyTooLong
+from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.planning.object_filter import ObjectFilter
 from millrace.planning.output_digests import digest_shape
@@ -127,7 +128,7 @@ class Plan:
         if isinstance(self.way, ArchiveTables):
             return digest_shape(self.fingerprint)
         chosen = (self.archived, self.newer_than, self.format_table)
-        return digest_shape(self.recipe, self.place, self.quarantine, self.way, *filter(None, chosen))
+        return digest_shape(self.recipe, _as_planned(self.place), self.quarantine, self.way, *filter(None, chosen))
 
     @property
     def keep_earlier(self) -> bool:
@@ -213,7 +214,7 @@ class Build:
     def shape(self) -> str:
         """A digest of all that shapes the table."""
         files = (self.file_format, self.read, self.objects)
-        return digest_shape(self.recipe, self.place, self.quarantine, *files, self.keep_earlier)
+        return digest_shape(self.recipe, _as_planned(self.place), self.quarantine, *files, self.keep_earlier)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,10 +255,35 @@ def is_output_of(plan: Plan | Build, ref: ObjectRef) -> bool:
     """
     if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
         return plan.way.members.may_write(ref)
-    output_place = plan.place
+    output_place = _as_named(plan.place, ref)
     if ref == plan.quarantine or ref in output_place.partitions_like(ref):
         return True
     return any(output_place.target(time) == ref for time in (_ANY_TIME, *read_times(ref.key)))
+
+
+_P = TypeVar("_P", Plan, Build)
+
+
+def at_claim(plan: _P, fence: int, started: datetime | None) -> _P:
+    """The plan whose outputs are named by the claim that they are written under, if they are never written over."""
+    version = plan.place.version
+    if version is None:
+        return plan
+    return replace(plan, place=plan.place.at_version(version.at_claim(fence, started)))
+
+
+def _as_planned(output_place: Place) -> Place:
+    """The place as it is before the claim, whose fence shapes no output."""
+    version = output_place.version
+    return output_place if version is None else output_place.at_version(version.as_planned())
+
+
+def _as_named(output_place: Place, ref: ObjectRef) -> Place:
+    """The place with the version that a key names, if it is one of the same object's."""
+    version, own = OutputVersion.parse(ref.key), output_place.version
+    if version is None or own is None or version.unit != own.unit:
+        return output_place
+    return output_place.at_version(version)
 
 
 def has_moved(plan: Plan, ref: ObjectRef) -> bool:

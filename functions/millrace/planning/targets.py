@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 from millrace.config.layout import Folder
 from millrace.config.model_sync import ModelSyncMode
 from millrace.engine.options import FileFormat, OutputCompression, output_extension
+from millrace.objects.output_names import OutputVersion, without_version
 from millrace.objects.references import ObjectRef
 from millrace.planning.tables import TableFile
 
@@ -32,13 +33,27 @@ def runs_folder_of(folder: Folder) -> ObjectRef:
     return ObjectRef(folder.bucket, f"{folder.prefix}{RECORDS_FOLDER}/runs/")
 
 
+def tables_folder_of(folder: Folder) -> ObjectRef:
+    """Where the metadata of a connection's Iceberg tables are kept, a key that ends in a slash."""
+    return ObjectRef(folder.bucket, f"{folder.prefix}{RECORDS_FOLDER}/iceberg/")
+
+
 def is_record(ref: ObjectRef) -> bool:
     """Whether a key is that of something that Millrace itself remembers."""
     return ref.key.startswith(f"{RECORDS_FOLDER}/") or f"/{RECORDS_FOLDER}/" in ref.key
 
 
 class Place(Protocol):
-    """Names the outputs of one piece of work."""
+    """Names the outputs of one piece of work; ``version`` is part of their names if they are never written over."""
+
+    @property
+    def version(self) -> OutputVersion | None:
+        """Which of an object's outputs it names; None: there is one, and a newer one takes its place."""
+        ...
+
+    def at_version(self, version: OutputVersion) -> Self:
+        """The same place for another version."""
+        ...
 
     def target(self, modified: datetime) -> ObjectRef:
         """The one output; ``modified`` is the time of the newest file that it is made of."""
@@ -70,6 +85,10 @@ def read_times(key: str) -> list[datetime]:
     return times
 
 
+def _to_ending(version: OutputVersion | None, extension: str) -> str:
+    return extension if version is None else f"{version}{extension}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputPlace:
     """Names a sync's outputs of one file. ``snapshot``: the table has one output, whichever file it came from."""
@@ -79,6 +98,11 @@ class OutputPlace:
     format: FileFormat
     compression: OutputCompression | None
     snapshot: bool
+    version: OutputVersion | None = None
+
+    def at_version(self, version: OutputVersion) -> Self:
+        """The same place for another version."""
+        return replace(self, version=version)
 
     def target(self, modified: datetime) -> ObjectRef:
         """The one output of the file, whenever it was written."""
@@ -102,7 +126,8 @@ class OutputPlace:
         is_below = ref.bucket == self.folder.bucket and ref.key.startswith(prefix)
         if not is_below or not ref.key.endswith(extension):
             return None
-        return ref.key.removeprefix(prefix).removesuffix(extension)
+        path = ref.key if self.version is None else without_version(ref.key)
+        return path.removeprefix(prefix).removesuffix(extension)
 
     def quarantine(self) -> ObjectRef:
         """Where the file's bad rows go."""
@@ -110,8 +135,8 @@ class OutputPlace:
         return ObjectRef(self.folder.bucket, key)
 
     def _at(self, path: str) -> ObjectRef:
-        extension = output_extension(self.format, self.compression)
-        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{extension}")
+        ending = _to_ending(self.version, output_extension(self.format, self.compression))
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{ending}")
 
     def _path(self) -> str:
         file = self.file
@@ -132,18 +157,28 @@ class ModelPlace:
     compression: OutputCompression | None
     mode: ModelSyncMode
     file: str
+    version: OutputVersion | None = None
+
+    def at_version(self, version: OutputVersion) -> Self:
+        """The same place for another version."""
+        return replace(self, version=version)
 
     def target(self, modified: datetime) -> ObjectRef:
-        """``<object>``, ``<object>/<source name>`` or ``<object>/<UTC time>``, by the mode."""
+        """``<object>``, ``<object>/<source name>`` or ``<object>/<UTC time>``, by the mode.
+
+        Of a table whose files are never written over it is ``<object>/<last part of object>``, and the version.
+        """
         match self.mode:
+            case ModelSyncMode.REPLACE if self.version is not None:
+                path = f"{self.object}/{self.object.rpartition('/')[2]}"
             case ModelSyncMode.REPLACE:
                 path = self.object
             case ModelSyncMode.APPEND:
                 path = f"{self.object}/{self.file}"
             case ModelSyncMode.SNAPSHOT:
                 path = f"{self.object}/{modified:%Y%m%dT%H%M%SZ}"
-        extension = output_extension(self.format, self.compression)
-        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{extension}")
+        ending = _to_ending(self.version, output_extension(self.format, self.compression))
+        return ObjectRef(self.folder.bucket, f"{self.folder.prefix}{path}{ending}")
 
     def partition(self, directory: str) -> ObjectRef:
         """Not divided: model syncs have no partition key."""

@@ -1,0 +1,417 @@
+"""Iceberg tables in the AWS Glue Data Catalog through pyiceberg; satisfies ``catalog.iceberg.tables``.
+
+Of pyiceberg's own retries none is used: what lost a race is decided again, by a table and a ledger that are read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
+from pyiceberg.catalog.glue import GlueCatalog as PyIcebergGlue
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NoSuchIcebergTableError,
+    NoSuchNamespaceError,
+    NoSuchPropertyException,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+    ValidationError,
+    ValidationException,
+)
+from pyiceberg.io import FileIO
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestContent, ManifestFile
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table, TableProperties, Transaction
+from pyiceberg.table.name_mapping import create_mapping_from_schema
+from pyiceberg.table.snapshots import Operation, Snapshot
+from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
+from pyiceberg.typedef import Record
+
+from millrace.aws.faults import error_code, translated
+from millrace.aws.iceberg_columns import find_collisions, sum_up_statistics, to_iceberg_schema
+from millrace.aws.iceberg_io import StoreFileIO
+from millrace.catalog.iceberg.tables import Expired, IcebergPlace, LiveFile, NeededOutput, TableChange
+from millrace.catalog.tables import CatalogName, CatalogRefused
+from millrace.errors import ConfigurationError, LostRace
+from millrace.ledger.entries import Output
+from millrace.objects.output_names import OutputVersion
+from millrace.objects.references import ObjectRef
+from millrace.objects.store import ListedObject, ObjectStore, Stores
+
+_OWNER, _OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.objects"
+_MOST_NAMED = 50
+"""Objects that a snapshot's summary names with their fences; a commit of more says how many they are."""
+_MERGED_FROM = 50
+_MERGED_BYTES = 8 * 2**20
+_MOST_REMEMBERED = 500_000
+"""Files of manifests that are kept in memory between invocations: a manifest never changes."""
+_FOREIGN = OutputVersion(0, "")
+"""Of a file that another program has put into the table."""
+_RACES = (CommitFailedException, ValidationException, TableAlreadyExistsError, NoSuchTableError)
+_PROPERTIES = {
+    "format-version": "2",
+    TableProperties.COMMIT_NUM_RETRIES: "0",
+    TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
+    TableProperties.METADATA_PREVIOUS_VERSIONS_MAX: "100",
+    TableProperties.DEFAULT_NAME_MAPPING: "[]",
+}
+
+
+class _GlueOfStore(PyIcebergGlue):
+    """pyiceberg's Glue catalogue, whose files are read and written by one connection's store."""
+
+    def __init__(self, client: Any, store: ObjectStore) -> None:
+        super().__init__("millrace", client=client, **{"glue.skip-archive": "true"})
+        self._store = store
+
+    def _load_file_io(self, properties: Any = None, location: str | None = None) -> FileIO:
+        del properties, location
+        return StoreFileIO(self._store)
+
+
+@dataclass(slots=True)
+class _RememberedManifests:
+    """The files of manifests that were read."""
+
+    files: dict[str, tuple[LiveFile, ...]] = field(default_factory=dict)
+    size: int = 0
+
+    def read(self, manifest: ManifestFile, io: FileIO) -> tuple[LiveFile, ...]:
+        """The files of a manifest that are of the table; those that Millrace has not written are of no object."""
+        known = self.files.get(manifest.manifest_path)
+        if known is not None:
+            return known
+        found = []
+        for entry in manifest.fetch_manifest_entry(io=io, discard_deleted=True):
+            version = OutputVersion.parse(entry.data_file.file_path) or _FOREIGN
+            found.append(LiveFile(entry.data_file.file_path, version))
+        if self.size + len(found) > _MOST_REMEMBERED:
+            self.files.clear()
+            self.size = 0
+        self.files[manifest.manifest_path] = tuple(found)
+        self.size += len(found)
+        return tuple(found)
+
+
+class GlueIcebergCatalog:
+    """The tables of the account and region of a client; ``stores`` reach their files."""
+
+    def __init__(self, client: Any, stores: Stores | Mapping[str, ObjectStore]) -> None:
+        self._client = client
+        self._stores = stores
+        self._manifests = _RememberedManifests()
+
+    def _open(self, connection: str) -> _GlueOfStore:
+        return _GlueOfStore(self._client, self._stores[connection])
+
+    def load(self, place: IcebergPlace) -> GlueIcebergTable | None:
+        """One GetTable, and the metadata that it names."""
+        with translated("glue:GetTable of", place.name):
+            try:
+                table = self._open(place.connection).load_table((place.name.database, place.name.table))
+            except (NoSuchIcebergTableError, NoSuchPropertyException) as error:
+                raise CatalogRefused(
+                    f"table {place.name} is not an Iceberg table; it is left alone. Give the sync another database, or "
+                    "the table another user_output_name"
+                ) from error
+            except NoSuchTableError:
+                return None
+        return GlueIcebergTable(table, self._stores[place.connection], self._manifests)
+
+    def create(self, place: IcebergPlace) -> None:
+        """One CreateTable, after its first metadata are written."""
+        properties = _PROPERTIES | {_OWNER: place.owner, _OUTPUTS: str(place.outputs)}
+        with translated("glue:CreateTable of", place.name), _races(place.name):
+            try:
+                self._open(place.connection).create_table(
+                    (place.name.database, place.name.table),
+                    schema=Schema(),
+                    location=str(place.location).rstrip("/"),
+                    properties=properties,
+                )
+            except NoSuchNamespaceError as error:
+                raise ConfigurationError(
+                    f"there is no database {place.name.database!r} in the catalogue of this account and region; create "
+                    "it, or name another one as database"
+                ) from error
+
+    def list_tables(self, database: str, root: ObjectRef) -> Sequence[CatalogName]:
+        """All pages of GetTables."""
+        names = []
+        with translated("glue:GetTables of", database):
+            try:
+                for page in self._client.get_paginator("get_tables").paginate(DatabaseName=database):
+                    names += [table["Name"] for table in page["TableList"] if _is_below(table, root)]
+            except ClientError as error:
+                if error_code(error) != "EntityNotFoundException":
+                    raise
+        return [CatalogName(database, name) for name in names]
+
+
+def _is_below(table: Mapping[str, Any], root: ObjectRef) -> bool:
+    return str(table.get("Parameters", {}).get("metadata_location", "")).startswith(str(root))
+
+
+@contextmanager
+def _races(name: CatalogName | str) -> Iterator[None]:
+    """Name what pyiceberg raises if the table is not as it was."""
+    try:
+        yield
+    except _RACES as error:
+        raise LostRace(f"table {name} was changed by another meanwhile: {error}") from error
+
+
+class GlueIcebergTable:
+    """A table as it was loaded; satisfies ``catalog.iceberg.tables.IcebergTable``."""
+
+    def __init__(self, table: Table, store: ObjectStore, manifests: _RememberedManifests) -> None:
+        self._table, self._store, self._manifests = table, store, manifests
+        # Somebody may have given the table retries: one of pyiceberg's would commit what was decided by an older table.
+        table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
+        self._transaction: Transaction = table.transaction()
+        self._footers: dict[ObjectRef, pq.FileMetaData] = {}
+
+    @property
+    def owner(self) -> str | None:
+        """A property of the table."""
+        return self._table.properties.get(_OWNER)
+
+    @property
+    def outputs(self) -> ObjectRef | None:
+        """A property of the table."""
+        stored = self._table.properties.get(_OUTPUTS)
+        return ObjectRef.parse(stored) if stored is not None else None
+
+    def find_files(self, units: Collection[str]) -> Mapping[str, Sequence[LiveFile]]:
+        """By the names of all files of the current snapshot; manifests that were read before are not read again."""
+        files: dict[str, list[LiveFile]] = {}
+        with _translated_files(self._table):
+            for manifest in self._list_manifests(self._table.current_snapshot()):
+                for file in self._manifests.read(manifest, self._table.io):
+                    if file.version == _FOREIGN:
+                        raise self._to_foreign(file)
+                    if file.version.unit in units:
+                        files.setdefault(file.version.unit, []).append(file)
+        return files
+
+    def _to_foreign(self, file: LiveFile) -> CatalogRefused:
+        """If rows were written together anew, nobody knows which of them are whose, and a new version would double."""
+        return CatalogRefused(
+            f"table {self._name} has a file that Millrace did not write, {file.path}: was it compacted (OPTIMIZE), or "
+            "written to? Roll it back to the snapshot before, or drop the table (its files stay) and reprocess the sync"
+        )
+
+    def _list_manifests(self, snapshot: Snapshot | None) -> Iterator[ManifestFile]:
+        """The manifests of a snapshot that have files."""
+        if snapshot is None:
+            return
+        for manifest in snapshot.manifests(self._table.io):
+            has_files = manifest.has_added_files() or manifest.has_existing_files()
+            if manifest.content == ManifestContent.DATA and has_files:
+                yield manifest
+
+    def check(self, output: Output) -> None:
+        """Read a file's footer, and widen the table's columns by it, for the commit."""
+        if output.ref in self._footers:
+            return
+        with self._store.open(output.ref, tail_first=True) as opened:
+            footer = pq.read_metadata(opened.stream)
+        schema = to_iceberg_schema(footer.schema.to_arrow_schema())
+        self._widen(schema, output)
+        self._footers[output.ref] = footer
+
+    def _widen(self, schema: Schema, output: Output) -> None:
+        before = self._transaction.table_metadata.schema()
+        if _has_all(before, schema):
+            return
+        try:
+            with self._transaction.update_schema() as update:
+                update.union_by_name(schema)
+        except (ValidationError, ValueError) as error:
+            raise CatalogRefused(
+                f"{output.ref} has other types than table {self._name} can have by now: {error}. Iceberg widens int to "
+                "long, float to double, and decimals. Convert all objects with the present schema in a table of "
+                "another name, or drop the table (its files stay) and reprocess the sync"
+            ) from error
+        after = self._transaction.table_metadata.schema()
+        if problems := find_collisions([column.name for column in after.fields]):
+            raise CatalogRefused(f"{output.ref} and table {self._name}: {'; '.join(problems)}; rename one of them")
+
+    @property
+    def _name(self) -> str:
+        return ".".join(self._table.name())
+
+    def commit(self, change: TableChange) -> None:
+        """One commit with one snapshot: of files, of columns, and of the names by which readers find those."""
+        transaction = self._transaction
+        with translated("glue:UpdateTable of", self._name), _translated_files(self._table), _races(self._name):
+            schema = transaction.table_metadata.schema()
+            mapping = create_mapping_from_schema(schema).model_dump_json()
+            if transaction.table_metadata.properties.get(TableProperties.DEFAULT_NAME_MAPPING) != mapping:
+                transaction.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
+            producer = _Replacing(transaction, self._table.io, _to_summary(change))
+            for output in change.add:
+                producer.append_data_file(_to_data_file(output, self._footers[output.ref], schema))
+            for data_file in self._find_data_files(change.remove):
+                producer.delete_data_file(data_file)
+            producer.commit()
+            transaction.commit_transaction()
+
+    def _find_data_files(self, paths: Sequence[str]) -> Iterator[DataFile]:
+        """The entries of files by their paths; raise LostRace if one is not there."""
+        wanted = set(paths)
+        for manifest in self._list_manifests(self._table.current_snapshot()):
+            names = {file.path for file in self._manifests.read(manifest, self._table.io)}
+            if not names & wanted:
+                continue
+            for entry in manifest.fetch_manifest_entry(io=self._table.io, discard_deleted=True):
+                if entry.data_file.file_path in wanted:
+                    wanted.discard(entry.data_file.file_path)
+                    yield entry.data_file
+        if wanted:
+            raise LostRace(f"table {self._name} has no file {min(wanted)} any more")
+
+    def expire(self, *, before: datetime, orphans_before: datetime, is_needed: NeededOutput) -> Expired:
+        """Delete what only old snapshots name, then forget them, then look for what nobody names.
+
+        The files first: killed in between, it leaves snapshots that are old still, and the next one goes on. A reader
+        of such a snapshot was promised no more than a week.
+        """
+        with translated("expiry of", self._name), _translated_files(self._table), _races(self._name):
+            old = self._find_old(before)
+            kept = [snapshot for snapshot in self._table.snapshots() if snapshot.snapshot_id not in old]
+            named = self._list_paths(kept)
+            gone = self._list_paths(old.values()) - named
+            for path in sorted(gone):
+                self._store.delete(ObjectRef.parse(path))
+            if old:
+                with self._table.transaction() as transaction:
+                    transaction.expire_snapshots().by_ids(list(old)).commit()
+            orphans = self._delete_orphans(named, orphans_before, is_needed)
+            metadata = self._delete_metadata(kept, orphans_before)
+        return Expired(snapshots=len(old), data_files=len(gone) + orphans, metadata_files=metadata)
+
+    def _find_old(self, before: datetime) -> dict[int, Snapshot]:
+        """The snapshots that are older, but the heads of branches and what is tagged."""
+        heads = {ref.snapshot_id for ref in self._table.metadata.refs.values()}
+        old = {}
+        for snapshot in self._table.snapshots():
+            made = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
+            if made < before and snapshot.snapshot_id not in heads:
+                old[snapshot.snapshot_id] = snapshot
+        return old
+
+    def _list_paths(self, snapshots: Collection[Snapshot]) -> set[str]:
+        """The files that some of the snapshots name."""
+        paths = set()
+        for snapshot in snapshots:
+            for manifest in self._list_manifests(snapshot):
+                for file in self._manifests.read(manifest, self._table.io):
+                    if file.version != _FOREIGN:
+                        paths.add(file.path)
+        return paths
+
+    def _delete_orphans(self, named: set[str], before: datetime, is_needed: NeededOutput) -> int:
+        """Delete outputs that no snapshot names, and the ledger neither; of an old claim that was never committed."""
+        if self.outputs is None:
+            return 0
+        deleted = 0
+        for listed in self._store.list(self.outputs.bucket, self.outputs.key):
+            if OutputVersion.parse(listed.ref.key) is None or str(listed.ref) in named or listed.modified >= before:
+                continue
+            if not is_needed(listed.ref):
+                self._store.delete(listed.ref, etag=listed.etag)
+                deleted += 1
+        return deleted
+
+    def _delete_metadata(self, kept: Sequence[Snapshot], before: datetime) -> int:
+        """Delete files of metadata that nothing names: of commits that lost, and of snapshots that are gone."""
+        table = self._table
+        named = {table.metadata_location, *(log.metadata_file for log in table.metadata.metadata_log)}
+        for snapshot in kept:
+            named.add(snapshot.manifest_list)
+            named |= {manifest.manifest_path for manifest in snapshot.manifests(table.io)}
+        root = ObjectRef.parse(f"{table.location()}/metadata/")
+        deleted = 0
+        for listed in self._store.list(root.bucket, root.key):
+            if _is_old(listed, before) and str(listed.ref) not in named:
+                self._store.delete(listed.ref, etag=listed.etag)
+                deleted += 1
+        return deleted
+
+
+def _is_old(listed: ListedObject, before: datetime) -> bool:
+    return listed.modified < before
+
+
+@contextmanager
+def _translated_files(table: Table) -> Iterator[None]:
+    """A metadata file that is gone was expired meanwhile: what needs it begins again."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise LostRace(f"table {'.'.join(table.name())} was changed by another meanwhile: {error} is gone") from error
+
+
+class _Replacing(_OverwriteFiles):
+    """One snapshot that adds files and removes others; small manifests are merged, and empty ones left out."""
+
+    def __init__(self, transaction: Transaction, io: FileIO, summary: dict[str, str]) -> None:
+        has_snapshot = transaction.table_metadata.current_snapshot() is not None
+        operation = Operation.OVERWRITE if has_snapshot else Operation.APPEND
+        super().__init__(operation, transaction, io, snapshot_properties=summary)
+
+    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
+        filled = [manifest for manifest in manifests if _has_entries(manifest, self.snapshot_id)]
+        merging = _ManifestMergeManager(_MERGED_BYTES, _MERGED_FROM, merge_enabled=True, snapshot_producer=self)
+        return merging.merge_manifests(filled)
+
+
+def _has_entries(manifest: ManifestFile, snapshot_id: int) -> bool:
+    """Whether a manifest says anything of the table: deletions of earlier snapshots are in those alone."""
+    has_files = manifest.has_added_files() or manifest.has_existing_files()
+    return has_files or manifest.added_snapshot_id == snapshot_id
+
+
+def _has_all(table: Schema, file: Schema) -> bool:
+    """Whether a file brings the table nothing: the usual case, which costs no update."""
+    by_name = {column.name: column.field_type for column in table.fields}
+    return all(
+        column.field_type.is_primitive and by_name.get(column.name) == column.field_type for column in file.fields
+    )
+
+
+def _to_summary(change: TableChange) -> dict[str, str]:
+    named = [f"{unit}:{fence}" for unit, fence in change.units[:_MOST_NAMED]]
+    more = len(change.units) - len(named)
+    return {_OBJECTS: ",".join(named) + (f",and {more} more" if more else "")}
+
+
+def _to_data_file(output: Output, footer: pq.FileMetaData, schema: Schema) -> DataFile:
+    statistics = sum_up_statistics(footer, schema)
+    data_file = DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=str(output.ref),
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=footer.num_rows,
+        file_size_in_bytes=output.size,
+        column_sizes=statistics.sizes,
+        value_counts=statistics.values,
+        null_value_counts=statistics.nulls,
+        nan_value_counts={},
+        lower_bounds=statistics.lows,
+        upper_bounds=statistics.highs,
+        key_metadata=None,
+        split_offsets=None,
+        equality_ids=None,
+        sort_order_id=None,
+    )
+    data_file.spec_id = 0
+    return data_file
