@@ -73,14 +73,12 @@ class ProcessingStack(Stack):
         secret_name = options.obfuscation_secret or Names(options.name).obfuscation_key
         self._obfuscation_secret = secret_name if topology.obfuscates else None
         self._databases = self._list_databases(topology.catalogued)
-        self._iceberg_databases = self._list_databases(topology.iceberg.catalogued) if topology.iceberg else ()
+        self._iceberg_databases = self._list_databases(topology.iceberg_tables)
         self._queues = dict(self._find_queues(topology))
         self._dead_letters = self._queue(Names(options.name).dead_letters)
         self._backfill_queue = self._queue(Names(options.name).backfill_queue)
         self._webhook_queues = dict(self._find_webhook_queues(topology))
-        has_iceberg = topology.iceberg is not None
-        self._commit_queue = self._queue(Names(options.name).commit_queue) if has_iceberg else None
-        self._commit_dead_letters = self._queue(Names(options.name).commit_dead_letters) if has_iceberg else None
+        self._commit_queue, self._commit_dead_letters = self._find_commit_queues(topology)
         self._code = lambda_.Code.from_asset(str(code))
         self._layers = {name: self._layer(name, folder) for name, folder in layers.items()}
         # By its ARN alone: given the construct, the CDK may write roles of this stack into the key's policy, and each
@@ -166,6 +164,13 @@ class ProcessingStack(Stack):
             sender=functions["Webhook"],
             options=self._options,
         )
+
+    def _find_commit_queues(self, topology: Topology) -> tuple[sqs.IQueue | None, sqs.IQueue | None]:
+        """The committer's queue and what it gives up, which the storage stack makes; None where there is none."""
+        if topology.iceberg is None:
+            return None, None
+        names = Names(self._options.name)
+        return self._queue(names.commit_queue), self._queue(names.commit_dead_letters)
 
     def _receive_commits(self, functions: Mapping[str, lambda_.IFunction]) -> None:
         """Let the committer of Iceberg tables receive, where there is one."""

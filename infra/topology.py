@@ -118,9 +118,14 @@ class Topology:
     iceberg: Iceberg | None = None
 
     @property
+    def iceberg_tables(self) -> Catalogued:
+        """The databases of tables of Iceberg."""
+        return self.iceberg.catalogued if self.iceberg is not None else Catalogued()
+
+    @property
     def needs_database(self) -> bool:
         """Whether some sync's tables are in the stack's own database."""
-        return self.catalogued.needs_own or (self.iceberg is not None and self.iceberg.catalogued.needs_own)
+        return self.catalogued.needs_own or self.iceberg_tables.needs_own
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
