@@ -31,6 +31,9 @@ Held = dict[ObjectRef, bytes]
 
 def violations(world: SimulatedWorld) -> list[str]:
     """Everything that is not as promised."""
+    demanded = [violation for demand in world.demands for violation in demand(world)]
+    if not world.has_promises:
+        return [*_states(world), *demanded]
     return [
         *_states(world),
         *_rows(world),
@@ -40,7 +43,7 @@ def violations(world: SimulatedWorld) -> list[str]:
         *_strangers(world),
         *_chains(world),
         *_backfills(world),
-        *(violation for demand in world.demands for violation in demand(world)),
+        *demanded,
     ]
 
 

@@ -156,6 +156,9 @@ class Rest:
         world.run()
         world.reconcile()
         world.run()
+        if not world.has_promises:
+            self._check("again: ")
+            return
         self._ask_for_nothing()
         self.found += promises.again(before, world, writes if self._told_of_all() else None)
 
@@ -411,7 +414,7 @@ def _put_twice(key: str, world: SimulatedWorld) -> None:
     world.sources.put_twice(key)
 
 
-def _delete(key: str, world: SimulatedWorld) -> None:
+def delete(key: str, world: SimulatedWorld) -> None:
     world.sources.delete(key)
 
 
@@ -433,7 +436,7 @@ def _restore(key: str, world: SimulatedWorld) -> None:
 
 
 _USUAL_KEYS = 3
-_OF_USER = (put, put, put, put, _delete, _delete, _put_twice, _put_twice, _archive)
+_OF_USER = (put, put, put, put, delete, delete, _put_twice, _put_twice, _archive)
 _OF_VERSIONS = (*_OF_USER, _remove_newest, _remove_newest, _remove_newest)
 """What users do in versioned buckets."""
 

@@ -73,6 +73,8 @@ class Setup:
     """Whether keys are such as are made to hurt."""
     more: int = 0
     """How many objects there may be beside the three of which most is made."""
+    iceberg: bool = False
+    """Whether outputs are the files of an Iceberg table; of files of one table alone."""
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -152,7 +154,7 @@ def _planner(setup: Setup) -> Planner:
 
 
 def _bulk(setup: Setup) -> Document:
-    fields: dict[str, Any] = {"name": SYNC, "to": "json"}
+    fields: dict[str, Any] = {"name": SYNC, "to": "iceberg" if setup.iceberg else "json"}
     schema: dict[str, Any] = {}
     source: dict[str, Any] | None = None
     tables = [stem(key) for key in setup.keys]

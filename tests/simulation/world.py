@@ -59,6 +59,18 @@ class Endless(Exception):
 ENGINE = "1"
 
 
+class Engine(Protocol):
+    """What goes on beside the function, such as a committer."""
+
+    def choices(self) -> list[Callable[[], None]]:
+        """What can happen now."""
+        ...
+
+    def next_time(self) -> float | None:
+        """When something can happen that cannot yet."""
+        ...
+
+
 class Listener(Protocol):
     """Who hears of settled work."""
 
@@ -163,6 +175,9 @@ class SimulatedWorld:
     on_delete: Callable[[SimulatedWorld, ObjectRef], None] = lambda _world, _ref: None
     demands: list[Callable[[SimulatedWorld], Iterator[str]]] = field(default_factory=list)
     """What must hold at rest in this world beside the promises; each gives what does not."""
+    engines: list[Engine] = field(default_factory=list)
+    has_promises: bool = True
+    """Whether outputs lie where the promises look for them; else the demands are all that must hold."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -261,6 +276,8 @@ class SimulatedWorld:
         if self.script and self.waits_until <= self.clock.now:
             found.append(self._next_of_script)
         found += self.machine.choices()
+        for engine in self.engines:
+            found += engine.choices()
         if self.backfills is not None:
             found += self.backfills.choices()
         if len(self.scheduler.actors) < self.workers:
@@ -286,6 +303,7 @@ class SimulatedWorld:
             self.machine.next_time(),
         )
         times += [time for time in dues if time is not None]
+        times += [time for engine in self.engines if (time := engine.next_time()) is not None]
         if self.backfills is not None:
             more = (self.backfills.queue.next_visible(), self.backfills.next_time())
             times += [time for time in more if time is not None]

@@ -175,6 +175,7 @@ class _ColumnStatistics:
     values: int = 0
     size: int = 0
     nulls: int | None = 0
+    """None: a row group does not say."""
     low: Any = None
     high: Any = None
     has_bounds: bool = True
@@ -184,16 +185,17 @@ class _ColumnStatistics:
         self.values += chunk.num_values
         self.size += chunk.total_compressed_size
         statistics = chunk.statistics
-        if statistics is None or not statistics.has_null_count:
-            self.nulls = None
-        elif self.nulls is not None:
-            self.nulls += statistics.null_count
+        nulls = statistics.null_count if statistics is not None and statistics.has_null_count else None
+        self.nulls = None if nulls is None or self.nulls is None else self.nulls + nulls
         if statistics is not None and statistics.has_min_max:
-            self.low = statistics.min if self.low is None else min(self.low, statistics.min)
-            self.high = statistics.max if self.high is None else max(self.high, statistics.max)
-        elif statistics is None or not statistics.has_null_count or statistics.null_count != chunk.num_values:
+            self._widen(statistics.min, statistics.max)
+        elif nulls != chunk.num_values:
             # A row group of nothing but nulls has no bounds, and needs none.
             self.has_bounds = False
+
+    def _widen(self, low: Any, high: Any) -> None:
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,20 +211,22 @@ class FileStatistics:
 
 def sum_up_statistics(metadata: pq.FileMetaData, schema: Schema) -> FileStatistics:
     """The statistics of a file's plain columns. Those within others have none: a reader looks into the file then."""
-    by_path = {column.name: column for column in schema.fields if column.field_type.is_primitive}
-    summed: dict[str, _ColumnStatistics] = {}
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for index in range(row_group.num_columns):
-            chunk = row_group.column(index)
-            # A name with a dot in it looks like a path: which of the two it is, the file's own schema says.
-            column = metadata.schema.column(index)
-            if column.max_repetition_level == 0 and column.path == column.name and column.name in by_path:
-                summed.setdefault(column.name, _ColumnStatistics()).add(chunk)
+    columns = {column.name: column for column in schema.fields if column.field_type.is_primitive}
     statistics = FileStatistics()
-    for name, figures in summed.items():
-        _put_statistics(by_path[name], figures, statistics)
+    for index in range(metadata.num_columns):
+        # A name with a dot in it looks like a path: which of the two it is, the file's own schema says.
+        stored = metadata.schema.column(index)
+        is_plain = stored.max_repetition_level == 0 and stored.path == stored.name
+        if is_plain and stored.name in columns:
+            _put_statistics(columns[stored.name], _sum_up_column(metadata, index), statistics)
     return statistics
+
+
+def _sum_up_column(metadata: pq.FileMetaData, index: int) -> _ColumnStatistics:
+    figures = _ColumnStatistics()
+    for group in range(metadata.num_row_groups):
+        figures.add(metadata.row_group(group).column(index))
+    return figures
 
 
 def _put_statistics(column: NestedField, figures: _ColumnStatistics, statistics: FileStatistics) -> None:
