@@ -81,6 +81,12 @@ class Arns:
         """The same of tables of Iceberg."""
         return self._list_tables(self.iceberg_databases)
 
+    @property
+    def databases_of_emulator(self) -> tuple[str, ...]:
+        """What the emulator asks for in place of a database, by GetDatabase: a table of its name."""
+        glue = f"arn:{self.partition}:glue:{self.region}:{self.account}"
+        return tuple(f"{glue}:table/{database}" for database in self.iceberg_databases)
+
     def _list_tables(self, databases: Sequence[str]) -> tuple[str, ...]:
         glue = f"arn:{self.partition}:glue:{self.region}:{self.account}"
         tables = [f"{glue}:table/{database}/*" for database in databases]
@@ -404,8 +410,9 @@ def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...
         Grant(sid="ReadLedger", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
         Grant(
             sid="KeepTables",
-            actions=("glue:GetDatabase", "glue:GetTable", "glue:CreateTable", "glue:UpdateTable"),
-            resources=arns.iceberg_catalog,
+            # GetTables: those whose snapshots expire are found by their database.
+            actions=("glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable"),
+            resources=arns.iceberg_catalog + (arns.databases_of_emulator if options.emulator else ()),
             because="tables are named after those of the sources, in databases of their own",
         ),
         Grant(
@@ -416,7 +423,7 @@ def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...
         ),
         Grant(
             sid="KeepMetadata",
-            actions=("s3:PutObject",),
+            actions=("s3:PutObject", "s3:AbortMultipartUpload"),
             resources=tuple(arns.objects(folder.child(ICEBERG_FOLDER)) for folder in folders),
             because="manifests and versions of a table's metadata have names of their own",
         ),
