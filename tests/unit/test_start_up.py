@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "webhook")
+HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "webhook", "commit")
 LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
+    "pyiceberg",  # in one function's layer, and there only when something is committed
     "pyarrow",  # only when a file is converted; most messages of a busy folder end before that
     "millrace.engine.formats",
     "typer",
@@ -44,6 +45,7 @@ OF_OTHER_FUNCTIONS = {
     "reconcile": ("millrace.composition.convert", "millrace.delivery"),
     "webhook": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery"),
     "backfill": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery.intake"),
+    "commit": ("millrace.composition.convert", "millrace.composition.runs", "millrace.delivery"),
 }
 
 

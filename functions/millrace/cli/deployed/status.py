@@ -85,10 +85,12 @@ def _surroundings_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]
 
 def _work_to_json(surroundings: Surroundings) -> Iterator[dict[str, Any]]:
     """What is done beside the queues, and what is not known."""
-    for progress in chain(surroundings.backfills, surroundings.commits):
+    for progress in surroundings.backfills:
         yield progress.to_json()
     for view in surroundings.big_runs:
         yield {"big_run": view.to_json()}
+    for backlog in surroundings.commits:
+        yield backlog.to_json()
     if surroundings.not_catalogued:
         yield {"not_catalogued": surroundings.not_catalogued}
     for problem in surroundings.unknown:
