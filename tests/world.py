@@ -10,6 +10,7 @@ from typing import Any
 from millrace.config.document import Document
 from millrace.delivery.routing import NO_BIG_RUNS, Routing
 from millrace.delivery.worker import Outcome, Worker
+from millrace.ledger.announcing import Teller
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Entry
 from millrace.objects.messages import Request
@@ -40,6 +41,7 @@ class World:
     queue: InMemoryQueue = field(default_factory=InMemoryQueue)
     configuration: Document | None = None
     routing: Callable[[Claims], Routing] = field(default=lambda _claims: NO_BIG_RUNS)
+    teller: Teller | None = None
 
     @property
     def planner(self) -> Planner:
@@ -57,6 +59,7 @@ class World:
             timeout_seconds=900,
             obfuscation_key=lambda: self.key,
             routing=self.routing,
+            teller=self.teller,
         )
 
     def upload(self, data: bytes = ORDERS, ref: ObjectRef = SOURCE) -> Request:

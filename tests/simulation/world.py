@@ -526,7 +526,8 @@ class SimulatedWorld:
         )
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
-        if answer["complete"]:
+        # Who asks for what failed wishes nothing of the rest.
+        if answer["complete"] and wish.state is None:
             self.wishes.append(Wish(setup, wish, self._surely_listed(writes)))
 
     def _surely_listed(self, writes: int) -> frozenset[str]:

@@ -30,7 +30,10 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import Table, TableProperties, Transaction
 from pyiceberg.table.name_mapping import create_mapping_from_schema
 from pyiceberg.table.snapshots import Operation, Snapshot
-from pyiceberg.table.update.snapshot import _ManifestMergeManager, _OverwriteFiles
+from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table.update import RemoveSnapshotsUpdate
+from pyiceberg.table.update.snapshot import ExpireSnapshots, _ManifestMergeManager, _OverwriteFiles
+from pyiceberg.utils.properties import property_as_int
 from pyiceberg.typedef import Record
 
 from millrace.aws.faults import error_code, translated
@@ -47,8 +50,12 @@ from millrace.objects.store import ListedObject, ObjectStore, Stores
 _OWNER, _OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.objects"
 _MOST_NAMED = 50
 """Objects that a snapshot's summary names with their fences; a commit of more says how many they are."""
-_MERGED_FROM = 50
 _MERGED_BYTES = 8 * 2**20
+_MERGED_FROM = 50
+MOST_SNAPSHOTS = 300
+KEPT_SNAPSHOTS = 200
+"""A table that has the most forgets the oldest with its next commit: all of them are in each metadata file, so that a
+table of a commit a second would have a file of 600,000 after a week. Their files are orphans then, and go as such."""
 _MOST_REMEMBERED = 500_000
 """Files of manifests that are kept in memory between invocations: a manifest never changes."""
 _FOREIGN = OutputVersion(0, "")
@@ -60,6 +67,7 @@ _PROPERTIES = {
     TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
     TableProperties.METADATA_PREVIOUS_VERSIONS_MAX: "100",
     TableProperties.DEFAULT_NAME_MAPPING: "[]",
+    TableProperties.MANIFEST_MIN_MERGE_COUNT: str(_MERGED_FROM),
 }
 
 
@@ -174,7 +182,7 @@ class GlueIcebergTable:
         self._table, self._store, self._manifests = table, store, manifests
         # Somebody may have given the table retries: one of pyiceberg's would commit what was decided by an older table.
         table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
-        self._transaction: Transaction = table.transaction()
+        self._transaction = _SteadyTransaction(table)
         self._footers: dict[ObjectRef, pq.FileMetaData] = {}
 
     @property
@@ -261,7 +269,19 @@ class GlueIcebergTable:
             for data_file in self._find_data_files(change.remove):
                 producer.delete_data_file(data_file)
             producer.commit()
+            surplus = self._find_surplus()
+            if surplus:
+                transaction._apply((RemoveSnapshotsUpdate(snapshot_ids=surplus),), ())
             transaction.commit_transaction()
+
+    def _find_surplus(self) -> list[int]:
+        """The oldest snapshots, if there are too many; none that a branch or a tag holds."""
+        snapshots = sorted(self._table.snapshots(), key=_to_time)
+        if len(snapshots) < MOST_SNAPSHOTS:
+            return []
+        heads = {ref.snapshot_id for ref in self._table.metadata.refs.values()}
+        oldest = snapshots[: len(snapshots) - KEPT_SNAPSHOTS]
+        return [snapshot.snapshot_id for snapshot in oldest if snapshot.snapshot_id not in heads]
 
     def _find_data_files(self, paths: Sequence[str]) -> Iterator[DataFile]:
         """The entries of files by their paths; raise LostRace if one is not there."""
@@ -292,7 +312,7 @@ class GlueIcebergTable:
                 self._store.delete(ObjectRef.parse(path))
             if old:
                 with self._table.transaction() as transaction:
-                    transaction.expire_snapshots().by_ids(list(old)).commit()
+                    ExpireSnapshots(transaction).by_ids(list(old)).commit()
             orphans = self._delete_orphans(named, orphans_before, is_needed)
             metadata = self._delete_metadata(kept, orphans_before)
         return Expired(snapshots=len(old), data_files=len(gone) + orphans, metadata_files=metadata)
@@ -359,6 +379,25 @@ def _translated_files(table: Table) -> Iterator[None]:
         raise LostRace(f"table {'.'.join(table.name())} was changed by another meanwhile: {error} is gone") from error
 
 
+def _to_time(snapshot: Snapshot) -> int:
+    return snapshot.timestamp_ms
+
+
+class _SteadyTransaction(Transaction):
+    """A transaction that works out its metadata once for each update, and not at each question: a copy takes long."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._known: tuple[int, TableMetadata] | None = None
+
+    @property
+    def table_metadata(self) -> TableMetadata:
+        """As the updates so far make it."""
+        if self._known is None or self._known[0] != len(self._updates):
+            self._known = (len(self._updates), super().table_metadata)
+        return self._known[1]
+
+
 class _Replacing(_OverwriteFiles):
     """One snapshot that adds files and removes others; small manifests are merged, and empty ones left out."""
 
@@ -369,7 +408,9 @@ class _Replacing(_OverwriteFiles):
 
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         filled = [manifest for manifest in manifests if _has_entries(manifest, self.snapshot_id)]
-        merging = _ManifestMergeManager(_MERGED_BYTES, _MERGED_FROM, merge_enabled=True, snapshot_producer=self)
+        properties = self._transaction.table_metadata.properties
+        least = property_as_int(properties, TableProperties.MANIFEST_MIN_MERGE_COUNT, _MERGED_FROM) or _MERGED_FROM
+        merging = _ManifestMergeManager(_MERGED_BYTES, least, merge_enabled=True, snapshot_producer=self)
         return merging.merge_manifests(filled)
 
 
