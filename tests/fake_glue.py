@@ -24,7 +24,7 @@ class _ConcurrentModification(ClientError):
     pass
 
 
-_EXCEPTIONS = SimpleNamespace(
+EXCEPTIONS = SimpleNamespace(
     EntityNotFoundException=_EntityNotFound,
     AlreadyExistsException=_AlreadyExists,
     ConcurrentModificationException=_ConcurrentModification,
@@ -41,7 +41,7 @@ class FakeGlue:
 
     databases: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     losses: int = 0
-    exceptions: Any = field(default_factory=lambda: _EXCEPTIONS)
+    exceptions: Any = field(default_factory=lambda: EXCEPTIONS)
     lock: Any = field(default_factory=threading.Lock)
 
     def get_database(self, *, Name: str) -> dict[str, Any]:  # noqa: N803 - the name is boto3's

@@ -1,4 +1,4 @@
-"""Workers, a committer and an Iceberg table in memory: pyiceberg writes and reads it, by a Glue that compares versions."""
+"""Workers, a committer and an Iceberg table in memory, which pyiceberg writes and reads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.table import Table
 
 from millrace.aws.iceberg_catalog import GlueIcebergCatalog
-from millrace.catalog.iceberg.committing import Committer, CommitReport
+from millrace.catalog.iceberg.committing import CommitReport, Committer
 from millrace.catalog.iceberg.expiring import ExpiryReport, TableExpiry
 from millrace.catalog.iceberg.tables import TableChange, find_place
 from millrace.catalog.iceberg.telling import CommitTeller
@@ -73,9 +74,7 @@ class IcebergWorld:
 
     def make_committer(self) -> Committer:
         """One of another process."""
-        return Committer(
-            planner=self.planner, ledger=self.world.ledger, catalog=self.open_catalog(), database=DATABASE
-        )
+        return Committer(planner=self.planner, ledger=self.world.ledger, catalog=self.open_catalog(), database=DATABASE)
 
     def convert(self, name: str, text: str) -> Entry:
         """Put an object and convert it; its entry."""
@@ -137,8 +136,7 @@ class IcebergWorld:
 
     def rows(self, snapshot: int | None = None, *, table: str = "orders", where: str = "") -> list[Mapping[str, Any]]:
         """All rows, in no order but that of their text."""
-        selected = {"row_filter": where} if where else {}
-        rows: pa.Table = self.table(table).scan(snapshot_id=snapshot, **selected).to_arrow()
+        rows: pa.Table = self.table(table).scan(row_filter=where or AlwaysTrue(), snapshot_id=snapshot).to_arrow()
         return sorted(rows.to_pylist(), key=str)
 
     def keys(self) -> list[str]:

@@ -28,13 +28,12 @@ from pyiceberg.io import FileIO
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestContent, ManifestFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table, TableProperties, Transaction
+from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.name_mapping import create_mapping_from_schema
 from pyiceberg.table.snapshots import Operation, Snapshot
-from pyiceberg.table.metadata import TableMetadata
-from pyiceberg.table.update import RemoveSnapshotsUpdate
 from pyiceberg.table.update.snapshot import ExpireSnapshots, _ManifestMergeManager, _OverwriteFiles
-from pyiceberg.utils.properties import property_as_int
 from pyiceberg.typedef import Record
+from pyiceberg.utils.properties import property_as_int
 
 from millrace.aws.faults import error_code, translated
 from millrace.aws.iceberg_columns import find_collisions, sum_up_statistics, to_iceberg_schema
@@ -271,7 +270,7 @@ class GlueIcebergTable:
             producer.commit()
             surplus = self._find_surplus()
             if surplus:
-                transaction._apply((RemoveSnapshotsUpdate(snapshot_ids=surplus),), ())
+                ExpireSnapshots(transaction).by_ids(surplus).commit()
             transaction.commit_transaction()
 
     def _find_surplus(self) -> list[int]:

@@ -39,11 +39,14 @@ class CommitRequest:
             raise MessageError(f"the message is no JSON: {error}") from error
         if not isinstance(fields, dict) or fields.get("schema") != _SCHEMA:
             raise UnknownMessage(f"the message is none of schema {_SCHEMA} to the committer: {body[:200]}")
-        texts = [fields.get(name) for name in ("sync", "bucket", "key")]
-        if not all(isinstance(text, str) and text for text in texts):
-            raise UnknownMessage(f"the message to the committer lacks sync, bucket or key: {body[:200]}")
-        sync, bucket, key = texts
-        return cls(sync, ObjectRef(bucket, key))
+        return cls(_take_text(fields, "sync"), ObjectRef(_take_text(fields, "bucket"), _take_text(fields, "key")))
+
+
+def _take_text(fields: dict[str, Any], name: str) -> str:
+    text = fields.get(name)
+    if not isinstance(text, str) or not text:
+        raise UnknownMessage(f"the message to the committer has no {name}: {json.dumps(fields)[:200]}")
+    return text
 
 
 class CommitRequests(Protocol):

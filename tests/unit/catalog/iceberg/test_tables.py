@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +15,9 @@ import pytest
 from millrace.aws import iceberg_catalog
 from millrace.catalog.iceberg.committing import CommitReport
 from millrace.catalog.iceberg.tables import TableChange
+from millrace.config.document import Document, parse
 from millrace.ledger.entries import Output, State
+from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
 from tests.iceberg_world import DATABASE, IcebergWorld, iceberg_sync
@@ -151,7 +155,7 @@ class TestTelling:
         assert len({deduplication for _, deduplication in world.letters.sent}) == 2
 
 
-class TestColumns:
+class TestColumnsOfTables:
     def test_a_new_column_is_null_in_older_files(self) -> None:
         world = IcebergWorld()
         world.take("a.csv", "id\n1\n")
@@ -292,7 +296,7 @@ def test_what_there_is_no_time_for_comes_back() -> None:
     assert "too little" in report.failed[0]
 
 
-class TestModels:
+class TestBuiltTables:
     def test_a_build_replaces_the_whole_table(self) -> None:
         world = IcebergWorld(configuration=_model_document())
         folder = ObjectRef("acme-in", "in/")
@@ -306,24 +310,23 @@ class TestModels:
         assert len(world.table("sales").snapshots()) == 2
 
 
-def _model_document() -> object:
-    from millrace.config.document import parse  # noqa: PLC0415 - of this test alone
-
+def _model_document() -> Document:
     notified = {"enable_event_notifications": True, "event_queue_arn": "managed"}
     model = {"name": "orders", "connection": "landing", "configuration": {"file_format": "csv"}}
     target = {"connection": "lake", "object": "sales", "configuration": {"format": "iceberg"}}
     return parse(
         {
-            "connections": [connection("landing", "s3://acme-in/in", **notified), connection("lake", "s3://acme-out/lake")],
+            "connections": [
+                connection("landing", "s3://acme-in/in", **notified),
+                connection("lake", "s3://acme-out/lake"),
+            ],
             "models": [model],
             "model_syncs": [{"name": "nightly", "model": "orders", "target": target, "mode": "replace"}],
         }
     )
 
 
-def _build_request(world: IcebergWorld, folder: ObjectRef) -> object:
-    from dataclasses import replace  # noqa: PLC0415 - of this test alone
-
+def _build_request(world: IcebergWorld, folder: ObjectRef) -> Request:
     return replace(world.world.event(folder), sync="nightly")
 
 
@@ -427,16 +430,13 @@ def test_eight_committers_lose_nothing_and_double_nothing() -> None:
                 assert not report.refused
                 reports.append(report)
                 left = [left[index] for index in sorted(report.failed)]
-                time.sleep(random.random() / 100)  # noqa: S311 - no secret
+                time.sleep(random.random() / 100)
         return reports
 
-    started = time.monotonic()
     with ThreadPoolExecutor(writers) as pool:
-        reports = [report for done in pool.map(work, [batches[own::writers] for own in range(writers)]) for report in done]
+        shares = [batches[own::writers] for own in range(writers)]
+        reports = list(itertools.chain.from_iterable(pool.map(work, shares)))
 
-    seconds, commits = time.monotonic() - started, sum(report.commits for report in reports)
-    conflicts = sum(report.conflicts for report in reports)
-    print(f"{objects} objects, {commits} commits, {conflicts} conflicts, {seconds:.1f} s")
     rows = [(row["id"], row["version"]) for row in world.rows()]
     assert sorted(rows) == [(number, 2 if number % 5 == 0 else 1) for number in range(objects)]
-    assert conflicts > 0
+    assert sum(report.conflicts for report in reports) > 0
