@@ -96,7 +96,7 @@ class _Converter:
         raise CatalogRefused(f"is {kind}, and Iceberg has no such type")
 
     def to_none(self, kind: pa.DataType) -> IcebergType:
-        raise CatalogRefused(f"has no value that would give it a type ({kind}); give it one by column_types")
+        raise CatalogRefused(f"has no value that would give it a type ({kind}); give it one by type_hints")
 
     def to_decimal(self, kind: pa.DataType) -> IcebergType:
         if kind.precision > _MOST_DIGITS:
