@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from infra.dashboard import OUTCOMES, divide_list
+from infra.names import Names
+from millrace.catalog.iceberg.committing import CommitReport
 from millrace.delivery.outcome_log import metric_names
 from millrace.delivery.worker import TRIED_AGAIN, Outcome
 from millrace.deployment.settings import FUNCTIONS_ROOT
@@ -83,6 +85,7 @@ def test_every_metric_is_one_that_something_writes(synthesised: Synthesised) -> 
         f"{name}-convert": _outcomes() | _written_by("convert"),
         f"{name}-big-run": _written_by("big_run"),
         f"{name}-reconcile": {field.name.capitalize() for field in fields(Counts)} | _written_by("reconcile"),
+        f"{name}-commit": set(CommitReport().metrics) | _written_by("commit"),
     }
     functions = set(synthesised.processing.of("Lambda::Function"))
     shown = set(_metrics(synthesised.processing))
@@ -117,9 +120,10 @@ def test_shows_the_lag_of_every_queue_first(synthesised: Synthesised) -> None:
     lag = next(_graphs(synthesised.processing))
     queues = {queue["QueueName"] for queue in synthesised.storage.properties("SQS::Queue")}
     shown = {line[3] for line in lag["metrics"]}
+    names = Names(synthesised.case.options.name)
 
     assert lag["title"].startswith("Lag")
-    assert queues - {f"{synthesised.case.options.name}-dead-letters"} <= shown
+    assert queues - {names.dead_letters, names.commit_dead_letters} <= shown
     assert lag["annotations"]["horizontal"][0]["value"] > synthesised.case.options.timeout_seconds
 
 
