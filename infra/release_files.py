@@ -36,7 +36,7 @@ def write_release(folder: Path, tag: str) -> list[Path]:
     check_tag(tag)
     notes = find_notes((find_project().root / "CHANGELOG.md").read_text(encoding="utf-8"), __version__)
     folder.mkdir(parents=True, exist_ok=True)
-    built = layers(formats=True)
+    built = layers(formats=True, iceberg=True)
     written = [
         zip_layer(path, folder / f"millrace-layer-{name}-{__version__}-arm64.zip") for name, path in built.items()
     ]
