@@ -108,12 +108,37 @@ def test_kept_demo_stays_until_it_is_stopped(tmp_path: Path, data: Path) -> None
         assert "--to landing is s3://" in unclear.stderr
         assert "RaggedRow" in sent.stdout
         assert "one more.parquet" in sent.stdout
+        _deploy_and_destroy(tmp_path, {**os.environ, **exported})
     finally:
         stopped = _run(["demo", "--stop"], tmp_path)
     assert stopped.returncode == 0
     assert "stopped" in stopped.stdout
     assert "no demonstration" in _run(["demo", "--stop"], tmp_path).stdout
     assert not _folders(tmp_path)
+
+
+def _deploy_and_destroy(folder: Path, environment: dict[str, str]) -> None:
+    """`millrace init`, `deploy`, `diff` and `destroy`, one after the other, beside what runs there already."""
+
+    def run(*words: str, code: int = 0) -> str:
+        command = [*_MILLRACE, *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    run("init", "mine.yaml", "--source", "acme-mine/in", "--destination", "acme-mine/out", "--region", "us-east-1")
+    text = (folder / "mine.yaml").read_text()
+    (folder / "mine.yaml").write_text(text.replace("# create_bucket: true", "create_bucket: true"))
+    about = ("--config", "mine.yaml", "--name", "mine")
+    assert "did you mean 'memory_mb'" in run("diff", *about, "-o", "memroy_mb=512", code=1)
+    deployed = run("deploy", *about, "--yes")
+    assert "MineStorage, new: 1 bucket, 3 queues" in deployed
+    assert "deployed to an emulator" in deployed
+    assert "millrace status --name mine" in deployed
+    assert "queue mine-inbox" in run("status", "--name", "mine")
+    destroyed = run("destroy", *about, "--storage", "--yes")
+    assert "MineProcessing goes: " in destroyed
+    assert "there is no stack Mine" in run("status", "--name", "mine", code=1)
 
 
 OWN = """

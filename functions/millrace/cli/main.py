@@ -23,7 +23,7 @@ Convert one file here: [bold]millrace convert in.csv out.parquet --to parquet[/b
 
 See what becomes of its values first, and why: [bold]millrace explain in.csv[/bold].
 
-Deploy: write a configuration, [bold]millrace validate[/bold] it, and [bold]cdk deploy[/bold].
+Deploy: [bold]millrace init[/bold] writes a configuration, [bold]millrace deploy[/bold] brings it to your account.
 
 Exit codes: 0 done, 1 trouble (standard error says which), 2 wrong use.
 """

@@ -25,6 +25,7 @@ from millrace.demo.sending import SentFile, list_sources, place_files, place_fol
 from millrace.deployment.project import find_project
 from millrace.errors import UsageError
 from millrace.ledger.entries import DONE, Entry
+from millrace.planning.targets import QUARANTINE_FOLDER
 from millrace.wording import count_of, list_counts
 
 _SECONDS = 180.0
@@ -262,7 +263,9 @@ def _show_outputs(deployed: DeployedDemo, screen: Screen) -> None:
 def _preview(deployed: DeployedDemo, run: OwnRun, screen: Screen) -> None:
     for entry in run.entries.values():
         for output in entry.outputs if entry else ():
-            if can_preview(output.ref.key):
+            # Rows that were put aside show why, not what came out.
+            is_aside = f"/{QUARANTINE_FOLDER}/" in f"/{output.ref.key}"
+            if can_preview(output.ref.key) and not is_aside:
                 screen.heading(f"The first rows of {output.ref}, made of {entry.source if entry else ''}")
                 screen.table(*preview(output.ref, deployed.read(output.ref), rows=_PREVIEW_ROWS))
                 return
