@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from millrace.cdk.node import is_cdk_here
 from millrace.deployment.project import ProjectFiles
+
+
+def describe_fetch(project: ProjectFiles) -> Iterator[str]:
+    """One sentence if the CDK's command line has to be fetched."""
+    if not is_cdk_here(project):
+        yield "The first time, the CDK's command line is fetched by npm: 30 MB."
 
 
 def describe_first_run(project: ProjectFiles, *, needs_layers: bool) -> Iterator[str]:

@@ -46,13 +46,22 @@ def find_cdk(project: ProjectFiles, on_step: Callable[[str], None] = lambda _tex
         if not script.is_file():
             raise MillraceError(f"{script} is missing: run `make install` in {project.root}")
         return script
-    # Another version of Millrace may pin another CDK: each lock has a folder of its own.
-    lock = hashlib.sha256((project.root / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder = project.build / "node" / lock
+    folder = _find_folder(project)
     if not (folder / _SCRIPT).is_file():
         on_step(f"Fetching the CDK's command line into {folder}: 30 MB, this once")
         _install(project, folder)
     return folder / _SCRIPT
+
+
+def is_cdk_here(project: ProjectFiles) -> bool:
+    """Whether nothing has to be fetched."""
+    return project.is_clone or (_find_folder(project) / _SCRIPT).is_file()
+
+
+def _find_folder(project: ProjectFiles) -> Path:
+    """Another version of Millrace may pin another CDK: each lock has a folder of its own."""
+    lock = hashlib.sha256((project.root / "package-lock.json").read_bytes()).hexdigest()[:16]
+    return project.build / "node" / lock
 
 
 def _install(project: ProjectFiles, folder: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from millrace.cdk.first_run import describe_first_run
+from millrace.cdk.first_run import describe_fetch, describe_first_run
 from millrace.config.document import Document, load
 from millrace.config.model_sync import ModelSync
 from millrace.demo.adapting import AdaptedConfiguration, adapt_document
@@ -122,6 +122,8 @@ def _deploy(emulator: Emulator, adapted: AdaptedConfiguration, screen: Screen) -
             glue.create_database(DatabaseInput={"Name": database})
         step.result = ", ".join(adapted.list_missing_buckets()) or "none: the stack makes all"
     with screen.step("cdk bootstrap") as step:
+        for sentence in describe_fetch(find_project()):
+            step.say(sentence)
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
         for sentence in describe_first_run(find_project(), needs_layers=False):

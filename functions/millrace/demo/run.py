@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
-from millrace.cdk.first_run import describe_first_run
+from millrace.cdk.first_run import describe_fetch, describe_first_run
 from millrace.config.layout import Folder
 from millrace.demo.deploy import DeployError, bootstrap
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
@@ -122,6 +122,8 @@ def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
 
 def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
     with screen.step("cdk bootstrap") as step:
+        for sentence in describe_fetch(find_project()):
+            step.say(sentence)
         bootstrap(emulator, on_line=step.update)
     with screen.step("cdk deploy") as step:
         for sentence in describe_first_run(find_project(), needs_layers=False):
