@@ -137,8 +137,7 @@ def _to_boolean(text: str) -> bool:
 
 def _show_next_steps(file: Path, schema: Path) -> None:
     name = shlex.quote(str(file))
-    print_line(f"{file} is written, and {schema} beside it, with which an editor completes and explains its fields.")
-    print_line("Next:")
-    print_line(f"  millrace validate {name}")
-    print_line(f"  millrace demo --config {name} --data DIR    tries it on this machine with your files in DIR")
-    print_line(f"  millrace deploy --config {name} --bootstrap    brings it to your account; it asks first")
+    print_line(f"wrote {file}, and {schema} beside it, with which an editor completes and explains its fields")
+    print_line(f"next, `millrace validate {name}` checks what you change")
+    print_line(f"then, `millrace demo --config {name} --data DIR` tries it on this machine with your files in DIR")
+    print_line(f"last, `millrace deploy --config {name} --bootstrap` brings it to your account; it asks first")
