@@ -358,6 +358,15 @@ class UnreadableStore(InMemoryObjectStore):
         raise BadCredentials("the role may not be assumed")
 
 
+class SoonUnreadableStore(InMemoryObjectStore):
+    """Whose objects may be looked at once."""
+
+    def head(self, ref: ObjectRef) -> ObjectHead | None:
+        if "head" in self.calls:
+            raise BadCredentials("the role may not be assumed any more")
+        return super().head(ref)
+
+
 class TestLooksThatFail:
     """The looks before a claim may fail: the object is accounted for all the same."""
 
@@ -372,6 +381,21 @@ class TestLooksThatFail:
         failure = world.entry().failure
         assert failure is not None
         assert (failure.error, failure.branch) == ("BadCredentials", Branch.CONFIGURATION)
+
+
+    def test_what_cannot_be_converted_is_not_taken_for_deleted(self) -> None:
+        """Its key is too long for an output, so that it is not read; nobody may look any more whether it is there."""
+        world = World(store=SoonUnreadableStore({"acme-in": {}, "acme-out": {}}))
+        source = ObjectRef("acme-in", f"in/{'x' * 1017}.csv")
+        request = world.upload(b"a\n1\n", source)
+        listed = replace(request, change=replace(request.change, sequencer=None), run_id="20261122T120000Z")
+
+        outcome = world.one(listed)
+
+        assert outcome.result is State.FAILED
+        failure = world.entry(source).failure
+        assert failure is not None
+        assert failure.branch is Branch.DATA
 
 
 class TestLateWorkers:

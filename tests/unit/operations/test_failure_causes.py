@@ -60,6 +60,7 @@ def test_one_cause_is_one_group_with_its_newest_examples_first() -> None:
 
     assert [(cause.error, cause.count) for cause in survey.causes] == [("RaggedRow", 5), ("NoSuchBucket", 1)]
     assert [one.source.key for one in survey.causes[0].newest] == [f"in/2026/{number}.csv" for number in range(3)]
+    assert survey.causes[0].example.source.key == "in/2026/0.csv"
     assert survey.causes[0].top_folders == [("s3://b/in/2026/", 5)]
     assert (survey.read, survey.is_whole) == (6, True)
 

@@ -18,6 +18,25 @@ def plant() -> Plant:
     return plant
 
 
+def test_a_listing_says_what_it_has_listed_and_how_it_ended(plant: Plant) -> None:
+    started = plant.actions.perform({"action": "start", "sync": SYNC})
+    event = plant.calls.popleft()
+
+    answer = plant.actions.perform(event)
+
+    assert answer == {"backfill": started["backfill"], "range": event["range"], "end": "listed"}
+
+
+def test_a_paused_backfill_is_not_listed_by_what_was_called_before(plant: Plant) -> None:
+    plant.actions.perform({"action": "start", "sync": SYNC})
+    plant.actions.perform({"action": "pause", "sync": SYNC})
+
+    plant.list_all()
+
+    assert plant.counts().compared == 0
+    assert not plant.queue.bodies
+
+
 def test_a_backfill_goes_by_events_alone(plant: Plant) -> None:
     started = plant.actions.perform({"action": "start", "sync": SYNC, "concurrency": 7})
     plant.list_all()
