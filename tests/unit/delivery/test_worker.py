@@ -382,7 +382,6 @@ class TestLooksThatFail:
         assert failure is not None
         assert (failure.error, failure.branch) == ("BadCredentials", Branch.CONFIGURATION)
 
-
     def test_what_cannot_be_converted_is_not_taken_for_deleted(self) -> None:
         """Its key is too long for an output, so that it is not read; nobody may look any more whether it is there."""
         world = World(store=SoonUnreadableStore({"acme-in": {}, "acme-out": {}}))
