@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,8 +11,9 @@ from millrace.ledger.entries import State
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectHead
 from millrace.operations.lost_outputs import Loss, LostOutput, OutputChecker
+from millrace.operations.reconcile import LOOK_AT_ONE_IN, Reconciler
 from tests.configurations import bulk_sync
-from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore
 from tests.world import TARGET, World
 
 
@@ -110,3 +112,31 @@ def test_a_table_that_the_ledger_has_lost_has_no_outputs_to_lose() -> None:
     checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
 
     assert checker.find_lost(world.entry(ObjectRef("acme-in", "in/a.csv"))) == ()
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+@pytest.mark.parametrize("is_looked_for", [True, False])
+def test_the_comparison_counts_what_is_lost_and_asks_for_nothing(*, is_lost: bool, is_looked_for: bool) -> None:
+    """It looks at one output in a hundred, at the next ones a minute later; who deleted it may have meant to."""
+    world = converted()
+    if is_lost:
+        world.store.delete(TARGET)
+    stores = {"landing": world.store, "lake": world.store}
+    checker = OutputChecker(planner=world.planner, stores=stores, ledger=world.ledger)
+
+    comparison = Reconciler(
+        planner=world.planner,
+        stores=stores,
+        index=world.ledger,
+        queues={"landing": world.queue},
+        checkpoints=InMemoryCheckpoints(),
+        now=lambda: world.now,
+        outputs=checker if is_looked_for else None,
+    )
+    vanished = 0
+    for _ in range(LOOK_AT_ONE_IN):
+        vanished += comparison.run("nightly").to_json().get("vanished", 0)
+        world.now += timedelta(minutes=1)
+
+    assert vanished == (1 if is_lost and is_looked_for else 0)
+    assert world.queue.sent == []
