@@ -196,7 +196,7 @@ def _assert_same(key: str, expected: bytes, found: bytes) -> None:
 
 def list_runs_folder(deployed: DeployedDemo) -> list[str]:
     """What runs keep."""
-    answer = deployed.s3.list_objects_v2(Bucket=TARGET, Prefix="lake/.millrace/")
+    answer = deployed.s3.list_objects_v2(Bucket=TARGET, Prefix="lake/.millrace/runs/")
     return [found["Key"] for found in answer.get("Contents", [])]
 
 

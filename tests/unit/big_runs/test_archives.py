@@ -272,7 +272,11 @@ class TestRefusedArchives:
 
         assert max(unpacked) <= max(limits.free_bytes, 50_000)
 
-    @pytest.mark.parametrize("data", [gzip.compress(b""), zipped({}), zipped({"a.csv": b"id\n1\n"})])
+    @pytest.mark.parametrize(
+        "data",
+        [gzip.compress(b""), zipped({}), zipped({"a.csv": b"id\n1\n"})],
+        ids=["nothing packed", "no member", "one member"],
+    )
     def test_what_has_no_two_members_stays_with_one_invocation(self, data: bytes) -> None:
         source = key_of(".tgz")
         world = model_world(source)
