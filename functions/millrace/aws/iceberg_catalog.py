@@ -36,8 +36,9 @@ from pyiceberg.typedef import Record
 from pyiceberg.utils.properties import property_as_int
 
 from millrace.aws.faults import error_code, translated
-from millrace.aws.iceberg_columns import find_collisions, sum_up_statistics, to_iceberg_schema
+from millrace.aws.iceberg_columns import sum_up_statistics, to_iceberg_schema
 from millrace.aws.iceberg_io import StoreFileIO
+from millrace.catalog.columns import find_collisions
 from millrace.catalog.iceberg.tables import Expired, IcebergPlace, LiveFile, NeededOutput, TableChange
 from millrace.catalog.tables import CatalogName, CatalogRefused
 from millrace.errors import ConfigurationError, LostRace

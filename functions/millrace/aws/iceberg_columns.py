@@ -6,7 +6,7 @@ Athena, Spark, Trino and DuckDB read. Files have no ids of columns: readers find
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -37,6 +37,7 @@ from pyiceberg.types import (
     TimeType,
 )
 
+from millrace.catalog.columns import find_collisions
 from millrace.catalog.tables import CatalogRefused
 from millrace.engine.types import arrow_types
 
@@ -155,17 +156,6 @@ def to_iceberg_schema(columns: pa.Schema) -> Schema:
         raise CatalogRefused(
             f"columns that an Iceberg table cannot have: {refused}. Leave them out, or give them other names or types"
         ) from refused
-
-
-def find_collisions(names: Sequence[str]) -> list[str]:
-    """Names that are one in small letters, in which Athena and others look for them: ``'Id' and 'id'``."""
-    first: dict[str, str] = {}
-    problems = []
-    for name in names:
-        earlier = first.setdefault(name.lower(), name)
-        if earlier != name:
-            problems.append(f"{earlier!r} and {name!r} are one name in small letters")
-    return problems
 
 
 @dataclass(slots=True)

@@ -53,7 +53,7 @@ def to_catalog_columns(schema: pa.Schema, *, leave_out: str | None = None) -> tu
             columns.append(CatalogColumn(_check_name(field.name), to_catalog_type(field.type)))
         except CatalogRefused as refused:
             problems.append(f"{field.name!r} {refused}")
-    problems += _find_collisions([field.name for field in schema])
+    problems += find_collisions([field.name for field in schema])
     if problems:
         raise CatalogRefused(
             f"columns that Athena could not read: {'; '.join(problems[:10])}. Leave them out, or give them other names "
@@ -71,8 +71,8 @@ def _check_name(name: str) -> str:
     return name.lower()
 
 
-def _find_collisions(names: Sequence[str]) -> list[str]:
-    """Names that are one in small letters: ``'Id' and 'id'``."""
+def find_collisions(names: Sequence[str]) -> list[str]:
+    """Names that are one in small letters, in which Athena and others look for them: ``'Id' and 'id'``."""
     first: dict[str, str] = {}
     problems = []
     for name in names:
@@ -114,7 +114,7 @@ def _to_struct(kind: pa.DataType) -> str:
     if not fields:
         raise CatalogRefused("is an object without fields")
     names = [field.name for field in fields]
-    problems = _find_collisions(names)
+    problems = find_collisions(names)
     for name in names:
         if not _INNER_NAME.fullmatch(name):
             problems.append(f"{name!r} has other signs than letters and digits")
