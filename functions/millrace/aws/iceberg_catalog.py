@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,19 +24,25 @@ from pyiceberg.exceptions import (
     ValidationException,
 )
 from pyiceberg.io import FileIO
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestContent, ManifestFile
+from pyiceberg.manifest import DataFile, ManifestContent, ManifestFile
 from pyiceberg.schema import Schema
-from pyiceberg.table import Table, TableProperties, Transaction
-from pyiceberg.table.metadata import TableMetadata
+from pyiceberg.table import Table, TableProperties
 from pyiceberg.table.name_mapping import create_mapping_from_schema
-from pyiceberg.table.snapshots import Operation, Snapshot
-from pyiceberg.table.update.snapshot import ExpireSnapshots, _ManifestMergeManager, _OverwriteFiles
-from pyiceberg.typedef import Record
-from pyiceberg.utils.properties import property_as_int
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from millrace.aws.faults import error_code, translated
-from millrace.aws.iceberg_columns import sum_up_statistics, to_iceberg_schema
+from millrace.aws.iceberg_columns import to_iceberg_schema
 from millrace.aws.iceberg_io import StoreFileIO
+from millrace.aws.iceberg_snapshots import (
+    FOREIGN,
+    MERGED_FROM,
+    RememberedManifests,
+    ReplacingSnapshot,
+    SteadyTransaction,
+    has_files,
+    to_data_file,
+)
 from millrace.catalog.columns import find_collisions
 from millrace.catalog.iceberg.tables import Expired, IcebergPlace, LiveFile, NeededOutput, TableChange
 from millrace.catalog.tables import CatalogName, CatalogRefused
@@ -45,21 +50,15 @@ from millrace.errors import ConfigurationError, LostRace
 from millrace.ledger.entries import Output
 from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ListedObject, ObjectStore, Stores
+from millrace.objects.store import ObjectStore, Stores
 
 _OWNER, _OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.objects"
 _MOST_NAMED = 50
 """Objects that a snapshot's summary names with their fences; a commit of more says how many they are."""
-_MERGED_BYTES = 8 * 2**20
-_MERGED_FROM = 50
 MOST_SNAPSHOTS = 300
 KEPT_SNAPSHOTS = 200
 """A table that has the most forgets the oldest with its next commit: all of them are in each metadata file, so that a
 table of a commit a second would have a file of 600,000 after a week. Their files are orphans then, and go as such."""
-_MOST_REMEMBERED = 500_000
-"""Files of manifests that are kept in memory between invocations: a manifest never changes."""
-_FOREIGN = OutputVersion(0, "")
-"""Of a file that another program has put into the table."""
 _RACES = (CommitFailedException, ValidationException, TableAlreadyExistsError, NoSuchTableError)
 _PROPERTIES = {
     "format-version": "2",
@@ -67,7 +66,7 @@ _PROPERTIES = {
     TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
     TableProperties.METADATA_PREVIOUS_VERSIONS_MAX: "100",
     TableProperties.DEFAULT_NAME_MAPPING: "[]",
-    TableProperties.MANIFEST_MIN_MERGE_COUNT: str(_MERGED_FROM),
+    TableProperties.MANIFEST_MIN_MERGE_COUNT: str(MERGED_FROM),
 }
 
 
@@ -83,37 +82,13 @@ class _GlueOfStore(PyIcebergGlue):
         return StoreFileIO(self._store)
 
 
-@dataclass(slots=True)
-class _RememberedManifests:
-    """The files of manifests that were read."""
-
-    files: dict[str, tuple[LiveFile, ...]] = field(default_factory=dict)
-    size: int = 0
-
-    def read(self, manifest: ManifestFile, io: FileIO) -> tuple[LiveFile, ...]:
-        """The files of a manifest that are of the table; those that Millrace has not written are of no object."""
-        known = self.files.get(manifest.manifest_path)
-        if known is not None:
-            return known
-        found = []
-        for entry in manifest.fetch_manifest_entry(io=io, discard_deleted=True):
-            version = OutputVersion.parse(entry.data_file.file_path) or _FOREIGN
-            found.append(LiveFile(entry.data_file.file_path, version))
-        if self.size + len(found) > _MOST_REMEMBERED:
-            self.files.clear()
-            self.size = 0
-        self.files[manifest.manifest_path] = tuple(found)
-        self.size += len(found)
-        return tuple(found)
-
-
 class GlueIcebergCatalog:
     """The tables of the account and region of a client; ``stores`` reach their files."""
 
     def __init__(self, client: Any, stores: Stores | Mapping[str, ObjectStore]) -> None:
         self._client = client
         self._stores = stores
-        self._manifests = _RememberedManifests()
+        self._manifests = RememberedManifests()
 
     def _open(self, connection: str) -> _GlueOfStore:
         return _GlueOfStore(self._client, self._stores[connection])
@@ -178,11 +153,11 @@ def _races(name: CatalogName | str) -> Iterator[None]:
 class GlueIcebergTable:
     """A table as it was loaded; satisfies ``catalog.iceberg.tables.IcebergTable``."""
 
-    def __init__(self, table: Table, store: ObjectStore, manifests: _RememberedManifests) -> None:
+    def __init__(self, table: Table, store: ObjectStore, manifests: RememberedManifests) -> None:
         self._table, self._store, self._manifests = table, store, manifests
         # Somebody may have given the table retries: one of pyiceberg's would commit what was decided by an older table.
         table.metadata.properties[TableProperties.COMMIT_NUM_RETRIES] = "0"
-        self._transaction = _SteadyTransaction(table)
+        self._transaction = SteadyTransaction(table)
         self._footers: dict[ObjectRef, pq.FileMetaData] = {}
 
     @property
@@ -202,7 +177,7 @@ class GlueIcebergTable:
         with _translated_files(self._table):
             for manifest in self._list_manifests(self._table.current_snapshot()):
                 for file in self._manifests.read(manifest, self._table.io):
-                    if file.version == _FOREIGN:
+                    if file.version == FOREIGN:
                         raise self._to_foreign(file)
                     if file.version.unit in units:
                         files.setdefault(file.version.unit, []).append(file)
@@ -220,8 +195,7 @@ class GlueIcebergTable:
         if snapshot is None:
             return
         for manifest in snapshot.manifests(self._table.io):
-            has_files = manifest.has_added_files() or manifest.has_existing_files()
-            if manifest.content == ManifestContent.DATA and has_files:
+            if manifest.content == ManifestContent.DATA and has_files(manifest):
                 yield manifest
 
     def check(self, output: Output) -> None:
@@ -263,9 +237,9 @@ class GlueIcebergTable:
             mapping = create_mapping_from_schema(schema).model_dump_json()
             if transaction.table_metadata.properties.get(TableProperties.DEFAULT_NAME_MAPPING) != mapping:
                 transaction.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
-            producer = _Replacing(transaction, self._table.io, _to_summary(change))
+            producer = ReplacingSnapshot(transaction, self._table.io, _to_summary(change))
             for output in change.add:
-                producer.append_data_file(_to_data_file(output, self._footers[output.ref], schema))
+                producer.append_data_file(to_data_file(output, self._footers[output.ref], schema))
             for data_file in self._find_data_files(change.remove):
                 producer.delete_data_file(data_file)
             producer.commit()
@@ -279,9 +253,13 @@ class GlueIcebergTable:
         snapshots = sorted(self._table.snapshots(), key=_to_time)
         if len(snapshots) < MOST_SNAPSHOTS:
             return []
-        heads = {ref.snapshot_id for ref in self._table.metadata.refs.values()}
+        heads = self._list_heads()
         oldest = snapshots[: len(snapshots) - KEPT_SNAPSHOTS]
         return [snapshot.snapshot_id for snapshot in oldest if snapshot.snapshot_id not in heads]
+
+    def _list_heads(self) -> set[int]:
+        """The snapshots that a branch or a tag holds."""
+        return {ref.snapshot_id for ref in self._table.metadata.refs.values()}
 
     def _find_data_files(self, paths: Sequence[str]) -> Iterator[DataFile]:
         """The entries of files by their paths; raise LostRace if one is not there."""
@@ -319,7 +297,7 @@ class GlueIcebergTable:
 
     def _find_old(self, before: datetime) -> dict[int, Snapshot]:
         """The snapshots that are older, but the heads of branches and what is tagged."""
-        heads = {ref.snapshot_id for ref in self._table.metadata.refs.values()}
+        heads = self._list_heads()
         old = {}
         for snapshot in self._table.snapshots():
             made = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC)
@@ -333,7 +311,7 @@ class GlueIcebergTable:
         for snapshot in snapshots:
             for manifest in self._list_manifests(snapshot):
                 for file in self._manifests.read(manifest, self._table.io):
-                    if file.version != _FOREIGN:
+                    if file.version != FOREIGN:
                         paths.add(file.path)
         return paths
 
@@ -360,14 +338,10 @@ class GlueIcebergTable:
         root = ObjectRef.parse(f"{table.location()}/metadata/")
         deleted = 0
         for listed in self._store.list(root.bucket, root.key):
-            if _is_old(listed, before) and str(listed.ref) not in named:
+            if listed.modified < before and str(listed.ref) not in named:
                 self._store.delete(listed.ref, etag=listed.etag)
                 deleted += 1
         return deleted
-
-
-def _is_old(listed: ListedObject, before: datetime) -> bool:
-    return listed.modified < before
 
 
 @contextmanager
@@ -383,43 +357,6 @@ def _to_time(snapshot: Snapshot) -> int:
     return snapshot.timestamp_ms
 
 
-class _SteadyTransaction(Transaction):
-    """A transaction that works out its metadata once for each update, and not at each question: a copy takes long."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table)
-        self._known: tuple[int, TableMetadata] | None = None
-
-    @property
-    def table_metadata(self) -> TableMetadata:
-        """As the updates so far make it."""
-        if self._known is None or self._known[0] != len(self._updates):
-            self._known = (len(self._updates), super().table_metadata)
-        return self._known[1]
-
-
-class _Replacing(_OverwriteFiles):
-    """One snapshot that adds files and removes others; small manifests are merged, and empty ones left out."""
-
-    def __init__(self, transaction: Transaction, io: FileIO, summary: dict[str, str]) -> None:
-        has_snapshot = transaction.table_metadata.current_snapshot() is not None
-        operation = Operation.OVERWRITE if has_snapshot else Operation.APPEND
-        super().__init__(operation, transaction, io, snapshot_properties=summary)
-
-    def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
-        filled = [manifest for manifest in manifests if _has_entries(manifest, self.snapshot_id)]
-        properties = self._transaction.table_metadata.properties
-        least = property_as_int(properties, TableProperties.MANIFEST_MIN_MERGE_COUNT, _MERGED_FROM) or _MERGED_FROM
-        merging = _ManifestMergeManager(_MERGED_BYTES, least, merge_enabled=True, snapshot_producer=self)
-        return merging.merge_manifests(filled)
-
-
-def _has_entries(manifest: ManifestFile, snapshot_id: int) -> bool:
-    """Whether a manifest says anything of the table: deletions of earlier snapshots are in those alone."""
-    has_files = manifest.has_added_files() or manifest.has_existing_files()
-    return has_files or manifest.added_snapshot_id == snapshot_id
-
-
 def _has_all(table: Schema, file: Schema) -> bool:
     """Whether a file brings the table nothing: the usual case, which costs no update."""
     by_name = {column.name: column.field_type for column in table.fields}
@@ -432,27 +369,3 @@ def _to_summary(change: TableChange) -> dict[str, str]:
     named = [f"{unit}:{fence}" for unit, fence in change.units[:_MOST_NAMED]]
     more = len(change.units) - len(named)
     return {_OBJECTS: ",".join(named) + (f",and {more} more" if more else "")}
-
-
-def _to_data_file(output: Output, footer: pq.FileMetaData, schema: Schema) -> DataFile:
-    statistics = sum_up_statistics(footer, schema)
-    data_file = DataFile.from_args(
-        content=DataFileContent.DATA,
-        file_path=str(output.ref),
-        file_format=FileFormat.PARQUET,
-        partition=Record(),
-        record_count=footer.num_rows,
-        file_size_in_bytes=output.size,
-        column_sizes=statistics.sizes,
-        value_counts=statistics.values,
-        null_value_counts=statistics.nulls,
-        nan_value_counts={},
-        lower_bounds=statistics.lows,
-        upper_bounds=statistics.highs,
-        key_metadata=None,
-        split_offsets=None,
-        equality_ids=None,
-        sort_order_id=None,
-    )
-    data_file.spec_id = 0
-    return data_file
