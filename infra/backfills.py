@@ -5,17 +5,14 @@ Their queue is in the other stack, as all queues are.
 
 from __future__ import annotations
 
-import json
-
 from aws_cdk import CfnOutput, Duration, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .names import Names
 from .options import Options
-from .schedules import permit_rule
+from .schedules import ScheduledCall, call_on_schedule
 from .source_queue import BATCHING_WINDOW_SECONDS
 
 MEMORY_MB = 1024
@@ -53,20 +50,12 @@ class Backfills(Construct):
             report_batch_item_failures=True,
             enabled=False,
         )
-        self._tend(lister, options)
-        CfnOutput(Stack.of(self), "BackfillFunction", value=lister.function_name)
-
-    def _tend(self, lister: lambda_.IFunction, options: Options) -> None:
-        rule = events.CfnRule(
+        call_on_schedule(
             self,
             "Tend",
             name=Names(options.name).backfill_rule,
             description=f"{options.name}: see that every backfill comes to its end",
-            schedule_expression=_TENDED_EVERY,
-            targets=[
-                events.CfnRule.TargetProperty(
-                    id="backfill", arn=lister.function_arn, input=json.dumps({"action": "tend"})
-                )
-            ],
+            schedule=_TENDED_EVERY,
+            call=ScheduledCall(id="backfill", function=lister, event={"action": "tend"}),
         )
-        permit_rule(self, "Call", lister, rule.attr_arn)
+        CfnOutput(Stack.of(self), "BackfillFunction", value=lister.function_name)

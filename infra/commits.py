@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from aws_cdk import CfnOutput, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from .names import Names
 from .options import Options
-from .schedules import permit_rule
+from .schedules import ScheduledCall, call_on_schedule
 
 MEMORY_MB = 1024
 """It reads the footers of files and writes manifests; importing what does that takes a second of a whole processor."""
@@ -47,16 +44,12 @@ class Commits(Construct):
             max_concurrency=COMMITTERS,
             report_batch_item_failures=True,
         )
-        target = events.CfnRule.TargetProperty(
-            id="commit", arn=committer.function_arn, input=json.dumps({"expire": "due"})
-        )
-        rule = events.CfnRule(
+        call_on_schedule(
             self,
             "Expire",
             name=Names(options.name).expiry_rule,
             description=f"{options.name}: expire old snapshots of Iceberg tables",
-            schedule_expression=_EXPIRY,
-            targets=[target],
+            schedule=_EXPIRY,
+            call=ScheduledCall(id="commit", function=committer, event={"expire": "due"}),
         )
-        permit_rule(self, "Call", committer, rule.attr_arn)
         CfnOutput(Stack.of(self), "CommitFunction", value=committer.function_name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from aws_cdk import CfnOutput, Stack
-from aws_cdk import aws_events as events
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -16,7 +14,7 @@ from millrace.deployment.history_columns import DAY, HISTORY_COLUMNS, HistoryCol
 
 from .names import Names
 from .options import Options, Unwanted
-from .schedules import permit_rule
+from .schedules import ScheduledCall, call_on_schedule
 from .topology import Topology
 
 _TIMES = "cron(50 23,0 * * ? *)"
@@ -62,18 +60,14 @@ class History(Construct):
         options: Options,
     ) -> None:
         super().__init__(scope, construct_id)
-        target = events.CfnRule.TargetProperty(
-            id="reconcile", arn=exporter.function_arn, input=json.dumps({"history": "due"})
-        )
-        rule = events.CfnRule(
+        call_on_schedule(
             self,
             "Export",
             name=Names(options.name).history_rule,
             description=f"{options.name}: export finished work to the history",
-            schedule_expression=_TIMES,
-            targets=[target],
+            schedule=_TIMES,
+            call=ScheduledCall(id="reconcile", function=exporter, event={"history": "due"}),
         )
-        permit_rule(self, "Call", exporter, rule.attr_arn)
         CfnOutput(Stack.of(self), "History", value=f"s3://{home.bucket}/{home.prefix}")
 
 
