@@ -260,7 +260,7 @@ def _find_iceberg(document: Document) -> Iceberg | None:
     for sync in document.active_syncs():
         if sync.iceberg is not None:
             databases.add(sync.iceberg.database)
-            names.add(sync.target_connection if isinstance(sync, ModelSync) else sync.destination_connection)
+            names.add(document.destination_connection_of(sync))
     if not names:
         return None
     catalogued = Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)

@@ -100,26 +100,23 @@ class Document(Section):
 
     def read_connections(self) -> set[str]:
         """Give the names of the connections that active syncs read."""
-        names = set()
-        for sync in self.active_bulk_syncs():
-            names.add(sync.source_connection)
-        for model_sync in self.active_model_syncs():
-            names.add(self.model(model_sync.model).connection)
-        return names
+        return set(map(self.source_connection_of, self.active_syncs()))
 
     def written_connections(self) -> set[str]:
         """Give the names of the connections that active syncs write to."""
-        names = set()
-        for sync in self.active_bulk_syncs():
-            names.add(sync.destination_connection)
-        for model_sync in self.active_model_syncs():
-            names.add(model_sync.target_connection)
-        return names
+        return set(map(self.destination_connection_of, self.active_syncs()))
+
+    def source_connection_of(self, sync: Sync) -> str:
+        """Give the name of the connection that a sync reads."""
+        return self.model(sync.model).connection if isinstance(sync, ModelSync) else sync.source_connection
+
+    def destination_connection_of(self, sync: Sync) -> str:
+        """Give the name of the connection that a sync writes to."""
+        return sync.target_connection if isinstance(sync, ModelSync) else sync.destination_connection
 
     def schedule_of(self, sync: Sync) -> Schedule:
         """Give when a sync's source is listed: as it says, or by whether S3 tells of changes there."""
-        source = self.model(sync.model).connection if isinstance(sync, ModelSync) else sync.source_connection
-        is_notified = self.connection(source).notifications is not None
+        is_notified = self.connection(self.source_connection_of(sync)).notifications is not None
         return sync.schedule or (RECONCILIATION if is_notified else LISTING)
 
     def inline_secrets(self) -> list[str]:

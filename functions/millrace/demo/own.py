@@ -12,7 +12,6 @@ from rich.console import Console
 
 from millrace.cdk.first_run import describe_fetch, describe_first_run
 from millrace.config.document import Document, load
-from millrace.config.model_sync import ModelSync
 from millrace.demo.adapting import AdaptedConfiguration, adapt_document
 from millrace.demo.deploy import DeployError, bootstrap
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task, is_final
@@ -154,14 +153,11 @@ def _convert(deployed: DeployedDemo, sent: Sequence[SentFile], screen: Screen) -
 
 def _list_silent(deployed: DeployedDemo, tasks: Iterable[Task]) -> list[str]:
     """The syncs whose buckets tell of nothing: a schedule would list them, and nobody waits for that here."""
-    syncs = {task.sync for task in tasks}
+    document, syncs = deployed.document, {task.sync for task in tasks}
     silent = []
-    for sync in deployed.document.active_syncs():
-        if isinstance(sync, ModelSync):
-            source = deployed.document.model(sync.model).connection
-        else:
-            source = sync.source_connection
-        if sync.name in syncs and deployed.document.connection(source).notifications is None:
+    for sync in document.active_syncs():
+        source = document.connection(document.source_connection_of(sync))
+        if sync.name in syncs and source.notifications is None:
             silent.append(sync.name)
     return silent
 

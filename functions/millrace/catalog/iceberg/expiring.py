@@ -17,7 +17,6 @@ from millrace.catalog.iceberg.tables import (
     find_iceberg_sync,
 )
 from millrace.catalog.tables import CatalogName
-from millrace.config.bulk_sync import BulkSync
 from millrace.errors import MillraceError
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
@@ -74,7 +73,7 @@ class TableExpiry:
         for sync in self.planner.document.active_syncs():
             if sync.iceberg is None:
                 continue
-            connection = sync.destination_connection if isinstance(sync, BulkSync) else sync.target_connection
+            connection = self.planner.document.destination_connection_of(sync)
             root = tables_folder_of(self.planner.document.connection(connection).root)
             for name in self.catalog.list_tables(sync.iceberg.database or self.database, root):
                 location = ObjectRef(root.bucket, f"{root.key}{name.database}/{name.table}/")
