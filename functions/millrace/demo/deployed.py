@@ -85,7 +85,7 @@ class DeployedDemo:
     def find(cls, emulator: Emulator) -> DeployedDemo:
         """What was deployed last to ``emulator``, by whichever process."""
         resources = Deployed.find(emulator.client("cloudformation"), DEFAULT_NAME)
-        return cls(emulator, load(_record(emulator)), resources)
+        return cls(emulator, load_deployed(emulator), resources)
 
     def folders(self) -> list[Folder]:
         """The folders that active syncs read, those of plain tables first."""
@@ -222,6 +222,11 @@ class DeployedDemo:
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
             f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"
         )
+
+
+def load_deployed(emulator: Emulator) -> Document:
+    """The configuration that was deployed last to ``emulator``."""
+    return load(_record(emulator))
 
 
 def _record(emulator: Emulator) -> Path:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from millrace.cdk.first_run import describe_fetch, describe_first_run
 from millrace.config.document import Document, load
 from millrace.demo.adapting import AdaptedConfiguration, adapt_document
-from millrace.demo.deploy import DeployError, bootstrap
+from millrace.demo.deploy import DeployError
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task, is_final
 from millrace.demo.emulator import Emulator, EmulatorError, running
 from millrace.demo.kept import kept, recall
@@ -21,7 +20,7 @@ from millrace.demo.preview import can_preview, preview
 from millrace.demo.results import describe_outcome, show_use
 from millrace.demo.screen import Screen, Step
 from millrace.demo.sending import SentFile, list_sources, place_files, place_folders
-from millrace.deployment.project import find_project
+from millrace.demo.steps import deploy_stacks, upload_files
 from millrace.errors import UsageError
 from millrace.ledger.entries import DONE, Entry
 from millrace.planning.targets import QUARANTINE_FOLDER
@@ -33,8 +32,6 @@ _SILENT_SECONDS = 10.0
 """For which the queues are empty although the ledger has not heard of a file."""
 _POLL_SECONDS = 0.3
 _PREVIEW_ROWS = 5
-_ONE_MACHINE = {"max_concurrency": "2"}
-"""Functions side by side for each queue: the emulator starts a process for each, and this is no data centre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +117,15 @@ def _deploy(emulator: Emulator, adapted: AdaptedConfiguration, screen: Screen) -
         for database in adapted.list_databases():
             glue.create_database(DatabaseInput={"Name": database})
         step.result = ", ".join(adapted.list_missing_buckets()) or "none: the stack makes all"
-    with screen.step("cdk bootstrap") as step:
-        for sentence in describe_fetch(find_project()):
-            step.say(sentence)
-        bootstrap(emulator, on_line=step.update)
-    with screen.step("cdk deploy") as step:
-        for sentence in describe_first_run(find_project(), needs_layers=False):
-            step.say(sentence)
-        deployed = DeployedDemo.deploy(emulator, path, context=_ONE_MACHINE, on_line=step.update)
-        step.result = ", ".join(sync.name for sync in deployed.document.active_syncs())
-    return deployed
+    return deploy_stacks(emulator, path, screen, _name_syncs)
+
+
+def _name_syncs(document: Document) -> str:
+    return ", ".join(sync.name for sync in document.active_syncs())
 
 
 def _convert(deployed: DeployedDemo, sent: Sequence[SentFile], screen: Screen) -> OwnRun:
-    with screen.step("Upload") as step:
-        for each in sent:
-            step.update(str(each.ref))
-            deployed.upload(each.ref, each.file.read_bytes())
-        step.result = f"{count_of(len(sent), 'file')}, {sum(each.file.stat().st_size for each in sent) / 1e6:.1f} MB"
+    upload_files(deployed, sent, screen)
     tasks = deployed.tasks(each.ref for each in sent)
     listed = _list_silent(deployed, tasks)
     if listed:

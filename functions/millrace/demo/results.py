@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from millrace.demo.deployed import DeployedDemo, Task
+from millrace.demo.deployed import Task, load_deployed
 from millrace.demo.emulator import Emulator
 from millrace.demo.screen import Screen
 from millrace.demo.sending import list_sources
@@ -40,7 +40,7 @@ def show_use(emulator: Emulator, example: Task | None, screen: Screen) -> None:
     """Print the commands for the emulator that was left running, with an object that it converted, if there is one."""
     environment = emulator.client_environment()
     screen.heading(f"Left running on {emulator.url} (process {emulator.pid}). Send it a file of yours:")
-    sources = list_sources(DeployedDemo.find(emulator).document)
+    sources = list_sources(load_deployed(emulator))
     to = "" if len(sources) == 1 else f" --to {shlex.quote(min(sources))}"
     screen.say(f"  millrace demo --upload my.csv{to}")
     screen.say("For the other commands, in a shell of its own:")

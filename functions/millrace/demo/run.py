@@ -12,9 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 from rich.console import Console
 
-from millrace.cdk.first_run import describe_fetch, describe_first_run
-from millrace.config.layout import Folder
-from millrace.demo.deploy import DeployError, bootstrap
+from millrace.config.document import Document
+from millrace.demo.deploy import DeployError
 from millrace.demo.deployed import DemoFailure, DeployedDemo, Task
 from millrace.demo.emulator import Emulator, EmulatorError, running, stop
 from millrace.demo.kept import forget, kept, recall
@@ -23,6 +22,8 @@ from millrace.demo.preview import preview
 from millrace.demo.results import describe_outcome, show_use
 from millrace.demo.samples import SEED
 from millrace.demo.screen import Screen
+from millrace.demo.sending import SentFile, object_in
+from millrace.demo.steps import deploy_stacks, upload_files
 from millrace.deployment.project import find_project
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.mappings import pick
@@ -35,16 +36,12 @@ _DATA_FOLDER = "data"
 _SHOWN_AGAIN = "2026-09.csv"
 _PREVIEW_ROWS = 5
 _INTERRUPTED = 130
-_ONE_MACHINE = {"max_concurrency": "2"}
-"""Functions side by side for each queue: the emulator starts a process for each, and this is no data centre."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoUpload:
+class DemoUpload(SentFile):
     """A file and where it goes; ``ours`` must come out converted, and with exactly ``rows`` if they are known."""
 
-    file: Path
-    ref: ObjectRef
     ours: bool
     rows: pa.Table | None = None
 
@@ -107,7 +104,7 @@ def _data_folder(given: Path | None) -> Path | None:
 
 
 def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
-    deployed = _deploy(emulator, screen)
+    deployed = deploy_stacks(emulator, find_project().examples / "millrace.yaml", screen, _describe_syncs)
     uploads = list(_uploads(deployed, data))
     entries = _convert(deployed, uploads, screen)
     _report(entries, uploads, screen)
@@ -120,19 +117,9 @@ def _show(emulator: Emulator, data: Path | None, screen: Screen) -> Task:
     return example
 
 
-def _deploy(emulator: Emulator, screen: Screen) -> DeployedDemo:
-    with screen.step("cdk bootstrap") as step:
-        for sentence in describe_fetch(find_project()):
-            step.say(sentence)
-        bootstrap(emulator, on_line=step.update)
-    with screen.step("cdk deploy") as step:
-        for sentence in describe_first_run(find_project(), needs_layers=False):
-            step.say(sentence)
-        configuration = find_project().examples / "millrace.yaml"
-        deployed = DeployedDemo.deploy(emulator, configuration, context=_ONE_MACHINE, on_line=step.update)
-        syncs = [sync.name for sync in deployed.document.active_bulk_syncs()]
-        step.result = f"{len(syncs)} syncs: {', '.join(syncs)}"
-    return deployed
+def _describe_syncs(document: Document) -> str:
+    syncs = [sync.name for sync in document.active_bulk_syncs()]
+    return f"{len(syncs)} syncs: {', '.join(syncs)}"
 
 
 def _uploads(deployed: DeployedDemo, data: Path | None) -> Iterator[DemoUpload]:
@@ -142,15 +129,11 @@ def _uploads(deployed: DeployedDemo, data: Path | None) -> Iterator[DemoUpload]:
         yield DemoUpload(file=file, ref=deployed.ref(file.relative_to(examples).as_posix()), ours=True)
     large = deployed.folders()[0].child(FOLDER)
     for file, rows in write_large(deployed.emulator.folder / FOLDER, SEED).items():
-        yield DemoUpload(file=file, ref=_object_in(large, file.name), ours=True, rows=rows)
+        yield DemoUpload(file=file, ref=object_in(large, file.name), ours=True, rows=rows)
     if data is not None:
         folder = deployed.folders()[0].child(_DATA_FOLDER)
         for file in _files(data):
-            yield DemoUpload(file=file, ref=_object_in(folder, file.relative_to(data).as_posix()), ours=False)
-
-
-def _object_in(folder: Folder, path: str) -> ObjectRef:
-    return ObjectRef(folder.bucket, folder.prefix + path)
+            yield DemoUpload(file=file, ref=object_in(folder, file.relative_to(data).as_posix()), ours=False)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -158,12 +141,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _convert(deployed: DeployedDemo, uploads: Sequence[DemoUpload], screen: Screen) -> Mapping[Task, Entry]:
-    with screen.step("Upload") as step:
-        for upload in uploads:
-            step.update(str(upload.ref))
-            deployed.upload(upload.ref, upload.file.read_bytes())
-        size = sum(upload.file.stat().st_size for upload in uploads)
-        step.result = f"{len(uploads)} files, {size / 1e6:.1f} MB"
+    upload_files(deployed, uploads, screen)
     tasks = deployed.tasks(upload.ref for upload in uploads)
     with screen.step("Wait for the function to convert them") as step:
         done: list[Entry] = []

@@ -52,7 +52,7 @@ def place_files(files: Sequence[Path], to: str | None, sources: Mapping[str, Fol
     for file in files:
         if not file.is_file():
             raise UsageError(f"--upload {file}: {'it is a folder; name its files' if file.is_dir() else 'not there'}")
-        sent.append(SentFile(file, _object_in(target, file.name)))
+        sent.append(SentFile(file, object_in(target, file.name)))
     _refuse_doubles(sent)
     return sent
 
@@ -104,10 +104,11 @@ def _place_all(folder: Path, target: Folder) -> Iterator[SentFile]:
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder)
         if file.is_file() and not any(part.startswith(".") for part in name.parts):
-            yield SentFile(file, _object_in(target, name.as_posix()))
+            yield SentFile(file, object_in(target, name.as_posix()))
 
 
-def _object_in(folder: Folder, path: str) -> ObjectRef:
+def object_in(folder: Folder, path: str) -> ObjectRef:
+    """The object at a path below a folder."""
     return ObjectRef(folder.bucket, folder.prefix + path)
 
 
