@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millrace.config.notices import Notify
 from millrace.notices.levels import Levels
@@ -12,7 +12,7 @@ from millrace.notices.telling import Send
 from millrace.operations.checkpoints import Checkpoint, Counts
 
 if TYPE_CHECKING:
-    from millrace.notices.events import Event
+    from millrace.notices.events import Event, SyncEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,7 @@ class RunTeller:
         if begun is None:
             return
         event = made.RunStarted(
-            id=made.to_id(made.RunStarted.name, self.deployment, sync, begun.isoformat()),
-            time=begun,
-            deployment=self.deployment,
-            sync=sync,
+            **self._identify(made.RunStarted, sync, begun.isoformat(), begun),
             run=_name_run(checkpoint),
             kind=made.RunKind.RECONCILE,
             trigger="the sync's schedule, or somebody asked for it",
@@ -61,10 +58,7 @@ class RunTeller:
         kind = made.RunCompletedWithErrors if _is_amiss(counts) else made.RunCompleted
         said: list[Event] = [
             kind(
-                id=made.to_id(kind.name, self.deployment, sync, ended.isoformat()),
-                time=ended,
-                deployment=self.deployment,
-                sync=sync,
+                **self._identify(kind, sync, ended.isoformat(), ended),
                 run=_name_run(checkpoint),
                 kind=made.RunKind.RECONCILE,
                 counts=asdict(counts),
@@ -74,10 +68,7 @@ class RunTeller:
         if checkpoint.caught_up_since is not None:
             said.append(
                 made.SyncCaughtUp(
-                    id=made.to_id(made.SyncCaughtUp.name, self.deployment, sync, ended.isoformat()),
-                    time=ended,
-                    deployment=self.deployment,
-                    sync=sync,
+                    **self._identify(made.SyncCaughtUp, sync, ended.isoformat(), ended),
                     since=checkpoint.caught_up_since,
                     objects=counts.compared,
                 )
@@ -85,10 +76,7 @@ class RunTeller:
         if counts.unaccounted:
             said.append(
                 made.Unaccounted(
-                    id=made.to_id(made.Unaccounted.name, self.deployment, sync, ended.isoformat()),
-                    time=ended,
-                    deployment=self.deployment,
-                    sync=sync,
+                    **self._identify(made.Unaccounted, sync, ended.isoformat(), ended),
                     count=counts.unaccounted,
                 )
             )
@@ -96,21 +84,25 @@ class RunTeller:
 
     def tell_reprocess(self, sync: str, run_id: str, sent: int, now: datetime) -> None:
         """Tell that objects are asked for again. Raises MillraceError."""
-        if not self.levels.of_sync(sync).includes(Notify.RUNS):
+        if not self.wants_runs(sync):
             return
         from millrace.notices import events as made  # noqa: PLC0415 - see the class
 
         event = made.RunStarted(
-            id=made.to_id(made.RunStarted.name, self.deployment, sync, run_id),
-            time=now,
-            deployment=self.deployment,
-            sync=sync,
+            **self._identify(made.RunStarted, sync, run_id, now),
             run=run_id,
             kind=made.RunKind.REPROCESS,
             trigger="somebody asked for it",
             counts={"asked": sent},
         )
         self.send([event])
+
+    def _identify(self, kind: type[SyncEvent], sync: str, mark: str, time: datetime) -> dict[str, Any]:
+        """What every event of a sync has; the same ``mark`` of the same kind is the same event, sent again."""
+        from millrace.notices.events import to_id  # noqa: PLC0415 - see the class
+
+        event_id = to_id(kind.name, self.deployment, sync, mark)
+        return {"id": event_id, "time": time, "deployment": self.deployment, "sync": sync}
 
     def _send_wanted(self, sync: str, said: list[Event]) -> None:
         chosen = self.levels.of_sync(sync)
