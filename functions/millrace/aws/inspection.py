@@ -129,7 +129,7 @@ class Inspection:
             verdict = Verdict.NOTE if backlog.given_up else Verdict.OK
             yield Check(subject, verdict, "; ".join(backlog.describe()))
         if self.deployed.commit_queue is None:
-            yield Check(subject, Verdict.TROUBLE, "the stacks have no committer", "deploy again: cdk deploy --all")
+            yield Check(subject, Verdict.TROUBLE, "the stacks have no committer", "deploy again: millrace deploy")
         for database in self._list_iceberg_databases():
             if GlueCatalog(self.client("glue")).has_database(database):
                 yield Check(subject, Verdict.OK, f"database {database!r} is there")

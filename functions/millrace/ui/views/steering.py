@@ -78,16 +78,18 @@ def _demand_function(world: PageWorld) -> str:
 
 def _find_backfill(world: PageWorld, sync: str) -> Backfill:
     _demand_function(world)
-    store = DynamoDBBackfills(world.deployments.client("dynamodb"), world.deployed.ledger_table)
-    for row in reversed(store.board().backfills):
+    for row in reversed(_open_store(world).board().backfills):
         if row.sync == sync and row.is_active:
             return row
     raise UsageError(f"no backfill of {sync!r} goes on, or is paused")
 
 
 def _describe_backfill(world: PageWorld, row: Backfill) -> str:
-    store = DynamoDBBackfills(world.deployments.client("dynamodb"), world.deployed.ledger_table)
-    return describe_progress(read_progress(store, row, world.now()))
+    return describe_progress(read_progress(_open_store(world), row, world.now()))
+
+
+def _open_store(world: PageWorld) -> DynamoDBBackfills:
+    return DynamoDBBackfills(world.deployments.client("dynamodb"), world.deployed.ledger_table)
 
 
 def ask_run(request: Request, world: PageWorld, renderer: PageRenderer) -> Response:
