@@ -16,6 +16,7 @@ from millrace.engine.options import FileFormat
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import ConfigurationError, LostRace, MalformedFile
 from millrace.ledger.entries import BigRunFacts, Entry, Failure, Output, State
+from millrace.ledger.schema_changes import FieldChange, FieldChangeKind, SchemaChanges
 from millrace.ledger.stores import LedgerIndex, LedgerPages, LedgerStore
 from millrace.ledger.table_entries import FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
@@ -86,7 +87,12 @@ FULL = entry(
     reason="because",
     run_id="r",
     schema_version=3,
-    schema_changes="note: new, text",
+    schema_changes=SchemaChanges.of(
+        [
+            FieldChange(field="note", kind=FieldChangeKind.ADDED, after="text"),
+            FieldChange(field="t", kind=FieldChangeKind.FORM, before="date", after="date", form="as usual"),
+        ]
+    ),
     big_run=BigRunFacts(
         name="n-1", execution="n-1-2", connection="lake", home=ObjectRef("out", "x/.millrace/runs/n-1/")
     ),

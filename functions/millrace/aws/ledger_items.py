@@ -26,6 +26,7 @@ from millrace.ledger.entries import (
     WorkEntry,
     time_of,
 )
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.ledger.table_entries import AnyEntry, FormatBid, FormatEntry, SchemaEntry, TableEntry, TableOrder
 from millrace.mappings import leave_out_empty, leave_out_none, pick
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
@@ -37,7 +38,7 @@ _VERSION = ("etag", "version_id", "size")
 _WORK = ("revision", "fence", "fingerprint", "engine", "owner", "attempts", "run_id")
 _SINCE_0_2 = ("deaths", "deployment", "shape", "open_run")
 """What 0.1.0 did not write; 0 is left out, so that its items stay as they are."""
-_ENTRY = ("reason", "schema_version", "schema_changes")
+_ENTRY = ("reason", "schema_version")
 _BUILD = ("built_etag", "refused_etag")
 _BIG_RUN = ("name", "execution", "connection")
 
@@ -60,7 +61,7 @@ def _to_stored(entry: AnyEntry) -> dict[str, Any]:
     match entry:
         case Entry():
             fields = _work_fields(entry) | _get_fields(entry, _ENTRY) | _get_fields(entry.build, _BUILD)
-            return fields | _big_run_fields(entry.big_run)
+            return fields | _schema_changes_fields(entry.schema_changes) | _big_run_fields(entry.big_run)
         case TableEntry():
             return _work_fields(entry) | {"reason": _text(entry.file)}
         case SchemaEntry():
@@ -97,6 +98,14 @@ def _big_run_fields(run: BigRunFacts | None) -> dict[str, Any]:
     if run is None:
         return {}
     return {"big_run": _get_fields(run, _BIG_RUN) | {"home": str(run.home)}}
+
+
+def _schema_changes_fields(changes: SchemaChanges | None) -> dict[str, Any]:
+    """The text, as 0.1.0 had it, and what it says field by field."""
+    if changes is None:
+        return {}
+    fields: dict[str, Any] = {"schema_changes": changes.text}
+    return fields | {"changed_fields": changes.to_document()} if changes.fields else fields
 
 
 def _get_fields(value: object, names: Iterable[str]) -> dict[str, Any]:
@@ -161,6 +170,9 @@ def to_entry(fields: Mapping[str, Any]) -> Entry:
         sequencer = Sequencer(fields["sequencer"])
     build = BuildFacts(**pick(fields, *_BUILD))
     entry = Entry(**_to_work(fields), sequencer=sequencer, build=build, **pick(fields, *_ENTRY))
+    if "schema_changes" in fields:
+        changes = SchemaChanges.from_document(fields["schema_changes"], fields.get("changed_fields"))
+        entry = replace(entry, schema_changes=changes)
     return replace(entry, big_run=_to_big_run(fields["big_run"])) if "big_run" in fields else entry
 
 

@@ -20,6 +20,7 @@ from millrace.engine.table_survey import TableSurvey
 from millrace.engine.tables.fit import Fit
 from millrace.engine.tables.rows import ignore_bad_row
 from millrace.ledger.races import retry_lost_race
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.planning.plans import Plan, SharedTable
 
 _TRIES = 5
@@ -31,22 +32,28 @@ class NegotiatedSchema:
 
     fields: pa.Schema
     version: int | None
-    changes: str | None
+    changes: SchemaChanges | None
     valued: frozenset[str]
 
     def to_document(self) -> dict[str, Any]:
         """The schema, for ``from_document``."""
         fields = base64.b64encode(self.fields.serialize().to_pybytes()).decode()
-        return {"fields": fields, "version": self.version, "changes": self.changes, "valued": sorted(self.valued)}
+        document: dict[str, Any] = {"fields": fields, "version": self.version, "valued": sorted(self.valued)}
+        if self.changes is not None:
+            document |= {"changes": self.changes.text, "changed_fields": self.changes.to_document()}
+        return document
 
     @classmethod
     def from_document(cls, document: Any) -> Self:
         """The schema that gave the document."""
         fields = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(document["fields"])))
+        changes = document.get("changes")
+        if changes is not None:
+            changes = SchemaChanges.from_document(changes, document.get("changed_fields"))
         return cls(
             fields=fields,
             version=document["version"],
-            changes=document["changes"],
+            changes=changes,
             valued=frozenset(document["valued"]),
         )
 

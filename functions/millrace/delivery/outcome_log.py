@@ -33,7 +33,9 @@ def metric_names(outcome: Outcome) -> tuple[str, ...]:
 
 def _schema_changes(outcome: Outcome) -> str | None:
     """What this very work changed of its table's schema."""
-    return outcome.entry.schema_changes if outcome.entry is not None and outcome.result in DONE else None
+    if outcome.entry is None or outcome.entry.schema_changes is None or outcome.result not in DONE:
+        return None
+    return outcome.entry.schema_changes.text
 
 
 def fields(outcome: Outcome) -> dict[str, Any]:

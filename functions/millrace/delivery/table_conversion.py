@@ -29,6 +29,7 @@ from millrace.engine.tables.hinted import given_fields
 from millrace.engine.tables.rows import Table
 from millrace.errors import ForeignFormat, LostRace
 from millrace.ledger.claims import Claims
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.objects.messages import Request
 from millrace.objects.store import Upload
 from millrace.planning.plans import Plan, SharedTable
@@ -45,7 +46,7 @@ class InTable:
 
     done: Converted[Upload]
     version: int | None = None
-    changes: str | None = None
+    changes: SchemaChanges | None = None
     reason: str | None = None
     """What else is to be said of it, such as which members of an archive are ignored."""
 
@@ -141,7 +142,7 @@ def convert_in_table(plan: Plan, shared: SharedTable, request: Request, claims: 
 
 def _remember(
     schema: Remembered, fit: Fit, plan: Plan, request: Request, claims: Claims
-) -> tuple[int | None, str | None] | None:
+) -> tuple[int | None, SchemaChanges | None] | None:
     """The version that holds what the file was written with, and what is new in it; None where it was overtaken."""
     for _ in range(_TRIES):
         fields = fit.remembered_schema()

@@ -17,19 +17,18 @@ from datetime import datetime
 import pyarrow as pa
 
 from millrace.engine.tables.fields import kind_of
-from millrace.engine.types.printing import FORM
+from millrace.engine.types.printing import form_of
 from millrace.errors import TooBig
 from millrace.ledger.entries import is_newer_run
+from millrace.ledger.schema_changes import FieldChange, FieldChangeKind, SchemaChanges
 from millrace.ledger.stores import LedgerStore
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from millrace.texts import shorten_text
 
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""
 _KEPT_VERSIONS = 20
-_SHOWN_CHANGES = 10
 _TABLE = b"millrace.table"
 
 
@@ -91,12 +90,11 @@ class Remembered:
         """The fields that a file is held to."""
         return self.schema.fields if self.schema else None
 
-    def changed(self, fields: pa.Schema) -> str | None:
+    def changed(self, fields: pa.Schema) -> SchemaChanges | None:
         """What the fields change of those that were remembered; None for a table's first."""
         if self.schema is None or fields.equals(self.schema.fields, check_metadata=True):
             return None
-        # A table may get ten thousand fields at once; who reads the ledger wants the first few.
-        return _shortened(list(_changes(self.schema.fields, fields)))
+        return SchemaChanges.of(list(_list_changes(self.schema.fields, fields)))
 
     def put(self, fields: pa.Schema, source: ObjectRef, request: Request, ledger: LedgerStore, now: datetime) -> int:
         """Remember the fields, where they are others, and give their version.
@@ -137,11 +135,12 @@ class Remembered:
         number, changes = 1, "the first"
         if earlier is not None:
             versions, number, changes = earlier.versions, earlier.version + 1, "begun anew"
+        changed = self.changed(fields)
         version = SchemaVersion(
             number=number,
             source=str(source),
             when=now.isoformat(timespec="seconds"),
-            changes=self.changed(fields) or changes,
+            changes=changes if changed is None else changed.text,
         )
         return TableSchema(fields=fields, versions=(*versions, version)[-_KEPT_VERSIONS:])
 
@@ -163,27 +162,20 @@ def _begins_anew(entry: SchemaEntry, request: Request) -> bool:
     return request.reset_schema and is_newer_run(request.run_id, entry.run_id)
 
 
-def _changes(before: pa.Schema, after: pa.Schema) -> Iterator[str]:
+def _list_changes(before: pa.Schema, after: pa.Schema) -> Iterator[FieldChange]:
     earlier = {field.name: field for field in before}
     for field in after:
         old = earlier.get(field.name)
         if old is None:
-            yield f"{field.name}: new, {kind_of(field)}"
+            yield FieldChange(field=field.name, kind=FieldChangeKind.ADDED, after=kind_of(field))
         elif not old.equals(field, check_metadata=True):
-            yield f"{field.name}: {kind_of(old)} -> {_other_kind(old, field)}"
+            yield _to_change(old, field)
 
 
-def _other_kind(old: pa.Field, new: pa.Field) -> str:
-    kind = kind_of(new)
-    if kind != kind_of(old):
-        return kind
+def _to_change(old: pa.Field, new: pa.Field) -> FieldChange:
+    before, after = kind_of(old), kind_of(new)
+    if before != after:
+        return FieldChange(field=new.name, kind=FieldChangeKind.TYPE, before=before, after=after)
     # Both are times, or both numbers as text: what they differ in is how the file writes them.
-    form = (new.metadata or {}).get(FORM, b"as usual")
-    return f"{kind} ({form.decode()})"
-
-
-def _shortened(changes: list[str]) -> str:
-    text = "; ".join(change[:200] for change in changes[:_SHOWN_CHANGES])
-    if len(changes) > _SHOWN_CHANGES:
-        text += f"; and {len(changes) - _SHOWN_CHANGES:,} more"
-    return shorten_text(text)
+    form = form_of(new) or "as usual"
+    return FieldChange(field=new.name, kind=FieldChangeKind.FORM, before=before, after=after, form=form)

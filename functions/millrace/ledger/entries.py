@@ -18,6 +18,7 @@ from millrace.errors import (
     TransientError,
     WorkInFlight,
 )
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.objects.references import UNKNOWN_VERSION, ObjectRef, Position, Sequencer, SourceVersion
 from millrace.texts import shorten_text
 
@@ -279,7 +280,7 @@ class Entry(WorkEntry):
     sequencer: Sequencer | None = None
     reason: str | None = None
     schema_version: int | None = None
-    schema_changes: str | None = None
+    schema_changes: SchemaChanges | None = None
     build: BuildFacts = NO_BUILD
     big_run: BigRunFacts | None = None
 
@@ -356,15 +357,13 @@ class Finish:
     keep_earlier: bool = False
     withdraws: bool = False
     schema_version: int | None = None
-    schema_changes: str | None = None
+    schema_changes: SchemaChanges | None = None
     refused_etag: str | None = None
     big_run: BigRunFacts | None = None
 
     def __post_init__(self) -> None:
-        for name in ("reason", "schema_changes"):
-            text = getattr(self, name)
-            if text is not None:
-                object.__setattr__(self, name, shorten_text(text))
+        if self.reason is not None:
+            object.__setattr__(self, "reason", shorten_text(self.reason))
 
     def without_texts(self) -> Self:
         """The same, but no text that a person wrote or a file holds."""

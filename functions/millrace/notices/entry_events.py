@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from millrace.ledger.entries import DONE, Entry, Failure, Output, State, WorkEntry
+from millrace.ledger.schema_changes import FieldChange, SchemaChanges
 from millrace.notices.events import (
     Event,
     EventError,
+    EventFieldChange,
     EventObject,
     EventOutput,
     EventRows,
@@ -60,8 +62,8 @@ class EntryEvents:
             yield from self._of_state(entry, topic)
             if is_run(entry):
                 yield self._run(entry, RunKind.BIG)
-            if has_changed_schema(entry):
-                yield self._schema_changed(entry)
+            if has_changed_schema(entry) and entry.schema_changes is not None:
+                yield self._schema_changed(entry, entry.schema_changes)
         if is_replaced_table(entry, topic):
             yield self._table_replaced(entry)
 
@@ -112,13 +114,15 @@ class EntryEvents:
             error=_to_error(entry.failure),
         )
 
-    def _schema_changed(self, entry: Entry) -> TableSchemaChanged:
+    def _schema_changed(self, entry: Entry, changes: SchemaChanges) -> TableSchemaChanged:
         table = self.find_table(entry)
         return TableSchemaChanged(
             **self._common(TableSchemaChanged, entry),
             table=None if table is None else str(table),
             version=entry.schema_version or 0,
-            changes=entry.schema_changes or "",
+            changes=tuple(map(_to_field_change, changes.fields)),
+            changes_left_out=changes.left_out,
+            summary=changes.text,
             file=_to_object(entry),
         )
 
@@ -197,6 +201,12 @@ def _to_output(output: Output) -> EventOutput:
 
 def _count_left_out(entry: WorkEntry) -> int:
     return max(0, len(entry.outputs) - MOST_OUTPUTS)
+
+
+def _to_field_change(change: FieldChange) -> EventFieldChange:
+    return EventFieldChange(
+        field=change.field, kind=change.kind, from_=change.before, to=change.after, form=change.form
+    )
 
 
 def _to_rows(entry: WorkEntry) -> EventRows:

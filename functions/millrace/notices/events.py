@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from millrace.config.notices import Notify
+from millrace.ledger.schema_changes import FieldChangeKind
 
 SCHEMA_VERSION = 1
 
@@ -209,15 +210,34 @@ class RunFailed(RunEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventFieldChange:
+    """A field that is new, or another than before.
+
+    ``from_`` (``from`` in JSON) and ``to`` are its types, ``form`` is how values are written now, if that changed.
+    """
+
+    field: str
+    kind: FieldChangeKind
+    from_: str | None = None
+    to: str
+    form: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableSchemaChanged(SyncEvent):
-    """A file has brought a table new fields or wider types; ``changes`` says which, in a sentence."""
+    """A file has brought a table new fields or wider types; ``summary`` says which, in a sentence.
+
+    ``changes`` are the first few, and ``changes_left_out`` counts the others.
+    """
 
     detail_type: ClassVar[str] = "Millrace Table Schema Changed"
     name: ClassVar[str] = "table.schema_changed"
     level: ClassVar[Notify] = Notify.RUNS
 
     version: int
-    changes: str
+    changes: tuple[EventFieldChange, ...]
+    changes_left_out: int = 0
+    summary: str
     file: EventObject
     table: str | None = None
 
@@ -343,6 +363,11 @@ def to_id(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode(errors="backslashreplace")).hexdigest()[:32]
 
 
+def name_in_json(name: str) -> str:
+    """A field's name without the mark of one that is a word of Python: ``from`` for ``from_``."""
+    return name.removesuffix("_")
+
+
 def _to_plain(value: Any) -> Any:
     match value:
         case datetime():
@@ -362,5 +387,5 @@ def _to_fields(value: Any) -> dict[str, Any]:
     for field in fields(value):
         inner = getattr(value, field.name)
         if inner is not None:
-            plain[field.name] = _to_plain(inner)
+            plain[name_in_json(field.name)] = _to_plain(inner)
     return plain

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from millrace.notices.events import EVENTS, SCHEMA_VERSION, Event
+from millrace.notices.events import EVENTS, SCHEMA_VERSION, Event, name_in_json
 
 _PLAIN: Mapping[Any, dict[str, str]] = {
     str: {"type": "string"},
@@ -54,9 +54,10 @@ def _to_object(cls: type[Any]) -> dict[str, Any]:
     properties = {}
     required = []
     for field in fields(cls):
-        properties[field.name] = _to_type(hints[field.name])
+        name = name_in_json(field.name)
+        properties[name] = _to_type(hints[field.name])
         if _is_always_there(field, hints[field.name]):
-            required.append(field.name)
+            required.append(name)
     # Dataclasses make a docstring of their signature where a class has none.
     about = str(cls.__doc__).partition("\n\n")[0]
     return {"description": about, "type": "object", "required": required, "properties": properties}

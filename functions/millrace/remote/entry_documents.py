@@ -61,7 +61,7 @@ def entry_to_json(entry: Entry | SchemaEntry) -> dict[str, Any]:
         "engine": entry.engine,
         "run_id": entry.run_id,
         "schema_version": entry.schema_version,
-        "schema_changes": entry.schema_changes,
+        "schema_changes": None if entry.schema_changes is None else entry.schema_changes.text,
         "started": _time_to_json(entry.started),
         "finished": _time_to_json(entry.finished),
         "milliseconds": entry.milliseconds,

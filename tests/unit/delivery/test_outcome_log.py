@@ -13,6 +13,7 @@ from millrace.engine.row_counts import RowCounts
 from millrace.errors import AccessDenied, MalformedFile
 from millrace.ledger.entries import Entry, Failure, Output, State
 from millrace.ledger.rules import RefusalKind
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.objects.references import ObjectRef
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -24,7 +25,7 @@ ENTRY = replace(
     rows=RowCounts(read=5, written=3, quarantined=2),
     started=NOON,
     finished=NOON + timedelta(seconds=1),
-    schema_changes="new column",
+    schema_changes=SchemaChanges("new column"),
     schema_version=4,
 )
 

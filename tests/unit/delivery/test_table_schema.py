@@ -14,6 +14,7 @@ from millrace.delivery.table_schema import SchemaVersion, TableSchema, remembere
 from millrace.engine.tables.fields import as_remembered
 from millrace.engine.types.printing import with_form
 from millrace.errors import LostRace, TooBig
+from millrace.ledger.schema_changes import FieldChange, FieldChangeKind, SchemaChanges
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.fakes import InMemoryLedger
@@ -99,8 +100,37 @@ def test_many_changes_are_told_in_short() -> None:
     told = known.changed(pa.schema([("id", pa.string())] + [(f"f{number}", pa.string()) for number in range(99)]))
 
     assert told is not None
-    assert told.startswith("id: int64 -> text; f0: new, text; ")
-    assert told.endswith("; and 90 more")
+    assert told.text.startswith("id: int64 -> text; f0: new, text; ")
+    assert told.text.endswith("; and 90 more")
+    assert (len(told.fields), told.left_out) == (25, 75)
+
+
+def test_changes_are_told_field_by_field() -> None:
+    ledger = InMemoryLedger()
+    form = pa.timestamp("s")
+    put(ledger, pa.schema([("id", pa.int64()), ("n", pa.null()), ("at", form), ("same", pa.string())]))
+    known = remembered("nightly", TABLE, asked(), ledger)
+
+    told = known.changed(
+        pa.schema(
+            [
+                ("id", pa.string()),
+                ("n", pa.float64()),
+                with_form(pa.field("at", form), "T0"),
+                ("same", pa.string()),
+                ("new", pa.list_(pa.int64())),
+            ]
+        )
+    )
+
+    assert told is not None
+    assert told.fields == (
+        FieldChange(field="id", kind=FieldChangeKind.TYPE, before="int64", after="text"),
+        FieldChange(field="n", kind=FieldChangeKind.TYPE, before="no values yet", after="double"),
+        FieldChange(field="at", kind=FieldChangeKind.FORM, before="timestamp[s]", after="timestamp[s]", form="T0"),
+        FieldChange(field="new", kind=FieldChangeKind.ADDED, after="list<item: int64>"),
+    )
+    assert SchemaChanges.from_document(told.text, told.to_document()) == told
 
 
 def test_of_two_who_read_the_same_the_second_is_told() -> None:

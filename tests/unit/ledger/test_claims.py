@@ -10,6 +10,7 @@ from millrace.errors import MalformedFile, NotAccepted
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, Finish, Output, State
 from millrace.ledger.rules import ClaimSubject
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.ledger.table_entries import AnyEntry
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from tests.fakes import InMemoryLedger
@@ -30,7 +31,7 @@ class StrictLedger(InMemoryLedger):
         """Refuse as DynamoDB does."""
         if isinstance(entry, Entry):
             message = entry.failure.message if entry.failure and entry.failure.error != "NotAccepted" else ""
-            texts = (entry.reason or "", entry.schema_changes or "", message)
+            texts = (entry.reason or "", entry.schema_changes.text if entry.schema_changes else "", message)
             if sum(map(len, texts)) > self.most_text or len(entry.outputs) > self.most_outputs:
                 raise NotAccepted("dynamodb:PutItem was refused: the item is too large; split the object")
         super().put(entry)
@@ -54,7 +55,7 @@ def test_what_is_refused_for_its_size_is_written_without_its_texts() -> None:
             outputs=(OUTPUT,),
             rows=RowCounts(read=2, written=2),
             reason="x" * 11,
-            schema_changes="y",
+            schema_changes=SchemaChanges("y"),
         )
     )
 

@@ -34,11 +34,13 @@ from millrace.ledger.entries import (
     is_stale,
     is_stuck,
 )
+from millrace.ledger.schema_changes import SchemaChanges
 from millrace.objects.references import ObjectRef, Sequencer
 from millrace.texts import LONGEST_TEXT, shorten_text
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+NEW_COLUMN = SchemaChanges("new column")
 BLANK = Entry.unseen("nightly", ObjectRef("acme-in", "in/a.csv"), fingerprint="f", engine="1")
 
 
@@ -78,10 +80,11 @@ def test_what_a_service_answers_is_bounded_too() -> None:
 
 
 def test_a_reason_and_the_changes_of_a_schema_are_bounded() -> None:
-    finish = Finish(state=State.CONVERTED, reason="r" * 10_000, schema_changes="ü" * 10_000)
+    finish = Finish(state=State.CONVERTED, reason="r" * 10_000, schema_changes=SchemaChanges("ü" * 10_000))
 
     assert len((finish.reason or "").encode()) <= LONGEST_TEXT
-    assert len((finish.schema_changes or "").encode()) <= LONGEST_TEXT
+    assert finish.schema_changes is not None
+    assert len(finish.schema_changes.text.encode()) <= LONGEST_TEXT
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_an_output_is_found_by_its_place() -> None:
 
 
 def test_a_later_place_is_kept_and_none_changes_nothing() -> None:
-    entry = replace(BLANK, sequencer=Sequencer.parse("0A"), reason="old", schema_changes="new column")
+    entry = replace(BLANK, sequencer=Sequencer.parse("0A"), reason="old", schema_changes=NEW_COLUMN)
     later = Sequencer.parse("0B")
 
     assert entry.position == Sequencer.parse("0A")
@@ -161,15 +164,17 @@ def test_a_later_place_is_kept_and_none_changes_nothing() -> None:
 def test_the_version_of_a_schema_is_that_of_what_was_written(outputs: tuple[Output, ...] | None, version: int) -> None:
     """Work that wrote nothing leaves the outputs as they are, and their schema."""
     entry = replace(BLANK, schema_version=3)
-    finish = Finish(state=State.FAILED, outputs=outputs, schema_version=4, reason="why", schema_changes="new column")
+    finish = Finish(state=State.FAILED, outputs=outputs, schema_version=4, reason="why", schema_changes=NEW_COLUMN)
 
     finished = entry.as_finished(finish)
 
-    assert (finished.schema_version, finished.reason, finished.schema_changes) == (version, "why", "new column")
+    assert (finished.schema_version, finished.reason, finished.schema_changes) == (version, "why", NEW_COLUMN)
 
 
 def test_a_finish_without_texts_says_the_rest() -> None:
-    finish = Finish(state=State.FAILED, failure=Failure.of(MalformedFile("bad", row=7)), reason="r", schema_changes="s")
+    finish = Finish(
+        state=State.FAILED, failure=Failure.of(MalformedFile("bad", row=7)), reason="r", schema_changes=NEW_COLUMN
+    )
     bare = finish.without_texts()
 
     assert bare.failure == replace(Failure.of(MalformedFile("bad", row=7)), message="")

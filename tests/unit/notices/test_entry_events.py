@@ -11,6 +11,7 @@ import pytest
 from millrace.errors import AccessDenied, Crashed, MalformedFile, ServiceUnavailable
 from millrace.ledger.entries import Announcement, Output, State, WorkEntry
 from millrace.ledger.rules import MOST_ATTEMPTS
+from millrace.ledger.schema_changes import MOST_FIELDS, FieldChange, FieldChangeKind, SchemaChanges
 from millrace.notices.entry_events import MOST_OUTPUTS, EntryEvents
 from millrace.notices.events import Event
 from millrace.notices.json_schemas import to_schema
@@ -21,6 +22,13 @@ from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document, model_document
 from tests.unit.notices.building import RUN, entry, events_of, failed, table
 
+CHANGES = SchemaChanges.of(
+    [
+        FieldChange(field="b", kind=FieldChangeKind.ADDED, after="text"),
+        FieldChange(field="zip", kind=FieldChangeKind.TYPE, before="int64", after="text"),
+        FieldChange(field="at", kind=FieldChangeKind.FORM, before="timestamp[s]", after="timestamp[s]", form="T0"),
+    ]
+)
 ENDED = Announcement(run="nightly-1", has_written=True)
 CASES: dict[str, tuple[WorkEntry, list[str]]] = {
     "converted": (entry(), ["object.converted"]),
@@ -32,7 +40,7 @@ CASES: dict[str, tuple[WorkEntry, list[str]]] = {
     "ignored": (entry(State.IGNORED), []),
     "superseded": (entry(State.SUPERSEDED), []),
     "archived": (entry(State.WAITING), []),
-    "evolved": (entry(schema_changes="b: new, text", schema_version=2), ["object.converted", "table.schema_changed"]),
+    "evolved": (entry(schema_changes=CHANGES, schema_version=2), ["object.converted", "table.schema_changed"]),
     "run begun": (entry(State.WAITING, big_run=RUN), ["run.started"]),
     "run done": (entry(announcement=ENDED), ["object.converted", "run.completed"]),
     "run with bad rows": (
@@ -81,7 +89,7 @@ def test_what_is_wanted_is_what_is_said(settled: WorkEntry, _wanted: list[str], 
     ],
 )
 def test_each_level_has_those_before_it(notify: str, wanted: list[str]) -> None:
-    settled = entry(State.QUARANTINED, announcement=ENDED, schema_changes="b: new, text", schema_version=2)
+    settled = entry(State.QUARANTINED, announcement=ENDED, schema_changes=CHANGES, schema_version=2)
 
     assert names(events_of(notify).wanted(settled)) == wanted
 
@@ -123,6 +131,49 @@ def test_a_conversion_says_what_was_read_and_written() -> None:
     }
 
 
+def test_a_changed_schema_is_said_field_by_field() -> None:
+    (event,) = events_of("runs", found=ObjectRef("acme-in", "in/orders")).wanted(
+        entry(schema_changes=CHANGES, schema_version=2)
+    )
+
+    assert event.to_detail() == {
+        "id": event.id,
+        "time": "2026-11-22T12:00:00+00:00",
+        "deployment": "millrace",
+        "schema": 1,
+        "sync": "nightly",
+        "table": "s3://acme-in/in/orders",
+        "version": 2,
+        "changes": [
+            {"field": "b", "kind": "added", "to": "text"},
+            {"field": "zip", "kind": "type", "from": "int64", "to": "text"},
+            {"field": "at", "kind": "form", "from": "timestamp[s]", "to": "timestamp[s]", "form": "T0"},
+        ],
+        "changes_left_out": 0,
+        "summary": "b: new, text; zip: int64 -> text; at: timestamp[s] -> timestamp[s] (T0)",
+        "file": {"bucket": "acme-in", "key": "in/a.csv", "version": "v", "etag": "e", "size": 10},
+    }
+
+
+def test_changes_that_0_1_0_wrote_are_a_sentence_alone() -> None:
+    (event,) = events_of("runs").wanted(entry(schema_changes=SchemaChanges("b: new, text"), schema_version=2))
+
+    detail = event.to_detail()
+    assert (detail["changes"], detail["changes_left_out"], detail["summary"]) == ([], 0, "b: new, text")
+    jsonschema.validate(detail, to_schema(type(event)))
+
+
+def test_a_thousand_new_fields_fit_into_an_event() -> None:
+    """256 KB, also if every name is as long as it can be and each of its bytes is escaped."""
+    change = FieldChange(field="\x01" * 1000, kind=FieldChangeKind.TYPE, before="\x02" * 9000, after="\x03" * 9000)
+
+    (event,) = events_of("runs").wanted(entry(schema_changes=SchemaChanges.of([change] * 1000)))
+
+    detail = event.to_detail()
+    assert len(json.dumps(detail, ensure_ascii=False).encode()) < 200_000
+    assert (len(detail["changes"]), detail["changes_left_out"]) == (MOST_FIELDS, 1000 - MOST_FIELDS)
+
+
 def test_the_id_is_of_what_happened_alone() -> None:
     first, again = (events_of().wanted(entry(revision=revision))[0] for revision in (3, 4))
     others = [entry(fence=3), entry(State.QUARANTINED), entry(source=ObjectRef("acme-in", "in/b.csv"))]
@@ -132,7 +183,7 @@ def test_the_id_is_of_what_happened_alone() -> None:
 
 
 def test_events_of_one_entry_have_different_ids() -> None:
-    settled = entry(announcement=ENDED, schema_changes="b: new, text", schema_version=2)
+    settled = entry(announcement=ENDED, schema_changes=CHANGES, schema_version=2)
 
     ids = [event.id for event in events_of().wanted(settled)]
 
