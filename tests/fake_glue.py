@@ -37,10 +37,14 @@ def _refuse(kind: type[ClientError], code: str, action: str) -> ClientError:
 
 @dataclass
 class FakeGlue:
-    """Databases with their tables; ``losses`` counts updates that came too late."""
+    """Databases with their tables; ``losses`` counts updates that came too late.
+
+    Of ``lost_answers`` updates the answer gets lost: the client asks again, and hears of a conflict.
+    """
 
     databases: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     losses: int = 0
+    lost_answers: int = 0
     exceptions: Any = field(default_factory=lambda: EXCEPTIONS)
     lock: Any = field(default_factory=threading.Lock)
 
@@ -86,6 +90,9 @@ class FakeGlue:
                 raise _refuse(_ConcurrentModification, "ConcurrentModificationException", "UpdateTable")
             version = str(int(VersionId) + 1)
             tables[TableInput["Name"]] = {**TableInput, "DatabaseName": DatabaseName, "VersionId": version}
+            if self.lost_answers:
+                self.lost_answers -= 1
+                raise _refuse(_ConcurrentModification, "ConcurrentModificationException", "UpdateTable")
 
     def get_paginator(self, name: str) -> FakeGlue:
         """Of ``get_tables`` alone."""

@@ -76,6 +76,13 @@ class ReplacingSnapshot(_OverwriteFiles):
         operation = Operation.OVERWRITE if has_snapshot else Operation.APPEND
         super().__init__(operation, transaction, io, snapshot_properties=summary)
 
+    def _clean_all_uncommitted(self) -> None:
+        """Nothing: what nobody names goes with the expiry.
+
+        pyiceberg deletes the manifests of a commit that lost. It may have won: its answer gets lost, the client asks
+        again, and hears that the table is another now. Then the table names these very manifests.
+        """
+
     def _process_manifests(self, manifests: list[ManifestFile]) -> list[ManifestFile]:
         filled = [manifest for manifest in manifests if _has_entries(manifest, self.snapshot_id)]
         properties = self._transaction.table_metadata.properties

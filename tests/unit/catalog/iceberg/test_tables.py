@@ -134,6 +134,18 @@ class TestRepeats:
         assert world.rows() == [{"id": 20 + number} for number in range(4)]
 
 
+def test_a_commit_whose_answer_gets_lost_was_one() -> None:
+    """The client asks again and hears of a conflict; what was written for it is not cleared away."""
+    world = IcebergWorld()
+    world.take("a.csv", "id\n1\n")
+    world.convert("b.csv", "id\n2\n")
+    world.glue.lost_answers = 1
+    report = world.commit()
+
+    assert (report.failed, report.conflicts, report.commits) == ({}, 1, 0)
+    assert world.rows() == [{"id": 1}, {"id": 2}]
+
+
 class TestTelling:
     def test_who_comes_next_tells_what_the_queue_did_not_take(self) -> None:
         world = IcebergWorld()
