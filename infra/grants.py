@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 
 from millrace.config.layout import Folder
 from millrace.deployment import permissions
-from millrace.deployment.settings import EVENT_SOURCE, ICEBERG_FOLDER, LEDGER_INDEXES, SWITCH_MARK
+from millrace.deployment.settings import ASKED_RUNS_KEY, EVENT_SOURCE, ICEBERG_FOLDER, LEDGER_INDEXES, SWITCH_MARK
 
 from .options import Options
 from .topology import Topology
@@ -270,6 +270,12 @@ def reprocess(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, 
         # Whether an output is stale depends on its table's schema, too, whose entry is got by its key.
         Grant(sid="FindStale", actions=("dynamodb:GetItem",), resources=(arns.ledger,)),
         Grant(sid="SendRequests", actions=_sending(options), resources=arns.queues),
+        Grant(
+            sid="KeepAskedRuns",
+            actions=("dynamodb:PutItem",),
+            resources=(arns.ledger,),
+            conditions={} if options.emulator else _within_items(ASKED_RUNS_KEY),
+        ),
         *_telling(arns, options),
         *_identities(topology, arns),
         *_keys(arns, options),
@@ -366,11 +372,16 @@ def backfill(topology: Topology, arns: Arns, options: Options, *, itself: str, c
     )
 
 
+def _within_items(keys: str) -> dict[str, dict[str, list[str]]]:
+    """The condition that holds a function to items of the ledger's table; ``keys`` may end in a star.
+
+    IAM takes no control characters, which begin the keys of what is no entry: a question mark stands for one.
+    """
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [keys.replace("\x1f", "?")]}}
+
+
 def webhook(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the webhook function needs: to receive events, to sign them, and to remember receivers that are gone."""
-    # IAM takes no control characters, which the keys of switches begin with: a question mark stands for one.
-    keys = [SWITCH_MARK.replace("\x1f", "?") + "*"]
-    own_items = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}
     return _wanted(
         Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=arns.webhook_queues),
         Grant(sid="MakeDeadLetters", actions=("sqs:SendMessage",), resources=(arns.dead_letters,)),
@@ -378,7 +389,7 @@ def webhook(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
             sid="KeepSwitches",
             actions=("dynamodb:GetItem", "dynamodb:PutItem"),
             resources=(arns.ledger,),
-            conditions={} if options.emulator else own_items,
+            conditions={} if options.emulator else _within_items(SWITCH_MARK + "*"),
         ),
         Grant(
             sid="ReadSecretsOfWebhooks",

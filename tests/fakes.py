@@ -44,6 +44,7 @@ from millrace.objects.store import (
     OpenedObject,
     Published,
 )
+from millrace.operations.asked_runs import AskedRuns
 from millrace.operations.backfills.board import BackfillState, Board, KeyRange, PortionResult
 from millrace.operations.checkpoints import Checkpoint
 from tests.limits import demand_item, demand_key, demand_metadata, demand_parts
@@ -257,6 +258,23 @@ class InMemoryBackfills:
     def stopped(self) -> frozenset[str]:
         """Those whose row says so."""
         return frozenset(row.name for row in self.kept.backfills if row.state is BackfillState.STOPPED)
+
+
+@dataclass
+class InMemoryAskedRuns:
+    """Satisfies AskedRunStore."""
+
+    kept: AskedRuns = field(default_factory=AskedRuns)
+
+    def asked_runs(self) -> AskedRuns:
+        """The newest."""
+        return self.kept
+
+    def put_asked_runs(self, runs: AskedRuns) -> None:
+        """Replace the revision before; LostRace where another stands."""
+        if self.kept.revision != runs.revision - 1:
+            raise LostRace(f"revision {runs.revision} does not follow {self.kept.revision}")
+        self.kept = runs
 
 
 @dataclass

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from millrace.aws.deployed import Deployed as Found
+from millrace.aws.deployed import invoke
 from millrace.demo.deployed import DeployedDemo
 from tests.e2e.commands import lines, run
 from tests.e2e.places import in_folder
@@ -78,6 +80,32 @@ def test_a_receiver_that_is_gone_gets_nothing_until_it_takes_a_test(hooked: Depl
     assert not _is_off(hooked)
     assert _find(receiver, late) is None
     assert run(hooked, "webhooks", "test", "no such hook").returncode != 0
+
+
+def test_the_end_of_a_reprocess_is_told_once_its_object_is_settled(hooked: DeployedDemo, receiver: Receiver) -> None:
+    """The schedule comes every five minutes: here somebody calls what it calls."""
+    key = put(hooked, "again.csv", b"id\n1\n")
+    hooked.wait_until(lambda: _find(receiver, key) is not None, seconds=120, what="the event of an object")
+    (answer,) = lines(hooked, "reprocess", "e2e told", "--key", key, "--json")
+    assert "untold" not in answer
+
+    hooked.wait_until(lambda: _find_end(hooked, receiver, answer["run_id"]), seconds=120, what="the end of a reprocess")
+
+    told = [verify(request) for request in receiver.got]
+    runs = [each["data"] for each in told if each["data"].get("run") == answer["run_id"] and "counts" in each["data"]]
+    by_name = {each["type"]: each["data"]["counts"] for each in told if each["data"] in runs}
+    assert by_name == {
+        "run.started": {"asked": 1},
+        "run.completed": {"asked": 1, "done": 1, "failed": 0, "waiting": 0, "open": 0},
+    }
+
+
+def _find_end(deployed: DeployedDemo, receiver: Receiver, run_id: str) -> bool:
+    functions = deployed.emulator.client("lambda")
+    function = Found.find(deployed.emulator.client("cloudformation"), "millrace").backfill_function
+    invoke(functions, str(function), {"action": "tend"})
+    bodies = [json.loads(request.body) for request in receiver.got]
+    return any(body["type"] == "run.completed" and body["data"]["run"] == run_id for body in bodies)
 
 
 def _is_off(deployed: DeployedDemo) -> bool:

@@ -234,8 +234,14 @@ class TestGrantsOfReprocess:
 
         assert {action for action in actions if action.startswith("s3:")} == {"s3:ListBucket"}
         of_ledger = {action for action in actions if action.startswith("dynamodb:")}
-        assert of_ledger == {"dynamodb:Query", "dynamodb:GetItem"}
+        assert of_ledger == {"dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem"}
         assert {action for action in actions if action.startswith("sqs:")} == {"sqs:SendMessage"}
+
+    def test_writes_the_list_of_runs_and_no_entry(self) -> None:
+        granted = of_reprocess("created buckets")["KeepAskedRuns"]
+
+        assert granted.actions == ("dynamodb:PutItem",)
+        assert granted.conditions == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["?reprocesses"]}}
 
     def test_sends_batches_by_an_action_of_the_emulators_own(self) -> None:
         """AWS has no sqs:SendMessageBatch: its one action allows both."""

@@ -30,12 +30,13 @@ from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.steering import BackfillSteering
+from millrace.operations.following import RunFollower
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
 from millrace.operations.reprocess import Reprocess, Reprocessor
 from millrace.planning.planner import Planner
-from tests.simulation.backfills import BACKFILL_QUEUE, SimulatedBackfills
+from tests.simulation.backfills import BACKFILL_QUEUE, BackfillTable, SimulatedBackfills
 from tests.simulation.buckets import MOST_WRITES_LATE, SMALLEST_SIMULATED_PART, Bucket, Buckets
 from tests.simulation.calls import BEGINNING, Calls, Clock
 from tests.simulation.choices import Choices
@@ -76,6 +77,16 @@ class Listener(Protocol):
 
     def teller_of(self, planner: Planner) -> Teller:
         """What tells of it, under the configuration of a planner."""
+        ...
+
+
+class Following(Protocol):
+    """Who follows reprocesses to their ends."""
+
+    book: BackfillTable
+
+    def follower_of(self, now: Callable[[], datetime]) -> RunFollower:
+        """As a function has it, by its clock."""
         ...
 
 
@@ -170,6 +181,8 @@ class SimulatedWorld:
     """Whether there is a machine, and everything that can be divided is more than one invocation can do."""
     listener: Listener | None = None
     """Who is told of settled work; None: nobody asked."""
+    following: Following | None = None
+    """Who follows reprocesses; None: nobody asked."""
     script: list[Callable[[SimulatedWorld], None]] = field(default_factory=list)
     on_acknowledge: Callable[[SimulatedWorld, QueuedMessage], None] = lambda _world, _message: None
     on_delete: Callable[[SimulatedWorld, ObjectRef], None] = lambda _world, _ref: None
@@ -419,7 +432,7 @@ class SimulatedWorld:
             worker=worker,
             tell=partial(self._hear, self._name_of(queue)),
             note=lambda note: self.calls.note("note", note),
-            tickets=TicketCounter(self.backfills.table, self._time(actor)) if self.backfills is not None else None,
+            tickets=self._tickets(actor),
         )
         receives = {message.id: message.receives for message in batch}
         received = [self._receive(actor, queue, message, batch) for message in batch]
@@ -427,6 +440,12 @@ class SimulatedWorld:
         done = [(message, receives[message.id]) for message in batch if message.id not in returning]
         with suppress(ServiceUnavailable, AccessDenied):
             self.calls.call("lambda:response", actor.name, lambda: self.acknowledge(queue, done))
+
+    def _tickets(self, actor: Actor) -> TicketCounter | None:
+        holder = self.backfills.table if self.backfills is not None else None
+        if self.following is not None:
+            holder = self.following.book
+        return None if holder is None else TicketCounter(holder, self._time(actor))
 
     def _receive(self, actor: Actor, queue: Queue, message: QueuedMessage, batch: list[QueuedMessage]) -> Received:
         delivery = Delivery(
@@ -521,8 +540,14 @@ class SimulatedWorld:
 
     def _reprocess(self, wish: Reprocess, actor: Actor) -> None:
         setup, writes = len(self.setups) - 1, len(self.source.earlier)
+        follower = None if self.following is None else self.following.follower_of(self._time(actor))
         reprocessor = Reprocessor(
-            index=self.ledger, ledger=self.ledger, engine=ENGINE, deployment=len(self.setups), **self._ports(actor)
+            index=self.ledger,
+            ledger=self.ledger,
+            engine=ENGINE,
+            deployment=len(self.setups),
+            follower=follower,
+            **self._ports(actor),
         )
         answer = reprocessor.run(wish, lambda: actor.deadline - self.clock.now)
         self.calls.note("asked for", SYNC, f"{answer['sent']} in run {answer['run_id']}")
@@ -555,6 +580,14 @@ class SimulatedWorld:
         for destination in rebuilder.destinations():
             for traced in rebuilder.rebuild(destination):
                 self.calls.note("traced", traced.ref, traced.trace)
+
+    def operate(self, name: str, work: Callable[[Actor], None]) -> None:
+        """Have somebody do some work; that it fails is noted."""
+        self._operate(name, work)
+
+    def time_of(self, actor: Actor) -> Callable[[], datetime]:
+        """The clock of one who works."""
+        return self._time(actor)
 
     def _operate(self, name: str, work: Callable[[Actor], None]) -> None:
         actor = self._actor(name)

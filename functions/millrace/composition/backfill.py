@@ -13,14 +13,12 @@ from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.aws.sqs_requests import SQSRequests
 from millrace.composition.base import Foundation, utc_now
-from millrace.composition.telling import LazyBus
+from millrace.composition.runs import run_follower, run_teller
 from millrace.errors import InvalidConfiguration
-from millrace.notices.levels import Levels
 from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.steering import BackfillSteering
 from millrace.operations.backfills.telling import BackfillTeller
-from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 
 
@@ -60,5 +58,5 @@ def backfill_actions(environment: Mapping[str, str] = os.environ) -> BackfillAct
         now=utc_now,
         deployment=settings.deployment,
     )
-    runs = RunTeller(settings.name, Levels.of(base.document), LazyBus(base).send)
-    return BackfillActions(steering, lister, BackfillTeller(backfills=backfills, runs=runs, now=utc_now))
+    teller = BackfillTeller(backfills=backfills, runs=run_teller(base), now=utc_now)
+    return BackfillActions(steering, lister, teller, run_follower(base))

@@ -10,6 +10,8 @@ from typing import Any
 
 from millrace import __version__
 from millrace.aws.deployed import invoke_later
+from millrace.aws.dynamodb_asked_runs import DynamoDBAskedRuns
+from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.aws.step_functions import StepFunctions
 from millrace.composition.base import Foundation, utc_now
@@ -17,6 +19,7 @@ from millrace.composition.telling import LazyBus
 from millrace.config.connection import ExecutionRole
 from millrace.engine.native.library import mark_version
 from millrace.notices.levels import Levels
+from millrace.operations.following import RunFollower
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
@@ -40,7 +43,18 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         now=utc_now,
         engine=mark_version(__version__),
         deployment=base.settings.deployment,
-        teller=run_teller(base),
+        follower=run_follower(base),
+    )
+
+
+def run_follower(base: Foundation) -> RunFollower:
+    """Follows reprocesses to their ends as the configuration asks."""
+    dynamodb, table = base.sessions.client("dynamodb"), base.settings.ledger_table
+    return RunFollower(
+        store=DynamoDBAskedRuns(dynamodb, table),
+        results=DynamoDBBackfills(dynamodb, table).results,
+        runs=run_teller(base),
+        now=utc_now,
     )
 
 

@@ -23,6 +23,8 @@ EVENT_SOURCE = "millrace"
 SWITCH_MARK = "\x1fwebhook\x1f"
 """What the keys of webhooks' switches begin with in the ledger's table. No sync's name is empty, so that no entry's key
 begins like this."""
+ASKED_RUNS_KEY = "\x1freprocesses"
+"""The key of the reprocesses whose ends are still to be told, in the same table."""
 ICEBERG_FOLDER = ".millrace/iceberg"
 """Where the metadata of Iceberg tables is, below the folder of the connection that their files are written to. No sync
 reads what lies below ``.millrace``."""

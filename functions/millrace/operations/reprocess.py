@@ -17,8 +17,9 @@ from millrace.objects.messages import Request
 from millrace.objects.queue import RequestQueue
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.objects.store import ObjectStore, Stores
+from millrace.operations.asked_runs import RunTickets
+from millrace.operations.following import RunFollower
 from millrace.operations.moved_tables import MovedTables
-from millrace.operations.run_events import RunTeller
 from millrace.operations.stale import StaleFinder, StaleReason
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import AnyPlan, Ignored, Plan, SourceFile
@@ -180,6 +181,32 @@ class Tally:
             self.examples.append(str(ref))
 
 
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """Whether a call's run is followed; ``trouble`` is why it is not. That is said in the answer, and is no error.
+
+    For example, the bus is out of reach: the requests are sent by then, and whoever asked would ask once more.
+    """
+
+    follower: RunFollower | None = None
+    tickets: RunTickets | None = None
+    trouble: str | None = None
+
+    def with_tickets(self, requests: list[Request]) -> list[Request]:
+        """The requests of a portion, as they are to be sent."""
+        return requests if self.tickets is None else self.tickets.give(requests)
+
+    def end(self, *, reached: str, complete: bool) -> dict[str, Any]:
+        """Keep what the call has asked for; what is to be added to its answer."""
+        trouble = self.trouble
+        if self.follower is not None and self.tickets is not None:
+            try:
+                self.follower.end_call(self.tickets, reached=reached, is_asked=complete)
+            except MillraceError as error:
+                trouble = str(error)
+        return {} if trouble is None else {"untold": trouble}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reprocessor:
     """Selects, and puts on the queue. ``queues`` holds each source connection's queue, which gets a portion at once."""
@@ -193,7 +220,7 @@ class Reprocessor:
     engine: str
     deployment: int = 0
     portion: int = 1000
-    teller: RunTeller | None = None
+    follower: RunFollower | None = None
 
     def run(self, wish: Reprocess, remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """Put what ``wish`` names on the queue; counts and the run's id.
@@ -204,28 +231,27 @@ class Reprocessor:
         sync = self.planner.active_sync(wish.sync)
         run_id = wish.run_id or f"{self.now():%Y%m%dT%H%M%S%fZ}"
         tally, complete = Tally(), True
+        following = self._follow(wish, run_id)
         selected = self._select_requests(sync, wish, run_id, tally)
         while portion := take_portion(selected, self.portion, remaining):
             if not wish.dry_run:
                 requests = [request for _, request in portion if request is not None]
-                tally.sent += self.queues[sync.source_connection].send(requests)
+                tally.sent += self.queues[sync.source_connection].send(following.with_tickets(requests))
             tally.last_key = portion[-1][0].key
             # Looked at after the first portion is sent, so that every call gets on.
             if remaining() < STOP_SECONDS:
                 complete = False
                 break
-        told = self._tell(wish, run_id, tally) if complete else {}
+        told = following.end(reached=tally.last_key, complete=complete)
         return _answer(wish, run_id, tally, complete=complete) | told
 
-    def _tell(self, wish: Reprocess, run_id: str, tally: Tally) -> dict[str, Any]:
-        """Tell that it has begun; what stands in the way is said in the answer, since the requests are sent."""
-        if self.teller is None or wish.dry_run:
-            return {}
+    def _follow(self, wish: Reprocess, run_id: str) -> _Following:
+        if self.follower is None or wish.dry_run:
+            return _Following()
         try:
-            self.teller.tell_reprocess(wish.sync, run_id, tally.sent, self.now())
+            return _Following(self.follower, self.follower.begin_call(wish.sync, run_id, wish.start_after))
         except MillraceError as error:
-            return {"untold": str(error)}
-        return {}
+            return _Following(trouble=str(error))
 
     def _select_requests(
         self, sync: ActiveSync, wish: Reprocess, run_id: str, tally: Tally

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from millrace.config.notices import Notify
 from millrace.notices.levels import Levels
 from millrace.notices.telling import Send
+from millrace.operations.asked_runs import AskedRun
 from millrace.operations.checkpoints import Checkpoint, Counts
 
 if TYPE_CHECKING:
     from millrace.notices.events import Event, SyncEvent
+
+_ASKED_TRIGGER = "somebody asked for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +85,38 @@ class RunTeller:
             )
         self._send_wanted(sync, said)
 
-    def tell_reprocess(self, sync: str, run_id: str, sent: int, now: datetime) -> None:
+    def tell_reprocess(self, run: AskedRun) -> None:
         """Tell that objects are asked for again. Raises MillraceError."""
-        if not self.wants_runs(sync):
+        if not self.wants_runs(run.sync):
             return
         from millrace.notices import events as made  # noqa: PLC0415 - see the class
 
         event = made.RunStarted(
-            **self._identify(made.RunStarted, sync, run_id, now),
-            run=run_id,
+            **self._identify(made.RunStarted, run.sync, run.run_id, run.started),
+            run=run.run_id,
             kind=made.RunKind.REPROCESS,
-            trigger="somebody asked for it",
-            counts={"asked": sent},
+            trigger=_ASKED_TRIGGER,
+            counts={"asked": run.counts.asked},
         )
         self.send([event])
+
+    def tell_reprocess_end(self, run: AskedRun) -> None:
+        """Tell that all that was asked for is settled, or that nobody knows of the rest. Raises MillraceError."""
+        from millrace.notices import events as made  # noqa: PLC0415 - see the class
+
+        ended, counts = run.finished, run.counts
+        if ended is None:
+            return
+        kind = made.RunCompletedWithErrors if run.is_amiss else made.RunCompleted
+        event = kind(
+            **self._identify(kind, run.sync, run.run_id, ended),
+            run=run.run_id,
+            kind=made.RunKind.REPROCESS,
+            trigger=_ASKED_TRIGGER,
+            counts={name: getattr(counts, name) for name in ("asked", "done", "failed", "waiting", "open")},
+            seconds=(ended - run.started).total_seconds(),
+        )
+        self._send_wanted(run.sync, [event])
 
     def _identify(self, kind: type[SyncEvent], sync: str, mark: str, time: datetime) -> dict[str, Any]:
         """What every event of a sync has; the same ``mark`` of the same kind is the same event, sent again."""

@@ -17,7 +17,6 @@ from millrace.notices.levels import Levels
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.operations.reconcile import Reconciler, Report
-from millrace.operations.reprocess import Reprocess, Reprocessor
 from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
@@ -64,12 +63,12 @@ class ToldWorld:
             "index": InMemoryLedger(),
             "queues": {"landing": self.queue},
             "now": lambda: NOON,
-            "teller": RunTeller("millrace", Levels.of(read), self.bus.send),
         }
+        self.teller = RunTeller("millrace", Levels.of(read), self.bus.send)
 
     def compare(self) -> Report:
         """As the schedule has it done."""
-        return Reconciler(checkpoints=self.checkpoints, **self.ports).run("nightly")
+        return Reconciler(checkpoints=self.checkpoints, teller=self.teller, **self.ports).run("nightly")
 
     def kept(self) -> Checkpoint:
         """What is remembered of the comparison."""
@@ -219,34 +218,10 @@ class TestCaughtUp:
 )
 def test_lost_news_and_lost_outputs_are_failures(notify: str, counts: Counts, wanted: list[str]) -> None:
     world = ToldWorld(notify)
-    teller = world.ports["teller"]
+    teller = world.teller
     checkpoint = Checkpoint(sync="nightly", folder="f", completed=NOON, last=counts)
 
     teller.tell_comparison(checkpoint)
 
     assert world.bus.names == wanted
     assert teller.wants_comparison("nightly", counts) is bool(wanted)
-
-
-@pytest.mark.parametrize(("notify", "wanted"), [("failures", []), ("runs", ["run.started"])])
-def test_a_reprocess_is_told_when_its_requests_are_sent(notify: str, wanted: list[str]) -> None:
-    world = ToldWorld(notify)
-    reprocessor = Reprocessor(ledger=InMemoryLedger(), engine="1", **world.ports)
-
-    assert reprocessor.run(Reprocess(sync="nightly", dry_run=True))["selected"] == 1
-    assert world.bus.names == []
-    answer = reprocessor.run(Reprocess(sync="nightly"))
-
-    assert world.bus.names == wanted
-    assert [event.to_detail()["run"] for event in world.bus.events] == [answer["run_id"]] * len(wanted)
-
-
-def test_a_reprocess_that_cannot_be_told_says_so_and_has_begun() -> None:
-    world = ToldWorld("runs")
-    world.bus.trouble = ServiceUnavailable("no bus")
-
-    answer = Reprocessor(ledger=InMemoryLedger(), engine="1", **world.ports).run(
-        Reprocess(sync="nightly", keys=(ObjectRef("acme-in", "in/a.csv").key,))
-    )
-
-    assert (answer["sent"], answer["untold"]) == (1, "no bus")

@@ -13,6 +13,7 @@ from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.progress import read_progress
 from millrace.operations.backfills.steering import BackfillOrder, BackfillSteering, is_concurrency
 from millrace.operations.backfills.telling import BackfillTeller
+from millrace.operations.following import RunFollower
 from millrace.operations.reprocess import never_ends
 from millrace.wording import join_names
 
@@ -26,16 +27,21 @@ class BackfillActions:
     steering: BackfillSteering
     lister: BackfillLister
     teller: BackfillTeller | None = None
+    follower: RunFollower | None = None
 
     def perform(self, event: Mapping[str, Any], remaining: Callable[[], float] = never_ends) -> dict[str, Any]:
         """What came of it, for programs. Raises UsageError for an event that makes no sense, or cannot be done now.
 
-        What began or ended by it is told; if that cannot be, the schedule's next call does it.
+        What began or ended by it is told; if that cannot be, the schedule's next call does it. The schedule's calls
+        look after reprocesses, too.
         """
         answer = self._perform(event, remaining)
         if self.teller is not None and event["action"] != "list":
             with suppress(MillraceError):
                 self.teller.tell_all()
+        if self.follower is not None and event["action"] == "tend":
+            with suppress(MillraceError):
+                self.follower.tend()
         return answer
 
     def _perform(self, event: Mapping[str, Any], remaining: Callable[[], float]) -> dict[str, Any]:

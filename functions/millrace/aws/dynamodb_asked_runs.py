@@ -1,0 +1,68 @@
+"""The reprocesses that are followed, in one item of the ledger's table, which is in none of its indexes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from millrace.aws.dynamodb_ledger import follows
+from millrace.aws.faults import translated
+from millrace.aws.ledger_items import to_time_text
+from millrace.deployment.settings import ASKED_RUNS_KEY
+from millrace.operations.asked_runs import AskedRun, AskedRuns, AskingCall
+from millrace.operations.backfills.board import BackfillCounts
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_TIMES = ("started", "finished")
+
+
+class DynamoDBAskedRuns:
+    """Satisfies ``operations.asked_runs.AskedRunStore``."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def asked_runs(self) -> AskedRuns:
+        """One strongly consistent GetItem."""
+        with translated("dynamodb:GetItem on", self._table):
+            answer = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": ASKED_RUNS_KEY}}, ConsistentRead=True
+            )
+        if "Item" not in answer:
+            return AskedRuns()
+        rows = json.loads(answer["Item"]["rows"]["S"])
+        return AskedRuns(revision=int(answer["Item"]["revision"]["N"]), runs=tuple(map(_to_run, rows)))
+
+    def put_asked_runs(self, runs: AskedRuns) -> None:
+        """One conditional PutItem."""
+        item = {
+            "pk": {"S": ASKED_RUNS_KEY},
+            "revision": {"N": str(runs.revision)},
+            "rows": {"S": json.dumps(list(map(_from_run, runs.runs)))},
+        }
+        with translated("dynamodb:PutItem on", f"{self._table} for the reprocesses"):
+            self._client.put_item(TableName=self._table, Item=item, **follows(runs.revision))
+
+
+def _from_run(run: AskedRun) -> dict[str, Any]:
+    return asdict(run) | {name: to_time_text(getattr(run, name)) for name in _TIMES}
+
+
+def _to_run(fields: dict[str, Any]) -> AskedRun:
+    finished = fields["finished"]
+    return AskedRun(
+        run_id=fields["run_id"],
+        sync=fields["sync"],
+        started=datetime.fromisoformat(fields["started"]),
+        calls=tuple(AskingCall(**call) for call in fields["calls"]),
+        counts=BackfillCounts(**fields["counts"]),
+        reached=fields["reached"],
+        is_asked=fields["is_asked"],
+        finished=datetime.fromisoformat(finished) if finished else None,
+        is_begin_told=fields["is_begin_told"],
+    )
