@@ -13,7 +13,7 @@ from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.aws.sqs_requests import SQSRequests
 from millrace.composition.base import Foundation, utc_now
-from millrace.composition.runs import run_follower, run_teller
+from millrace.composition.following import run_follower, run_teller
 from millrace.errors import InvalidConfiguration
 from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.listing import BackfillLister

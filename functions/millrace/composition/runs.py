@@ -10,21 +10,16 @@ from typing import Any
 
 from millrace import __version__
 from millrace.aws.deployed import invoke_later
-from millrace.aws.dynamodb_asked_runs import DynamoDBAskedRuns
-from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints
 from millrace.aws.step_functions import StepFunctions
 from millrace.composition.base import Foundation, utc_now
-from millrace.composition.telling import LazyBus
+from millrace.composition.following import run_follower, run_teller
 from millrace.config.connection import ExecutionRole
 from millrace.engine.native.library import mark_version
-from millrace.notices.levels import Levels
-from millrace.operations.following import RunFollower
 from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.reconcile import Reconciler
 from millrace.operations.reprocess import Reprocessor
-from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 
 InvokeLater = Callable[[str, Mapping[str, Any]], None]
@@ -44,17 +39,6 @@ def reprocessor(environment: Mapping[str, str] = os.environ) -> Reprocessor:
         engine=mark_version(__version__),
         deployment=base.settings.deployment,
         follower=run_follower(base),
-    )
-
-
-def run_follower(base: Foundation) -> RunFollower:
-    """Follows reprocesses to their ends as the configuration asks."""
-    dynamodb, table = base.sessions.client("dynamodb"), base.settings.ledger_table
-    return RunFollower(
-        store=DynamoDBAskedRuns(dynamodb, table),
-        results=DynamoDBBackfills(dynamodb, table).results,
-        runs=run_teller(base),
-        now=utc_now,
     )
 
 
@@ -110,8 +94,3 @@ def _lost_runs(base: Foundation) -> LostRuns | None:
         return None
     machine = StepFunctions(base.sessions.client("stepfunctions"), base.settings.big_run_machine)
     return LostRuns(machine=machine, ledger=base.ledger, now=utc_now)
-
-
-def run_teller(base: Foundation) -> RunTeller:
-    """Tells of runs as the configuration asks; no client is made before there is something to say."""
-    return RunTeller(base.settings.name, Levels.of(base.document), LazyBus(base).send)
