@@ -8,7 +8,7 @@ that it may assume, or the secret that it may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aws_cdk import aws_iam as iam
@@ -18,7 +18,7 @@ from millrace.deployment import permissions
 from millrace.deployment.settings import ASKED_RUNS_KEY, EVENT_SOURCE, ICEBERG_FOLDER, LEDGER_INDEXES, SWITCH_MARK
 
 from .options import Options
-from .topology import Topology
+from .topology import Catalogued, Iceberg, Topology, UsedTableBucket
 
 _KEY_OF_DEPLOYMENT_SERVES = ("dynamodb", "s3", "secretsmanager", "sqs")
 """What the deployment's own key encrypts and a function reads: the ledger, created buckets, secrets, queues."""
@@ -405,11 +405,13 @@ def webhook(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ..
 def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...]:
     """What the committer of Iceberg tables needs: to read entries and outputs, and to keep tables and their metadata.
 
-    It deletes outputs that no snapshot names any more, and writes none: below the tables' own folder alone.
+    It deletes outputs that no snapshot names any more, and writes none: below the tables' own folder alone, and into
+    table buckets.
     """
-    tables = topology.iceberg.destinations if topology.iceberg is not None else ()
-    of_tables = replace(topology, sources=(), destinations=tables)
+    iceberg = topology.iceberg or Iceberg(Catalogued(), ())
+    of_tables = replace(topology, sources=(), destinations=iceberg.destinations)
     folders = of_tables.own_writes
+    catalogued = replace(topology, sources=(), destinations=iceberg.catalogued_destinations).own_writes
     return _wanted(
         Grant(sid="ReceiveMessages", actions=permissions.RECEIVE_MESSAGES, resources=arns.commit_queues),
         # A file that can never be in its table must not keep the table's others waiting.
@@ -435,14 +437,58 @@ def commit(topology: Topology, arns: Arns, options: Options) -> tuple[Grant, ...
         Grant(
             sid="KeepMetadata",
             actions=("s3:PutObject", "s3:AbortMultipartUpload"),
-            resources=tuple(arns.objects(folder.child(ICEBERG_FOLDER)) for folder in folders),
+            resources=tuple(arns.objects(folder.child(ICEBERG_FOLDER)) for folder in catalogued),
             because="manifests and versions of a table's metadata have names of their own",
         ),
+        *_keep_table_buckets(iceberg.table_buckets, options),
         *_tell_gone_from_denied(folders, arns),
         *_identities(of_tables, arns),
         *_keys(arns, options),
         *_tracing(options),
     )
+
+
+def _keep_table_buckets(table_buckets: Iterable[UsedTableBucket], options: Options) -> Iterator[Grant]:
+    """What the committer needs of each table bucket: its namespaces, and the tables in them with their files.
+
+    S3 Tables deletes no file on request, so nobody may (Service Authorization Reference, "Amazon S3 Tables").
+    """
+    for number, used in enumerate(table_buckets):
+        tables = f"{used.arn}/table/*"
+        of_namespaces = {"StringEquals": {"s3tables:namespace": list(used.namespaces)}}
+        because = "S3 Tables numbers its tables, so that their namespace alone says which they are"
+        yield Grant(
+            sid=f"FindTables{number}",
+            actions=("s3tables:CreateNamespace", "s3tables:ListTables"),
+            resources=_of_emulator(options) or (used.arn,),
+        )
+        yield Grant(
+            sid=f"MakeTables{number}",
+            actions=("s3tables:CreateTable",),
+            resources=_of_emulator(options) or (used.arn, tables),
+            conditions={} if options.emulator else of_namespaces,
+            because=because,
+        )
+        yield Grant(
+            sid=f"KeepTables{number}",
+            actions=permissions.KEEP_TABLES,
+            resources=_of_emulator(options) or (tables,),
+            conditions={} if options.emulator else of_namespaces,
+            because=because,
+        )
+        if options.emulator:
+            name = used.arn.rpartition("/")[2]
+            yield Grant(
+                sid=f"KeepTableFiles{number}",
+                actions=("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"),
+                resources=(f"arn:aws:s3:::{name}/*",),
+                because="the emulator keeps the tables' files in a bucket of the table bucket's name",
+            )
+
+
+def _of_emulator(options: Options) -> tuple[str, ...]:
+    """What the emulator asks for in place of a table bucket and its tables: anything."""
+    return ("*",) if options.emulator else ()
 
 
 def _list_sources(topology: Topology, arns: Arns) -> list[Grant]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -78,11 +79,25 @@ class Catalogued:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedTableBucket:
+    """A table bucket by its ARN, and the namespaces in it that tables are kept in."""
+
+    arn: str
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Iceberg:
-    """The databases of Iceberg tables as of catalogued ones, and the connections that their files are written to."""
+    """The databases of Iceberg tables as of catalogued ones, and the connections that their files are written to.
+
+    ``catalogued_destinations`` are those of tables in Glue, whose metadata lie beside their files; the others' are in
+    ``table_buckets``.
+    """
 
     catalogued: Catalogued
     destinations: tuple[WrittenConnection, ...]
+    catalogued_destinations: tuple[WrittenConnection, ...] = ()
+    table_buckets: tuple[UsedTableBucket, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,16 +271,31 @@ def _find_catalogued(document: Document) -> Catalogued:
 
 
 def _find_iceberg(document: Document) -> Iceberg | None:
-    databases, names = set(), set()
+    databases: set[str | None] = set()
+    namespaces: defaultdict[str, set[str]] = defaultdict(set)
+    in_glue, in_buckets = set(), set()
     for sync in document.active_syncs():
-        if sync.iceberg is not None:
+        if sync.iceberg is None:
+            continue
+        destination = document.destination_connection_of(sync)
+        if sync.iceberg.table_bucket is None:
             databases.add(sync.iceberg.database)
-            names.add(document.destination_connection_of(sync))
-    if not names:
+            in_glue.add(destination)
+        else:
+            namespaces[sync.iceberg.table_bucket].add(sync.iceberg.database or "")
+            in_buckets.add(destination)
+    if not in_glue | in_buckets:
         return None
-    catalogued = Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)
-    destinations = [_destination(document.connection(name)) for name in sorted(names)]
-    return Iceberg(catalogued, tuple(destinations))
+    return Iceberg(
+        Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases),
+        destinations=_list_destinations(document, in_glue | in_buckets),
+        catalogued_destinations=_list_destinations(document, in_glue),
+        table_buckets=tuple(UsedTableBucket(arn, tuple(sorted(namespaces[arn]))) for arn in sorted(namespaces)),
+    )
+
+
+def _list_destinations(document: Document, names: Iterable[str]) -> tuple[WrittenConnection, ...]:
+    return tuple(_destination(document.connection(name)) for name in sorted(names))
 
 
 def _is_run(document: Document, sync: Sync) -> bool:

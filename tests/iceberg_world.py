@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+from pyiceberg.catalog.noop import NoopCatalog
 from pyiceberg.expressions import AlwaysTrue
+from pyiceberg.serializers import FromInputFile
 from pyiceberg.table import Table
 
 from millrace.aws.iceberg_catalog import GlueIcebergCatalog
+from millrace.aws.iceberg_io import StoreFileIO
+from millrace.aws.iceberg_table_buckets import TableBucketCatalog
+from millrace.catalog.iceberg.catalogs import IcebergCatalogs
 from millrace.catalog.iceberg.committing import CommitReport, Committer
 from millrace.catalog.iceberg.expiring import ExpiryReport, TableExpiry
-from millrace.catalog.iceberg.tables import TableChange, find_place
+from millrace.catalog.iceberg.tables import IcebergCatalog, TableChange, find_place
 from millrace.catalog.iceberg.telling import CommitTeller
+from millrace.config.document import Document, parse
 from millrace.errors import ServiceUnavailable
-from millrace.ledger.entries import Entry
+from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ChangeKind, ObjectRef
-from tests.configurations import bulk_sync
+from tests.configurations import bulk_sync, connection
 from tests.fake_glue import FakeGlue
-from tests.world import World
+from tests.fake_table_buckets import TABLE_BUCKET, FakeTableBuckets
+from tests.world import NOON, World
 
 DATABASE = "lake"
 ONE_TABLE = {"is_single_table": True, "single_table_name": "Orders"}
@@ -48,6 +55,12 @@ class CommitLetters:
         self.sent.append((group, deduplication))
 
 
+def table_bucket_sync(**fields: Any) -> dict[str, Any]:
+    """A bulk sync whose tables are in a table bucket."""
+    place = {"format": "iceberg", "table_bucket": TABLE_BUCKET, "database": DATABASE}
+    return iceberg_sync(**{"destination_configuration": place, **fields})
+
+
 @dataclass
 class IcebergWorld:
     """See the module. ``sync`` is the configuration's one bulk sync."""
@@ -68,7 +81,7 @@ class IcebergWorld:
         self.catalog = self.open_catalog()
         self.committer = self.make_committer()
 
-    def open_catalog(self) -> GlueIcebergCatalog:
+    def open_catalog(self) -> IcebergCatalog:
         """That of another process: it remembers nothing."""
         return GlueIcebergCatalog(self.glue, {"lake": self.world.store})
 
@@ -132,7 +145,7 @@ class IcebergWorld:
 
     def table(self, name: str = "orders") -> Table:
         """As pyiceberg loads it."""
-        return self.open_catalog()._open("lake").load_table((DATABASE, name))
+        return GlueIcebergCatalog(self.glue, {"lake": self.world.store})._open("lake").load_table((DATABASE, name))
 
     def rows(self, snapshot: int | None = None, *, table: str = "orders", where: str = "") -> list[Mapping[str, Any]]:
         """All rows, in no order but that of their text."""
@@ -142,3 +155,64 @@ class IcebergWorld:
     def keys(self) -> list[str]:
         """The keys of the files that stand below the table's folder."""
         return sorted(key for key in self.world.store.buckets["acme-out"] if key.startswith("lake/Orders/"))
+
+
+@dataclass
+class TableBucketWorld(IcebergWorld):
+    """The same with tables in a table bucket; ``today`` is the committers' time."""
+
+    sync: dict[str, Any] = field(default_factory=table_bucket_sync)
+    buckets: FakeTableBuckets = field(default_factory=FakeTableBuckets)
+    today: datetime = NOON
+
+    def open_catalog(self) -> IcebergCatalog:
+        """That of another process, which could reach Glue, too."""
+        stores = {"lake": self.world.store}
+        of_buckets = TableBucketCatalog(
+            stores,
+            client_of=lambda _region: self.buckets,
+            warehouse_of=lambda _region: self.buckets.warehouse,
+            now=lambda: self.today,
+        )
+        return IcebergCatalogs(GlueIcebergCatalog(self.glue, stores), of_buckets)
+
+    def table(self, name: str = "orders") -> Table:
+        """As pyiceberg reads it from its metadata alone."""
+        stored = self.buckets.namespaces[DATABASE][name]
+        io = StoreFileIO(self.buckets.warehouse)
+        metadata = FromInputFile.table_metadata(io.new_input(stored["metadataLocation"]))
+        return Table((DATABASE, name), metadata, stored["metadataLocation"], io, NoopCatalog("tests"))
+
+    def copies(self) -> list[str]:
+        """The addresses of all copies, also of those that no snapshot names."""
+        return sorted(
+            f"s3://{bucket}/{key}"
+            for bucket, objects in self.buckets.warehouse.buckets.items()
+            for key in objects
+            if key.startswith("data/")
+        )
+
+
+def model_table(place: dict[str, Any]) -> Document:
+    """A model of all files of ``s3://acme-in/in``, whose output is a table ``sales`` in a place."""
+    notified = {"enable_event_notifications": True, "event_queue_arn": "managed"}
+    model = {"name": "orders", "connection": "landing", "configuration": {"file_format": "csv"}}
+    target = {"connection": "lake", "object": "sales", "configuration": place}
+    return parse(
+        {
+            "connections": [
+                connection("landing", "s3://acme-in/in", **notified),
+                connection("lake", "s3://acme-out/lake"),
+            ],
+            "models": [model],
+            "model_syncs": [{"name": "nightly", "model": "orders", "target": target, "mode": "replace"}],
+        }
+    )
+
+
+def build_model(world: IcebergWorld, text: bytes) -> None:
+    """Build ``model_table`` of one file."""
+    world.world.upload(text, ObjectRef("acme-in", "in/a.csv"))
+    request = replace(world.world.event(ObjectRef("acme-in", "in/")), sync="nightly")
+    (outcome,) = world.world.worker.work(request, world.world.delivery(message=str(text)))
+    assert outcome.result == State.CONVERTED, outcome

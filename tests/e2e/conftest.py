@@ -12,10 +12,10 @@ import yaml
 
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Emulator, Mode, running
 from millrace.ledger.entries import DONE
 from tests.e2e.bootstrapping import bootstrap_quickly
-from tests.e2e.places import EXAMPLES
+from tests.e2e.places import EXAMPLES, TABLE_BUCKET
 from tests.e2e.scheduling import DeploymentScheduling, leave_for_the_end, sort_and_check
 from tests.kernels import kernels_are_built_once
 from tests.receivers import Receiver, receiving
@@ -73,11 +73,17 @@ def configuration(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) 
     return path
 
 
+def make_table_bucket(emulator: Emulator) -> None:
+    """That of the configuration, which no stack makes."""
+    emulator.client("s3tables").create_table_bucket(name=TABLE_BUCKET.rpartition("/")[2])
+
+
 @pytest.fixture(scope="session")
 def opened(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http."""
     with running(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
+        make_table_bucket(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 
@@ -86,6 +92,7 @@ def enforced(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, over TLS; the command line makes the account ready, as a user would have it."""
     with running(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
+        make_table_bucket(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 

@@ -7,6 +7,7 @@ from millrace.deployment.project import find_project
 from millrace.objects.references import ObjectRef
 
 EXAMPLES = find_project().examples
+TABLE_BUCKET = "arn:aws:s3tables:us-east-1:000000000000:bucket/millrace-e2e-tables"
 
 
 def in_folder(deployed: DeployedDemo, folder: str, name: str) -> ObjectRef:

@@ -23,7 +23,7 @@ _OPENED = (
     "test_real_data",
     "test_replay",
 )
-_ENFORCED = ("test_breaker", "test_grants", "test_iceberg", "test_webhooks")
+_ENFORCED = ("test_breaker", "test_grants", "test_iceberg", "test_table_buckets", "test_webhooks")
 _DEPLOYMENTS = {**dict.fromkeys(_OPENED, "opened"), **dict.fromkeys(_ENFORCED, "enforced")}
 _LONGEST_FIRST = (
     *("test_under_fire", "test_everything", "opened", "test_big_runs", "test_demo", "enforced", "test_connections"),

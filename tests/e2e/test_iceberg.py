@@ -15,7 +15,7 @@ from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import State
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
-from tests.e2e.places import in_folder, task_of
+from tests.e2e.places import TABLE_BUCKET, in_folder, task_of
 
 pytestmark = pytest.mark.e2e
 
@@ -129,7 +129,8 @@ def test_no_snapshot_of_a_week_expires(stocked: DeployedDemo) -> None:
     answer = stocked.emulator.client("lambda").invoke(FunctionName=COMMITTER, Payload=b'{"expire": "due"}')
 
     said = json.loads(answer["Payload"].read())
-    assert (said["tables"], said["snapshots"], said.get("troubles")) == (1, 0, None)
+    in_bucket = stocked.emulator.client("s3tables").list_tables(tableBucketARN=TABLE_BUCKET)["tables"]
+    assert (said["tables"], said["snapshots"], said.get("troubles")) == (1 + len(in_bucket), 0, None)
     after = find_table(stocked)
     assert after is not None
     assert {one.snapshot_id for one in table.snapshots()} <= {one.snapshot_id for one in after.snapshots()}
@@ -143,4 +144,5 @@ def test_doctor_says_who_commits(stocked: DeployedDemo, configuration: Any) -> N
     assert texts == [
         "Iceberg tables: 0 finished files waiting to be committed, 0 worked on or put off",
         "database 'millrace' is there",
+        "table bucket 'millrace-e2e-tables' is there",
     ]

@@ -156,6 +156,27 @@ ICEBERG = {
 }
 
 
+TABLE_BUCKET = "arn:aws:s3tables:eu-central-1:111122223333:bucket/acme-tables"
+TABLE_BUCKETS = {
+    "connections": [
+        source("landing", "acme-in/landing", **TABLE),
+        source("other", "acme-in/other", **TABLE),
+        connection("lake", "acme-out/lake"),
+        connection("mart", "acme-mart/mart"),
+    ],
+    "bulk_syncs": [
+        sync(
+            "orders",
+            "landing",
+            "lake",
+            destination_configuration={"format": "iceberg", "database": "sales", "table_bucket": TABLE_BUCKET},
+        ),
+        sync("items", "other", "mart", destination_configuration={"format": "iceberg", "database": "mart"}),
+    ],
+}
+"""Tables in a table bucket, and others in Glue."""
+
+
 @dataclass(frozen=True, slots=True)
 class StackCase:
     """A configuration and how it is deployed."""

@@ -10,10 +10,11 @@ import pytest
 from infra import grants
 from infra.dashboard import COMMIT_METRICS
 from infra.layers import ICEBERG, layers, size
+from infra.options import Options
 from infra.package import package
 from infra.topology import describe
 from millrace.config.document import parse
-from tests.infra.cases import ACCOUNT, CASES, REGION
+from tests.infra.cases import ACCOUNT, CASES, REGION, TABLE_BUCKET, TABLE_BUCKETS
 from tests.infra.cases import ICEBERG as ICEBERG_CASE
 from tests.infra.templates import Synthesised, Template, text
 from tests.infra.test_grants import LEDGER, arns
@@ -143,6 +144,77 @@ class TestGrantsOfTheCommitter:
         assert by_sid["AskForCommits"].resources == (COMMIT_QUEUE,)
         assert by_sid["AskForCommits"].actions == ("sqs:SendMessage",)
         assert "KeepCatalog" not in by_sid
+
+
+class TestGrantsOfTableBuckets:
+    """The committer reaches a namespace, and deletes nothing."""
+
+    def make(self, *, emulator: bool = False, only: bool = False) -> dict[str, grants.Grant]:
+        data = {**TABLE_BUCKETS, "bulk_syncs": TABLE_BUCKETS["bulk_syncs"][:1]} if only else TABLE_BUCKETS
+        databases = () if only else ("mart",)
+        given = arns(iceberg_databases=databases, commit_queue=COMMIT_QUEUE, commit_dead_letters=DEAD)
+        made = grants.commit(describe(parse(data)), given, Options(emulator=emulator))
+        return {one.sid: one for one in made}
+
+    def test_does_exactly_this(self) -> None:
+        made = {sid: (one.actions, one.resources) for sid, one in self.make().items() if "s3tables" in str(one)}
+
+        assert made == {
+            "FindTables0": (("s3tables:CreateNamespace", "s3tables:ListTables"), (TABLE_BUCKET,)),
+            "MakeTables0": (("s3tables:CreateTable",), (TABLE_BUCKET, f"{TABLE_BUCKET}/table/*")),
+            "KeepTables0": (
+                (
+                    "s3tables:GetTable",
+                    "s3tables:GetTableMetadataLocation",
+                    "s3tables:UpdateTableMetadataLocation",
+                    "s3tables:GetTableData",
+                    "s3tables:PutTableData",
+                    "s3tables:PutTableMaintenanceConfiguration",
+                ),
+                (f"{TABLE_BUCKET}/table/*",),
+            ),
+        }
+
+    def test_tables_are_those_of_its_namespaces_alone(self) -> None:
+        """Their ARNs have numbers in place of names."""
+        made = self.make()
+
+        for sid in ("MakeTables0", "KeepTables0"):
+            assert made[sid].conditions == {"StringEquals": {"s3tables:namespace": ["sales"]}}
+            assert made[sid].because
+
+    def test_metadata_are_written_beside_the_files_of_glue_alone(self) -> None:
+        assert self.make()["KeepMetadata"].resources == ("arn:aws:s3:::acme-mart/mart/.millrace/iceberg/*",)
+        assert self.make()["ReadOutputsAndForgetOldOnes"].resources == (
+            "arn:aws:s3:::acme-mart/mart/*",
+            "arn:aws:s3:::acme-out/lake/*",
+        )
+
+    def test_without_tables_in_glue_it_may_do_nothing_there(self) -> None:
+        made = self.make(only=True)
+
+        assert "KeepMetadata" not in made
+        assert not any(action.startswith("glue:") for one in made.values() for action in one.actions)
+
+    def test_no_other_function_reaches_them(self) -> None:
+        given = arns(commit_queue=COMMIT_QUEUE)
+        topology = describe(parse(TABLE_BUCKETS))
+        made = (
+            *grants.convert(topology, given, Options(), itself="arn"),
+            *grants.big_run(topology, given, Options()),
+            *grants.reprocess(topology, given, Options()),
+        )
+
+        assert not [one for one in made if "s3tables" in str(one)]
+
+    def test_the_emulator_is_asked_otherwise(self) -> None:
+        """It knows no resource of S3 Tables, and keeps files in a bucket of the table bucket's name."""
+        made = self.make(emulator=True)
+
+        assert made["KeepTables0"].resources == ("*",)
+        assert made["KeepTables0"].conditions == {}
+        assert made["KeepTableFiles0"].resources == ("arn:aws:s3:::acme-tables/*",)
+        assert "KeepTableFiles0" not in self.make()
 
 
 class TestLayer:

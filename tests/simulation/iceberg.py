@@ -14,6 +14,7 @@ from millrace.catalog.iceberg.committing import Committer
 from millrace.catalog.iceberg.tables import Expired, IcebergPlace, LiveFile, NeededOutput, TableChange
 from millrace.catalog.iceberg.telling import CommitTeller
 from millrace.catalog.tables import CatalogName
+from millrace.config.catalog import IcebergTables
 from millrace.errors import LostRace, MillraceError, ObjectGone
 from millrace.ledger import rules
 from millrace.ledger.announcing import Teller
@@ -39,7 +40,10 @@ _MOST_MESSAGES = 3
 
 @dataclass(slots=True)
 class SimulatedTables:
-    """Satisfies ``IcebergCatalog``: the one table, as each snapshot had it."""
+    """Satisfies ``IcebergCatalog``: the one table, as each snapshot had it.
+
+    ``copies``: it is in a table bucket, and these outputs were copied there; None: its files are the outputs.
+    """
 
     calls: Calls
     snapshots: list[frozenset[str]] = field(default_factory=list)
@@ -47,6 +51,7 @@ class SimulatedTables:
     stored: Callable[[ObjectRef], bool] = lambda _ref: True
     etags: dict[str, str] = field(default_factory=dict)
     """What each file was when it was first committed."""
+    copies: set[str] | None = None
 
     def load(self, place: IcebergPlace) -> SimulatedIcebergTable | None:
         """As it is now."""
@@ -63,10 +68,22 @@ class SimulatedTables:
 
         self.calls.call("glue:CreateTable", place.name, create)
 
-    def list_tables(self, database: str, root: ObjectRef) -> Sequence[CatalogName]:
+    def list_tables(self, kept: IcebergTables, root: ObjectRef) -> Sequence[CatalogName]:
         """None is expired."""
-        del database, root
+        del kept, root
         return ()
+
+    def bring(self, output: Output) -> None:
+        """Copy an output, if that is what the table has."""
+
+        def copy() -> None:
+            if not self.stored(output.ref):
+                raise ObjectGone(str(output.ref))
+            assert self.copies is not None
+            self.copies.add(str(output.ref))
+
+        if self.copies is not None and str(output.ref) not in self.copies:
+            self.calls.call("s3:PutObject", f"a copy of {output.ref}", copy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +111,13 @@ class SimulatedIcebergTable:
             version = OutputVersion.parse(path)
             assert version is not None
             if version.unit in units:
-                files.setdefault(version.unit, []).append(LiveFile(path, version))
+                copy = None if self.tables.copies is None else f"copy of {path}"
+                files.setdefault(version.unit, []).append(LiveFile(path, version, copy))
         return files
+
+    def name_file(self, output: Output) -> str:
+        """By its address, or as a copy of it."""
+        return str(output.ref) if self.tables.copies is None else f"copy of {output.ref}"
 
     def check(self, output: Output) -> None:
         """Read the footer."""
@@ -111,9 +133,12 @@ class SimulatedIcebergTable:
             before = self.tables.snapshots[-1]
             assert before.issuperset(change.remove)
             for output in change.add:
+                assert self.tables.copies is None or str(output.ref) in self.tables.copies
                 self.tables.etags.setdefault(str(output.ref), output.etag)
             self.tables.snapshots.append((before - set(change.remove)) | {str(output.ref) for output in change.add})
 
+        for output in change.add:
+            self.tables.bring(output)
         self.tables.calls.call("glue:UpdateTable", f"+{len(change.add)} -{len(change.remove)}", commit)
 
     def expire(self, **rule: NeededOutput | Any) -> Expired:
@@ -211,6 +236,14 @@ def with_iceberg(world: SimulatedWorld) -> None:
     # A table of many readers is not to be looked at as one output that is deleted too soon: that is demanded here.
     world.on_delete = partial(_find_deleted, tables)
     world.script = list(_draw_script(world))
+
+
+def with_table_bucket(world: SimulatedWorld) -> None:
+    """The same with copies in a table bucket."""
+    with_iceberg(world)
+    for engine in world.engines:
+        assert isinstance(engine, SimulatedCommits)
+        engine.tables.copies = set()
 
 
 def _is_stored(world: SimulatedWorld, ref: ObjectRef) -> bool:

@@ -7,7 +7,13 @@ import os
 import pytest
 
 from tests.simulation import light, schedules
-from tests.simulation.iceberg import ICEBERG_MUTATIONS, SimulatedCommits, with_iceberg, with_iceberg_and_deaths
+from tests.simulation.iceberg import (
+    ICEBERG_MUTATIONS,
+    SimulatedCommits,
+    with_iceberg,
+    with_iceberg_and_deaths,
+    with_table_bucket,
+)
 from tests.simulation.mutations import Mutation
 
 FIRST = int(os.environ.get("FIRST", "0"))
@@ -27,6 +33,14 @@ def test_the_table_holds_the_newest_of_everything_under_every_fault() -> None:
             assert isinstance(engine, SimulatedCommits)
             snapshots += len(engine.tables.snapshots)
     assert snapshots > SCHEDULES
+
+
+def test_the_copies_in_a_table_bucket_are_of_the_newest_too() -> None:
+    with light.in_place():
+        for seed in range(FIRST, FIRST + SCHEDULES // 3):
+            result = schedules.run(seed, with_table_bucket)
+            if result.violations:
+                pytest.fail(schedules.told(result), pytrace=False)
 
 
 @pytest.mark.parametrize("mutation", ICEBERG_MUTATIONS, ids=lambda mutation: mutation.rule)

@@ -47,6 +47,7 @@ MAPPING: Final = "model_syncs[].fields[]"
 CONSTANT: Final = "model_syncs[].override_fields[]"
 OVERRIDE: Final = "model_syncs[].overrides[]"
 WEBHOOK: Final = "webhooks[]"
+TABLES: Final = "arn:aws:s3tables:us-east-1:123456789012:bucket/acme-tables"
 WEBHOOKS_SUITE: Final = "unit/notices/test_webhooks.py"
 
 ORDERS = "id,region,email,changed\n1,EU,a@x,2026-01-02\n2,US,,2025-01-01\n"
@@ -387,7 +388,8 @@ ROWS = [
         default=REQUIRED, after=_one(FIRST + SECOND, "in/orders.jsonl")),
     Row(place=BULK, name="destination_configuration", valid={"format": "json"}, invalid="csv",
         says="expected an object",
-        default={"format": "csv", "subfolder": "", "compression": None, "catalog": None, "database": None},
+        default={"format": "csv", "subfolder": "", "compression": None, "catalog": None, "database": None,
+                 "table_bucket": None},
         before=_one(ORDERS, "orders.csv"),
         after=AS_IT_IS),
     Row(place=BULK, name="mode", valid="snapshot", invalid="update", says="'snapshot'", default="replicate",
@@ -431,6 +433,9 @@ ROWS = [
     Row(place=DESTINATION, name="database", valid="sales", invalid="Sales", says="small letters", default=None,
         context={"format": "parquet", "catalog": "glue"}, deep=SINGLE_TABLE,
         shown=("infra/test_grants.py", "test_keeps_the_tables_of_named_databases")),
+    Row(place=DESTINATION, name="table_bucket", valid=TABLES, invalid="acme-tables", says="ARN of an S3 table bucket",
+        default=None, context={"format": "iceberg", "database": "sales"}, deep=SINGLE_TABLE,
+        shown=("unit/catalog/iceberg/test_table_buckets.py", "test_the_first_file_makes_namespace_and_table")),
     Row(place=SCHEMA, name="id", valid="orders", invalid="orders.csv", says="without its extension", default=REQUIRED,
         after=AS_IT_IS),
     Row(place=SCHEMA, name="enabled", valid=False, invalid="no", says="true, false", default=True, before=AS_IT_IS,
@@ -525,8 +530,8 @@ ROWS = [
     Row(place=TARGET, name="object", valid="crm/all", invalid="a//b", says="empty segments", default=None,
         before=AS_IT_IS, after=_one(FIRST + SECOND, "crm/all.jsonl")),
     Row(place=TARGET, name="configuration", valid={"format": "json"}, invalid="csv", says="expected an object",
-        default={"format": "csv", "compression": None, "database": None}, before=_one(ORDERS, "orders.csv"),
-        after=AS_IT_IS),
+        default={"format": "csv", "compression": None, "database": None, "table_bucket": None},
+        before=_one(ORDERS, "orders.csv"), after=AS_IT_IS),
     Row(place=TARGET_CONFIGURATION, name="format", valid="json-doc", invalid="xlsx", says="'json-doc'", default="csv",
         files={"in/orders.csv": "id\n1\n"}, before=_one("id\n1\n", "orders.csv"), after=_one(..., "orders.json")),
     Row(place=TARGET_CONFIGURATION, name="compression", valid="bz2", invalid="zstd", says="none, gz, zst, bz2",
@@ -534,6 +539,9 @@ ROWS = [
     Row(place=TARGET_CONFIGURATION, name="database", valid="sales", invalid="Sales", says="small letters",
         default=None, context={"format": "iceberg"},
         shown=("infra/test_iceberg.py", "test_reaches_the_tables_of_its_databases_alone")),
+    Row(place=TARGET_CONFIGURATION, name="table_bucket", valid=TABLES, invalid="acme-tables",
+        says="ARN of an S3 table bucket", default=None, context={"format": "iceberg", "database": "sales"},
+        shown=("unit/catalog/iceberg/test_table_buckets.py", "test_a_model_is_a_table_too")),
     Row(place=MAPPING, name="source", valid="region", invalid=7, says="text", default=REQUIRED,
         after=_one('{"region":"EU"}\n{"region":"US"}\n')),
     Row(place=MAPPING, name="target", valid="key", invalid=7, says="text", default=None, before=_one(IDS),

@@ -48,6 +48,7 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "AccessDeniedException": (AccessDenied, _DENIED),
     # The answer to a HEAD has no body, and so no code: botocore then puts the status in its place.
     "403": (AccessDenied, _DENIED),
+    "ForbiddenException": (AccessDenied, _DENIED),
     "AllAccessDisabled": (AccessDenied, _DENIED),
     "KMS.DisabledException": (AccessDenied, "met a disabled KMS key; enable it"),
     "KMS.KMSInvalidStateException": (AccessDenied, "met a KMS key that cannot be used; check its state"),
@@ -72,6 +73,7 @@ _BY_CODE: dict[str, tuple[type[MillraceError], str]] = {
     "AuthorizationHeaderMalformed": (ConfigurationError, _REGION),
     "IllegalLocationConstraintException": (ConfigurationError, _REGION),
     "ResourceNotFoundException": (ConfigurationError, "found no such resource; deploy the stacks, or correct the name"),
+    "NotFoundException": (ConfigurationError, "found nothing of that name; create it, or correct the name"),
     "StateMachineDoesNotExist": (ConfigurationError, "found no such machine; deploy again: millrace deploy"),
     "StateMachineDeleting": (ConfigurationError, "found the machine being deleted; deploy again: millrace deploy"),
     "PreconditionFailed": (ObjectChanged, "found that the object was overwritten meanwhile"),

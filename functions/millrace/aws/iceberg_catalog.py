@@ -46,13 +46,14 @@ from millrace.aws.iceberg_snapshots import (
 from millrace.catalog.columns import find_collisions
 from millrace.catalog.iceberg.tables import Expired, IcebergPlace, LiveFile, NeededOutput, TableChange
 from millrace.catalog.tables import CatalogName, CatalogRefused
+from millrace.config.catalog import IcebergTables
 from millrace.errors import ConfigurationError, LostRace
 from millrace.ledger.entries import Output
 from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
-from millrace.objects.store import ObjectStore, Stores
+from millrace.objects.store import ObjectHead, ObjectStore, Stores
 
-_OWNER, _OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.objects"
+OWNER, OUTPUTS, _OBJECTS = "millrace.sync", "millrace.outputs", "millrace.objects"
 _MOST_NAMED = 50
 """Objects that a snapshot's summary names with their fences; a commit of more says how many they are."""
 MOST_SNAPSHOTS = 300
@@ -60,7 +61,7 @@ KEPT_SNAPSHOTS = 200
 """A table that has the most forgets the oldest with its next commit: all of them are in each metadata file, so that a
 table of a commit a second would have a file of 600,000 after a week. Their files are orphans then, and go as such."""
 _RACES = (CommitFailedException, ValidationException, TableAlreadyExistsError, NoSuchTableError)
-_PROPERTIES = {
+PROPERTIES = {
     "format-version": "2",
     TableProperties.COMMIT_NUM_RETRIES: "0",
     TableProperties.METADATA_DELETE_AFTER_COMMIT_ENABLED: "true",
@@ -93,7 +94,7 @@ class GlueIcebergCatalog:
     def _open(self, connection: str) -> _GlueOfStore:
         return _GlueOfStore(self._client, self._stores[connection])
 
-    def load(self, place: IcebergPlace) -> GlueIcebergTable | None:
+    def load(self, place: IcebergPlace) -> LoadedTable | None:
         """One GetTable, and the metadata that it names."""
         with translated("glue:GetTable of", place.name):
             try:
@@ -105,11 +106,11 @@ class GlueIcebergCatalog:
                 ) from error
             except NoSuchTableError:
                 return None
-        return GlueIcebergTable(table, self._stores[place.connection], self._manifests)
+        return LoadedTable(table, self._stores[place.connection], self._manifests)
 
     def create(self, place: IcebergPlace) -> None:
         """One CreateTable, after its first metadata are written."""
-        properties = _PROPERTIES | {_OWNER: place.owner, _OUTPUTS: str(place.outputs)}
+        properties = PROPERTIES | {OWNER: place.owner, OUTPUTS: str(place.outputs)}
         with translated("glue:CreateTable of", place.name), _races(place.name):
             try:
                 self._open(place.connection).create_table(
@@ -124,9 +125,10 @@ class GlueIcebergCatalog:
                     "it, or name another one as database"
                 ) from error
 
-    def list_tables(self, database: str, root: ObjectRef) -> Sequence[CatalogName]:
+    def list_tables(self, kept: IcebergTables, root: ObjectRef) -> Sequence[CatalogName]:
         """All pages of GetTables."""
         names = []
+        database = kept.database or ""
         with translated("glue:GetTables of", database):
             try:
                 for page in self._client.get_paginator("get_tables").paginate(DatabaseName=database):
@@ -150,8 +152,15 @@ def _races(name: CatalogName | str) -> Iterator[None]:
         raise LostRace(f"table {name} was changed by another meanwhile: {error}") from error
 
 
-class GlueIcebergTable:
-    """A table as it was loaded; satisfies ``catalog.iceberg.tables.IcebergTable``."""
+class LoadedTable:
+    """A table as it was loaded; satisfies ``catalog.iceberg.tables.IcebergTable``. Its files are the outputs.
+
+    ``store`` reaches the outputs.
+    """
+
+    commit_action = "glue:UpdateTable of"
+    mending = "Roll it back to the snapshot before, or drop the table (its files stay) and reprocess the sync"
+    """What to do about a file that another program has put into the table."""
 
     def __init__(self, table: Table, store: ObjectStore, manifests: RememberedManifests) -> None:
         self._table, self._store, self._manifests = table, store, manifests
@@ -163,12 +172,12 @@ class GlueIcebergTable:
     @property
     def owner(self) -> str | None:
         """A property of the table."""
-        return self._table.properties.get(_OWNER)
+        return self._table.properties.get(OWNER)
 
     @property
     def outputs(self) -> ObjectRef | None:
         """A property of the table."""
-        stored = self._table.properties.get(_OUTPUTS)
+        stored = self._table.properties.get(OUTPUTS)
         return ObjectRef.parse(stored) if stored is not None else None
 
     def find_files(self, units: Collection[str]) -> Mapping[str, Sequence[LiveFile]]:
@@ -187,7 +196,7 @@ class GlueIcebergTable:
         """If rows were written together anew, nobody knows which of them are whose, and a new version would double."""
         return CatalogRefused(
             f"table {self._name} has a file that Millrace did not write, {file.path}: was it compacted (OPTIMIZE), or "
-            "written to? Roll it back to the snapshot before, or drop the table (its files stay) and reprocess the sync"
+            f"written to? {self.mending}"
         )
 
     def _list_manifests(self, snapshot: Snapshot | None) -> Iterator[ManifestFile]:
@@ -198,11 +207,23 @@ class GlueIcebergTable:
             if manifest.content == ManifestContent.DATA and has_files(manifest):
                 yield manifest
 
+    def name_file(self, output: Output) -> str:
+        """Its address."""
+        return str(output.ref)
+
+    def bring_file(self, output: Output) -> str:
+        """The address of an output as a file of the table: it is where it always was."""
+        return str(output.ref)
+
+    def check_head(self, output: Output, head: ObjectHead) -> None:
+        """Nothing: the name of an output is never used again. Raises CatalogRefused otherwise."""
+
     def check(self, output: Output) -> None:
         """Read a file's footer, and widen the table's columns by it, for the commit."""
         if output.ref in self._footers:
             return
         with self._store.open(output.ref, tail_first=True) as opened:
+            self.check_head(output, opened.head)
             footer = pq.read_metadata(opened.stream)
         schema = to_iceberg_schema(footer.schema.to_arrow_schema())
         self._widen(schema, output)
@@ -232,14 +253,15 @@ class GlueIcebergTable:
     def commit(self, change: TableChange) -> None:
         """One commit with one snapshot: of files, of columns, and of the names by which readers find those."""
         transaction = self._transaction
-        with translated("glue:UpdateTable of", self._name), _translated_files(self._table), _races(self._name):
+        with translated(self.commit_action, self._name), _translated_files(self._table), _races(self._name):
             schema = transaction.table_metadata.schema()
             mapping = create_mapping_from_schema(schema).model_dump_json()
             if transaction.table_metadata.properties.get(TableProperties.DEFAULT_NAME_MAPPING) != mapping:
                 transaction.set_properties({TableProperties.DEFAULT_NAME_MAPPING: mapping})
             producer = ReplacingSnapshot(transaction, self._table.io, _to_summary(change))
             for output in change.add:
-                producer.append_data_file(to_data_file(output, self._footers[output.ref], schema))
+                path, footer = self.bring_file(output), self._footers[output.ref]
+                producer.append_data_file(to_data_file(path, output.size, footer, schema))
             for data_file in self._find_data_files(change.remove):
                 producer.delete_data_file(data_file)
             producer.commit()
@@ -291,7 +313,7 @@ class GlueIcebergTable:
             if old:
                 with self._table.transaction() as transaction:
                     ExpireSnapshots(transaction).by_ids(list(old)).commit()
-            orphans = self._delete_orphans(named, orphans_before, is_needed)
+            orphans = self.delete_orphans(named, orphans_before, is_needed)
             metadata = self._delete_metadata(kept, orphans_before)
         return Expired(snapshots=len(old), data_files=len(gone) + orphans, metadata_files=metadata)
 
@@ -315,7 +337,7 @@ class GlueIcebergTable:
                         paths.add(file.path)
         return paths
 
-    def _delete_orphans(self, named: set[str], before: datetime, is_needed: NeededOutput) -> int:
+    def delete_orphans(self, named: set[str], before: datetime, is_needed: NeededOutput) -> int:
         """Delete outputs that no snapshot names, and the ledger neither; of an old claim that was never committed."""
         if self.outputs is None:
             return 0

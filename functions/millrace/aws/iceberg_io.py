@@ -96,6 +96,8 @@ class StoredStream(OutputStream):
                 if attempt == _TRIES - 1:
                     raise
             except TargetChanged as changed:
+                # The parts of a large file are of use to nobody.
+                self._upload.discard()
                 raise FileExistsError(self._location) from changed
             else:
                 return

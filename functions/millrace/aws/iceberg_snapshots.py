@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyarrow.parquet as pq
@@ -17,7 +18,6 @@ from pyiceberg.utils.properties import property_as_int
 
 from millrace.aws.iceberg_columns import sum_up_statistics
 from millrace.catalog.iceberg.tables import LiveFile
-from millrace.ledger.entries import Output
 from millrace.objects.output_names import OutputVersion
 
 MERGED_FROM = 50
@@ -31,8 +31,9 @@ FOREIGN = OutputVersion(0, "")
 
 @dataclass(slots=True)
 class RememberedManifests:
-    """The files of manifests that were read."""
+    """The files of manifests that were read; ``copy_of`` says the name of a copy that an address has, if it is one."""
 
+    copy_of: Callable[[str], str | None] = lambda _path: None
     files: dict[str, tuple[LiveFile, ...]] = field(default_factory=dict)
     size: int = 0
 
@@ -43,8 +44,8 @@ class RememberedManifests:
             return known
         found = []
         for entry in manifest.fetch_manifest_entry(io=io, discard_deleted=True):
-            version = OutputVersion.parse(entry.data_file.file_path) or FOREIGN
-            found.append(LiveFile(entry.data_file.file_path, version))
+            path = entry.data_file.file_path
+            found.append(LiveFile(path, OutputVersion.parse(path) or FOREIGN, self.copy_of(path)))
         if self.size + len(found) > _MOST_REMEMBERED:
             self.files.clear()
             self.size = 0
@@ -101,16 +102,16 @@ def has_files(manifest: ManifestFile) -> bool:
     return manifest.has_added_files() or manifest.has_existing_files()
 
 
-def to_data_file(output: Output, footer: pq.FileMetaData, schema: Schema) -> DataFile:
-    """An output as a manifest has it, with the statistics of its footer."""
+def to_data_file(path: str, size: int, footer: pq.FileMetaData, schema: Schema) -> DataFile:
+    """A file of so many bytes as a manifest has it, with the statistics of its footer."""
     statistics = sum_up_statistics(footer, schema)
     data_file = DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=str(output.ref),
+        file_path=path,
         file_format=FileFormat.PARQUET,
         partition=Record(),
         record_count=footer.num_rows,
-        file_size_in_bytes=output.size,
+        file_size_in_bytes=size,
         column_sizes=statistics.sizes,
         value_counts=statistics.values,
         null_value_counts=statistics.nulls,

@@ -137,10 +137,38 @@ class Inspection:
                 remedy = "create it, or name another one beside format: iceberg"
                 yield Check(subject, Verdict.TROUBLE, f"there is no database {database!r}", remedy)
 
+        yield from self.check_table_buckets()
+
+    def check_table_buckets(self) -> Iterator[Check]:
+        """The table buckets of Iceberg tables, each once."""
+        for arn in self._list_table_buckets():
+            yield self._check_table_bucket(arn)
+
+    def _check_table_bucket(self, arn: str) -> Check:
+        """Whether a table bucket is there, asked under the caller's own identity."""
+        subject, name = "Iceberg tables", arn.rpartition("/")[2]
+        client = self.sessions.client("s3tables", region=arn.split(":")[3])
+        with translated("s3tables:GetTableBucket of", arn):
+            try:
+                client.get_table_bucket(tableBucketARN=arn)
+            except ClientError as error:
+                if error_code(error) != "NotFoundException":
+                    raise
+                remedy = f"create it: aws s3tables create-table-bucket --name {name}; or correct table_bucket"
+                return Check(subject, Verdict.TROUBLE, f"there is no table bucket {arn}", remedy)
+        return Check(subject, Verdict.OK, f"table bucket {name!r} is there")
+
+    def _list_table_buckets(self) -> list[str]:
+        arns: set[str | None] = set()
+        for sync in self.document.active_syncs():
+            if sync.iceberg is not None:
+                arns.add(sync.iceberg.table_bucket)
+        return sorted(filter(None, arns))
+
     def _list_iceberg_databases(self) -> list[str]:
         names: set[str | None] = set()
         for sync in self.document.active_syncs():
-            if sync.iceberg is not None:
+            if sync.iceberg is not None and sync.iceberg.table_bucket is None:
                 names.add(sync.iceberg.database or self.deployed.database)
         return sorted(filter(None, names))
 

@@ -35,12 +35,12 @@ _CONTENT_TYPES = {
 
 
 class S3Upload:
-    """Satisfies ``object_store.Upload``."""
+    """Satisfies ``object_store.Upload``. Without ``metadata``, None, not even the rows are said of the object."""
 
-    def __init__(self, client: S3Client, target: ObjectRef, metadata: Mapping[str, str]) -> None:
+    def __init__(self, client: S3Client, target: ObjectRef, metadata: Mapping[str, str] | None) -> None:
         self._client = client
         self._target = target
-        self._metadata = dict(metadata)
+        self._metadata = dict(metadata) if metadata is not None else None
         self._pending = bytearray()
         self._size = 0
         self._upload_id: str | None = None
@@ -88,7 +88,7 @@ class S3Upload:
         return Published(etag.strip('"'), self._size)
 
     def _put_whole(self, condition: Mapping[str, str], rows: int) -> str:
-        arguments: dict[str, Any] = {"Metadata": self._metadata | {"millrace-rows": str(rows)}, **condition}
+        arguments: dict[str, Any] = {**self._describe({"millrace-rows": str(rows)}), **condition}
         answer = self._client.put_object(
             Bucket=self._target.bucket,
             Key=self._target.key,
@@ -97,6 +97,9 @@ class S3Upload:
             **arguments,
         )
         return answer["ETag"]
+
+    def _describe(self, more: Mapping[str, str]) -> dict[str, Any]:
+        return {"Metadata": {**self._metadata, **more}} if self._metadata is not None else {}
 
     def _complete(self, condition: Mapping[str, str]) -> str:
         if self._pending:
@@ -123,7 +126,7 @@ class S3Upload:
     def _find_completed(self) -> str | None:
         """The ETag, if an earlier try completed the upload and only its answer was lost."""
         head = self._client.head_object(Bucket=self._target.bucket, Key=self._target.key)
-        if head["Metadata"] != self._metadata:
+        if head["Metadata"] != (self._metadata or {}):
             return None
         self._upload_id = None
         return head["ETag"]
@@ -150,8 +153,8 @@ class S3Upload:
             answer = self._client.create_multipart_upload(
                 Bucket=self._target.bucket,
                 Key=self._target.key,
-                Metadata=self._metadata,
                 ContentType=self._content_type(),
+                **self._describe({}),
             )
         self._upload_id = answer["UploadId"]
 

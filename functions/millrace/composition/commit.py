@@ -8,20 +8,23 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from millrace.aws.commit_queue import SQSCommitQueue
+from millrace.aws.sessions import Sessions
 from millrace.aws.sqs_requests import ReceivedMessages
+from millrace.catalog.iceberg.catalogs import IcebergCatalogs
 from millrace.catalog.iceberg.committing import CommitReport, Committer
 from millrace.catalog.iceberg.expiring import ExpiryReport, TableExpiry
 from millrace.composition.base import Foundation, utc_now
 from millrace.errors import MillraceError
+from millrace.objects.store import ObjectStore
 from millrace.planning.planner import Planner
 from millrace.texts import shorten_text
 
 if TYPE_CHECKING:
-    from millrace.aws.iceberg_catalog import GlueIcebergCatalog
+    from millrace.aws.iceberg_table_buckets import TableBucketCatalog
 
 COMMIT_REFUSED = "CommitRefused"
 """The error of a dead letter that the committer made."""
@@ -76,10 +79,30 @@ def commit_world(environment: Mapping[str, str] = os.environ) -> CommitWorld:
     return CommitWorld(committer, expiry, letters, ReceivedMessages(base.sessions.client("sqs"), None))
 
 
-def _open_catalog(base: Foundation) -> GlueIcebergCatalog:
+def _open_catalog(base: Foundation) -> IcebergCatalogs:
     from millrace.aws.iceberg_catalog import GlueIcebergCatalog  # noqa: PLC0415 - pyiceberg is in this function alone
 
-    return GlueIcebergCatalog(base.sessions.client("glue"), base.sessions)
+    return IcebergCatalogs(
+        GlueIcebergCatalog(base.sessions.client("glue"), base.sessions), open_table_buckets(base.sessions)
+    )
+
+
+def open_table_buckets(sessions: Sessions) -> TableBucketCatalog:
+    """No client is made before there is a table of such."""
+    from millrace.aws.iceberg_table_buckets import (  # noqa: PLC0415 - pyiceberg is in this function alone
+        TableBucketCatalog,
+        TableBucketStore,
+    )
+
+    @cache
+    def client_of(region: str) -> Any:
+        return sessions.client("s3tables", region=region)
+
+    @cache
+    def warehouse_of(region: str) -> ObjectStore:
+        return TableBucketStore(sessions.client("s3", region=region))
+
+    return TableBucketCatalog(sessions, client_of=client_of, warehouse_of=warehouse_of, now=utc_now)
 
 
 def wait_for_others(conflicts: int) -> None:

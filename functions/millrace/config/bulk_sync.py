@@ -17,6 +17,7 @@ from millrace.config.catalog import (
     CatalogKind,
     DatabaseName,
     IcebergTables,
+    TableBucketArn,
     check_catalog,
     find_iceberg,
     to_file_format,
@@ -106,6 +107,13 @@ class DestinationConfiguration(Section):
         examples=["sales"],
         json_schema_extra=ours(when="catalog is given or format is iceberg"),
     )
+    table_bucket: TableBucketArn | None = Field(
+        default=None,
+        description="ARN of an S3 table bucket, which keeps the tables in place of the Glue Data Catalog; database is"
+        " their namespace in it then, and is made if it is not there.",
+        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/acme-tables"],
+        json_schema_extra=ours(when="format is iceberg, with database"),
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
@@ -116,7 +124,7 @@ class DestinationConfiguration(Section):
     @property
     def iceberg(self) -> IcebergTables | None:
         """Where the outputs are tables of Iceberg; None: they are files."""
-        return find_iceberg(self.format, self.database)
+        return find_iceberg(self.format, self.database, self.table_bucket)
 
 
 class FieldSelection(Section):

@@ -19,6 +19,9 @@ from millrace.engine.options import TARGET_FORMATS, FileFormat
 LONGEST_NAME = 255
 """Characters of a name in Glue (AWS Glue API Reference, "TableInput")."""
 _DATABASE = r"^[a-z0-9_]{1,255}$"
+_TABLE_BUCKET_NAME = r"[a-z0-9]([a-z0-9_]*[a-z0-9])?"
+"""What tables of a table bucket may be called, and namespaces that do not begin with aws (Amazon S3 User Guide, "Amazon
+S3 table bucket, table, and namespace naming rules")."""
 
 
 def _check_database(name: str) -> str:
@@ -29,6 +32,18 @@ def _check_database(name: str) -> str:
     return name
 
 
+_TABLE_BUCKET = r"^arn:aws[a-z-]*:s3tables:[a-z0-9-]+:\d{12}:bucket/[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"
+
+
+def _check_table_bucket(arn: str) -> str:
+    if not re.fullmatch(_TABLE_BUCKET, arn):
+        raise unexpected("the ARN of an S3 table bucket: arn:aws:s3tables:us-east-1:123456789012:bucket/acme-tables")
+    return arn
+
+
+TableBucketArn = Annotated[
+    str, AfterValidator(_check_table_bucket), WithJsonSchema({"type": "string", "pattern": _TABLE_BUCKET})
+]
 DatabaseName = Annotated[str, AfterValidator(_check_database), WithJsonSchema({"type": "string", "pattern": _DATABASE})]
 
 
@@ -49,14 +64,46 @@ def to_file_format(output_format: FileFormat | TableFormat) -> FileFormat:
 
 @dataclass(frozen=True, slots=True)
 class IcebergTables:
-    """Where the Iceberg tables of a sync are kept: in a database of Glue; None: in the stack's own."""
+    """Where the Iceberg tables of a sync are kept: in a database of Glue; None: in the stack's own.
+
+    With a ``table_bucket``, the ARN of an S3 table bucket, they are in its namespace of the name ``database``.
+    """
 
     database: str | None = None
+    table_bucket: str | None = None
 
 
-def find_iceberg(output_format: FileFormat | TableFormat, database: str | None) -> IcebergTables | None:
+def find_iceberg(
+    output_format: FileFormat | TableFormat, database: str | None, table_bucket: str | None
+) -> IcebergTables | None:
     """Where a destination's outputs are tables of Iceberg; None: they are files."""
-    return IcebergTables(database) if output_format is TableFormat.ICEBERG else None
+    return IcebergTables(database, table_bucket) if output_format is TableFormat.ICEBERG else None
+
+
+def check_table_bucket(given: Mapping[str, Any]) -> Iterator[Contradiction]:
+    """Yield what is wrong with a destination's table bucket; the fields are still as they were given."""
+    if not given.get("table_bucket"):
+        return
+    namespace = given.get("database")
+    if given.get("format", FileFormat.CSV) != TableFormat.ICEBERG:
+        yield Contradiction("table_bucket", "keeps tables of Iceberg alone; write format: iceberg, or remove it")
+    elif not namespace:
+        yield Contradiction("table_bucket", "needs database, the namespace of the tables in it; add database: sales")
+    elif re.fullmatch(_DATABASE, str(namespace)) and not _is_namespace(str(namespace)):
+        yield Contradiction(
+            "database",
+            "is the namespace in the table bucket, and those begin and end with a letter or a digit, and do not begin"
+            f" with aws; found {namespace!r}",
+        )
+
+
+def is_table_bucket_name(name: str) -> bool:
+    """Whether a table of a table bucket may have a name; it is as ``to_table_name`` made it."""
+    return re.fullmatch(_TABLE_BUCKET_NAME, name) is not None
+
+
+def _is_namespace(name: str) -> bool:
+    return is_table_bucket_name(name) and not name.startswith("aws")
 
 
 class CatalogKind(enum.StrEnum):
@@ -77,6 +124,7 @@ _LOST = {
 
 def check_catalog(given: Mapping[str, Any]) -> Iterator[Contradiction]:
     """Yield what is wrong with a destination's catalogue; the fields are still as they were given."""
+    yield from check_table_bucket(given)
     output_format = given.get("format", FileFormat.CSV)
     if output_format == TableFormat.ICEBERG:
         if given.get("catalog"):

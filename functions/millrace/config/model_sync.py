@@ -17,7 +17,9 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.catalog import (
     DatabaseName,
     IcebergTables,
+    TableBucketArn,
     TableFormat,
+    check_table_bucket,
     find_iceberg,
     to_file_format,
 )
@@ -112,18 +114,26 @@ class TargetConfiguration(Section):
         examples=["sales"],
         json_schema_extra=ours(when="format is iceberg"),
     )
+    table_bucket: TableBucketArn | None = Field(
+        default=None,
+        description="ARN of an S3 table bucket, which keeps the table in place of the Glue Data Catalog; database is"
+        " its namespace in it then, and is made if it is not there.",
+        examples=["arn:aws:s3tables:us-east-1:123456789012:bucket/acme-tables"],
+        json_schema_extra=ours(when="format is iceberg, with database"),
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """Hold compression and table to the format."""
         yield from compression_of_another_format(given)
+        yield from check_table_bucket(given)
         if given.get("database") and given.get("format") != TableFormat.ICEBERG:
             yield Contradiction("database", "is that of an Iceberg table; write format: iceberg, or remove it")
 
     @property
     def iceberg(self) -> IcebergTables | None:
         """Where the output is a table of Iceberg; None: it is a file."""
-        return find_iceberg(self.format, self.database)
+        return find_iceberg(self.format, self.database, self.table_bucket)
 
 
 class Target(Section):

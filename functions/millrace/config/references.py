@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import TypeAlias, assert_never
 
 from millrace.config.bulk_sync import BulkMode, BulkSync, SchemaSelection
-from millrace.config.catalog import IcebergTables, to_table_name
+from millrace.config.catalog import IcebergTables, is_table_bucket_name, to_table_name
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.layout import DirectorySnapshot, Folder, Layout, MultiTable, SingleTable, formats_of
 from millrace.config.model import Model, ModelConfiguration
@@ -280,6 +280,7 @@ def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
         yield from _tables_in_each_other(path, sync)
     yield from _icebergs_of_other_modes(parsed)
     yield from _icebergs_of_two_syncs(parsed)
+    yield from _icebergs_without_names(parsed)
 
 
 def _icebergs_of_other_modes(parsed: Parsed) -> Iterator[str]:
@@ -306,6 +307,17 @@ def _icebergs_of_two_syncs(parsed: Parsed) -> Iterator[str]:
             yield (
                 f"{path}: its table {table!r} would be {to_table_name(table)!r}, as one of {earlier[1]!r}"
                 f" ({earlier[0]}) is in the same database; name another database, or another table"
+            )
+
+
+def _icebergs_without_names(parsed: Parsed) -> Iterator[str]:
+    """Tables of table buckets of whose names no letter is left; of others the committer refuses them."""
+    for path, _sync, kept, table in _list_icebergs(parsed):
+        name = to_table_name(table)
+        if kept.table_bucket is not None and not is_table_bucket_name(name):
+            yield (
+                f"{path}: its table {table!r} would be {name!r}, and a table bucket takes names of a-z, 0-9 and _ that"
+                " begin and end with a letter or a digit; give it another user_output_name, or object"
             )
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.config.bulk_sync import DestinationConfiguration
 from millrace.config.connection import Connection, ExecutionRole, QueueArn
 from millrace.config.document import Document, parse
 from millrace.config.fields import MANAGED
+from millrace.config.model_sync import TargetConfiguration
 from millrace.config.s3_configuration import AuthMode
-from millrace.demo.emulator import REGION
+from millrace.demo.emulator import ACCOUNT, REGION
 
 _KEYS_AND_ROLES = (
     "aws_access_key_id",
@@ -38,10 +40,23 @@ class AdaptedConfiguration:
         """The Glue databases that the stack takes for granted, each once."""
         names = set()
         for sync in self.document.active_bulk_syncs():
-            names.add(sync.destination_configuration.database)
+            names.add(_find_database(sync.destination_configuration))
         for model_sync in self.document.active_model_syncs():
-            names.add(getattr(model_sync.target.configuration, "database", None))
+            names.add(_find_database(model_sync.target.configuration))
         return sorted(filter(None, names))
+
+    def list_table_buckets(self) -> list[str]:
+        """The names of the table buckets of Iceberg tables, each once."""
+        names = set()
+        for sync in self.document.active_syncs():
+            if sync.iceberg is not None and sync.iceberg.table_bucket is not None:
+                names.add(sync.iceberg.table_bucket.rpartition("/")[2])
+        return sorted(names)
+
+
+def _find_database(place: DestinationConfiguration | TargetConfiguration) -> str | None:
+    """The database of Glue that a destination names; that of a table bucket is its namespace."""
+    return place.database if place.table_bucket is None else None
 
 
 def adapt_document(document: Document) -> AdaptedConfiguration:
@@ -53,9 +68,23 @@ def adapt_document(document: Document) -> AdaptedConfiguration:
     notes: list[str] = []
     for connection, written in zip(document.connections, data.get("connections", ()), strict=True):
         notes += _adapt_connection(connection, written["configuration"])
+    for bulk_sync in data.get("bulk_syncs", ()):
+        notes += _adapt_table_bucket(bulk_sync["name"], bulk_sync.get("destination_configuration", {}))
+    for model_sync in data.get("model_syncs", ()):
+        notes += _adapt_table_bucket(model_sync["name"], model_sync["target"].get("configuration", {}))
     for webhook in data.pop("webhooks", ()):
         notes.append(f"webhook {webhook['name']!r}: nothing is sent")
     return AdaptedConfiguration(parse(data), notes)
+
+
+def _adapt_table_bucket(sync: str, place: dict[str, Any]) -> Iterator[str]:
+    """A table bucket of the same name, in the emulator's account and region."""
+    arn = place.get("table_bucket")
+    if arn is not None:
+        here = f"arn:aws:s3tables:{REGION}:{ACCOUNT}:bucket/{arn.rpartition('/')[2]}"
+        if arn != here:
+            yield f"sync {sync!r}: its tables are in the emulator's {here}, not in {arn}"
+        place["table_bucket"] = here
 
 
 def _adapt_connection(connection: Connection, fields: dict[str, Any]) -> Iterator[str]:

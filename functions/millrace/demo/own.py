@@ -116,6 +116,8 @@ def _deploy(emulator: Emulator, adapted: AdaptedConfiguration, screen: Screen) -
             s3.create_bucket(Bucket=bucket)
         for database in adapted.list_databases():
             glue.create_database(DatabaseInput={"Name": database})
+        for name in adapted.list_table_buckets():
+            emulator.client("s3tables").create_table_bucket(name=name)
         step.result = ", ".join(adapted.list_missing_buckets()) or "none: the stack makes all"
     return deploy_stacks(emulator, path, screen, _name_syncs)
 

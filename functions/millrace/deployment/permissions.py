@@ -28,6 +28,16 @@ RECEIVE_MESSAGES = (
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
 )
+KEEP_TABLES = (
+    "s3tables:GetTable",
+    "s3tables:GetTableMetadataLocation",
+    "s3tables:UpdateTableMetadataLocation",
+    "s3tables:GetTableData",
+    "s3tables:PutTableData",
+    "s3tables:PutTableMaintenanceConfiguration",
+)
+"""Of a table in a table bucket. Whoever may change one is to have GetTableMetadataLocation, too (Amazon S3 User Guide,
+"Resource-based policies for S3 Tables")."""
 READ_BY_KEY = ("kms:Decrypt",)
 WRITE_BY_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
 """Decrypt besides GenerateDataKey: S3 asks for it when the parts of an upload are put together."""

@@ -17,6 +17,9 @@ SINGLE = {"is_single_table": True, "single_table_name": "orders"}
 DIRECTORIES = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
 
 
+TABLES = "arn:aws:s3tables:us-east-1:123456789012:bucket/acme-tables"
+
+
 def kept(place: dict[str, Any], *, source: dict[str, Any] | None = None, **fields: Any) -> Document:
     whole = {"format": "iceberg", **place}
     return document({**bulk_sync(), "destination_configuration": whole, **fields}, source=source or SINGLE)
@@ -33,6 +36,7 @@ def refused(place: dict[str, Any], **fields: Any) -> str:
     [
         ({}, IcebergTables()),
         ({"database": "sales"}, IcebergTables("sales")),
+        ({"database": "sales", "table_bucket": TABLES}, IcebergTables("sales", TABLES)),
     ],
 )
 def test_tables_of_a_bulk_sync_say_where_they_are_kept(place: dict[str, Any], tables: IcebergTables) -> None:
@@ -68,6 +72,15 @@ def test_what_is_deployed_says_the_same() -> None:
         ({"compression": "gz"}, "expected snappy, zstd, none, which is what iceberg may have"),
         ({"database": "sales", "format": "parquet"}, "or write format: iceberg"),
         ({"database": "my-lake"}, "small letters, digits and underscores"),
+        ({"table_bucket": TABLES}, "table_bucket: needs database, the namespace of the tables in it"),
+        ({"table_bucket": TABLES, "database": "_sales"}, "begin and end with a letter or a digit"),
+        ({"table_bucket": TABLES, "database": "sales_"}, "begin and end with a letter or a digit"),
+        ({"table_bucket": TABLES, "database": "aws_sales"}, "do not begin with aws; found 'aws_sales'"),
+        ({"table_bucket": TABLES, "database": "sales", "format": "parquet"}, "keeps tables of Iceberg alone"),
+        ({"table_bucket": TABLES, "database": "sales", "catalog": "glue"}, "a second table over the same files"),
+        ({"table_bucket": f"{TABLES}/table/orders", "database": "sales"}, "the ARN of an S3 table bucket"),
+        ({"table_bucket": TABLES.upper(), "database": "sales"}, "the ARN of an S3 table bucket"),
+        ({"table_bucket": "arn:aws:s3:::acme-tables", "database": "sales"}, "the ARN of an S3 table bucket"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_to_do(place: dict[str, Any], why: str) -> None:
@@ -91,6 +104,8 @@ def test_tables_that_would_be_one_are_shown() -> None:
     ("configuration", "why"),
     [
         ({"format": "csv", "database": "sales"}, "write format: iceberg"),
+        ({"format": "parquet", "table_bucket": TABLES}, "keeps tables of Iceberg alone"),
+        ({"format": "iceberg", "table_bucket": TABLES}, "needs database"),
     ],
 )
 def test_a_model_syncs_fields_are_held_to_each_other(configuration: dict[str, Any], why: str) -> None:
@@ -148,6 +163,30 @@ def test_another_database_wants_all_outputs_once_more() -> None:
     here, there = kept({"database": "here"}), kept({"database": "there"})
 
     assert here.fingerprint(here.active_bulk_syncs()[0]) != there.fingerprint(there.active_bulk_syncs()[0])
+
+
+def test_another_table_bucket_wants_all_outputs_once_more() -> None:
+    here, there = kept({"database": "sales"}), kept({"database": "sales", "table_bucket": TABLES})
+
+    assert here.fingerprint(here.active_bulk_syncs()[0]) != there.fingerprint(there.active_bulk_syncs()[0])
+
+
+def test_a_table_without_a_letter_in_its_name_is_none_of_a_table_bucket() -> None:
+    text = refused({"database": "sales", "table_bucket": TABLES}, source=DIRECTORIES, schemas=["заказы"])
+
+    assert "its table 'заказы' would be '_'" in text
+    assert kept({"database": "sales"}, source=DIRECTORIES, schemas=["заказы"])
+
+
+def test_one_name_in_a_database_and_in_a_table_bucket_is_of_two_tables() -> None:
+    syncs = []
+    for name, path, more in (("a", "crm/orders", {}), ("b", "crm_orders", {"table_bucket": TABLES})):
+        place = {"format": "iceberg", "database": "sales", **more}
+        syncs.append({"name": name, "model": "customers", "target": target(place, path)})
+    model = {"name": "customers", "connection": "landing", "configuration": {"key": "in/customers.csv"}}
+    connections = [connection("landing", "s3://acme-in/in"), connection("lake", "s3://acme-out/lake")]
+
+    assert parse({"connections": connections, "models": [model], "model_syncs": syncs})
 
 
 def to_table(configuration: dict[str, Any], **fields: Any) -> Document:

@@ -174,6 +174,21 @@ class TestAdapting:
         assert {one.region for one in found.document.connections} == {"us-east-1"}
         assert not found.document.webhooks
 
+    def test_a_table_bucket_is_one_of_the_emulator(self) -> None:
+        arn = "arn:aws:s3tables:eu-west-1:111122223333:bucket/acme-tables"
+        here = "arn:aws:s3tables:us-east-1:000000000000:bucket/acme-tables"
+        table = {"is_single_table": True, "single_table_name": "orders", "s3_bucket_region": "us-east-1"}
+        place = {"format": "iceberg", "database": "sales", "table_bucket": arn}
+        connections = [
+            connection("in", "s3://acme-in", **table),
+            connection("out", "s3://acme-out", s3_bucket_region="us-east-1"),
+        ]
+        found = adapted(connections, bulk_syncs=[copy_of("a", "in") | {"destination_configuration": place}])
+
+        assert found.notes == [f"sync 'a': its tables are in the emulator's {here}, not in {arn}"]
+        assert found.document.active_syncs()[0].iceberg.table_bucket == here
+        assert (found.list_table_buckets(), found.list_databases()) == (["acme-tables"], [])
+
     def test_queues_over_one_folder_contradict_each_other_when_they_are_managed(self) -> None:
         """It is said as the configuration's own rule."""
         queue = "arn:aws:sqs:us-east-1:111122223333:"

@@ -13,7 +13,7 @@ repeated message finds the very files there and changes nothing, however long ag
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from millrace.catalog.iceberg.tables import LiveFile, TableChange
@@ -51,18 +51,31 @@ def find_lost_fence(state: UnitState, live: Iterable[LiveFile]) -> int | None:
     return newest if newest > state.fence else None
 
 
-def decide_change(states: Iterable[UnitState], live: Mapping[str, Sequence[LiveFile]]) -> TableChange:
-    """The commit that brings a table to what the ledger says of some objects; of other objects nothing changes."""
+def decide_change(
+    states: Iterable[UnitState], live: Mapping[str, Sequence[LiveFile]], name_file: Callable[[Output], str]
+) -> TableChange:
+    """The commit that brings a table to what the ledger says of some objects; of other objects nothing changes.
+
+    ``name_file`` says by what name the table knows an output.
+    """
     add: list[Output] = []
     remove: list[str] = []
     units: list[tuple[str, int]] = []
     for state in states:
-        paths = {file.path for file in live.get(state.unit, ())}
-        wanted = {str(output.ref): output for output in state.outputs}
-        missing = [output for path, output in wanted.items() if path not in paths]
-        surplus = sorted(paths - wanted.keys())
+        missing, surplus = _compare(state, live.get(state.unit, ()), name_file)
         if missing or surplus:
             units.append((state.unit, state.fence))
         add += missing
         remove += surplus
     return TableChange(add=tuple(add), remove=tuple(remove), units=tuple(units))
+
+
+def _compare(
+    state: UnitState, files: Sequence[LiveFile], name_file: Callable[[Output], str]
+) -> tuple[list[Output], list[str]]:
+    """The outputs that a table lacks of an object, and the addresses of its files that are no outputs any more."""
+    paths = {file.name: file.path for file in files}
+    wanted = {name_file(output): output for output in state.outputs}
+    missing = [output for name, output in wanted.items() if name not in paths]
+    surplus = sorted(paths[name] for name in paths.keys() - wanted.keys())
+    return missing, surplus

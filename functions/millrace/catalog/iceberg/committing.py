@@ -117,9 +117,9 @@ class Committer:
                 self._give_up(work, f"{type(error).__name__}: {error}", report)
         return report
 
-    def _sort(self, bodies: Sequence[str], report: CommitReport) -> dict[CatalogName, _TableWork]:
+    def _sort(self, bodies: Sequence[str], report: CommitReport) -> dict[tuple[str | None, CatalogName], _TableWork]:
         """The messages by their tables."""
-        tables: dict[CatalogName, _TableWork] = {}
+        tables: dict[tuple[str | None, CatalogName], _TableWork] = {}
         for index, body in enumerate(bodies):
             try:
                 request = CommitRequest.parse(body)
@@ -133,7 +133,7 @@ class Committer:
                     "one that has it and redrive the message, or delete it"
                 )
                 continue
-            work = tables.setdefault(place.name, _TableWork(place))
+            work = tables.setdefault(place.catalogued, _TableWork(place))
             work.requests.setdefault(request, []).append(index)
         return tables
 
@@ -193,13 +193,13 @@ class Committer:
                 work.drop(request, problem, report.refused)
             elif state is not None:
                 states.append(state)
-        return decide_change(states, live)
+        return decide_change(states, live, table.name_file)
 
     def _check_outputs(self, table: IcebergTable, state: UnitState | None, files: Sequence[LiveFile]) -> str | None:
         """Why an object's new files cannot be files of the table; None if they can."""
-        paths = {file.path for file in files}
+        names = {file.name for file in files}
         for output in state.outputs if state is not None else ():
-            if str(output.ref) in paths:
+            if table.name_file(output) in names:
                 continue
             try:
                 table.check(output)

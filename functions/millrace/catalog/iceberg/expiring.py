@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
@@ -14,9 +14,9 @@ from millrace.catalog.iceberg.tables import (
     Expired,
     IcebergCatalog,
     IcebergPlace,
+    IcebergTable,
     find_iceberg_sync,
 )
-from millrace.catalog.tables import CatalogName
 from millrace.errors import MillraceError
 from millrace.objects.lineage import Lineage
 from millrace.objects.references import ObjectRef
@@ -68,19 +68,28 @@ class TableExpiry:
         return report
 
     def _list_places(self) -> list[IcebergPlace]:
-        """The tables of all syncs; the names of a connection's tables are the catalogue's, as its folders come."""
-        places: dict[CatalogName, IcebergPlace] = {}
+        """The tables of all syncs; the names of a connection's tables are the catalogue's, as its folders come.
+
+        Those of a table bucket come once for each sync that has some there, and are of the one that owns them.
+        """
+        places: dict[object, IcebergPlace] = {}
         for sync in self.planner.document.active_syncs():
             if sync.iceberg is None:
                 continue
+            kept = replace(sync.iceberg, database=sync.iceberg.database or self.database)
             connection = self.planner.document.destination_connection_of(sync)
             root = tables_folder_of(self.planner.document.connection(connection).root)
-            for name in self.catalog.list_tables(sync.iceberg.database or self.database, root):
+            for name in self.catalog.list_tables(kept, root):
                 location = ObjectRef(root.bucket, f"{root.key}{name.database}/{name.table}/")
                 place = IcebergPlace(
-                    name=name, owner=sync.name, connection=connection, location=location, outputs=location
+                    name=name,
+                    owner=sync.name,
+                    connection=connection,
+                    location=location,
+                    outputs=location,
+                    table_bucket=kept.table_bucket,
                 )
-                places.setdefault(name, place)
+                places.setdefault(name if kept.table_bucket is None else (*place.catalogued, sync.name), place)
         return list(places.values())
 
     def _expire_table(self, place: IcebergPlace, report: ExpiryReport) -> None:
@@ -88,12 +97,21 @@ class TableExpiry:
         # A table of a sync that the configuration has no longer is its user's by now.
         if table is None or table.owner is None or find_iceberg_sync(self.planner, table.owner) is None:
             return
+        if place.table_bucket is not None and not self._has_outputs_of(place, table):
+            return
         now = self.now()
         report.tables[str(place.name)] = table.expire(
             before=now - RETENTION,
             orphans_before=now - ORPHANS_AFTER,
             is_needed=partial(self._is_needed, self.stores[place.connection]),
         )
+
+    def _has_outputs_of(self, place: IcebergPlace, table: IcebergTable) -> bool:
+        """Whether a table of a table bucket is this very sync's: another deployment may have tables beside it."""
+        root = self.planner.document.connection(place.connection).root
+        outputs = table.outputs
+        is_below = outputs is not None and outputs.bucket == root.bucket and outputs.key.startswith(root.prefix)
+        return table.owner == place.owner and is_below
 
     def _is_needed(self, store: ObjectStore, output: ObjectRef) -> bool:
         """Whether the ledger names an output; one that does not say whose it is stays."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from millrace.catalog.tables import CatalogName
 from millrace.config.bulk_sync import BulkSync
-from millrace.config.catalog import to_table_name
+from millrace.config.catalog import IcebergTables, to_table_name
 from millrace.config.model_sync import ModelSync
 from millrace.ledger.entries import Output
 from millrace.objects.output_names import OutputVersion
@@ -24,6 +24,7 @@ class IcebergPlace:
     """Where a table is: its name, the sync that owns it, and what the connection reaches.
 
     ``location`` is where its metadata are kept, ``outputs`` where the sync writes its files: keys that end in a slash.
+    A ``table_bucket``, by its ARN, keeps the metadata by itself, and copies of the files.
     """
 
     name: CatalogName
@@ -31,14 +32,29 @@ class IcebergPlace:
     connection: str
     location: ObjectRef
     outputs: ObjectRef
+    table_bucket: str | None = None
+
+    @property
+    def catalogued(self) -> tuple[str | None, CatalogName]:
+        """What no two tables have in common."""
+        return self.table_bucket, self.name
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFile:
-    """A file of a table's current snapshot; ``path`` is its address, ``s3://bucket/key``."""
+    """A file of a table's current snapshot; ``path`` is its address, ``s3://bucket/key``.
+
+    ``copy`` is the name of a copy, by which it is known whatever folder it is in; None: it is the output itself.
+    """
 
     path: str
     version: OutputVersion
+    copy: str | None = None
+
+    @property
+    def name(self) -> str:
+        """By what the table knows it; ``IcebergTable.name_file`` says the same of an output."""
+        return self.copy or self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +97,10 @@ class IcebergTable(Protocol):
         """The files of the current snapshot that are outputs of some objects, by the objects' digests."""
         ...
 
+    def name_file(self, output: Output) -> str:
+        """The name that an output has among the table's files: ``LiveFile.name``."""
+        ...
+
     def check(self, output: Output) -> None:
         """Raise CatalogRefused if an output cannot become a file of the table, ObjectGone if there is none.
 
@@ -120,8 +140,11 @@ class IcebergCatalog(Protocol):
         """Make a table without columns and rows. Raises LostRace if there is one by now."""
         ...
 
-    def list_tables(self, database: str, root: ObjectRef) -> Sequence[CatalogName]:
-        """The Iceberg tables of a database whose metadata are below a folder, a key that ends in a slash."""
+    def list_tables(self, kept: IcebergTables, root: ObjectRef) -> Sequence[CatalogName]:
+        """The Iceberg tables of a database whose metadata are below a folder, a key that ends in a slash.
+
+        Of a namespace in a table bucket all: their metadata are elsewhere.
+        """
         ...
 
 
@@ -161,6 +184,7 @@ def _to_place(planner: Planner, sync: BulkSync | ModelSync, plan: Plan | Build, 
         connection=plan.target_connection,
         location=ObjectRef(root.bucket, f"{root.key}{name.database}/{name.table}/"),
         outputs=ObjectRef(folder.bucket, f"{folder.prefix}{table}/"),
+        table_bucket=sync.iceberg.table_bucket,
     )
 
 

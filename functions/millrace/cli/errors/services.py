@@ -65,7 +65,7 @@ CONFIGURATION_GUIDES = (
     ErrorGuide(
         "CatalogRefused",
         ErrorBranch.CONFIGURATION,
-        "A table cannot be in the Glue Data Catalog as it is, for example since its name is taken.\n"
+        "A table cannot be in its catalog as it is, for example since its name is taken.\n"
         "Its outputs are there all the same.",
         "table sales.orders at s3://other/orders was made by another, and sync 'orders' would have one of that name; "
         "it is left alone",

@@ -7,7 +7,6 @@ import os
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,12 +14,9 @@ import pytest
 from millrace.aws import iceberg_catalog
 from millrace.catalog.iceberg.committing import CommitReport
 from millrace.catalog.iceberg.tables import TableChange
-from millrace.config.document import Document, parse
 from millrace.ledger.entries import Output, State
-from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
-from tests.configurations import connection
-from tests.iceberg_world import DATABASE, IcebergWorld, iceberg_sync
+from tests.iceberg_world import DATABASE, IcebergWorld, build_model, iceberg_sync, model_table
 
 PER_WRITER = int(os.environ.get("ICEBERG_OBJECTS", "10"))
 
@@ -310,36 +306,13 @@ def test_what_there_is_no_time_for_comes_back() -> None:
 
 class TestBuiltTables:
     def test_a_build_replaces_the_whole_table(self) -> None:
-        world = IcebergWorld(configuration=_model_document())
-        folder = ObjectRef("acme-in", "in/")
+        world = IcebergWorld(configuration=model_table({"format": "iceberg"}))
         for text in (b"id\n1\n", b"id\n2\n3\n"):
-            world.world.upload(text, ObjectRef("acme-in", "in/a.csv"))
-            (outcome,) = world.world.worker.work(_build_request(world, folder), world.world.delivery(message=str(text)))
-            assert outcome.result == State.CONVERTED, outcome
+            build_model(world, text)
             world.commit()
 
         assert world.rows(table="sales") == [{"id": 2}, {"id": 3}]
         assert len(world.table("sales").snapshots()) == 2
-
-
-def _model_document() -> Document:
-    notified = {"enable_event_notifications": True, "event_queue_arn": "managed"}
-    model = {"name": "orders", "connection": "landing", "configuration": {"file_format": "csv"}}
-    target = {"connection": "lake", "object": "sales", "configuration": {"format": "iceberg"}}
-    return parse(
-        {
-            "connections": [
-                connection("landing", "s3://acme-in/in", **notified),
-                connection("lake", "s3://acme-out/lake"),
-            ],
-            "models": [model],
-            "model_syncs": [{"name": "nightly", "model": "orders", "target": target, "mode": "replace"}],
-        }
-    )
-
-
-def _build_request(world: IcebergWorld, folder: ObjectRef) -> Request:
-    return replace(world.world.event(folder), sync="nightly")
 
 
 class TestExpiry:
