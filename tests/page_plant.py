@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from millrace.aws.circuits import DynamoDBCircuits
 from millrace.aws.deployed import Deployed
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.aws.dynamodb_ledger import DynamoDBCheckpoints, DynamoDBLedger
+from millrace.catalog.iceberg.messages import CommitRequest
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.table_schema import SchemaVersion, TableSchema
 from millrace.engine.row_counts import RowCounts
@@ -49,13 +51,15 @@ class PlantSQS:
 
     waiting: dict[str, int] = field(default_factory=dict)
     letters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    commit_letters: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: list[tuple[str, str]] = field(default_factory=list)
     _held: set[str] = field(default_factory=set)
 
     def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
         """As SQS answers."""
         name = QueueUrl.rpartition("/")[2]
-        waiting = len(self.letters) if name == "millrace-dead-letters" else self.waiting.get(name, 0)
+        boxes = {"millrace-dead-letters": self.letters, "millrace-commit-dead-letters.fifo": self.commit_letters}
+        waiting = len(boxes[name]) if name in boxes else self.waiting.get(name, 0)
         attributes = {
             "QueueArn": ARN + name,
             "ApproximateNumberOfMessages": str(waiting),
@@ -66,9 +70,10 @@ class PlantSQS:
         }
         return {"Attributes": attributes, "ResponseMetadata": {"HTTPHeaders": {}}}
 
-    def receive_message(self, **_: Any) -> dict[str, Any]:
+    def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
         """Those that nobody holds."""
-        free = [letter for name, letter in self.letters.items() if name not in self._held][:10]
+        letters = self.commit_letters if QueueUrl.endswith(".fifo") else self.letters
+        free = [letter for name, letter in letters.items() if name not in self._held][:10]
         self._held |= {letter["MessageId"] for letter in free}
         return {"Messages": free}
 
@@ -76,18 +81,27 @@ class PlantSQS:
         """Let all go."""
         self._held.clear()
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str) -> None:  # noqa: N803 - AWS's names
+    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: Any) -> None:  # noqa: N803 - AWS's names
         """Keep it."""
         self.sent.append((QueueUrl, MessageBody))
 
     def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:  # noqa: N803 - AWS's name
         """Remove it."""
-        del self.letters[ReceiptHandle]
+        letters = self.letters if ReceiptHandle in self.letters else self.commit_letters
+        del letters[ReceiptHandle]
 
     def add_letter(self, name: str, body: str, **grounds: str) -> None:
         """A message that was given up."""
+        self.letters[name] = self._to_letter(name, body, grounds)
+
+    def add_commit_letter(self, name: str, key: str, **grounds: str) -> None:
+        """A message that the committer gave up, of an object of the sync nightly."""
+        body = CommitRequest("nightly", ObjectRef("acme-in", key)).to_body()
+        self.commit_letters[name] = self._to_letter(name, body, grounds | {"error": "CommitRefused", "group": "g"})
+
+    def _to_letter(self, name: str, body: str, grounds: Mapping[str, str]) -> dict[str, Any]:
         attributes = {key: {"StringValue": value, "DataType": "String"} for key, value in grounds.items()}
-        self.letters[name] = {
+        return {
             "MessageId": name,
             "ReceiptHandle": name,
             "Body": body,
@@ -179,6 +193,7 @@ class PagePlant:
     extra: dict[str, Any] = field(default_factory=dict)
     backfill_function: str | None = None
     big_run_machine: str | None = None
+    has_committer: bool = False
 
     def find(self, _name: str) -> tuple[Deployed, DynamoDBLedger]:
         """The deployment."""
@@ -192,6 +207,9 @@ class PagePlant:
             reconcile_function="millrace-reconcile",
             backfill_function=self.backfill_function,
             big_run_machine=self.big_run_machine,
+            commit_function="millrace-commit" if self.has_committer else None,
+            commit_queue="https://sqs/1/millrace-commit.fifo" if self.has_committer else None,
+            commit_dead_letter_queue="https://sqs/1/millrace-commit-dead-letters.fifo" if self.has_committer else None,
         )
         return deployed, self.ledger
 
@@ -319,6 +337,14 @@ def _plant_runs(made: PagePlant) -> None:
     made.extra["stepfunctions"] = steps
     made.big_run_machine = MACHINE
     made.backfill_function = "millrace-backfill"
+
+
+def plant_commits(made: PagePlant) -> None:
+    """A committer of Iceberg tables, and what it gave up."""
+    made.has_committer = True
+    made.sqs.waiting["millrace-commit.fifo"] = 3
+    reason = "the file's column price is text, and the table's is decimal(9, 2)"
+    made.sqs.add_commit_letter("c-1", "in/orders.csv", reason=reason)
 
 
 def _entries() -> list[Entry]:

@@ -10,7 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from millrace.composition.commit import commit_world
+from millrace.composition.commit import CommitMessage, commit_world
 from millrace.composition.tracing import trace_handler
 from millrace.errors import MillraceError
 
@@ -39,7 +39,7 @@ def _expire(remaining: Callable[[], float]) -> dict[str, Any]:
 
 
 def _commit(records: list[dict[str, Any]], remaining: Callable[[], float]) -> dict[str, Any]:
-    report = world().commit([record["body"] for record in records], remaining)
+    report = world().commit(list(map(CommitMessage.of, records)), remaining)
     log = logger.error if report.failed or report.refused else logger.info
     log("committed", extra=report.to_log())
     for name, count in report.metrics.items():

@@ -11,6 +11,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
+from millrace.catalog.iceberg.messages import CommitRequest
 from millrace.demo.deployed import DeployedDemo
 from millrace.ledger.entries import State
 from tests.e2e.commands import lines, run
@@ -134,6 +135,35 @@ def test_no_snapshot_of_a_week_expires(stocked: DeployedDemo) -> None:
     after = find_table(stocked)
     assert after is not None
     assert {one.snapshot_id for one in table.snapshots()} <= {one.snapshot_id for one in after.snapshots()}
+
+
+def test_what_can_never_be_in_a_table_is_a_dead_letter_that_goes_back(stocked: DeployedDemo) -> None:
+    """It is refused once more within five minutes, in which SQS takes a message of the same id for the same one."""
+    resources, sqs = stocked.resources, stocked.emulator.client("sqs")
+    queue, dead = resources.commit_queue, resources.commit_dead_letter_queue
+    assert queue is not None
+    assert dead is not None
+    unheard_of = in_folder(stocked, "stock", "never.csv")
+    sqs.send_message(
+        QueueUrl=queue,
+        MessageBody=CommitRequest(SYNC, unheard_of).to_body(),
+        MessageGroupId="e2e",
+        MessageDeduplicationId="e2e",
+    )
+
+    def show() -> list[dict[str, Any]]:
+        return lines(stocked, "dead-letters", "--class", "commit", "--json")
+
+    stocked.wait_until(lambda: stocked.messages(dead) == 1, seconds=60, what="a dead letter of commits")
+    (first,) = show()
+    assert first["objects"] == [str(unheard_of)]
+    assert "the ledger knows nothing of" in first["given_up"]["reason"]
+    assert lines(stocked, "redrive", "--class", "commit", "--json") == [{"dry_run": False, "moved": {"commit": 1}}]
+
+    stocked.wait_until(lambda: stocked.messages(dead) == 1, seconds=60, what="the dead letter once more")
+    (second,) = lines(stocked, "dead-letters", "--class", "commit", "--discard", "--yes", "--json")[:1]
+    assert second["id"] != first["id"]
+    assert stocked.messages(dead) == 0
 
 
 def test_doctor_says_who_commits(stocked: DeployedDemo, configuration: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import commit.handler
+from millrace.composition.commit import CommitMessage
 from millrace.errors import ServiceUnavailable
 from tests.integration.conftest import LambdaContext
 
@@ -34,14 +35,16 @@ class CommitterInMemory:
 
     report: SaidReport = field(default_factory=SaidReport)
     bodies: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     put_off_for: dict[str, int] = field(default_factory=dict)
     expired: int = 0
     is_queue_away: bool = False
 
-    def commit(self, bodies: Sequence[str], remaining: Callable[[], float]) -> SaidReport:
+    def commit(self, messages: Sequence[CommitMessage], remaining: Callable[[], float]) -> SaidReport:
         """Take note of the bodies."""
         assert remaining() > 0
-        self.bodies += bodies
+        self.bodies += [message.body for message in messages]
+        self.groups += [message.group for message in messages]
         return self.report
 
     def expire(self, remaining: Callable[[], float]) -> SaidReport:
@@ -74,7 +77,7 @@ def deliver(*receives: int) -> list[str]:
                 "messageId": f"id-{index}",
                 "receiptHandle": f"handle-{index}",
                 "body": f"body-{index}",
-                "attributes": {"ApproximateReceiveCount": str(count)},
+                "attributes": {"ApproximateReceiveCount": str(count), "MessageGroupId": f"table-{index}"},
                 "eventSourceARN": QUEUE,
             }
         )
@@ -85,6 +88,7 @@ def deliver(*receives: int) -> list[str]:
 def test_a_batch_is_committed_whole(committer: CommitterInMemory) -> None:
     assert deliver(1, 1) == []
     assert committer.bodies == ["body-0", "body-1"]
+    assert committer.groups == ["table-0", "table-1"]
 
 
 def test_what_failed_comes_back_and_nothing_else(committer: CommitterInMemory) -> None:

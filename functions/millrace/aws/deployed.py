@@ -47,6 +47,12 @@ class Deployed:
     commit_queue: str | None = None
     commit_dead_letter_queue: str | None = None
 
+    @property
+    def dead_letter_queues(self) -> tuple[str, ...]:
+        """The URLs of the deployment's own dead-letter queues, that of commits last."""
+        commits = self.commit_dead_letter_queue
+        return (self.dead_letter_queue,) if commits is None else (self.dead_letter_queue, commits)
+
     @classmethod
     def find(cls, cloudformation: Any, name: str) -> Deployed:
         """Look the stacks up; raise ConfigurationError if there is no such deployment in this account and region."""

@@ -96,10 +96,10 @@ class Inspection:
         return list(map(_to_mapped, answer["EventSourceMappings"]))
 
     def _check_dead_letters(self, queues: Iterable[QueueFacts]) -> Iterator[Check]:
-        """The deployment's dead-letter queue, and those of the user's own queues, which no alarm of ours watches."""
+        """The deployment's dead-letter queues, and those of the user's own queues, which no alarm of ours watches."""
         sqs = self.client("sqs")
         urls = find_dead_letter_urls(self.deployed, sqs, queues)
-        for url in (self.deployed.dead_letter_queue, *urls):
+        for url in (*self.deployed.dead_letter_queues, *urls):
             box = read_queue(sqs, url)
             subject = f"queue {box.name}"
             if box.waiting:

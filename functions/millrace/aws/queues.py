@@ -83,7 +83,7 @@ def read_commit_backlog(deployed: Deployed, sqs: SQSClient) -> list[CommitBacklo
     queue, dead_letters = read_queue(sqs, deployed.commit_queue), read_queue(sqs, deployed.commit_dead_letter_queue)
     backlog = CommitBacklog(
         function=deployed.commit_function or "the commit function",
-        dead_letters=dead_letters.arn,
+        queue=queue.name,
         waiting=queue.waiting,
         put_off=queue.hidden + queue.delayed,
         given_up=dead_letters.waiting,

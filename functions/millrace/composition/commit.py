@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from millrace.aws.commit_queue import SQSCommitQueue
 from millrace.aws.sessions import Sessions
@@ -32,6 +32,20 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class CommitMessage:
+    """A message that was received: its body, its id, and the group of its table."""
+
+    body: str
+    id: str
+    group: str
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """As Lambda hands it over."""
+        return cls(record["body"], record["messageId"], record["attributes"].get("MessageGroupId", ""))
+
+
+@dataclass(frozen=True, slots=True)
 class CommitWorld:
     """What the commit function works with; ``letters`` None: there is no dead-letter queue to send to."""
 
@@ -40,12 +54,12 @@ class CommitWorld:
     letters: SQSCommitQueue | None
     _messages: ReceivedMessages
 
-    def commit(self, bodies: Sequence[str], remaining: Callable[[], float]) -> CommitReport:
+    def commit(self, messages: Sequence[CommitMessage], remaining: Callable[[], float]) -> CommitReport:
         """Commit what the messages ask for; what is refused is a dead letter by then, or comes back."""
-        report = self.committer.commit(bodies, remaining)
+        report = self.committer.commit([message.body for message in messages], remaining)
         for index, reason in list(report.refused.items()):
             try:
-                self._bury(bodies[index], reason)
+                self._bury(messages[index], reason)
             except MillraceError as error:
                 report.failed[index] = f"{report.refused.pop(index)}; it is no dead letter yet: {error}"
         return report
@@ -58,12 +72,17 @@ class CommitWorld:
         """Make a message visible again in that many seconds."""
         self._messages.put_off(queue_arn, handle, seconds)
 
-    def _bury(self, body: str, reason: str) -> None:
+    def _bury(self, message: CommitMessage, reason: str) -> None:
+        """Make a dead letter, of a group of its own: of one group a reader sees the first few messages alone.
+
+        The same request may be refused twice in five minutes, with a redrive in between. So a letter is known by its
+        message: SQS would drop the second one.
+        """
         if self.letters is None:
             return
-        digest = hashlib.sha256(body.encode()).hexdigest()
-        attributes = {"reason": shorten_text(reason), "error": COMMIT_REFUSED}
-        self.letters.send(body, group=digest[:32], deduplication=digest, attributes=attributes)
+        digest = hashlib.sha256(f"{message.id}\n{message.body}".encode()).hexdigest()
+        attributes = {"reason": shorten_text(reason), "error": COMMIT_REFUSED, "group": message.group}
+        self.letters.send(message.body, group=digest[:32], deduplication=digest, attributes=attributes)
 
 
 def commit_world(environment: Mapping[str, str] = os.environ) -> CommitWorld:

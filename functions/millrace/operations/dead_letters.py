@@ -12,6 +12,7 @@ from millrace.errors import MessageError
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.ledger.stores import LedgerStore
 from millrace.objects.messages import Request, parse_message
+from millrace.objects.references import ObjectRef
 
 GROUNDS = ("reason", "error", "connection", "sync", "key")
 """The attributes that the function puts on a message beside the queue's name."""
@@ -30,6 +31,8 @@ class LetterClass(enum.StrEnum):
     """All that it names is settled by now: the next receipt acknowledges it."""
     WEBHOOK = "webhook"
     """An event that the receiver of a webhook did not take, five times."""
+    COMMIT = "commit"
+    """A finished file that could not be committed to its Iceberg table."""
 
 
 WEBHOOK_FAILED = "WebhookFailed"
@@ -41,7 +44,8 @@ class Letter:
     """A message of the dead-letter queue ``box``.
 
     ``queue`` is the name of the one that it came from, if that is known. ``grounds`` are what the function said when it
-    gave the message up, by the names of GROUNDS; empty for one that SQS moved by itself.
+    gave the message up, by the names of GROUNDS; empty for one that SQS moved by itself. ``group`` is the one that it
+    belongs to in a queue that keeps an order.
     """
 
     id: str
@@ -50,6 +54,7 @@ class Letter:
     sent: datetime | None = None
     receives: int = 0
     queue: str | None = None
+    group: str | None = None
     grounds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -97,6 +102,12 @@ def _verdicts(request: Request, syncs: tuple[str, ...], ledger: LedgerStore) -> 
             yield _verdict(entry)
     if not is_known:
         yield LetterClass.TRANSIENT, f"the ledger has no entry for {request.change.ref}"
+
+
+def describe_entry(ledger: LedgerStore, sync: str, source: ObjectRef) -> str:
+    """What the ledger says of an object now: ``orders: converted``."""
+    entry = ledger.get(sync, source)
+    return f"the ledger has no entry for {source}" if entry is None else str(_verdict(entry)[1])
 
 
 def _verdict(entry: Entry) -> _Verdict:

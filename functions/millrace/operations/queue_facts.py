@@ -50,11 +50,11 @@ class CommitBacklog:
     """What waits to be in its Iceberg table, and what was given up; messages, counted approximately.
 
     ``put_off`` are those that are worked on, or come back after a failure. ``function`` is the committer's name, and
-    ``dead_letters`` the ARN of the queue of what was given up.
+    ``queue`` that of what waits for it.
     """
 
     function: str
-    dead_letters: str
+    queue: str
     waiting: int
     put_off: int
     given_up: int
@@ -65,9 +65,9 @@ class CommitBacklog:
         yield f"Iceberg tables: {waiting} waiting to be committed, {self.put_off:,} worked on or put off"
         if self.given_up:
             yield (
-                f"Iceberg tables: {count_of(self.given_up, 'finished file')} could not be committed: the log of"
-                f" {self.function} says why. Mend it, then: aws sqs start-message-move-task --source-arn"
-                f" {self.dead_letters}"
+                f"Iceberg tables: {count_of(self.given_up, 'finished file')} could not be committed:"
+                f" millrace dead-letters --class commit, or the log of {self.function}, says why. Mend it, then:"
+                " millrace redrive --class commit"
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from millrace.errors import MillraceError
+from millrace.catalog.iceberg.messages import CommitRequest
+from millrace.errors import MessageError, MillraceError
 from millrace.mappings import by_name
-from millrace.operations.dead_letters import Examined, LetterClass, examine
+from millrace.operations.dead_letters import Examined, Letter, LetterClass, describe_entry, examine
 from millrace.operations.queue_facts import name_of_queue
 from millrace.wording import join_names
 
@@ -29,6 +30,32 @@ WatchLetters = Callable[[Iterator[Examined]], Iterable[Examined]]
 
 
 @dataclass(frozen=True, slots=True)
+class CommitBox:
+    """The dead-letter queue of the committer of Iceberg tables, by its name, and the URL of the queue before it."""
+
+    name: str
+    home: str
+
+    @classmethod
+    def of(cls, deployed: Deployed) -> CommitBox | None:
+        """A deployment's; None where no sync has such tables."""
+        if deployed.commit_queue is None or deployed.commit_dead_letter_queue is None:
+            return None
+        return cls(name_of_queue(deployed.commit_dead_letter_queue), deployed.commit_queue)
+
+
+def examine_commit(letter: Letter, ledger: LedgerStore) -> Examined:
+    """What a letter of the committer names, and what the ledger says of it now."""
+    try:
+        request = CommitRequest.parse(letter.body)
+    except MessageError as error:
+        return Examined(letter=letter, letter_class=LetterClass.UNREADABLE, reason=str(error))
+    state = describe_entry(ledger, request.sync, request.source)
+    reason = state if letter.grounds else f"{state}; the log of the commit function says why its table lacks it"
+    return Examined(letter=letter, letter_class=LetterClass.COMMIT, objects=(str(request.source),), reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
 class LetterBoxes:
     """The dead-letter queues of a deployment and of the user's own queues, and where their messages came from."""
 
@@ -39,16 +66,22 @@ class LetterBoxes:
     syncs: Sequence[str]
     ledger: LedgerStore
     never_live: frozenset[str] = frozenset()
-    """The URLs of the queues of backfills and of webhooks."""
+    """The URLs of the queues of backfills, of webhooks and of commits."""
+    commits: CommitBox | None = None
 
     def examine_letters(self, classes: Iterable[LetterClass]) -> Iterator[Examined]:
         """The letters of the classes, of one box after the other."""
         wanted = frozenset(classes)
         for box in self.boxes:
             for letter in box.letters():
-                examined = examine(letter, syncs=self.syncs, ledger=self.ledger)
+                examined = self._examine(letter)
                 if examined.letter_class in wanted:
                     yield examined
+
+    def _examine(self, letter: Letter) -> Examined:
+        if self.commits is not None and letter.box == self.commits.name:
+            return examine_commit(letter, self.ledger)
+        return examine(letter, syncs=self.syncs, ledger=self.ledger)
 
     def box_of(self, examined: Examined) -> DeadLetterQueue:
         """The dead-letter queue that a letter lies in."""
@@ -91,6 +124,8 @@ class LetterBoxes:
         SQS does not say it of a message that somebody sent; then it is the only queue that gives up into the box.
         """
         letter = examined.letter
+        if self.commits is not None and letter.box == self.commits.name:
+            return self.commits.home
         home = self.urls.get(letter.queue or "")
         if home is not None:
             return home
@@ -119,15 +154,21 @@ def open_boxes(deployments: Deployments, name: str, held: ExitStack, on_trouble:
         urls[name_of_queue(deployed.backfill_queue)] = deployed.backfill_queue
     for queue in own_queues:
         urls[queue.name] = queue.url
-    boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (deployed.dead_letter_queue, *own_boxes)]
+    boxes = [held.enter_context(DeadLetterQueue(sqs, url)) for url in (*deployed.dead_letter_queues, *own_boxes)]
     return LetterBoxes(
         boxes=boxes,
         urls=urls,
         own=own_queues,
         syncs=deployed.syncs,
         ledger=ledger,
-        never_live=frozenset(filter(None, (deployed.backfill_queue, *deployed.webhook_queues.values()))),
+        never_live=_list_never_live(deployed),
+        commits=CommitBox.of(deployed),
     )
+
+
+def _list_never_live(deployed: Deployed) -> frozenset[str]:
+    others = (deployed.backfill_queue, deployed.commit_queue, *deployed.webhook_queues.values())
+    return frozenset(filter(None, others))
 
 
 def _find_own_queues(

@@ -58,7 +58,7 @@ def read_surroundings(deployments: Deployments, deployed: Deployed, name: str) -
     sources = ask(lambda: list(FunctionEventSources(deployments.client("lambda"), deployed.convert_function).all()))
     arns = [source.queue for source in sources]
     facts = ask(lambda: list(queues.read_feeding_queues(deployed, sqs, arns)))
-    boxes = [deployed.dead_letter_queue]
+    boxes = list(deployed.dead_letter_queues)
     boxes += ask(lambda: queues.find_dead_letter_urls(deployed, sqs, facts))
     dead = ask(lambda: list(map(partial(queues.read_queue, sqs), boxes)))
     checkpoints = DynamoDBCheckpoints(deployments.client("dynamodb"), deployed.ledger_table)

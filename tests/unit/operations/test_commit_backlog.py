@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from millrace.operations.queue_facts import CommitBacklog
 
-DEAD = "arn:aws:sqs:eu-central-1:111122223333:millrace-commit-dead-letters.fifo"
-
 
 def backlog(*, waiting: int = 0, put_off: int = 0, given_up: int = 0) -> CommitBacklog:
     return CommitBacklog(
-        function="millrace-commit", dead_letters=DEAD, waiting=waiting, put_off=put_off, given_up=given_up
+        function="millrace-commit", queue="millrace-commit.fifo", waiting=waiting, put_off=put_off, given_up=given_up
     )
 
 
@@ -22,8 +20,9 @@ def test_what_waits_is_a_line() -> None:
 def test_what_was_given_up_says_where_the_reason_is_and_what_to_do() -> None:
     _, given_up = backlog(given_up=3).describe()
 
-    assert "3 finished files could not be committed: the log of millrace-commit says why" in given_up
-    assert given_up.endswith(f"aws sqs start-message-move-task --source-arn {DEAD}")
+    assert "3 finished files could not be committed: millrace dead-letters --class commit" in given_up
+    assert "the log of millrace-commit, says why" in given_up
+    assert given_up.endswith("millrace redrive --class commit")
 
 
 def test_all_of_it_is_in_json() -> None:

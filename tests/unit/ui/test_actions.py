@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from starlette.testclient import TestClient
 
-from tests.page_plant import CONTROL_KEY, PagePlant
+from tests.page_plant import CONTROL_KEY, PagePlant, plant_commits
 from tests.unit.ui.conftest import ADDRESS, open_page
 
 ANSWER = {
@@ -141,6 +141,17 @@ class TestRedriveForm:
         assert "<h1>Moved</h1>" in done
         assert [queue for queue, _ in planted.sqs.sent] == ["https://sqs/1/millrace-landing"]
         assert list(planted.sqs.letters) == ["m-2"]
+
+    def test_what_the_committer_gave_up_goes_back_to_its_queue(self, planted: PagePlant, acting: TestClient) -> None:
+        plant_commits(planted)
+        form = open_form(acting, "/actions/redrive") | {"class": "commit"}
+
+        shown = post(acting, "/actions/redrive", form)
+        post(acting, "/actions/redrive", fields_of(shown))
+
+        assert "1 message: 1 commit" in shown
+        assert [queue for queue, _ in planted.sqs.sent] == ["https://sqs/1/millrace-commit.fifo"]
+        assert planted.sqs.commit_letters == {}
 
     def test_a_class_can_be_chosen_and_must_be_one(self, planted: PagePlant, acting: TestClient) -> None:
         form = open_form(acting, "/actions/redrive")

@@ -20,7 +20,7 @@ from millrace.operations.day_loads import DayLoad, read_day_load
 from millrace.operations.history.reading import CostSum
 from millrace.remote.history import open_history
 from millrace.ui.views.history import draw_plot
-from tests.page_plant import BIDI_KEY, CONTROL_KEY, LONG_KEY, SCRIPT_KEY, PagePlant, plant_more
+from tests.page_plant import BIDI_KEY, CONTROL_KEY, LONG_KEY, SCRIPT_KEY, PagePlant, plant_commits, plant_more
 from tests.unit.ui.conftest import open_page
 
 
@@ -375,6 +375,17 @@ class TestDeadLettersView:
         assert "not a message" in text
         assert "denied.csv" not in text
         assert "millrace redrive --class unreadable" in read(page, "/dead-letters", {"class": "unreadable"}).text
+
+    def test_what_the_committer_gave_up_is_there(self, planted: PagePlant, page: TestClient) -> None:
+        plant_commits(planted)
+
+        text = read(page, "/dead-letters/list", {"class": "commit"}).text
+        overview = read(page, "/").text
+
+        assert "s3://acme-in/in/orders.csv commit CommitRefused: the file's column price is text" in text
+        assert "nightly: converted" in text
+        assert "millrace-commit.fifo Iceberg tables – 3 2" in overview
+        assert "millrace-commit-dead-letters.fifo dead letters – 1" in overview
 
     def test_a_class_that_is_none_says_which_there_are(self, page: TestClient) -> None:
         assert "expected 'unreadable', 'transient'" in read(page, "/dead-letters", {"class": "x"}, status=400).text

@@ -44,8 +44,9 @@ def dead_letters(
     """Show the messages of the dead-letter queue, what they name and why they are there; they stay where they are.
 
     Classes: unreadable (no shape that is known), transient (failed for reasons that pass), configuration (needs a
-    grant or another configuration), settled (done meanwhile). The dead-letter queues of queues of your own are looked
-    at, too.
+    grant or another configuration), settled (done meanwhile), webhook (an event that its receiver did not take), commit
+    (a finished file that its Iceberg table cannot take). The dead-letter queues of queues of your own, and of commits,
+    are looked at, too.
 
     Example: millrace dead-letters --class settled --discard
     """

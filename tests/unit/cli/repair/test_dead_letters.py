@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from millrace.aws.deployed import Deployed
+from millrace.catalog.iceberg.messages import CommitRequest
+from millrace.ledger.entries import Entry, State
+from millrace.objects.references import ObjectRef
 from tests.fakes import InMemoryLedger
 
 REGION = "arn:aws:sqs:us-east-1:1:"
@@ -23,6 +26,8 @@ class QueuesOfLetters:
     letters: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     sent: dict[str, list[str]] = field(default_factory=dict)
     dead_letters_of: Mapping[str, str] = field(default_factory=dict)
+    ordered: list[tuple[str, str]] = field(default_factory=list)
+    """The groups and ids of what was sent to a queue that keeps an order."""
     stuck: frozenset[str] = frozenset()
     doubles: bool = False
     _given: set[str] = field(default_factory=set)
@@ -51,6 +56,8 @@ class QueuesOfLetters:
 
     def send_message(self, **request: Any) -> None:
         self.sent.setdefault(_name(request), []).append(request["MessageBody"])
+        if "MessageGroupId" in request:
+            self.ordered.append((request["MessageGroupId"], request["MessageDeduplicationId"]))
 
     def change_message_visibility_batch(self, **_: Any) -> None:
         pass
@@ -96,6 +103,7 @@ class DeploymentOfLetters:
     queues: QueuesOfLetters
     ledger: InMemoryLedger = field(default_factory=InMemoryLedger)
     backfill_queue: str | None = None
+    commit_queue: str | None = None
 
     def find(self, _name: str, /) -> tuple[Deployed, Any]:
         deployed = Deployed(
@@ -106,6 +114,8 @@ class DeploymentOfLetters:
             reprocess_function="r",
             syncs=("nightly",),
             backfill_queue=self.backfill_queue,
+            commit_queue=self.commit_queue,
+            commit_dead_letter_queue=self.commit_queue and "https://sqs/1/dead-commits.fifo",
         )
         return deployed, self.ledger
 
@@ -125,6 +135,24 @@ def queues() -> QueuesOfLetters:
     return QueuesOfLetters()
 
 
+def commit_body(key: str) -> str:
+    return CommitRequest("nightly", ObjectRef("b", key)).to_body()
+
+
+@pytest.fixture
+def committing(queues: QueuesOfLetters) -> DeploymentOfLetters:
+    """Two dead letters of the committer: one that it gave up itself, and one that SQS did."""
+    refused = {"error": "CommitRefused", "reason": "b is text in the file", "group": "table-1"}
+    queues.put("dead-commits.fifo", commit_body("a.csv"), **refused)
+    queues.put("dead-commits.fifo", commit_body("b.csv"))
+    queues.letters["dead-commits.fifo"][commit_body("b.csv")]["Attributes"] = {
+        "MessageGroupId": "table-2",
+        "DeadLetterQueueSourceArn": f"{REGION}commits.fifo",
+        "ApproximateReceiveCount": "100",
+    }
+    return DeploymentOfLetters(queues, commit_queue="https://sqs/1/commits.fifo")
+
+
 def lines(ran: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in ran.out.splitlines()]
 
@@ -141,6 +169,62 @@ def test_letters_of_a_queue_of_ones_own_are_seen_and_go_home(run: Any, queues: Q
     assert {line["dead_letter_queue"] for line in shown} == {"dead", "own-dead"}
     assert lines(moved) == [{"dry_run": False, "moved": {"transient": 2}}]
     assert queues.sent == {"managed": [body(1)], "own": [body(2)]}
+
+
+def test_a_letter_of_the_committer_names_its_file_and_why_its_table_lacks_it(
+    run: Any, committing: DeploymentOfLetters
+) -> None:
+    entry = Entry.unseen("nightly", ObjectRef("b", "a.csv"), fingerprint="f", engine="1")
+    committing.ledger.put(replace(entry, state=State.CONVERTED, revision=1))
+
+    first, second = lines(run("dead-letters", "--class", "commit", "--json", deployments=committing))
+
+    assert (first["class"], first["objects"], first["dead_letter_queue"]) == (
+        "commit",
+        ["s3://b/a.csv"],
+        "dead-commits.fifo",
+    )
+    assert first["given_up"] == {"reason": "b is text in the file", "error": "CommitRefused"}
+    assert first["reason"] == "nightly: converted"
+    assert (second["objects"], second["given_up"], second["queue"]) == (["s3://b/b.csv"], None, "commits.fifo")
+    assert "the log of the commit function says why" in second["reason"]
+
+
+def test_letters_of_the_committer_go_back_to_its_queue_in_the_order_of_their_tables(
+    run: Any, queues: QueuesOfLetters, committing: DeploymentOfLetters
+) -> None:
+    """By ids of their own: SQS drops for five minutes what has the id of the message that they were made of."""
+    queues.put("dead", body(1))
+
+    assert lines(run("redrive", "--dry-run", "--json", deployments=committing)) == [
+        {"dry_run": True, "moved": {"commit": 2, "transient": 1}}
+    ]
+    queues._given.clear()
+    moved = run("redrive", "--json", deployments=committing)
+
+    assert lines(moved) == [{"dry_run": False, "moved": {"commit": 2, "transient": 1}}]
+    assert queues.sent == {"managed": [body(1)], "commits.fifo": [commit_body("a.csv"), commit_body("b.csv")]}
+    assert queues.ordered == [(f"table-{n}", f"redrive-{commit_body(key)}") for n, key in ((1, "a.csv"), (2, "b.csv"))]
+    assert queues.letters["dead-commits.fifo"] == {}
+
+
+def test_letters_of_the_committer_can_be_thrown_away(
+    run: Any, queues: QueuesOfLetters, committing: DeploymentOfLetters
+) -> None:
+    arguments = ("dead-letters", "--class", "commit", "--discard", "--yes", "--json")
+
+    assert lines(run(*arguments, deployments=committing))[-1] == {"discarded": {"commit": 2}}
+    assert queues.letters["dead-commits.fifo"] == {}
+
+
+def test_what_no_committer_can_read_is_unreadable(
+    run: Any, queues: QueuesOfLetters, committing: DeploymentOfLetters
+) -> None:
+    queues.put("dead-commits.fifo", body(1))
+
+    (shown,) = lines(run("dead-letters", "--class", "unreadable", "--json", deployments=committing))
+
+    assert "none of schema 1 to the committer" in shown["reason"]
 
 
 def test_a_backfill_s_letter_goes_back_to_its_queue_and_one_of_unknown_origin_does_not(
