@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from millrace.catalog.iceberg.messages import CommitRequest
 from millrace.delivery.breaker import Circuit
 from millrace.delivery.table_schema import SchemaVersion, TableSchema
 from millrace.engine.row_counts import RowCounts
-from millrace.ledger.entries import Branch, Entry, Failure, Output, State
+from millrace.ledger.entries import BigRunFacts, Branch, Entry, Failure, Output, State
 from millrace.ledger.table_entries import SchemaEntry
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.operations.backfills.board import Backfill, BackfillCounts, BackfillState, Board
@@ -29,7 +29,7 @@ from millrace.ui.world import KeptDeployments, PageWorld
 from tests.configurations import bulk_sync, document
 from tests.fake_table import FakeTableClient
 from tests.fakes import InMemoryObjectStore
-from tests.unit.cli.deployed.test_big_runs import MACHINE, FakeStepFunctions
+from tests.unit.cli.deployed.test_big_runs import HOME, MACHINE, SOURCE, FakeStepFunctions
 
 NOW = datetime(2026, 11, 28, 21, 30, tzinfo=UTC)
 ARN = "arn:aws:sqs:us-east-1:111122223333:"
@@ -337,6 +337,27 @@ def _plant_runs(made: PagePlant) -> None:
     made.extra["stepfunctions"] = steps
     made.big_run_machine = MACHINE
     made.backfill_function = "millrace-backfill"
+
+
+def plant_work() -> PagePlant:
+    """The same with a backfill that goes on, and a big run whose object failed with it."""
+    made = plant_more()
+    put_backfill(made, BackfillState.RUNNING)
+    facts = BigRunFacts(name="orders-1a2b", execution="orders-1a2b", connection="lake", home=HOME)
+    failed = Entry(sync="orders", source=SOURCE, state=State.FAILED, revision=1, fence=1, fingerprint="f", engine="e")
+    made.ledger.put(replace(failed, big_run=facts, started=NOW, finished=NOW))
+    return made
+
+
+def put_backfill(made: PagePlant, state: BackfillState) -> None:
+    """The one backfill of the board, in that state."""
+    table: Any = made.table
+    store = DynamoDBBackfills(table, "ledger")
+    paused_at = NOW if state is BackfillState.PAUSED else None
+    row = Backfill(
+        name="n-1", sync="nightly", prefix="in/", started=NOW - timedelta(hours=1), state=state, paused_at=paused_at
+    )
+    store.put_board(Board(revision=store.board().revision + 1, backfills=(row,)))
 
 
 def plant_commits(made: PagePlant) -> None:

@@ -85,7 +85,6 @@ def test_a_receiver_that_is_gone_gets_nothing_until_it_takes_a_test(hooked: Depl
 def test_the_end_of_a_reprocess_is_told_once_its_object_is_settled(hooked: DeployedDemo, receiver: Receiver) -> None:
     """The schedule comes every five minutes: here somebody calls what it calls."""
     key = put(hooked, "again.csv", b"id\n1\n")
-    hooked.wait_until(lambda: _find(receiver, key) is not None, seconds=120, what="the event of an object")
     (answer,) = lines(hooked, "reprocess", "e2e told", "--key", key, "--json")
     assert "untold" not in answer
 

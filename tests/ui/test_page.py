@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from PIL import Image
 
-from tests.page_plant import CONTROL_KEY, LONG_KEY, SCRIPT_KEY, plant_more
+from millrace.operations.backfills.board import BackfillState
+from tests.page_plant import CONTROL_KEY, LONG_KEY, SCRIPT_KEY, plant_commits, plant_work, put_backfill
 from tests.places import ROOT
 from tests.ui.conftest import ServedPage, Visit, serve, visit
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PICTURES = ROOT / ("docs" if os.environ.get("PICTURES") else "build") / "pictures"
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 _ALL_RULES = ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]
+_PICTURE_SIZE = {"width": 1080, "height": 720}
+_ANSWER = {"run_id": "r1", "selected": 7, "ignored": 0, "out_of_scope": 0, "examples": [], "complete": True}
 MOST_BYTES = 150_000
 """Of a picture in the documents."""
 
@@ -59,21 +63,72 @@ def test_every_view_is_accessible_and_silent(
 ) -> None:
     """Its pictures: `make pictures` puts them into the documents; otherwise they are in `build/pictures`."""
     # The page's own policy lets no script of others in: the checker comes by another way than a tag.
-    size = {"width": 1080, "height": 720}
-    context, opened = visit(browser, served, color_scheme=scheme, viewport=size, bypass_csp=True)
+    context, opened = visit(browser, served, color_scheme=scheme, viewport=_PICTURE_SIZE, bypass_csp=True)
     found: list[str] = []
     for name, path in views.items():
         page = opened.go(path)
         if name in VIEWS:
             take_picture(page, f"{name}-{scheme}")
-        page.evaluate(AXE.read_text(encoding="utf-8"))
-        result = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
-        found += [f"{name}: {fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in result["violations"]]
+        found += check_page(page, name, rules)
     context.close()
 
     assert found == []
     # The one view that is an error says so to the console, too.
     assert [text for text in opened.said if "400" not in text] == []
+
+
+ACTIONS = {
+    "runs": "/runs",
+    "reprocess": "/actions/reprocess?sync=nightly&state=failed",
+    "redrive": "/actions/redrive",
+    "resume": "/actions/resume",
+    "backfill": "/actions/backfill?sync=nightly",
+    "give-up": "/actions/backfill?sync=nightly&action=stop",
+    "stop-run": "/actions/run?run=orders-2f1e",
+    "resume-run": "/actions/run?run=orders-1a2b",
+}
+"""What leads to a change, and the form of each; behind each form is a dry run, but of the first."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scheme", "rules"), [("light", _ALL_RULES), ("dark", ["color-contrast"])], ids=["light", "dark"]
+)
+def test_every_action_is_accessible_and_silent(browser: Browser, scheme: str, rules: list[str]) -> None:
+    """Its pictures are in `build/pictures`; each form is looked at, and what its dry run says."""
+    planted = plant_work()
+    plant_commits(planted)
+    planted.answers = [{**_ANSWER, "examples": ["s3://acme-in/in/2026/q0.csv"]}]
+    found: list[str] = []
+    for served in serve(planted, allow_actions=True):
+        context, opened = visit(browser, served, color_scheme=scheme, viewport=_PICTURE_SIZE, bypass_csp=True)
+        for name, path in ACTIONS.items():
+            page = opened.go(path)
+            found += check_action(page, f"action-{name}-{scheme}", rules)
+            dry_run = page.get_by_role("button", name=re.compile("^Dry run"))
+            if dry_run.count():
+                dry_run.click()
+                page.wait_for_load_state("networkidle")
+                found += check_action(page, f"action-{name}-dry-{scheme}", rules)
+        context.close()
+
+        assert found == []
+        assert opened.said == []
+
+
+def check_action(page: Page, name: str, rules: list[str]) -> list[str]:
+    """What the checker says of the page as it is now; its picture is taken, too."""
+    folder = ROOT / "build" / "pictures"
+    folder.mkdir(exist_ok=True, parents=True)
+    page.screenshot(path=folder / f"{name}.png")
+    return check_page(page, name, rules)
+
+
+def check_page(page: Page, name: str, rules: list[str]) -> list[str]:
+    """The faults that the accessibility checker finds, each with its rule and the markup."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    result = page.evaluate("rules => axe.run(document, {runOnly: rules})", rules)
+    return [f"{name}: {fault['id']}: {fault['nodes'][0]['html'][:200]}" for fault in result["violations"]]
 
 
 def take_picture(page: Page, name: str) -> None:
@@ -197,7 +252,7 @@ class TestActionsByHand:
 
     @pytest.fixture
     def acting(self, browser: Browser) -> Iterator[Visit]:
-        planted = plant_more()
+        planted = plant_work()
         for served in serve(planted, allow_actions=True):
             context, opened = visit(browser, served)
             yield opened
@@ -205,8 +260,7 @@ class TestActionsByHand:
             context.close()
 
     def test_what_failed_is_converted_again(self, acting: Visit) -> None:
-        answer = {"run_id": "r1", "selected": 7, "ignored": 0, "out_of_scope": 0, "examples": [], "complete": True}
-        acting.served.plant.answers = [answer, answer]
+        acting.served.plant.answers = [_ANSWER, _ANSWER]
         page = acting.go("/failures")
         page.get_by_role("link", name="Reprocess…").first.click()
         page.get_by_role("button", name="Dry run").click()
@@ -218,8 +272,7 @@ class TestActionsByHand:
 
     def test_a_key_with_a_line_end_is_asked_for_as_it_is(self, acting: Visit) -> None:
         """A browser changes line ends of a form's fields."""
-        answer = {"run_id": "r1", "selected": 1, "ignored": 0, "out_of_scope": 0, "examples": [], "complete": True}
-        acting.served.plant.answers = [answer, answer]
+        acting.served.plant.answers = [{**_ANSWER, "selected": 1}] * 2
         page = acting.go(story_of(CONTROL_KEY))
         page.get_by_role("link", name="Reprocess…").click()
         page.get_by_role("button", name="Dry run").click()
@@ -245,6 +298,51 @@ class TestActionsByHand:
         page.get_by_role("heading", name="Resumed: millrace-landing").wait_for()
 
         assert acting.served.plant.functions.states == {"millrace-landing": "Enabled"}
+
+    def test_a_backfill_is_paused(self, acting: Visit) -> None:
+        acting.served.plant.answers = [{}]
+        page = acting.go("/runs")
+        page.get_by_role("link", name="Pause…").click()
+        page.get_by_role("button", name="Dry run").click()
+        page.get_by_role("heading", name="Would be paused: backfill of nightly").wait_for()
+        assert acting.served.plant.invoked == []
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_role("heading", name="Paused: backfill of nightly", exact=True).wait_for()
+
+        assert acting.served.plant.invoked == [("millrace-backfill", {"sync": "nightly", "action": "pause"})]
+
+    def test_a_paused_backfill_goes_on_or_is_given_up(self, acting: Visit) -> None:
+        put_backfill(acting.served.plant, BackfillState.PAUSED)
+        acting.served.plant.answers = [{}, {}]
+        for link, button, heading in (
+            ("Resume…", "Go on", "Resumed: backfill of nightly"),
+            ("Give up…", "Give it up", "Given up: backfill of nightly"),
+        ):
+            page = acting.go("/runs")
+            page.get_by_role("article").first.get_by_role("link", name=link).click()
+            page.get_by_role("button", name="Dry run").click()
+            page.get_by_role("button", name=button).click()
+            page.get_by_role("heading", name=heading, exact=True).wait_for()
+
+        assert [event["action"] for _, event in acting.served.plant.invoked] == ["resume", "stop"]
+
+    def test_a_big_run_is_stopped_and_another_goes_on(self, acting: Visit) -> None:
+        executions = acting.served.plant.extra["stepfunctions"].executions
+        page = acting.go("/runs")
+        page.get_by_role("link", name="Stop…").click()
+        page.get_by_role("button", name="Dry run").click()
+        page.get_by_role("heading", name="Would be stopped: orders-2f1e").wait_for()
+        assert executions["orders-2f1e"]["status"] == "RUNNING"
+        page.get_by_role("button", name="Stop it").click()
+        page.get_by_role("heading", name="Stopped: orders-2f1e").wait_for()
+        page.get_by_role("link", name="Backfills and big runs").last.click()
+        page.locator('a[href="/actions/run?run=orders-1a2b"]').click()
+        page.get_by_role("button", name="Dry run").click()
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("heading", name="Goes on: orders-1a2b").wait_for()
+
+        assert executions["orders-2f1e"]["status"] == "ABORTED"
+        assert len(executions) == 3
 
 
 def test_the_checker_is_installed() -> None:

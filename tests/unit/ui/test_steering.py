@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
 from html import unescape
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from millrace.aws.dynamodb_backfills import DynamoDBBackfills
-from millrace.ledger.entries import BigRunFacts, Entry, State
-from millrace.operations.backfills.board import Backfill, BackfillState, Board
-from tests.page_plant import NOW, PagePlant, plant_more
-from tests.unit.cli.deployed.test_big_runs import HOME, SOURCE
+from millrace.operations.backfills.board import BackfillState
+from tests.page_plant import PagePlant, plant_work, put_backfill
 from tests.unit.ui.conftest import open_page
 from tests.unit.ui.test_actions import fields_of, open_form, post
 
@@ -25,12 +19,7 @@ BIG_RUN = "/actions/run"
 @pytest.fixture
 def busy() -> PagePlant:
     """A deployment with a backfill that goes on, a run at work, and one that failed."""
-    planted = plant_more()
-    put_backfill(planted, BackfillState.RUNNING)
-    facts = BigRunFacts(name="orders-1a2b", execution="orders-1a2b", connection="lake", home=HOME)
-    entry = Entry(sync="orders", source=SOURCE, state=State.FAILED, revision=1, fence=1, fingerprint="f", engine="e")
-    planted.ledger.put(replace(entry, big_run=facts, started=NOW, finished=NOW))
-    return planted
+    return plant_work()
 
 
 @pytest.fixture
@@ -39,23 +28,20 @@ def steering(busy: PagePlant) -> TestClient:
     return open_page(busy, allow_actions=True)
 
 
-def put_backfill(planted: PagePlant, state: BackfillState) -> None:
-    """The one backfill of the board, in that state."""
-    table: Any = planted.table
-    store = DynamoDBBackfills(table, "ledger")
-    paused_at = NOW if state is BackfillState.PAUSED else None
-    row = Backfill(
-        name="n-1", sync="nightly", prefix="in/", started=NOW - timedelta(hours=1), state=state, paused_at=paused_at
-    )
-    store.put_board(Board(revision=store.board().revision + 1, backfills=(row,)))
-
-
 def test_the_list_leads_to_what_can_be_done_with_each(steering: TestClient) -> None:
     shown = unescape(steering.get("/runs/list").text)
 
     assert f'href="{BACKFILL}?sync=nightly">Pause…' in shown
+    assert f'href="{BACKFILL}?sync=nightly&action=stop">Give up…' in shown
     assert f'href="{BIG_RUN}?run=orders-2f1e">Stop…' in shown
     assert f'href="{BIG_RUN}?run=orders-1a2b">Resume…' in shown
+
+
+def test_who_came_to_give_a_backfill_up_need_not_choose_it(steering: TestClient) -> None:
+    shown = steering.get(BACKFILL, params={"sync": "nightly", "action": "stop"}).text
+
+    assert '<option value="stop" selected>Give it up</option>' in shown
+    assert '<option value="pause">Pause</option>' in shown
 
 
 def test_a_page_that_only_shows_leads_nowhere(busy: PagePlant) -> None:
@@ -107,6 +93,21 @@ class TestBackfillOnThePage:
         busy.backfill_function = None
         page = open_page(busy, allow_actions=True)
         assert "has no backfills" in page.get(BACKFILL, params={"sync": "nightly"}).text
+
+    @pytest.mark.parametrize("state", [BackfillState.RUNNING, BackfillState.PAUSED])
+    def test_one_that_goes_on_or_is_paused_is_given_up(
+        self, busy: PagePlant, steering: TestClient, state: BackfillState
+    ) -> None:
+        put_backfill(busy, state)
+        busy.answers = [{}]
+        form = open_form(steering, BACKFILL, sync="nightly") | {"action": "stop"}
+        shown = post(steering, BACKFILL, form)
+        done = post(steering, BACKFILL, fields_of(shown))
+
+        assert "Would be given up: backfill of nightly" in shown
+        assert "what waits on the queue is passed over" in shown
+        assert "Given up: backfill of nightly" in done
+        assert busy.invoked == [("millrace-backfill", {"sync": "nightly", "action": "stop"})]
 
 
 class TestBigRunOnThePage:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -23,46 +25,82 @@ if TYPE_CHECKING:
     from millrace.aws.step_functions import StepFunctions
 
 _BACK = ("/runs", "Backfills and big runs")
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringStep:
+    """What can be done: the button's words, how the page calls it before and after, and what it means."""
+
+    button: str
+    would: str
+    done: str
+    meaning: str
+
+    def to_title(self, subject: str, *, is_confirmed: bool) -> str:
+        """The title of what it would do, or has done: ``Would be paused: backfill of orders``."""
+        return f"{self.done if is_confirmed else self.would}: {subject}"
+
+
 _BACKFILL = {
-    "pause": ("Pause", "Paused", "what is asked for stays on the queue and waits; nothing is lost"),
-    "resume": ("Go on", "Resumed", "it goes on where it was paused"),
+    "pause": SteeringStep(
+        "Pause", "Would be paused", "Paused", "what is asked for stays on the queue and waits; nothing is lost"
+    ),
+    "resume": SteeringStep("Go on", "Would be resumed", "Resumed", "it goes on where it was paused"),
+    "stop": SteeringStep(
+        "Give it up",
+        "Would be given up",
+        "Given up",
+        "what waits on the queue is passed over, and what is converted stays",
+    ),
 }
 _RUN = {
-    "stop": ("Stop it", "Stopped", "nothing is published, and its object fails; what is done is kept for a week"),
-    "resume": ("Go on", "Goes on", "it goes on under its name with a number behind, with the parts that are done"),
+    "stop": SteeringStep(
+        "Stop it",
+        "Would be stopped",
+        "Stopped",
+        "nothing is published, and its object fails; what is done is kept for a week",
+    ),
+    "resume": SteeringStep(
+        "Go on",
+        "Would go on",
+        "Goes on",
+        "it goes on under its name with a number behind, with the parts that are done",
+    ),
 }
 
 
 def ask_backfill(request: Request, world: PageWorld, renderer: PageRenderer) -> Response:
     """How the backfill of a sync goes, and what can be done with it now."""
     row = _find_backfill(world, request.query_params.get("sync", ""))
-    choices = ["pause" if row.paused_at is None else "resume"]
+    choices = ["pause" if row.paused_at is None else "resume", "stop"]
     values = {
         "title": f"Backfill of {row.sync}",
         "lines": [_describe_backfill(world, row)],
         "action": "/actions/backfill",
         "fields": {"sync": row.sync},
-        "choices": [(name, _BACKFILL[name][0]) for name in choices],
+        "choices": [(name, _BACKFILL[name].button) for name in choices],
+        "chosen": request.query_params.get("action", choices[0]),
     }
     return renderer.render(request, "ask_steer.html", values)
 
 
 def run_backfill(request: Request, form: ActionForm, world: PageWorld, renderer: PageRenderer) -> Response:
-    """Say what pausing or resuming does; then have the backfill's function do it."""
+    """Say what pausing, resuming or giving up does; then have the backfill's function do it."""
     asked = {"sync": form.get("sync"), "action": _choose(form, _BACKFILL)}
-    button, done, meaning = _BACKFILL[asked["action"]]
+    step = _BACKFILL[asked["action"]]
     row = _find_backfill(world, asked["sync"])
-    if (asked["action"] == "pause") is (row.paused_at is not None):
+    needless = "pause" if row.paused_at is not None else "resume"
+    if asked["action"] == needless:
         raise UsageError(f"the backfill of {row.sync!r} is {row.state}; look at it again")
     is_confirmed = form.is_confirmed(asked)
     if is_confirmed:
         world.deployments.invoke(_demand_function(world), asked)
-        row = _find_backfill(world, row.sync)
+        row = _open_store(world).board().find(row.name) or row
     result = ActionResult(
-        title=f"{done if is_confirmed else 'Would be ' + done.lower()}: backfill of {row.sync}",
-        lines=[_describe_backfill(world, row), meaning],
+        title=step.to_title(f"backfill of {row.sync}", is_confirmed=is_confirmed),
+        lines=[_describe_backfill(world, row), step.meaning],
         fields=form.fields,
-        next_step=None if is_confirmed else button,
+        next_step=None if is_confirmed else step.button,
         path="/actions/backfill",
         back=_BACK,
     )
@@ -101,7 +139,8 @@ def ask_run(request: Request, world: PageWorld, renderer: PageRenderer) -> Respo
         "lines": _describe_run(view),
         "action": "/actions/run",
         "fields": {"run": view.execution.name},
-        "choices": [(choice, _RUN[choice][0])],
+        "choices": [(choice, _RUN[choice].button)],
+        "chosen": choice,
     }
     return renderer.render(request, "ask_steer.html", values)
 
@@ -109,20 +148,20 @@ def ask_run(request: Request, world: PageWorld, renderer: PageRenderer) -> Respo
 def run_run(request: Request, form: ActionForm, world: PageWorld, renderer: PageRenderer) -> Response:
     """Say what stopping or resuming does, and whether it can be; then do it."""
     asked = {"run": form.get("run"), "action": _choose(form, _RUN)}
-    button, done, meaning = _RUN[asked["action"]]
+    step = _RUN[asked["action"]]
     machine = _demand_machine(world)
     view = find_run(machine, asked["run"])
     is_confirmed = form.is_confirmed(asked)
-    lines = [*_describe_run(view), meaning]
+    lines = [*_describe_run(view), step.meaning]
     if asked["action"] == "stop":
         _stop(machine, view, is_confirmed=is_confirmed)
     else:
         lines += _resume(world, machine, view, is_confirmed=is_confirmed)
     result = ActionResult(
-        title=f"{done if is_confirmed else button + '?'}: {asked['run']}",
+        title=step.to_title(asked["run"], is_confirmed=is_confirmed),
         lines=lines,
         fields=form.fields,
-        next_step=None if is_confirmed else button,
+        next_step=None if is_confirmed else step.button,
         path="/actions/run",
         back=_BACK,
     )
@@ -158,7 +197,7 @@ def _describe_run(view: RunView) -> list[str]:
     return list(filter(None, lines))
 
 
-def _choose(form: ActionForm, accepted: dict[str, tuple[str, str, str]]) -> str:
+def _choose(form: ActionForm, accepted: Mapping[str, SteeringStep]) -> str:
     action = form.get("action")
     if action not in accepted:
         raise UsageError(f"action is {action!r}; expected {' or '.join(accepted)}")
