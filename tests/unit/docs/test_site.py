@@ -43,6 +43,12 @@ def test_each_page_is_in_the_navigation_once(staged: Path) -> None:
     assert sorted(_pages_of(SETTINGS["nav"])) == pages
 
 
+def test_the_styles_and_scripts_of_our_own_are_there(staged: Path) -> None:
+    own = [*SETTINGS["extra_css"], *SETTINGS["extra_javascript"]]
+
+    assert own == sorted(f"assets/{path.name}" for path in (staged / "assets").iterdir())
+
+
 def test_each_link_leads_somewhere_on_the_site_as_well(staged: Path) -> None:
     broken = {path.relative_to(staged).as_posix(): list(find_broken(path)) for path in staged.rglob("*.md")}
 
