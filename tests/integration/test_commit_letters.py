@@ -35,6 +35,9 @@ class RefusedCommits:
 
     def __init__(self) -> None:
         self.client: Any = boto3.client("sqs", region_name="us-east-1")
+        self.ids: list[tuple[str, str]] = []
+        """Queue and id of each message that was sent: moto forgets ids with their messages, and SQS does not."""
+        self.client.meta.events.register("before-parameter-build.sqs.SendMessage", self._note)
         attributes: Any = {"FifoQueue": "true"}
         self.queue, self.dead = (
             self.client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
@@ -46,6 +49,9 @@ class RefusedCommits:
             SQSCommitQueue(lambda: self.client, self.dead),
             ReceivedMessages(self.client, None),
         )
+
+    def _note(self, params: Any, **_: Any) -> None:
+        self.ids.append((params["QueueUrl"], params["MessageDeduplicationId"]))
 
     def send(self, body: str, *, revision: int) -> None:
         """As a worker tells the committer of an object."""
@@ -92,6 +98,7 @@ def test_what_is_refused_again_and_again_is_a_dead_letter_each_time(commits: Ref
         assert commits.redrive() == ["table-1"]
 
     assert commits.work() == 1
+    assert len(commits.ids) == len(set(commits.ids)) == 8
 
 
 def test_all_of_one_table_can_be_looked_at_at_once(commits: RefusedCommits) -> None:

@@ -67,7 +67,7 @@ class TestReprocessForm:
         self, planted: PagePlant, acting: TestClient
     ) -> None:
         partly = ANSWER | {"complete": False, "start_after": "in/2026/q3.csv"}
-        planted.answers = [ANSWER, partly, ANSWER]
+        planted.answers = [ANSWER, partly, ANSWER | {"untold": "no bus"}]
 
         shown = post(acting, "/actions/reprocess", open_form(acting, "/actions/reprocess") | {"sync": "nightly"})
         so_far = post(acting, "/actions/reprocess", fields_of(shown))
@@ -75,6 +75,8 @@ class TestReprocessForm:
 
         assert "Put on the queue so far" in so_far
         assert "Go on with the rest" in so_far
+        assert "told of it" not in so_far
+        assert "others are told of it later, or not at all: no bus" in done
         assert "<h1>Put on the queue</h1>" in done
         assert planted.invoked[-1][1] == {
             "sync": "nightly",

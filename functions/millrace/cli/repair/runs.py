@@ -79,6 +79,8 @@ def _print_answer(answer: dict[str, Any], *, as_json: bool) -> None:
         print_line(f"stale: {by_reason}; not stale: {answer['not_stale']:,}")
     for example in answer["examples"]:
         print_line(f"  {example}")
+    if "untold" in answer:
+        print_line(f"warning: others are told of this run later, or not at all: {answer['untold']}", err=True)
 
 
 def reconcile(

@@ -110,6 +110,8 @@ def _describe_reprocess(answer: Mapping[str, Any], sync: str, *, is_confirmed: b
     yield f"passed over: {foreign:,} of a foreign extension, {outside:,} outside the sync's folder"
     if is_confirmed:
         yield f"run {answer['run_id']}"
+    if "untold" in answer:
+        yield f"others are told of it later, or not at all: {answer['untold']}"
 
 
 def _to_event(form: ActionForm) -> dict[str, Any]:
