@@ -11,8 +11,21 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-HANDLERS = ("convert", "big_run", "reprocess", "reconcile", "backfill", "webhook", "commit")
-LIST_MODULES = "import json, sys, {function}.handler; print(json.dumps(sorted(sys.modules)))"
+HANDLERS = ("convert", "reprocess", "reconcile", "backfill", "webhook", "commit", "big_run")
+"""The last one needs what the others must not load, so that what it leaves is in nobody's way."""
+LIST_MODULES = """
+import importlib, json, sys
+for function in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "millrace"]:
+        del sys.modules[name]
+    importlib.import_module(f"{function}.handler")
+    print(json.dumps(sorted(sys.modules)))
+"""
+"""One process for all handlers, as botocore alone takes a second to load.
+
+Each handler loads the library from its beginning. Of other packages it also has what the handlers before it loaded: one
+that must not be there then fails for the first handler that loads it, and for those behind that one.
+"""
 NOT_NEEDED = (
     "pandas",  # not in the deployed layer; where it is installed, building a pyarrow scalar loads it
     "pyiceberg",  # in one function's layer, and there only when something is committed
@@ -50,18 +63,18 @@ OF_OTHER_FUNCTIONS = {
 
 
 @cache
-def loaded_modules(function: str) -> frozenset[str]:
-    """Modules that are loaded when Lambda imports a function's handler."""
-    code = LIST_MODULES.format(function=function)
+def loaded_modules() -> dict[str, frozenset[str]]:
+    """Modules that are loaded when Lambda imports a function's handler, by function."""
     environment = {"PYTHONPATH": str(FUNCTIONS)}
     answer = subprocess.run(  # noqa: S603 - this very interpreter, with code from this file
-        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, text=True
+        [sys.executable, "-c", LIST_MODULES, *HANDLERS], env=environment, capture_output=True, check=True, text=True
     )
-    return frozenset(json.loads(answer.stdout))
+    lines = [frozenset(json.loads(line)) for line in answer.stdout.splitlines()]
+    return dict(zip(HANDLERS, lines, strict=True))
 
 
 def loaded_below(function: str, packages: tuple[str, ...]) -> list[str]:
-    modules = loaded_modules(function)
+    modules = loaded_modules()[function]
     return sorted(name for name in modules if any(name == top or name.startswith(f"{top}.") for top in packages))
 
 

@@ -93,7 +93,7 @@ def test_a_child_that_is_killed_inflates_once_more() -> None:
 
 @pytest.mark.slow
 def test_a_damaged_file_fails_with_what_is_wrong_with_it() -> None:
-    world = RunWorld(syncs=(bulk_sync(to="csv"),))
+    world = RunWorld(syncs=(bulk_sync(to="csv"),), part_bytes=100_000)
     # What is wrong with its beginning one invocation sees, and says.
     source = upload(world, gzip.compress(TEXT + b"1,x\n" * 2_500_000, 1)[:-9])
 

@@ -20,23 +20,38 @@ HEAVY = {
 RUN = """
 import contextlib, io, json, sys
 from millrace.cli import main
-sys.argv = ["millrace", *sys.argv[1:]]
-with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-    main()
-print(json.dumps(sorted(sys.modules)))
+for call in json.loads(sys.argv[1]):
+    sys.argv = ["millrace", *call]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main()
+    print(json.dumps(sorted(sys.modules)))
 """
+HELP, NOTHING, HELP_OF_CONVERT, CONVERT = ("--help",), (), ("convert", "--help"), ("convert", "a.csv", "a.parquet")
+CALLS = (HELP, NOTHING, HELP_OF_CONVERT, CONVERT)
+"""In one process: each may load all that those before it may, and more."""
+Loaded = dict[tuple[str, ...], set[str]]
 
 
-def imported_modules(*arguments: str) -> set[str]:
-    """The modules that a process has loaded when the command is done."""
-    ran = subprocess.run([sys.executable, "-c", RUN, *arguments], check=True, capture_output=True, text=True)  # noqa: S603 - our own command
-    return set(json.loads(ran.stdout))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("startup")
+    (folder / "a.csv").write_text("a\n1\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(folder: Path) -> Loaded:
+    """The modules that are loaded when a call is done."""
+    ran = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", RUN, json.dumps(CALLS)], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return dict(zip(CALLS, (set(json.loads(line)) for line in ran.stdout.splitlines()), strict=True))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [("--help",), ()])
-def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    modules = imported_modules(*arguments)
+@pytest.mark.parametrize("call", [HELP, NOTHING])
+def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(loaded: Loaded, call: tuple[str, ...]) -> None:
+    modules = loaded[call]
 
     assert not modules & HEAVY
     assert {name for name in modules if name.startswith("millrace.cli.")} == {
@@ -49,18 +64,15 @@ def test_the_command_as_a_whole_loads_no_command_and_nothing_heavy(arguments: tu
 
 
 @pytest.mark.slow
-def test_help_of_convert_loads_nothing_heavy_but_what_typer_asks_of_pydantic() -> None:
-    assert not imported_modules("convert", "--help") & (HEAVY - {"pydantic"})
+def test_help_of_convert_loads_nothing_heavy_but_what_typer_asks_of_pydantic(loaded: Loaded) -> None:
+    assert not loaded[HELP_OF_CONVERT] & (HEAVY - {"pydantic"})
 
 
 @pytest.mark.slow
-def test_convert_loads_neither_configuration_nor_aws(tmp_path: Path) -> None:
-    source = tmp_path / "a.csv"
-    source.write_text("a\n1\n")
+def test_convert_loads_neither_configuration_nor_aws(loaded: Loaded, folder: Path) -> None:
+    modules = loaded[CONVERT]
 
-    modules = imported_modules("convert", str(source), str(tmp_path / "a.parquet"))
-
-    assert (tmp_path / "a.parquet").exists()
+    assert (folder / "a.parquet").exists()
     # Typer itself asks pydantic to read the options, so that pydantic is there.
     assert not modules & (HEAVY - {"pyarrow", "numpy", "pydantic"})
     assert not {name for name in modules if name.startswith(("millrace.config", "millrace.aws", "millrace.delivery"))}

@@ -60,7 +60,7 @@ def test_what_a_terminal_obeys_is_escaped_and_the_rest_stays(text: str) -> None:
 
 
 @pytest.mark.slow
-@given(st.recursive(st.text() | st.integers() | st.none(), lambda part: st.dictionaries(st.text(), part)))
+@given(st.recursive(st.text() | st.integers() | st.none(), lambda part: st.dictionaries(st.text(), part), max_leaves=8))
 def test_json_is_escaped_and_read_back_equal(value: object) -> None:
     for indent in (None, 2):
         shown = to_json_text(value, indent=indent)

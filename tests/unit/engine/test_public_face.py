@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "engine.md"
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 FOREIGN = ("pydantic", "boto3", "botocore", "aws_lambda_powertools", "typer", "millrace.config", "millrace.aws")
 
+WORDS = ("import millrace.engine.options", "from millrace.engine import RowCounts")
 LOADED_MODULES = """
 import sys
-{statement}
-print(*sorted(sys.modules))
+for statement in sys.argv[1:]:
+    exec(statement)
+    print(*sorted(sys.modules))
 """
-IMPORTS_OF_PANDAS = """
+IMPORTS = """
 import importlib, pkgutil, sys
 
 class Finder:
@@ -29,19 +32,20 @@ class Finder:
             print("pandas is asked for")
 
 sys.meta_path.insert(0, Finder())
+from millrace.engine import convert
+print(*sorted(sys.modules))
 import millrace.engine
 for module in pkgutil.walk_packages(millrace.engine.__path__, "millrace.engine."):
     importlib.import_module(module.name)
 """
 
 
-def run_python(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - code of this file
-    return done.stdout
-
-
-def loaded_modules(statement: str) -> set[str]:
-    return set(run_python(LOADED_MODULES.format(statement=statement)).split())
+@cache
+def run_python(code: str, *arguments: str) -> list[str]:
+    """The lines that a process writes, which several tests look at."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - code of this file
+    return done.stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", engine.__all__)
@@ -73,18 +77,23 @@ def test_the_documented_examples_run(example: str, tmp_path: Path, monkeypatch: 
 
 @pytest.mark.slow
 def test_converting_loads_neither_configuration_nor_clients() -> None:
-    loaded = loaded_modules("from millrace.engine import convert")
+    """Pandas, which is asked for on the way if it is, would come before the modules."""
+    loaded = set(run_python(IMPORTS)[0].split())
 
     assert "millrace.engine.one_file" in loaded
     assert loaded.isdisjoint(FOREIGN)
 
 
-@pytest.mark.parametrize("statement", ["import millrace.engine.options", "from millrace.engine import RowCounts"])
+@pytest.mark.parametrize("statement", WORDS)
 def test_words_load_no_pyarrow(statement: str) -> None:
-    assert "pyarrow" not in loaded_modules(statement)
+    """In one process: what the first words load is there for the others as well."""
+    modules = run_python(LOADED_MODULES, *WORDS)[WORDS.index(statement)].split()
+
+    assert "millrace.engine.options" in modules
+    assert "pyarrow" not in modules
 
 
 @pytest.mark.slow
 def test_nothing_is_computed_at_import() -> None:
     """The first value that pyarrow makes lets it import pandas, if that is installed, which takes long."""
-    assert run_python(IMPORTS_OF_PANDAS) == ""
+    assert "pandas is asked for" not in run_python(IMPORTS)

@@ -472,7 +472,7 @@ def test_the_end_and_the_counts_of_a_whole_comparison_are_kept(house: House) -> 
 @pytest.mark.slow
 def test_in_time_every_output_is_looked_at_and_a_lost_one_is_told(house: House) -> None:
     """It may have been deleted on purpose: nothing is put on the queue."""
-    names = [f"in/{number:03d}.csv" for number in range(250)]
+    names = [f"in/{number:03d}.csv" for number in range(60)]
     house.upload(*names)
     house.know(*names)
     looked_at: list[str] = []
@@ -485,7 +485,7 @@ def test_in_time_every_output_is_looked_at_and_a_lost_one_is_told(house: House) 
     vanished = 0
     for minute in range(100):
         house.time = NOON + timedelta(minutes=minute)
-        vanished += house.run(outputs=Checker()).total.vanished
+        vanished += house.run(outputs=Checker(), portion=60).total.vanished
 
     assert set(looked_at) == set(names)
     assert len(looked_at) == len(names)
@@ -645,18 +645,18 @@ class QueueSink(InMemoryQueue):
 
 @pytest.mark.slow
 def test_memory_is_flat() -> None:
-    """Four times the keys take no more; a list of them would take a megabyte."""
+    """Four times the keys take no more; a list of them would take half a megabyte."""
 
     def peak(keys: int) -> int:
         house = House(store=ManyObjects(keys=keys), ledger=ManyEntries(keys=keys), queue=QueueSink())
         tracemalloc.start()
-        report = house.run()
+        report = house.run(portion=100)
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert report.total == Counts(compared=keys, new=keys // 2, unaccounted=keys // 2)
         return highest
 
-    assert peak(12_000) < peak(3_000) + 250_000
+    assert peak(4_000) < peak(1_000) + 80_000
 
 
 class TestCall:
