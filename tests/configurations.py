@@ -6,6 +6,19 @@ from typing import Any
 
 from millrace.config.document import Document, parse
 
+_MOST_KEPT = 200
+_PARSED: dict[str, Document] = {}
+
+
+def _parse_once(data: dict[str, Any]) -> Document:
+    """Parse values that have no problem; worlds ask for the same ones at each step, and a document never changes."""
+    key = repr(data)
+    if key not in _PARSED:
+        if len(_PARSED) >= _MOST_KEPT:
+            _PARSED.clear()
+        _PARSED[key] = parse(data)
+    return _PARSED[key]
+
 
 def connection(name: str, address: str, **fields: Any) -> dict[str, Any]:
     """A connection under the function's own role."""
@@ -35,7 +48,7 @@ def bulk_sync(name: str = "nightly", *, to: str = "parquet", subfolder: str = ""
 def document(*syncs: dict[str, Any], source: dict[str, Any] | None = None) -> Document:
     """``s3://acme-in/in`` read into ``s3://acme-out/lake``, by default by one sync to Parquet."""
     landing = {"enable_event_notifications": True, "event_queue_arn": "managed"} | (source or {})
-    return parse(
+    return _parse_once(
         {
             "connections": [
                 connection("landing", "s3://acme-in/in", **landing),
@@ -52,7 +65,7 @@ def model_document(
     """A model ``customers`` of ``s3://acme-in/in``, written as ``s3://acme-out/lake/customers`` by one sync."""
     landing = {"enable_event_notifications": True, "event_queue_arn": "managed"} | (source or {})
     target = {"connection": "lake", "object": "customers", "configuration": {"format": "json"}}
-    return parse(
+    return _parse_once(
         {
             "connections": [
                 connection("landing", "s3://acme-in/in", **landing),

@@ -42,10 +42,15 @@ class World:
     configuration: Document | None = None
     routing: Callable[[Claims], Routing] = field(default=lambda _claims: NO_BIG_RUNS)
     teller: Teller | None = None
+    _planner: Planner | None = field(default=None, init=False, repr=False)
 
     @property
     def planner(self) -> Planner:
-        return Planner(self.configuration or document(*self.syncs, source=self.source))
+        """That of the present configuration, which a test may change."""
+        configuration = self.configuration or document(*self.syncs, source=self.source)
+        if self._planner is None or self._planner.document is not configuration:
+            self._planner = Planner(configuration)
+        return self._planner
 
     @property
     def worker(self) -> Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from millrace.config.base import Section, all_sections
@@ -57,6 +58,7 @@ def _or_text(definition: dict[str, Any]) -> dict[str, Any]:
     return {"description": definition["description"], "anyOf": [{"type": "string", "minLength": 1}, definition]}
 
 
+@cache
 def schema_text() -> str:
     """Write the schema as it is shipped."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 FUNCTIONS = Path(__file__).parents[3] / "functions" / "millrace"
@@ -21,8 +22,13 @@ FOREIGN = re.compile(r"\b(?:please|sorry|oops|failed to)\b|n't\b|!", re.IGNORECA
 """Words of another voice."""
 
 
-def list_messages() -> Iterator[tuple[str, str]]:
+@cache
+def list_messages() -> list[tuple[str, str]]:
     """Each text that the command line says, with its place."""
+    return list(_find_messages())
+
+
+def _find_messages() -> Iterator[tuple[str, str]]:
     for folder in ("cli", "remote"):
         for path in sorted((FUNCTIONS / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -63,4 +69,4 @@ def test_a_command_inside_of_a_clause_is_in_backticks() -> None:
 
 
 def test_there_are_messages_to_look_at() -> None:
-    assert len(list(list_messages())) > 100
+    assert len(list_messages()) > 100

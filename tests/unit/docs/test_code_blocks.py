@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -90,12 +91,15 @@ def parse_command(words: list[str]) -> None:
     name, *rest = words
     entry = next((entry for entry in COMMANDS if entry.name == name), None)
     assert entry is not None, f"no command {name}"
-    command: Any = load_command(entry)
+    command: Any = _load_once(entry)
     context = command.make_context(name, list(rest))
     while hasattr(command, "commands") and context._protected_args + context.args:
         left = context._protected_args + context.args
         _, command, left = command.resolve_command(context, left)
         context = command.make_context(command.name, list(left), parent=context)
+
+
+_load_once = cache(load_command)
 
 
 def check_yaml(block: CodeBlock) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-import jsonschema
 import pytest
 
 from millrace.errors import AccessDenied, Crashed, MalformedFile, ServiceUnavailable
@@ -14,12 +13,12 @@ from millrace.ledger.rules import MOST_ATTEMPTS
 from millrace.ledger.schema_changes import MOST_FIELDS, FieldChange, FieldChangeKind, SchemaChanges
 from millrace.notices.entry_events import MOST_OUTPUTS, EntryEvents
 from millrace.notices.events import Event
-from millrace.notices.json_schemas import to_schema
 from millrace.notices.levels import Levels
 from millrace.notices.telling import EntryTeller
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document, model_document
+from tests.event_schemas import check_event
 from tests.unit.notices.building import RUN, entry, events_of, failed, table
 
 CHANGES = SchemaChanges.of(
@@ -67,8 +66,7 @@ def test_settled_work_has_its_events(settled: WorkEntry, wanted: list[str]) -> N
 
     assert names(events) == wanted
     for event in events:
-        detail = json.loads(json.dumps(event.to_detail()))
-        jsonschema.validate(detail, to_schema(type(event)), format_checker=jsonschema.FormatChecker())
+        check_event(event)
 
 
 @pytest.mark.parametrize(("settled", "_wanted"), CASES.values(), ids=CASES)
@@ -160,7 +158,7 @@ def test_changes_that_0_1_0_wrote_are_a_sentence_alone() -> None:
 
     detail = event.to_detail()
     assert (detail["changes"], detail["changes_left_out"], detail["summary"]) == ([], 0, "b: new, text")
-    jsonschema.validate(detail, to_schema(type(event)))
+    check_event(event)
 
 
 def test_a_thousand_new_fields_fit_into_an_event() -> None:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jsonschema
 import pytest
 
 from millrace.errors import MillraceError, ServiceUnavailable
 from millrace.notices.events import Event
-from millrace.notices.json_schemas import to_schema
 from millrace.notices.levels import Levels
 from millrace.objects.messages import TicketResult, compose_message, parse_message
 from millrace.objects.references import ObjectRef
@@ -22,6 +20,7 @@ from millrace.operations.reprocess import STOP_SECONDS, Reprocess, Reprocessor, 
 from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
+from tests.event_schemas import check_event
 from tests.fakes import InMemoryAskedRuns, InMemoryBackfills, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -67,7 +66,7 @@ class Followed:
         if self.trouble is not None:
             raise self.trouble
         for event in events:
-            jsonschema.validate(event.to_detail(), to_schema(type(event)))
+            check_event(event)
         self.events += events
 
     def ask(self, remaining: Callable[[], float] = never_ends, **wish: Any) -> dict[str, Any]:

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import jsonschema
 import pytest
 
 from millrace.errors import MillraceError, ServiceUnavailable
 from millrace.ledger.entries import Entry, State
 from millrace.notices.events import Event
-from millrace.notices.json_schemas import to_schema
 from millrace.notices.levels import Levels
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.operations.checkpoints import Checkpoint, Counts
@@ -20,6 +18,7 @@ from millrace.operations.reconcile import Reconciler, Report
 from millrace.operations.run_events import RunTeller
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
+from tests.event_schemas import check_event
 from tests.fakes import InMemoryCheckpoints, InMemoryLedger, InMemoryObjectStore, InMemoryQueue
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -38,7 +37,7 @@ class Bus:
         if self.trouble is not None:
             raise self.trouble
         for event in events:
-            jsonschema.validate(event.to_detail(), to_schema(type(event)))
+            check_event(event)
         self.events += events
 
     @property

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
 from millrace.ui.app import create_app
 from tests.page_plant import PagePlant, plant
 
 ADDRESS = "http://127.0.0.1:8765"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loop_answers_all_requests() -> Iterator[None]:
+    """Have all clients share a thread with an event loop: each request would start and end its own."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 @pytest.fixture

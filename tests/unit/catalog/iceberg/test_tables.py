@@ -18,7 +18,7 @@ from millrace.ledger.entries import Output, State
 from millrace.objects.references import ObjectRef
 from tests.iceberg_world import DATABASE, IcebergWorld, build_model, iceberg_sync, model_table
 
-PER_WRITER = int(os.environ.get("ICEBERG_OBJECTS", "10"))
+PER_WRITER = int(os.environ.get("ICEBERG_OBJECTS", "5"))
 
 
 def test_the_first_file_makes_the_table() -> None:
@@ -393,6 +393,7 @@ def test_too_many_snapshots_become_fewer(monkeypatch: pytest.MonkeyPatch) -> Non
     assert world.rows() == [{"id": 7}]
 
 
+@pytest.mark.slow
 def test_eight_committers_lose_nothing_and_double_nothing() -> None:
     """All objects are written, some overwritten, and all committers work on the one table; 100 each by PER_WRITER."""
     writers, objects = 8, 8 * PER_WRITER
@@ -403,7 +404,7 @@ def test_eight_committers_lose_nothing_and_double_nothing() -> None:
         world.convert(f"{number}.csv", f"id,version\n{number},2\n")
     bodies = list(world.letters.bodies)
     random.Random(3).shuffle(bodies)
-    batches = [bodies[start : start + 10] for start in range(0, len(bodies), 10)]
+    batches = [bodies[start : start + 5] for start in range(0, len(bodies), 5)]
 
     def work(own: list[list[str]]) -> list[CommitReport]:
         committer = world.make_committer()

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import jsonschema
 import pytest
 
 from millrace.config.notices import Notify
 from millrace.errors import MillraceError, ServiceUnavailable
 from millrace.notices.events import Event
-from millrace.notices.json_schemas import to_schema
 from millrace.notices.levels import Levels
 from millrace.operations.backfills.telling import BackfillTeller
 from millrace.operations.run_events import RunTeller
 from tests.backfill_plant import SYNC, Plant
+from tests.event_schemas import check_event
 
 
 @dataclass
@@ -40,7 +39,7 @@ class HeardBackfills:
         if self.trouble is not None:
             raise self.trouble
         for event in events:
-            jsonschema.validate(event.to_detail(), to_schema(type(event)))
+            check_event(event)
         self.events += events
 
     def perform(self, action: str) -> None:
