@@ -105,8 +105,10 @@ class SimulatedMachine:
 
     def choices(self) -> Steps:
         """What can happen next of itself."""
+        found: Steps = []
+        if not (self.executions or self.healing):
+            return found  # as in most worlds, at each of a hundred thousand steps
         self._repeat_healing()
-        found = list[Callable[[], None]]()
         for execution in self._running():
             self._reap(execution)
             if execution.status is not ExecutionStatus.RUNNING or execution.waits_until > self.calls.clock.now:

@@ -273,7 +273,9 @@ class SimulatedWorld:
                     return None
                 self.clock.now = max(now, following)
                 continue
-            choice = self.choices.step([*(actor.name for actor in ready), *map(self._exchangeable_name, others)])
+            names = [actor.name for actor in ready]
+            names += [self._exchangeable_name(other) for other in others]
+            choice = self.choices.step(names)
             self.clock.now += self.paces[self.choices.pick(len(self.paces))] if self.faults.active else self.paces[0]
             if choice < len(ready):
                 return ready[choice]
