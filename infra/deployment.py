@@ -86,8 +86,8 @@ def deploy(scope: Construct, document: Document, options: Options, env: Environm
         topology=topology,
         options=options,
         env=env,
-        code=package(document.to_json(), kernels=build_kernels()),
         # The emulator runs functions in this machine's own Python, which has the packages already.
+        code=package(document.to_json(), kernels=build_kernels(), python=sys.executable if options.emulator else None),
         layers={}
         if options.emulator
         else layers(formats=needs_packages(document), iceberg=topology.iceberg is not None),

@@ -84,7 +84,7 @@ def _compile(modules: Mapping[str, bytes], cache: Path, python: str | None) -> d
     """The byte code of the modules by its path, made once for all configurations; empty without a ``python``."""
     if python is None:
         return {}
-    folder = cache / f"{_digest(modules)}-compiled"
+    folder = cache / f"{_digest({**modules, 'python': python.encode()})}-compiled"
     if not folder.exists():
         _publish(modules, folder, python)
     paths = sorted(folder.rglob("*.pyc"))

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,15 @@ def test_the_emulator_gets_code_alone(of_case: Callable[[str], Synthesised]) -> 
     assert not made.processing.of("Lambda::LayerVersion")
     assert not [one for one in made.storage.resources.values() if one["Type"].startswith("Custom::")]
     assert all(f.get("TracingConfig") is None for f in made.processing.properties("Lambda::Function"))
+
+
+def test_the_emulators_code_is_compiled_for_this_python(of_case: Callable[[str], Synthesised]) -> None:
+    """It unpacks the code for each process of a function, which would compile all modules once more."""
+    template = of_case("emulator").processing.path
+    assets = json.loads(template.with_name(template.name.replace(".template.json", ".assets.json")).read_text())
+
+    sources = (template.parent / asset["source"]["path"] for asset in assets["files"].values())
+    handlers = [folder / "convert" / "handler.py" for folder in sources if (folder / "convert").is_dir()]
+
+    assert handlers
+    assert all(Path(cache_from_source(str(handler))).is_file() for handler in handlers)
