@@ -38,15 +38,19 @@ class Arm64:
     root: Path
 
     def run(
-        self, arguments: Sequence[str], *, path: Sequence[Path], environment: Mapping[str, str]
+        self, arguments: Sequence[str], *, path: Sequence[Path], environment: Mapping[str, str], byte_code: Path
     ) -> subprocess.CompletedProcess[str]:
-        """Run Python for arm64 with these folders to import from, and nothing of this machine's environment."""
+        """Run Python for arm64 with these folders to import from, and nothing of this machine's environment.
+
+        What it compiles is kept in ``byte_code``, for the next run: QEMU takes 35 s for all modules.
+        """
         return subprocess.run(  # noqa: S603 - programs that apt has verified, and ours
-            [str(self.qemu), "-L", str(self.root), str(self.root / "usr" / "bin" / "python3.13"), "-B", *arguments],
+            [str(self.qemu), "-L", str(self.root), str(self.root / "usr" / "bin" / "python3.13"), *arguments],
             env={
                 **environment,
                 "PYTHONHOME": str(self.root / "usr"),
                 "PYTHONPATH": ":".join(map(str, path)),
+                "PYTHONPYCACHEPREFIX": str(byte_code),
                 "PATH": os.defpath,
             },
             capture_output=True,

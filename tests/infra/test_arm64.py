@@ -76,7 +76,8 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> Facts:
     def run_there(sources: Path, outputs: str, *handlers: str, **more: str) -> dict[str, Any]:
         (folder / outputs).mkdir()
         arguments = [str(SCRIPT), str(sources), str(folder / outputs), *handlers]
-        return _read_facts(arm64.run(arguments, path=path, environment={**environment, **more}))
+        byte_code = folder / "byte code"
+        return _read_facts(arm64.run(arguments, path=path, environment={**environment, **more}, byte_code=byte_code))
 
     return Facts(
         here=_run_here(sources, folder / "here"),
