@@ -14,7 +14,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 # Containers often set it. Each process of the suites then compiles all that it imports: 1.5 s more for pytest alone.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs docs-site bench bench-full pictures dist release-files lock lowest clean
+.PHONY: help install demo test suites suites-infra suites-computing suites-end-to-end unit coverage properties hostile fuzz fuzz-native simulate fire big-runs mutants check fix synth docs docs-site bench bench-full pictures dist release-files lock lowest clean
 
 help: ## List the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ unit: install ## Run the quick unit tests, with a fifth of the examples of each 
 # It makes a test 2.4 times as dear, so it is a task of its own; what is slow repeats the lines of what is quick.
 coverage: install ## Say which lines no quick test runs; fails below 90 %
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q --cov --cov-report=term
+
+properties: install ## Draw new examples for every property test, which takes an hour; ARGS=tests/unit/planning for these alone
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest $(or $(ARGS),tests/unit) -m hypothesis -n 2 -q
 
 hostile: install ## Read bombs and other files made to exhaust, each held to 600 MB
 	$(BIN)/python -m pytest tests/hostile -n 2 -q
