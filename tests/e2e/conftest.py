@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
+import shutil
 import signal
+import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,8 @@ CONTEXT = {"max_concurrency": "2"}
 """The emulator starts a process for each function that runs."""
 SHARED_CONTEXT = {**CONTEXT, "history": "s3://millrace-e2e-target/history"}
 """There are several destinations, so none is the history's by itself."""
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of a random name is made in it
+_ENOUGH_BYTES = 6 << 30
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,6 +53,23 @@ def _interruptible() -> None:
     """Have Ctrl-C reach the processes that tests start: it is ignored in what a script started with ``&``."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _emulators_are_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what emulators write off the disk, if there is room: each function's process unpacks 900 files there."""
+    # Chosen now, since they are to stay where they are: of the tests' own files, and of the server that forks commands.
+    tmp_path_factory.getbasetemp()
+    multiprocessing.util.get_temp_dir()
+    if not _IN_MEMORY.is_dir() or shutil.disk_usage(_IN_MEMORY).free < _ENOUGH_BYTES:
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="millrace-tests-", dir=_IN_MEMORY) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
-import subprocess
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from millrace.demo.emulator import ACCOUNT, Emulator, Mode, running
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.references import ObjectRef
 from tests.e2e.bootstrapping import bootstrap_quickly
+from tests.e2e.forked_commands import run_command
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +31,6 @@ PARTNER = {"aws_access_key_id": "444455556666", "aws_secret_access_key": "test"}
 BUCKETS = {"partner-keys": None, "partner-role": "eu-west-1", "partner-wrong": None, "partner-out": "eu-west-1"}
 """The regions of those that are not in the functions' own."""
 ROWS = b"id,name\n007,Ada\n"
-_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 
 
 def place(bucket: str, auth_mode: str, **fields: Any) -> dict[str, Any]:
@@ -119,14 +117,7 @@ class Partner:
 
 def millrace(emulator: Emulator, *arguments: str) -> str:
     """Run the command; what it prints."""
-    done = subprocess.run(  # noqa: S603 -- the command is ours
-        [_MILLRACE, *arguments],
-        env=emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_command(arguments, emulator.subprocess_environment(), seconds=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import subprocess
-import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.board import Backfill
 from tests.e2e.bootstrapping import bootstrap_quickly
+from tests.e2e.commands import lines
 from tests.e2e.denials import granted_actions, without
 
 pytestmark = pytest.mark.e2e
@@ -157,7 +156,7 @@ def _backfill_function(deployed: DeployedDemo) -> str:
 
 def _put_inventory(deployed: DeployedDemo, *keys: str) -> None:
     """An inventory in CSV as S3 writes it: keys form-encoded, one file packed by gzip, and the manifest beside it."""
-    lines = "".join(f'"e2e-quiet","{quote_plus(key, safe="/")}","{len(SMALL)}"\n' for key in keys)
+    listing = "".join(f'"e2e-quiet","{quote_plus(key, safe="/")}","{len(SMALL)}"\n' for key in keys)
     manifest = {
         "sourceBucket": "e2e-quiet",
         "destinationBucket": "arn:aws:s3:::e2e-lake",
@@ -167,7 +166,7 @@ def _put_inventory(deployed: DeployedDemo, *keys: str) -> None:
         "fileSchema": "Bucket, Key, Size",
         "files": [{"key": "lists/e2e-quiet/all/data/1.csv.gz", "size": 1, "MD5checksum": "0"}],
     }
-    deployed.upload(ObjectRef("e2e-lake", "lists/e2e-quiet/all/data/1.csv.gz"), gzip.compress(lines.encode()))
+    deployed.upload(ObjectRef("e2e-lake", "lists/e2e-quiet/all/data/1.csv.gz"), gzip.compress(listing.encode()))
     deployed.upload(ObjectRef.parse(MANIFEST), json.dumps(manifest).encode())
 
 
@@ -278,13 +277,4 @@ def _backfill(deployed: DeployedDemo, *words: str) -> list[dict[str, Any]]:
 
 def _run(deployed: DeployedDemo, *words: str) -> list[dict[str, Any]]:
     """The JSON lines of a command."""
-    done = subprocess.run(  # noqa: S603 -- the command is ours
-        [str(Path(sysconfig.get_path("scripts")) / "millrace"), *words, "--json"],
-        env=deployed.emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return lines(deployed, *words, "--json")

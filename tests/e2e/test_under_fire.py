@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import random
-import subprocess
-import sysconfig
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -34,13 +32,14 @@ from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.planning.planner import Planner
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.burning import KILLERS, LARGE, SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
+from tests.e2e.commands import lines
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.world import NOON
 
 pytestmark = pytest.mark.e2e
 
-OBJECTS = int(os.environ.get("FIRE_OBJECTS", "200"))
+OBJECTS = int(os.environ.get("FIRE_OBJECTS", "100"))
 OVERWRITTEN = range(0, OBJECTS, 9)
 DELETED = range(4, OBJECTS, 31)
 UNDELETED = DELETED[::2]
@@ -56,7 +55,6 @@ KILLING_SECONDS = 20 + OBJECTS / 20
 DEADLINE_SECONDS = 600 + OBJECTS
 _KILLERS = frozenset(number for number in KILLERS if number < OBJECTS)
 _REDRIVES = 10
-_MILLRACE = str(Path(sysconfig.get_path("scripts")) / "millrace")
 _ROOT = Path(__file__).parents[2]
 
 
@@ -119,10 +117,10 @@ def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, 
     assert _outputs(burning) == quiet
     assert burning.messages(burning.resources.dead_letter_queue) == 0
     _assert_settled(burning)
-    lines = _lines(burning, "audit", "--config", str(place), "--json")
-    assert {line["unaccounted"] for line in lines} == {0}
-    assert sum(line["objects"] for line in lines) == OBJECTS - len(GONE)
-    done = sum(line.get(state, 0) for line in lines for state in DONE)
+    audited = lines(burning, "audit", "--config", str(place), "--json", seconds=300)
+    assert {line["unaccounted"] for line in audited} == {0}
+    assert sum(line["objects"] for line in audited) == OBJECTS - len(GONE)
+    done = sum(line.get(state, 0) for line in audited for state in DONE)
     assert done == OBJECTS - len(GONE) - len(_KILLERS)
 
 
@@ -206,7 +204,7 @@ def _redrive(deployed: DeployedDemo) -> Counter[str]:
         if not deployed.messages(deployed.resources.dead_letter_queue):
             break
         time.sleep(1)  # what died in this very second is left to the next redrive
-        moved.update(_lines(deployed, "redrive", "--json")[-1]["moved"])
+        moved.update(lines(deployed, "redrive", "--json", seconds=300)[-1]["moved"])
         deployed.wait_until_idle(seconds=DEADLINE_SECONDS)
     return moved
 
@@ -286,16 +284,3 @@ def _assert_settled(deployed: DeployedDemo) -> None:
         rows.update(read=counts[0], written=counts[1], quarantined=counts[2], filtered=counts[3])
     assert min(rows.values()) > 0
     print(f"rows: {dict(rows)}; objects in a second attempt or a later one: {repeated}")  # noqa: T201 -- as above
-
-
-def _lines(deployed: DeployedDemo, *arguments: str) -> list[dict[str, Any]]:
-    done = subprocess.run(  # noqa: S603 -- the command is ours
-        [_MILLRACE, *arguments],
-        env=deployed.emulator.subprocess_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
