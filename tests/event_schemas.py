@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 
 import jsonschema
 
@@ -13,11 +12,16 @@ from millrace.notices.json_schemas import to_schema
 
 def check_event(event: Event) -> None:
     """Raise jsonschema.ValidationError if what is sent of an event is not what its schema says."""
-    _load_validator(type(event)).validate(json.loads(json.dumps(event.to_detail())))
+    kind = type(event)
+    if kind not in _VALIDATORS:
+        _VALIDATORS[kind] = _make_validator(kind)
+    _VALIDATORS[kind].validate(json.loads(json.dumps(event.to_detail())))
 
 
-@cache
-def _load_validator(kind: type[Event]) -> jsonschema.Draft202012Validator:
+_VALIDATORS: dict[type[Event], jsonschema.Draft202012Validator] = {}
+
+
+def _make_validator(kind: type[Event]) -> jsonschema.Draft202012Validator:
     schema = to_schema(kind)
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
