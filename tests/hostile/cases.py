@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pyarrow import orc
 
 from millrace.engine.formats.avro import container as avro
-from millrace.engine.options import Compression, FixedField
+from millrace.engine.options import Compression, FixedField, WorkSizes
 from tests.hostile import thrift
 from tests.hostile.packing import deflate_repeated, zip_repeated
 from tests.hostile.streams import Repeated, many
@@ -104,6 +104,8 @@ def _quine() -> bytes:
     return data
 
 
+_SOON = WorkSizes(unpacked_freely=64 * MB)
+"""A bomb that takes 10 s to get to 256 MB, the default, is recognized sooner; gzip's and zstd's have the default."""
 _ZEROS = bytes(10 * MB)
 _ROWS = b"1,1\n" * (10 * MB // 4)
 
@@ -171,7 +173,7 @@ def _workbook_bomb() -> bytes:
     return zip_repeated("xl/worksheets/s1.xml", b" " * MB, 2048, {"xl/workbook.xml": b"<workbook/>"})
 
 
-NULLS = bytes(20_000_000)
+NULLS = bytes(6_000_000)
 CASES: dict[str, Case] = {
     # one thing that does not end
     "a CSV field of 1 GB": Case(
@@ -240,14 +242,14 @@ CASES: dict[str, Case] = {
         make=_made(lambda: _avro("int", avro.encode_long(2_000_000) + b"\2" * 2_000_000 + b"\0")),
         rows=1,
     ),
-    "Avro: a block of 20 MB of missing values": Case(
+    "Avro: a block of 6 MB of missing values": Case(
         source="avro",
         target="parquet",
         make=_made(
-            lambda: _avro_of(_record(*({"name": f"c{n}", "type": ["null", "int"]} for n in range(100))), 200_000, NULLS)
+            lambda: _avro_of(_record(*({"name": f"c{n}", "type": ["null", "int"]} for n in range(100))), 60_000, NULLS)
         ),
-        rows=200_000,
-        seconds=60,
+        rows=60_000,
+        mb=300,
     ),
     "Avro: a block that unpacks to 2 GB": Case(
         source="avro", target="csv", make=_made(lambda: _avro_bomb(2048)), refused="TooBig", says=("67,108,864",)
@@ -301,13 +303,13 @@ CASES: dict[str, Case] = {
         refused="TooBig",
     ),
     "Excel: a sheet of 2 GB": Case(source="excel", target="csv", make=_made(_workbook_bomb), refused="TooBig"),
-    "Excel: 100,000 rows of ten cells": Case(
+    "Excel: 40,000 rows of ten cells": Case(
         source="excel",
         target="parquet",
-        make=_made(lambda: workbooks.xlsx({"One": workbooks.grid(*[tuple(range(10))] * 100_000)})),
-        rows=99_999,
-        seconds=60,
-        mb=900,
+        make=_made(lambda: workbooks.xlsx({"One": workbooks.grid(*[tuple(range(10))] * 40_000)})),
+        rows=39_999,
+        seconds=30,
+        mb=400,
     ),
     "a JSON text of 1 GB": Case(
         source="json", target="parquet", make=_stream((b'{"a": "', 1), (b"x" * MB, 1024), (b'"}', 1)), refused="TooBig"
@@ -333,8 +335,8 @@ CASES: dict[str, Case] = {
     "256 MB of spaces between JSON": Case(
         source="json", target="parquet", make=_stream((b'[{"a": 1},', 1), (b" " * MB, 256), (b'{"a": 2}]', 1)), rows=2
     ),
-    "256 MB of empty lines": Case(
-        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"\n" * MB, 256)), rows=0, seconds=40
+    "128 MB of empty lines": Case(
+        source="csv", target="parquet", make=_stream((b"a,b\n", 1), (b"\n" * MB, 128)), rows=0, mb=520
     ),
     # columns
     "a million CSV columns": Case(
@@ -353,23 +355,28 @@ CASES: dict[str, Case] = {
         read={"has_headers": False},
         refused="TooBig",
     ),
-    "5 million keys in a JSON object": Case(
+    "3 million keys in a JSON object": Case(
         source="json",
         target="json",
-        make=_made(lambda: b"{" + many(5_000_000, '"k{}":1', ",") + b"}"),
+        make=_made(lambda: b"{" + many(3_000_000, '"k{}":1', ",") + b"}"),
         refused="TooBig",
         says=("commas",),
-        mb=750,
+        mb=700,
     ),
-    "a million keys in an object of a JSON object": Case(
-        source="json", target="json", make=_made(lambda: b'{"a": {' + many(1_000_000, '"k{}":1', ",") + b"}}"), rows=1
-    ),
-    "the last of a million keys twice": Case(
+    "300,000 keys in an object of a JSON object": Case(
         source="json",
         target="json",
-        make=_made(lambda: b"{" + many(1_000_000, '"k{}":1', ",") + b',"k999999":1}'),
+        make=_made(lambda: b'{"a": {' + many(300_000, '"k{}":1', ",") + b"}}"),
+        rows=1,
+        mb=300,
+    ),
+    "the last of 300,000 keys twice": Case(
+        source="json",
+        target="json",
+        make=_made(lambda: b"{" + many(300_000, '"k{}":1', ",") + b',"k299999":1}'),
         refused="MalformedFile",
-        says=("k999999", "twice"),
+        says=("k299999", "twice"),
+        mb=300,
     ),
     "a new key in each of 30,000 JSON lines": Case(
         source="json", target="parquet", make=_made(lambda: many(30_000, '{"k{}":1}\n')), refused="TooBig"
@@ -387,8 +394,8 @@ CASES: dict[str, Case] = {
     "nulls in lists of objects with 1,000 fields": Case(
         source="json",
         target="parquet",
-        make=_made(lambda: b'{"a":[{' + many(1000, '"k{}":1', ",") + b"}]}\n" + _NULLS_IN_A_LIST * 50),
-        rows=51,
+        make=_made(lambda: b'{"a":[{' + many(1000, '"k{}":1', ",") + b"}]}\n" + _NULLS_IN_A_LIST * 20),
+        rows=21,
         mb=450,
     ),
     "60,000 nulls in one list of objects with 1,000 fields": Case(
@@ -428,13 +435,12 @@ CASES: dict[str, Case] = {
     "JSON arrays that never close": Case(
         source="json", target="json", make=_stream((b"[" * MB, 1024)), refused="MalformedFile"
     ),
-    "a JSON list of 1,000,000 rows in one document": Case(
+    "a JSON list of 300,000 rows in one document": Case(
         source="json",
         target="json",
-        make=_made(lambda: b'{"r":[' + many(1_000_000, '{"k":{}}', ",") + b"]}"),
+        make=_made(lambda: b'{"r":[' + many(300_000, '{"k":{}}', ",") + b"]}"),
         read={"json_records": "r"},
-        rows=1_000_000,
-        seconds=60,
+        rows=300_000,
     ),
     "a JSON document around whose rows is a text of 1 GB": Case(
         source="json",
@@ -467,12 +473,12 @@ CASES: dict[str, Case] = {
         read={"json_records": "r"},
         refused="MalformedFile",
     ),
-    "a parent's member that every one of 20,000 rows repeats": Case(
+    "a parent's member that every one of 12,000 rows repeats": Case(
         source="json",
         target="json",
-        make=_made(lambda: b'{"o":"' + b"x" * 60_000 + b'","r":[' + many(20_000, '{"k":{}}', ",") + b"]}"),
+        make=_made(lambda: b'{"o":"' + b"x" * 60_000 + b'","r":[' + many(12_000, '{"k":{}}', ",") + b"]}"),
         read={"json_records": "r", "json_parent_fields": ("o",)},
-        rows=20_000,
+        rows=12_000,
         seconds=60,
     ),
     # compressed
@@ -494,10 +500,10 @@ CASES: dict[str, Case] = {
     "a bzip2 bomb of 10 GB": Case(
         source="csv",
         target="csv",
-        make=lambda: cast("BinaryIO", Repeated((bz2.compress(_ROWS), 1000))),
+        make=lambda: cast("BinaryIO", Repeated((bz2.compress(_ROWS[:MB]), 10_000))),
         refused="TooBig",
         says=("bomb",),
-        read={"compression": Compression.BZIP2},
+        read={"compression": Compression.BZIP2, "work": _SOON},
     ),
     "a zstd bomb of 10 GB": Case(
         source="json",
@@ -514,10 +520,10 @@ CASES: dict[str, Case] = {
         refused="MalformedFile",
         read={"compression": Compression.ZSTD},
     ),
-    "500,000 empty gzip members": Case(
+    "100,000 empty gzip members": Case(
         source="csv",
         target="csv",
-        make=lambda: cast("BinaryIO", Repeated((gzip.compress(b"a\n1\n"), 1), (gzip.compress(b""), 500_000))),
+        make=lambda: cast("BinaryIO", Repeated((gzip.compress(b"a\n1\n"), 1), (gzip.compress(b""), 100_000))),
         rows=1,
         read={"compression": Compression.GZIP},
     ),
@@ -542,6 +548,7 @@ CASES: dict[str, Case] = {
         make=lambda: cast("BinaryIO", Repeated((lzma.compress(_ROWS), 1000))),
         refused="TooBig",
         says=("bomb",),
+        read={"work": _SOON},
     ),
     "an xz file that wants 128 MB of memory": Case(
         source="csv",
@@ -570,10 +577,10 @@ CASES: dict[str, Case] = {
         refused="MalformedFile",
         says=("65,536 are the most",),
     ),
-    "a million snappy chunks without content": Case(
+    "200,000 snappy chunks without content": Case(
         source="csv",
         target="csv",
-        make=_stream((IDENTIFIER, 1), (chunk(0xFE, b""), 10**6), (snappy_chunk(b"a\n1\n"), 1)),
+        make=_stream((IDENTIFIER, 1), (chunk(0xFE, b""), 200_000), (snappy_chunk(b"a\n1\n"), 1)),
         rows=1,
     ),
     # archives
@@ -599,10 +606,10 @@ CASES: dict[str, Case] = {
         refused="BadArchive",
         says=("b.zip",),
     ),
-    "a zip of 60,000 members": Case(
+    "a zip of 20,000 members": Case(
         source="csv",
         target="csv",
-        make=_made(lambda: _zip({f"{n}.csv": b"" for n in range(60_000)})),
+        make=_made(lambda: _zip({f"{n}.csv": b"" for n in range(20_000)})),
         archive="x.zip",
         refused="ArchiveTooBig",
         says=("10,000",),
@@ -634,10 +641,10 @@ CASES: dict[str, Case] = {
     "a Parquet page said to be of 2 GB": Case(
         source="parquet", target="csv", make=_made(_page_that_lies), refused="TooBig"
     ),
-    "100,000 Parquet columns": Case(
+    "30,000 Parquet columns": Case(
         source="parquet",
         target="csv",
-        make=_made(lambda: thrift.text_file(b"", rows=0, codec=0, unpacked=0, names=tuple(map(str, range(100_000))))),
+        make=_made(lambda: thrift.text_file(b"", rows=0, codec=0, unpacked=0, names=tuple(map(str, range(30_000))))),
         refused="TooBig",
     ),
 }
