@@ -414,13 +414,18 @@ def with_two_objects_and_deaths(world: SimulatedWorld) -> None:
 
 
 ICEBERG_MUTATIONS: tuple[Mutation, ...] = (
-    Mutation("the table is loaded, and the ledger read then", _reading_the_ledger_first, with_iceberg_and_deaths),
     Mutation(
-        "a commit is of just the snapshot that was loaded", _committing_on_any_snapshot, with_two_objects_and_deaths
+        "the table is loaded, and the ledger read then", _reading_the_ledger_first, with_iceberg_and_deaths, seed=76
+    ),
+    Mutation(
+        "a commit is of just the snapshot that was loaded",
+        _committing_on_any_snapshot,
+        with_two_objects_and_deaths,
+        seed=37,
     ),
     Mutation("a new version's files take the place of the former", _adding_without_removing, with_iceberg_and_deaths),
     Mutation("earlier files are left to the committer", _sweeping_earlier_files, with_iceberg_and_deaths),
-    Mutation("who comes next tells the committer first", _leaving_it_untold, with_iceberg_and_deaths),
+    Mutation("who comes next tells the committer first", _leaving_it_untold, with_iceberg_and_deaths, seed=12),
     Mutation("no output is written over", _without_versions_in_names, with_iceberg_and_deaths),
 )
 """Rules of the committer."""
