@@ -118,9 +118,18 @@ def enforced(configuration: Path) -> Iterator[DeployedDemo]:
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
 
 
-@pytest.fixture(scope="session", params=["opened", "enforced"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Show the main way in both deployments, and all else where policies decide: it needs more, and allows no more."""
+    if "deployed" in metafunc.fixturenames:
+        both = metafunc.module.__name__.endswith("test_main_way")
+        metafunc.parametrize(
+            "deployed", ["opened", "enforced"] if both else ["enforced"], indirect=True, scope="session"
+        )
+
+
+@pytest.fixture(scope="session")
 def deployed(request: pytest.FixtureRequest) -> DeployedDemo:
-    """Each in turn."""
+    """The one that the test is for."""
     found: DeployedDemo = request.getfixturevalue(request.param)
     return found
 

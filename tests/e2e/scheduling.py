@@ -11,22 +11,12 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-_OPENED = (
-    "test_accounting",
-    "test_bad_input",
-    "test_catalog",
-    "test_command_line",
-    "test_deployments",
-    "test_figures",
-    "test_large_objects",
-    "test_main_way",
-    "test_real_data",
-    "test_replay",
-)
+_OPENED = ("test_accounting", "test_bad_input", "test_figures", "test_large_objects", "test_main_way", "test_real_data")
 _ENFORCED = ("test_breaker", "test_grants", "test_iceberg", "test_table_buckets", "test_webhooks")
 _DEPLOYMENTS = {**dict.fromkeys(_OPENED, "opened"), **dict.fromkeys(_ENFORCED, "enforced")}
 _LONGEST_FIRST = (
-    *("test_under_fire", "test_everything", "opened", "test_big_runs", "test_demo", "enforced", "test_connections"),
+    *("test_demo", "enforced", "test_big_runs", "test_everything", "test_under_fire", "opened", "test_reconcile"),
+    *("a wheel", "test_connections"),
 )
 """Groups by how long they take, so that no worker begins a long one when the others end."""
 _LEAVES_IT_CHANGED = "tests/e2e/test_deployments.py::"
@@ -44,7 +34,9 @@ def deployment_name(nodeid: str) -> str:
     """Whose deployment a test uses: ``test_main_way.py::test_x[enforced-a b.csv]`` uses `enforced`."""
     path, _, test = nodeid.partition("::")
     module = path.rpartition("/")[2].removesuffix(".py")
-    return "enforced" if "[enforced" in test else _DEPLOYMENTS.get(module, module)
+    if "[enforced" in test:
+        return "enforced"
+    return "a wheel" if "of_a_wheel" in test else _DEPLOYMENTS.get(module, module)
 
 
 def sort_and_check(items: list[pytest.Item], own: Sequence[pytest.Item]) -> None:
