@@ -12,7 +12,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 _OPENED = ("test_accounting", "test_bad_input", "test_figures", "test_large_objects", "test_main_way", "test_real_data")
-_ENFORCED = ("test_breaker", "test_grants", "test_iceberg", "test_table_buckets", "test_webhooks")
+_ENFORCED = (
+    "test_breaker",
+    "test_command_line",
+    "test_grants",
+    "test_iceberg",
+    "test_table_buckets",
+    "test_webhooks",
+)
 _DEPLOYMENTS = {**dict.fromkeys(_OPENED, "opened"), **dict.fromkeys(_ENFORCED, "enforced")}
 _LONGEST_FIRST = (
     *("test_demo", "enforced", "test_big_runs", "test_everything", "test_under_fire", "opened", "test_reconcile"),

@@ -102,9 +102,9 @@ def test_status_fits_a_terminal_and_forget_counts_first(deployed: DeployedDemo) 
     assert "would forget 0 entries" in run(deployed, "forget", "never was").stdout
 
 
-def test_object_that_nobody_has_seen_is_an_error(opened: DeployedDemo) -> None:
+def test_object_that_nobody_has_seen_is_an_error(enforced: DeployedDemo) -> None:
     """Exit 1, with what it may mean."""
-    done = run(opened, "show", str(in_folder(opened, "in", "never seen.csv")))
+    done = run(enforced, "show", str(in_folder(enforced, "in", "never seen.csv")))
     assert done.returncode == 1
     assert "no entry" in done.stderr
 
