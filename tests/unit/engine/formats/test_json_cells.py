@@ -46,7 +46,8 @@ def items(missing: str, count: int) -> str:
 @pytest.mark.parametrize("find_plan", FINDERS)
 @pytest.mark.parametrize(("shape", "path"), SHAPES)
 def test_rows_of_missing_objects_are_divided(shape: str, path: str, find_plan: reader.FindPlan) -> None:
-    rows = [shape % f"[{WIDE}]", *[shape % items("null", 900)] * 9]
+    """Four and a half million cells, of which a batch may have 4,194,304."""
+    rows = [shape % f"[{WIDE}]", *[shape % items("null", 900)] * 5]
 
     batches = batches_of("\n".join(rows), find_plan)
 
