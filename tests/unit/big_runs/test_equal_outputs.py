@@ -75,7 +75,7 @@ def content(world: World, ref: ObjectRef) -> object:
 def test_every_source_becomes_every_target(name: str, to: str) -> None:
     source, target = ObjectRef("acme-in", f"in/{name}"), ObjectRef("acme-out", f"lake/orders{EXTENSIONS[to]}")
     syncs = (bulk_sync(to=to),)
-    world = RunWorld(syncs=syncs)
+    world = RunWorld(syncs=syncs, part_bytes=400)
     whole = twin_of(world)
 
     waiting = world.one(world.upload(SOURCES[name], source))
