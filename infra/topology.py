@@ -264,9 +264,9 @@ def _listings(document: Document, syncs: Iterable[Sync]) -> Iterator[Listing]:
 
 def _find_catalogued(document: Document) -> Catalogued:
     databases = set()
-    for sync in document.active_bulk_syncs():
-        if sync.destination_configuration.catalog is not None:
-            databases.add(sync.destination_configuration.database)
+    for sync in document.active_syncs():
+        if sync.glue is not None:
+            databases.add(sync.glue.database)
     return Catalogued(tuple(sorted(filter(None, databases))), needs_own=None in databases)
 
 

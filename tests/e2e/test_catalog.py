@@ -56,7 +56,7 @@ def sold(deployed: DeployedDemo) -> DeployedDemo:
     for name, content in (("2026-01.csv", FIRST), ("2026-02.csv", WIDER)):
         ref = in_folder(deployed, "sold", name)
         deployed.upload(ref, content)
-        tasks = [task_of(deployed, sync, ref) for sync in ("e2e catalogued", "e2e divided")]
+        tasks = deployed.tasks([ref])
         entries = deployed.wait(tasks, seconds=120)
         assert {entry.state for entry in entries.values()} <= DONE
     return deployed
@@ -87,6 +87,16 @@ def test_divided_outputs_are_queried_by_their_partition(sold: DeployedDemo) -> N
 
     rows = query(sold, "SELECT id, note FROM sold_by_region WHERE region = 'EU' ORDER BY id")
     assert rows == [("1", None), ("3", "late")]
+
+
+def test_models_are_queried_too(sold: DeployedDemo) -> None:
+    """One that is replaced is in a folder of its own, and one that is appended is all of its files."""
+    _wait_for_column(sold, "models_sold_late", "note")
+    _wait_for_column(sold, "models_all_sold", "note")
+
+    assert query(sold, "SELECT id, region, price, note FROM models_sold_late") == [("3", "EU", "4.25", "late")]
+    rows = query(sold, "SELECT id, note FROM models_all_sold ORDER BY id")
+    assert rows == [("1", None), ("2", None), ("3", "late")]
 
 
 def _wait_for_column(deployed: DeployedDemo, table: str, column: str) -> None:
@@ -127,6 +137,8 @@ def test_doctor_sees_the_tables(sold: DeployedDemo, configuration: Any) -> None:
     assert found == {
         "catalog of sync 'e2e catalogued'": "database 'millrace' has 1 table of it",
         "catalog of sync 'e2e divided'": "database 'millrace' has 1 table of it",
+        "catalog of sync 'e2e model'": "database 'millrace' has 1 table of it",
+        "catalog of sync 'e2e appended'": "database 'millrace' has 1 table of it",
     }
 
 

@@ -127,7 +127,20 @@ CATALOGUED = configuration(
             },
         ),
     ],
-)
+) | {
+    "models": [MODEL],
+    "model_syncs": [
+        {
+            "name": "customers",
+            "model": "customers",
+            "target": {
+                "connection": "lake",
+                "object": "customers",
+                "configuration": {"format": "parquet", "catalog": "glue", "database": "crm"},
+            },
+        }
+    ],
+}
 
 
 ICEBERG = {

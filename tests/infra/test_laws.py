@@ -599,6 +599,18 @@ class TestCatalogues:
         assert database["Properties"]["DatabaseInput"]["Name"] == "acme_orders"
         assert database["DeletionPolicy"] == "Retain"
 
+    def test_the_functions_reach_the_databases_of_bulk_and_model_syncs_alone(
+        self, of_case: Callable[[str], Synthesised]
+    ) -> None:
+        reached = []
+        for _, statement in of_case("catalogued tables").processing.statements():
+            if statement.get("Sid") == "KeepCatalog":
+                reached.append({text(arn).rpartition(":")[2] for arn in statement["Resource"]})
+
+        tables = {"table/crm/*", "table/sales/*", "table/acme_orders/*"}
+        databases = {"database/crm", "database/sales", "database/acme_orders"}
+        assert reached == [{"catalog", *databases, *tables}] * 2, "convert, and big runs"
+
     def test_there_is_none_if_nobody_asks(self, of_case: Callable[[str], Synthesised]) -> None:
         case = of_case("created buckets")
 

@@ -89,7 +89,7 @@ def _explained(name: CatalogName) -> Iterator[None]:
         if error_code(error) == "EntityNotFoundException":
             raise ConfigurationError(
                 f"there is no database {name.database!r} in the catalogue of this account and region, or table {name} "
-                "was just deleted; create the database, or name another one in destination_configuration"
+                "was just deleted; create the database, or name another one beside catalog: glue"
             ) from error
         raise
 

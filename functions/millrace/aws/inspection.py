@@ -21,7 +21,7 @@ from millrace.aws.queues import (
     read_queue,
 )
 from millrace.aws.sessions import Sessions
-from millrace.config.bulk_sync import BulkSync
+from millrace.config.catalog import GlueTables
 from millrace.config.connection import Connection, ManagedQueue
 from millrace.config.document import Document
 from millrace.deployment.permissions import Use, uses
@@ -59,9 +59,9 @@ class Inspection:
         yield from _guard("queues", lambda: self._check_queues(queues))
         yield from _guard("dead letters", lambda: self._check_dead_letters(queues))
         yield from _guard("big runs", self._check_machine)
-        for sync in self.document.active_bulk_syncs():
-            if sync.destination_configuration.catalog is not None:
-                yield from _guard(f"catalog of sync {sync.name!r}", partial(self._check_catalog, sync))
+        for sync in self.document.active_syncs():
+            if sync.glue is not None:
+                yield from _guard(f"catalog of sync {sync.name!r}", partial(self._check_catalog, sync.name, sync.glue))
         if any(sync.iceberg is not None for sync in self.document.active_syncs()):
             yield from _guard("Iceberg tables", self._check_commits)
         for connection in self.document.connections:
@@ -108,16 +108,16 @@ class Inspection:
             else:
                 yield Check(subject, Verdict.OK, "holds no dead letters")
 
-    def _check_catalog(self, sync: BulkSync) -> Iterator[Check]:
+    def _check_catalog(self, sync: str, tables: GlueTables) -> Iterator[Check]:
         """The database of a sync's tables, and how many of them are there."""
-        subject = f"catalog of sync {sync.name!r}"
-        database = sync.destination_configuration.database or self.deployed.database
+        subject = f"catalog of sync {sync!r}"
+        database = tables.database or self.deployed.database
         if database is None:
             yield Check(subject, Verdict.TROUBLE, "the stacks have no database", "deploy again: millrace deploy")
             return
-        count = GlueCatalog(self.client("glue")).count_tables(database, sync.name)
+        count = GlueCatalog(self.client("glue")).count_tables(database, sync)
         if count is None:
-            remedy = "create it, or name another one in destination_configuration"
+            remedy = "create it, or name another one beside catalog: glue"
             yield Check(subject, Verdict.TROUBLE, f"there is no database {database!r}", remedy)
         else:
             yield Check(subject, Verdict.OK, f"database {database!r} has {count_of(count, 'table')} of it")

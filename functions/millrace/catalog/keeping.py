@@ -11,6 +11,7 @@ A worker remembers which version of a table it has seen in the catalogue, so tha
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,12 +22,14 @@ from millrace.catalog.tables import (
     Catalog,
     CatalogName,
     CatalogPartition,
+    CatalogRefused,
     CatalogTable,
     CatalogVersion,
     demand_own,
 )
 from millrace.config.bulk_sync import BulkSync
 from millrace.config.catalog import to_table_name
+from millrace.config.model_sync import ModelSync
 from millrace.engine.options import FileFormat
 from millrace.errors import ObjectGone
 from millrace.ledger.entries import DONE, Entry
@@ -34,8 +37,8 @@ from millrace.ledger.races import retry_lost_race
 from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
-from millrace.planning.plans import Plan, SharedTable
-from millrace.planning.targets import OutputPlace
+from millrace.planning.plans import Build, Plan, SharedTable
+from millrace.planning.targets import ModelPlace, OutputPlace
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +46,14 @@ if TYPE_CHECKING:
 _TRIES = 5
 PATIENCE = timedelta(minutes=1)
 """So long a table is left alone after trouble: a catalogue that is away must not slow every object down."""
+
+
+class FilesOfTable(enum.Enum):
+    """Which files are a table's, in its folder."""
+
+    SHARED = "the outputs of many objects, with one remembered schema"
+    NEWEST = "that of the newest of many objects, whose entry is the table's own"
+    ALONE = "the one output of an object or of a build"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +64,13 @@ class TablePlace:
     owner: str
     root: ObjectRef
     is_divided: bool
-    has_versions: bool
+    files: FilesOfTable
     connection: str
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether its schema is remembered; a table of one file is as that file, whatever it was before."""
+        return self.files is FilesOfTable.SHARED
 
 
 @dataclass(slots=True)
@@ -110,19 +126,25 @@ class CatalogKeeper:
         if sync is None or entry.state not in DONE:
             return None
         for plan in self.planner.plan(entry.source, only=entry.sync):
-            if isinstance(plan, Plan) and isinstance(plan.place, OutputPlace):
-                return self._to_place(sync, plan, plan.place)
+            if isinstance(plan, Plan | Build):
+                return self._to_place(sync, plan)
         return None
 
-    def _to_place(self, sync: BulkSync, plan: Plan, place: OutputPlace) -> TablePlace:
-        database = sync.destination_configuration.database or self.database
+    def _to_place(self, sync: BulkSync | ModelSync, plan: Plan | Build) -> TablePlace:
+        assert sync.glue is not None  # noqa: S101 - for the type checker: others have no place
+        match plan.place:
+            case OutputPlace() as place:
+                table, folder = place.file.table, place.folder
+            case ModelPlace() as place:
+                table, folder = place.object, place.folder
+            case _:
+                raise NotImplementedError(f"{type(plan.place).__name__} names no table")
         return TablePlace(
-            name=CatalogName(database, to_table_name(place.file.table)),
+            name=CatalogName(sync.glue.database or self.database, to_table_name(table)),
             owner=plan.sync,
-            root=ObjectRef(place.folder.bucket, f"{place.folder.prefix}{place.file.table}/"),
+            root=ObjectRef(folder.bucket, f"{folder.prefix}{table}/"),
             is_divided=plan.recipe.transform.partition_key is not None,
-            # A snapshot table is its newest file, whatever its schema was before.
-            has_versions=isinstance(plan.way, SharedTable),
+            files=_which_files(plan),
             connection=plan.target_connection,
         )
 
@@ -150,15 +172,26 @@ class CatalogKeeper:
         The outputs of a snapshot table are its own entry's, and not its files'; so its folder is listed.
         """
         refs = (output.ref for output in entry.outputs)
-        if not place.has_versions:
+        if place.files is FilesOfTable.NEWEST:
             listed = self.stores[place.connection].list(place.root.bucket, place.root.key)
             refs = (one.ref for one in listed)
         return next((ref for ref in refs if is_output(ref, place)), None)
+
+    def _demand_alone(self, place: TablePlace, output: ObjectRef) -> None:
+        """Raise CatalogRefused if another file is in the folder, such as one that an earlier mode wrote."""
+        for listed in self.stores[place.connection].list(place.root.bucket, place.root.key):
+            if listed.ref != output and _is_read(listed.ref.key.removeprefix(place.root.key)):
+                raise CatalogRefused(
+                    f"{listed.ref} lies in the folder of table {place.name}, whose one file is {output}; query engines "
+                    "would read its rows, too. Move it away, or give the sync another object"
+                )
 
     def _define(self, place: TablePlace, output: ObjectRef, version: CatalogVersion) -> CatalogTable | None:
         """What the table should be, by an output; None if that is gone: who removed it, or replaced it, comes too."""
         from millrace.catalog.columns import to_catalog_columns  # noqa: PLC0415 - pyarrow takes 0.3 s to import
 
+        if place.files is FilesOfTable.ALONE:
+            self._demand_alone(place, output)
         partition = find_partition(place, output)
         try:
             schema = self._read_schema(place, output)
@@ -181,12 +214,24 @@ class CatalogKeeper:
             return pq.read_schema(opened.stream)
 
 
-def find_catalogued(planner: Planner, sync_name: str) -> BulkSync | None:
-    """The bulk sync of a name, if its tables are catalogued."""
-    for sync in planner.document.active_bulk_syncs():
-        if sync.name == sync_name and sync.destination_configuration.catalog is not None:
+def find_catalogued(planner: Planner, sync_name: str) -> BulkSync | ModelSync | None:
+    """The sync of a name, if its tables are catalogued."""
+    for sync in planner.document.active_syncs():
+        if sync.name == sync_name and sync.glue is not None:
             return sync
     return None
+
+
+def _which_files(plan: Plan | Build) -> FilesOfTable:
+    if isinstance(plan, Plan) and isinstance(plan.way, SharedTable):
+        return FilesOfTable.SHARED
+    return FilesOfTable.ALONE if isinstance(plan.place, ModelPlace) else FilesOfTable.NEWEST
+
+
+def _is_read(path: str) -> bool:
+    """Whether query engines read a key in a table's folder: they pass over markers, ``_SUCCESS`` and ``.tmp/a``."""
+    is_hidden = any(name.startswith(("_", ".")) for name in path.split("/"))
+    return not is_hidden and path != "" and not path.endswith("/")
 
 
 def is_output(ref: ObjectRef, place: TablePlace) -> bool:

@@ -127,5 +127,5 @@ def demand_owner(stored: str | None, name: CatalogName, location: str, owner: st
     whose = "is not Millrace's" if stored is None else f"is of sync {stored!r}"
     raise CatalogRefused(
         f"table {name} at {location} {whose}, and sync {owner!r} would have one of that name; it is left alone. "
-        "Give the sync another database, or the table another user_output_name"
+        "Give the sync another database, or the table another name: user_output_name, or object of a model sync"
     )

@@ -53,7 +53,7 @@ class Cataloguing:
 def cataloguing(base: Foundation, planner: Planner, trouble: Callable[[str], None]) -> Cataloguing | None:
     """What keeps the tables of the configuration; None if it asks for none."""
     syncs = set()
-    for sync in base.document.active_bulk_syncs():
-        if sync.destination_configuration.catalog is not None:
+    for sync in base.document.active_syncs():
+        if sync.glue is not None:
             syncs.add(sync.name)
     return Cataloguing(base, planner, frozenset(syncs), trouble) if syncs else None

@@ -16,9 +16,11 @@ from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section,
 from millrace.config.catalog import (
     CatalogKind,
     DatabaseName,
+    GlueTables,
     IcebergTables,
     TableBucketArn,
     check_catalog,
+    find_glue,
     find_iceberg,
     to_file_format,
 )
@@ -125,6 +127,11 @@ class DestinationConfiguration(Section):
     def iceberg(self) -> IcebergTables | None:
         """Where the outputs are tables of Iceberg; None: they are files."""
         return find_iceberg(self.format, self.database, self.table_bucket)
+
+    @property
+    def glue(self) -> GlueTables | None:
+        """Where the outputs' tables are catalogued; None: nowhere."""
+        return find_glue(self.catalog, self.database)
 
 
 class FieldSelection(Section):
@@ -315,6 +322,11 @@ class BulkSync(Section):
     def iceberg(self) -> IcebergTables | None:
         """Where the outputs are tables of Iceberg; None: they are files."""
         return self.destination_configuration.iceberg
+
+    @property
+    def glue(self) -> GlueTables | None:
+        """Where the outputs' tables are catalogued; None: nowhere."""
+        return self.destination_configuration.glue
 
     @property
     def subfolder(self) -> str:

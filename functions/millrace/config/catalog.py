@@ -112,10 +112,24 @@ class CatalogKind(enum.StrEnum):
     GLUE = "glue"
 
 
+@dataclass(frozen=True, slots=True)
+class GlueTables:
+    """Where the tables over a sync's files are: in a database of Glue; None: in the stack's own."""
+
+    database: str | None = None
+
+
+def find_glue(catalog: CatalogKind | None, database: str | None) -> GlueTables | None:
+    """Where a destination's outputs are catalogued; None: they are files, or a table format keeps them."""
+    return GlueTables(database) if catalog is CatalogKind.GLUE else None
+
+
+# Amazon Athena User Guide, "Open CSV SerDe for processing CSV" and "OpenX JSON SerDe", considerations and limitations.
 _LOST = {
-    FileFormat.CSV: "Athena's readers of CSV do not tell an empty text from a missing one, and end a record at a line "
-    "break within quotes",
-    FileFormat.JSON: "Athena's readers of JSON lose digits of long numbers, and fields whose names differ in case",
+    FileFormat.CSV: "Athena's reader of CSV does not tell an empty text from a missing one, and knows no line break "
+    "within quotes",
+    FileFormat.JSON: "AWS says of Athena's reader of JSON (OpenX) that it may give more rows, fewer rows or other "
+    "values than the files have",
     FileFormat.JSON_DOC: "Athena's readers of JSON want one record a line, and this is one array",
     FileFormat.AVRO: "the reader's schema would have to be kept beside the table",
     FileFormat.ORC: "Athena finds ORC's columns by their place, and columns of a table move",

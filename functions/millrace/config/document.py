@@ -182,7 +182,10 @@ _NOT_OF_THE_OUTPUT = {
     "automatically_add_new_objects",
 }
 _NOT_OF_THE_DESTINATION = ("catalog", "database")
-"""Where files are found changes none of them. A table of Iceberg has its files by name: another one wants them all."""
+"""Where files are found changes none of them. A table of Iceberg has its files by name: another one wants them all.
+
+A catalogued model that was one object moves into a folder, as ``output_of`` says.
+"""
 _NOT_OF_READING = {
     *SECRET_FIELDS,
     "auth_mode",
@@ -306,6 +309,8 @@ def _sync_shape(sync: Sync) -> dict[str, Any]:
         for name in OBJECT_FILTER_FIELDS:
             schema.pop(name, None)
     destination = shape.get("destination_configuration", {})
+    if isinstance(sync, ModelSync):
+        destination = shape.get("target", {}).get("configuration", {})
     if sync.iceberg is None:
         for name in _NOT_OF_THE_DESTINATION:
             destination.pop(name, None)

@@ -15,11 +15,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from millrace.config.base import AT_LEAST_ONE, Contradiction, NonEmpty, Section, doc, ours, unexpected
 from millrace.config.catalog import (
+    CatalogKind,
     DatabaseName,
+    GlueTables,
     IcebergTables,
     TableBucketArn,
-    TableFormat,
-    check_table_bucket,
+    check_catalog,
+    find_glue,
     find_iceberg,
     to_file_format,
 )
@@ -107,12 +109,19 @@ class TargetConfiguration(Section):
         examples=["gz"],
         json_schema_extra=ours(),
     )
+    catalog: CatalogKind | None = Field(
+        default=None,
+        description="glue: the output has a table in the AWS Glue Data Catalog, so that Athena and others can query it."
+        " In mode replace the output is in a folder of its own then: crm/customers/customers.parquet.",
+        examples=["glue"],
+        json_schema_extra=ours(when="format is parquet and mode is not snapshot"),
+    )
     database: DatabaseName | None = Field(
         default=None,
         description="Database of the AWS Glue Data Catalog that the table is in, which must"
         " exist; default: a database that the stack makes, named as the deployment.",
         examples=["sales"],
-        json_schema_extra=ours(when="format is iceberg"),
+        json_schema_extra=ours(when="catalog is given or format is iceberg"),
     )
     table_bucket: TableBucketArn | None = Field(
         default=None,
@@ -126,14 +135,17 @@ class TargetConfiguration(Section):
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[Contradiction]:
         """Hold compression and table to the format."""
         yield from compression_of_another_format(given)
-        yield from check_table_bucket(given)
-        if given.get("database") and given.get("format") != TableFormat.ICEBERG:
-            yield Contradiction("database", "is that of an Iceberg table; write format: iceberg, or remove it")
+        yield from check_catalog(given)
 
     @property
     def iceberg(self) -> IcebergTables | None:
         """Where the output is a table of Iceberg; None: it is a file."""
         return find_iceberg(self.format, self.database, self.table_bucket)
+
+    @property
+    def glue(self) -> GlueTables | None:
+        """Where the output's table is catalogued; None: nowhere."""
+        return find_glue(self.catalog, self.database)
 
 
 class Target(Section):
@@ -318,6 +330,16 @@ class ModelSync(Section):
     def iceberg(self) -> IcebergTables | None:
         """Where the output is a table of Iceberg; None: it is a file."""
         return self.target.configuration.iceberg
+
+    @property
+    def glue(self) -> GlueTables | None:
+        """Where the output's table is catalogued; None: nowhere."""
+        return self.target.configuration.glue
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether the outputs lie in the folder ``object``, as several do, and as query engines want one."""
+        return self.mode is not ModelSyncMode.REPLACE or self.glue is not None or self.iceberg is not None
 
     @property
     def extension(self) -> str:

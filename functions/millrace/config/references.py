@@ -103,10 +103,9 @@ def output_of(sync: Sync, connections: Mapping[str, Connection]) -> Reach | None
     connection = connections.get(sync.target_connection)
     if connection is None:
         return None
-    # The files of a table of Iceberg have names of their own, in a folder.
-    if sync.mode is ModelSyncMode.REPLACE and sync.iceberg is None:
-        return Reach(connection.root.child(sync.object + sync.extension), exact=True)
-    return Reach(connection.root.child(sync.object))
+    if sync.has_folder:
+        return Reach(connection.root.child(sync.object))
+    return Reach(connection.root.child(sync.object + sync.extension), exact=True)
 
 
 def _names_given_twice(parsed: Parsed) -> Iterator[str]:
@@ -267,7 +266,7 @@ def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
     connections = by_name(parsed.connections.values())
     for path, sync in parsed.bulk_syncs.items():
         source = connections.get(sync.source_connection)
-        is_catalogued = sync.destination_configuration.catalog is not None or sync.iceberg is not None
+        is_catalogued = sync.glue is not None or sync.iceberg is not None
         if not is_catalogued or source is None:
             continue
         if isinstance(source.layout, MultiTable):
@@ -278,9 +277,21 @@ def _catalogs_that_cannot_be(parsed: Parsed) -> Iterator[str]:
                 " is_directory_snapshot, too"
             )
         yield from _tables_in_each_other(path, sync)
+    yield from _catalogued_snapshots(parsed)
     yield from _icebergs_of_other_modes(parsed)
-    yield from _icebergs_of_two_syncs(parsed)
+    yield from _tables_of_two_syncs(parsed)
     yield from _icebergs_without_names(parsed)
+
+
+def _catalogued_snapshots(parsed: Parsed) -> Iterator[str]:
+    """Models of which each run adds a file with all rows: a table of that folder would have each row once a run."""
+    for path, sync in parsed.model_syncs.items():
+        if sync.glue is not None and sync.mode is ModelSyncMode.SNAPSHOT:
+            yield (
+                f"{path}.mode: found snapshot, and each run's file has all rows of the model, and columns of its own: a"
+                " table of them in the catalog would have each row once a run; use replace, or format: iceberg, whose"
+                " snapshots show what the table was"
+            )
 
 
 def _icebergs_of_other_modes(parsed: Parsed) -> Iterator[str]:
@@ -298,10 +309,10 @@ def _icebergs_of_other_modes(parsed: Parsed) -> Iterator[str]:
             )
 
 
-def _icebergs_of_two_syncs(parsed: Parsed) -> Iterator[str]:
-    """A table that two syncs would fill; of tables that no configuration names, the committer refuses the second."""
+def _tables_of_two_syncs(parsed: Parsed) -> Iterator[str]:
+    """A table that two syncs would fill; of tables that no configuration names, the second is refused at work."""
     first: dict[tuple[IcebergTables, str], tuple[str, str]] = {}
-    for path, sync_name, kept, table in _list_icebergs(parsed):
+    for path, sync_name, kept, table in (*_list_icebergs(parsed), *_list_catalogued_models(parsed)):
         earlier = first.setdefault((kept, to_table_name(table)), (path, sync_name))
         if earlier[0] != path:
             yield (
@@ -330,6 +341,13 @@ def _list_icebergs(parsed: Parsed) -> Iterator[tuple[str, str, IcebergTables, st
     for path, model_sync in parsed.model_syncs.items():
         if model_sync.iceberg is not None:
             yield path, model_sync.name, model_sync.iceberg, model_sync.object
+
+
+def _list_catalogued_models(parsed: Parsed) -> Iterator[tuple[str, str, IcebergTables, str]]:
+    """The same of models whose files are catalogued: their tables are in databases of Glue, as some of Iceberg are."""
+    for path, sync in parsed.model_syncs.items():
+        if sync.glue is not None:
+            yield path, sync.name, IcebergTables(sync.glue.database), sync.object
 
 
 def _tables_in_each_other(path: str, sync: BulkSync) -> Iterator[str]:
@@ -397,6 +415,22 @@ def _overlaps(parsed: Parsed) -> Iterator[str]:
     yield from _same_output(flows)
     yield from _circles(sound)
     yield from _files_of_tables(sound)
+    yield from _files_in_catalogued_models(flows)
+
+
+def _files_in_catalogued_models(flows: Sequence[_Flow]) -> Iterator[str]:
+    """Syncs that write into the folder of a catalogued model; ``crm/eu.csv`` in that of ``crm`` would be its rows."""
+    for table in flows:
+        if not isinstance(table.sync, ModelSync) or table.sync.glue is None:
+            continue
+        for other in flows:
+            is_within = other.output != table.output and table.output.folder.contains(other.output.folder)
+            if other is not table and is_within:
+                yield (
+                    f"{other.path}.{other.field}: writes to {other.output}, in the folder of the table of"
+                    f" {table.sync.name!r} ({table.path}), and query engines would read it as rows of that table; write"
+                    " to another folder"
+                )
 
 
 def _files_of_tables(flows: Sequence[_Flow]) -> Iterator[str]:

@@ -147,6 +147,7 @@ class ModelRoute:
             mode=self.sync.mode,
             file=file,
             version=version,
+            in_folder=self.sync.glue is not None and self.sync.mode is ModelSyncMode.REPLACE,
         )
 
     def _recipe(self, source_format: FileFormat, read: ReadOptions) -> Recipe:

@@ -149,7 +149,10 @@ class OutputPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlace:
-    """Names a model sync's outputs. ``file`` is the source file's path below the model's folder, without extensions."""
+    """Names a model sync's outputs. ``file`` is the source file's path below the model's folder, without extensions.
+
+    ``in_folder``: the one output of replace is in a folder of its own, which query engines find it by.
+    """
 
     folder: Folder
     object: str
@@ -158,6 +161,7 @@ class ModelPlace:
     mode: ModelSyncMode
     file: str
     version: OutputVersion | None = None
+    in_folder: bool = False
 
     def at_version(self, version: OutputVersion) -> Self:
         """The same place for another version."""
@@ -166,10 +170,11 @@ class ModelPlace:
     def target(self, modified: datetime) -> ObjectRef:
         """``<object>``, ``<object>/<source name>`` or ``<object>/<UTC time>``, by the mode.
 
-        Of a table whose files are never written over it is ``<object>/<last part of object>``, and the version.
+        Of a table that query engines read it is ``<object>/<last part of object>``, and the version if its files are
+        never written over.
         """
         match self.mode:
-            case ModelSyncMode.REPLACE if self.version is not None:
+            case ModelSyncMode.REPLACE if self.version is not None or self.in_folder:
                 path = f"{self.object}/{self.object.rpartition('/')[2]}"
             case ModelSyncMode.REPLACE:
                 path = self.object

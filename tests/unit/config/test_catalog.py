@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from millrace.config.catalog import to_table_name
-from millrace.config.document import Document
+from millrace.config.catalog import GlueTables, to_table_name
+from millrace.config.document import Document, parse
 from millrace.errors import InvalidConfiguration
-from tests.configurations import bulk_sync, document
+from tests.configurations import bulk_sync, document, model_document
 
 SINGLE = {"is_single_table": True, "single_table_name": "orders"}
 DIRECTORIES = {"is_single_table": True, "is_directory_snapshot": True, "directory_glob_pattern": "*"}
@@ -41,7 +42,7 @@ def test_objects_that_share_a_folder_are_refused() -> None:
     ("to", "why"),
     [
         ("csv", "an empty text from a missing one"),
-        ("json", "digits of long numbers"),
+        ("json", "more rows, fewer rows or other values"),
         ("json-doc", "this is one array"),
         ("avro", "the reader's schema"),
         ("orc", "by their place"),
@@ -97,3 +98,71 @@ def test_being_catalogued_changes_no_fingerprint() -> None:
 )
 def test_a_name_has_small_letters_digits_and_underscores(table: str, name: str) -> None:
     assert to_table_name(table) == name
+
+
+def to_object(path: str, name: str = "nightly", *, mode: str = "replace", **place: Any) -> dict[str, Any]:
+    """A model sync to Parquet, catalogued if nothing else is said."""
+    configuration = {"format": "parquet", "catalog": "glue"} | place
+    target = {"connection": "lake", "object": path, "configuration": configuration}
+    return {"name": name, "model": "customers", "mode": mode, "target": target}
+
+
+def of_models(*syncs: dict[str, Any]) -> Document:
+    """Model syncs of one model."""
+    plain = json.loads(model_document({"model_from": "multi_file_archive"}).to_json())
+    return parse({**plain, "model_syncs": list(syncs)})
+
+
+class TestCataloguedModels:
+    def test_a_model_is_in_the_folder_of_its_name(self) -> None:
+        whole = of_models(to_object("crm/all", database="sales"))
+        sync = whole.model_syncs[0]
+
+        assert sync.glue == GlueTables("sales")
+        assert str(whole.output_of(sync)) == "s3://acme-out/lake/crm/all/"
+        assert parse(json.loads(whole.to_json())) == whole
+
+    def test_a_catalog_moves_what_is_replaced_and_a_database_nothing(self) -> None:
+        plain, here, there = (
+            of_models(to_object("all", catalog=None)),
+            of_models(to_object("all")),
+            of_models(to_object("all", database="sales")),
+        )
+        digests = [whole.fingerprint(whole.model_syncs[0]) for whole in (plain, here, there)]
+
+        assert digests[0] != digests[1] == digests[2]
+
+    @pytest.mark.parametrize(
+        ("sync", "why"),
+        [
+            (to_object("all", mode="snapshot"), "would have each row once a run; use replace"),
+            (to_object("all", format="csv"), "an empty text from a missing one"),
+            (to_object("all", format="json"), "more rows, fewer rows or other values"),
+            (to_object("all", format="iceberg"), "a second table over the same files"),
+            (to_object("all", catalog=None, database="sales"), "needs catalog"),
+            (to_object("all", catalog="hive"), "'glue'"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_with_what_to_do(self, sync: dict[str, Any], why: str) -> None:
+        with pytest.raises(InvalidConfiguration, match=why):
+            of_models(sync)
+
+    @pytest.mark.parametrize("mode", ["replace", "append"])
+    def test_who_writes_into_a_models_folder_is_refused(self, mode: str) -> None:
+        """Query engines read a folder with all that is below it."""
+        other = to_object("crm/customers/eu", "other", catalog=None)
+
+        with pytest.raises(
+            InvalidConfiguration, match=r"customers/eu.parquet, in the folder of the table of 'nightly'"
+        ):
+            of_models(to_object("crm/customers", mode=mode), other)
+        assert of_models(to_object("crm/customers", mode=mode, catalog=None), other)
+        assert of_models(to_object("crm/custom", mode=mode), other), "a folder of another name"
+
+    @pytest.mark.parametrize("other", [{"format": "iceberg", "catalog": None}, {}])
+    def test_two_tables_of_one_name_are_shown(self, other: dict[str, Any]) -> None:
+        first, second = to_object("crm/all"), to_object("CRM all", "other", **other)
+
+        with pytest.raises(InvalidConfiguration, match=r"would be 'crm_all', as one of '(nightly|other)'"):
+            of_models(first, second)
+        assert of_models(first, to_object("CRM all", "other", database="sales", **other))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from millrace.config.catalog import GlueTables
 from millrace.config.document import parse
 from millrace.config.layout import Folder
 from millrace.demo.adapting import adapt_document
@@ -188,6 +189,18 @@ class TestAdapting:
         assert found.notes == [f"sync 'a': its tables are in the emulator's {here}, not in {arn}"]
         assert found.document.active_syncs()[0].iceberg.table_bucket == here
         assert (found.list_table_buckets(), found.list_databases()) == (["acme-tables"], [])
+
+    def test_databases_of_catalogued_models_are_made(self) -> None:
+        place = {"format": "parquet", "catalog": "glue", "database": "crm"}
+        target = {"connection": "out", "object": "customers", "configuration": place}
+        found = adapted(
+            [connection("in", "s3://acme-in"), connection("out", "s3://acme-out")],
+            models=[{"name": "customers", "connection": "in", "configuration": {"key": "customers.csv"}}],
+            model_syncs=[{"name": "models", "model": "customers", "target": target}],
+        )
+
+        assert found.document.model_syncs[0].glue == GlueTables("crm")
+        assert found.list_databases() == ["crm"]
 
     def test_queues_over_one_folder_contradict_each_other_when_they_are_managed(self) -> None:
         """It is said as the configuration's own rule."""

@@ -69,7 +69,8 @@ CONFIGURATION_GUIDES = (
         "Its outputs are there all the same.",
         "table sales.orders at s3://other/orders was made by another, and sync 'orders' would have one of that name; "
         "it is left alone",
-        "Give the sync another `database`, or the table another `user_output_name`, and deploy.",
+        "Give the sync another `database`, or the table another name, and deploy.\n"
+        "A table's name is `user_output_name` of a bulk sync's schema, or `object` of a model sync.",
         outcome="The object is converted; only its table is not catalogued, and the log and a metric say so.",
     ),
 )
