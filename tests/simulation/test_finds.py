@@ -213,6 +213,20 @@ def test_what_failed_for_a_while_in_a_restored_ledger_is_asked_for_when_its_mess
     kept(world)
 
 
+def test_what_is_again_as_an_old_copy_knows_gets_its_output_back() -> None:
+    world = quiet(Setup(SetupKind.REPLICATE))
+    first, between = rows("x"), rows("y", version=2)
+    world.script = [write("in/a.csv", first), wait(20.0), _copy_ledger, write("in/a.csv", between), wait(600.0)]
+    world.script += [_restore_copy, write("in/a.csv", first), wait(600.0)]
+    world.run()
+    assert promises.violations(world), "the ledger believes that all is done"
+
+    world.restore_outputs()
+    world.run()
+
+    kept(world)
+
+
 def _copy_ledger(world: SimulatedWorld) -> None:
     world.yesterday = dict(world.ledger.held.entries)
 

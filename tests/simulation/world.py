@@ -25,12 +25,14 @@ from millrace.engine.parts.uploading import UploadLimits
 from millrace.errors import AccessDenied, MillraceError, ServiceUnavailable
 from millrace.ledger.announcing import Teller
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import Entry
-from millrace.objects.references import ObjectRef
+from millrace.ledger.entries import DONE, Entry
+from millrace.objects.messages import Request
+from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
 from millrace.operations.backfills.actions import BackfillActions
 from millrace.operations.backfills.listing import BackfillLister
 from millrace.operations.backfills.steering import BackfillSteering
 from millrace.operations.following import RunFollower
+from millrace.operations.lost_outputs import OutputChecker
 from millrace.operations.lost_runs import LostRuns
 from millrace.operations.rebuild import Rebuilder
 from millrace.operations.reconcile import Progress, Reconciler, Report
@@ -563,6 +565,18 @@ class SimulatedWorld:
             writes = max(0, writes - MOST_WRITES_LATE)
         states = [*self.source.earlier[writes:], self.source.live()]
         return frozenset.intersection(*map(frozenset, states))
+
+    def restore_outputs(self) -> None:
+        """Run `millrace audit --outputs --restore`: what has lost an output is asked for again."""
+        self._operate("audit", self._restore_outputs)
+
+    def _restore_outputs(self, actor: Actor) -> None:
+        ports = self._ports(actor)
+        checker = OutputChecker(planner=ports["planner"], stores=ports["stores"], ledger=self.ledger)
+        for entry in list(self.ledger.held.entries.values()):
+            if isinstance(entry, Entry) and entry.state in DONE and checker.find_lost(entry):
+                change = ObjectChange(kind=ChangeKind.CREATED, ref=entry.source)
+                self.queue.send([Request(change=change, sync=SYNC, run_id=f"audit-{self.clock.now}")])
 
     def rebuild(self) -> None:
         """Rebuild the ledger from the outputs' lineage."""
