@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from millrace.aws.dynamodb_ledger import follows
-from millrace.aws.faults import translated
 from millrace.aws.ledger_items import to_time_text
+from millrace.aws.revised_rows import put_revised, read_rows, to_rows_attribute
 from millrace.deployment.settings import ASKED_RUNS_KEY
 from millrace.operations.asked_runs import AskedRun, AskedRuns, AskingCall
 from millrace.operations.backfills.board import BackfillCounts
@@ -29,24 +27,13 @@ class DynamoDBAskedRuns:
 
     def asked_runs(self) -> AskedRuns:
         """One strongly consistent GetItem."""
-        with translated("dynamodb:GetItem on", self._table):
-            answer = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": ASKED_RUNS_KEY}}, ConsistentRead=True
-            )
-        if "Item" not in answer:
-            return AskedRuns()
-        rows = json.loads(answer["Item"]["rows"]["S"])
-        return AskedRuns(revision=int(answer["Item"]["revision"]["N"]), runs=tuple(map(_to_run, rows)))
+        revision, rows = read_rows(self._client, self._table, ASKED_RUNS_KEY)
+        return AskedRuns(revision=revision, runs=tuple(map(_to_run, rows)))
 
     def put_asked_runs(self, runs: AskedRuns) -> None:
         """One conditional PutItem."""
-        item = {
-            "pk": {"S": ASKED_RUNS_KEY},
-            "revision": {"N": str(runs.revision)},
-            "rows": {"S": json.dumps(list(map(_from_run, runs.runs)))},
-        }
-        with translated("dynamodb:PutItem on", f"{self._table} for the reprocesses"):
-            self._client.put_item(TableName=self._table, Item=item, **follows(runs.revision))
+        rows = to_rows_attribute(list(map(_from_run, runs.runs)))
+        put_revised(self._client, self._table, ASKED_RUNS_KEY, runs.revision, rows, purpose="reprocesses")
 
 
 def _from_run(run: AskedRun) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from millrace.aws.batches import read_items
-from millrace.aws.dynamodb_ledger import follows
 from millrace.aws.faults import translated
 from millrace.aws.ledger_items import to_time_text
+from millrace.aws.revised_rows import put_revised, read_rows, to_rows_attribute
 from millrace.objects.messages import Ticket, TicketResult
 from millrace.operations.backfills.board import (
     Backfill,
@@ -43,17 +43,12 @@ class DynamoDBBackfills:
 
     def board(self) -> Board:
         """One strongly consistent GetItem."""
-        with translated("dynamodb:GetItem on", self._table):
-            answer = self._client.get_item(TableName=self._table, Key={"pk": {"S": _BOARD}}, ConsistentRead=True)
-        if "Item" not in answer:
-            return Board()
-        rows = json.loads(answer["Item"]["rows"]["S"])
-        return Board(revision=int(answer["Item"]["revision"]["N"]), backfills=tuple(map(_to_row, rows)))
+        revision, rows = read_rows(self._client, self._table, _BOARD)
+        return Board(revision=revision, backfills=tuple(map(_to_row, rows)))
 
     def put_board(self, board: Board) -> None:
         """One conditional PutItem."""
-        rows = json.dumps([_from_row(row) for row in board.backfills])
-        self._put(_BOARD, board.revision, {"rows": {"S": rows}})
+        self._put(_BOARD, board.revision, to_rows_attribute(list(map(_from_row, board.backfills))))
 
     def ranges(self, backfill: str, names: Sequence[str]) -> dict[str, KeyRange]:
         """Strongly consistent, a hundred at a time."""
@@ -100,9 +95,7 @@ class DynamoDBBackfills:
         return read_items(self._client, self._table, keys, is_consistent=is_consistent)
 
     def _put(self, key: str, revision: int, attributes: Mapping[str, Any]) -> None:
-        item = {"pk": {"S": key}, "revision": {"N": str(revision)}, **attributes}
-        with translated("dynamodb:PutItem on", f"{self._table} for the backfills"):
-            self._client.put_item(TableName=self._table, Item=item, **follows(revision))
+        put_revised(self._client, self._table, key, revision, attributes, purpose="backfills")
 
 
 def _key(backfill: str, kind: str, name: str) -> str:
