@@ -38,7 +38,7 @@ from millrace.objects.references import ObjectRef
 from millrace.objects.store import ObjectStore, Stores
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Build, Plan, SharedTable
-from millrace.planning.targets import ModelPlace, OutputPlace
+from millrace.planning.targets import ModelPlace, table_root_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,24 +125,15 @@ class CatalogKeeper:
         sync = find_catalogued(self.planner, entry.sync)
         if sync is None or entry.state not in DONE:
             return None
-        for plan in self.planner.plan(entry.source, only=entry.sync):
-            if isinstance(plan, Plan | Build):
-                return self._to_place(sync, plan)
-        return None
+        plan = self.planner.find_work(entry.source, entry.sync)
+        return self._to_place(sync, plan) if plan is not None else None
 
     def _to_place(self, sync: BulkSync | ModelSync, plan: Plan | Build) -> TablePlace:
         assert sync.glue is not None  # noqa: S101 - for the type checker: others have no place
-        match plan.place:
-            case OutputPlace() as place:
-                table, folder = place.file.table, place.folder
-            case ModelPlace() as place:
-                table, folder = place.object, place.folder
-            case _:
-                raise NotImplementedError(f"{type(plan.place).__name__} names no table")
         return TablePlace(
-            name=CatalogName(sync.glue.database or self.database, to_table_name(table)),
+            name=CatalogName(sync.glue.database or self.database, to_table_name(plan.place.table)),
             owner=plan.sync,
-            root=ObjectRef(folder.bucket, f"{folder.prefix}{table}/"),
+            root=table_root_of(plan.place),
             is_divided=plan.recipe.transform.partition_key is not None,
             files=_which_files(plan),
             connection=plan.target_connection,

@@ -45,7 +45,7 @@ class OutputChecker:
 
     def find_lost(self, entry: Entry) -> tuple[LostOutput, ...]:
         """The outputs of finished work that are lost; of a snapshot table's file, if the table is made of it."""
-        plan = self._find_plan(entry)
+        plan = self.planner.find_work(entry.source, entry.sync)
         if plan is None or not self._may_ask(plan.target_connection):
             return ()
         outputs = self._read_outputs(entry, plan)
@@ -56,10 +56,6 @@ class OutputChecker:
 
     def _may_ask(self, connection: str) -> bool:
         return self.connections is None or connection in self.connections
-
-    def _find_plan(self, entry: Entry) -> Plan | Build | None:
-        plans = self.planner.plan(entry.source, only=entry.sync)
-        return next((plan for plan in plans if isinstance(plan, (Plan, Build))), None)
 
     def _read_outputs(self, entry: Entry, plan: Plan | Build) -> tuple[Output, ...]:
         """An index carries no outputs, so they are read from the ledger itself."""

@@ -19,7 +19,7 @@ from millrace.planning.plans import (
     SnapshotTable,
     SourceFile,
 )
-from millrace.planning.targets import ModelPlace, OutputPlace, Place
+from millrace.planning.targets import Place
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _TIME_TEXT = f"{_ANY_TIME:%Y%m%dT%H%M%SZ}"
@@ -70,7 +70,7 @@ def _describe_build(build: Build, source: ObjectRef) -> Description:
         source=source,
         sync=build.sync,
         reads=str(build.file_format or "each file by its extension"),
-        table=_name_table(build.place),
+        table=build.place.table,
         output=_name_output(build.place, None),
         quarantine=_text(build.quarantine),
         note=f"one table is made of all files below {build.folder}",
@@ -87,7 +87,7 @@ def _describe_object(plan: Plan) -> Description:
         source=plan.source,
         sync=plan.sync,
         reads=reads,
-        table=_name_table(plan.place),
+        table=plan.place.table,
         output=_name_output(plan.place, recipe.transform.partition_key),
         quarantine=_text(plan.quarantine),
         note=_describe_way(plan),
@@ -108,16 +108,6 @@ def _describe_way(plan: Plan) -> str | None:
             return "each of its sheets is a table, with an output below the workbook's name"
         case ArchiveTables():
             return "each of its members is a table, with an output below the archive's name"
-        case _:
-            return None
-
-
-def _name_table(output_place: Place) -> str | None:
-    match output_place:
-        case OutputPlace(file=file):
-            return file.table
-        case ModelPlace(object=name):
-            return name
         case _:
             return None
 

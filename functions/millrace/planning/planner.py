@@ -10,7 +10,7 @@ from millrace.errors import UsageError
 from millrace.objects.references import ObjectRef
 from millrace.planning.bulk_syncs import BulkRoute
 from millrace.planning.model_syncs import ModelRoute
-from millrace.planning.plans import AnyPlan, Build
+from millrace.planning.plans import AnyPlan, Build, Plan
 from millrace.planning.targets import is_record
 
 
@@ -65,3 +65,10 @@ class Planner:
             if only is not None or not isinstance(plan, Build):
                 plans.append(plan)
         return tuple(plans)
+
+    def find_work(self, ref: ObjectRef, sync: str) -> Plan | Build | None:
+        """What a sync makes of an object, or of a folder; None if it makes nothing of it by itself."""
+        for plan in self.plan(ref, only=sync):
+            if isinstance(plan, Plan | Build):
+                return plan
+        return None

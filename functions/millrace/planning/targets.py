@@ -47,6 +47,16 @@ class Place(Protocol):
     """Names the outputs of one piece of work; ``version`` is part of their names if they are never written over."""
 
     @property
+    def folder(self) -> Folder:
+        """Where the sync's outputs go."""
+        ...
+
+    @property
+    def table(self) -> str:
+        """The path below ``folder`` of the table that the outputs are files of: its name may hold slashes."""
+        ...
+
+    @property
     def version(self) -> OutputVersion | None:
         """Which of an object's outputs it names; None: there is one, and a newer one takes its place."""
         ...
@@ -76,6 +86,11 @@ class Place(Protocol):
         ...
 
 
+def table_root_of(place: Place) -> ObjectRef:
+    """The folder of the table that outputs are files of, a key that ends in a slash."""
+    return ObjectRef(place.folder.bucket, f"{place.folder.prefix}{place.table}/")
+
+
 def read_times(key: str) -> list[datetime]:
     """The times in a key, in the form that snapshots of a model have: ``20261128T110500Z``."""
     times = []
@@ -99,6 +114,11 @@ class OutputPlace:
     compression: OutputCompression | None
     snapshot: bool
     version: OutputVersion | None = None
+
+    @property
+    def table(self) -> str:
+        """The file's table."""
+        return self.file.table
 
     def at_version(self, version: OutputVersion) -> Self:
         """The same place for another version."""
@@ -162,6 +182,11 @@ class ModelPlace:
     file: str
     version: OutputVersion | None = None
     in_folder: bool = False
+
+    @property
+    def table(self) -> str:
+        """The sync's object."""
+        return self.object
 
     def at_version(self, version: OutputVersion) -> Self:
         """The same place for another version."""

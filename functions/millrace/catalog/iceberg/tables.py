@@ -16,7 +16,7 @@ from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
 from millrace.planning.plans import Build, Plan
-from millrace.planning.targets import ModelPlace, OutputPlace, tables_folder_of
+from millrace.planning.targets import table_root_of, tables_folder_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +153,8 @@ def find_place(planner: Planner, sync_name: str, source: ObjectRef, database: st
     sync = find_iceberg_sync(planner, sync_name)
     if sync is None:
         return None
-    for plan in planner.plan(source, only=sync_name):
-        if isinstance(plan, Plan | Build):
-            return _to_place(planner, sync, plan, database)
-    return None
+    plan = planner.find_work(source, sync_name)
+    return _to_place(planner, sync, plan, database) if plan is not None else None
 
 
 def find_iceberg_sync(planner: Planner, sync_name: str) -> BulkSync | ModelSync | None:
@@ -169,21 +167,14 @@ def find_iceberg_sync(planner: Planner, sync_name: str) -> BulkSync | ModelSync 
 
 def _to_place(planner: Planner, sync: BulkSync | ModelSync, plan: Plan | Build, database: str) -> IcebergPlace:
     assert sync.iceberg is not None  # noqa: S101 - for the type checker: others have no place
-    match plan.place:
-        case OutputPlace() as place:
-            table, folder = place.file.table, place.folder
-        case ModelPlace() as place:
-            table, folder = place.object, place.folder
-        case _:
-            raise NotImplementedError(f"{type(plan.place).__name__} names no table")
-    name = CatalogName(sync.iceberg.database or database, to_table_name(table))
+    name = CatalogName(sync.iceberg.database or database, to_table_name(plan.place.table))
     root = tables_folder_of(planner.document.connection(plan.target_connection).root)
     return IcebergPlace(
         name=name,
         owner=sync.name,
         connection=plan.target_connection,
         location=ObjectRef(root.bucket, f"{root.key}{name.database}/{name.table}/"),
-        outputs=ObjectRef(folder.bucket, f"{folder.prefix}{table}/"),
+        outputs=table_root_of(plan.place),
         table_bucket=sync.iceberg.table_bucket,
     )
 
