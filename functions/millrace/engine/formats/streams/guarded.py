@@ -71,12 +71,17 @@ class GuardedSource(WatchedSource):
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; all that are left where no size is given."""
+        return bytes(self.read_buffer(size))
+
+    def read_buffer(self, size: int = -1) -> bytes | memoryview:
+        """The same without a copy of what is in memory: Arrow calls this where it wants no place of its own filled."""
         wanted = size
         if size < 0:
             wanted = self.size - self._position
         begin = self._position - self._start
+        data: bytes | memoryview
         if begin >= 0 and begin + wanted <= len(self._kept):
-            data = bytes(self._kept[begin : begin + wanted])
+            data = self._kept[begin : begin + wanted]
         else:
             data = self._fetch(self._position, wanted)
         self._position += len(data)
