@@ -284,6 +284,54 @@ def test_the_same_bytes_again_make_a_file_the_newest_of_its_snapshot_table() -> 
     kept(world)
 
 
+def _send_first_event(world: SimulatedWorld) -> None:
+    world.queue.add(world.sources.told[0])
+
+
+@pytest.mark.parametrize("newest", ["in/a.csv", "in/b.csv"])
+def test_without_its_ledger_a_snapshot_table_is_not_left_to_a_version_that_is_gone(newest: str) -> None:
+    """SEED=522497: the ledger is lost, and the version that the table is made of is deleted; an older one is back."""
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True), versioned=True)
+    writes = [("in/a.csv", "x"), (newest, "y"), (newest, "z")]
+    world.script = [act for key, part in writes for act in (write(key, rows(part)), wait(60.0))]
+    world.script += [
+        lambda world: world.ledger.restore({}),
+        lambda world: world.sources.remove_newest(newest),
+    ]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":1}\n'
+
+
+def test_without_its_ledger_a_snapshot_table_is_not_left_to_a_file_that_is_gone() -> None:
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True))
+    world.script = [write("in/a.csv", rows("x")), wait(60.0), write("in/b.csv", rows("y")), wait(60.0)]
+    world.script += [
+        lambda world: world.ledger.restore({}),
+        lambda world: world.sources.delete("in/b.csv"),
+        _send_first_event,
+    ]
+
+    world.run()
+
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"x","version":1}\n'
+
+
+def test_without_its_ledger_a_snapshot_table_stays_its_newest_files() -> None:
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True))
+    world.script = [write("in/a.csv", rows("x")), wait(60.0), write("in/b.csv", rows("y")), wait(60.0)]
+    world.script += [
+        lambda world: world.ledger.restore({}),
+        _send_first_event,
+    ]
+
+    world.run()
+
+    assert state(world, "in/a.csv") is State.SUPERSEDED
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":1}\n'
+
+
 def test_a_newer_file_that_cannot_be_converted_supersedes_none() -> None:
     world = quiet(Setup(SetupKind.SNAPSHOT))
     world.sources.write("in/a.csv", rows("x"))

@@ -117,7 +117,9 @@ class Publication:
         try:
             return job.claimed, self._publish_object(job, plan)
         except NewerOutput as newer:
-            finish = finish_after_newer_output(newer, job.claimed.position, etag=job.version.etag)
+            finish = finish_after_newer_output(
+                newer, job.claimed.position, is_current=newer.may_be_made_of(job.version.etag)
+            )
             return job.claimed, replace(finish, version=job.version)
 
     def _publish_object(self, job: GrantedWork[Entry], plan: Plan) -> Finish:

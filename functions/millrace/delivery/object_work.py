@@ -66,7 +66,9 @@ class ObjectWork:
         except ObjectArchived as archived:
             finish = Finish(state=State.WAITING, reason=str(archived))
         except NewerOutput as newer:
-            finish = finish_after_newer_output(newer, job.claimed.position, etag=job.version.etag)
+            finish = finish_after_newer_output(
+                newer, job.claimed.position, is_current=newer.may_be_made_of(job.version.etag)
+            )
             finish = replace(finish, version=job.version)
         except Exception as error:  # noqa: BLE001 - settled as failed; what is not ours counts as transient and is kept
             finish = Finish(state=State.FAILED, failure=Failure.of(error), version=job.version)

@@ -23,6 +23,10 @@ class NewerOutput(LostRace):
         super().__init__(message)
         self.lineage = lineage
 
+    def may_be_made_of(self, etag: str | None) -> bool:
+        """Whether the output is made of these bytes of its source; it may be if they are not known."""
+        return etag in {None, self.lineage.etag}
+
 
 def publish(upload: Publishable, target: ObjectRef, claimed: WorkEntry, store: ObjectStore, *, rows: int) -> Output:
     """Publish where nothing stands, or our own earlier output, or one of ours under a lower fence.
@@ -65,18 +69,18 @@ def _may_replace(head: ObjectHead, target: ObjectRef, claimed: WorkEntry) -> str
     return head.etag
 
 
-def finish_after_newer_output(newer: NewerOutput, position: Position | None, *, etag: str | None = None) -> Finish:
+def finish_after_newer_output(newer: NewerOutput, position: Position | None, *, is_current: bool = True) -> Finish:
     """The output has a higher fence than the ledger: the ledger lost entries, or a newer event was first.
 
     ``position`` is the place of what we work on in its own order: an event's sequencer, or a file's among a table's.
-    ``etag`` is of the bytes that were read, if an event names them: what is read is the bucket's newest version, and so
-    may be newer than the event. For example: the ledger is lost, ``v4`` is written and nobody hears of it, and the late
-    event of ``v2`` meets the output of ``v3``. That event is superseded, but ``v4`` is not.
+    ``is_current`` says whether the output is made of what its source is now; an output of what is gone supersedes
+    nothing. For example: the ledger is lost, ``v4`` is written and nobody hears of it, and the late event of ``v2``
+    meets the output of ``v3``. That event is superseded, but ``v4``, which was read, is not.
     """
     last_position = newer.lineage.sequencer
     # Lineage is text, so of which order its place is, only ours says.
     if (
-        etag in {None, newer.lineage.etag}
+        is_current
         and last_position is not None
         and position is not None
         and type(position)(last_position.value) > position.shortened()

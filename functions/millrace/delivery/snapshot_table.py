@@ -9,7 +9,7 @@ from typing import Generic
 from millrace.delivery.publishing import NewerOutput, finish_after_newer_output
 from millrace.delivery.table_files import TableFiles
 from millrace.delivery.table_format import OpenFormat
-from millrace.errors import LostRace, ObjectChanged, WorkInFlight
+from millrace.errors import InvalidReference, LostRace, ObjectChanged, WorkInFlight
 from millrace.ledger.announcing import demand_told
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import DONE, Failure, Finish, State
@@ -123,21 +123,42 @@ class SnapshotTables:
 
     def _write_claimed(self, job: GrantedWork[TableEntry], opened: OpenedObject) -> Finish:
         try:
-            finish = self.write(job, opened)
-            # After the table is written: a failure before it leaves the last file as the table's, which is true.
-            self._demote_last_file(job)
-        except NewerOutput as newer:
-            finish = finish_after_newer_output(newer, job.position)
-            self._settle(job, finish)
-            if finish.state is not State.SUPERSEDED:
-                # Not as it is: the file's own work would take it for an output of its own.
-                raise LostRace(str(newer)) from newer
-            return finish
+            finish = self._write_unless_newer(job, opened)
         except Exception as error:
             self._settle(job, Finish(state=State.FAILED, failure=Failure.of(error)))
             raise
         self._settle(job, finish)
+        if finish.failure is not None:
+            # Not as it is: the file's own work would take the output's fence for one of its own.
+            raise LostRace(finish.failure.message)
         return finish
+
+    def _write_unless_newer(self, job: GrantedWork[TableEntry], opened: OpenedObject) -> Finish:
+        try:
+            finish = self.write(job, opened)
+            # After the table is written: a failure before it leaves the last file as the table's, which is true.
+            self._demote_last_file(job)
+        except NewerOutput as newer:
+            is_current = self._is_made_of_what_stands(newer, job.plan)
+            return finish_after_newer_output(newer, job.position, is_current=is_current)
+        return finish
+
+    def _is_made_of_what_stands(self, newer: NewerOutput, plan: Plan) -> bool:
+        """Whether the file that an output was made of is still the version that the bucket has.
+
+        Without the ledger, only the bucket tells. For example: ``a.csv`` of 12:00 is overwritten at 12:05, the ledger
+        is lost, and the newest version is deleted. The table is of 12:05 then, and what stands there is of 12:00.
+        A file whose key was too long to be carried is taken for current.
+        """
+        if newer.lineage.is_made_of(plan.source):
+            file = plan.source
+        else:
+            try:
+                file = newer.lineage.source_ref()
+            except InvalidReference:
+                return True
+        head = self.files.head(plan, file)
+        return head is not None and newer.may_be_made_of(head.etag)
 
     def _demote_last_file(self, job: GrantedWork[TableEntry]) -> None:
         """Have the file that the table was made of say so no longer: exactly one file does.

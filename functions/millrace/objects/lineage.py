@@ -71,6 +71,10 @@ class Lineage:
         """Whether the output belongs to that owner under that sync: a source object, or a table of many."""
         return self.sync == sync and (self.owner or self.source) in {_encoded(owner), _hashed(owner)}
 
+    def is_made_of(self, source: ObjectRef) -> bool:
+        """Whether the output was made of some version of this object."""
+        return self.source in {_encoded(source), _hashed(source)}
+
     def source_ref(self) -> ObjectRef:
         """The source object; raise InvalidReference where its key was too long to be carried."""
         return ObjectRef.parse(unquote(self.source))

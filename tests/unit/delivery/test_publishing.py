@@ -158,3 +158,14 @@ def test_a_newer_output_of_a_later_event_ends_the_work_and_any_other_is_tried_ag
     assert (finish.state, finish.fence) == (state, 6)
     assert (finish.failure is None) == (state is State.SUPERSEDED)
     assert finish.failure is None or finish.failure.is_lost_race
+
+
+def test_an_output_of_what_is_gone_ends_no_work() -> None:
+    carried = Lineage.from_metadata(lineage(6, at=B).to_metadata())
+    assert carried is not None
+
+    finish = finish_after_newer_output(NewerOutput("higher", carried), A, is_current=False)
+
+    assert (finish.state, finish.fence) == (State.FAILED, 6)
+    assert finish.failure is not None
+    assert finish.failure.is_lost_race

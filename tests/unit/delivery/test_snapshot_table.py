@@ -266,13 +266,18 @@ class TestSnapshot:
 
     def put_newer_output(self, world: World, *, day: int) -> None:
         """What another worker published under a higher fence than the ledger, which lost entries, knows of."""
+        file, time = ObjectRef("acme-in", "in/0.csv"), datetime(2026, 11, day, tzinfo=UTC)
+        world.store.modified = time
+        world.store.put(file, b"id\n0\n")
+        head = world.store.head(file)
+        assert head is not None
         lineage = Lineage.of(
             sync="nightly#table",
-            source=ObjectRef("acme-in", "in/0.csv"),
+            source=file,
             owner=ObjectRef("acme-in", "in/orders"),
-            etag="e",
+            etag=head.etag,
             version_id=None,
-            sequencer=TableOrder.of(datetime(2026, 11, day, tzinfo=UTC), ObjectRef("acme-in", "in/0.csv")),
+            sequencer=TableOrder.of(time, file),
             fence=9,
             fingerprint="f",
             engine="1",
@@ -287,6 +292,15 @@ class TestSnapshot:
         assert (outcome.result, outcome.acknowledge) == (State.SUPERSEDED, True)
         assert world.entry(ObjectRef("acme-in", "in/a.csv")).fence == 1
         assert world.store.data(self.TABLE) == b"another"
+
+    def test_a_newer_output_of_a_file_that_was_overwritten_supersedes_none(self, world: World) -> None:
+        self.put_newer_output(world, day=2)
+        world.store.put(ObjectRef("acme-in", "in/0.csv"), b"id\n3\n")
+        request = self.put(world, "in/a.csv", 1, day=1)
+
+        assert world.one(request).retry_after is not None
+        assert world.one(request).result == State.CONVERTED
+        assert world.store.data(self.TABLE) == b'{"id":1}\n'
 
     def test_an_older_output_under_a_higher_fence_is_replaced_at_the_next_try(self, world: World) -> None:
         self.put_newer_output(world, day=1)
