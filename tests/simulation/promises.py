@@ -82,12 +82,17 @@ def _states(world: SimulatedWorld) -> Iterator[str]:
             alone = world.setup.kind.is_per_object and not forgot(world)
             if alone and known is not None and known.state is State.SUPERSEDED:
                 yield f"state: {key} is there and superseded by nothing ({known.reason})"
-        elif known is not None and known.state is not State.REMOVED and not _was_given_up(known):
+        elif known is not None and not _leaves_nothing(known) and not _was_given_up(known):
             yield f"state: {key} is not there, and its entry is {known.state}"
     for one in world.ledger.held.works():
         waits = _waits(world) or one.source.key in world.source.archived
         if one.state is State.IN_FLIGHT or (one.state is State.WAITING and not waits):
             yield f"state: {one.source} ({one.stored_sync}) is {one.state} at rest"
+
+
+def _leaves_nothing(known: Entry) -> bool:
+    """Whether nobody has to hear of a deletion; what was ignored has no output that it could leave."""
+    return known.state is State.REMOVED or (known.state is State.IGNORED and not known.outputs)
 
 
 def _waits(world: SimulatedWorld) -> bool:
