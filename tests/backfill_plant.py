@@ -57,7 +57,7 @@ class PlantSwitch:
 
     def depth(self) -> QueueDepth:
         """What it holds."""
-        return QueueDepth(waiting=self.queue.waiting())
+        return QueueDepth(waiting=self.queue.waiting(), hidden=0)
 
     def is_on(self) -> bool:
         """Whether it is."""

@@ -178,7 +178,7 @@ def test_a_pause_switches_the_event_source_off(around: FakeSurroundings, site: S
     resumed = act(action="resume", sync="nightly")
 
     assert (paused["state"], was_on, resumed["state"], switch.is_on()) == ("paused", False, "running", True)
-    assert switch.depth() == QueueDepth(waiting=1)
+    assert switch.depth() == QueueDepth(waiting=1, hidden=0)
 
 
 def test_an_open_circuit_is_mended_first(site: Site) -> None:

@@ -65,6 +65,24 @@ class Traced:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _FoundOutput:
+    """An output at a key that planning gives, with what it says of itself; a quarantine is one of bad rows."""
+
+    output: Output
+    lineage: Lineage
+    source: ObjectRef
+    is_quarantine: bool
+
+    def count_rows(self, entry: Kept) -> Kept:
+        """The entry with the output's rows: those of a quarantine are not written but put aside."""
+        rows = self.output.rows
+        if not self.is_quarantine:
+            return replace(entry, rows=entry.rows + RowCounts(read=rows, written=rows))
+        counts = entry.rows + RowCounts(read=rows, written=0, quarantined=rows)
+        return replace(entry, state=State.QUARANTINED, rows=counts)
+
+
 LearnSchema = Callable[[Plan, str], int | None]
 """Reads a plan's source again, if it still has that ETag, into its table's schema; the version that holds it."""
 
@@ -132,9 +150,10 @@ class Rebuilder:
             return Traced(ref, Trace.ELSEWHERE)
         # An output in parts has no count of rows: its metadata are sent before its rows are known.
         output = Output(ref=ref, etag=head.etag, size=head.size, rows=int(head.metadata.get("millrace-rows", 0)))
+        found = _FoundOutput(output, lineage, source, is_quarantine=is_quarantine_of(plan, ref))
         if table is not None:
-            return Traced(ref, self._put_back_table(lineage, source, table, output, dry_run=dry_run))
-        trace = self._put_back(lineage, source, output, dry_run=dry_run)
+            return Traced(ref, self._put_back_table(found, table, dry_run=dry_run))
+        trace = self._put_back(found, source, dry_run=dry_run)
         # What the ledger had already is in its table: only what was put back now has to be learned.
         if trace is not Trace.REBUILT or dry_run or not isinstance(plan, Plan):
             return Traced(ref, trace)
@@ -150,13 +169,11 @@ class Rebuilder:
                     return plan if table is None else None
         return None
 
-    def _put_back_table(
-        self, lineage: Lineage, source: ObjectRef, table: ObjectRef, output: Output, *, dry_run: bool
-    ) -> Trace:
-        trace = self._put_back(lineage, table, output, reason=str(source), dry_run=dry_run)
+    def _put_back_table(self, found: _FoundOutput, table: ObjectRef, *, dry_run: bool) -> Trace:
+        trace = self._put_back(found, table, dry_run=dry_run)
         if not dry_run:
             with suppress(LostRace):  # workers are quicker, and know better
-                self._put_back_file(lineage, source, table, is_rebuilt=trace is Trace.REBUILT)
+                self._put_back_file(found.lineage, found.source, table, is_rebuilt=trace is Trace.REBUILT)
         return trace
 
     def _put_back_file(self, lineage: Lineage, source: ObjectRef, table: ObjectRef, *, is_rebuilt: bool) -> None:
@@ -215,22 +232,20 @@ class Rebuilder:
     def _is_ours(self, lineage: Lineage) -> bool:
         return _sync_of(lineage) in by_name(self.planner.document.active_syncs())
 
-    def _put_back(
-        self, lineage: Lineage, source: ObjectRef, output: Output | None, *, reason: str = REASON, dry_run: bool
-    ) -> Trace:
-        """Put the entry of an output's source; BUSY if workers change it again and again."""
+    def _put_back(self, found: _FoundOutput, owner: ObjectRef, *, dry_run: bool) -> Trace:
+        """Put the entry of an output's owner, its source or table; BUSY if workers change it again and again."""
 
         def attempt() -> Trace:
-            entry = self._get(lineage, source)
-            rebuilt = merge_output(entry, lineage, source, output, now=self.now, reason=reason)
+            entry = self._get(found.lineage, owner)
+            rebuilt = merge_output(entry, found.lineage, owner, found.output, now=self.now)
             if isinstance(rebuilt, Trace):
                 return rebuilt
             if not dry_run:
-                self.ledger.put(self._count_rows(rebuilt, output))
+                self.ledger.put(found.count_rows(rebuilt))
             return Trace.REBUILT
 
         try:
-            return retry_lost_race(attempt, tries=_TRIES, problem=f"{source} is being worked on")
+            return retry_lost_race(attempt, tries=_TRIES, problem=f"{owner} is being worked on")
         except LostRace:
             return Trace.BUSY
 
@@ -238,21 +253,6 @@ class Rebuilder:
         if lineage.sync.endswith(TABLE_MARK):
             return self.ledger.get_table(_sync_of(lineage), source)
         return self.ledger.get(lineage.sync, source)
-
-    def _count_rows(self, entry: Kept, output: Output | None) -> Kept:
-        """The entry with the output's rows: those of a quarantine are not written but put aside."""
-        if output is None:
-            return entry
-        if not self._is_quarantine(entry, output):
-            return replace(entry, rows=entry.rows + RowCounts(read=output.rows, written=output.rows))
-        rows = entry.rows + RowCounts(read=output.rows, written=0, quarantined=output.rows)
-        return replace(entry, state=State.QUARANTINED, rows=rows)
-
-    def _is_quarantine(self, entry: Kept, output: Output) -> bool:
-        if isinstance(entry, TableEntry):
-            return False
-        plans = self.planner.plan(entry.source, only=entry.sync)
-        return any(isinstance(plan, Plan) and is_quarantine_of(plan, output.ref) for plan in plans)
 
 
 def _blank(lineage: Lineage, source: ObjectRef) -> Entry | TableEntry:
@@ -273,13 +273,7 @@ def _head(store: ObjectStore, listed: ListedObject) -> tuple[ObjectRef, ObjectHe
 
 
 def merge_output(
-    entry: Kept | None,
-    lineage: Lineage,
-    source: ObjectRef,
-    output: Output | None,
-    *,
-    now: datetime,
-    reason: str = REASON,
+    entry: Kept | None, lineage: Lineage, source: ObjectRef, output: Output, *, now: datetime
 ) -> Entry | TableEntry | Trace:
     """The entry with one more output, or why there is nothing to write.
 
@@ -288,17 +282,16 @@ def merge_output(
     under the same claim is left to its message. Nothing is marked for deletion: that is for the next conversion, which
     knows what it wrote.
     """
-    outputs: tuple[Output, ...] = (output,) if output else ()
     if entry is None:
-        return _rebuild_entry(lineage, _blank(lineage, source), outputs, now=now, reason=reason)
+        return _rebuild_entry(lineage, _blank(lineage, source), (output,), now=now, reason=REASON)
     if entry.fence > lineage.fence:
         return Trace.KNOWN
     if _is_busy(entry, lineage, now):
         return Trace.BUSY
     if entry.fence < lineage.fence:
-        return _rebuild_entry(lineage, entry, outputs, now=now, reason=reason)
+        return _rebuild_entry(lineage, entry, (output,), now=now, reason=REASON)
     # The same claim: its partitions are met one after the other, and each adds itself.
-    if output is None or not _lacks_output(entry, output):
+    if not _lacks_output(entry, output):
         return Trace.KNOWN
     return replace(entry, revision=entry.revision + 1, outputs=(*entry.outputs, output))
 

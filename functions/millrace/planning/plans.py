@@ -291,9 +291,9 @@ def has_moved(plan: Plan, ref: ObjectRef) -> bool:
     return plan.place.path_like(ref) is not None and not is_output_of(plan, ref)
 
 
-def is_quarantine_of(plan: Plan, ref: ObjectRef) -> bool:
+def is_quarantine_of(plan: Plan | Build, ref: ObjectRef) -> bool:
     """Whether planning puts bad rows of the plan aside at a key."""
-    if isinstance(plan.way, ArchiveTables):
+    if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
         return plan.way.members.may_put_aside(ref)
     return plan.quarantine == ref
 

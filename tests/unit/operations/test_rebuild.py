@@ -12,14 +12,27 @@ import pytest
 from millrace.delivery.schema_recovery import SchemaRecovery
 from millrace.delivery.table_schema import TableSchema
 from millrace.engine.options import FileFormat
+from millrace.engine.row_counts import RowCounts
+from millrace.errors import AccessDenied, LostRace
 from millrace.ledger.entries import DONE, Branch, Entry, Failure, Output, State
 from millrace.ledger.rules import RefusalKind
 from millrace.ledger.table_entries import TableEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef, Sequencer, SourceVersion
-from millrace.operations.rebuild import Rebuilder, Trace, merge_output
-from tests.configurations import bulk_sync
+from millrace.objects.store import ObjectHead
+from millrace.operations.rebuild import (
+    REASON,
+    LearnSchema,
+    Rebuilder,
+    Trace,
+    Traced,
+    learn_nothing,
+    merge_file,
+    merge_output,
+)
+from millrace.planning.plans import Plan
+from tests.configurations import bulk_sync, model_document
 from tests.unit.engine.formats.packing import zipped
 from tests.world import NOON, ORDERS, SOURCE, TARGET, World
 
@@ -47,6 +60,16 @@ def rebuilt(world: World, **options: Any) -> Counter[Trace]:
     for destination in rebuilder.destinations():
         counts.update(traced.trace for traced in rebuilder.rebuild(destination, **options))
     return counts
+
+
+def traced_by(world: World, learn_schema: LearnSchema) -> list[Traced]:
+    """What becomes of each output of a table whose schema is learned in another way."""
+    stores = {"landing": world.store, "lake": world.store}
+    rebuilder = Rebuilder(
+        planner=world.planner, stores=stores, ledger=world.ledger, now=world.now, learn_schema=learn_schema
+    )
+    (destination,) = rebuilder.destinations()
+    return list(rebuilder.rebuild(destination))
 
 
 def converted(world: World) -> list[Request]:
@@ -256,21 +279,12 @@ def test_an_output_is_merged_into_what_the_ledger_has_and_never_into_live_work(
 
 
 def test_a_rebuilt_entry_is_of_the_version_of_its_output() -> None:
-    merged = merge_output(entry_with(1, State.FAILED), LINEAGE, SOURCE, FIRST, now=NOON, reason="why")
+    merged = merge_output(entry_with(1, State.FAILED), LINEAGE, SOURCE, FIRST, now=NOON)
 
     assert isinstance(merged, Entry)
-    assert (merged.state, merged.finished, merged.reason) == (State.CONVERTED, NOON, "why")
+    assert (merged.state, merged.finished, merged.reason) == (State.CONVERTED, NOON, REASON)
     assert (merged.version.etag, merged.version.version_id) == ("e2", "v2")
     assert (merged.fingerprint, merged.engine, merged.sequencer) == ("f2", "2", Sequencer.parse("0B"))
-
-
-def test_an_entry_without_outputs_is_merged_once() -> None:
-    """That of a file that a snapshot table is made of: the output is the table's."""
-    merged = merge_output(None, LINEAGE, SOURCE, None, now=NOON)
-
-    assert isinstance(merged, Entry)
-    assert merged.outputs == ()
-    assert merge_output(merged, LINEAGE, SOURCE, None, now=NOON) is Trace.KNOWN
 
 
 @pytest.mark.parametrize("minutes", [5, -5])
@@ -490,11 +504,294 @@ def test_an_output_that_does_not_say_its_rows_has_none_that_are_known() -> None:
     assert (world.entry().outputs[0].rows, world.entry().rows.read) == (0, 0)
 
 
+SNAPSHOT_LINEAGE = replace(LINEAGE, owner="s3://acme-in/in/t")
+TABLE = ObjectRef("acme-in", "in/t")
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_rebuilt", "becomes"),
+    [
+        (None, False, 3),
+        (entry_with(1, State.CONVERTED), False, None),
+        (entry_with(1, State.CONVERTED), True, 3),
+        (entry_with(7, State.CONVERTED), True, 7),
+        (entry_with(1, State.IN_FLIGHT), True, None),
+        (replace(entry_with(1, State.SUPERSEDED), version=SourceVersion(etag="e2")), False, 3),
+        (replace(entry_with(1, State.SUPERSEDED), version=SourceVersion(etag="e1")), False, None),
+        (replace(entry_with(1, State.SUPERSEDED), version=SourceVersion(etag="e1")), True, 3),
+        (replace(entry_with(1, State.CONVERTED), version=SourceVersion(etag="e2")), False, None),
+    ],
+)
+def test_the_entry_of_a_tables_file_is_put_back_where_the_ledger_does_not_know_better(
+    entry: Entry | None, becomes: int | None, *, is_rebuilt: bool
+) -> None:
+    merged = merge_file(entry, SNAPSHOT_LINEAGE, SOURCE, TABLE, now=NOON, is_rebuilt=is_rebuilt)
+
+    if becomes is None:
+        assert merged is None
+        return
+    assert merged is not None
+    assert (merged.state, merged.outputs, merged.version.etag) == (State.CONVERTED, (), "e2")
+    assert (merged.fence, merged.revision) == (becomes, entry.revision + 1 if entry else 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_put"),
+    [
+        ({}, True),
+        ({"state": State.QUARANTINED}, True),
+        ({"state": State.IN_FLIGHT, "lease_until": NOON + timedelta(minutes=5)}, False),
+        ({"file": OTHER}, False),
+        ({"fence": 8}, False),
+    ],
+    ids=["made of it", "with bad rows", "being made", "made of another", "made of it once more"],
+)
+def test_a_tables_file_is_put_back_only_while_the_table_is_what_its_output_says(
+    changes: dict[str, Any], *, is_put: bool
+) -> None:
+    """The rebuild has read the output, and workers go on meanwhile."""
+    world = snapshot_world()
+    world.ledger.entries.pop(("nightly", SOURCE))
+    (table,) = (entry for entry in world.ledger.entries.values() if isinstance(entry, TableEntry))
+    world.ledger.put(replace(table, revision=table.revision + 1, **changes))
+
+    rebuilt(world)
+
+    assert (world.ledger.get("nightly", SOURCE) is not None) is is_put
+
+
+def test_a_file_of_a_table_that_went_meanwhile_is_left_alone() -> None:
+    world = snapshot_world()
+    world.ledger.entries.clear()
+    genuine = world.ledger.put
+
+    def put_and_forget(entry: Entry | TableEntry) -> None:
+        genuine(entry)
+        world.ledger.entries.clear()
+
+    world.ledger.put = put_and_forget  # type: ignore[method-assign, assignment] # the table's file was deleted
+
+    assert rebuilt(world) == {Trace.REBUILT: 1}
+    assert world.ledger.entries == {}
+
+
+@pytest.mark.parametrize("table", [None, ONE_TABLE], ids=["an object", "a table"])
+def test_of_what_workers_change_again_and_again_nothing_is_put(table: dict[str, Any] | None) -> None:
+    mode = "replicate" if table is None else "snapshot"
+    world = World(syncs=(bulk_sync(to="json", mode=mode),), source=table)
+    world.one(world.upload())
+    world.ledger.entries.clear()
+    tries: list[Any] = []
+
+    def refuse(entry: Any) -> None:
+        tries.append(entry)
+        raise LostRace("another revision is there")
+
+    world.ledger.put = refuse  # type: ignore[method-assign] # workers are quicker
+
+    assert rebuilt(world) == {Trace.BUSY: 1}
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize(
+    ("sync", "source"),
+    [
+        (bulk_sync(to="json", bad_rows="quarantine"), None),
+        (bulk_sync(to="json", bad_rows="quarantine", mode="snapshot"), ONE_TABLE),
+    ],
+    ids=["an object", "a snapshot table"],
+)
+def test_rows_that_were_put_aside_are_not_taken_for_written_ones(
+    sync: dict[str, Any], source: dict[str, Any] | None
+) -> None:
+    world = World(syncs=(sync,), source=source)
+    assert world.one(world.upload(b"a,b\n1,2\n3\n")).result is State.QUARANTINED
+    known = rows_of_outputs(world)
+    world.ledger.entries.clear()
+
+    rebuilt(world)
+
+    assert rows_of_outputs(world) == known
+    assert {state for state, _ in known.values()} == {State.QUARANTINED}
+
+
+def rows_of_outputs(world: World) -> dict[ObjectRef, tuple[State, RowCounts]]:
+    """What the ledger says of each owner of outputs, an object or a table."""
+    entries = [entry for entry in world.ledger.entries.values() if isinstance(entry, Entry | TableEntry)]
+    return {entry.source: (entry.state, entry.rows) for entry in entries if entry.outputs}
+
+
+def test_the_table_of_a_models_folder_comes_back_with_its_quarantine() -> None:
+    world = World(configuration=model_document({"model_from": "multi_file_archive"}, {"bad_rows": "quarantine"}))
+    world.one(world.upload(b"a,b\n1,2\n3\n"))
+    (request,) = world.queue.sent
+    assert world.one(request).result is State.QUARANTINED
+    folder = ObjectRef("acme-in", "in/")
+    known = world.entry(folder)
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.REBUILT: 2, Trace.FOREIGN: 1}
+
+    entry = world.entry(folder)
+    assert (entry.state, entry.rows, entry.fence) == (State.QUARANTINED, known.rows, known.fence)
+    assert {output.ref for output in entry.outputs} == {output.ref for output in known.outputs}
+
+
+def test_what_is_known_is_not_read_again_for_its_schema(frozen: World) -> None:
+    def refuse(plan: Plan, _etag: str) -> int:
+        raise AssertionError(plan.source)
+
+    assert [traced.trace for traced in traced_by(frozen, refuse)] == [Trace.KNOWN] * 2
+
+
+def test_an_output_of_a_sync_that_is_no_more_is_a_strangers() -> None:
+    world = World()
+    world.one(world.upload())
+    world.syncs = (bulk_sync("another", to="json"),)
+
+    assert rebuilt(world) == {Trace.FOREIGN: 1}
+
+
+def test_an_output_that_goes_before_it_is_looked_at_is_a_strangers() -> None:
+    world = World()
+    world.one(world.upload())
+    world.ledger.entries.clear()
+    world.store.head = lambda _ref: None  # type: ignore[method-assign, assignment] # it was listed, and is gone
+
+    assert rebuilt(world) == {Trace.FOREIGN: 1}
+
+
+def test_an_output_that_cannot_be_looked_at_says_why_and_the_others_come_back() -> None:
+    world = World()
+    converted(world)
+    world.ledger.entries.clear()
+    genuine = world.store.head
+
+    def head(ref: ObjectRef) -> ObjectHead | None:
+        if ref.key.endswith("a.jsonl"):
+            raise AccessDenied("s3:GetObject is not granted")
+        return genuine(ref)
+
+    world.store.head = head  # type: ignore[method-assign] # one of the two is refused
+
+    first, second = traced_by(world, learn_nothing)
+    assert (first.trace, first.problem) == (Trace.TROUBLE, "s3:GetObject is not granted")
+    assert (first.ref.key, second.trace, second.problem) == ("lake/a.jsonl", Trace.REBUILT, None)
+
+
+def test_an_output_that_has_only_the_hash_of_its_sources_key_is_nameless() -> None:
+    world = World()
+    world.one(world.upload(ref=ObjectRef("acme-in", f"in/{'ü' * 400}.csv")))
+    world.ledger.entries.clear()
+
+    assert rebuilt(world) == {Trace.NAMELESS: 1}
+    assert world.ledger.entries == {}
+
+
 def test_a_dry_run_writes_no_format_and_no_schema(frozen: World) -> None:
     frozen.ledger.entries.clear()
 
     assert rebuilt(frozen, dry_run=True) == {Trace.REBUILT: 2}
     assert frozen.ledger.entries == {}
+
+
+def test_an_entry_says_which_version_of_its_tables_schema_it_has(frozen: World) -> None:
+    known = {entry.source: entry.schema_version for entry in frozen.ledger.works()}
+    frozen.ledger.entries.clear()
+
+    rebuilt(frozen)
+
+    assert None not in known.values()
+    assert {entry.source: entry.schema_version for entry in frozen.ledger.works()} == known
+
+
+def restored(world: World) -> Entry:
+    """The entry of one of the files as an old copy of the ledger has it, of an earlier claim than the output."""
+    entry = world.entry(ObjectRef("acme-in", "in/eu/2.csv"))
+    world.ledger.entries = {key: there for key, there in world.ledger.entries.items() if there != entry}
+    old = replace(entry, fence=entry.fence - 1, revision=1)
+    world.ledger.put(old)
+    return old
+
+
+def test_a_version_that_is_right_already_is_not_written_again(frozen: World) -> None:
+    old = restored(frozen)
+
+    assert rebuilt(frozen) == {Trace.KNOWN: 1, Trace.REBUILT: 1}
+
+    entry = frozen.entry(old.source)
+    assert (entry.revision, entry.schema_version) == (old.revision + 1, old.schema_version)
+
+
+def test_where_nothing_can_be_learned_the_version_stays_as_it_was(frozen: World) -> None:
+    """The source is another one by now."""
+    old = restored(frozen)
+    frozen.store.put(old.source, b"id,v,new\nx,a,b\n")
+
+    rebuilt(frozen)
+
+    entry = frozen.entry(old.source)
+    assert (entry.revision, entry.schema_version) == (old.revision + 1, old.schema_version)
+
+
+def test_an_entry_that_goes_while_its_schema_is_learned_stays_away(frozen: World) -> None:
+    """Its source was deleted, and a worker has removed what was made of it."""
+    frozen.ledger.entries.clear()
+
+    def learn_while_it_goes(plan: Plan, _etag: str) -> int:
+        frozen.ledger.entries.pop((plan.sync, plan.source))
+        return 1
+
+    assert [traced.problem for traced in traced_by(frozen, learn_while_it_goes)] == [None, None]
+    assert list(frozen.ledger.works()) == []
+
+
+def test_an_entry_that_a_worker_changes_while_its_schema_is_learned_is_the_workers(frozen: World) -> None:
+    changed: dict[ObjectRef, Entry] = {}
+    genuine = frozen.ledger.get
+
+    def get_before_a_worker(sync: str, source: ObjectRef) -> Entry | None:
+        entry = genuine(sync, source)
+        if entry is not None and entry.schema_version is None and source not in changed:
+            changed[source] = replace(entry, revision=entry.revision + 1, state=State.IN_FLIGHT)
+            frozen.ledger.put(changed[source])
+        return entry
+
+    def learn_before_a_worker(_plan: Plan, _etag: str) -> int:
+        frozen.ledger.get = get_before_a_worker  # type: ignore[method-assign] # from here on
+        return 1
+
+    frozen.ledger.entries.clear()
+
+    assert [traced.problem for traced in traced_by(frozen, learn_before_a_worker)] == [None, None]
+    assert {entry.source: entry for entry in frozen.ledger.works()} == changed
+
+
+def test_a_schema_that_cannot_be_learned_is_told_and_the_entry_is_there(frozen: World) -> None:
+    frozen.ledger.entries.clear()
+
+    def refuse(_plan: Plan, _etag: str) -> int:
+        raise AccessDenied("s3:GetObject is not granted")
+
+    traces = traced_by(frozen, refuse)
+
+    assert [traced.trace for traced in traces] == [Trace.REBUILT] * 2
+    problem = (
+        "the schema of table s3://acme-in/in/eu was not learned from s3://acme-in/in/eu/1.csv: "
+        "s3:GetObject is not granted"
+    )
+    assert traces[0].problem == problem
+    assert len(list(frozen.ledger.works())) == 2
+
+
+def test_a_format_that_is_decided_is_not_written_again(frozen: World) -> None:
+    restored(frozen)
+    table = ObjectRef("acme-in", "in/eu")
+    known = frozen.ledger.get_format("nightly", table)
+
+    rebuilt(frozen)
+
+    assert frozen.ledger.get_format("nightly", table) == known
 
 
 def test_a_format_that_nobody_had_decided_is_decided_by_the_outputs(frozen: World) -> None:

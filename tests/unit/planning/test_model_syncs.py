@@ -233,3 +233,28 @@ def test_a_models_lines_to_skip_go_before_the_connections() -> None:
         return plan.recipe.read.skip_lines
 
     assert (skipped({"skip_lines": 3}), skipped({})) == (3, 2)
+
+
+def test_of_a_named_object_its_age_does_not_matter() -> None:
+    """Its model's key chooses it; ``newer_than`` chooses among the files of a folder."""
+
+    def chosen(key: str, model: dict[str, Any]) -> datetime | None:
+        document = model_document(model, {"mode": "append"}, source={"newer_than": MODIFIED.isoformat()})
+        (plan,) = Planner(document).plan(ObjectRef("acme-in", key))
+        assert isinstance(plan, Plan)
+        return plan.newer_than
+
+    assert chosen("in/customers.csv", OBJECT) is chosen("in/people.zip", ARCHIVE) is None
+    assert chosen("in/people/a.csv", FOLDER) == MODIFIED
+
+
+@pytest.mark.parametrize(("length", "fits"), [(1024, True), (1025, False)])
+def test_the_output_of_an_appended_file_must_fit_into_a_key(length: int, *, fits: bool) -> None:
+    stem = "a" * (length - len("lake/customers/.jsonl"))
+    whole = model_document(
+        {"model_from": "multi_file_archive"}, {"mode": "append"}, source={"s3_bucket_name": "s3://acme-in"}
+    )
+    (plan,) = Planner(whole).plan(ObjectRef("acme-in", f"{stem}.csv"))
+
+    assert isinstance(plan, Plan)
+    assert (plan.problem is None) == fits

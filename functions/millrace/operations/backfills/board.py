@@ -20,6 +20,8 @@ from millrace.errors import UsageError
 from millrace.ledger.entries import holds_lease
 from millrace.objects.messages import Ticket, TicketResult
 
+MOST_WAITING = 100_000
+"""Messages in the queue that are enough, where nobody asks for another number."""
 _KEPT = 20
 """Backfills that have ended and are still shown."""
 
@@ -86,7 +88,7 @@ class Backfill:
     state: BackfillState = BackfillState.RUNNING
     inventory: str | None = None
     concurrency: int | None = None
-    most_waiting: int = 100_000
+    most_waiting: int = MOST_WAITING
     deployment: int = 0
     generation: int = 1
     earlier: BackfillCounts = BackfillCounts()
@@ -120,6 +122,11 @@ class Board:
     def find(self, name: str) -> Backfill | None:
         """The row of a backfill."""
         return next((row for row in self.backfills if row.name == name), None)
+
+    def newest(self, row: Backfill) -> Backfill:
+        """The row as it is by now; as it was, if it is among those that are not kept any more."""
+        there = self.find(row.name)
+        return row if there is None else there
 
     def active(self) -> tuple[Backfill, ...]:
         """Those that have not ended."""
@@ -264,11 +271,6 @@ class RangeTree:
             ranges += level
             level = [child for key_range in level for child in _list_children(key_range)]
         return cls(tuple(ranges))
-
-    @property
-    def is_listed(self) -> bool:
-        """Whether nothing is left to list."""
-        return all(key_range.is_listed for key_range in self.ranges)
 
     def find(self, name: str) -> KeyRange | None:
         """The range of a name."""

@@ -84,7 +84,7 @@ class BackfillLister:
     queue: BackfillQueue
     inventories: ObjectStore
     now: Callable[[], datetime]
-    deployment: int = 0
+    deployment: int
     portion: int = 1000
     split_after: int = _SPLIT_AFTER
     senders: int = _SENDERS

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from millrace.errors import UsageError
 from millrace.ledger.races import retry_lost_race
 from millrace.operations.backfills.board import (
+    MOST_WAITING,
     Backfill,
     BackfillState,
     BackfillStore,
@@ -37,15 +38,15 @@ MOST_GENERATIONS = 3
 _LOST_AFTER = timedelta(minutes=10)
 """How long the queue is empty before what is not accounted for is taken for lost."""
 _TRIES = 10
-_LEAST_WAITING, _MOST_WAITING = 1000, 1_000_000
+_FEWEST_WAITING, _LARGEST_WAITING = 1000, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
     """About how many messages a queue holds: to be received, being worked on or put off."""
 
-    waiting: int = 0
-    hidden: int = 0
+    waiting: int
+    hidden: int
 
     @property
     def is_empty(self) -> bool:
@@ -85,7 +86,7 @@ class BackfillOrder:
     prefix: str = ""
     inventory: str | None = None
     concurrency: int | None = None
-    most_waiting: int = 100_000
+    most_waiting: int = MOST_WAITING
 
     @classmethod
     def parse(cls, event: Mapping[str, Any]) -> BackfillOrder:
@@ -98,7 +99,7 @@ class BackfillOrder:
             prefix=event.get("prefix") or "",
             inventory=event.get("inventory"),
             concurrency=event.get("concurrency"),
-            most_waiting=min(max(event.get("most_waiting") or 100_000, _LEAST_WAITING), _MOST_WAITING),
+            most_waiting=min(max(event.get("most_waiting") or MOST_WAITING, _FEWEST_WAITING), _LARGEST_WAITING),
         )
 
     def to_event(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {event.get(name)!r}; expected text"
     if not is_concurrency(event.get("concurrency")):
         yield f"concurrency is {event.get('concurrency')!r}; expected a whole number from 2 to 1,000"
-    if type(event.get("most_waiting", 1)) not in {int, type(None)}:
+    if type(event.get("most_waiting")) not in {int, type(None)}:
         yield f"most_waiting is {event.get('most_waiting')!r}; expected a whole number"
 
 
@@ -145,7 +146,7 @@ class BackfillSteering:
     switch: BackfillSwitch
     call: Callable[[Mapping[str, Any]], None]
     now: Callable[[], datetime]
-    deployment: int = 0
+    deployment: int
 
     def start(self, order: BackfillOrder) -> Backfill:
         """Begin a backfill; raise UsageError if the sync has one already, or is not there."""
@@ -224,9 +225,9 @@ class BackfillSteering:
         )
 
         def as_stopped(board: Board) -> Backfill:
-            there = board.find(row.name)
+            there = board.newest(row)
             # It ended by itself meanwhile, and perhaps another of the sync has begun, which nobody gave up.
-            return ended if there is not None and there.is_active else there or ended
+            return ended if there.is_active else there
 
         stopped = self._change(as_stopped)
         self._set_switch()
@@ -244,7 +245,7 @@ class BackfillSteering:
         depth = self.switch.depth()
         running = [row for row in self.backfills.board().active() if row.state is BackfillState.RUNNING]
         progress = [self._tend_one(row, depth) for row in running]
-        self._set_switch(depth)
+        self._set_switch()
         return progress
 
     def begin_ranges(self, row: Backfill, calls_left: int = CALLS) -> None:
@@ -272,11 +273,11 @@ class BackfillSteering:
     def note_trouble(self, name: str, trouble: str | None) -> None:
         """Keep why a backfill's listing fails, for those who look how it goes; None: it goes on."""
         row = self.backfills.board().find(name)
-        if row is None or row.trouble == trouble:
+        if row is None:
             return
 
         def as_noted(board: Board) -> Backfill:
-            return replace(board.find(name) or row, trouble=trouble)
+            return replace(board.newest(row), trouble=trouble)
 
         self._change(as_noted)
 
@@ -294,9 +295,9 @@ class BackfillSteering:
             return progress
 
         def as_judged(board: Board) -> Backfill:
-            there = board.find(row.name)
+            there = board.newest(row)
             # Somebody paused or stopped it meanwhile: what was judged is old.
-            return changed if there == row else there or row
+            return changed if there == row else there
 
         now_there = self._change(as_judged)
         if now_there.generation != row.generation:
@@ -318,19 +319,19 @@ class BackfillSteering:
             return as_next_generation(row, counts)
         return replace(row, state=BackfillState.FINISHED, counts=counts, finished=self.now())
 
-    def _set_switch(self, depth: QueueDepth | None = None) -> None:
+    def _set_switch(self) -> None:
         """Receive while a backfill runs, or while something is left of one that ended; not while all are paused."""
         active = self.backfills.board().active()
-        if not self._is_wanted(active, depth):
+        if not self._is_wanted(active):
             self.switch.turn_off()
         elif self.switch.find_trouble() is None and not self.switch.is_on():
             asked = [row.concurrency for row in active if row.concurrency is not None]
             self.switch.turn_on(asked[-1] if asked else None)
 
-    def _is_wanted(self, active: Sequence[Backfill], depth: QueueDepth | None) -> bool:
+    def _is_wanted(self, active: Sequence[Backfill]) -> bool:
         if not active:
             # A dead letter that somebody put back waits there, too.
-            return not (depth or self.switch.depth()).is_empty
+            return not self.switch.depth().is_empty
         return any(row.state is BackfillState.RUNNING for row in active)
 
     def _demand_open_circuit(self) -> None:
