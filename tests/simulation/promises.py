@@ -560,10 +560,14 @@ def fingerprint(world: SimulatedWorld) -> dict[str, Any]:
     }
 
 
-def _is_overtaken(world: SimulatedWorld, key: str, before: State) -> bool:
-    """Whether a file that failed is looked at again by its own late event, and its table has a newer file by now."""
+def _is_late_news(world: SimulatedWorld, key: str, before: State) -> bool:
+    """Whether an object's own late event may change its entry: two kinds that a comparison passes over.
+
+    A file that failed is looked at again, and its table has a newer file by now; or what was ignored is gone.
+    """
     known = entry(world, key)
-    return before is State.FAILED and known is not None and known.state is State.SUPERSEDED
+    after = known.state if known is not None else None
+    return (before, after) in {(State.FAILED, State.SUPERSEDED), (State.IGNORED, State.REMOVED)}
 
 
 def again(before: dict[str, Any], world: SimulatedWorld, writes: int | None) -> Iterator[str]:
@@ -573,7 +577,7 @@ def again(before: dict[str, Any], world: SimulatedWorld, writes: int | None) -> 
         yield f"again: outputs were {_told(before['outputs'])} and are {_told(after['outputs'])}"
     for key, state in after["states"].items():
         was = before["states"].get(key)
-        is_news = writes is None and (was is None or _is_overtaken(world, key[1].key, was[0]))
+        is_news = writes is None and (was is None or _is_late_news(world, key[1].key, was[0]))
         if was != state and not is_news:
             yield f"again: {key} was {was} and is {state}"
     if writes is not None and len(world.buckets.written) != writes:
