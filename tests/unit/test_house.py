@@ -162,6 +162,15 @@ class TestClassNames:
 
         assert len(doubles) <= DOUBLES_LEFT, doubles
 
+    def test_nor_does_one_that_only_its_module_uses(self) -> None:
+        places: dict[str, set[str]] = defaultdict(set)
+        for path in _python_files("functions", "infra"):
+            for name in _CLASS.findall(path.read_text(encoding="utf-8")):
+                places[name.lstrip("_")].add(_page_id(path))
+        doubles = {name: sorted(paths) for name, paths in places.items() if len(paths) > 1}
+
+        assert len(doubles) <= DOUBLES_LEFT, doubles
+
 
 class TestFollowedImports:
     def test_mypy_reads_each_service_of_the_cdk_that_is_used(self) -> None:

@@ -84,7 +84,7 @@ def _last_part(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _StoredTable:
+class _BucketTable:
     """What S3 Tables says of a table; ``metadata`` None: it has none yet."""
 
     token: str
@@ -92,7 +92,7 @@ class _StoredTable:
     metadata: str | None
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> _StoredTable:
+    def of(cls, answer: Mapping[str, Any]) -> _BucketTable:
         """Of GetTable's answer."""
         metadata = answer.get("metadataLocation")
         is_written = metadata is not None and not metadata.endswith(_UNWRITTEN)
@@ -106,11 +106,11 @@ class _TableAddress:
     client: Any
     place: IcebergPlace
 
-    def find(self) -> _StoredTable | None:
+    def find(self) -> _BucketTable | None:
         """One GetTable; None: there is none of that name, or no namespace."""
         with translated("s3tables:GetTable of", self.place.name):
             try:
-                return _StoredTable.of(self.client.get_table(**self._named()))
+                return _BucketTable.of(self.client.get_table(**self._named()))
             except ClientError as error:
                 if error_code(error) != "NotFoundException":
                     raise
@@ -272,7 +272,7 @@ class TableBucketCatalog:
         return _TableAddress(self._client_of(region), place), self._warehouse_of(region)
 
 
-def _demand_begun(address: _TableAddress) -> _StoredTable:
+def _demand_begun(address: _TableAddress) -> _BucketTable:
     """A table that has no metadata yet. Raises LostRace if it has some: another made it, whoever that is."""
     stored = address.find()
     if stored is None or stored.metadata is not None:
