@@ -116,7 +116,7 @@ def compare_planned(planner: Planner, sync: str, pair: Pair, now: datetime) -> D
     if pair.entry is None or pair.entry.state is not State.WAITING:
         return None
     # A file of a model waits for its table, however readable it is.
-    is_converted_alone = any(isinstance(plan, Plan) for plan in planner.plan(pair.ref, only=sync))
+    is_converted_alone = isinstance(planner.find_work(pair.ref, sync), Plan)
     return as_difference(pair.listed, Finding.CHANGED, pair.entry) if is_converted_alone else None
 
 

@@ -528,6 +528,7 @@ class TestManyFiles:
     MANY = int(os.environ.get("MANY_FILES", "6000"))
     """120,000 files take 36 s, and every count below is a formula: `MANY_FILES=120000 make unit` runs them all."""
     SOME = 1_200
+    FEW = 50
     CALLS_OF_A_BUILD = 5
     """Claim (a read and a write), outputs announced, settled, record named."""
     KEY = "in/crm/{:06}.csv"
@@ -570,6 +571,19 @@ class TestManyFiles:
         assert calls <= self.MOST_CALLS
         changed = world.store.buckets["acme-in"][self.KEY.format(7)]
         assert world.entry(ObjectRef("acme-in", self.KEY.format(7))).version.etag == changed.etag
+
+    @pytest.mark.parametrize(("run_id", "is_thorough"), [(None, False), ("r2", True)], ids=["an event", "a run"])
+    def test_only_what_somebody_asks_for_looks_at_every_file(self, run_id: str | None, *, is_thorough: bool) -> None:
+        """Also behind another run: what that wrote down of the files is believed."""
+        world = self.world(self.FEW)
+        self.build(world, run_id="r1")
+        world.put(self.KEY.format(0), HEADER + b"0,x,2\n", day=20)
+
+        outcome, calls = self.build(world, run_id=run_id)
+
+        assert outcome.result == State.CONVERTED
+        assert (calls >= self.FEW) is is_thorough
+        assert is_thorough or calls <= self.MOST_CALLS
 
     @pytest.mark.slow
     def test_what_there_is_no_time_for_is_settled_when_the_message_comes_back(self) -> None:

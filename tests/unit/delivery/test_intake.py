@@ -11,16 +11,18 @@ import pytest
 
 from millrace.delivery.batch import take_batch
 from millrace.delivery.intake import Grounds, Intake, NotSettled, Received
+from millrace.delivery.tickets import TicketCounter
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker
 from millrace.errors import OutOfTime, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import LONGEST_WAIT, Entry, State
 from millrace.ledger.rules import MOST_ATTEMPTS, RefusalKind
-from millrace.objects.messages import Request, compose_message
+from millrace.objects.messages import Request, Ticket, TicketResult, compose_message
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.operations.backfills.board import Backfill, BackfillState, Board
 from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, document
-from tests.fakes import InMemoryLedger, InMemoryObjectStore
+from tests.fakes import InMemoryBackfills, InMemoryLedger, InMemoryObjectStore
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/a.csv")
@@ -453,3 +455,91 @@ class TestSuspects:
 
 def _last_in_flight(desk: Desk) -> Entry:
     return [put for put in desk.ledger.works_put() if put.state is State.IN_FLIGHT][-1]
+
+
+class TestTickets:
+    """What became of a backfill's requests is counted when their messages need not come back."""
+
+    @pytest.fixture
+    def book(self, desk: Desk) -> InMemoryBackfills:
+        book = InMemoryBackfills()
+        desk.intake = replace(desk.intake, tickets=TicketCounter(book, lambda: desk.now))
+        return book
+
+    @pytest.mark.parametrize(("data", "result"), [(b"a\n1\n", TicketResult.DONE), (b'a\n"1', TicketResult.FAILED)])
+    def test_a_settled_request_counts_as_what_became_of_it(
+        self, desk: Desk, book: InMemoryBackfills, data: bytes, result: TicketResult
+    ) -> None:
+        desk.store.put(SOURCE, data)
+
+        desk.take(ticketed(3))
+
+        assert book.settled == {}
+        assert desk.intake.count_tickets() == {}
+        assert book.settled == {("fill", "1-1-0", result): {3}}
+
+    def test_a_request_without_a_ticket_counts_nowhere(self, desk: Desk, book: InMemoryBackfills) -> None:
+        """An event of S3, in the same batch as a backfill's."""
+        desk.store.put(SOURCE, b"a\n1\n")
+        desk.take(request(), message="of an event")
+        desk.take(ticketed(3), message="of a backfill")
+
+        assert desk.intake.count_tickets() == {}
+        assert book.settled == {("fill", "1-1-0", TicketResult.DONE): {3}}
+
+    def test_where_no_backfills_come_a_ticket_counts_nowhere(self, desk: Desk) -> None:
+        """The message of one was moved by hand to the queue of another function."""
+        desk.store.put(SOURCE, b"a\n1\n")
+
+        desk.take(ticketed(3))
+
+        assert [outcome.result for outcome in desk.outcomes] == [State.CONVERTED]
+        assert desk.intake.count_tickets() == {}
+
+    def test_a_request_that_comes_back_does_not_count_yet(self, desk: Desk, book: InMemoryBackfills) -> None:
+        del desk.store.buckets["acme-in"]
+
+        with pytest.raises(NotSettled):
+            desk.take(ticketed(3))
+
+        assert (desk.intake.count_tickets(), book.settled) == ({}, {})
+
+    def test_a_request_that_is_a_dead_letter_has_failed(self, desk: Desk, book: InMemoryBackfills) -> None:
+        del desk.store.buckets["acme-in"]
+        old = NOON - LONGEST_WAIT - timedelta(seconds=1)
+
+        desk.intake.take(desk.receive(ticketed(3), sent=old))
+
+        assert len(desk.buried) == 1
+        assert desk.intake.count_tickets() == {}
+        assert book.settled == {("fill", "1-1-0", TicketResult.FAILED): {3}}
+
+    def test_a_message_whose_ticket_cannot_be_counted_comes_back(
+        self, desk: Desk, book: InMemoryBackfills, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_args: object) -> None:
+            raise ServiceUnavailable("the table is throttled")
+
+        monkeypatch.setattr(book, "count", refuse)
+        desk.store.put(SOURCE, b"a\n1\n")
+        desk.take(ticketed(3), message="m3")
+
+        assert list(desk.intake.count_tickets()) == ["m3"]
+        assert desk.intake.count_tickets() == {}
+
+    def test_requests_of_a_backfill_that_was_given_up_are_noted_and_not_worked_on(
+        self, desk: Desk, book: InMemoryBackfills
+    ) -> None:
+        desk.store.put(SOURCE, b"a\n1\n")
+        row = Backfill(name="fill", sync="nightly", prefix="in/", started=NOON, state=BackfillState.STOPPED)
+        book.put_board(Board().with_row(row))
+
+        desk.take(ticketed(3))
+
+        assert (desk.outcomes, desk.deleted, desk.delays) == ([], [], [])
+        assert desk.notes == [f"{SOURCE}: the backfill that asked for it was stopped"]
+
+
+def ticketed(number: int) -> str:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE)
+    return compose_message(Request(change=change, sync="nightly", ticket=Ticket("fill", "1-1-0", number)))

@@ -127,3 +127,14 @@ def test_one_that_failed_before_and_whose_worker_died_now_is_asked_for(failed: M
     failed.ledger.put(replace(entry, revision=entry.revision + 1, state=State.IN_FLIGHT, lease_until=lease))
 
     assert compare(failed) == [FOLDER.key]
+
+
+def test_a_file_whose_build_is_not_in_the_ledger_hinders_no_comparison() -> None:
+    """Somebody has deleted the build's entry; what was lost besides is asked for all the same."""
+    world = build(("in/crm/a.csv", b"id\n1\n"))
+    world.one(world.put("in/crm/b.csv", b"id\n2\n"))
+    world.put("in/crm/c.csv", b"id\n3\n")
+    world.queue.sent.clear()
+    world.ledger.entries.pop(("nightly", FOLDER))
+
+    assert compare(world) == ["in/crm/c.csv"]

@@ -9,7 +9,7 @@ import pytest
 from millrace.engine.options import SchemaEvolution
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
-from millrace.planning.plans import AnyPlan, Ignored, OwnOutput, Plan, SharedTable, SnapshotTable, Way
+from millrace.planning.plans import AnyPlan, ArchiveTables, Ignored, OwnOutput, Plan, SharedTable, SnapshotTable, Way
 from tests.configurations import bulk_sync, document
 from tests.world import NOON
 
@@ -150,3 +150,61 @@ def test_bad_rows_are_put_aside_only_where_that_is_asked() -> None:
 )
 def test_a_table_takes_its_formats_and_no_other(key: str, source: dict[str, Any] | None, *, is_foreign: bool) -> None:
     assert (planned(key, source=source).problem is not None) == is_foreign
+
+
+SHEETS = {"excel_sheet": "all"}
+BOOK = ObjectRef("acme-in", "in/2026/book.xlsx")
+
+
+def planned_sheet(name: str, *schemas: dict[str, Any]) -> Plan | Ignored:
+    plan = planned(BOOK.key, source=SHEETS, schemas=list(schemas) or None)
+    assert isinstance(plan.way, ArchiveTables)
+    assert plan.way.are_sheets
+    return plan.way.members.plan(name)
+
+
+@pytest.mark.parametrize(
+    ("schemas", "output"),
+    [
+        ([], "2026/book/Orders"),
+        ([{"id": "2026/book"}], "2026/book/Orders"),
+        ([{"id": "2026/book", "user_output_name": "shop"}], "shop/Orders"),
+        ([{"id": "2026/book"}, {"id": "2026/book/Orders", "user_output_name": "sales"}], "sales"),
+        ([{"id": "2026/book", "user_output_name": "shop"}, {"id": "2026/book/Orders"}], "2026/book/Orders"),
+    ],
+)
+def test_a_sheet_has_its_own_output_name_or_is_below_its_workbooks(schemas: list[dict[str, Any]], output: str) -> None:
+    plan = planned_sheet("Orders", *schemas)
+
+    assert isinstance(plan, Plan)
+    assert plan.output(None, NOON).key == f"lake/{output}.parquet"
+    assert plan.recipe.read.excel_sheet == "Orders"
+
+
+@pytest.mark.parametrize(
+    ("schemas", "is_written"),
+    [
+        ([{"id": "2026/book"}], True),
+        ([{"id": "2026/book"}, {"id": "2026/book/Orders", "enabled": False}], False),
+        ([{"id": "2026/book", "enabled": False}, {"id": "2026/book/Orders"}], True),
+        ([{"id": "2026/book", "enabled": False}], False),
+    ],
+)
+def test_a_sheet_is_written_as_its_own_schema_says_or_its_workbooks(
+    schemas: list[dict[str, Any]], *, is_written: bool
+) -> None:
+    assert isinstance(planned_sheet("Orders", *schemas), Plan) is is_written
+
+
+@pytest.mark.parametrize(("chosen", "has_problem"), [("Orders", False), ("all", False), ("Returns", True)])
+def test_a_sheet_whose_schema_names_another_one_is_a_problem(chosen: str, *, has_problem: bool) -> None:
+    plan = planned_sheet("Orders", {"id": "2026/book"}, {"id": "2026/book/Orders", "excel_sheet": chosen})
+
+    assert isinstance(plan, Plan)
+    assert (plan.problem is not None) is has_problem
+    assert plan.problem is None or "Returns" in str(plan.problem)
+
+
+def test_a_workbook_is_one_table_where_no_sheets_are_asked_for() -> None:
+    assert planned(BOOK.key).way == OwnOutput()
+    assert planned(BOOK.key, source={"excel_sheet": "Orders"}).recipe.read.excel_sheet == "Orders"

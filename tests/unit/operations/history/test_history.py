@@ -23,6 +23,7 @@ from millrace.operations.history.days import SCHEMA, day_of, place_of, read_day,
 from millrace.operations.history.export import DUE, HistoryExporter, parse_export
 from millrace.operations.history.reading import (
     CostKey,
+    CostSum,
     HistoryFilter,
     HistoryReader,
     HistoryStore,
@@ -480,6 +481,32 @@ class TestCostSums:
         ]
         assert [(cost.group, cost.works) for cost in by_day] == [("2026-11-23", 2), ("2026-11-24", 1)]
         assert sum(cost.dollars for cost in by_day) == pytest.approx(sum(work.dollars for work in works))
+
+    def test_a_sum_is_of_each_figure_of_its_works(self) -> None:
+        work = FinishedWork.of(finished(), BILLING)
+        works = [work, replace(work, bytes_read=None, gigabyte_seconds=None), work]
+
+        (cost,) = sum_costs(works, CostKey.SYNC)
+
+        assert replace(cost, dollars=0.0) == CostSum(
+            group="nightly",
+            works=3,
+            rows_written=3 * work.rows_written,
+            bytes_read=2 * (work.bytes_read or 0),
+            bytes_written=3 * work.bytes_written,
+            seconds=3 * work.seconds,
+            gigabyte_seconds=2 * (work.gigabyte_seconds or 0.0),
+            requests=3 * work.requests,
+            unknown=1,
+        )
+        assert cost.dollars == pytest.approx(3 * work.dollars)
+        assert min(work.rows_written, work.bytes_read or 0, work.bytes_written, work.requests) > 0
+        assert min(work.seconds, work.dollars, work.gigabyte_seconds or 0.0) > 0
+
+    def test_what_was_dearest_comes_first_and_what_cost_the_same_by_its_name(self) -> None:
+        works = [FinishedWork.of(finished(sync=sync), BILLING) for sync in ("b", "c", "a", "c")]
+
+        assert [cost.group for cost in sum_costs(works, CostKey.SYNC)] == ["c", "a", "b"]
 
     @pytest.mark.parametrize(
         ("key", "depth", "group"),
