@@ -107,3 +107,26 @@ def test_columns_of_few_texts_are_read_like_others(spoilt: str | None) -> None:
 def test_a_first_text_that_only_looks_like_a_number_is_text(unfit: str) -> None:
     """Its type is chosen by its look, and has to fit it, too."""
     assert inference.guess([array([unfit])]) == inference.infer(array([unfit])) == inference.TEXT
+
+
+numbers = st.sampled_from(["0", "-0", "0.0", "-0.0", "0.5", "2.0", "10.10", "1e5", "1e16", "9" * 16, "9" * 16 + ".0"])
+
+
+@settings(deadline=None, max_examples=examples(150))
+@given(texts | st.lists(st.none() | numbers, max_size=20))
+def test_the_first_candidate_that_fits_is_the_type_of_all_texts(items: list[str | None]) -> None:
+    """No kind is left out of the candidates that all texts could have had."""
+    column = array(items)
+    candidates = inference.Candidates([column])
+
+    kind = candidates.next_kind()
+    while inference.fit(column, kind) is None:
+        kind = candidates.next_kind()
+
+    assert kind == inference.infer(column)
+
+
+def test_kinds_that_a_first_text_could_have_and_others_contradict_are_not_tried() -> None:
+    beginnings = {("0", "0.5"): inference.DOUBLE_BARE, ("0.5", "2.0"): inference.DOUBLE, ("1", "2"): inference.INTEGER}
+
+    assert {texts: inference.Candidates([array(list(texts))]).next_kind() for texts in beginnings} == beginnings

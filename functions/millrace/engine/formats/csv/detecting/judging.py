@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import filterfalse, islice
 
@@ -172,17 +172,17 @@ def _end_empty(rows: Sequence[SampledRow], width: int) -> bool:
     return all(row.width == width and row.ends_empty for row in rows)
 
 
-def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> Iterator[str]:
-    count = 0
+def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> list[str]:
+    texts, count = list[str](), 0
     for row in rows:
         if row.plain and dialect.quote:
-            yield from row.plain
+            texts += row.plain
         else:
-            for cell in row.cells:
-                yield _text_to_rate(dialect, cell)
+            texts += [_text_to_rate(dialect, cell) for cell in row.cells]
         count += row.width
         if count >= MOST_RATED_CELLS:
-            return
+            break
+    return texts
 
 
 def _text_to_rate(dialect: Dialect, cell: SampledCell) -> str:

@@ -35,6 +35,9 @@ _OPENING, _CLOSING = frozenset(_PAIRS), frozenset(_PAIRS.values())
 _IS_NOT_PLAIN = re.compile(rf"[{_SEPARATORS}\\\[\]{{}}]|(?:\A|\n)\s|\s(?:\n|\Z)")
 """What a cell has, or between lines a column of cells, that is not FULLY plausible at a glance: a separator, a bracket,
 a backslash, or space around it."""
+_SPACES = ("\n ", " \n", "\n\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x1f")
+_MARKS = (*_SEPARATORS, "\\", "[", "]", "{", "}", *_SPACES)
+"""What lines of ASCII have within or around them if ``_IS_NOT_PLAIN`` finds anything."""
 # C:\data or \\server\share: a backslash there escapes nothing.
 _PATH = re.compile(r"(?:[A-Za-z]:|\\)\\.*")
 
@@ -49,11 +52,19 @@ class Rating(NamedTuple):
 def rate_cells(cells: Iterable[str]) -> Rating:
     """How plausible cells are; what is empty says nothing."""
     filled = list(filter(None, cells))
-    # One search over all of them, since in most files every cell is plain: 2,000 cells take 0.1 ms, not 3 ms.
-    if not _IS_NOT_PLAIN.search("\n".join(filled)):
+    # One look at all of them, since in most files every cell is plain: 2,000 cells take 0.02 ms, not 3 ms.
+    if not filled or _are_plain("\n".join(filled)):
         return Rating()
     ratings = list(map(rate_cell, filled))
     return Rating(sum(ratings) / len(ratings), min(ratings))
+
+
+def _are_plain(lines: str) -> bool:
+    """Whether each of some lines is FULLY plausible at a glance."""
+    if not lines.isascii():
+        return not _IS_NOT_PLAIN.search(lines)
+    # A search tries its alternatives at every character; to look for one mark after another is ten times as fast.
+    return not any(map(f"\n{lines}\n".__contains__, _MARKS))
 
 
 def rate_cell(cell: str) -> float:

@@ -86,7 +86,7 @@ def _has(special: str | None, text: str) -> bool:
 
 def _split_lines(dialect: Dialect, text: str, *, final: bool) -> Sample:
     delimiter = dialect.delimiter
-    lines = _LINE_END.split(text)
+    lines = _split_at_line_ends(text)
     if not final and len(lines) > 1:
         lines.pop()
     rows, count, after_blank = list[SampledRow](), 0, False
@@ -100,9 +100,16 @@ def _split_lines(dialect: Dialect, text: str, *, final: bool) -> Sample:
             # A file with more columns is refused anyway, and 4 MB of delimiters alone are 4 million cells: 400 MB.
             plain = tuple(line.split(delimiter, MAX_COLUMNS)[:MAX_COLUMNS])
         count += width
-        rows.append(SampledRow(width, ends_empty=line.endswith(delimiter), after_blank=after_blank, plain=plain))
+        # By position: by name it takes twice as long.
+        rows.append(SampledRow(width, (), False, 0, line.endswith(delimiter), after_blank, plain))  # noqa: FBT003 - above
         after_blank = False
     return Sample(rows)
+
+
+def _split_at_line_ends(text: str) -> list[str]:
+    if "\r" in text:
+        return _LINE_END.split(text)
+    return text.split("\n")  # the same, ten times as fast
 
 
 class _Walk:
