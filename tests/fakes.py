@@ -172,6 +172,7 @@ def _as_story(entry: Entry) -> Entry:
         deaths=0,
         deployment=0,
         open_run=None,
+        shape=None,
         outputs=(),
         obsolete=(),
         sequencer=None,

@@ -48,6 +48,7 @@ SIMULATOR_SECONDS = 60.0
 _DELIVERY = (
     "tests/unit/delivery",
     "tests/unit/big_runs/test_routing.py",
+    "tests/unit/notices/test_events.py",
     "tests/contract",
     "tests/simulation/test_finds.py",
     "tests/simulation/test_findings.py",

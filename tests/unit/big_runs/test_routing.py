@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 
-from millrace.delivery.routing import Routing, Speeds
+from millrace.delivery.routing import BigWork, Routing, Speeds
 from millrace.delivery.worker import Outcome
 from millrace.engine.options import Compression, FileFormat, ReadOptions, WriteOptions
 from millrace.engine.recipe import Recipe
-from millrace.ledger.entries import State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef
+from millrace.planning.plans import Plan
 from tests.configurations import bulk_sync, model_document
 from tests.fakes import InMemoryUpload
 from tests.unit.big_runs.running import RunWorld
@@ -75,6 +76,21 @@ def test_very_many_small_files_are_a_run_however_few_bytes_they_have() -> None:
 
     assert outcome.result is State.WAITING
     assert len(world.machine.executions) == 1
+
+
+@pytest.mark.parametrize(("seconds", "is_run"), [(900.0, False), (0.000_001, True)])
+def test_where_no_size_is_chosen_the_time_decides_alone(seconds: float, *, is_run: bool) -> None:
+    """``big_run_bytes`` is left out."""
+    world = RunWorld(syncs=(bulk_sync(to="json"),))
+    data = to_csv()
+    world.store.put(SOURCE, data)
+    (plan,) = world.planner.plan(SOURCE)
+    claimed = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
+    assert isinstance(plan, Plan)
+    big = BigWork(plan=plan, request=world.event(), claimed=claimed, size=len(data))
+    routing = replace(world.routing(world.worker.claims), big_run_bytes=None)
+
+    assert routing.is_big_object(big, seconds) is is_run
 
 
 def test_without_a_machine_nothing_is_a_run() -> None:

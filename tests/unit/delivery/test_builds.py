@@ -209,6 +209,7 @@ class TestFolder:
 
         first = world.one(world.queue.sent[0], "build")
         assert (first.result, first.retry_after) == (State.WAITING, DELAY_SECONDS)
+        assert world.entry(ObjectRef("acme-in", "in/crm/")).state is State.WAITING, "whoever looks sees so"
         assert world.output() == b'{"id":1}\n'
         second = world.one(world.queue.sent[0], "build")
 

@@ -236,6 +236,25 @@ class TestWaiting:
         assert {outcome.result for outcome in desk.outcomes} == {TRIED_AGAIN}
 
 
+def test_a_message_that_was_cut_comes_back_however_old_it_is(desk: Desk) -> None:
+    """Nothing of it has failed: the invocation ended before the second of its records."""
+    for name in ("a", "b"):
+        desk.store.put(ObjectRef("acme-in", f"in/{name}.csv"), b"a\n1\n")
+    records = ", ".join(map(_record, ("a", "b")))
+    remaining = {0: 900.0, 1: 10.0}
+    message = desk.receive(
+        f'{{"Records": [{records}]}}',
+        remaining=lambda: remaining[len(desk.outcomes)],
+        sent=NOON - LONGEST_WAIT - timedelta(days=1),
+    )
+
+    with pytest.raises(NotSettled):
+        desk.intake.take(message)
+
+    assert [outcome.result for outcome in desk.outcomes] == [State.CONVERTED]
+    assert (desk.delays, desk.buried) == ([0], [])
+
+
 def _event(sequencer: str, etag: str) -> str:
     from millrace.objects.references import Sequencer  # noqa: PLC0415 - used here alone
 

@@ -22,6 +22,7 @@ from millrace.ledger.rules import (
     settle,
     to_be_done_again,
 )
+from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer, SourceVersion
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -463,6 +464,19 @@ class TestSettle:
         entry = settle(again, Finish(state=State.CONVERTED, outputs=(csv,)), NOON)
 
         assert (entry.outputs, entry.obsolete) == ((csv,), (TARGET,))
+
+    @pytest.mark.parametrize("is_own", [True, False])
+    def test_an_earlier_output_that_is_never_written_over_is_left_to_the_committer(self, *, is_own: bool) -> None:
+        """Snapshots of the Iceberg table name it; a name that only looks alike is that of any other output."""
+        source = ObjectRef("acme-in", "in/another.csv")
+        before = converted()
+        version = OutputVersion.planned(before.sync, before.source if is_own else source).at_claim(1, NOON)
+        old = replace(TARGET, ref=ObjectRef("out", f"orders{version}.parquet"))
+        again = granted(claim(replace(before, outputs=(old,)), claim_request(sequencer="0B", etag="e2")))
+
+        entry = settle(again, Finish(state=State.CONVERTED, outputs=(TARGET,)), NOON)
+
+        assert entry.obsolete == (() if is_own else (old,))
 
     def test_an_output_that_is_written_again_is_not_obsolete(self) -> None:
         again = granted(claim(converted(), claim_request(sequencer="0B", etag="e2")))

@@ -214,3 +214,22 @@ def test_what_is_no_object_hides_no_other() -> None:
     world.one(world.delete(ObjectRef("acme-in", "in/a.csv")))
 
     assert standings(world) == {"in/b.csv": State.CONVERTED}
+
+
+@pytest.mark.parametrize(
+    ("standing", "is_whole", "age"),
+    [
+        (State.IN_FLIGHT, True, 60),
+        (State.IN_FLIGHT, False, 3600),
+        (State.CONVERTED, True, 3600),
+        (State.CONVERTED, False, 3600),
+    ],
+)
+def test_the_age_is_that_of_the_work_where_it_is_known_and_else_of_the_object(
+    standing: State, age: int, *, is_whole: bool
+) -> None:
+    modified = ListedObject(SOURCE, "e1", 7, modified=NOON - timedelta(hours=1))
+    item = Audited(key=SOURCE.key, standing=standing, listed=modified, entry=ENTRY, request=None)
+    whole = replace(ENTRY, started=NOON - timedelta(minutes=1)) if is_whole else None
+
+    assert item.row("nightly", NOON, whole)["age_seconds"] == age

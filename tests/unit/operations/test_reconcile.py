@@ -361,6 +361,20 @@ def test_a_queue_that_was_emptied_forgets_that_it_was_full(house: House) -> None
     assert house.checkpoints.kept["nightly"].put_off_since is None
 
 
+def test_what_is_gone_is_asked_for_beside_a_queue_that_stays_full(house: House) -> None:
+    """What came meanwhile waits in the queue; of what went, no listing says when."""
+    house.queue.backlog = 1001
+    house.run()
+    house.store.modified = NOON + timedelta(minutes=1)
+    house.upload("in/came.csv")
+    house.know("in/gone.csv")
+    house.time = NOON + timedelta(hours=24)
+
+    house.run()
+
+    assert house.asked() == ["in/gone.csv"]
+
+
 @pytest.mark.parametrize(("seconds", "progress"), [(0, Progress.COMPLETE), (1, Progress.BUSY)])
 def test_another_run_is_at_work_until_its_lease_ends(house: House, seconds: int, progress: Progress) -> None:
     lease = NOON + timedelta(seconds=seconds)

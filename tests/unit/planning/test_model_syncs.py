@@ -93,6 +93,7 @@ def test_a_file_of_a_folder_asks_for_the_build_of_its_table() -> None:
     assert plan == SourceFile(source=ObjectRef("acme-in", "in/people/eu/a.csv"), build=build)
     assert (plan.sync, plan.fingerprint) == (build.sync, build.fingerprint) == ("nightly", plan.fingerprint)
     assert plan.source_connection == build.source_connection == "landing"
+    assert plan.shape == build.shape != build_of(FOLDER, bad_rows="quarantine").shape
     assert plan.fingerprint
 
 

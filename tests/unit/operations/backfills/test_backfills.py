@@ -213,6 +213,23 @@ def test_an_object_that_is_deleted_while_it_waits_leaves_nothing() -> None:
     assert state(plant) is BackfillState.FINISHED
 
 
+def test_what_was_made_of_an_object_that_is_gone_by_then_is_removed() -> None:
+    """The event of its deletion is lost."""
+    plant = Plant(World(syncs=(bulk_sync(to="json", on_delete="remove"),)))
+    ref = plant.put(1)
+    plant.start()
+    plant.run()
+    plant.world.syncs = (bulk_sync(to="parquet", on_delete="remove"),)
+    plant.start()
+    plant.list_all()
+
+    plant.world.delete(ref)
+    plant.run()
+
+    assert plant.world.entry(ref).state is State.REMOVED
+    assert (plant.outputs(), plant.counts().open) == ([], 0)
+
+
 class TestPausedBackfills:
     @pytest.mark.slow
     def test_a_pause_stops_listing_and_receiving_and_loses_nothing(self) -> None:

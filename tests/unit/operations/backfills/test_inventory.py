@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +20,10 @@ from millrace.ledger.entries import State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.messages import Request, Ticket
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
-from millrace.operations.backfills.board import BackfillState
+from millrace.operations.backfills.board import BackfillCounts, BackfillState
 from millrace.operations.backfills.inventory import InvalidInventory, Manifest, read_inventory_file, read_manifest
 from millrace.operations.backfills.progress import describe_progress
+from millrace.operations.backfills.selection import Looked, Selected, sum_counts
 from tests.backfill_plant import SYNC, Plant
 from tests.fakes import InMemoryObjectStore
 
@@ -266,3 +268,15 @@ def test_a_listing_that_fails_says_why_until_it_goes_on() -> None:
     assert "listing failed: s3://acme-lists/l/1.csv.gz, row 1 is of the bucket 'other'" in describe_progress(failing)
     assert failing.to_json()["trouble"].startswith("s3://acme-lists/l/1.csv.gz, row 1")
     assert (ended.backfill.state, ended.backfill.trouble) == (BackfillState.FINISHED, None)
+
+
+def test_an_object_whose_size_no_inventory_says_is_counted_without_one() -> None:
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("acme-in", "in/a.csv"))
+    sized = replace(change, size=7)
+    looked = [
+        Looked("1", Selected.ASKED, change),
+        Looked("2", Selected.ASKED, sized),
+        Looked("3", Selected.KNOWN, sized),
+    ]
+
+    assert sum_counts(looked) == BackfillCounts(compared=3, asked=2, known=1, size=7)

@@ -447,6 +447,17 @@ class TestReading:
         assert plant.read(since=MONDAY + timedelta(minutes=1)) == [("2026-11-23", "in/2026/c.csv")]
         assert len(plant.read(until=MONDAY + timedelta(minutes=1))) == 2
 
+    @pytest.mark.parametrize("days", [0, 1], ids=["the same day", "the day before"])
+    def test_what_ended_after_a_day_was_exported_is_read_with_it(self, days: int) -> None:
+        """Yesterday's last export is due."""
+        plant = HistoryPlant(now=MONDAY + timedelta(hours=1))
+        plant.settle(finished("in/a.csv"))
+        plant.export("2026-11-23")
+        plant.settle(finished("in/b.csv", MONDAY + timedelta(hours=2)))
+        plant.now = MONDAY + timedelta(days=days, hours=3)
+
+        assert sorted(plant.read()) == [("2026-11-23", "in/a.csv"), ("2026-11-23", "in/b.csv")]
+
     def test_sizes_come_from_the_entries_themselves(self) -> None:
         """The index has none."""
         plant = HistoryPlant()
