@@ -197,6 +197,31 @@ class TestClaim:
         earlier = replace(run, subject=replace(build, run_id="r1"))
         assert refused(claim(done, earlier)).kind is RefusalKind.ALREADY_DONE
 
+    @pytest.mark.parametrize(
+        ("kind", "is_of_several", "is_put_back", "is_granted"),
+        [
+            (ChangeKind.CREATED, None, True, False),
+            (ChangeKind.CREATED, True, True, True),
+            (ChangeKind.CREATED, True, False, False),
+            (ChangeKind.CREATED, False, True, False),
+        ],
+    )
+    def test_what_a_rebuild_put_back_is_done_again_only_if_some_of_its_outputs_may_lack(
+        self, kind: ChangeKind, *, is_of_several: bool | None, is_put_back: bool, is_granted: bool
+    ) -> None:
+        """Of several the rebuild may have found some; nobody says so of work that does not know it is of several."""
+        done = converted()
+        entry = replace(done, started=None) if is_put_back else done
+        request = claim_request(kind=kind)
+        if is_of_several is not None:
+            request = replace(request, subject=replace(request.subject, has_several_outputs=is_of_several))
+
+        assert entry.is_put_back is is_put_back
+        assert isinstance(claim(entry, request), Refusal) is not is_granted
+
+    def test_a_worker_that_names_no_deployment_is_of_the_oldest(self) -> None:
+        assert granted(claim(UNSEEN, claim_request())).deployment == 0
+
     def test_a_suspect_stays_one_until_it_is_settled(self) -> None:
         suspect = granted(claim(in_flight(), claim_request(message="m2", at=NOON + LEASE)))
         late = settle(suspect, Finish(state=State.FAILED, failure=Failure.of(OutOfTime("late"))), NOON + LEASE)
