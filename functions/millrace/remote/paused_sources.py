@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from millrace.delivery.breaker import Circuit, Circuits
 from millrace.errors import MillraceError
+from millrace.ledger.races import retry_lost_race
 from millrace.mappings import leave_out_none
 from millrace.operations.queue_facts import name_of_queue
 
 if TYPE_CHECKING:
     from millrace.aws.circuits import EventSource, FunctionEventSources
     from millrace.remote.deployments import Deployments
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,17 @@ class PausedWorld:
     def resume(self, paused: PausedSource) -> str | None:
         """Close the circuit, then switch on: stopped in between, it is still off, and can be resumed again.
 
-        Then others are told; the answer is why that could not be.
+        Then others are told; the answer is why that could not be. Raises LostRace if workers change the circuit again
+        and again.
         """
-        circuit = self.circuits.get(paused.source.queue)
-        if circuit is not None:
-            self.circuits.put(circuit.resumed())
-        self.sources.resume(paused.source.queue)
+        queue = paused.source.queue
+        # A worker whose message was in flight may still count its failure.
+        retry_lost_race(
+            lambda: self._close(queue),
+            tries=_TRIES,
+            problem=f"the circuit of {queue} was changed by others {_TRIES} times in a row; resume it again",
+        )
+        self.sources.resume(queue)
         if self.tell is None or paused.circuit is None:
             return None
         try:
@@ -84,6 +92,11 @@ class PausedWorld:
         except MillraceError as error:
             return str(error)
         return None
+
+    def _close(self, queue: str) -> None:
+        circuit = self.circuits.get(queue)
+        if circuit is not None:
+            self.circuits.put(circuit.resumed())
 
 
 def find_paused_world(deployments: Deployments, name: str) -> PausedWorld:
