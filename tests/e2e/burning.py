@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from millrace.demo.emulator import Emulator
 from tests.configurations import bulk_sync, connection
+from tests.e2e.emulators import FORKING
 from tests.e2e.killer_keys import KILLER_ENDING
 
 SOURCE_BUCKET = "fire-source"
@@ -141,9 +142,12 @@ class Killer:
 
 
 def list_workers(emulator: Emulator) -> list[int]:
-    """Processes that the emulator started for functions: its children that run from its folder; the newest last."""
+    """The functions' processes, the newest last: children of the emulator, or of the one that forks them for it."""
     command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the command is ours
     lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
     own, folder = str(emulator.pid), str(emulator.folder)
-    return [int(pid) for pid, parent, command in lines if parent == own and folder in command]
+    children = [(pid, command) for pid, parent, command in lines if parent == own]
+    forking = {pid for pid, command in children if FORKING.name in command}
+    forked = [int(pid) for pid, parent, command in lines if parent in forking and FORKING.name in command]
+    return forked or [int(pid) for pid, command in children if folder in command]

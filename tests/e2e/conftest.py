@@ -15,9 +15,10 @@ import yaml
 
 from millrace.demo.deploy import bootstrap
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import Emulator, Mode, running
+from millrace.demo.emulator import Emulator, Mode
 from millrace.ledger.entries import DONE
 from tests.e2e.bootstrapping import bootstrap_quickly
+from tests.e2e.emulators import running_quickly
 from tests.e2e.places import EXAMPLES, TABLE_BUCKET
 from tests.e2e.scheduling import DeploymentScheduling, leave_for_the_end, sort_and_check
 from tests.kernels import kernels_are_built_once
@@ -103,7 +104,7 @@ def make_table_bucket(emulator: Emulator) -> None:
 @pytest.fixture(scope="session")
 def opened(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where every caller may do everything, over plain http."""
-    with running(Mode.OPEN) as emulator:
+    with running_quickly(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
         make_table_bucket(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)
@@ -112,7 +113,7 @@ def opened(configuration: Path) -> Iterator[DeployedDemo]:
 @pytest.fixture(scope="session")
 def enforced(configuration: Path) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, over TLS; the command line makes the account ready, as a user would have it."""
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap(emulator)
         make_table_bucket(emulator)
         yield DeployedDemo.deploy(emulator, configuration, context=SHARED_CONTEXT)

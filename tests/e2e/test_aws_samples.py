@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from millrace.demo.deployed import DeployedDemo
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
+from tests.e2e.emulators import running_quickly
 from tests.e2e.samples import (
     Rows,
     make_cloudfront_log,
@@ -82,7 +83,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rows
     path = tmp_path_factory.mktemp("samples") / "millrace.json"
     connections = [*map(source, READING), connection("lake", f"s3://{OUT}", create_bucket=True)]
     path.write_text(json.dumps({"connections": connections, "bulk_syncs": [*map(sync, READING)]}))
-    with running(Mode.OPEN) as emulator:
+    with running_quickly(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
         deployed = DeployedDemo.deploy(emulator, path, context=CONTEXT)
         for name, (data, _) in SAMPLES.items():

@@ -24,7 +24,7 @@ from millrace.big_runs.events import RunPlace
 from millrace.config.document import Document, load
 from millrace.delivery.worker import Outcome, Worker
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import DONE, Branch, Entry, State
 from millrace.objects.machine import Execution, ExecutionStatus
@@ -37,6 +37,7 @@ from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.burning import list_workers
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
+from tests.e2e.emulators import running_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.unit.engine.formats.packing import tarred
 from tests.world import NOON
@@ -115,7 +116,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
         "big_run_bytes": str(BIG_RUN_BYTES),
         "part_bytes": str(PART_BYTES),
     }
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, path, context=context)
 

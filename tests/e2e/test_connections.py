@@ -18,10 +18,11 @@ import pytest
 import yaml
 
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import ACCOUNT, Emulator, Mode, running
+from millrace.demo.emulator import ACCOUNT, Emulator, Mode
 from millrace.ledger.entries import Branch, Entry, State
 from millrace.objects.references import ObjectRef
 from tests.e2e.bootstrapping import bootstrap_quickly
+from tests.e2e.emulators import running_quickly
 from tests.e2e.forked_commands import run_command
 
 pytestmark = pytest.mark.e2e
@@ -170,7 +171,7 @@ class TwoAccounts:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
     """The partner pastes what is printed, the keys are stored, and then it is deployed."""
     path = tmp_path_factory.mktemp("connections") / "millrace.yaml"
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
         partner = Partner(emulator, {})
         for bucket, region in BUCKETS.items():

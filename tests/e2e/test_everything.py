@@ -23,7 +23,7 @@ from millrace.composition.base import utc_now
 from millrace.config.document import Document
 from millrace.delivery.worker import Worker
 from millrace.demo.deployed import DeployedDemo
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.engine.options import Compression
 from millrace.ledger.claims import Delivery
 from millrace.objects.messages import Request
@@ -33,6 +33,7 @@ from millrace.planning.targets import is_record
 from tests.configurations import connection
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
+from tests.e2e.emulators import running_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue, StoredObject
 
 pytestmark = pytest.mark.e2e
@@ -273,7 +274,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]
     """Deployed by the real CDK to an emulator that enforces IAM and TLS."""
     path: Path = tmp_path_factory.mktemp("everything") / "millrace.json"
     path.write_text(json.dumps(configuration()))
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
         yield Everything(DeployedDemo.deploy(emulator, path, context=CONTEXT))
 

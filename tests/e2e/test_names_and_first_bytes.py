@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from millrace.demo.deployed import DeployedDemo
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.ledger.entries import Entry, State
 from millrace.objects.references import ObjectRef
 from tests.configurations import connection
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.cases import CASES
 from tests.e2e.conftest import CONTEXT
+from tests.e2e.emulators import running_quickly
 from tests.unit.engine.formats.packing import pack_lz4, pack_snappy, tarred, zipped
 
 pytestmark = pytest.mark.e2e
@@ -115,7 +116,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     """Deployed by the real CDK to an emulator that enforces IAM and TLS."""
     path: Path = tmp_path_factory.mktemp("names") / "millrace.json"
     path.write_text(json.dumps(CONFIGURATION))
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, path, context=CONTEXT)
 

@@ -17,7 +17,7 @@ from millrace.aws.deployed import Deployed as Found
 from millrace.aws.deployed import invoke
 from millrace.aws.dynamodb_backfills import DynamoDBBackfills
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.errors import MillraceError
 from millrace.ledger.entries import DONE, State
 from millrace.objects.references import ObjectRef
@@ -25,6 +25,7 @@ from millrace.operations.backfills.board import Backfill
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.commands import lines
 from tests.e2e.denials import granted_actions, without
+from tests.e2e.emulators import running_quickly
 
 pytestmark = pytest.mark.e2e
 
@@ -69,7 +70,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     """Deployed where policies decide, so that the function's grants are enough."""
     path = tmp_path_factory.mktemp("quiet") / "millrace.json"
     path.write_text(json.dumps(QUIET))
-    with running(Mode.ENFORCED) as emulator:
+    with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2", "inventories": f"s3://{LISTS}"})
 

@@ -23,7 +23,7 @@ from millrace import __version__
 from millrace.config.document import load
 from millrace.delivery.worker import Worker
 from millrace.demo.deployed import DeployedDemo, Task
-from millrace.demo.emulator import Mode, running
+from millrace.demo.emulator import Mode
 from millrace.errors import Crashed
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import DONE, State
@@ -33,6 +33,7 @@ from millrace.planning.planner import Planner
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.burning import KILLERS, LARGE, SOURCE_BUCKET, TARGET_BUCKET, TARGETS, Killer, configuration, content, key
 from tests.e2e.commands import lines
+from tests.e2e.emulators import running_quickly
 from tests.e2e.proxy import Trouble, troubled
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.world import NOON
@@ -69,7 +70,7 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def burning(place: Path) -> Iterator[DeployedDemo]:
     """DeployedDemo where every caller may do everything, over plain http, which the proxy can read."""
-    with running(Mode.OPEN) as emulator:
+    with running_quickly(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
         yield DeployedDemo.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
 

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -137,10 +137,15 @@ _CLIENT = Config(
 
 
 def spawn_emulator(
-    folder: Path, listener: socket.socket, plain_listener: socket.socket, certificates: Certificates | None
+    folder: Path,
+    listener: socket.socket,
+    plain_listener: socket.socket,
+    certificates: Certificates | None,
+    *,
+    server: Sequence[str] = ("-m", "hypercorn"),
 ) -> subprocess.Popen[bytes]:
-    """The emulator's process, which answers on the listeners that it inherits."""
-    command = [sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0", "--keep-alive", "75"]
+    """The emulator's process, which answers on the listeners that it inherits; ``server`` is what Python runs."""
+    command = [sys.executable, *server, "ministack.app:app", "--workers", "0", "--keep-alive", "75"]
     command += ["--graceful-timeout", "0", "--bind", f"fd://{listener.fileno()}"]
     command += ["--access-logfile", str(folder / "requests.log"), "--access-logformat", _REQUEST_LOG]
     inherited = [listener.fileno()]
