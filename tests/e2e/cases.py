@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +14,16 @@ import pyarrow.parquet as pq
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldCase:
-    """An object's bytes, options of its table, and the output's lines; or what the refusal says."""
+    """An object's bytes, or what makes them; options of its table; and the output's lines, or what the refusal says."""
 
-    data: bytes
+    data: bytes | Callable[[], bytes]
     lines: tuple[str, ...] = ()
     refusal: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+
+    def make(self) -> bytes:
+        """The object's bytes."""
+        return self.data if isinstance(self.data, bytes) else self.data()
 
 
 def _parquet_of_bytes() -> bytes:
@@ -81,7 +86,7 @@ CASES: dict[str, FieldCase] = {
         '{"id":1,"a":2,"b":3,"c":4}', '{"id":5,"a":6,"b":7,"c":8}',
     )),
     "pages.parquet": FieldCase(
-        data=_parquet_of_bytes(),
+        data=_parquet_of_bytes,
         options={"parquet_binary": "text"},
         lines=('{"id":7,"page":"https://example.org/x"}',),
     ),

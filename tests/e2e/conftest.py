@@ -19,6 +19,7 @@ from millrace.demo.emulator import Emulator, Mode
 from millrace.ledger.entries import DONE
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.emulators import running_quickly
+from tests.e2e.hidden_pandas import pandas_hidden
 from tests.e2e.places import EXAMPLES, TABLE_BUCKET
 from tests.e2e.scheduling import DeploymentScheduling, leave_for_the_end, sort_and_check
 from tests.kernels import kernels_are_built_once
@@ -70,6 +71,13 @@ def _emulators_are_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterat
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr(tempfile, "tempdir", folder)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _pandas_is_hidden() -> Iterator[None]:
+    """Compare what came out without what no function has."""
+    with pandas_hidden():
         yield
 
 

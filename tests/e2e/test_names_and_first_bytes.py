@@ -158,7 +158,7 @@ def test_members_that_are_gone_take_their_outputs_with_them(names: DeployedDemo)
 def test_each_case_from_the_field_is_read_right_or_refused(names: DeployedDemo) -> None:
     """Dialects, quotes, null markers, marks of the end, records in documents: never silently wrong."""
     for key, case in CASES.items():
-        names.upload(ObjectRef(IN, f"field/{key}"), case.data)
+        names.upload(ObjectRef(IN, f"field/{key}"), case.make())
     names.wait_until_idle(seconds=240)
 
     found = {key: text for key, text in outputs_of(names).items() if key.startswith("field/")}
