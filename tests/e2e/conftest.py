@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ from tests.e2e.emulators import running_quickly
 from tests.e2e.hidden_pandas import pandas_hidden
 from tests.e2e.places import EXAMPLES, TABLE_BUCKET
 from tests.e2e.scheduling import DeploymentScheduling, leave_for_the_end, sort_and_check
+from tests.e2e.shared_models import share_models
 from tests.kernels import kernels_are_built_once
 from tests.receivers import Receiver, receiving
 
@@ -78,6 +80,16 @@ def _emulators_are_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def _pandas_is_hidden() -> Iterator[None]:
     """Compare what came out without what no function has."""
     with pandas_hidden():
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _models_are_shared() -> Iterator[None]:
+    """Let the clients of all tests read AWS's services once."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Noted as it is, to be set back.
+        patch.setattr(botocore.session, "create_loader", botocore.session.create_loader)
+        share_models()
         yield
 
 
