@@ -17,6 +17,7 @@ from tests.configurations import connection
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
 from tests.e2e.emulators import running_quickly
+from tests.e2e.quick_deployments import deploy_quickly
 from tests.e2e.samples import (
     Rows,
     make_cloudfront_log,
@@ -85,7 +86,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rows
     path.write_text(json.dumps({"connections": connections, "bulk_syncs": [*map(sync, READING)]}))
     with running_quickly(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
-        deployed = DeployedDemo.deploy(emulator, path, context=CONTEXT)
+        deployed = deploy_quickly(emulator, path, context=CONTEXT)
         for name, (data, _) in SAMPLES.items():
             packed = gzip.compress(data) if KEYS[name].endswith(".gz") else data
             deployed.upload(ObjectRef(IN, f"{name}/{KEYS[name]}"), packed)

@@ -38,6 +38,7 @@ from tests.e2e.burning import list_workers
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
 from tests.e2e.emulators import running_quickly
+from tests.e2e.quick_deployments import deploy_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.unit.engine.formats.packing import tarred
 from tests.world import NOON
@@ -118,7 +119,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     }
     with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
-        yield DeployedDemo.deploy(emulator, path, context=context)
+        yield deploy_quickly(emulator, path, context=context)
 
 
 def convert_whole(document: Document, ref: ObjectRef, content: bytes) -> tuple[Outcome, dict[str, bytes]]:

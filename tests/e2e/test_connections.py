@@ -24,6 +24,7 @@ from millrace.objects.references import ObjectRef
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.emulators import running_quickly
 from tests.e2e.forked_commands import run_command
+from tests.e2e.quick_deployments import deploy_quickly
 
 pytestmark = pytest.mark.e2e
 
@@ -191,7 +192,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoAccounts]:
         for connection in ("role", "away", "wrong"):
             partner.make_role(connection)
         partner.trust("wrong", **{partner.printed["wrong"]["external_id"]: "another-one"})
-        yield TwoAccounts(DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2"}), partner)
+        yield TwoAccounts(deploy_quickly(emulator, path, context={"max_concurrency": "2"}), partner)
 
 
 def new_keys(partner: Partner) -> dict[str, str]:

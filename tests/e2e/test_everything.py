@@ -34,6 +34,7 @@ from tests.configurations import connection
 from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.conftest import CONTEXT
 from tests.e2e.emulators import running_quickly
+from tests.e2e.quick_deployments import deploy_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore, InMemoryQueue, StoredObject
 
 pytestmark = pytest.mark.e2e
@@ -271,12 +272,12 @@ class Everything:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Everything]:
-    """Deployed by the real CDK to an emulator that enforces IAM and TLS."""
+    """Deployed to an emulator that enforces IAM and TLS."""
     path: Path = tmp_path_factory.mktemp("everything") / "millrace.json"
     path.write_text(json.dumps(configuration()))
     with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
-        yield Everything(DeployedDemo.deploy(emulator, path, context=CONTEXT))
+        yield Everything(deploy_quickly(emulator, path, context=CONTEXT))
 
 
 def expected(everything: Everything) -> dict[str, bytes]:

@@ -20,6 +20,7 @@ from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.cases import CASES
 from tests.e2e.conftest import CONTEXT
 from tests.e2e.emulators import running_quickly
+from tests.e2e.quick_deployments import deploy_quickly
 from tests.unit.engine.formats.packing import pack_lz4, pack_snappy, tarred, zipped
 
 pytestmark = pytest.mark.e2e
@@ -113,12 +114,12 @@ IGNORED = ("unload/_SUCCESS", "unload/_temporary/0/part")
 
 @pytest.fixture(scope="module")
 def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
-    """Deployed by the real CDK to an emulator that enforces IAM and TLS."""
+    """Deployed to an emulator that enforces IAM and TLS."""
     path: Path = tmp_path_factory.mktemp("names") / "millrace.json"
     path.write_text(json.dumps(CONFIGURATION))
     with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
-        yield DeployedDemo.deploy(emulator, path, context=CONTEXT)
+        yield deploy_quickly(emulator, path, context=CONTEXT)
 
 
 def outputs_of(deployed: DeployedDemo) -> dict[str, str]:

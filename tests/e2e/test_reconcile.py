@@ -26,6 +26,7 @@ from tests.e2e.bootstrapping import bootstrap_quickly
 from tests.e2e.commands import lines
 from tests.e2e.denials import granted_actions, without
 from tests.e2e.emulators import running_quickly
+from tests.e2e.quick_deployments import deploy_quickly
 
 pytestmark = pytest.mark.e2e
 
@@ -72,7 +73,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedDemo]:
     path.write_text(json.dumps(QUIET))
     with running_quickly(Mode.ENFORCED) as emulator:
         bootstrap_quickly(emulator)
-        yield DeployedDemo.deploy(emulator, path, context={"max_concurrency": "2", "inventories": f"s3://{LISTS}"})
+        yield deploy_quickly(emulator, path, context={"max_concurrency": "2", "inventories": f"s3://{LISTS}"})
 
 
 def test_a_source_without_notifications_is_kept_in_step(quiet: DeployedDemo) -> None:

@@ -35,6 +35,7 @@ from tests.e2e.burning import KILLERS, LARGE, SOURCE_BUCKET, TARGET_BUCKET, TARG
 from tests.e2e.commands import lines
 from tests.e2e.emulators import running_quickly
 from tests.e2e.proxy import Trouble, troubled
+from tests.e2e.quick_deployments import deploy_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.world import NOON
 
@@ -72,7 +73,7 @@ def burning(place: Path) -> Iterator[DeployedDemo]:
     """DeployedDemo where every caller may do everything, over plain http, which the proxy can read."""
     with running_quickly(Mode.OPEN) as emulator:
         bootstrap_quickly(emulator)
-        yield DeployedDemo.deploy(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
+        yield deploy_quickly(emulator, place, context={"max_concurrency": "3", "timeout_seconds": "60"})
 
 
 def test_what_comes_out_is_what_comes_out_of_a_quiet_run(burning: DeployedDemo, place: Path) -> None:

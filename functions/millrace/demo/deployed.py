@@ -16,7 +16,7 @@ from millrace.aws.dynamodb_ledger import DynamoDBLedger
 from millrace.config.connection import Connection
 from millrace.config.document import Document, load
 from millrace.config.layout import Folder
-from millrace.demo.deploy import deploy, merge_outputs
+from millrace.demo.deploy import Outputs, deploy, merge_outputs
 from millrace.demo.emulator import Emulator
 from millrace.deployment.settings import DEFAULT_NAME
 from millrace.ledger.entries import Branch, Entry
@@ -77,6 +77,11 @@ class DeployedDemo:
     ) -> DeployedDemo:
         """Deploy ``configuration`` to a bootstrapped ``emulator``."""
         outputs = deploy(emulator, configuration, context=context, on_line=on_line)
+        return cls.find_in(outputs, emulator, configuration)
+
+    @classmethod
+    def find_in(cls, outputs: Outputs, emulator: Emulator, configuration: Path) -> DeployedDemo:
+        """What was deployed of ``configuration``, by the outputs of its stacks."""
         document = load(configuration)
         _record(emulator).write_text(document.to_json())
         return cls(emulator, document, Deployed.of(merge_outputs(outputs)))
