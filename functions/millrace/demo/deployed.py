@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from millrace.objects.references import ObjectRef
 from millrace.planning.planner import Planner
 from millrace.planning.targets import is_record
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS, _LONGEST_POLL_SECONDS, _POLL_GROWTH = 0.2, 1.0, 1.1
 _MESSAGES = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -134,17 +134,18 @@ class DeployedDemo:
         Raises DemoFailure with a diagnosis when the time is over.
         """
         pending, entries = list(tasks), dict[Task, Entry]()
-        deadline = time.monotonic() + seconds
+        deadline, pauses = time.monotonic() + seconds, _grow_pauses()
         # Only the first is asked for: who asks for a hundred, five times a second, keeps the emulator from its work.
         while pending:
             entry = self.entry(pending[0])
             if entry is not None and until(entry):
                 entries[pending.pop(0)] = entry
                 on_entry(entry)
+                pauses = _grow_pauses()
             elif time.monotonic() > deadline:
                 raise DemoFailure(self.diagnosis([task for task in pending if not self._is(task, until)], seconds))
             else:
-                time.sleep(_POLL_SECONDS)
+                time.sleep(next(pauses))
         return entries
 
     def _is(self, task: Task, until: Callable[[Entry], bool]) -> bool:
@@ -153,11 +154,11 @@ class DeployedDemo:
 
     def wait_until(self, condition: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Wait until ``condition``, called ``what``, comes true; raise DemoFailure when the time is over."""
-        deadline = time.monotonic() + seconds
+        deadline, pauses = time.monotonic() + seconds, _grow_pauses()
         while not condition():
             if time.monotonic() > deadline:
                 raise DemoFailure(f"waited {seconds:.0f} s in vain for {what}\n{self._circumstances()}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(next(pauses))
 
     def wait_until_idle(self, *, seconds: float) -> None:
         """Wait until no message is in the queues, seen or unseen."""
@@ -237,6 +238,14 @@ class DeployedDemo:
             f"messages in the queues: {queues}; in the dead-letter queue: {dead}\n"
             f"the emulator's log, functions' output included, ends:\n{_told(self.emulator.log_tail(200))}"
         )
+
+
+def _grow_pauses() -> Iterator[float]:
+    """Seconds between two looks, 0.2, 0.22 and so on: what takes long is seen a little later, and costs far fewer."""
+    pause = _POLL_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * _POLL_GROWTH, _LONGEST_POLL_SECONDS)
 
 
 def load_deployed(emulator: Emulator) -> Document:
