@@ -38,7 +38,7 @@ def destroy(
     screen = Screen(Terminal())
     target, cloudformation = find_target(get_deployments(context), config=config, name=name, options=option)
     screen.heading(f"Destroy {target}")
-    with synthesised(target, screen) as stacks:
+    with synthesised(target, screen, are_deployed=False) as stacks:
         states = find_states(cloudformation, target)
         doomed = _choose_stacks(stacks, states, storage=storage)
         if not doomed:

@@ -50,11 +50,13 @@ class SynthesisedStacks:
 
 
 @contextlib.contextmanager
-def synthesised(target: StackTarget, screen: Screen) -> Iterator[SynthesisedStacks]:
+def synthesised(target: StackTarget, screen: Screen, *, are_deployed: bool = True) -> Iterator[SynthesisedStacks]:
     """Make the templates in a folder that goes with the block. Raises MillraceError, with what the application said."""
     project = find_project()
     command_line = CdkCommandLine(
-        project=project, script=find_cdk(project, screen.say), environment=target.make_environment()
+        project=project,
+        script=find_cdk(project, screen.say),
+        environment=target.make_environment(are_deployed=are_deployed),
     )
     with tempfile.TemporaryDirectory(prefix="millrace-stacks-") as temporary:
         folder = Path(temporary)

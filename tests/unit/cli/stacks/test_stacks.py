@@ -88,6 +88,14 @@ def test_an_option_that_says_nothing_or_two_things_is_refused(options: list[str]
         target_of(*options)
 
 
+def test_what_goes_is_not_checked_against_the_rules_of_cloudformation() -> None:
+    target = target_of()
+
+    assert "CDK_VALIDATION" not in target.make_environment()
+    assert target.make_environment(are_deployed=False)["CDK_VALIDATION"] == "false"
+    assert target.make_environment(are_deployed=False)["AWS_REGION"] == "eu-central-1"
+
+
 def test_a_wrong_file_is_shown_before_anybody_waits(tmp_path: Path) -> None:
     path = tmp_path / "millrace.yaml"
     path.write_text("connections: []\nbulk_sync: []\n")
