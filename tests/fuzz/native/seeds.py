@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.fuzz.targets import TARGETS
 
-_CHOSEN_BYTES = {"columns": 200, "render": 600, "double_text": 9}
+_CHOSEN_BYTES = {"columns": 200, "render": 600, "parquet_encoding": 900, "double_text": 9}
 """Targets whose input is choices rather than text, and about how many bytes of it make a whole batch."""
 _CSV_CHOICES = (
     b"\x00\x03\x00\x00\x02\x00\x03\x00\x01\x00",  # comma, quotes; four columns: integer, text, date, double

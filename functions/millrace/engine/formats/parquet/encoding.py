@@ -13,10 +13,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from millrace.engine.formats.parquet.chunks import Chunk
+    from millrace.engine.formats.parquet.flat_groups import FlatEncoder
 
 SAMPLE_ROWS = 4096
 _SAMPLE_BYTES = 2 * 2**20
@@ -24,7 +28,8 @@ _SLICES = 16
 _FEW_ROWS = 512
 """Of so few rows no choice matters: all leaves have a dictionary."""
 _DELTA = "DELTA_BINARY_PACKED"
-_INTEGERS = frozenset({"INT32", "INT64"})
+_PHYSICAL_NAMES = {1: "INT32", 2: "INT64"}
+_INTEGERS = frozenset(_PHYSICAL_NAMES.values())
 _DICTIONARY_LIMIT = 2**20
 """Where a dictionary grows beyond, Arrow goes on without."""
 
@@ -47,10 +52,10 @@ class Encodings:
         return {"use_dictionary": list(self.dictionary) or False, "column_encoding": dict(self.others) or None}
 
 
-def choose_encodings(table: pa.Table, options: Mapping[str, Any]) -> Encodings:
+def choose_encodings(table: pa.Table, options: Mapping[str, Any], flat: FlatEncoder | None = None) -> Encodings:
     """The encodings for the first row group's rows, and so for all; the same rows give the same.
 
-    ``options`` are the writer's others.
+    ``options`` are the writer's others. ``flat`` tries them faster than Arrow, and its chunks have the same sizes.
     """
     if table.num_rows < _FEW_ROWS:
         return Encodings()
@@ -58,10 +63,11 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any]) -> Encodings:
     # Without compression, because a dictionary and the places in it are compressed by different ratios: see
     # `_with_dictionary`.
     uncompressed = {**options, "compression": "none", "compression_level": None}
-    whole = _leaves(sample, uncompressed, Encodings())
-    half = _leaves(sample.slice(0, sample.num_rows // 2), uncompressed, Encodings())
+    trial = _Trial(flat)
+    whole = trial.measure(sample, uncompressed, Encodings())
+    half = trial.measure(sample.slice(0, sample.num_rows // 2), uncompressed, Encodings())
     integers = _delta_encodings(whole)
-    direct = _leaves(sample, options, Encodings(dictionary=(), others=integers))
+    direct = trial.measure(sample, options, Encodings(dictionary=(), others=integers))
     # Of 4,096 sampled rows a leaf's 1,000 different texts take 8 kB as a dictionary and 5 kB as places; half the rows
     # had 900 of them, so there will hardly be more in 122,880 rows: 8 kB + 30 * 5 kB = 158 kB. Without a dictionary
     # the sample takes 30 kB, so all rows would take 900 kB: the leaf gets a dictionary.
@@ -108,13 +114,34 @@ def _sample(table: pa.Table) -> pa.Table:
     return pa.concat_tables(slices).combine_chunks()
 
 
-def _leaves(sample: pa.Table, options: Mapping[str, Any], encodings: Encodings) -> list[_Leaf]:
-    """What each leaf of the sample takes in these encodings."""
-    writer = pq.ParquetWriter(io.BytesIO(), sample.schema, **{**options, **encodings.arguments})
-    writer.write_table(sample, row_group_size=max(1, sample.num_rows))
-    writer.close()
-    group = writer.writer.metadata.row_group(0)
-    return list(map(_leaf, map(group.column, range(group.num_columns))))
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Encodes samples to see what their leaves take."""
+
+    flat: FlatEncoder | None
+
+    def measure(self, sample: pa.Table, options: Mapping[str, Any], encodings: Encodings) -> list[_Leaf]:
+        """What each leaf of the sample takes in these encodings."""
+        if self.flat is not None:
+            group = self.flat.encode(sample.to_batches(), encodings, options)
+            if group is not None:
+                return list(map(_measure_chunk, group.chunks))
+        writer = pq.ParquetWriter(io.BytesIO(), sample.schema, **{**options, **encodings.arguments})
+        writer.write_table(sample, row_group_size=max(1, sample.num_rows))
+        writer.close()
+        described = writer.writer.metadata.row_group(0)
+        return list(map(_leaf, map(described.column, range(described.num_columns))))
+
+
+def _measure_chunk(chunk: Chunk) -> _Leaf:
+    return _Leaf(
+        path=chunk.plan.path.decode(),
+        physical=_PHYSICAL_NAMES.get(chunk.plan.type.physical, ""),
+        values=chunk.rows,
+        bytes=chunk.stored_bytes,
+        ratio=chunk.unpacked_bytes / max(1, chunk.stored_bytes),
+        dictionary_bytes=chunk.dictionary_bytes,
+    )
 
 
 def _leaf(chunk: pq.ColumnChunkMetaData) -> _Leaf:

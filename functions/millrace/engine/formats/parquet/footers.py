@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from millrace.engine.formats.parquet.thrift import as_zigzag, list_head
+
 MAGIC = b"PAR1"
 _LENGTH_BYTES = 4
 
@@ -41,7 +43,7 @@ class UnjoinableFooter(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class _PlacedNumber:
+class PlacedNumber:
     """A number in a row group's description: the bytes that hold it, and its value."""
 
     start: int
@@ -54,17 +56,17 @@ class GroupDescription:
     """A row group as its footer describes it; ``offsets`` are the numbers in it that change when it moves."""
 
     description: bytes
-    offsets: tuple[_PlacedNumber, ...]
-    ordinal: _PlacedNumber | None
+    offsets: tuple[PlacedNumber, ...]
+    ordinal: PlacedNumber | None
 
     def moved(self, by: int, ordinal: int) -> bytes:
         """The description of the row group ``by`` bytes further on, the file's ``ordinal``-th, counted from 0."""
         pieces, copied = list[bytes](), 0
         for number in self.offsets:
-            pieces += [self.description[copied : number.start], _as_zigzag(number.value + by)]
+            pieces += [self.description[copied : number.start], as_zigzag(number.value + by)]
             copied = number.end
         if self.ordinal is not None:
-            pieces += [self.description[copied : self.ordinal.start], _as_zigzag(ordinal)]
+            pieces += [self.description[copied : self.ordinal.start], as_zigzag(ordinal)]
             copied = self.ordinal.end
         return b"".join([*pieces, self.description[copied:]])
 
@@ -150,8 +152,8 @@ class JoinedFooter:
 
     def to_bytes(self) -> bytes:
         """The footer, without its length and magic."""
-        rows = _ROWS_HEAD + _as_zigzag(self._rows)
-        groups = _ROW_GROUPS_HEAD + _list_head(len(self._groups))
+        rows = _ROWS_HEAD + as_zigzag(self._rows)
+        groups = _ROW_GROUPS_HEAD + list_head(len(self._groups))
         return b"".join([self._before, rows, groups, *self._groups, self._behind])
 
 
@@ -164,7 +166,7 @@ def join_footers(footers: Sequence[Footer], moves: Iterable[int]) -> bytes:
 
 
 def _read_group(walker: _Walker) -> GroupDescription:
-    start, offsets, ordinal = walker.at, list[_PlacedNumber](), None
+    start, offsets, ordinal = walker.at, list[PlacedNumber](), None
     number = 0
     while True:
         number, kind = walker.next_field(number)
@@ -183,7 +185,7 @@ def _read_group(walker: _Walker) -> GroupDescription:
     return GroupDescription(walker.data[start : walker.at], tuple(offsets), ordinal)
 
 
-def _read_chunk(walker: _Walker, start: int, offsets: list[_PlacedNumber]) -> None:
+def _read_chunk(walker: _Walker, start: int, offsets: list[PlacedNumber]) -> None:
     """Walk over a ColumnChunk; add where it says that it lies."""
     number = 0
     while True:
@@ -202,7 +204,7 @@ def _read_chunk(walker: _Walker, start: int, offsets: list[_PlacedNumber]) -> No
             walker.skip(kind)
 
 
-def _read_chunk_metadata(walker: _Walker, start: int, offsets: list[_PlacedNumber]) -> None:
+def _read_chunk_metadata(walker: _Walker, start: int, offsets: list[PlacedNumber]) -> None:
     number = 0
     while True:
         number, kind = walker.next_field(number)
@@ -241,11 +243,11 @@ class _Walker:
         stored = self._read_varint()
         return (stored >> 1) ^ -(stored & 1)
 
-    def locate_number(self, start: int) -> _PlacedNumber:
+    def locate_number(self, start: int) -> PlacedNumber:
         """A number and where its bytes are, counted from ``start``."""
         begin = self.at
         value = self.read_number()
-        return _PlacedNumber(begin - start, self.at - start, value)
+        return PlacedNumber(begin - start, self.at - start, value)
 
     def read_list_head(self) -> tuple[int, int]:
         """A list's type and number of items."""
@@ -299,23 +301,3 @@ class _Walker:
             number |= (byte & 127) << shift
             shift += 7
         return number
-
-
-def _as_zigzag(number: int) -> bytes:
-    return _as_varint((number << 1) ^ (number >> 63))
-
-
-def _as_varint(number: int) -> bytes:
-    stored = bytearray()
-    while number > 127:
-        stored.append(number & 127 | 128)
-        number >>= 7
-    stored.append(number)
-    return bytes(stored)
-
-
-def _list_head(count: int) -> bytes:
-    """What a list of structs begins with."""
-    if count < _LONG_LIST:
-        return bytes([count << 4 | _STRUCT])
-    return bytes([_LONG_LIST << 4 | _STRUCT]) + _as_varint(count)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,9 +22,13 @@ from millrace.engine.formats.parquet.footers import (
     split_file,
 )
 from millrace.engine.formats.parquet.long_values import LARGE_BATCH, spare_memory
+from millrace.engine.native.library import find_kernel
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.parallel import WorkAhead
 from millrace.errors import UnsupportedType
+
+if TYPE_CHECKING:
+    from millrace.engine.formats.parquet.flat_groups import FlatEncoder
 
 T = TypeVar("T")
 _BYTES_AT_ONCE = 48 * 2**20
@@ -69,25 +73,51 @@ class _GatheredRows:
 
 @dataclass(frozen=True, slots=True)
 class _EncodedFile:
-    """A file of one row group, or of none: what is between its magic and its footer, and the footer's bytes."""
+    """A file of one row group, or of none: what is between magic and footer, and the footer's bytes."""
 
-    groups: memoryview
+    pieces: Sequence[bytes | memoryview]
     footer: bytes
+
+    @property
+    def rows(self) -> int:
+        """How many rows the footer says that there are."""
+        return read_rows(self.footer)
+
+    def read_footer(self) -> Footer:
+        """The footer as others can be joined to it."""
+        return read_footer(self.footer)
+
+    def end(self) -> bytes:
+        """What the file ends with."""
+        return file_end(self.footer)
 
 
 @dataclass(frozen=True, slots=True)
 class _EncodedGroup:
-    """A row group as it is in a file, and the footer of the file that it was written to alone."""
+    """A row group as it is in a file, in pieces, and the footer of the file that it would be alone."""
 
-    data: memoryview
+    pieces: Sequence[bytes | memoryview]
     footer: Footer
+
+    @property
+    def rows(self) -> int:
+        """How many rows the footer says that there are."""
+        return self.footer.rows
+
+    def read_footer(self) -> Footer:
+        """The footer as others can be joined to it."""
+        return self.footer
+
+    def end(self) -> bytes:
+        """What the file ends with."""
+        return file_end(join_footers([self.footer], [0]))
 
 
 class _ParquetWriter:
     """Writes row groups of about 16 MB, at most 122,880 rows, several of them encoded at once if they are small.
 
-    Each is written by Arrow as a file of its own in memory; the files are joined. So the output has the same bytes
-    whatever the number of processors.
+    Each is encoded as a file of its own in memory, by the kernel or by Arrow; the files are joined. So the output has
+    the same bytes whatever the number of processors.
     """
 
     def __init__(self, sink: ByteSink, into: pa.Schema, options: WriteOptions) -> None:
@@ -108,6 +138,7 @@ class _ParquetWriter:
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=most_at_once)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
         self._without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
+        self._flat = _find_flat_encoder(into)
         self._footers = list[Footer]()
         self._moves = list[int]()
         self._written = 0
@@ -130,19 +161,37 @@ class _ParquetWriter:
         """Begin to encode what was gathered as a row group."""
         for encoded in self._encoding.results():
             self._append(encoded)
-        self._encoding.begin(partial(_encode_group, self._take_group()))
+        self._encoding.begin(partial(_as_group, self._take_group()))
 
-    def _take_group(self) -> Callable[[], _EncodedFile]:
+    def _take_group(self) -> Callable[[], _EncodedFile | _EncodedGroup]:
         """What encodes the rows that were gathered; the first of them decide how the leaves are encoded."""
-        table = pa.Table.from_batches(self._group.batches, self._schema)
+        batches = self._group.batches
+        table = pa.Table.from_batches(batches, self._schema)
         may_have_long_values = self._group.largest_bytes > LARGE_BATCH
         self._group = _GatheredRows(self._write)
         if self._encodings is None:
-            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options))
+            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options, self._flat))
         arguments = self._encodings.arguments
         if may_have_long_values:
             arguments |= spare_memory(table)
-        return partial(_name_refusal, "values", partial(self._encode, table, arguments))
+        by_arrow = partial(_name_refusal, "values", partial(self._encode, table, arguments))
+        if self._flat is None or may_have_long_values:
+            return by_arrow
+        return partial(self._encode_flat, self._flat, batches, self._encodings, by_arrow)
+
+    def _encode_flat(
+        self,
+        flat: FlatEncoder,
+        batches: list[pa.RecordBatch],
+        encodings: Encodings,
+        by_arrow: Callable[[], _EncodedFile],
+    ) -> _EncodedFile | _EncodedGroup:
+        """Rows as a row group by the kernel, or by Arrow if it cannot."""
+        group = flat.encode(batches, encodings, self._options)
+        if group is None:
+            return by_arrow()
+        empty = self._without_rows.read_footer()
+        return _EncodedGroup(group.pieces, replace(empty, rows=group.rows, groups=(group.describe(),)))
 
     def _encode(self, table: pa.Table, arguments: Mapping[str, Any]) -> _EncodedFile:
         """Rows as the one row group of a file, or as a file without a row group if there are none."""
@@ -151,13 +200,14 @@ class _ParquetWriter:
             if table.num_rows:
                 writer.write_table(table.replace_schema_metadata(self._into.metadata), row_group_size=table.num_rows)
         groups, footer = split_file(memoryview(file.getvalue()))
-        return _EncodedFile(groups, bytes(footer))
+        return _EncodedFile([groups], bytes(footer))
 
     def _append(self, encoded: _EncodedGroup) -> None:
-        self._sink.write(encoded.data)
         self._footers.append(encoded.footer)
         self._moves.append(self._written)
-        self._written += len(encoded.data)
+        for piece in encoded.pieces:
+            self._sink.write(piece)
+            self._written += len(piece)
 
     def close(self) -> int:
         """Write the last row group and the footer, whose word the number of rows is."""
@@ -171,18 +221,29 @@ class _ParquetWriter:
         return sum(footer.rows for footer in self._footers)
 
     def _close_alone(self) -> int:
-        """Write what rows there are as the file that Arrow made: most objects are one row group."""
-        file = self._without_rows
+        """Write what rows there are as one file: most objects are one row group."""
+        file: _EncodedFile | _EncodedGroup = self._without_rows
         if self._group.rows:
             file = self._take_group()()
-            self._sink.write(file.groups)
-        self._sink.write(file_end(file.footer))
-        return read_rows(file.footer)
+            for piece in file.pieces:
+                self._sink.write(piece)
+        self._sink.write(file.end())
+        return file.rows
 
 
-def _encode_group(encode: Callable[[], _EncodedFile]) -> _EncodedGroup:
+def _as_group(encode: Callable[[], _EncodedFile | _EncodedGroup]) -> _EncodedGroup:
     file = encode()
-    return _EncodedGroup(file.groups, read_footer(file.footer))
+    return _EncodedGroup(file.pieces, file.read_footer())
+
+
+def _find_flat_encoder(schema: pa.Schema) -> FlatEncoder | None:
+    """What encodes rows of a schema by the kernel, if there is one and it knows the types."""
+    kernel = find_kernel()
+    if kernel is None:
+        return None
+    from millrace.engine.formats.parquet.flat_groups import open_flat_encoder  # noqa: PLC0415 - it imports ctypes
+
+    return open_flat_encoder(kernel, schema)
 
 
 def _name_refusal(what: str, act: Callable[[], T]) -> T:

@@ -1,0 +1,168 @@
+"""Row groups of flat columns by the kernel: the same bytes as Arrow writes, in a third of the time.
+
+What the kernel does not know is Arrow's: nested columns, rare types, a dictionary that grows too large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+
+from millrace.engine.formats.parquet.chunks import (
+    BOOLEAN,
+    BYTE_ARRAY,
+    DOUBLE,
+    FLOAT,
+    INT32,
+    INT64,
+    Chunk,
+    LeafPlan,
+    PageCodec,
+    encode_chunk,
+)
+from millrace.engine.formats.parquet.encoding import Encodings
+from millrace.engine.formats.parquet.footers import GroupDescription, PlacedNumber
+from millrace.engine.formats.parquet.thrift import as_zigzag, list_head
+from millrace.engine.native.library import Kernel
+from millrace.engine.native.parquet_encoding import (
+    DELTA,
+    DICTIONARY,
+    PLAIN,
+    LeafType,
+    NotForKernel,
+    PageSizes,
+    open_rows,
+)
+from millrace.engine.native.seam import TypeKind
+from millrace.engine.types import arrow_types
+
+_PAGE_ROWS, _PAGE_BYTES = 20_000, 2**20
+"""As Arrow has them by default."""
+_BEGIN = 4
+"""Where the first row group of a file begins: behind the magic."""
+_DIGITS = {9: INT32, 18: INT64}
+"""How many digits a decimal has at most that is stored as such an integer."""
+_ENCODINGS = {"DELTA_BINARY_PACKED": DELTA}
+_STORED: dict[int, tuple[TypeKind, int]] = {
+    pa.lib.Type_BOOL: (TypeKind.BOOL, BOOLEAN),
+    pa.lib.Type_INT8: (TypeKind.INT8, INT32),
+    pa.lib.Type_INT16: (TypeKind.INT16, INT32),
+    pa.lib.Type_INT32: (TypeKind.INT32, INT32),
+    pa.lib.Type_INT64: (TypeKind.INT64, INT64),
+    pa.lib.Type_FLOAT: (TypeKind.FLOAT32, FLOAT),
+    pa.lib.Type_DOUBLE: (TypeKind.FLOAT64, DOUBLE),
+    pa.lib.Type_STRING: (TypeKind.STRING, BYTE_ARRAY),
+    pa.lib.Type_LARGE_STRING: (TypeKind.LARGE_STRING, BYTE_ARRAY),
+    pa.lib.Type_BINARY: (TypeKind.BINARY, BYTE_ARRAY),
+    pa.lib.Type_LARGE_BINARY: (TypeKind.LARGE_BINARY, BYTE_ARRAY),
+    pa.lib.Type_DATE32: (TypeKind.DATE32, INT32),
+    pa.lib.Type_TIME64: (TypeKind.TIME64, INT64),
+    pa.lib.Type_TIMESTAMP: (TypeKind.TIMESTAMP, INT64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FlatGroup:
+    """A row group: the bytes of its pages in pieces, and its columns."""
+
+    pieces: tuple[bytes, ...]
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were written."""
+        return self.chunks[0].rows
+
+    def describe(self) -> GroupDescription:
+        """The row group as a footer says it is, at the beginning of a file."""
+        return _describe_group(self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatEncoder:
+    """Encodes groups of rows with these columns; many threads may use one."""
+
+    kernel: Kernel
+    names: tuple[str, ...]
+    leaves: tuple[LeafType, ...]
+
+    def encode(
+        self, batches: Sequence[pa.RecordBatch], encodings: Encodings, options: Mapping[str, Any]
+    ) -> FlatGroup | None:
+        """The rows as a group; None if Arrow has to encode them. ``options`` are those of Arrow's writer."""
+        codec = PageCodec(options["compression"], options.get("compression_level"))
+        sizes = PageSizes(_PAGE_ROWS, options.get("data_page_size", _PAGE_BYTES))
+        chunks = list[Chunk]()
+        try:
+            with open_rows(self.kernel, batches, sizes) as rows:
+                for position, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
+                    plan = LeafPlan(position, name.encode(), leaf, _choose_number(encodings, name, leaf))
+                    chunks.append(encode_chunk(rows, plan, codec))
+        except NotForKernel:
+            return None
+        pieces = chain.from_iterable(chunk.pieces for chunk in chunks)
+        return FlatGroup(tuple(pieces), tuple(chunks))
+
+
+def open_flat_encoder(kernel: Kernel, schema: pa.Schema) -> FlatEncoder | None:
+    """What encodes rows of a schema; None if the kernel does not know one of its types."""
+    leaves = list[LeafType]()
+    for column in schema:
+        leaf = _find_leaf(column)
+        if leaf is None:
+            return None
+        leaves.append(leaf)
+    if not leaves:
+        return None
+    return FlatEncoder(kernel, tuple(schema.names), tuple(leaves))
+
+
+def _find_leaf(column: pa.Field) -> LeafType | None:
+    kind = column.type
+    if arrow_types.is_decimal128(kind):
+        return _find_decimal(column)
+    if kind.id not in _STORED:
+        return None
+    # Parquet has no seconds: Arrow stores milliseconds.
+    factor = 1
+    if arrow_types.is_timestamp(kind) and kind.unit == "s":
+        factor = 1000
+    return LeafType(*_STORED[kind.id], is_nullable=column.nullable, factor=factor)
+
+
+def _find_decimal(column: pa.Field) -> LeafType | None:
+    for digits, physical in _DIGITS.items():
+        if column.type.precision <= digits:
+            return LeafType(TypeKind.DECIMAL128, physical, is_nullable=column.nullable)
+    return None
+
+
+def _choose_number(encodings: Encodings, name: str, leaf: LeafType) -> int:
+    """A leaf's encoding, by Parquet's number. Arrow gives booleans no dictionary."""
+    has_dictionary = encodings.dictionary is None or name in encodings.dictionary
+    if has_dictionary and leaf.physical != BOOLEAN:
+        return DICTIONARY
+    return _ENCODINGS.get(encodings.others.get(name, ""), PLAIN)
+
+
+def _describe_group(chunks: Sequence[Chunk]) -> GroupDescription:
+    """A RowGroup: 1 columns, 2 size unpacked, 3 rows, 5 offset, 6 size as stored."""
+    described = bytearray(b"\x19" + list_head(len(chunks)))
+    offset, offsets = _BEGIN, list[PlacedNumber]()
+    for chunk in chunks:
+        text, places = chunk.describe(offset)
+        start = len(described)
+        offsets += [PlacedNumber(start + begin, start + end, value) for begin, end, value in places]
+        described += text
+        offset += chunk.stored_bytes
+    unpacked = sum(chunk.unpacked_bytes for chunk in chunks)
+    described += b"\x16" + as_zigzag(unpacked) + b"\x16" + as_zigzag(chunks[0].rows) + b"\x26"
+    begin = len(described)
+    described += as_zigzag(_BEGIN)
+    offsets.append(PlacedNumber(begin, len(described), _BEGIN))
+    described += b"\x16" + as_zigzag(offset - _BEGIN) + b"\0"
+    return GroupDescription(bytes(described), tuple(offsets), None)
