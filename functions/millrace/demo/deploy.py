@@ -13,6 +13,7 @@ from millrace.cdk.command_line import CdkCommandLine
 from millrace.cdk.node import find_cdk
 from millrace.demo.emulator import ACCOUNT, REGION, Emulator
 from millrace.deployment.project import find_project
+from millrace.mappings import pick
 
 Outputs = Mapping[str, Mapping[str, str]]
 """A stack's name to the names and values of its outputs."""
@@ -65,7 +66,7 @@ def cdk_log(emulator: Emulator) -> Path:
 def _run_cdk(emulator: Emulator, command: list[str], *, on_line: Callable[[str], None]) -> None:
     project = find_project()
     command_line = CdkCommandLine(
-        project=project, script=find_cdk(project, on_line), environment=_make_environment(emulator)
+        project=project, script=find_cdk(project, on_line), environment=make_environment(emulator)
     )
     words = [*command]
     if "--app" not in command:
@@ -75,9 +76,12 @@ def _run_cdk(emulator: Emulator, command: list[str], *, on_line: Callable[[str],
         raise DeployError(f"`cdk {command[0]}` failed with exit code {done.code}; it said:\n{done.last_lines()}")
 
 
-def _make_environment(emulator: Emulator) -> dict[str, str]:
+def make_environment(emulator: Emulator) -> dict[str, str]:
+    """All variables of the CDK, and of the application that it starts: the emulator's, and the user's caches."""
     return {
         **emulator.subprocess_environment(),
+        # What `find_cache` looks at: in a wheel the application keeps layers, kernels and code there.
+        **pick(os.environ, "XDG_CACHE_HOME", "LOCALAPPDATA"),
         "HOME": os.environ.get("HOME", str(emulator.folder)),  # jsii unpacks aws-cdk-lib into the user's cache once
         "CDK_HOME": str(emulator.folder / "cdk-home"),
         "TMPDIR": str(emulator.folder / "tmp"),
