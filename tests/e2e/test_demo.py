@@ -16,6 +16,7 @@ import pytest
 
 from millrace.demo.kept import recall
 from tests.distributions import borrow_byte_code, build_distribution, copy_checkout, install_wheel
+from tests.e2e.forked_commands import run_command
 from tests.places import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -121,8 +122,7 @@ def _deploy_and_destroy(folder: Path, environment: dict[str, str]) -> None:
     """`millrace init`, `deploy`, `diff` and `destroy`, one after the other, beside what runs there already."""
 
     def run(*words: str, code: int = 0) -> str:
-        command = [*_MILLRACE, *words]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        done = run_command(words, environment, folder=folder, seconds=240)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
