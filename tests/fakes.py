@@ -170,6 +170,7 @@ def _as_story(entry: Entry) -> Entry:
         version=UNKNOWN_VERSION,
         owner=None,
         deaths=0,
+        dead_owners=(),
         deployment=0,
         open_run=None,
         shape=None,

@@ -505,6 +505,21 @@ def test_an_object_that_kills_is_given_up_though_its_event_and_a_run_ask_by_turn
     kept(world)
 
 
+def test_an_object_that_kills_is_given_up_though_two_messages_name_other_bytes_of_it_by_turns() -> None:
+    """SEED=604359: the event of a version was late, and a comparison had listed the next one."""
+    world = quiet(Setup(SetupKind.SNAPSHOT))
+    world.script = [unheard(write("in/a.csv", rows("x"))), unheard(write("in/a.csv", rows("y") + KILLER))]
+    world.script += [lambda world: world.reconcile(), wait(900.0), _send_first_event]
+
+    world.run()
+
+    entry = promises.entry(world, "in/a.csv")
+    assert entry is not None
+    assert entry.failure is not None
+    assert entry.failure.error == "Crashed"
+    assert not world.queue.dead
+
+
 def test_a_file_that_was_away_while_its_table_was_made_is_found_by_the_comparison() -> None:
     """SEED=113878: the events of its deletion and of its undeletion are lost."""
     world = quiet(Setup(SetupKind.RUN), versioned=True)

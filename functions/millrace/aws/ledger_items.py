@@ -77,7 +77,7 @@ def _to_stored(entry: AnyEntry) -> dict[str, Any]:
 
 def _work_fields(entry: WorkEntry) -> dict[str, Any]:
     fields = _get_fields(entry, _WORK) | _get_fields(entry.version, _VERSION) | _rows_fields(entry.rows)
-    fields |= leave_out_empty(_get_fields(entry, _SINCE_0_2))
+    fields |= leave_out_empty(_get_fields(entry, _SINCE_0_2) | {"dead_owners": list(entry.dead_owners)})
     for name in _TIMES:
         fields[name] = to_time_text(getattr(entry, name))
     if entry.failure is not None:
@@ -240,6 +240,7 @@ def _to_work(fields: Mapping[str, Any]) -> dict[str, Any]:
         "state": State(fields["state"]),
         "outputs": tuple(map(_output, fields.get("outputs", ()))),
         "obsolete": tuple(map(_output, fields.get("obsolete", ()))),
+        "dead_owners": tuple(fields.get("dead_owners", ())),
     }
 
 

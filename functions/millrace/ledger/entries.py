@@ -131,7 +131,8 @@ class WorkEntry(ABC):
     among them: of earlier work, or of work that was killed after it published. They are deleted before work settles.
     ``run_id`` is the newest manual run that reached it; ``open_run`` is one that came to no end before other work took
     over, so that its message finds it begun, and not done. ``attempts`` counts attempts at the same thing; it is put
-    before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out.
+    before the work begins. ``deaths`` counts the workers that died over it: each left a lease to run out;
+    ``dead_owners`` are the messages that the last of them had.
     ``deployment`` is the number of the newest deployment that worked on it. ``fingerprint`` is of the sync's whole
     configuration, ``shape`` of what shapes this very output; 0.1.0 wrote none. ``announcement`` is there only if
     somebody asked to be told: until it is sent, whoever reads the entry to claim it sends it first.
@@ -149,6 +150,7 @@ class WorkEntry(ABC):
     owner: str | None = None
     attempts: int = 0
     deaths: int = 0
+    dead_owners: tuple[str, ...] = ()
     deployment: int = 0
     outputs: tuple[Output, ...] = ()
     obsolete: tuple[Output, ...] = ()

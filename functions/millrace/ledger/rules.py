@@ -22,6 +22,7 @@ MOST_ATTEMPTS = 5
 """Attempts at the same work that fail for reasons that pass, before its message is a dead letter."""
 MOST_DEATHS = 3
 """Workers that may die over the same work before it fails as ``Crashed``."""
+_MOST_DEAD_OWNERS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,10 +266,16 @@ def _has_same_bytes(entry: WorkEntry, subject: ClaimSubject) -> bool:
 
 
 def _is_retry(entry: WorkEntry, request: ClaimRequest) -> bool:
-    """Whether the request asks once more for what was tried, and came to no end."""
+    """Whether the request asks once more for what was tried, and came to no end.
+
+    For example: two comparisons listed an object of ``v1`` and of ``v2``, which kills its workers, and their messages
+    come by turns. Each names other bytes than the one before, and all the same its worker has died over them already.
+    """
     subject = request.subject
     if entry.settled:
         return False
+    if request.message_id in _list_dead_owners(entry, request):
+        return True
     if subject.run_id is not None and not is_newer_run(subject.run_id, entry.open_run):
         return True
     # A build's request says nothing of what changed: it is always the same wish.
@@ -292,8 +299,18 @@ def _count_deaths(entry: WorkEntry, request: ClaimRequest) -> int:
     """With one more if the lease of the last worker ran out: who lives settles before that, or puts its message off."""
     if not _is_retry(entry, request):
         return 0
-    is_death = entry.state is State.IN_FLIGHT and not _has_lived(entry, request)
-    return entry.deaths + is_death
+    return entry.deaths + _is_death(entry, request)
+
+
+def _is_death(entry: WorkEntry, request: ClaimRequest) -> bool:
+    return entry.state is State.IN_FLIGHT and not _has_lived(entry, request)
+
+
+def _list_dead_owners(entry: WorkEntry, request: ClaimRequest) -> tuple[str, ...]:
+    """The messages whose workers died, the last few of them: so many seldom ask for one object at once."""
+    if entry.owner is None or not _is_death(entry, request):
+        return entry.dead_owners
+    return (*entry.dead_owners, entry.owner)[-_MOST_DEAD_OWNERS:]
 
 
 def _has_lived(entry: WorkEntry, request: ClaimRequest) -> bool:
@@ -326,6 +343,7 @@ def _to_granted(entry: E, request: ClaimRequest) -> E:
         owner=request.message_id,
         attempts=_count_attempts(entry, request),
         deaths=_count_deaths(entry, request),
+        dead_owners=_list_dead_owners(entry, request),
         deployment=request.deployment,
         started=request.now,
         finished=None,
@@ -410,7 +428,7 @@ def settle(claimed: E, finish: Finish, now: datetime) -> E:
     )
     if settled.settled:
         # Deaths are counted in a row: a worker that came through shows that the object does not kill.
-        settled = replace(settled, deaths=0)
+        settled = replace(settled, deaths=0, dead_owners=())
     return settled.as_finished(finish)
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from millrace.aws.ledger_items import entry_of, item_of
-from millrace.ledger.entries import State
+from millrace.ledger.entries import State, WorkEntry
 
 RECORDED = Path(__file__).parent / "recorded" / "ledger-0.1.0.jsonl"
 
@@ -34,6 +35,14 @@ ITEMS = list(read_items())
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: f"{item['sync']['S']} {item['state']['S']}")
 def test_an_item_is_written_back_as_it_was_read(item: dict[str, Any]) -> None:
     assert item_of(entry_of(item)) == item
+
+
+def test_what_was_added_since_is_read_as_it_was_written() -> None:
+    since = {"deaths": 2, "dead_owners": ("m1", "m2"), "deployment": 3, "shape": "s", "open_run": "r"}
+    recorded = [entry for entry in map(entry_of, ITEMS) if isinstance(entry, WorkEntry)]
+    entries = [replace(entry, **since) for entry in recorded]
+
+    assert [entry_of(item_of(entry)) for entry in entries] == entries
 
 
 def test_every_kind_and_state_is_recorded() -> None:

@@ -231,7 +231,7 @@ class TestClaim:
         assert done.deaths == 0
 
     def test_a_newer_version_of_a_suspect_is_none(self) -> None:
-        newer = claim_request(sequencer="0B", etag="e2", at=NOON + LEASE)
+        newer = claim_request(message="m2", sequencer="0B", etag="e2", at=NOON + LEASE)
 
         assert granted(claim(in_flight(), replace(newer, is_alone=False))).deaths == 0
 
@@ -373,7 +373,7 @@ class TestAttempts:
 
     @pytest.mark.parametrize("other", [{}, {"sequencer": None, "etag": None, "run_id": "r1"}], ids=["event", "run"])
     def test_a_run_that_others_took_over_goes_on_counting(self, other: dict[str, str | None]) -> None:
-        run = claim_request(sequencer=None, etag=None, run_id="r2")
+        run = claim_request(message="m2", sequencer=None, etag=None, run_id="r2")
         entry: Entry = in_flight()
         deaths = []
         for request in (run, claim_request(**other), run, claim_request(**other)):  # type: ignore[arg-type] # builder's
@@ -383,6 +383,24 @@ class TestAttempts:
         assert deaths == [0, 1, 2, 3]
         done = settle(entry, Finish(state=State.CONVERTED), NOON)
         assert granted(claim(done, run)).deaths == 0
+
+    @pytest.mark.parametrize("etags", [("e1", "e2"), ("e1", "e2", "e3")], ids=["two", "three"])
+    def test_messages_that_name_other_bytes_by_turns_go_on_counting(self, etags: tuple[str, ...]) -> None:
+        """Comparisons listed versions of one object, and whichever message comes, its worker dies."""
+        messages = [claim_request(message=f"m-{etag}", sequencer=None, etag=etag) for etag in etags]
+        entry = granted(claim(UNSEEN, messages[0]))
+        deaths = []
+        for request in messages[1:] + messages:
+            entry = granted(claim(replace(entry, lease_until=None), request))
+            deaths.append(entry.deaths)
+
+        assert deaths == [0] * (len(etags) - 1) + list(range(1, len(etags) + 1))
+        assert settle(entry, Finish(state=State.CONVERTED), NOON).dead_owners == ()
+
+    def test_other_bytes_by_a_message_that_nobody_died_over_count_from_none(self) -> None:
+        dead = replace(in_flight(), lease_until=None, deaths=2, dead_owners=("m0", "m0"))
+
+        assert granted(claim(dead, claim_request(message="m2", sequencer="0B"))).deaths == 0
 
     def test_a_worker_that_settled_as_failed_has_not_died(self) -> None:
         assert granted(claim(failed(ServiceUnavailable("503")), claim_request())).deaths == 0
