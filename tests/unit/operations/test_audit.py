@@ -14,7 +14,7 @@ from millrace.objects.store import ListedObject
 from millrace.operations.audit import AUDIT_COLUMNS, Audited, Auditor, Standing
 from millrace.operations.comparison import GRACE
 from millrace.operations.lost_outputs import Loss, LostOutput, OutputChecker
-from tests.configurations import bulk_sync
+from tests.configurations import bulk_sync, model_document
 from tests.world import NOON, SOURCE, TARGET, World
 
 SECOND = timedelta(seconds=1)
@@ -183,6 +183,20 @@ class TestOutputs:
 
         assert with_outputs(world)[SOURCE.key].standing is Standing.ALTERED
 
+    def test_only_of_what_is_done_outputs_are_looked_at(self) -> None:
+        """What failed has those of its version before, which nobody promises any more; what is new has none."""
+        world = World()
+        world.one(world.upload())
+        world.one(world.upload(b'a\n"1'))
+        assert world.entry().outputs
+        world.store.delete(TARGET)
+        world.store.put(ObjectRef("acme-in", "in/new.csv"), b"a\n1\n")
+
+        assert {key: str(item.standing) for key, item in with_outputs(world).items()} == {
+            SOURCE.key: State.FAILED,
+            "in/new.csv": Standing.UNACCOUNTED,
+        }
+
     def test_a_snapshot_tables_output_is_that_of_the_file_that_it_is_made_of(self) -> None:
         world = World(
             syncs=(bulk_sync(to="json", mode="snapshot"),), source={"is_single_table": True, "single_table_name": "t"}
@@ -233,3 +247,15 @@ def test_the_age_is_that_of_the_work_where_it_is_known_and_else_of_the_object(
     whole = replace(ENTRY, started=NOON - timedelta(minutes=1)) if is_whole else None
 
     assert item.row("nightly", NOON, whole)["age_seconds"] == age
+
+
+def test_what_lies_beside_a_models_object_is_nobodys() -> None:
+    """Also if the ledger knows it, because the model had its key once."""
+    world = World(configuration=model_document({"key": "in/orders.csv"}))
+    world.one(world.upload())
+    world.one(world.upload())
+    for name in ("a.csv", "z.csv"):
+        world.store.put(ObjectRef("acme-in", f"in/{name}"), b"a\n1\n")
+    world.ledger.put(replace(ENTRY, source=ObjectRef("acme-in", "in/a.csv"), state=State.CONVERTED, revision=1))
+
+    assert standings(world) == {SOURCE.key: State.CONVERTED}

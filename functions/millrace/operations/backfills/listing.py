@@ -215,8 +215,8 @@ class BackfillLister:
     def _find_end(self, backfill: Backfill, remaining: Callable[[], float]) -> ListingEnd | None:
         if remaining() < STOP_SECONDS:
             return ListingEnd.PARTIAL
-        row = self.backfills.board().find(backfill.name)
-        is_running = row is not None and row.state is BackfillState.RUNNING and row.root == backfill.root
+        row = self.backfills.board().newest(backfill)
+        is_running = row.state is BackfillState.RUNNING and row.root == backfill.root
         if not is_running or self.queue.waiting() >= backfill.most_waiting:
             return ListingEnd.HELD
         return None

@@ -156,8 +156,9 @@ class BackfillSelection:
     def _is_of_another_configuration(self, candidate: _ListedPlace, plan: Plan) -> bool:
         """Whether the index does not say enough: it has no shape."""
         entry = candidate.entry
-        is_same_object = entry is not None and entry.version.etag == candidate.listed.etag
-        return entry is not None and is_same_object and entry.fingerprint != plan.fingerprint
+        if entry is None:
+            return False
+        return entry.version.etag == candidate.listed.etag and entry.fingerprint != plan.fingerprint
 
     def _find_plan(self, listed: ListedObject) -> Plan | None:
         """What becomes of an object alone; None if the sync leaves it out."""

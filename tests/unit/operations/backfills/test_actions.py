@@ -86,6 +86,8 @@ def test_one_that_is_stopped_in_its_pause_says_how_far_it_was(plant: Plant) -> N
     [
         ({}, "action is None; expected 'start', 'pause', 'resume', 'stop', 'tend' or 'list'"),
         ({"action": "pause"}, "sync is None"),
+        ({"action": "resume", "sync": ""}, "sync is ''"),
+        ({"action": "stop", "sync": 3}, "sync is 3"),
         ({"action": "resume", "sync": SYNC, "concurrency": 1}, "concurrency is 1"),
         ({"action": "stop", "sync": SYNC}, "no backfill of sync 'nightly' goes on"),
         ({"action": "start", "sync": "nobody"}, "there is no active sync 'nobody'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from millrace.errors import AccessDenied, ObjectArchived, ServiceUnavailable, UsageError
-from millrace.ledger.entries import State
+from millrace.ledger.entries import Entry, State
 from millrace.objects.messages import Request, parse_message
 from millrace.objects.references import ObjectRef
 from millrace.operations.backfills.board import BackfillState, Board, KeyRange, PortionResult, RangeTree, Span
@@ -158,6 +158,45 @@ def test_what_waits_for_its_restore_is_not_counted_as_done(monkeypatch: pytest.M
     assert progress.expected_end is None
     assert "expected end" not in describe_progress(progress)
     assert "3 wait for a restore or a big run (millrace status)" in describe_progress(progress)
+
+
+def test_what_waits_for_its_restore_already_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = Plant()
+    plant.fill(range(3))
+    monkeypatch.setattr(plant.world.store, "open", _refuse_as_archived)
+    plant.start()
+    plant.run()
+    plant.world.store.is_readable = False
+
+    plant.start()
+    plant.list_all()
+
+    assert (plant.counts().asked, plant.counts().known) == (0, 3)
+
+
+def test_entries_are_read_whole_where_the_index_does_not_say_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of other bytes need no look: they are asked for whatever they say."""
+    plant = Plant()
+    plant.fill(range(3))
+    plant.start()
+    plant.run()
+    plant.world.syncs = (bulk_sync(to="parquet"),)
+    plant.put(2, "a\n2\n")
+    plant.put(4)
+    read: list[str] = []
+    genuine = plant.world.ledger.get
+    plant.start()
+
+    def get(sync: str, ref: ObjectRef) -> Entry | None:
+        read.append(ref.key)
+        return genuine(sync, ref)
+
+    monkeypatch.setattr(plant.world.ledger, "get", get)
+
+    plant.list_all()
+
+    assert read == ["in/00000.csv", "in/00001.csv"]
+    assert plant.counts().asked == 4
 
 
 def test_other_files_are_passed_over() -> None:
@@ -533,6 +572,70 @@ class TestRoom:
         plant.backfills.put_range(root.as_begun(plant.world.now.replace(hour=13)))
 
         assert plant.lister.run(row.name, root.name) is ListingEnd.BUSY
+
+    def test_a_range_is_divided_within_its_end(self) -> None:
+        """Behind it is what another range lists."""
+        plant = Plant(portion=2, split_after=1)
+        plant.fill(range(30))
+        row = plant.start()
+        end = "in/00009.csv"
+        plant.backfills.put_range(KeyRange(backfill=row.name, name="1", span=Span(until=end), revision=1))
+
+        while idle := RangeTree.read(plant.backfills, row).idle(plant.world.now):
+            plant.lister.run(row.name, idle[0].name)
+
+        assert sorted(asked(plant)) == [f"in/{number:05}.csv" for number in range(10)]
+        spans = [key_range.span for key_range in RangeTree.read(plant.backfills, row).ranges]
+        assert len(spans) > 1
+        assert all(span.until <= end for span in spans)
+
+    @pytest.mark.parametrize(
+        ("changes", "asked_for"),
+        [
+            ({}, 25),
+            ({"state": BackfillState.PAUSED}, 10),
+            ({"state": BackfillState.STOPPED}, 10),
+            ({"generation": 2}, 10),
+            ({"most_waiting": 1}, 25),
+        ],
+        ids=["nothing", "paused", "given up", "listed once more", "asked for otherwise"],
+    )
+    def test_a_listing_stops_behind_the_portion_in_which_somebody_steers(
+        self, changes: dict[str, Any], asked_for: int
+    ) -> None:
+        plant = Plant()
+        plant.fill(range(25))
+        row = plant.start()
+        genuine = plant.queue.send
+
+        def send_and_steer(requests: Iterable[Request]) -> int:
+            if plant.queue.ever_sent == 0:
+                plant.backfills.put_board(plant.backfills.board().with_row(replace(row, **changes)))
+            return genuine(requests)
+
+        plant.queue.send = send_and_steer  # type: ignore[method-assign, assignment] # somebody steers while it lists
+
+        end = plant.lister.run(row.name, "1")
+
+        assert (end, plant.queue.ever_sent) == (ListingEnd.LISTED if asked_for == 25 else ListingEnd.HELD, asked_for)
+        assert plant.backfills.kept_ranges[row.name, "1"].lease_until is None
+
+    @pytest.mark.parametrize(
+        ("is_known", "range_name", "end"),
+        [(True, "1", ListingEnd.LISTED), (True, "1.7", ListingEnd.LISTED), (False, "1", ListingEnd.HELD)],
+        ids=["listed already", "of a former generation", "of nobody's backfill"],
+    )
+    def test_what_needs_no_listing_is_not_listed(self, range_name: str, end: ListingEnd, *, is_known: bool) -> None:
+        """Two invocations were asked for it, or one came very late."""
+        plant = Plant()
+        plant.fill(range(5))
+        row = plant.start()
+        plant.list_all()
+        plant.world.store.calls.clear()
+        before = dict(plant.backfills.kept_ranges)
+
+        assert plant.lister.run(row.name if is_known else "nobody's", range_name) is end
+        assert (plant.backfills.kept_ranges, plant.queue.ever_sent) == (before, 5)
 
     def test_a_sync_has_one_at_a_time(self) -> None:
         plant = Plant()

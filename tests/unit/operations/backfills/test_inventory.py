@@ -20,6 +20,7 @@ from millrace.ledger.entries import State
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.messages import Request, Ticket
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef
+from millrace.objects.store import ListedObject
 from millrace.operations.backfills.board import BackfillCounts, BackfillState
 from millrace.operations.backfills.inventory import InvalidInventory, Manifest, read_inventory_file, read_manifest
 from millrace.operations.backfills.progress import describe_progress
@@ -30,6 +31,8 @@ from tests.fakes import InMemoryObjectStore
 MANIFEST = "s3://acme-lists/daily/acme-in/all/2026-11-28T01-00Z/manifest.json"
 SCHEMA = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 WHEN = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NO_TIME = ListedObject(ObjectRef("acme-in", "in/a.csv"), "e", 0).modified
+"""What stands in a listing for a time that nobody knows."""
 Row = tuple[str, bool, bool, int, str, str]
 """Key, whether the latest, whether a delete marker, size, ETag and storage class."""
 ROWS: Sequence[Row] = (
@@ -268,6 +271,56 @@ def test_a_listing_that_fails_says_why_until_it_goes_on() -> None:
     assert "listing failed: s3://acme-lists/l/1.csv.gz, row 1 is of the bucket 'other'" in describe_progress(failing)
     assert failing.to_json()["trouble"].startswith("s3://acme-lists/l/1.csv.gz, row 1")
     assert (ended.backfill.state, ended.backfill.trouble) == (BackfillState.FINISHED, None)
+
+
+def read_rows(store: InMemoryObjectStore, **columns: Any) -> list[ListedObject]:
+    """What is listed of a Parquet inventory of one row, with these columns in place of the documented ones."""
+    table = as_table(ROWS[:1])
+    for name, value in columns.items():
+        at = table.schema.names.index(name)
+        table = table.set_column(at, name, pa.array([value]))
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    put(store, "l/1.parquet", sink.getvalue())
+    put_manifest(store, "Parquet", "l/1.parquet", schema="message s3.inventory {}")
+    return [row.listed for row in read_inventory_file(store, read_manifest(store, MANIFEST), 0, "")]
+
+
+@pytest.mark.parametrize(("key", "told"), [(None, "None"), ("", "''"), (7, "7")])
+def test_a_row_without_a_key_is_refused(store: InMemoryObjectStore, key: object, told: str) -> None:
+    with pytest.raises(InvalidInventory, match=f"row 1 has the key {told}; expected a text"):
+        read_rows(store, key=key)
+
+
+@pytest.mark.parametrize("size", ["-1", "1.5", 1.5])
+def test_a_size_that_is_no_number_of_bytes_is_refused(store: InMemoryObjectStore, size: object) -> None:
+    with pytest.raises(InvalidInventory, match="row 1 has the size"):
+        read_rows(store, size=size)
+
+
+@pytest.mark.parametrize(("size", "read"), [(7, 7), ("7", 7), ("", 0), (None, 0), (0, 0)])
+def test_a_size_may_be_a_number_or_its_text_or_missing(store: InMemoryObjectStore, size: object, read: int) -> None:
+    (listed,) = read_rows(store, size=size)
+
+    assert listed.size == read
+
+
+@pytest.mark.parametrize(
+    ("time", "read"),
+    [
+        (WHEN, WHEN),
+        (WHEN.replace(tzinfo=None), WHEN),
+        ("2026-11-22T12:00:00.000Z", WHEN),
+        ("", NO_TIME),
+        (None, NO_TIME),
+        (7, NO_TIME),
+    ],
+)
+def test_a_time_may_be_one_or_its_text_or_missing(store: InMemoryObjectStore, time: object, read: datetime) -> None:
+    """Times without a zone are of UTC."""
+    (listed,) = read_rows(store, last_modified_date=time)
+
+    assert listed.modified == read
 
 
 def test_an_object_whose_size_no_inventory_says_is_counted_without_one() -> None:

@@ -102,3 +102,35 @@ def test_what_an_older_version_ended_long_ago_is_not_told() -> None:
     heard.perform("tend")
 
     assert heard.names == []
+
+
+@pytest.mark.parametrize(("action", "tells", "follows"), [("start", 1, 0), ("tend", 1, 1), ("list", 0, 0)])
+def test_the_schedule_looks_after_everything_and_a_listing_after_nothing_else(
+    action: str, tells: int, follows: int
+) -> None:
+    """A backfill of millions is listed by hundreds of invocations, which have enough to do."""
+    plant = Plant()
+    if action != "start":
+        plant.start()
+    event = {"action": action, "sync": SYNC} if action == "start" else {"action": action}
+    calls: list[str] = []
+    teller, follower = CountingHelper(calls, "told"), CountingHelper(calls, "followed")
+    actions = replace(plant.actions, teller=teller, follower=follower)  # type: ignore[arg-type] # they only count
+
+    actions.perform(plant.calls.popleft() if action == "list" else event)
+
+    assert (calls.count("told"), calls.count("followed")) == (tells, follows)
+
+
+@dataclass
+class CountingHelper:
+    """In place of what tells of backfills, and of what looks after reprocesses."""
+
+    calls: list[str]
+    name: str
+
+    def tell_all(self) -> None:
+        """Count."""
+        self.calls.append(self.name)
+
+    tend = tell_all
