@@ -54,11 +54,10 @@ def _synthesise(assembly: Path, given: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _prepare_node() -> None:
-    """Use the Node of the virtual environment, which keeps what it compiles, as for the command line."""
+    """Use the Node of the virtual environment, as the command line does."""
     scripts = str(Path(sys.executable).parent)
     if not os.environ["PATH"].startswith(scripts):
         os.environ["PATH"] = os.pathsep.join((scripts, os.environ["PATH"]))
-    os.environ.setdefault("NODE_COMPILE_CACHE", str(_PROJECT.build / "node" / "compiled"))
 
 
 def _create_stack(emulator: Emulator, assembly: Path, name: str) -> dict[str, str]:
