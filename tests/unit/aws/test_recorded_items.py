@@ -38,7 +38,7 @@ def test_an_item_is_written_back_as_it_was_read(item: dict[str, Any]) -> None:
 
 
 def test_what_was_added_since_is_read_as_it_was_written() -> None:
-    since = {"deaths": 2, "dead_owners": ("m1", "m2"), "deployment": 3, "shape": "s", "open_run": "r"}
+    since: dict[str, Any] = {"deaths": 2, "dead_owners": ("m1", "m2"), "deployment": 3, "shape": "s", "open_run": "r"}
     recorded = [entry for entry in map(entry_of, ITEMS) if isinstance(entry, WorkEntry)]
     entries = [replace(entry, **since) for entry in recorded]
 
