@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -100,6 +102,31 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT / "functions").with_suffix("").parts)
 
 
+class KeptAnswers:
+    """What functions of modules keep of earlier calls: only the first of several tests would seem to run them."""
+
+    def __init__(self, prefixes: Sequence[str]) -> None:
+        self._prefixes = tuple(prefixes)
+        self._looked_at: set[str] = set()
+        self._clear: list[Callable[[], None]] = []
+
+    def clear_all(self) -> None:
+        """Forget them, also those of modules that were loaded since the last call."""
+        for name in sorted(sys.modules.keys() - self._looked_at):
+            self._looked_at.add(name)
+            if name.startswith(self._prefixes):
+                self._clear += _find_caches(sys.modules[name])
+        for clear in self._clear:
+            clear()
+
+
+def _find_caches(module: ModuleType) -> Iterator[Callable[[], None]]:
+    for thing in vars(module).values():
+        clear = getattr(thing, "cache_clear", None)
+        if callable(clear):
+            yield clear
+
+
 class CoverageRecorder:
     """A plugin of pytest: runs the tests that the record lacks, and writes it, also when it is interrupted."""
 
@@ -111,6 +138,7 @@ class CoverageRecorder:
         self._record.forget_what_changed()
         self._failed: set[str] = set()
         self._seconds: dict[str, float] = {}
+        self._caches = KeptAnswers([f"millrace.{part.replace('/', '.')}." for part in parts])
         folders = [str(LIBRARY / part / "*") for part in parts]
         self._coverage = coverage.Coverage(data_file=None, config_file=False, include=folders)
         self._coverage.start()
@@ -120,6 +148,7 @@ class CoverageRecorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:
+        self._caches.clear_all()
         self._coverage.switch_context(item.nodeid)
         begun = time.process_time()
         outcome = yield

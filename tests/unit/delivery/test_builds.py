@@ -16,7 +16,7 @@ import pytest
 
 from millrace.config.document import parse
 from millrace.delivery.builds import DELAY_SECONDS
-from millrace.delivery.worker import Outcome
+from millrace.delivery.worker import TRIED_AGAIN, Outcome
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, Entry, Failure, State
 from millrace.ledger.rules import RefusalKind
@@ -585,6 +585,24 @@ class TestManyFiles:
         assert outcome.result == State.CONVERTED
         assert (calls >= self.FEW) is is_thorough
         assert is_thorough or calls <= self.MOST_CALLS
+
+    def test_a_build_whose_files_are_not_all_written_down_says_so_and_goes_on(self) -> None:
+        world = self.world(self.FEW)
+        ledger = world.ledger
+        assert isinstance(ledger, CountingLedger)
+        change = ObjectChange(kind=ChangeKind.CREATED, ref=ObjectRef("acme-in", "in/crm/"))
+        request = Request(change=change, sync="nightly")
+        hurried = Delivery(message_id="build", remaining=lambda: 900.0 - 10 * ledger.calls)
+
+        (first,) = world.worker.work(request, hurried)
+        waiting = world.entry(ObjectRef("acme-in", "in/crm/"))
+        second, _ = self.build(world)
+
+        assert (first.result, first.acknowledge, first.entry) == (TRIED_AGAIN, False, waiting)
+        assert waiting.failure is not None
+        assert waiting.failure.error == "OutOfTime"
+        assert (len(waiting.outputs), second.result, second.acknowledge) == (1, State.CONVERTED, True)
+        assert {entry.state for entry in ledger.works()} == {State.CONVERTED}
 
     @pytest.mark.slow
     def test_what_there_is_no_time_for_is_settled_when_the_message_comes_back(self) -> None:

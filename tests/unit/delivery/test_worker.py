@@ -14,7 +14,7 @@ import pytest
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker, backoff
 from millrace.errors import AccessDenied, BadCredentials, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
-from millrace.ledger.entries import Branch, Failure, State
+from millrace.ledger.entries import Branch, Failure, State, WorkEntry
 from millrace.ledger.rules import RefusalKind
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
@@ -622,3 +622,31 @@ def test_a_run_is_not_done_by_work_that_an_event_asked_for() -> None:
     assert world.one(event, message="event").result is State.CONVERTED
     assert world.one(run, message="run").result is State.CONVERTED
     assert world.one(run, message="copy of the run").result is RefusalKind.ALREADY_DONE
+
+
+class SilentBus:
+    """Satisfies Teller: what is told does not get through, until it is repaired."""
+
+    is_broken = True
+
+    def wants(self, _entry: WorkEntry, /) -> bool:
+        return True
+
+    def tell(self, _entry: WorkEntry, /) -> None:
+        if self.is_broken:
+            raise ServiceUnavailable("events:PutEvents failed")
+
+
+def test_work_that_could_not_be_told_is_done_and_its_message_comes_back_to_tell_it() -> None:
+    world, bus = World(), SilentBus()
+    world.teller = bus
+    request = world.upload()
+
+    first = world.one(request)
+    untold = world.entry()
+    bus.is_broken = False
+    second = world.one(request)
+
+    assert (first.result, first.acknowledge, first.retry_after) == (State.CONVERTED, False, 30)
+    assert (untold.is_untold, second.acknowledge, world.entry().is_untold) == (True, True, False)
+    assert world.entry().fence == untold.fence

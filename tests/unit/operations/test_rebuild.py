@@ -714,6 +714,22 @@ def restored(world: World) -> Entry:
     return old
 
 
+def test_a_schema_that_was_frozen_with_some_of_its_fields_comes_back_whole() -> None:
+    """The outputs that are there were taken before it was frozen."""
+    world = World(syncs=(bulk_sync(to="json"),), source=DIRECTORIES)
+    for name, header in (("1", b"id"), ("2", b"id,v")):
+        data = header + b"\n" + b",".join([b"1"] * (header.count(b",") + 1)) + b"\n"
+        assert world.one(world.upload(data, ObjectRef("acme-in", f"in/eu/{name}.csv"))).result in DONE
+    world.syncs = (bulk_sync(to="json", schema_evolution="freeze"),)
+    world.ledger.entries.clear()
+
+    rebuilt(world)
+
+    schema = world.ledger.get_schema("nightly", ObjectRef("acme-in", "in/eu"))
+    assert schema is not None
+    assert [field.name for field in TableSchema.from_bytes(schema.schema).fields] == ["id", "v"]
+
+
 def test_a_version_that_is_right_already_is_not_written_again(frozen: World) -> None:
     old = restored(frozen)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from millrace.errors import KeyTooLong, UsageError
+from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build, Plan, SourceFile, has_moved, is_output_of
@@ -66,6 +67,14 @@ def test_an_output_is_at_a_key_that_planning_gives(plan: Plan | Build, keys: lis
 )
 def test_another_folder_is_no_partition(key: str) -> None:
     assert not is_output_of(REPLICATED, ObjectRef("acme-out", key))
+
+
+def test_a_name_like_that_of_another_syncs_versions_is_no_output_of_a_plan_without_any() -> None:
+    """Such files lie in the same folder, where a sync had Iceberg once."""
+    version = OutputVersion.planned("nightly", REPLICATED.source)
+
+    assert not is_output_of(REPLICATED, ObjectRef("acme-out", f"lake/eu/a{version}.parquet"))
+    assert not is_output_of(build_of("replace"), ObjectRef("acme-out", f"lake/customers{version}.jsonl"))
 
 
 @pytest.mark.parametrize(

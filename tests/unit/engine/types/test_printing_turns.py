@@ -124,6 +124,13 @@ def test_a_value_that_a_form_would_cut_is_printed_whole_and_the_others_by_the_fo
     assert plain(moments, "T0").to_pylist() == ["1970-01-01T00:00:01", "1970-01-01T00:00:01.000001", None]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "+02:00", "Europe/Berlin"])
+def test_instants_of_a_zone_are_printed_in_utc_also_those_that_a_form_would_cut(zone: str) -> None:
+    moments = pa.array([0, 1500, None], pa.int64()).cast(pa.timestamp("ms", zone))
+
+    assert plain(moments, "T0Z").to_pylist() == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:01.500Z", None]
+
+
 def test_the_zone_can_be_printed_apart() -> None:
     moments = pa.array([0], pa.int64()).cast(pa.timestamp("s", "UTC"))
 
