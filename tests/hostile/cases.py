@@ -70,6 +70,12 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
+def _new_keys(rows: int, keys: int = 10) -> bytes:
+    """JSON lines, each with keys that no other has."""
+    lines = [",".join(f'"k{row}_{key}":1' for key in range(keys)) for row in range(rows)]
+    return "".join(f"{{{line}}}\n" for line in lines).encode()
+
+
 def _zip_bomb() -> bytes:
     return zip_repeated("a.csv", b"1,1\n" * (MB // 4), 512)
 
@@ -384,6 +390,25 @@ CASES: dict[str, Case] = {
     ),
     "a new key in each of 30,000 JSON lines": Case(
         source="json", target="parquet", make=_made(lambda: many(30_000, '{"k{}":1}\n')), refused="TooBig"
+    ),
+    "ten new keys in each of 3,000 JSON lines": Case(
+        source="json", target="parquet", make=_made(lambda: _new_keys(3000)), refused="TooBig", mb=300
+    ),
+    "ten new keys in each of 1,950 JSON lines": Case(
+        source="json",
+        target="parquet",
+        make=_made(lambda: _new_keys(1950)),
+        refused="TooBig",
+        says=("1,950 objects", "19,500 different names", "nearly empty"),
+        mb=300,
+    ),
+    "20,000 keys in JSON lines, and 20,000 lines of one": Case(
+        source="json",
+        target="parquet",
+        make=_made(lambda: _new_keys(200, 100) + b'{"k0_0":1}\n' * 20_000),
+        refused="TooBig",
+        says=("20,200 objects", "nearly empty"),
+        mb=300,
     ),
     "2,000 keys, one in each JSON line": Case(
         source="json", target="parquet", make=_made(lambda: many(2_000, '{"k{}":1}\n')), rows=2000

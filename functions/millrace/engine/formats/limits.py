@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 import pyarrow as pa
 
@@ -22,6 +23,10 @@ MAX_COLUMNS = 20_000
 """Columns of a table, fields within fields counted one by one."""
 MAX_CELLS = 2**20
 """Rows of a batch times their columns: where most are missing, little text is many of them."""
+MANY_CELLS = 16 * MAX_CELLS
+"""Rows of JSON times their columns: beyond it most of them may not be missing."""
+MAX_CELLS_A_BYTE = 100
+"""Of rows with so many more cells than bytes of text at most one value in 500 is there: `"k":1` takes five bytes."""
 MAX_PAGE_BYTES = 64 * 2**20
 """The largest page of a Parquet file, unpacked: it is in memory as a whole."""
 MAX_EXPANSION = 1000
@@ -35,6 +40,20 @@ def check_columns(count: int, where: str) -> None:
         raise TooBig(
             f"{where} has {count:,} columns; {MAX_COLUMNS:,} are the most of one table: divide it, or make rows of them"
         )
+
+
+def are_nearly_empty(rows: int, columns: int, size: int) -> bool:
+    """Whether rows of JSON, whose text has ``size`` bytes, have too many missing values as columns."""
+    cells = rows * columns
+    return cells > MANY_CELLS and cells > MAX_CELLS_A_BYTE * size
+
+
+def refuse_nearly_empty(rows: int, names: int) -> NoReturn:
+    """Raise TooBig for objects that would make columns of missing values."""
+    raise TooBig(
+        f"{rows:,} objects have {names:,} different names together, each but a few of them: as columns"
+        " they would be nearly empty; write name and value as two fields"
+    )
 
 
 def leaves(fields: Iterable[pa.Field]) -> int:

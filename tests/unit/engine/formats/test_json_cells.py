@@ -8,10 +8,12 @@ import json
 import pyarrow as pa
 import pytest
 
+from millrace.engine.formats import limits
+from millrace.engine.formats.base import Widened
 from millrace.engine.formats.json import fast, plans, reader
 from millrace.engine.formats.json import types as json_types
 from millrace.engine.formats.json.cells import MOST_CELLS, CellCounter
-from millrace.engine.options import BadRows, ReadOptions
+from millrace.engine.options import BadRows, ReadOptions, WorkSizes
 from millrace.errors import TooBig
 
 WIDE = "{" + ",".join(f'"f{number}":1' for number in range(1000)) + "}"
@@ -83,6 +85,45 @@ def test_bad_rows_that_are_put_aside_are_counted() -> None:
 
     with pytest.raises(TooBig, match=r"row 3 at byte .* 5,000 items in a\[\] of 1,000 fields"):
         batches_of(text, plans.plan, ReadOptions(bad_rows=BadRows.QUARANTINE))
+
+
+SPARSE = "\n".join("{" + ",".join(f'"k{row}_{key}":"a"' for key in range(100)) + "}" for row in range(20))
+"""2,000 columns, of which each row has 100 that no other has."""
+FEW = '\n{"k0_0":"a"}' * 8400
+"""Rows of one value; with those above they are 16.8 million cells."""
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+@pytest.mark.parametrize("find_plan", FINDERS)
+def test_rows_that_would_be_nearly_empty_columns_are_refused(find_plan: reader.FindPlan) -> None:
+    with pytest.raises(TooBig, match="8,420 objects have 2,000 different names together, each but a few of them"):
+        batches_of(SPARSE + FEW, find_plan)
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_all_rows_of_a_file_say_whether_its_columns_are_nearly_empty() -> None:
+    """Rows at its beginning that are nearly empty say nothing where others behind them are not."""
+    filled = '\n{"k0_0":"' + "a" * 200_000 + '"}'
+    text = io.BytesIO((SPARSE + FEW + filled).encode())
+    options = ReadOptions(work=WorkSizes(block=2**14, json_sample=20_000))
+
+    with pytest.raises(Widened) as widened:
+        list(reader.read(text, options, report=lambda _: None).batches)
+    text.seek(0)
+    records = reader.read(text, options, learned=widened.value.learned, report=lambda _: None)
+
+    assert len(records.schema) == 2000
+    assert next(records.batches).num_rows > 0
+
+
+def test_columns_are_nearly_empty_by_their_cells_and_their_text() -> None:
+    most = limits.MANY_CELLS // 1000
+
+    assert limits.are_nearly_empty(most + 1, 1000, 1000)
+    assert not limits.are_nearly_empty(most, 1000, 1000)
+    assert not limits.are_nearly_empty(most + 1, 1000, (most + 1) * 1000 // limits.MAX_CELLS_A_BYTE + 1)
 
 
 def test_items_without_fields_are_as_many_as_their_text_says() -> None:

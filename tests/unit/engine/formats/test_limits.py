@@ -36,6 +36,11 @@ ROWS = (
         "`TooBig`",
     ),
     ("columns of a file, fields within fields counted one by one", f"{limits.MAX_COLUMNS:,}", "`TooBig`"),
+    (
+        f"rows of JSON times their columns, once they are more than {limits.MANY_CELLS:,}",
+        f"{limits.MAX_CELLS_A_BYTE} × the bytes of their text",
+        "`TooBig`",
+    ),
     ("levels of JSON that become columns", f"{json_types.MAX_DEPTH}", "kept as JSON text"),
     ("levels of JSON that are read at all", "about 900", "`MalformedFile`"),
     ("names of an object below the top", f"{json_types.MAX_FIELDS:,}", "kept as JSON text"),

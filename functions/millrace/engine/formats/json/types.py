@@ -18,10 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace.engine.formats.json.cells import CellCounter, Places
-from millrace.engine.formats.limits import MAX_CELLS, check_columns, leaves
+from millrace.engine.formats.limits import MANY_CELLS, MAX_CELLS, check_columns, leaves, refuse_nearly_empty
 from millrace.engine.types import arrow_types, inference
 from millrace.engine.types.printing import BARE, JSON, form_of, plain, with_form
-from millrace.errors import TooBig
 
 MAX_DEPTH = 32
 """Values nested deeper than this are kept as JSON text."""
@@ -31,7 +30,6 @@ _INT64 = (-(2**63), 2**63 - 1)
 FIRST_INEXACT = 10**15
 """Integers from here on are not printed digit for digit by a double."""
 NO_SCALE = -1
-_MOST_CELLS = 16 * MAX_CELLS
 Value = Any
 _JSON_TEXT = inference.Kind(pa.string(), JSON)
 _KINDS_OF_PLAIN_VALUES: Mapping[type, inference.Kind] = {bool: inference.BOOLEAN, str: inference.TEXT}
@@ -343,8 +341,19 @@ def _build_structs(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
 
 def _build_all(columns: Mapping[str, Sequence[Value]], fields: Iterable[pa.Field], rows: int) -> list[pa.Array]:
     """An array of so many rows for each field, of missing values if no object has it."""
-    absent = [None] * rows
-    return [build(columns.get(field.name, absent), field) for field in fields]
+    absent: Sequence[Value] = [None] * rows
+    missing = dict[pa.DataType, pa.Array]()
+    arrays = list[pa.Array]()
+    for field_ in fields:
+        kind = field_.type
+        if field_.name in columns or kind.num_fields:
+            arrays.append(build(columns.get(field_.name, absent), field_))
+            continue
+        # Of 20,000 columns most rows have a few: what is missing of one type is made once for all of its columns.
+        if kind not in missing:
+            missing[kind] = build(absent, field_)
+        arrays.append(missing[kind])
+    return arrays
 
 
 def _are_missing(values: Sequence[Value]) -> pa.Array:
@@ -400,11 +409,8 @@ def columns_of(objects: Sequence[dict[str, Value]], *, most_names: int | None = 
     names = dict.fromkeys(chain.from_iterable(objects))
     if most_names is not None and len(names) > most_names:
         return dict.fromkeys(names, ())
-    if len(objects) * len(names) > _MOST_CELLS:
-        raise TooBig(
-            f"{len(objects):,} objects have {len(names):,} different names together, each but a few of them: as columns"
-            " they would be nearly empty; write name and value as two fields"
-        )
+    if len(objects) * len(names) > MANY_CELLS:
+        refuse_nearly_empty(len(objects), len(names))
     return {name: [o.get(name) for o in objects] for name in names}
 
 
