@@ -78,9 +78,14 @@ def test_very_many_small_files_are_a_run_however_few_bytes_they_have() -> None:
     assert len(world.machine.executions) == 1
 
 
-@pytest.mark.parametrize(("seconds", "is_run"), [(900.0, False), (0.000_001, True)])
-def test_where_no_size_is_chosen_the_time_decides_alone(seconds: float, *, is_run: bool) -> None:
-    """``big_run_bytes`` is left out."""
+@pytest.mark.parametrize(
+    ("longer_by", "seconds", "is_run"),
+    [(None, 900.0, False), (None, 0.000_001, True), (0, 900.0, True), (1, 900.0, False), (1, 0.000_001, True)],
+)
+def test_what_is_as_large_as_was_chosen_or_takes_too_long_is_a_run(
+    longer_by: int | None, seconds: float, *, is_run: bool
+) -> None:
+    """``big_run_bytes`` may be left out."""
     world = RunWorld(syncs=(bulk_sync(to="json"),))
     data = to_csv()
     world.store.put(SOURCE, data)
@@ -88,7 +93,8 @@ def test_where_no_size_is_chosen_the_time_decides_alone(seconds: float, *, is_ru
     claimed = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
     assert isinstance(plan, Plan)
     big = BigWork(plan=plan, request=world.event(), claimed=claimed, size=len(data))
-    routing = replace(world.routing(world.worker.claims), big_run_bytes=None)
+    chosen = None if longer_by is None else len(data) + longer_by
+    routing = replace(world.routing(world.worker.claims), big_run_bytes=chosen)
 
     assert routing.is_big_object(big, seconds) is is_run
 

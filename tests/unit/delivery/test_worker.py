@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from millrace.delivery.worker import TRIED_AGAIN, Outcome, Worker, backoff
-from millrace.errors import AccessDenied, BadCredentials, ObjectArchived, ObjectChanged, ServiceUnavailable
+from millrace.errors import AccessDenied, BadCredentials, LostRace, ObjectArchived, ObjectChanged, ServiceUnavailable
 from millrace.ledger.claims import Delivery
 from millrace.ledger.entries import Branch, Failure, State, WorkEntry
 from millrace.ledger.rules import RefusalKind
+from millrace.ledger.table_entries import AnyEntry
 from millrace.objects.lineage import Lineage
 from millrace.objects.messages import Request
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
@@ -637,16 +638,70 @@ class SilentBus:
             raise ServiceUnavailable("events:PutEvents failed")
 
 
-def test_work_that_could_not_be_told_is_done_and_its_message_comes_back_to_tell_it() -> None:
-    world, bus = World(), SilentBus()
+SNAPSHOTS: dict[str, Any] = {
+    "syncs": (bulk_sync(to="json", mode="snapshot"),),
+    "source": {"is_single_table": True, "single_table_name": "t"},
+}
+
+
+def keep_uploads(world: World) -> list[InMemoryUpload]:
+    """All that are begun from here on."""
+    uploads: list[InMemoryUpload] = []
+    genuine = world.store.upload
+
+    def upload(target: ObjectRef, metadata: Mapping[str, str]) -> InMemoryUpload:
+        uploads.append(genuine(target, metadata))
+        return uploads[-1]
+
+    world.store.upload = upload  # type: ignore[method-assign] # remembers them
+    return uploads
+
+
+def test_what_was_written_for_a_claim_that_is_lost_is_discarded() -> None:
+    """Parts of an upload that nobody discards stay, and cost."""
+    world = World(syncs=(bulk_sync(to="json", bad_rows="quarantine"),))
+    uploads, genuine = keep_uploads(world), world.ledger.put
+
+    def put(entry: AnyEntry) -> None:
+        if uploads:
+            raise LostRace("somebody has claimed it since")
+        genuine(entry)
+
+    world.ledger.put = put  # type: ignore[method-assign] # once it is written, and before it is published
+    with suppress(LostRace):
+        world.one(world.upload(b"a,b\n1,2\n3\n"))
+
+    assert {upload.target.key: upload.discarded for upload in uploads} == {
+        "lake/orders.jsonl": True,
+        "lake/_quarantine/orders.jsonl": True,
+    }
+    assert world.store.buckets["acme-out"] == {}
+
+
+def test_what_was_written_for_a_place_that_is_anothers_is_discarded() -> None:
+    world = World(syncs=(bulk_sync(to="json", bad_rows="quarantine"),))
+    world.store.put(TARGET, b"mine")
+    uploads = keep_uploads(world)
+
+    outcome = world.one(world.upload(b"a,b\n1,2\n3\n"))
+
+    assert outcome.result == State.FAILED
+    assert {upload.target.key for upload in uploads if upload.discarded} >= {TARGET.key}
+    assert world.store.data(TARGET) == b"mine"
+
+
+@pytest.mark.parametrize("fields", [{}, SNAPSHOTS], ids=["an object", "a snapshot table"])
+def test_work_that_could_not_be_told_is_done_and_its_message_comes_back_to_tell_it(fields: dict[str, Any]) -> None:
+    world, bus = World(**fields), SilentBus()
     world.teller = bus
     request = world.upload()
 
     first = world.one(request)
-    untold = world.entry()
+    outputs = dict(world.store.buckets["acme-out"])
     bus.is_broken = False
     second = world.one(request)
 
-    assert (first.result, first.acknowledge, first.retry_after) == (State.CONVERTED, False, 30)
-    assert (untold.is_untold, second.acknowledge, world.entry().is_untold) == (True, True, False)
-    assert world.entry().fence == untold.fence
+    assert (first.acknowledge, first.retry_after, second.acknowledge) == (False, 30, True)
+    assert len(outputs) == 1
+    assert world.store.buckets["acme-out"] == outputs
+    assert not any(getattr(entry, "is_untold", False) for entry in world.ledger.entries.values())

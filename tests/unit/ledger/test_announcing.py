@@ -91,6 +91,18 @@ def test_what_is_asked_for_is_told_once_and_written_down() -> None:
     assert [entry.is_untold for entry in world.ledger.works_put()] == [False, True, False]
 
 
+@pytest.mark.parametrize(("outputs", "has_written"), [((), True), (None, False)])
+def test_what_is_told_says_whether_outputs_were_written_or_found_as_they_were(
+    outputs: tuple[()] | None, *, has_written: bool
+) -> None:
+    world = TellingWorld()
+
+    world.work(replace(CONVERTED, outputs=outputs))
+
+    (announced,) = [entry.announcement for entry in world.ledger.works_put() if entry.announcement is not None]
+    assert announced.has_written is has_written
+
+
 def test_what_nobody_asks_for_costs_no_put() -> None:
     world = TellingWorld(State.FAILED)
 
