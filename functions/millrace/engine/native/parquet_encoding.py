@@ -118,17 +118,18 @@ class RowsForC:
     def __init__(self, kernel: Kernel, batches: Sequence[pa.RecordBatch], sizes: PageSizes) -> None:
         self._write_page = _bind_page(kernel)
         self._make_dictionary = _bind_dictionary(kernel)
-        self._sizes = sizes
         self._rows = sum(batch.num_rows for batch in batches)
+        # No page has more rows than there are, which small objects need little memory for.
+        self._sizes = PageSizes(max(1, min(sizes.rows, self._rows)), sizes.bytes)
         self._exported = (ExportedArray * len(batches))()
         self._addresses = (ctypes.c_void_p * len(batches))()
         for position, batch in enumerate(batches):
             address = ctypes.addressof(self._exported[position])
             batch._export_to_c(address)  # noqa: SLF001 - the documented way to C's addresses
             self._addresses[position] = address
-        rows = min(self._sizes.rows, self._rows)
         self._scratch = pa.allocate_buffer((self._sizes.rows + 1) * 8)
-        self._out = pa.allocate_buffer(rows * 9 + 2**14)
+        self._out = pa.allocate_buffer(self._sizes.rows * 9 + 2**12)
+        self._indices = self._dictionary = pa.py_buffer(b"")
 
     def release(self) -> None:
         """Give the rows back: to be called once."""
@@ -150,14 +151,15 @@ class RowsForC:
             page_bytes=self._sizes.bytes,
         )
 
-    def make_dictionary(self, leaf: LeafForC) -> tuple[DictionaryBody, pa.Buffer]:
-        """A leaf's dictionary, and the values' places in it, which must outlive the leaf's pages.
+    def make_dictionary(self, leaf: LeafForC) -> DictionaryBody:
+        """A leaf's dictionary, which lasts until the next one is made, as do the values' places in it.
 
         Raises: NotForKernel.
         """
-        indices = pa.allocate_buffer(self._rows * 4)
-        body = pa.allocate_buffer(DICTIONARY_LIMIT - 1)
-        made = DictionaryForC()
+        if not self._dictionary.size:
+            self._indices = pa.allocate_buffer(self._rows * 4)
+            self._dictionary = pa.allocate_buffer(DICTIONARY_LIMIT - 1)
+        indices, body, made = self._indices, self._dictionary, DictionaryForC()
         code = self._make_dictionary(leaf, indices.address, body.address, body.size, made)
         if code != Code.OK:
             raise NotForKernel
@@ -166,7 +168,7 @@ class RowsForC:
         scratch = (self._sizes.rows + 2) * 8 + made.entries
         if self._scratch.size < scratch:
             self._scratch = pa.allocate_buffer(scratch)
-        return DictionaryBody(body.slice(0, made.size), made.entries, made.text_bytes), indices
+        return DictionaryBody(body.slice(0, made.size), made.entries, made.text_bytes)
 
     def pages(self, leaf: LeafForC) -> Iterator[PageBody]:
         """The pages of a leaf, one after the other.

@@ -275,7 +275,7 @@ def write_file(table: pa.Table, options: WriteOptions, batch_rows: int) -> bytes
 
 @given(
     case=cases(KINDS),
-    rows=st.sampled_from([100, 700, 122_880]),
+    rows=st.sampled_from([100, 600, 122_880]),
     batch_rows=st.integers(1, 1200),
     compression=st.sampled_from([None, OutputCompression.ZSTD_INSIDE]),
     processors=st.sampled_from([1, 2]),

@@ -124,9 +124,8 @@ def encode_chunk(rows: RowsForC, plan: LeafPlan, codec: PageCodec) -> Chunk:
     """
     chunk = Chunk(plan, codec.number)
     described = rows.leaf(plan.column, plan.type, plan.encoding)
-    kept = None
     if plan.encoding == DICTIONARY:
-        dictionary, kept = rows.make_dictionary(described)
+        dictionary = rows.make_dictionary(described)
         stored = codec.compress(dictionary.body)
         chunk.add_page(_dictionary_header(dictionary, stored), stored, len(dictionary.body))
         chunk.dictionary_bytes = chunk.stored_bytes
@@ -135,7 +134,6 @@ def encode_chunk(rows: RowsForC, plan: LeafPlan, codec: PageCodec) -> Chunk:
         stored = codec.compress(page.body)
         chunk.add_page(_page_header(chunk, page, stored), stored, len(page.body))
         chunk.count_page(page)
-    del kept  # the indices, which C read until now
     return chunk
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 4096
 _SAMPLE_BYTES = 2 * 2**20
 _SLICES = 16
-_FEW_ROWS = 512
+FEW_ROWS = 512
 """Of so few rows no choice matters: all leaves have a dictionary."""
 _DELTA = "DELTA_BINARY_PACKED"
 _PHYSICAL_NAMES = {1: "INT32", 2: "INT64"}
@@ -57,7 +57,7 @@ def choose_encodings(table: pa.Table, options: Mapping[str, Any], flat: FlatEnco
 
     ``options`` are the writer's others. ``flat`` tries them faster than Arrow, and its chunks have the same sizes.
     """
-    if table.num_rows < _FEW_ROWS:
+    if table.num_rows < FEW_ROWS:
         return Encodings()
     sample = _sample(table)
     # Without compression, because a dictionary and the places in it are compressed by different ratios: see

@@ -95,12 +95,13 @@ class FlatEncoder:
     ) -> FlatGroup | None:
         """The rows as a group; None if Arrow has to encode them. ``options`` are those of Arrow's writer."""
         codec = PageCodec(options["compression"], options.get("compression_level"))
+        choose = _EncodingChoice(encodings)
         sizes = PageSizes(_PAGE_ROWS, options.get("data_page_size", _PAGE_BYTES))
         chunks = list[Chunk]()
         try:
             with open_rows(self.kernel, batches, sizes) as rows:
                 for position, (name, leaf) in enumerate(zip(self.names, self.leaves, strict=True)):
-                    plan = LeafPlan(position, name.encode(), leaf, _choose_number(encodings, name, leaf))
+                    plan = LeafPlan(position, name.encode(), leaf, choose.number(name, leaf))
                     chunks.append(encode_chunk(rows, plan, codec))
         except NotForKernel:
             return None
@@ -141,12 +142,19 @@ def _find_decimal(column: pa.Field) -> LeafType | None:
     return None
 
 
-def _choose_number(encodings: Encodings, name: str, leaf: LeafType) -> int:
-    """A leaf's encoding, by Parquet's number. Arrow gives booleans no dictionary."""
-    has_dictionary = encodings.dictionary is None or name in encodings.dictionary
-    if has_dictionary and leaf.physical != BOOLEAN:
-        return DICTIONARY
-    return _ENCODINGS.get(encodings.others.get(name, ""), PLAIN)
+class _EncodingChoice:
+    """The encodings of leaves by name, made for a look at each of many."""
+
+    def __init__(self, encodings: Encodings) -> None:
+        self._others = encodings.others
+        self._all = encodings.dictionary is None
+        self._dictionary = frozenset(encodings.dictionary or ())
+
+    def number(self, name: str, leaf: LeafType) -> int:
+        """A leaf's encoding, by Parquet's number. Arrow gives booleans no dictionary."""
+        if leaf.physical != BOOLEAN and (self._all or name in self._dictionary):
+            return DICTIONARY
+        return _ENCODINGS.get(self._others.get(name, ""), PLAIN)
 
 
 def _describe_group(chunks: Sequence[Chunk]) -> GroupDescription:

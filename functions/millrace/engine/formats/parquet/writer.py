@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
-from millrace.engine.formats.parquet.encoding import Encodings, choose_encodings
+from millrace.engine.formats.parquet.encoding import FEW_ROWS, Encodings, choose_encodings
 from millrace.engine.formats.parquet.footers import (
     MAGIC,
     Footer,
@@ -138,7 +138,6 @@ class _ParquetWriter:
         self._encoding = WorkAhead[_EncodedGroup](workers=options.processors, most=most_at_once)
         # Not `into.empty_table()`, which imports pandas where it is installed: 1.8 s.
         self._without_rows = _name_refusal("columns", partial(self._encode, pa.Table.from_batches([], into), {}))
-        self._flat = _find_flat_encoder(into)
         self._footers = list[Footer]()
         self._moves = list[int]()
         self._written = 0
@@ -165,19 +164,30 @@ class _ParquetWriter:
 
     def _take_group(self) -> Callable[[], _EncodedFile | _EncodedGroup]:
         """What encodes the rows that were gathered; the first of them decide how the leaves are encoded."""
-        batches = self._group.batches
-        table = pa.Table.from_batches(batches, self._schema)
+        batches, table = self._group.batches, pa.Table.from_batches(self._group.batches, self._schema)
         may_have_long_values = self._group.largest_bytes > LARGE_BATCH
         self._group = _GatheredRows(self._write)
+        # A small object is encoded by Arrow before the kernel's way is prepared.
+        flat = self._flat if table.num_rows >= FEW_ROWS else None
         if self._encodings is None:
-            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options, self._flat))
+            self._encodings = _name_refusal("values", partial(choose_encodings, table, self._options, flat))
         arguments = self._encodings.arguments
         if may_have_long_values:
             arguments |= spare_memory(table)
         by_arrow = partial(_name_refusal, "values", partial(self._encode, table, arguments))
-        if self._flat is None or may_have_long_values:
+        if flat is None or may_have_long_values:
             return by_arrow
-        return partial(self._encode_flat, self._flat, batches, self._encodings, by_arrow)
+        return partial(self._encode_flat, flat, batches, self._encodings, by_arrow)
+
+    @cached_property
+    def _flat(self) -> FlatEncoder | None:
+        """What encodes rows of this schema by the kernel, if there is one and it knows the types."""
+        kernel = find_kernel()
+        if kernel is None:
+            return None
+        from millrace.engine.formats.parquet.flat_groups import open_flat_encoder  # noqa: PLC0415 - it imports ctypes
+
+        return open_flat_encoder(kernel, self._into)
 
     def _encode_flat(
         self,
@@ -234,16 +244,6 @@ class _ParquetWriter:
 def _as_group(encode: Callable[[], _EncodedFile | _EncodedGroup]) -> _EncodedGroup:
     file = encode()
     return _EncodedGroup(file.pieces, file.read_footer())
-
-
-def _find_flat_encoder(schema: pa.Schema) -> FlatEncoder | None:
-    """What encodes rows of a schema by the kernel, if there is one and it knows the types."""
-    kernel = find_kernel()
-    if kernel is None:
-        return None
-    from millrace.engine.formats.parquet.flat_groups import open_flat_encoder  # noqa: PLC0415 - it imports ctypes
-
-    return open_flat_encoder(kernel, schema)
 
 
 def _name_refusal(what: str, act: Callable[[], T]) -> T:
