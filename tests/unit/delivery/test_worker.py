@@ -705,3 +705,16 @@ def test_work_that_could_not_be_told_is_done_and_its_message_comes_back_to_tell_
     assert len(outputs) == 1
     assert world.store.buckets["acme-out"] == outputs
     assert not any(getattr(entry, "is_untold", False) for entry in world.ledger.entries.values())
+
+
+def test_of_a_whole_bucket_what_goes_gives_its_place_to_its_rival() -> None:
+    """There is no folder above to look in."""
+    syncs = (bulk_sync(to="json", on_delete="remove"),)
+    world = World(syncs=syncs, source={"s3_bucket_name": "s3://acme-in"})
+    first, rival = ObjectRef("acme-in", "x/a.csv"), ObjectRef("acme-in", "x/a.json")
+    world.one(world.upload(b"a\n1\n", first))
+    assert world.one(world.upload(b'{"a":2}', rival)).result == State.FAILED
+
+    assert world.one(world.delete(first)).result == State.REMOVED
+
+    assert [request.change.ref for request in world.queue.sent] == [rival]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,6 +161,7 @@ class TestCaughtUp:
         world = ToldWorld("runs")
         assert self.names_of(world) == [], "a new object was asked for"
         since = world.kept().begun
+        world.ports["now"] = lambda: NOON + timedelta(minutes=15)
         self.settle(world, State.IN_FLIGHT)
         assert self.names_of(world) == [], "it is at work"
         self.settle(world, State.CONVERTED)
