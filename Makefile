@@ -48,11 +48,11 @@ suites-infra: check
 
 suites: suites-infra
 	@rm -rf $(KERNEL_FREE) && mkdir -p $(KERNEL_FREE)
-	KERNEL_FREE=$(KERNEL_FREE) nice -n 5 $(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration tests/ui -n 2 --maxschedchunk 1 -q
+	KERNEL_FREE=$(KERNEL_FREE) nice -n 5 $(BIN)/python -m pytest tests/simulation tests/hostile tests/unit tests/contract tests/integration tests/ui --forks 2 -q
 
 # A test that never asks for the kernel has the same outcome without it: the first run notes those, and they are left out.
 suites-computing: suites
-	MILLRACE_NATIVE=0 KERNEL_FREE=$(KERNEL_FREE) HYPOTHESIS_PROFILE=quick nice -n 5 $(BIN)/python -m pytest tests/unit/engine -m "not slow or kernel" -n 2 -q
+	MILLRACE_NATIVE=0 KERNEL_FREE=$(KERNEL_FREE) HYPOTHESIS_PROFILE=quick nice -n 5 $(BIN)/python -m pytest tests/unit/engine -m "not slow or kernel" --forks 2 -q
 
 suites-end-to-end: install
 	@mkdir -p build
@@ -61,17 +61,17 @@ suites-end-to-end: install
 	  code=$$?; cat build/end-to-end.log; exit $$code
 
 unit: install ## Run the quick unit tests, with a fifth of the examples of each property test
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit -n 2 -q -m "not slow"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit --forks 2 -q -m "not slow"
 
 # It makes a test 2.4 times as dear, so it is a task of its own; what is slow repeats the lines of what is quick.
 coverage: install ## Say which lines no quick test runs; fails below 90 %
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest tests/unit tests/contract tests/integration -m "not slow" -n 2 -q --cov --cov-report=term
 
 properties: install ## Draw new examples for every property test, which takes an hour; ARGS=tests/unit/planning for these alone
-	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest $(or $(ARGS),tests/unit) -m hypothesis -n 2 -q
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest $(or $(ARGS),tests/unit) -m hypothesis --forks 2 -q
 
 hostile: install ## Read bombs and other files made to exhaust, each held to 600 MB
-	$(BIN)/python -m pytest tests/hostile -n 2 -q
+	$(BIN)/python -m pytest tests/hostile --forks 2 -q
 
 fuzz: install ## Feed every reader mutated files, SECONDS=60 in all; finds are kept in build/fuzz
 	PYTHONPATH=functions:. $(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60) $(ARGS)
@@ -80,7 +80,7 @@ fuzz-native: install ## Feed the native kernel's functions under Clang's sanitiz
 	PYTHONPATH=functions:. $(BIN)/python -m tests.fuzz.native.run --seconds $(or $(SECONDS),60) $(ARGS)
 
 simulate: install ## Run seeded schedules of the delivery protocol; N=100000 of them, FIRST=the first seed
-	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py -n 2 -q
+	SCHEDULES=$(or $(N),10000) FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/simulation/test_schedules.py --forks 2 -q
 
 fire: install ## Kill workers, shuffle events and fail calls on the emulator while N=2000 objects are converted
 	FIRE_OBJECTS=$(or $(N),2000) $(BIN)/python -m pytest tests/e2e/test_under_fire.py -q -s
@@ -148,7 +148,7 @@ lowest: install ## Run the quick tests of the engine, the configuration and the 
 	$(BIN)/uv venv --quiet --clear build/lowest
 	$(BIN)/uv pip compile -q --python-version 3.11 --resolution lowest-direct --extra aws --extra formats --extra iceberg --extra ui --no-header --no-annotate pyproject.toml -o build/lowest.txt
 	VIRTUAL_ENV=build/lowest $(BIN)/uv pip install -q --requirement build/lowest.txt --group test --group bench
-	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws -m "not slow" -n 2 -q
+	PYTHONPATH=functions:. HYPOTHESIS_PROFILE=quick build/lowest/bin/python -m pytest tests/unit/engine tests/unit/config tests/unit/cli tests/unit/aws -m "not slow" --forks 2 -q
 
 clean: ## Remove what the tasks made
 	rm -rf $(VENV) node_modules cdk.out build dist .coverage

@@ -12,6 +12,7 @@ from collections.abc import Generator
 import pytest
 
 from millrace.engine.native.build import KernelNotBuilt, build_kernel
+from tests.forks import add_option, register_forks
 from tests.kernel_questions import QUESTIONS
 from tests.properties import load_profile
 
@@ -51,9 +52,15 @@ def _is_quick(item: pytest.Item) -> bool:
     return item.get_closest_marker("slow") is None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests run in copies of one process."""
+    add_option(parser)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Build the kernel in the one process that starts the others; without a compiler its tests say so."""
     QUESTIONS.listen()
+    register_forks(config)
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         with contextlib.suppress(KernelNotBuilt):
