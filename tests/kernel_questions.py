@@ -38,7 +38,8 @@ class KernelQuestions:
             return look_for_kernel()
 
         library.look_for_kernel = count_and_look
-        sys.addaudithook(self._hear)
+        if FOLDER and IS_FIRST_RUN:  # it hears of so much that it takes 3 % of all that quick tests take
+            sys.addaudithook(self._hear)
 
     def _hear(self, event: str, _arguments: tuple[Any, ...]) -> None:
         if event in _STARTS:
