@@ -277,13 +277,13 @@ def _is_over(session: pytest.Session) -> bool:
 def _report(session: pytest.Session, outcome: CopyOutcome) -> None:
     """Say what came of a test, as pytest does where it ran the test itself."""
     hook = session.config.hook
-    item = session.items[outcome.place]
-    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    test: dict[str, Any] = {name: outcome.reports[0][name] for name in ("nodeid", "location")}
+    hook.pytest_runtest_logstart(**test)
     for data in outcome.reports:
         hook.pytest_runtest_logreport(report=hook.pytest_report_from_serializable(config=session.config, data=data))
     for warning in outcome.warnings:
         hook.pytest_warning_recorded.call_historic(kwargs=warning)
-    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    hook.pytest_runtest_logfinish(**test)
 
 
 def _lost_test(session: pytest.Session, place: int, code: int) -> CopyOutcome:
