@@ -284,6 +284,29 @@ def test_the_same_bytes_again_make_a_file_the_newest_of_its_snapshot_table() -> 
     kept(world)
 
 
+def test_who_takes_a_table_over_from_the_dead_asks_for_its_newest_file() -> None:
+    """SEED=702775: an old version of its file came back, and the worker died before it asked for the others."""
+    world = quiet(Setup(SetupKind.SNAPSHOT, remove=True), versioned=True)
+    world.script = [write("in/a.csv", rows("x")), wait(60.0), unheard(write("in/c.csv", rows("z"))), wait(60.0)]
+    world.script += [write("in/b.csv", rows("y")), wait(60.0), write("in/a.csv", rows("x", "x")), wait(60.0)]
+    world.script += [_kill_who_asks, lambda world: world.sources.remove_newest("in/a.csv"), wait(1800.0)]
+    world.script += [_send_event_of_c, wait(60.0), delete("in/a.csv")]
+
+    world.run()
+
+    assert not world.calls.planned
+    assert output(world, "orders/orders.jsonl") == b'{"id":1,"part":"y","version":1}\n'
+    kept(world)
+
+
+def _kill_who_asks(world: SimulatedWorld) -> None:
+    world.calls.planned.append(("sqs:SendMessage", "in/b.csv", Fault.KILLED_BEFORE))
+
+
+def _send_event_of_c(world: SimulatedWorld) -> None:
+    world.queue.add(next(body for body in world.sources.told if "c.csv" in body))
+
+
 def _send_first_event(world: SimulatedWorld) -> None:
     world.queue.add(world.sources.told[0])
 

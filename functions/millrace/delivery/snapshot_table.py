@@ -69,6 +69,9 @@ class SnapshotTables:
             if not self._is_news(job, claimed.entry, opened.head):
                 return finish_not_the_newest(claimed, job.plan.source, opened.head)
             claimed = self._claim_older(job, claimed.entry, order, opened.head)
+        elif claimed.dead_owners:
+            # Who died may have claimed the table for a version that came back, and have asked nobody for newer files.
+            self.files.ask_for_newer(job.plan, order)
         writing = GrantedWork(job.plan, job.request, claimed, job.delivery, order, job.table_format)
         finish = self._write_claimed(writing, opened)
         if finish.state is State.SUPERSEDED:
