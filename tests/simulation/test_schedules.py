@@ -16,8 +16,8 @@ from tests.simulation.schedules import Result
 from tests.simulation.world import SimulatedWorld
 
 FIRST = int(os.environ.get("FIRST", "0"))
-SCHEDULES = int(os.environ.get("SCHEDULES", "2500"))
-"""Ten times what it takes to notice any rule of ``mutations`` that is off: the hardest of the 19 shows at seed 228."""
+SCHEDULES = int(os.environ.get("SCHEDULES", "10000"))
+"""Forty times what it takes to notice any of the rules of ``mutations`` that are off: the hardest shows at seed 228."""
 BLOCK = 250
 _REAL_EVERY = 10
 """One schedule of so many converts with the real formats, which takes four times as long."""
