@@ -6,6 +6,7 @@ Arrow releases the interpreter while it parses, casts and encodes, so threads ar
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +37,7 @@ class _Threads:
         if count > 1:
             self.count = min(count, most)
         self._pool: ThreadPoolExecutor | None = None
+        self._own = set[int]()
 
     def begin(self, work: Callable[[], R], *, may_be_alone: bool) -> Future[R]:
         """Begin with some work; what may be all there is needs no thread, unless there is one already."""
@@ -45,13 +47,17 @@ class _Threads:
             done.set_result(work())
             return done
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=self.count, thread_name_prefix=self._name)
+            self._pool = ThreadPoolExecutor(self.count, self._name, initializer=self._note_own)
         return self._pool.submit(work)
 
     def end(self, *, forgets: bool = False) -> None:
         """Wait for what is being worked on, so that it reads nothing closed, and for what waits or forget that."""
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=forgets)
+            # Python collects a forgotten generator in whatever thread it is at, and no thread can wait for itself.
+            self._pool.shutdown(wait=threading.get_ident() not in self._own, cancel_futures=forgets)
+
+    def _note_own(self) -> None:
+        self._own.add(threading.get_ident())
 
 
 def in_order(

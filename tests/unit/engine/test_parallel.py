@@ -32,6 +32,23 @@ def test_an_error_rises_in_its_place(workers: int) -> None:
         next(results)
 
 
+def test_a_generator_may_be_closed_in_one_of_its_own_threads() -> None:
+    """Python collects garbage in whatever thread it is at: to wait for that one raised a RuntimeError."""
+    begun, closed = threading.Event(), threading.Event()
+
+    def work(item: int) -> None:
+        if item == 1:
+            begun.wait(10)
+            results.close()
+            closed.set()
+
+    results = in_order(work, range(9), workers=2, ahead=0)
+    next(results)
+    begun.set()
+
+    assert closed.wait(10)
+
+
 def test_no_more_items_are_pulled_than_are_held() -> None:
     """Two workers and one ahead: three items are in memory, whatever the consumer does."""
     pulled: list[int] = []
