@@ -9,6 +9,7 @@ from millrace.demo.emulator import Emulator
 from millrace.demo.screen import Screen
 from millrace.demo.sending import list_sources
 from millrace.ledger.entries import Entry
+from millrace.wording import count_of
 
 _VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -17,7 +18,7 @@ def describe_outcome(entry: Entry) -> str:
     """Why it is in its state, or its rows, outputs and time."""
     if why := _find_reason(entry):
         return why
-    rows = f"{entry.rows.written:,} rows"
+    rows = count_of(entry.rows.written, "row")
     if entry.rows.quarantined:
         rows += f", {entry.rows.quarantined:,} aside"
     targets = ", ".join(str(output.ref) for output in entry.outputs)

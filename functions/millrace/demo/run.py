@@ -28,7 +28,7 @@ from millrace.deployment.project import find_project
 from millrace.ledger.entries import DONE, Entry, State
 from millrace.mappings import pick
 from millrace.objects.references import ObjectRef
-from millrace.wording import list_counts
+from millrace.wording import count_of, list_counts
 
 _CONVERT_SECONDS = 180.0
 _AGAIN_SECONDS = 60.0
@@ -199,7 +199,7 @@ def _compare_rows(
             if differences := row_differences(table, ref.key, deployed.read(ref)):
                 raise DemoFailure(f"{ref} does not hold the rows of {entry.source}: {'; '.join(differences)}")
             outputs, rows = outputs + 1, rows + table.num_rows
-        step.result = f"{rows:,} rows in {outputs} outputs, each as it was, in its order"
+        step.result = f"{count_of(rows, 'row')} in {count_of(outputs, 'output')}, each as it was, in its order"
 
 
 def _example(entries: Mapping[Task, Entry], uploads: Sequence[DemoUpload]) -> Task:
