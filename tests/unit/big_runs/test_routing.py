@@ -39,6 +39,7 @@ def test_speeds_are_careful_until_some_were_reached() -> None:
 
     assert speeds.expect(recipe(), GIGABYTE) < careful / 5
     assert speeds.expect(recipe(Compression.GZIP), GIGABYTE) > careful
+    assert speeds.expect(recipe(), GIGABYTE, is_archive=True) == speeds.expect(recipe(Compression.GZIP), GIGABYTE)
 
 
 @pytest.mark.parametrize(("size", "seconds"), [(1000, 0.1), (1000, 2.0), (100 * 2**20, 0.9)])

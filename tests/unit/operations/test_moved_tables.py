@@ -112,7 +112,9 @@ def test_what_is_no_file_of_the_table_is_no_reason_to_stay(foreign: str) -> None
     assert decides["a.jsonl"]
 
 
-@pytest.mark.parametrize(("days", "decides"), [(1, True), (-1, False)], ids=["left out", "of the table"])
+@pytest.mark.parametrize(
+    ("days", "decides"), [(1, True), (0, True), (-1, False)], ids=["left out", "of that very time", "of the table"]
+)
 def test_files_that_newer_than_leaves_out_are_no_reason_to_stay(days: int, *, decides: bool) -> None:
     world = build(JSON, CSV)
     bucket = world.store.buckets["acme-in"]
