@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from millrace.engine.formats.varints import as_varint, as_zigzag
+
 _I32, _I64, _BINARY, _LIST, _STRUCT = 5, 6, 8, 9, 12
 _BYTE_ARRAY, _REQUIRED, _UTF8 = 6, 0, 0
 _PLAIN, _RLE, _RLE_DICTIONARY = 0, 3, 8
@@ -11,26 +13,14 @@ SNAPPY, ZSTD = 1, 6
 UNCOMPRESSED = 0
 
 
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _zigzag(number: int) -> bytes:
-    return _varint((number << 1) ^ (number >> 63))
-
-
 def _value(kind: int, value: Any) -> bytes:
     if kind in {_I32, _I64}:
-        return _zigzag(value)
+        return as_zigzag(value)
     if kind == _BINARY:
-        return _varint(len(value)) + bytes(value)
+        return as_varint(len(value)) + bytes(value)
     if kind == _LIST:
         inner, items = value
-        head = bytes([len(items) << 4 | inner]) if len(items) < 15 else bytes([0xF0 | inner]) + _varint(len(items))
+        head = bytes([len(items) << 4 | inner]) if len(items) < 15 else bytes([0xF0 | inner]) + as_varint(len(items))
         return head + b"".join(_value(inner, item) for item in items)
     return _struct(value)
 
@@ -95,6 +85,6 @@ def dictionary_of_one(length: int, rows: int) -> tuple[bytes, int]:
     """Uncompressed pages in which all rows are one text of that length: a dictionary, and places in it."""
     text = length.to_bytes(4, "little") + b"x" * length
     head = page_header(packed=len(text), unpacked=len(text), values=1, dictionary=True)
-    places = b"\x01" + _varint(rows << 1) + b"\0"
+    places = b"\x01" + as_varint(rows << 1) + b"\0"
     data = page_header(packed=len(places), unpacked=len(places), values=rows, encoding=_RLE_DICTIONARY)
     return head + text + data + places, len(head) + len(text)

@@ -69,11 +69,11 @@ class Lineage:
 
     def is_of(self, sync: str, owner: ObjectRef) -> bool:
         """Whether the output belongs to that owner under that sync: a source object, or a table of many."""
-        return self.sync == sync and (self.owner or self.source) in {_encoded(owner), _hashed(owner)}
+        return self.sync == sync and _is_address_of(self.owner or self.source, owner)
 
     def is_made_of(self, source: ObjectRef) -> bool:
         """Whether the output was made of some version of this object."""
-        return self.source in {_encoded(source), _hashed(source)}
+        return _is_address_of(self.source, source)
 
     def source_ref(self) -> ObjectRef:
         """The source object; raise InvalidReference where its key was too long to be carried."""
@@ -152,6 +152,11 @@ def _encoded(source: ObjectRef) -> str:
 
 def _hashed(source: ObjectRef) -> str:
     return _HASHED + hashlib.sha256(str(source).encode()).hexdigest()
+
+
+def _is_address_of(text: str, ref: ObjectRef) -> bool:
+    """Whether a text of metadata names an object, by its address or by the hash of that."""
+    return text in {_encoded(ref), _hashed(ref)}
 
 
 def _hash_encoded(text: str) -> str:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from millrace.engine.formats.base import ByteSink
 from millrace.engine.formats.limits import MAX_PAGE_BYTES
 from millrace.engine.formats.streams.decompression import ByteStream
+from millrace.engine.formats.varints import as_zigzag
 from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, UnsupportedType
 
 MAGIC = b"Obj\x01"
@@ -246,19 +247,6 @@ PACK: Mapping[str, Callable[[bytes], bytes]] = {
 """How a block is packed, by the codec's name in the file."""
 
 
-def encode_long(number: int) -> bytes:
-    """A number in as few bytes as it needs; see ``_Bytes.take_long``."""
-    # Zigzag puts the sign last, so that small negative numbers are short, too. `>> 63` is 0 or -1, all bits of the
-    # sign.
-    rest = (number << 1) ^ (number >> 63)
-    encoded = bytearray()
-    while rest > 127:
-        encoded.append(rest & 127 | 128)
-        rest >>= 7
-    encoded.append(rest)
-    return bytes(encoded)
-
-
 class AvroSink:
     """Writes a container; the same schema and rows are the same file, its sync marker with them."""
 
@@ -270,16 +258,16 @@ class AvroSink:
         entries = b"".join(_encode_text(name.encode()) + _encode_text(value) for name, value in metadata.items())
         # Random bytes would do, too; those of a digest make the output a matter of its content alone.
         self._sync = hashlib.sha256(entries).digest()[:SYNC_BYTES]
-        sink.write(MAGIC + encode_long(len(metadata)) + entries + b"\x00" + self._sync)
+        sink.write(MAGIC + as_zigzag(len(metadata)) + entries + b"\x00" + self._sync)
 
     def write(self, rows: int, data: bytes) -> None:
         """Write a block of encoded rows."""
         packed = self._pack(data)
-        self._sink.write(encode_long(rows) + encode_long(len(packed)) + packed + self._sync)
+        self._sink.write(as_zigzag(rows) + as_zigzag(len(packed)) + packed + self._sync)
 
 
 def _encode_text(data: bytes) -> bytes:
-    return encode_long(len(data)) + data
+    return as_zigzag(len(data)) + data
 
 
 def open_container(source: BinaryIO) -> AvroFile:

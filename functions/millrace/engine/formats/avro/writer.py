@@ -7,15 +7,16 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from millrace.engine.formats.avro.container import AvroSink, encode_long
+from millrace.engine.formats.avro.container import AvroSink
 from millrace.engine.formats.avro.schema import FORM, NAME
 from millrace.engine.formats.base import ByteSink, RecordWriter, Text, require_batch
+from millrace.engine.formats.varints import as_zigzag
 from millrace.engine.names import unique_names
 from millrace.engine.options import OutputCompression, WriteOptions
 from millrace.engine.types import arrow_types
@@ -31,12 +32,9 @@ _CODECS = {
 }
 _EXACT = Context(prec=80)
 _LOGICAL_UNITS = {"s": "millis", "ms": "millis", "us": "micros", "ns": "nanos"}
-_MISSING = encode_long(0)
-_PRESENT = encode_long(1)
+_MISSING = as_zigzag(0)
+_PRESENT = as_zigzag(1)
 Encode = Callable[[pa.Array], list[bytes]]
-
-_encode_long = lru_cache(2**14)(encode_long)
-"""Small numbers come again and again: lengths, counts, codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ def _join_items(items: Sequence[bytes], lengths: Iterable[int]) -> Iterable[byte
         if not length:
             yield b"\x00"
             continue
-        yield _encode_long(length) + b"".join(items[start : start + length]) + b"\x00"
+        yield as_zigzag(length) + b"".join(items[start : start + length]) + b"\x00"
         start += length
 
 
@@ -227,7 +225,7 @@ def _encode_booleans(column: pa.Array) -> list[bytes]:
 
 
 def _encode_integers(column: pa.Array) -> list[bytes]:
-    return [_encode_long(value or 0) for value in column.cast(pa.int64()).to_pylist()]
+    return [as_zigzag(value or 0) for value in column.cast(pa.int64()).to_pylist()]
 
 
 def _encode_floats(form: str, kind: pa.DataType, column: pa.Array) -> list[bytes]:
@@ -238,7 +236,7 @@ def _encode_floats(form: str, kind: pa.DataType, column: pa.Array) -> list[bytes
 
 def _encode_texts(column: pa.Array) -> list[bytes]:
     values = column.cast(pa.large_binary()).to_pylist()
-    return [_encode_long(len(value or b"")) + (value or b"") for value in values]
+    return [as_zigzag(len(value or b"")) + (value or b"") for value in values]
 
 
 def _encode_decimals(scale: int, column: pa.Array) -> list[bytes]:
@@ -248,7 +246,7 @@ def _encode_decimals(scale: int, column: pa.Array) -> list[bytes]:
 def _encode_decimal(value: Decimal | None, scale: int) -> bytes:
     whole = int((value or Decimal()).scaleb(scale, _EXACT))
     data = whole.to_bytes(whole.bit_length() // 8 + 1, "big", signed=True)
-    return _encode_long(len(data)) + data
+    return as_zigzag(len(data)) + data
 
 
 def _counted(schema: str | dict[str, Any], *casts: pa.DataType) -> _Encoder:

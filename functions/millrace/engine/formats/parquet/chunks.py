@@ -7,14 +7,13 @@ has the same bytes, whoever writes it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from importlib import import_module
 
 import pyarrow as pa
 
-from millrace.engine.formats.parquet.thrift import BINARY, I32, I64, as_binary, as_numbers, as_zigzag, list_head
+from millrace.engine.formats.parquet.thrift import BINARY, I32, I64, TRUE, as_binary, as_numbers, list_head
+from millrace.engine.formats.streams.fast_zlib import find_zlib
+from millrace.engine.formats.varints import as_zigzag
 from millrace.engine.native.parquet_encoding import (
     DELTA,
     DICTIONARY,
@@ -26,7 +25,7 @@ from millrace.engine.native.parquet_encoding import (
 )
 
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
-_RLE, _TRUE = 3, 1
+_RLE = 3
 _RLE_LEVELS = b"\x15\x06\x15\x06\x1c"
 """Both kinds of levels are of encoding 3, and statistics follow."""
 BOOLEAN, INT32, INT64, FLOAT, DOUBLE, BYTE_ARRAY = 0, 1, 2, 4, 5, 6
@@ -56,17 +55,6 @@ class PageCodec:
         # As bytes, since a buffer that is cut to its size is copied by the C library's allocator.
         stored: bytes = self._codec.compress(body, asbytes=True)
         return stored
-
-
-@cache
-def find_crc32() -> Callable[[bytes], int]:
-    """What computes the sum of a page: Intel's library, which is fifty times as fast as zlib, if it is installed."""
-    try:
-        module = import_module("isal.isal_zlib")
-    except ImportError:
-        module = import_module("zlib")
-    crc32: Callable[[bytes], int] = module.crc32
-    return crc32
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +127,7 @@ def encode_chunk(rows: RowsForC, plan: LeafPlan, codec: PageCodec) -> Chunk:
 
 def _start_header(kind: int, unpacked: int, stored: bytes) -> bytes:
     """The first fields of PageHeader: 1 type, 2 size unpacked, 3 size as stored, 4 sum."""
-    crc = find_crc32()(stored)
+    crc: int = find_zlib().crc32(stored)
     if crc >= 2**31:  # stored as a signed number
         crc -= 2**32
     numbers = (kind, unpacked, len(stored), crc)
@@ -176,7 +164,7 @@ def _describe_values(physical: int, nulls: int, values: Range | None) -> bytes:
 
 def _describe_texts(nulls: int, least: bytes, greatest: bytes) -> bytes:
     """The same for texts: long ones are left out, one by one."""
-    fields = ((5, BINARY, greatest), (6, BINARY, least), (7, _TRUE, b""), (8, _TRUE, b""))
+    fields = ((5, BINARY, greatest), (6, BINARY, least), (7, TRUE, b""), (8, TRUE, b""))
     described, last = b"\x36" + as_zigzag(nulls), 3
     for number, kind, value in fields:
         bound = greatest if number in {5, 7} else least

@@ -26,7 +26,8 @@ from millrace.engine.formats.parquet.chunks import (
 )
 from millrace.engine.formats.parquet.encoding import Encodings
 from millrace.engine.formats.parquet.footers import GroupDescription, PlacedNumber
-from millrace.engine.formats.parquet.thrift import as_zigzag, list_head
+from millrace.engine.formats.parquet.thrift import list_head
+from millrace.engine.formats.varints import as_zigzag
 from millrace.engine.native.library import Kernel
 from millrace.engine.native.parquet_encoding import (
     DELTA,

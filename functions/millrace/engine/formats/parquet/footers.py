@@ -14,21 +14,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from millrace.engine.formats.parquet.thrift import as_zigzag, list_head
+from millrace.engine.formats.parquet.thrift import (
+    BINARY,
+    BYTE,
+    DOUBLE,
+    FALSE,
+    I16,
+    I32,
+    I64,
+    LIST,
+    LONG_LIST,
+    SET,
+    STRUCT,
+    TRUE,
+    list_head,
+)
+from millrace.engine.formats.varints import as_zigzag
 
 MAGIC = b"PAR1"
 _LENGTH_BYTES = 4
 
-# Types of Thrift's compact protocol: the lower half of the byte that begins a field.
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
-_WIDTHS = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
-_NUMBERS = frozenset({_I16, _I32, _I64})
-_LONG_LIST = 15
-"""The upper half of a list's first byte, if the number of its items follows instead of being there."""
+_WIDTHS = {TRUE: 0, FALSE: 0, BYTE: 1, DOUBLE: 8}
+_NUMBERS = frozenset({I16, I32, I64})
 
 # FileMetaData: 1 version, 2 schema, 3 number of rows, 4 row groups; the rest is the same in all files of a table.
 _ROWS, _ROW_GROUPS = 3, 4
-_ROWS_HEAD, _ROW_GROUPS_HEAD = bytes([1 << 4 | _I64]), bytes([1 << 4 | _LIST])
+_ROWS_HEAD, _ROW_GROUPS_HEAD = bytes([1 << 4 | I64]), bytes([1 << 4 | LIST])
 # RowGroup.
 _COLUMNS, _GROUP_OFFSET, _ORDINAL = 1, 5, 7
 # ColumnChunk. Its own offset is 0 where its metadata is in the footer alone.
@@ -254,7 +265,7 @@ class _Walker:
         head = self.data[self.at]
         self.at += 1
         count = head >> 4
-        if count == _LONG_LIST:
+        if count == LONG_LIST:
             count = self._read_varint()
         return head & 15, count
 
@@ -265,12 +276,12 @@ class _Walker:
             while data[at] > 127:
                 at += 1
             self.at = at + 1
-        elif kind == _BINARY:
+        elif kind == BINARY:
             length = self._read_varint()
             self.at += length
-        elif kind == _STRUCT:
+        elif kind == STRUCT:
             self._skip_struct()
-        elif kind in {_LIST, _SET}:
+        elif kind in {LIST, SET}:
             self._skip_list()
         elif kind in _WIDTHS:
             self.at += _WIDTHS[kind]
@@ -285,8 +296,8 @@ class _Walker:
 
     def _skip_list(self) -> None:
         kind, count = self.read_list_head()
-        if kind in {_TRUE, _FALSE}:  # in a list, a boolean is a byte
-            kind = _BYTE
+        if kind in {TRUE, FALSE}:  # in a list, a boolean is a byte
+            kind = BYTE
         for _ in range(count):
             self.skip(kind)
 

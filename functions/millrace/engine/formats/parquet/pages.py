@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from millrace.engine.formats.parquet.thrift import BINARY, BYTE, DOUBLE, FALSE, STRUCT, TRUE
 from millrace.engine.native.library import find_kernel
 
 # The kinds of Thrift's compact protocol (doc/specs/thrift-compact-protocol.md of Apache Thrift). A field of a struct
 # begins with a byte: in its upper half how much greater its number is than the last one's, in its lower half its kind.
 # 0x15 0x80 0x01 is a field whose number is one greater, of the kind 5, with the integer 64.
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _STRUCT = 1, 2, 3, 7, 8, 12
-_BYTES_OF = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}
+_BYTES_OF = {TRUE: 0, FALSE: 0, BYTE: 1, DOUBLE: 8}
 """The kinds of a fixed size; a boolean has its value in its kind."""
 _INTEGERS = (4, 5, 6)
 _KIND, _UNPACKED, _PACKED = 1, 2, 3
@@ -70,10 +70,10 @@ class _HeaderReader:
             raise _NoHeader
         if kind in _INTEGERS:
             self.varint()
-        elif kind == _BINARY:
+        elif kind == BINARY:
             length = self.varint()
             self.at += length
-        elif kind == _STRUCT:
+        elif kind == STRUCT:
             for _, inner in self.fields():
                 self.skip(inner, depth + 1)
         # Lists, sets and maps are left out: a page's header has none (parquet.thrift, PageHeader).

@@ -8,27 +8,13 @@ field, number 1 with an I32 of 2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
-I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
-_LONG_LIST = 15
+from millrace.engine.formats.varints import as_varint, as_zigzag
+
+TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
+"""Types of values: the lower half of the byte that begins a field."""
+LONG_LIST = 15
 """The upper half of a list's first byte, if the number of its items follows instead of being there."""
-
-
-def as_varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; every byte but the last has its highest bit set."""
-    stored = bytearray()
-    while number > 127:
-        stored.append(number & 127 | 128)
-        number >>= 7
-    stored.append(number)
-    return bytes(stored)
-
-
-@lru_cache(2**14)
-def as_zigzag(number: int) -> bytes:
-    """A number of up to 64 bits: 0, -1, 1, -2, ... are stored as 0, 1, 2, 3, ..."""
-    return as_varint((number << 1) ^ (number >> 63))
 
 
 def as_binary(value: bytes) -> bytes:
@@ -38,9 +24,9 @@ def as_binary(value: bytes) -> bytes:
 
 def list_head(count: int, kind: int = STRUCT) -> bytes:
     """What a list begins with, by default of structs."""
-    if count < _LONG_LIST:
+    if count < LONG_LIST:
         return bytes([count << 4 | kind])
-    return bytes([_LONG_LIST << 4 | kind]) + as_varint(count)
+    return bytes([LONG_LIST << 4 | kind]) + as_varint(count)
 
 
 def as_numbers(kind: int, numbers: Sequence[int]) -> bytes:

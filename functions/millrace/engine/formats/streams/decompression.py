@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import zlib
 from collections.abc import Callable
-from functools import cache, partial
-from importlib import import_module
-from types import ModuleType
+from functools import partial
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
 
 from millrace.engine.file_names import ARCHIVE_EXTENSIONS
+from millrace.engine.formats.streams.fast_zlib import find_zlib
 from millrace.engine.formats.streams.first_bytes import HEAD_BYTES, MAGIC, begins_like, name_compression, name_other
 from millrace.engine.formats.streams.guarded import WatchedSource
 from millrace.engine.formats.streams.snappy import SnappyStream
@@ -55,7 +53,7 @@ class _Decompressed:
     def read(self, size: int) -> bytes:
         try:
             data = bytes(self._stream.read(size))
-        except (EOFError, OSError, ValueError, _find_inflate().error, lzma.LZMAError, pa.ArrowException) as error:
+        except (EOFError, OSError, ValueError, find_zlib().error, lzma.LZMAError, pa.ArrowException) as error:
             raise self._translate(error) from error
         self._written += len(data)
         # Deflate packs at most 1,032 to 1 (zlib's technical details), bzip2 packs zeros a hundred thousand times and
@@ -167,16 +165,7 @@ def _left_over(member: _Decompressor) -> bytes:
 
 
 def _open_gzip(source: WatchedSource, read_bytes: int) -> ByteStream:
-    return _Members(source, read_bytes, Compression.GZIP, partial(_find_inflate().decompressobj, _GZIP_CONTAINER))
-
-
-@cache
-def _find_inflate() -> ModuleType:
-    """The module that inflates: Intel's library, three times as fast as zlib, if it is installed."""
-    try:
-        return import_module("isal.isal_zlib")
-    except ImportError:
-        return zlib
+    return _Members(source, read_bytes, Compression.GZIP, partial(find_zlib().decompressobj, _GZIP_CONTAINER))
 
 
 def _open_bzip2(source: WatchedSource, read_bytes: int) -> ByteStream:
