@@ -1,25 +1,16 @@
-"""What burns in ``test_under_fire``: small and large objects of four formats, and workers that are killed."""
+"""What burns in ``test_under_fire``: small and large objects of four formats."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import random
-import signal
-import subprocess
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from millrace.demo.emulator import Emulator
 from tests.configurations import bulk_sync, connection
-from tests.e2e.emulators import FORKING
 from tests.e2e.killer_keys import KILLER_ENDING
 
 SOURCE_BUCKET = "fire-source"
@@ -110,44 +101,3 @@ def _parquet(rows: list[dict[str, str | None]], *, bad: bool) -> bytes:
 
 
 _RENDERED = {"csv": _csv, "jsonl": _lines, "json": _array, "parquet": _parquet}
-
-
-@dataclass
-class Killer:
-    """Kills a worker of the emulator's, any, every second or so, until it is told to stop."""
-
-    emulator: Emulator
-    seed: int
-    kills: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    @contextlib.contextmanager
-    def at_large(self) -> Iterator[None]:
-        """Kill meanwhile."""
-        thread = threading.Thread(target=self._kill_on)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            thread.join()
-
-    def _kill_on(self) -> None:
-        choice = random.Random(self.seed)
-        while not self._stop.wait(choice.uniform(0.3, 2.0)):
-            if workers := list_workers(self.emulator):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(choice.choice(workers), signal.SIGKILL)
-                    self.kills += 1
-
-
-def list_workers(emulator: Emulator) -> list[int]:
-    """The functions' processes, the newest last: children of the emulator, or of the one that forks them for it."""
-    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,command="]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 -- the command is ours
-    lines = [line.split(None, 2) for line in listed.stdout.splitlines()]
-    own, folder = str(emulator.pid), str(emulator.folder)
-    children = [(pid, command) for pid, parent, command in lines if parent == own]
-    forking = {pid for pid, command in children if FORKING.name in command}
-    forked = [int(pid) for pid, parent, command in lines if parent in forking and FORKING.name in command]
-    return forked or [int(pid) for pid, command in children if folder in command]

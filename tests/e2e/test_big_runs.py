@@ -34,10 +34,9 @@ from millrace.planning.planner import Planner
 from tests.configurations import bulk_sync, connection
 from tests.e2e.big_files import RENDERERS, csv_of, rows_of
 from tests.e2e.bootstrapping import bootstrap_quickly
-from tests.e2e.burning import list_workers
 from tests.e2e.commands import lines, run
 from tests.e2e.denials import without
-from tests.e2e.emulators import running_quickly
+from tests.e2e.emulators import list_workers, running_quickly
 from tests.e2e.quick_deployments import deploy_quickly
 from tests.fakes import InMemoryLedger, InMemoryObjectStore
 from tests.unit.engine.formats.packing import tarred
