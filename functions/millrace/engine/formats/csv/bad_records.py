@@ -24,6 +24,7 @@ def judge_records(layout: Layout, block: Block, first: int) -> Iterator[Record]:
     width = layout.width
     row, line, seen = first, block.line, 0
     for start, end, stop, whole in layout.dialect.records(block.data):
+        # Only in a file of one column an empty line is a row, whose value is missing.
         if start == end and width != 1:
             continue
         line += line_ends(block.data[seen:start])

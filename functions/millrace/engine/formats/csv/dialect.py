@@ -154,6 +154,7 @@ class Dialect:
         if final:
             return len(data)
         quote = self._find(self.quote, data)
+        # Where a quote may be escaped, or open nothing because it is in a comment, to count quotes says nothing.
         if self._find(self.escape, data) or (quote and self.has_comment(data)):
             return self._end_step_by_step(data)
         if not quote:
@@ -249,6 +250,7 @@ class Dialect:
         """Whether whole records have no stray quote and leave none open."""
         if not self.quote or self.quote.encode() not in data:
             return True
+        # The quick pattern knows no escapes: by it "say \"hi\"" would have stray quotes.
         if self.lenient or (self.escape and self.escape.encode() in data):
             return self._strict_records.fullmatch(data) is not None
         return self._has_quotes_around_fields(data)
@@ -281,6 +283,8 @@ class Dialect:
             start = match.end()
             if start == len(record):
                 return None
+        # In 1,"a"b a quoted field is followed by text, at byte 5. In 1,a"b no quote is opened, and the stray one is at
+        # 3.
         closed = re.compile(self._quoted_strictly).match(record, start)
         if closed is None:
             return record.find(self.quote.encode(), start)

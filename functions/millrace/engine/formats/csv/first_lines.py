@@ -13,6 +13,7 @@ from millrace.errors import AmbiguousDialect, DataError, MalformedFile
 COMMENT = re.compile(rb"#|//|--|%|;;")
 """What lines often begin with that are comments."""
 _LINES = 100
+"""So many lines are looked at: comments are at a file's beginning, and a mark further down makes them rows."""
 
 
 def check_first_lines(sample: bytes, options: ReadOptions) -> None:
@@ -45,6 +46,7 @@ def _refuse_comments(sample: bytes, options: ReadOptions) -> DataError | None:
         return None
     lines = [line for line in sample.split(b"\n", _LINES)[:_LINES] if line.strip()]
     count = _count_marked(lines, mark[0])
+    # One line is no proof: #id,name is the header of many exports.
     if count < 2 or not _are_without(lines[count:], mark[0]):
         return None
     shown = mark[0].decode()

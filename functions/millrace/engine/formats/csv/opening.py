@@ -102,6 +102,7 @@ def open_head(source: BinaryIO, options: ReadOptions, *, counts_lines: bool = Fa
     detected = detect(options, sample, final=is_all, named=named)
     dialect = detected.dialect
     titles = feed.take_titles(dialect, detected.titles)
+    # Titles are only found where the table below them is proven: then nothing above it makes the file doubtful.
     if not titles:
         check_first_lines(sample, options)
     header = feed.first_record(dialect)

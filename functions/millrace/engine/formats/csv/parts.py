@@ -32,6 +32,7 @@ from millrace.engine.parts.ranges import divide, open_range, refuse_compressed
 from millrace.errors import CannotBeCut, DataError
 
 _MOST_END_MARKS = 2**20
+"""So much of the file's end is read to find the last row before blanks and zeros."""
 _MOST_BYTES = 3
 """In UTF-8, of a character that is one byte in the file."""
 _KEEPS_LAST = "keeps_last"
@@ -68,12 +69,14 @@ class CsvParts:
         layout = PinnedCsv.from_document(frame.pinned).head.layout(frame.read, _ignore)
         start, end = _find_ends(source, frame, index)
         states = [StateScan(is_open=False)]
+        # The first range begins behind the header, where no quote is open.
         if index and layout.dialect.quote:
             states.append(StateScan(is_open=True))
         grammar = CsvGrammar(layout.dialect, layout.width == 1, layout.encoding.name)
         total = scan_text(grammar, read_pieces(source, start, end, frame.read.work), start, states)
         found = [state.finish() for state in states]
         if layout.may_keep_last:
+            # The last record that begins in the range ends behind it.
             text = open_range(source, 0, frame.ranges[-1].end)
             found = [replace(state, has_last=_has_last(text, layout, state, end)) for state in found]
         states_found = [list(astuple(state)) for state in found]
@@ -88,6 +91,7 @@ class CsvParts:
         fold = _Fold(_Begin(first, PlaceInFile(byte=pinned.byte, line=pinned.line)))
         for scan in scans:
             fold.add(scan)
+        # A file of a header alone has one part without rows: its columns have to be written.
         begins = fold.begins or [fold.next]
         ends = [*(begin.start for begin in begins[1:]), end]
         return tuple(
@@ -198,6 +202,8 @@ def _find_in_file(source: BinaryIO, byte: int, encoding: Encoding) -> int:
     """The offset in the file of an offset in its text as UTF-8, which begins a character."""
     if encoding.name == "utf-8":
         return byte
+    # Each byte of the file is a character here, so that characters are counted: "Zürich,1\n" has 10 bytes in UTF-8, and
+    # 9 in latin-1. So many bytes as the text has up to there are at least so much of the file.
     source.seek(0)
     text = source.read(byte).decode(encoding.name, "replace").encode()
     return len(text[:byte].decode())
@@ -254,6 +260,8 @@ def _refuse_layout(layout: Layout) -> None:
     encoding = layout.encoding.name
     if encoding == "utf-8":
         return
+    # In UTF-16 the byte of a line feed, 0A, is also half of other characters, such as U+0A05. A comment's mark such as
+    # § is two bytes in UTF-8, for which the bytes of a file in latin-1 would be searched in vain.
     if not is_like_ascii(encoding) or not (dialect.comment or "").isascii():
         raise CannotBeCut(
             f"the file is in {encoding}, in whose bytes line feeds and quotes cannot be seen alone: write it in UTF-8"

@@ -39,6 +39,7 @@ class PinnedCsv:
     @classmethod
     def from_document(cls, document: Document) -> PinnedCsv:
         """The head of a document."""
+        # No escape: a file that has one is not divided (see `parts`).
         dialect = Dialect(
             get_text(document, "delimiter"),
             cast("str | None", document["quote"]),

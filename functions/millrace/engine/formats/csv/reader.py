@@ -138,6 +138,7 @@ def _guess_kinds(survey: _CsvSurvey, sample: list[pa.RecordBatch]) -> tuple[list
             continue
         columns = [batch.column(position) for batch in sample]
         kinds[position] = inference.guess(columns)
+        # Such a column is text until its first value, which may be a number: then the whole file is looked at.
         if is_blank(columns):
             blank.add(position)
     return [kinds[position] for position in range(len(kinds))], frozenset(blank)

@@ -120,6 +120,7 @@ def _ways_to_go_on(spot: RecordPlace, counts: tuple[int, int], options: ReadOpti
     if comment is not None and not options.comment:
         mark = comment[0].decode()
         yield f"if lines that begin with {mark} are comments, set {say_option(options.face, 'comment', repr(mark))}"
+    # "Total;300" as the last line below rows of three fields is such a line.
     if spot.is_last and counts[0] < counts[1]:
         footer = say_option(options.face, "skip_footer", str(options.skip_footer + 1))
         yield f"if it is no row but a line of totals, drop it with {footer}"

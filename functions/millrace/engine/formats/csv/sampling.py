@@ -63,6 +63,7 @@ class _Settling:
             contradicting = self._try_kinds(blocks, pending)
             if contradicting is None or not contradicting.isdisjoint(self._demanded):
                 return False
+            # 1, 2, x is no column of integers, and at last one of text. A column that fits is not read again.
             for position in contradicting:
                 self._kinds[position] = self._candidates[position].next_kind()
             pending = contradicting

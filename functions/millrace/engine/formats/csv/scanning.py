@@ -113,6 +113,7 @@ def read_pieces(source: BinaryIO, start: int, end: int, work: WorkSizes) -> Iter
     while place < end and (data := source.read(min(size, end - place))):
         place += len(data)
         held += data
+        # The range's own end is behind a line feed already, or is the end of the file.
         cut = len(held) if place >= end else held.rfind(b"\n") + 1
         if cut:
             yield held[:cut]
@@ -171,6 +172,7 @@ def scan_text(grammar: CsvGrammar, pieces: Iterator[bytes], byte: int, states: l
     """Add the pieces of a range, the first of which begins at a byte, to its states; what all of it is."""
     scan, total = open_scanner(grammar), Distance()
     for text in pieces:
+        # Where both states have become the same by now, the set is of one, and the piece is looked at once.
         found = {is_open: scan(text, is_open=is_open) for is_open in {state.is_open for state in states}}
         for state in states:
             piece = found[state.is_open]
@@ -278,6 +280,7 @@ class PlainScanner:
         if b"\r" in text:
             text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         has_rest = bool(text) and not text.endswith(b"\n")
+        # a\n\nb has two rows, or three in a file of one column, where the empty line is a row whose value is missing.
         if self._has_blank_rows or not (text.startswith(b"\n") or b"\n\n" in text):
             return text.count(b"\n") + has_rest
         return sum(map(bool, text.split(b"\n")))

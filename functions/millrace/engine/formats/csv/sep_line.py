@@ -11,6 +11,7 @@ from millrace.engine.formats.csv.blocks import CsvFeed
 # blank, \t in two characters, or punctuation: any other ASCII character would be text.
 _SEP_LINE = re.compile(rb"""(["']?)sep=(\\t|[!-/:-@\[-`{-~\t ])\1(?:\r\n?|\n|\Z)""", re.IGNORECASE)
 _LONGEST_LINE = 16
+r"""More than the longest such line has: `"sep=\t"` and its end are ten bytes."""
 _NO_DELIMITERS = b"\"'\\"
 
 

@@ -87,6 +87,7 @@ class Types:
             if self._is_outgrown(batch):
                 return ConversionTrouble.WIDER
             return ConversionTrouble.MISFIT
+        # Columns were fitted kind by kind, and those that were demanded last: not in the order of the file.
         arrays = [columns[position] for position in range(len(columns))]
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
@@ -120,6 +121,8 @@ class Types:
     def convert_good(self, texts: CsvTexts) -> pa.RecordBatch | ConversionTrouble:
         """The rows whose values are of the types that were demanded; the others are reported or raised."""
         misfits = self._find_misfits(texts.batch)
+        # The texts are those of the good rows alone: behind a bad first record, the second record is row 0 of the
+        # batch.
         good = (record for record in self._layout.judge(texts.block, texts.first) if record.error is None)
         for index, record in enumerate(good):
             if index in misfits:

@@ -153,6 +153,7 @@ def check_characters(options: ReadOptions) -> None:
     for name, character in (("delimiter", options.delimiter), ("quote", options.quote), ("escape", options.escape)):
         if character and not _is_mark(character):
             raise InvalidConfiguration(f"{name}: {character!r} is not one ASCII character that is no line end")
+    # An empty text says that there is none: delimiter "" beside quote "" are two that are missing, not one mark twice.
     if options.delimiter in {options.quote, options.escape} and options.delimiter:
         raise InvalidConfiguration(f"delimiter: {options.delimiter!r} cannot be quote or escape, too")
     if options.comment:
@@ -173,6 +174,8 @@ def _is_mark(character: str) -> bool:
 def _given_dialect(options: ReadOptions, delimiter: str | None) -> Dialect | None:
     """The dialect if the options leave nothing open."""
     is_lenient = options.quotes is Quotes.LENIENT
+    # A quote alone leaves the escape open: 1,"say \"hi\"" may have one. Without quotes nobody looks for an escape. A
+    # lenient dialect is taken as it is: since every quote is legal by it, no sample could speak against it.
     is_open = options.quote is None or (options.escape is None and options.quote != "")
     if delimiter is None or (is_open and not is_lenient):
         return None

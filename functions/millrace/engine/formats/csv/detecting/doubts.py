@@ -35,6 +35,7 @@ def find_hidden_reading(best: Candidate, sample: Sample, *, has_headers: bool) -
 
 
 def _find_rare_delimiter(best: Candidate, sample: Sample, *, has_headers: bool) -> Choice | None:
+    # 1^Anna over 2^Bob is one column by each candidate, and two by ^. A quoted field may have any character.
     if any(row.width > 1 or row.quoted for row in sample.rows):
         return None
     lines = _lines_of(sample)

@@ -175,6 +175,8 @@ def _end_empty(rows: Sequence[SampledRow], width: int) -> bool:
 def _texts_to_rate(dialect: Dialect, rows: Sequence[SampledRow]) -> list[str]:
     texts, count = list[str](), 0
     for row in rows:
+        # A plain field has no mark of its dialect to take out. But without a quote in the dialect it may be "Paris",
+        # whose quotes would count as text.
         if row.plain and dialect.quote:
             texts += row.plain
         else:

@@ -62,6 +62,8 @@ class _Padded:
     @classmethod
     def split(cls, rows: Sequence[SampledRow]) -> _Padded | None:
         """The records above the first of which every field has a value, and those from there on."""
+        # Of "Report;;" and ";;" over "id;name;age" and "1;Ann;32" the first two are above: the table has three values a
+        # row, and they have fewer. Of "Report;;" over "id;name;" and "1;Ann;" no row has a third: the table has two.
         seen = list(takewhile(_is_seen, rows))
         width = max(map(_count_to_last, seen), default=0)
         above = list(takewhile(lambda row: len(_values(row)) < width, seen))

@@ -25,6 +25,7 @@ _DOUBLE, _SINGLE, _BACKSLASH = '"', "'", "\\"
 MARGIN = 0.15
 """So much more plausible a reading must be to be preferred without doubt."""
 HARDLY = 0.5
+"""Below it most cells look like no values: such a reading is not believed even where all records have one width."""
 _LINE_END = re.compile(r"[\r\n]")
 _MANY_QUOTED = 2
 """More well quoted fields than so many for each record with a stray quote say that quotes are meant as quotes."""
@@ -165,12 +166,15 @@ class Readings:
 
     def _weigh_apostrophe(self, choice: Choice, single: Candidate, sample: Sample) -> Choice:
         plain = self._read_apostrophes_as_text(choice.best)
+        # 1,'Doe, Bob' over 2,'Roe' has rows of one width only if apostrophes are quotes.
         if not plain.is_regular:
             return _prefer_regular(single, choice)
         if not single.is_regular:
             return choice
+        # 'id','name' over '1','Ann' has them around the header, too: a program put them there.
         if single.width != plain.width or _is_quoted_on_purpose(single, sample):
             return Choice(single)
+        # id,name over 1,'Ann' and 2,'Bob': they may be quotes or a part of each name, and nothing says which.
         if wraps_column(sample.rows[1:]):
             return Choice(plain, single, "quote")
         return choice

@@ -153,6 +153,7 @@ class _Walk:
         if len(row) == 1 and not row[0].raw:
             self._after_blank = True
             return
+        # The sample may cut its last record. If it is the first one, too, it counts: a file needs a reading.
         if self.sample.rows and not whole:
             return
         quoted = strays = 0

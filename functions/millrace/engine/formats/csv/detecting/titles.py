@@ -67,6 +67,7 @@ def _count_narrower(rows: Sequence[SampledRow]) -> int:
         return 0
     width = rows[-1].width
     count = len(rows) - _count_alike(reversed(rows), width)
+    # a,b over 1,2, and 3,4, is one field narrower than its rows, and still their header.
     if _is_header_of_trailing(rows, count):
         count -= 1
         width -= 1
