@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from millrace.errors import ServiceUnavailable
-from millrace.ledger.entries import Announcement, Branch, Finish, State, WorkEntry
+from millrace.ledger.entries import Announcement, Branch, Finish, WorkEntry
 from millrace.ledger.rules import E
 
 
@@ -61,7 +61,7 @@ def with_announcement(settled: E, claimed: E, finish: Finish, teller: Teller) ->
     candidate = replace(settled, announcement=announcement)
     if not teller.wants(candidate):
         # After an attempt that fails for another reason, which passes, the same configuration error is no news.
-        return settled if settled.state is State.FAILED and not settled.settled else replace(settled, announcement=None)
+        return replace(settled, announcement=None) if settled.settled else settled
     return settled if _is_told(claimed.announcement, announcement) else candidate
 
 

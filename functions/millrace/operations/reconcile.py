@@ -353,12 +353,14 @@ class Reconciler:
 
     def _find_stuck_build(self, sync: ActiveSync, folder: ObjectRef) -> Difference | None:
         """A build that is to be asked for again, if there is one of the folder."""
-        for plan in self.planner.plan(folder, only=sync.name):
-            # The index does not say since when a build waits, or why it failed.
-            entry = self.index.get(sync.name, folder)
-            if isinstance(plan, Build) and entry is not None and self._is_worth_asking(plan, entry):
-                return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=folder), entry=entry)
-        return None
+        build = self.planner.find_work(folder, sync.name)
+        if not isinstance(build, Build):
+            return None
+        # The index does not say since when a build waits, or why it failed.
+        entry = self.index.get(sync.name, folder)
+        if entry is None or not self._is_worth_asking(build, entry):
+            return None
+        return Difference(Finding.CHANGED, ObjectChange(kind=ChangeKind.CREATED, ref=folder), entry=entry)
 
     def _is_worth_asking(self, build: Build, entry: Entry) -> bool:
         """Whether nobody does a build, or it failed for files that are others by now."""

@@ -10,7 +10,7 @@ import pytest
 from millrace.errors import AccessDenied, MalformedFile, MillraceError, ServiceUnavailable
 from millrace.ledger.announcing import demand_told
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import Announcement, Entry, Failure, Finish, State, WorkEntry
+from millrace.ledger.entries import Announcement, Branch, Entry, Failure, Finish, State, WorkEntry
 from millrace.ledger.rules import ClaimSubject, Refusal
 from millrace.objects.references import ChangeKind, ObjectChange, ObjectRef, Sequencer
 from tests.fakes import InMemoryLedger
@@ -19,6 +19,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/a.csv")
 DELIVERY = Delivery(message_id="m", remaining=lambda: 900.0)
 CONVERTED = Finish(state=State.CONVERTED, outputs=())
+SLOW = Finish(state=State.FAILED, failure=Failure.of(ServiceUnavailable("s3:GetObject answered 503")))
 DENIED = Finish(state=State.FAILED, failure=Failure.of(AccessDenied("s3:PutObject was denied")))
 
 
@@ -32,12 +33,13 @@ class Recorder:
 
     ledger: InMemoryLedger
     states: frozenset[State] = frozenset({State.CONVERTED, State.FAILED})
+    branches: frozenset[Branch] = frozenset(Branch)
     told: list[tuple[State, int]] = field(default_factory=list)
     trouble: BaseException | None = None
 
     def wants(self, entry: WorkEntry, /) -> bool:
-        """By state alone."""
-        return entry.state in self.states
+        """By state, and of failures by their branch."""
+        return entry.state in self.states and (entry.failure is None or entry.failure.branch in self.branches)
 
     def tell(self, entry: WorkEntry, /) -> None:
         """Refuse what the ledger does not say."""
@@ -153,6 +155,26 @@ def test_a_configuration_error_is_told_once_however_often_it_is_met() -> None:
     world.work(CONVERTED)
     world.work(DENIED, 2)
     assert [state for state, _ in world.teller.told] == [State.FAILED, State.CONVERTED, State.FAILED]
+
+
+def test_a_configuration_error_is_no_news_after_an_attempt_that_failed_for_a_while() -> None:
+    world = TellingWorld()
+    world.teller.branches = frozenset({Branch.CONFIGURATION})
+
+    for finish in (DENIED, SLOW, DENIED):
+        world.work(finish)
+
+    assert world.teller.told == [(State.FAILED, 1)]
+
+
+def test_a_configuration_error_is_news_after_work_that_came_to_an_end_and_nobody_asks_for() -> None:
+    world = TellingWorld(State.FAILED)
+
+    world.work(DENIED)
+    world.work(CONVERTED)
+    world.work(DENIED, 2)
+
+    assert world.teller.told == [(State.FAILED, 1), (State.FAILED, 3)]
 
 
 def test_a_failure_of_the_data_is_told_of_each_version() -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from millrace.errors import MillraceError, ServiceUnavailable
+from millrace.errors import ServiceUnavailable
 from millrace.ledger.entries import Entry, State
 from millrace.notices.events import Event
 from millrace.notices.levels import Levels
+from millrace.objects.messages import Request
 from millrace.objects.references import ObjectRef, SourceVersion
 from millrace.operations.checkpoints import Checkpoint, Counts
 from millrace.operations.reconcile import Reconciler, Report
@@ -30,7 +32,7 @@ class Bus:
     """Where events go; ``trouble`` keeps them out."""
 
     events: list[Event] = field(default_factory=list)
-    trouble: MillraceError | None = None
+    trouble: BaseException | None = None
 
     def send(self, events: Any) -> None:
         """As the bus does."""
@@ -99,6 +101,32 @@ def test_nobody_is_told_of_a_comparison_who_asked_for_failures_alone() -> None:
     world.compare()
 
     assert (world.bus.events, world.kept().is_untold) == ([], False)
+
+
+class KilledWhileTelling(BaseException):
+    """The process ends here."""
+
+
+class DeadlyQueue(InMemoryQueue):
+    """Kills who asks for something."""
+
+    def send(self, requests: Iterable[Request], *, delay_seconds: int = 0) -> int:
+        """Not even that."""
+        raise KilledWhileTelling
+
+
+@pytest.mark.parametrize(("notify", "is_left"), [("runs", True), ("failures", False)])
+def test_a_comparison_that_is_killed_leaves_its_beginning_to_tell_if_somebody_asked(
+    notify: str, *, is_left: bool
+) -> None:
+    world = ToldWorld(notify)
+    world.bus.trouble = KilledWhileTelling()
+    world.ports["queues"] = {"landing": DeadlyQueue()}
+
+    with pytest.raises(KilledWhileTelling):
+        world.compare()
+
+    assert world.kept().is_begin_untold is is_left
 
 
 def test_what_could_not_be_told_is_told_by_the_next_comparison() -> None:

@@ -10,7 +10,7 @@ from millrace.errors import KeyTooLong, UsageError
 from millrace.objects.output_names import OutputVersion
 from millrace.objects.references import ObjectRef
 from millrace.planning.planner import ActiveSync, Planner
-from millrace.planning.plans import Build, Plan, SourceFile, has_moved, is_output_of
+from millrace.planning.plans import Build, Plan, SourceFile, has_moved, is_output_of, is_quarantine_of
 from millrace.planning.targets import is_record, read_times
 from tests.configurations import bulk_sync, document, model_document
 
@@ -92,6 +92,30 @@ def test_a_name_like_that_of_another_syncs_versions_is_no_output_of_a_plan_witho
 def test_an_output_has_moved_if_another_source_could_have_its_place(key: str, *, expected: bool) -> None:
     assert has_moved(REPLICATED, ObjectRef("acme-out", key)) is expected
     assert not has_moved(REPLICATED, ObjectRef("acme-else", key))
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "is_output", "is_quarantine"),
+    [
+        ("acme-out", "lake/export/a.parquet", True, False),
+        ("acme-out", "lake/export/country=de/a.parquet", True, False),
+        ("acme-out", "lake/sales.parquet", True, False),
+        ("acme-out", "lake/_quarantine/export/a.jsonl", True, True),
+        ("acme-out", "lake/_quarantine/sales.jsonl", True, True),
+        ("acme-out", "lake/other.parquet", False, False),
+        ("acme-out", "lake/_quarantine/other.jsonl", False, False),
+        ("acme-out", "else/export/a.parquet", False, False),
+        ("acme-else", "lake/_quarantine/export/a.jsonl", False, False),
+    ],
+)
+def test_outputs_and_bad_rows_of_members_are_below_the_archives_name_or_have_a_given_one(
+    bucket: str, key: str, *, is_output: bool, is_quarantine: bool
+) -> None:
+    schemas = [{"id": "export/orders", "user_output_name": "sales"}, {"id": "other", "user_output_name": "others"}]
+    archive = plan_of("in/export.zip", schemas=schemas, automatically_add_new_objects="all", bad_rows="quarantine")
+    ref = ObjectRef(bucket, key)
+
+    assert (is_output_of(archive, ref), is_quarantine_of(archive, ref)) == (is_output, is_quarantine)
 
 
 def test_an_output_of_a_model_never_moves() -> None:

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -427,9 +427,12 @@ def _keeps_digits(values: pa.Array, texts: pa.Array) -> bool:
 
 
 def _is_same_number(text: str, value: float) -> bool:
-    if not any(character.isdigit() for character in text):
-        return True  # inf and NaN, which texts may say in several ways
-    return math.isfinite(value) and Decimal(text.strip()) == Decimal(repr(value))
+    if math.isnan(value):
+        return True  # texts may say it in several ways: C's libraries print nan(0x8000000000000)
+    try:
+        return Decimal(text) == Decimal(repr(value))
+    except InvalidOperation:  # an exponent beyond all bounds: 1e-99999999999999999999
+        return False
 
 
 def misfits(kind: Kind, texts: pa.Array) -> list[int]:
