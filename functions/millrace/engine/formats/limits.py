@@ -32,6 +32,7 @@ MAX_PAGE_BYTES = 64 * 2**20
 MAX_EXPANSION = 1000
 """How many times larger than a Parquet file its values may be, once they are larger than MAX_EXPANDED_BYTES."""
 MAX_EXPANDED_BYTES = 4 * 2**30
+"""Below it a Parquet file may repeat values as often as it likes: a column of one country is a few bytes."""
 
 
 def check_columns(count: int, where: str) -> None:

@@ -20,7 +20,9 @@ from millrace.engine.types.printing import with_form
 from millrace.errors import MalformedFile, TooBig
 
 _EXACT = Context(prec=80)
+"""Arrow's decimals have up to 76 digits; Python's usual 28 would round them."""
 _LONGEST_SHIFT = 63
+"""Nine bytes of seven bits each, and a tenth with the last one of 64."""
 
 
 class Cursor:
@@ -35,6 +37,8 @@ class Cursor:
 
     def long(self) -> int:
         """The next number; IndexError at the end of the bytes."""
+        # Most numbers are one byte, and need no loop. They are zigzag: 0, 1, 2, 3 stand for 0, -1, 1, -2 (Avro 1.11,
+        # "Binary encoding"), so that a small negative number is short, too.
         data, at = self.data, self.at
         byte = data[at]
         at += 1

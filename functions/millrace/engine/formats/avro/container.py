@@ -25,10 +25,14 @@ from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile, Uns
 
 MAGIC = b"Obj\x01"
 SYNC_BYTES = 16
+"""The marker behind each block, which the file's head names."""
 _SCHEMA, _CODEC = "avro.schema", "avro.codec"
 _MOST_METADATA = 16 * 2**20
+"""Of the file's head: it is in memory as a whole, and holds a schema as text."""
 _LONGEST_VARINT = 10
+"""Bytes of seven bits for a number of 64."""
 _READ_BYTES = 2**18
+"""Asked of the source at once while the head and the blocks' sizes are read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ NAME = "millrace.name"
 FORM = "millrace.form"
 """The attribute of a field, or of an array, whose values are printed in a form of their own."""
 _DEEPEST = 128
+"""Types within types: each takes some calls of Python within the other, whose stack has an end."""
 _UNITS = {"millis": "ms", "micros": "us", "nanos": "ns"}
 _VALUE = "value"
 """The column of a file whose schema is no record."""
@@ -162,6 +163,7 @@ def _size(schema: Mapping[str, Any], place: _SchemaPlace) -> int:
 def _fixed(schema: Mapping[str, Any], _names: _NamedTypes, place: _SchemaPlace) -> avro.Column:
     size = _size(schema, place)
     logical = schema.get("logicalType")
+    # A logical type that its size contradicts is ignored, as Avro's specification demands.
     if logical == "uuid" and size == 16:
         return avro.UuidColumn()
     if logical == "duration" and size == 12:
@@ -216,6 +218,7 @@ def _decimal(schema: Mapping[str, Any]) -> pa.DataType | None:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
     if schema.get("logicalType") != "decimal" or not isinstance(precision, int) or not isinstance(scale, int):
         return None
+    # Avro 1.11, "Logical Types": one that is invalid, such as a decimal of precision 3 and scale 5, is ignored.
     if not precision > 0 or not 0 <= scale <= precision:
         return None
     if precision > MAX_DECIMAL_DIGITS:

@@ -24,6 +24,7 @@ from millrace.engine.types.printing import form_of, plain
 from millrace.errors import UnsupportedType
 
 _BLOCK_BYTES = 2**18
+"""A block is compressed as one, and a reader holds it as a whole."""
 _CODECS = {
     OutputCompression.DEFLATE_INSIDE: "deflate",
     OutputCompression.SNAPPY_INSIDE: "snappy",

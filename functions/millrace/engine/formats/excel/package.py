@@ -288,6 +288,7 @@ class _OdsScan:
         name = _local(tag)
         if name == "table":
             self.cells.check()
+            # Without a name each sheet is looked at, and each has a rectangle of its own.
             self._is_wanted = self._sheet is None or attributes.get("table:name") == self._sheet
             if self._sheet is None:
                 self.cells = SheetCells()
@@ -334,6 +335,7 @@ def cells_of_xlsb(package: Package, sheet: str) -> SheetCells:
     """What stands in the cells of an .xlsb sheet of that name; its records are those of [MS-XLSB]."""
     cells, row = SheetCells(), 0
     for kind, data in _records(package, _part_of_xlsb(package, sheet)):
+        # A cell's record begins with its column. Its row is that of the last row header before it.
         if kind == _ROW_HEADER:
             row = int.from_bytes(data[:4], "little")
         elif kind in _ERRORS:

@@ -36,7 +36,9 @@ from millrace.errors import MalformedFile, MissingPackage, UnknownSheet, Unsuppo
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0"
 _EXACT_WHOLE = 2**53
+"""From here on a double is the nearest of several integers: 9007199254740993 would be shown as ...992."""
 _ROWS_OF_EXCEL = 2**20
+"""The most that a sheet has ("Excel specifications and limits")."""
 _SHOWN_NAMES = 20
 _SCANS = {"xl/workbook.xml": cells_of_xlsx, "xl/workbook.bin": cells_of_xlsb, "content.xml": cells_of_ods}
 Cell = Any
@@ -396,6 +398,7 @@ def _type_of(kinds: set[type]) -> tuple[pa.DataType, Callable[[Cell], Any]]:
 
 def _to_text(cell: Cell) -> str:
     """A cell as text: 1 for a whole number, TRUE and FALSE as Excel has them in lower case, ISO 8601 for times."""
+    # Before numbers, since Python's True is an integer, too.
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float) and _kind_of(cell) is _Whole:

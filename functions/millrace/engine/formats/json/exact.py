@@ -28,6 +28,7 @@ _SHOWN = 20
 _MOST_ROWS = 8192
 """Of a block: each may have values where no other has."""
 _LONG_ROW = 2**22
+"""Characters from which it pays to count a row's commas before more is read, and to forget it once it is columns."""
 _NO_END = (
     "; where the row ends cannot be told, so the array is refused: "
     "rows that are no JSON can be put aside only where each has its line"
@@ -199,6 +200,7 @@ class ExactParser:
     def _elements(self) -> Iterator[tuple[Row, int]]:
         """The elements of the open array, to its end or to the end of the piece."""
         while self._open_array and not self._is_done():
+            # An empty array ended where it began, so a comma was before: [{"a": 1}, ] is no JSON.
             if self._require("a value") == "]":
                 raise self._malformed_error("a value is missing after the comma", self._at)
             if (parsed := self._row_or_none()) is not None:
@@ -262,6 +264,8 @@ class ExactParser:
         held = len(self._text)
         if self._undecodable is not None:
             self._refuse_undecodable()
+        # As much again as is held: a row is parsed from its beginning each time, and a row of 30 MB that is read by
+        # megabytes would be parsed thirty times. The next bytes may be part of one character, and so no text yet.
         while len(self._text) == held and not self._ended:
             wanted = max(self._block_bytes, min(held, MAX_RECORD_BYTES - held))
             self._append(self._next_bytes(wanted), last=self._ended)
@@ -341,6 +345,7 @@ class ExactParser:
             pass
         row, end = parsed
         if not isinstance(row, dict):
+            # Only for the message, which shows the same of the value wherever a piece ends.
             while len(self._text) < self._at + _SHOWN and self._more():
                 pass
             beginning = self._text[self._at : self._at + _SHOWN].splitlines()[0]
@@ -443,6 +448,8 @@ class ExactParser:
         while True:
             try:
                 end = json_values.end_of_value(self._text, self._at)
+                # A value that ends where the text does may go on in the next piece: 12 is all of it, or the beginning
+                # of 123.
                 if end < len(self._text) or not self._more():
                     return end
             except (NotJson, Refused) as unreadable:

@@ -215,6 +215,7 @@ def _ask_for(into: pa.Field, node: Node, steps: tuple[FieldStep, ...], numerics:
     """The field that Arrow is asked for; adds the fields of numbers in it to ``numerics``."""
     kind, form = into.type, form_of(into)
     if not node.kinds or form == JSON:
+        # Arrow gives no JSON texts. Objects without a field are the exception, since each is {} again.
         _require_empty(node)
         kind = _EMPTY
     elif arrow_types.is_struct(kind):
@@ -242,6 +243,7 @@ def _require_one_spelling(kind: pa.DataType, form: str, node: Node) -> None:
 
 def _document(piece: JsonPiece) -> bytes | None:
     """What Arrow is given: objects, or one object that has an array's elements. None where it would be neither."""
+    # Nearly all pieces are so, and are not copied.
     if not piece.in_array and piece.data.startswith(b"{") and piece.data.endswith(b"\n"):
         return piece.data
     text = piece.data.strip(_SPACE)

@@ -21,6 +21,7 @@ FIRST_BYTES = 2**15
 It is the same with and without the kernel: groups of Parquet end where pieces do, so the output has the same bytes.
 """
 _TAIL = 2**16
+"""The end of a piece, in which there is nearly always a boundary between rows."""
 _BEGINNING = PlaceInFile()
 _SPACE = b" \t\n\r"
 _BETWEEN_LINES = b"}\n{"

@@ -20,7 +20,9 @@ from millrace.engine.parts.frames import TextRange
 from millrace.errors import DataError
 
 _WINDOW_BYTES = 2**23
+"""Held at once: lines that are only counted by their braces are gone through by so many bytes."""
 _PARSED_BYTES = 2**16
+"""Given to the parser at once: it is asked for a single row, and what it has read behind that is in vain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,9 +153,12 @@ class _PythonMarker:
         if sign == b"\n":
             self._marks.lines += 1
         elif sign == b"\\":
+            # A backslash alone is before a character that means nothing here, or ends the text: then it is for the next
+            # one.
             self._is_escaped = at + 1 == len(text)
         elif sign == b'"':
             self._marks.in_string = not self._marks.in_string
+        # A sign of two characters is an escaped quote or backslash, which is within a string.
         elif len(sign) == 1 and not self._marks.in_string:
             self._note(text, sign, at)
 
@@ -180,6 +183,8 @@ class _PythonMarker:
         self._marks.depth += 1
 
     def _level(self) -> Level | None:
+        # Rows of an array are within one bracket. Where one more was closed than opened since the range began, two were
+        # open at its beginning if this is between rows: level 2.
         number = int(self._in_array) - self._marks.depth
         if not 0 <= number < LEVELS:
             return None

@@ -31,8 +31,11 @@ from millrace.engine.parts.ranges import BytesFromAnyPlace, divide, open_range, 
 from millrace.errors import CannotBeCut
 
 _READ_BYTES = 2**23
+"""Of a range at once."""
 _FIRST_BYTES = 2**16
+"""Of a range at first: mostly its first line end is in them, which is all that some questions need."""
 _LOOK_BACK = 2**12
+"""Read at once where blanks or backslashes are passed over, of which a file may have any number."""
 _SPACE = b" \t\n\r"
 _KIND = "kind"
 _ARRAY, _OBJECTS, _LINES = "array", "objects", "lines"
@@ -176,6 +179,7 @@ class _MarkFold:
         if scan.index and level.place >= 0:
             byte = self._frame.ranges[scan.index].start + level.place
             self.begins.append(_PartBegin(byte, 1 + self._rows + level.rows, 1 + self._lines + level.lines))
+        # Elements of an array have a comma between them; objects side by side have nothing, but a brace each.
         self._rows += level.commas if self._in_array else level.opens
         self._lines += marks.lines
         self._depth += marks.depth

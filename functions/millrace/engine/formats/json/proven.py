@@ -106,6 +106,7 @@ def _observe_json(node: Node, way: FieldWay, kinds: int, batch: pa.RecordBatch) 
     if not node.is_numeric or not kinds:
         return
     texts = way.values(batch)
+    # -0 is none of them: as an integer it would lose its sign, so that it counts with 1.5 and 1e3.
     is_whole = pc.match_substring_regex(texts, "^(-?[1-9][0-9]*|0)$")
     numbers = texts.filter(pc.invert(is_whole))
     if len(numbers):

@@ -234,6 +234,7 @@ class _Documents:
                 raise self._error(f"more than {MOST_STEPS} lists are open, each directly within the other", begin)
             for _ in self._items():
                 yield from self._walk(depth, scope, is_sought=is_sought, lists=lists + 1)
+        # On the way `orders.*.lines` a member "total": 2 beside the orders leads to no rows, and is no fault.
         elif is_sought:
             self._skip()
         else:
@@ -453,4 +454,5 @@ def _find_inner(text: str, parent: ParentField) -> str:
             f"the parent field {parent.name!r}: the escape {lone} is half of a character (a lone surrogate)",
             column=parent.name,
         )
+    # A number has the digits that the file has: 1.10 stays 1.10.
     return str(value) if isinstance(value, Number) else text_of(value)

@@ -14,8 +14,10 @@ from millrace.errors import DataError, MalformedFile, TooBig, TruncatedFile
 
 _BETWEEN_OBJECTS = re.compile(r"[ \t\n\r]*,[ \t\n\r]*(?=\{)")
 _LONGEST_RUN = 2**12
+"""Objects of one run: their values are all in memory."""
 _SPACE = re.compile(r"[ \t\n\r]*")
 _LONG_VALUE = 2**22
+"""Characters from which it pays to count a value's commas before more is read."""
 _ERRORS = "surrogateescape"
 """Bytes that are no text become lone surrogates, and bytes again in rows: who parses a row refuses them."""
 
@@ -128,6 +130,7 @@ class TextWindow:
     def _run(self, begins: list[int], ends: list[int], values: list[dict[str, Any]], behind: int) -> ObjectRun:
         self._count()
         passed = self._text[self._at : behind]
+        # Many documents are one line of ASCII: there each character is a byte, and a place is a difference.
         if passed.isascii() and "\n" not in passed:
             bytes_in_file = [self._byte + begin - self._at for begin in begins]
             lines = [self._line] * len(begins)

@@ -107,6 +107,7 @@ class Node:
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         if other.numbers is not None:
             self.numbers = other.numbers.join(self.numbers)
+        # A field that is 1 in one row and {"a": 2} in another is JSON text: what is within no longer matters.
         if self._is_mixed or depth > MAX_DEPTH:
             return
         for name, child in other.children.items():
@@ -218,12 +219,14 @@ class Numbers:
     def observe_kept(self, values: pa.Array) -> Numbers:
         """What is known with the next numbers, of which it is known that they are printed as they were written."""
         bare = self.bare
+        # A whole number that is kept as it is was written 5.0. Printed bare it would be 5, which reads as an integer.
         if bare and pc.any(pc.equal(pc.floor(values), values)).as_py():
             bare = Kept.NOT
         if self.scale in {None, NO_SCALE}:
             return replace(self, bare=bare)
         texts = plain(values)
         fits = pc.all(pc.match_substring_regex(texts, rf"\.[0-9]{{{self.scale}}}$")).as_py()
+        # -0.0 has as many digits as the others, but a decimal has no minus for a zero.
         if not fits or pc.any(pc.equal(texts, "-0.0")).as_py():
             return replace(self, bare=bare, scale=NO_SCALE, digits=0)
         return replace(self, bare=bare, digits=max(self.digits, pc.max(pc.binary_length(texts)).as_py()))

@@ -10,9 +10,12 @@ from typing import Any, NoReturn
 
 from millrace.engine.formats.json.types import Number, text_of
 
+# Characters beyond U+FFFF are two escapes, 😀 is \ud83d\ude00: each alone is half of one and cannot be written.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")
 _INT_DIGITS = 4000
+"""Integers with more digits are kept as text: Python makes none of text with more than 4,300 (its limit against
+CVE-2020-10735)."""
 _NEAR_THE_END = 16
 """An error this near to the end of what has been read may come from what has not: the longest literal is shorter."""
 _LITERALS = ("true", "false", "null", "-")

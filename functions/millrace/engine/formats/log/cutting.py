@@ -153,6 +153,7 @@ class DelimitedCutter:
         is_commented = self._has_comments and (data.startswith(b"#") or b"\n#" in data)
         if is_commented or not data.strip():
             return None
+        # One block for all: a line that is longer than one of Arrow's own would be refused.
         options = arrow_csv.ReadOptions(block_size=min(len(data) + 1, 2**31 - 1), **self._read)
         try:
             table = arrow_csv.read_csv(

@@ -71,6 +71,8 @@ def _cutter_of_directives(preset: LogPreset, feed: CsvFeed) -> LineCutter | None
     line = feed.first_line()
     first = line.data if line else b""
     if names:
+        # CloudFront divides by tabs. W3C logs of other servers mostly do by blanks, and some by tabs: the first line
+        # shows it.
         is_tabbed = preset is LogPreset.CLOUDFRONT or b"\t" in first
         return DelimitedCutter(names, "\t" if is_tabbed else " ", has_comments=True)
     if line is None:

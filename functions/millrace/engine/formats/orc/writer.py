@@ -124,6 +124,7 @@ def _to_storable(column: pa.Array, into: pa.DataType) -> pa.Array:
         return _to_storable(column.storage, into)
     if arrow_types.is_dictionary(column.type):
         return _to_storable(column.dictionary_decode(), into)
+    # ORC has neither, so that they are written as text: 12:30:00.
     if arrow_types.is_duration(column.type) or arrow_types.is_time(column.type):
         return plain(column)
     return column.cast(into)

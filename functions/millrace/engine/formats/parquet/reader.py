@@ -29,6 +29,7 @@ _MAGIC = b"PAR1"
 T = TypeVar("T")
 _ENCRYPTED = b"PARE"
 _NS_RANGE = (-(2**63) // 1000 + 1, (2**63 - 1) // 1000)
+"""Microseconds since 1970 that fit into 64 bits as nanoseconds: the years 1677 to 2262."""
 
 
 def read(
@@ -198,6 +199,8 @@ def find_int96_times(
     if not names:
         return Int96Times()
     options = _reading_options(metadata)
+    # An int96 has nanoseconds of any year; Arrow has 64 bits. 0001-01-01 needs microseconds and 12:00:00.000000001
+    # needs nanoseconds: the values are looked at before a unit is chosen.
     coarse = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", **options)
     of_groups = {"columns": names, "row_groups": list(groups)}
     are_far = any(map(_has_far_times, coarse.iter_batches(**of_groups)))

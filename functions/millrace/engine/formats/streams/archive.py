@@ -31,14 +31,17 @@ from millrace.errors import ArchiveTooBig, BadArchive, MalformedFile, TruncatedF
 _OTHER_ARCHIVES = (".7z", ".rar", ".tar.lz4", ".cab", ".jar")
 _MOST_SHOWN = 3
 _IN_MEMORY = 8 * 2**20
+"""Of an unpacked member; what is larger goes to a temporary file."""
 _COPIED = 2**20
 _A_NAME = 512
+"""Bytes of the list of a zip's members for each: its record and a long name."""
 # pax and GNU headers hold names of any length: a size of gigabytes in one would be read into memory at once.
 _TAR_HEADERS = 2**20
 # A zip's end record has 22 bytes and a comment of up to 65,535 (APPNOTE.TXT, 4.3.16); zipfile reads that much of the
 # end to find it, and the rest here is for the records of zip64.
 _ZIP_END = 2**16 + 2**12
 _BLOCK = 512
+"""A tar's headers and contents are filled up to it (POSIX pax)."""
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -255,6 +258,7 @@ def _sort_out(listed: list[_ListedMember], file_format: FileFormat | None, size:
         if reason or key is None:
             ignored.append(IgnoredMember(entry.name, reason, _other_format(entry, key, file_format)))
             continue
+        # A zip may hold one name twice, and unpackers differ in which one counts.
         if entry.name in members:
             raise BadArchive(f"two members have the name {entry.name!r}: which one counts? Pack the archive anew")
         members[entry.name] = _to_member(entry, key, limits)
@@ -371,6 +375,7 @@ def _zip_entries(source: BinaryIO, size: int, limits: Limits, stack: contextlib.
         with _translate_errors(listed, "the zip archive"):
             archive = stack.enter_context(zipfile.ZipFile(cast("BinaryIO", listed)))
     except MalformedFile as error:
+        # zipfile looks for the list at the end: a zip that was cut off has none, and is then no zip to it.
         if (begun or not size) and "not a zip file" in str(error):
             raise TruncatedFile(
                 f"the zip archive stops after {size:,} bytes, before its list of members", byte=size

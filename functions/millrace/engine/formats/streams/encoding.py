@@ -21,9 +21,11 @@ _MARKS = (  # the mark of UTF-16 begins that of UTF-32, so the longer come first
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _HEAD = 4096
+"""Looked at to find the encoding."""
 JSON_ENCODING = "utf-8"
 """What JSON is in if no mark says UTF-16 or UTF-32 (RFC 8259), whatever a configuration says of CSV."""
 _UNMARKED = (("utf-16-le", 1), ("utf-16-be", 0))
+"""For text that is mostly ASCII, which byte of each two is zero: A is 41 00 in little-endian, 00 41 in big-endian."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class KnownText:
             if self._decoder is None:
                 return data
             text = self._decode(data)
+            # The bytes may be half of a character: an empty answer would be taken for the end.
             if text or not data:
                 return text
 

@@ -48,6 +48,7 @@ _MARKUP = (
     (b"<?xml", "an XML document"),
 )
 _NO_TEXT = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
+"""Bytes that no text has: controls other than tab, line ends, form feed, and the escape of coloured terminals."""
 _CHECKSUM = slice(148, 156)
 
 

@@ -21,6 +21,7 @@ _TABLE_END = struct.Struct("<IBI")
 """A seek table's end: the number of frames, a descriptor, a magic (zstd's contrib/seekable_format)."""
 _TABLE_MAGIC = 0x8F92EAB1
 _WINDOW_BYTES = 2**23
+"""Read at once: at least sixty heads of blocks are in it."""
 _SIZES_OF_DICTIONARY = (0, 1, 2, 4)
 _SIZES_OF_CONTENT = (0, 2, 4, 8)
 _RUN, _RESERVED = 1, 3

@@ -22,6 +22,7 @@ from millrace.engine.types.printing import JSON, with_form
 from millrace.errors import MalformedFile
 
 _ROWS = 4096
+"""Of a batch, if they are short and have few names."""
 _BYTES = 4 * 2**20
 
 
@@ -87,6 +88,8 @@ class _XmlSurvey:
                 column = self._seen.setdefault(name, _SeenColumn())
                 if isinstance(value, str):
                     texts.setdefault(name, []).append(value)
+                # A column that has an element within it even once is JSON, whatever its other rows are: no evidence is
+                # needed.
                 elif value is not None:
                     column.is_nested = True
         check_columns(len(self._seen), "the XML document")
