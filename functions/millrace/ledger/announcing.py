@@ -70,10 +70,9 @@ def _find_configuration_error(settled: WorkEntry) -> str | None:
     return failure.error if failure is not None and failure.branch is Branch.CONFIGURATION else None
 
 
-def _is_told(last: Announcement | None, announcement: Announcement) -> bool:
-    if last is None or announcement.error is None:
-        return False
-    return last.is_sent and last.error == announcement.error
+def _is_told(remembered: Announcement | None, announcement: Announcement) -> bool:
+    """Whether it is the configuration error that was told last; who claims tells what is untold first."""
+    return remembered is not None and remembered.error == announcement.error
 
 
 def demand_told(settled: WorkEntry) -> None:

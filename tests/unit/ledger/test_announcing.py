@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from millrace.errors import AccessDenied, MalformedFile, MillraceError, ServiceUnavailable
-from millrace.ledger.announcing import demand_told
+from millrace.errors import AccessDenied, MalformedFile, MillraceError, NoSuchBucket, ServiceUnavailable
+from millrace.ledger.announcing import Tellers, demand_told
 from millrace.ledger.claims import Claims, Delivery
 from millrace.ledger.entries import Announcement, Branch, Entry, Failure, Finish, State, WorkEntry
 from millrace.ledger.rules import ClaimSubject, Refusal
@@ -105,6 +105,18 @@ def test_what_is_told_says_whether_outputs_were_written_or_found_as_they_were(
     assert announced.has_written is has_written
 
 
+def test_of_several_who_tell_each_tells_what_it_wants() -> None:
+    world = TellingWorld()
+    failures = Recorder(world.ledger, frozenset({State.FAILED}))
+    world.claims = replace(world.claims, teller=Tellers((failures, world.teller)))
+
+    world.work(CONVERTED)
+    world.work(DENIED, 2)
+
+    assert world.teller.told == [(State.CONVERTED, 1), (State.FAILED, 2)]
+    assert failures.told == [(State.FAILED, 2)]
+
+
 def test_what_nobody_asks_for_costs_no_put() -> None:
     world = TellingWorld(State.FAILED)
 
@@ -175,6 +187,15 @@ def test_a_configuration_error_is_news_after_work_that_came_to_an_end_and_nobody
     world.work(DENIED, 2)
 
     assert world.teller.told == [(State.FAILED, 1), (State.FAILED, 3)]
+
+
+def test_another_configuration_error_is_news() -> None:
+    world = TellingWorld()
+
+    for error in (AccessDenied("s3:PutObject was denied"), NoSuchBucket("acme-out is gone")):
+        world.work(replace(DENIED, failure=Failure.of(error)))
+
+    assert world.teller.told == [(State.FAILED, 1), (State.FAILED, 2)]
 
 
 def test_a_failure_of_the_data_is_told_of_each_version() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from millrace.engine.row_counts import RowCounts
 from millrace.errors import MalformedFile, NotAccepted
 from millrace.ledger.claims import Claims, Delivery
-from millrace.ledger.entries import Branch, Entry, Failure, Finish, Output, State
+from millrace.ledger.entries import Announcement, BigRunFacts, Branch, Entry, Failure, Finish, Output, State
 from millrace.ledger.rules import ClaimSubject
 from millrace.ledger.schema_changes import SchemaChanges
 from millrace.ledger.table_entries import AnyEntry
@@ -17,6 +17,7 @@ from tests.fakes import InMemoryLedger
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCE = ObjectRef("acme-in", "in/a.csv")
+BLANK = Entry.unseen("nightly", SOURCE, fingerprint="f", engine="1")
 OUTPUT = Output(ref=ObjectRef("acme-out", "lake/a.parquet"), etag="t", size=1, rows=2)
 
 
@@ -88,3 +89,29 @@ def test_what_a_ledger_takes_is_written_once() -> None:
 
     assert answered == kept
     assert answered.reason == "short"
+
+
+def test_a_run_in_parts_keeps_others_away_while_its_child_may_work_and_ten_minutes_longer() -> None:
+    ledger = InMemoryLedger()
+    home = ObjectRef("acme-out", ".millrace/runs/nightly-1/")
+    run = BigRunFacts(name="nightly-1", execution="nightly-1", connection="lake", home=home)
+    ledger.put(replace(BLANK, state=State.WAITING, revision=1, fence=1, started=NOON, big_run=run))
+    claims = Claims(ledger=ledger, now=lambda: NOON, engine="1")
+
+    claimed = claims.claim_for_big_run("nightly", SOURCE, name="nightly-1", fence=1, remaining=lambda: 900.0)
+
+    assert claimed is not None
+    assert claimed.lease_until == NOON + timedelta(minutes=15 + 10)
+
+
+def test_what_an_earlier_deployment_left_to_tell_hinders_no_claim_of_one_that_tells_nobody() -> None:
+    ledger = InMemoryLedger()
+    ledger.put(replace(BLANK, state=State.CONVERTED, revision=1, fence=1, announcement=Announcement()))
+    claims = Claims(ledger=ledger, now=lambda: NOON, engine="1")
+
+    change = ObjectChange(kind=ChangeKind.CREATED, ref=SOURCE, etag="e2")
+    subject = ClaimSubject(sync="nightly", change=change, fingerprint="f", position=None)
+    claimed = claims.claim(subject, Delivery(message_id="m", remaining=lambda: 900.0))
+
+    assert isinstance(claimed, Entry)
+    assert claimed.fence == 2
