@@ -78,6 +78,7 @@ Logic: TypeAlias = Term | Not | And | Or
 
 def parse_logic(text: str) -> Logic:
     """Read AND, OR, NOT, letters and parentheses; NOT binds before AND, AND before OR. ValueError: what is wrong."""
+    # Of "A AND(NOT b)": A, AND, (, NOT, b, ). Each function below takes tokens and gives back those that are left.
     tokens = re.findall(r"[()]|[^\s()]+", text)
     logic, rest = _either(tokens)
     if rest:

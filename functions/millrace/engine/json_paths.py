@@ -17,6 +17,7 @@ ANY = "*"
 """The step that stands for every member."""
 MOST_STEPS = 32
 """Of a path, and of lists that are nested directly within each other on its way."""
+# Tokens of a path are a backslash with one of . * = \ behind it, or one other character: v1\.2 is v, 1, \., 2.
 _TOKEN = re.compile(r"\\[.*=\\]|[^\\]", re.DOTALL)
 
 
@@ -134,6 +135,7 @@ def _parse_parent(text: str, records: JsonPath) -> ParentField:
     if len(parts) == 2:
         name = _parse_step(parts[0]).name
     depth = 0
+    # Of owner.id with rows at owner.orders both share one step: the field is taken from the owner around the orders.
     while depth < min(len(path), len(records)) and path[depth] == records[depth]:
         depth += 1
     if depth == len(path):

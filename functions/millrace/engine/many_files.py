@@ -81,10 +81,12 @@ def _convert_several(
     context: ConversionContext,
     within: Callable[[Table], Table],
 ) -> Converted[S]:
+    # No file, no fields: a transform that names one would be an error, and the output is only empty.
     if not sources:
         recipe = replace(recipe, transform=TableTransform(), read=replace(recipe.read, source_columns=()))
     work = recipe.read.work
     sources = SmallFiles(work.kept).keep_open(prepare(sources, recipe))
+    # The sample is divided: of a hundred files a hundredth of it is looked at in each.
     survey = survey_table(sources, context.on_batch, enough=work.table_sample // max(1, len(sources)))
     contradicted, apart = 0, frozenset[str]()
     origins = Origins({source.file: source for source in sources})
@@ -98,6 +100,7 @@ def _convert_several(
             apart |= {lossy.column}
         except Widened:
             outputs.discard()
+            # A later row contradicts the beginnings, so all of all files is looked at now.
             contradicted += 1
             survey = survey_table(sources, context.on_batch, enough=None)
         except BaseException:

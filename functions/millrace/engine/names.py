@@ -23,6 +23,8 @@ def normalize(name: str, position: int) -> str:
 
 def _normalize_once(name: str) -> str:
     """One turn; another is needed where lower case brought what NFKC changes again."""
+    # NFKC makes f and i of U+FB01, which is one character. Lower case may bring what it changes again: U+0130 becomes i
+    # and a dot above it.
     lower = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).lower())
     words = "".join(letter if unicodedata.category(letter)[0] in "LMN" else "_" for letter in lower)
     joined = "_".join(filter(None, words.split("_")))
@@ -58,6 +60,7 @@ def number_doubles(names: Sequence[str], given: Sequence[str], reserved: Iterabl
     ``<name>_2``, ``<name>_3`` and so on, leaving out what any column is called or wants to be.
     """
     taken = set(reserved)
+    # Of the fields Id (normalized: id) and id the latter keeps id, though it comes second; the former becomes id_2.
     owners, rest = list[int](), list[int]()
     for position, (name, first) in enumerate(zip(names, given, strict=True)):
         (owners if name == first else rest).append(position)

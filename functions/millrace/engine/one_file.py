@@ -34,6 +34,7 @@ from millrace.engine.uniqueness import Unique, superseded_rows
 from millrace.errors import MalformedFile, ValueDoesNotFit
 
 MOST_ATTEMPTS = 3
+"""With the types of a sample, with those of the whole file, and once more: then somebody changes the file."""
 WAITING = 8 * 2**20
 """How many bytes of rows wait for the thread that writes."""
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)

@@ -301,6 +301,7 @@ class RecordsKind:
         return self.parse(value)
 
     def _parse_record(self, value: object) -> Any:
+        # The engine's own value: options that were read once may be read again.
         if isinstance(value, self.record):
             return value
         names = [field.name for field in dataclasses.fields(self.record)]

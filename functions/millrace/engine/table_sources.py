@@ -16,6 +16,7 @@ from millrace.engine.recipe import Recipe
 from millrace.engine.tables.hinted import read_hinted_as_text
 
 SMALL_BYTES = 4 * 2**20
+"""Of a file that is kept in memory once it was fetched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,6 +226,7 @@ def _join_evidence(first: Evidence | Demanded, second: Evidence | Demanded) -> E
 
 
 def _json_field(name: str, node: Node) -> pa.Field:
+    # A field that is null in all files so far: whichever file has a value first gives the type.
     if not node.kinds:
         return pa.field(name, pa.null())
     return node.field(name, 1)

@@ -17,6 +17,7 @@ from millrace.errors import UnsupportedType
 _WHOLE = re.compile(r"-?[0-9]+")
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 _DECIMAL_CHARACTERS = (18, 38)
+"""The most of the two precisions that decimals get."""
 _MOST = _DECIMAL_CHARACTERS[-1]
 _FAMILIES = ("integer", "float", "decimal", "boolean", "date", "timestamp")
 
@@ -47,6 +48,8 @@ class CsvColumn:
         if self._first is None:
             self._begin(texts, row)
         self._long_decimals(texts, row)
+        # A kind that is gone behind these texts was contradicted by one of them: that text is what a person wants to
+        # see.
         before = self._begun if self._evidence.kinds is None else self._evidence.kinds
         self._evidence = self._evidence.observe(texts)
         after = self._evidence.kinds or ()
@@ -159,6 +162,7 @@ class CsvColumn:
         (earlier, _), (later, kind) = sorted(sights, key=lambda pair: pair[0].row)
         reason = _back(later.value, kind)
         text = pa.array([later.value], pa.string())
+        # 1 and 2.0 contradict one form of doubles each: neither alone is at fault.
         if any(not _has_misfit(one, text) for _, one in sights):
             reason = f"row {earlier.row:,} has {shown(earlier.value)!r}: whole numbers with a point and without"
         return WhyNot("float", later.row, shown(later.value), reason)

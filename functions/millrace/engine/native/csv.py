@@ -89,6 +89,7 @@ def open_csv(kernel: Kernel, shape: CsvShape, columns: CsvColumns) -> ParseCsv |
     fields = columns.fields()
     schema = pa.schema(fields)
     if shape.has_trailing:
+        # What is behind the trailing delimiter is a column to C, in which no value may be; the batch is without it.
         fields.append(pa.field("", pa.null()))
     described = describe_schema(pa.schema(fields), _FormNumber(columns.form_of))
     if described is None:
@@ -166,6 +167,7 @@ class _FormNumber:
 
     def __call__(self, field: pa.Field) -> int:
         form = self.form_of(field)
+        # Of "T3Z" the separator alone is sent: unit and zone are in the type.
         if arrow_types.is_timestamp(field.type):
             return ord(form[:1] or "T")
         return _BARE if form == "bare" else _DOTTED
@@ -189,6 +191,7 @@ class _KernelParser:
         self._schema = schema
         self._types = types
         nulls = [value.encode() for value in shape.null_values]
+        # Kept with the parser: C has their addresses alone, and Python would free what nobody holds.
         self._null_texts = b"".join(nulls)
         self._null_lengths = (ctypes.c_int32 * len(nulls))(*map(len, nulls))
         self._csv = _Csv(

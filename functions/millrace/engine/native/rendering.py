@@ -33,6 +33,7 @@ from millrace.errors import MillraceError
 PAGE_BYTES = 2**20
 """The text of a batch comes in pieces of this size, so that no large buffer is copied into a larger one."""
 _LEAST_PAGE = 2**14
+"""Of a batch that is small by its buffers, so that a row of long names fits as well."""
 _MOST_PAGE = 2**30
 """A row that takes more is left to the pure code."""
 # What render_columns.h has as well.
@@ -167,6 +168,7 @@ class _Rendering:
             written = self._write(page, row, fault)
             if written:
                 pieces.append(memoryview(page)[:written])
+            # Not even one row fits into the page: a larger one is tried with the same row.
             elif fault.code == Code.TOO_MUCH and self.page_bytes < _MOST_PAGE:
                 self.page_bytes *= 4
             else:

@@ -208,6 +208,7 @@ class _FlatTypes:
                 return False
             siblings.append(entry)
         self.entries += siblings
+        # For the columns a, a struct of x, and b the entries are a, b, x: the children of each parent are one range.
         for child, entry in zip(fields, siblings, strict=True):
             below = _list_children(child.type)
             entry.first_child = len(self.entries)
@@ -235,6 +236,7 @@ def _list_children(kind: pa.DataType) -> list[pa.Field]:
         return []
     if is_dictionary(kind):
         return [pa.field("values", kind.value_type)]
+    # Arrow's own layout of a map: a list whose items are structs of a key and a value.
     if is_map(kind):
         return [pa.field("entries", pa.struct([kind.key_field, kind.item_field]), nullable=False)]
     if is_nested(kind):
@@ -248,6 +250,7 @@ def _measure_type(kind: pa.DataType) -> tuple[int, int]:
         return 0, 0
     if is_decimal(kind):
         return kind.scale, kind.precision
+    # A dictionary has no precision: in its place C finds the kind of the indices.
     if is_dictionary(kind):
         return 0, _PLAIN_KINDS[kind.index_type.id]
     if is_fixed_size_list(kind):

@@ -36,6 +36,7 @@ from millrace.engine.parallel import in_order
 from millrace.errors import CannotBeCut, MiscountedRows
 
 _READ_BYTES = 2**16
+"""Fetched of a part's beginning or end: most headers, and most footers of Parquet, are in it."""
 _GZIP_CONTAINER = 31
 """Window bits by which zlib expects a gzip file."""
 _FOOTER_END = 8
@@ -183,6 +184,7 @@ def _measure_head(target: FileFormat, compression: OutputCompression | None, fil
     """How many bytes of a part come before those of its rows."""
     if target is FileFormat.AVRO:
         return open_container(file).head_bytes
+    # Compressed text has its head as a member of its own, whatever is in it. Else the head is a header or a comma.
     find_end = _FIND_MEMBER_END.get(compression or OutputCompression.NONE)
     if find_end is None:
         find_end = _find_comma_end if target is FileFormat.JSON_DOC else _find_header_end
@@ -233,6 +235,7 @@ def _join_parquet(parts: Sequence[PartOutput], workers: int) -> list[JoinedBytes
     joined: footers.JoinedFooter | None = None
     for number, (end, footer) in enumerate(in_order(_read_footer, parts, workers=workers)):
         joined = joined or footers.JoinedFooter(footer)
+        # Each part begins with PAR1; the joined file does so once.
         pieces.append(Piece(number, magic if number else 0, end))
         _add_footer(joined, footer, written)
         written += end - magic
@@ -250,6 +253,7 @@ def _add_footer(joined: footers.JoinedFooter, footer: footers.Footer, by: int) -
 def _read_footer(part: PartOutput) -> tuple[int, footers.Footer]:
     """A part's footer, and where it begins, which is where its row groups end."""
     with part.open() as file:
+        # One request for nearly all of them: the length is within the last eight bytes, and the footer before it.
         end = _read_end(file, part.size, _READ_BYTES)
         length = _FOOTER_END + int.from_bytes(end[-_FOOTER_END : 4 - _FOOTER_END], "little")
         if length > len(end):

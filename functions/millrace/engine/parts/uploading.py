@@ -69,6 +69,8 @@ class _Glue:
     def add(self, piece: JoinedBytes) -> Iterator[UploadPart]:
         """Take the next piece; give the parts that are complete."""
         smallest = self._limits.smallest
+        # What waits is too small for a part: it takes what it lacks from this piece, if enough is left of the piece for
+        # a part that the store can copy.
         missing = smallest - self._size if self._waiting else 0
         if isinstance(piece, Literal) or piece.size < missing + smallest:
             self._wait(piece)
@@ -95,6 +97,7 @@ class _Glue:
 
 def _divide(extract: Piece, largest: int) -> Iterator[Piece]:
     """An extract in as few parts as may be, of about the same size."""
+    # Rounded up: 11 GiB by at most 5 are three parts of 3.67 GiB, none of which is too small.
     count = -(-extract.size // largest)
     for number in range(count):
         start = extract.start + extract.size * number // count

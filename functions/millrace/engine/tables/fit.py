@@ -196,12 +196,15 @@ class Fit:
         """What becomes of a field that the table has already."""
         if source is None:
             return _FittedColumn(self._rule.given.get(field.name, _as_written(field)))
+        # The configuration gives the type: what the table had before no longer counts.
         if field.name in self._rule.given:
             return self._plan_first(source)
+        # No file has had a value there yet, so that the first one with some decides.
         if arrow_types.is_null(field.type):
             return self._plan_first(source)
         if unify.are_the_same(field, source.field):
             return _FittedColumn(field, source, _Treatment.AS_THEY_ARE)
+        # Of an obfuscated field the hash is written, which is made of its text whatever the type is.
         if field.name in self._hidden:
             return _FittedColumn(_as_text(field.name), source)
         return self._plan_other_type(field, source)

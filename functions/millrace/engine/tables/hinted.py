@@ -132,8 +132,11 @@ class _HintedTable:
             if hint is not None:
                 column, odd = to_type(column, field, hint)
                 if odd:
+                    # Of a row with two misfits the first column's is reported: where both sides have a row, the right
+                    # one of | wins.
                     misfits = self._describe(rows, odd, position, field, hint) | misfits
             columns.append(column)
+        # A batch that is made of no columns has no rows either: the count would be lost.
         if not len(into):
             return rows
         converted = replace(rows, batch=pa.RecordBatch.from_arrays(columns, schema=into))
@@ -210,6 +213,7 @@ def _is_kept(kind: pa.DataType, into: pa.DataType) -> bool:
     if kind == into or arrow_types.is_null(kind):
         return True
     widening = (arrow_types.is_integer(kind) and kind.bit_width < 64) or kind == pa.int64()
+    # uint64 is no such type: 18446744073709551615 is beyond int64, so that its values are looked at one by one.
     if into == pa.int64():
         return bool(widening)
     return bool(arrow_types.is_floating(kind) and into == pa.float64())
@@ -284,6 +288,7 @@ def _cast_doubles(texts: pa.Array, into: pa.DataType) -> pa.Array:
         pairs = zip(texts.filter(chosen).to_pylist(), plain(values.filter(chosen)).to_pylist(), strict=True)
         if not all(_is_same_number(written, printed) for written, printed in pairs):
             raise pa.ArrowInvalid("a double has fewer digits")
+    # Of a column without any value "all are finite" is neither true nor false.
     if not pc.all(pc.is_finite(values)).as_py() and texts.null_count < len(texts):
         raise pa.ArrowInvalid("a number is too large")
     return values

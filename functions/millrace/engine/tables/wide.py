@@ -85,6 +85,7 @@ def _widest_type(kind: pa.DataType) -> pa.DataType:
             return wide
     if arrow_types.is_decimal(kind):
         return _widest_decimal(kind)
+    # Nanoseconds stay: as microseconds they would lose three digits.
     if arrow_types.is_timestamp(kind) and kind.unit != "ns":
         return pa.timestamp("us", tz=kind.tz)
     return _widest_nested(kind)

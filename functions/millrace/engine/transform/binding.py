@@ -193,6 +193,7 @@ class _Fields:
             self._positions.setdefault(name, position)
         self.positions = list(range(len(schema.names)))
         if table is not None:
+            # Of a model only its own fields can be named from here on, in its order, and not all that the file has.
             names = [*table, *(name for name in added if name not in table)]
             self.positions = [self.position(name, "the model's fields") for name in names]
             self._positions = dict(zip(names, self.positions, strict=True))
@@ -231,6 +232,7 @@ def _is_obfuscated(written: Written) -> bool:
 def _changes_no_column(spec: TableTransform, source_names: list[str], output_names: list[str]) -> bool:
     if spec.normalized and output_names != source_names:
         return False
+    # Filters and a cutoff take rows away, and leave the columns as they are.
     chooses = spec.written or spec.left_out or spec.table is not None
     adds = spec.constants or spec.synced_at
     return not (chooses or adds or spec.overrides)

@@ -31,9 +31,11 @@ _BEYOND = 100
 
 NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,5})?"
 """What is a number: what JSON calls one, with an exponent of at most five digits."""
+# Up to 18 digits on each side of the point: all such numbers fit into one decimal of 36 digits.
 _SHORT = r"^-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?$"
 _SHORT_TYPE = pa.decimal128(36, 18)
 
+# The last two digits of a leap year: 0, 4, 8 behind an even digit, 2, 6 behind an odd one. 00 is a century.
 _DIVISIBLE_BY_4 = "0[48]|[2468][048]|[13579][26]"
 # The last day of each month, and 29 February of leap years: 2024, 2000, not 1900 (a century only if 400 divides it).
 _DAYS = (
@@ -47,6 +49,7 @@ _ZONE = f"Z|(?P<sign>[+-])(?P<hours>{_HOURS})(?::?(?P<minutes>[0-5][0-9]))?"
 MOMENT = f"(?P<day>{_DAYS})(?:[T ](?P<clock>(?:{_HOURS}):[0-5][0-9])(?:{_SECOND})?(?:{_ZONE})?)?"
 """What is a date or time: a day of the years 0001 to 9999, and maybe a time of up to nine digits and an offset."""
 _NO_YEAR = "0000-"
+"""What the pattern takes and no calendar has: before the year 1 comes 1 BC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,7 @@ def _against_moment(column: TextColumn, moment: Moment) -> Order:
 
 
 def _order_of_counts(values: pa.Array, moment: Moment, unit: int) -> Order:
+    # Of days against 2024-03-15T12:30 its own day, which begins before, is less, and none is equal.
     floor, rest = divmod(moment.nanoseconds, unit)
     if not -(2**63) <= floor < 2**63:
         return _beyond(values, less=floor > 0)

@@ -43,6 +43,8 @@ def join_answers(logic: Logic, answers: Mapping[str, pa.Array]) -> pa.Array:
             return answers[label]
         case Not(part):
             return pc.invert(join_answers(part, answers))
+        # As in SQL a missing value answers neither yes nor no. With status missing, `status = new OR id > 5` is decided
+        # by the id; `status = new AND id > 5` is unknown or false, and the row goes.
         case And(parts):
             return reduce(pc.and_kleene, [join_answers(part, answers) for part in parts])
         case Or(parts):

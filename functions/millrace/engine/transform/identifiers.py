@@ -25,7 +25,9 @@ from millrace.errors import DuplicateIdentifier
 
 _RECORD = struct.Struct("<16sQ")
 _SPOOLS = 256
+"""One for each first byte of a digest: the repetitions of an identifier are in the same one, which fits into memory."""
 _IN_MEMORY = 128 * 1024
+"""Of each spool; what is larger goes to a temporary file."""
 _SHOWN = 100
 
 

@@ -33,6 +33,7 @@ def constant(name: str, value: Scalar | None) -> tuple[pa.Field, pa.Scalar]:
 
 
 def _type_of(value: Scalar | None) -> pa.DataType:
+    # First, since True is an integer to Python.
     if isinstance(value, bool):
         return pa.bool_()
     if isinstance(value, float):
@@ -108,6 +109,7 @@ def _fit_value(value: Scalar | None, field: pa.Field) -> pa.Scalar | None:
 def _becomes_json(field: pa.Field, values: Sequence[Scalar | None]) -> bool:
     if is_raw_json(field) or arrow_types.is_nested(field.type):
         return True
+    # Beside a text all values are printed as texts. Without one, 1 and true stay a number and a truth value in JSON.
     has_text = any(isinstance(value, str) for value in values)
     return not has_text and (arrow_types.is_number(field.type) or arrow_types.is_boolean(field.type))
 

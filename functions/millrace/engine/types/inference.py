@@ -27,6 +27,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _DECIMAL_DIGITS = (18, 38)
 """Precisions of inferred decimals. Most readers of Parquet stop at 38 digits, and some round what has more."""
 MAX_DECIMAL_DIGITS = 76
+"""Of Arrow's widest decimal, which has 256 bits."""
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 # "2026-01-31T12:00:00", with a space for the T, with 3, 6 or 9 digits of a second, with a Z or without.
 _TIMESTAMP = re.compile(
@@ -37,11 +38,13 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # last alternative is for years with a leading zero, such as 0987-01-31.
 _BEGINS_LIKE_A_NUMBER = re.compile(r"-?(?:0(?![0-9])|[1-9])|[0-9]{4}-")
 _BEGINNING = 256
+"""Texts of a column that are tried before the others: most kinds that do not fit are contradicted by them."""
 _GLANCE = 16
 _WHOLE = re.compile("^-?[0-9]+$", re.MULTILINE)
 _WHOLE_WITH_POINT = re.compile("^-?[0-9]+[.]0$", re.MULTILINE)
 _LONG = 2048
 _FEW_OF_THE_BEGINNING = 32
+"""A column whose beginning has more different texts is not folded."""
 _FOLDS = 8
 """A column is folded where it is long and has this many times more texts than different ones."""
 _UNITS = {0: "s", 3: "ms", 6: "us", 9: "ns"}
@@ -159,6 +162,7 @@ class Demanded:
         """The kind to read with; values that it cannot hold do not fit."""
         if self.type == "decimal":
             scale = min(self.fraction, MAX_DECIMAL_DIGITS)
+            # Types of more than 38 digits are never found, since many readers stop there, but may be demanded.
             return decimal(self.whole + self.fraction, scale) or Kind(pa.decimal256(MAX_DECIMAL_DIGITS, scale))
         if self.type == "timestamp":
             unit = "ns" if self.fraction > FRACTION_DIGITS["us"] else "us"
@@ -201,6 +205,7 @@ def guess(parts: Sequence[pa.Array]) -> Kind:
     for kind in _kinds_of(_first(parts[0])):
         if not _fits_in_steps(parts[0], kind):
             continue
+        # A decimal is made wide enough for all parts, though only the first one was tried: digits are counted at once.
         if not arrow_types.is_decimal(kind.type):
             return kind
         return decimal(max(map(_longest, parts)), kind.type.scale) or TEXT
@@ -408,6 +413,7 @@ def demand(kind: Kind, texts: pa.Array) -> pa.Array:
     if kind == TEXT:
         return texts
     values = pc.cast(texts, kind.type)
+    # Arrow reads 0xFF as 255. Whoever demands integers means decimal ones, and 0xFF is put aside or refused.
     if kind == INTEGER and pc.any(pc.match_substring(texts, "x", ignore_case=True)).as_py():
         raise pa.ArrowInvalid("hexadecimal")
     if kind == DOUBLE and not _keeps_digits(values, texts):

@@ -248,6 +248,7 @@ def _with_separator(printed: pa.Array, separator: str, width: int) -> pa.Array:
 
 def read_timestamp_form(kind: pa.TimestampType, form: str) -> tuple[str, int, str]:
     """The separator, the digits of a second and the zone of a timestamp's form; of another's form, the type's own."""
+    # "T3Z" is a T between day and time, three digits of a second, and a zone; " 0" a space and whole seconds.
     zone = "Z" if kind.tz else ""
     digits = FRACTION_DIGITS[kind.unit]
     if len(form) < 2 or form[0] not in "T " or not form[1].isdigit() or form[2:] != zone:

@@ -13,11 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MOST = 2**14
+"""Numbers of a table: more of them would be rendered in vain more often than they are met again."""
 _FEWEST = 2**8
+"""The smallest table; larger ones are powers of two."""
 _ROWS_FOR = 2
 """A table has at most this many times as many numbers as the rows that it is looked up for."""
 _HUNDREDTHS = 100.0
 _TRIED = 64
+"""Doubles of a column that are looked at before all of them are."""
 _WHOLE = frozenset(
     {pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()}
 )
