@@ -26,6 +26,7 @@ TRIPS_AT = 10
 """Distinct objects of one sync with a configuration error, without a success between."""
 _TRIES = 5
 _LONGEST_REASON = 1000
+"""Bytes: the reason is in an alarm's text and on a command's screen, and the failures' own entries have it whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,9 @@ MOST_BUILDS = 500
 """Receipts of one message for which a build follows: a queue takes 1,000 receipts at most (Amazon SQS API Reference,
 "RedrivePolicy"). Then the mark stays, and the next file to change after an hour, or the comparison, asks again."""
 _TRIES = 5
+"""Of a folder whose files change while they are read, and of a mark that many files want to set."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a table without files; and for outputs whose keys hold no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +246,8 @@ class Builds:
             self.claims.ledger.put(named)
         except LostRace:
             entry = self.claims.ledger.get(build.sync, build.folder)
+            # The mark of the files that asked stays. It gets the record's name, so that the next build may believe the
+            # record.
             if entry is not None and entry.state is State.WAITING:
                 self.claims.ledger.put(replace(entry, revision=entry.revision + 1).as_built(record_etag))
             raise
@@ -259,6 +263,7 @@ class Builds:
         written = dict[str, tuple[str, str]]()
         is_complete = True
         for file in outcome.files:
+            # Its entry was written by an earlier build, which the record says: no call of the ledger is needed.
             if record is not None and record.has(file):
                 written[file.ref.key] = record.files[file.ref.key]
             elif work.delivery.remaining() < min(STOP_SECONDS, self.timeout_seconds / 4):

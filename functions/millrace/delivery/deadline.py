@@ -10,6 +10,7 @@ from millrace.ledger.claims import Delivery
 STOP_SECONDS = 15.0
 """What is left of an invocation when a conversion is given up, to abort the upload and to settle."""
 _FULL_RUN = 0.8
+"""Of an invocation's time. What had more of it, and was not done, has no better chance with another start."""
 
 
 def stop_seconds(timeout_seconds: float) -> float:

@@ -100,6 +100,7 @@ class _Pending:
 
     def to_grounds(self) -> Grounds:
         worst = self.outcomes[0]
+        # The same reason for each of a thousand objects is said once, in the order in which they came.
         reasons = dict.fromkeys(outcome.reason or outcome.result for outcome in self.outcomes)
         return Grounds(
             reason=shorten_text("; ".join(reasons)),
@@ -203,6 +204,7 @@ class Intake:
     def _keep(self, message: Received, pending: _Pending) -> None:
         if any(outcome.is_suspect for outcome in pending.outcomes):
             raise WorksAlone("a worker died over something that the message names")
+        # What the time was too short for has no outcome: it was never tried, so that no age makes a dead letter of it.
         if pending.is_given_up or (pending.outcomes and self._is_too_old(message.delivery)):
             self._bury(message, pending.to_grounds())
             return

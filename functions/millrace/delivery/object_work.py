@@ -49,6 +49,7 @@ class ObjectWork:
         job = GrantedWork(plan, request, claimed, delivery, claimed.sequencer)
         finish = self._finish(job)
         settled = self.claims.settle(job.claimed, finish, self.stores[plan.target_connection])
+        # Both a.csv and a.csv.gz want to be a.parquet. Once a.csv is gone its place is free, and nothing else says so.
         freed = {output.ref for output in job.claimed.outputs} - {output.ref for output in settled.outputs}
         if freed and _may_be_anothers(plan, settled, freed):
             self.files.ask_for_rivals(plan, freed)
@@ -163,6 +164,8 @@ class ObjectWork:
         try:
             return self._write(job, opened)
         except TooBig as too_big:
+            # TooBig is also said of one row that is too long, which no parts make shorter: only what took all the time
+            # is divided.
             waiting = self._start_big_run(job, opened) if job.is_too_long else None
             if waiting is not None:
                 return waiting

@@ -14,6 +14,7 @@ from millrace.objects.references import ObjectRef, Position
 from millrace.objects.store import ObjectHead, ObjectStore, Publishable, Upload
 
 _TRIES = 5
+"""Conditional writes of one key that others disturb."""
 
 
 class NewerOutput(LostRace):
@@ -34,6 +35,7 @@ def publish(upload: Publishable, target: ObjectRef, claimed: WorkEntry, store: O
     Raises OutputCollision where another source's output or a stranger's object stands there, and NewerOutput where
     another worker with a higher fence was quicker.
     """
+    # No ETag is "only where nothing stands" (If-None-Match: *), else "only over these bytes" (If-Match).
     last = claimed.output(target)
     expected = last.etag if last else None
     for _ in range(_TRIES):

@@ -29,6 +29,7 @@ _CAREFUL_COMPRESSED = 1e6
 """Bytes of a second that nothing was learned of: the slowest measured pair is above, on one processor; of compressed
 files the bytes are those of the file, a fifth to a tenth of the text's."""
 _WEIGHT = 0.3
+"""Of the newest conversion in a speed: one slow file does not make big runs of all that follow."""
 _Key: TypeAlias = tuple[FileFormat, FileFormat, Compression, bool]
 """What decides a speed: the formats, how the file is compressed, and whether it is an archive."""
 
@@ -75,6 +76,7 @@ class Speeds:
         if seconds < 1 or size < 2**20:
             return
         key, speed = _key_of(recipe, is_archive=is_archive), size / seconds
+        # Speeds of 10 and then 20 MB/s are remembered as 10 + 0.3 * (20 - 10) = 13.
         last = self.learned.get(key, speed)
         self.learned[key] = last + _WEIGHT * (speed - last)
 
@@ -113,6 +115,7 @@ class Routing:
     def is_big_folder(self, big: BigWork, timeout_seconds: float) -> bool:
         """Whether a folder's table needs a run."""
         recipe = big.plan.recipe
+        # Two rows of one identifier could be in different parts.
         if self.starter is None or recipe.transform.identifier is not None:
             return False
         # Of many small files it is not their bytes that take long.

@@ -71,6 +71,7 @@ class TableFiles:
             if isinstance(plan, Plan) and isinstance(plan.way, ArchiveTables):
                 return any(map(plan.way.members.may_write, outputs))
             if isinstance(plan, Plan) and isinstance(plan.way, OwnOutput) and not plan.keep_earlier:
+                # The time is in no key of an object's own output.
                 return plan.output(None, _ANY_TIME) in outputs
         return False
 

@@ -70,6 +70,8 @@ class OpenFormat:
         own_bid = FormatBid(format=self._format, file=self.plan.source)
         if self._is_decided(entry) or entry.bid == own_bid:
             return None
+        # Any number of files may bid the same format, since any of them decides alike. Another format waits for its
+        # file's end.
         if entry.bid is not None and entry.bid.format is not own_bid.format and self._may_decide(entry.bid.file):
             return self._wait_for(entry.bid)
         self._put(replace(entry, bid=own_bid))

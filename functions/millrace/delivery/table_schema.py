@@ -29,6 +29,7 @@ from millrace.objects.references import ObjectRef
 MOST_BYTES = 350_000
 """DynamoDB's items end at 400 kB (Amazon DynamoDB Developer Guide, "Item size")."""
 _KEPT_VERSIONS = 20
+"""What was changed by older versions nobody asks for, and the item has an end."""
 _TABLE = b"millrace.table"
 
 

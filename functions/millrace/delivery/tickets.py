@@ -17,6 +17,7 @@ from millrace.errors import MillraceError
 from millrace.objects.messages import Ticket, TicketResult
 
 _LOOKS_AGAIN_AFTER = timedelta(seconds=30)
+"""So long a process may go on after a backfill was stopped: to look for each request would cost a read."""
 
 
 class TicketBook(Protocol):

@@ -25,9 +25,12 @@ from millrace.planning.planner import Planner
 from millrace.planning.plans import AnyPlan, ArchiveTables, Build, Ignored, Plan, SnapshotTable, SourceFile
 
 FIRST_BACKOFF_SECONDS = 30
+"""Most work in flight is done by then."""
 _LONGEST_BACKOFF_SECONDS = 900
+"""What lacks a grant waits for a person, who should not wait much longer once it is there."""
 _MOST_DOUBLINGS = 5
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""For outputs whose keys hold no time."""
 _SHORT_WAITS = 2
 """Receipts of a message that finds its object in flight, before it waits for the whole lease."""
 TRIED_AGAIN = "tried again"
@@ -328,6 +331,7 @@ class Worker:
 
     def _unsettled(self, sync: str, request: Request, delivery: Delivery, error: Exception) -> Outcome:
         """Of what has no entry to count attempts in. A defect is given up by receipts, since it would never pass."""
+        # Nothing could be claimed, or the claim was lost. An entry would count attempts; without one, receipts have to.
         failure = Failure.of(error)
         is_defect = failure.branch is Branch.DATA or not isinstance(error, MillraceError)
         return Outcome(
@@ -384,8 +388,10 @@ def _to_subject(plan: AnyPlan, request: Request) -> ClaimSubject:
 
 def intended(plan: AnyPlan) -> tuple[ObjectRef, ...]:
     """The outputs that key and configuration alone tell: an object's own, where it is not divided."""
+    # A snapshot table has its output announced under its own claim, and of an archive only its list says what becomes.
     if not isinstance(plan, Plan) or isinstance(plan.way, SnapshotTable | ArchiveTables):
         return ()
+    # Such keys hold what is not known yet: a time, a value of the rows, or the fence.
     if plan.keep_earlier or plan.recipe.transform.partition_key or plan.place.version is not None:
         return ()
     return (plan.output(None, _ANY_TIME),)

@@ -222,6 +222,8 @@ class WorkEntry(ABC):
     @property
     def settled(self) -> bool:
         """Whether nothing is left to do for what this entry was claimed for."""
+        # A file that is no CSV will be none tomorrow: that is done. A grant that is missing, or S3 that is slow, will
+        # pass.
         if self.state is State.FAILED:
             return self.failure is not None and self.failure.branch is Branch.DATA
         return self.state is not State.IN_FLIGHT
@@ -324,6 +326,7 @@ class Entry(WorkEntry):
 
     def as_finished(self, finish: Finish) -> Self:
         """With the reason, and the schema of what was written."""
+        # Outputs that stay as they are keep the schema that they were written with.
         version = self.schema_version if finish.outputs is None else finish.schema_version
         return replace(
             self,

@@ -136,6 +136,7 @@ def _is_left_to_big_run(entry: WorkEntry, request: ClaimRequest) -> bool:
         return not is_newer_run(subject.run_id, entry.run_id)
     if subject.change.kind is ChangeKind.REMOVED:
         return False
+    # Nothing says which bytes are meant: it is the event that the run was started for, or a wish without one.
     if subject.change.etag is None:
         return subject.position is None or subject.position == entry.position
     return subject.change.etag == entry.version.etag
@@ -154,6 +155,7 @@ def claim_for_big_run(entry: Entry, run: BigRunClaim) -> Entry | None:
     if entry.big_run is None and entry.state is State.IN_FLIGHT:
         raise WorkInFlight(f"{entry.source}: the worker that started {run.name} has not settled yet")
     is_of_run = entry.big_run is not None and entry.big_run.name == run.name
+    # In flight under the run's own name: it was killed while it published, and does that again.
     may_go_on = entry.state is State.WAITING or entry.owner == run.name
     if not (is_of_run and may_go_on):
         return None
@@ -174,6 +176,8 @@ def _claim_in_flight(entry: E, request: ClaimRequest) -> E | Refusal[E]:
 
 
 def _refuse_in_flight(entry: WorkEntry, request: ClaimRequest) -> RefusalKind:
+    # Its worker may have died, or the queue may show a message sooner than its worker is done: nobody can say before
+    # the lease ends.
     if entry.owner == request.message_id:
         return RefusalKind.OWN_LEASE
     return RefusalKind.BUSY if _is_news(entry, request) else RefusalKind.DUPLICATE

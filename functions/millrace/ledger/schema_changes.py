@@ -15,7 +15,9 @@ MOST_FIELDS = 25
 _LONGEST_WORD = 300
 """Bytes of a field's name, and of a type: a type of many nested fields is as long as all of their names."""
 _IN_TEXT = 10
+"""Fields of the text for people; programs have up to MOST_FIELDS."""
 _LONGEST_IN_TEXT = 200
+"""Characters of one field's change: a struct's type may be a page."""
 
 
 class FieldChangeKind(enum.StrEnum):

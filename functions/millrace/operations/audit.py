@@ -32,6 +32,7 @@ from millrace.planning.planner import ActiveSync, Planner
 from millrace.planning.plans import Build
 
 _HEADS_AT_ONCE = 16
+"""Requests side by side: one after the other, a million of them would take hours."""
 
 
 class Standing(enum.StrEnum):
@@ -188,5 +189,6 @@ def _look_at_outputs(checker: OutputChecker, audited: Audited) -> Audited:
     lost = checker.find_lost(audited.entry)
     if not lost:
         return audited
+    # Of several lost outputs one that is gone says more than one that was written over.
     has_vanished = any(output.loss is Loss.VANISHED for output in lost)
     return replace(audited, lost=lost, standing=Standing.VANISHED if has_vanished else Standing.ALTERED)

@@ -84,6 +84,7 @@ def examine(letter: Letter, *, syncs: Iterable[str], ledger: LedgerStore) -> Exa
     judged: list[_Verdict] = []
     for request in message.requests:
         judged += _verdicts(request, names, ledger)
+    # A letter is moved or thrown away as a whole, so that the worst of what it names decides.
     worst, why = min(judged, key=lambda verdict: _WORST_FIRST.index(verdict[0]), default=_NOTHING_LEFT)
     return Examined(letter=letter, letter_class=worst, objects=objects, reason=why)
 

@@ -171,6 +171,8 @@ def _check_overlaps(subject: str, configuration: Mapping[str, Any], queue: str, 
     for kind, target in _TARGETS.items():
         for notification in configuration.get(kind, []):
             prefix_there = _prefix_of(notification)
+            # One begins with the other: in/ and in/eu/, but also in/eu and in/europe/, since to S3 a prefix is no
+            # folder.
             overlaps = prefix_there.startswith(prefix) or prefix.startswith(prefix_there)
             if overlaps and notification[target] != queue:
                 text = f"{notification[target]} is notified below {prefix_there!r}, too"

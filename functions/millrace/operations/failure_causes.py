@@ -16,6 +16,7 @@ MOST_FAILURES = 5000
 """Failures that are read to be grouped: two megabytes of an index."""
 _KEPT_FOLDERS = 3
 _EXAMPLES = 3
+# Failures of one cause differ in what they name: s3://acme/in/a.csv, 'N/A', row 1,204.
 _REFERENCE = re.compile(r"s3://\S+")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _NUMBER = re.compile(r"\d[\d,._]*")

@@ -16,6 +16,7 @@ from millrace.operations.backfills.board import BackfillCounts, PortionResult
 from millrace.operations.run_events import RunTeller
 
 _TRIES = 10
+"""The list of a deployment's runs is one item, which others write to as well."""
 _ABANDONED_AFTER = timedelta(days=1)
 """A run that was not asked for to its end is no run: whoever called for it would have called again."""
 _LOST_AFTER = LONGEST_WAIT + timedelta(days=1)

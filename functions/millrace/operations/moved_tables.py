@@ -39,6 +39,7 @@ class MovedTables:
             return False
         answer_key = (plan.format_table, plan.recipe.source_format)
         if answer_key not in self._answers:
+            # The files of a table come one after the other, so that what is forgotten is hardly asked for again.
             if len(self._answers) >= _MOST_TABLES:
                 self._answers.clear()
             self._answers[answer_key] = self._is_foreign(plan, plan.format_table) and self._is_alone(plan)

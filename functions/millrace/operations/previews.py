@@ -125,6 +125,7 @@ def read_quarantined(source: BinaryIO, *, most: int = PREVIEW_ROWS) -> tuple[Qua
 
 
 _MOST_BYTES = 2**20
+"""Of an output's beginning that is fetched for a page."""
 
 
 def _parse_line(line: str) -> QuarantinedRow | None:
@@ -145,3 +146,4 @@ def _parse_line(line: str) -> QuarantinedRow | None:
 
 
 _MOST_RAW = 2000
+"""Characters of a bad row that a page shows."""

@@ -54,7 +54,9 @@ LOOK_AT_ONE_IN = 100
 _LATER_SECONDS = 60
 """What is asked for before the ledger says that it may be worked on comes when it does."""
 _LEASE_MARGIN = timedelta(seconds=5)
+"""So much longer than its invocation a lease is, for clocks that differ."""
 _LONGEST_RUN_SECONDS = 900.0
+"""Of an invocation of Lambda; a command has no end of its own."""
 
 
 class ReconcileQueue(RequestQueue, Protocol):
@@ -118,6 +120,7 @@ def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(event.get("sync"), str) or not event["sync"]:
         yield f"sync is {event.get('sync')!r}; expected the name of a sync"
     left = event.get("calls_left", CALLS)
+    # Not isinstance: JSON's true is an integer to Python.
     if type(left) is not int or not 0 <= left <= CALLS:
         yield f"calls_left is {left!r}"
 
@@ -317,6 +320,7 @@ class Reconciler:
 
     def _look_at_outputs(self, pair: Pair) -> Difference | None:
         """What an object whose output is lost differs in; trouble with the destination is not the comparison's."""
+        # What waits, failed or is in flight may lack outputs, and has a message of its own.
         if self.outputs is None or pair.entry is None or pair.entry.state not in DONE:
             return None
         try:
@@ -344,6 +348,7 @@ class Reconciler:
         if self.runs is None or entry is None or entry.state is not State.WAITING:
             return False
         is_another = change.kind is ChangeKind.REMOVED or change.etag != entry.version.etag
+        # A build's folder is no object. The ETag of its entry is a digest of its files, which no listing has.
         is_folder = not concerns(self.planner, sync.name, change.ref)
         if is_another and not is_folder:
             return False

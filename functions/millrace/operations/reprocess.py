@@ -268,6 +268,7 @@ class Reprocessor:
             if subject is None or subject in folders:
                 yield ref, None
                 continue
+            # A model's table is made of all of its files: one request for all of them.
             if isinstance(plan, SourceFile):
                 folders.add(subject)
             request = Request(
@@ -333,6 +334,7 @@ def resolve_prefix(prefix: str, folder: Folder) -> str:
     is_within = path.startswith(folder.prefix) or folder.prefix.startswith(path)
     if bucket != folder.bucket or not is_within:
         raise UsageError(f"prefix {prefix!r} is not in the sync's folder, {folder}")
+    # With the folder in/: s3://b/in/eu/ is within it, and is meant; s3://b/ is above it, so that all of it is meant.
     return max(path, folder.prefix, key=len)
 
 

@@ -16,6 +16,7 @@ from millrace.planning.planner import Planner
 from millrace.planning.plans import Build, Plan, SharedTable, SourceFile
 
 _ENTRIES_AT_ONCE = 16
+"""Reads side by side of what the index alone does not decide."""
 _MOST_TABLES = 10_000
 """Tables whose schema's version is remembered while the entries go by."""
 _REBUILT = DONE | {State.FAILED, State.IGNORED}
@@ -78,6 +79,7 @@ class StaleFinder:
 
     def _examine(self, wanted: frozenset[StaleReason], entry: Entry) -> ExaminedEntry:
         plan = self._find_plan(entry)
+        # What the index carries says no to nearly all, and costs nothing more.
         if plan is None or not self._may_be_stale(wanted, entry, plan):
             return ExaminedEntry(entry)
         whole = self.ledger.get(entry.sync, entry.source)

@@ -256,6 +256,8 @@ class BulkRoute:
         recipe = self._recipe(recognised, selection, shared=self._shares(output_place))
         table = ObjectRef(ref.bucket, self.source.root.prefix + file.table)
         quarantine = output_place.quarantine() if self.sync.bad_rows is BadRows.QUARANTINE else None
+        # Of in/eu/2026/a.csv in the table eu: the table is in/eu, the stem in/eu/2026/a, the path in the table 2026/a,
+        # so that the keys of all of the table's files begin with in/eu/.
         return Plan(
             sync=self.sync.name,
             source=ref,
@@ -386,6 +388,7 @@ class SheetsOf(MembersOf):
     def output_prefixes(self) -> tuple[str, ...]:
         """What the paths of the sheets' outputs begin with; a workbook's table may be given another name."""
         table = self.stem[len(self.route.source.root.prefix) :]
+        # A workbook's table is its name: if that is given another one, its sheets are below that, too.
         whole = [selection for selection in self.route.sync.schemas or () if selection.id == table]
         outputs = [f"{selection.user_output_name}/" for selection in whole if selection.user_output_name]
         return (*MembersOf.output_prefixes(self), *outputs)

@@ -22,6 +22,7 @@ from millrace.planning.plans import (
 from millrace.planning.targets import Place
 
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""For outputs whose keys hold no time."""
 _TIME_TEXT = f"{_ANY_TIME:%Y%m%dT%H%M%SZ}"
 """What stands in the key of a model's snapshot; in its place people read ``<UTC time>``."""
 

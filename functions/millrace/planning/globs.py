@@ -83,6 +83,7 @@ class _Segment:
             return self.pieces[0].fullmatch(text) is not None
         last_start = len(text) - self.lengths[-1]
         position = self.lengths[0]
+        # The first piece is at the beginning and the last at the end, and they may not overlap: a*a is not a, but aa.
         fits_ends = position <= last_start and self.pieces[0].match(text) and self.pieces[-1].match(text, last_start)
         if not fits_ends:
             return False

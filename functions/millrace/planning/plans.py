@@ -21,6 +21,7 @@ LONGEST_KEY = 1024
 _PACKED = " ".join(COMPRESSION_EXTENSIONS)
 NO_EXTENSION = f"has none of the extensions {' '.join(READ_EXTENSIONS)} (those of text also with {_PACKED})"
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""For outputs whose keys hold no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ def table_transform(selection: SchemaSelection | None, sync: BulkSync) -> TableT
     fields = selection.fields or ()
     enabled = [field for field in fields if field.enabled]
     takes_new_fields = sync.automatically_add_new_fields is Discover.ALL
+    # Fields that are given are all that is written, unless new ones are to be added: then what nobody has named is new.
     return replace(
         whole_table,
         written=tuple(map(_to_written, enabled)),

@@ -266,6 +266,7 @@ class RangeTree:
         level = [KeyRange(backfill=backfill.name, name=backfill.root, span=Span())]
         ranges: list[KeyRange] = []
         while level:
+            # One request for each floor of the tree: the names of ranges are known by their parents alone.
             begun = store.ranges(backfill.name, [key_range.name for key_range in level])
             level = [begun.get(key_range.name, key_range) for key_range in level]
             ranges += level

@@ -39,7 +39,9 @@ _COLUMNS = {
 """The columns that are read: their names in a CSV inventory's schema, and in those of ORC and Parquet."""
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _LONGEST_MANIFEST = 64 << 20
+"""Bytes: it is in memory as a whole."""
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Of an object in an inventory without times: before any newer_than."""
 
 
 class InvalidInventory(MillraceError):
@@ -162,6 +164,7 @@ def _select_columns(batch: pa.RecordBatch, manifest: Manifest, ref: ObjectRef) -
 
 def _to_listed(row: Mapping[str, Any], manifest: Manifest, place: str) -> ListedObject | None:
     """The object of a row; None for a version that is not the latest, and for a delete marker."""
+    # An inventory without versions has no such columns: each of its rows is an object that is there.
     if not _is_true(row.get("is_latest", True), place) or _is_true(row.get("is_delete_marker", False), place):
         return None
     if row["bucket"] != manifest.bucket:
@@ -169,6 +172,7 @@ def _to_listed(row: Mapping[str, Any], manifest: Manifest, place: str) -> Listed
     key = row["key"]
     if not isinstance(key, str) or not key:
         raise InvalidInventory(f"{place} has the key {key!r}; expected a text")
+    # CSV inventories quote keys as URLs are, a%20b+c.csv, and those of Parquet and ORC do not (Amazon S3 User Guide).
     return ListedObject(
         ref=ObjectRef(manifest.bucket, unquote_plus(key, errors="strict") if manifest.columns else key),
         etag=(row.get("e_tag") or "").strip('"'),

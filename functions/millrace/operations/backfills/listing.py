@@ -46,8 +46,11 @@ _SPLIT_AFTER = 10
 """Portions that a range is listed for before it is divided: a small backfill needs no second invocation."""
 _SENDERS = 8
 _SENT_AT_ONCE = 100
+"""Requests of one thread's call, which divides them into messages."""
 _LEASE_MARGIN = timedelta(seconds=5)
+"""So much longer than its invocation a lease is, for clocks that differ."""
 _LONGEST_RUN_SECONDS = 900.0
+"""Of an invocation of Lambda; a command has no end of its own."""
 
 
 class BackfillQueue(RequestQueue, Protocol):

@@ -24,6 +24,7 @@ from millrace.planning.plans import Build, Ignored, Plan, SourceFile
 READERS = 16
 """Entries of the ledger that are read side by side."""
 _AHEAD = 256
+"""Candidates that are looked at together: their entries are read side by side before the first of them is judged."""
 
 
 class Selected(enum.StrEnum):

@@ -38,7 +38,9 @@ MOST_GENERATIONS = 3
 _LOST_AFTER = timedelta(minutes=10)
 """How long the queue is empty before what is not accounted for is taken for lost."""
 _TRIES = 10
+"""The board is one item, which all backfills of a deployment are written to."""
 _FEWEST_WAITING, _LARGEST_WAITING = 1000, 1_000_000
+"""What a person asks for is kept within them: one portion of a listing is a thousand messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _find_problems(event: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {event.get(name)!r}; expected text"
     if not is_concurrency(event.get("concurrency")):
         yield f"concurrency is {event.get('concurrency')!r}; expected a whole number from 2 to 1,000"
+    # Not isinstance: JSON's true is an integer to Python.
     if type(event.get("most_waiting")) not in {int, type(None)}:
         yield f"most_waiting is {event.get('most_waiting')!r}; expected a whole number"
 
@@ -267,6 +270,7 @@ class BackfillSteering:
             key_range = tree.find(range_name)
             if key_range is not None:
                 self._begin_range(row, key_range, calls_left - 1)
+        # The range is done: another one, which nobody lists yet, may take its place.
         elif end is ListingEnd.LISTED:
             self.begin_ranges(row, calls_left - 1)
 
@@ -309,12 +313,15 @@ class BackfillSteering:
         counts = progress.counts
         if not counts.open:
             return replace(row, state=BackfillState.FINISHED, counts=counts, finished=self.now(), idle_since=None)
+        # Somebody may be at work on what is not accounted for.
         if not depth.is_empty:
             return replace(row, idle_since=None)
+        # Empty for the first time: SQS's counts are about right, so that it is watched for a while.
         if row.idle_since is None:
             return replace(row, idle_since=self.now())
         if self.now() - row.idle_since < _LOST_AFTER:
             return row
+        # Lost. What was converted is in the ledger, and is not asked for again.
         if row.generation < MOST_GENERATIONS:
             return as_next_generation(row, counts)
         return replace(row, state=BackfillState.FINISHED, counts=counts, finished=self.now())
@@ -326,6 +333,7 @@ class BackfillSteering:
             self.switch.turn_off()
         elif self.switch.find_trouble() is None and not self.switch.is_on():
             asked = [row.concurrency for row in active if row.concurrency is not None]
+            # There is one event source for all of them: the newest wish counts.
             self.switch.turn_on(asked[-1] if asked else None)
 
     def _is_wanted(self, active: Sequence[Backfill]) -> bool:

@@ -32,7 +32,9 @@ DUE = "due"
 _LOOK_BACK = 7
 """Days that are looked for, and exported if they are missing: a week without a working schedule loses nothing."""
 _STOP_SECONDS = 20.0
+"""What is left of an invocation when no further day is begun."""
 _PORTION = 500
+"""Rows between two looks at the time that is left."""
 
 
 class WholeEntries(Protocol):
