@@ -92,18 +92,23 @@ def schema() -> None:
     typer.echo(schema_text(), nl=False)
 
 
+AccountOption = Annotated[str, typer.Option(help="Account id of the functions, for the policies.")]
+RolesOption = Annotated[
+    list[str] | None, typer.Option(help="ARN of a function's role; the policies name these alone. Repeatable.")
+]
+KeysOption = Annotated[
+    list[str] | None, typer.Option(help="ARN of a key that encrypts the objects of a connection. Repeatable.")
+]
+
+
 @connections.callback()
 def show_connections(
     context: typer.Context,
     *,
     config: Config = DEFAULT_CONFIG,
-    account: Annotated[str, typer.Option(help="Account id of the functions, for the policies.")] = "",
-    role: Annotated[
-        list[str] | None, typer.Option(help="ARN of a function's role; the policies name these alone. Repeatable.")
-    ] = None,
-    kms_key: Annotated[
-        list[str] | None, typer.Option(help="ARN of a key that encrypts the objects of a connection. Repeatable.")
-    ] = None,
+    account: AccountOption = "",
+    role: RolesOption = None,
+    kms_key: KeysOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line a connection.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Do not ask AWS who the access keys are.")] = False,
 ) -> None:

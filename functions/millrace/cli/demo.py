@@ -11,25 +11,29 @@ from millrace.cli.interrupts import Interrupted
 from millrace.cli.terminal import Terminal
 from millrace.errors import UsageError
 
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Deploy your own configuration instead of the examples.")
+]
+DataOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Upload the files of this folder, too. With --config: to the only source, or a sub-folder to each "
+        "source of its name; CONNECTION=DIR says which. May be given often.",
+    ),
+]
+UploadOption = Annotated[
+    list[Path] | None, typer.Option(help="Send files to what --keep left running, and show what came of them.")
+]
+
 
 def demo(
     files: Annotated[list[Path] | None, typer.Argument(help="More files for --upload.")] = None,
     *,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Deploy your own configuration instead of the examples.")
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DIR",
-            help="Upload the files of this folder, too. With --config: to the only source, or a sub-folder to each "
-            "source of its name; CONNECTION=DIR says which. May be given often.",
-        ),
-    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running, and print how to play with it.")] = False,
-    upload: Annotated[
-        list[Path] | None, typer.Option(help="Send files to what --keep left running, and show what came of them.")
-    ] = None,
+    upload: UploadOption = None,
     to: Annotated[str | None, typer.Option(metavar="CONNECTION", help="The source that --upload sends to.")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Stop what --keep left running.")] = False,
 ) -> None:

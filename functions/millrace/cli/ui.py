@@ -62,16 +62,14 @@ def ui(
     from millrace.ui.server import serve  # noqa: PLC0415 - the page's packages are an extra
     from millrace.ui.world import KeptDeployments, PageWorld  # noqa: PLC0415 - it needs boto3
 
-    emulator = _recall_demo() if demo and context.obj is None else None
-    if emulator is not None:
-        _look_at(emulator)
+    is_demo = demo and context.obj is None and _turn_to_demo()
     deployments = KeptDeployments(get_deployments(context))
     world = PageWorld(
         deployments=deployments,
         name=name,
-        planner=_load_planner(config, is_demo=emulator is not None),
+        planner=_load_planner(config, is_demo=is_demo),
         place=_describe_place(deployments),
-        is_demo=emulator is not None,
+        is_demo=is_demo,
         allow_actions=allow_actions,
     )
     serve(world, port, partial(_announce, is_demo=world.is_demo, open_browser=open_browser))
@@ -84,6 +82,14 @@ def _announce(address: str, *, is_demo: bool, open_browser: bool) -> None:
     print_line("it answers this machine alone, and only with the token in that address; Ctrl-C ends it")
     if open_browser:
         webbrowser.open(address)
+
+
+def _turn_to_demo() -> bool:
+    """Look at the demonstration that was left running, if one was."""
+    emulator = _recall_demo()
+    if emulator is not None:
+        _look_at(emulator)
+    return emulator is not None
 
 
 def _recall_demo() -> Emulator | None:

@@ -22,6 +22,10 @@ from millrace.errors import UsageError
 
 T = TypeVar("T")
 _LAYOUT_HELP = "files: each file is converted by itself; table: all are one table; folders: each folder is a table."
+NotificationsOption = Annotated[
+    bool | None,
+    typer.Option("--notifications/--no-notifications", help="S3 notifies a queue; or a schedule lists the folder."),
+]
 
 
 def init(
@@ -31,10 +35,7 @@ def init(
     destination: Annotated[str | None, typer.Option(help="Where the results go: s3://bucket/folder.")] = None,
     to: Annotated[str | None, typer.Option("--format", help="Format of the results.")] = None,
     layout: Annotated[str | None, typer.Option(help=_LAYOUT_HELP)] = None,
-    notifications: Annotated[
-        bool | None,
-        typer.Option("--notifications/--no-notifications", help="S3 notifies a queue; or a schedule lists the folder."),
-    ] = None,
+    notifications: NotificationsOption = None,
     region: Annotated[str | None, typer.Option(help="The region of the buckets, and of the deployment.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
@@ -53,12 +54,7 @@ def init(
         notifications=_answer(_to_word(notifications), "--notifications", _NOTIFICATIONS, _to_boolean, "yes"),
         region=_answer(region, "--region", "In which region are the buckets?", _to_region, here),
     )
-    text = draft.to_text(schema)
-    # What cannot work, such as results within the folder that is watched, is said before anything is written.
-    parse_draft(text)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    schema.write_text(schema_text(), encoding="utf-8")
-    file.write_text(text, encoding="utf-8")
+    _write_draft(draft, file, schema)
     _show_next_steps(file, schema)
 
 
@@ -71,6 +67,15 @@ def _refuse_files(files: list[Path], *, force: bool) -> None:
     there = [str(file) for file in files if file.exists()]
     if there and not force:
         raise UsageError(f"{' and '.join(there)}: already there; name another file, or say --force to write over it")
+
+
+def _write_draft(draft: Draft, file: Path, schema: Path) -> None:
+    text = draft.to_text(schema)
+    # What cannot work, such as results within the folder that is watched, is said before anything is written.
+    parse_draft(text)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    schema.write_text(schema_text(), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
 
 
 def _answer(given: str | None, flag: str, question: str, parse: Callable[[str], T], default: str | None = None) -> T:

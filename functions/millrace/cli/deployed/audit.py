@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from millrace.objects.queue import RequestQueue
 
 _PORTION = 1000
+"""Keys that are joined with the ledger before the next are listed."""
 _NAMED = 10
 """Lost outputs that are named; the report has them all."""
 _TROUBLE = (Standing.UNACCOUNTED, Standing.VANISHED, Standing.ALTERED)

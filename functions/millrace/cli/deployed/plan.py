@@ -49,24 +49,28 @@ _READ_AT_ONCE = 16
 _SAMPLED_FROM = 10 * SAMPLE
 """Entries among which conversions are looked for, to learn the speed from."""
 
+KeysArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY", help="Keys, or s3://bucket/key; they need not exist.")
+]
+SyncOption = Annotated[
+    str | None, typer.Option(help="Only this sync; without keys: all of its objects.", autocompletion=COMPLETE_SYNC)
+]
+PrefixOption = Annotated[str | None, typer.Option(help="All objects below it, as reprocess takes it.")]
+StateOption = Annotated[
+    str | None,
+    typer.Option(help="All objects in this state: failed, waiting or in flight.", autocompletion=COMPLETE_ATTENTION),
+]
+StaleOption = Annotated[bool, typer.Option("--stale", help="What would be another output if written now.")]
+
 
 def plan(
     context: typer.Context,
-    keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Keys, or s3://bucket/key; they need not exist.")
-    ] = None,
+    keys: KeysArgument = None,
     *,
-    sync: Annotated[
-        str | None, typer.Option(help="Only this sync; without keys: all of its objects.", autocompletion=COMPLETE_SYNC)
-    ] = None,
-    prefix: Annotated[str | None, typer.Option(help="All objects below it, as reprocess takes it.")] = None,
-    state: Annotated[
-        str | None,
-        typer.Option(
-            help="All objects in this state: failed, waiting or in flight.", autocompletion=COMPLETE_ATTENTION
-        ),
-    ] = None,
-    stale: Annotated[bool, typer.Option("--stale", help="What would be another output if written now.")] = False,
+    sync: SyncOption = None,
+    prefix: PrefixOption = None,
+    state: StateOption = None,
+    stale: StaleOption = False,
     by: By = None,
     show_each: Annotated[bool, typer.Option("--list", help="Show each object, not only counts.")] = False,
     config: Config = DEFAULT_CONFIG,

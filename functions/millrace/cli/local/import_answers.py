@@ -48,16 +48,20 @@ def import_command(
     if not imported.document:
         _show(remarks, imported, as_json=as_json)
         raise UsageError("there is nothing that Millrace could have; nothing is written")
-    text = to_yaml(imported.document, [_HEAD, *map(str, remarks)])
-    if output == _STDIN:
-        print_text(text)
-    else:
-        output.write_text(text, encoding="utf-8")
+    _write(imported, remarks, output)
     _show(remarks, imported, as_json=as_json)
     if not as_json:
         print_line(_summarise(output, imported, list(remarks)), err=True)
     if imported.problems:
         raise typer.Exit(1)
+
+
+def _write(imported: ImportedConfiguration, remarks: Remarks, output: Path) -> None:
+    text = to_yaml(imported.document, [_HEAD, *map(str, remarks)])
+    if output == _STDIN:
+        print_text(text)
+    else:
+        output.write_text(text, encoding="utf-8")
 
 
 def _check_output(output: Path, *, force: bool, as_json: bool) -> None:

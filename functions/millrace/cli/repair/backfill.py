@@ -43,20 +43,24 @@ _DONE_AT_ONCE = {
     "stop": "and gives up all of it at once",
 }
 
+SyncArgument = Annotated[
+    str | None, typer.Argument(help="The sync whose objects are converted.", autocompletion=COMPLETE_SYNC)
+]
+InventoryOption = Annotated[
+    str | None, typer.Option(help="A manifest of S3 Inventory, s3://…/manifest.json, instead of a listing.")
+]
+ConcurrencyOption = Annotated[
+    int | None, typer.Option(min=2, max=1000, help="How many functions work for backfills, side by side.")
+]
+
 
 def backfill(
     context: typer.Context,
-    sync: Annotated[
-        str | None, typer.Argument(help="The sync whose objects are converted.", autocompletion=COMPLETE_SYNC)
-    ] = None,
+    sync: SyncArgument = None,
     *,
     prefix: Annotated[str | None, typer.Option(help="Only what is below it, as reprocess takes it.")] = None,
-    inventory: Annotated[
-        str | None, typer.Option(help="A manifest of S3 Inventory, s3://…/manifest.json, instead of a listing.")
-    ] = None,
-    concurrency: Annotated[
-        int | None, typer.Option(min=2, max=1000, help="How many functions work for backfills, side by side.")
-    ] = None,
+    inventory: InventoryOption = None,
+    concurrency: ConcurrencyOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, say what it takes, and begin nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Begin without counting and asking first.")] = False,
     wait: Annotated[bool, typer.Option(help="Show how it goes until it ends.")] = True,

@@ -13,6 +13,7 @@ from millrace.cli.terminal import print_json, print_line
 from millrace.errors import MillraceError, UsageError
 from millrace.mappings import leave_out_none, pick
 from millrace.operations.reprocess import Reprocess
+from millrace.remote.deployments import Deployments
 from millrace.wording import count_of, join_names
 
 SyncArgument = Annotated[
@@ -56,7 +57,11 @@ def reprocess(
     event |= {"reset_schema": reset_schema or None, "stale": sorted(parse_reasons(by, is_stale=stale)) or None}
     event = leave_out_none(event)
     Reprocess.parse(event)
-    deployments = get_deployments(context)
+    _call_until_complete(get_deployments(context), name, event, as_json=as_json)
+
+
+def _call_until_complete(deployments: Deployments, name: str, event: dict[str, Any], *, as_json: bool) -> None:
+    """Call the function, and again behind what it has asked for while its time was too short."""
     deployed, _ = deployments.find(name)
     answer = deployments.invoke(deployed.reprocess_function, event)
     while not answer["complete"]:

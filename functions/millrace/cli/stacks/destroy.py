@@ -18,6 +18,11 @@ from millrace.cli.terminal import Terminal, ask
 from millrace.demo.screen import Screen
 from millrace.deployment.settings import DEFAULT_NAME
 
+StorageOption = Annotated[
+    bool,
+    typer.Option("--storage", help="Also the stack of queues and ledger, whose protection is switched off first."),
+]
+
 
 def destroy(
     context: typer.Context,
@@ -25,10 +30,7 @@ def destroy(
     config: Config = DEFAULT_CONFIG,
     name: Name = DEFAULT_NAME,
     option: OptionTexts = None,
-    storage: Annotated[
-        bool,
-        typer.Option("--storage", help="Also the stack of queues and ledger, whose protection is switched off first."),
-    ] = False,
+    storage: StorageOption = False,
     yes: Yes = False,
 ) -> None:
     """Take a deployment's functions away, and with --storage its queues; says what stays, then asks.
