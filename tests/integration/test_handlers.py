@@ -8,12 +8,14 @@ from functools import cache
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 import convert.handler
 import reprocess.handler
 from millrace import __version__
 from millrace.aws.s3_objects import S3ObjectStore
 from millrace.config.document import Document
+from millrace.deployment.settings import MACHINE_VARIABLE
 from millrace.errors import ServiceUnavailable, UnknownMessage, UsageError
 from millrace.ledger.entries import State
 from tests.configurations import bulk_sync, document
@@ -42,6 +44,26 @@ def test_an_uploaded_object_comes_out_converted(around: FakeSurroundings) -> Non
     entry = around.entry("in/2026 q1+ü.csv")
     assert entry is not None
     assert (entry.state, entry.rows.written) == (State.CONVERTED, 2)
+
+
+def test_a_cold_start_makes_no_client_that_few_messages_need(
+    around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create = Session.create_client
+
+    def create_noted(session: Session, service: str, **options: Any) -> Any:
+        made.append(service)
+        return create(session, service, **options)
+
+    monkeypatch.setattr(Session, "create_client", create_noted)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "convert")
+    monkeypatch.setenv(MACHINE_VARIABLE, "arn:aws:states:us-east-1:123456789012:stateMachine:big-runs")
+    records = [around.upload("in/a.csv", ORDERS)]
+
+    assert convert_all(around.deliver({"Records": records})) == []
+
+    assert sorted(made) == ["dynamodb", "s3", "sqs"]
 
 
 @pytest.mark.parametrize("is_used", [True, False])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -16,10 +18,11 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
+from botocore.session import Session
 from moto import mock_aws
 
 from millrace.aws import secrets
-from millrace.aws.sessions import Sessions
+from millrace.aws.sessions import SERVICES, Sessions
 from millrace.composition.convert import obfuscation_key
 from millrace.config.document import parse
 from millrace.deployment.settings import Settings
@@ -31,6 +34,9 @@ from tests.configurations import connection
 ROLE = "arn:aws:iam::444455556666:role/partner"
 SECRET = "millrace/partner"
 REF = ObjectRef("partner-in", "drop/a.csv")
+FUNCTIONS = Path(__file__).parents[2] / "functions" / "millrace"
+CLIENT_CALL = re.compile(r"sessions\.(?:client|impatient_client|client_on_demand)\(\"(\w+)\"")
+"""What asks Sessions for a client, such as ``base.sessions.client("sqs")``."""
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +52,20 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         s3.create_bucket(Bucket=REF.bucket)
         s3.put_object(Bucket=REF.bucket, Key=REF.key, Body=b"id\n7\n")
         yield
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The services that clients are made of from now on."""
+    services: list[str] = []
+    create = Session.create_client
+
+    def create_noted(session: Session, service: str, **options: Any) -> Any:
+        services.append(service)
+        return create(session, service, **options)
+
+    monkeypatch.setattr(Session, "create_client", create_noted)
+    return services
 
 
 def sessions(**fields: Any) -> Sessions:
@@ -97,6 +117,49 @@ def _refusal(request: Any, code: str) -> AWSResponse:
                 yield f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
 
     return AWSResponse(request.url, 403, HTTPHeaders(), Body())
+
+
+class TestClients:
+    def test_a_client_is_made_once_a_service_and_region(self) -> None:
+        here = sessions()
+
+        assert here.client("sqs") is here.client("sqs")
+        assert here.client("sqs") is not here.client("sqs", region="eu-central-1")
+
+    def test_connections_of_the_callers_own_identity_share_a_client(self) -> None:
+        both = [connection("landing", "acme-in/drop"), connection("lake", "acme-out/lake")]
+        here = Sessions(parse({"connections": both}))
+
+        assert here["landing"] is not here["lake"]
+        assert here["landing"]._client is here["lake"]._client
+
+    def test_one_on_demand_is_made_with_its_first_use(self, made: list[str]) -> None:
+        queues = sessions().client_on_demand("sqs")
+        assert made == []
+
+        assert queues.list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert queues.meta.region_name == "us-east-1"
+        assert made == ["sqs"]
+
+    @pytest.mark.parametrize("service", SERVICES)
+    def test_each_service_that_is_known_has_a_client(self, service: str) -> None:
+        assert sessions().client(service).meta.service_model.service_name == service
+
+    def test_what_the_functions_ask_for_is_known(self) -> None:
+        asked = set()
+        for module in FUNCTIONS.rglob("*.py"):
+            asked.update(CLIENT_CALL.findall(module.read_text()))
+
+        assert {"dynamodb", "glue", "lambda", "sqs"} <= asked <= set(SERVICES)
+
+    def test_models_are_read_where_the_environment_says_too(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("AWS_DATA_PATH", f"{tmp_path}{os.pathsep}~/models")
+
+        paths = sessions()._core.get_component("data_loader").search_paths
+
+        assert {str(tmp_path), str(Path("~/models").expanduser())} <= set(paths)
 
 
 class TestExecutionRole:

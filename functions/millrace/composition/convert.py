@@ -193,7 +193,7 @@ def _route(base: Foundation, planner: Planner, claims: Claims) -> Routing:
     if settings.big_run_machine is None:
         return NO_BIG_RUNS
     starter = BigRunStarter(
-        machine=StepFunctions(base.sessions.client("stepfunctions"), settings.big_run_machine),
+        machine=StepFunctions(base.sessions.client_on_demand("stepfunctions"), settings.big_run_machine),
         planner=planner,
         claims=claims,
         stores=base.sessions,
@@ -229,7 +229,7 @@ def _breaker(base: Foundation, witness: Witness) -> Breaker | None:
 
     return Breaker(
         circuits=DynamoDBCircuits(sessions.client("dynamodb"), settings.ledger_table),
-        sources=FunctionEventSources(sessions.client("lambda"), settings.function),
+        sources=FunctionEventSources(sessions.client_on_demand("lambda"), settings.function),
         now=utc_now,
         announce=announce,
         trouble=witness.trouble,
