@@ -21,6 +21,7 @@ from millrace.errors import (
     WorkInFlight,
 )
 from millrace.ledger.entries import (
+    LONGEST_WAIT,
     STALE_MARK,
     Branch,
     Entry,
@@ -28,6 +29,7 @@ from millrace.ledger.entries import (
     Finish,
     Output,
     State,
+    has_no_message,
     holds_lease,
     is_at_work,
     is_newer_run,
@@ -127,6 +129,41 @@ def test_an_entry_is_settled_if_nothing_is_left_to_do(state: State, error: Excep
     entry = replace(BLANK, state=state, failure=Failure.of(error) if error else None)
 
     assert entry.settled == settled
+
+
+@pytest.mark.parametrize(
+    ("state", "started", "is_put_back"),
+    [
+        (State.CONVERTED, None, True),
+        (State.QUARANTINED, None, True),
+        (State.CONVERTED, NOON, False),
+        (State.WAITING, None, False),
+        (State.REMOVED, None, False),
+    ],
+)
+def test_what_is_done_and_was_never_begun_was_put_back_by_a_rebuild(
+    state: State, started: datetime | None, *, is_put_back: bool
+) -> None:
+    assert replace(BLANK, state=state, started=started).is_put_back is is_put_back
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "finished", "is_gone"),
+    [
+        (State.FAILED, ServiceUnavailable("503"), NOON - LONGEST_WAIT - SECOND, True),
+        (State.FAILED, ServiceUnavailable("503"), NOON - LONGEST_WAIT, False),
+        (State.FAILED, ServiceUnavailable("503"), None, False),
+        (State.FAILED, MalformedFile("bad"), NOON - LONGEST_WAIT - SECOND, False),
+        (State.WAITING, None, NOON - LONGEST_WAIT - SECOND, False),
+        (State.IN_FLIGHT, None, NOON - LONGEST_WAIT - SECOND, False),
+    ],
+)
+def test_what_failed_for_a_while_has_no_message_after_nine_days(
+    state: State, error: Exception | None, finished: datetime | None, *, is_gone: bool
+) -> None:
+    entry = replace(BLANK, state=state, failure=Failure.of(error) if error else None, finished=finished)
+
+    assert has_no_message(entry, NOON) is is_gone
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ class Followed:
         return [event.name for event in self.events]
 
 
+def test_a_run_knows_the_portions_that_were_sent_and_no_others() -> None:
+    world = Followed()
+    world.ask()
+
+    (run,) = world.store.kept.runs
+    sent = {request.ticket.portion for request in world.queue.sent if request.ticket is not None}
+    assert len(sent) == 3
+    assert sorted(run.portion_names()) == sorted(sent)
+
+
 def test_its_beginning_and_its_end_are_told_once() -> None:
     world = Followed()
     answer = world.ask()
